@@ -1,0 +1,52 @@
+/// Immutable bytes that some owner keeps mapped: a record of the store or a checkpoint file.
+///
+/// Nothing is copied. The bytes stay valid as long as this value, which retains the owner, lives.
+@safe package struct MappedBytes: Sendable {
+    // The pointer is read-only and `owner` keeps what it points to alive and unchanged.
+    nonisolated(unsafe) fileprivate let base: UnsafeRawPointer
+    package let count: Int
+    private let owner: any AnyObject & Sendable
+
+    /// - Parameters:
+    ///   - bytes: Memory that stays mapped and unchanged while `owner` lives.
+    @unsafe package init(_ bytes: UnsafeRawBufferPointer, owner: any AnyObject & Sendable) {
+        // An empty buffer may have no address; any non-null one serves, since it is never read.
+        unsafe self.base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 64).unsafelyUnwrapped
+        self.count = bytes.count
+        self.owner = owner
+    }
+
+    /// The bytes in place, borrowed from this value.
+    package var bytes: RawSpan {
+        @_lifetime(borrow self) get {
+            let span = unsafe RawSpan(_unsafeStart: base, byteCount: count)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+
+    /// A part of the bytes, sharing the owner.
+    ///
+    /// Traps when the range is out of bounds.
+    package func slice(_ range: Range<Int>) -> MappedBytes {
+        precondition(
+            range.lowerBound >= 0 && range.upperBound <= count,
+            "slice \(range) of \(count) mapped bytes")
+        return unsafe MappedBytes(
+            UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count), owner: owner
+        )
+    }
+}
+
+extension MappedBytes {
+    /// A copy of the bytes.
+    package func copy() -> [UInt8] {
+        unsafe Array(UnsafeRawBufferPointer(start: base, count: count))
+    }
+
+    /// Lends the bytes to code that needs a buffer pointer, such as a hash or a C kernel.
+    package func withUnsafeBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        unsafe try body(UnsafeRawBufferPointer(start: base, count: count))
+    }
+}

@@ -1,0 +1,47 @@
+internal import CLMDB
+internal import Glibc
+
+/// The one funnel from LMDB's return codes to typed errors.
+///
+/// - Parameters:
+///   - code: What the C function returned: 0, a negative LMDB code, or an errno.
+///   - function: The C function, for the message.
+func check(_ code: Int32, _ function: StaticString) throws(KeyValueError) {
+    guard code != 0 else { return }
+    let text = unsafe String(cString: mdb_strerror(code))
+    let name = "\(function)"
+    switch code {
+    case MDB_MAP_FULL, ENOSPC, EDQUOT:
+        throw KeyValueError(
+            .diskFull,
+            "\(name): \(text). Nothing was committed; free space on the disk and try again")
+    case EACCES, EROFS, EPERM:
+        throw KeyValueError(
+            .readOnly, "\(name): \(text). The store cannot be written by this user or on this disk")
+    case ENOENT:
+        throw KeyValueError(.notFound, "\(name): \(text)")
+    case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC:
+        throw KeyValueError(
+            .corrupt, "\(name): \(text). Run `cambium verify`, and restore the store from a backup")
+    case MDB_INVALID, MDB_VERSION_MISMATCH:
+        throw KeyValueError(.notAStore, "\(name): \(text). data.mdb is not an LMDB 0.9 file")
+    case MDB_READERS_FULL:
+        throw KeyValueError(
+            .busy, "\(name): \(text). More than \(Environment.maximumReaders) readers are open")
+    default:
+        throw KeyValueError(.io, "\(name): \(text) (code \(code))")
+    }
+}
+
+/// Turns the current errno into an error that names the operation and the path.
+func systemError(_ operation: String, _ path: String, _ number: Int32 = errno) -> KeyValueError {
+    let text = unsafe String(cString: strerror(number))
+    let code: KeyValueError.Code =
+        switch number {
+        case ENOENT, ENOTDIR: .notFound
+        case EACCES, EROFS, EPERM: .readOnly
+        case ENOSPC, EDQUOT: .diskFull
+        default: .io
+        }
+    return KeyValueError(code, "cannot \(operation) \(path): \(text)")
+}

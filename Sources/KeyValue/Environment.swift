@@ -1,0 +1,145 @@
+internal import CLMDB
+internal import Glibc
+
+/// One LMDB environment: the directory, its memory map and its tables.
+///
+/// Readers are short: a transaction is only held inside `read`. Bytes of immutable records may be
+/// kept as ``MappedBytes`` after it; the map's address never changes while this object lives,
+/// because the map size is set once.
+@safe package final class Environment: Sendable {
+    /// Address space only; the file grows as it is used (lmdb.h, `mdb_env_set_mapsize`).
+    package static let mapSize = 1 << 42
+    package static let maximumReaders = 1022
+
+    /// LMDB: "A thread may use mdb_env handles from several threads; a transaction may only be used
+    /// by one" (lmdb.h, "Caveats").
+    ///
+    /// Transactions never leave the closures below.
+    nonisolated(unsafe) let handle: OpaquePointer
+    package let path: String
+    package let isReadOnly: Bool
+    private let tables: [String: Table]
+    private let observer: (@Sendable (String) -> Void)?
+    private let poison = Poison()
+    /// Held shared as long as the file is mapped; whoever replaces the file needs it alone.
+    private let use: FileLock?
+
+    /// Opens or creates the environment in an existing directory.
+    ///
+    /// - Parameters:
+    ///   - tables: Every table that will be used.
+    ///   - creating: Makes the file and its tables; otherwise both must exist, so that a file of
+    ///     another program is left as it is.
+    ///   - use: Kept as long as the file is mapped.
+    ///   - observer: Called before and after each step that changes the disk. Tests stop there.
+    init(
+        path: String, tables names: [String], readOnly: Bool, creating: Bool,
+        use: consuming FileLock?, observer: (@Sendable (String) -> Void)?
+    ) throws(KeyValueError) {
+        if !creating { try Self.checkFile(path + "/data.mdb") }
+        try Self.reserveLockFile(path + "/lock.mdb")
+        var created: OpaquePointer?
+        unsafe try check(mdb_env_create(&created), "mdb_env_create")
+        guard let environment = unsafe created else {
+            throw KeyValueError(.io, "mdb_env_create returned no environment")
+        }
+        do throws(KeyValueError) {
+            unsafe try check(mdb_env_set_mapsize(environment, Self.mapSize), "mdb_env_set_mapsize")
+            unsafe try check(
+                mdb_env_set_maxreaders(environment, UInt32(Self.maximumReaders)),
+                "mdb_env_set_maxreaders")
+            unsafe try check(
+                mdb_env_set_maxdbs(environment, UInt32(names.count)), "mdb_env_set_maxdbs")
+            var flags = UInt32(MDB_NOTLS) | UInt32(MDB_NORDAHEAD)
+            if readOnly { flags |= UInt32(MDB_RDONLY) }
+            unsafe try check(mdb_env_open(environment, path, flags, 0o666), "mdb_env_open")
+            try unsafe Self.checkLength(environment, path)
+            if !readOnly {
+                var dead: Int32 = 0
+                unsafe try check(mdb_reader_check(environment, &dead), "mdb_reader_check")
+            }
+            tables = unsafe try Self.openTables(
+                names, environment, readOnly: readOnly, creating: creating)
+        } catch {
+            unsafe mdb_env_close(environment)
+            throw error
+        }
+        unsafe handle = environment
+        self.path = path
+        self.isReadOnly = readOnly
+        self.observer = observer
+        self.use = use
+    }
+
+    deinit {
+        EnvironmentRegistry.close(path) { unsafe mdb_env_close(handle) }
+    }
+
+    /// A table that was named at opening.
+    ///
+    /// Traps on any other name: a programmer's mistake.
+    package func table(_ name: String) -> Table {
+        guard let table = tables[name] else { preconditionFailure("no table named \(name)") }
+        return table
+    }
+
+    /// Frees the reader slots of processes that died, which keep freed pages from being reused.
+    package func forgetDeadReaders() throws(KeyValueError) {
+        var dead: Int32 = 0
+        unsafe try check(mdb_reader_check(handle, &dead), "mdb_reader_check")
+    }
+
+    /// Tells the observer that a step of a write is about to happen or has happened.
+    package func step(_ name: String) {
+        observer?(name)
+    }
+
+    /// Runs `body` in a read transaction: one consistent state, never blocked by a writer.
+    package func read<Result, Failure: CarriesKeyValueError>(
+        _ body: (borrowing ReadTransaction) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let transaction: ReadTransaction
+        do throws(KeyValueError) {
+            transaction = try ReadTransaction(self)
+        } catch {
+            throw Failure(error)
+        }
+        return try body(transaction)
+    }
+
+    /// Runs `body` in the write transaction and commits when it returns; any error aborts.
+    ///
+    /// Waits for another writer. `body` must not suspend or start another write on this thread.
+    /// - Throws: `.poisoned` when an earlier commit failed: reopen the store first.
+    package func write<Result, Failure: CarriesKeyValueError>(
+        _ label: String,
+        _ body: (borrowing WriteTransaction) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        do throws(KeyValueError) {
+            try poison.check()
+        } catch {
+            throw Failure(error)
+        }
+        step("\(label): begin")
+        let transaction: WriteTransaction
+        do throws(KeyValueError) {
+            transaction = try WriteTransaction(self)
+        } catch {
+            throw Failure(error)
+        }
+        let result = try body(transaction)
+        step("\(label): before commit")
+        do throws(KeyValueError) {
+            try transaction.commit()
+        } catch {
+            poison.set(error.message)
+            // LMDB says EIO, not ENOSPC, when a write is cut short (mdb.c, mdb_page_flush).
+            if error.code == .io, Self.isDiskFull(path) {
+                throw Failure(KeyValueError(.diskFull, "\(error.message): the disk is full"))
+            }
+            throw Failure(error)
+        }
+        step("\(label): after commit")
+        return result
+    }
+}

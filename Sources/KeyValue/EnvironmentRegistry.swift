@@ -1,0 +1,82 @@
+internal import Glibc
+internal import Synchronization
+
+/// Opens each environment at most once per process.
+///
+/// lmdb.h, "Caveats": "Do not have open an LMDB database twice in the same process at the same
+/// time", because closing one would drop the locks of the other.
+package enum EnvironmentRegistry {
+    private struct Entry {
+        weak var environment: Environment?
+    }
+
+    /// What a look-up in the registry found.
+    private enum Found {
+        case open(Environment)
+        /// Its last user has let go of it, and another thread is about to close it.
+        case closing
+    }
+
+    private static let entries = Mutex<[String: Entry]>([:])
+
+    /// The environment in `directory`, shared with other users in this process.
+    ///
+    /// - Parameters:
+    ///   - creating: Makes the file and its tables; otherwise both must exist.
+    ///   - use: A lock that is held as long as the environment is mapped. Dropped when the process
+    ///     has the environment open already.
+    /// - Throws: `.readOnly` when the process has it open read-only and asks to write.
+    package static func open(
+        _ directory: String, tables: [String], readOnly: Bool, creating: Bool = false,
+        use: consuming FileLock? = nil, observer: (@Sendable (String) -> Void)? = nil
+    ) throws(KeyValueError) -> Environment {
+        let path = try resolve(directory)
+        var use: FileLock? = consume use
+        while true {
+            let found = try entries.withLock { entries throws(KeyValueError) -> Found in
+                if let entry = entries[path] {
+                    return entry.environment.map(Found.open) ?? .closing
+                }
+                let environment = try Environment(
+                    path: path, tables: tables, readOnly: readOnly, creating: creating,
+                    use: use.take(), observer: observer)
+                entries[path] = Entry(environment: environment)
+                return .open(environment)
+            }
+            // Decided outside the lock: letting go of an environment takes it.
+            switch found {
+            case .open(let environment):
+                guard readOnly || !environment.isReadOnly else {
+                    throw KeyValueError(
+                        .readOnly, "\(path) is open read-only in this process; close it first")
+                }
+                return environment
+            case .closing:
+                // Closing is one short call on the other thread, already under way.
+                sched_yield()
+            }
+        }
+    }
+
+    /// Runs the closing of an environment, during which no other may be opened in its place.
+    static func close(_ path: String, _ body: () -> Void) {
+        entries.withLock { entries in
+            body()
+            entries[path] = nil
+        }
+    }
+
+    /// Whether this process has the environment open.
+    package static func isOpen(_ directory: String) throws(KeyValueError) -> Bool {
+        let path = try resolve(directory)
+        return entries.withLock { $0[path] != nil }
+    }
+
+    private static func resolve(_ directory: String) throws(KeyValueError) -> String {
+        guard let resolved = unsafe realpath(directory, nil) else {
+            throw systemError("open", directory)
+        }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
+    }
+}

@@ -1,0 +1,84 @@
+internal import CLMDB
+
+/// The one write transaction of an environment.
+///
+/// Lives only inside `Environment.write`.
+@safe package struct WriteTransaction: ~Copyable, TransactionAccess {
+    let handle: Handle
+    package let environment: Environment
+
+    /// Ends the LMDB transaction exactly once.
+    @safe final class Handle {
+        var pointer: OpaquePointer?
+
+        init(_ pointer: OpaquePointer) { unsafe self.pointer = unsafe pointer }
+
+        deinit {
+            unsafe mdb_txn_abort(pointer)
+        }
+    }
+
+    init(_ environment: Environment) throws(KeyValueError) {
+        guard !environment.isReadOnly else {
+            throw KeyValueError(.readOnly, "the store at \(environment.path) was opened read-only")
+        }
+        var transaction: OpaquePointer?
+        unsafe try check(
+            mdb_txn_begin(environment.handle, nil, 0, &transaction), "mdb_txn_begin")
+        guard let transaction = unsafe transaction else {
+            throw KeyValueError(.io, "mdb_txn_begin returned no transaction")
+        }
+        handle = unsafe Handle(transaction)
+        self.environment = environment
+    }
+
+    @unsafe package var rawHandle: OpaquePointer {
+        guard let pointer = unsafe handle.pointer else {
+            preconditionFailure("the write transaction has ended")
+        }
+        return unsafe pointer
+    }
+
+    /// Stores `value` under `key`, replacing what was there.
+    ///
+    /// Copied by LMDB.
+    package func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) throws(KeyValueError) {
+        let code = unsafe withValue(key) { keyValue in
+            unsafe withValue(value) { unsafe mdb_put(rawHandle, table.handle, keyValue, $0, 0) }
+        }
+        try check(code, "mdb_put")
+    }
+
+    /// Stores a new last record: `key` must be above every key of the table.
+    package func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) throws(KeyValueError) {
+        let code = unsafe withValue(key) { keyValue in
+            unsafe withValue(value) {
+                unsafe mdb_put(rawHandle, table.handle, keyValue, $0, UInt32(MDB_APPEND))
+            }
+        }
+        try check(code, "mdb_put(MDB_APPEND)")
+    }
+
+    /// Removes `key`; returns whether it was there.
+    @discardableResult
+    package func delete(_ table: Table, _ key: [UInt8]) throws(KeyValueError) -> Bool {
+        let code = unsafe withValue(key) { unsafe mdb_del(rawHandle, table.handle, $0, nil) }
+        if code == MDB_NOTFOUND { return false }
+        try check(code, "mdb_del")
+        return true
+    }
+
+    /// Removes every record of the table.
+    package func clear(_ table: Table) throws(KeyValueError) {
+        unsafe try check(mdb_drop(rawHandle, table.handle, 0), "mdb_drop")
+    }
+
+    /// Makes the transaction durable.
+    ///
+    /// LMDB frees it whether or not this succeeds.
+    func commit() throws(KeyValueError) {
+        let pointer = unsafe rawHandle
+        unsafe handle.pointer = nil
+        unsafe try check(mdb_txn_commit(pointer), "mdb_txn_commit")
+    }
+}
