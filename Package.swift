@@ -12,15 +12,21 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 
 /// The layers, lowest first.
 ///
 /// `tools/check` holds the imports of each source file against this table.
 let package = Package(
     name: "cambium",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    ],
     targets: [
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .target(name: "Elements", swiftSettings: strict),
         .target(name: "KeyValue", dependencies: ["CLMDB", "Elements"], swiftSettings: strict),
+        .target(
+            name: "Objects", dependencies: ["KeyValue", "Elements", crypto], swiftSettings: strict),
     ]
 )

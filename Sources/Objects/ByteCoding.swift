@@ -1,0 +1,94 @@
+internal import Elements
+
+/// Writes numbers little-endian and strings length-prefixed: the one encoding of every record.
+package struct ByteEncoder {
+    package private(set) var bytes: [UInt8] = []
+
+    package init() {}
+
+    package mutating func append<Number: FixedWidthInteger>(_ number: Number) {
+        var rest = number
+        for _ in 0..<(Number.bitWidth / 8) {
+            bytes.append(UInt8(truncatingIfNeeded: rest))
+            rest >>= 8
+        }
+    }
+
+    package mutating func append(_ id: ObjectID) { bytes.append(contentsOf: id.bytes) }
+
+    package mutating func append(raw: [UInt8]) { bytes.append(contentsOf: raw) }
+
+    /// A 32-bit byte count, then the UTF-8 bytes.
+    package mutating func append(_ text: String) {
+        append(UInt32(text.utf8.count))
+        bytes.append(contentsOf: text.utf8)
+    }
+}
+
+/// Reads what ``ByteEncoder`` writes; every read is bounds-checked and throws `.badFormat`.
+package struct ByteDecoder {
+    private let bytes: [UInt8]
+    private var offset = 0
+    private let what: String
+
+    /// - Parameter what: The record's name for error messages, for example "commit 3fa9…".
+    package init(_ bytes: [UInt8], _ what: String) {
+        self.bytes = bytes
+        self.what = what
+    }
+
+    package var remaining: Int { bytes.count - offset }
+
+    package mutating func number<Number: FixedWidthInteger & BitwiseCopyable>(
+        _ type: Number.Type = Number.self
+    ) throws(ObjectError) -> Number {
+        try need(Number.bitWidth / 8)
+        defer { offset += Number.bitWidth / 8 }
+        return bytes.raw.number(at: offset)
+    }
+
+    /// A 32-bit count of items that take at least `minimum` bytes each.
+    package mutating func count(minimum: Int) throws(ObjectError) -> Int {
+        let count = Int(try number(UInt32.self))
+        guard count <= remaining / max(minimum, 1) else {
+            throw ObjectError(
+                .badFormat, "\(what) claims \(count) items but has only \(remaining) bytes left")
+        }
+        return count
+    }
+
+    package mutating func id() throws(ObjectError) -> ObjectID {
+        try need(ObjectID.byteCount)
+        defer { offset += ObjectID.byteCount }
+        return ObjectID(bytes.raw, at: offset)
+    }
+
+    package mutating func text() throws(ObjectError) -> String {
+        let count = try count(minimum: 1)
+        let raw = try take(count)
+        guard let text = String(validating: raw, as: UTF8.self) else {
+            throw ObjectError(.badFormat, "\(what) holds text that is not UTF-8")
+        }
+        return text
+    }
+
+    package mutating func take(_ count: Int) throws(ObjectError) -> [UInt8] {
+        try need(count)
+        defer { offset += count }
+        return Array(bytes[offset..<(offset + count)])
+    }
+
+    /// Throws unless everything was read.
+    package func end() throws(ObjectError) {
+        guard remaining == 0 else {
+            throw ObjectError(.badFormat, "\(what) has \(remaining) bytes too many")
+        }
+    }
+
+    private func need(_ count: Int) throws(ObjectError) {
+        guard count >= 0, count <= remaining else {
+            throw ObjectError(
+                .badFormat, "\(what) ends \(count - remaining) bytes early; run `cambium verify`")
+        }
+    }
+}

@@ -1,0 +1,128 @@
+internal import KeyValue
+
+/// One object and where it lies.
+struct IndexEntry {
+    let id: ObjectID
+    let location: Location
+}
+
+/// One row of the location index.
+struct IndexRow: Comparable {
+    let prefix: UInt64
+    let location: Location
+
+    init(_ prefix: UInt64, _ location: Location) {
+        self.prefix = prefix
+        self.location = location
+    }
+
+    init(_ entry: IndexEntry) { self.init(entry.id.prefix, entry.location) }
+
+    /// By prefix; the newer pack of two that hold one object comes first.
+    static func < (left: IndexRow, right: IndexRow) -> Bool {
+        (left.prefix, right.location.pack, right.location.unit)
+            < (right.prefix, left.location.pack, left.location.unit)
+    }
+}
+
+extension LocationIndex {
+    /// Adds one run with `entries`, then merges levels that are full.
+    static func add(
+        _ entries: [IndexEntry], _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) {
+        guard !entries.isEmpty else { return }
+        try writeRun(entries.map(IndexRow.init).sorted(), level: 0, transaction)
+        while try mergeOneLevel(transaction) {}
+    }
+
+    /// Replaces the whole index by one run with `entries`.
+    static func replace(
+        with entries: [IndexEntry], _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) {
+        do throws(KeyValueError) {
+            try transaction.clear(transaction.environment.table(ObjectStore.indexTable))
+        } catch {
+            throw ObjectError(error)
+        }
+        guard !entries.isEmpty else { return }
+        try writeRun(
+            entries.map(IndexRow.init).sorted(), level: level(of: entries.count), transaction)
+    }
+
+    /// The level at which a run of `count` entries would have arrived by merging.
+    private static func level(of count: Int) -> UInt8 {
+        var level: UInt8 = 0
+        var size = 64
+        while size < count {
+            size *= runsPerLevel
+            level += 1
+        }
+        return level
+    }
+
+    private static func writeRun(
+        _ rows: [IndexRow], level: UInt8, _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) {
+        let table = transaction.environment.table(ObjectStore.indexTable)
+        do throws(KeyValueError) {
+            let last = try transaction.last(table)
+            let newest = last.map { PackFormat.number($0.key.prefix(8)) } ?? 0
+            guard newest < UInt64.max else {
+                throw KeyValueError(.corrupt, "the location index has a run without a number")
+            }
+            let run = newest + 1
+            for (number, start) in stride(from: 0, to: rows.count, by: chunkLimit).enumerated() {
+                let slice = rows[start..<min(start + chunkLimit, rows.count)]
+                var encoder = ByteEncoder()
+                encoder.append(magic)
+                encoder.append(level)
+                encoder.append(raw: [0, 0, 0])
+                encoder.append(UInt32(slice.count))
+                encoder.append(UInt32(0))
+                for row in slice {
+                    encoder.append(row.prefix.byteSwapped)
+                    encoder.append(row.location.pack)
+                    encoder.append(row.location.unit)
+                }
+                let key = PackFormat.key(run) + PackFormat.key(UInt64(number)).suffix(4)
+                try transaction.append(table, key, encoder.bytes)
+            }
+        } catch {
+            throw ObjectError(error)
+        }
+    }
+
+    /// Merges the newest level that holds too many runs; returns whether it did.
+    private static func mergeOneLevel(
+        _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) -> Bool {
+        let runs = try LocationIndex(transaction).runs
+        // Levels do not fall from newest to oldest, so the runs to merge are the newest ones.
+        guard let level = runs.first?.first?.level else { return false }
+        var merged: [[Chunk]] = []
+        for run in runs {
+            guard let first = run.first, first.level <= level else { break }
+            merged.append(run)
+        }
+        guard merged.count >= runsPerLevel else { return false }
+        var rows: [IndexRow] = []
+        for chunk in merged.joined() {
+            for index in 0..<chunk.count {
+                rows.append(IndexRow(chunk.prefix(index), chunk.location(index)))
+            }
+        }
+        let table = transaction.environment.table(ObjectStore.indexTable)
+        do throws(KeyValueError) {
+            for run in merged {
+                for (number, chunk) in run.enumerated() {
+                    let key = PackFormat.key(chunk.run) + PackFormat.key(UInt64(number)).suffix(4)
+                    try transaction.delete(table, key)
+                }
+            }
+        } catch {
+            throw ObjectError(error)
+        }
+        try writeRun(rows.sorted(), level: level + 1, transaction)
+        return true
+    }
+}

@@ -1,0 +1,187 @@
+package import Elements
+package import KeyValue
+
+/// One object, read in place.
+package struct StoredObject: Sendable {
+    package let id: ObjectID
+    package let header: ObjectHeader
+    /// The raw data, not copied.
+    ///
+    /// Valid while the transaction or a lease keeps the object.
+    package let payload: MappedBytes
+    package let location: Location
+
+    /// The same object, its bytes kept by another owner.
+    package func owned(by owner: any AnyObject & Sendable) -> StoredObject {
+        StoredObject(
+            id: id, header: header, payload: payload.owned(by: owner), location: location)
+    }
+
+    /// Hashes the data against the object's name.
+    ///
+    /// - Throws: `.corrupt` when they do not match: the data were damaged on disk.
+    package func check() throws(ObjectError) {
+        let actual = header.id(of: payload.bytes)
+        guard actual == id else {
+            throw ObjectError(
+                .corrupt,
+                "the data of object \(id.short) in pack \(location.pack) hash to \(actual.short): "
+                    + "damaged on disk. Run `cambium verify`, and restore the store from a backup")
+        }
+    }
+}
+
+/// Reads objects from one state of the environment.
+package struct ObjectReader {
+    private let index: LocationIndex
+    private let packs = Packs()
+
+    /// Packs whose structure was checked; valid as long as the transaction.
+    private final class Packs {
+        var byNumber: [UInt32: Pack] = [:]
+    }
+
+    /// Reads the index's chunk headers; cost grows with the number of runs, not of objects.
+    package init(
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) {
+        index = try LocationIndex(transaction)
+    }
+
+    /// Where the object lies, or nil when it is not stored: the newest copy.
+    ///
+    /// - Throws: `.corrupt` when a pack that may hold it cannot be read.
+    package func location(
+        of id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> Location? {
+        try find(id, transaction)?.location
+    }
+
+    /// The ids of stored objects that begin with the hexadecimal digits.
+    package func ids(
+        prefix: String, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> [ObjectID] {
+        let digits = 2 * ObjectID.byteCount - prefix.utf8.count
+        guard digits >= 0,
+            let low = ObjectID(hex: prefix + String(repeating: "0", count: digits)),
+            let high = ObjectID(hex: prefix + String(repeating: "f", count: digits))
+        else { return [] }
+        var found: Set<ObjectID> = []
+        try candidates(low.prefix...high.prefix, transaction) { (object) in
+            if object.id >= low, object.id <= high { found.insert(object.id) }
+            return true
+        }
+        return found.sorted()
+    }
+
+    private func find(
+        _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> StoredObject? {
+        var found: StoredObject?
+        try candidates(id.prefix...id.prefix, transaction) { (object) in
+            if object.id == id { found = object }
+            return found == nil
+        }
+        return found
+    }
+
+    /// Calls `body` with every object at the places that the index has for these prefixes, newest
+    /// first, until it returns false.
+    private func candidates(
+        _ range: ClosedRange<UInt64>, _ transaction: borrowing some TransactionAccess & ~Copyable,
+        _ body: (StoredObject) -> Bool
+    ) throws(ObjectError) {
+        // A closure cannot capture a borrowed transaction, so the places are listed first.
+        var locations: [Location] = []
+        try index.forEach(range) { (location) throws(ObjectError) in
+            locations.append(location)
+            return true
+        }
+        for location in locations {
+            for object in try pack(location.pack, transaction).objects(unit: location.unit) {
+                guard body(object) else { return }
+            }
+        }
+    }
+
+    /// A copy of the object's data, which were checked against its name.
+    package func data(
+        _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> (header: ObjectHeader, bytes: [UInt8]) {
+        let object = try object(id, transaction)
+        try object.check()
+        return (object.header, object.payload.copy())
+    }
+
+    /// The object named `id`, its data unread.
+    ///
+    /// - Throws: `.notFound`, or `.corrupt` when a pack that may hold it cannot be read.
+    package func object(
+        _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> StoredObject {
+        guard let object = try find(id, transaction) else {
+            throw ObjectError(.notFound, "no object \(id.short) in this store")
+        }
+        return object
+    }
+
+    private func pack(
+        _ number: UInt32, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> Pack {
+        if let pack = packs.byNumber[number] { return pack }
+        guard let pack = try Self.packIfPresent(number, transaction) else {
+            throw ObjectError(.corrupt, "pack \(number) is missing; run `cambium verify`")
+        }
+        packs.byNumber[number] = pack
+        return pack
+    }
+
+    /// The pack, or nil when there is none of this number (any more).
+    package static func packIfPresent(
+        _ number: UInt32, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> Pack? {
+        let table = transaction.environment.table(ObjectStore.packTable)
+        let record: MappedBytes?
+        do throws(KeyValueError) {
+            record = try transaction.mapped(table, PackFormat.key(UInt64(number)))
+        } catch {
+            throw ObjectError(error)
+        }
+        return try record.map { (record) throws(ObjectError) in
+            try Pack(number: number, record: record)
+        }
+    }
+}
+
+/// The tables that hold objects.
+package enum ObjectStore {
+    package static let packTable = "packs"
+    package static let indexTable = "index"
+}
+
+extension ObjectReader {
+    /// Entries of the index that are out of order or name a place where the object is not.
+    package func indexProblems(
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> [String] {
+        var problems: [String] = []
+        for run in index.runs {
+            var last: IndexRow?
+            for chunk in run {
+                for position in 0..<chunk.count {
+                    let row = IndexRow(chunk.prefix(position), chunk.location(position))
+                    if let last, row <= last { problems.append("run \(chunk.run) is not sorted") }
+                    last = row
+                    let pack = try? pack(row.location.pack, transaction)
+                    let held = pack?.objects(unit: row.location.unit) ?? []
+                    if !held.contains(where: { $0.id.prefix == row.prefix }) {
+                        problems.append(
+                            "an object that begins with \(String(row.prefix, radix: 16)) is not at "
+                                + "unit \(row.location.unit) of pack \(row.location.pack)")
+                    }
+                }
+            }
+        }
+        return problems
+    }
+}
