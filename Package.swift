@@ -28,5 +28,21 @@ let package = Package(
         .target(name: "KeyValue", dependencies: ["CLMDB", "Elements"], swiftSettings: strict),
         .target(
             name: "Objects", dependencies: ["KeyValue", "Elements", crypto], swiftSettings: strict),
+        .target(
+            name: "Snapshots", dependencies: ["Objects", "KeyValue", "Elements"],
+            swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "KeyValueTests", dependencies: ["KeyValue", "Elements", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ObjectsTests", dependencies: ["Objects", "KeyValue", "Elements", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SnapshotsTests",
+            dependencies: ["Snapshots", "Objects", "KeyValue", "Elements", "TestSupport"],
+            swiftSettings: strict),
     ]
 )

@@ -1,0 +1,125 @@
+internal import KeyValue
+internal import Objects
+
+/// What a commit's own transaction checks and writes besides the objects.
+extension CommitDraft {
+    /// Refuses to go on when the branch is not where the draft expects it.
+    static func checkHead(
+        _ head: ObjectID?, _ expected: ObjectID?, _ branch: String
+    ) throws(SnapshotError) {
+        guard head == expected else {
+            throw SnapshotError(
+                .branchMoved,
+                "branch '\(branch)' is at \(head?.short ?? "no commit"), not at "
+                    + "\(expected?.short ?? "no commit"); nothing was changed, try again")
+        }
+    }
+
+    /// The parents' trees.
+    ///
+    /// A parent that is in the index is whole (see `Sweep.remove`), so nothing that it names needs
+    /// another look.
+    static func trees(
+        of parents: [ObjectID], _ reader: ObjectReader,
+        _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) -> [Tree] {
+        var trees: [Tree] = []
+        for parent in parents {
+            let commit = try SnapshotStore.commit(parent, reader, transaction)
+            trees.append(try SnapshotStore.tree(commit.tree, reader, transaction))
+        }
+        return trees
+    }
+
+    /// Refuses a tree that names an object which is neither stored nor staged.
+    static func checkObjects(
+        of tree: Tree, _ objects: ObjectStaging, _ current: ObjectReader,
+        _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) {
+        var named = sortedByKey(tree.files).map { ("file \($0.key)", $0.value) }
+        if let layout = tree.layout { named.append(("the layout", layout)) }
+        named += sortedByKey(tree.trunk.tensors).map { ($0.key, $0.value.id) }
+        for cohort in tree.layers.values.flatMap(\.cohorts.values) {
+            named += sortedByKey(cohort.router).map { ($0.key, $0.value.id) }
+        }
+        do throws(ObjectError) {
+            for (name, id) in named {
+                if try objects.contains(id) { continue }
+                guard try current.location(of: id, transaction) != nil else {
+                    throw ObjectError(
+                        .notFound, "\(name) is \(id.short), which is neither stored nor staged")
+                }
+            }
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// Writes the arrays that are new.
+    ///
+    /// - Parameters:
+    ///   - arrays: Expert ids by root, as the draft noted them.
+    ///   - parents: The parents' trees, the first of which new arrays are stored against.
+    static func writeArrays(
+        _ arrays: [ObjectID: [ObjectID]], _ tree: Tree, _ parents: [Tree],
+        _ objects: ObjectStaging, _ current: ObjectReader,
+        _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) {
+        let known = Set(
+            parents.flatMap { $0.layers.values.flatMap { $0.cohorts.values.map(\.experts) } })
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+            for (name, cohort) in sortedByKey(layer.cohorts) {
+                let place = "cohort \(number)/\(name)"
+                if known.contains(cohort.experts), arrays[cohort.experts] == nil { continue }
+                var ids = arrays[cohort.experts]
+                if ids == nil {
+                    // From neither this draft nor a parent: all of it must be there.
+                    ids = try ArrayView(cohort.experts, transaction).entries().map(\.id)
+                }
+                guard let ids, UInt64(ids.count) == cohort.count, ids.last != .zero else {
+                    throw SnapshotError(
+                        .incompatible,
+                        "\(place) claims \(cohort.count) experts but names \(ids?.count ?? 0), or "
+                            + "ends with an absent one")
+                }
+                let before = parents.first?.layers[number]?.cohorts[name]?.experts
+                let parent = try before.map { (root) throws(SnapshotError) in
+                    try ArrayView(root, transaction)
+                }
+                let entries = try locate(ids, parent, objects, current, transaction)
+                try ArrayRecord.write(entries, root: cohort.experts, parent: parent, transaction)
+            }
+        }
+    }
+
+    private static func locate(
+        _ ids: [ObjectID], _ parent: ArrayView?, _ objects: ObjectStaging,
+        _ current: ObjectReader, _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) -> [ArrayEntry] {
+        let known = parent?.entries() ?? []
+        var entries: [ArrayEntry] = []
+        entries.reserveCapacity(ids.count)
+        for (ordinal, id) in ids.enumerated() {
+            if ordinal < known.count, known[ordinal].id == id {
+                entries.append(known[ordinal])
+            } else if id == .zero {
+                entries.append(.absent)
+            } else {
+                do throws(ObjectError) {
+                    var location = try objects.location(of: id)
+                    // Others may have stored it since this draft began.
+                    if location == nil { location = try current.location(of: id, transaction) }
+                    guard let location else {
+                        throw ObjectError(
+                            .notFound,
+                            "expert \(ordinal) is \(id.short), which is neither stored nor staged")
+                    }
+                    entries.append(ArrayEntry(id: id, location: location))
+                } catch {
+                    throw SnapshotError(error)
+                }
+            }
+        }
+        return entries
+    }
+}

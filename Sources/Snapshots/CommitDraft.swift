@@ -1,0 +1,202 @@
+package import Elements
+internal import KeyValue
+package import Objects
+
+/// What to record with a commit besides its tree.
+package struct CommitNote: Sendable {
+    package var time: Int64
+    package var author: String
+    package var message: String
+    package var metadata: [String: String]
+    package var metrics: [String: Double]
+    /// The reflog's words, for example "commit" or "merge".
+    package var action: String
+
+    package init(
+        time: Int64, author: String, message: String, metadata: [String: String] = [:],
+        metrics: [String: Double] = [:], action: String = "commit"
+    ) {
+        self.time = time
+        self.author = author
+        self.message = message
+        self.metadata = metadata
+        self.metrics = metrics
+        self.action = action
+    }
+}
+
+/// What a commit did.
+package struct CommitOutcome: Sendable {
+    package let id: ObjectID
+    package let tree: ObjectID
+    package let parents: [ObjectID]
+    /// True when the tree equals the parent's and nothing was written.
+    package let unchanged: Bool
+    package let newObjects: Int
+    package let newBytes: Int
+    package let reusedObjects: Int
+    package let reusedBytes: Int
+}
+
+/// A commit in the making: a tree whose objects are staged as they come.
+///
+/// Holds the maintenance lock, shared, so that no collection removes what it relies on; several
+/// drafts may be open in several processes. Nothing is reachable before `commit` returns.
+package struct CommitDraft: ~Copyable {
+    private let store: SnapshotStore
+    private let lock: FileLock
+    private var objects: ObjectStaging
+    private var arrays: [ObjectID: [ObjectID]] = [:]
+    /// The tree that will be committed; starts as the given one.
+    package var tree: Tree
+
+    /// - Parameters:
+    ///   - tree: What the draft starts from.
+    ///   - flushThreshold: Bytes of new objects that are kept in memory before they are written.
+    package init(
+        _ store: SnapshotStore, tree: Tree, flushThreshold: Int = ObjectStaging.flushThreshold
+    ) throws(SnapshotError) {
+        let held = try store.maintenanceLock(.shared, wait: true)
+        let environment = store.environment
+        let staging = try wrapped { () throws(ObjectError) in
+            try ObjectStaging(environment, flushThreshold: flushThreshold)
+        }
+        lock = held
+        self.store = store
+        self.tree = tree
+        objects = staging
+    }
+
+    /// Objects staged so far that the store did not have.
+    package var newObjects: Int { objects.newObjects }
+
+    /// Stages one object and returns its id.
+    ///
+    /// The payload is copied unless the store has it.
+    package mutating func put(
+        _ header: ObjectHeader, _ payload: RawSpan
+    ) throws(SnapshotError) -> ObjectID {
+        let id = header.id(of: payload)
+        try put(id, header, payload)
+        return id
+    }
+
+    /// Stages an object whose id is known to be right.
+    package mutating func put(
+        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
+    ) throws(SnapshotError) {
+        do throws(ObjectError) {
+            try objects.put(id, header, payload)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// Stages plain bytes.
+    package mutating func put(
+        _ kind: ObjectKind, _ bytes: [UInt8]
+    ) throws(SnapshotError) -> ObjectID {
+        let header = try wrapped { () throws(ObjectError) in
+            try ObjectHeader(kind, byteCount: bytes.count)
+        }
+        return try put(header, bytes.raw)
+    }
+
+    /// Stages one dense tensor.
+    package mutating func putTensor(
+        _ shape: TensorShape, _ payload: RawSpan
+    ) throws(SnapshotError) -> StoredTensor {
+        let header = try wrapped { () throws(ObjectError) in try ObjectHeader(.tensor, [shape]) }
+        return StoredTensor(shape: shape, id: try put(header, payload))
+    }
+
+    /// Notes the expert ids of an array, all staged or stored, and returns its root.
+    package mutating func putExperts(_ ids: [ObjectID]) -> ObjectID {
+        let root = ExpertArray.root(of: ids)
+        arrays[root] = ids
+        return root
+    }
+
+    /// Writes the commit and moves `branch` to it, in one transaction.
+    ///
+    /// - Parameters:
+    ///   - parents: The commit's parents; the first is where the branch must be (none: the branch
+    ///     must not exist).
+    ///   - startingBranch: The branch must not exist, though there is a parent; it starts here.
+    ///   - keepsUnchanged: Whether to commit even when the tree equals the first parent's.
+    /// - Throws: `.branchMoved` when the branch is elsewhere; then nothing is reachable.
+    package consuming func commit(
+        to branch: String, parents: [ObjectID], startingBranch: Bool = false, note: CommitNote,
+        keepsUnchanged: Bool = false
+    ) throws(SnapshotError) -> CommitOutcome {
+        try checkName(branch, "branch")
+        let record = try stageTree()
+        if let first = parents.first, !keepsUnchanged,
+            try store.commit(first).tree == record
+        {
+            let head = try store.references().branches[branch]
+            try Self.checkHead(head, startingBranch ? nil : first, branch)
+            if startingBranch {
+                try store.createReference(
+                    .branch, branch, at: first,
+                    by: ReflogNote(
+                        time: note.time, author: note.author, message: "branch: created"))
+            }
+            return outcome(first, record, parents, unchanged: true)
+        }
+        let commit = Commit(
+            tree: record, parents: parents, time: note.time, author: note.author,
+            message: note.message, metadata: note.metadata, metrics: note.metrics)
+        let id = try put(.commit, commit.encoded)
+        let store = store
+        var objects = objects
+        let arrays = arrays
+        let tree = tree
+        try store.environment.write(note.action) { (transaction) throws(SnapshotError) in
+            let head = try SnapshotStore.reference(.branch, branch, transaction)
+            try Self.checkHead(head, startingBranch ? nil : parents.first, branch)
+            // Made before the first write of the transaction, so what it maps does not move.
+            let current = try ObjectReader.of(transaction)
+            let trees = try Self.trees(of: parents, current, transaction)
+            try Self.checkObjects(of: tree, objects, current, transaction)
+            do throws(ObjectError) {
+                try objects.flush(transaction)
+            } catch {
+                throw SnapshotError(error)
+            }
+            transaction.environment.step("\(note.action): objects written")
+            try Self.writeArrays(arrays, tree, trees, objects, current, transaction)
+            transaction.environment.step("\(note.action): arrays written")
+            let line = note.message.prefix { $0 != "\n" }
+            try SnapshotStore.setReference(
+                .branch, branch, id, old: head,
+                ReflogNote(
+                    time: note.time, author: note.author, message: "\(note.action): \(line)"),
+                transaction)
+        }
+        self.objects = objects
+        return outcome(id, record, parents, unchanged: false)
+    }
+
+    /// The id that the tree has now; stages its records.
+    package mutating func stageTree() throws(SnapshotError) -> ObjectID {
+        let trunk = try put(.trunk, tree.trunk.encoded)
+        var layers: [UInt32: ObjectID] = [:]
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+            layers[number] = try put(.layer, layer.encoded)
+        }
+        let record = TreeRecord(
+            architecture: tree.architecture, files: tree.files, layout: tree.layout, trunk: trunk,
+            layers: layers)
+        return try put(.tree, record.encoded)
+    }
+
+    private func outcome(
+        _ id: ObjectID, _ tree: ObjectID, _ parents: [ObjectID], unchanged: Bool
+    ) -> CommitOutcome {
+        CommitOutcome(
+            id: id, tree: tree, parents: parents, unchanged: unchanged,
+            newObjects: objects.newObjects, newBytes: objects.newBytes,
+            reusedObjects: objects.reusedObjects, reusedBytes: objects.reusedBytes)
+    }
+}

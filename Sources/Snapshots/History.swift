@@ -1,0 +1,71 @@
+internal import KeyValue
+package import Objects
+
+/// One commit with its id.
+package struct HistoryEntry: Sendable {
+    package let id: ObjectID
+    package let commit: Commit
+}
+
+extension SnapshotStore {
+    /// The commits that lead to `tips`, newest first; every commit comes before its parents.
+    ///
+    /// - Parameters:
+    ///   - limit: At most this many.
+    ///   - since: Leaves out commits before this time (seconds since 1970).
+    package func history(
+        from tips: [ObjectID], limit: Int? = nil, since: Int64? = nil
+    ) throws(SnapshotError) -> [HistoryEntry] {
+        try environment.read { (transaction) throws(SnapshotError) in
+            let reader = try ObjectReader.of(transaction)
+            var commits: [ObjectID: Commit] = [:]
+            var children: [ObjectID: Int] = [:]
+            var stack = tips
+            while let id = stack.popLast() {
+                guard commits[id] == nil else { continue }
+                let commit = try Self.commit(id, reader, transaction)
+                commits[id] = commit
+                for parent in Set(commit.parents) {
+                    children[parent, default: 0] += 1
+                    stack.append(parent)
+                }
+            }
+            // Kahn's algorithm; among the ready ones the newest first, ties by id.
+            var ready = Set(tips.filter { children[$0, default: 0] == 0 })
+            var result: [HistoryEntry] = []
+            while result.count < limit ?? .max {
+                let next = ready.max { left, right in
+                    let (first, second) = (commits[left]?.time ?? 0, commits[right]?.time ?? 0)
+                    return first != second ? first < second : right < left
+                }
+                guard let id = next, let commit = commits[id] else { break }
+                ready.remove(id)
+                if since.map({ commit.time >= $0 }) ?? true {
+                    result.append(HistoryEntry(id: id, commit: commit))
+                }
+                for parent in Set(commit.parents) {
+                    children[parent, default: 1] -= 1
+                    if children[parent] == 0 { ready.insert(parent) }
+                }
+            }
+            return result
+        }
+    }
+
+    /// The best common ancestors of two commits: those that no other common ancestor descends from.
+    ///
+    /// None when the histories are unrelated, several in criss-cross histories; sorted by id.
+    package func mergeBases(_ left: ObjectID, _ right: ObjectID) throws(SnapshotError) -> [ObjectID]
+    {
+        let mine = Set(try history(from: [left]).map(\.id))
+        let common = try history(from: [right]).filter { mine.contains($0.id) }
+        var covered: Set<ObjectID> = []
+        var bases: [ObjectID] = []
+        // Children come before parents, so a covered ancestor is marked before it is met.
+        for entry in common {
+            if !covered.contains(entry.id) { bases.append(entry.id) }
+            covered.formUnion(entry.commit.parents)
+        }
+        return bases.sorted()
+    }
+}

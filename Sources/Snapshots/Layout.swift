@@ -1,0 +1,131 @@
+package import Objects
+
+/// How a model was laid out in its checkpoint, so that it can be written back as it was.
+package struct Layout: Sendable, Equatable {
+    /// One tensor of a checkpoint that holds experts.
+    package struct PoolTensor: Sendable, Equatable {
+        /// The tensor's name; `{e}` stands for the expert's ordinal when each has its own tensor.
+        package var template: String
+        /// Whether one tensor `[experts, …]` holds slice e of expert e.
+        package var stacked: Bool
+        /// The dimensions of one expert's slice.
+        package var slice: [Int]
+        /// How many of the expert's parts the slice consists of, in order.
+        package var partCount: Int
+
+        package init(template: String, stacked: Bool, slice: [Int], partCount: Int) {
+            self.template = template
+            self.stacked = stacked
+            self.slice = slice
+            self.partCount = partCount
+        }
+    }
+
+    /// The tensors of one layer's pool; an expert is the concatenation of its slices.
+    package struct Pool: Sendable, Equatable {
+        package var layer: UInt32
+        package var cohort: String
+        package var tensors: [PoolTensor]
+
+        package init(layer: UInt32, cohort: String, tensors: [PoolTensor]) {
+            self.layer = layer
+            self.cohort = cohort
+            self.tensors = tensors
+        }
+    }
+
+    /// One file of the checkpoint.
+    package struct File: Sendable, Equatable {
+        package var name: String
+        /// The file's `__metadata__`; nil when it has none.
+        package var metadata: [String: String]?
+        /// Names of the tensors in this file; empty when the only file holds them all.
+        package var tensors: [String]
+
+        package init(name: String, metadata: [String: String]?, tensors: [String]) {
+            self.name = name
+            self.metadata = metadata
+            self.tensors = tensors
+        }
+    }
+
+    package var files: [File]
+    package var pools: [Pool]
+
+    package init(files: [File], pools: [Pool]) {
+        self.files = files
+        self.pools = pools
+    }
+
+    package var encoded: [UInt8] {
+        var encoder = ByteEncoder()
+        encoder.append(UInt32(1))
+        encoder.append(UInt32(files.count))
+        for file in files {
+            encoder.append(file.name)
+            encoder.append(UInt8(file.metadata == nil ? 0 : 1))
+            encoder.append(UInt32(file.metadata?.count ?? 0))
+            for (key, value) in sortedByKey(file.metadata ?? [:]) {
+                encoder.append(key)
+                encoder.append(value)
+            }
+            encoder.append(UInt32(file.tensors.count))
+            for name in file.tensors { encoder.append(name) }
+        }
+        encoder.append(UInt32(pools.count))
+        for pool in pools {
+            encoder.append(pool.layer)
+            encoder.append(pool.cohort)
+            encoder.append(UInt32(pool.tensors.count))
+            for tensor in pool.tensors {
+                encoder.append(tensor.template)
+                encoder.append(UInt8(tensor.stacked ? 1 : 0))
+                encoder.append(UInt8(tensor.slice.count))
+                encoder.append(UInt16(tensor.partCount))
+                for dimension in tensor.slice { encoder.append(UInt64(dimension)) }
+            }
+        }
+        return encoder.bytes
+    }
+
+    package init(decoding bytes: [UInt8]) throws(ObjectError) {
+        var decoder = ByteDecoder(bytes, "a layout record")
+        try decoder.version(1)
+        files = []
+        for _ in 0..<(try decoder.count(minimum: 12)) {
+            var file = File(name: try decoder.text(), metadata: nil, tensors: [])
+            if try decoder.number(UInt8.self) != 0 { file.metadata = [:] }
+            for _ in 0..<(try decoder.count(minimum: 8)) {
+                let key = try decoder.text()
+                let value = try decoder.text()
+                file.metadata?[key] = value
+            }
+            for _ in 0..<(try decoder.count(minimum: 4)) { file.tensors.append(try decoder.text()) }
+            files.append(file)
+        }
+        pools = []
+        for _ in 0..<(try decoder.count(minimum: 12)) {
+            let layer = try decoder.number(UInt32.self)
+            var pool = Pool(layer: layer, cohort: try decoder.text(), tensors: [])
+            for _ in 0..<(try decoder.count(minimum: 8)) {
+                let template = try decoder.text()
+                let stacked = try decoder.number(UInt8.self) != 0
+                let rank = Int(try decoder.number(UInt8.self))
+                let partCount = Int(try decoder.number(UInt16.self))
+                var slice: [Int] = []
+                for _ in 0..<rank {
+                    guard let dimension = Int(exactly: try decoder.number(UInt64.self)) else {
+                        throw ObjectError(.badFormat, "a layout has an impossible dimension")
+                    }
+                    slice.append(dimension)
+                }
+                pool.tensors.append(
+                    PoolTensor(
+                        template: template, stacked: stacked, slice: slice, partCount: partCount))
+            }
+            pools.append(pool)
+        }
+        try decoder.end()
+        try refuseOther(encoded, bytes, "a layout record")
+    }
+}

@@ -1,0 +1,145 @@
+internal import KeyValue
+package import Objects
+internal import Synchronization
+
+/// A snapshot mapped for reading: its tree, and its tensors and experts in place.
+///
+/// Holds a lease, so that no collection removes what it maps, and no transaction, so that writers
+/// may reuse pages. Opening reads the tree's records; experts are found when they are first used.
+package final class MappedSnapshot: Sendable {
+    package let id: ObjectID
+    package let commit: Commit
+    package let tree: Tree
+    private let store: SnapshotStore
+    private let lease: Lease?
+    private let arrays: [ObjectID: ArrayView]
+    /// Packs whose structure was checked; their records stay in place under the lease.
+    private let packs = Mutex<[UInt32: Pack]>([:])
+
+    fileprivate init(
+        _ id: ObjectID, _ commit: Commit, _ tree: Tree, _ store: SnapshotStore, _ lease: Lease?,
+        _ arrays: [ObjectID: ArrayView]
+    ) {
+        self.id = id
+        self.commit = commit
+        self.tree = tree
+        self.store = store
+        self.lease = lease
+        self.arrays = arrays
+    }
+
+    /// An object's data in place.
+    ///
+    /// The bytes hold the lease, so they may outlive this snapshot.
+    package func object(_ id: ObjectID) throws(SnapshotError) -> StoredObject {
+        leased(
+            try store.environment.read { (transaction) throws(SnapshotError) in
+                try wrapped { () throws(ObjectError) in
+                    try ObjectReader(transaction).object(id, transaction)
+                }
+            })
+    }
+
+    private func leased(_ object: StoredObject) -> StoredObject {
+        guard let lease else { return object }
+        return object.owned(by: lease)
+    }
+
+    /// The experts of a cohort; nil when the tree has no such cohort.
+    package func experts(layer: UInt32, cohort: String) -> MappedExperts? {
+        guard let entry = tree.layers[layer]?.cohorts[cohort], let array = arrays[entry.experts]
+        else { return nil }
+        return MappedExperts(array, entry, snapshot: self)
+    }
+
+    /// Data of the expert that an array entry names: by its location, or by the index where a
+    /// repack moved it.
+    fileprivate func expert(_ entry: ArrayEntry) throws(SnapshotError) -> StoredObject {
+        let number = entry.location.pack
+        if let pack = packs.withLock({ $0[number] }),
+            let object = pack.object(entry.id, unit: entry.location.unit)
+        {
+            return leased(object)
+        }
+        return leased(
+            try store.environment.read { (transaction) throws(SnapshotError) in
+                try wrapped { () throws(ObjectError) in
+                    if let pack = try ObjectReader.packIfPresent(number, transaction),
+                        let object = pack.object(entry.id, unit: entry.location.unit)
+                    {
+                        packs.withLock { $0[number] = pack }
+                        return object
+                    }
+                    return try ObjectReader(transaction).object(entry.id, transaction)
+                }
+            })
+    }
+}
+
+/// The experts of one cohort, by ordinal.
+package struct MappedExperts: Sendable {
+    package let cohort: Cohort
+    private let array: ArrayView
+    private let snapshot: MappedSnapshot
+
+    fileprivate init(_ array: ArrayView, _ cohort: Cohort, snapshot: MappedSnapshot) {
+        self.array = array
+        self.cohort = cohort
+        self.snapshot = snapshot
+    }
+
+    package var count: Int { array.count }
+
+    /// The expert's id; ``ObjectID/zero`` when there is none at this ordinal.
+    package func id(_ ordinal: Int) -> ObjectID { array.entry(ordinal).id }
+
+    /// The expert's data in place.
+    ///
+    /// Traps when the ordinal is out of bounds.
+    ///
+    /// - Throws: `.notFound` for an absent expert, `.corrupt` when it does not have the cohort's
+    ///   shape.
+    package func expert(_ ordinal: Int) throws(SnapshotError) -> StoredObject {
+        let entry = array.entry(ordinal)
+        guard entry.id != .zero else {
+            throw SnapshotError(.notFound, "there is no expert \(ordinal): it was removed")
+        }
+        let object = try snapshot.expert(entry)
+        guard object.header.kind == cohort.kind, object.header.parts == cohort.parts else {
+            throw SnapshotError(
+                .corrupt,
+                "expert \(ordinal) is \(object.header.kind) \(object.header.parts), but its cohort "
+                    + "holds \(cohort.kind) \(cohort.parts); run `cambium verify`")
+        }
+        return object
+    }
+}
+
+extension SnapshotStore {
+    /// Maps a commit's model.
+    ///
+    /// - Throws: `.notFound` when the commit does not exist (any more).
+    package func map(_ id: ObjectID) throws(SnapshotError) -> MappedSnapshot {
+        let (lease, parts) = try leasing(id) { () throws(SnapshotError) in
+            try environment.read { (transaction) throws(SnapshotError) in
+                let reader = try ObjectReader.of(transaction)
+                let commit = try Self.commit(id, reader, transaction)
+                let tree = try Self.tree(commit.tree, reader, transaction)
+                var arrays: [ObjectID: ArrayView] = [:]
+                for layer in tree.layers.values {
+                    for cohort in layer.cohorts.values where arrays[cohort.experts] == nil {
+                        let array = try ArrayView(cohort.experts, transaction)
+                        guard array.count == Int(clamping: cohort.count) else {
+                            throw SnapshotError(
+                                .corrupt,
+                                "an array of \(array.count) experts stands for \(cohort.count)")
+                        }
+                        arrays[cohort.experts] = array
+                    }
+                }
+                return (commit, tree, arrays)
+            }
+        }
+        return MappedSnapshot(id, parts.0, parts.1, self, lease, parts.2)
+    }
+}

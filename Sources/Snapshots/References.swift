@@ -1,0 +1,216 @@
+internal import Elements
+internal import KeyValue
+package import Objects
+
+/// What HEAD names: a branch, or in detached state a commit.
+package enum Head: Sendable, Equatable {
+    case branch(String)
+    case detached(ObjectID)
+
+    static let key = Array("HEAD".utf8)
+
+    var encoded: [UInt8] {
+        switch self {
+        case .branch(let name): Array("ref: heads/\(name)".utf8)
+        case .detached(let id): Array("id: \(id.hex)".utf8)
+        }
+    }
+
+    init?(_ bytes: [UInt8]) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        if text.hasPrefix("ref: heads/") {
+            self = .branch(String(text.dropFirst("ref: heads/".count)))
+        } else if text.hasPrefix("id: "), let id = ObjectID(hex: String(text.dropFirst(4))) {
+            self = .detached(id)
+        } else {
+            return nil
+        }
+    }
+}
+
+/// The kinds of named references.
+package enum ReferenceKind: String, Sendable {
+    case branch = "heads/"
+    case tag = "tags/"
+
+    package var word: String { self == .branch ? "branch" : "tag" }
+}
+
+/// One consistent reading of all references.
+package struct References: Sendable {
+    package let head: Head
+    package let branches: [String: ObjectID]
+    package let tags: [String: ObjectID]
+
+    /// The commit that HEAD leads to; nil on a branch without commits.
+    package var headCommit: ObjectID? {
+        switch head {
+        case .branch(let name): branches[name]
+        case .detached(let id): id
+        }
+    }
+
+    init(_ transaction: borrowing some TransactionAccess & ~Copyable) throws(SnapshotError) {
+        var head: Head?
+        var branches: [String: ObjectID] = [:]
+        var tags: [String: ObjectID] = [:]
+        let table = transaction.environment.table(SnapshotStore.referenceTable)
+        try transaction.scan(table) { (key, value) throws(SnapshotError) in
+            let name = String(decoding: key, as: UTF8.self)
+            if key == Head.key {
+                head = Head(value.copy())
+            } else if value.count == ObjectID.byteCount {
+                let id = ObjectID(value.bytes)
+                if name.hasPrefix(ReferenceKind.branch.rawValue) {
+                    branches[String(name.dropFirst(ReferenceKind.branch.rawValue.count))] = id
+                } else if name.hasPrefix(ReferenceKind.tag.rawValue) {
+                    tags[String(name.dropFirst(ReferenceKind.tag.rawValue.count))] = id
+                }
+            } else {
+                throw SnapshotError(.corrupt, "reference \(name) is damaged; run `cambium verify`")
+            }
+            return true
+        }
+        guard let head else {
+            throw SnapshotError(.corrupt, "the store has no HEAD; run `cambium switch BRANCH`")
+        }
+        self.head = head
+        self.branches = branches
+        self.tags = tags
+    }
+}
+
+/// Refuses names that a revision could not spell or a terminal could not show.
+func checkName(_ name: String, _ kind: String) throws(SnapshotError) {
+    let forbidden = Set("~^:?*[\\@ ".unicodeScalars)
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    guard !name.isEmpty, name.utf8.count <= 200, !name.hasPrefix("-"), name != "HEAD",
+        !name.contains(".."), !name.hasSuffix(".lock"),
+        parts.allSatisfy({ !$0.isEmpty && !$0.hasPrefix(".") && !$0.hasSuffix(".") }),
+        name.unicodeScalars.allSatisfy({
+            $0.value >= 32 && $0.value != 127 && !forbidden.contains($0)
+        })
+    else {
+        throw SnapshotError(
+            .badName,
+            "'\(name)' cannot name a \(kind): use letters, digits, '-', '_', '.' and '/', at most"
+                + " 200 bytes")
+    }
+}
+
+extension SnapshotStore {
+    package func references() throws(SnapshotError) -> References {
+        try environment.read { (transaction) throws(SnapshotError) in
+            try References(transaction)
+        }
+    }
+
+    /// Creates a branch or a tag at a commit.
+    ///
+    /// - Throws: `.exists` when the name is taken, `.badName`, `.notFound` for a missing commit.
+    package func createReference(
+        _ kind: ReferenceKind, _ name: String, at commit: ObjectID, by note: ReflogNote
+    ) throws(SnapshotError) {
+        try checkName(name, kind.word)
+        try environment.write("reference") { (transaction) throws(SnapshotError) in
+            _ = try Self.commit(commit, try ObjectReader.of(transaction), transaction)
+            guard try Self.reference(kind, name, transaction) == nil else {
+                throw SnapshotError(.exists, "the \(kind.word) '\(name)' exists already")
+            }
+            try Self.setReference(kind, name, commit, old: nil, note, transaction)
+        }
+    }
+
+    /// Moves a branch, or with nil removes the reference, if it still is at `expected`.
+    ///
+    /// - Throws: `.branchMoved` when it is elsewhere, `.notFound` when it does not exist.
+    package func moveReference(
+        _ kind: ReferenceKind, _ name: String, from expected: ObjectID, to commit: ObjectID?,
+        by note: ReflogNote
+    ) throws(SnapshotError) {
+        try environment.write("reference") { (transaction) throws(SnapshotError) in
+            guard let current = try Self.reference(kind, name, transaction) else {
+                throw SnapshotError(.notFound, "there is no \(kind.word) '\(name)'")
+            }
+            guard current == expected else {
+                throw SnapshotError(
+                    .branchMoved,
+                    "the \(kind.word) '\(name)' moved to \(current.short) meanwhile; try again")
+            }
+            if let commit {
+                _ = try Self.commit(commit, try ObjectReader.of(transaction), transaction)
+            } else if kind == .branch, try References(transaction).head == .branch(name) {
+                throw SnapshotError(
+                    .badName, "HEAD is on '\(name)'; switch to another branch before removing it")
+            }
+            try Self.setReference(kind, name, commit, old: current, note, transaction)
+        }
+    }
+
+    /// Points HEAD at a branch (which may have no commits yet) or at a commit.
+    package func setHead(_ head: Head, by note: ReflogNote) throws(SnapshotError) {
+        if case .branch(let name) = head { try checkName(name, "branch") }
+        try environment.write("head") { (transaction) throws(SnapshotError) in
+            // A damaged HEAD is what this call repairs.
+            let before = (try? References(transaction))?.headCommit
+            if case .detached(let id) = head {
+                _ = try Self.commit(id, try ObjectReader.of(transaction), transaction)
+            }
+            do throws(KeyValueError) {
+                try transaction.put(
+                    environment.table(Self.referenceTable), Head.key, head.encoded)
+            } catch {
+                throw SnapshotError(error)
+            }
+            let after = try References(transaction).headCommit
+            try Self.log("HEAD", before, after, note, transaction)
+        }
+    }
+
+    static func reference(
+        _ kind: ReferenceKind, _ name: String,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(SnapshotError) -> ObjectID? {
+        do throws(KeyValueError) {
+            let key = Array((kind.rawValue + name).utf8)
+            let table = transaction.environment.table(referenceTable)
+            guard let value = try transaction.mapped(table, key) else { return nil }
+            guard value.count == ObjectID.byteCount else {
+                throw KeyValueError(.corrupt, "\(kind.word) '\(name)' is damaged; run verify")
+            }
+            return ObjectID(value.bytes)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// Writes or removes a reference and logs it.
+    static func setReference(
+        _ kind: ReferenceKind, _ name: String, _ new: ObjectID?, old: ObjectID?,
+        _ note: ReflogNote, _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) {
+        if old == nil {
+            // Two spellings of one name (an accent composed or not) are one name to their reader.
+            let references = try References(transaction)
+            let taken = kind == .branch ? references.branches[name] : references.tags[name]
+            guard taken == nil else {
+                throw SnapshotError(.exists, "the \(kind.word) '\(name)' exists already")
+            }
+        }
+        do throws(KeyValueError) {
+            let key = Array((kind.rawValue + name).utf8)
+            let table = transaction.environment.table(referenceTable)
+            if let new {
+                try transaction.put(table, key, new.bytes)
+            } else {
+                try transaction.delete(table, key)
+            }
+        } catch {
+            throw SnapshotError(error)
+        }
+        try log(kind.rawValue + name, old, new, note, transaction)
+        if kind == .branch, try References(transaction).head == .branch(name) {
+            try log("HEAD", old, new, note, transaction)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+internal import Elements
+internal import KeyValue
+package import Objects
+
+/// Who moved a reference, when and why.
+package struct ReflogNote: Sendable {
+    package let time: Int64
+    package let author: String
+    package let message: String
+
+    package init(time: Int64, author: String, message: String) {
+        self.time = time
+        self.author = author
+        self.message = message
+    }
+}
+
+/// One move of a reference.
+package struct ReflogEntry: Sendable {
+    package let reference: String
+    package let old: ObjectID?
+    package let new: ObjectID?
+    package let note: ReflogNote
+}
+
+extension SnapshotStore {
+    /// The moves of one reference ("HEAD", "heads/main"), newest first; with nil, of all.
+    package func reflog(of reference: String? = nil) throws(SnapshotError) -> [ReflogEntry] {
+        try environment.read { (transaction) throws(SnapshotError) in
+            var entries: [ReflogEntry] = []
+            try Self.scanReflog(reference, transaction) { (_, entry) in entries.append(entry) }
+            return entries.reversed()
+        }
+    }
+
+    /// Calls `body` for each entry, oldest first, with its key.
+    static func scanReflog(
+        _ reference: String?, _ transaction: borrowing some TransactionAccess & ~Copyable,
+        _ body: ([UInt8], ReflogEntry) -> Void
+    ) throws(SnapshotError) {
+        let start: [UInt8] = reference.map { Array($0.utf8) + [0] } ?? []
+        try transaction.scan(transaction.environment.table(reflogTable), from: start) {
+            (key, value) throws(SnapshotError) in
+            guard key.starts(with: start) else { return false }
+            body(key, try decode(key, value.copy()))
+            return true
+        }
+    }
+
+    static func log(
+        _ reference: String, _ old: ObjectID?, _ new: ObjectID?, _ note: ReflogNote,
+        _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) {
+        var encoder = ByteEncoder()
+        encoder.append(note.time)
+        encoder.append(old ?? .zero)
+        encoder.append(new ?? .zero)
+        encoder.append(note.author)
+        encoder.append(note.message)
+        do throws(KeyValueError) {
+            let table = transaction.environment.table(reflogTable)
+            let prefix = Array(reference.utf8) + [0]
+            let last = try transaction.last(table, prefix: prefix)
+            let number = last.map { PackFormat.number($0.suffix(8)) } ?? 0
+            guard number < UInt64.max, last.map({ $0.count == prefix.count + 8 }) ?? true else {
+                throw KeyValueError(.corrupt, "the reflog of \(reference) is damaged; run verify")
+            }
+            try transaction.put(table, prefix + bigEndian(number + 1), encoder.bytes)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    static func decode(_ key: [UInt8], _ value: [UInt8]) throws(SnapshotError)
+        -> ReflogEntry
+    {
+        do throws(ObjectError) {
+            var decoder = ByteDecoder(value, "a reflog entry")
+            let time = try decoder.number(Int64.self)
+            let old = try decoder.id()
+            let new = try decoder.id()
+            let author = try decoder.text()
+            let message = try decoder.text()
+            try decoder.end()
+            return ReflogEntry(
+                reference: String(decoding: key.dropLast(9), as: UTF8.self),
+                old: old == .zero ? nil : old, new: new == .zero ? nil : new,
+                note: ReflogNote(time: time, author: author, message: message))
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+}
+
+func bigEndian(_ number: UInt64) -> [UInt8] {
+    (0..<8).map { UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * $0)) }
+}

@@ -1,0 +1,106 @@
+internal import KeyValue
+internal import Objects
+
+/// What a collection found, and what it removed when it was told to prune.
+package struct CollectionReport: Sendable {
+    package var pruned = false
+    package var liveObjects = 0
+    package var liveBytes = 0
+    package var deadObjects = 0
+    package var deadBytes = 0
+    /// Packs without a live object: removed.
+    package var deadPacks = 0
+    /// Packs mostly dead: their live objects move to new packs.
+    package var sparsePacks = 0
+    /// Packs that would go but for a lease.
+    package var leasedPacks = 0
+    package var leases = 0
+    package var expiredReflogEntries = 0
+    package var deadArrays = 0
+    /// Bytes of pages that later commits may reuse, before and after.
+    package var freeBefore = 0
+    package var freeAfter = 0
+}
+
+extension SnapshotStore {
+    /// Finds, and with `prune` removes, what no branch, tag, reflog entry within the grace period
+    /// or lease needs.
+    ///
+    /// Each step is one transaction, so it may be killed anywhere and run again. Holds the
+    /// maintenance lock alone: drafts wait, readers do not.
+    ///
+    /// - Parameters:
+    ///   - now: Seconds since 1970.
+    ///   - grace: Reflog entries younger than this many seconds keep their commits.
+    /// - Throws: `.busy` while a commit is under way; `.corrupt` when something live is missing, and
+    ///   then nothing was removed.
+    package func collect(
+        prune: Bool, now: Int64, grace: Int64
+    ) throws(SnapshotError) -> CollectionReport {
+        let threshold = now - grace
+        guard prune else {
+            let leases = try Set(leasedCommits(removingStale: false))
+            return try environment.read { (transaction) throws(SnapshotError) in
+                try Sweep(leases, threshold, transaction).report
+            }
+        }
+        let lock = try maintenanceLock(.exclusive, wait: false)
+        do throws(KeyValueError) {
+            try environment.forgetDeadReaders()
+        } catch {
+            throw SnapshotError(error)
+        }
+        let freeBefore = try sizes().free
+        try moveSparse(threshold)
+        // Whoever opens a snapshot waits for this one transaction; see `leasing`.
+        let gate = try Self.lock(directory, "opening.lock", .exclusive, wait: true)
+        let leases = try Set(leasedCommits(removingStale: true))
+        var report = try environment.write("gc") { (transaction) throws(SnapshotError) in
+            // Marked anew inside the transaction: a branch made meanwhile keeps its objects.
+            let sweep = try Sweep(leases, threshold, transaction)
+            try sweep.remove(transaction)
+            return sweep.report
+        }
+        _ = gate
+        _ = lock
+        report.pruned = true
+        report.freeBefore = freeBefore
+        report.freeAfter = try sizes().free
+        return report
+    }
+
+    /// Copies the live objects of sparse packs to new packs; the index then names the copies, and
+    /// the old packs are dead.
+    private func moveSparse(_ threshold: Int64) throws(SnapshotError) {
+        let leases = try Set(leasedCommits(removingStale: false))
+        let sparse = try environment.read { (transaction) throws(SnapshotError) in
+            try Sweep(leases, threshold, transaction).sparse
+        }
+        for group in stride(from: 0, to: sparse.count, by: 32) {
+            try environment.write("gc move") { (transaction) throws(SnapshotError) in
+                try wrapped { () throws(ObjectError) in
+                    var objects: [StoredObject] = []
+                    for (number, live) in sparse[group..<min(group + 32, sparse.count)] {
+                        guard
+                            let pack = try ObjectReader.packIfPresent(number, transaction)
+                        else { continue }
+                        for index in 0..<pack.count where live.contains(pack.id(index)) {
+                            objects.append(pack.stored(index))
+                        }
+                    }
+                    try ObjectStaging.move(objects, transaction)
+                }
+            }
+        }
+    }
+
+    /// Sizes of the store's file.
+    package func sizes() throws(SnapshotError) -> (file: Int, free: Int) {
+        do throws(KeyValueError) {
+            let sizes = try environment.sizes()
+            return (sizes.file, sizes.free)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+}

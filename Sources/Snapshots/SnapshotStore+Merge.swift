@@ -1,0 +1,126 @@
+internal import KeyValue
+package import Objects
+
+extension SnapshotStore {
+    /// Merges commits into a branch: three-way per entity against the merge bases, for any number of
+    /// sides at once.
+    ///
+    /// The merged tree is a function of the trees' content: the order of `others` does not matter,
+    /// unless an order-dependent policy (`ours`, `theirs`) settles a conflict.
+    ///
+    /// - Parameters:
+    ///   - policy: Its sides are the target and then ``mergeSides(_:_:)``.
+    ///   - note: The merge commit's note; the policy and the sides are added to its metadata.
+    ///   - dryRun: Decide and report, but move no branch.
+    /// - Returns: With conflicts left, their list; then nothing was written.
+    /// - Throws: `.unrelated` when two of the sides have no common ancestor.
+    package func merge(
+        _ others: [ObjectID], into branch: String, policy: (any ConflictPolicy)?,
+        note: CommitNote, dryRun: Bool = false
+    ) throws(SnapshotError) -> MergeOutcome {
+        guard let target = try references().branches[branch] else {
+            throw SnapshotError(.notFound, "there is no branch '\(branch)' to merge into")
+        }
+        let sides = try mergeSides(target, others)
+        if sides.isEmpty {
+            return MergeOutcome(
+                kind: .upToDate, tree: try commit(target).tree, commit: nil, conflicts: [],
+                resolved: [], bases: [target], parents: [target])
+        }
+        if sides.count == 1, try isAncestor(target, of: sides[0]) {
+            return try fastForward(branch, target, sides[0], note, dryRun: dryRun)
+        }
+        let parents = [target] + sides
+        let pairs = try pairBases(parents)
+        let count = parents.count
+        guard pairs.indices.allSatisfy({ $0 / count == $0 % count || !pairs[$0].isEmpty }) else {
+            throw SnapshotError(
+                .unrelated,
+                "the histories of \(parents.map(\.short).joined(separator: ", ")) share no commit; "
+                    + "commit the model on a branch of the other history first")
+        }
+        let bases = Set(pairs.joined()).sorted()
+        let ancestry = try MergeBases(sideCount: parents.count, pairs) {
+            (id) throws(SnapshotError) in try tree(try commit(id).tree)
+        }
+        var trees: [Tree] = []
+        for parent in parents { trees.append(try tree(try commit(parent).tree)) }
+        var merge = try TreeMerge(self, bases: ancestry, sides: trees, policy: policy)
+        try merge.run()
+        let conflicts = merge.conflicts
+        let resolved = merge.resolved
+        guard conflicts.isEmpty else {
+            return MergeOutcome(
+                kind: .conflicts, tree: nil, commit: nil, conflicts: conflicts,
+                resolved: resolved, bases: bases, parents: parents)
+        }
+        let merged = try merge.stageTree()
+        guard !dryRun else {
+            return MergeOutcome(
+                kind: .merged, tree: merged, commit: nil, conflicts: [], resolved: resolved,
+                bases: bases, parents: parents)
+        }
+        var note = note
+        note.action = "merge"
+        note.metadata["merge.policy"] = policy?.name ?? "none"
+        note.metadata["merge.resolved"] = "\(resolved.count)"
+        let outcome = try merge.commit(to: branch, parents: parents, note: note)
+        return MergeOutcome(
+            kind: .merged, tree: outcome.tree, commit: outcome.id, conflicts: [],
+            resolved: resolved, bases: bases, parents: parents)
+    }
+
+    /// Whether `ancestor` is `commit` or one of its ancestors.
+    package func isAncestor(
+        _ ancestor: ObjectID, of commit: ObjectID
+    ) throws(SnapshotError) -> Bool {
+        try history(from: [commit]).contains { $0.id == ancestor }
+    }
+
+    /// The commits that add something: not in the target's history, nor in another's.
+    package func mergeSides(
+        _ target: ObjectID, _ others: [ObjectID]
+    ) throws(SnapshotError) -> [ObjectID] {
+        var result: [ObjectID] = []
+        for other in others where !result.contains(other) {
+            if try !isAncestor(other, of: target) { result.append(other) }
+        }
+        var kept: [ObjectID] = []
+        for candidate in result {
+            var covered = false
+            for other in result where other != candidate {
+                if try isAncestor(candidate, of: other) { covered = true }
+            }
+            if !covered { kept.append(candidate) }
+        }
+        return kept
+    }
+
+    private func fastForward(
+        _ branch: String, _ target: ObjectID, _ side: ObjectID, _ note: CommitNote, dryRun: Bool
+    ) throws(SnapshotError) -> MergeOutcome {
+        if !dryRun {
+            try moveReference(
+                .branch, branch, from: target, to: side,
+                by: ReflogNote(
+                    time: note.time, author: note.author, message: "merge: fast-forward"))
+        }
+        return MergeOutcome(
+            kind: .fastForward, tree: try commit(side).tree, commit: dryRun ? nil : side,
+            conflicts: [], resolved: [], bases: [target], parents: [target])
+    }
+
+    /// The merge bases of each pair of commits (i, j), at i · count + j.
+    private func pairBases(_ commits: [ObjectID]) throws(SnapshotError) -> [[ObjectID]] {
+        let count = commits.count
+        var pairs = [[ObjectID]](repeating: [], count: count * count)
+        for left in 0..<count {
+            for right in 0..<left {
+                let bases = try mergeBases(commits[left], commits[right])
+                pairs[left * count + right] = bases
+                pairs[right * count + left] = bases
+            }
+        }
+        return pairs
+    }
+}

@@ -1,0 +1,109 @@
+internal import Elements
+internal import KeyValue
+package import Objects
+
+extension SnapshotStore {
+    /// The commit named `id`.
+    ///
+    /// - Throws: `.notFound`, or `.badRevision` when the object is no commit.
+    package func commit(_ id: ObjectID) throws(SnapshotError) -> Commit {
+        try environment.read { (transaction) throws(SnapshotError) in
+            try Self.commit(id, try ObjectReader.of(transaction), transaction)
+        }
+    }
+
+    /// The model tree named `id`.
+    package func tree(_ id: ObjectID) throws(SnapshotError) -> Tree {
+        try environment.read { (transaction) throws(SnapshotError) in
+            try Self.tree(id, try ObjectReader.of(transaction), transaction)
+        }
+    }
+
+    /// A copy of the object's raw data, checked against its name.
+    package func data(of id: ObjectID) throws(SnapshotError) -> (header: ObjectHeader, [UInt8]) {
+        try environment.read { (transaction) throws(SnapshotError) in
+            do throws(ObjectError) {
+                let (header, bytes) = try ObjectReader(transaction).data(id, transaction)
+                return (header, bytes)
+            } catch {
+                throw SnapshotError(error)
+            }
+        }
+    }
+
+    /// A copy of a tensor's raw data, which has the length of its shape.
+    func data(of tensor: StoredTensor) throws(SnapshotError) -> [UInt8] {
+        let (header, bytes) = try data(of: tensor.id)
+        guard header.kind == .tensor, header.parts == [tensor.shape] else {
+            throw SnapshotError(
+                .corrupt,
+                "object \(tensor.id.short) is \(header.kind) \(header.parts), but its tree has "
+                    + "\(tensor.shape); run `cambium verify`")
+        }
+        return bytes
+    }
+
+    static func commit(
+        _ id: ObjectID, _ reader: ObjectReader,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(SnapshotError) -> Commit {
+        do throws(ObjectError) {
+            let (header, bytes) = try reader.data(id, transaction)
+            guard header.kind == .commit else {
+                throw ObjectError(.notFound, "\(id.short) is a \(header.kind), not a commit")
+            }
+            return try Commit(decoding: bytes)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    static func tree(
+        _ id: ObjectID, _ reader: ObjectReader,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(SnapshotError) -> Tree {
+        do throws(ObjectError) {
+            let record = try treeRecord(id, reader, transaction)
+            var tree = Tree(
+                architecture: record.architecture, files: record.files, layout: record.layout)
+            tree.trunk = try Trunk(
+                decoding: try reader.data(record.trunk, transaction).bytes)
+            for (number, layer) in record.layers {
+                tree.layers[number] = try Layer(
+                    decoding: try reader.data(layer, transaction).bytes)
+            }
+            return tree
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    static func treeRecord(
+        _ id: ObjectID, _ reader: ObjectReader,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> TreeRecord {
+        let (header, bytes) = try reader.data(id, transaction)
+        guard header.kind == .tree else {
+            throw ObjectError(.badFormat, "\(id.short) is a \(header.kind), not a tree")
+        }
+        return try TreeRecord(decoding: bytes)
+    }
+
+    /// The layout of a tree, or nil when it has none.
+    package func layout(of tree: Tree) throws(SnapshotError) -> Layout? {
+        guard let id = tree.layout else { return nil }
+        let bytes = try data(of: id).1
+        do throws(ObjectError) {
+            return try Layout(decoding: bytes)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// The ids of a cohort's experts, in ordinal order.
+    package func experts(of cohort: Cohort) throws(SnapshotError) -> [ObjectID] {
+        try environment.read { (transaction) throws(SnapshotError) in
+            try ArrayView(cohort.experts, transaction).entries().map(\.id)
+        }
+    }
+}

@@ -1,0 +1,77 @@
+internal import KeyValue
+
+/// What a repack gave back.
+package struct RepackReport: Sendable {
+    package let bytesBefore: Int
+    package let bytesAfter: Int
+}
+
+extension SnapshotStore {
+    /// Rewrites the store's file without free pages and puts it in place of the old one.
+    ///
+    /// The new file is complete and synced before an atomic rename: killed at any point, the store
+    /// is the old or the new one. Needs the store for itself and space for the copy.
+    ///
+    /// - Throws: `.busy` when another process or object has the store open.
+    package static func repack(
+        _ directory: String, observer: (@Sendable (String) -> Void)? = nil
+    ) throws(SnapshotError) -> RepackReport {
+        // Reports what is wrong with the store before anything is locked.
+        _ = try open(directory, readOnly: true).directory
+        return try alone(directory, "repack") { () throws(SnapshotError) in
+            do throws(KeyValueError) {
+                return try replaceByCopy(directory, observer)
+            } catch {
+                throw SnapshotError(error)
+            }
+        }
+    }
+
+    private static func replaceByCopy(
+        _ directory: String, _ observer: (@Sendable (String) -> Void)?
+    ) throws(KeyValueError) -> RepackReport {
+        let copy = directory + "/data.mdb.repack"
+        if fileExists(copy) { try removeFile(copy) }
+        let before = try fileLength(directory + "/data.mdb")
+        do throws(KeyValueError) {
+            let environment = try EnvironmentRegistry.open(
+                directory, tables: tables, readOnly: false, observer: observer)
+            try environment.copyCompacted(to: copy)
+        } catch {
+            if fileExists(copy) { try removeFile(copy) }
+            throw error
+        }
+        observer?("repack: before rename")
+        try replaceFile(directory + "/data.mdb", with: copy, in: directory)
+        observer?("repack: after rename")
+        return RepackReport(
+            bytesBefore: before, bytesAfter: try fileLength(directory + "/data.mdb"))
+    }
+
+    /// Runs `body` while nobody, in this process or another, has the store open.
+    ///
+    /// - Parameter work: What is to be done, for the message.
+    /// - Throws: `.busy` when the store is open.
+    package static func alone<Result>(
+        _ directory: String, _ work: String, _ body: () throws(SnapshotError) -> Result
+    ) throws(SnapshotError) -> Result {
+        let busy = SnapshotError(
+            .busy, "\(directory) is open elsewhere; \(work) needs the store for itself")
+        let lock: FileLock
+        do throws(SnapshotError) {
+            lock = try Self.lock(directory, "use.lock", .exclusive, wait: false)
+        } catch {
+            throw error.code == .busy ? busy : error
+        }
+        let isOpen: Bool
+        do throws(KeyValueError) {
+            isOpen = try EnvironmentRegistry.isOpen(directory)
+        } catch {
+            throw SnapshotError(error)
+        }
+        guard !isOpen else { throw busy }
+        let result = try body()
+        _ = lock
+        return result
+    }
+}

@@ -1,0 +1,135 @@
+package import KeyValue
+internal import Objects
+
+/// One store directory: its environment, its locks and its format.
+///
+/// The operations live in extensions, one file each.
+package final class SnapshotStore: Sendable {
+    /// The format that this version writes (docs/format.md).
+    package static let format: UInt32 = 2
+    static let metaTable = "meta"
+    static let referenceTable = "refs"
+    static let reflogTable = "reflog"
+    package static let tables = [
+        metaTable, referenceTable, reflogTable, ArrayRecord.table, ObjectStore.packTable,
+        ObjectStore.indexTable,
+    ]
+    static let formatKey = Array("format".utf8)
+
+    package let directory: String
+    package let environment: Environment
+
+    private init(_ directory: String, _ environment: Environment) {
+        self.directory = directory
+        self.environment = environment
+    }
+
+    /// Opens the store in `directory`.
+    ///
+    /// - Parameters:
+    ///   - readOnly: Never writes, and works on a read-only disk.
+    ///   - observer: Called at each step that changes the disk (tests).
+    /// - Throws: `.notAStore`, `.formatTooOld` (migrate), `.formatTooNew`.
+    package static func open(
+        _ directory: String, readOnly: Bool = false,
+        observer: (@Sendable (String) -> Void)? = nil
+    ) throws(SnapshotError) -> SnapshotStore {
+        guard fileExists(directory + "/data.mdb") else {
+            throw SnapshotError(
+                .notAStore,
+                "\(directory) is not a cambium store (it has no data.mdb); "
+                    + "`cambium init \(directory)` makes one")
+        }
+        var use: FileLock?
+        do throws(SnapshotError) {
+            use = try lock(directory, "use.lock", .shared, wait: true)
+        } catch  where error.code == .readOnly && readOnly {
+            // Nobody can repack a store on a disk that cannot be written.
+            use = nil
+        }
+        let store: SnapshotStore
+        do throws(KeyValueError) {
+            let environment = try EnvironmentRegistry.open(
+                directory, tables: tables, readOnly: readOnly, use: use, observer: observer)
+            store = SnapshotStore(directory, environment)
+        } catch {
+            throw SnapshotError(error)
+        }
+        let found = try store.storedFormat()
+        guard found <= format else {
+            throw SnapshotError(
+                .formatTooNew,
+                "\(directory) has format \(found); this cambium knows up to \(format). Update it")
+        }
+        guard found == format else {
+            throw SnapshotError(
+                .formatTooOld,
+                "\(directory) has format \(found), this cambium writes \(format). "
+                    + "Run `cambium migrate --store \(directory)`")
+        }
+        return store
+    }
+
+    /// The format number that the store carries.
+    package func storedFormat() throws(SnapshotError) -> UInt32 {
+        try environment.read { (transaction) throws(SnapshotError) in
+            try Self.storedFormat(transaction)
+        }
+    }
+
+    package static func storedFormat(
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(SnapshotError) -> UInt32 {
+        do throws(KeyValueError) {
+            let environment = transaction.environment
+            let value = try transaction.value(environment.table(metaTable), formatKey)
+            guard let value, value.count == 4 else {
+                throw KeyValueError(
+                    .notAStore, "\(environment.path) has no format number: not a cambium store")
+            }
+            return UInt32(littleEndianBytes: value)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// Writes the format number; for `create` and migrations.
+    package static func setFormat(
+        _ format: UInt32, _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) {
+        var encoder = ByteEncoder()
+        encoder.append(format)
+        do throws(KeyValueError) {
+            let table = transaction.environment.table(metaTable)
+            try transaction.put(table, formatKey, encoder.bytes)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    static func lock(
+        _ directory: String, _ name: String, _ mode: FileLock.Mode, wait: Bool
+    ) throws(SnapshotError) -> FileLock {
+        do throws(KeyValueError) {
+            return try FileLock(path: directory + "/" + name, mode, wait: wait)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// Held shared by whoever stages a commit, alone by a collection while it removes.
+    func maintenanceLock(_ mode: FileLock.Mode, wait: Bool) throws(SnapshotError) -> FileLock {
+        do throws(SnapshotError) {
+            return try Self.lock(directory, "maintenance.lock", mode, wait: wait)
+        } catch  where error.code == .busy {
+            throw SnapshotError(
+                .busy, "a commit or a collection is under way in \(directory); try again later")
+        }
+    }
+}
+
+extension UInt32 {
+    init(littleEndianBytes bytes: [UInt8]) {
+        self = bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) }
+    }
+}

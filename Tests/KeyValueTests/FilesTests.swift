@@ -1,0 +1,103 @@
+import KeyValue
+import TestSupport
+import Testing
+
+@Suite("Files and locks")
+struct FilesTests {
+    /// Whether the lock can be had at once.
+    private func isFree(_ path: String, _ mode: FileLock.Mode) throws -> Bool {
+        do throws(KeyValueError) {
+            _ = try FileLock(path: path, mode, wait: false)
+            return true
+        } catch {
+            guard error.code == .busy else { throw error }
+            return false
+        }
+    }
+
+    @Test("locks exclude each other as their modes say, in one process too")
+    func locks() throws {
+        try withScratchDirectory { directory in
+            let path = directory + "/lock"
+            do {
+                let shared = try FileLock(path: path, .shared, wait: true)
+                #expect(try isFree(path, .shared))
+                #expect(try !isFree(path, .exclusive))
+                _ = shared
+            }
+            do {
+                let alone = try FileLock(path: path, .exclusive, wait: true)
+                #expect(try !isFree(path, .shared))
+                #expect(try !isFree(path, .exclusive))
+                _ = alone
+            }
+            #expect(try isFree(path, .exclusive))
+        }
+    }
+
+    @Test("a lock binds other processes")
+    func otherProcess() async throws {
+        let directory = try makeScratchDirectory()
+        defer { removeTree(directory) }
+        let path = directory + "/lock"
+        let lock = try FileLock(path: path, .shared, wait: true)
+        await #expect(processExitsWith: .success) { [path = path as String] in
+            let error = #expect(throws: KeyValueError.self) {
+                _ = try FileLock(path: path, .exclusive, wait: false)
+            }
+            #expect(error?.code == .busy)
+        }
+        _ = lock
+    }
+
+    @Test("a lock on a missing file is made or refused, as asked")
+    func creating() throws {
+        try withScratchDirectory { directory in
+            let path = directory + "/lock"
+            let error = #expect(throws: KeyValueError.self) {
+                _ = try FileLock(path: path, .shared, wait: true, creating: false)
+            }
+            #expect(error?.code == .notFound)
+            #expect(!fileExists(path))
+            _ = try FileLock(path: path, .shared, wait: true)
+            #expect(fileExists(path))
+        }
+    }
+
+    @Test("small files and directories are written, listed, replaced and removed")
+    func files() throws {
+        try withScratchDirectory { directory in
+            let one = directory + "/one"
+            try writeFile(one, [1, 2, 3])
+            try writeFile(directory + "/two", [])
+            #expect(try readFile(one) == [1, 2, 3])
+            #expect(try readFile(one, limit: 2) == [1, 2])
+            #expect(try fileLength(one) == 3)
+            try makeDirectory(directory + "/inner")
+            try makeDirectory(directory + "/inner")
+            #expect(try directoryContents(directory) == ["inner", "one", "two"])
+            try replaceFile(directory + "/two", with: one, in: directory)
+            #expect(try readFile(directory + "/two") == [1, 2, 3])
+            #expect(!fileExists(one))
+            try removeFile(directory + "/two")
+            try removeDirectory(directory + "/inner")
+            #expect(try directoryContents(directory).isEmpty)
+        }
+    }
+
+    @Test("what is missing is told with its path")
+    func missing() throws {
+        let path = "/no/such/place"
+        func expectMissing(_ body: () throws -> Void) {
+            let error = #expect(throws: KeyValueError.self) { try body() }
+            #expect(error?.code == .notFound)
+            #expect(error?.message.contains(path) == true)
+        }
+        expectMissing { _ = try readFile(path) }
+        expectMissing { _ = try fileLength(path) }
+        expectMissing { _ = try directoryContents(path) }
+        expectMissing { try removeFile(path) }
+        expectMissing { try makeDirectory(path) }
+        expectMissing { try writeFile(path, [1]) }
+    }
+}

@@ -1,0 +1,230 @@
+import Elements
+import KeyValue
+import Objects
+import TestSupport
+import Testing
+
+@Suite("Staging and finding objects")
+struct ObjectStagingTests {
+    private func withEnvironment<Result>(_ body: (Environment) throws -> Result) throws -> Result {
+        try withScratchDirectory { directory in
+            try body(
+                try EnvironmentRegistry.open(
+                    directory, tables: [ObjectStore.packTable, ObjectStore.indexTable],
+                    readOnly: false, creating: true))
+        }
+    }
+
+    private func header(_ count: Int) throws -> ObjectHeader {
+        try ObjectHeader(.tensor, [TensorShape(.u8, [count])])
+    }
+
+    @discardableResult
+    private func store(_ environment: Environment, _ objects: [[UInt8]]) throws -> [ObjectID] {
+        var staging = try ObjectStaging(environment)
+        var ids: [ObjectID] = []
+        for object in objects {
+            ids.append(try staging.put(try header(object.count), object.raw))
+        }
+        try flush(&staging, environment)
+        return ids
+    }
+
+    private func flush(_ staging: inout ObjectStaging, _ environment: Environment) throws {
+        var copy = staging
+        try environment.write("test") { (transaction) throws(ObjectError) in
+            try copy.flush(transaction)
+        }
+        staging = copy
+    }
+
+    private func read(_ environment: Environment, _ id: ObjectID) throws -> [UInt8] {
+        try environment.read { (transaction) throws(ObjectError) in
+            let object = try ObjectReader(transaction).object(id, transaction)
+            try object.check()
+            // In memory every object starts at a multiple of 64.
+            let address = unsafe object.payload.withUnsafeBytes {
+                UInt(bitPattern: $0.baseAddress)
+            }
+            #expect(address % 64 == 0)
+            return object.payload.copy()
+        }
+    }
+
+    @Test(
+        "objects of any size read back, aligned",
+        arguments: [0, 1, 63, 64, 65, 4095, 4096, 65_535, 65_536, 65_537, 1 << 20, 3_000_000])
+    func sizes(count: Int) throws {
+        try withEnvironment { environment in
+            let objects = [noise(count, 1), noise(10, 2), noise(count, 3)]
+            let ids = try store(environment, objects)
+            for (id, object) in zip(ids, objects) {
+                #expect(try read(environment, id) == object)
+            }
+        }
+    }
+
+    @Test("thousands of objects over many runs are all found, the absent ones are not")
+    func many() throws {
+        try withEnvironment { environment in
+            var random = SeededGenerator.announced()
+            var stored: [ObjectID: [UInt8]] = [:]
+            for _ in 0..<90 {
+                let objects = (0..<Int.random(in: 1...40, using: &random)).map { _ in
+                    random.bytes(Int.random(in: 0...300, using: &random))
+                }
+                for (id, object) in zip(try store(environment, objects), objects) {
+                    stored[id] = object
+                }
+            }
+            try environment.read { (transaction) throws(ObjectError) in
+                let reader = try ObjectReader(transaction)
+                for (id, object) in stored {
+                    let found = try reader.object(id, transaction)
+                    #expect(found.payload.copy() == object)
+                    let prefix = String(id.hex.prefix(20))
+                    let ids = try reader.ids(prefix: prefix, transaction)
+                    #expect(ids == [id])
+                }
+                let all = try reader.ids(prefix: "", transaction)
+                #expect(all == stored.keys.sorted())
+                let some = try reader.ids(prefix: "a", transaction)
+                #expect(some == stored.keys.filter { $0.hex.hasPrefix("a") }.sorted())
+                for number in 0..<100 {
+                    let absent = try reader.location(
+                        of: ObjectID(hashing: [9, UInt8(number)]), transaction)
+                    #expect(absent == nil)
+                }
+                let problems = try reader.indexProblems(transaction)
+                #expect(problems.isEmpty)
+                let runs = try transaction.wrappedEntries(ObjectStore.indexTable)
+                #expect(runs < 24)
+            }
+        }
+    }
+
+    @Test("a known object is not stored again, in the same staging or a later one")
+    func dedup() throws {
+        try withEnvironment { environment in
+            let object = noise(500, 1)
+            try store(environment, [object, object])
+            var staging = try ObjectStaging(environment)
+            try staging.put(try header(500), object.raw)
+            #expect(staging.newObjects == 0)
+            #expect(staging.reusedObjects == 1 && staging.reusedBytes == 500)
+            try staging.put(try header(3), [1, 2, 3].raw)
+            #expect(staging.newObjects == 1 && staging.newBytes == 3)
+        }
+    }
+
+    @Test("an object stored by two stagings at once is found, and its index is sound")
+    func twice() throws {
+        try withEnvironment { environment in
+            var first = try ObjectStaging(environment)
+            var second = try ObjectStaging(environment)
+            let object = noise(500, 1)
+            let id = try first.put(try header(500), object.raw)
+            try second.put(try header(500), object.raw)
+            try flush(&first, environment)
+            try flush(&second, environment)
+            #expect(try read(environment, id) == object)
+            try environment.read { (transaction) throws(ObjectError) in
+                let reader = try ObjectReader(transaction)
+                let location = try reader.location(of: id, transaction)
+                // The newest copy counts.
+                #expect(location?.pack == 2)
+                let problems = try reader.indexProblems(transaction)
+                #expect(problems.isEmpty)
+            }
+        }
+    }
+
+    @Test("ids that share their first eight bytes are told apart")
+    func collisions() throws {
+        try withEnvironment { environment in
+            // Names that no hash would give: the index must not rely on the prefix.
+            var staging = try ObjectStaging(environment)
+            let ids = (0..<5).map { number in
+                ObjectID(([UInt8](repeating: 7, count: 8) + noise(24, number)).raw)
+            }
+            for (number, id) in ids.enumerated() {
+                try staging.put(id, try header(number), noise(number, number).raw)
+            }
+            let other = ObjectID(([UInt8](repeating: 7, count: 8) + noise(24, 9)).raw)
+            #expect(try !staging.contains(other))
+            try flush(&staging, environment)
+            try environment.read { (transaction) throws(ObjectError) in
+                let reader = try ObjectReader(transaction)
+                for (number, id) in ids.enumerated() {
+                    let object = try reader.object(id, transaction)
+                    #expect(object.id == id)
+                    #expect(object.payload.copy() == noise(number, number))
+                }
+                let absent = try reader.location(of: other, transaction)
+                #expect(absent == nil)
+                let all = try reader.ids(prefix: "0707", transaction)
+                #expect(all == ids.sorted())
+                let one = try reader.ids(prefix: String(ids[3].hex.prefix(30)), transaction)
+                #expect(one == [ids[3]])
+            }
+        }
+    }
+
+    @Test("a rebuilt index finds what the old one found, or only what it is told to keep")
+    func rebuild() throws {
+        try withEnvironment { environment in
+            let objects = (0..<200).map { noise(100, $0) }
+            var ids: [ObjectID] = []
+            for start in stride(from: 0, to: 200, by: 20) {
+                ids += try store(environment, Array(objects[start..<(start + 20)]))
+            }
+            try environment.write("test") { (transaction) throws(ObjectError) in
+                try ObjectStaging.rebuildIndex(transaction)
+            }
+            for (id, object) in zip(ids, objects) { #expect(try read(environment, id) == object) }
+            try environment.write("test") { (transaction) throws(ObjectError) in
+                try ObjectStaging.rebuildIndex(
+                    without: [1], keeping: Set(ids[10..<30]), transaction)
+            }
+            for (number, id) in ids.enumerated() {
+                let isKept = (20..<30).contains(number)
+                #expect((try? read(environment, id)) == (isKept ? objects[number] : nil))
+            }
+        }
+    }
+
+    @Test("an index of several chunks finds objects in each of them")
+    func chunks() throws {
+        try withEnvironment { environment in
+            var staging = try ObjectStaging(environment)
+            var ids: [ObjectID] = []
+            // More entries than one chunk of a run holds.
+            for number in 0..<70_000 {
+                var encoder = ByteEncoder()
+                encoder.append(UInt32(number))
+                ids.append(try staging.put(try header(4), encoder.bytes.raw))
+            }
+            try flush(&staging, environment)
+            try environment.read { (transaction) throws(ObjectError) in
+                let chunks = try transaction.wrappedEntries(ObjectStore.indexTable)
+                #expect(chunks >= 2)
+                let reader = try ObjectReader(transaction)
+                for id in ids.indices.filter({ $0 % 997 == 0 }).map({ ids[$0] }) {
+                    let location = try reader.location(of: id, transaction)
+                    #expect(location != nil)
+                }
+            }
+        }
+    }
+}
+
+extension ReadTransaction {
+    /// Records of a table, with this layer's error.
+    fileprivate func wrappedEntries(_ table: String) throws(ObjectError) -> Int {
+        do throws(KeyValueError) {
+            return try statistics(environment.table(table)).entries
+        } catch {
+            throw ObjectError(error)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import Objects
+import Snapshots
+import TestSupport
+import Testing
+
+@Suite("Revisions")
+struct RevisionTests {
+    @Test("names, parents, reflog places and prefixes resolve as in git")
+    func resolve() throws {
+        try withStore { store in
+            var model = SyntheticModel.sample(experts: 5)
+            var ids: [ObjectID] = []
+            for step in 0..<4 {
+                model.edit(0, seed: step)
+                ids.append(try store.commit(model, time: Int64(step)).id)
+            }
+            model.edit(1, seed: 50)
+            let side = try store.commit(
+                model, to: "side", parents: [ids[1]], startingBranch: true
+            ).id
+            try store.createReference(.tag, "v1", at: ids[0], by: .sample)
+            let merged = try store.merge(
+                [side], into: "main", policy: OursPolicy(), note: .sample())
+            let merge = try #require(merged.commit)
+            let expected: [(String, ObjectID)] = [
+                ("main", merge), ("HEAD", merge), ("v1", ids[0]), ("side", side),
+                ("main~0", merge), ("main^0", merge), ("main~", ids[3]), ("main^", ids[3]),
+                ("main^1", ids[3]), ("main^2", side), ("main^2~1", ids[1]), ("main~2", ids[2]),
+                ("main^^", ids[2]), ("main~4", ids[0]), ("main^2^~1", ids[0]),
+                ("main@{0}", merge), ("main@{1}", ids[3]), ("main@{2}~1", ids[1]),
+                ("@{1}", ids[3]), ("HEAD@{0}", merge), (merge.hex, merge),
+                (merge.hex.uppercased(), merge), (String(side.hex.prefix(12)), side),
+                (String(side.hex.prefix(12)) + "^", ids[1]),
+            ]
+            for (revision, id) in expected {
+                #expect(try store.resolve(revision) == id, "\(revision)")
+            }
+        }
+    }
+
+    @Test(
+        "what names nothing is refused with its reason",
+        arguments: [
+            ("", SnapshotError.Code.badRevision), ("nope", .notFound), ("main~9", .notFound),
+            ("main^2", .notFound), ("main@{7}", .notFound), ("main@{-1}", .notFound),
+            ("main~x", .badRevision), ("main~99999999999999999999", .badRevision),
+            ("main^^^x", .badRevision), ("abc", .notFound), ("0000", .notFound),
+            ("~1", .badRevision),
+            ("main@{99999999999999999999}", .notFound),
+            (String(repeating: "0", count: 65), .notFound),
+        ])
+    func refused(revision: String, expected: SnapshotError.Code) throws {
+        try withStore { store in
+            try store.commit(.sample(experts: 2))
+            #expect(code { () throws(SnapshotError) in try store.resolve(revision) } == expected)
+        }
+    }
+
+    @Test("a branch without commits is told apart from an unknown name")
+    func unborn() throws {
+        try withStore { store in
+            for name in ["HEAD", "main"] {
+                let error = #expect(throws: SnapshotError.self) { try store.resolve(name) }
+                #expect(error?.message.contains("no commit yet") == true)
+            }
+        }
+    }
+
+    @Test("an ambiguous prefix lists the candidates; prefixes of other objects do not count")
+    func ambiguous() throws {
+        try withStore { store in
+            let model = SyntheticModel.sample(experts: 2)
+            var byPrefix: [String: ObjectID] = [:]
+            var head: [ObjectID] = []
+            // 16 bits: two of some 600 commits share four digits with great likelihood.
+            for step in 0..<2_000 {
+                var draft = try CommitDraft(store, tree: Tree(architecture: ""))
+                try model.stage(in: &draft)
+                let id = try draft.commit(
+                    to: "main", parents: head, note: .sample(time: Int64(step)),
+                    keepsUnchanged: true
+                ).id
+                head = [id]
+                if let other = byPrefix.updateValue(id, forKey: String(id.hex.prefix(4))) {
+                    let prefix = String(id.hex.prefix(4))
+                    let error = #expect(throws: SnapshotError.self) { try store.resolve(prefix) }
+                    #expect(error?.code == .ambiguous)
+                    #expect(error?.message.contains(other.short) == true)
+                    #expect(error?.message.contains(id.short) == true)
+                    return
+                }
+            }
+            Issue.record("no two commits shared four digits")
+        }
+    }
+
+    @Test("history lists children before parents, newest first, with limit and time")
+    func history() throws {
+        try withStore { store in
+            var model = SyntheticModel.sample(experts: 5)
+            var ids: [ObjectID] = []
+            for step in 0..<4 {
+                model.edit(0, seed: step)
+                ids.append(try store.commit(model, time: Int64(10 * step)).id)
+            }
+            model.edit(1, seed: 50)
+            let side = try store.commit(
+                model, to: "side", parents: [ids[0]], time: 15, startingBranch: true
+            ).id
+            #expect(
+                try store.history(from: [ids[3], side]).map(\.id)
+                    == [ids[3], ids[2], side, ids[1], ids[0]])
+            #expect(try store.history(from: [ids[3]], limit: 2).map(\.id) == [ids[3], ids[2]])
+            #expect(try store.history(from: [ids[3]], since: 20).map(\.id) == [ids[3], ids[2]])
+            #expect(try store.history(from: []).isEmpty)
+            #expect(try store.mergeBases(ids[3], side) == [ids[0]])
+            #expect(try store.mergeBases(ids[3], ids[1]) == [ids[1]])
+        }
+    }
+}

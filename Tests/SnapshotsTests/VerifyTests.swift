@@ -1,0 +1,253 @@
+import Elements
+import KeyValue
+import Objects
+import Snapshots
+import TestSupport
+import Testing
+
+/// One way to damage a store, and what verification must say about it.
+struct Damage: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    /// Text that some fault contains.
+    let expected: String
+    /// Whether the check of the structure alone finds it.
+    let isStructural: Bool
+    let plant: @Sendable (Planting) throws -> Void
+
+    init(
+        _ name: String, finds expected: String, structural: Bool = true,
+        _ plant: @escaping @Sendable (Planting) throws -> Void
+    ) {
+        testDescription = name
+        self.expected = expected
+        isStructural = structural
+        self.plant = plant
+    }
+}
+
+/// A store with some commits, and means to change its records behind its back.
+struct Planting {
+    let store: SnapshotStore
+    let head: ObjectID
+
+    /// Changes one record of a table: the first whose key begins with `prefix` and that has at
+    /// least `minimum` bytes.
+    ///
+    /// A change to nil removes it.
+    func change(
+        _ table: String, _ prefix: [UInt8] = [], minimum: Int = 0,
+        _ change: ([UInt8]) -> [UInt8]?
+    ) throws {
+        let environment = store.environment
+        try environment.write("damage") { (transaction) throws(KeyValueError) in
+            var found: (key: [UInt8], value: [UInt8])?
+            try transaction.scan(environment.table(table), from: prefix) {
+                (key, value) throws(KeyValueError) in
+                guard value.count >= minimum else { return true }
+                found = (key, value.copy())
+                return false
+            }
+            guard let found else { throw KeyValueError(.notFound, "nothing to damage") }
+            if let new = change(found.value) {
+                try transaction.put(environment.table(table), found.key, new)
+            } else {
+                _ = try transaction.delete(environment.table(table), found.key)
+            }
+        }
+    }
+
+    func flip(_ table: String, _ prefix: [UInt8] = [], minimum: Int = 0, at offset: Int) throws {
+        try change(table, prefix, minimum: minimum) { bytes in
+            var bytes = bytes
+            bytes[offset < 0 ? bytes.count + offset : offset] ^= 1
+            return bytes
+        }
+    }
+
+    func root() throws -> ObjectID {
+        try #require(try store.tree(store.commit(head).tree).layers[1]?.cohorts["base"]).experts
+    }
+}
+
+let damages: [Damage] = [
+    Damage("a byte of an object", finds: "damaged on disk", structural: false) {
+        try $0.flip("packs", at: 48)
+    },
+    Damage("a byte of a large tensor", finds: "damaged on disk", structural: false) {
+        try $0.flip("packs", minimum: 70_000, at: 40_000)
+    },
+    Damage("a byte of a pack's directory", finds: "checksum") {
+        try $0.change("packs") { bytes in
+            var bytes = bytes
+            bytes[Int(bytes.raw.number(at: 16, as: UInt64.self)) + 3] ^= 1
+            return bytes
+        }
+    },
+    Damage("a pack's magic number", finds: "magic number") { try $0.flip("packs", at: 0) },
+    Damage("a pack's version", finds: "is unknown") { try $0.flip("packs", at: 5) },
+    Damage("a pack's count", finds: "fit the directory") { try $0.flip("packs", at: 11) },
+    Damage("a pack's directory offset", finds: "outside") { try $0.flip("packs", at: 23) },
+    Damage("a pack that ends early", finds: "pack 1") {
+        try $0.change("packs") { Array($0.prefix(100)) }
+    },
+    Damage("an empty pack", finds: "record too short") { try $0.change("packs") { _ in [] } },
+    Damage("a missing pack", finds: "is missing") { try $0.change("packs") { _ in nil } },
+    Damage("a pack under an impossible key", finds: "not the key of a pack") {
+        let environment = $0.store.environment
+        try environment.write("damage") { (transaction) throws(KeyValueError) in
+            try transaction.put(
+                environment.table("packs"), [UInt8](repeating: 0xFF, count: 9), [1])
+        }
+    },
+    Damage("a missing index", finds: "not in the location index") {
+        try $0.change("index") { _ in nil }
+    },
+    Damage("an index chunk's magic number", finds: "magic number") { try $0.flip("index", at: 0) },
+    Damage("an index chunk's count", finds: "claims") { try $0.flip("index", at: 8) },
+    Damage("an index entry's place", finds: "is not at unit") { try $0.flip("index", at: -1) },
+    Damage("a branch that names nothing", finds: "branch main") {
+        try $0.flip("refs", Array("heads/main".utf8), at: 5)
+    },
+    Damage("a branch of the wrong length", finds: "name nothing") {
+        try $0.change("refs", Array("heads/main".utf8)) { _ in [1, 2] }
+    },
+    Damage("a reference of no kind", finds: "name nothing") {
+        let environment = $0.store.environment
+        try environment.write("damage") { (transaction) throws(KeyValueError) in
+            try transaction.put(
+                environment.table("refs"), Array("x".utf8), [UInt8](repeating: 1, count: 32))
+        }
+    },
+    Damage("a missing HEAD", finds: "HEAD") {
+        try $0.change("refs", Array("HEAD".utf8)) { _ in nil }
+    },
+    Damage("a damaged HEAD", finds: "HEAD") { try $0.flip("refs", Array("HEAD".utf8), at: 0) },
+    Damage("a damaged reflog entry", finds: "reflog") {
+        try $0.change("reflog") { Array($0.dropLast()) }
+    },
+    Damage("a missing array", finds: "is missing") {
+        try $0.change("arrays", try $0.root().bytes) { _ in nil }
+    },
+    Damage("an array with another id", finds: "hash to", structural: false) {
+        let planting = $0
+        let root = try planting.root()
+        // The newest array is a change set: 64 bytes of header, one ordinal, one entry.
+        try planting.flip("arrays", root.bytes, at: 64 + 8 + 3)
+    },
+    Damage("an array whose change is out of bounds", finds: "out of order") {
+        try $0.flip("arrays", try $0.root().bytes, at: 64 + 7)
+    },
+    Damage("an array of another length", finds: "experts are stored") {
+        try $0.change("arrays", try $0.root().bytes) { bytes in
+            var bytes = bytes
+            bytes[16] += 1
+            return bytes
+        }
+    },
+    Damage("an array's base", finds: "is missing") {
+        try $0.flip("arrays", try $0.root().bytes, at: 40)
+    },
+    Damage("an array's header", finds: "no valid header") {
+        try $0.flip("arrays", try $0.root().bytes, at: 0)
+    },
+    Damage("an array without one chunk", finds: "chunk 1") {
+        // A chunk is longer than any header or small change set here.
+        try $0.change("arrays", minimum: 4_000) { _ in nil }
+    },
+]
+
+@Suite("Verification")
+struct VerifyTests {
+    private func plant(_ body: (Planting) throws -> Void) throws {
+        try withStore { store in
+            var model = SyntheticModel.sample(experts: 300)
+            try store.commit(model, time: 1)
+            model.edit(295, seed: 9)
+            let head = try store.commit(model, time: 2).id
+            #expect(try store.faults().isEmpty)
+            try body(Planting(store: store, head: head))
+        }
+    }
+
+    @Test("a sound store has no fault, and the report counts what was read")
+    func sound() throws {
+        try plant { planting in
+            let report = try planting.store.verify(fast: false)
+            #expect(report.faults.isEmpty)
+            #expect(report.commits == 2)
+            #expect(report.arrays == 2)
+            #expect(report.objects > 305)
+            #expect(report.references == 2)
+        }
+    }
+
+    @Test("every kind of damage is found", arguments: damages)
+    func finds(damage: Damage) throws {
+        try plant { planting in
+            try damage.plant(planting)
+            let full = try planting.store.faults()
+            #expect(full.contains { $0.contains(damage.expected) }, "\(full)")
+            if damage.isStructural {
+                let fast = try planting.store.faults(fast: true)
+                #expect(fast.contains { $0.contains(damage.expected) }, "\(fast)")
+            }
+        }
+    }
+
+    @Test("several faults are all reported")
+    func all() throws {
+        try plant { planting in
+            let names = [
+                "a byte of an object", "a byte of a large tensor", "an index entry's place",
+                "a branch that names nothing", "a reference of no kind", "a missing HEAD",
+                "a damaged reflog entry", "an array with another id",
+            ]
+            let chosen = damages.filter { names.contains($0.testDescription) }
+            for damage in chosen { try damage.plant(planting) }
+            let faults = try planting.store.faults()
+            for damage in chosen {
+                #expect(faults.contains { $0.contains(damage.expected) }, "\(damage)")
+            }
+            #expect(chosen.count == names.count)
+        }
+    }
+
+    @Test("what is damaged is not served, and no damage traps", arguments: damages)
+    func notServed(damage: Damage) throws {
+        try plant { planting in
+            try damage.plant(planting)
+            let store = planting.store
+            // Whatever each says, it says it as an error or gives the true bytes.
+            if let model = try? store.model(at: planting.head) {
+                _ = model.pools.count
+            }
+            _ = try? store.history(from: [planting.head])
+            _ = try? store.collect(prune: false, now: 0, grace: 0)
+            _ = try? store.resolve("main~1")
+            _ = try? store.resolve(String(planting.head.hex.prefix(6)))
+            var model = SyntheticModel.sample(experts: 301)
+            model.edit(3, seed: 4)
+            _ = try? store.commit(model, to: "other", parents: [])
+            _ = try? store.collect(prune: true, now: 0, grace: 0)
+        }
+    }
+
+    @Test("a damaged commit, tree or file is refused when it is read")
+    func checkedReads() throws {
+        try plant { planting in
+            let store = planting.store
+            let tree = try store.commit(planting.head).tree
+            for id in [planting.head, tree] {
+                let location = try store.environment.read { (transaction) throws(ObjectError) in
+                    try ObjectReader(transaction).location(of: id, transaction)
+                }
+                let place = try #require(location)
+                let key = [0, 0, 0, 0, 0, 0, 0, UInt8(place.pack)]
+                try planting.flip("packs", key, at: 48 + 64 * Int(place.unit) + 5)
+            }
+            #expect(
+                code { () throws(SnapshotError) in try store.commit(planting.head) } == .corrupt)
+            #expect(code { () throws(SnapshotError) in try store.tree(tree) } == .corrupt)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+internal import Elements
+package import Objects
+package import Snapshots
+
+extension SyntheticModel {
+    /// Stages the whole model in a draft and sets the draft's tree.
+    ///
+    /// The order in which the objects are put follows `order`, which must not matter.
+    package func stage(
+        in draft: inout CommitDraft, reversed: Bool = false
+    ) throws(SnapshotError) {
+        var tree = Tree(architecture: architecture)
+        func ordered<Element>(_ elements: [Element]) -> [Element] {
+            reversed ? elements.reversed() : elements
+        }
+        if let layout { tree.layout = try draft.put(.layout, layout.encoded) }
+        for name in ordered(files.keys.sorted()) {
+            tree.files[name] = try draft.put(.file, files[name] ?? [])
+        }
+        for place in ordered(pools.keys.sorted()) {
+            guard let pool = pools[place] else { continue }
+            tree.layers[place.layer, default: Layer()].cohorts[place.cohort] =
+                try pool.stage(in: &draft, reversed: reversed)
+        }
+        for name in ordered(trunk.keys.sorted()) {
+            guard let tensor = trunk[name] else { continue }
+            tree.trunk.tensors[name] = try draft.putTensor(tensor.shape, tensor.bytes.raw)
+        }
+        draft.tree = tree
+    }
+}
+
+extension SyntheticModel.Pool {
+    func stage(in draft: inout CommitDraft, reversed: Bool) throws(SnapshotError) -> Cohort {
+        let header: ObjectHeader
+        do throws(ObjectError) {
+            header = try ObjectHeader(kind, parts)
+        } catch {
+            throw SnapshotError(error)
+        }
+        var ids = [ObjectID](repeating: .zero, count: experts.count)
+        for ordinal in reversed ? experts.indices.reversed() : Array(experts.indices) {
+            guard let bytes = experts[ordinal] else { continue }
+            ids[ordinal] = try draft.put(header, bytes.raw)
+        }
+        var entries: [String: StoredTensor] = [:]
+        for (name, tensor) in router {
+            entries[name] = try draft.putTensor(tensor.shape, tensor.bytes.raw)
+        }
+        return Cohort(
+            kind: kind, parts: parts, count: UInt64(experts.count),
+            experts: draft.putExperts(ids), routerKind: .productKey, router: entries)
+    }
+}
+
+extension SnapshotStore {
+    /// Commits a model on top of `parents` (by default: where the branch is).
+    @discardableResult
+    package func commit(
+        _ model: SyntheticModel, to branch: String = "main", parents: [ObjectID]? = nil,
+        time: Int64 = 1_000, message: String = "a round", reversed: Bool = false,
+        startingBranch: Bool = false
+    ) throws(SnapshotError) -> CommitOutcome {
+        let head = try references().branches[branch]
+        var draft = try CommitDraft(self, tree: Tree(architecture: ""))
+        try model.stage(in: &draft, reversed: reversed)
+        return try draft.commit(
+            to: branch, parents: parents ?? (head.map { [$0] } ?? []),
+            startingBranch: startingBranch, note: .sample(time: time, message))
+    }
+
+    /// The model of a commit, every byte read through the mapped records.
+    package func model(at commit: ObjectID) throws(SnapshotError) -> SyntheticModel {
+        let snapshot = try map(commit)
+        var model = SyntheticModel()
+        model.architecture = snapshot.tree.architecture
+        model.layout = try layout(of: snapshot.tree)
+        for (name, id) in snapshot.tree.files {
+            model.files[name] = try snapshot.object(id).payload.copy()
+        }
+        for (name, entry) in snapshot.tree.trunk.tensors {
+            model.trunk[name] = .init(entry.shape, try snapshot.object(entry.id).payload.copy())
+        }
+        for (layer, cohorts) in snapshot.tree.layers {
+            for (name, cohort) in cohorts.cohorts {
+                var pool = SyntheticModel.Pool(neurons: 0, seed: 0)
+                pool.kind = cohort.kind
+                pool.parts = cohort.parts
+                pool.router = [:]
+                for (tensor, entry) in cohort.router {
+                    pool.router[tensor] = .init(
+                        entry.shape, try snapshot.object(entry.id).payload.copy())
+                }
+                if let experts = snapshot.experts(layer: layer, cohort: name) {
+                    for ordinal in 0..<experts.count {
+                        pool.experts.append(
+                            experts.id(ordinal) == .zero
+                                ? nil : try experts.expert(ordinal).payload.copy())
+                    }
+                }
+                model.pools[.init(layer, name)] = pool
+            }
+        }
+        return model
+    }
+
+    /// Every fault of the store, as text; none in a sound one.
+    package func faults(fast: Bool = false) throws(SnapshotError) -> [String] {
+        try verify(fast: fast).faults.map { "\($0.subject): \($0.message)" }
+    }
+}
+
+extension CommitNote {
+    package static func sample(time: Int64 = 1_000, _ message: String = "a round") -> CommitNote {
+        CommitNote(
+            time: time, author: "tester", message: message, metadata: ["tokens": "12"],
+            metrics: ["bpb": 2.5])
+    }
+}
+
+extension ReflogNote {
+    package static let sample = ReflogNote(time: 1_000, author: "tester", message: "test")
+}
+
+/// Runs `body` with a new, empty store.
+package func withStore<Result>(
+    observer: (@Sendable (String) -> Void)? = nil, _ body: (SnapshotStore) throws -> Result
+) throws -> Result {
+    try withScratchDirectory { directory in
+        try SnapshotStore.create(at: directory + "/store")
+        return try body(try SnapshotStore.open(directory + "/store", observer: observer))
+    }
+}
