@@ -32,6 +32,9 @@ let package = Package(
             name: "Snapshots", dependencies: ["Objects", "KeyValue", "Elements"],
             swiftSettings: strict),
         .target(
+            name: "Migrations", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
+            path: "migrations", swiftSettings: strict),
+        .target(
             name: "TestSupport", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
@@ -44,5 +47,11 @@ let package = Package(
             name: "SnapshotsTests",
             dependencies: ["Snapshots", "Objects", "KeyValue", "Elements", "TestSupport"],
             swiftSettings: strict),
+        .testTarget(
+            name: "CompatibilityTests",
+            dependencies: [
+                "Migrations", "Snapshots", "Objects", "KeyValue", "Elements", "TestSupport",
+            ],
+            exclude: ["Fixtures"], swiftSettings: strict),
     ]
 )

@@ -1,0 +1,50 @@
+internal import Elements
+internal import KeyValue
+internal import Objects
+internal import Snapshots
+
+/// Format 2: an entry of the location index shrinks from 40 bytes to 16.
+///
+/// It holds the first eight bytes of the id instead of the whole, and the pack's directory tells
+/// the rest. The index is derived, so it is rebuilt from the packs, naming what it named before.
+/// While format 2's index is the current one, the rebuilding is the current code's; the step that
+/// changes the index next freezes a copy here.
+struct Migration1To2: Migration {
+    let from: UInt32 = 1
+
+    private static let magic: UInt32 = 0x5844_4943  // "CIDX"
+
+    func run(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
+        do throws(ObjectError) {
+            var named: Set<ObjectID> = []
+            let table = transaction.environment.table(ObjectStore.indexTable)
+            try transaction.scan(table) { (_, record) throws(ObjectError) in
+                named.formUnion(try Self.ids(record.copy()))
+                return true
+            }
+            transaction.environment.step("migrate: old index read")
+            try ObjectStaging.rebuildIndex(keeping: named, transaction)
+            transaction.environment.step("migrate: index rebuilt")
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// The ids in one chunk of format 1: magic, level, count, then entries of id, pack and unit.
+    private static func ids(_ chunk: [UInt8]) throws(ObjectError) -> [ObjectID] {
+        var decoder = ByteDecoder(chunk, "an index chunk")
+        guard try decoder.number(UInt32.self) == magic else {
+            throw ObjectError(.corrupt, "an index chunk has no magic number; restore a backup")
+        }
+        _ = try decoder.take(4)
+        let count = try decoder.number(UInt32.self)
+        _ = try decoder.take(4)
+        var ids: [ObjectID] = []
+        for _ in 0..<count {
+            ids.append(try decoder.id())
+            _ = try decoder.take(8)
+        }
+        try decoder.end()
+        return ids
+    }
+}
