@@ -31,9 +31,13 @@ let package = Package(
         .target(
             name: "Snapshots", dependencies: ["Objects", "KeyValue", "Elements"],
             swiftSettings: strict),
+        .target(name: "Interchange", dependencies: ["Elements"], swiftSettings: strict),
         .target(
             name: "Migrations", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
             path: "migrations", swiftSettings: strict),
+        .testTarget(
+            name: "InterchangeTests", dependencies: ["Interchange", "Elements"],
+            swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
             path: "Tests/TestSupport", swiftSettings: strict),

@@ -1,0 +1,170 @@
+package import Elements
+
+/// A checkpoint on disk, opened: its tensors mapped, its side files read.
+///
+/// One `.safetensors` file, a folder with `model.safetensors`, or a folder whose
+/// `model.safetensors.index.json` names the shards. When a folder has both, the single file counts,
+/// as for the transformers library, and the index is among ``ignored``.
+package struct Checkpoint: Sendable {
+    /// One safetensors file of the checkpoint.
+    package struct File: Sendable {
+        /// Its name in the folder.
+        package let name: String
+        package let content: SafetensorsFile
+    }
+
+    package struct Tensor: Sendable {
+        package let entry: TensorEntry
+        /// The position of its file in ``Checkpoint/files``.
+        package let file: Int
+        /// Its bytes, in place.
+        package let bytes: MappedBytes
+
+        package var name: String { entry.name }
+        package var shape: TensorShape { entry.shape }
+    }
+
+    /// A small file that is kept byte for byte.
+    package struct Auxiliary: Sendable, Hashable {
+        package let name: String
+        package let content: [UInt8]
+    }
+
+    package static let singleFileName = "model.safetensors"
+    package static let configName = "config.json"
+    /// The files that a model needs beside its tensors and its config.
+    package static let auxiliaryNames: Set = [
+        "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "tokenizer.model", "vocab.json", "merges.txt",
+        "chat_template.jinja", "chat_template.json", "added_tokens.json",
+    ]
+    /// The limit on each auxiliary file and on the config.
+    package static let greatestAuxiliarySize = 64 << 20
+
+    /// What was opened: a file or a folder.
+    package let path: String
+    /// In the order of their names.
+    package let files: [File]
+    /// Every tensor, file by file, in the order of the data.
+    package let tensors: [Tensor]
+    /// The shard index, for a sharded folder.
+    package let index: ShardIndex?
+    /// The bytes of `config.json`; nil when there is none, or when a file was opened by itself.
+    package let config: [UInt8]?
+    /// In the order of their names.
+    package let auxiliary: [Auxiliary]
+    /// What else is in the folder and was left alone; folders end in `/`.
+    package let ignored: [String]
+
+    private let positions: [String: Int]
+
+    /// Opens what is at `path`; reads headers and side files, not tensors.
+    ///
+    /// - Throws: `.notFound`, `.notACheckpoint`, `.missingShard`, `.badIndex`, `.missingTensor`,
+    ///   `.unlistedTensor`, `.duplicateName`, `.tooLarge`, or what ``SafetensorsFile`` throws.
+    package init(opening path: String) throws(InterchangeError) {
+        if isFolder(path) {
+            try self.init(folder: path)
+        } else {
+            let name = path.split(separator: "/").last.map(String.init) ?? path
+            let file = File(name: name, content: try SafetensorsFile(opening: path))
+            try self.init(path: path, files: [file])
+        }
+    }
+
+    private init(folder path: String) throws(InterchangeError) {
+        let entries = try folderEntries(path)
+        let index: ShardIndex?
+        let names: [String]
+        if entries.contains(Self.singleFileName) {
+            index = nil
+            names = [Self.singleFileName]
+        } else if entries.contains(ShardIndex.fileName) {
+            let indexPath = "\(path)/\(ShardIndex.fileName)"
+            let content = try readFile(indexPath, limit: SafetensorsHeader.greatestLength)
+            let parsed = try ShardIndex(parsing: content, path: indexPath)
+            index = parsed
+            names = parsed.files
+        } else {
+            throw Self.noCheckpoint(path, entries)
+        }
+        var files: [File] = []
+        for name in names {
+            guard index == nil || entries.contains(name) else {
+                throw InterchangeError(
+                    .missingShard,
+                    "\(path) lacks \(name), which its index lists (\(names.count) shards in all): "
+                        + "copy or download it again")
+            }
+            files.append(File(name: name, content: try SafetensorsFile(opening: "\(path)/\(name)")))
+        }
+        var kept = Set(names)
+        var config: [UInt8]?
+        var auxiliary: [Auxiliary] = []
+        for entry in entries where entry == Self.configName || Self.auxiliaryNames.contains(entry) {
+            kept.insert(entry)
+            let content = try readFile("\(path)/\(entry)", limit: Self.greatestAuxiliarySize)
+            if entry == Self.configName {
+                config = content
+            } else {
+                auxiliary.append(Auxiliary(name: entry, content: content))
+            }
+        }
+        if index != nil { kept.insert(ShardIndex.fileName) }
+        try self.init(
+            path: path, files: files, index: index, config: config, auxiliary: auxiliary,
+            ignored: entries.filter { !kept.contains($0) })
+    }
+
+    private init(
+        path: String, files: [File], index: ShardIndex? = nil, config: [UInt8]? = nil,
+        auxiliary: [Auxiliary] = [], ignored: [String] = []
+    ) throws(InterchangeError) {
+        var tensors: [Tensor] = []
+        for (number, file) in files.enumerated() {
+            for (position, tensor) in file.content.header.tensors.enumerated() {
+                tensors.append(
+                    Tensor(
+                        entry: TensorEntry(tensor.name, tensor.shape), file: number,
+                        bytes: file.content.bytes(of: position)))
+            }
+        }
+        try index?.check(tensors.map { ($0.name, $0.file) }, path: path)
+        var positions: [String: Int] = [:]
+        positions.reserveCapacity(tensors.count)
+        for (position, tensor) in tensors.enumerated() { positions[tensor.name] = position }
+        self.path = path
+        self.files = files
+        self.tensors = tensors
+        self.index = index
+        self.config = config
+        self.auxiliary = auxiliary
+        self.ignored = ignored
+        self.positions = positions
+    }
+
+    /// The tensor of that name, or nil.
+    package func tensor(named name: String) -> Tensor? {
+        positions[name].map { tensors[$0] }
+    }
+
+    /// See ``SafetensorsFile/checkUnchanged()``; call it when all that is needed has been read.
+    package func checkUnchanged() throws(InterchangeError) {
+        for file in files { try file.content.checkUnchanged() }
+    }
+
+    private static func noCheckpoint(_ path: String, _ entries: [String]) -> InterchangeError {
+        let others = entries.filter { $0.hasSuffix(".safetensors") }
+        let advice =
+            if let other = others.first {
+                "it has \(others.count == 1 ? "" : "among others ")\(other): name that file itself"
+            } else if entries.contains(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") }) {
+                "it has tensors in PyTorch's pickle form: save them as safetensors first"
+            } else {
+                "name a .safetensors file or the folder of one"
+            }
+        return InterchangeError(
+            .notACheckpoint,
+            "\(path) has neither \(singleFileName) nor \(ShardIndex.fileName); \(advice)")
+    }
+}

@@ -1,0 +1,102 @@
+/// Which tensors of a checkpoint are experts, which route to them, and which are neither.
+package struct CheckpointLayout: Sendable, Hashable {
+    /// The architecture's name: `peer-lm`, or a `model_type` of the transformers library.
+    ///
+    /// When it is not known, what the config calls itself, or "unknown".
+    package let architecture: String
+    /// Whether the architecture is one whose experts can be told apart.
+    package let recognised: Bool
+    /// A sentence for the user when ``recognised`` is false.
+    package let note: String?
+    /// By layer; layers without experts are absent.
+    package let pools: [ExpertPool]
+    /// The names of all tensors that belong to no pool and route to none, in the order given.
+    package let trunk: [String]
+
+    /// Recognises the layout from the config and the names and shapes of the tensors.
+    ///
+    /// - Parameters:
+    ///   - config: The bytes of `config.json`, if any.
+    ///   - tensors: Of different names.
+    /// - Throws: `.badConfig` when config and tensors contradict each other, `.missingTensor` when a
+    ///   known architecture lacks one of its tensors, `.unsupported`, or `.duplicateName` for equal
+    ///   keys in the config.
+    package init(config: [UInt8]?, tensors: [TensorEntry]) throws(InterchangeError) {
+        let parsed: CheckpointConfig?
+        if let config { parsed = try CheckpointConfig(parsing: config) } else { parsed = nil }
+        guard let parsed, let architecture = parsed.architecture else {
+            self.architecture = parsed?.statedName ?? "unknown"
+            self.recognised = false
+            self.note = Self.note(name: parsed?.statedName, hasConfig: config != nil)
+            self.pools = []
+            self.trunk = tensors.map(\.name)
+            return
+        }
+        let pools =
+            architecture == .peerLM
+            ? try PeerLayout(tensors).pools(parsed)
+            : try TransformersLayout(tensors, opaque: architecture == .gptOSS).pools(parsed)
+        guard !pools.isEmpty else {
+            throw InterchangeError(
+                .missingTensor,
+                "config.json says \(architecture.rawValue), but none of the \(tensors.count) "
+                    + "tensors belongs to an expert, as \(architecture.exampleName) would")
+        }
+        var taken: Set<String> = []
+        for pool in pools {
+            // A tensor of no bytes can have any number of rows; such experts could not be counted off.
+            guard pool.expertByteCount > 0 else {
+                throw InterchangeError(
+                    .badConfig,
+                    "the \(pool.expertCount) experts of layer \(pool.layer) have no bytes: "
+                        + "\(quoted(pool.tensors[0].template)) holds \(pool.parts) for each")
+            }
+            taken.formUnion(pool.routerTensors)
+            for tensor in pool.tensors {
+                for ordinal in 0..<(tensor.stacked ? 1 : pool.expertCount) {
+                    taken.insert(tensor.name(of: ordinal))
+                }
+            }
+        }
+        self.architecture = architecture.rawValue
+        self.recognised = true
+        self.note = nil
+        self.pools = pools
+        self.trunk = tensors.lazy.map(\.name).filter { !taken.contains($0) }
+    }
+
+    /// Why experts could not be told apart.
+    private static func note(name: String?, hasConfig: Bool) -> String {
+        if let name {
+            let known = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
+            return
+                "config.json names the architecture \(quoted(name)), whose experts Cambium cannot "
+                + "tell apart (it knows \(known)): every tensor is stored whole"
+        }
+        if hasConfig {
+            return
+                "config.json names no architecture: every tensor is stored whole, experts included"
+        }
+        return "there is no config.json to tell the architecture (name the folder rather than the "
+            + "file if it has one): every tensor is stored whole, experts included"
+    }
+}
+
+extension Checkpoint {
+    /// See ``CheckpointLayout/init(config:tensors:)``.
+    package func layout() throws(InterchangeError) -> CheckpointLayout {
+        try CheckpointLayout(config: config, tensors: tensors.map(\.entry))
+    }
+}
+
+extension Architecture {
+    /// The name of a tensor of an expert, for a message.
+    fileprivate var exampleName: String {
+        switch self {
+        case .peerLM: "model.layers.1.peer.down.weight"
+        case .mixtral: "model.layers.0.block_sparse_moe.experts.0.w1.weight"
+        case .gptOSS: "model.layers.0.mlp.experts.gate_up_proj"
+        case .olmoe, .qwen3MoE, .deepseekV3: "model.layers.1.mlp.experts.0.gate_proj.weight"
+        }
+    }
+}

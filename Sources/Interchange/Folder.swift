@@ -1,0 +1,46 @@
+internal import Elements
+internal import Glibc
+
+/// The entries of a directory, sorted; folders end in `/`.
+///
+/// - Throws: `.notFound`, or `.io`.
+func folderEntries(_ path: String) throws(InterchangeError) -> [String] {
+    guard let directory = unsafe opendir(path) else { throw systemError("list", path, errno) }
+    defer { unsafe closedir(directory) }
+    var names: [String] = []
+    while true {
+        // readdir(3) tells the end from a failure by errno alone.
+        errno = 0
+        guard let entry = unsafe readdir(directory) else {
+            guard errno == 0 else { throw systemError("list", path, errno) }
+            return names.sorted()
+        }
+        let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+            unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        if name == "." || name == ".." { continue }
+        names.append(isFolder("\(path)/\(name)") ? name + "/" : name)
+    }
+}
+
+/// Whether a directory is at `path`, links followed.
+func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
+/// The whole of a regular file.
+///
+/// - Throws: `.notFound`, `.unsupported`, `.io`, or `.tooLarge` for more than `limit` bytes.
+func readFile(_ path: String, limit: Int) throws(InterchangeError) -> [UInt8] {
+    let file = try MappedFile(path: path)
+    guard file.count <= limit else {
+        throw InterchangeError(
+            .tooLarge,
+            "\(path) is \(file.count) bytes long, but at most \(limit) are kept of such a file; "
+                + "move it out of the folder to go on without it")
+    }
+    let content = file.bytes.copy()
+    try file.checkUnchanged()
+    return content
+}

@@ -1,0 +1,57 @@
+package import Elements
+
+/// The experts of one pool of an opened checkpoint, in place.
+package struct PoolReader: Sendable {
+    package let pool: ExpertPool
+    /// For each pool tensor its one stacked tensor, or one tensor for each expert.
+    private let sources: [[MappedBytes]]
+
+    /// - Parameter pool: A pool that was recognised in `checkpoint`.
+    /// - Throws: `.missingTensor`, or `.badConfig` when a tensor is not as long as the pool says.
+    package init(_ pool: ExpertPool, in checkpoint: Checkpoint) throws(InterchangeError) {
+        var sources: [[MappedBytes]] = []
+        for tensor in pool.tensors {
+            var bytes: [MappedBytes] = []
+            let length = tensor.sliceByteCount * (tensor.stacked ? pool.expertCount : 1)
+            for ordinal in 0..<(tensor.stacked ? 1 : pool.expertCount) {
+                let name = tensor.name(of: ordinal)
+                guard let source = checkpoint.tensor(named: name) else {
+                    throw InterchangeError(
+                        .missingTensor, "\(checkpoint.path) has no tensor \(quoted(name))")
+                }
+                guard source.bytes.count == length else {
+                    throw InterchangeError(
+                        .badConfig,
+                        "tensor \(quoted(name)) of \(checkpoint.path) is \(source.bytes.count) "
+                            + "bytes long; \(length) are expected")
+                }
+                bytes.append(source.bytes)
+            }
+            sources.append(bytes)
+        }
+        self.pool = pool
+        self.sources = sources
+    }
+
+    /// The slice of one expert in the pool tensor at `tensor`, in place.
+    package func slice(tensor: Int, expert: Int) -> MappedBytes {
+        precondition(
+            expert >= 0 && expert < pool.expertCount, "expert \(expert) of \(pool.expertCount)")
+        guard pool.tensors[tensor].stacked else { return sources[tensor][expert] }
+        let count = pool.tensors[tensor].sliceByteCount
+        return sources[tensor][0].slice(expert * count..<(expert + 1) * count)
+    }
+
+    /// Appends the canonical bytes of one expert.
+    package func append(expert: Int, to bytes: inout [UInt8]) {
+        for tensor in pool.tensors.indices {
+            slice(tensor: tensor, expert: expert).append(to: &bytes)
+        }
+    }
+}
+
+extension MappedBytes {
+    fileprivate func append(to array: inout [UInt8]) {
+        unsafe withUnsafeBytes { unsafe array.append(contentsOf: $0) }
+    }
+}

@@ -1,0 +1,29 @@
+internal import Glibc
+
+/// Runs a C call that returns -1 on failure, again as long as a signal interrupts it.
+@discardableResult
+func check<Result: SignedInteger>(
+    _ action: String, _ path: String, _ call: () -> Result
+) throws(InterchangeError) -> Result {
+    while true {
+        let result = call()
+        if result != -1 { return result }
+        let number = errno
+        if number != EINTR { throw systemError(action, path, number) }
+    }
+}
+
+/// The error for `errno` number `number`: what was tried, on what, and the system's words.
+func systemError(_ action: String, _ path: String, _ number: Int32) -> InterchangeError {
+    let reason = unsafe String(cString: strerror(number))
+    switch number {
+    case ENOENT, ENOTDIR:
+        return InterchangeError(.notFound, "\(path) does not exist")
+    case ENOSPC, EDQUOT, EFBIG:
+        // EFBIG is a limit on the size of files, of the file system or of the process.
+        return InterchangeError(
+            .diskFull, "cannot \(action) \(path): \(reason); free some space and try again")
+    default:
+        return InterchangeError(.io, "cannot \(action) \(path): \(reason)")
+    }
+}
