@@ -24,6 +24,9 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(name: "CKernels"),
         .target(name: "Elements", swiftSettings: strict),
         .target(name: "KeyValue", dependencies: ["CLMDB", "Elements"], swiftSettings: strict),
         .target(
@@ -31,10 +34,19 @@ let package = Package(
         .target(
             name: "Snapshots", dependencies: ["Objects", "KeyValue", "Elements"],
             swiftSettings: strict),
+        .target(
+            name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Elements"],
+            swiftSettings: strict),
+        .target(name: "Routing", dependencies: ["Tensors"], swiftSettings: strict),
         .target(name: "Interchange", dependencies: ["Elements"], swiftSettings: strict),
         .target(
             name: "Migrations", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
             path: "migrations", swiftSettings: strict),
+        .testTarget(
+            name: "TensorsTests", dependencies: ["Tensors", "CKernels", "Elements"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RoutingTests", dependencies: ["Routing", "Tensors"], swiftSettings: strict),
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Elements"],
             swiftSettings: strict),

@@ -1,0 +1,93 @@
+internal import CKernels
+package import Elements
+
+/// How many elements of a tensor are not numbers or infinite.
+package struct NonFiniteCount: Sendable, Hashable {
+    package let nan: Int
+    package let infinite: Int
+
+    /// Nil unless `type` is F16, BF16, F32 or F64.
+    ///
+    /// - Parameter bytes: Little-endian elements at any alignment; traps when the last is cut off.
+    /// - Complexity: One pass, nothing copied.
+    package init?(_ bytes: RawSpan, type: ElementType) {
+        guard let kernelType = type.kernelType else { return nil }
+        let width = type.bitWidth / 8
+        precondition(
+            bytes.byteCount % width == 0, "\(bytes.byteCount) bytes of \(type.name) elements")
+        let counts = unsafe bytes.withUnsafeBytes {
+            unsafe cambium_count_non_finite($0.baseAddress, $0.count / width, kernelType)
+        }
+        self.nan = Int(counts.nan)
+        self.infinite = Int(counts.infinite)
+    }
+
+    package init(nan: Int, infinite: Int) {
+        self.nan = nan
+        self.infinite = infinite
+    }
+
+    package static func + (a: Self, b: Self) -> Self {
+        Self(nan: a.nan + b.nan, infinite: a.infinite + b.infinite)
+    }
+}
+
+/// How far one version of some weights is from another.
+///
+/// Adds up over parts.
+package struct DifferenceNorms: Sendable, Hashable {
+    /// Sum of before², in double.
+    package var beforeSquared: Double
+    /// Sum of after².
+    package var afterSquared: Double
+    /// Sum of before * after.
+    package var product: Double
+    /// Sum of (after - before)².
+    package var changeSquared: Double
+
+    /// Nothing compared yet: the neutral element of `+`.
+    package init() {
+        (beforeSquared, afterSquared, product, changeSquared) = (0, 0, 0, 0)
+    }
+
+    /// Nil unless `type` is F16, BF16, F32 or F64.
+    ///
+    /// - Parameters:
+    ///   - before: Little-endian elements at any alignment.
+    ///   - after: As many.
+    package init?(before: RawSpan, after: RawSpan, type: ElementType) {
+        guard let kernelType = type.kernelType else { return nil }
+        let width = type.bitWidth / 8
+        precondition(
+            before.byteCount == after.byteCount && before.byteCount % width == 0,
+            "\(before.byteCount) and \(after.byteCount) bytes of \(type.name) elements")
+        let sums = unsafe before.withUnsafeBytes { before in
+            unsafe after.withUnsafeBytes { after in
+                unsafe cambium_compare(
+                    before.baseAddress, after.baseAddress, before.count / width, kernelType)
+            }
+        }
+        self.beforeSquared = sums.before_before
+        self.afterSquared = sums.after_after
+        self.product = sums.before_after
+        self.changeSquared = sums.change_change
+    }
+
+    /// The L2 norm of the change.
+    package var change: Double { changeSquared.squareRoot() }
+
+    /// The cosine between before and after, from -1 to 1; nil when either is zero, or not finite.
+    package var cosine: Double? {
+        let cosine = product / (beforeSquared * afterSquared).squareRoot()
+        return cosine.isFinite ? min(1, max(-1, cosine)) : nil
+    }
+
+    package static func + (a: Self, b: Self) -> Self {
+        var sum = Self()
+        sum.beforeSquared = a.beforeSquared + b.beforeSquared
+        sum.afterSquared = a.afterSquared + b.afterSquared
+        sum.product = a.product + b.product
+        sum.changeSquared = a.changeSquared + b.changeSquared
+        return sum
+    }
+}

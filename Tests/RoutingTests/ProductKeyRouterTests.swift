@@ -1,0 +1,160 @@
+import Routing
+import Tensors
+import Testing
+
+@Suite("product-key router")
+struct ProductKeyRouterTests {
+    /// Repeatable test data (SplitMix64).
+    private struct Noise {
+        var state: UInt64
+
+        mutating func bits() -> UInt64 {
+            state &+= 0x9e37_79b9_7f4a_7c15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+            return z ^ (z >> 31)
+        }
+
+        mutating func floats(_ count: Int) -> [Float] {
+            (0..<count).map { _ in Float(Double(bits() >> 11) * 0x1p-52 - 1) }
+        }
+    }
+
+    private struct Top: Equatable {
+        var ids: [UInt32]
+        var scores: [Float]
+        var margin: Float
+    }
+
+    private func select(_ first: [Float], _ second: [Float], _ k: Int) -> Top {
+        var ids = [UInt32](repeating: 0, count: k)
+        var scores = [Float](repeating: 0, count: k)
+        var margins: [Float] = [0]
+        do {
+            var ids = ids.mutableSpan
+            var scores = scores.mutableSpan
+            var margins = margins.mutableSpan
+            Kernels.productKeyTop(
+                first: first.span, second: second.span, ids: &ids, scores: &scores,
+                margins: &margins)
+        }
+        return Top(ids: ids, scores: scores, margin: margins[0])
+    }
+
+    /// All n² sums, sorted.
+    private func search(_ first: [Float], _ second: [Float], _ k: Int) -> Top {
+        let n = first.count
+        var grid: [(score: Float, id: UInt32)] = []
+        for (a, high) in first.enumerated() {
+            for (b, low) in second.enumerated() { grid.append((high + low, UInt32(a * n + b))) }
+        }
+        grid.sort { $0.score > $1.score || ($0.score == $1.score && $0.id < $1.id) }
+        return Top(
+            ids: grid[..<k].map(\.id), scores: grid[..<k].map(\.score),
+            margin: grid.count > k ? grid[k - 1].score - grid[k].score : .infinity)
+    }
+
+    @Test(
+        "random scores pick what a search of the whole grid picks",
+        arguments: [(1, 1), (2, 1), (2, 2), (7, 3), (9, 9), (16, 8), (33, 8)])
+    func random(n: Int, k: Int) {
+        var noise = Noise(state: 41)
+        for _ in 0..<8 {
+            let (first, second) = (noise.floats(n), noise.floats(n))
+            #expect(select(first, second, k) == search(first, second, k))
+        }
+    }
+
+    @Test(
+        "tied scores pick the lower expert ids of the whole grid",
+        arguments: [(4, 2), (8, 3), (16, 8), (17, 17)])
+    func ties(n: Int, k: Int) {
+        var noise = Noise(state: 42)
+        for levels in [1, 2, 3, 5] as [Float] {
+            for _ in 0..<6 {
+                let first = noise.floats(n).map { ($0 * levels).rounded() }
+                let second = noise.floats(n).map { ($0 * levels).rounded() }
+                #expect(select(first, second, k) == search(first, second, k))
+            }
+        }
+    }
+
+    @Test("sums that only rounding makes equal tie, and the lower id wins")
+    func roundingTies() {
+        var noise = Noise(state: 43)
+        for _ in 0..<20 {
+            // Differences far below the unit in the last place of the sums.
+            let first = noise.floats(12).map { 1 + $0 * 0x1p-22 }
+            let second = noise.floats(12).map { 4096 + ($0 * 2).rounded() * 0x1p-11 }
+            #expect(select(first, second, 4) == search(first, second, 4))
+        }
+    }
+
+    @Test("equal scores everywhere pick the first ids")
+    func allEqual() {
+        let zeros = [Float](repeating: 0, count: 10)
+        let top = select(zeros, zeros, 4)
+        #expect(top == Top(ids: [0, 1, 2, 3], scores: [0, 0, 0, 0], margin: 0))
+    }
+
+    @Test("a NaN score is picked first, and infinite scores do not trap")
+    func notFinite() {
+        let top = select([0, .nan, 1], [0, 1, 2], 3)
+        #expect(top.ids.allSatisfy { $0 / 3 == 1 } && top.scores.allSatisfy(\.isNaN))
+        let extremes = select([-.infinity, .infinity], [.infinity, -.infinity], 2)
+        #expect(extremes.ids.count == 2)
+        #expect(select([-.infinity, -.infinity], [-.infinity, 0], 2).ids.count == 2)
+    }
+
+    private func router(_ noise: inout Noise) -> ProductKeyRouter {
+        ProductKeyRouter(
+            query: Matrix(rows: 2 * 12, columns: 20, values: noise.floats(480)),
+            firstKeys: Matrix(rows: 9, columns: 6, values: noise.floats(54)),
+            secondKeys: Matrix(rows: 9, columns: 6, values: noise.floats(54)),
+            heads: 2, topK: 3)
+    }
+
+    @Test("weights are the softmax of the picks, and experts have n² ids")
+    func weights() {
+        var noise = Noise(state: 44)
+        let router = router(&noise)
+        var picks = Picks(heads: 2, topK: 3)
+        router.route(noise.floats(5 * 20).span, tokens: 5, into: &picks)
+        #expect(router.expertCount == 81)
+        for token in 0..<5 {
+            for head in 0..<2 {
+                let route = picks.route(token: token, head: head)
+                #expect(Set(route.experts).count == 3 && route.experts.allSatisfy { $0 < 81 })
+                #expect(abs(route.weights.reduce(0, +) - 1) < 1e-6)
+                #expect(route.weights == route.weights.sorted(by: >))
+                #expect(picks.margins[token * 2 + head] >= 0)
+            }
+        }
+    }
+
+    @Test("a token has the same route, bit for bit, alone and in a batch")
+    func batchInvariance() {
+        var noise = Noise(state: 45)
+        let router = router(&noise)
+        let x = noise.floats(7 * 20)
+        var batch = Picks(heads: 2, topK: 3)
+        router.route(x.span, tokens: 7, into: &batch)
+        for token in 0..<7 {
+            var alone = Picks(heads: 2, topK: 3)
+            router.route(
+                x.span.extracting(token * 20..<(token + 1) * 20), tokens: 1, into: &alone)
+            for head in 0..<2 {
+                #expect(alone.route(token: 0, head: head) == batch.route(token: token, head: head))
+            }
+        }
+    }
+
+    @Test("no tokens make no picks")
+    func empty() {
+        var noise = Noise(state: 46)
+        var picks = Picks(heads: 2, topK: 3)
+        router(&noise).route([Float]().span, tokens: 0, into: &picks)
+        #expect(picks.tokens == 0 && picks.experts.isEmpty)
+    }
+}
