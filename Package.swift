@@ -38,6 +38,10 @@ let package = Package(
             name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Elements"],
             swiftSettings: strict),
         .target(name: "Routing", dependencies: ["Tensors"], swiftSettings: strict),
+        .target(
+            name: "Models",
+            dependencies: ["Snapshots", "Objects", "Tensors", "Routing", "Elements"],
+            swiftSettings: strict),
         .target(name: "Interchange", dependencies: ["Elements"], swiftSettings: strict),
         .target(
             name: "Migrations", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
@@ -69,5 +73,8 @@ let package = Package(
                 "Migrations", "Snapshots", "Objects", "KeyValue", "Elements", "TestSupport",
             ],
             exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "ModelsTests", dependencies: ["Models", "Tensors", "Routing", "Elements"],
+            swiftSettings: strict),
     ]
 )

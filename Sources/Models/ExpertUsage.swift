@@ -1,0 +1,74 @@
+/// Which experts the tokens of a session picked, per PEER layer.
+package struct ExpertUsage: Sendable, Hashable {
+    /// One layer's counts.
+    package struct Layer: Sendable, Hashable {
+        /// The layer's index in the model.
+        package let layer: Int
+        /// Experts in the layer.
+        package let expertCount: Int
+        /// Picks so far: tokens * heads * topK.
+        package private(set) var picks = 0
+        /// Distinct experts picked so far.
+        package private(set) var touched = 0
+        /// One bit per expert.
+        private var bits: [UInt64]
+
+        init(layer: Int, expertCount: Int) {
+            self.layer = layer
+            self.expertCount = expertCount
+            self.bits = [UInt64](repeating: 0, count: (expertCount + 63) / 64)
+        }
+
+        /// Whether any token picked this expert.
+        package func isTouched(_ expert: Int) -> Bool {
+            precondition(expert >= 0 && expert < expertCount, "expert \(expert) of \(expertCount)")
+            return bits[expert / 64] >> UInt64(expert % 64) & 1 == 1
+        }
+
+        mutating func record(_ experts: [UInt32]) {
+            picks += experts.count
+            for expert in experts {
+                let (word, bit) = (Int(expert / 64), UInt64(1) << UInt64(expert % 64))
+                if bits[word] & bit == 0 {
+                    bits[word] |= bit
+                    touched += 1
+                }
+            }
+        }
+
+        mutating func formUnion(_ other: Layer) {
+            picks += other.picks
+            for word in bits.indices { bits[word] |= other.bits[word] }
+            touched = bits.reduce(0) { $0 + $1.nonzeroBitCount }
+        }
+    }
+
+    /// In ascending order of layer.
+    package internal(set) var layers: [Layer]
+    /// Bytes of one expert as stored.
+    package let expertBytes: Int
+
+    init(_ model: PeerModel) {
+        expertBytes = model.expertBytes
+        layers = model.config.peerLayers.map {
+            Layer(layer: $0, expertCount: model.config.peer?.expertCount ?? 0)
+        }
+    }
+
+    /// Experts that the model has, over all layers.
+    package var expertCount: Int { layers.reduce(0) { $0 + $1.expertCount } }
+    /// Distinct experts picked, over all layers.
+    package var touched: Int { layers.reduce(0) { $0 + $1.touched } }
+    /// Picks, over all layers.
+    package var picks: Int { layers.reduce(0) { $0 + $1.picks } }
+    /// Bytes of the distinct experts picked.
+    package var bytesTouched: Int { touched * expertBytes }
+    /// Bytes of all experts.
+    package var bytesStored: Int { expertCount * expertBytes }
+
+    /// Adds what another session of the same model counted.
+    package mutating func formUnion(_ other: ExpertUsage) {
+        precondition(layers.count == other.layers.count, "usage of two different models")
+        for index in layers.indices { layers[index].formUnion(other.layers[index]) }
+    }
+}

@@ -1,0 +1,66 @@
+internal import Glibc
+
+/// How the next byte is chosen from the logits.
+package struct Sampling: Sendable, Hashable {
+    /// 0 takes the most likely byte; 1 samples from the model's distribution.
+    package let temperature: Double
+    /// Only the most likely bytes whose probabilities add up to this are drawn from; 1 keeps all.
+    package let topP: Double
+    /// The same seed, model and prompt give the same text.
+    package let seed: UInt64
+
+    /// The most likely byte; of equally likely ones the lowest.
+    package static let greedy = Sampling(checked: 0, 1, 0)
+
+    /// - Throws: `.badInput` unless 0 <= temperature <= 100 and 0 < topP <= 1.
+    package init(temperature: Double, topP: Double = 1, seed: UInt64) throws(ModelError) {
+        guard temperature >= 0, temperature <= 100 else {
+            throw ModelError(.badInput, "temperature is \(temperature); give 0 to 100")
+        }
+        guard topP > 0, topP <= 1 else {
+            throw ModelError(.badInput, "top-p is \(topP); give more than 0, at most 1")
+        }
+        self.init(checked: temperature, topP, seed)
+    }
+
+    private init(checked temperature: Double, _ topP: Double, _ seed: UInt64) {
+        self.temperature = temperature
+        self.topP = topP
+        self.seed = seed
+    }
+
+    /// The chosen byte.
+    ///
+    /// - Parameters:
+    ///   - logits: [256], before softmax.
+    ///   - generator: Draws one number, unless the choice is greedy.
+    /// - Throws: `.notFinite` if a logit is NaN or infinite.
+    func choose(
+        _ logits: [Float], using generator: inout SplitMix64
+    ) throws(ModelError) -> UInt8 {
+        var ranked: [(byte: Int, logit: Float)] = []
+        ranked.reserveCapacity(logits.count)
+        for (byte, logit) in logits.enumerated() {
+            guard logit.isFinite else {
+                throw ModelError(.notFinite, "the logit of byte \(byte) is \(logit)")
+            }
+            ranked.append((byte, logit))
+        }
+        ranked.sort { ($0.logit, $1.byte) > ($1.logit, $0.byte) }
+        guard temperature > 0 else { return UInt8(ranked[0].byte) }
+        let weights = ranked.map { exp((Double($0.logit) - Double(ranked[0].logit)) / temperature) }
+        let wanted = topP * weights.reduce(0, +)
+        var kept = 0.0
+        var count = 0
+        while count < weights.count, kept < wanted {
+            kept += weights[count]
+            count += 1
+        }
+        var left = generator.nextUnit() * kept
+        for index in 0..<count {
+            left -= weights[index]
+            if left < 0 { return UInt8(ranked[index].byte) }
+        }
+        return UInt8(ranked[max(count, 1) - 1].byte)
+    }
+}

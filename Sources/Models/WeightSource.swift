@@ -1,0 +1,47 @@
+package import Elements
+
+/// One tensor in place: what it is and where its bytes are mapped.
+package struct Weights: Sendable {
+    package let shape: TensorShape
+    package let bytes: MappedBytes
+
+    package init(shape: TensorShape, bytes: MappedBytes) {
+        self.shape = shape
+        self.bytes = bytes
+    }
+}
+
+/// Where a model finds its weights: a mapped snapshot or a checkpoint file.
+package protocol WeightSource: Sendable {
+    /// A trunk or router tensor under its name in the checkpoint, for example
+    /// `model.layers.1.peer.query.weight`.
+    ///
+    /// - Throws: `.missingTensor` if there is none; `.source` if it cannot be read.
+    func tensor(_ name: String) throws(ModelError) -> Weights
+
+    /// The experts of a layer.
+    ///
+    /// - Throws: `.missingTensor` if the layer has none; `.source` if they cannot be read.
+    func experts(layer: Int) throws(ModelError) -> any ExpertTable
+}
+
+/// The experts of one layer, read where they are mapped.
+package protocol ExpertTable: AnyObject, Sendable {
+    /// How many experts there are; ordinals are 0 ..< `count`.
+    var count: Int { get }
+
+    /// What one expert is: for a neuron its row u, then its row v, [2, width].
+    var shape: TensorShape { get }
+
+    /// Calls `body` once for each ordinal in order, with its index in `ordinals` and the expert's
+    /// canonical bytes, which are borrowed for the call: mapped, not copied, at any alignment.
+    ///
+    /// Several threads may visit one table at the same time.
+    ///
+    /// - Parameter ordinals: Each below `count`; may repeat.
+    /// - Throws: What `body` throws; `.source` if an expert cannot be read.
+    func visit(
+        _ ordinals: Span<UInt32>,
+        _ body: (_ index: Int, _ expert: RawSpan) throws(ModelError) -> Void
+    ) throws(ModelError)
+}

@@ -1,0 +1,103 @@
+import Foundation
+import Models
+import Testing
+
+@Suite("config.json")
+struct ConfigTests {
+    /// One change to a good config: a dotted path, and its value as JSON or nil to take it out.
+    struct Edit: Sendable, CustomTestStringConvertible {
+        let path: String
+        let json: String?
+        /// What the message must name.
+        let naming: String
+
+        init(_ path: String, _ json: String?, naming: String? = nil) {
+            self.path = path
+            self.json = json
+            self.naming = naming ?? path
+        }
+
+        var testDescription: String { "\(path) = \(json ?? "missing")" }
+    }
+
+    private func parse(_ edits: [Edit]) throws -> PeerConfig {
+        let data = Data(TinyModel.json.utf8)
+        var object = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+        for edit in edits {
+            let value = try edit.json.map {
+                try JSONSerialization.jsonObject(with: Data($0.utf8), options: .fragmentsAllowed)
+            }
+            if edit.path.hasPrefix("peer.") {
+                var peer = try #require(object["peer"] as? [String: Any])
+                peer[String(edit.path.dropFirst(5))] = value
+                object["peer"] = peer
+            } else {
+                object[edit.path] = value
+            }
+        }
+        return try PeerConfig(json: [UInt8](JSONSerialization.data(withJSONObject: object)))
+    }
+
+    @Test("a good config is read as it is written")
+    func good() throws {
+        let config = try parse([])
+        #expect(config.hiddenSize == 16 && config.headSize == 8 && config.layerCount == 3)
+        #expect(config.contextLength == 20 && config.feedForwardSize == 24)
+        #expect(config.normEpsilon == 1e-5 && config.ropeTheta == 10_000)
+        #expect(config.peerLayers == [0, 2] && config.peer?.expertCount == 25)
+        #expect(config.peer?.heads == 2 && config.peer?.topK == 3 && config.peer?.keySize == 8)
+    }
+
+    @Test("a model without experts needs no peer sizes, and unknown fields are ignored")
+    func optional() throws {
+        let config = try parse([
+            Edit("peer_layers", "[]"), Edit("peer", nil), Edit("comment", "\"hello\""),
+        ])
+        #expect(config.peer == nil && config.peerLayers.isEmpty)
+    }
+
+    static let bad: [Edit] = [
+        Edit("architecture", nil), Edit("architecture", "\"llama\"", naming: "llama"),
+        Edit("vocab_size", nil), Edit("vocab_size", "257"),
+        Edit("hidden_size", nil), Edit("hidden_size", "0"), Edit("hidden_size", "-16"),
+        Edit("hidden_size", "9223372036854775807"), Edit("hidden_size", "1e30"),
+        Edit("hidden_size", "16.5"), Edit("hidden_size", "\"16\""), Edit("hidden_size", "null"),
+        Edit("hidden_size", "18"), Edit("num_layers", "0"), Edit("num_layers", "1000000"),
+        Edit("num_heads", "0"), Edit("num_heads", "3", naming: "3 heads"),
+        Edit("num_heads", "16", naming: "16 heads"), Edit("num_heads", "17"),
+        Edit("context_length", "0"), Edit("context_length", "1"),
+        Edit("context_length", "4000000000"), Edit("ffn_size", "0"), Edit("ffn_size", "-1"),
+        Edit("rms_norm_eps", "0"), Edit("rms_norm_eps", "-1e-5"), Edit("rms_norm_eps", "2"),
+        Edit("rope_theta", "0"), Edit("rope_theta", "1e300"), Edit("rope_theta", "\"NaN\""),
+        Edit("peer_layers", nil), Edit("peer_layers", "[3]"), Edit("peer_layers", "[-1]"),
+        Edit("peer_layers", "[2, 0]"), Edit("peer_layers", "[1, 1]"),
+        Edit("peer_layers", "1"), Edit("peer", nil), Edit("peer", "null"),
+        Edit("peer.sub_keys", nil), Edit("peer.sub_keys", "0"), Edit("peer.sub_keys", "65536"),
+        Edit("peer.heads", "0"), Edit("peer.heads", "5000"), Edit("peer.top_k", "0"),
+        Edit("peer.top_k", "6"), Edit("peer.key_size", "0"), Edit("peer.key_size", "7"),
+    ]
+
+    @Test("a bad field is refused, and the message names it", arguments: bad)
+    func refused(edit: Edit) {
+        let error = #expect(throws: ModelError.self) { try parse([edit]) }
+        #expect(error?.code == .badConfig)
+        #expect(error?.message.contains(edit.naming) == true, "\(error?.message ?? "")")
+    }
+
+    @Test(
+        "what is not a JSON object is refused",
+        arguments: ["", "{", "[]", "null", "\u{0}", "{\"architecture\": \"peer-lm\"} x"])
+    func notAnObject(text: String) {
+        let error = #expect(throws: ModelError.self) { try PeerConfig(json: Array(text.utf8)) }
+        #expect(error?.code == .badConfig)
+    }
+
+    @Test("a config of more than a mebibyte is refused unread")
+    func tooLarge() {
+        let spaces = [UInt8](repeating: 32, count: 1 << 20)
+        let error = #expect(throws: ModelError.self) {
+            try PeerConfig(json: spaces + Array(TinyModel.json.utf8))
+        }
+        #expect(error?.code == .badConfig)
+    }
+}

@@ -1,0 +1,107 @@
+import Foundation
+import Glibc
+import Models
+import Testing
+
+@Suite("evaluation")
+struct EvaluateTests {
+    @Test("bits per byte follow from the reference's logits")
+    func reference() throws {
+        let tiny = TinyModel()
+        let model = try tiny.model()
+        let text = noiseText(55)
+        let evaluation = try model.evaluate(text)
+        var nats = 0.0
+        for window in 0..<2 {
+            let bytes = Array(text[window * 20..<(window + 1) * 20])
+            let logits = try ReferenceForward(config: model.config, source: tiny)
+                .logits(Array(bytes.dropLast()))
+            for (row, next) in zip(logits, bytes.dropFirst()) {
+                nats += log(row.reduce(0) { $0 + exp($1) }) - row[Int(next)]
+            }
+        }
+        #expect(abs(evaluation.bitsPerByte - nats / log(2) / 38) < 1e-5)
+        #expect(evaluation.windows == 2 && evaluation.predictions == 38)
+        #expect(evaluation.usage.picks == 2 * 19 * 2 * 2 * 3)
+    }
+
+    @Test("the result does not depend on threads", arguments: [2, 3, 8])
+    func threads(count: Int) throws {
+        let model = try TinyModel().model()
+        let text = noiseText(110)
+        let one = try model.evaluate(text, threads: 1)
+        let many = try model.evaluate(text, threads: count)
+        #expect(one.bitsPerByte == many.bitsPerByte && one.usage == many.usage)
+    }
+
+    @Test("the limit counts bytes from the start")
+    func limit() throws {
+        let model = try TinyModel().model()
+        let text = noiseText(100)
+        let limited = try model.evaluate(text, byteLimit: 45)
+        #expect(limited.windows == 2)
+        #expect(limited.bitsPerByte == (try model.evaluate(Array(text[..<40]))).bitsPerByte)
+        #expect(try model.evaluate(text, byteLimit: nil).windows == 5)
+    }
+
+    @Test("progress runs from none to all windows")
+    func progress() throws {
+        var calls: [[Int]] = []
+        _ = try TinyModel().model().evaluate(noiseText(100), threads: 2) { calls.append([$0, $1]) }
+        #expect(calls == [[0, 5], [2, 5], [4, 5], [5, 5]])
+    }
+
+    @Test("a text shorter than a window is refused", arguments: [0, 1, 19])
+    func tooShort(count: Int) throws {
+        let model = try TinyModel().model()
+        let error = #expect(throws: ModelError.self) { try model.evaluate(noiseText(count)) }
+        #expect(error?.code == .badInput && error?.message.contains("\(count) bytes") == true)
+        #expect(throws: ModelError.self) { try model.evaluate(noiseText(99), byteLimit: count) }
+    }
+
+    @Test("no threads are refused")
+    func noThreads() throws {
+        let model = try TinyModel().model()
+        #expect(throws: ModelError.self) { try model.evaluate(noiseText(40), threads: 0) }
+    }
+
+    @Test("NaN logits are an error that names the byte")
+    func notFinite() throws {
+        var tiny = TinyModel()
+        let text = [UInt8](repeating: 7, count: 25) + [8] + [UInt8](repeating: 7, count: 14)
+        for column in 0..<16 {
+            tiny.tensors["model.embed_tokens.weight"]?.values[8 * 16 + column] = .nan
+        }
+        let model = try tiny.model()
+        let error = #expect(throws: ModelError.self) { try model.evaluate(text) }
+        #expect(error?.code == .notFinite && error?.message.contains("byte 26 ") == true)
+    }
+
+    private static let domains = ["wikitext", "gsm8k", "shakespeare", "swahili", "metamath"]
+
+    @Test("the base model reads gsm8k as PyTorch did", .enabled(if: Shared.isPresent))
+    func oneFigure() throws {
+        try compare("base", ["gsm8k"])
+    }
+
+    @Test(
+        "the whole table of bits per byte equals PyTorch's",
+        .enabled(if: Shared.isPresent && isSlowRun), arguments: Shared.checkpointNames)
+    func table(name: String) throws {
+        try compare(name, Self.domains)
+    }
+
+    /// Set CAMBIUM_SLOW_TESTS to run what takes minutes in a debug build.
+    private static let isSlowRun = ProcessInfo.processInfo.environment["CAMBIUM_SLOW_TESTS"] != nil
+
+    private func compare(_ name: String, _ domains: [String]) throws {
+        let model = try Shared.model(name)
+        let golden = try #require(try Shared.golden().bits_per_byte[name])
+        for domain in domains {
+            let evaluation = try model.evaluate(try Shared.text(domain), threads: 2)
+            let expected = try #require(golden[domain])
+            #expect(evaluation.predictions == 19_890)
+            #expect(abs(evaluation.bitsPerByte - expected) < 0.001, "\(name) on \(domain)")
+        }
+    }
+}

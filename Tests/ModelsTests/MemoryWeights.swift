@@ -1,0 +1,50 @@
+import Elements
+import Models
+
+/// Bytes on the heap, as `MappedBytes`.
+@safe final class HeapBytes: Sendable {
+    // Written in the initialiser only.
+    nonisolated(unsafe) private let buffer: UnsafeMutableRawBufferPointer
+    nonisolated(unsafe) private let start: UnsafeMutableRawBufferPointer
+
+    /// - Parameter offset: Where the bytes start after an aligned address.
+    init(_ bytes: [UInt8], offset: Int = 0) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: bytes.count + offset, alignment: 64)
+        unsafe buffer = UnsafeMutableRawBufferPointer(rebasing: memory[offset...])
+        unsafe buffer.copyBytes(from: bytes)
+        unsafe start = memory
+    }
+
+    deinit { unsafe start.deallocate() }
+
+    var mapped: MappedBytes {
+        unsafe MappedBytes(UnsafeRawBufferPointer(buffer), owner: self)
+    }
+}
+
+/// Experts one after another in memory, at an address that is not aligned.
+final class MemoryExperts: ExpertTable {
+    let shape: TensorShape
+    let count: Int
+    private let bytes: MappedBytes
+    private let expertBytes: Int
+
+    init(_ bytes: [UInt8], shape: TensorShape) {
+        self.shape = shape
+        self.expertBytes = shape.byteCount ?? 0
+        self.count = expertBytes == 0 ? 0 : bytes.count / expertBytes
+        self.bytes = HeapBytes(bytes, offset: 2).mapped
+    }
+
+    func visit(
+        _ ordinals: Span<UInt32>,
+        _ body: (_ index: Int, _ expert: RawSpan) throws(ModelError) -> Void
+    ) throws(ModelError) {
+        let bytes = bytes
+        for index in ordinals.indices {
+            let start = Int(ordinals[index]) * expertBytes
+            try body(index, bytes.bytes.extracting(start..<start + expertBytes))
+        }
+    }
+}
