@@ -19,6 +19,9 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 /// `tools/check` holds the imports of each source file against this table.
 let package = Package(
     name: "cambium",
+    products: [
+        .library(name: "Cambium", targets: ["Cambium"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     ],
@@ -46,6 +49,13 @@ let package = Package(
         .target(
             name: "Migrations", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
             path: "migrations", swiftSettings: strict),
+        .target(
+            name: "Cambium",
+            dependencies: [
+                "Interchange", "Migrations", "Models", "Snapshots", "Objects", "KeyValue",
+                "Tensors", "Elements",
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "TensorsTests", dependencies: ["Tensors", "CKernels", "Elements"],
             swiftSettings: strict),
@@ -73,6 +83,10 @@ let package = Package(
                 "Migrations", "Snapshots", "Objects", "KeyValue", "Elements", "TestSupport",
             ],
             exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "CambiumTests",
+            dependencies: ["Cambium", "Snapshots", "Elements", "TestSupport"],
+            swiftSettings: strict),
         .testTarget(
             name: "ModelsTests", dependencies: ["Models", "Tensors", "Routing", "Elements"],
             swiftSettings: strict),

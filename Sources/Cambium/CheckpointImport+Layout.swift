@@ -1,0 +1,79 @@
+internal import Elements
+internal import Interchange
+internal import Objects
+internal import Snapshots
+
+// Between the words of checkpoints and those of the store.
+
+extension ExpertPool {
+    var objectKind: ObjectKind {
+        switch kind {
+        case .neuron: .neuron
+        case .swiglu: .swiglu
+        case .tensors: .tensors
+        }
+    }
+
+    var storedRouterKind: Snapshots.RouterKind {
+        switch routerKind {
+        case .productKey: .productKey
+        case .linear: .linear
+        }
+    }
+
+    /// The pool that a stored layout and cohort describe.
+    init(_ stored: Layout.Pool, _ cohort: Cohort) throws(StoreError) {
+        let kinds: [ObjectKind: Kind] = [.neuron: .neuron, .swiglu: .swiglu]
+        var rest = cohort.parts[...]
+        var tensors: [PoolTensor] = []
+        for tensor in stored.tensors {
+            let parts = Array(rest.prefix(tensor.partCount))
+            rest = rest.dropFirst(parts.count)
+            guard let first = parts.first else {
+                throw StoreError(
+                    .corrupt, "the layout of layer \(stored.layer) does not fit its experts")
+            }
+            let slice = TensorShape(first.type, tensor.slice)
+            guard slice.byteCount == parts.reduce(0, { $0 + ($1.byteCount ?? 0) }) else {
+                throw StoreError(
+                    .corrupt, "the layout of layer \(stored.layer) does not fit its experts")
+            }
+            tensors.append(
+                try reading { () throws(InterchangeError) in
+                    try PoolTensor(
+                        template: tensor.template, stacked: tensor.stacked, slice: slice,
+                        parts: parts)
+                })
+        }
+        self.init(
+            layer: Int(stored.layer), kind: kinds[cohort.kind] ?? .tensors,
+            expertCount: Int(clamping: cohort.count), tensors: tensors,
+            routerKind: cohort.routerKind == .productKey ? .productKey : .linear,
+            routerTensors: cohort.router.keys.sorted(by: isBefore))
+    }
+}
+
+extension CheckpointSource {
+    /// What the store keeps of the layout, so that the checkpoint can be written back as it was.
+    var storedLayout: Layout {
+        Layout(
+            files: checkpoint.files.enumerated().map { number, file in
+                let metadata = file.content.header.metadata.map { metadata in
+                    Dictionary(metadata.entries.map { ($0.key, $0.value) }) { $1 }
+                }
+                let names = checkpoint.tensors.filter { $0.file == number }.map(\.name)
+                return Layout.File(
+                    name: file.name, metadata: metadata,
+                    tensors: checkpoint.files.count == 1 ? [] : names)
+            },
+            pools: layout.pools.map { pool in
+                Layout.Pool(
+                    layer: UInt32(pool.layer), cohort: Cohort.base,
+                    tensors: pool.tensors.map {
+                        Layout.PoolTensor(
+                            template: $0.template, stacked: $0.stacked, slice: $0.sliceDimensions,
+                            partCount: $0.parts.count)
+                    })
+            })
+    }
+}

@@ -1,0 +1,190 @@
+internal import Migrations
+internal import Snapshots
+
+/// What a collection found, and removed when it was told to prune.
+public struct CollectResult: Sendable, Encodable {
+    /// Whether anything was removed.
+    public let pruned: Bool
+    /// Objects that branches, tags, young reflog entries or leases need.
+    public let liveObjects: Int
+    /// Their bytes.
+    public let liveBytes: Int
+    /// Objects that nothing needs.
+    public let deadObjects: Int
+    /// Their bytes.
+    public let deadBytes: Int
+    /// Packs without a live object.
+    public let deadPacks: Int
+    /// Packs so sparse that their live objects move.
+    public let sparsePacks: Int
+    /// Packs kept only by a lease.
+    public let leasedPacks: Int
+    /// Snapshots that are mapped somewhere.
+    public let leases: Int
+    /// Reflog entries older than the grace period.
+    public let expiredReflogEntries: Int
+    /// Free bytes inside the file before: later commits use them.
+    public let freeBytesBefore: Int
+    /// Free bytes inside the file after.
+    public let freeBytesAfter: Int
+}
+
+/// What a verification found.
+public struct VerifyResult: Sendable, Encodable {
+    /// One thing that is wrong.
+    public struct Fault: Sendable, Encodable {
+        /// What is at fault.
+        public let subject: String
+        /// What is wrong with it.
+        public let message: String
+    }
+
+    /// Whether objects were hashed, too.
+    public let fast: Bool
+    /// Objects that were checked.
+    public let objects: Int
+    /// Their bytes.
+    public let bytes: Int
+    /// Packs that were checked.
+    public let packs: Int
+    /// Commits that were followed.
+    public let commits: Int
+    /// Expert arrays that were checked.
+    public let arrays: Int
+    /// Every fault; empty when the store is sound.
+    public let faults: [Fault]
+}
+
+/// Sizes of a store.
+public struct StoreStatistics: Sendable, Encodable {
+    /// Length of the store's file.
+    public let fileBytes: Int
+    /// Bytes inside it that later commits may use.
+    public let freeBytes: Int
+    /// Objects that are stored.
+    public let objects: Int
+    /// Bytes of their data.
+    public let objectBytes: Int
+    /// Experts among them.
+    public let experts: Int
+    /// Records that hold the objects.
+    public let packs: Int
+    /// Records of expert arrays.
+    public let arrays: Int
+    /// Commits on branches and tags.
+    public let commits: Int
+    /// Number of branches.
+    public let branches: Int
+    /// Number of tags.
+    public let tags: Int
+    /// Bytes that all commits' models would take as checkpoints of their own.
+    public let logicalBytes: Int
+    /// The format of the store's files.
+    public let format: Int
+}
+
+/// What a repack gave back.
+public struct RepackResult: Sendable, Encodable {
+    /// Length of the store's file before.
+    public let bytesBefore: Int
+    /// Length after.
+    public let bytesAfter: Int
+}
+
+/// What a migration did.
+public struct MigrateResult: Sendable, Encodable {
+    /// The format that the store had.
+    public let from: Int
+    /// The format that it has now; the same when there was nothing to do.
+    public let to: Int
+}
+
+extension Store {
+    /// Finds what no branch, tag, reflog entry within the grace period or lease needs; with
+    /// `prune`, removes it.
+    ///
+    /// May be interrupted anywhere and run again.
+    ///
+    /// - Parameters:
+    ///   - prune: Whether to remove, or only to report.
+    ///   - grace: Seconds for which the reflog keeps commits; 14 days by default.
+    ///   - now: Seconds since 1970.
+    public func collect(
+        prune: Bool = false, grace: Int64 = 14 * 86_400, now: Int64 = Signature.current.time
+    ) throws(StoreError) -> CollectResult {
+        let report = try carrying { () throws(SnapshotError) in
+            try snapshots.collect(prune: prune, now: now, grace: grace)
+        }
+        return CollectResult(
+            pruned: report.pruned, liveObjects: report.liveObjects, liveBytes: report.liveBytes,
+            deadObjects: report.deadObjects, deadBytes: report.deadBytes,
+            deadPacks: report.deadPacks, sparsePacks: report.sparsePacks,
+            leasedPacks: report.leasedPacks, leases: report.leases,
+            expiredReflogEntries: report.expiredReflogEntries,
+            freeBytesBefore: report.freeBefore, freeBytesAfter: report.freeAfter)
+    }
+
+    /// Checks every object against its name and every reference; reports all faults and changes
+    /// nothing.
+    ///
+    /// - Parameters:
+    ///   - fast: Structure and references only.
+    ///   - progress: Told how many packs are done.
+    public func verify(
+        fast: Bool = false, progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> VerifyResult {
+        let report = try carrying { () throws(SnapshotError) in
+            try snapshots.verify(fast: fast) { progress(Progress("packs", $0, $1)) }
+        }
+        return VerifyResult(
+            fast: fast, objects: report.objects, bytes: report.bytes, packs: report.packs,
+            commits: report.commits, arrays: report.arrays,
+            faults: report.faults.map {
+                VerifyResult.Fault(subject: $0.subject, message: $0.message)
+            })
+    }
+
+    /// Sizes and counts.
+    ///
+    /// - Complexity: Reads every pack's directory, not the objects.
+    public func statistics() throws(StoreError) -> StoreStatistics {
+        try carrying { () throws(SnapshotError) in
+            let sizes = try snapshots.sizes()
+            let counts = try snapshots.counts()
+            let references = try snapshots.references()
+            let tips = Array(references.branches.values) + Array(references.tags.values)
+            let history = try snapshots.history(from: tips)
+            var logical = 0
+            for entry in history {
+                logical +=
+                    ModelSummary(
+                        entry.id, entry.commit.tree, try snapshots.tree(entry.commit.tree)
+                    ).bytes
+            }
+            return StoreStatistics(
+                fileBytes: sizes.file, freeBytes: sizes.free, objects: counts.objects,
+                objectBytes: counts.bytes, experts: counts.experts, packs: counts.packs,
+                arrays: counts.arrays, commits: history.count, branches: references.branches.count,
+                tags: references.tags.count, logicalBytes: logical,
+                format: Int(try snapshots.storedFormat()))
+        }
+    }
+
+    /// Rewrites the store's file without free pages, which returns them to the file system.
+    ///
+    /// - Throws: `busy` when the store is open, here or elsewhere.
+    public static func repack(_ path: String) throws(StoreError) -> RepackResult {
+        let report = try carrying { () throws(SnapshotError) in try SnapshotStore.repack(path) }
+        return RepackResult(bytesBefore: report.bytesBefore, bytesAfter: report.bytesAfter)
+    }
+
+    /// Brings a store of an older format to the current one, in place and in one transaction.
+    ///
+    /// - Throws: `busy` when the store is open, here or elsewhere; `format-too-new`, `not-a-store`.
+    public static func migrate(_ path: String) throws(StoreError) -> MigrateResult {
+        let outcome = try carrying { () throws(SnapshotError) in
+            try Migrations.migrate(directory: path)
+        }
+        return MigrateResult(from: Int(outcome.from), to: Int(outcome.to))
+    }
+}

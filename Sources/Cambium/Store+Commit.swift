@@ -1,0 +1,151 @@
+internal import Interchange
+internal import Objects
+internal import Snapshots
+internal import Tensors
+
+/// How a checkpoint is to be committed.
+public struct CommitOptions: Sendable {
+    /// What the round was, in words.
+    public var message: String
+    /// The branch; nil for the one that HEAD is on.
+    ///
+    /// A missing one is made, from HEAD.
+    public var branch: String?
+    /// The commit that the branch must be at, or the commit fails with `branch-moved`.
+    public var expectedParent: String?
+    /// Free text by key.
+    public var metadata: [String: String] = [:]
+    /// Numbers by name, for example `wikitext.bpb`.
+    public var metrics: [String: Double] = [:]
+    /// Who commits, and when.
+    public var signature: Signature
+
+    /// Options with a message; everything else has a default.
+    public init(message: String, branch: String? = nil, signature: Signature = .current) {
+        self.message = message
+        self.branch = branch
+        self.signature = signature
+    }
+}
+
+/// What a commit stored.
+public struct CommitResult: Sendable, Encodable {
+    /// The commit's id; of the branch's head when nothing changed.
+    public let id: String
+    /// The model tree's id.
+    public let tree: String
+    /// The branch that was moved.
+    public let branch: String
+    /// The commit's parents.
+    public let parents: [String]
+    /// True when the checkpoint equals the branch's head; then nothing was written.
+    public let unchanged: Bool
+    /// The architecture that was recognised, or "unknown".
+    public let architecture: String
+    /// Expert layers in the model.
+    public let layers: Int
+    /// Experts in the model.
+    public let experts: Int
+    /// Experts whose bytes the store did not have.
+    public let newExperts: Int
+    /// Whether the commit made the branch.
+    public let startedBranch: Bool
+    /// Objects that the store did not have.
+    public let newObjects: Int
+    /// Their bytes.
+    public let newBytes: Int
+    /// Objects that it had.
+    public let reusedObjects: Int
+    /// Their bytes.
+    public let reusedBytes: Int
+    /// Elements of new objects that are NaN.
+    public let nanCount: Int
+    /// Elements of new objects that are infinite.
+    public let infiniteCount: Int
+    /// Sentences that the user should read.
+    public let notes: [String]
+}
+
+extension Store {
+    /// Commits a checkpoint: a safetensors file, or a folder with one or with shards and an index.
+    ///
+    /// The expert layout is recognised from config.json; experts, router tables and trunk tensors
+    /// that the store has are not stored again.
+    ///
+    /// - Throws: `branch-moved` when another writer was faster or `expectedParent` does not hold;
+    ///   the codes of a bad checkpoint, such as `truncated` or `bad-header`. Then the store's
+    ///   branches are as they were.
+    public func commit(
+        checkpoint path: String, _ options: CommitOptions,
+        progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> CommitResult {
+        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        let branch = try branchName(options.branch, references)
+        let parent =
+            references.branches[branch] ?? (options.branch == nil ? nil : references.headCommit)
+        if let expected = options.expectedParent {
+            let id = try id(expected)
+            guard id == parent else {
+                guard references.branches[branch] != nil else {
+                    throw StoreError(
+                        .branchMoved,
+                        "branch '\(branch)' does not exist and would start at HEAD "
+                            + "(\(parent?.short ?? "no commit")), not at the expected "
+                            + "\(id.short); make it first: cambium branch \(branch) \(expected)")
+                }
+                throw StoreError(
+                    .branchMoved,
+                    "branch '\(branch)' is at \(parent?.short ?? "no commit"), not at the expected "
+                        + "\(id.short); nothing was changed")
+            }
+        }
+        let before = try parent.map { (id) throws(StoreError) in
+            try carrying { () throws(SnapshotError) in
+                try snapshots.tree(try snapshots.commit(id).tree)
+            }
+        }
+        let source = try CheckpointSource(path, before, self)
+        var draft = try carrying { () throws(SnapshotError) in
+            try CommitDraft(
+                snapshots, tree: Tree(architecture: source.layout.architecture))
+        }
+        var importer = CheckpointImport(source, before)
+        try importer.run(&draft, progress)
+        let note = CommitNote(
+            time: options.signature.time, author: options.signature.author,
+            message: options.message, metadata: options.metadata, metrics: options.metrics)
+        let isNewBranch = references.branches[branch] == nil && parent != nil
+        let outcome: CommitOutcome
+        do throws(SnapshotError) {
+            outcome = try draft.commit(
+                to: branch, parents: parent.map { [$0] } ?? [], startingBranch: isNewBranch,
+                note: note)
+        } catch {
+            throw StoreError(error)
+        }
+        return CommitResult(
+            id: outcome.id.hex, tree: outcome.tree.hex, branch: branch,
+            parents: outcome.parents.map(\.hex), unchanged: outcome.unchanged,
+            architecture: source.layout.architecture,
+            layers: Set(source.layout.pools.map(\.layer)).count,
+            experts: source.layout.pools.reduce(0) { $0 + $1.expertCount },
+            newExperts: importer.newExperts,
+            startedBranch: references.branches[branch] == nil && !outcome.unchanged,
+            newObjects: outcome.newObjects, newBytes: outcome.newBytes,
+            reusedObjects: outcome.reusedObjects, reusedBytes: outcome.reusedBytes,
+            nanCount: importer.nonFinite.nan, infiniteCount: importer.nonFinite.infinite,
+            notes: source.notes)
+    }
+
+    /// The named branch, or the one that HEAD is on.
+    func branchName(
+        _ name: String?, _ references: References
+    ) throws(StoreError) -> String {
+        if let name { return name }
+        guard case .branch(let name) = references.head else {
+            throw StoreError(
+                .usage, "HEAD is detached: name a branch with --branch, or switch to one first")
+        }
+        return name
+    }
+}

@@ -1,0 +1,230 @@
+internal import Elements
+internal import Objects
+internal import Snapshots
+
+/// The make-up of a model.
+public struct ModelSummary: Sendable, Encodable {
+    /// The commit.
+    public let id: String
+    /// The model tree.
+    public let tree: String
+    /// For example "peer-lm".
+    public let architecture: String
+    /// Files kept byte for byte, such as config.json.
+    public let files: [String]
+    /// Dense tensors.
+    public let trunk: [TensorInfo]
+    /// Expert layers, by number.
+    public let layers: [LayerInfo]
+    /// Elements of all tensors and experts.
+    public let parameters: Int
+    /// Bytes of all tensors and experts.
+    public let bytes: Int
+}
+
+/// One dense tensor.
+public struct TensorInfo: Sendable, Encodable {
+    /// Its name in the checkpoint.
+    public let name: String
+    /// For example "F32".
+    public let dtype: String
+    /// Outermost dimension first.
+    public let shape: [Int]
+    /// The object's id.
+    public let id: String
+}
+
+/// One expert layer.
+public struct LayerInfo: Sendable, Encodable {
+    /// The layer's number in the model.
+    public let layer: Int
+    /// Its cohorts, by name.
+    public let cohorts: [CohortInfo]
+}
+
+/// One cohort.
+public struct CohortInfo: Sendable, Encodable {
+    /// "base" for the experts that came with a checkpoint.
+    public let name: String
+    /// "neuron", "swiglu", "delta" or "tensors".
+    public let kind: String
+    /// Experts, removed ones included.
+    public let experts: Int
+    /// Dtype and shape of each part of an expert.
+    public let parts: [String]
+    /// Bytes of one expert.
+    public let expertBytes: Int
+    /// "linear", "productKey" or "tree".
+    public let router: String
+    /// The router's tensors.
+    public let routerTensors: [TensorInfo]
+    /// The root of the array of expert ids.
+    public let root: String
+}
+
+/// One expert, with its data.
+public struct ExpertInfo: Sendable, Encodable {
+    /// The layer's number.
+    public let layer: Int
+    /// The cohort's name.
+    public let cohort: String
+    /// The expert's number in its cohort.
+    public let ordinal: Int
+    /// The object's id.
+    public let id: String
+    /// "neuron", "swiglu", "delta" or "tensors".
+    public let kind: String
+    /// Dtype and shape of each part.
+    public let parts: [String]
+    /// The raw little-endian data, part after part.
+    ///
+    /// Not encoded.
+    public let data: [UInt8]
+
+    enum CodingKeys: String, CodingKey { case layer, cohort, ordinal, id, kind, parts }
+}
+
+/// One place in a cohort.
+public struct ExpertEntry: Sendable, Encodable {
+    /// The expert's number in its cohort.
+    public let ordinal: Int
+    /// The object's id; nil when the expert was removed.
+    public let id: String?
+}
+
+extension Store {
+    /// What a revision's model consists of.
+    public func list(_ revision: String) throws(StoreError) -> ModelSummary {
+        let id = try id(revision)
+        return try carrying { () throws(SnapshotError) in
+            let commit = try snapshots.commit(id)
+            return ModelSummary(id, commit.tree, try snapshots.tree(commit.tree))
+        }
+    }
+
+    /// One expert's data, copied.
+    ///
+    /// - Parameters:
+    ///   - revision: The model.
+    ///   - path: `LAYER/ORDINAL` for the base cohort, or `LAYER/COHORT/ORDINAL`.
+    /// - Throws: `usage` for a malformed path, `not-found`.
+    public func expert(_ revision: String, _ path: String) throws(StoreError) -> ExpertInfo {
+        let parts = path.split(separator: "/").map(String.init)
+        guard parts.count == 2 || parts.count == 3, let layer = UInt32(parts[0]),
+            let ordinal = parts.last.flatMap({ Int($0) })
+        else {
+            throw StoreError(
+                .usage, "'\(path)' names no expert: write LAYER/ORDINAL or LAYER/COHORT/ORDINAL")
+        }
+        let cohort = parts.count == 3 ? parts[1] : Cohort.base
+        let experts = try experts(of: map(revision), revision, layer, cohort)
+        guard ordinal >= 0, ordinal < experts.count else {
+            throw StoreError(
+                .notFound,
+                "there is no expert \(ordinal) in \(layer)/\(cohort), which has \(experts.count)")
+        }
+        let object = try carrying { () throws(SnapshotError) in try experts.expert(ordinal) }
+        return ExpertInfo(
+            layer: Int(layer), cohort: cohort, ordinal: ordinal, id: object.id.hex,
+            kind: "\(object.header.kind)", parts: object.header.parts.map(\.description),
+            data: object.payload.copy())
+    }
+
+    /// The ids of a cohort's experts, by ordinal.
+    ///
+    /// - Parameters:
+    ///   - revision: The model.
+    ///   - path: `LAYER` for the base cohort, or `LAYER/COHORT`.
+    /// - Throws: `usage` for a malformed path, `not-found`.
+    public func experts(
+        _ revision: String, in path: String
+    ) throws(StoreError) -> [ExpertEntry] {
+        let parts = path.split(separator: "/").map(String.init)
+        guard parts.count == 1 || parts.count == 2, let layer = UInt32(parts[0]) else {
+            throw StoreError(.usage, "'\(path)' names no cohort: write LAYER or LAYER/COHORT")
+        }
+        let cohort = parts.count == 2 ? parts[1] : Cohort.base
+        let experts = try experts(of: map(revision), revision, layer, cohort)
+        return (0..<experts.count).map { ordinal in
+            let id = experts.id(ordinal)
+            return ExpertEntry(ordinal: ordinal, id: id == .zero ? nil : id.hex)
+        }
+    }
+
+    /// The raw bytes of a file such as config.json, or of a tensor outside the experts, by its name
+    /// in the checkpoint; copied.
+    ///
+    /// - Throws: `not-found`.
+    public func data(_ revision: String, named name: String) throws(StoreError) -> [UInt8] {
+        let snapshot = try map(revision)
+        let routers = snapshot.tree.layers.values.lazy.flatMap(\.cohorts.values).map(\.router)
+        let tensor = snapshot.tree.trunk.tensors[name] ?? routers.compactMap { $0[name] }.first
+        guard let id = snapshot.tree.files[name] ?? tensor?.id else {
+            throw StoreError(
+                .notFound,
+                "there is no file, trunk tensor or router tensor '\(name)' in \(revision)")
+        }
+        return try carrying { () throws(SnapshotError) in try snapshot.object(id).payload.copy() }
+    }
+
+    private func experts(
+        of snapshot: MappedSnapshot, _ revision: String, _ layer: UInt32, _ cohort: String
+    ) throws(StoreError) -> MappedExperts {
+        if let experts = snapshot.experts(layer: layer, cohort: cohort) { return experts }
+        let known = snapshot.tree.layers.sorted { $0.key < $1.key }.flatMap { number, layer in
+            layer.cohorts.keys.sorted(by: isBefore).map { "\(number)/\($0)" }
+        }
+        throw StoreError(
+            .notFound,
+            "there is no cohort \(layer)/\(cohort) in \(revision); it has "
+                + (known.isEmpty ? "no experts" : known.joined(separator: ", ")))
+    }
+}
+
+extension ModelSummary {
+    init(_ id: ObjectID, _ treeID: ObjectID, _ tree: Tree) {
+        var parameters = 0
+        var bytes = 0
+        func count(_ shape: TensorShape, _ times: Int = 1) {
+            parameters += shape.dimensions.reduce(1, *) * times
+            bytes += (shape.byteCount ?? 0) * times
+        }
+        for entry in tree.trunk.tensors.values { count(entry.shape) }
+        var layers: [LayerInfo] = []
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+            for cohort in layer.cohorts.values {
+                for part in cohort.parts { count(part, Int(clamping: cohort.count)) }
+                for entry in cohort.router.values { count(entry.shape) }
+            }
+            layers.append(
+                LayerInfo(
+                    layer: Int(number),
+                    cohorts: layer.cohorts.sorted { isBefore($0.key, $1.key) }.map {
+                        CohortInfo($0.key, $0.value)
+                    }))
+        }
+        self.init(
+            id: id.hex, tree: treeID.hex, architecture: tree.architecture,
+            files: tree.files.keys.sorted(by: isBefore), trunk: infos(tree.trunk.tensors),
+            layers: layers, parameters: parameters, bytes: bytes)
+    }
+}
+
+extension CohortInfo {
+    init(_ name: String, _ cohort: Cohort) {
+        self.init(
+            name: name, kind: "\(cohort.kind)", experts: Int(clamping: cohort.count),
+            parts: cohort.parts.map(\.description),
+            expertBytes: cohort.parts.reduce(0) { $0 + ($1.byteCount ?? 0) },
+            router: cohort.routerKind.name, routerTensors: infos(cohort.router),
+            root: cohort.experts.hex)
+    }
+}
+
+private func infos(_ tensors: [String: StoredTensor]) -> [TensorInfo] {
+    tensors.sorted { isBefore($0.key, $1.key) }.map {
+        TensorInfo(
+            name: $0.key, dtype: $0.value.shape.type.name, shape: $0.value.shape.dimensions,
+            id: $0.value.id.hex)
+    }
+}

@@ -1,0 +1,183 @@
+internal import Objects
+internal import Snapshots
+
+/// How conflicts of a merge are settled.
+public enum MergePolicy: String, Sendable, CaseIterable {
+    /// Conflicts are listed, and nothing is written.
+    case none
+    /// The first side that changed it: the target, then the branches in the order given.
+    case ours
+    /// The last side that changed it.
+    case theirs
+    /// The weighted mean of the sides that changed it. Lossy.
+    case mean
+}
+
+/// What a merge or a revert did.
+public struct MergeResult: Sendable, Encodable {
+    /// One thing that sides changed differently.
+    public struct Conflict: Sendable, Encodable {
+        /// For example `expert 1/base/17`.
+        public let entity: String
+        /// The sides that changed it.
+        public let sides: [String]
+    }
+
+    /// `merged`, `fast-forward`, `up-to-date` or `conflicts`.
+    public let kind: String
+    /// The merged model tree's id; nil with conflicts.
+    public let tree: String?
+    /// The branch's new head; nil when nothing was written.
+    public let commit: String?
+    /// The branch merged into.
+    public let branch: String
+    /// The merge base, or several in criss-cross histories.
+    public let bases: [String]
+    /// The policy that was named.
+    public let policy: String
+    /// Conflicts that are left.
+    public let conflicts: [Conflict]
+    /// How many conflicts the policy settled.
+    public let resolved: Int
+}
+
+extension Store {
+    /// Merges revisions into a branch, three-way against the merge base, per expert, router row and
+    /// trunk tensor, for all sides at once.
+    ///
+    /// The merged tree depends on the content of the sides alone: any order of `revisions` gives the
+    /// same tree, unless `ours` or `theirs` settles a conflict.
+    ///
+    /// - Parameters:
+    ///   - revisions: What to merge: branches, tags or commits.
+    ///   - branch: Nil for the one that HEAD is on.
+    ///   - policy: How conflicts are settled; recorded in the commit.
+    ///   - weights: For `mean`, by revision as written in `revisions`, or by the branch's name;
+    ///     otherwise the `tokens` of each side's metadata count, when all have them, else 1 each.
+    ///   - message: The merge commit's message; nil names the sides.
+    ///   - dryRun: Decide and report, but write nothing.
+    ///   - signature: Who merges, and when.
+    /// - Returns: With `conflicts` of kind when sides disagree and no policy settles it.
+    public func merge(
+        _ revisions: [String], into branch: String? = nil, policy: MergePolicy = .none,
+        weights: [String: Double] = [:], message: String? = nil, dryRun: Bool = false,
+        _ signature: Signature = .current
+    ) throws(StoreError) -> MergeResult {
+        guard !revisions.isEmpty else { throw StoreError(.usage, "name what to merge") }
+        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        let target = try branchName(branch, references)
+        guard let head = references.branches[target] else {
+            throw StoreError(.notFound, "there is no branch '\(target)' to merge into")
+        }
+        var names: [ObjectID: String] = [:]
+        var others: [ObjectID] = []
+        for revision in revisions {
+            let id = try id(revision)
+            others.append(id)
+            names[id] = revision
+        }
+        names[head] = target
+        let requested = others
+        let sides = try carrying { () throws(SnapshotError) in
+            [head] + (try snapshots.mergeSides(head, requested))
+        }
+        let sideNames = sides.map { names[$0] ?? $0.short }
+        let sideWeights = try self.weights(weights, [target] + revisions, sideNames, sides)
+        let chosen: (any ConflictPolicy)? =
+            switch policy {
+            case .none: nil
+            case .ours: OursPolicy()
+            case .theirs: TheirsPolicy()
+            case .mean: MeanPolicy(weights: sideWeights.values)
+            }
+        var note = CommitNote(
+            time: signature.time, author: signature.author,
+            message: message ?? "merge \(revisions.joined(separator: ", ")) into \(target)")
+        note.metadata["merge.sides"] = sideNames.joined(separator: ",")
+        if policy == .mean { note.metadata["merge.weights"] = sideWeights.text }
+        let recorded = note
+        let outcome = try carrying { () throws(SnapshotError) in
+            try snapshots.merge(
+                requested, into: target, policy: chosen, note: recorded, dryRun: dryRun)
+        }
+        return MergeResult(outcome, target, policy, sideNames)
+    }
+
+    /// Undoes one commit on a branch; what came later stays.
+    ///
+    /// - Parameters:
+    ///   - revision: The commit to undo; it must be in the branch's history.
+    ///   - branch: Nil for the one that HEAD is on.
+    ///   - parent: For a merge commit, which parent to go back to, from 1.
+    ///   - policy: `ours` keeps what later rounds changed, `theirs` what was before the commit.
+    ///   - message: The new commit's message; nil names the commit.
+    ///   - signature: Who reverts, and when.
+    public func revert(
+        _ revision: String, branch: String? = nil, parent: Int = 1, policy: MergePolicy = .none,
+        message: String? = nil, _ signature: Signature = .current
+    ) throws(StoreError) -> MergeResult {
+        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        let target = try branchName(branch, references)
+        let id = try id(revision)
+        let chosen: (any ConflictPolicy)? =
+            switch policy {
+            case .none: nil
+            case .ours: OursPolicy()
+            case .theirs: TheirsPolicy()
+            case .mean: throw StoreError(.usage, "a revert has no mean; use ours or theirs")
+            }
+        let subject = try show(revision).message.prefix { $0 != "\n" }
+        let note = CommitNote(
+            time: signature.time, author: signature.author,
+            message: message ?? "revert \"\(subject)\"")
+        let outcome = try carrying { () throws(SnapshotError) in
+            try snapshots.revert(id, parent: parent, on: target, policy: chosen, note: note)
+        }
+        return MergeResult(outcome, target, policy, [target, "before \(id.short)"])
+    }
+
+    /// One weight per side, and how the commit records them.
+    private func weights(
+        _ given: [String: Double], _ known: [String], _ names: [String], _ sides: [ObjectID]
+    ) throws(StoreError) -> (values: [Double], text: String) {
+        for (name, weight) in given {
+            guard known.contains(name) else {
+                throw StoreError(
+                    .usage,
+                    "--weight names '\(name)', which is none of \(known.joined(separator: ", "))")
+            }
+            guard weight.isFinite, weight > 0 else {
+                throw StoreError(
+                    .usage, "the weight of '\(name)' is \(weight); give a number above 0")
+            }
+        }
+        var tokens: [Double?] = []
+        for id in sides {
+            let commit = try carrying { () throws(SnapshotError) in try snapshots.commit(id) }
+            let count = commit.metadata["tokens"].flatMap { Double($0) }
+            tokens.append(count.flatMap { $0.isFinite && $0 > 0 ? $0 : nil })
+        }
+        // The target often is the merge base itself, which no conflict involves.
+        let counted = tokens.dropFirst().allSatisfy { $0 != nil }
+        let values = sides.indices.map { index in
+            given[names[index]] ?? (counted ? tokens[index] ?? 1 : 1)
+        }
+        return (values, zip(names, values).map { "\($0)=\($1)" }.joined(separator: ","))
+    }
+}
+
+extension MergeResult {
+    init(
+        _ outcome: MergeOutcome, _ branch: String, _ policy: MergePolicy, _ sides: [String]
+    ) {
+        self.init(
+            kind: outcome.kind.rawValue, tree: outcome.tree?.hex, commit: outcome.commit?.hex,
+            branch: branch, bases: outcome.bases.map(\.hex), policy: policy.rawValue,
+            conflicts: outcome.conflicts.map { conflict in
+                Conflict(
+                    entity: conflict.entity.description,
+                    sides: conflict.sides.map { $0 < sides.count ? sides[$0] : "side \($0)" })
+            },
+            resolved: outcome.resolved.count)
+    }
+}

@@ -1,0 +1,162 @@
+internal import Elements
+internal import Models
+internal import Objects
+internal import Snapshots
+
+/// Experts that a run touched.
+public struct UsageInfo: Sendable, Encodable {
+    /// Distinct experts that were picked.
+    public let expertsTouched: Int
+    /// Experts of the model.
+    public let experts: Int
+    /// Picks in all: tokens × layers × heads × experts per head.
+    public let picks: Int
+    /// Bytes of the experts that were picked.
+    public let bytesTouched: Int
+    /// Bytes of all experts.
+    public let bytesStored: Int
+    /// Distinct experts picked, by layer number.
+    public let touchedByLayer: [String: Int]
+}
+
+/// How well a model predicts a text.
+public struct EvaluationResult: Sendable, Encodable {
+    /// The commit's id.
+    public let id: String
+    /// Mean of −log2 p over the predicted bytes.
+    public let bitsPerByte: Double
+    /// Bytes that were predicted.
+    public let predictions: Int
+    /// Windows of the model's context length.
+    public let windows: Int
+    /// What was picked.
+    public let usage: UsageInfo
+}
+
+/// Text that a model wrote.
+public struct GenerationResult: Sendable, Encodable {
+    /// The commit's id.
+    public let id: String
+    /// The new bytes.
+    ///
+    /// Not encoded; `text` is.
+    public let bytes: [UInt8]
+    /// The new bytes as text; invalid UTF-8 is replaced.
+    public let text: String
+    /// What prompt and new bytes picked.
+    public let usage: UsageInfo
+
+    enum CodingKeys: String, CodingKey { case id, text, usage }
+}
+
+/// How the next byte is chosen.
+public struct SamplingOptions: Sendable {
+    /// 0 takes the most likely byte; 1 samples from the model's distribution.
+    public var temperature: Double
+    /// Only the most likely bytes whose probabilities add up to this are drawn from.
+    public var topP: Double
+    /// The same seed, model and prompt give the same text.
+    public var seed: UInt64
+
+    /// Greedy unless told otherwise.
+    public init(temperature: Double = 0, topP: Double = 1, seed: UInt64 = 0) {
+        self.temperature = temperature
+        self.topP = topP
+        self.seed = seed
+    }
+}
+
+/// A model that runs on the mapped records of a store.
+///
+/// Experts are read when a token picks them.
+public struct MappedModel: Sendable {
+    /// The commit's id.
+    public let id: String
+    private let model: PeerModel
+    /// Keeps the lease: the trunk is read in place.
+    private let snapshot: MappedSnapshot
+
+    fileprivate init(_ snapshot: MappedSnapshot) throws(StoreError) {
+        guard snapshot.tree.architecture == "peer-lm" else {
+            throw StoreError(
+                .unsupported,
+                "\(snapshot.id.short) is a '\(snapshot.tree.architecture)' model; this version runs "
+                    + "peer-lm models only")
+        }
+        guard let config = snapshot.tree.files["config.json"] else {
+            throw StoreError(.unsupported, "\(snapshot.id.short) has no config.json to run it by")
+        }
+        let bytes = try carrying { () throws(SnapshotError) in
+            try snapshot.object(config).payload.copy()
+        }
+        id = snapshot.id.hex
+        self.snapshot = snapshot
+        model = try running { () throws(ModelError) in
+            try PeerModel(config: PeerConfig(json: bytes), source: SnapshotWeights(snapshot))
+        }
+    }
+
+    /// Bits per byte of a text: its first `limit` bytes in full windows of the context length that
+    /// do not overlap; in each, every byte but the first is predicted from those before it.
+    ///
+    /// - Throws: `bad-input` when the text is shorter than a window, `not-finite`.
+    public func evaluate(
+        _ text: [UInt8], limit: Int? = 20_000, threads: Int = 1,
+        progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> EvaluationResult {
+        let result = try running { () throws(ModelError) in
+            try model.evaluate(text, byteLimit: limit, threads: threads) {
+                progress(Progress("windows", $0, $1))
+            }
+        }
+        return EvaluationResult(
+            id: id, bitsPerByte: result.bitsPerByte, predictions: result.predictions,
+            windows: result.windows, usage: UsageInfo(result.usage))
+    }
+
+    /// Continues a prompt byte by byte.
+    ///
+    /// When the context is full, its last half is run again from position 0 and generation goes on.
+    ///
+    /// - Parameters:
+    ///   - prompt: At least one byte.
+    ///   - count: New bytes to make.
+    ///   - sampling: How each is chosen.
+    ///   - each: Called with every new byte; returning false stops.
+    /// - Throws: `bad-input` for an empty prompt.
+    public func generate(
+        _ prompt: [UInt8], count: Int, sampling: SamplingOptions = SamplingOptions(),
+        each: (UInt8) -> Bool = { _ in true }
+    ) throws(StoreError) -> GenerationResult {
+        let result = try running { () throws(ModelError) in
+            let chosen =
+                sampling.temperature == 0
+                ? Sampling.greedy
+                : try Sampling(
+                    temperature: sampling.temperature, topP: sampling.topP, seed: sampling.seed)
+            return try model.generate(prompt, count: count, sampling: chosen, each: each)
+        }
+        return GenerationResult(
+            id: id, bytes: result.bytes, text: String(decoding: result.bytes, as: UTF8.self),
+            usage: UsageInfo(result.usage))
+    }
+}
+
+extension Store {
+    /// Maps a revision's model for running; what it needs is kept while the result lives.
+    ///
+    /// - Throws: `unsupported` for an architecture that this version does not run.
+    public func model(_ revision: String) throws(StoreError) -> MappedModel {
+        try MappedModel(map(revision))
+    }
+}
+
+extension UsageInfo {
+    fileprivate init(_ usage: ExpertUsage) {
+        self.init(
+            expertsTouched: usage.touched, experts: usage.expertCount, picks: usage.picks,
+            bytesTouched: usage.bytesTouched, bytesStored: usage.bytesStored,
+            touchedByLayer: Dictionary(
+                uniqueKeysWithValues: usage.layers.map { ("\($0.layer)", $0.touched) }))
+    }
+}

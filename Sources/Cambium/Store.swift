@@ -1,0 +1,106 @@
+internal import KeyValue
+internal import Objects
+package import Snapshots
+
+/// An expert store: a versioned database of mixture-of-experts models in one directory.
+///
+/// ```swift
+/// try Store.create(at: "S")
+/// let store = try Store("S")
+/// let round = try store.commit(checkpoint: "base", message: "base")
+/// try store.export(round.id, to: "out")
+/// ```
+///
+/// One store may be used by many threads and processes at once: readers are never blocked, writers
+/// take turns. A store must lie on a local disk (LMDB does not work over NFS).
+public final class Store: Sendable {
+    package let snapshots: SnapshotStore
+    /// The directory that was opened.
+    public let path: String
+
+    /// Opens an existing store.
+    ///
+    /// - Parameters:
+    ///   - path: The store's directory.
+    ///   - readOnly: Never writes; works on a read-only disk.
+    /// - Throws: `not-a-store`, `format-too-old` (migrate it), `format-too-new`.
+    public convenience init(_ path: String, readOnly: Bool = false) throws(StoreError) {
+        let snapshots = try carrying { () throws(SnapshotError) in
+            try SnapshotStore.open(path, readOnly: readOnly)
+        }
+        self.init(snapshots, path)
+    }
+
+    package init(_ snapshots: SnapshotStore, _ path: String) {
+        self.snapshots = snapshots
+        self.path = path
+    }
+
+    /// Makes a new, empty store; the directory is created when it is missing.
+    ///
+    /// - Parameters:
+    ///   - path: Its directory.
+    ///   - branch: The branch that HEAD is on.
+    /// - Throws: `exists` when there is a store already, `bad-name`.
+    public static func create(at path: String, branch: String = "main") throws(StoreError) {
+        try carrying { () throws(SnapshotError) in
+            try SnapshotStore.create(at: path, branch: branch)
+        }
+    }
+
+    /// Whether a directory holds a store, of whatever format.
+    public static func exists(at path: String) -> Bool { fileExists(path + "/data.mdb") }
+
+    /// The commit that a revision names: a branch, a tag, `HEAD`, a hash prefix, each with `~N`,
+    /// `^N` or `@{N}` as in git.
+    ///
+    /// - Throws: `not-found`, `ambiguous`, `bad-revision`.
+    public func resolve(_ revision: String) throws(StoreError) -> String {
+        try id(revision).hex
+    }
+
+    func id(_ revision: String) throws(StoreError) -> ObjectID {
+        try carrying { () throws(SnapshotError) in try snapshots.resolve(revision) }
+    }
+
+    func tree(_ revision: String) throws(StoreError) -> Tree {
+        let id = try id(revision)
+        return try carrying { () throws(SnapshotError) in
+            try snapshots.tree(try snapshots.commit(id).tree)
+        }
+    }
+
+    /// Maps a revision's model; what it needs is kept while the result lives.
+    func map(_ revision: String) throws(StoreError) -> MappedSnapshot {
+        let id = try id(revision)
+        return try carrying { () throws(SnapshotError) in try snapshots.map(id) }
+    }
+}
+
+/// Who makes a change and when; recorded in commits and reflogs.
+public struct Signature: Sendable {
+    /// For example "Ada <ada@example.org>".
+    public var author: String
+    /// Seconds since 1970-01-01 00:00 UTC.
+    public var time: Int64
+
+    /// Names an author and a time.
+    public init(author: String, time: Int64) {
+        self.author = author
+        self.time = time
+    }
+
+    /// The author of `CAMBIUM_AUTHOR`, else the user's name, now; `SOURCE_DATE_EPOCH` overrides the
+    /// time, so that histories can be reproduced.
+    public static var current: Signature {
+        let author =
+            environmentVariable("CAMBIUM_AUTHOR") ?? environmentVariable("USER")
+            ?? environmentVariable("LOGNAME")
+        let fixed = environmentVariable("SOURCE_DATE_EPOCH").flatMap { Int64($0) }
+        return Signature(author: author ?? "unknown", time: fixed ?? secondsSince1970())
+    }
+
+    func note(_ message: String) -> ReflogNote {
+        ReflogNote(time: time, author: author, message: message)
+    }
+}

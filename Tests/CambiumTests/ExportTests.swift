@@ -1,0 +1,68 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+@Suite("Export", .enabled(if: Checkpoints.arePresent))
+struct ExportTests {
+    static let all =
+        ["peer-lm/base", "peer-lm/branch-swahili", "peer-lm/branch-metamath"]
+        + Checkpoints.transformers
+
+    @Test(
+        "gives back every checkpoint byte for byte, in separate, fused and bf16 form",
+        arguments: all)
+    func roundTrip(_ name: String) throws {
+        try withScratchDirectory { directory in
+            try Store.create(at: directory + "/S")
+            let store = try Store(directory + "/S")
+            let source = Checkpoints.path(name)
+            let commit = try store.commit(checkpoint: source, Checkpoints.options(name))
+            #expect(commit.experts > 0 && commit.nanCount == 0)
+            let result = try store.export("HEAD", to: directory + "/out")
+            #expect(result.files.contains("model.safetensors"))
+            #expect(result.files.contains("config.json"))
+            for file in result.files {
+                #expect(try bytes("\(source)/\(file)") == bytes("\(directory)/out/\(file)"))
+            }
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test(
+        "the fused form of a committed checkpoint stores no expert again",
+        arguments: ["olmoe", "mixtral", "qwen3_moe", "deepseek_v3"])
+    func fusedReusesExperts(_ name: String) throws {
+        try withScratchDirectory { directory in
+            try Store.create(at: directory + "/S")
+            let store = try Store(directory + "/S")
+            _ = try store.commit(
+                checkpoint: Checkpoints.path("hf/\(name)/model"), Checkpoints.options("separate"))
+            let fused = try store.commit(
+                checkpoint: Checkpoints.path("hf/\(name)/model_fused"),
+                Checkpoints.options("fused"))
+            #expect(fused.reusedObjects >= fused.experts)
+            #expect(fused.newBytes < 100_000)
+            let diff = try store.diff(from: "HEAD~1", to: "HEAD")
+            #expect(diff.cohorts.allSatisfy { $0.changed.isEmpty && $0.added.isEmpty })
+            #expect(diff.layoutChanged)
+        }
+    }
+
+    @Test("refuses to replace files unless it is told to")
+    func refusesToReplace() throws {
+        try withScratchDirectory { directory in
+            try Store.create(at: directory + "/S")
+            let store = try Store(directory + "/S")
+            _ = try store.commit(
+                checkpoint: Checkpoints.path("hf/olmoe/model"), Checkpoints.options("olmoe"))
+            _ = try store.export("HEAD", to: directory + "/out")
+            let error = #expect(throws: StoreError.self) {
+                try store.export("HEAD", to: directory + "/out")
+            }
+            #expect(error?.code == .exists)
+            _ = try store.export("HEAD", to: directory + "/out", overwrite: true)
+        }
+    }
+}
