@@ -13,6 +13,8 @@ let strict: [SwiftSetting] = [
 ]
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let arguments = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
 
 /// The layers, lowest first.
 ///
@@ -21,8 +23,10 @@ let package = Package(
     name: "cambium",
     products: [
         .library(name: "Cambium", targets: ["Cambium"]),
+        .executable(name: "cambium", targets: ["CambiumCommand"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     ],
     targets: [
@@ -56,6 +60,8 @@ let package = Package(
                 "Tensors", "Elements",
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "CambiumCommand", dependencies: ["Cambium", arguments], swiftSettings: strict),
         .testTarget(
             name: "TensorsTests", dependencies: ["Tensors", "CKernels", "Elements"],
             swiftSettings: strict),
@@ -83,6 +89,8 @@ let package = Package(
                 "Migrations", "Snapshots", "Objects", "KeyValue", "Elements", "TestSupport",
             ],
             exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "CommandTests", dependencies: ["CambiumCommand"], swiftSettings: strict),
         .testTarget(
             name: "CambiumTests",
             dependencies: ["Cambium", "Snapshots", "Elements", "TestSupport"],

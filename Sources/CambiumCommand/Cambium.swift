@@ -1,0 +1,61 @@
+internal import ArgumentParser
+internal import Glibc
+
+/// The command line `cambium`.
+@main
+struct CambiumRoot: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cambium",
+        abstract: "Version, merge and run mixture-of-experts models, expert by expert.",
+        discussion: """
+            cambium init S && export CAMBIUM_STORE=$PWD/S
+            cambium commit base -m "base"      # a checkpoint folder or .safetensors file
+            cambium branch swahili && cambium switch swahili
+            cambium commit branch-swahili -m "round 1: Swahili" --metric wikitext.bpb=2.31
+            cambium log --graph && cambium diff main swahili
+            cambium generate swahili --prompt "Habari" -n 200
+
+            `cambium help COMMAND` has examples, `cambium help revisions` and `cambium help \
+            exit-codes` explain the rest. Every command also takes, before or after its name: -C \
+            (--store) PATH, --json, -q (--quiet), --progress auto|plain|json|none, --no-color, \
+            --no-pager.
+            """,
+        version: "0.1.0",
+        subcommands: [RevisionsTopic.self, ExitCodesTopic.self],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Store",
+                subcommands: [InitCommand.self, StatusCommand.self, StatsCommand.self]),
+            CommandGroup(
+                name: "Data",
+                subcommands: [
+                    CommitCommand.self, ExportCommand.self, LsCommand.self, ShowCommand.self,
+                    CatCommand.self,
+                ]),
+            CommandGroup(
+                name: "History",
+                subcommands: [
+                    LogCommand.self, DiffCommand.self, BranchCommand.self, TagCommand.self,
+                    SwitchCommand.self, ResetCommand.self, RevertCommand.self, ReflogCommand.self,
+                ]),
+            CommandGroup(name: "Merge", subcommands: [MergeCommand.self]),
+            CommandGroup(name: "Model", subcommands: [EvalCommand.self, GenerateCommand.self]),
+            CommandGroup(
+                name: "Care",
+                subcommands: [
+                    GcCommand.self, VerifyCommand.self, RepackCommand.self, MigrateCommand.self,
+                ]),
+        ])
+
+    /// The names of all commands.
+    static var names: [String] {
+        configuration.groupedSubcommands.flatMap(\.subcommands).compactMap {
+            $0.configuration.commandName
+        }
+    }
+
+    /// Runs the command that the arguments name.
+    static func main() {
+        Glibc.exit(Invocation(Array(CommandLine.arguments.dropFirst())).run())
+    }
+}

@@ -1,0 +1,104 @@
+internal import ArgumentParser
+internal import Cambium
+
+struct CommitCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "commit",
+        abstract: "Commit a checkpoint as a snapshot on a branch.",
+        discussion: """
+            The expert layout is recognised from config.json: peer-lm, OLMoE, Mixtral, Qwen3-MoE, \
+            DeepSeek-V3 and gpt-oss, with separate or fused experts. Anything else is stored tensor \
+            by tensor. Only what the store does not have is stored.
+
+            cambium commit base -m "base"
+            cambium commit round1/model.safetensors -m "round 1" --metric wikitext.bpb=2.31
+            cambium commit round2 -m "round 2" --branch swahili --expect-parent "$parent"
+            """)
+
+    @Argument(
+        help: "A safetensors file, or a folder with one or with shards and their index.",
+        completion: .file())
+    var checkpoint: String
+
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "What the round was.")
+    var message: String
+
+    @Option(help: "The branch (default: HEAD's). A missing one is made from HEAD.")
+    var branch: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Commit only if the branch is at this commit; else exit 5.", valueName: "rev"))
+    var expectParent: String?
+
+    @Option(help: ArgumentHelp("A number to keep; may be repeated.", valueName: "name=number"))
+    var metric: [NumberPair] = []
+
+    @Option(help: ArgumentHelp("A text to keep; may be repeated.", valueName: "key=text"))
+    var meta: [TextPair] = []
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(_ console: Console) throws {
+        var options = CommitOptions(message: message, branch: branch)
+        options.expectedParent = expectParent
+        options.metrics = try dictionary(metric.map { ($0.name, $0.value) }, "--metric")
+        options.metadata = try dictionary(meta.map { ($0.key, $0.value) }, "--meta")
+        let store = try openStore()
+        let result = try console.withProgress("commit") { progress in
+            try store.commit(checkpoint: checkpoint, options, progress: progress.report)
+        }
+        if result.nanCount + result.infiniteCount > 0 {
+            console.warn(
+                "of the new values, \(Quantity.count(result.nanCount)) are NaN and "
+                    + "\(Quantity.count(result.infiniteCount)) infinite; they are stored as they are"
+            )
+        }
+        console.show(CommitReport(result: result, message: message))
+    }
+}
+
+struct CommitReport: Report {
+    let result: CommitResult
+    let message: String
+
+    func encode(to encoder: any Encoder) throws { try result.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] {
+        let head = style.name(result.branch) + " " + style.id(result.id.short)
+        let notes = result.notes.map { "note: \($0)" }
+        if result.unchanged {
+            return ["nothing changed: \(head) is this model already; no commit was made"] + notes
+        }
+        var table = TextTable([.left, .left])
+        if result.startedBranch, let parent = result.parents.first {
+            table.add(["started", "branch \(result.branch) from \(parent.short)"])
+        }
+        let model =
+            result.experts == 0
+            ? "\(result.architecture), no experts"
+            : "\(result.architecture), \(Quantity.count(result.layers, "expert layer")), "
+                + Quantity.count(result.experts, "expert")
+        table.add(["model", model])
+        table.add([
+            "new",
+            amount(result.newObjects, result.newBytes)
+                + (result.experts == 0
+                    ? "" : ", \(Quantity.count(result.newExperts, "expert")) among them"),
+        ])
+        let reused = result.experts - result.newExperts
+        table.add([
+            "reused",
+            amount(result.reusedObjects, result.reusedBytes)
+                + (result.experts == 0
+                    ? "" : ", \(Quantity.share(reused, of: result.experts)) of the experts"),
+        ])
+        return ["\(head)  \(message.firstLine)"] + table.lines(indent: 2) + notes
+    }
+
+    func quietLines() -> [String] { [result.id] }
+
+    private func amount(_ objects: Int, _ bytes: Int) -> String {
+        "\(Quantity.count(objects, "object")), \(Quantity.bytes(bytes))"
+    }
+}

@@ -1,0 +1,65 @@
+internal import ArgumentParser
+internal import Cambium
+
+struct EvalCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "eval",
+        abstract: "Measure bits per byte of models on texts.",
+        discussion: """
+            Texts are read in windows of the context length that do not overlap; every byte but a \
+            window's first is predicted. Lower is better. Give revisions before --text.
+
+            cambium eval main --text test.txt
+            cambium eval main swahili metamath --text data/*/test.txt
+            """)
+
+    @Argument(help: "The revisions (default: HEAD).")
+    var revisions: [String] = []
+
+    @Option(
+        parsing: .upToNextOption, help: "Files to predict; may be repeated.", completion: .file())
+    var text: [String]
+
+    @Option(help: "Bytes of each text that count, or all.")
+    var limit = ByteLimit(count: 20_000)
+
+    @Option(help: "Threads (default: the processors). The result does not depend on it.")
+    var threads: Int?
+
+    @Flag(help: "Report experts and bytes touched, and peak memory.")
+    var stats = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+    }
+
+    func run(_ console: Console) throws {
+        let store = try openForReading()
+        var texts: [(path: String, bytes: [UInt8])] = []
+        for path in text { texts.append((path, try Terminal.read(path))) }
+        let names = TextName.unique(text)
+        var memory = MemoryMeter()
+        var rows: [EvalReport.Row] = []
+        try console.withProgress { progress in
+            for revision in revisions.isEmpty ? ["HEAD"] : revisions {
+                let model = try store.model(revision)
+                for (index, (path, bytes)) in texts.enumerated() {
+                    progress.label = "\(revision) on \(names[index])"
+                    let result = try model.evaluate(
+                        bytes, limit: limit.count, threads: threads ?? Terminal.processors
+                    ) { step in
+                        progress.report(step)
+                        if stats { memory.sample() }
+                    }
+                    rows.append(
+                        EvalReport.Row(
+                            revision: revision, text: path, name: names[index], result: result))
+                }
+            }
+        }
+        if stats { memory.sample() }
+        console.show(EvalReport(rows: rows, memory: stats ? memory.peak : nil))
+    }
+}

@@ -1,0 +1,98 @@
+internal import ArgumentParser
+internal import Cambium
+
+struct LsCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ls",
+        abstract: "List layers, cohorts, experts and tensors.",
+        discussion: """
+            cambium ls main
+            cambium ls main:1                 # the experts of layer 1 with their ids
+            cambium ls main --trunk           # the dense tensors
+            """)
+
+    @Argument(help: "REV, or REV:LAYER or REV:LAYER/COHORT for the experts in it.")
+    var place = "HEAD"
+
+    @Flag(help: "List the dense tensors and the routers' too.")
+    var trunk = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(_ console: Console) throws {
+        let store = try openForReading()
+        let place = Place(place)
+        if let path = place.path {
+            let experts = try store.experts(place.revision, in: path)
+            console.show(ExpertListReport(cohort: path, experts: experts), paged: true)
+        } else {
+            let model = try store.list(place.revision)
+            let report = ModelReport(model: model, revision: place.revision, listsTrunk: trunk)
+            console.show(report, paged: true)
+        }
+    }
+}
+
+/// The make-up of a model.
+struct ModelReport: Report {
+    let model: ModelSummary
+    let revision: String
+    let listsTrunk: Bool
+
+    func encode(to encoder: any Encoder) throws { try model.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] {
+        var lines = [
+            "\(style.name(revision)) \(style.id(model.id.short))  \(model.architecture), "
+                + "\(Quantity.count(model.parameters, "parameter")), \(Quantity.bytes(model.bytes))"
+        ]
+        if !model.layers.isEmpty { lines += layerLines }
+        lines.append(
+            "trunk  \(Quantity.count(model.trunk.count, "tensor"))"
+                + (listsTrunk || model.trunk.isEmpty ? "" : style.faint("  (--trunk lists them)")))
+        if listsTrunk { lines += tensorLines }
+        if !model.files.isEmpty { lines.append("files  " + model.files.joined(separator: ", ")) }
+        return lines
+    }
+
+    private var layerLines: [String] {
+        var table = TextTable([.left, .left, .left, .right, .right, .left, .left])
+        table.add(["layer", "cohort", "kind", "experts", "bytes each", "parts", "router"])
+        for layer in model.layers {
+            for cohort in layer.cohorts {
+                table.add([
+                    "\(layer.layer)", cohort.name, cohort.kind, Quantity.count(cohort.experts),
+                    Quantity.count(cohort.expertBytes), cohort.parts.joined(separator: " "),
+                    "\(cohort.router), \(Quantity.count(cohort.routerTensors.count, "tensor"))",
+                ])
+            }
+        }
+        return table.lines()
+    }
+
+    private var tensorLines: [String] {
+        var table = TextTable([.left, .left, .left, .left])
+        func add(_ tensor: TensorInfo) {
+            let shape = tensor.shape.map(String.init).joined(separator: ", ")
+            table.add([tensor.id.short, tensor.dtype, "[\(shape)]", tensor.name])
+        }
+        model.trunk.forEach(add)
+        model.layers.flatMap(\.cohorts).flatMap(\.routerTensors).forEach(add)
+        return table.lines(indent: 2)
+    }
+}
+
+/// The experts of a cohort.
+struct ExpertListReport: Report {
+    let cohort: String
+    let experts: [ExpertEntry]
+
+    func lines(_ style: Style) -> [String] {
+        experts.map { entry in
+            let id = entry.id.map { style.id($0.short) } ?? style.faint("removed")
+            return "\(id)  \(cohort)/\(entry.ordinal)"
+        }
+    }
+
+    func quietLines() -> [String] { experts.map { $0.id ?? "-" } }
+}

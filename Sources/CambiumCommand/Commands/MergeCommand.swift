@@ -1,0 +1,64 @@
+internal import ArgumentParser
+internal import Cambium
+
+struct MergeCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "merge",
+        abstract: "Merge branches three-way, expert by expert.",
+        discussion: """
+            What one side changed is taken; what both changed to the same bytes is taken once; what \
+            they changed differently is a conflict: it is listed, nothing is written, and the exit \
+            status is 3, unless a policy settles it. The order of branches does not matter, except \
+            to ours and theirs. The commit records policy and weights.
+
+            cambium merge swahili metamath --into main --dry-run
+            cambium merge swahili metamath --into main --policy mean
+            cambium merge swahili --policy mean --weight main=3 --weight swahili=1
+            """)
+
+    @Argument(help: "What to merge.")
+    var branches: [String]
+
+    @Option(help: "The branch merged into (default: HEAD's).")
+    var into: String?
+
+    @Option(
+        help: """
+            Conflicts: none lists them; ours takes the first side's version, theirs the last \
+            side's; mean the weighted mean (lossy).
+            """)
+    var policy: PolicyOption = .none
+
+    @Option(
+        help: ArgumentHelp(
+            "A side's weight in a mean; may be repeated (default: its tokens, else 1).",
+            valueName: "name=number"))
+    var weight: [NumberPair] = []
+
+    @Flag(help: "Say what would happen, and write nothing.")
+    var dryRun = false
+
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "What the merge is.")
+    var message: String?
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        if !weight.isEmpty, policy != .mean {
+            throw ValidationError("--weight needs --policy mean")
+        }
+    }
+
+    func run(_ console: Console) throws {
+        let weights = try dictionary(weight.map { ($0.name, $0.value) }, "--weight")
+        let result = try openStore().merge(
+            branches, into: into, policy: policy.policy, weights: weights, message: message,
+            dryRun: dryRun)
+        try console.show(
+            MergeReport(
+                result: result, verb: .merge, what: branches.joined(separator: ", "),
+                isDryRun: dryRun),
+            hint: "settle them by name: --policy mean (weighted mean, lossy), ours (the first "
+                + "side's version) or theirs (the last side's)")
+    }
+}

@@ -1,0 +1,68 @@
+internal import ArgumentParser
+internal import Cambium
+
+struct StatusCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Say where HEAD is and how big the store is.",
+        discussion: """
+            cambium status
+            cambium status --json
+            """)
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(_ console: Console) throws {
+        let store = try openForReading()
+        console.show(
+            StatusReport(
+                store: store.path, branch: try store.currentBranch(), head: try head(of: store),
+                statistics: try store.statistics(), now: Signature.current.time))
+    }
+
+    /// HEAD's commit; nil in a new store, where HEAD is on a branch without commits.
+    private func head(of store: Store) throws(StoreError) -> CommitInfo? {
+        do throws(StoreError) {
+            return try store.show("HEAD")
+        } catch {
+            guard error.code == .notFound else { throw error }
+            return nil
+        }
+    }
+}
+
+struct StatusReport: Report {
+    let store: String
+    let branch: String?
+    let head: CommitInfo?
+    let statistics: StoreStatistics
+    let now: Int64
+
+    enum CodingKeys: String, CodingKey { case store, branch, head, statistics }
+
+    func lines(_ style: Style) -> [String] {
+        var table = TextTable([.left, .left])
+        table.add(["store", "\(store)  (format \(statistics.format))"])
+        table.add(["HEAD", branch.map { "on branch \(style.name($0))" } ?? "detached"])
+        if let head {
+            table.add(["commit", "\(style.id(head.id.short))  \(head.message.firstLine)"])
+            table.add(["", Timestamp.full(head.time, now: now) + " by \(head.author)"])
+        }
+        let commits = Quantity.count(statistics.commits, "commit")
+        let branches = Quantity.count(statistics.branches, "branch", "branches")
+        table.add([
+            "history", "\(commits), \(branches), \(Quantity.count(statistics.tags, "tag"))",
+        ])
+        table.add(["models", Quantity.bytes(statistics.logicalBytes) + " as checkpoints"])
+        table.add([
+            "stored",
+            "\(Quantity.bytes(statistics.fileBytes)) on disk, of which "
+                + "\(Quantity.bytes(statistics.freeBytes)) free for later commits",
+        ])
+        let next =
+            statistics.branches == 0
+            ? "next: cambium commit CHECKPOINT -m MESSAGE   (a folder or a .safetensors file)"
+            : "\(branch ?? "HEAD") has no commits yet; `cambium branch` lists branches that have"
+        return table.lines() + (head == nil ? [style.faint(next)] : [])
+    }
+}

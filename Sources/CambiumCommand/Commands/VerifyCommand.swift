@@ -1,0 +1,52 @@
+internal import ArgumentParser
+internal import Cambium
+
+struct VerifyCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Check every object and every reference.",
+        discussion: """
+            Changes nothing. Lists every fault and exits 4 when there is one.
+
+            cambium verify
+            cambium verify --fast             # structure and references only
+            """)
+
+    @Flag(help: "Do not hash objects.")
+    var fast = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(_ console: Console) throws {
+        let store = try openForReading()
+        let result = try console.withProgress("verify") { progress in
+            try store.verify(fast: fast, progress: progress.report)
+        }
+        console.show(VerifyReport(result: result))
+        if !result.faults.isEmpty {
+            throw Failure(
+                .corrupt, "\(store.path) has \(Quantity.count(result.faults.count, "fault"))",
+                hint: "keep a copy of the directory; what is whole can still be exported")
+        }
+    }
+}
+
+struct VerifyReport: Report {
+    let result: VerifyResult
+
+    func encode(to encoder: any Encoder) throws { try result.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] {
+        let checked =
+            "\(Quantity.count(result.objects, "object")), \(Quantity.bytes(result.bytes)), in "
+            + "\(Quantity.count(result.packs, "pack")); "
+            + "\(Quantity.count(result.arrays, "expert array")); "
+            + Quantity.count(result.commits, "commit")
+        let how = result.fast ? "structure only" : "every byte"
+        let faults = result.faults.map { "\(style.bad($0.subject)): \($0.message)" }
+        let verdict = faults.isEmpty ? [style.good("no faults")] : []
+        return faults + ["checked \(checked) (\(how))"] + verdict
+    }
+
+    func quietLines() -> [String] { result.faults.map { "\($0.subject): \($0.message)" } }
+}

@@ -1,0 +1,53 @@
+/// A table of text in aligned columns, without borders.
+struct TextTable {
+    /// Which way a column's cells lean.
+    enum Alignment {
+        case left
+        case right
+    }
+
+    private let alignments: [Alignment]
+    private var rows: [[String]] = []
+
+    /// Makes an empty table.
+    init(_ alignments: [Alignment]) { self.alignments = alignments }
+
+    /// Adds a row; missing cells are empty.
+    mutating func add(_ cells: [String]) { rows.append(cells) }
+
+    /// The rows, columns two spaces apart; no space at a line's end.
+    ///
+    /// - Parameter indent: Spaces before every line.
+    func lines(indent: Int = 0) -> [String] {
+        let widths = alignments.indices.map { column in
+            rows.map { column < $0.count ? Self.width($0[column]) : 0 }.max() ?? 0
+        }
+        return rows.map { row in
+            var line = String(repeating: " ", count: indent)
+            for (column, alignment) in alignments.enumerated() {
+                let cell = column < row.count ? row[column] : ""
+                let padding = String(repeating: " ", count: widths[column] - Self.width(cell))
+                line += alignment == .left ? cell + padding : padding + cell
+                if column + 1 < alignments.count { line += "  " }
+            }
+            while line.last == " " { line.removeLast() }
+            return line
+        }
+    }
+
+    /// Characters that a terminal shows; colour codes take no room.
+    private static func width(_ cell: String) -> Int {
+        var count = 0
+        var isCode = false
+        for character in cell {
+            if character == "\u{1B}" {
+                isCode = true
+            } else if isCode {
+                isCode = character != "m"
+            } else {
+                count += 1
+            }
+        }
+        return count
+    }
+}

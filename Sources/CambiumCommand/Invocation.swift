@@ -1,0 +1,90 @@
+internal import ArgumentParser
+internal import Cambium
+
+/// One run of the program: its arguments, and how it ends.
+struct Invocation {
+    private let arguments: [String]
+    private let isJSON: Bool
+
+    /// Takes the arguments after the program's name.
+    init(_ arguments: [String]) {
+        self.arguments = Self.ordered(arguments)
+        isJSON = arguments.prefix { $0 != "--" }.contains("--json")
+    }
+
+    /// Parses, runs and tells what went wrong.
+    func run() -> Int32 {
+        do {
+            var command = try CambiumRoot.parseAsRoot(arguments)
+            try command.run()
+            return ExitStatus.success.rawValue
+        } catch let ended as Ended {
+            return ended.status.rawValue
+        } catch let error as StoreError {
+            return tell(Failure(error))
+        } catch let failure as Failure {
+            return tell(failure)
+        } catch {
+            return end(error)
+        }
+    }
+
+    /// Ends with a request for help, a version or a completion script, or with a usage error.
+    private func end(_ error: any Error) -> Int32 {
+        let text = CambiumRoot.fullMessage(for: error)
+        if CambiumRoot.exitCode(for: error).isSuccess {
+            Terminal.write(text + "\n", to: .output)
+            return ExitStatus.success.rawValue
+        }
+        guard let name = arguments.first(where: { $0 != "help" }), !name.hasPrefix("-") else {
+            let message = CambiumRoot.message(for: error)
+            return tell(Failure(.usage, message, hint: "`cambium help` lists the commands"))
+        }
+        guard CambiumRoot.names.contains(name) else {
+            let nearest = Spelling.nearest(to: name, in: CambiumRoot.names)
+            return tell(
+                Failure(
+                    .usage, "there is no command '\(name)'",
+                    hint: nearest.map { "did you mean `cambium \($0)`?" }
+                        ?? "`cambium help` lists the commands"))
+        }
+        return tell(
+            Failure(
+                .usage, CambiumRoot.message(for: error),
+                hint: "`cambium help \(name)` shows how it is used"))
+    }
+
+    private func tell(_ failure: Failure) -> Int32 {
+        let allowsColor = !arguments.contains("--no-color")
+        let lines =
+            isJSON ? [failure.json] : failure.lines(.of(.error, allowsColor: allowsColor))
+        Terminal.write(lines.joined(separator: "\n") + "\n", to: .error)
+        return failure.status.rawValue
+    }
+
+    /// Moves global options that stand before the command's name behind it: the parser knows them
+    /// there only.
+    static func ordered(_ arguments: [String]) -> [String] {
+        var index = 0
+        while index < arguments.count {
+            let argument = arguments[index]
+            let name = String(argument.prefix { $0 != "=" })
+            if GlobalOptions.valued.contains(argument) {
+                index += 2
+            } else if GlobalOptions.flags.contains(argument)
+                || (argument.contains("=") && GlobalOptions.valued.contains(name))
+            {
+                index += 1
+            } else {
+                break
+            }
+        }
+        guard index > 0, index < arguments.count, !arguments[index].hasPrefix("-") else {
+            return arguments
+        }
+        let command = arguments[index]
+        let rest = arguments[(index + 1)...]
+        // `help` takes the names of commands only.
+        return [command] + (command == "help" ? [] : arguments[..<index]) + rest
+    }
+}

@@ -1,0 +1,22 @@
+internal import ArgumentParser
+
+/// How many bytes of each text count: a number, or `all`.
+struct ByteLimit: ExpressibleByArgument, CustomStringConvertible {
+    /// Nil for all.
+    let count: Int?
+
+    init(count: Int?) { self.count = count }
+
+    init?(argument: String) {
+        if argument == "all" {
+            count = nil
+        } else if let number = Int(argument), number > 0 {
+            count = number
+        } else {
+            return nil
+        }
+    }
+
+    var description: String { count.map(String.init) ?? "all" }
+    var defaultValueDescription: String { description }
+}

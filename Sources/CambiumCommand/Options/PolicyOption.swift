@@ -1,0 +1,20 @@
+internal import ArgumentParser
+internal import Cambium
+
+/// How conflicts are settled, by name.
+enum PolicyOption: String, ExpressibleByArgument, CaseIterable {
+    case none
+    case ours
+    case theirs
+    case mean
+
+    /// The façade's policy of the same name.
+    var policy: MergePolicy {
+        switch self {
+        case .none: .none
+        case .ours: .ours
+        case .theirs: .theirs
+        case .mean: .mean
+        }
+    }
+}

@@ -1,0 +1,106 @@
+internal import Cambium
+
+/// Shows how far long work has come, on standard error.
+final class ProgressDisplay {
+    /// How it is shown.
+    enum Mode {
+        /// A bar that is drawn over itself, after the first second.
+        case bar
+        /// A line now and then.
+        case plain
+        /// A JSON object per line now and then.
+        case json
+        /// Not at all.
+        case none
+    }
+
+    private let mode: Mode
+    private let clock = ContinuousClock()
+    private let start: ContinuousClock.Instant
+    private var next: ContinuousClock.Instant
+    private var phase = ""
+    private var isDrawn = false
+    /// What the work is about, for example the revision; goes before the phase.
+    var label: String
+
+    /// Starts the clock.
+    init(_ mode: Mode, label: String) {
+        self.mode = mode
+        self.label = label
+        start = clock.now
+        next = start.advanced(by: .seconds(1))
+    }
+
+    /// Tells how far the work has come.
+    ///
+    /// Cheap enough to be called often.
+    func report(_ progress: Progress) {
+        guard mode != .none else { return }
+        let now = clock.now
+        let isNew = mode != .bar && progress.phase != phase
+        guard now >= next || isNew else { return }
+        phase = progress.phase
+        next = now.advanced(by: mode == .bar ? .milliseconds(100) : .seconds(1))
+        let title = label.isEmpty ? progress.phase : "\(label): \(progress.phase)"
+        switch mode {
+        case .bar:
+            isDrawn = true
+            let line = ProgressLine(
+                title: title, done: progress.done, total: progress.total,
+                elapsed: start.duration(to: now))
+            Terminal.write("\r\u{1B}[K" + line.bar(width: Terminal.width(.error)), to: .error)
+        case .plain:
+            let counts = "\(Quantity.count(progress.done)) of \(Quantity.count(progress.total))"
+            Terminal.write("\(title) \(counts)\n", to: .error)
+        case .json:
+            let step = Step(phase: title, done: progress.done, total: progress.total)
+            Terminal.write(JSONText.encode(Line(progress: step)) + "\n", to: .error)
+        case .none: break
+        }
+    }
+
+    /// Removes the bar.
+    func finish() {
+        if isDrawn { Terminal.write("\r\u{1B}[K", to: .error) }
+        isDrawn = false
+    }
+
+    private struct Step: Encodable {
+        let phase: String
+        let done: Int
+        let total: Int
+    }
+
+    private struct Line: Encodable {
+        let schema = JSONText.schema
+        let progress: Step
+
+        enum CodingKeys: String, CodingKey { case schema, progress }
+    }
+}
+
+/// One picture of a progress bar.
+struct ProgressLine {
+    /// What is being done.
+    let title: String
+    /// Units done so far.
+    let done: Int
+    /// Units in all.
+    let total: Int
+    /// Since the work began.
+    let elapsed: Duration
+
+    /// For example `windows [#########      ] 60 %  0:03`, cut to the width.
+    func bar(width: Int) -> String {
+        let share = total > 0 ? min(1, max(0, Double(done) / Double(total))) : 0
+        let seconds = elapsed.components.seconds
+        let padded = String(repeating: "0", count: seconds % 60 < 10 ? 1 : 0) + "\(seconds % 60)"
+        let tail = "\(Int(share * 100)) %  \(seconds / 60):\(padded)"
+        let room = min(30, width - title.count - tail.count - 6)
+        guard room >= 5 else { return String("\(title) \(tail)".prefix(max(0, width - 1))) }
+        let filled = Int(share * Double(room))
+        let bar =
+            String(repeating: "#", count: filled) + String(repeating: "-", count: room - filled)
+        return "\(title) [\(bar)] \(tail)"
+    }
+}

@@ -1,0 +1,22 @@
+/// What a command found or did: lines for a person, an object for a program.
+///
+/// A report is made from the façade's results alone, so that its text can be tested without a
+/// terminal.
+protocol Report: Encodable {
+    /// The report for a person.
+    func lines(_ style: Style) -> [String]
+    /// The report under `--quiet`: what a script would cut out.
+    func quietLines() -> [String]
+}
+
+extension Report {
+    func quietLines() -> [String] { lines(.plain) }
+}
+
+extension String {
+    /// The first digits of an id; enough to name a commit in a very large store.
+    var short: String { String(prefix(12)) }
+
+    /// The text up to its first line break.
+    var firstLine: String { String(prefix { !$0.isNewline }) }
+}

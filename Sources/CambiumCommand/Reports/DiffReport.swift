@@ -1,0 +1,131 @@
+internal import Cambium
+
+/// What changed between two models.
+struct DiffReport: Report {
+    /// How much is listed.
+    enum Detail {
+        /// At most a screen.
+        case summary
+        /// Every cohort and tensor.
+        case full
+        /// Every expert.
+        case ids
+    }
+
+    /// Rows of a summary before it is cut.
+    static let screen = 18
+
+    let diff: ModelDiff
+    let from: String
+    let to: String
+    let detail: Detail
+
+    func encode(to encoder: any Encoder) throws { try diff.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] {
+        let arrow = style.isUnicode ? "→" : "->"
+        let left = "\(style.name(from)) \(style.id(diff.from.short))"
+        let right = "\(style.name(to)) \(style.id(diff.to.short))"
+        if diff.identical { return ["\(left) and \(right) are the same model"] }
+        return ["\(left) \(arrow) \(right)"] + body(style)
+    }
+
+    func quietLines() -> [String] {
+        diff.cohorts.flatMap { cohort in
+            let ordinals = cohort.added + cohort.removed + cohort.changed.map(\.ordinal)
+            return ordinals.sorted().map { "\(cohort.layer)/\(cohort.cohort)/\($0)" }
+        } + diff.trunk.map(\.name)
+    }
+
+    /// The lines without the heading.
+    func body(_ style: Style) -> [String] {
+        if diff.identical { return ["  nothing changed"] }
+        if detail == .ids { return idLines(style) }
+        var rows: [[String]] = []
+        if diff.architectureChanged { rows.append(["model", "the architecture changed"]) }
+        rows += diff.files.map { ["file", "\($0) changed"] }
+        if diff.layoutChanged { rows.append(["layout", "names, shards or order changed"]) }
+        rows += trunkRows
+        rows += diff.cohorts.flatMap { cohortRows($0, style) }
+        let shown = detail == .summary ? Array(rows.prefix(Self.screen)) : rows
+        var table = TextTable([.left, .left, .left, .left])
+        for row in shown { table.add(row) }
+        let hidden = rows.count - shown.count
+        let more = style.faint(
+            "  and \(Quantity.count(hidden, "more row")); --full shows them, --json has everything")
+        return table.lines(indent: 2) + (hidden > 0 ? [more] : [])
+    }
+
+    /// Every tensor, or in a summary of many how many there are.
+    private var trunkRows: [[String]] {
+        if diff.trunk.isEmpty { return [["trunk", "unchanged"]] }
+        if detail == .summary, diff.trunk.count > 4 {
+            let counts = ["changed", "added", "removed"].compactMap { kind in
+                let count = diff.trunk.count { $0.kind == kind }
+                return count == 0 ? nil : "\(Quantity.count(count, "tensor")) \(kind)"
+            }
+            return [["trunk", counts.joined(separator: ", ")]]
+        }
+        return diff.trunk.map { tensor in
+            ["trunk", "\(tensor.name) \(tensor.kind)"] + cells(tensor.change)
+        }
+    }
+
+    private func cohortRows(_ cohort: ModelDiff.CohortDiff, _ style: Style) -> [[String]] {
+        let count = Quantity.count(cohort.experts)
+        var rows: [[String]] = []
+        if !cohort.changed.isEmpty {
+            let changed = Quantity.count(cohort.changed.count)
+            rows.append(["", "\(changed) of \(count) experts changed"] + cells(cohort.total))
+        }
+        if !cohort.added.isEmpty {
+            rows.append(["", style.good("\(Quantity.count(cohort.added.count, "expert")) added")])
+        }
+        if !cohort.removed.isEmpty {
+            rows.append([
+                "", style.bad("\(Quantity.count(cohort.removed.count, "expert")) removed"),
+            ])
+        }
+        for router in cohort.routers {
+            let amount =
+                "\(Quantity.count(router.rows.count)) of \(Quantity.count(router.rowCount)) rows"
+            rows.append(["", "\(amount) of \(router.tensor) changed"] + cells(router.change))
+        }
+        if rows.isEmpty { rows.append(["", "changed"]) }
+        rows[0][0] = cohort.cohort == "base" ? "layer \(cohort.layer)" : cohort.place
+        return rows
+    }
+
+    private func cells(_ change: ModelDiff.Change?) -> [String] {
+        guard let change else { return [] }
+        return [
+            "L2 \(Quantity.significant(change.l2))",
+            change.cosine.map { "cosine \(Quantity.fixed($0, 4))" } ?? "",
+        ]
+    }
+
+    private func idLines(_ style: Style) -> [String] {
+        var table = TextTable([.left, .left, .left, .left])
+        for cohort in diff.cohorts {
+            let place = "\(cohort.layer)/\(cohort.cohort)"
+            for ordinal in cohort.added { table.add(["expert \(place)/\(ordinal)", "added"]) }
+            for ordinal in cohort.removed { table.add(["expert \(place)/\(ordinal)", "removed"]) }
+            for expert in cohort.changed {
+                table.add(["expert \(place)/\(expert.ordinal)", "changed"] + cells(expert.change))
+            }
+            for router in cohort.routers {
+                let rows = Quantity.ranges(router.rows)
+                table.add(["router \(router.tensor)", "rows \(rows)"] + cells(router.change))
+            }
+        }
+        for tensor in diff.trunk {
+            table.add(["trunk \(tensor.name)", tensor.kind] + cells(tensor.change))
+        }
+        for file in diff.files { table.add(["file \(file)", "changed"]) }
+        return table.lines(indent: 2)
+    }
+}
+
+extension ModelDiff.CohortDiff {
+    fileprivate var place: String { "layer \(layer)/\(cohort)" }
+}

@@ -1,0 +1,79 @@
+internal import Cambium
+
+/// A history for a person.
+struct LogReport {
+    /// How much of each commit is shown.
+    enum Form {
+        /// Three lines or more.
+        case full
+        /// One line.
+        case line
+        /// One line beside the graph.
+        case graph
+    }
+
+    private let commits: [CommitInfo]
+    private let branch: String?
+    private let form: Form
+    private let now: Int64
+
+    /// Takes commits, each before its parents, and the branch that HEAD is on.
+    init(_ commits: [CommitInfo], branch: String?, form: Form, now: Int64) {
+        self.commits = commits
+        self.branch = branch
+        self.form = form
+        self.now = now
+    }
+
+    /// The lines of all commits.
+    func lines(_ style: Style) -> [String] {
+        switch form {
+        case .full: return commits.flatMap { full($0, style) }
+        case .line: return commits.map { subject($0, style) }
+        case .graph:
+            var graph = LogGraph(commits.map(\.id), isUnicode: style.isUnicode)
+            return commits.flatMap { commit in
+                let rows = graph.add(commit.id, parents: commit.parents)
+                let age = style.faint("  " + Timestamp.relative(commit.time, now: now))
+                return ["\(rows.commit) \(subject(commit, style))\(age)"] + rows.after
+            }
+        }
+    }
+
+    private func subject(_ commit: CommitInfo, _ style: Style) -> String {
+        let names = commit.decoration(style, branch: branch)
+        return [style.id(commit.id.short), names, commit.message.firstLine]
+            .filter { !$0.isEmpty }.joined(separator: " ")
+    }
+
+    private func full(_ commit: CommitInfo, _ style: Style) -> [String] {
+        let indent = String(repeating: " ", count: 13)
+        let rest = commit.message.split(separator: "\n", omittingEmptySubsequences: false)
+            .dropFirst()
+        var lines = [subject(commit, style)] + rest.map { indent + $0 }
+        lines.append(
+            indent + style.faint(Timestamp.full(commit.time, now: now) + " by \(commit.author)"))
+        let metrics = commit.metrics.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        if !metrics.isEmpty { lines.append(indent + metrics.joined(separator: ", ")) }
+        return lines
+    }
+}
+
+extension CommitInfo {
+    /// Where branches and tags are, as in git: `(HEAD -> main, swahili, tag: v1)`.
+    func decoration(_ style: Style, branch: String?) -> String {
+        let names = references.sorted { first, second in first == branch && second != branch }
+        guard !names.isEmpty else { return "" }
+        let marked = names.map { $0 == branch ? "HEAD -> \($0)" : $0 }
+        return style.name("(" + marked.joined(separator: ", ") + ")")
+    }
+}
+
+/// One commit as JSON.
+struct CommitEntry: Report {
+    let commit: CommitInfo
+
+    func encode(to encoder: any Encoder) throws { try commit.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] { [commit.id] }
+}

@@ -1,0 +1,63 @@
+internal import Cambium
+
+/// All branches, or all tags.
+struct ReferencesReport: Report {
+    /// "branch" or "tag".
+    let kind: String
+    let entries: [ReferenceInfo]
+    /// The branch that HEAD is on, which may have no commits.
+    let current: String?
+
+    enum CodingKeys: String, CodingKey {
+        case entries
+        case current = "head"
+    }
+
+    func lines(_ style: Style) -> [String] {
+        if entries.isEmpty {
+            let reason = current.map { ": \($0) has no commit" } ?? ""
+            return [style.faint("no \(kind == "branch" ? "branches" : "tags") yet\(reason)")]
+        }
+        let width = entries.map(\.name.count).max() ?? 0
+        return entries.map { entry in
+            let mark = kind == "tag" ? "" : entry.isHead ? "* " : "  "
+            let padding = String(repeating: " ", count: width - entry.name.count)
+            let name = entry.isHead ? style.good(entry.name) : entry.name
+            return "\(mark)\(name)\(padding)  \(style.id(entry.id.short))  \(entry.subject)"
+        }
+    }
+
+    func quietLines() -> [String] { entries.map(\.name) }
+}
+
+/// What happened to one branch or tag.
+struct ReferenceReport: Report {
+    /// What happened.
+    enum Action: String, Encodable {
+        case made
+        case removed
+    }
+
+    /// "branch" or "tag".
+    let kind: String
+    let name: String
+    /// Where it is, or was.
+    let id: String?
+    let action: Action
+
+    func lines(_ style: Style) -> [String] {
+        let place = id.map { style.id($0.short) } ?? "nowhere"
+        switch action {
+        case .made:
+            let next = kind == "branch" ? "; `cambium switch \(name)` goes there" : ""
+            return ["made \(kind) \(style.name(name)) at \(place)" + style.faint(next)]
+        case .removed:
+            let undo = id.map { "; `cambium \(kind) \(name) \($0.short)` brings it back" } ?? ""
+            return [
+                "removed \(kind) \(style.name(name)), which was at \(place)" + style.faint(undo)
+            ]
+        }
+    }
+
+    func quietLines() -> [String] { id.map { [$0] } ?? [] }
+}

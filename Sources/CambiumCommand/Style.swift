@@ -1,0 +1,49 @@
+/// How text looks on one stream: in colour or not, with box-drawing characters or not.
+struct Style: Sendable {
+    /// Whether escape codes may be written.
+    let isColored: Bool
+    /// Whether lines may be drawn with Unicode's box characters.
+    let isUnicode: Bool
+
+    /// Text as it goes into a pipe or a file.
+    static let plain = Style(isColored: false, isUnicode: false)
+
+    /// The style of a stream: https://no-color.org, https://bixense.com/clicolors.
+    static func of(_ stream: Terminal.Stream, allowsColor: Bool) -> Style {
+        let forced = Terminal.variable("CLICOLOR_FORCE").map { $0 != "0" } ?? false
+        let isColored =
+            if !allowsColor || Terminal.variable("NO_COLOR") != nil {
+                false
+            } else if forced {
+                true
+            } else {
+                Terminal.isTerminal(stream) && Terminal.variable("TERM") != "dumb"
+            }
+        let locale =
+            Terminal.variable("LC_ALL") ?? Terminal.variable("LC_CTYPE")
+            ?? Terminal.variable("LANG") ?? ""
+        let encoding = locale.lowercased()
+        return Style(
+            isColored: isColored,
+            isUnicode: encoding.hasSuffix("utf-8") || encoding.hasSuffix("utf8"))
+    }
+
+    private func wrapped(_ text: String, _ code: String) -> String {
+        isColored && !text.isEmpty ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+    }
+
+    /// A heading.
+    func bold(_ text: String) -> String { wrapped(text, "1") }
+    /// What is there for reference only.
+    func faint(_ text: String) -> String { wrapped(text, "2") }
+    /// An id.
+    func id(_ text: String) -> String { wrapped(text, "33") }
+    /// A branch or a tag.
+    func name(_ text: String) -> String { wrapped(text, "36") }
+    /// What is well.
+    func good(_ text: String) -> String { wrapped(text, "32") }
+    /// What is not.
+    func bad(_ text: String) -> String { wrapped(text, "31") }
+    /// What to look at.
+    func warning(_ text: String) -> String { wrapped(text, "35") }
+}

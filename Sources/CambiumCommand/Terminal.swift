@@ -1,0 +1,134 @@
+internal import Cambium
+internal import Glibc
+
+/// The process's streams and environment: every system call of the command line is here.
+enum Terminal {
+    /// Standard output or standard error.
+    enum Stream: Int32 {
+        case output = 1
+        case error = 2
+    }
+
+    /// The value of an environment variable; nil when it is not set or empty.
+    static func variable(_ name: String) -> String? {
+        guard let value = unsafe getenv(name) else { return nil }
+        let text = unsafe String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    /// Whether a person reads the stream.
+    static func isTerminal(_ stream: Stream) -> Bool { isatty(stream.rawValue) == 1 }
+
+    /// Columns of the terminal behind a stream; 80 when there is none.
+    static func width(_ stream: Stream) -> Int {
+        var size = winsize()
+        guard unsafe ioctl(stream.rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            return 80
+        }
+        return Int(size.ws_col)
+    }
+
+    /// Rows of the terminal behind standard output; 24 when there is none.
+    static var height: Int {
+        var size = winsize()
+        guard unsafe ioctl(Stream.output.rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 0
+        else { return 24 }
+        return Int(size.ws_row)
+    }
+
+    /// Processors that are online.
+    static var processors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+    /// The current directory, or "." when it has no name.
+    static var directory: String {
+        guard let path = unsafe getcwd(nil, 0) else { return "." }
+        defer { unsafe free(path) }
+        return unsafe String(cString: path)
+    }
+
+    /// Writes all bytes, or ends the process when nobody reads them any more.
+    ///
+    /// A reader that went away (`| head`) is not a mistake: the process ends as SIGPIPE would have
+    /// ended it, and says nothing. Any other failure, such as a full disk, is said.
+    static func write(_ bytes: [UInt8], to stream: Stream) {
+        var start = 0
+        while start < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe Glibc.write(
+                    stream.rawValue, buffer.baseAddress.map { unsafe $0 + start },
+                    buffer.count - start)
+            }
+            if count >= 0 {
+                start += count
+            } else if errno == EPIPE {
+                exit(128 + SIGPIPE)
+            } else if errno != EINTR && errno != EAGAIN {
+                if stream == .output { write(Array("\(outputFailure)\n".utf8), to: .error) }
+                exit(ExitStatus.failure.rawValue)
+            }
+        }
+    }
+
+    /// Writes text.
+    static func write(_ text: String, to stream: Stream) { write(Array(text.utf8), to: stream) }
+
+    private static var outputFailure: String {
+        unsafe "error: standard output cannot be written: \(String(cString: strerror(errno)))"
+    }
+
+    /// The bytes of a file; of standard input for `-`.
+    ///
+    /// - Throws: `not-found`, `io`.
+    static func read(_ path: String) throws(Failure) -> [UInt8] {
+        guard path != "-" else { return try readAll(0, "standard input") }
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            let code: StoreError.Code = errno == ENOENT ? .notFound : .io
+            throw Failure(code, unsafe "\(path): \(String(cString: strerror(errno)))")
+        }
+        defer { close(descriptor) }
+        return try readAll(descriptor, path)
+    }
+
+    private static func readAll(_ descriptor: Int32, _ name: String) throws(Failure) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = unsafe chunk.withUnsafeMutableBytes { buffer in
+                unsafe Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+            }
+            if count > 0 {
+                bytes += chunk[..<count]
+            } else if count == 0 {
+                return bytes
+            } else if errno != EINTR {
+                throw Failure(.io, unsafe "\(name): \(String(cString: strerror(errno)))")
+            }
+        }
+    }
+}
+
+extension Terminal {
+    /// Shows text in a pager and waits until it is closed.
+    ///
+    /// - Returns: False when the pager could not be started; then nothing was shown.
+    static func page(_ text: String, through command: String) -> Bool {
+        guard let pipe = unsafe popen(command, "w") else { return false }
+        // The pager decides what an interrupt means; as with `git log`.
+        let before = signal(SIGINT, SIG_IGN)
+        defer { _ = signal(SIGINT, before) }
+        let bytes = Array(text.utf8)
+        _ = unsafe bytes.withUnsafeBytes { unsafe fwrite($0.baseAddress, 1, $0.count, pipe) }
+        return unsafe pclose(pipe) >= 0
+    }
+
+    /// The pager to use: `CAMBIUM_PAGER`, `PAGER`, else `less -FRX` where there is a less; nil when
+    /// one of them says `cat`.
+    static var pager: String? {
+        if let chosen = variable("CAMBIUM_PAGER") ?? variable("PAGER") {
+            return chosen == "cat" ? nil : chosen
+        }
+        let folders = (variable("PATH") ?? "").split(separator: ":")
+        return folders.contains { unsafe access("\($0)/less", X_OK) == 0 } ? "less -FRX" : nil
+    }
+}

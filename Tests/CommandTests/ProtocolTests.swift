@@ -1,0 +1,202 @@
+import Foundation
+import Testing
+
+@Suite("JSON, exit statuses, pipes and help")
+struct ProtocolTests {
+    @Test("every command answers --json with one object of schema 1")
+    func objects() throws {
+        let session = try Session.history()
+        try session.write(String(repeating: "abcdefgh", count: 8), to: "text.txt")
+        try TinyCheckpoint(edits: [1: 1]).write(to: session.path("next"))
+        let commands: [[String]] = [
+            ["init", "T"], ["status"], ["stats"], ["commit", "next", "-m", "next"],
+            ["export", "main", "out"], ["ls"], ["ls", "main:0"], ["show"], ["show", "main:0/1"],
+            ["cat", "main:config.json"], ["log", "-n", "1"], ["diff", "main", "left"], ["branch"],
+            ["branch", "new"], ["branch", "-d", "new"], ["tag"], ["tag", "v1"], ["switch", "left"],
+            ["revert", "HEAD"], ["reset", "HEAD~1"], ["reflog"],
+            ["merge", "left", "--into", "main", "--dry-run"],
+            ["eval", "main", "--text", "text.txt", "--stats"],
+            ["generate", "main", "--prompt", "a", "-n", "4", "--stats"], ["gc"], ["verify"],
+            ["repack"],
+        ]
+        for command in commands {
+            let run = try session.start(command + ["--json"]).end()
+            #expect(run.status == 0 && run.errors == "", "\(command): \(run.errors)")
+            #expect(run.lines.count == 1, "\(command): \(run.text)")
+            let json = try run.json
+            #expect(json["schema"] as? Int == 1 && json["command"] as? String == command[0])
+        }
+    }
+
+    @Test("log prints an object per line")
+    func lines() throws {
+        let session = try Session.history()
+        let run = try session.expect("log", "--all", "--json")
+        #expect(run.lines.count == 3)
+        for line in run.lines {
+            let json = try object(Data(line.utf8))
+            #expect(json["schema"] as? Int == 1 && json["command"] as? String == "log")
+            #expect((json["id"] as? String)?.count == 64)
+        }
+    }
+
+    @Test("commit's object has ids and counts")
+    func commitObject() throws {
+        let session = try Session.history()
+        try TinyCheckpoint(edits: [1: 1]).write(to: session.path("next"))
+        let json = try session.expect("commit", "next", "-m", "next", "--json").json
+        #expect((json["id"] as? String)?.count == 64)
+        #expect(json["branch"] as? String == "main")
+        #expect(json["architecture"] as? String == "peer-lm")
+        #expect(json["experts"] as? Int == 16 && json["newExperts"] as? Int == 1)
+        #expect(json["layers"] as? Int == 1 && json["unchanged"] as? Bool == false)
+        #expect((json["parents"] as? [String])?.count == 1)
+    }
+
+    @Test("a conflict is a result on standard output and an error on standard error")
+    func conflictObject() throws {
+        let session = try Session.history()
+        let run = try session.run("merge", "left", "right", "--into", "main", "--json")
+        #expect(run.status == 3)
+        let conflicts = try #require(try run.json["conflicts"] as? [[String: Any]])
+        #expect(conflicts.map { $0["entity"] as? String } == ["expert 0/base/5"])
+        #expect(conflicts[0]["sides"] as? [String] == ["left", "right"])
+        #expect(try run.errorJSON["code"] as? String == "conflict")
+    }
+
+    /// A command line that fails: words, status, code.
+    private static let failures: [([String], Int32, String)] = [
+        (["show", "nope"], 2, "not-found"), (["switch", "nope"], 2, "not-found"),
+        (["show", "main~9"], 2, "not-found"), (["show", "main~x"], 64, "bad-revision"),
+        (["branch", "a b"], 64, "bad-name"), (["branch", "left"], 1, "exists"),
+        (["status", "-C", "base"], 2, "not-a-store"), (["init", "S"], 1, "exists"),
+        (["commit", "nothing", "-m", "x"], 2, "not-found"),
+        (["commit", "bad.safetensors", "-m", "x"], 1, "truncated"),
+        (["commit", "base", "-m", "x", "--expect-parent", "left"], 5, "branch-moved"),
+        (["merge", "left", "--weight", "left=2"], 64, "usage"),
+        (["commit"], 64, "usage"), (["frobnicate"], 64, "usage"), (["log", "--nope"], 64, "usage"),
+        (["log", "--since", "soon"], 64, "usage"), (["gc", "--grace", "5"], 64, "usage"),
+        (["diff", "a", "b", "c"], 64, "usage"), (["commit", "base", "-m"], 64, "usage"),
+    ]
+
+    @Test("failures have a status and a code, in text and in JSON", arguments: failures.indices)
+    func failure(_ index: Int) throws {
+        let (words, status, code) = Self.failures[index]
+        let session = try Session.history()
+        try session.write("\u{FF}\u{FF}", to: "bad.safetensors")
+        let text = try session.start(words).end()
+        #expect(text.status == status && text.text == "", "\(words): \(text.errors)")
+        #expect(text.errors.hasPrefix("error: "))
+        let json = try session.start(words + ["--json"]).end()
+        // `-m` takes the next word, whatever it is.
+        guard words != ["commit", "base", "-m"] else { return }
+        #expect(json.status == status && json.text == "", "\(words): \(json.errors)")
+        let error = try json.errorJSON
+        #expect(error["code"] as? String == code, "\(words)")
+        #expect((error["message"] as? String)?.isEmpty == false)
+        #expect(error.keys.contains("hint"))
+    }
+
+    @Test("without a store the error names the ways to give one, and a store next to here")
+    func noStore() throws {
+        let session = try Session()
+        let run = try session.run("status")
+        #expect(run.status == 2)
+        for way in ["-C", "--store", "CAMBIUM_STORE", "directory"] {
+            #expect(run.errors.contains(way))
+        }
+        try session.expect("init", "S")
+        let near = try session.run("status")
+        #expect(near.errors.contains("export CAMBIUM_STORE=\(session.path("S"))"))
+    }
+
+    @Test("damage is listed by verify, which ends with 4")
+    func corrupt() throws {
+        let session = try Session.history()
+        let expert = try session.expect("cat", "left:0/3").output
+        let path = URL(fileURLWithPath: session.path("S/data.mdb"))
+        var bytes = try Data(contentsOf: path)
+        let place = try #require(bytes.range(of: expert))
+        bytes[place.lowerBound] ^= 1
+        try bytes.write(to: path)
+        let run = try session.run("verify")
+        #expect(run.status == 4)
+        #expect(run.text.contains("hash to"))
+        #expect(run.errors.hasPrefix("error: ") && run.errors.contains("1 fault"))
+        let json = try session.run("verify", "--json")
+        #expect(json.status == 4)
+        #expect((try json.json["faults"] as? [Any])?.count == 1)
+        #expect(try json.errorJSON["code"] as? String == "corrupt")
+        try Data(bytes.prefix(bytes.count / 2)).write(to: path)
+        #expect(try session.run("status").status == 4)
+    }
+
+    @Test("a reader that goes away is no error, also where SIGPIPE is ignored")
+    func brokenPipe() throws {
+        let session = try Session.history()
+        let run = try session.shell("cambium log --all -n 1 | head -n 1")
+        #expect(run.status == 0 && run.errors == "" && run.lines.count == 1)
+        // 4 MiB do not fit into a pipe: the program still writes when the reader has gone.
+        let whole = """
+            cambium generate main --prompt a -n 100000 | head -c 1; echo " ${PIPESTATUS[0]}"
+            """
+        for line in [whole, "trap '' PIPE; \(whole)"] {
+            let run = try session.shell(line)
+            #expect(run.text.hasSuffix(" 141\n") && run.errors == "", "\(run.errors)")
+        }
+    }
+
+    @Test("an interrupt ends the program, which a shell reports as 130")
+    func interrupt() throws {
+        let session = try Session.history()
+        try session.write(String(repeating: "abcdefgh", count: 100_000), to: "text.txt")
+        // The first line of progress says that the work is under way.
+        let run = try session.shell(
+            """
+            mkfifo progress; exec 3<>progress
+            env --default-signal=INT "$cambium" eval --text text.txt --limit all \
+                --progress plain 2>&3 &
+            read line <&3; kill -INT $!; wait $!; echo $?
+            """)
+        #expect(run.text == "130\n")
+    }
+
+    @Test("long output goes through a pager on a terminal only", .enabled(if: Terminals.isThere))
+    func pager() throws {
+        let session = try Session.history()
+        session.environment["CAMBIUM_PAGER"] = "sed s/^/paged:/"
+        let long = "cambium ls main:0"
+        #expect(!(try session.shell(long).text.contains("paged:")))
+        #expect(try session.terminal(long).text.contains("paged:"))
+        #expect(!(try session.terminal(long + " --no-pager").text.contains("paged:")))
+        #expect(!(try session.terminal("cambium branch").text.contains("paged:")))
+        session.environment["CAMBIUM_PAGER"] = "cat"
+        #expect(try session.terminal(long).lines.count == 16)
+    }
+
+    @Test("pipes get no colour unless it is forced; NO_COLOR and --no-color win")
+    func colour() throws {
+        let session = try Session.history()
+        let escape = "\u{1B}"
+        #expect(!(try session.expect("branch").text.contains(escape)))
+        session.environment["CLICOLOR_FORCE"] = "1"
+        #expect(try session.expect("branch").text.contains(escape))
+        #expect(try session.run("show", "nope").errors.contains(escape))
+        #expect(!(try session.expect("branch", "--no-color").text.contains(escape)))
+        session.environment["NO_COLOR"] = "1"
+        #expect(!(try session.expect("branch").text.contains(escape)))
+    }
+
+    @Test("progress can be lines or JSON on standard error, and is not shown in pipes")
+    func progress() throws {
+        let session = try Session.history()
+        let plain = try session.expect("verify", "--progress", "plain")
+        #expect(plain.errors.hasPrefix("verify: "))
+        let json = try session.expect("verify", "--progress", "json")
+        for line in json.errors.split(separator: "\n") {
+            let step = try object(Data(line.utf8))["progress"] as? [String: Any]
+            #expect(step?["total"] is Int)
+        }
+        #expect(try session.expect("verify").errors == "")
+    }
+}
