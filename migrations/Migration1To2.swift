@@ -7,7 +7,7 @@ internal import Snapshots
 ///
 /// It holds the first eight bytes of the id instead of the whole, and the pack's directory tells
 /// the rest. The index is derived, so it is rebuilt from the packs, naming what it named before.
-/// While format 2's index is the current one, the rebuilding is the current code's; the step that
+/// While format 2's index is the current one, the writing is the current code's; the step that
 /// changes the index next freezes a copy here.
 struct Migration1To2: Migration {
     let from: UInt32 = 1
@@ -23,7 +23,15 @@ struct Migration1To2: Migration {
                 return true
             }
             transaction.environment.step("migrate: old index read")
-            try ObjectStaging.rebuildIndex(keeping: named, transaction)
+            // Of several copies of an object the one in the newest pack counts, as the index had it.
+            var newest: [ObjectID: Location] = [:]
+            try PackVersion1.all(transaction) { pack in
+                for object in pack.objects where named.contains(object.id) {
+                    newest[object.id] = Location(pack: pack.number, unit: object.unit)
+                }
+            }
+            try ObjectStaging.replaceIndex(
+                with: newest.map { (id: $0.key, location: $0.value) }, transaction)
             transaction.environment.step("migrate: index rebuilt")
         } catch {
             throw SnapshotError(error)

@@ -25,7 +25,7 @@ package enum Migrations {
     }
 
     /// Every step, in order.
-    private static let steps: [any Migration] = [Migration1To2()]
+    private static let steps: [any Migration] = [Migration1To2(), Migration2To3()]
 
     /// Runs the steps that the store needs, in one transaction: killed at any point, the store has
     /// the old format or the new one, whole.

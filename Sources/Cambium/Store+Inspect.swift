@@ -145,10 +145,16 @@ extension Store {
         }
         let cohort = parts.count == 2 ? parts[1] : Cohort.base
         let experts = try experts(of: map(revision), revision, layer, cohort)
-        return (0..<experts.count).map { ordinal in
-            let id = experts.id(ordinal)
-            return ExpertEntry(ordinal: ordinal, id: id == .zero ? nil : id.hex)
+        var entries: [ExpertEntry] = []
+        do throws(SnapshotError) {
+            for ordinal in 0..<experts.count {
+                let id = try experts.id(ordinal)
+                entries.append(ExpertEntry(ordinal: ordinal, id: id == .zero ? nil : id.hex))
+            }
+        } catch {
+            throw StoreError(error)
         }
+        return entries
     }
 
     /// The raw bytes of a file such as config.json, or of a tensor outside the experts, by its name

@@ -6,15 +6,14 @@ package struct ByteEncoder {
 
     package init() {}
 
+    /// - Parameter capacity: Bytes that will be appended, so that the buffer grows once.
+    package init(capacity: Int) { bytes.reserveCapacity(capacity) }
+
     package mutating func append<Number: FixedWidthInteger>(_ number: Number) {
-        var rest = number
-        for _ in 0..<(Number.bitWidth / 8) {
-            bytes.append(UInt8(truncatingIfNeeded: rest))
-            rest >>= 8
-        }
+        unsafe withUnsafeBytes(of: number.littleEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 
-    package mutating func append(_ id: ObjectID) { bytes.append(contentsOf: id.bytes) }
+    package mutating func append(_ id: ObjectID) { id.append(to: &bytes) }
 
     package mutating func append(raw: [UInt8]) { bytes.append(contentsOf: raw) }
 

@@ -73,7 +73,7 @@ extension LocationIndex {
             let run = newest + 1
             for (number, start) in stride(from: 0, to: rows.count, by: chunkLimit).enumerated() {
                 let slice = rows[start..<min(start + chunkLimit, rows.count)]
-                var encoder = ByteEncoder()
+                var encoder = ByteEncoder(capacity: headerCount + slice.count * entryCount)
                 encoder.append(magic)
                 encoder.append(level)
                 encoder.append(raw: [0, 0, 0])

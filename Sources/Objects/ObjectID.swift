@@ -50,19 +50,50 @@ package struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible
         self = unsafe hash.finalize().withUnsafeBytes { unsafe ObjectID(RawSpan(_unsafeBytes: $0)) }
     }
 
+    /// The digest of eight bytes (a number's, little-endian) and then ids: an inner node of a hash
+    /// tree.
+    package init(hashing prefix: UInt64, _ ids: ArraySlice<ObjectID>) {
+        let size = 8 + ids.count * Self.byteCount
+        self = unsafe withUnsafeTemporaryAllocation(byteCount: size, alignment: 8) { buffer in
+            unsafe buffer.storeBytes(of: prefix.littleEndian, as: UInt64.self)
+            var offset = 8
+            for id in ids {
+                let ordered = id.ordered
+                unsafe buffer.storeBytes(of: ordered.0, toByteOffset: offset, as: UInt64.self)
+                unsafe buffer.storeBytes(of: ordered.1, toByteOffset: offset + 8, as: UInt64.self)
+                unsafe buffer.storeBytes(of: ordered.2, toByteOffset: offset + 16, as: UInt64.self)
+                unsafe buffer.storeBytes(of: ordered.3, toByteOffset: offset + 24, as: UInt64.self)
+                offset += Self.byteCount
+            }
+            return unsafe ObjectID(
+                hashing: [], RawSpan(_unsafeBytes: UnsafeRawBufferPointer(buffer)))
+        }
+    }
+
     package var bytes: [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(Self.byteCount)
-        for word in [words.0, words.1, words.2, words.3] {
-            for shift in stride(from: 56, through: 0, by: -8) {
-                result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
-            }
-        }
+        append(to: &result)
         return result
+    }
+
+    /// The digest's bytes in order, as words in memory.
+    private var ordered: (UInt64, UInt64, UInt64, UInt64) {
+        (words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian)
+    }
+
+    /// Appends the 32 bytes.
+    package func append(to bytes: inout [UInt8]) {
+        unsafe withUnsafeBytes(of: ordered) { unsafe bytes.append(contentsOf: $0) }
     }
 
     /// The first eight bytes as a number: the sort key of the location index.
     package var prefix: UInt64 { words.0 }
+
+    /// The last four bytes, as a number whose little-endian bytes are those of the id.
+    ///
+    /// Kept beside a location, it tells when another object lies there.
+    package var check: UInt32 { UInt32(truncatingIfNeeded: words.3).byteSwapped }
 
     package var hex: String {
         let digits = Array("0123456789abcdef".utf8)

@@ -1,54 +1,70 @@
-internal import Elements
+package import Elements
 package import KeyValue
 
 extension ObjectStaging {
-    /// Writes copies of stored objects to new packs; the index names the copies from then on.
+    /// Writes copies of stored objects to new packs and returns where each now lies, in the order
+    /// of `objects`.
+    ///
+    /// The index names the copies from then on.
     package static func move(
         _ objects: [StoredObject], _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
+    ) throws(ObjectError) -> [Location] {
         var finished: [FinishedPack] = []
         var open = PackBuilder()
-        var units: [(id: ObjectID, unit: UInt32)] = []
+        var places: [(pack: Int, unit: UInt32)] = []
         func close() {
             guard !open.isEmpty else { return }
             let builder = open
-            finished.append(FinishedPack(record: builder.finish(), units: units))
             open = PackBuilder()
-            units = []
+            finished.append(FinishedPack(position: finished.count, record: builder.finish()))
         }
         for object in objects {
-            if !open.isEmpty, open.size(adding: object.header) > PackFormat.target { close() }
+            let isLarge = object.header.payloadCount >= PackFormat.largeObject
+            if isLarge || !open.isEmpty && open.size(adding: object.header) > PackFormat.target {
+                close()
+            }
             let unit = open.add(object.id, object.header, object.payload.bytes)
-            units.append((object.id, unit))
-            if object.header.payloadCount >= PackFormat.largeObject { close() }
+            places.append((finished.count, unit))
+            if isLarge { close() }
         }
         close()
-        _ = try write(finished, transaction)
+        let written = try write(finished, transaction)
+        let locations = places.map { Location(pack: written[$0.pack].number, unit: $0.unit) }
+        try LocationIndex.add(
+            zip(objects, locations).map { IndexEntry(id: $0.id, location: $1) }, transaction)
+        return locations
     }
 
-    /// Rebuilds the location index from the packs' directories.
+    /// Writes a pack again under its number, its objects at the same units.
     ///
-    /// Where an object lies in several packs the newest pack counts, as the index had it.
-    ///
-    /// - Parameters:
-    ///   - gone: Packs to leave out.
-    ///   - live: The only objects to keep; nil for all.
-    package static func rebuildIndex(
-        without gone: Set<UInt32> = [], keeping live: Set<ObjectID>? = nil,
+    /// For migrations: what maps the pack sees other bytes.
+    package static func replacePack(
+        _ number: UInt32,
+        with objects: [(id: ObjectID, header: ObjectHeader, payload: MappedBytes)],
+        at units: [UInt32], _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) {
+        var builder = PackBuilder()
+        for (object, unit) in zip(objects, units) {
+            guard builder.add(object.id, object.header, object.payload.bytes) == unit else {
+                throw ObjectError(
+                    .corrupt, "pack \(number) has a gap before unit \(unit); restore a backup")
+            }
+        }
+        do throws(KeyValueError) {
+            let table = transaction.environment.table(ObjectStore.packTable)
+            try transaction.put(table, PackFormat.key(UInt64(number)), builder.finish())
+        } catch {
+            throw ObjectError(error)
+        }
+        transaction.environment.step("pack \(number) rewritten")
+    }
+
+    /// Replaces the location index by one that names exactly `objects`.
+    package static func replaceIndex(
+        with objects: [(id: ObjectID, location: Location)],
         _ transaction: borrowing WriteTransaction
     ) throws(ObjectError) {
-        var newest: [ObjectID: Location] = [:]
-        let table = transaction.environment.table(ObjectStore.packTable)
-        try transaction.scan(table) { (key, record) throws(ObjectError) in
-            let number = try PackFormat.packNumber(key)
-            guard !gone.contains(number) else { return true }
-            let pack = try Pack(number: number, record: record)
-            for index in 0..<pack.count where live?.contains(pack.id(index)) ?? true {
-                newest[pack.id(index)] = pack.location(index)
-            }
-            return true
-        }
         try LocationIndex.replace(
-            with: newest.map { IndexEntry(id: $0.key, location: $0.value) }, transaction)
+            with: objects.map { IndexEntry(id: $0.id, location: $0.location) }, transaction)
     }
 }

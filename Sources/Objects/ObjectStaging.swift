@@ -1,11 +1,20 @@
 internal import Elements
 package import KeyValue
 
+/// Where an object of a commit in the making lies, or will lie.
+package enum Placement: Sendable, Hashable {
+    /// In the store already.
+    case stored(Location)
+    /// Staged: its position among the staged objects.
+    case staged(UInt32)
+}
+
 /// Collects the objects of one commit, writes only those that are new, and tells where they lie.
 ///
-/// Full packs are written in transactions of their own: unreachable until the commit's own
-/// transaction, they are garbage if the process dies. The caller holds the maintenance lock
-/// (shared) meanwhile, so that no collection removes what this staging relies on.
+/// Full packs are written by another thread in transactions of their own, while the next ones are
+/// filled. No index names them before the commit's own transaction, so they are garbage if the
+/// process dies. The caller holds the maintenance lock (shared) meanwhile, so that no collection
+/// removes what this staging relies on.
 package struct ObjectStaging {
     /// Bytes of finished packs that are kept in memory before they are written.
     package static let flushThreshold = 32 << 20
@@ -15,23 +24,21 @@ package struct ObjectStaging {
     /// The state that tells what is known; renewed after each flush, so that pages freed
     /// meanwhile are not kept for long.
     private var view: View
+    private var staged = IDTable()
+    /// Of each staged object, the position of its pack in `packNumbers`, and its unit.
+    private var places: [(pack: UInt32, unit: UInt32)] = []
     private var open = PackBuilder()
-    private var openUnits: [(id: ObjectID, unit: UInt32)] = []
+    private var openPack = 0
     private var finished: [FinishedPack] = []
     private var finishedBytes = 0
-    /// Staged but not written yet.
-    private var pending: Set<ObjectID> = []
-    private var written: [ObjectID: Location] = [:]
+    /// The packs' numbers; 0 before they are written.
+    private var packNumbers: [UInt32] = []
+    private var writing: BackgroundWrite?
 
     package private(set) var newObjects = 0
     package private(set) var newBytes = 0
     package private(set) var reusedObjects = 0
     package private(set) var reusedBytes = 0
-
-    struct FinishedPack {
-        let record: [UInt8]
-        let units: [(id: ObjectID, unit: UInt32)]
-    }
 
     /// A read transaction and the index as it was then: the index's records stay in place only
     /// while the transaction lives.
@@ -63,7 +70,7 @@ package struct ObjectStaging {
 
     /// Whether the object is stored or staged.
     package func contains(_ id: ObjectID) throws(ObjectError) -> Bool {
-        if pending.contains(id) || written[id] != nil { return true }
+        if staged.position(id) != nil { return true }
         return try view.location(of: id) != nil
     }
 
@@ -78,77 +85,126 @@ package struct ObjectStaging {
     }
 
     /// Stages an object whose id was computed elsewhere (in parallel, say).
+    @discardableResult
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
-    ) throws(ObjectError) {
-        guard try !contains(id) else {
+    ) throws(ObjectError) -> Placement {
+        var known = staged.position(id).map { Placement.staged(UInt32($0)) }
+        if known == nil { known = try view.location(of: id).map(Placement.stored) }
+        if let known {
             reusedObjects += 1
             reusedBytes += header.payloadCount
-            return
+            return known
+        }
+        guard staged.ids.count < Int(UInt32.max) - 1 else {
+            throw ObjectError(.tooLarge, "one commit holds at most 4,294,967,294 new objects")
         }
         newObjects += 1
         newBytes += header.payloadCount
-        pending.insert(id)
+        staged.append(id)
         if header.payloadCount >= PackFormat.largeObject {
-            var builder = PackBuilder()
-            let unit = builder.add(id, header, payload)
-            keep(builder.finish(), [(id, unit)])
+            var builder = PackBuilder(capacity: header.payloadCount + 8192)
+            places.append((UInt32(packNumbers.count), builder.add(id, header, payload)))
+            packNumbers.append(0)
+            keep(builder, packNumbers.count - 1)
         } else {
             if !open.isEmpty, open.size(adding: header) > PackFormat.target { closePack() }
-            openUnits.append((id, open.add(id, header, payload)))
+            if open.isEmpty {
+                // After a first full pack more of them are likely.
+                open = PackBuilder(capacity: places.isEmpty ? 4096 : PackFormat.target + 16)
+                openPack = packNumbers.count
+                packNumbers.append(0)
+            }
+            places.append((UInt32(openPack), open.add(id, header, payload)))
         }
-        // A commit is only ever written together with all that it needs: whoever finds it in the
-        // index may rely on that.
-        if finishedBytes >= flushThreshold, header.kind != .commit {
+        if finishedBytes >= flushThreshold {
+            try finishWriting()
             let batch = finished
-            let environment = environment
-            let locations = try environment.write("packs") { (transaction) throws(ObjectError) in
+            writing = BackgroundWrite(environment) { (transaction) throws(ObjectError) in
                 try Self.write(batch, transaction)
             }
-            settle(locations)
-            view = try View(environment)
+            finished = []
+            finishedBytes = 0
         }
+        return .staged(UInt32(places.count - 1))
     }
 
-    /// Writes what is left in the caller's transaction and returns every location that is needed.
+    /// Writes what is left, and the index of all, in the caller's transaction.
     package mutating func flush(_ transaction: borrowing WriteTransaction) throws(ObjectError) {
-        if !open.isEmpty { closePack() }
+        closePack()
         settle(try Self.write(finished, transaction))
+        finished = []
+        finishedBytes = 0
+        let entries = staged.ids.indices.map {
+            IndexEntry(id: staged.ids[$0], location: location($0))
+        }
+        try LocationIndex.add(entries, transaction)
+    }
+
+    /// Waits for packs that another thread is writing.
+    ///
+    /// Call before the transaction in which ``flush(_:)`` is called: LMDB has one writer.
+    package mutating func finishWriting() throws(ObjectError) {
+        guard let running = writing else { return }
+        writing = nil
+        settle(try running.wait())
+        view = try View(environment)
     }
 
     /// Where a staged or stored object lies; call after ``flush(_:)``.
     ///
     /// Nil when it is neither.
     package func location(of id: ObjectID) throws(ObjectError) -> Location? {
-        if let location = written[id] { return location }
+        if let position = staged.position(id) { return location(position) }
         return try view.location(of: id)
     }
 
+    /// Where the object of a placement lies; call after ``flush(_:)``.
+    package func location(of placement: Placement) -> Location {
+        switch placement {
+        case .stored(let location): location
+        case .staged(let position): location(Int(position))
+        }
+    }
+
+    private func location(_ position: Int) -> Location {
+        let place = places[position]
+        return Location(pack: packNumbers[Int(place.pack)], unit: place.unit)
+    }
+
     private mutating func closePack() {
+        guard !open.isEmpty else { return }
         let builder = open
         open = PackBuilder()
-        keep(builder.finish(), openUnits)
-        openUnits = []
+        keep(builder, openPack)
     }
 
-    private mutating func keep(_ record: [UInt8], _ units: [(id: ObjectID, unit: UInt32)]) {
+    private mutating func keep(_ builder: consuming PackBuilder, _ position: Int) {
+        let record = builder.finish()
         finishedBytes += record.count
-        finished.append(FinishedPack(record: record, units: units))
+        finished.append(FinishedPack(position: position, record: record))
     }
 
-    private mutating func settle(_ locations: [IndexEntry]) {
-        for entry in locations {
-            written[entry.id] = entry.location
-            pending.remove(entry.id)
-        }
-        finished = []
-        finishedBytes = 0
+    private mutating func settle(_ written: [WrittenPack]) {
+        for pack in written { packNumbers[pack.position] = pack.number }
     }
 
+    /// A record to write, and its position among the packs of a staging.
+    struct FinishedPack: Sendable {
+        let position: Int
+        let record: [UInt8]
+    }
+
+    struct WrittenPack: Sendable {
+        let position: Int
+        let number: UInt32
+    }
+
+    /// Appends packs and tells their numbers.
     static func write(
         _ packs: [FinishedPack], _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) -> [IndexEntry] {
-        var entries: [IndexEntry] = []
+    ) throws(ObjectError) -> [WrittenPack] {
+        var written: [WrittenPack] = []
         let table = transaction.environment.table(ObjectStore.packTable)
         do throws(KeyValueError) {
             var last = try transaction.last(table).map { PackFormat.number($0.key) } ?? 0
@@ -157,18 +213,13 @@ package struct ObjectStaging {
                     throw KeyValueError(.io, "pack numbers are used up; export to a new store")
                 }
                 last += 1
-                let number = UInt32(last)
                 try transaction.append(table, PackFormat.key(last), pack.record)
-                transaction.environment.step("pack \(number) written")
-                for (id, unit) in pack.units {
-                    entries.append(
-                        IndexEntry(id: id, location: Location(pack: number, unit: unit)))
-                }
+                transaction.environment.step("pack \(last) written")
+                written.append(WrittenPack(position: pack.position, number: UInt32(last)))
             }
         } catch {
             throw ObjectError(error)
         }
-        try LocationIndex.add(entries, transaction)
-        return entries
+        return written
     }
 }

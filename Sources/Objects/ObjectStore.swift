@@ -39,6 +39,8 @@ package struct ObjectReader {
     /// Packs whose structure was checked; valid as long as the transaction.
     private final class Packs {
         var byNumber: [UInt32: Pack] = [:]
+        /// The one that was wanted last: neighbours are often wanted next.
+        var last: Pack?
     }
 
     /// Reads the index's chunk headers; cost grows with the number of runs, not of objects.
@@ -47,6 +49,9 @@ package struct ObjectReader {
     ) throws(ObjectError) {
         index = try LocationIndex(transaction)
     }
+
+    /// Entries of the index: one for each object that it names, and for each copy.
+    package var indexCount: Int { index.runs.joined().reduce(0) { $0 + $1.count } }
 
     /// Where the object lies, or nil when it is not stored: the newest copy.
     ///
@@ -98,8 +103,9 @@ package struct ObjectReader {
             return true
         }
         for location in locations {
-            for object in try pack(location.pack, transaction).objects(unit: location.unit) {
-                guard body(object) else { return }
+            let pack = try pack(location.pack, transaction)
+            for index in pack.indexes(unit: location.unit) {
+                guard body(pack.stored(index)) else { return }
             }
         }
     }
@@ -125,7 +131,49 @@ package struct ObjectReader {
         return object
     }
 
+    /// The object at a place where one whose id ends with `check` was put.
+    ///
+    /// - Throws: `.corrupt` when there is none.
+    package func object(
+        at location: Location, check: UInt32,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> StoredObject {
+        let pack = try pack(location.pack, transaction)
+        guard let index = pack.index(unit: location.unit, check: check) else {
+            throw Self.misplaced(location)
+        }
+        return pack.stored(index)
+    }
+
+    /// The id of the object at a place; see ``object(at:check:_:)``.
+    package func id(
+        at location: Location, check: UInt32,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> ObjectID {
+        let pack = try pack(location.pack, transaction)
+        guard let index = pack.index(unit: location.unit, check: check) else {
+            throw Self.misplaced(location)
+        }
+        return pack.id(index)
+    }
+
+    package static func misplaced(_ location: Location) -> ObjectError {
+        ObjectError(
+            .corrupt,
+            "the wanted object is not at unit \(location.unit) of pack \(location.pack); run "
+                + "`cambium verify`")
+    }
+
     private func pack(
+        _ number: UInt32, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> Pack {
+        if let last = packs.last, last.number == number { return last }
+        let pack = try checkedPack(number, transaction)
+        packs.last = pack
+        return pack
+    }
+
+    private func checkedPack(
         _ number: UInt32, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(ObjectError) -> Pack {
         if let pack = packs.byNumber[number] { return pack }
@@ -136,7 +184,27 @@ package struct ObjectReader {
         return pack
     }
 
+    /// The highest number of a pack, or 0.
+    package static func lastPack(
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> UInt32 {
+        do throws(KeyValueError) {
+            let last = try transaction.last(transaction.environment.table(ObjectStore.packTable))
+            return try last.map { (record) throws(KeyValueError) in
+                do throws(ObjectError) {
+                    return try PackFormat.packNumber(record.key)
+                } catch {
+                    throw KeyValueError(.corrupt, error.message)
+                }
+            } ?? 0
+        } catch {
+            throw ObjectError(error)
+        }
+    }
+
     /// The pack, or nil when there is none of this number (any more).
+    ///
+    /// Its directory is not hashed; `verify` does that.
     package static func packIfPresent(
         _ number: UInt32, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(ObjectError) -> Pack? {
@@ -148,7 +216,7 @@ package struct ObjectReader {
             throw ObjectError(error)
         }
         return try record.map { (record) throws(ObjectError) in
-            try Pack(number: number, record: record)
+            try Pack(number: number, record: record, checksum: false)
         }
     }
 }
@@ -173,8 +241,8 @@ extension ObjectReader {
                     if let last, row <= last { problems.append("run \(chunk.run) is not sorted") }
                     last = row
                     let pack = try? pack(row.location.pack, transaction)
-                    let held = pack?.objects(unit: row.location.unit) ?? []
-                    if !held.contains(where: { $0.id.prefix == row.prefix }) {
+                    let held = pack?.indexes(unit: row.location.unit) ?? 0..<0
+                    if !held.contains(where: { pack?.id($0).prefix == row.prefix }) {
                         problems.append(
                             "an object that begins with \(String(row.prefix, radix: 16)) is not at "
                                 + "unit \(row.location.unit) of pack \(row.location.pack)")

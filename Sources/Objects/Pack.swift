@@ -2,19 +2,35 @@ package import Elements
 
 /// One pack record, read in place.
 package struct Pack: Sendable {
+    /// A run of objects with the same header, back to back.
+    private struct Group {
+        /// The position of its first object in the directory, and that object's unit.
+        let first: Int
+        let unit: Int
+        let count: Int
+        /// Units from one object to the next; 0 for objects without data.
+        let stride: Int
+        let header: Int
+
+        var endUnit: Int { unit + count * stride }
+    }
+
     package let number: UInt32
     package let record: MappedBytes
     /// Objects in this pack.
     package let count: Int
     private let directoryOffset: Int
+    private let groups: [Group]
     private let headers: [ObjectHeader]
     /// Bytes in use, the padding at the end left out.
     package let used: Int
 
-    /// Checks the record's structure: lengths, the directory's checksum and every entry's bounds.
+    /// Checks the record's structure: lengths, and that every object lies before the directory.
     ///
+    /// - Parameter checksum: Whether to hash the directory too, which touches all of it.
+    /// - Complexity: One step per run of objects with the same header, besides the checksum.
     /// - Throws: `.corrupt` naming the pack and what is wrong.
-    package init(number: UInt32, record: MappedBytes) throws(ObjectError) {
+    package init(number: UInt32, record: MappedBytes, checksum: Bool = true) throws(ObjectError) {
         self.number = number
         self.record = record
         func fail(_ problem: String) -> ObjectError {
@@ -22,62 +38,79 @@ package struct Pack: Sendable {
         }
         let bytes = record.bytes
         guard bytes.byteCount >= PackFormat.headerCount else { throw fail("record too short") }
-        var decoder = ByteDecoder(
-            bytes.copy(0..<PackFormat.headerCount), "pack \(number)")
-        guard try decoder.number(UInt32.self) == PackFormat.magic else {
-            throw fail("wrong magic number")
-        }
-        let version = try decoder.number(UInt16.self)
+        guard bytes.number(at: 0) == PackFormat.magic else { throw fail("wrong magic number") }
+        let version: UInt16 = bytes.number(at: 4)
         guard version == PackFormat.version else { throw fail("version \(version) is unknown") }
-        guard try decoder.number(UInt16.self) == 0 else { throw fail("reserved bytes in use") }
-        count = Int(try decoder.number(UInt32.self))
-        let headerCount = Int(try decoder.number(UInt32.self))
-        let start = try decoder.number(UInt64.self)
-        let end = try decoder.number(UInt64.self)
-        let checksum = try decoder.take(16)
+        guard bytes.number(at: 6) == UInt16(0) else { throw fail("reserved bytes in use") }
+        count = Int(bytes.number(at: 8, as: UInt32.self))
+        let groupCount = Int(bytes.number(at: 12, as: UInt32.self))
+        let start: UInt64 = bytes.number(at: 16)
+        let end: UInt64 = bytes.number(at: 24)
         guard start >= UInt64(PackFormat.headerCount), start <= end, end <= UInt64(bytes.byteCount)
         else { throw fail("directory \(start)..<\(end) outside \(bytes.byteCount) bytes") }
         directoryOffset = Int(start)
         used = Int(end)
-        guard count <= (used - directoryOffset) / PackFormat.directoryEntryCount else {
+        let idBytes = count * PackFormat.directoryEntryCount
+        let groupBytes = groupCount * PackFormat.groupEntryCount
+        guard idBytes + groupBytes <= used - directoryOffset else {
             throw fail("\(count) objects do not fit the directory")
         }
-        let directory = bytes.extracting(directoryOffset..<used)
-        guard Array(ObjectID(hashing: [], directory).bytes.prefix(16)) == checksum else {
-            throw fail("the directory does not match its checksum")
+        if checksum {
+            let directory = ObjectID(hashing: [], bytes.extracting(directoryOffset..<used))
+            guard directory.bytes.prefix(16).elementsEqual(bytes.copy(32..<48)) else {
+                throw fail("the directory does not match its checksum")
+            }
         }
-        var rest = ByteDecoder(
-            bytes.copy((directoryOffset + count * PackFormat.directoryEntryCount)..<used),
-            "pack \(number)")
+        let groupsOffset = directoryOffset + idBytes
+        var rest = ByteDecoder(bytes.copy((groupsOffset + groupBytes)..<used), "pack \(number)")
         var headers: [ObjectHeader] = []
-        for _ in 0..<headerCount {
+        while rest.remaining > 0 {
             let length = Int(try rest.number(UInt16.self))
             headers.append(try ObjectHeader(decoding: try rest.take(length)))
         }
-        try rest.end()
-        self.headers = headers
-        for index in 0..<count {
-            let entry = entry(index)
-            guard entry.header < headers.count,
-                PackFormat.headerCount + Int(entry.unit) * PackFormat.alignment
-                    + headers[entry.header].payloadCount <= directoryOffset
-            else { throw fail("entry \(index) points outside the record") }
+        var groups: [Group] = []
+        groups.reserveCapacity(groupCount)
+        var first = 0
+        var unit = 0
+        for index in 0..<groupCount {
+            let offset = groupsOffset + index * PackFormat.groupEntryCount
+            let length = Int(bytes.number(at: offset, as: UInt32.self))
+            let header = Int(bytes.number(at: offset + 4, as: UInt32.self))
+            guard header < headers.count, length > 0, length <= count - first else {
+                throw fail("group \(index) has \(length) objects of header \(header)")
+            }
+            let size = headers[header].payloadCount
+            let stride = (size + PackFormat.alignment - 1) / PackFormat.alignment
+            // The last object may end short of its last unit.
+            let last = unit + (length - 1) * stride
+            guard PackFormat.headerCount + last * PackFormat.alignment + size <= directoryOffset
+            else { throw fail("group \(index) points outside the record") }
+            groups.append(
+                Group(first: first, unit: unit, count: length, stride: stride, header: header))
+            first += length
+            unit += length * stride
         }
+        guard first == count else { throw fail("\(first) of \(count) objects are in groups") }
+        self.headers = headers
+        self.groups = groups
     }
 
-    package func id(_ index: Int) -> ObjectID { entry(index).id }
+    package func id(_ index: Int) -> ObjectID {
+        ObjectID(record.bytes, at: directoryOffset + index * PackFormat.directoryEntryCount)
+    }
 
-    package func header(_ index: Int) -> ObjectHeader { headers[entry(index).header] }
+    package func header(_ index: Int) -> ObjectHeader { headers[group(of: index).header] }
 
     package func location(_ index: Int) -> Location {
-        Location(pack: number, unit: entry(index).unit)
+        let group = group(of: index)
+        return Location(
+            pack: number, unit: UInt32(group.unit + (index - group.first) * group.stride))
     }
 
     /// The object's data in place.
     package func payload(_ index: Int) -> MappedBytes {
-        let entry = entry(index)
-        let start = PackFormat.headerCount + Int(entry.unit) * PackFormat.alignment
-        return record.slice(start..<(start + headers[entry.header].payloadCount))
+        let start = PackFormat.headerCount + Int(location(index).unit) * PackFormat.alignment
+        return record.slice(start..<(start + header(index).payloadCount))
     }
 
     /// The object at `index`, in place.
@@ -89,33 +122,45 @@ package struct Pack: Sendable {
 
     /// The object named `id` if it starts at `unit`.
     package func object(_ id: ObjectID, unit: UInt32) -> StoredObject? {
-        objects(unit: unit).first { $0.id == id }
+        indexes(unit: unit).first { self.id($0) == id }.map(stored)
     }
 
-    /// The objects that start at `unit`: one, or more where objects without data share the unit
-    /// with the next one.
-    func objects(unit: UInt32) -> [StoredObject] {
-        guard let start = index(unit: unit) else { return [] }
-        return (start..<count).prefix { entry($0).unit == unit }.map(stored)
+    /// The position of the object at `unit` whose id ends with `check`, or nil.
+    package func index(unit: UInt32, check: UInt32) -> Int? {
+        indexes(unit: unit).first { id($0).check == check }
     }
 
-    /// The position of the first object that starts at `unit`; the directory is in unit order.
-    private func index(unit: UInt32) -> Int? {
+    /// The positions of the objects that start at `unit`: one, or more where objects without data
+    /// share the unit with the next one.
+    package func indexes(unit: UInt32) -> Range<Int> {
+        let unit = Int(unit)
+        // The first group that begins at the unit or behind it.
         var low = 0
-        var high = count
+        var high = groups.count
         while low < high {
             let middle = (low + high) / 2
-            if entry(middle).unit < unit { low = middle + 1 } else { high = middle }
+            if groups[middle].unit < unit { low = middle + 1 } else { high = middle }
         }
-        return low < count && entry(low).unit == unit ? low : nil
+        if low > 0, groups[low - 1].endUnit > unit {
+            let group = groups[low - 1]
+            let (step, rest) = (unit - group.unit).quotientAndRemainder(dividingBy: group.stride)
+            return rest == 0 ? (group.first + step)..<(group.first + step + 1) : 0..<0
+        }
+        guard low < groups.count, groups[low].unit == unit else { return 0..<0 }
+        let first = groups[low].first
+        while low < groups.count, groups[low].stride == 0 { low += 1 }
+        guard low < groups.count else { return first..<count }
+        return first..<(groups[low].first + 1)
     }
 
-    private func entry(_ index: Int) -> (id: ObjectID, unit: UInt32, header: Int) {
-        let offset = directoryOffset + index * PackFormat.directoryEntryCount
-        let bytes = record.bytes
-        let id = ObjectID(bytes, at: offset)
-        let unit: UInt32 = bytes.number(at: offset + 32)
-        let header: UInt32 = bytes.number(at: offset + 36)
-        return (id, unit, Int(header))
+    private func group(of index: Int) -> Group {
+        precondition(index >= 0 && index < count, "object \(index) of \(count)")
+        var low = 0
+        var high = groups.count
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if groups[middle].first <= index { low = middle } else { high = middle }
+        }
+        return groups[low]
     }
 }

@@ -3,22 +3,30 @@ internal import Elements
 /// Fills one pack record: header, aligned object data, then the directory.
 struct PackBuilder {
     private(set) var ids: [ObjectID] = []
-    private var units: [UInt32] = []
-    private var headerIndexes: [UInt32] = []
+    private var groups: [(count: UInt32, header: UInt32)] = []
     private var headers: [ObjectHeader] = []
     private var headerNumbers: [ObjectHeader: UInt32] = [:]
     private var headerBytes = 0
-    private var record: [UInt8] = []
+    private var record: [UInt8]
 
     var isEmpty: Bool { ids.isEmpty }
 
-    init() { record = Array(repeating: 0, count: PackFormat.headerCount) }
+    /// - Parameter capacity: Bytes that the record is expected to have.
+    init(capacity: Int = 4096) {
+        record = []
+        record.reserveCapacity(capacity)
+        record.append(contentsOf: repeatElement(0, count: PackFormat.headerCount))
+    }
 
     /// Bytes of the record if an object with `header` were added.
     func size(adding header: ObjectHeader) -> Int {
-        let newHeader = headerNumbers[header] == nil ? header.encoded.count + 2 : 0
+        let continues = groups.last.map { headers[Int($0.header)] == header } ?? false
+        let newGroup = continues ? 0 : PackFormat.groupEntryCount
+        let newHeader =
+            continues || headerNumbers[header] != nil ? 0 : header.encoded.count + 2
         return aligned(record.count) + header.payloadCount
-            + (ids.count + 1) * PackFormat.directoryEntryCount + headerBytes + newHeader
+            + (ids.count + 1) * PackFormat.directoryEntryCount
+            + groups.count * PackFormat.groupEntryCount + newGroup + headerBytes + newHeader
     }
 
     /// Appends one object and returns its unit.
@@ -26,38 +34,40 @@ struct PackBuilder {
     /// The payload is copied.
     mutating func add(_ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan) -> UInt32 {
         precondition(payload.byteCount == header.payloadCount, "payload and header disagree")
-        record.append(
-            contentsOf: repeatElement(0, count: aligned(record.count) - record.count))
+        pad()
         let unit = UInt32((record.count - PackFormat.headerCount) / PackFormat.alignment)
         unsafe payload.withUnsafeBytes { unsafe record.append(contentsOf: $0) }
-        let number: UInt32
-        if let known = headerNumbers[header] {
-            number = known
-        } else {
-            number = UInt32(headers.count)
-            headerNumbers[header] = number
+        ids.append(id)
+        if let last = groups.last, headers[Int(last.header)] == header {
+            groups[groups.count - 1].count += 1
+            return unit
+        }
+        if headerNumbers[header] == nil {
+            headerNumbers[header] = UInt32(headers.count)
             headers.append(header)
             headerBytes += header.encoded.count + 2
         }
-        ids.append(id)
-        units.append(unit)
-        headerIndexes.append(number)
+        groups.append((1, headerNumbers[header] ?? 0))
         return unit
     }
 
     /// The finished record.
     consuming func finish() -> [UInt8] {
-        var directory = ByteEncoder()
-        for index in ids.indices {
-            directory.append(ids[index])
-            directory.append(units[index])
-            directory.append(headerIndexes[index])
+        // A reader finds an object by the sizes of those before it, so the last one is padded too.
+        pad()
+        let start = record.count
+        var directory = ByteEncoder(
+            capacity: ids.count * PackFormat.directoryEntryCount
+                + groups.count * PackFormat.groupEntryCount + headerBytes)
+        for id in ids { directory.append(id) }
+        for group in groups {
+            directory.append(group.count)
+            directory.append(group.header)
         }
         for header in headers {
             directory.append(UInt16(header.encoded.count))
             directory.append(raw: header.encoded)
         }
-        let start = record.count
         record.append(contentsOf: directory.bytes)
         let used = record.count
         let checksum = ObjectID(hashing: [], directory.bytes.raw).bytes.prefix(16)
@@ -66,7 +76,7 @@ struct PackBuilder {
         header.append(PackFormat.version)
         header.append(UInt16(0))
         header.append(UInt32(ids.count))
-        header.append(UInt32(headers.count))
+        header.append(UInt32(groups.count))
         header.append(UInt64(start))
         header.append(UInt64(used))
         header.append(raw: Array(checksum))
@@ -74,6 +84,10 @@ struct PackBuilder {
         record.append(
             contentsOf: repeatElement(0, count: PackFormat.recordCount(used) - used))
         return record
+    }
+
+    private mutating func pad() {
+        record.append(contentsOf: repeatElement(0, count: aligned(record.count) - record.count))
     }
 
     private func aligned(_ offset: Int) -> Int {

@@ -1,21 +1,25 @@
 /// The fixed numbers of a pack record (docs/format.md, "Packs").
 package enum PackFormat {
     static let magic: UInt32 = 0x4B41_5043  // "CPAK"
-    static let version: UInt16 = 1
+    static let version: UInt16 = 2
     static let headerCount = 48
     /// Objects start at multiples of 64 in memory: an LMDB overflow value starts at page offset 16.
     static let alignment = 64
     /// Objects of this size or more are records of their own.
     package static let largeObject = 64 << 10
+    /// The highest unit that a record of less than 2 GiB can have.
+    package static let lastUnit: UInt32 = (2 << 30) / 64
     /// Payload and directory of a full pack of small objects stay below this.
     package static let target = (1 << 20) - 16
-    static let directoryEntryCount = 40
+    /// Bytes of the directory per object, and per run of objects with the same header.
+    static let directoryEntryCount = 32
+    static let groupEntryCount = 8
 
     /// The record length that fills whole LMDB pages: 4096·m − 16, so that no page is left partly
     /// used and a record is never stored inline, where it would not be aligned.
     static func recordCount(_ used: Int) -> Int { (used + 16 + 4095) / 4096 * 4096 - 16 }
 
-    static func key(_ pack: UInt64) -> [UInt8] {
+    package static func key(_ pack: UInt64) -> [UInt8] {
         (0..<8).map { UInt8(truncatingIfNeeded: pack >> UInt64(56 - 8 * $0)) }
     }
 

@@ -5,55 +5,99 @@ extension ArrayRecord {
     /// Change sets of one level in a chain before the next one absorbs them.
     private static let changeSetsPerLevel = 8
 
-    /// Stores the array of `entries` under its root, as changes against `parent` when that is
-    /// smaller, and returns the root.
+    /// Stores an array under its root, as changes against its base when that is smaller.
     ///
-    /// Does nothing when the root is stored already.
+    /// Does nothing when the root is stored already: what is stored is whole (see `Reachability`).
+    ///
+    /// - Parameter entries: Of each of the edit's ordinals.
     static func write(
-        _ entries: [ArrayEntry], root: ObjectID, parent: ArrayView?,
-        _ transaction: borrowing WriteTransaction
+        _ edit: ArrayEdit, _ entries: [ArrayEntry], _ transaction: borrowing WriteTransaction
     ) throws(SnapshotError) {
-        guard try ArrayRecord(root, transaction) == nil else { return }
-        guard let parent, parent.count <= entries.count else {
-            return try writeFull(entries, root, transaction)
+        guard try ArrayRecord(edit.root, transaction) == nil else { return }
+        guard let base = edit.base else {
+            return try writeFull(edit.root, entries, edit.nodes, transaction)
         }
-        let previous = parent.entries()
-        var changed = Set(
-            entries.indices.filter { $0 >= previous.count || entries[$0].id != previous[$0].id })
+        let parent = try ArrayView(base, transaction)
         // Like a counter in base 8: a change set absorbs the newest ones of its level when these
         // are complete, so that chains stay short and each entry is rewritten rarely.
         var rest = parent.chain[...]
         var level: UInt8 = 0
+        var absorbed: [ArrayRecord] = []
         while let first = rest.first, !first.isFull, first.level == level {
             let run = rest.prefix { !$0.isFull && $0.level == level }
             guard run.count >= changeSetsPerLevel - 1 else { break }
-            for record in run {
-                for index in 0..<record.changeCount { changed.insert(record.changedOrdinal(index)) }
-            }
+            absorbed += run
             rest = rest.dropFirst(run.count)
             level += 1
         }
-        guard let base = rest.first, changed.count * 2 < entries.count else {
-            return try writeFull(entries, root, transaction)
+        let changes = merged(edit, entries, absorbed)
+        guard let kept = rest.first, changes.count * 2 < edit.count else {
+            return try writeFull(edit, entries, parent, transaction)
         }
-        var encoder = header(count: entries.count, changes: changed.count, level, base: base.root)
-        let ordinals = changed.sorted()
-        for ordinal in ordinals { encoder.append(UInt64(ordinal)) }
-        for ordinal in ordinals { encoder.append(entries[ordinal]) }
-        try put(root, chunk: 0, encoder.bytes, transaction)
+        var encoder = header(count: edit.count, changes: changes.count, level, base: kept.root)
+        for (ordinal, _) in changes { encoder.append(UInt32(ordinal)) }
+        for (_, entry) in changes { encoder.append(entry) }
+        for height in storedHeights(edit.count) {
+            let indexes = distinct(changes.map { UInt32($0.ordinal >> (4 * height)) })
+            let nodes = try edit.nodes(height: height, indexes, parent)
+            encoder.append(UInt32(nodes.indexes.count))
+            for index in nodes.indexes { encoder.append(index) }
+            for id in nodes.ids { encoder.append(id) }
+        }
+        try put(edit.root, chunk: 0, encoder.bytes, transaction)
+    }
+
+    /// The changes of an edit and of the change sets that it absorbs, newest first, by ordinal.
+    private static func merged(
+        _ edit: ArrayEdit, _ entries: [ArrayEntry], _ absorbed: [ArrayRecord]
+    ) -> [(ordinal: Int, entry: ArrayEntry)] {
+        let own = zip(edit.ordinals, entries).map { (ordinal: $0, entry: $1) }
+        guard !absorbed.isEmpty else { return own }
+        var newest: [Int: ArrayEntry] = [:]
+        for record in absorbed.reversed() {
+            for index in 0..<record.changeCount {
+                newest[record.changedOrdinal(index)] = record.changedEntry(index)
+            }
+        }
+        for (ordinal, entry) in own { newest[ordinal] = entry }
+        return newest.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
     private static func writeFull(
-        _ entries: [ArrayEntry], _ root: ObjectID, _ transaction: borrowing WriteTransaction
+        _ edit: ArrayEdit, _ entries: [ArrayEntry], _ parent: ArrayView,
+        _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) {
+        var all = parent.entries(0..<edit.count)
+        for (ordinal, entry) in zip(edit.ordinals, entries) { all[ordinal] = entry }
+        var nodes = ArrayNodes()
+        for height in storedHeights(edit.count) {
+            let indexes = (0..<ExpertArray.nodeCount(edit.count, height: height)).map(UInt32.init)
+            nodes.levels.append(try edit.nodes(height: height, indexes, parent))
+        }
+        try writeFull(edit.root, all, nodes, transaction)
+    }
+
+    private static func writeFull(
+        _ root: ObjectID, _ entries: [ArrayEntry], _ nodes: ArrayNodes,
+        _ transaction: borrowing WriteTransaction
     ) throws(SnapshotError) {
         let header = header(count: entries.count, changes: 0, 0, base: .zero)
         try put(root, chunk: 0, header.bytes, transaction)
-        for (number, start) in stride(from: 0, to: entries.count, by: chunkEntries).enumerated() {
-            var encoder = ByteEncoder()
-            for entry in entries[start..<min(start + chunkEntries, entries.count)] {
-                encoder.append(entry)
-            }
-            try put(root, chunk: UInt32(number + 1), encoder.bytes, transaction)
+        var number: UInt32 = 1
+        for start in stride(from: 0, to: entries.count, by: chunkEntries) {
+            let slice = entries[start..<min(start + chunkEntries, entries.count)]
+            var encoder = ByteEncoder(capacity: slice.count * entryCount)
+            for entry in slice { encoder.append(entry) }
+            try put(root, chunk: number, encoder.bytes, transaction)
+            number += 1
+        }
+        let ids = nodes.levels.flatMap(\.ids)
+        for start in stride(from: 0, to: ids.count, by: chunkNodes) {
+            let slice = ids[start..<min(start + chunkNodes, ids.count)]
+            var encoder = ByteEncoder(capacity: slice.count * ObjectID.byteCount)
+            for id in slice { encoder.append(id) }
+            try put(root, chunk: number, encoder.bytes, transaction)
+            number += 1
         }
     }
 
@@ -62,7 +106,7 @@ extension ArrayRecord {
     ) -> ByteEncoder {
         var encoder = ByteEncoder()
         encoder.append(magic)
-        encoder.append(UInt32(1))
+        encoder.append(version)
         encoder.append(level)
         encoder.append(raw: [0, 0, 0, 0, 0, 0, 0])
         encoder.append(UInt64(count))
@@ -99,8 +143,8 @@ extension ArrayRecord {
 
 extension ByteEncoder {
     fileprivate mutating func append(_ entry: ArrayEntry) {
-        append(entry.id)
         append(entry.location.pack)
         append(entry.location.unit)
+        append(entry.check)
     }
 }

@@ -1,18 +1,21 @@
 internal import Elements
 internal import KeyValue
-package import Objects
+internal import Objects
 
-/// How an expert array lies on disk: all entries, or the changes against an earlier array.
+/// How an expert array lies on disk: all entries, or the changes against an earlier array; each
+/// with the nodes of its hash tree that a later change will need.
 ///
-/// Keyed by the array's root, so equal arrays are stored once. Records are immutable; what is
-/// mapped from them stays valid while a lease keeps the snapshot.
-package struct ArrayRecord: Sendable {
+/// Keyed by the array's root, so equal arrays are stored once. Records are immutable while anything
+/// maps them; what is mapped from them stays valid while a lease keeps the snapshot.
+struct ArrayRecord: Sendable {
     static let table = "arrays"
     static let magic: UInt32 = 0x5252_4143  // "CARR"
+    static let version: UInt32 = 2
     static let headerCount = 64
-    static let entryCount = 40
-    /// Entries per chunk of a full array: 256 pages.
-    static let chunkEntries = 26_208
+    static let entryCount = 12
+    /// Entries per chunk of a full array, and nodes per chunk: records of up to 1 MiB − 16 bytes.
+    static let chunkEntries = 87_380
+    static let chunkNodes = 32_767
 
     let root: ObjectID
     let count: Int
@@ -22,9 +25,13 @@ package struct ArrayRecord: Sendable {
     let level: UInt8
     /// Entries of the change set, or 0.
     let changeCount: Int
-    /// Bytes of the record after its header: ordinals, then entries; or the chunks of a full array.
+    /// Bytes of the record after its header: ordinals, entries and nodes of a change set.
     private let changes: MappedBytes
+    /// Of each stored height of a change set, where its nodes' indexes begin, and their number.
+    private let levels: [(offset: Int, count: Int)]
+    /// The chunks of a full array.
     private let chunks: [MappedBytes]
+    private let nodeChunks: [MappedBytes]
 
     var isFull: Bool { base == .zero }
 
@@ -33,205 +40,177 @@ package struct ArrayRecord: Sendable {
     }
 
     /// Reads one record; nil when the root is not stored.
+    ///
+    /// - Complexity: One look-up for each MiB of a full array; a change set is not read.
     init?(
         _ root: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(SnapshotError) {
-        let table = transaction.environment.table(Self.table)
         do throws(KeyValueError) {
+            let table = transaction.environment.table(Self.table)
             guard let record = try transaction.mapped(table, Self.key(root, chunk: 0)) else {
                 return nil
             }
             self.root = root
-            func corrupt(_ problem: String) -> KeyValueError {
-                KeyValueError(
-                    .corrupt, "expert array \(root.short): \(problem); run `cambium verify`")
-            }
             let bytes = record.bytes
             guard bytes.byteCount >= Self.headerCount, bytes.number(at: 0) == Self.magic,
-                bytes.number(at: 4) == UInt32(1)
-            else { throw corrupt("the record has no valid header") }
+                bytes.number(at: 4) == Self.version
+            else { throw Self.corrupt(root, "the record has no valid header") }
             guard bytes.number(at: 8, as: UInt64.self) >> 8 == 0 else {
-                throw corrupt("reserved bytes are in use")
+                throw Self.corrupt(root, "reserved bytes are in use")
             }
             level = bytes.number(at: 8)
             let count: UInt64 = bytes.number(at: 16)
             let changeCount: UInt64 = bytes.number(at: 24)
             base = ObjectID(bytes, at: 32)
-            guard count <= 1 << 40, changeCount <= count,
-                bytes.byteCount == Self.headerCount + Int(changeCount) * (8 + Self.entryCount)
-            else { throw corrupt("\(changeCount) changes in \(bytes.byteCount) bytes") }
+            guard count <= UInt64(UInt32.max), changeCount <= count else {
+                throw Self.corrupt(root, "\(changeCount) changes of \(count) experts")
+            }
             self.count = Int(count)
             self.changeCount = Int(changeCount)
-            changes = record.slice(Self.headerCount..<record.count)
+            let body = record.slice(Self.headerCount..<record.count)
+            changes = body
+            var levels: [(offset: Int, count: Int)] = []
             var chunks: [MappedBytes] = []
+            var nodeChunks: [MappedBytes] = []
             if base == .zero {
-                var rest = self.count
-                while rest > 0 {
-                    let length = min(rest, Self.chunkEntries) * Self.entryCount
-                    let key = Self.key(root, chunk: UInt32(chunks.count + 1))
-                    guard let chunk = try transaction.mapped(table, key), chunk.count == length
-                    else { throw corrupt("chunk \(chunks.count + 1) is missing or too short") }
-                    chunks.append(chunk)
-                    rest -= Self.chunkEntries
+                guard changeCount == 0, body.count == 0 else {
+                    throw Self.corrupt(root, "a full array has changes")
+                }
+                chunks = try Self.chunks(
+                    root, after: 0, Int(count), Self.chunkEntries, Self.entryCount, transaction)
+                nodeChunks = try Self.chunks(
+                    root, after: chunks.count, Self.nodeOffset(height: .max, Int(count)),
+                    Self.chunkNodes, ObjectID.byteCount, transaction)
+            } else {
+                var offset = Int(changeCount) * (4 + Self.entryCount)
+                guard offset <= body.count else { throw Self.corrupt(root, "changes are missing") }
+                for _ in Self.storedHeights(Int(count)) {
+                    let rest = body.count - offset
+                    guard rest >= 4 else { throw Self.corrupt(root, "nodes are missing") }
+                    let nodes = Int(body.bytes.number(at: offset, as: UInt32.self))
+                    levels.append((offset + 4, nodes))
+                    offset += 4 + nodes * (4 + ObjectID.byteCount)
+                    guard offset <= body.count else {
+                        throw Self.corrupt(root, "nodes are missing")
+                    }
+                }
+                guard offset == body.count else {
+                    throw Self.corrupt(root, "\(changeCount) changes in \(record.count) bytes")
                 }
             }
+            self.levels = levels
             self.chunks = chunks
+            self.nodeChunks = nodeChunks
         } catch {
             throw SnapshotError(error)
         }
-        try checkOrdinals()
     }
 
-    /// Ordinals ascend and are below the count, so that whoever reads them need not look.
-    private func checkOrdinals() throws(SnapshotError) {
-        var least = 0
-        for index in 0..<changeCount {
-            let ordinal = changedOrdinal(index)
-            guard ordinal >= least, ordinal < count else {
-                throw SnapshotError(
-                    .corrupt,
-                    "expert array \(root.short): change \(index) is of expert \(ordinal) of "
-                        + "\(count), out of order; run `cambium verify`")
-            }
-            least = ordinal + 1
+    private static func corrupt(_ root: ObjectID, _ problem: String) -> KeyValueError {
+        KeyValueError(.corrupt, "expert array \(root.short): \(problem); run `cambium verify`")
+    }
+
+    /// The chunks behind number `before` that hold `count` items of `size` bytes.
+    private static func chunks(
+        _ root: ObjectID, after before: Int, _ count: Int, _ limit: Int, _ size: Int,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(KeyValueError) -> [MappedBytes] {
+        var chunks: [MappedBytes] = []
+        for start in stride(from: 0, to: count, by: limit) {
+            let number = before + chunks.count + 1
+            let key = key(root, chunk: UInt32(number))
+            let table = transaction.environment.table(table)
+            guard let chunk = try transaction.mapped(table, key),
+                chunk.count == min(count - start, limit) * size
+            else { throw corrupt(root, "chunk \(number) is missing or too short") }
+            chunks.append(chunk)
+        }
+        return chunks
+    }
+
+    /// The heights whose nodes are stored for an array of `count` experts.
+    static func storedHeights(_ count: Int) -> Range<Int> {
+        let top = ExpertArray.topHeight(count)
+        return ExpertArray.storedHeight..<max(top + 1, ExpertArray.storedHeight)
+    }
+
+    /// Position of the first node of `height` among the stored nodes of a full array.
+    private static func nodeOffset(height: Int, _ count: Int) -> Int {
+        storedHeights(count).prefix { $0 < height }.reduce(0) {
+            $0 + ExpertArray.nodeCount(count, height: $1)
         }
     }
 
     /// The entry of a full array.
     func entry(_ ordinal: Int) -> ArrayEntry {
         let chunk = chunks[ordinal / Self.chunkEntries]
-        return Self.entry(chunk.bytes, (ordinal % Self.chunkEntries) * Self.entryCount)
+        return Self.entry(chunk, (ordinal % Self.chunkEntries) * Self.entryCount)
     }
 
     /// The ordinal of the change at `index`; ordinals ascend.
     func changedOrdinal(_ index: Int) -> Int {
-        Int(truncatingIfNeeded: changes.bytes.number(at: 8 * index, as: UInt64.self))
+        Int(changes.bytes.number(at: 4 * index, as: UInt32.self))
     }
 
     func changedEntry(_ index: Int) -> ArrayEntry {
-        Self.entry(changes.bytes, 8 * changeCount + index * Self.entryCount)
+        Self.entry(changes, 4 * changeCount + index * Self.entryCount)
+    }
+
+    /// The first change whose ordinal is not below `ordinal`.
+    func firstChange(from ordinal: Int) -> Int {
+        lowerBound(changes, 0, changeCount, ordinal)
     }
 
     /// The change of `ordinal`, or nil.
     func change(of ordinal: Int) -> ArrayEntry? {
-        var low = 0
-        var high = changeCount
-        while low < high {
-            let middle = (low + high) / 2
-            if changedOrdinal(middle) < ordinal { low = middle + 1 } else { high = middle }
-        }
-        guard low < changeCount, changedOrdinal(low) == ordinal else { return nil }
-        return changedEntry(low)
+        let index = firstChange(from: ordinal)
+        guard index < changeCount, changedOrdinal(index) == ordinal else { return nil }
+        return changedEntry(index)
     }
 
-    private static func entry(_ bytes: RawSpan, _ offset: Int) -> ArrayEntry {
-        ArrayEntry(
-            id: ObjectID(bytes, at: offset),
+    /// The node that this record has at a stored height, or nil.
+    func node(height: Int, _ index: Int) -> ObjectID? {
+        if isFull {
+            guard Self.storedHeights(count).contains(height),
+                index < ExpertArray.nodeCount(count, height: height)
+            else { return nil }
+            let position = Self.nodeOffset(height: height, count) + index
+            let chunk = nodeChunks[position / Self.chunkNodes]
+            let bytes = chunk.bytes
+            return ObjectID(bytes, at: position % Self.chunkNodes * ObjectID.byteCount)
+        }
+        let level = height - ExpertArray.storedHeight
+        guard levels.indices.contains(level) else { return nil }
+        let (offset, count) = levels[level]
+        let found = lowerBound(changes, offset, count, index)
+        guard found < count,
+            changes.bytes.number(at: offset + 4 * found, as: UInt32.self) == UInt32(index)
+        else { return nil }
+        let bytes = changes.bytes
+        return ObjectID(bytes, at: offset + 4 * count + found * ObjectID.byteCount)
+    }
+
+    private static func entry(_ mapped: MappedBytes, _ offset: Int) -> ArrayEntry {
+        let bytes = mapped.bytes
+        return ArrayEntry(
             location: Location(
-                pack: bytes.number(at: offset + 32), unit: bytes.number(at: offset + 36)))
+                pack: bytes.number(at: offset), unit: bytes.number(at: offset + 4)),
+            check: bytes.number(at: offset + 8))
     }
 }
 
-/// One expert array, read through its chain of change sets down to a full array.
-package struct ArrayView: Sendable {
-    package let root: ObjectID
-    package let count: Int
-    /// Newest first; the last one is full.
-    let chain: [ArrayRecord]
-
-    /// - Throws: `.corrupt` when a record of the chain is missing.
-    init(
-        _ root: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
-        var chain: [ArrayRecord] = []
-        var next = root
-        repeat {
-            guard let record = try ArrayRecord(next, transaction) else {
-                throw SnapshotError(
-                    .corrupt, "expert array \(next.short) is missing; run `cambium verify`")
-            }
-            guard chain.count < 1000, record.count <= chain.last?.count ?? .max else {
-                throw SnapshotError(
-                    .corrupt,
-                    "expert array \(root.short) has a chain that does not end, or whose base is "
-                        + "longer; run `cambium verify`")
-            }
-            chain.append(record)
-            next = record.base
-        } while next != .zero
-        let bound = chain.reduce(chain.last?.count ?? 0) { $0 + $1.changeCount }
-        guard chain[0].count <= bound else {
-            throw SnapshotError(
-                .corrupt,
-                "expert array \(root.short) claims \(chain[0].count) experts but names at "
-                    + "most \(bound); run `cambium verify`")
-        }
-        self.root = root
-        self.count = chain[0].count
-        self.chain = chain
-    }
-
-    /// The expert at `ordinal`.
-    ///
-    /// Traps when it is out of bounds.
-    package func entry(_ ordinal: Int) -> ArrayEntry {
-        precondition(ordinal >= 0 && ordinal < count, "expert \(ordinal) of \(count)")
-        for record in chain {
-            if record.isFull { return ordinal < record.count ? record.entry(ordinal) : .absent }
-            if let entry = record.change(of: ordinal) { return entry }
-        }
-        return .absent
-    }
-
-    /// Every entry, in order.
-    ///
-    /// - Complexity: One pass over the full array and over each change set.
-    package func entries() -> [ArrayEntry] {
-        var result: [ArrayEntry] = []
-        guard let full = chain.last else { return result }
-        result.reserveCapacity(count)
-        for ordinal in 0..<min(full.count, count) { result.append(full.entry(ordinal)) }
-        result.append(contentsOf: repeatElement(.absent, count: max(0, count - result.count)))
-        for record in chain.dropLast().reversed() {
-            for index in 0..<record.changeCount {
-                let ordinal = record.changedOrdinal(index)
-                if ordinal < count { result[ordinal] = record.changedEntry(index) }
-            }
-        }
-        return result
-    }
-
-    /// The ordinals at which two arrays differ, ascending.
-    ///
-    /// Arrays that share a stored ancestor cost the changes since; others a comparison of all ids.
-    package func differences(from other: ArrayView) -> [Int] {
-        if root == other.root { return [] }
-        guard let shared = sharedDepth(with: other) else {
-            let mine = entries()
-            let theirs = other.entries()
-            return (0..<max(count, other.count)).filter { ordinal in
-                (ordinal < count ? mine[ordinal].id : .zero)
-                    != (ordinal < other.count ? theirs[ordinal].id : .zero)
-            }
-        }
-        var candidates: Set<Int> = []
-        for record in chain[..<shared.mine] + other.chain[..<shared.theirs] {
-            for index in 0..<record.changeCount { candidates.insert(record.changedOrdinal(index)) }
-        }
-        candidates.formUnion(min(count, other.count)..<max(count, other.count))
-        return candidates.sorted().filter { ordinal in
-            (ordinal < count ? entry(ordinal).id : .zero)
-                != (ordinal < other.count ? other.entry(ordinal).id : .zero)
+/// The first of `count` ascending 32-bit numbers at `offset` that is not below `wanted`.
+private func lowerBound(_ mapped: MappedBytes, _ offset: Int, _ count: Int, _ wanted: Int) -> Int {
+    let bytes = mapped.bytes
+    var low = 0
+    var high = count
+    while low < high {
+        let middle = (low + high) / 2
+        if Int(bytes.number(at: offset + 4 * middle, as: UInt32.self)) < wanted {
+            low = middle + 1
+        } else {
+            high = middle
         }
     }
-
-    /// Positions in both chains of the newest record that both contain.
-    private func sharedDepth(with other: ArrayView) -> (mine: Int, theirs: Int)? {
-        for (mine, record) in chain.enumerated() {
-            if let theirs = other.chain.firstIndex(where: { $0.root == record.root }) {
-                return (mine, theirs)
-            }
-        }
-        return nil
-    }
+    return low
 }

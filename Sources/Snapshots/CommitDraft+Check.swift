@@ -58,10 +58,10 @@ extension CommitDraft {
     /// Writes the arrays that are new.
     ///
     /// - Parameters:
-    ///   - arrays: Expert ids by root, as the draft noted them.
+    ///   - arrays: By root, as the draft noted them.
     ///   - parents: The parents' trees, the first of which new arrays are stored against.
     static func writeArrays(
-        _ arrays: [ObjectID: [ObjectID]], _ tree: Tree, _ parents: [Tree],
+        _ arrays: [ObjectID: ArrayEdit], _ tree: Tree, _ parents: [Tree],
         _ objects: ObjectStaging, _ current: ObjectReader,
         _ transaction: borrowing WriteTransaction
     ) throws(SnapshotError) {
@@ -69,55 +69,66 @@ extension CommitDraft {
             parents.flatMap { $0.layers.values.flatMap { $0.cohorts.values.map(\.experts) } })
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
             for (name, cohort) in sortedByKey(layer.cohorts) {
-                let place = "cohort \(number)/\(name)"
                 if known.contains(cohort.experts), arrays[cohort.experts] == nil { continue }
-                var ids = arrays[cohort.experts]
-                if ids == nil {
-                    // From neither this draft nor a parent: all of it must be there.
-                    ids = try ArrayView(cohort.experts, transaction).entries().map(\.id)
+                guard var edit = arrays[cohort.experts] else {
+                    // From neither this draft nor a parent: it must be stored.
+                    let stored = try ArrayView(cohort.experts, transaction)
+                    try checkCount(cohort, stored.count, "cohort \(number)/\(name)")
+                    continue
                 }
-                guard let ids, UInt64(ids.count) == cohort.count, ids.last != .zero else {
-                    throw SnapshotError(
-                        .incompatible,
-                        "\(place) claims \(cohort.count) experts but names \(ids?.count ?? 0), or "
-                            + "ends with an absent one")
-                }
+                try checkCount(
+                    cohort, edit.endsAbsent ? nil : edit.count, "cohort \(number)/\(name)")
                 let before = parents.first?.layers[number]?.cohorts[name]?.experts
-                let parent = try before.map { (root) throws(SnapshotError) in
-                    try ArrayView(root, transaction)
+                if edit.base == nil, let before {
+                    let parent = try ArrayView(before, transaction)
+                    edit = try edit.relative(to: parent, current, transaction)
                 }
-                let entries = try locate(ids, parent, objects, current, transaction)
-                try ArrayRecord.write(entries, root: cohort.experts, parent: parent, transaction)
+                let entries = try locate(edit, objects, current, transaction)
+                try ArrayRecord.write(edit, entries, transaction)
             }
         }
     }
 
+    private static func checkCount(
+        _ cohort: Cohort, _ count: Int?, _ place: String
+    ) throws(SnapshotError) {
+        guard let count, UInt64(count) == cohort.count else {
+            throw SnapshotError(
+                .incompatible,
+                "\(place) claims \(cohort.count) experts but names \(count ?? 0), or ends with an "
+                    + "absent one")
+        }
+    }
+
+    /// Where the experts of an edit lie.
     private static func locate(
-        _ ids: [ObjectID], _ parent: ArrayView?, _ objects: ObjectStaging,
-        _ current: ObjectReader, _ transaction: borrowing WriteTransaction
+        _ edit: ArrayEdit, _ objects: ObjectStaging, _ current: ObjectReader,
+        _ transaction: borrowing WriteTransaction
     ) throws(SnapshotError) -> [ArrayEntry] {
-        let known = parent?.entries() ?? []
         var entries: [ArrayEntry] = []
-        entries.reserveCapacity(ids.count)
-        for (ordinal, id) in ids.enumerated() {
-            if ordinal < known.count, known[ordinal].id == id {
-                entries.append(known[ordinal])
-            } else if id == .zero {
+        entries.reserveCapacity(edit.ids.count)
+        for (position, id) in edit.ids.enumerated() {
+            if id == .zero {
                 entries.append(.absent)
-            } else {
-                do throws(ObjectError) {
-                    var location = try objects.location(of: id)
-                    // Others may have stored it since this draft began.
-                    if location == nil { location = try current.location(of: id, transaction) }
-                    guard let location else {
-                        throw ObjectError(
-                            .notFound,
-                            "expert \(ordinal) is \(id.short), which is neither stored nor staged")
-                    }
-                    entries.append(ArrayEntry(id: id, location: location))
-                } catch {
-                    throw SnapshotError(error)
+                continue
+            }
+            if let place = edit.places?[position] {
+                entries.append(ArrayEntry(id: id, location: objects.location(of: place)))
+                continue
+            }
+            do throws(ObjectError) {
+                var location = try objects.location(of: id)
+                // Others may have stored it since this draft began.
+                if location == nil { location = try current.location(of: id, transaction) }
+                guard let location else {
+                    throw ObjectError(
+                        .notFound,
+                        "expert \(edit.ordinals[position]) is \(id.short), which is neither stored "
+                            + "nor staged")
                 }
+                entries.append(ArrayEntry(id: id, location: location))
+            } catch {
+                throw SnapshotError(error)
             }
         }
         return entries

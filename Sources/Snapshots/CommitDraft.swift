@@ -46,7 +46,7 @@ package struct CommitDraft: ~Copyable {
     private let store: SnapshotStore
     private let lock: FileLock
     private var objects: ObjectStaging
-    private var arrays: [ObjectID: [ObjectID]] = [:]
+    private var arrays: [ObjectID: ArrayEdit] = [:]
     /// The tree that will be committed; starts as the given one.
     package var tree: Tree
 
@@ -77,16 +77,16 @@ package struct CommitDraft: ~Copyable {
         _ header: ObjectHeader, _ payload: RawSpan
     ) throws(SnapshotError) -> ObjectID {
         let id = header.id(of: payload)
-        try put(id, header, payload)
+        _ = try put(id, header, payload)
         return id
     }
 
-    /// Stages an object whose id is known to be right.
+    /// Stages an object whose id is known to be right, and tells where it is.
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
-    ) throws(SnapshotError) {
+    ) throws(SnapshotError) -> Placement {
         do throws(ObjectError) {
-            try objects.put(id, header, payload)
+            return try objects.put(id, header, payload)
         } catch {
             throw SnapshotError(error)
         }
@@ -111,10 +111,34 @@ package struct CommitDraft: ~Copyable {
     }
 
     /// Notes the expert ids of an array, all staged or stored, and returns its root.
-    package mutating func putExperts(_ ids: [ObjectID]) -> ObjectID {
-        let root = ExpertArray.root(of: ids)
-        arrays[root] = ids
-        return root
+    ///
+    /// - Parameter places: Where each of them is, as ``put(_:_:_:)`` told; without, they are looked
+    ///   up.
+    /// - Complexity: Hashes all ids; ``putExperts(changing:_:)`` only those near a change.
+    package mutating func putExperts(
+        _ ids: [ObjectID], places: [Placement]? = nil
+    ) -> ObjectID {
+        let edit = ArrayEdit(ids, places: places)
+        arrays[edit.root] = edit
+        return edit.root
+    }
+
+    /// Notes an array that differs from a stored one in some experts, all staged or stored.
+    ///
+    /// - Parameters:
+    ///   - base: The root of the stored array.
+    ///   - changes: Ids by ordinal, ``ObjectID/zero`` to remove; ordinals behind the end add
+    ///     experts, absent ones in between.
+    /// - Returns: The root and the number of experts up to the last one that is not absent.
+    package mutating func putExperts(
+        changing base: ObjectID, _ changes: [Int: ObjectID]
+    ) throws(SnapshotError) -> (root: ObjectID, count: Int) {
+        let edit = try store.environment.read { (transaction) throws(SnapshotError) in
+            try ArrayEdit(changing: base, changes, transaction)
+        }
+        guard let edit else { return (base, try store.count(ofArray: base)) }
+        arrays[edit.root] = edit
+        return (edit.root, edit.count)
     }
 
     /// Writes the commit and moves `branch` to it, in one transaction.
@@ -148,6 +172,7 @@ package struct CommitDraft: ~Copyable {
             tree: record, parents: parents, time: note.time, author: note.author,
             message: note.message, metadata: note.metadata, metrics: note.metrics)
         let id = try put(.commit, commit.encoded)
+        try finishWriting()
         let store = store
         var objects = objects
         let arrays = arrays
@@ -176,6 +201,14 @@ package struct CommitDraft: ~Copyable {
         }
         self.objects = objects
         return outcome(id, record, parents, unchanged: false)
+    }
+
+    private mutating func finishWriting() throws(SnapshotError) {
+        do throws(ObjectError) {
+            try objects.finishWriting()
+        } catch {
+            throw SnapshotError(error)
+        }
     }
 
     /// The id that the tree has now; stages its records.

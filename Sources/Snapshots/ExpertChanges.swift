@@ -9,8 +9,8 @@ struct ExpertChanges {
         let sides: [ObjectID?]
     }
 
-    /// What all of them agree on; as long as the longest, with gaps at the changes.
-    private(set) var common: [ObjectID]
+    /// The root of the array that all of them are compared with.
+    let reference: ObjectID
     private(set) var changes: [Change] = []
 
     /// - Complexity: Proportional to the differences where the arrays share a stored ancestor.
@@ -27,24 +27,30 @@ struct ExpertChanges {
         }
         var views: [ArrayView] = []
         for side in sides { views.append(try ArrayView(side.experts, transaction)) }
-        let reference = before.compactMap { $0 }.first ?? views[0]
+        let first = before.compactMap { $0 }.first ?? views[0]
+        reference = first.root
         let length = (before.compactMap { $0 } + views).reduce(0) { max($0, $1.count) }
-        common = reference.entries().map(\.id)
-        common.append(contentsOf: repeatElement(.zero, count: length - common.count))
+        let reader = try ObjectReader.of(transaction)
         var touched: Set<Int> = []
         for view in before + views {
             // A base without the cohort has none of its experts.
-            touched.formUnion(view.map { $0.differences(from: reference) } ?? Array(0..<length))
+            guard let view else {
+                touched.formUnion(0..<length)
+                continue
+            }
+            touched.formUnion(try view.differences(from: first, reader, transaction))
         }
-        func id(_ view: ArrayView?, _ ordinal: Int) -> ObjectID? {
-            guard let view, ordinal < view.count else { return nil }
-            let id = view.entry(ordinal).id
-            return id == .zero ? nil : id
-        }
-        changes = touched.sorted().map { ordinal in
-            Change(
-                ordinal: ordinal, bases: before.map { id($0, ordinal) },
-                sides: views.map { id($0, ordinal) })
+        for ordinal in touched.sorted() {
+            var olds: [ObjectID?] = []
+            for view in before {
+                olds.append(
+                    try view.map { (view) throws(SnapshotError) in
+                        try view.id(ordinal, reader, transaction)
+                    } ?? nil)
+            }
+            var news: [ObjectID?] = []
+            for view in views { news.append(try view.id(ordinal, reader, transaction)) }
+            changes.append(Change(ordinal: ordinal, bases: olds, sides: news))
         }
     }
 }

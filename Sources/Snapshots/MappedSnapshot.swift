@@ -52,27 +52,26 @@ package final class MappedSnapshot: Sendable {
         return MappedExperts(array, entry, snapshot: self)
     }
 
-    /// Data of the expert that an array entry names: by its location, or by the index where a
-    /// repack moved it.
-    fileprivate func expert(_ entry: ArrayEntry) throws(SnapshotError) -> StoredObject {
+    /// The pack that an array entry names, and the expert's position in it.
+    fileprivate func find(_ entry: ArrayEntry) throws(SnapshotError) -> (pack: Pack, index: Int) {
         let number = entry.location.pack
-        if let pack = packs.withLock({ $0[number] }),
-            let object = pack.object(entry.id, unit: entry.location.unit)
-        {
-            return leased(object)
-        }
-        return leased(
-            try store.environment.read { (transaction) throws(SnapshotError) in
+        var pack = packs.withLock { $0[number] }
+        if pack == nil {
+            pack = try store.environment.read { (transaction) throws(SnapshotError) in
                 try wrapped { () throws(ObjectError) in
-                    if let pack = try ObjectReader.packIfPresent(number, transaction),
-                        let object = pack.object(entry.id, unit: entry.location.unit)
-                    {
-                        packs.withLock { $0[number] = pack }
-                        return object
-                    }
-                    return try ObjectReader(transaction).object(entry.id, transaction)
+                    try ObjectReader.packIfPresent(number, transaction)
                 }
-            })
+            }
+            packs.withLock { $0[number] = pack }
+        }
+        guard let pack, let index = pack.index(unit: entry.location.unit, check: entry.check)
+        else { throw SnapshotError(ObjectReader.misplaced(entry.location)) }
+        return (pack, index)
+    }
+
+    fileprivate func expert(_ entry: ArrayEntry) throws(SnapshotError) -> StoredObject {
+        let (pack, index) = try find(entry)
+        return leased(pack.stored(index))
     }
 }
 
@@ -90,8 +89,18 @@ package struct MappedExperts: Sendable {
 
     package var count: Int { array.count }
 
+    /// Whether there is no expert at this ordinal: it was removed.
+    package func isAbsent(_ ordinal: Int) -> Bool { array.entry(ordinal).isAbsent }
+
     /// The expert's id; ``ObjectID/zero`` when there is none at this ordinal.
-    package func id(_ ordinal: Int) -> ObjectID { array.entry(ordinal).id }
+    ///
+    /// - Throws: `.corrupt` when it is not where the array says.
+    package func id(_ ordinal: Int) throws(SnapshotError) -> ObjectID {
+        let entry = array.entry(ordinal)
+        guard !entry.isAbsent else { return .zero }
+        let (pack, index) = try snapshot.find(entry)
+        return pack.id(index)
+    }
 
     /// The expert's data in place.
     ///
@@ -101,7 +110,7 @@ package struct MappedExperts: Sendable {
     ///   shape.
     package func expert(_ ordinal: Int) throws(SnapshotError) -> StoredObject {
         let entry = array.entry(ordinal)
-        guard entry.id != .zero else {
+        guard !entry.isAbsent else {
             throw SnapshotError(.notFound, "there is no expert \(ordinal): it was removed")
         }
         let object = try snapshot.expert(entry)

@@ -1,19 +1,29 @@
 internal import KeyValue
 internal import Objects
 
-/// Everything that a set of commits needs: objects and array records.
+/// Everything that a set of commits needs: objects, by the place where they lie, and array records.
+///
+/// A record that another one builds on is needed with all that it names. So whatever record is
+/// stored is whole, and a commit of the same array may rely on it.
 struct Reachability {
-    private(set) var commits: Set<ObjectID> = []
-    private(set) var objects: Set<ObjectID> = []
-    /// Roots of live expert arrays.
-    private(set) var arrays: Set<ObjectID> = []
-    /// Live array records: the roots, and the earlier arrays that their change sets refer to.
+    private(set) var marks: PlaceMarks
+    /// Live array records: the arrays of trees, and the earlier ones that their change sets refer to.
     private(set) var records: Set<ObjectID> = []
+    private var commits: Set<ObjectID> = []
     private var trees: Set<ObjectID> = []
+    private var parts: Set<ObjectID> = []
+
+    init(_ transaction: borrowing some TransactionAccess & ~Copyable) throws(SnapshotError) {
+        do throws(ObjectError) {
+            marks = PlaceMarks(lastPack: try ObjectReader.lastPack(transaction))
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
 
     /// Adds what `roots` need.
     ///
-    /// A commit that was added before costs nothing.
+    /// A commit that was added before costs nothing, and so does a tree, a layer or a record.
     ///
     /// - Throws: `.corrupt` or `.notFound` when something is missing: then nothing may be removed.
     mutating func add(
@@ -22,51 +32,72 @@ struct Reachability {
     ) throws(SnapshotError) {
         let reader = try ObjectReader.of(transaction)
         var stack = Array(roots)
-        var newArrays: [ObjectID] = []
         while let id = stack.popLast() {
             guard commits.insert(id).inserted else { continue }
             let commit = try SnapshotStore.commit(id, reader, transaction)
-            objects.insert(id)
+            try mark(id, reader, transaction)
             stack.append(contentsOf: commit.parents)
             guard trees.insert(commit.tree).inserted else { continue }
-            newArrays.append(contentsOf: try addTree(commit.tree, reader, transaction))
+            try addTree(commit.tree, reader, transaction)
         }
-        for root in newArrays { try addArray(root, transaction) }
     }
 
     private mutating func addTree(
         _ id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> [ObjectID] {
+    ) throws(SnapshotError) {
         let record = try wrapped { () throws(ObjectError) in
             try SnapshotStore.treeRecord(id, reader, transaction)
         }
-        objects.formUnion([id, record.trunk])
-        objects.formUnion(record.layers.values)
-        objects.formUnion(record.files.values)
-        if let layout = record.layout { objects.insert(layout) }
-        let tree = try SnapshotStore.tree(id, reader, transaction)
-        objects.formUnion(tree.trunk.tensors.values.map(\.id))
-        var roots: [ObjectID] = []
-        for layer in tree.layers.values {
+        try mark(id, reader, transaction)
+        for file in record.files.values { try mark(file, reader, transaction) }
+        if let layout = record.layout { try mark(layout, reader, transaction) }
+        if parts.insert(record.trunk).inserted {
+            try mark(record.trunk, reader, transaction)
+            let trunk = try wrapped { () throws(ObjectError) in
+                try Trunk(decoding: try reader.data(record.trunk, transaction).bytes)
+            }
+            for tensor in trunk.tensors.values { try mark(tensor.id, reader, transaction) }
+        }
+        for id in record.layers.values where parts.insert(id).inserted {
+            try mark(id, reader, transaction)
+            let layer = try wrapped { () throws(ObjectError) in
+                try Layer(decoding: try reader.data(id, transaction).bytes)
+            }
             for cohort in layer.cohorts.values {
-                objects.formUnion(cohort.router.values.map(\.id))
-                if arrays.insert(cohort.experts).inserted { roots.append(cohort.experts) }
+                for tensor in cohort.router.values { try mark(tensor.id, reader, transaction) }
+                try addArray(cohort.experts, transaction)
             }
         }
-        return roots
+    }
+
+    private mutating func mark(
+        _ id: ObjectID, _ reader: ObjectReader,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(SnapshotError) {
+        do throws(ObjectError) {
+            marks.insert(try reader.object(id, transaction).location)
+        } catch {
+            throw SnapshotError(error)
+        }
     }
 
     private mutating func addArray(
         _ root: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(SnapshotError) {
-        let view = try ArrayView(root, transaction)
-        for record in view.chain { records.insert(record.root) }
-        // When the array that this one changes is live too, its experts are marked with it.
-        if let first = view.chain.first, !first.isFull, arrays.contains(first.base) {
-            for index in 0..<first.changeCount { objects.insert(first.changedEntry(index).id) }
-        } else {
-            for entry in view.entries() { objects.insert(entry.id) }
+        guard !records.contains(root) else { return }
+        for record in try ArrayView(root, transaction).chain {
+            // Its bases came with it.
+            guard records.insert(record.root).inserted else { return }
+            if record.isFull {
+                for ordinal in 0..<record.count { mark(record.entry(ordinal)) }
+            } else {
+                for index in 0..<record.changeCount { mark(record.changedEntry(index)) }
+            }
         }
+    }
+
+    private mutating func mark(_ entry: ArrayEntry) {
+        if !entry.isAbsent { marks.insert(entry.location) }
     }
 }

@@ -51,11 +51,15 @@ extension SnapshotStore {
             throw SnapshotError(error)
         }
         let freeBefore = try sizes().free
-        try moveSparse(threshold)
+        let moved = try moveSparse(threshold)
         // Whoever opens a snapshot waits for this one transaction; see `leasing`.
         let gate = try Self.lock(directory, "opening.lock", .exclusive, wait: true)
         let leases = try Set(leasedCommits(removingStale: true))
         var report = try environment.write("gc") { (transaction) throws(SnapshotError) in
+            // Whoever has an array mapped keeps it, and the packs that it names.
+            let mapped = try Sweep.leased(leases, transaction)
+            try ArrayRecord.move(moved, keeping: mapped.records, transaction)
+            environment.step("gc: places rewritten")
             // Marked anew inside the transaction: a branch made meanwhile keeps its objects.
             let sweep = try Sweep(leases, threshold, transaction)
             try sweep.remove(transaction)
@@ -69,29 +73,36 @@ extension SnapshotStore {
         return report
     }
 
-    /// Copies the live objects of sparse packs to new packs; the index then names the copies, and
-    /// the old packs are dead.
-    private func moveSparse(_ threshold: Int64) throws(SnapshotError) {
+    /// Copies the live objects of sparse packs to new packs, and returns the new places by the old
+    /// ones.
+    ///
+    /// The index then names the copies. The arrays name the old places until the removing
+    /// transaction rewrites them; if it never comes, the copies are dead.
+    private func moveSparse(_ threshold: Int64) throws(SnapshotError) -> [Location: Location] {
         let leases = try Set(leasedCommits(removingStale: false))
-        let sparse = try environment.read { (transaction) throws(SnapshotError) in
-            try Sweep(leases, threshold, transaction).sparse
+        let (sparse, marks) = try environment.read { (transaction) throws(SnapshotError) in
+            let sweep = try Sweep(leases, threshold, transaction)
+            return (sweep.sparse, sweep.live.marks)
         }
+        var moved: [Location: Location] = [:]
         for group in stride(from: 0, to: sparse.count, by: 32) {
             try environment.write("gc move") { (transaction) throws(SnapshotError) in
                 try wrapped { () throws(ObjectError) in
                     var objects: [StoredObject] = []
-                    for (number, live) in sparse[group..<min(group + 32, sparse.count)] {
+                    for number in sparse[group..<min(group + 32, sparse.count)] {
                         guard
                             let pack = try ObjectReader.packIfPresent(number, transaction)
                         else { continue }
-                        for index in 0..<pack.count where live.contains(pack.id(index)) {
+                        for index in 0..<pack.count where marks.contains(pack.location(index)) {
                             objects.append(pack.stored(index))
                         }
                     }
-                    try ObjectStaging.move(objects, transaction)
+                    let places = try ObjectStaging.move(objects, transaction)
+                    for (object, place) in zip(objects, places) { moved[object.location] = place }
                 }
             }
         }
+        return moved
     }
 
     /// Sizes of the store's file.

@@ -103,7 +103,15 @@ extension SnapshotStore {
     /// The ids of a cohort's experts, in ordinal order.
     package func experts(of cohort: Cohort) throws(SnapshotError) -> [ObjectID] {
         try environment.read { (transaction) throws(SnapshotError) in
-            try ArrayView(cohort.experts, transaction).entries().map(\.id)
+            let array = try ArrayView(cohort.experts, transaction)
+            return try array.ids(0..<array.count, try ObjectReader.of(transaction), transaction)
+        }
+    }
+
+    /// How many experts a stored array has, absent ones included.
+    func count(ofArray root: ObjectID) throws(SnapshotError) -> Int {
+        try environment.read { (transaction) throws(SnapshotError) in
+            try ArrayView(root, transaction).count
         }
     }
 }

@@ -13,21 +13,22 @@ extension SnapshotStore {
     ) throws(SnapshotError) -> VerificationReport {
         try environment.read { (transaction) throws(SnapshotError) in
             var report = VerificationReport()
-            let known = try verifyPacks(fast, progress, &report, transaction)
+            let packs = try verifyPacks(fast, progress, &report, transaction)
+            let known = VerifiedObjects(packs, transaction)
+            verifyIndex(&report, transaction)
             let roots = try verifyReferences(known, &report, transaction)
-            let needed = try verifyGraph(roots, known, &report, transaction)
-            verifyIndex(needed.intersection(known.keys), &report, transaction)
-            try verifyArrays(fast, &report, transaction)
+            let arrays = try verifyGraph(roots, known, &report, transaction)
+            try verifyArrays(fast, arrays, known, &report, transaction)
             return report
         }
     }
 
-    /// Every object that a pack claims to hold, with its header.
+    /// Every pack that is whole, by number.
     private func verifyPacks(
         _ fast: Bool, _ progress: (Int, Int) -> Void, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> [ObjectID: ObjectHeader] {
-        var known: [ObjectID: ObjectHeader] = [:]
+    ) throws(SnapshotError) -> [UInt32: Pack] {
+        var packs: [UInt32: Pack] = [:]
         var found = report
         let table = environment.table(ObjectStore.packTable)
         let total: Int
@@ -39,21 +40,11 @@ extension SnapshotStore {
         try transaction.scan(table) { (key, record) throws(SnapshotError) in
             found.packs += 1
             do throws(ObjectError) {
-                let number = try PackFormat.packNumber(key)
-                let pack = try Pack(number: number, record: record)
-                for index in 0..<pack.count {
-                    let (id, header) = (pack.id(index), pack.header(index))
-                    known[id] = header
-                    found.objects += 1
-                    found.bytes += header.payloadCount
-                    guard !fast else { continue }
-                    let actual = header.id(of: pack.payload(index).bytes)
-                    if actual != id {
-                        found.fault(
-                            "object \(id.hex)",
-                            "its data in pack \(number) hash to \(actual.short): damaged on disk")
-                    }
-                }
+                let pack = try Pack(number: try PackFormat.packNumber(key), record: record)
+                packs[pack.number] = pack
+                found.objects += pack.count
+                for index in 0..<pack.count { found.bytes += pack.header(index).payloadCount }
+                if !fast { verifyData(pack, &found) }
             } catch {
                 found.fault("pack \(PackFormat.number(key.prefix(8)))", error.message)
             }
@@ -61,52 +52,84 @@ extension SnapshotStore {
             return true
         }
         report = found
-        return known
+        return packs
     }
 
-    /// The index's own order and places, and that it names what is needed.
-    ///
-    /// - Parameter needed: Objects that references lead to and packs hold.
+    /// Hashes every object of a pack against its name, on all cores.
+    private func verifyData(_ pack: Pack, _ report: inout VerificationReport) {
+        let actual = concurrentMap(pack.count, grain: 32) { index in
+            pack.header(index).id(of: pack.payload(index).bytes)
+        }
+        for index in 0..<pack.count where actual[index] != pack.id(index) {
+            report.fault(
+                "object \(pack.id(index).hex)",
+                "its data in pack \(pack.number) hash to \(actual[index].short): damaged on disk")
+        }
+    }
+
+    /// The index's own order and places.
     private func verifyIndex(
-        _ needed: Set<ObjectID>, _ report: inout VerificationReport,
-        _ transaction: borrowing ReadTransaction
+        _ report: inout VerificationReport, _ transaction: borrowing ReadTransaction
     ) {
         do throws(ObjectError) {
             let reader = try ObjectReader(transaction)
             for problem in try reader.indexProblems(transaction) {
                 report.fault("index", problem)
             }
-            for id in needed.sorted() where try reader.location(of: id, transaction) == nil {
-                report.fault("object \(id.hex)", "it is in a pack but not in the location index")
-            }
         } catch {
             report.fault("index", error.message)
         }
     }
+}
 
-    /// Every stored array, reachable or not: its chain, and (unless `fast`) its root.
-    private func verifyArrays(
-        _ fast: Bool, _ report: inout VerificationReport,
-        _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) {
-        var roots: Set<ObjectID> = []
-        try transaction.scan(environment.table(ArrayRecord.table)) {
-            (key, _) throws(SnapshotError) in
-            if key.count == ObjectID.byteCount + 4 { roots.insert(ObjectID(key.raw)) }
-            return true
-        }
-        for root in roots.sorted() {
-            report.arrays += 1
-            do throws(SnapshotError) {
-                let view = try ArrayView(root, transaction)
-                guard !fast else { continue }
-                let actual = ExpertArray.root(of: view.entries().map(\.id))
-                if actual != root {
-                    report.fault("array \(root.hex)", "its ids hash to \(actual.short)")
-                }
-            } catch {
-                report.fault("array \(root.hex)", error.message)
+/// What a verification knows of the objects: the packs that are whole, and the index.
+struct VerifiedObjects {
+    enum Found {
+        case object(ObjectHeader)
+        /// A pack holds it, but the index does not name it.
+        case unindexed(ObjectHeader)
+        case missing
+
+        var header: ObjectHeader? {
+            switch self {
+            case .object(let header), .unindexed(let header): header
+            case .missing: nil
             }
         }
+    }
+
+    let packs: [UInt32: Pack]
+    /// Nil when the index cannot be read; the check of the index says why.
+    private let reader: ObjectReader?
+
+    init(_ packs: [UInt32: Pack], _ transaction: borrowing ReadTransaction) {
+        self.packs = packs
+        reader = try? ObjectReader.of(transaction)
+    }
+
+    /// - Complexity: A look-up in the index; a look at every object when that fails.
+    func find(_ id: ObjectID, _ transaction: borrowing ReadTransaction) -> Found {
+        if let location = try? reader?.location(of: id, transaction),
+            let object = packs[location.pack]?.object(id, unit: location.unit)
+        {
+            return .object(object.header)
+        }
+        for pack in packs.values {
+            for index in 0..<pack.count where pack.id(index) == id {
+                return .unindexed(pack.header(index))
+            }
+        }
+        return .missing
+    }
+
+    /// The kind of an object, or nil when it is missing.
+    func kind(_ id: ObjectID, _ transaction: borrowing ReadTransaction) -> ObjectKind? {
+        find(id, transaction).header?.kind
+    }
+
+    /// Whether the index names an object that some pack holds.
+    func isIndexed(_ id: ObjectID, _ transaction: borrowing ReadTransaction) -> Bool {
+        guard let reader else { return false }
+        return (try? reader.location(of: id, transaction)) != .some(nil)
     }
 }

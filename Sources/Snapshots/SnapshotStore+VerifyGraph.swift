@@ -6,19 +6,13 @@ internal import Objects
 extension SnapshotStore {
     /// The commits that references name; each damaged reference is a fault of its own.
     func verifyReferences(
-        _ known: [ObjectID: ObjectHeader], _ report: inout VerificationReport,
+        _ known: VerifiedObjects, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
     ) throws(SnapshotError) -> [ObjectID] {
-        var roots: [ObjectID] = []
+        var named: [(name: String, id: ObjectID)] = []
+        var logged: [ObjectID] = []
         var found = report
         var head: Head?
-        func check(_ name: String, _ id: ObjectID) {
-            if known[id]?.kind == .commit {
-                roots.append(id)
-            } else {
-                found.fault(name, "it names \(id.short), which is not a commit of this store")
-            }
-        }
         try transaction.scan(environment.table(Self.referenceTable)) {
             (key, value) throws(SnapshotError) in
             found.references += 1
@@ -28,125 +22,135 @@ extension SnapshotStore {
                 head = Head(value.copy())
             } else if let kind, value.count == ObjectID.byteCount {
                 let short = name.dropFirst(kind.rawValue.count)
-                check("\(kind.word) \(short)", ObjectID(value.bytes))
+                named.append(("\(kind.word) \(short)", ObjectID(value.bytes)))
             } else {
                 found.fault("reference \(name)", "it has \(value.count) bytes, which name nothing")
             }
             return true
         }
         switch head {
-        case .detached(let id): check("HEAD", id)
+        case .detached(let id): named.append(("HEAD", id))
         case .branch: break
         case nil: found.fault("HEAD", "it is missing or damaged; run `cambium switch BRANCH`")
         }
         try transaction.scan(environment.table(Self.reflogTable)) {
             (key, value) throws(SnapshotError) in
             do throws(SnapshotError) {
-                // What an old entry names may have been collected.
                 let entry = try Self.decode(key, value.copy())
-                if let id = entry.new, known[id]?.kind == .commit { roots.append(id) }
+                if let id = entry.new { logged.append(id) }
             } catch {
                 found.fault("reflog", error.message)
             }
             return true
         }
         report = found
+        var roots: [ObjectID] = []
+        for (name, id) in named {
+            if known.kind(id, transaction) == .commit {
+                roots.append(id)
+            } else {
+                report.fault(name, "it names \(id.short), which is not a commit of this store")
+            }
+        }
+        // What an old entry of the reflog names may have been collected.
+        for id in logged where known.isIndexed(id, transaction) {
+            if known.kind(id, transaction) == .commit { roots.append(id) }
+        }
         return roots
     }
 
-    /// Follows every commit to all that it names, and returns what that is.
+    /// Follows every commit to all that it names, and returns the cohorts by their arrays.
     func verifyGraph(
-        _ roots: [ObjectID], _ known: [ObjectID: ObjectHeader],
-        _ report: inout VerificationReport, _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> Set<ObjectID> {
+        _ roots: [ObjectID], _ known: VerifiedObjects, _ report: inout VerificationReport,
+        _ transaction: borrowing ReadTransaction
+    ) throws(SnapshotError) -> [ObjectID: Cohort] {
         // When it cannot be read, the check of the index says why.
-        guard let reader = try? ObjectReader.of(transaction) else { return [] }
-        var needed: Set<ObjectID> = []
+        guard let reader = try? ObjectReader.of(transaction) else { return [:] }
+        var cohorts: [ObjectID: Cohort] = [:]
         var seen: Set<ObjectID> = []
         var stack = roots
         while let id = stack.popLast() {
             guard seen.insert(id).inserted else { continue }
             report.commits += 1
-            needed.insert(id)
-            let commit: Commit
-            let tree: Tree
-            let record: TreeRecord
             do throws(SnapshotError) {
-                commit = try Self.commit(id, reader, transaction)
+                if case .unindexed = known.find(id, transaction) {
+                    report.fault("commit \(id.hex)", unindexed)
+                    continue
+                }
+                let commit = try Self.commit(id, reader, transaction)
                 for parent in commit.parents {
-                    if known[parent]?.kind == .commit {
+                    if known.kind(parent, transaction) == .commit {
                         stack.append(parent)
                     } else {
                         report.fault("commit \(id.hex)", "its parent \(parent.short) is missing")
                     }
                 }
                 guard seen.insert(commit.tree).inserted else { continue }
-                record = try wrapped { () throws(ObjectError) in
+                let record = try wrapped { () throws(ObjectError) in
                     try Self.treeRecord(commit.tree, reader, transaction)
                 }
-                tree = try Self.tree(commit.tree, reader, transaction)
+                let tree = try Self.tree(commit.tree, reader, transaction)
+                let subject = "tree \(commit.tree.hex)"
+                for (name, file) in sortedByKey(record.files) {
+                    verify(file, .file, "file \(name)", subject, known, &report, transaction)
+                }
+                if let layout = record.layout {
+                    verify(layout, .layout, "its layout", subject, known, &report, transaction)
+                }
+                verifyTensors(tree.trunk.tensors, subject, known, &seen, &report, transaction)
+                for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+                    for (name, cohort) in sortedByKey(layer.cohorts) {
+                        let place = "\(subject) layer \(number)/\(name)"
+                        verifyTensors(cohort.router, place, known, &seen, &report, transaction)
+                        cohorts[cohort.experts] = cohort
+                        verifyCount(cohort, place, &report, transaction)
+                    }
+                }
             } catch {
                 report.fault("commit \(id.hex)", error.message)
-                continue
-            }
-            needed.formUnion([commit.tree, record.trunk])
-            needed.formUnion(record.layers.values)
-            needed.formUnion(record.files.values)
-            if let layout = record.layout { needed.insert(layout) }
-            let subject = "tree \(commit.tree.hex)"
-            for (name, file) in sortedByKey(record.files) where known[file]?.kind != .file {
-                report.fault(subject, "file \(name) (\(file.short)) is missing")
-            }
-            if let layout = record.layout, known[layout]?.kind != .layout {
-                report.fault(subject, "its layout \(layout.short) is missing")
-            }
-            verifyTensors(tree.trunk.tensors, subject, known, &needed, &report)
-            for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-                for (name, cohort) in sortedByKey(layer.cohorts) {
-                    let place = "\(subject) layer \(number)/\(name)"
-                    verifyTensors(cohort.router, place, known, &needed, &report)
-                    verifyExperts(cohort, place, known, &needed, &report, transaction)
-                }
             }
         }
-        return needed
+        return cohorts
+    }
+
+    private var unindexed: String { "it is in a pack but not in the location index" }
+
+    private func verify(
+        _ id: ObjectID, _ kind: ObjectKind, _ name: String, _ subject: String,
+        _ known: VerifiedObjects, _ report: inout VerificationReport,
+        _ transaction: borrowing ReadTransaction
+    ) {
+        switch known.find(id, transaction) {
+        case .object(let header) where header.kind == kind: break
+        case .object(let header): report.fault(subject, "\(name) (\(id.short)) is a \(header.kind)")
+        case .unindexed: report.fault("object \(id.hex)", unindexed)
+        case .missing: report.fault(subject, "\(name) (\(id.short)) is missing")
+        }
     }
 
     private func verifyTensors(
-        _ tensors: [String: StoredTensor], _ subject: String, _ known: [ObjectID: ObjectHeader],
-        _ needed: inout Set<ObjectID>, _ report: inout VerificationReport
+        _ tensors: [String: StoredTensor], _ subject: String, _ known: VerifiedObjects,
+        _ seen: inout Set<ObjectID>, _ report: inout VerificationReport,
+        _ transaction: borrowing ReadTransaction
     ) {
-        for (name, entry) in sortedByKey(tensors) {
-            needed.insert(entry.id)
-            guard let header = known[entry.id] else {
-                report.fault(subject, "tensor \(name) (\(entry.id.short)) is missing")
+        for (name, entry) in sortedByKey(tensors) where seen.insert(entry.id).inserted {
+            let found = known.find(entry.id, transaction)
+            if let header = found.header, header.kind == .tensor, header.parts != [entry.shape] {
+                report.fault(subject, "tensor \(name) is \(header.parts), not \(entry.shape)")
                 continue
             }
-            if header.kind != .tensor || header.parts != [entry.shape] {
-                report.fault(subject, "tensor \(name) is \(header.parts), not \(entry.shape)")
-            }
+            verify(entry.id, .tensor, "tensor \(name)", subject, known, &report, transaction)
         }
     }
 
-    private func verifyExperts(
-        _ cohort: Cohort, _ subject: String, _ known: [ObjectID: ObjectHeader],
-        _ needed: inout Set<ObjectID>, _ report: inout VerificationReport,
+    private func verifyCount(
+        _ cohort: Cohort, _ subject: String, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
     ) {
         do throws(SnapshotError) {
             let view = try ArrayView(cohort.experts, transaction)
             if UInt64(view.count) != cohort.count {
                 report.fault(subject, "\(view.count) experts are stored, not \(cohort.count)")
-            }
-            for (ordinal, entry) in view.entries().enumerated() where entry.id != .zero {
-                needed.insert(entry.id)
-                guard let header = known[entry.id] else {
-                    report.fault(subject, "expert \(ordinal) (\(entry.id.short)) is missing")
-                    continue
-                }
-                if header.kind != cohort.kind || header.parts != cohort.parts {
-                    report.fault(subject, "expert \(ordinal) is \(header.kind) \(header.parts)")
-                }
             }
         } catch {
             report.fault(subject, error.message)

@@ -6,7 +6,7 @@ internal import Objects
 /// The operations live in extensions, one file each.
 package final class SnapshotStore: Sendable {
     /// The format that this version writes (docs/format.md).
-    package static let format: UInt32 = 2
+    package static let format: UInt32 = 3
     static let metaTable = "meta"
     static let referenceTable = "refs"
     static let reflogTable = "reflog"

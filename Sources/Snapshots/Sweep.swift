@@ -4,17 +4,20 @@ internal import Objects
 
 /// One reading of a store for a collection: what is live, and what each pack holds of it.
 struct Sweep {
-    /// Below this share of live bytes a pack is worth moving.
-    private static let sparseShare = 0.5
+    /// Of the dead bytes that share packs with live ones, this share may stay where it is.
+    private static let toleratedShare = 0.05
 
     private(set) var report = CollectionReport()
     /// Packs without live objects and outside every lease.
     private(set) var dead: [UInt32] = []
-    /// Packs to move, with their live objects.
-    private(set) var sparse: [(pack: UInt32, live: Set<ObjectID>)] = []
+    /// Packs to move.
+    private(set) var sparse: [UInt32] = []
+    /// What the branches, tags, reflog entries and leases need.
+    let live: Reachability
+    /// What leases need.
+    let leased: Reachability
     private var expired: [[UInt8]] = []
     private var deadArrays: [ObjectID] = []
-    private let live: Set<ObjectID>
     /// Whether the index names objects that nothing needs.
     private var indexNamesDead = false
 
@@ -35,100 +38,123 @@ struct Sweep {
                 logged.formUnion([entry.old, entry.new].compactMap { $0 })
             }
         }
-        // What a reflog or a lease names may be gone since an earlier collection.
-        var leasedRoots: Set<ObjectID> = []
+        // What a reflog names may be gone since an earlier collection.
         do throws(ObjectError) {
             for id in logged where try reader.location(of: id, transaction) != nil {
                 roots.insert(id)
             }
+        } catch {
+            throw SnapshotError(error)
+        }
+        let leased = try Self.leased(leases, transaction)
+        var live = leased
+        try live.add(roots, transaction)
+        self.expired = expired
+        self.live = live
+        self.leased = leased
+        report.leases = leases.count
+        report.expiredReflogEntries = expired.count
+        try scanPacks(transaction)
+        indexNamesDead = reader.indexCount != report.liveObjects
+        deadArrays = try SnapshotStore.arrayRoots(transaction).filter {
+            !live.records.contains($0)
+        }
+        report.deadArrays = deadArrays.count
+    }
+
+    /// What leases need, of the commits that are still there.
+    static func leased(
+        _ leases: Set<ObjectID>, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(SnapshotError) -> Reachability {
+        let reader = try ObjectReader.of(transaction)
+        var roots: [ObjectID] = []
+        do throws(ObjectError) {
             for id in leases where try reader.location(of: id, transaction) != nil {
-                leasedRoots.insert(id)
+                roots.append(id)
             }
         } catch {
             throw SnapshotError(error)
         }
-        var live = Reachability()
-        try live.add(roots.union(leasedRoots), transaction)
-        var leased = Reachability()
-        try leased.add(leasedRoots, transaction)
-        self.expired = expired
-        self.live = live.objects
-        report.leases = leases.count
-        report.expiredReflogEntries = expired.count
-        try scanPacks(live.objects, leased.objects, reader, transaction)
-        deadArrays = try Self.arrays(transaction).subtracting(live.records).sorted()
-        report.deadArrays = deadArrays.count
+        var result = try Reachability(transaction)
+        try result.add(roots, transaction)
+        return result
     }
 
     private mutating func scanPacks(
-        _ live: Set<ObjectID>, _ leased: Set<ObjectID>, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(SnapshotError) {
         var report = report
-        var namesDead = false
         var dead: [UInt32] = []
-        var sparse: [(pack: UInt32, live: Set<ObjectID>)] = []
+        var mixed: [(pack: UInt32, dead: Int, used: Int)] = []
+        var places = 0
+        let (live, leased) = (live.marks, leased.marks)
         let table = transaction.environment.table(ObjectStore.packTable)
         try transaction.scan(table) { (key, record) throws(SnapshotError) in
             let pack = try wrapped { () throws(ObjectError) in
                 try Pack(number: try PackFormat.packNumber(key), record: record)
             }
-            let number = pack.number
-            var liveHere: Set<ObjectID> = []
-            var liveBytes = 0
-            var isLeased = false
+            var liveHere = 0
+            var deadBytes = 0
+            var last: Location?
             for index in 0..<pack.count {
-                let id = pack.id(index)
                 let size = pack.header(index).payloadCount
-                if leased.contains(id) { isLeased = true }
-                // An older copy of an object that was moved is dead though the object lives.
-                let indexed = try wrapped { () throws(ObjectError) in
-                    try reader.location(of: id, transaction)
-                }
-                // An older copy of an object that was moved is dead though the object lives.
-                let isIndexed = indexed == pack.location(index)
-                if live.contains(id), isIndexed {
-                    liveHere.insert(id)
-                    liveBytes += size
+                let location = pack.location(index)
+                if live.contains(location) {
+                    liveHere += 1
+                    // Objects without data share a place.
+                    if location != last { places += 1 }
+                    last = location
                     report.liveObjects += 1
                     report.liveBytes += size
                 } else {
+                    deadBytes += size
                     report.deadObjects += 1
                     report.deadBytes += size
-                    if isIndexed { namesDead = true }
                 }
             }
-            let isSparse = Double(liveBytes) < Double(pack.used) * Self.sparseShare
-            if liveHere.isEmpty {
-                if isLeased { report.leasedPacks += 1 } else { dead.append(number) }
-            } else if isSparse, liveHere.count < pack.count {
+            let isLeased = leased.isMarked(pack: pack.number)
+            if liveHere == 0 {
+                if isLeased { report.leasedPacks += 1 } else { dead.append(pack.number) }
+            } else if liveHere < pack.count {
                 if isLeased {
                     report.leasedPacks += 1
                 } else {
-                    sparse.append((number, liveHere))
+                    mixed.append((pack.number, deadBytes, pack.used))
                 }
             }
             return true
         }
+        guard places == live.count, live.impossible == 0 else {
+            throw SnapshotError(
+                .corrupt,
+                "\(live.count + live.impossible - places) objects that snapshots need are not where they should be; "
+                    + "nothing was removed. Run `cambium verify`")
+        }
+        self.dead = dead
+        sparse = Self.worthMoving(mixed)
         report.deadPacks = dead.count
         report.sparsePacks = sparse.count
         self.report = report
-        self.dead = dead
-        self.sparse = sparse
-        indexNamesDead = namesDead
     }
 
-    /// The roots of all stored array records.
-    private static func arrays(
-        _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> Set<ObjectID> {
-        var roots: Set<ObjectID> = []
-        let table = transaction.environment.table(ArrayRecord.table)
-        try transaction.scan(table) { (key, _) throws(SnapshotError) in
-            if key.count == ObjectID.byteCount + 4 { roots.insert(ObjectID(key.raw)) }
-            return true
+    /// The packs with the largest dead shares, until what stays dead in the others is tolerable.
+    ///
+    /// A pack that is hardly dead is left alone: moving it would write twenty bytes for each that
+    /// comes free.
+    private static func worthMoving(
+        _ packs: [(pack: UInt32, dead: Int, used: Int)]
+    ) -> [UInt32] {
+        let total = packs.reduce(0) { $0 + $1.dead }
+        var left = total
+        var chosen: [UInt32] = []
+        for pack in packs.sorted(by: { $0.dead * $1.used > $1.dead * $0.used }) {
+            guard Double(left) > toleratedShare * Double(total),
+                Double(pack.dead) > toleratedShare * Double(pack.used)
+            else { break }
+            left -= pack.dead
+            chosen.append(pack.pack)
         }
-        return roots
+        return chosen.sorted()
     }
 
     /// Removes dead packs, array records and expired reflog entries; the index first.
@@ -137,11 +163,8 @@ struct Sweep {
     /// whole, so that no one can build on a commit of which a part is gone.
     func remove(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
         let environment = transaction.environment
-        if !dead.isEmpty || indexNamesDead {
-            let gone = Set(dead)
-            try wrapped { () throws(ObjectError) in
-                try ObjectStaging.rebuildIndex(without: gone, keeping: live, transaction)
-            }
+        if indexNamesDead {
+            try rebuildIndex(transaction)
             environment.step("gc: index rebuilt")
         }
         do throws(KeyValueError) {
@@ -157,5 +180,25 @@ struct Sweep {
         }
         for root in deadArrays { try ArrayRecord.delete(root, transaction) }
         environment.step("gc: arrays and reflog removed")
+    }
+
+    private func rebuildIndex(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
+        var named: [(id: ObjectID, location: Location)] = []
+        named.reserveCapacity(report.liveObjects)
+        let marks = live.marks
+        let table = transaction.environment.table(ObjectStore.packTable)
+        try transaction.scan(table) { (key, record) throws(SnapshotError) in
+            try wrapped { () throws(ObjectError) in
+                let pack = try Pack(
+                    number: try PackFormat.packNumber(key), record: record, checksum: false)
+                for index in 0..<pack.count where marks.contains(pack.location(index)) {
+                    named.append((pack.id(index), pack.location(index)))
+                }
+            }
+            return true
+        }
+        try wrapped { () throws(ObjectError) in
+            try ObjectStaging.replaceIndex(with: named, transaction)
+        }
     }
 }

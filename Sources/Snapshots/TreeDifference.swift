@@ -79,6 +79,7 @@ extension SnapshotStore {
         var result = TreeDifference.CohortDifference(layer: layer, cohort: name)
         if old?.experts != new?.experts {
             try environment.read { (transaction) throws(SnapshotError) in
+                let reader = try ObjectReader.of(transaction)
                 let left = try old.map { (cohort) throws(SnapshotError) in
                     try ArrayView(cohort.experts, transaction)
                 }
@@ -90,12 +91,10 @@ extension SnapshotStore {
                     result.removed = left?.presentOrdinals ?? []
                     return
                 }
-                for ordinal in left.differences(from: right) {
-                    let before = ordinal < left.count ? left.entry(ordinal).id : .zero
-                    let after = ordinal < right.count ? right.entry(ordinal).id : .zero
-                    if before == .zero {
+                for ordinal in try left.differences(from: right, reader, transaction) {
+                    if ordinal >= left.count || left.entry(ordinal).isAbsent {
                         result.added.append(ordinal)
-                    } else if after == .zero {
+                    } else if ordinal >= right.count || right.entry(ordinal).isAbsent {
                         result.removed.append(ordinal)
                     } else {
                         result.changed.append(ordinal)
@@ -130,7 +129,7 @@ extension SnapshotStore {
 extension ArrayView {
     /// Ordinals of the experts that are not absent.
     package var presentOrdinals: [Int] {
-        entries().enumerated().filter { $0.element.id != .zero }.map(\.offset)
+        entries().enumerated().filter { !$0.element.isAbsent }.map(\.offset)
     }
 }
 

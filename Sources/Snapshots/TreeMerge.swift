@@ -91,9 +91,9 @@ struct TreeMerge: ~Copyable {
             return choice.flatMap { values[$0.side] }
         }
         var merged = shape
-        let ids = try settleExperts(layer, name, shape, before, values.compactMap { $0 })
-        merged.count = UInt64(ids.count)
-        merged.experts = draft.putExperts(ids)
+        let experts = try settleExperts(layer, name, shape, before, values.compactMap { $0 })
+        merged.count = UInt64(experts.count)
+        merged.experts = experts.root
         merged.router = [:]
         let tensors = (values + before).reduce(Set<String>()) {
             $0.union($1.map { Array($0.router.keys) } ?? [])
@@ -108,19 +108,18 @@ struct TreeMerge: ~Copyable {
 
     private mutating func settleExperts(
         _ layer: UInt32, _ name: String, _ shape: Cohort, _ before: [Cohort?], _ values: [Cohort]
-    ) throws(SnapshotError) -> [ObjectID] {
+    ) throws(SnapshotError) -> (root: ObjectID, count: Int) {
         let changes = try store.environment.read { (transaction) throws(SnapshotError) in
             try ExpertChanges(before, values, transaction)
         }
-        var result = changes.common
+        var result: [Int: ObjectID] = [:]
         for change in changes.changes {
             let entity = MergeEntity.expert(layer: layer, cohort: name, ordinal: change.ordinal)
             result[change.ordinal] =
                 try settleObject(
                     entity, change.bases, change.sides, shape.kind, parts: shape.parts) ?? .zero
         }
-        while result.last == .zero { result.removeLast() }
-        return result
+        return try draft.putExperts(changing: changes.reference, result)
     }
 
     // MARK: - Router tensors, row by row

@@ -43,7 +43,7 @@ struct MigrationTests {
         }
     }
 
-    @Test("a migrated store holds all that it held, and goes on", arguments: [1])
+    @Test("a migrated store holds all that it held, and goes on", arguments: [1, 2])
     func migrates(format: Int) throws {
         try withScratchDirectory { directory in
             let path = directory + "/store"

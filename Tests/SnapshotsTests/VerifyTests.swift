@@ -128,14 +128,24 @@ let damages: [Damage] = [
     Damage("a missing array", finds: "is missing") {
         try $0.change("arrays", try $0.root().bytes) { _ in nil }
     },
-    Damage("an array with another id", finds: "hash to", structural: false) {
-        let planting = $0
-        let root = try planting.root()
-        // The newest array is a change set: 64 bytes of header, one ordinal, one entry.
-        try planting.flip("arrays", root.bytes, at: 64 + 8 + 3)
+    // The newest array is a change set: 64 bytes of header, one ordinal, one entry, nodes.
+    Damage("an array with another ordinal", finds: "hash to", structural: false) {
+        try $0.flip("arrays", try $0.root().bytes, at: 64)
+    },
+    Damage("an array with another place", finds: "is not at unit") {
+        try $0.flip("arrays", try $0.root().bytes, at: 64 + 4 + 4)
+    },
+    Damage("an array with another pack", finds: "is not at unit") {
+        try $0.flip("arrays", try $0.root().bytes, at: 64 + 4 + 3)
+    },
+    Damage("an array with another expert at its place", finds: "is not at unit") {
+        try $0.flip("arrays", try $0.root().bytes, at: 64 + 4 + 8)
+    },
+    Damage("an array with another node", finds: "of height 3 is wrong", structural: false) {
+        try $0.flip("arrays", try $0.root().bytes, at: -1)
     },
     Damage("an array whose change is out of bounds", finds: "out of order") {
-        try $0.flip("arrays", try $0.root().bytes, at: 64 + 7)
+        try $0.flip("arrays", try $0.root().bytes, at: 64 + 3)
     },
     Damage("an array of another length", finds: "experts are stored") {
         try $0.change("arrays", try $0.root().bytes) { bytes in
@@ -151,8 +161,8 @@ let damages: [Damage] = [
         try $0.flip("arrays", try $0.root().bytes, at: 0)
     },
     Damage("an array without one chunk", finds: "chunk 1") {
-        // A chunk is longer than any header or small change set here.
-        try $0.change("arrays", minimum: 4_000) { _ in nil }
+        // A chunk of entries is longer than any header or small change set here.
+        try $0.change("arrays", minimum: 3_000) { _ in nil }
     },
 ]
 
@@ -200,7 +210,7 @@ struct VerifyTests {
             let names = [
                 "a byte of an object", "a byte of a large tensor", "an index entry's place",
                 "a branch that names nothing", "a reference of no kind", "a missing HEAD",
-                "a damaged reflog entry", "an array with another id",
+                "a damaged reflog entry", "an array with another place",
             ]
             let chosen = damages.filter { names.contains($0.testDescription) }
             for damage in chosen { try damage.plant(planting) }

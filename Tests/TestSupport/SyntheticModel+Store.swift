@@ -94,7 +94,7 @@ extension SnapshotStore {
                 if let experts = snapshot.experts(layer: layer, cohort: name) {
                     for ordinal in 0..<experts.count {
                         pool.experts.append(
-                            experts.id(ordinal) == .zero
+                            experts.isAbsent(ordinal)
                                 ? nil : try experts.expert(ordinal).payload.copy())
                     }
                 }

@@ -1,0 +1,91 @@
+internal import Elements
+internal import KeyValue
+internal import Objects
+internal import Snapshots
+
+/// Format 3: directories of packs without units, and expert arrays of places with their nodes.
+///
+/// The data of the objects stay where they are in each pack; an object's unit follows from the
+/// sizes before it, so the directory holds its id alone. Arrays hold where each expert lies and the
+/// end of its id, and the upper nodes of the hash tree, so that a commit hashes what changed.
+struct Migration2To3: Migration {
+    let from: UInt32 = 2
+
+    func run(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
+        try rewritePacks(transaction)
+        transaction.environment.step("migrate: packs rewritten")
+        let arrays = try ArrayVersion1.all(transaction)
+        do throws(KeyValueError) {
+            try transaction.clear(transaction.environment.table("arrays"))
+        } catch {
+            throw SnapshotError(error)
+        }
+        var done: Set<ObjectID> = []
+        for root in arrays.keys.sorted() { try write(root, arrays, &done, transaction) }
+        transaction.environment.step("migrate: arrays rewritten")
+    }
+
+    private func rewritePacks(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
+        do throws(ObjectError) {
+            var numbers: [UInt32] = []
+            let table = transaction.environment.table(ObjectStore.packTable)
+            try transaction.scan(table) { (key, _) throws(ObjectError) in
+                numbers.append(try PackFormat.packNumber(key))
+                return true
+            }
+            for number in numbers {
+                let pack = try PackVersion1.read(number, transaction)
+                try ObjectStaging.replacePack(
+                    number, with: pack.objects.map { ($0.id, $0.header, $0.payload) },
+                    at: pack.objects.map(\.unit), transaction)
+            }
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// Writes an array after the one that it is based on.
+    private func write(
+        _ root: ObjectID, _ arrays: [ObjectID: ArrayVersion1], _ done: inout Set<ObjectID>,
+        _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) {
+        guard done.insert(root).inserted else { return }
+        guard let array = arrays[root] else {
+            throw SnapshotError(.corrupt, "expert array \(root.short) is missing; restore a backup")
+        }
+        if array.base != .zero { try write(array.base, arrays, &done, transaction) }
+        try SnapshotStore.storeArray(
+            root, base: array.base == .zero ? nil : array.base, count: array.count, array.ids,
+            transaction)
+    }
+}
+
+extension PackVersion1 {
+    static func read(
+        _ number: UInt32, _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) -> PackVersion1 {
+        let record: MappedBytes?
+        do throws(KeyValueError) {
+            let table = transaction.environment.table(ObjectStore.packTable)
+            record = try transaction.mapped(table, PackFormat.key(UInt64(number)))
+        } catch {
+            throw ObjectError(error)
+        }
+        guard let record else {
+            throw ObjectError(.corrupt, "pack \(number) is missing; restore a backup")
+        }
+        return try PackVersion1(number: number, record: record)
+    }
+
+    /// Every pack of a store.
+    static func all(
+        _ transaction: borrowing WriteTransaction,
+        _ body: (PackVersion1) throws(ObjectError) -> Void
+    ) throws(ObjectError) {
+        let table = transaction.environment.table(ObjectStore.packTable)
+        try transaction.scan(table) { (key, record) throws(ObjectError) in
+            try body(PackVersion1(number: try PackFormat.packNumber(key), record: record))
+            return true
+        }
+    }
+}
