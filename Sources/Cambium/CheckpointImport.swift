@@ -160,13 +160,7 @@ struct CheckpointImport {
     }
 
     private mutating func countNonFinite(_ bytes: RawSpan, _ parts: [TensorShape]) {
-        var start = 0
-        for part in parts {
-            let length = part.byteCount ?? 0
-            let range = bytes.extracting(start..<(start + length))
-            if let count = NonFiniteCount(range, type: part.type) { nonFinite = nonFinite + count }
-            start += length
-        }
+        nonFinite = nonFinite + NonFiniteCount(bytes, parts)
     }
 }
 

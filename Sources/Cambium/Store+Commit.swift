@@ -75,66 +75,29 @@ extension Store {
     /// - Throws: `branch-moved` when another writer was faster or `expectedParent` does not hold;
     ///   the codes of a bad checkpoint, such as `truncated` or `bad-header`. Then the store's
     ///   branches are as they were.
+    @discardableResult
     public func commit(
         checkpoint path: String, _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> CommitResult {
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
-        let branch = try branchName(options.branch, references)
-        let parent =
-            references.branches[branch] ?? (options.branch == nil ? nil : references.headCommit)
-        if let expected = options.expectedParent {
-            let id = try id(expected)
-            guard id == parent else {
-                guard references.branches[branch] != nil else {
-                    throw StoreError(
-                        .branchMoved,
-                        "branch '\(branch)' does not exist and would start at HEAD "
-                            + "(\(parent?.short ?? "no commit")), not at the expected "
-                            + "\(id.short); make it first: cambium branch \(branch) \(expected)")
-                }
-                throw StoreError(
-                    .branchMoved,
-                    "branch '\(branch)' is at \(parent?.short ?? "no commit"), not at the expected "
-                        + "\(id.short); nothing was changed")
-            }
-        }
-        let before = try parent.map { (id) throws(StoreError) in
-            try carrying { () throws(SnapshotError) in
-                try snapshots.tree(try snapshots.commit(id).tree)
-            }
-        }
-        let source = try CheckpointSource(path, before, self)
+        let target = try CommitTarget(options, self)
+        let source = try CheckpointSource(path, target.before, self)
         var draft = try carrying { () throws(SnapshotError) in
             try CommitDraft(
                 snapshots, tree: Tree(architecture: source.layout.architecture))
         }
-        var importer = CheckpointImport(source, before)
+        var importer = CheckpointImport(source, target.before)
         try importer.run(&draft, progress)
-        let note = CommitNote(
-            time: options.signature.time, author: options.signature.author,
-            message: options.message, metadata: options.metadata, metrics: options.metrics)
-        let isNewBranch = references.branches[branch] == nil && parent != nil
-        let outcome: CommitOutcome
-        do throws(SnapshotError) {
-            outcome = try draft.commit(
-                to: branch, parents: parent.map { [$0] } ?? [], startingBranch: isNewBranch,
-                note: note)
-        } catch {
-            throw StoreError(error)
-        }
+        let outcome = try target.commit(draft, options)
         return CommitResult(
-            id: outcome.id.hex, tree: outcome.tree.hex, branch: branch,
-            parents: outcome.parents.map(\.hex), unchanged: outcome.unchanged,
-            architecture: source.layout.architecture,
-            layers: Set(source.layout.pools.map(\.layer)).count,
-            experts: source.layout.pools.reduce(0) { $0 + $1.expertCount },
-            newExperts: importer.newExperts,
-            startedBranch: references.branches[branch] == nil && !outcome.unchanged,
-            newObjects: outcome.newObjects, newBytes: outcome.newBytes,
-            reusedObjects: outcome.reusedObjects, reusedBytes: outcome.reusedBytes,
-            nanCount: importer.nonFinite.nan, infiniteCount: importer.nonFinite.infinite,
-            notes: source.notes)
+            outcome, target,
+            CommitContents(
+                architecture: source.layout.architecture,
+                layers: Set(source.layout.pools.map(\.layer)).count,
+                experts: source.layout.pools.reduce(0) { $0 + $1.expertCount },
+                newExperts: importer.newExperts,
+                nonFinite: (importer.nonFinite.nan, importer.nonFinite.infinite),
+                notes: source.notes))
     }
 
     /// The named branch, or the one that HEAD is on.

@@ -35,6 +35,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let notAStore = Code(rawValue: "not-a-store")
         /// The call's own words cannot be used together or do not mean anything.
         public static let usage = Code(rawValue: "usage")
+        /// Bytes, rows or a tensor that do not fit the model they are put into.
+        public static let badShape = Code(rawValue: "bad-shape")
         /// The model cannot do what was asked, for example run.
         public static let unsupported = Code(rawValue: "unsupported")
         /// A failure of the operating system.

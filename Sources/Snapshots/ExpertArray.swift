@@ -8,8 +8,10 @@ package import Objects
 /// made (docs/format.md, "Expert arrays").
 package enum ExpertArray {
     static let fanOut = 16
-    /// Nodes of this height and above are stored with an array, so that changing k of N experts
-    /// hashes 256 ids for each change and not all N. Those below are cheap to recompute.
+    /// Nodes of this height and above are stored with an array.
+    ///
+    /// So changing k of N experts hashes 256 ids for each change and not all N; the nodes below are
+    /// cheap to recompute.
     static let storedHeight = 2
     /// Ids below one stored node of the lowest height.
     static let blockCount = 256

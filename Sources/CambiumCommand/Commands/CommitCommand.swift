@@ -10,15 +10,26 @@ struct CommitCommand: StoreCommand {
             DeepSeek-V3 and gpt-oss, with separate or fused experts. Anything else is stored tensor \
             by tensor. Only what the store does not have is stored.
 
+            With --patch the file holds only what changed of the branch's model, so that a round \
+            does not cost reading all of it: tensors by their names in the checkpoint; a tensor T \
+            beside an integer tensor T.rows [k] is [k, …] and replaces these rows of T. Row e of \
+            stacked experts belongs to expert e.
+
             cambium commit base -m "base"
             cambium commit round1/model.safetensors -m "round 1" --metric wikitext.bpb=2.31
             cambium commit round2 -m "round 2" --branch swahili --expect-parent "$parent"
+            cambium commit --patch round3.safetensors -m "round 3: 1,000 experts"
             """)
 
     @Argument(
         help: "A safetensors file, or a folder with one or with shards and their index.",
         completion: .file())
-    var checkpoint: String
+    var checkpoint: String?
+
+    @Option(
+        help: ArgumentHelp("Commit only what this safetensors file changes.", valueName: "file"),
+        completion: .file(extensions: ["safetensors"]))
+    var patch: String?
 
     @Option(name: .shortAndLong, parsing: .unconditional, help: "What the round was.")
     var message: String
@@ -39,6 +50,12 @@ struct CommitCommand: StoreCommand {
 
     @OptionGroup var global: GlobalOptions
 
+    func validate() throws {
+        guard (checkpoint == nil) != (patch == nil) else {
+            throw ValidationError("name a checkpoint, or a patch with --patch: one of the two")
+        }
+    }
+
     func run(_ console: Console) throws {
         var options = CommitOptions(message: message, branch: branch)
         options.expectedParent = expectParent
@@ -46,7 +63,12 @@ struct CommitCommand: StoreCommand {
         options.metadata = try dictionary(meta.map { ($0.key, $0.value) }, "--meta")
         let store = try openStore()
         let result = try console.withProgress("commit") { progress in
-            try store.commit(checkpoint: checkpoint, options, progress: progress.report)
+            if let patch {
+                try store.commit(patchFile: patch, options, progress: progress.report)
+            } else {
+                try store.commit(
+                    checkpoint: checkpoint ?? "", options, progress: progress.report)
+            }
         }
         if result.nanCount + result.infiniteCount > 0 {
             console.warn(

@@ -1,0 +1,90 @@
+internal import Objects
+internal import Snapshots
+
+/// Where a commit goes: its branch, the parent that it gets, and the parent's model.
+struct CommitTarget {
+    let branch: String
+    let parent: ObjectID?
+    /// The branch does not exist yet and starts at the parent.
+    let isNewBranch: Bool
+    /// The parent's tree.
+    let before: Tree?
+
+    /// - Throws: `branch-moved` when the branch is not at the commit that the options expect.
+    init(_ options: CommitOptions, _ store: Store) throws(StoreError) {
+        let references = try carrying { () throws(SnapshotError) in
+            try store.snapshots.references()
+        }
+        let branch = try store.branchName(options.branch, references)
+        let head = references.branches[branch]
+        let parent = head ?? (options.branch == nil ? nil : references.headCommit)
+        if let expected = options.expectedParent {
+            let id = try store.id(expected)
+            guard id == parent else {
+                throw Self.moved(branch, exists: head != nil, parent, expected, id)
+            }
+        }
+        self.branch = branch
+        self.parent = parent
+        isNewBranch = head == nil && parent != nil
+        before = try parent.map { (id) throws(StoreError) in
+            try carrying { () throws(SnapshotError) in
+                try store.snapshots.tree(try store.snapshots.commit(id).tree)
+            }
+        }
+    }
+
+    private static func moved(
+        _ branch: String, exists: Bool, _ parent: ObjectID?, _ expected: String, _ id: ObjectID
+    ) -> StoreError {
+        let place = parent?.short ?? "no commit"
+        return StoreError(
+            .branchMoved,
+            exists
+                ? "branch '\(branch)' is at \(place), not at the expected \(id.short); nothing was "
+                    + "changed"
+                : "branch '\(branch)' does not exist and would start at HEAD (\(place)), not at the "
+                    + "expected \(id.short); make it first: cambium branch \(branch) \(expected)")
+    }
+
+    /// Commits a draft here.
+    func commit(
+        _ draft: consuming CommitDraft, _ options: CommitOptions
+    ) throws(StoreError) -> CommitOutcome {
+        let note = CommitNote(
+            time: options.signature.time, author: options.signature.author,
+            message: options.message, metadata: options.metadata, metrics: options.metrics)
+        do throws(SnapshotError) {
+            return try draft.commit(
+                to: branch, parents: parent.map { [$0] } ?? [], startingBranch: isNewBranch,
+                note: note)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+}
+
+/// What a commit's model holds, besides what the storage counted.
+struct CommitContents {
+    let architecture: String
+    let layers: Int
+    let experts: Int
+    let newExperts: Int
+    let nonFinite: (nan: Int, infinite: Int)
+    let notes: [String]
+}
+
+extension CommitResult {
+    init(_ outcome: CommitOutcome, _ target: CommitTarget, _ contents: CommitContents) {
+        self.init(
+            id: outcome.id.hex, tree: outcome.tree.hex, branch: target.branch,
+            parents: outcome.parents.map(\.hex), unchanged: outcome.unchanged,
+            architecture: contents.architecture, layers: contents.layers,
+            experts: contents.experts, newExperts: contents.newExperts,
+            startedBranch: (target.isNewBranch || target.parent == nil) && !outcome.unchanged,
+            newObjects: outcome.newObjects, newBytes: outcome.newBytes,
+            reusedObjects: outcome.reusedObjects, reusedBytes: outcome.reusedBytes,
+            nanCount: contents.nonFinite.nan, infiniteCount: contents.nonFinite.infinite,
+            notes: contents.notes)
+    }
+}

@@ -1,0 +1,177 @@
+internal import Elements
+internal import Objects
+internal import Snapshots
+internal import Tensors
+
+/// Changes of a branch's model, made without its whole checkpoint: experts, and tensors of the trunk
+/// and the routers.
+///
+/// Lives only inside ``Store/commit(_:patch:)``. What is put is hashed and staged at once; nothing
+/// becomes visible before the commit. A put that throws leaves the patch as it was.
+public struct Patch: ~Copyable {
+    private struct Place: Hashable {
+        let layer: UInt32
+        let cohort: String
+    }
+
+    var draft: CommitDraft
+    private let before: Tree
+    /// Ids by ordinal; ``ObjectID/zero`` removes.
+    private var experts: [Place: [Int: ObjectID]] = [:]
+    private var headers: [Place: ObjectHeader] = [:]
+    private(set) var newExperts = 0
+    private(set) var nonFinite = NonFiniteCount(nan: 0, infinite: 0)
+
+    init(_ draft: consuming CommitDraft, _ before: Tree) {
+        self.draft = draft
+        self.before = before
+    }
+
+    /// Replaces an expert, or adds one behind the last.
+    ///
+    /// - Parameters:
+    ///   - ordinal: Its number in the cohort.
+    ///   - layer: The number of its layer.
+    ///   - cohort: The name of its cohort; a checkpoint's own pool is "base".
+    ///   - bytes: Its parts one after the other, little-endian: of a neuron the down row u and then
+    ///     the up row v, of a SwiGLU expert gate, up and down. Copied.
+    /// - Throws: `not-found` without such a cohort, `bad-shape` when the length is not an expert's.
+    public mutating func put(
+        expert ordinal: Int, layer: Int, cohort: String = "base", _ bytes: RawSpan
+    ) throws(StoreError) {
+        let place = Place(layer: UInt32(clamping: layer), cohort: cohort)
+        let (stored, header) = try header(place, ordinal)
+        guard bytes.byteCount == header.payloadCount else {
+            throw StoreError(
+                .badShape,
+                "expert \(layer)/\(cohort)/\(ordinal) was given \(bytes.byteCount) bytes; its parts "
+                    + "\(stored.parts) take \(header.payloadCount)")
+        }
+        let count = draft.newObjects
+        let id = try carrying { () throws(SnapshotError) in try draft.put(header, bytes) }
+        experts[place, default: [:]][ordinal] = id
+        guard draft.newObjects > count else { return }
+        newExperts += 1
+        countNonFinite(bytes, stored.parts)
+    }
+
+    /// Replaces an expert, or adds one behind the last; see ``put(expert:layer:cohort:_:)``.
+    public mutating func put(
+        expert ordinal: Int, layer: Int, cohort: String = "base", _ bytes: [UInt8]
+    ) throws(StoreError) {
+        try put(expert: ordinal, layer: layer, cohort: cohort, bytes.raw)
+    }
+
+    /// Removes an expert; its ordinal stays empty.
+    ///
+    /// - Throws: `not-found` without such a cohort.
+    public mutating func remove(
+        expert ordinal: Int, layer: Int, cohort: String = "base"
+    ) throws(StoreError) {
+        let place = Place(layer: UInt32(clamping: layer), cohort: cohort)
+        _ = try header(place, ordinal)
+        experts[place, default: [:]][ordinal] = .zero
+    }
+
+    /// Replaces a tensor of the trunk or of a router by one of the same dtype and shape.
+    ///
+    /// - Parameters:
+    ///   - name: Its name in the checkpoint.
+    ///   - bytes: Row-major, little-endian. Copied.
+    /// - Throws: `not-found`, `bad-shape` when the length is not the tensor's.
+    public mutating func put(tensor name: String, _ bytes: RawSpan) throws(StoreError) {
+        let entry = try tensor(named: name)
+        guard bytes.byteCount == entry.shape.byteCount else {
+            throw StoreError(
+                .badShape,
+                "tensor \(name) was given \(bytes.byteCount) bytes; its shape is \(entry.shape)")
+        }
+        let count = draft.newObjects
+        let stored = try carrying { () throws(SnapshotError) in
+            try draft.putTensor(entry.shape, bytes)
+        }
+        if draft.newObjects > count { countNonFinite(bytes, [entry.shape]) }
+        if draft.tree.trunk.tensors[name] != nil { draft.tree.trunk.tensors[name] = stored }
+        for (number, layer) in draft.tree.layers {
+            for (cohort, value) in layer.cohorts where value.router[name] != nil {
+                draft.tree.layers[number]?.cohorts[cohort]?.router[name] = stored
+            }
+        }
+    }
+
+    /// Replaces a tensor of the trunk or of a router; see ``put(tensor:_:)``.
+    public mutating func put(tensor name: String, _ bytes: [UInt8]) throws(StoreError) {
+        try put(tensor: name, bytes.raw)
+    }
+
+    /// The tensor of the trunk or a router as the patch has it now.
+    func tensor(named name: String) throws(StoreError) -> StoredTensor {
+        let tree = draft.tree
+        if let entry = tree.trunk.tensors[name] { return entry }
+        for layer in tree.layers.values {
+            for cohort in layer.cohorts.values {
+                if let entry = cohort.router[name] { return entry }
+            }
+        }
+        throw StoreError(
+            .notFound, "the branch's model has no tensor '\(name)' outside its experts")
+    }
+
+    private mutating func header(
+        _ place: Place, _ ordinal: Int
+    ) throws(StoreError) -> (Cohort, ObjectHeader) {
+        guard let cohort = before.layers[place.layer]?.cohorts[place.cohort] else {
+            throw StoreError(
+                .notFound, "the branch's model has no cohort \(place.layer)/\(place.cohort)")
+        }
+        guard ordinal >= 0, ordinal < Int(UInt32.max) else {
+            throw StoreError(.usage, "\(ordinal) is not the number of an expert")
+        }
+        if let header = headers[place] { return (cohort, header) }
+        let header = try carrying { () throws(SnapshotError) in
+            do throws(ObjectError) {
+                return try ObjectHeader(cohort.kind, cohort.parts)
+            } catch {
+                throw SnapshotError(error)
+            }
+        }
+        headers[place] = header
+        return (cohort, header)
+    }
+
+    private mutating func countNonFinite(_ bytes: RawSpan, _ parts: [TensorShape]) {
+        nonFinite = nonFinite + NonFiniteCount(bytes, parts)
+    }
+
+    /// Puts the changed arrays into the draft's tree, and gives the draft away.
+    consuming func finish() throws(StoreError) -> CommitDraft {
+        for (place, changes) in experts.sorted(by: {
+            ($0.key.layer, $0.key.cohort) < ($1.key.layer, $1.key.cohort)
+        }) {
+            guard let cohort = before.layers[place.layer]?.cohorts[place.cohort] else { continue }
+            let edited = try carrying { () throws(SnapshotError) in
+                try draft.putExperts(changing: cohort.experts, changes)
+            }
+            draft.tree.layers[place.layer]?.cohorts[place.cohort]?.experts = edited.root
+            draft.tree.layers[place.layer]?.cohorts[place.cohort]?.count = UInt64(edited.count)
+        }
+        return draft
+    }
+}
+
+extension NonFiniteCount {
+    /// Of parts that lie one after the other.
+    init(_ bytes: RawSpan, _ parts: [TensorShape]) {
+        self.init(nan: 0, infinite: 0)
+        var start = 0
+        for part in parts {
+            let length = part.byteCount ?? 0
+            if let count = NonFiniteCount(
+                bytes.extracting(start..<(start + length)), type: part.type)
+            {
+                self = self + count
+            }
+            start += length
+        }
+    }
+}

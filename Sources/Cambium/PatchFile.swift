@@ -1,0 +1,112 @@
+internal import Elements
+internal import Interchange
+internal import Objects
+internal import Snapshots
+
+/// A safetensors file that holds only what changes, by the names of the branch's checkpoint.
+///
+/// A tensor `T` replaces the tensor `T`. With an integer tensor `T.rows` [k], `T` is [k, …] and
+/// replaces these rows of it: of a tensor that stacks experts, row e is a part of expert e.
+struct PatchFile {
+    private let path: String
+    private let checkpoint: Checkpoint
+    private static let rowsSuffix = ".rows"
+
+    init(_ path: String) throws(StoreError) {
+        self.path = path
+        checkpoint = try reading { () throws(InterchangeError) in try Checkpoint(opening: path) }
+    }
+
+    /// Puts everything into the patch.
+    func apply(
+        to patch: inout Patch, _ snapshot: MappedSnapshot, _ layout: Layout?,
+        _ progress: ProgressReporter
+    ) throws(StoreError) {
+        var pending = try ExpertEdits(snapshot, layout)
+        let names = checkpoint.tensors.map(\.name).filter { !isRows($0) }
+        for name in names {
+            guard let tensor = checkpoint.tensor(named: name) else { continue }
+            let rows = try rows(of: name, tensor.shape)
+            if try pending.take(name, tensor, rows) { continue }
+            try putTensor(name, tensor, rows, &patch, snapshot)
+        }
+        try pending.put(into: &patch, progress)
+        try reading { () throws(InterchangeError) in try checkpoint.checkUnchanged() }
+    }
+
+    private func isRows(_ name: String) -> Bool {
+        name.hasSuffix(Self.rowsSuffix)
+            && checkpoint.tensor(named: String(name.dropLast(Self.rowsSuffix.count))) != nil
+    }
+
+    /// The row numbers of `T.rows`, or nil when there is no such tensor.
+    private func rows(of name: String, _ shape: TensorShape) throws(StoreError) -> [Int]? {
+        guard let tensor = checkpoint.tensor(named: name + Self.rowsSuffix) else { return nil }
+        let types: Set<ElementType> = [.u8, .i8, .u16, .i16, .u32, .i32, .u64, .i64]
+        guard types.contains(tensor.shape.type), tensor.shape.dimensions.count == 1,
+            shape.dimensions.first == tensor.shape.dimensions[0]
+        else {
+            throw StoreError(
+                .badShape,
+                "\(path): \(name).rows is \(tensor.shape), but \(name) is \(shape): one integer is "
+                    + "expected for each row")
+        }
+        let width = tensor.shape.type.bitWidth / 8
+        let bytes = tensor.bytes.copy()
+        var rows: [Int] = []
+        var seen: Set<Int> = []
+        for start in stride(from: 0, to: bytes.count, by: width) {
+            // Negative numbers are huge here and refused with the others that are out of bounds.
+            let number = (0..<width).reduce(UInt64(0)) {
+                $0 | UInt64(bytes[start + $1]) << UInt64(8 * $1)
+            }
+            guard let row = Int(exactly: number), seen.insert(row).inserted else {
+                throw StoreError(
+                    .badShape, "\(path): \(name).rows names row \(number), impossible or twice")
+            }
+            rows.append(row)
+        }
+        return rows
+    }
+
+    private func putTensor(
+        _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?, _ patch: inout Patch,
+        _ snapshot: MappedSnapshot
+    ) throws(StoreError) {
+        let stored = try patch.tensor(named: name)
+        guard let rows else {
+            guard tensor.shape == stored.shape else {
+                throw mismatch(name, tensor.shape, stored.shape)
+            }
+            return try patch.put(tensor: name, tensor.bytes.bytes)
+        }
+        let shape = stored.shape
+        guard let count = shape.dimensions.first, count > 0, let total = shape.byteCount,
+            tensor.shape.type == shape.type,
+            Array(tensor.shape.dimensions.dropFirst()) == Array(shape.dimensions.dropFirst()),
+            total % count == 0
+        else { throw mismatch(name, tensor.shape, shape) }
+        let size = total / count
+        var bytes = try carrying { () throws(SnapshotError) in
+            try snapshot.object(stored.id).payload.copy()
+        }
+        let new = tensor.bytes.copy()
+        for (position, row) in rows.enumerated() {
+            guard row < count else {
+                throw StoreError(
+                    .badShape, "\(path): \(name).rows names row \(row), but \(name) has \(count)")
+            }
+            bytes.replaceSubrange(
+                (row * size)..<((row + 1) * size),
+                with: new[(position * size)..<((position + 1) * size)])
+        }
+        try patch.put(tensor: name, bytes.raw)
+    }
+
+    private func mismatch(_ name: String, _ new: TensorShape, _ old: TensorShape) -> StoreError {
+        StoreError(
+            .badShape,
+            "\(path): \(name) is \(new), but the branch's model has \(old); a patch keeps dtypes and "
+                + "shapes, or gives rows of them with \(name).rows")
+    }
+}

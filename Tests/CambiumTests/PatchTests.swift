@@ -1,0 +1,198 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+/// A patch gives what a commit of the whole changed checkpoint gives: the same tree.
+@Suite("Patches")
+struct PatchTests {
+    private let down = "model.layers.0.peer.down.weight"
+    private let up = "model.layers.0.peer.up.weight"
+    private let keys = "model.layers.0.peer.sub_keys"
+
+    /// A store with the tiny checkpoint on main; its path, and a directory for files.
+    private func withBase(_ body: (Store, String) throws -> Void) throws {
+        try withScratchDirectory { directory in
+            try Store.create(at: directory + "/S")
+            let store = try Store(directory + "/S")
+            let base = try TinyCheckpoint().write(to: directory + "/base")
+            try store.commit(checkpoint: base, Checkpoints.options("base"))
+            try body(store, directory)
+        }
+    }
+
+    private struct Tensor {
+        let name: String
+        let dtype: String
+        let shape: [Int]
+        let data: [UInt8]
+
+        init(_ name: String, _ shape: [Int], _ values: [Float]) {
+            (self.name, dtype, self.shape) = (name, "F32", shape)
+            data = values.flatMap { littleEndian($0.bitPattern) }
+        }
+
+        init(rows name: String, _ rows: [Int64]) {
+            (self.name, dtype, shape) = (name + ".rows", "I64", [rows.count])
+            data = rows.flatMap { littleEndian($0) }
+        }
+    }
+
+    private func write(_ tensors: [Tensor], _ directory: String) throws -> String {
+        var header: [String: Any] = [:]
+        var data = Data()
+        for tensor in tensors {
+            let end = data.count + tensor.data.count
+            header[tensor.name] = [
+                "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [data.count, end],
+            ]
+            data.append(contentsOf: tensor.data)
+        }
+        let json = try JSONSerialization.data(withJSONObject: header, options: .sortedKeys)
+        let path = directory + "/patch.safetensors"
+        try (Data(littleEndian(UInt64(json.count))) + json + data).write(
+            to: URL(filePath: path))
+        return path
+    }
+
+    /// The tree of a whole checkpoint that differs from the base as told.
+    private func tree(
+        _ store: Store, _ directory: String, _ change: (inout TinyCheckpoint) -> Void
+    ) throws -> String {
+        var checkpoint = TinyCheckpoint()
+        change(&checkpoint)
+        let path = try checkpoint.write(to: directory + "/whole")
+        try store.createBranch("whole", at: "main", Checkpoints.signature)
+        return try store.commit(
+            checkpoint: path, Checkpoints.options("whole", branch: "whole")
+        ).tree
+    }
+
+    @Test("rows of stacked experts and of a router give the tree of the whole checkpoint")
+    func rows() throws {
+        try withBase { store, directory in
+            let expected = try tree(store, directory) { checkpoint in
+                checkpoint.setExpert(3, to: 0.5)
+                checkpoint.setExpert(12, to: -2)
+                for index in checkpoint.tensors.indices
+                where checkpoint.tensors[index].name == keys {
+                    for column in 16..<32 { checkpoint.tensors[index].values[column] = 7 }
+                }
+            }
+            let values = [Float](repeating: -2, count: 8) + [Float](repeating: 0.5, count: 8)
+            let path = try write(
+                [
+                    Tensor(down, [2, 8], values), Tensor(rows: down, [12, 3]),
+                    Tensor(up, [2, 8], values), Tensor(rows: up, [12, 3]),
+                    Tensor(keys, [1, 4, 4], Array(repeating: 7, count: 16)),
+                    Tensor(rows: keys, [1]),
+                ], directory)
+            let result = try store.commit(patchFile: path, Checkpoints.options("patch"))
+            #expect(result.tree == expected)
+            #expect(result.newExperts == 0, "the whole checkpoint stored them")
+            #expect(result.experts == 16 && result.architecture == "peer-lm")
+            let again = try store.commit(patchFile: path, Checkpoints.options("again"))
+            #expect(again.unchanged)
+        }
+    }
+
+    @Test("a part of an expert keeps its other parts, and whole tensors replace whole ones")
+    func parts() throws {
+        try withBase { store, directory in
+            let expected = try tree(store, directory) { checkpoint in
+                for index in checkpoint.tensors.indices {
+                    if checkpoint.tensors[index].name == up {
+                        for column in 40..<48 { checkpoint.tensors[index].values[column] = 9 }
+                    }
+                    if checkpoint.tensors[index].name == "model.norm.weight" {
+                        checkpoint.tensors[index].values = Array(repeating: 3, count: 8)
+                    }
+                }
+            }
+            let path = try write(
+                [
+                    Tensor(up, [1, 8], Array(repeating: 9, count: 8)), Tensor(rows: up, [5]),
+                    Tensor("model.norm.weight", [8], Array(repeating: 3, count: 8)),
+                ], directory)
+            #expect(
+                try store.commit(patchFile: path, Checkpoints.options("patch")).tree == expected)
+        }
+    }
+
+    @Test("a patch from Swift commits, exports and reopens")
+    func swift() throws {
+        try withBase { store, directory in
+            let expert = (0..<16).flatMap { littleEndian(Float($0).bitPattern) }
+            let result = try store.commit(
+                Checkpoints.options("round 1", branch: "round")
+            ) { (patch) throws(StoreError) in
+                try patch.put(expert: 7, layer: 0, expert)
+            }
+            #expect(result.newExperts == 1 && result.startedBranch)
+            let difference = try store.diff(from: "main", to: "round")
+            #expect(difference.cohorts.map(\.changed.count) == [1])
+            #expect(try store.expert("round", "0/7").data == expert)
+            _ = try store.export("round", to: directory + "/out")
+            try store.commit(
+                checkpoint: directory + "/out", Checkpoints.options("same", branch: "copy"))
+            #expect(try store.tree("copy") == store.tree("round"))
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test("a patch that throws, or does not fit, commits nothing and says why")
+    func refused() throws {
+        try withBase { store, directory in
+            let head = try store.log().first?.id
+            let row = Array(repeating: Float(1), count: 8)
+            let cases: [([Tensor], StoreError.Code, String)] = [
+                ([Tensor("nowhere", [8], row)], .notFound, "nowhere"),
+                ([Tensor(down, [1, 8], row)], .badShape, "give rows of it"),
+                ([Tensor(down, [1, 8], row), Tensor(rows: down, [16])], .badShape, "has 16"),
+                ([Tensor(down, [1, 8], row), Tensor(rows: down, [-1])], .badShape, "impossible"),
+                (
+                    [Tensor(down, [2, 8], row + row), Tensor(rows: down, [3, 3])], .badShape,
+                    "twice"
+                ),
+                ([Tensor(down, [1, 8], row), Tensor(rows: down, [1, 2])], .badShape, "each row"),
+                ([Tensor("model.norm.weight", [4, 2], row)], .badShape, "keeps dtypes"),
+                (
+                    [
+                        Tensor("model.norm.weight", [8], row),
+                        Tensor(rows: "model.norm.weight", [0]),
+                    ],
+                    .badShape, "one integer"
+                ),
+            ]
+            for (tensors, code, words) in cases {
+                let path = try write(tensors, directory)
+                var thrown: StoreError?
+                do throws(StoreError) {
+                    _ = try store.commit(patchFile: path, Checkpoints.options("bad"))
+                } catch {
+                    thrown = error
+                }
+                #expect(thrown?.code == code, "\(words)")
+                #expect(thrown?.message.contains(words) == true, "\(thrown?.message ?? "")")
+            }
+            let wrong: [(Int, Int, Int, StoreError.Code)] = [
+                (0, 9, 64, .notFound), (-1, 0, 64, .usage), (0, 0, 63, .badShape),
+            ]
+            for (ordinal, layer, count, code) in wrong {
+                var thrown: StoreError?
+                do throws(StoreError) {
+                    try store.commit(Checkpoints.options("bad")) { (patch) throws(StoreError) in
+                        let data = [UInt8](repeating: 1, count: count)
+                        try patch.put(expert: ordinal, layer: layer, data)
+                    }
+                } catch {
+                    thrown = error
+                }
+                #expect(thrown?.code == code)
+            }
+            #expect(try store.log().first?.id == head)
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
+}
