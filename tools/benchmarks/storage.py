@@ -1,8 +1,8 @@
 """A million experts: what a commit, an import, an open, a diff, a merge and a collection cost.
 
 Beside TensorStore OCDBT, python-lmdb, copies in safetensors, and floors of the same machine in the
-same run. All experts are read back and compared before anything is timed; a wrong answer ends it
-with exit code 1, a slow one does not.
+same run. All experts are read back and compared before anything is timed; after a wrong answer
+the exit code is 1, after a slow one it is not.
 
     tools/bench storage [--quick] [--peers] [--only CASE,...] [--without-cambium] [--json FILE]
                         [--dir DIR] [--plots DIR]
