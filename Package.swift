@@ -24,6 +24,7 @@ let package = Package(
     products: [
         .library(name: "Cambium", targets: ["Cambium"]),
         .executable(name: "cambium", targets: ["CambiumCommand"]),
+        .executable(name: "storage-benchmark", targets: ["StorageBenchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -62,6 +63,12 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "CambiumCommand", dependencies: ["Cambium", arguments], swiftSettings: strict),
+        .executableTarget(
+            name: "StorageBenchmark",
+            dependencies: [
+                "Cambium", "Interchange", "Models", "Snapshots", "Objects", "Elements", arguments,
+            ],
+            path: "tools/benchmarks/StorageBenchmark", swiftSettings: strict),
         .testTarget(
             name: "TensorsTests", dependencies: ["Tensors", "CKernels", "Elements"],
             swiftSettings: strict),

@@ -77,10 +77,10 @@ struct CheckpointImport {
         for pool in source.layout.pools {
             var router: [String: StoredTensor] = [:]
             for name in pool.routerTensors { router[name] = try stage(name, &draft) }
-            let ids = try stageExperts(of: pool, &draft, progress)
+            let experts = try stageExperts(of: pool, &draft, progress)
             let cohort = Cohort(
-                kind: pool.objectKind, parts: pool.parts, count: UInt64(ids.count),
-                experts: draft.putExperts(ids), routerKind: pool.storedRouterKind, router: router)
+                kind: pool.objectKind, parts: pool.parts, count: UInt64(pool.expertCount),
+                experts: experts, routerKind: pool.storedRouterKind, router: router)
             tree.layers[UInt32(pool.layer), default: Layer()].cohorts[Cohort.base] = cohort
         }
         try stageFiles(&tree, &draft)
@@ -114,34 +114,40 @@ struct CheckpointImport {
 
     private mutating func stageExperts(
         of pool: ExpertPool, _ draft: inout CommitDraft, _ progress: ProgressReporter
-    ) throws(StoreError) -> [ObjectID] {
+    ) throws(StoreError) -> ObjectID {
         let checkpoint = source.checkpoint
         let reader = try reading { () throws(InterchangeError) in
             try PoolReader(pool, in: checkpoint)
         }
         var ids: [ObjectID] = []
+        var places: [Placement] = []
         ids.reserveCapacity(pool.expertCount)
+        places.reserveCapacity(pool.expertCount)
+        draft.reserve(pool.expertCount)
         do throws(SnapshotError) {
             let header = try expertHeader(pool)
-            var bytes: [UInt8] = []
-            for ordinal in 0..<pool.expertCount {
-                bytes.removeAll(keepingCapacity: true)
-                reader.append(expert: ordinal, to: &bytes)
-                let count = draft.newObjects
-                ids.append(try draft.put(header, bytes.raw))
-                if draft.newObjects > count {
-                    newExperts += 1
-                    countNonFinite(bytes.raw, pool.parts)
+            let size = header.payloadCount
+            var blocks = ExpertBlocks(reader, header)
+            while let block = blocks.block() {
+                for part in block {
+                    for (position, id) in part.ids.enumerated() {
+                        let range = (position * size)..<((position + 1) * size)
+                        let count = draft.newObjects
+                        places.append(
+                            try draft.put(id, header, part.bytes.raw.extracting(range)))
+                        ids.append(id)
+                        if draft.newObjects > count {
+                            newExperts += 1
+                            nonFinite = nonFinite + part.nonFinite[position]
+                        }
+                    }
                 }
-                if ordinal % 1024 == 0 || ordinal + 1 == pool.expertCount {
-                    progress(
-                        Progress("experts of layer \(pool.layer)", ordinal + 1, pool.expertCount))
-                }
+                progress(Progress("experts of layer \(pool.layer)", ids.count, pool.expertCount))
             }
         } catch {
             throw StoreError(error)
         }
-        return ids
+        return draft.putExperts(ids, places: places)
     }
 
     private func stageFiles(

@@ -153,6 +153,7 @@ struct CheckpointExport {
             let object = try carrying { () throws(SnapshotError) in
                 try snapshot.object(entry.id)
             }
+            try checked(object)
             guard object.header.parts == [entry.shape] else {
                 throw StoreError(
                     .corrupt,
@@ -162,12 +163,46 @@ struct CheckpointExport {
             let payload = object.payload
             try sink.append(payload.bytes)
         case .experts(let pool, let ordinals, let range):
-            for ordinal in ordinals {
-                let payload = try carrying { () throws(SnapshotError) in
-                    try experts[pool].expert(ordinal).payload
+            let mapped = experts[pool]
+            // Hashed when the first of its parts is written.
+            let hashes = range.lowerBound == 0
+            for start in stride(from: ordinals.lowerBound, to: ordinals.upperBound, by: 4096) {
+                let end = min(start + 4096, ordinals.upperBound)
+                let block = concurrentMap(end - start, grain: 64) { position in
+                    Self.expert(start + position, mapped, hashes)
                 }
-                try sink.append(payload.bytes.extracting(range))
+                for result in block {
+                    let payload = try carrying { () throws(SnapshotError) in try result.get() }
+                    try sink.append(payload.bytes.extracting(range))
+                }
             }
+        }
+    }
+
+    private static func expert(
+        _ ordinal: Int, _ experts: MappedExperts, _ hashes: Bool
+    ) -> Result<MappedBytes, SnapshotError> {
+        do throws(SnapshotError) {
+            let object = try experts.expert(ordinal)
+            if hashes {
+                do throws(ObjectError) {
+                    try object.check()
+                } catch {
+                    throw SnapshotError(error)
+                }
+            }
+            return .success(object.payload)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Damaged bytes are not given out.
+    private func checked(_ object: StoredObject) throws(StoreError) {
+        do throws(ObjectError) {
+            try object.check()
+        } catch {
+            throw StoreError(SnapshotError(error))
         }
     }
 }

@@ -14,8 +14,8 @@ extension Store {
     ///
     /// - Parameters:
     ///   - options: The branch, which must have a model, or start from one, and the message.
-    ///   - patch: Puts what changes. When it throws, nothing is committed.
-    /// - Throws: What `patch` throws; `not-found` for a branch without a model; `branch-moved` when
+    ///   - body: Puts what changes. When it throws, nothing is committed.
+    /// - Throws: What `body` throws; `not-found` for a branch without a model; `branch-moved` when
     ///   another writer was faster.
     @discardableResult
     public func commit(

@@ -14,6 +14,7 @@ extension RawSpan {
     /// The little-endian number at `offset`, which need not be aligned.
     ///
     /// Traps out of bounds.
+    @inlinable
     package func number<Number: FixedWidthInteger & BitwiseCopyable>(
         at offset: Int, as type: Number.Type = Number.self
     ) -> Number {

@@ -12,6 +12,11 @@ struct OutputFile: ~Copyable {
     private let temporary: String
     private let descriptor: Int32
     private var buffer: [UInt8] = []
+    private var length = 0
+    /// Bytes that were written when the flush that runs, or ran last, began.
+    private var synced = 0
+    /// The flush that runs: 0 or an error number.
+    private var syncing: Background<Int32>?
     private var published = false
 
     /// Small pieces are gathered to this size before they are written.
@@ -38,18 +43,24 @@ struct OutputFile: ~Copyable {
 
     deinit {
         // The bytes are lost on purpose or already durable, so a failure here loses nothing.
+        _ = syncing?.wait()
         close(descriptor)
         if !published { unsafe unlink(temporary) }
     }
 
     mutating func append(_ bytes: RawSpan) throws(InterchangeError) {
         if buffer.count + bytes.byteCount > Self.bufferCapacity { try flush() }
-        guard bytes.byteCount <= Self.bufferCapacity else { return try write(bytes) }
+        guard bytes.byteCount <= Self.bufferCapacity else {
+            try write(bytes)
+            length += bytes.byteCount
+            return try startSyncing()
+        }
         unsafe bytes.withUnsafeBytes { unsafe buffer.append(contentsOf: $0) }
     }
 
     consuming func publish() throws(InterchangeError) {
         try flush()
+        try finishSyncing()
         try check("flush", target) { fsync(descriptor) }
         try check("rename a temporary file to", target) { unsafe rename(temporary, target) }
         published = true
@@ -62,7 +73,9 @@ struct OutputFile: ~Copyable {
 
     private mutating func flush() throws(InterchangeError) {
         try write(buffer.raw)
+        length += buffer.count
         buffer.removeAll(keepingCapacity: true)
+        try startSyncing()
     }
 
     private func write(_ bytes: RawSpan) throws(InterchangeError) {
@@ -75,6 +88,27 @@ struct OutputFile: ~Copyable {
             }
             rest = rest.extracting(droppingFirst: written)
         }
+    }
+}
+
+extension OutputFile {
+    /// Bytes after which the disk is set to work.
+    private static let syncInterval = 64 << 20
+
+    /// Lets the disk write while the next bytes are made, so that the flush at the end waits less.
+    private mutating func startSyncing() throws(InterchangeError) {
+        guard length - synced >= Self.syncInterval else { return }
+        try finishSyncing()
+        synced = length
+        syncing = Background { [descriptor] in fdatasync(descriptor) == 0 ? 0 : errno }
+    }
+
+    /// Waits for the disk; a failure is told here, since the kernel tells it only once.
+    private mutating func finishSyncing() throws(InterchangeError) {
+        guard let running = syncing else { return }
+        syncing = nil
+        let failure = running.wait()
+        if failure != 0 { throw systemError("flush", target, failure) }
     }
 }
 

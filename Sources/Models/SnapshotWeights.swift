@@ -70,22 +70,32 @@ package final class MappedExpertTable: ExpertTable {
     ) throws(ModelError) {
         let size = shape.byteCount ?? 0
         let slots = slots
-        for index in ordinals.indices {
-            let ordinal = Int(ordinals[index])
-            if let bytes = slots.bytes(ordinal, size) {
-                try body(index, bytes)
-                continue
+        var start = 0
+        while start < ordinals.count {
+            let block = ordinals.extracting(start..<min(start + Self.lookAhead, ordinals.count))
+            // The slots of a block are loaded before any is used, so that their cache misses
+            // overlap; used one by one, each would wait for the one before.
+            slots.touch(block)
+            for index in block.indices {
+                let ordinal = Int(block[index])
+                if let bytes = slots.bytes(ordinal, size) {
+                    try body(start + index, bytes)
+                    continue
+                }
+                let payload: MappedBytes
+                do throws(SnapshotError) {
+                    payload = try experts.expert(ordinal).payload
+                } catch {
+                    throw ModelError(.source, "expert \(ordinal) cannot be read", cause: error)
+                }
+                slots.set(ordinal, payload)
+                try body(start + index, payload.bytes)
             }
-            let payload: MappedBytes
-            do throws(SnapshotError) {
-                payload = try experts.expert(ordinal).payload
-            } catch {
-                throw ModelError(.source, "expert \(ordinal) cannot be read", cause: error)
-            }
-            slots.set(ordinal, payload)
-            try body(index, payload.bytes)
+            start += Self.lookAhead
         }
     }
+
+    private static let lookAhead = 64
 }
 
 /// Addresses of mapped experts.
@@ -95,6 +105,7 @@ package final class MappedExpertTable: ExpertTable {
     // Written once per slot with the same value whoever writes it, and read atomically.
     nonisolated(unsafe) private let slots: UnsafeMutablePointer<Atomic<UInt>>
     private let count: Int
+    private let seen = Atomic<UInt>(0)
 
     init(count: Int) {
         unsafe slots = .allocate(capacity: max(count, 1))
@@ -105,6 +116,18 @@ package final class MappedExpertTable: ExpertTable {
     deinit {
         unsafe slots.deinitialize(count: count)
         unsafe slots.deallocate()
+    }
+
+    /// Brings slots into the cache.
+    func touch(_ indexes: Span<UInt32>) {
+        var all: UInt = 0
+        for position in indexes.indices {
+            let index = Int(indexes[position])
+            precondition(index < count, "slot \(index) of \(count)")
+            all |= unsafe slots[index].load(ordering: .relaxed)
+        }
+        // Stored where others can see it, or the loads would be left out.
+        seen.store(all, ordering: .relaxed)
     }
 
     func set(_ index: Int, _ bytes: MappedBytes) {

@@ -19,6 +19,9 @@ struct IDTable {
         return nil
     }
 
+    /// Makes room for `count` more ids; memory is taken when they come.
+    mutating func reserve(_ count: Int) { ids.reserveCapacity(ids.count + count) }
+
     /// Appends an id that is not in the list.
     mutating func append(_ id: ObjectID) {
         ids.append(id)

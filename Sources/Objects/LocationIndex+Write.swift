@@ -1,11 +1,5 @@
 internal import KeyValue
 
-/// One object and where it lies.
-struct IndexEntry {
-    let id: ObjectID
-    let location: Location
-}
-
 /// One row of the location index.
 struct IndexRow: Comparable {
     let prefix: UInt64
@@ -16,8 +10,6 @@ struct IndexRow: Comparable {
         self.location = location
     }
 
-    init(_ entry: IndexEntry) { self.init(entry.id.prefix, entry.location) }
-
     /// By prefix; the newer pack of two that hold one object comes first.
     static func < (left: IndexRow, right: IndexRow) -> Bool {
         (left.prefix, right.location.pack, right.location.unit)
@@ -26,27 +18,57 @@ struct IndexRow: Comparable {
 }
 
 extension LocationIndex {
-    /// Adds one run with `entries`, then merges levels that are full.
+    /// Adds one run with `rows`, in any order, at the level of its size.
+    ///
+    /// Newer runs of lower levels are merged into it, which costs less than it does; then levels
+    /// that are full are merged.
     static func add(
-        _ entries: [IndexEntry], _ transaction: borrowing WriteTransaction
+        _ rows: [IndexRow], _ transaction: borrowing WriteTransaction
     ) throws(ObjectError) {
-        guard !entries.isEmpty else { return }
-        try writeRun(entries.map(IndexRow.init).sorted(), level: 0, transaction)
+        guard !rows.isEmpty else { return }
+        let level = level(of: rows.count)
+        let smaller = try LocationIndex(transaction).runs.prefix {
+            ($0.first?.level ?? .max) < level
+        }
+        let all = (rows + self.rows(of: smaller)).sorted()
+        try remove(smaller, transaction)
+        try writeRun(all, level: level, transaction)
         while try mergeOneLevel(transaction) {}
     }
 
-    /// Replaces the whole index by one run with `entries`.
+    private static func rows(of runs: some Sequence<[Chunk]>) -> [IndexRow] {
+        runs.joined().flatMap { chunk in
+            (0..<chunk.count).map { IndexRow(chunk.prefix($0), chunk.location($0)) }
+        }
+    }
+
+    private static func remove(
+        _ runs: some Sequence<[Chunk]>, _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) {
+        let table = transaction.environment.table(ObjectStore.indexTable)
+        do throws(KeyValueError) {
+            for run in runs {
+                for (number, chunk) in run.enumerated() {
+                    let key = PackFormat.key(chunk.run) + PackFormat.key(UInt64(number)).suffix(4)
+                    try transaction.delete(table, key)
+                }
+            }
+        } catch {
+            throw ObjectError(error)
+        }
+    }
+
+    /// Replaces the whole index by one run with `rows`, in any order.
     static func replace(
-        with entries: [IndexEntry], _ transaction: borrowing WriteTransaction
+        with rows: [IndexRow], _ transaction: borrowing WriteTransaction
     ) throws(ObjectError) {
         do throws(KeyValueError) {
             try transaction.clear(transaction.environment.table(ObjectStore.indexTable))
         } catch {
             throw ObjectError(error)
         }
-        guard !entries.isEmpty else { return }
-        try writeRun(
-            entries.map(IndexRow.init).sorted(), level: level(of: entries.count), transaction)
+        guard !rows.isEmpty else { return }
+        try writeRun(rows.sorted(), level: level(of: rows.count), transaction)
     }
 
     /// The level at which a run of `count` entries would have arrived by merging.
@@ -105,23 +127,8 @@ extension LocationIndex {
             merged.append(run)
         }
         guard merged.count >= runsPerLevel else { return false }
-        var rows: [IndexRow] = []
-        for chunk in merged.joined() {
-            for index in 0..<chunk.count {
-                rows.append(IndexRow(chunk.prefix(index), chunk.location(index)))
-            }
-        }
-        let table = transaction.environment.table(ObjectStore.indexTable)
-        do throws(KeyValueError) {
-            for run in merged {
-                for (number, chunk) in run.enumerated() {
-                    let key = PackFormat.key(chunk.run) + PackFormat.key(UInt64(number)).suffix(4)
-                    try transaction.delete(table, key)
-                }
-            }
-        } catch {
-            throw ObjectError(error)
-        }
+        let rows = self.rows(of: merged)
+        try remove(merged, transaction)
         try writeRun(rows.sorted(), level: level + 1, transaction)
         return true
     }

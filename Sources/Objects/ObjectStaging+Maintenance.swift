@@ -31,7 +31,7 @@ extension ObjectStaging {
         let written = try write(finished, transaction)
         let locations = places.map { Location(pack: written[$0.pack].number, unit: $0.unit) }
         try LocationIndex.add(
-            zip(objects, locations).map { IndexEntry(id: $0.id, location: $1) }, transaction)
+            zip(objects, locations).map { IndexRow($0.id.prefix, $1) }, transaction)
         return locations
     }
 
@@ -65,6 +65,6 @@ extension ObjectStaging {
         _ transaction: borrowing WriteTransaction
     ) throws(ObjectError) {
         try LocationIndex.replace(
-            with: objects.map { IndexEntry(id: $0.id, location: $0.location) }, transaction)
+            with: objects.map { IndexRow($0.id.prefix, $0.location) }, transaction)
     }
 }

@@ -33,7 +33,9 @@ package struct ObjectStaging {
     private var finishedBytes = 0
     /// The packs' numbers; 0 before they are written.
     private var packNumbers: [UInt32] = []
-    private var writing: BackgroundWrite?
+    /// LMDB: "A write Transaction may only be used by the thread it was created on" (lmdb.h,
+    /// `mdb_txn_begin`): one block on one thread does all of it.
+    private var writing: Background<Result<[WrittenPack], ObjectError>>?
 
     package private(set) var newObjects = 0
     package private(set) var newBytes = 0
@@ -120,8 +122,16 @@ package struct ObjectStaging {
         if finishedBytes >= flushThreshold {
             try finishWriting()
             let batch = finished
-            writing = BackgroundWrite(environment) { (transaction) throws(ObjectError) in
-                try Self.write(batch, transaction)
+            let environment = environment
+            writing = Background {
+                do throws(ObjectError) {
+                    return .success(
+                        try environment.write("packs") { (transaction) throws(ObjectError) in
+                            try Self.write(batch, transaction)
+                        })
+                } catch {
+                    return .failure(error)
+                }
             }
             finished = []
             finishedBytes = 0
@@ -135,10 +145,14 @@ package struct ObjectStaging {
         settle(try Self.write(finished, transaction))
         finished = []
         finishedBytes = 0
-        let entries = staged.ids.indices.map {
-            IndexEntry(id: staged.ids[$0], location: location($0))
-        }
-        try LocationIndex.add(entries, transaction)
+        let rows = staged.ids.indices.map { IndexRow(staged.ids[$0].prefix, location($0)) }
+        try LocationIndex.add(rows, transaction)
+    }
+
+    /// Makes room for objects to come, so that lists of a million do not grow step by step.
+    package mutating func reserve(_ count: Int) {
+        staged.reserve(count)
+        places.reserveCapacity(places.count + count)
     }
 
     /// Waits for packs that another thread is writing.
@@ -147,7 +161,7 @@ package struct ObjectStaging {
     package mutating func finishWriting() throws(ObjectError) {
         guard let running = writing else { return }
         writing = nil
-        settle(try running.wait())
+        settle(try running.wait().get())
         view = try View(environment)
     }
 

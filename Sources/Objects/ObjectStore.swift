@@ -150,11 +150,10 @@ package struct ObjectReader {
         at location: Location, check: UInt32,
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(ObjectError) -> ObjectID {
-        let pack = try pack(location.pack, transaction)
-        guard let index = pack.index(unit: location.unit, check: check) else {
-            throw Self.misplaced(location)
-        }
-        return pack.id(index)
+        guard
+            let id = try pack(location.pack, transaction).id(unit: location.unit, check: check)
+        else { throw Self.misplaced(location) }
+        return id
     }
 
     package static func misplaced(_ location: Location) -> ObjectError {
@@ -164,7 +163,10 @@ package struct ObjectReader {
                 + "`cambium verify`")
     }
 
-    private func pack(
+    /// The pack of this number.
+    ///
+    /// - Throws: `.corrupt` when there is none.
+    package func pack(
         _ number: UInt32, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(ObjectError) -> Pack {
         if let last = packs.last, last.number == number { return last }

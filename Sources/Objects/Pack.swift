@@ -1,7 +1,7 @@
 package import Elements
 
 /// One pack record, read in place.
-package struct Pack: Sendable {
+package final class Pack: Sendable {
     /// A run of objects with the same header, back to back.
     private struct Group {
         /// The position of its first object in the directory, and that object's unit.
@@ -96,7 +96,9 @@ package struct Pack: Sendable {
     }
 
     package func id(_ index: Int) -> ObjectID {
-        ObjectID(record.bytes, at: directoryOffset + index * PackFormat.directoryEntryCount)
+        let record = record
+        let bytes = record.bytes
+        return ObjectID(bytes, at: directoryOffset + index * PackFormat.directoryEntryCount)
     }
 
     package func header(_ index: Int) -> ObjectHeader { headers[group(of: index).header] }
@@ -118,6 +120,18 @@ package struct Pack: Sendable {
         StoredObject(
             id: id(index), header: header(index), payload: payload(index),
             location: location(index))
+    }
+
+    /// The id of the object at `unit` whose id ends with `check`, or nil.
+    package func id(unit: UInt32, check: UInt32) -> ObjectID? {
+        // Most packs begin with experts of one kind: then the position follows at once.
+        if let first = groups.first, first.stride > 0, Int(unit) < first.endUnit {
+            let (index, rest) = Int(unit).quotientAndRemainder(dividingBy: first.stride)
+            guard rest == 0 else { return nil }
+            let id = id(index)
+            return id.check == check ? id : nil
+        }
+        return index(unit: unit, check: check).map(id)
     }
 
     /// The object named `id` if it starts at `unit`.

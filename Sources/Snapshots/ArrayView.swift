@@ -90,8 +90,20 @@ package struct ArrayView: Sendable {
         var result: [ObjectID] = []
         result.reserveCapacity(range.count)
         do throws(ObjectError) {
+            // Neighbours mostly lie in one pack.
+            var pack: Pack?
             for entry in entries(range) {
-                result.append(try reader.id(of: entry, transaction))
+                guard !entry.isAbsent else {
+                    result.append(.zero)
+                    continue
+                }
+                if pack?.number != entry.location.pack {
+                    pack = try reader.pack(entry.location.pack, transaction)
+                }
+                guard let id = pack?.id(unit: entry.location.unit, check: entry.check) else {
+                    throw ObjectReader.misplaced(entry.location)
+                }
+                result.append(id)
             }
         } catch {
             throw SnapshotError(error)

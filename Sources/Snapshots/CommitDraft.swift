@@ -70,6 +70,9 @@ package struct CommitDraft: ~Copyable {
     /// Objects staged so far that the store did not have.
     package var newObjects: Int { objects.newObjects }
 
+    /// Makes room for objects to come.
+    package mutating func reserve(_ count: Int) { objects.reserve(count) }
+
     /// Stages one object and returns its id.
     ///
     /// The payload is copied unless the store has it.

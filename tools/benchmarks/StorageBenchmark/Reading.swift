@@ -1,0 +1,173 @@
+internal import Elements
+internal import Foundation
+internal import Models
+internal import Objects
+internal import Snapshots
+
+/// Opening snapshots and reading experts, in this process and in others.
+extension Benchmark {
+    func open() throws {
+        try openWarm()
+        // The file is mapped no more, so it can be dropped from the page cache.
+        let (_, touched) = try child("touch", [])
+        try report("touched_bytes", [touched], "bytes")
+    }
+
+    private func openWarm() throws {
+        let pool = try Pool(path, count: experts, size: size)
+        let oldest = try pool.head
+        for round in 1...commits {
+            try pool.commit(pool.changes(round: round, count: changes), "round \(round)")
+        }
+        let newest = try pool.head
+        for (metric, id) in [("newest_seconds", newest), ("oldest_seconds", oldest)] {
+            var times: [Double] = []
+            for _ in 0..<51 { times.append(try seconds { try pool.snapshots.map(id) }.0) }
+            try report(metric, times, "s")
+        }
+        try pool.check(rounds: (1...commits).map { ($0, changes) })
+        var (first, later): ([Double], [Double]) = ([], [])
+        for round in 0..<5 {
+            let snapshot = try pool.snapshots.map(newest)
+            let table = try SnapshotWeights(snapshot).experts(layer: 0)
+            let ordinals = ExpertData.changed(
+                round: 1 + round, count: min(100_000, experts / 2), of: experts
+            ).map { UInt32($0) }
+            first.append(try nanoseconds(table, ordinals))
+            later.append(try nanoseconds(table, ordinals))
+        }
+        try report("first_access_ns", first, "ns")
+        try report("later_access_ns", later, "ns")
+    }
+
+    /// Nanoseconds for each of `ordinals`: its bytes found, none of them read.
+    private func nanoseconds(_ table: any ExpertTable, _ ordinals: [UInt32]) throws -> Double {
+        var addresses = 0
+        let (time, _) = try seconds {
+            try table.visit(ordinals.span) { (_, expert) throws(ModelError) in
+                addresses &+= expert.byteCount
+            }
+        }
+        try expect(addresses == ordinals.count * size, "an expert is not \(size) bytes long")
+        return time * 1e9 / Double(ordinals.count)
+    }
+
+    /// In a process of its own: how much of the file it takes to open the newest snapshot, from an
+    /// empty page cache.
+    func touch() throws {
+        try evict(path + "/data.mdb")
+        let pool = try Pool(opening: path, count: experts, size: size)
+        let snapshot = try pool.snapshots.map(try pool.head)
+        print(snapshot.tree.layers.count, try cachedBytes(path + "/data.mdb"))
+    }
+
+    /// Eight processes read at random, alone and while this one commits.
+    func readers() throws {
+        let pool = try Pool(path, count: experts, size: size)
+        try pool.check()
+        let span = quick ? 1.0 : 4.0
+        var (alone, during, failures): ([Double], [Double], [Double]) = ([], [], [])
+        var (growth, payload) = (0.0, 0.0)
+        for round in 1...rounds {
+            let quiet = try readAll(span) {}
+            let before = try bytesOnDisk(path)
+            let busy = try readAll(span) {
+                // A trainer that commits twice a second.
+                for step in 0..<Int(span * 2) {
+                    let number = round * 100 + step
+                    let work = pool.changes(round: number, count: changes)
+                    Thread.sleep(forTimeInterval: 0.4)
+                    try pool.commit(work, "round \(number)")
+                    payload += Double(changes * size)
+                }
+            }
+            growth += try bytesOnDisk(path) - before
+            alone.append(quiet.reads)
+            during.append(busy.reads)
+            failures.append(quiet.failures + busy.failures)
+        }
+        try report("reads_per_second_alone", alone, "count")
+        try report("reads_per_second_during", during, "count")
+        try report("failures", failures, "count")
+        try report("file_growth", [growth], "bytes")
+        try report("payload_bytes", [payload], "bytes")
+    }
+
+    private func readAll(
+        _ span: Double, _ body: () throws -> Void
+    ) throws -> (reads: Double, failures: Double) {
+        var processes: [(Process, Pipe)] = []
+        for _ in 0..<8 { processes.append(try start("reader", ["--rounds", "\(Int(span * 10))"])) }
+        try body()
+        var sum = (reads: 0.0, failures: 0.0)
+        for (process, pipe) in processes {
+            let (reads, failures) = try finish(process, pipe)
+            sum.reads += reads
+            sum.failures += failures
+        }
+        return sum
+    }
+
+    /// Reads random experts for a tenth of a second a round; one in a thousand is hashed.
+    func read() throws {
+        let pool = try Pool(opening: path, count: experts, size: size)
+        let snapshot = try pool.snapshots.map(try pool.head)
+        let table = try SnapshotWeights(snapshot).experts(layer: 0)
+        guard let mapped = snapshot.experts(layer: 0, cohort: Cohort.base) else {
+            throw Failure("no experts")
+        }
+        let clock = ContinuousClock()
+        let end = clock.now + .milliseconds(100 * rounds)
+        var generator = SystemRandomNumberGenerator()
+        var (reads, failures, sum) = (0.0, 0.0, UInt64(0))
+        let start = clock.now
+        while clock.now < end {
+            let ordinals = (0..<1000).map { _ in
+                UInt32.random(in: 0..<UInt32(experts), using: &generator)
+            }
+            do {
+                try table.visit(ordinals.span) { (_, expert) throws(ModelError) in
+                    for offset in stride(from: 0, to: size, by: 64) {
+                        sum &+= expert.number(at: offset, as: UInt64.self)
+                    }
+                }
+                let object = try mapped.expert(Int(ordinals[0]))
+                if object.header.id(of: object.payload.bytes) != object.id { failures += 1 }
+            } catch {
+                failures += 1
+            }
+            reads += 1000
+        }
+        let spent = (clock.now - start).components
+        let elapsed = Double(spent.seconds) + Double(spent.attoseconds) * 1e-18
+        print(reads / elapsed, sum == 0 ? failures + 1 : failures)
+    }
+
+    private func child(_ name: String, _ words: [String]) throws -> (Double, Double) {
+        let (process, pipe) = try start(name, words)
+        return try finish(process, pipe)
+    }
+
+    private func start(_ name: String, _ words: [String]) throws -> (Process, Pipe) {
+        let process = Process()
+        process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+        process.arguments =
+            [name, "--dir", dir, "--experts", "\(experts)", "--size", "\(size)"] + words
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        try process.run()
+        return (process, pipe)
+    }
+
+    /// The two numbers that a helper process prints.
+    private func finish(_ process: Process, _ pipe: Pipe) throws -> (Double, Double) {
+        let output = String(
+            decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        let numbers = output.split { $0 == " " || $0 == "\n" }.compactMap { Double($0) }
+        guard process.terminationStatus == 0, numbers.count == 2 else {
+            throw Failure("a helper process failed: \(output)")
+        }
+        return (numbers[0], numbers[1])
+    }
+}
