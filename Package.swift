@@ -34,11 +34,13 @@ let package = Package(
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "CKernels"),
         .target(name: "Elements", swiftSettings: strict),
         .target(name: "KeyValue", dependencies: ["CLMDB", "Elements"], swiftSettings: strict),
         .target(
-            name: "Objects", dependencies: ["KeyValue", "Elements", crypto], swiftSettings: strict),
+            name: "Objects", dependencies: ["CZstd", "KeyValue", "Elements", crypto],
+            swiftSettings: strict),
         .target(
             name: "Snapshots", dependencies: ["Objects", "KeyValue", "Elements"],
             swiftSettings: strict),
