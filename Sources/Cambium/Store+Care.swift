@@ -89,6 +89,12 @@ public struct RepackResult: Sendable, Encodable {
     public let bytesBefore: Int
     /// Length after.
     public let bytesAfter: Int
+    /// Packs that were compressed; 0 unless asked for.
+    public let packsCompressed: Int
+    /// What they took before, in bytes.
+    public let rawBytes: Int
+    /// What they take now.
+    public let compressedBytes: Int
 }
 
 /// What a migration did.
@@ -172,10 +178,24 @@ extension Store {
 
     /// Rewrites the store's file without free pages, which returns them to the file system.
     ///
+    /// - Parameters:
+    ///   - path: The store's directory.
+    ///   - compress: Whether to compress what only history needs. What the heads of branches and
+    ///     tags need stays raw, to be mapped; ids and exports stay what they are.
+    ///   - progress: Told how many packs were looked at.
     /// - Throws: `busy` when the store is open, here or elsewhere.
-    public static func repack(_ path: String) throws(StoreError) -> RepackResult {
-        let report = try carrying { () throws(SnapshotError) in try SnapshotStore.repack(path) }
-        return RepackResult(bytesBefore: report.bytesBefore, bytesAfter: report.bytesAfter)
+    public static func repack(
+        _ path: String, compress: Bool = false, progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> RepackResult {
+        let report = try carrying { () throws(SnapshotError) in
+            try SnapshotStore.repack(
+                path, compress: compress, progress: { progress(Progress("packs", $0, $1)) })
+        }
+        return RepackResult(
+            bytesBefore: report.bytesBefore, bytesAfter: report.bytesAfter,
+            packsCompressed: report.compression?.packs ?? 0,
+            rawBytes: report.compression?.rawBytes ?? 0,
+            compressedBytes: report.compression?.coldBytes ?? 0)
     }
 
     /// Brings a store of an older format to the current one, in place and in one transaction.

@@ -166,17 +166,30 @@ struct CheckpointExport {
             let mapped = experts[pool]
             // Hashed when the first of its parts is written.
             let hashes = range.lowerBound == 0
-            for start in stride(from: ordinals.lowerBound, to: ordinals.upperBound, by: 4096) {
-                let end = min(start + 4096, ordinals.upperBound)
-                let block = concurrentMap(end - start, grain: 64) { position in
-                    Self.expert(start + position, mapped, hashes)
-                }
+            // The next block is found and hashed while the present one is written.
+            var next = Self.block(ordinals, mapped, hashes)
+            while let block = next?.found.wait(), let rest = next?.rest {
+                next = Self.block(rest, mapped, hashes)
                 for result in block {
                     let payload = try carrying { () throws(SnapshotError) in try result.get() }
                     try sink.append(payload.bytes.extracting(range))
                 }
             }
         }
+    }
+
+    /// Finds the first of some experts on all cores; nil when there are none.
+    private static func block(
+        _ ordinals: Range<Int>, _ experts: MappedExperts, _ hashes: Bool
+    ) -> (found: Background<[Result<MappedBytes, SnapshotError>]>, rest: Range<Int>)? {
+        guard !ordinals.isEmpty else { return nil }
+        let end = min(ordinals.lowerBound + 4096, ordinals.upperBound)
+        let found = Background {
+            concurrentMap(end - ordinals.lowerBound, grain: 64) { position in
+                expert(ordinals.lowerBound + position, experts, hashes)
+            }
+        }
+        return (found, end..<ordinals.upperBound)
     }
 
     private static func expert(

@@ -28,7 +28,7 @@ extension ObjectStaging {
             if isLarge { close() }
         }
         close()
-        let written = try write(finished, transaction)
+        let written = try write(PackBatch(finished).next, transaction)
         let locations = places.map { Location(pack: written[$0.pack].number, unit: $0.unit) }
         try LocationIndex.add(
             zip(objects, locations).map { IndexRow($0.id.prefix, $1) }, transaction)
@@ -50,9 +50,16 @@ extension ObjectStaging {
                     .corrupt, "pack \(number) has a gap before unit \(unit); restore a backup")
             }
         }
+        try replaceRecord(number, with: builder.finish(), transaction)
+    }
+
+    /// Replaces a pack's record by another form of it: the same objects at the same places.
+    package static func replaceRecord(
+        _ number: UInt32, with record: [UInt8], _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) {
         do throws(KeyValueError) {
             let table = transaction.environment.table(ObjectStore.packTable)
-            try transaction.put(table, PackFormat.key(UInt64(number)), builder.finish())
+            try transaction.put(table, PackFormat.key(UInt64(number)), record)
         } catch {
             throw ObjectError(error)
         }

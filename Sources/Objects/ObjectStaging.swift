@@ -121,16 +121,18 @@ package struct ObjectStaging {
         }
         if finishedBytes >= flushThreshold {
             try finishWriting()
-            let batch = finished
+            let batch = PackBatch(finished)
             let environment = environment
             writing = Background {
-                do throws(ObjectError) {
-                    return .success(
-                        try environment.write("packs") { (transaction) throws(ObjectError) in
-                            try Self.write(batch, transaction)
-                        })
-                } catch {
-                    return .failure(error)
+                environment.writingBehind {
+                    do throws(ObjectError) {
+                        return .success(
+                            try environment.write("packs") { (transaction) throws(ObjectError) in
+                                try Self.write(batch.next, transaction)
+                            })
+                    } catch {
+                        return .failure(error)
+                    }
                 }
             }
             finished = []
@@ -142,7 +144,7 @@ package struct ObjectStaging {
     /// Writes what is left, and the index of all, in the caller's transaction.
     package mutating func flush(_ transaction: borrowing WriteTransaction) throws(ObjectError) {
         closePack()
-        settle(try Self.write(finished, transaction))
+        settle(try Self.write(PackBatch(finished).next, transaction))
         finished = []
         finishedBytes = 0
         let rows = staged.ids.indices.map { IndexRow(staged.ids[$0].prefix, location($0)) }
@@ -215,14 +217,16 @@ package struct ObjectStaging {
     }
 
     /// Appends packs and tells their numbers.
+    ///
+    /// - Parameter next: Gives one after the other away, so that each is freed when LMDB has it.
     static func write(
-        _ packs: [FinishedPack], _ transaction: borrowing WriteTransaction
+        _ next: () -> FinishedPack?, _ transaction: borrowing WriteTransaction
     ) throws(ObjectError) -> [WrittenPack] {
         var written: [WrittenPack] = []
         let table = transaction.environment.table(ObjectStore.packTable)
         do throws(KeyValueError) {
             var last = try transaction.last(table).map { PackFormat.number($0.key) } ?? 0
-            for pack in packs {
+            while let pack = next() {
                 guard last < UInt64(UInt32.max) else {
                     throw KeyValueError(.io, "pack numbers are used up; export to a new store")
                 }

@@ -10,11 +10,17 @@ package struct StoredObject: Sendable {
     /// Valid while the transaction or a lease keeps the object.
     package let payload: MappedBytes
     package let location: Location
+    /// Whether the data were decompressed: then they lie in memory of their own, not in the map.
+    let isDecoded: Bool
 
-    /// The same object, its bytes kept by another owner.
+    /// The same object, its bytes kept by another owner of the map.
+    ///
+    /// Decompressed bytes stay with the owner that they have.
     package func owned(by owner: any AnyObject & Sendable) -> StoredObject {
-        StoredObject(
-            id: id, header: header, payload: payload.owned(by: owner), location: location)
+        guard !isDecoded else { return self }
+        return StoredObject(
+            id: id, header: header, payload: payload.owned(by: owner), location: location,
+            isDecoded: false)
     }
 
     /// Hashes the data against the object's name.
@@ -38,10 +44,15 @@ package struct ObjectReader {
 
     /// Packs whose structure was checked; valid as long as the transaction.
     private final class Packs {
+        /// Compressed ones without their data.
         var byNumber: [UInt32: Pack] = [:]
         /// The one that was wanted last: neighbours are often wanted next.
         var last: Pack?
+        /// Compressed ones with their data, a few: what is wanted next often lies in the same.
+        var decoded: [Pack] = []
     }
+
+    private static let decodedPacks = 8
 
     /// Reads the index's chunk headers; cost grows with the number of runs, not of objects.
     package init(
@@ -59,7 +70,7 @@ package struct ObjectReader {
     package func location(
         of id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(ObjectError) -> Location? {
-        try find(id, transaction)?.location
+        try find(id, transaction).map { $0.pack.location($0.index) }
     }
 
     /// The ids of stored objects that begin with the hexadecimal digits.
@@ -72,8 +83,9 @@ package struct ObjectReader {
             let high = ObjectID(hex: prefix + String(repeating: "f", count: digits))
         else { return [] }
         var found: Set<ObjectID> = []
-        try candidates(low.prefix...high.prefix, transaction) { (object) in
-            if object.id >= low, object.id <= high { found.insert(object.id) }
+        try candidates(low.prefix...high.prefix, transaction) { (pack, index) in
+            let id = pack.id(index)
+            if id >= low, id <= high { found.insert(id) }
             return true
         }
         return found.sorted()
@@ -81,10 +93,10 @@ package struct ObjectReader {
 
     private func find(
         _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> StoredObject? {
-        var found: StoredObject?
-        try candidates(id.prefix...id.prefix, transaction) { (object) in
-            if object.id == id { found = object }
+    ) throws(ObjectError) -> (pack: Pack, index: Int)? {
+        var found: (pack: Pack, index: Int)?
+        try candidates(id.prefix...id.prefix, transaction) { (pack, index) in
+            if pack.id(index) == id { found = (pack, index) }
             return found == nil
         }
         return found
@@ -94,7 +106,7 @@ package struct ObjectReader {
     /// first, until it returns false.
     private func candidates(
         _ range: ClosedRange<UInt64>, _ transaction: borrowing some TransactionAccess & ~Copyable,
-        _ body: (StoredObject) -> Bool
+        _ body: (Pack, Int) -> Bool
     ) throws(ObjectError) {
         // A closure cannot capture a borrowed transaction, so the places are listed first.
         var locations: [Location] = []
@@ -105,7 +117,7 @@ package struct ObjectReader {
         for location in locations {
             let pack = try pack(location.pack, transaction)
             for index in pack.indexes(unit: location.unit) {
-                guard body(pack.stored(index)) else { return }
+                guard body(pack, index) else { return }
             }
         }
     }
@@ -125,10 +137,10 @@ package struct ObjectReader {
     package func object(
         _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(ObjectError) -> StoredObject {
-        guard let object = try find(id, transaction) else {
+        guard let found = try find(id, transaction) else {
             throw ObjectError(.notFound, "no object \(id.short) in this store")
         }
-        return object
+        return try readable(found.pack, transaction).stored(found.index)
     }
 
     /// The object at a place where one whose id ends with `check` was put.
@@ -142,7 +154,7 @@ package struct ObjectReader {
         guard let index = pack.index(unit: location.unit, check: check) else {
             throw Self.misplaced(location)
         }
-        return pack.stored(index)
+        return try readable(pack, transaction).stored(index)
     }
 
     /// The id of the object at a place; see ``object(at:check:_:)``.
@@ -163,7 +175,44 @@ package struct ObjectReader {
                 + "`cambium verify`")
     }
 
-    /// The pack of this number.
+    /// The pack with its data, decompressed where they are not raw.
+    ///
+    /// - Throws: `.corrupt` when they are damaged, or a predecessor is missing.
+    package func readable(
+        _ pack: Pack, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> Pack {
+        if pack.isReadable { return pack }
+        if let known = packs.decoded.first(where: { $0.number == pack.number }) { return known }
+        // A closure cannot capture a borrowed transaction, so the predecessors are read first.
+        var bases: [ObjectID: MappedBytes] = [:]
+        for (_, id) in pack.predecessors {
+            guard let found = try find(id, transaction) else {
+                throw ObjectError(
+                    .corrupt,
+                    "pack \(pack.number) holds differences from object \(id.short), which is "
+                        + "missing; run `cambium verify`")
+            }
+            // Depths fall from a pack to those that it needs, so this ends.
+            guard found.pack.cold == nil || found.pack.coldDepth <= pack.coldDepth - 1 else {
+                throw ObjectError(
+                    .corrupt,
+                    "pack \(pack.number) needs pack \(found.pack.number), which may need it; run "
+                        + "`cambium verify`")
+            }
+            bases[id] = try readable(found.pack, transaction).payload(found.index)
+        }
+        let decoded = try pack.decoded { (id) throws(ObjectError) in
+            guard let base = bases[id] else {
+                throw ObjectError(.corrupt, "object \(id.short) was not read")
+            }
+            return base
+        }
+        if packs.decoded.count == Self.decodedPacks { packs.decoded.removeFirst() }
+        packs.decoded.append(decoded)
+        return decoded
+    }
+
+    /// The pack of this number, a compressed one without its data; see ``readable(_:_:)``.
     ///
     /// - Throws: `.corrupt` when there is none.
     package func pack(

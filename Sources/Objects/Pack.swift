@@ -24,6 +24,10 @@ package final class Pack: Sendable {
     private let headers: [ObjectHeader]
     /// Bytes in use, the padding at the end left out.
     package let used: Int
+    /// How the data are compressed, or nil in a raw pack.
+    let cold: ColdPack?
+    /// What payloads are parts of: the record of a raw pack, or the data that were decompressed.
+    private let data: MappedBytes?
 
     /// Checks the record's structure: lengths, and that every object lies before the directory.
     ///
@@ -41,7 +45,8 @@ package final class Pack: Sendable {
         guard bytes.number(at: 0) == PackFormat.magic else { throw fail("wrong magic number") }
         let version: UInt16 = bytes.number(at: 4)
         guard version == PackFormat.version else { throw fail("version \(version) is unknown") }
-        guard bytes.number(at: 6) == UInt16(0) else { throw fail("reserved bytes in use") }
+        let flags: UInt16 = bytes.number(at: 6)
+        guard flags & ~ColdPack.flag == 0 else { throw fail("reserved bytes in use") }
         count = Int(bytes.number(at: 8, as: UInt32.self))
         let groupCount = Int(bytes.number(at: 12, as: UInt32.self))
         let start: UInt64 = bytes.number(at: 16)
@@ -68,6 +73,14 @@ package final class Pack: Sendable {
             let length = Int(try rest.number(UInt16.self))
             headers.append(try ObjectHeader(decoding: try rest.take(length)))
         }
+        cold =
+            flags == 0
+            ? nil
+            : try ColdPack(bytes, directory: directoryOffset, objects: count, fail)
+        data = cold == nil ? record : nil
+        // What the objects' data may take.
+        let limit =
+            cold == nil ? directoryOffset - PackFormat.headerCount : ColdPack.greatestData
         var groups: [Group] = []
         groups.reserveCapacity(groupCount)
         var first = 0
@@ -83,8 +96,9 @@ package final class Pack: Sendable {
             let stride = (size + PackFormat.alignment - 1) / PackFormat.alignment
             // The last object may end short of its last unit.
             let last = unit + (length - 1) * stride
-            guard PackFormat.headerCount + last * PackFormat.alignment + size <= directoryOffset
-            else { throw fail("group \(index) points outside the record") }
+            guard last * PackFormat.alignment + size <= limit else {
+                throw fail("group \(index) points outside the record")
+            }
             groups.append(
                 Group(first: first, unit: unit, count: length, stride: stride, header: header))
             first += length
@@ -94,6 +108,39 @@ package final class Pack: Sendable {
         self.headers = headers
         self.groups = groups
     }
+
+    /// A compressed pack with its data decompressed.
+    init(_ pack: Pack, data: MappedBytes) {
+        number = pack.number
+        record = pack.record
+        count = pack.count
+        directoryOffset = pack.directoryOffset
+        groups = pack.groups
+        headers = pack.headers
+        used = pack.used
+        cold = pack.cold
+        self.data = data
+    }
+
+    /// Whether the data are compressed on disk.
+    package var isCold: Bool { cold != nil }
+
+    /// Whether payloads can be read: a compressed pack must be decoded before.
+    var isReadable: Bool { data != nil }
+
+    /// Bytes of the objects' data in a raw pack, padded to units.
+    package var dataCount: Int { (groups.last?.endUnit ?? 0) * PackFormat.alignment }
+
+    var groupCount: Int { groups.count }
+
+    /// The directory's bytes.
+    var directory: [UInt8] { record.slice(directoryOffset..<used).copy() }
+
+    /// The first half of the directory's SHA-256, as the header has it.
+    var directoryChecksum: [UInt8] { record.slice(32..<PackFormat.headerCount).copy() }
+
+    /// Objects that are stored as differences, with the ids of their predecessors.
+    package var predecessors: [(index: Int, id: ObjectID)] { cold?.predecessors ?? [] }
 
     package func id(_ index: Int) -> ObjectID {
         let record = record
@@ -111,15 +158,16 @@ package final class Pack: Sendable {
 
     /// The object's data in place.
     package func payload(_ index: Int) -> MappedBytes {
+        guard let data else { preconditionFailure("pack \(number) is compressed; decode it first") }
         let start = PackFormat.headerCount + Int(location(index).unit) * PackFormat.alignment
-        return record.slice(start..<(start + header(index).payloadCount))
+        return data.slice(start..<(start + header(index).payloadCount))
     }
 
     /// The object at `index`, in place.
     package func stored(_ index: Int) -> StoredObject {
         StoredObject(
             id: id(index), header: header(index), payload: payload(index),
-            location: location(index))
+            location: location(index), isDecoded: isCold)
     }
 
     /// The id of the object at `unit` whose id ends with `check`, or nil.
@@ -134,9 +182,9 @@ package final class Pack: Sendable {
         return index(unit: unit, check: check).map(id)
     }
 
-    /// The object named `id` if it starts at `unit`.
-    package func object(_ id: ObjectID, unit: UInt32) -> StoredObject? {
-        indexes(unit: unit).first { self.id($0) == id }.map(stored)
+    /// The position of the object named `id` if it starts at `unit`.
+    package func index(_ id: ObjectID, unit: UInt32) -> Int? {
+        indexes(unit: unit).first { self.id($0) == id }
     }
 
     /// The position of the object at `unit` whose id ends with `check`, or nil.

@@ -59,10 +59,19 @@ package final class MappedSnapshot: Sendable {
         if pack == nil {
             pack = try store.environment.read { (transaction) throws(SnapshotError) in
                 try wrapped { () throws(ObjectError) in
-                    try ObjectReader.packIfPresent(number, transaction)
+                    let found = try ObjectReader.packIfPresent(number, transaction)
+                    // Compressed data cannot be mapped: they are decompressed and kept.
+                    guard let found, found.isCold else { return found }
+                    return try ObjectReader(transaction).readable(found, transaction)
                 }
             }
-            packs.withLock { $0[number] = pack }
+            // Another thread may have been faster; the first stays, since addresses into it may be
+            // kept as long as this snapshot.
+            pack = packs.withLock { known in
+                if let first = known[number] { return first }
+                known[number] = pack
+                return pack
+            }
         }
         guard let pack, let index = pack.index(unit: entry.location.unit, check: entry.check)
         else { throw SnapshotError(ObjectReader.misplaced(entry.location)) }

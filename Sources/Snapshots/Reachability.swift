@@ -42,9 +42,45 @@ struct Reachability {
         }
     }
 
+    /// Adds a commit's own model: neither its history, nor what the records that its arrays build on
+    /// name besides.
+    mutating func addModel(
+        of commit: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(SnapshotError) {
+        let reader = try ObjectReader.of(transaction)
+        let tree = try SnapshotStore.commit(commit, reader, transaction).tree
+        guard trees.insert(tree).inserted else { return }
+        try mark(commit, reader, transaction)
+        try addTree(tree, reader, transaction, wholeRecords: false)
+    }
+
+    /// Adds what compressed objects that are marked are differences from.
+    ///
+    /// A difference is taken from a pack with a higher number, or a copy of the object, which a
+    /// collection wrote later; so one pass over the packs in their order follows every chain.
+    mutating func addPredecessors(
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(SnapshotError) {
+        let reader = try ObjectReader.of(transaction)
+        var cold: [Pack] = []
+        let table = transaction.environment.table(ObjectStore.packTable)
+        try transaction.scan(table) { (key, record) throws(SnapshotError) in
+            let pack = try wrapped { () throws(ObjectError) in
+                try Pack(
+                    number: try PackFormat.packNumber(key), record: record, checksum: false)
+            }
+            if !pack.predecessors.isEmpty { cold.append(pack) }
+            return true
+        }
+        for pack in cold where marks.isMarked(pack: pack.number) {
+            // All of them: the pack is decompressed as a whole.
+            for (_, id) in pack.predecessors { try mark(id, reader, transaction) }
+        }
+    }
+
     private mutating func addTree(
         _ id: ObjectID, _ reader: ObjectReader,
-        _ transaction: borrowing some TransactionAccess & ~Copyable
+        _ transaction: borrowing some TransactionAccess & ~Copyable, wholeRecords: Bool = true
     ) throws(SnapshotError) {
         let record = try wrapped { () throws(ObjectError) in
             try SnapshotStore.treeRecord(id, reader, transaction)
@@ -66,7 +102,13 @@ struct Reachability {
             }
             for cohort in layer.cohorts.values {
                 for tensor in cohort.router.values { try mark(tensor.id, reader, transaction) }
-                try addArray(cohort.experts, transaction)
+                if wholeRecords {
+                    try addArray(cohort.experts, transaction)
+                } else {
+                    for entry in try ArrayView(cohort.experts, transaction).entries() {
+                        mark(entry)
+                    }
+                }
             }
         }
     }
@@ -76,7 +118,10 @@ struct Reachability {
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(SnapshotError) {
         do throws(ObjectError) {
-            marks.insert(try reader.object(id, transaction).location)
+            guard let location = try reader.location(of: id, transaction) else {
+                throw ObjectError(.notFound, "no object \(id.short) in this store")
+            }
+            marks.insert(location)
         } catch {
             throw SnapshotError(error)
         }

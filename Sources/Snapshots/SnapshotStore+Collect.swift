@@ -55,16 +55,7 @@ extension SnapshotStore {
         // Whoever opens a snapshot waits for this one transaction; see `leasing`.
         let gate = try Self.lock(directory, "opening.lock", .exclusive, wait: true)
         let leases = try Set(leasedCommits(removingStale: true))
-        var report = try environment.write("gc") { (transaction) throws(SnapshotError) in
-            // Whoever has an array mapped keeps it, and the packs that it names.
-            let mapped = try Sweep.leased(leases, transaction)
-            try ArrayRecord.move(moved, keeping: mapped.records, transaction)
-            environment.step("gc: places rewritten")
-            // Marked anew inside the transaction: a branch made meanwhile keeps its objects.
-            let sweep = try Sweep(leases, threshold, transaction)
-            try sweep.remove(transaction)
-            return sweep.report
-        }
+        var report = try settle(moved, leases, threshold)
         _ = gate
         _ = lock
         report.pruned = true
@@ -75,34 +66,72 @@ extension SnapshotStore {
 
     /// Copies the live objects of sparse packs to new packs, and returns the new places by the old
     /// ones.
-    ///
-    /// The index then names the copies. The arrays name the old places until the removing
-    /// transaction rewrites them; if it never comes, the copies are dead.
     private func moveSparse(_ threshold: Int64) throws(SnapshotError) -> [Location: Location] {
         let leases = try Set(leasedCommits(removingStale: false))
         let (sparse, marks) = try environment.read { (transaction) throws(SnapshotError) in
             let sweep = try Sweep(leases, threshold, transaction)
             return (sweep.sparse, sweep.live.marks)
         }
+        return try move(sparse, marks)
+    }
+
+    /// Copies the marked objects of some packs to new packs, and returns the new places by the old
+    /// ones.
+    ///
+    /// The index then names the copies. The arrays name the old places until the removing
+    /// transaction rewrites them; if it never comes, the copies are dead.
+    ///
+    /// - Parameter hot: Objects that go to packs of their own, apart from the others.
+    func move(
+        _ numbers: [UInt32], _ marks: PlaceMarks, apart hot: PlaceMarks? = nil
+    ) throws(SnapshotError) -> [Location: Location] {
         var moved: [Location: Location] = [:]
-        for group in stride(from: 0, to: sparse.count, by: 32) {
+        for group in stride(from: 0, to: numbers.count, by: 32) {
             try environment.write("gc move") { (transaction) throws(SnapshotError) in
                 try wrapped { () throws(ObjectError) in
+                    let reader = try ObjectReader(transaction)
                     var objects: [StoredObject] = []
-                    for number in sparse[group..<min(group + 32, sparse.count)] {
+                    for number in numbers[group..<min(group + 32, numbers.count)] {
                         guard
                             let pack = try ObjectReader.packIfPresent(number, transaction)
                         else { continue }
+                        let readable = try reader.readable(pack, transaction)
                         for index in 0..<pack.count where marks.contains(pack.location(index)) {
-                            objects.append(pack.stored(index))
+                            objects.append(readable.stored(index))
                         }
                     }
-                    let places = try ObjectStaging.move(objects, transaction)
-                    for (object, place) in zip(objects, places) { moved[object.location] = place }
+                    for part in [false, true] {
+                        let chosen = objects.filter {
+                            (hot?.contains($0.location) ?? true) == part
+                        }
+                        let places = try ObjectStaging.move(chosen, transaction)
+                        for (object, place) in zip(chosen, places) {
+                            moved[object.location] = place
+                        }
+                    }
                 }
             }
         }
         return moved
+    }
+
+    /// The transaction that ends a collection: the arrays name the new places, and what is dead is
+    /// removed.
+    ///
+    /// Only for a caller that keeps snapshots from being opened meanwhile.
+    func settle(
+        _ moved: [Location: Location], _ leases: Set<ObjectID>, _ threshold: Int64
+    ) throws(SnapshotError) -> CollectionReport {
+        try environment.write("gc") { (transaction) throws(SnapshotError) in
+            // Whoever has an array mapped keeps it, and the packs that it names.
+            let mapped = try Sweep.leased(leases, transaction)
+            try ArrayRecord.move(moved, keeping: mapped.records, transaction)
+            environment.step("gc: places rewritten")
+            // Marked anew inside the transaction: a branch made meanwhile keeps its objects.
+            let sweep = try Sweep(leases, threshold, transaction)
+            try sweep.remove(transaction)
+            return sweep.report
+        }
     }
 
     /// Sizes of the store's file.

@@ -4,6 +4,8 @@ internal import KeyValue
 package struct RepackReport: Sendable {
     package let bytesBefore: Int
     package let bytesAfter: Int
+    /// Nil when it was not asked to compress.
+    package let compression: CompressionReport?
 }
 
 extension SnapshotStore {
@@ -12,15 +14,33 @@ extension SnapshotStore {
     /// The new file is complete and synced before an atomic rename: killed at any point, the store
     /// is the old or the new one. Needs the store for itself and space for the copy.
     ///
+    /// - Parameters:
+    ///   - compress: Whether to compress first what only history needs; see `compress`.
+    ///   - progress: Called with the packs that were looked at and their number.
     /// - Throws: `.busy` when another process or object has the store open.
     package static func repack(
-        _ directory: String, observer: (@Sendable (String) -> Void)? = nil
+        _ directory: String, compress: Bool = false,
+        progress: (Int, Int) -> Void = { _, _ in },
+        observer: (@Sendable (String) -> Void)? = nil
     ) throws(SnapshotError) -> RepackReport {
         // Reports what is wrong with the store before anything is locked.
         _ = try open(directory, readOnly: true).directory
         return try alone(directory, "repack") { () throws(SnapshotError) in
+            let before: Int
             do throws(KeyValueError) {
-                return try replaceByCopy(directory, observer)
+                before = try fileLength(directory + "/data.mdb")
+            } catch {
+                throw SnapshotError(error)
+            }
+            var report: CompressionReport?
+            if compress {
+                report = try openAlone(directory, observer).compress(progress: progress)
+            }
+            do throws(KeyValueError) {
+                try replaceByCopy(directory, observer)
+                return RepackReport(
+                    bytesBefore: before, bytesAfter: try fileLength(directory + "/data.mdb"),
+                    compression: report)
             } catch {
                 throw SnapshotError(error)
             }
@@ -29,10 +49,9 @@ extension SnapshotStore {
 
     private static func replaceByCopy(
         _ directory: String, _ observer: (@Sendable (String) -> Void)?
-    ) throws(KeyValueError) -> RepackReport {
+    ) throws(KeyValueError) {
         let copy = directory + "/data.mdb.repack"
         if fileExists(copy) { try removeFile(copy) }
-        let before = try fileLength(directory + "/data.mdb")
         do throws(KeyValueError) {
             let environment = try EnvironmentRegistry.open(
                 directory, tables: tables, readOnly: false, observer: observer)
@@ -44,8 +63,6 @@ extension SnapshotStore {
         observer?("repack: before rename")
         try replaceFile(directory + "/data.mdb", with: copy, in: directory)
         observer?("repack: after rename")
-        return RepackReport(
-            bytesBefore: before, bytesAfter: try fileLength(directory + "/data.mdb"))
     }
 
     /// Runs `body` while nobody, in this process or another, has the store open.

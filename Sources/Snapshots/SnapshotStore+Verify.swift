@@ -14,6 +14,7 @@ extension SnapshotStore {
         try environment.read { (transaction) throws(SnapshotError) in
             var report = VerificationReport()
             let packs = try verifyPacks(fast, progress, &report, transaction)
+            if !fast { verifyCompressed(packs, &report, transaction) }
             let known = VerifiedObjects(packs, transaction)
             verifyIndex(&report, transaction)
             let roots = try verifyReferences(known, &report, transaction)
@@ -44,7 +45,7 @@ extension SnapshotStore {
                 packs[pack.number] = pack
                 found.objects += pack.count
                 for index in 0..<pack.count { found.bytes += pack.header(index).payloadCount }
-                if !fast { verifyData(pack, &found) }
+                if !fast, !pack.isCold { verifyData(pack, &found) }
             } catch {
                 found.fault("pack \(PackFormat.number(key.prefix(8)))", error.message)
             }
@@ -64,6 +65,25 @@ extension SnapshotStore {
             report.fault(
                 "object \(pack.id(index).hex)",
                 "its data in pack \(pack.number) hash to \(actual[index].short): damaged on disk")
+        }
+    }
+
+    /// Decompresses every compressed pack, which checks each object against its name.
+    private func verifyCompressed(
+        _ packs: [UInt32: Pack], _ report: inout VerificationReport,
+        _ transaction: borrowing ReadTransaction
+    ) {
+        do throws(ObjectError) {
+            let reader = try ObjectReader(transaction)
+            for (number, pack) in packs.sorted(by: { $0.key > $1.key }) where pack.isCold {
+                do throws(ObjectError) {
+                    _ = try reader.readable(pack, transaction)
+                } catch {
+                    report.fault("pack \(number)", error.message)
+                }
+            }
+        } catch {
+            report.fault("index", error.message)
         }
     }
 
@@ -110,9 +130,9 @@ struct VerifiedObjects {
     /// - Complexity: A look-up in the index; a look at every object when that fails.
     func find(_ id: ObjectID, _ transaction: borrowing ReadTransaction) -> Found {
         if let location = try? reader?.location(of: id, transaction),
-            let object = packs[location.pack]?.object(id, unit: location.unit)
+            let pack = packs[location.pack], let index = pack.index(id, unit: location.unit)
         {
-            return .object(object.header)
+            return .object(pack.header(index))
         }
         for pack in packs.values {
             for index in 0..<pack.count where pack.id(index) == id {

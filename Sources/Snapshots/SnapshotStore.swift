@@ -70,6 +70,20 @@ package final class SnapshotStore: Sendable {
         return store
     }
 
+    /// Opens the store for a caller that holds `use.lock` alone.
+    static func openAlone(
+        _ directory: String, _ observer: (@Sendable (String) -> Void)?
+    ) throws(SnapshotError) -> SnapshotStore {
+        do throws(KeyValueError) {
+            return SnapshotStore(
+                directory,
+                try EnvironmentRegistry.open(
+                    directory, tables: tables, readOnly: false, observer: observer))
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
     /// The format number that the store carries.
     package func storedFormat() throws(SnapshotError) -> UInt32 {
         try environment.read { (transaction) throws(SnapshotError) in

@@ -49,6 +49,7 @@ struct Sweep {
         let leased = try Self.leased(leases, transaction)
         var live = leased
         try live.add(roots, transaction)
+        try live.addPredecessors(transaction)
         self.expired = expired
         self.live = live
         self.leased = leased

@@ -39,8 +39,8 @@ struct PackTests {
         #expect(pack.count == 4)
         #expect((0..<4).map { pack.payload($0).copy() } == [10, 0, 200, 64].map { noise($0, $0) })
         for index in 0..<4 {
-            #expect(pack.object(pack.id(index), unit: pack.location(index).unit) != nil)
-            #expect(pack.object(pack.id(index), unit: 99) == nil)
+            #expect(pack.index(pack.id(index), unit: pack.location(index).unit) == index)
+            #expect(pack.index(pack.id(index), unit: 99) == nil)
         }
     }
 
@@ -86,7 +86,7 @@ struct PackTests {
             if let pack = try? pack(damaged) {
                 for index in 0..<pack.count {
                     _ = pack.payload(index).copy()
-                    _ = pack.object(pack.id(index), unit: pack.location(index).unit)
+                    _ = pack.index(pack.id(index), unit: pack.location(index).unit)
                 }
             }
         }

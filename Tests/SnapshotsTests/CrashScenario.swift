@@ -11,6 +11,7 @@ enum CrashScenario: String, CaseIterable, Codable {
     case merge
     case prune
     case repack
+    case compress
 
     private static let base = SyntheticModel.sample(experts: 120)
 
@@ -41,7 +42,7 @@ enum CrashScenario: String, CaseIterable, Codable {
             main.edit(101, seed: 3)
             main.editRow(8, seed: 4)
             try store.commit(main, time: 2)
-        case .prune, .repack:
+        case .prune, .repack, .compress:
             // Keeps 20 of 120 experts of the first pack, and leaves a pack without any.
             var next = Self.base
             for ordinal in 0..<100 { next.edit(ordinal, seed: 900 + ordinal) }
@@ -77,6 +78,8 @@ enum CrashScenario: String, CaseIterable, Codable {
             _ = try store.collect(prune: true, now: 1_000, grace: 0)
         case .repack:
             _ = try SnapshotStore.repack(path, observer: observer)
+        case .compress:
+            _ = try SnapshotStore.repack(path, compress: true, observer: observer)
         }
     }
 

@@ -108,7 +108,7 @@ extension Benchmark {
         try report("payload_bytes", [Double(changes * size)], "bytes")
     }
 
-    /// Many commits in a row: does the last one cost what the tenth did?
+    /// Many commits in a row: whether the last one costs what the tenth did.
     func series() throws {
         let pool = try Pool(path, count: experts, size: size)
         var (times, growth, written): ([Double], [Double], [Double]) = ([], [], [])

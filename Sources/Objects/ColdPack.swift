@@ -1,0 +1,155 @@
+internal import Elements
+
+/// What a compressed pack holds where a raw one has its objects' data (docs/format.md, "Packs").
+///
+/// The directory is the raw pack's, so each object keeps its name and its place.
+struct ColdPack {
+    static let flag: UInt16 = 1
+    /// Behind the pack's header: u64 bytes of the block, u32 predecessors, u8 depth, three zeros.
+    static let headCount = 16
+    /// u32 position of the object, id of its predecessor.
+    static let predecessorCount = 36
+    /// Packs with more data than this stay raw: a pack is decompressed as a whole.
+    static let greatestData = 256 << 20
+    /// How many differences may lie between an object and raw bytes.
+    static let greatestDepth = 8
+
+    /// 0 when no object needs a predecessor; 1 when all of them are in raw packs; else one more than
+    /// the greatest depth of their packs.
+    let depth: Int
+    /// Objects that are stored as differences, and what from; positions ascend.
+    let predecessors: [(index: Int, id: ObjectID)]
+    /// Where the block lies in the record.
+    let block: Range<Int>
+
+    /// Reads what lies between the pack's header and its directory.
+    init(
+        _ bytes: RawSpan, directory: Int, objects: Int, _ fail: (String) -> ObjectError
+    ) throws(ObjectError) {
+        let start = PackFormat.headerCount
+        guard directory - start >= Self.headCount else { throw fail("no room for compressed data") }
+        let length: UInt64 = bytes.number(at: start)
+        let count = Int(bytes.number(at: start + 8, as: UInt32.self))
+        depth = Int(bytes.number(at: start + 12, as: UInt8.self))
+        let first = start + Self.headCount + count * Self.predecessorCount
+        guard depth <= Self.greatestDepth, bytes.copy((start + 13)..<(start + 16)) == [0, 0, 0],
+            first <= directory, length == UInt64(directory - first)
+        else { throw fail("its compressed data do not fill it") }
+        var predecessors: [(index: Int, id: ObjectID)] = []
+        for number in 0..<count {
+            let offset = start + Self.headCount + number * Self.predecessorCount
+            let index = Int(bytes.number(at: offset, as: UInt32.self))
+            guard index < objects, predecessors.last.map({ $0.index < index }) ?? true else {
+                throw fail("predecessor \(number) is of object \(index)")
+            }
+            predecessors.append((index, ObjectID(bytes, at: offset + 4)))
+        }
+        self.predecessors = predecessors
+        block = first..<directory
+    }
+
+    /// The compressed record of a raw pack, or nil when it would not be smaller by a page and 5 %.
+    ///
+    /// - Parameters:
+    ///   - predecessors: By position, later versions of objects, in packs that are never written
+    ///     as differences to this one. They are used only if they save a tenth of the data.
+    ///   - depths: Of each predecessor's pack: 0 when it is raw, else its depth and one.
+    static func record(
+        of pack: Pack, predecessors: [Int: StoredObject], depths: [Int: Int]
+    ) throws(ObjectError) -> [UInt8]? {
+        var compressor = try ZstdCompressor()
+        var plain = ColdGroupBuilder()
+        var related = ColdGroupBuilder()
+        var used: [(index: Int, id: ObjectID)] = []
+        for index in 0..<pack.count {
+            let width = ElementWidth(pack.header(index))
+            let payload = pack.payload(index)
+            try plain.add(payload.bytes, width)
+            if let predecessor = predecessors[index],
+                predecessor.header == pack.header(index)
+            {
+                try related.add(payload.bytes, width, predecessor: predecessor.payload.bytes)
+                used.append((index, predecessor.id))
+            } else {
+                try related.add(payload.bytes, width)
+            }
+        }
+        var block = try plain.finish(&compressor)
+        if !used.isEmpty {
+            let other = try related.finish(&compressor)
+            if other.count + used.count * predecessorCount < block.count - pack.dataCount / 10 {
+                block = other
+            } else {
+                used = []
+            }
+        }
+        let directory = pack.directory
+        let length =
+            PackFormat.headerCount + headCount + used.count * predecessorCount + block.count
+            + directory.count
+        guard PackFormat.recordCount(length) + 4096 <= pack.record.count,
+            length * 20 <= pack.record.count * 19
+        else { return nil }
+        let depth = used.reduce(0) { max($0, max(1, depths[$1.index] ?? 0)) }
+        return encode(pack, used, depth: depth, block, directory)
+    }
+
+    private static func encode(
+        _ pack: Pack, _ predecessors: [(index: Int, id: ObjectID)], depth: Int, _ block: [UInt8],
+        _ directory: [UInt8]
+    ) -> [UInt8] {
+        let start =
+            PackFormat.headerCount + headCount + predecessors.count * predecessorCount
+            + block.count
+        var encoder = ByteEncoder(capacity: start + directory.count + 4096)
+        encoder.append(PackFormat.magic)
+        encoder.append(PackFormat.version)
+        encoder.append(flag)
+        encoder.append(UInt32(pack.count))
+        encoder.append(UInt32(pack.groupCount))
+        encoder.append(UInt64(start))
+        encoder.append(UInt64(start + directory.count))
+        encoder.append(raw: pack.directoryChecksum)
+        encoder.append(UInt64(block.count))
+        encoder.append(UInt32(predecessors.count))
+        encoder.append(UInt8(depth))
+        encoder.append(raw: [0, 0, 0])
+        for (index, id) in predecessors {
+            encoder.append(UInt32(index))
+            encoder.append(id)
+        }
+        encoder.append(raw: block)
+        encoder.append(raw: directory)
+        let padding = PackFormat.recordCount(start + directory.count) - encoder.bytes.count
+        encoder.append(raw: Array(repeating: 0, count: padding))
+        return encoder.bytes
+    }
+}
+
+/// The data of a decompressed pack, laid out as in a raw one.
+@safe final class DecodedData: @unchecked Sendable {
+    // Filled by the one thread that makes it, and only read once `mapped` was taken.
+    private let buffer: UnsafeMutableRawBufferPointer
+    private let count: Int
+
+    /// - Parameter count: Bytes of a raw pack's header and data.
+    init(count: Int) {
+        self.count = count
+        // A raw record begins at offset 16 of a page, so its data begin at multiples of 64.
+        unsafe buffer = .allocate(byteCount: count + 16, alignment: 64)
+        unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
+    }
+
+    deinit { unsafe buffer.deallocate() }
+
+    func put(_ bytes: [UInt8], at offset: Int) {
+        precondition(offset >= 0 && offset + bytes.count <= count, "data outside the pack")
+        for index in bytes.indices { unsafe buffer[16 + offset + index] = bytes[index] }
+    }
+
+    var mapped: MappedBytes {
+        unsafe MappedBytes(
+            UnsafeRawBufferPointer(start: buffer.baseAddress.map { unsafe $0 + 16 }, count: count),
+            owner: self)
+    }
+}

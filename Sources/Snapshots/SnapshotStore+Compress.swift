@@ -1,0 +1,187 @@
+internal import Elements
+internal import KeyValue
+internal import Objects
+
+/// What a compression did.
+package struct CompressionReport: Sendable {
+    /// Packs that are compressed now and were not before.
+    package var packs = 0
+    /// Bytes of their records before and after.
+    package var rawBytes = 0
+    package var coldBytes = 0
+}
+
+extension SnapshotStore {
+    /// Compresses what no branch's or tag's own model needs.
+    ///
+    /// What the heads of branches and tags need stays raw, to be mapped. Packs that hold both are
+    /// parted first, as a collection moves objects. An expert's earlier version is stored as a
+    /// difference to a later one where that helps. Objects keep their names. Each step is one transaction, so it may be killed
+    /// anywhere and run again. Only for a caller that has the store alone: what maps a pack would
+    /// see other bytes.
+    ///
+    /// - Parameter progress: Called with the packs looked at and their number.
+    func compress(
+        progress: (Int, Int) -> Void = { _, _ in }
+    ) throws(SnapshotError) -> CompressionReport {
+        try partMixed()
+        let (cold, later) = try environment.read { (transaction) throws(SnapshotError) in
+            (try coldPacks(transaction), try laterVersions(transaction))
+        }
+        var report = CompressionReport()
+        // From the newest pack on, so that what a difference is taken from is settled before it.
+        let batch = 32
+        for start in stride(from: 0, to: cold.count, by: batch) {
+            let numbers = Array(cold[start..<min(start + batch, cold.count)])
+            try environment.write("compress") { (transaction) throws(SnapshotError) in
+                try compress(numbers, later, &report, transaction)
+            }
+            progress(start + numbers.count, cold.count)
+        }
+        return report
+    }
+
+    /// Moves hot and cold objects apart where a raw pack holds both.
+    private func partMixed() throws(SnapshotError) {
+        // Nobody has the store but this process, so there are no leases; and nothing that a reflog
+        // entry of any age keeps is removed here.
+        let threshold = Int64.min
+        let (mixed, live, hot) = try environment.read { (transaction) throws(SnapshotError) in
+            let live = try Sweep([], threshold, transaction).live.marks
+            let hot = try hotPlaces(transaction)
+            return (try mixedPacks(live, hot, transaction), live, hot)
+        }
+        guard !mixed.isEmpty else { return }
+        _ = try settle(try move(mixed, live, apart: hot), [], threshold)
+    }
+
+    /// Raw packs with hot objects of which at least a tenth is cold.
+    private func mixedPacks(
+        _ live: PlaceMarks, _ hot: PlaceMarks, _ transaction: borrowing ReadTransaction
+    ) throws(SnapshotError) -> [UInt32] {
+        var numbers: [UInt32] = []
+        let table = environment.table(ObjectStore.packTable)
+        try transaction.scan(table) { (key, record) throws(SnapshotError) in
+            let pack = try wrapped { () throws(ObjectError) in
+                try Pack(
+                    number: try PackFormat.packNumber(key), record: record, checksum: false)
+            }
+            guard !pack.isCold, hot.isMarked(pack: pack.number) else { return true }
+            var coldBytes = 0
+            for index in 0..<pack.count {
+                let place = pack.location(index)
+                if live.contains(place), !hot.contains(place) {
+                    coldBytes += pack.header(index).payloadCount
+                }
+            }
+            if coldBytes * 10 >= pack.dataCount, coldBytes > 0 { numbers.append(pack.number) }
+            return true
+        }
+        return numbers
+    }
+
+    /// What the heads of branches and tags need for themselves.
+    private func hotPlaces(
+        _ transaction: borrowing ReadTransaction
+    ) throws(SnapshotError) -> PlaceMarks {
+        let references = try References(transaction)
+        var heads = Set(references.branches.values).union(references.tags.values)
+        if let head = references.headCommit { heads.insert(head) }
+        var hot = try Reachability(transaction)
+        for head in heads { try hot.addModel(of: head, transaction) }
+        return hot.marks
+    }
+
+    /// Numbers of raw packs that only history needs, newest first.
+    private func coldPacks(
+        _ transaction: borrowing ReadTransaction
+    ) throws(SnapshotError) -> [UInt32] {
+        let marks = try hotPlaces(transaction)
+        var numbers: [UInt32] = []
+        let table = environment.table(ObjectStore.packTable)
+        try transaction.scan(table) { (key, record) throws(SnapshotError) in
+            let pack = try wrapped { () throws(ObjectError) in
+                try Pack(
+                    number: try PackFormat.packNumber(key), record: record, checksum: false)
+            }
+            // A page is the least that a record takes.
+            if !pack.isCold, record.count > 8192, pack.dataCount <= Pack.greatestColdData,
+                !marks.isMarked(pack: pack.number)
+            {
+                numbers.append(pack.number)
+            }
+            return true
+        }
+        return numbers.reversed()
+    }
+
+    /// Where the next version of an expert lies, by the place of the version before.
+    private func laterVersions(
+        _ transaction: borrowing ReadTransaction
+    ) throws(SnapshotError) -> [Location: ArrayEntry] {
+        var later: [Location: ArrayEntry] = [:]
+        for root in try Self.arrayRoots(transaction) {
+            guard let record = try ArrayRecord(root, transaction), !record.isFull else { continue }
+            let base = try ArrayView(record.base, transaction)
+            for index in 0..<record.changeCount {
+                let ordinal = record.changedOrdinal(index)
+                let entry = record.changedEntry(index)
+                guard ordinal < base.count, !entry.isAbsent else { continue }
+                let before = base.entry(ordinal)
+                if !before.isAbsent, before.location.pack < entry.location.pack {
+                    later[before.location] = entry
+                }
+            }
+        }
+        return later
+    }
+
+    private func compress(
+        _ numbers: [UInt32], _ later: [Location: ArrayEntry], _ report: inout CompressionReport,
+        _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) {
+        do throws(ObjectError) {
+            let reader = try ObjectReader(transaction)
+            var sources: [Pack] = []
+            var versions: [[Int: StoredObject]] = []
+            for number in numbers {
+                let pack = try reader.pack(number, transaction)
+                var found: [Int: StoredObject] = [:]
+                for index in 0..<pack.count {
+                    // Only newer packs outside this batch, so that no two need each other.
+                    guard let entry = later[pack.location(index)],
+                        entry.location.pack > numbers.max() ?? .max
+                    else { continue }
+                    found[index] = try reader.object(
+                        at: entry.location, check: entry.check, transaction)
+                }
+                sources.append(pack)
+                versions.append(found)
+            }
+            var depths: [[Int: Int]] = []
+            for found in versions {
+                var own: [Int: Int] = [:]
+                for (index, object) in found {
+                    own[index] = try reader.pack(object.location.pack, transaction).coldDepth
+                }
+                depths.append(own)
+            }
+            let records = concurrentMap(sources.count, grain: 1) {
+                [sources, versions, depths] position in
+                Result { () throws(ObjectError) in
+                    try sources[position].compressed(
+                        predecessors: versions[position], depths: depths[position])
+                }
+            }
+            for (pack, result) in zip(sources, records) {
+                guard let record = try result.get() else { continue }
+                report.packs += 1
+                report.rawBytes += pack.record.count
+                report.coldBytes += record.count
+                try ObjectStaging.replaceRecord(pack.number, with: record, transaction)
+            }
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+}
