@@ -90,7 +90,9 @@ struct CommitReport: Report {
         let head = style.name(result.branch) + " " + style.id(result.id.short)
         let notes = result.notes.map { "note: \($0)" }
         if result.unchanged {
-            return ["nothing changed: \(head) is this model already; no commit was made"] + notes
+            let same = "nothing changed: \(head) is this model already; no commit was made"
+            let started = "made branch \(result.branch) at \(result.id.short)"
+            return [same] + (result.startedBranch ? [started] : []) + notes
         }
         var table = TextTable([.left, .left])
         if result.startedBranch, let parent = result.parents.first {
