@@ -81,7 +81,7 @@ extension CommitResult {
             parents: outcome.parents.map(\.hex), unchanged: outcome.unchanged,
             architecture: contents.architecture, layers: contents.layers,
             experts: contents.experts, newExperts: contents.newExperts,
-            startedBranch: (target.isNewBranch || target.parent == nil) && !outcome.unchanged,
+            startedBranch: target.isNewBranch || target.parent == nil,
             newObjects: outcome.newObjects, newBytes: outcome.newBytes,
             reusedObjects: outcome.reusedObjects, reusedBytes: outcome.reusedBytes,
             nanCount: contents.nonFinite.nan, infiniteCount: contents.nonFinite.infinite,

@@ -69,20 +69,20 @@ extension Store {
         guard let head = references.branches[target] else {
             throw StoreError(.notFound, "there is no branch '\(target)' to merge into")
         }
-        var names: [ObjectID: String] = [:]
+        // A side may have several names: a branch and a tag of one commit.
+        var names = [head: [target]]
         var others: [ObjectID] = []
         for revision in revisions {
             let id = try id(revision)
             others.append(id)
-            names[id] = revision
+            names[id, default: []].append(revision)
         }
-        names[head] = target
         let requested = others
         let sides = try carrying { () throws(SnapshotError) in
             [head] + (try snapshots.mergeSides(head, requested))
         }
-        let sideNames = sides.map { names[$0] ?? $0.short }
-        let sideWeights = try self.weights(weights, [target] + revisions, sideNames, sides)
+        let sideWeights = try self.weights(weights, names, sides)
+        let sideNames = sides.map { names[$0]?.first ?? $0.short }
         let chosen: (any ConflictPolicy)? =
             switch policy {
             case .none: nil
@@ -137,14 +137,20 @@ extension Store {
     }
 
     /// One weight per side, and how the commit records them.
+    ///
+    /// - Parameters:
+    ///   - given: By any name of a side.
+    ///   - names: All names of each side; the first is recorded.
     private func weights(
-        _ given: [String: Double], _ known: [String], _ names: [String], _ sides: [ObjectID]
+        _ given: [String: Double], _ names: [ObjectID: [String]], _ sides: [ObjectID]
     ) throws(StoreError) -> (values: [Double], text: String) {
+        let known = Set(names.values.joined())
         for (name, weight) in given {
             guard known.contains(name) else {
                 throw StoreError(
                     .usage,
-                    "--weight names '\(name)', which is none of \(known.joined(separator: ", "))")
+                    "--weight names '\(name)', which is none of "
+                        + known.sorted().joined(separator: ", "))
             }
             guard weight.isFinite, weight > 0 else {
                 throw StoreError(
@@ -159,10 +165,22 @@ extension Store {
         }
         // The target often is the merge base itself, which no conflict involves.
         let counted = tokens.dropFirst().allSatisfy { $0 != nil }
-        let values = sides.indices.map { index in
-            given[names[index]] ?? (counted ? tokens[index] ?? 1 : 1)
+        var values: [Double] = []
+        var texts: [String] = []
+        for (side, id) in sides.enumerated() {
+            let aliases = names[id] ?? [id.short]
+            let named = Set(aliases.compactMap { given[$0] })
+            guard named.count <= 1 else {
+                throw StoreError(
+                    .usage,
+                    "\(aliases.joined(separator: " and ")) are one commit, \(id.short), with "
+                        + "different weights; give it one")
+            }
+            let value = named.first ?? (counted ? tokens[side] ?? 1 : 1)
+            values.append(value)
+            texts.append("\(aliases[0])=\(value)")
         }
-        return (values, zip(names, values).map { "\($0)=\($1)" }.joined(separator: ","))
+        return (values, texts.joined(separator: ","))
     }
 }
 

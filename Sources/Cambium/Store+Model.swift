@@ -73,6 +73,8 @@ public struct MappedModel: Sendable {
     /// The commit's id.
     public let id: String
     private let model: PeerModel
+    /// Bytes that the model sees at once; of a longer prompt only the last ones are read.
+    public var contextLength: Int { model.config.contextLength }
     /// Keeps the lease: the trunk is read in place.
     private let snapshot: MappedSnapshot
 

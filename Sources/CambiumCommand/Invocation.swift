@@ -37,7 +37,8 @@ struct Invocation {
             return ExitStatus.success.rawValue
         }
         guard let name = arguments.first(where: { $0 != "help" }), !name.hasPrefix("-") else {
-            let message = CambiumRoot.message(for: error)
+            let isBare = Self.commandIndex(in: arguments) == arguments.count
+            let message = isBare ? "no command was given" : CambiumRoot.message(for: error)
             return tell(Failure(.usage, message, hint: "`cambium help` lists the commands"))
         }
         guard CambiumRoot.names.contains(name) else {
@@ -65,6 +66,18 @@ struct Invocation {
     /// Moves global options that stand before the command's name behind it: the parser knows them
     /// there only.
     static func ordered(_ arguments: [String]) -> [String] {
+        let index = commandIndex(in: arguments)
+        guard index > 0, index < arguments.count, !arguments[index].hasPrefix("-") else {
+            return arguments
+        }
+        let command = arguments[index]
+        let rest = arguments[(index + 1)...]
+        // `help` takes the names of commands only.
+        return [command] + (command == "help" ? [] : arguments[..<index]) + rest
+    }
+
+    /// Where the command's name stands: behind the global options.
+    private static func commandIndex(in arguments: [String]) -> Int {
         var index = 0
         while index < arguments.count {
             let argument = arguments[index]
@@ -79,12 +92,6 @@ struct Invocation {
                 break
             }
         }
-        guard index > 0, index < arguments.count, !arguments[index].hasPrefix("-") else {
-            return arguments
-        }
-        let command = arguments[index]
-        let rest = arguments[(index + 1)...]
-        // `help` takes the names of commands only.
-        return [command] + (command == "help" ? [] : arguments[..<index]) + rest
+        return index
     }
 }

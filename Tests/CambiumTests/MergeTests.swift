@@ -99,6 +99,30 @@ struct MergeTests {
         }
     }
 
+    @Test("a weight counts under any name of its side")
+    func weightByAnyName() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory, [("a", [1: 1]), ("b", [1: 5])])
+            try store.createTag("t", at: "a", Checkpoints.signature)
+            let trees = try [["a": 3], ["t": 3], ["a": 3, "t": 3]].map { weights in
+                try store.merge(
+                    ["a", "t", "b"], into: "main", policy: .mean, weights: weights, dryRun: true,
+                    Checkpoints.signature
+                ).tree
+            }
+            let plain = try store.merge(
+                ["a", "b"], into: "main", policy: .mean, weights: ["a": 3], dryRun: true,
+                Checkpoints.signature)
+            #expect(trees == [plain.tree, plain.tree, plain.tree])
+            let torn = #expect(throws: StoreError.self) {
+                try store.merge(
+                    ["a", "t", "b"], into: "main", policy: .mean, weights: ["a": 3, "t": 2],
+                    dryRun: true)
+            }
+            #expect(torn?.code == .usage && torn?.message.contains("different weights") == true)
+        }
+    }
+
     @Test("histories without a common commit are refused")
     func unrelated() throws {
         try withScratchDirectory { directory in

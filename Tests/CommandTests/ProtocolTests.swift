@@ -75,6 +75,11 @@ struct ProtocolTests {
         (["commit", "base", "-m", "x", "--expect-parent", "left"], 5, "branch-moved"),
         (["merge", "left", "--weight", "left=2"], 64, "usage"),
         (["commit"], 64, "usage"), (["frobnicate"], 64, "usage"), (["log", "--nope"], 64, "usage"),
+        (["-C", "S"], 64, "usage"), (["-q"], 64, "usage"),
+        (["eval", "--text", "a", "--threads", "\(Int.max)"], 64, "usage"),
+        (["generate", "--prompt", "a", "--temperature", "nan"], 64, "usage"),
+        (["generate", "--prompt", "a", "--temperature=-1"], 64, "usage"),
+        (["generate", "--prompt", "a", "--top-p", "0"], 64, "usage"),
         (["log", "--since", "soon"], 64, "usage"), (["gc", "--grace", "5"], 64, "usage"),
         (["diff", "a", "b", "c"], 64, "usage"), (["commit", "base", "-m"], 64, "usage"),
     ]

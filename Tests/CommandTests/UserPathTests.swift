@@ -69,6 +69,17 @@ struct UserPathTests {
         #expect(twice.status == 64)
     }
 
+    @Test("an unchanged commit to a missing branch makes the branch, and says so")
+    func unchangedOnNewBranch() throws {
+        let session = try Session.history()
+        let run = try session.expect("commit", "base", "-m", "same", "--branch", "new")
+        #expect(run.text.hasPrefix("nothing changed: new "))
+        #expect(run.text.contains("\nmade branch new at "))
+        #expect(try session.expect("branch", "-q").text == "left\nmain\nnew\nright\n")
+        let again = try session.expect("commit", "base", "-m", "same", "--branch", "new")
+        #expect(!again.text.contains("made branch"))
+    }
+
     @Test("log draws the graph, filters by time and limits")
     func log() throws {
         let session = try Session.history()
@@ -223,6 +234,13 @@ struct UserPathTests {
         #expect(stats.errors.contains("experts touched"))
         #expect(stats.errors.contains("RssAnon") && stats.errors.contains("RssFile"))
         #expect(try session.run("generate", "--prompt", "").status == 1)
+        #expect(stats.errors.contains("note:") == false)
+        let long = String(repeating: "ab", count: 200)
+        let cut = try session.expect("generate", "--prompt", long, "-n", "1")
+        #expect(cut.output.count == 1)
+        #expect(cut.errors.contains("of the 400 bytes of the prompt the model reads the last"))
+        let quiet = try session.expect("generate", "--prompt", long, "-n", "1", "-q")
+        #expect(quiet.errors == "")
     }
 
     @Test("gc previews, prunes and the store stays sound; repack gives space back")

@@ -49,6 +49,13 @@ struct GenerateTests {
         #expect(seen.count == 4 && made.bytes == seen)
     }
 
+    @Test("any count can be asked for and stopped")
+    func hugeCount() throws {
+        let model = try TinyModel().model()
+        let made = try model.generate(prompt, count: .max) { _ in false }
+        #expect(made.bytes.count == 1)
+    }
+
     @Test("a full context goes on from its last half")
     func slides() throws {
         let model = try TinyModel().model()

@@ -8,7 +8,8 @@ struct CommitCommand: StoreCommand {
         discussion: """
             The expert layout is recognised from config.json: peer-lm, OLMoE, Mixtral, Qwen3-MoE, \
             DeepSeek-V3 and gpt-oss, with separate or fused experts. Anything else is stored tensor \
-            by tensor. Only what the store does not have is stored.
+            by tensor. Only what the store does not have is stored. The author is CAMBIUM_AUTHOR, else \
+            the user's name.
 
             With --patch the file holds only what changed of the branch's model, so that a round \
             does not cost reading all of it: tensors by their names in the checkpoint; a tensor T \
@@ -90,7 +91,9 @@ struct CommitReport: Report {
         let head = style.name(result.branch) + " " + style.id(result.id.short)
         let notes = result.notes.map { "note: \($0)" }
         if result.unchanged {
-            return ["nothing changed: \(head) is this model already; no commit was made"] + notes
+            let same = "nothing changed: \(head) is this model already; no commit was made"
+            let started = "made branch \(result.branch) at \(result.id.short)"
+            return [same] + (result.startedBranch ? [started] : []) + notes
         }
         var table = TextTable([.left, .left])
         if result.startedBranch, let parent = result.parents.first {

@@ -39,11 +39,23 @@ struct GenerateCommand: StoreCommand {
 
     func validate() throws {
         if count < 0 { throw ValidationError("-n must not be negative") }
+        guard temperature >= 0, temperature <= 100 else {
+            throw ValidationError("--temperature is \(temperature); give 0 to 100")
+        }
+        guard topP > 0, topP <= 1 else {
+            throw ValidationError("--top-p is \(topP); give more than 0, at most 1")
+        }
     }
 
     func run(_ console: Console) throws {
         let model = try openForReading().model(revision)
         let input = prompt == "-" ? try Terminal.read("-") : Array(prompt.utf8)
+        if input.count > model.contextLength {
+            console.note(
+                "note: of the \(Quantity.count(input.count, "byte")) of the prompt the model reads "
+                    + "the last \(Quantity.count(model.contextLength)): its context has no room for "
+                    + "more")
+        }
         let isStreamed = !console.isJSON
         let isWatched = Terminal.isTerminal(.output)
         if isStreamed, isWatched, !console.isQuiet {
