@@ -115,21 +115,42 @@ extension SnapshotStore {
         return numbers.reversed()
     }
 
-    /// Where the next version of an expert lies, by the place of the version before.
+    /// Where the next version of an expert lies, by the place of the version before, over every
+    /// commit of every branch and tag.
+    ///
+    /// - Complexity: What each commit changed; all experts where an array was written whole.
     private func laterVersions(
         _ transaction: borrowing ReadTransaction
     ) throws(SnapshotError) -> [Location: ArrayEntry] {
+        let references = try References(transaction)
+        let reader = try ObjectReader.of(transaction)
+        var stack = Array(references.branches.values) + Array(references.tags.values)
+        var seen: Set<ObjectID> = []
+        var compared: Set<[ObjectID]> = []
         var later: [Location: ArrayEntry] = [:]
-        for root in try Self.arrayRoots(transaction) {
-            guard let record = try ArrayRecord(root, transaction), !record.isFull else { continue }
-            let base = try ArrayView(record.base, transaction)
-            for index in 0..<record.changeCount {
-                let ordinal = record.changedOrdinal(index)
-                let entry = record.changedEntry(index)
-                guard ordinal < base.count, !entry.isAbsent else { continue }
-                let before = base.entry(ordinal)
-                if !before.isAbsent, before.location.pack < entry.location.pack {
-                    later[before.location] = entry
+        while let id = stack.popLast() {
+            guard seen.insert(id).inserted else { continue }
+            let commit = try Self.commit(id, reader, transaction)
+            stack.append(contentsOf: commit.parents)
+            guard let parent = commit.parents.first else { continue }
+            let before = try Self.tree(
+                try Self.commit(parent, reader, transaction).tree, reader, transaction)
+            let after = try Self.tree(commit.tree, reader, transaction)
+            for (number, layer) in after.layers {
+                for (name, cohort) in layer.cohorts {
+                    guard let old = before.layers[number]?.cohorts[name]?.experts,
+                        old != cohort.experts, compared.insert([old, cohort.experts]).inserted
+                    else { continue }
+                    let (left, right) = (
+                        try ArrayView(old, transaction), try ArrayView(cohort.experts, transaction)
+                    )
+                    for ordinal in try left.differences(from: right, reader, transaction)
+                    where ordinal < left.count && ordinal < right.count {
+                        let (from, to) = (left.entry(ordinal), right.entry(ordinal))
+                        if !from.isAbsent, !to.isAbsent, from.location.pack < to.location.pack {
+                            later[from.location] = to
+                        }
+                    }
                 }
             }
         }
@@ -142,6 +163,7 @@ extension SnapshotStore {
     ) throws(SnapshotError) {
         do throws(ObjectError) {
             let reader = try ObjectReader(transaction)
+            let batch = Set(numbers)
             var sources: [Pack] = []
             var versions: [[Int: StoredObject]] = []
             for number in numbers {
@@ -150,7 +172,7 @@ extension SnapshotStore {
                 for index in 0..<pack.count {
                     // Only newer packs outside this batch, so that no two need each other.
                     guard let entry = later[pack.location(index)],
-                        entry.location.pack > numbers.max() ?? .max
+                        entry.location.pack > number, !batch.contains(entry.location.pack)
                     else { continue }
                     found[index] = try reader.object(
                         at: entry.location, check: entry.check, transaction)

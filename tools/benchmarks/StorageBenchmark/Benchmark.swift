@@ -13,7 +13,10 @@ struct Benchmark: ParsableCommand {
         commandName: "storage-benchmark",
         abstract: "Measure one case of the storage benchmark.")
 
-    @Argument(help: "commit, series, import, export, open, readers, diff, merge, collect, growth.")
+    @Argument(
+        help:
+            "commit, series, import, export, open, readers, diff, merge, collect, compress, growth."
+    )
     var name: String
 
     @Option(help: "Where to work; made and removed.")
@@ -57,6 +60,7 @@ struct Benchmark: ParsableCommand {
             case "diff": try diff()
             case "merge": try merge()
             case "collect": try collect()
+            case "compress": try compress()
             case "growth": try growth()
             default: throw ValidationError("there is no case '\(name)'")
             }
