@@ -31,8 +31,16 @@ struct CheckpointSource {
                 "the checkpoint has no config.json: the one of the branch's head was taken")
         }
         let found = config
-        layout = try reading { () throws(InterchangeError) in
-            try CheckpointLayout(config: found, tensors: checkpoint.tensors.map(\.entry))
+        do throws(StoreError) {
+            layout = try reading { () throws(InterchangeError) in
+                try CheckpointLayout(config: found, tensors: checkpoint.tensors.map(\.entry))
+            }
+        } catch {
+            // Whoever gave one file does not expect the config of another model.
+            guard checkpoint.config == nil, let note = notes.first else { throw error }
+            throw StoreError(
+                error.code, "\(error.message) (\(note); commit a folder with the right config.json)"
+            )
         }
         if let note = layout.note { notes.append(note) }
         if !checkpoint.ignored.isEmpty {

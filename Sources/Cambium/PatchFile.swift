@@ -56,13 +56,19 @@ struct PatchFile {
         var rows: [Int] = []
         var seen: Set<Int> = []
         for start in stride(from: 0, to: bytes.count, by: width) {
-            // Negative numbers are huge here and refused with the others that are out of bounds.
+            let isSigned = [.i8, .i16, .i32, .i64].contains(tensor.shape.type)
+            guard !isSigned || bytes[start + width - 1] < 128 else {
+                throw StoreError(.badShape, "\(path): \(name).rows has a negative row")
+            }
             let number = (0..<width).reduce(UInt64(0)) {
                 $0 | UInt64(bytes[start + $1]) << UInt64(8 * $1)
             }
-            guard let row = Int(exactly: number), seen.insert(row).inserted else {
+            guard let row = Int(exactly: number) else {
                 throw StoreError(
-                    .badShape, "\(path): \(name).rows names row \(number), impossible or twice")
+                    .badShape, "\(path): \(name).rows names row \(number), which cannot be")
+            }
+            guard seen.insert(row).inserted else {
+                throw StoreError(.badShape, "\(path): \(name).rows names row \(row) twice")
             }
             rows.append(row)
         }

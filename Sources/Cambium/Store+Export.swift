@@ -35,6 +35,10 @@ extension Store {
         let snapshot = try map(revision)
         let export = try CheckpointExport(snapshot, self)
         let names = export.fileNames
+        guard !fileExists(directory + "/data.mdb") else {
+            throw StoreError(
+                .usage, "\(directory) is a store; name another folder to export to")
+        }
         for name in names where !overwrite && fileExists(directory + "/" + name) {
             throw StoreError(
                 .exists, "\(directory)/\(name) exists already; --force replaces it")

@@ -150,7 +150,7 @@ struct PatchTests {
                 ([Tensor("nowhere", [8], row)], .notFound, "nowhere"),
                 ([Tensor(down, [1, 8], row)], .badShape, "give rows of it"),
                 ([Tensor(down, [1, 8], row), Tensor(rows: down, [16])], .badShape, "has 16"),
-                ([Tensor(down, [1, 8], row), Tensor(rows: down, [-1])], .badShape, "impossible"),
+                ([Tensor(down, [1, 8], row), Tensor(rows: down, [-1])], .badShape, "negative"),
                 (
                     [Tensor(down, [2, 8], row + row), Tensor(rows: down, [3, 3])], .badShape,
                     "twice"
