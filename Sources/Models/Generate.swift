@@ -37,7 +37,7 @@ extension PeerModel {
         var text = prompt
         var slides = 0
         var pending = Array(prompt.suffix(config.contextLength))
-        while text.count < prompt.count + count {
+        while text.count - prompt.count < count {
             if pending.count > session.room {
                 session.reset()
                 pending = Array(text.suffix(max(1, config.contextLength / 2)))
