@@ -28,6 +28,12 @@ struct PatchFile {
             guard let tensor = checkpoint.tensor(named: name) else { continue }
             let rows = try rows(of: name, tensor.shape)
             if try pending.take(name, tensor, rows) { continue }
+            guard !name.hasSuffix(Self.rowsSuffix) || patch.has(tensor: name) else {
+                throw StoreError(
+                    .badShape,
+                    "\(path): \(name) names rows, but the rows themselves, "
+                        + "\(name.dropLast(Self.rowsSuffix.count)), are missing")
+            }
             try putTensor(name, tensor, rows, &patch, snapshot)
         }
         try pending.put(into: &patch, progress)
@@ -61,8 +67,9 @@ struct PatchFile {
                 $0 | UInt64(bytes[start + $1]) << UInt64(8 * $1)
             }
             guard let row = Int(exactly: number), seen.insert(row).inserted else {
+                let shown = tensor.shape.type.isSigned ? number.signed(bytes: width) : "\(number)"
                 throw StoreError(
-                    .badShape, "\(path): \(name).rows names row \(number), impossible or twice")
+                    .badShape, "\(path): \(name).rows names row \(shown), impossible or twice")
             }
             rows.append(row)
         }
@@ -108,5 +115,17 @@ struct PatchFile {
             .badShape,
             "\(path): \(name) is \(new), but the branch's model has \(old); a patch keeps dtypes and "
                 + "shapes, or gives rows of them with \(name).rows")
+    }
+}
+
+extension ElementType {
+    fileprivate var isSigned: Bool { [.i8, .i16, .i32, .i64].contains(self) }
+}
+
+extension UInt64 {
+    /// The number that the low bytes are in two's complement.
+    fileprivate func signed(bytes: Int) -> String {
+        let unused = 64 - 8 * bytes
+        return "\(Int64(truncatingIfNeeded: self << unused) >> unused)"
     }
 }
