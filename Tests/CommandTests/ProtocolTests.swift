@@ -50,7 +50,12 @@ struct ProtocolTests {
         #expect(json["architecture"] as? String == "peer-lm")
         #expect(json["experts"] as? Int == 16 && json["newExperts"] as? Int == 1)
         #expect(json["layers"] as? Int == 1 && json["unchanged"] as? Bool == false)
-        #expect((json["parents"] as? [String])?.count == 1)
+        let parents = try #require(json["parents"] as? [String])
+        #expect(parents.count == 1)
+        let again = try session.expect("commit", "next", "-m", "x", "--branch", "b", "--json").json
+        #expect(again["unchanged"] as? Bool == true && again["startedBranch"] as? Bool == true)
+        #expect(again["id"] as? String == json["id"] as? String)
+        #expect(again["parents"] as? [String] == parents)
     }
 
     @Test("a conflict is a result on standard output and an error on standard error")

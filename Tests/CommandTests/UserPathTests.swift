@@ -42,6 +42,8 @@ struct UserPathTests {
         #expect(second.text.contains("93.8 % of the experts"))
         let again = try session.expect("commit", "next", "-m", "next", "-C", "S")
         #expect(again.text.hasPrefix("nothing changed: main "))
+        let branch = try session.expect("commit", "next", "-m", "b", "--branch", "b", "-C", "S")
+        #expect(branch.text.hasPrefix("made branch b "))
         let quiet = try session.expect("commit", "base", "-m", "back", "-C", "S", "-q")
         #expect(quiet.text.count == 65)
     }

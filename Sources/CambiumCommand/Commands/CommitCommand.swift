@@ -89,6 +89,11 @@ struct CommitReport: Report {
     func lines(_ style: Style) -> [String] {
         let head = style.name(result.branch) + " " + style.id(result.id.short)
         let notes = result.notes.map { "note: \($0)" }
+        if result.unchanged, result.startedBranch {
+            return [
+                "made branch \(head), which is this model already; no commit was made"
+            ] + notes
+        }
         if result.unchanged {
             return ["nothing changed: \(head) is this model already; no commit was made"] + notes
         }
