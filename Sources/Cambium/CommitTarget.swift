@@ -19,6 +19,7 @@ struct CommitTarget {
         }
         let branch = try store.branchName(options.branch, references)
         let head = references.branches[branch]
+        if head == nil { try references.checkUnshared(branch, .branch) }
         let parent = head ?? (options.branch == nil ? nil : references.headCommit)
         if let expected = options.expectedParent {
             let id = try store.id(expected)

@@ -82,6 +82,7 @@ struct ProtocolTests {
         (["commit"], 64, "usage"), (["frobnicate"], 64, "usage"), (["log", "--nope"], 64, "usage"),
         (["log", "--since", "soon"], 64, "usage"), (["gc", "--grace", "5"], 64, "usage"),
         (["diff", "a", "b", "c"], 64, "usage"), (["commit", "base", "-m"], 64, "usage"),
+        (["tag", "left"], 1, "exists"),
     ]
 
     @Test("failures have a status and a code, in text and in JSON", arguments: failures.indices)
