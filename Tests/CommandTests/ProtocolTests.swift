@@ -83,6 +83,11 @@ struct ProtocolTests {
         (["log", "--since", "soon"], 64, "usage"), (["gc", "--grace", "5"], 64, "usage"),
         (["diff", "a", "b", "c"], 64, "usage"), (["commit", "base", "-m"], 64, "usage"),
         (["tag", "left"], 1, "exists"),
+        (["status", "-C", ""], 64, "usage"), (["init", ""], 64, "usage"),
+        (["commit", "", "-m", "x"], 2, "not-found"),
+        (["commit", "base/config.json/x", "-m", "x"], 2, "not-found"),
+        (["export", "left", "S"], 64, "usage"), (["export", "left", ""], 64, "usage"),
+        (["export", "left", "base/config.json"], 2, "not-found"),
     ]
 
     @Test("failures have a status and a code, in text and in JSON", arguments: failures.indices)

@@ -174,6 +174,9 @@ struct UserPathTests {
         }
         #expect(try session.run("export", "left", "out").status == 1)
         try session.expect("export", "right", "out", "--force")
+        let deep = try session.expect("export", "right", "a/b//c/", "-q")
+        #expect(deep.text == "a/b//c/model.safetensors\na/b//c/config.json\n")
+        try session.expect("export", "right", session.path("d/e"))
     }
 
     @Test("ls, show and cat look into a model")
