@@ -88,6 +88,10 @@ struct ProtocolTests {
         (["commit", "base/config.json/x", "-m", "x"], 2, "not-found"),
         (["export", "left", "S"], 64, "usage"), (["export", "left", ""], 64, "usage"),
         (["export", "left", "base/config.json"], 2, "not-found"),
+        (["generate", "--prompt", "x", "--top-p", "2"], 64, "usage"),
+        (["generate", "--prompt", "x", "--temperature", "nan"], 64, "usage"),
+        (["eval", "--text", "base/config.json", "--threads", "9999"], 64, "usage"),
+        (["eval", "--text", "nothing.txt"], 2, "not-found"), (["help", "frobnicate"], 64, "usage"),
     ]
 
     @Test("failures have a status and a code, in text and in JSON", arguments: failures.indices)
@@ -106,6 +110,20 @@ struct ProtocolTests {
         #expect(error["code"] as? String == code, "\(words)")
         #expect((error["message"] as? String)?.isEmpty == false)
         #expect(error.keys.contains("hint"))
+    }
+
+    // The model would have read the three bytes of U+FFFD in place of the one that was given.
+    @Test("an argument that is not UTF-8 is refused, not repaired")
+    func invalidText() throws {
+        let session = try Session.history()
+        let line = "cambium generate main --prompt $'a\\xff' -n 1"
+        let run = try session.shell(line)
+        #expect(run.status == 64 && run.text == "")
+        #expect(run.errors.contains("argument 4 is not UTF-8") && run.errors.contains("--prompt -"))
+        let json = try session.shell(line + " --json")
+        #expect(try json.errorJSON["code"] as? String == "usage")
+        let read = try session.shell("printf 'a\\377' | cambium generate main --prompt - -n 1")
+        #expect(read.status == 0 && read.output.count == 1)
     }
 
     @Test("without a store the error names the ways to give one, and a store next to here")

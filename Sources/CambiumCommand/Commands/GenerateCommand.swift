@@ -39,6 +39,12 @@ struct GenerateCommand: StoreCommand {
 
     func validate() throws {
         if count < 0 { throw ValidationError("-n must not be negative") }
+        guard (0...100).contains(temperature) else {
+            throw ValidationError("--temperature is \(temperature); give 0 to 100")
+        }
+        guard topP > 0, topP <= 1 else {
+            throw ValidationError("--top-p is \(topP); give more than 0, at most 1")
+        }
     }
 
     func run(_ console: Console) throws {
