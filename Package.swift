@@ -99,7 +99,8 @@ let package = Package(
             ],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "CommandTests", dependencies: ["CambiumCommand"], swiftSettings: strict),
+            name: "CommandTests", dependencies: ["CambiumCommand", "Cambium"],
+            swiftSettings: strict),
         .testTarget(
             name: "CambiumTests",
             dependencies: ["Cambium", "Snapshots", "Elements", "TestSupport"],

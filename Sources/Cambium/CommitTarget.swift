@@ -9,6 +9,8 @@ struct CommitTarget {
     let isNewBranch: Bool
     /// The parent's tree.
     let before: Tree?
+    /// The parent's own parents.
+    let grandparents: [ObjectID]
 
     /// - Throws: `branch-moved` when the branch is not at the commit that the options expect.
     init(_ options: CommitOptions, _ store: Store) throws(StoreError) {
@@ -17,6 +19,7 @@ struct CommitTarget {
         }
         let branch = try store.branchName(options.branch, references)
         let head = references.branches[branch]
+        if head == nil { try references.checkUnshared(branch, .branch) }
         let parent = head ?? (options.branch == nil ? nil : references.headCommit)
         if let expected = options.expectedParent {
             let id = try store.id(expected)
@@ -27,9 +30,13 @@ struct CommitTarget {
         self.branch = branch
         self.parent = parent
         isNewBranch = head == nil && parent != nil
-        before = try parent.map { (id) throws(StoreError) in
-            try carrying { () throws(SnapshotError) in
-                try store.snapshots.tree(try store.snapshots.commit(id).tree)
+        let commit = try carrying { () throws(SnapshotError) in
+            try parent.map { (id) throws(SnapshotError) in try store.snapshots.commit(id) }
+        }
+        grandparents = commit?.parents ?? []
+        before = try carrying { () throws(SnapshotError) in
+            try commit.map { (commit) throws(SnapshotError) in
+                try store.snapshots.tree(commit.tree)
             }
         }
     }
@@ -78,7 +85,8 @@ extension CommitResult {
     init(_ outcome: CommitOutcome, _ target: CommitTarget, _ contents: CommitContents) {
         self.init(
             id: outcome.id.hex, tree: outcome.tree.hex, branch: target.branch,
-            parents: outcome.parents.map(\.hex), unchanged: outcome.unchanged,
+            parents: (outcome.unchanged ? target.grandparents : outcome.parents).map(\.hex),
+            unchanged: outcome.unchanged,
             architecture: contents.architecture, layers: contents.layers,
             experts: contents.experts, newExperts: contents.newExperts,
             startedBranch: target.isNewBranch || target.parent == nil,

@@ -111,7 +111,11 @@ struct ExpertEdits {
         return StoreError(
             .badShape,
             "\(name) is \(shape) in the patch, but the branch's model has \(whole)"
-                + (count == nil ? "" : "; give rows of it with \(name).rows"))
+                + (count == nil
+                    ? ""
+                    : "; give rows of it, \(part.type.name)[k"
+                        + part.sliceDimensions.map { ", \($0)" }.joined()
+                        + "], with their numbers in \(name).rows"))
     }
 }
 

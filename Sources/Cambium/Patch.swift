@@ -39,7 +39,7 @@ public struct Patch: ~Copyable {
     public mutating func put(
         expert ordinal: Int, layer: Int, cohort: String = "base", _ bytes: RawSpan
     ) throws(StoreError) {
-        let place = Place(layer: UInt32(clamping: layer), cohort: cohort)
+        let place = try place(layer, cohort)
         let (stored, header) = try header(place, ordinal)
         guard bytes.byteCount == header.payloadCount else {
             throw StoreError(
@@ -68,7 +68,7 @@ public struct Patch: ~Copyable {
     public mutating func remove(
         expert ordinal: Int, layer: Int, cohort: String = "base"
     ) throws(StoreError) {
-        let place = Place(layer: UInt32(clamping: layer), cohort: cohort)
+        let place = try place(layer, cohort)
         _ = try header(place, ordinal)
         experts[place, default: [:]][ordinal] = .zero
     }
@@ -106,6 +106,17 @@ public struct Patch: ~Copyable {
 
     /// The tensor of the trunk or a router as the patch has it now.
     func tensor(named name: String) throws(StoreError) -> StoredTensor {
+        guard let entry = entry(name) else {
+            throw StoreError(
+                .notFound, "the branch's model has no tensor '\(name)' outside its experts")
+        }
+        return entry
+    }
+
+    /// Whether the trunk or a router has the tensor.
+    func has(tensor name: String) -> Bool { entry(name) != nil }
+
+    private func entry(_ name: String) -> StoredTensor? {
         let tree = draft.tree
         if let entry = tree.trunk.tensors[name] { return entry }
         for layer in tree.layers.values {
@@ -113,8 +124,14 @@ public struct Patch: ~Copyable {
                 if let entry = cohort.router[name] { return entry }
             }
         }
-        throw StoreError(
-            .notFound, "the branch's model has no tensor '\(name)' outside its experts")
+        return nil
+    }
+
+    private func place(_ layer: Int, _ cohort: String) throws(StoreError) -> Place {
+        guard let number = UInt32(exactly: layer) else {
+            throw StoreError(.notFound, "the branch's model has no cohort \(layer)/\(cohort)")
+        }
+        return Place(layer: number, cohort: cohort)
     }
 
     private mutating func header(

@@ -28,6 +28,12 @@ struct PatchFile {
             guard let tensor = checkpoint.tensor(named: name) else { continue }
             let rows = try rows(of: name, tensor.shape)
             if try pending.take(name, tensor, rows) { continue }
+            guard !name.hasSuffix(Self.rowsSuffix) || patch.has(tensor: name) else {
+                throw StoreError(
+                    .badShape,
+                    "\(path): \(name) names rows, but the rows themselves, "
+                        + "\(name.dropLast(Self.rowsSuffix.count)), are missing")
+            }
             try putTensor(name, tensor, rows, &patch, snapshot)
         }
         try pending.put(into: &patch, progress)
@@ -114,5 +120,17 @@ struct PatchFile {
             .badShape,
             "\(path): \(name) is \(new), but the branch's model has \(old); a patch keeps dtypes and "
                 + "shapes, or gives rows of them with \(name).rows")
+    }
+}
+
+extension ElementType {
+    fileprivate var isSigned: Bool { [.i8, .i16, .i32, .i64].contains(self) }
+}
+
+extension UInt64 {
+    /// The number that the low bytes are in two's complement.
+    fileprivate func signed(bytes: Int) -> String {
+        let unused = 64 - 8 * bytes
+        return "\(Int64(truncatingIfNeeded: self << unused) >> unused)"
     }
 }

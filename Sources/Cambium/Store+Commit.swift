@@ -36,9 +36,9 @@ public struct CommitResult: Sendable, Encodable {
     public let tree: String
     /// The branch that was moved.
     public let branch: String
-    /// The commit's parents.
+    /// The parents of that commit.
     public let parents: [String]
-    /// True when the checkpoint equals the branch's head; then nothing was written.
+    /// True when the checkpoint equals the branch's head; then no commit was made.
     public let unchanged: Bool
     /// The architecture that was recognised, or "unknown".
     public let architecture: String

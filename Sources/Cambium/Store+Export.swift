@@ -24,14 +24,19 @@ extension Store {
     ///
     /// - Parameters:
     ///   - revision: What to write.
-    ///   - directory: Created when it is missing.
+    ///   - directory: Created when it is missing, with the folders above it.
     ///   - overwrite: Whether files that exist there may be replaced.
     ///   - progress: Told how many tensors are written.
-    /// - Throws: `exists`, `unsupported` when the model has experts that its layout has no place for.
+    /// - Throws: `exists`, `usage` for a folder that is a store, `unsupported` when the model has experts that its layout has no place for.
     public func export(
         _ revision: String, to directory: String, overwrite: Bool = false,
         progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> ExportResult {
+        guard !directory.isEmpty else { throw StoreError(.usage, "the folder's path is empty") }
+        guard !Store.exists(at: directory) else {
+            throw StoreError(
+                .usage, "\(directory) is a store: name a folder of its own for the checkpoint")
+        }
         let snapshot = try map(revision)
         let export = try CheckpointExport(snapshot, self)
         let names = export.fileNames
@@ -44,7 +49,7 @@ extension Store {
                 .exists, "\(directory)/\(name) exists already; --force replaces it")
         }
         do throws(KeyValueError) {
-            try makeDirectory(directory)
+            try makeDirectories(directory)
         } catch {
             throw StoreError(error)
         }
@@ -53,6 +58,15 @@ extension Store {
             id: snapshot.id.hex, directory: directory, files: names,
             tensors: export.tensorCount, bytes: export.byteCount)
     }
+}
+
+/// Creates a directory and those above it.
+private func makeDirectories(_ path: String) throws(KeyValueError) {
+    for end in path.indices.dropFirst() where path[end] == "/" {
+        let parent = String(path[..<end])
+        if !fileExists(parent) { try makeDirectory(parent) }
+    }
+    try makeDirectory(path)
 }
 
 /// Puts a checkpoint together from a mapped snapshot.

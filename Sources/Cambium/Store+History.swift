@@ -143,6 +143,8 @@ extension Store {
         _ kind: ReferenceKind, _ name: String, _ revision: String, _ signature: Signature
     ) throws(StoreError) {
         let id = try id(revision)
+        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        try references.checkUnshared(name, kind)
         try carrying { () throws(SnapshotError) in
             try snapshots.createReference(
                 kind, name, at: id, by: signature.note("\(kind.word): created from \(revision)"))
@@ -243,6 +245,18 @@ extension Store {
 }
 
 extension References {
+    /// A revision means the branch where a branch and a tag have one name, so that the tag could not
+    /// be named.
+    ///
+    /// - Throws: `exists` when the other kind has the name.
+    func checkUnshared(_ name: String, _ kind: ReferenceKind) throws(StoreError) {
+        let other = kind == .branch ? ReferenceKind.tag : .branch
+        guard (kind == .branch ? tags : branches)[name] != nil else { return }
+        throw StoreError(
+            .exists,
+            "there is a \(other.word) '\(name)' already; give the \(kind.word) a name of its own")
+    }
+
     /// Names by commit, branches first.
     var names: [ObjectID: [String]] {
         var names: [ObjectID: [String]] = [:]

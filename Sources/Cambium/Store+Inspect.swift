@@ -114,7 +114,9 @@ extension Store {
             let ordinal = parts.last.flatMap({ Int($0) })
         else {
             throw StoreError(
-                .usage, "'\(path)' names no expert: write LAYER/ORDINAL or LAYER/COHORT/ORDINAL")
+                .usage,
+                "'\(path)' names no expert: write LAYER/ORDINAL or LAYER/COHORT/ORDINAL; `cambium "
+                    + "cat` writes tensors and files by their names")
         }
         let cohort = parts.count == 3 ? parts[1] : Cohort.base
         let experts = try experts(of: map(revision), revision, layer, cohort)

@@ -54,8 +54,14 @@ struct CambiumRoot: ParsableCommand {
         }
     }
 
+    /// The names of all pages of help.
+    static var pages: [String] {
+        names + configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+    }
+
     /// Runs the command that the arguments name.
     static func main() {
-        Glibc.exit(Invocation(Array(CommandLine.arguments.dropFirst())).run())
+        let words = Array(CommandLine.arguments.dropFirst())
+        Glibc.exit(Invocation(words, unreadable: Terminal.unreadableArgument).run())
     }
 }

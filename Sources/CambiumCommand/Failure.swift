@@ -28,12 +28,14 @@ struct Failure: Error, Equatable {
     /// The next step after an error; nil when the message says it.
     private static func hint(for error: StoreError) -> String? {
         // The message names the next step itself.
-        let steps = ["cambium ", "Restore"]
+        let steps = ["cambium ", "Restore", "free s"]
         guard !steps.contains(where: { error.message.contains($0) }) else { return nil }
         return switch error.code {
         case .branchMoved: "look at it with `cambium log`, then run the command again"
         case .corrupt: "`cambium verify` lists every fault"
         case .busy: "another process is at work in the store; try again when it is done"
+        case .diskFull: "the store is as it was; free some space and try again"
+        case .readOnly: "this command changes the store, which you or its disk may not"
         case .ambiguous: "`cambium log --all` lists commits with longer ids"
         case .notFound: nil
         default:

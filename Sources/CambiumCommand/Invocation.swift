@@ -5,15 +5,24 @@ internal import Cambium
 struct Invocation {
     private let arguments: [String]
     private let isJSON: Bool
+    private let unreadable: Int?
 
-    /// Takes the arguments after the program's name.
-    init(_ arguments: [String]) {
+    /// Takes the arguments after the program's name, and the position of one that is not UTF-8.
+    init(_ arguments: [String], unreadable: Int? = nil) {
+        self.unreadable = unreadable
         self.arguments = Self.ordered(arguments)
         isJSON = arguments.prefix { $0 != "--" }.contains("--json")
     }
 
     /// Parses, runs and tells what went wrong.
     func run() -> Int32 {
+        if let unreadable {
+            return tell(
+                Failure(
+                    .usage, "argument \(unreadable) is not UTF-8",
+                    hint: "`--prompt -` reads any bytes from standard input"))
+        }
+        if let page = unknownPage { return tell(unknown(page)) }
         do {
             var command = try CambiumRoot.parseAsRoot(arguments)
             try command.run()
@@ -41,18 +50,26 @@ struct Invocation {
             let message = isBare ? "no command was given" : CambiumRoot.message(for: error)
             return tell(Failure(.usage, message, hint: "`cambium help` lists the commands"))
         }
-        guard CambiumRoot.names.contains(name) else {
-            let nearest = Spelling.nearest(to: name, in: CambiumRoot.names)
-            return tell(
-                Failure(
-                    .usage, "there is no command '\(name)'",
-                    hint: nearest.map { "did you mean `cambium \($0)`?" }
-                        ?? "`cambium help` lists the commands"))
-        }
+        guard CambiumRoot.names.contains(name) else { return tell(unknown(name)) }
         return tell(
             Failure(
                 .usage, CambiumRoot.message(for: error),
                 hint: "`cambium help \(name)` shows how it is used"))
+    }
+
+    /// The page of help that was asked for and does not exist; the parser would show the first page.
+    private var unknownPage: String? {
+        guard arguments.first == "help", arguments.count > 1 else { return nil }
+        let page = arguments[1]
+        return page.hasPrefix("-") || CambiumRoot.pages.contains(page) ? nil : page
+    }
+
+    private func unknown(_ name: String) -> Failure {
+        let nearest = Spelling.nearest(to: name, in: CambiumRoot.names)
+        return Failure(
+            .usage, "there is no command '\(name)'",
+            hint: nearest.map { "did you mean `cambium \($0)`?" }
+                ?? "`cambium help` lists the commands")
     }
 
     private func tell(_ failure: Failure) -> Int32 {

@@ -19,6 +19,16 @@ enum Terminal {
     /// Whether a person reads the stream.
     static func isTerminal(_ stream: Stream) -> Bool { isatty(stream.rawValue) == 1 }
 
+    /// The position of the first argument that is not UTF-8, from 1; nil when all are.
+    ///
+    /// `CommandLine.arguments` repairs such an argument, which makes another text of it.
+    static var unreadableArgument: Int? {
+        (1..<max(1, Int(CommandLine.argc))).first { position in
+            guard let word = unsafe CommandLine.unsafeArgv[position] else { return false }
+            return unsafe String(validatingCString: word) == nil
+        }
+    }
+
     /// Columns of the terminal behind a stream; 80 when there is none.
     static func width(_ stream: Stream) -> Int {
         var size = winsize()

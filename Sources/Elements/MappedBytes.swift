@@ -16,6 +16,12 @@
         self.owner = owner
     }
 
+    /// Bytes in memory of their own.
+    package init(copying bytes: [UInt8]) {
+        let held = HeldCopy(bytes)
+        unsafe self.init(UnsafeRawBufferPointer(held.buffer), owner: held)
+    }
+
     /// The bytes in place, borrowed from this value.
     package var bytes: RawSpan {
         @_lifetime(borrow self) get {
@@ -35,6 +41,19 @@
             UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count), owner: owner
         )
     }
+}
+
+/// Bytes that are copied once and never changed.
+@safe private final class HeldCopy: @unchecked Sendable {
+    // Written here and only read afterwards.
+    let buffer: UnsafeMutableRawBufferPointer
+
+    init(_ bytes: [UInt8]) {
+        unsafe buffer = .allocate(byteCount: bytes.count, alignment: 64)
+        unsafe buffer.copyBytes(from: bytes)
+    }
+
+    deinit { unsafe buffer.deallocate() }
 }
 
 extension MappedBytes {

@@ -10,7 +10,7 @@ struct LayerName {
         guard let start = Self.starts.first(where: { name.hasPrefix($0) }) else { return nil }
         let tail = name.dropFirst(start.count)
         guard let dot = tail.utf8.firstIndex(of: UInt8(ascii: ".")),
-            let layer = ordinal(tail[..<dot])
+            let layer = ordinal(tail[..<dot]), layer <= Self.greatestLayer
         else { return nil }
         self.layer = layer
         let rest = name.utf8.index(after: dot)
@@ -18,6 +18,8 @@ struct LayerName {
         self.rest = name[rest...]
     }
 
+    /// The store keeps a layer's number in 32 bits; a greater one is not that of a layer.
+    private static let greatestLayer = Int(UInt32.max)
     private static let starts = ["model.layers.", "layers."]
 }
 

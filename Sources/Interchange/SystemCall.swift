@@ -17,8 +17,12 @@ func check<Result: SignedInteger>(
 func systemError(_ action: String, _ path: String, _ number: Int32) -> InterchangeError {
     let reason = unsafe String(cString: strerror(number))
     switch number {
-    case ENOENT, ENOTDIR:
-        return InterchangeError(.notFound, "\(path) does not exist")
+    case ENOENT:
+        return InterchangeError(
+            .notFound, path.isEmpty ? "the path is empty" : "\(path) does not exist")
+    case ENOTDIR:
+        return InterchangeError(
+            .notFound, "cannot \(action) \(path): what stands before a / is not a folder")
     case ENOSPC, EDQUOT, EFBIG:
         // EFBIG is a limit on the size of files, of the file system or of the process.
         return InterchangeError(

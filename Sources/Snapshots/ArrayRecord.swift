@@ -12,6 +12,8 @@ struct ArrayRecord: Sendable {
     static let magic: UInt32 = 0x5252_4143  // "CARR"
     static let version: UInt32 = 2
     static let headerCount = 64
+    /// A value of this size has pages of its own (docs/format.md, "What a mapped reader relies on").
+    private static let greatestInline = 4096
     static let entryCount = 12
     /// Entries per chunk of a full array, and nodes per chunk: records of up to 1 MiB − 16 bytes.
     static let chunkEntries = 87_380
@@ -47,9 +49,13 @@ struct ArrayRecord: Sendable {
     ) throws(SnapshotError) {
         do throws(KeyValueError) {
             let table = transaction.environment.table(Self.table)
-            guard let record = try transaction.mapped(table, Self.key(root, chunk: 0)) else {
+            guard let mapped = try transaction.mapped(table, Self.key(root, chunk: 0)) else {
                 return nil
             }
+            // LMDB keeps a small value in the leaf of its B-tree, which it writes anew, and whose
+            // page it reuses, when a neighbour is written. Only what has pages of its own stays.
+            let record =
+                mapped.count < Self.greatestInline ? MappedBytes(copying: mapped.copy()) : mapped
             self.root = root
             let bytes = record.bytes
             guard bytes.byteCount >= Self.headerCount, bytes.number(at: 0) == Self.magic,
@@ -123,7 +129,8 @@ struct ArrayRecord: Sendable {
             guard let chunk = try transaction.mapped(table, key),
                 chunk.count == min(count - start, limit) * size
             else { throw corrupt(root, "chunk \(number) is missing or too short") }
-            chunks.append(chunk)
+            chunks.append(
+                chunk.count < greatestInline ? MappedBytes(copying: chunk.copy()) : chunk)
         }
         return chunks
     }

@@ -37,7 +37,8 @@ extension SnapshotStore {
     package func collect(
         prune: Bool, now: Int64, grace: Int64
     ) throws(SnapshotError) -> CollectionReport {
-        let threshold = now - grace
+        let (difference, overflow) = now.subtractingReportingOverflow(grace)
+        let threshold = overflow ? (grace > 0 ? Int64.min : .max) : difference
         guard prune else {
             let leases = try Set(leasedCommits(removingStale: false))
             return try environment.read { (transaction) throws(SnapshotError) in

@@ -148,9 +148,14 @@ struct PatchTests {
             let row = Array(repeating: Float(1), count: 8)
             let cases: [([Tensor], StoreError.Code, String)] = [
                 ([Tensor("nowhere", [8], row)], .notFound, "nowhere"),
-                ([Tensor(down, [1, 8], row)], .badShape, "give rows of it"),
+                ([Tensor(down, [1, 8], row)], .badShape, "give rows of it, F32[k, 8]"),
                 ([Tensor(down, [1, 8], row), Tensor(rows: down, [16])], .badShape, "has 16"),
                 ([Tensor(down, [1, 8], row), Tensor(rows: down, [-1])], .badShape, "negative"),
+                ([Tensor(rows: down, [1])], .badShape, "are missing"),
+                (
+                    [Tensor(down, [1, 4], [1, 1, 1, 1]), Tensor(rows: down, [1])], .badShape,
+                    "[k, 8]"
+                ),
                 (
                     [Tensor(down, [2, 8], row + row), Tensor(rows: down, [3, 3])], .badShape,
                     "twice"
@@ -178,6 +183,7 @@ struct PatchTests {
             }
             let wrong: [(Int, Int, Int, StoreError.Code)] = [
                 (0, 9, 64, .notFound), (-1, 0, 64, .usage), (0, 0, 63, .badShape),
+                (0, -1, 64, .notFound), (0, 1 << 32, 64, .notFound),
             ]
             for (ordinal, layer, count, code) in wrong {
                 var thrown: StoreError?

@@ -1,3 +1,4 @@
+import Cambium
 import Testing
 
 @testable import CambiumCommand
@@ -11,6 +12,14 @@ struct FormattingTests {
             (-12_345, "-12,345"), (Int.min, "-9,223,372,036,854,775,808"),
         ])
     func count(_ value: Int, _ expected: String) { #expect(Quantity.count(value) == expected) }
+
+    @Test("errors of the disk name the next step, unless their message does")
+    func diskHints() {
+        let full = Failure(StoreError(.diskFull, "mdb_txn_commit: the disk is full"))
+        #expect(full.hint?.contains("free some space") == true)
+        #expect(Failure(StoreError(.diskFull, "no space left; free some space")).hint == nil)
+        #expect(Failure(StoreError(.readOnly, "cannot open use.lock")).hint != nil)
+    }
 
     @Test("things are counted in the singular and the plural")
     func plural() {

@@ -59,6 +59,15 @@ struct HelpTests {
         #expect(run.errors.contains("did you mean `cambium commit`?"))
     }
 
+    @Test("help of a command that does not exist is an error, and no far-fetched guess")
+    func unknownPage() throws {
+        let run = try Session().run("help", "swich")
+        #expect(run.status == 64 && run.text == "")
+        #expect(run.errors.contains("did you mean `cambium switch`?"))
+        #expect(try Session().run("foo").errors.contains("`cambium help` lists the commands"))
+        #expect(try Session().expect("help", "help").text.contains("OVERVIEW"))
+    }
+
     @Test("shells get completions", arguments: ["bash", "zsh", "fish"])
     func completions(_ shell: String) throws {
         let run = try Session().expect("--generate-completion-script", shell)

@@ -50,7 +50,12 @@ struct ProtocolTests {
         #expect(json["architecture"] as? String == "peer-lm")
         #expect(json["experts"] as? Int == 16 && json["newExperts"] as? Int == 1)
         #expect(json["layers"] as? Int == 1 && json["unchanged"] as? Bool == false)
-        #expect((json["parents"] as? [String])?.count == 1)
+        let parents = try #require(json["parents"] as? [String])
+        #expect(parents.count == 1)
+        let again = try session.expect("commit", "next", "-m", "x", "--branch", "b", "--json").json
+        #expect(again["unchanged"] as? Bool == true && again["startedBranch"] as? Bool == true)
+        #expect(again["id"] as? String == json["id"] as? String)
+        #expect(again["parents"] as? [String] == parents)
     }
 
     @Test("a conflict is a result on standard output and an error on standard error")
@@ -82,6 +87,16 @@ struct ProtocolTests {
         (["generate", "--prompt", "a", "--top-p", "0"], 64, "usage"),
         (["log", "--since", "soon"], 64, "usage"), (["gc", "--grace", "5"], 64, "usage"),
         (["diff", "a", "b", "c"], 64, "usage"), (["commit", "base", "-m"], 64, "usage"),
+        (["tag", "left"], 1, "exists"),
+        (["status", "-C", ""], 64, "usage"), (["init", ""], 64, "usage"),
+        (["commit", "", "-m", "x"], 2, "not-found"),
+        (["commit", "base/config.json/x", "-m", "x"], 2, "not-found"),
+        (["export", "left", "S"], 64, "usage"), (["export", "left", ""], 64, "usage"),
+        (["export", "left", "base/config.json"], 2, "not-found"),
+        (["generate", "--prompt", "x", "--top-p", "2"], 64, "usage"),
+        (["generate", "--prompt", "x", "--temperature", "nan"], 64, "usage"),
+        (["eval", "--text", "base/config.json", "--threads", "9999"], 64, "usage"),
+        (["eval", "--text", "nothing.txt"], 2, "not-found"), (["help", "frobnicate"], 64, "usage"),
     ]
 
     @Test("failures have a status and a code, in text and in JSON", arguments: failures.indices)
@@ -100,6 +115,20 @@ struct ProtocolTests {
         #expect(error["code"] as? String == code, "\(words)")
         #expect((error["message"] as? String)?.isEmpty == false)
         #expect(error.keys.contains("hint"))
+    }
+
+    // The model would have read the three bytes of U+FFFD in place of the one that was given.
+    @Test("an argument that is not UTF-8 is refused, not repaired")
+    func invalidText() throws {
+        let session = try Session.history()
+        let line = "cambium generate main --prompt $'a\\xff' -n 1"
+        let run = try session.shell(line)
+        #expect(run.status == 64 && run.text == "")
+        #expect(run.errors.contains("argument 4 is not UTF-8") && run.errors.contains("--prompt -"))
+        let json = try session.shell(line + " --json")
+        #expect(try json.errorJSON["code"] as? String == "usage")
+        let read = try session.shell("printf 'a\\377' | cambium generate main --prompt - -n 1")
+        #expect(read.status == 0 && read.output.count == 1)
     }
 
     @Test("without a store the error names the ways to give one, and a store next to here")

@@ -16,6 +16,12 @@ struct TimestampTests {
         #expect(Timestamp.text(seconds) == expected)
     }
 
+    // A clock that is wrong must not end every `log` of the store.
+    @Test("no time is too early or too late to be shown", arguments: [Int64.min, .max])
+    func extremes(_ seconds: Int64) {
+        #expect(Timestamp.full(seconds, now: 0).hasSuffix(" UTC)"))
+    }
+
     @Test("every day of eight centuries goes back and forth")
     func roundTrip() {
         var wrong = 0

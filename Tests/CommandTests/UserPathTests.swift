@@ -42,6 +42,8 @@ struct UserPathTests {
         #expect(second.text.contains("93.8 % of the experts"))
         let again = try session.expect("commit", "next", "-m", "next", "-C", "S")
         #expect(again.text.hasPrefix("nothing changed: main "))
+        let branch = try session.expect("commit", "next", "-m", "b", "--branch", "b", "-C", "S")
+        #expect(branch.text.hasPrefix("made branch b "))
         let quiet = try session.expect("commit", "base", "-m", "back", "-C", "S", "-q")
         #expect(quiet.text.count == 65)
     }
@@ -73,8 +75,8 @@ struct UserPathTests {
     func unchangedOnNewBranch() throws {
         let session = try Session.history()
         let run = try session.expect("commit", "base", "-m", "same", "--branch", "new")
-        #expect(run.text.hasPrefix("nothing changed: new "))
-        #expect(run.text.contains("\nmade branch new at "))
+        #expect(run.text.hasPrefix("made branch new "))
+        #expect(run.text.contains("this model already"))
         #expect(try session.expect("branch", "-q").text == "left\nmain\nnew\nright\n")
         let again = try session.expect("commit", "base", "-m", "same", "--branch", "new")
         #expect(!again.text.contains("made branch"))
@@ -123,6 +125,9 @@ struct UserPathTests {
         #expect(removed.text.contains("brings it back"))
         #expect(try session.run("branch", "-d", "left").status == 2)
         #expect(try session.run("branch", "right").status == 1)
+        let hidden = try session.run("commit", "right", "-m", "x", "--branch", "v1")
+        #expect(hidden.status == 1 && hidden.errors.contains("there is a tag 'v1' already"))
+        #expect(try session.run("switch", "-c", "v1").status == 1)
         try session.expect("tag", "-d", "v1")
         #expect(try session.expect("tag").text == "no tags yet\n")
         try session.expect("switch", "-c", "new", "right")
@@ -180,6 +185,9 @@ struct UserPathTests {
         }
         #expect(try session.run("export", "left", "out").status == 1)
         try session.expect("export", "right", "out", "--force")
+        let deep = try session.expect("export", "right", "a/b//c/", "-q")
+        #expect(deep.text == "a/b//c/model.safetensors\na/b//c/config.json\n")
+        try session.expect("export", "right", session.path("d/e"))
     }
 
     @Test("ls, show and cat look into a model")

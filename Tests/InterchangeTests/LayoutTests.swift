@@ -38,6 +38,18 @@ struct LayoutTests {
         #expect(try layout(#"{"architecture":"peer-lm"}"#, both).pools.map(\.layer) == [1, 2])
     }
 
+    // 2^32 ended the process: the store's 32 bits were filled without a look at the number.
+    @Test(
+        "a number that no layer can have makes no layer",
+        arguments: [Int(UInt32.max) + 1, Int(UInt32.max) + 2, .max])
+    func layerNumbers(_ number: Int) throws {
+        let config = #"{"architecture":"peer-lm"}"#
+        let (_, text) = try refusal(config, SmallLayer.peer(layer: number))
+        #expect(text.contains("none of the 4 tensors belongs to an expert"))
+        let greatest = try layout(config, SmallLayer.peer(layer: Int(UInt32.max)))
+        #expect(greatest.pools.map(\.layer) == [Int(UInt32.max)])
+    }
+
     @Test("a million stacked experts are a handful of descriptions")
     func million() throws {
         let count = 1 << 20

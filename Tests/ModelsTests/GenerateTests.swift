@@ -82,6 +82,17 @@ struct GenerateTests {
         #expect(try TinyModel().model().generate(prompt, count: 0).bytes.isEmpty)
     }
 
+    // The sum of prompt and count overflowed, which ended the process.
+    @Test("any count can be asked for; the text ends when its reader does")
+    func endless() throws {
+        var made = 0
+        let result = try TinyModel().model().generate(prompt, count: .max) { _ in
+            made += 1
+            return made < 3
+        }
+        #expect(result.bytes.count == 3)
+    }
+
     @Test("an empty prompt and a negative count are refused")
     func badInput() throws {
         let model = try TinyModel().model()

@@ -170,6 +170,26 @@ struct LeaseTests {
         }
         #expect(try store.faults().isEmpty)
     }
+
+    // Small records lie in the leaves of LMDB's B-tree, whose pages it reuses once a neighbour was
+    // written: a mapped snapshot read other experts' places. They are copied when they are read.
+    @Test("a mapped snapshot keeps its small arrays while later commits reuse pages")
+    func smallArrays() throws {
+        try withStore { store in
+            var model = SyntheticModel.sample(experts: 40)
+            try store.commit(model, time: 0)
+            model.edit(3, seed: 99)
+            let head = try store.commit(model, time: 1).id
+            let snapshot = try store.map(head)
+            let experts = try #require(snapshot.experts(layer: 1, cohort: Cohort.base))
+            let before = try (0..<40).map { try experts.id($0) }
+            for step in 0..<150 {
+                model.edit(step % 40, seed: 1_000 + step)
+                try store.commit(model, time: Int64(2 + step))
+            }
+            #expect(try (0..<40).map { try experts.id($0) } == before)
+        }
+    }
 }
 
 extension ReflogNote {

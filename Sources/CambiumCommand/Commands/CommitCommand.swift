@@ -90,10 +90,13 @@ struct CommitReport: Report {
     func lines(_ style: Style) -> [String] {
         let head = style.name(result.branch) + " " + style.id(result.id.short)
         let notes = result.notes.map { "note: \($0)" }
+        if result.unchanged, result.startedBranch {
+            return [
+                "made branch \(head), which is this model already; no commit was made"
+            ] + notes
+        }
         if result.unchanged {
-            let same = "nothing changed: \(head) is this model already; no commit was made"
-            let started = "made branch \(result.branch) at \(result.id.short)"
-            return [same] + (result.startedBranch ? [started] : []) + notes
+            return ["nothing changed: \(head) is this model already; no commit was made"] + notes
         }
         var table = TextTable([.left, .left])
         if result.startedBranch, let parent = result.parents.first {

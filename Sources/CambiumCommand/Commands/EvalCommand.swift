@@ -32,8 +32,9 @@ struct EvalCommand: StoreCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        guard let threads, !(1...1024).contains(threads) else { return }
-        throw ValidationError("--threads is \(threads); give 1 to 1024")
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is \(threads); give 1 to 1024")
+        }
     }
 
     func run(_ console: Console) throws {

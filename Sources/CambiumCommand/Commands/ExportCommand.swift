@@ -15,7 +15,7 @@ struct ExportCommand: StoreCommand {
     @Argument(help: "The revision.")
     var revision: String
 
-    @Argument(help: "The folder; made when it is missing.", completion: .directory)
+    @Argument(help: "The folder; made when missing, with those above it.", completion: .directory)
     var directory: String
 
     @Flag(help: "Replace files that exist there.")

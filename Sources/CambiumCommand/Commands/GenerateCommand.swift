@@ -39,7 +39,7 @@ struct GenerateCommand: StoreCommand {
 
     func validate() throws {
         if count < 0 { throw ValidationError("-n must not be negative") }
-        guard temperature >= 0, temperature <= 100 else {
+        guard (0...100).contains(temperature) else {
             throw ValidationError("--temperature is \(temperature); give 0 to 100")
         }
         guard topP > 0, topP <= 1 else {

@@ -22,6 +22,7 @@ struct InitCommand: StoreCommand {
 
     func run(_ console: Console) throws {
         let directory = path ?? global.store ?? Terminal.variable("CAMBIUM_STORE") ?? "."
+        guard !directory.isEmpty else { throw ValidationError("the directory's path is empty") }
         try Store.create(at: directory, branch: branch)
         console.show(InitReport(store: directory, branch: branch))
     }

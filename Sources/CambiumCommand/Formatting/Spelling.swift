@@ -1,9 +1,10 @@
 /// Finds what a user meant.
 enum Spelling {
-    /// The known word that is at most two mistakes away; nil when there is none.
+    /// The known word that is one mistake away, or two behind the same first letter; nil when there
+    /// is none.
     static func nearest(to word: String, in known: [String]) -> String? {
         let ranked = known.map { ($0, distance(word, $0)) }.filter { name, distance in
-            distance <= 2 && distance < name.count
+            distance < name.count && (distance == 1 || distance == 2 && name.first == word.first)
         }
         return ranked.min { $0.1 < $1.1 }?.0
     }

@@ -44,8 +44,8 @@ enum Timestamp {
 
     /// For example `2026-11-24 03:10 UTC`.
     static func text(_ seconds: Int64) -> String {
-        let days = seconds.quotientRoundedDown(86_400)
-        let minutes = (seconds - days * 86_400) / 60
+        let (days, rest) = seconds.dividedRoundingDown(by: 86_400)
+        let minutes = rest / 60
         let day = day(Int(days))
         return "\(padded(day.year, 4))-\(padded(day.month))-\(padded(day.day)) "
             + "\(padded(Int(minutes / 60))):\(padded(Int(minutes % 60))) UTC"
@@ -82,8 +82,9 @@ enum Timestamp {
 }
 
 extension Int64 {
-    fileprivate func quotientRoundedDown(_ divisor: Int64) -> Int64 {
+    /// The quotient and the remainder, which is not negative; holds for the smallest number too.
+    fileprivate func dividedRoundingDown(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
         let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
-        return remainder < 0 ? quotient - 1 : quotient
+        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
 }

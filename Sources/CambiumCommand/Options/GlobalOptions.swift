@@ -46,8 +46,13 @@ struct GlobalOptions: ParsableArguments {
 
     /// The store's directory.
     ///
-    /// - Throws: `not-a-store` when nothing names one.
+    /// - Throws: `not-a-store` when nothing names one, `usage` for an empty path.
     func storePath() throws(Failure) -> String {
+        if store?.isEmpty == true {
+            throw Failure(
+                .usage, "-C (or --store) was given an empty path",
+                hint: "if it came from a variable, that is not set")
+        }
         if let named = store ?? Terminal.variable("CAMBIUM_STORE") { return named }
         if Store.exists(at: ".") { return "." }
         throw Failure(

@@ -132,9 +132,12 @@ extension Benchmark {
                     }
                 }
                 let object = try mapped.expert(Int(ordinals[0]))
-                if object.header.id(of: object.payload.bytes) != object.id { failures += 1 }
+                if object.header.id(of: object.payload.bytes) != object.id {
+                    try fail("expert \(ordinals[0]) has other bytes than its name says")
+                }
             } catch {
                 failures += 1
+                FileHandle.standardError.write(Data("reader: \(error)\n".utf8))
             }
             reads += 1000
         }
@@ -142,6 +145,8 @@ extension Benchmark {
         let elapsed = Double(spent.seconds) + Double(spent.attoseconds) * 1e-18
         print(reads / elapsed, sum == 0 ? failures + 1 : failures)
     }
+
+    private func fail(_ what: String) throws { throw Failure(what) }
 
     private func child(_ name: String, _ words: [String]) throws -> (Double, Double) {
         let (process, pipe) = try start(name, words)
