@@ -62,12 +62,14 @@ struct PatchFile {
         var rows: [Int] = []
         var seen: Set<Int> = []
         for start in stride(from: 0, to: bytes.count, by: width) {
-            let isSigned = [.i8, .i16, .i32, .i64].contains(tensor.shape.type)
-            guard !isSigned || bytes[start + width - 1] < 128 else {
-                throw StoreError(.badShape, "\(path): \(name).rows has a negative row")
-            }
             let number = (0..<width).reduce(UInt64(0)) {
                 $0 | UInt64(bytes[start + $1]) << UInt64(8 * $1)
+            }
+            guard !tensor.shape.type.isSigned || bytes[start + width - 1] < 128 else {
+                throw StoreError(
+                    .badShape,
+                    "\(path): \(name).rows names row \(number.signed(bytes: width)); rows are not "
+                        + "negative")
             }
             guard let row = Int(exactly: number) else {
                 throw StoreError(
