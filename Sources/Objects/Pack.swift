@@ -172,14 +172,31 @@ package final class Pack: Sendable {
 
     /// The id of the object at `unit` whose id ends with `check`, or nil.
     package func id(unit: UInt32, check: UInt32) -> ObjectID? {
+        ids(count: 1) { _ in (unit, check) }[0]
+    }
+
+    /// The ids of the objects at many places, as ``id(unit:check:)`` tells them.
+    package func ids(
+        count: Int, _ place: (Int) -> (unit: UInt32, check: UInt32)
+    ) -> [ObjectID?] {
+        let record = record
+        let bytes = record.bytes
         // Most packs begin with experts of one kind: then the position follows at once.
-        if let first = groups.first, first.stride > 0, Int(unit) < first.endUnit {
-            let (index, rest) = Int(unit).quotientAndRemainder(dividingBy: first.stride)
-            guard rest == 0 else { return nil }
-            let id = id(index)
-            return id.check == check ? id : nil
+        let first = groups.first.flatMap { $0.stride > 0 ? $0 : nil }
+        var ids: [ObjectID?] = []
+        ids.reserveCapacity(count)
+        for position in 0..<count {
+            let (unit, check) = place(position)
+            if let first, Int(unit) < first.endUnit {
+                let (index, rest) = Int(unit).quotientAndRemainder(dividingBy: first.stride)
+                let offset = directoryOffset + index * PackFormat.directoryEntryCount
+                let id = rest == 0 ? ObjectID(bytes, at: offset) : nil
+                ids.append(id?.check == check ? id : nil)
+            } else {
+                ids.append(index(unit: unit, check: check).map(id))
+            }
         }
-        return index(unit: unit, check: check).map(id)
+        return ids
     }
 
     /// The position of the object named `id` if it starts at `unit`.

@@ -55,19 +55,16 @@ struct ArrayEdit: Sendable {
         for height in stride(from: ExpertArray.storedHeight + 1, through: top, by: 1) {
             let below = nodes.levels[nodes.levels.count - 1]
             let width = ExpertArray.nodeCount(count, height: height - 1)
-            var level = ArrayNodes.Level(indexes: [], ids: [])
-            for index in distinct(below.indexes.map { $0 >> 4 }) {
+            var level = ArrayNodes.Level(
+                indexes: distinct(below.indexes.map { $0 >> 4 }), ids: [])
+            let siblings = level.indexes.flatMap { index in
                 let first = Int(index) * ExpertArray.fanOut
-                var children: [ObjectID] = []
-                for child in first..<min(first + ExpertArray.fanOut, width) {
-                    if let changed = below.node(child) {
-                        children.append(changed)
-                    } else {
-                        children.append(try base.node(height: height - 1, child))
-                    }
-                }
-                level.indexes.append(index)
-                level.ids.append(ExpertArray.node(children[...], height: height))
+                return (first..<min(first + ExpertArray.fanOut, width)).map(UInt32.init)
+            }
+            let children = try below.nodes(siblings, before: base, height: height - 1)
+            for start in stride(from: 0, to: children.count, by: ExpertArray.fanOut) {
+                let end = min(start + ExpertArray.fanOut, children.count)
+                level.ids.append(ExpertArray.node(children[start..<end], height: height))
             }
             nodes.levels.append(level)
         }
@@ -84,10 +81,10 @@ struct ArrayEdit: Sendable {
         let base = try ArrayView(root, transaction)
         let reader = try ObjectReader.of(transaction)
         var real: [(ordinal: Int, id: ObjectID)] = []
-        for (ordinal, id) in changes.sorted(by: { $0.key < $1.key }) {
-            if try base.id(ordinal, reader, transaction) ?? .zero != id {
-                real.append((ordinal, id))
-            }
+        let sorted = changes.sorted { $0.key < $1.key }
+        let before = try base.ids(sorted.map { $0.key..<$0.key + 1 }, reader, transaction)
+        for ((ordinal, id), old) in zip(sorted, before) where old != id {
+            real.append((ordinal, id))
         }
         guard let last = real.last else { return nil }
         if last.id == .zero, last.ordinal >= base.count - 1 {
@@ -155,19 +152,23 @@ struct ArrayEdit: Sendable {
         var level = ArrayNodes.Level(indexes: indexes, ids: [])
         var next = 0
         for start in stride(from: 0, to: indexes.count, by: batch) {
-            var blocks: [[ObjectID]] = []
-            for index in indexes[start..<min(start + batch, indexes.count)] {
+            let ranges = indexes[start..<min(start + batch, indexes.count)].map { index in
                 let first = Int(index) * ExpertArray.blockCount
-                let range = first..<min(first + ExpertArray.blockCount, count)
-                var block = try base.ids(range, reader, transaction)
+                return first..<min(first + ExpertArray.blockCount, count)
+            }
+            var all = try base.ids(ranges, reader, transaction)
+            var starts: [Int] = [0]
+            for range in ranges {
+                let offset = starts[starts.count - 1] - range.lowerBound
                 while next < ordinals.count, ordinals[next] < range.upperBound {
-                    block[ordinals[next] - first] = ids[next]
+                    all[offset + ordinals[next]] = ids[next]
                     next += 1
                 }
-                blocks.append(block)
+                starts.append(offset + range.upperBound)
             }
-            level.ids += concurrentMap(blocks.count, grain: 16) { [blocks] position in
-                let parents = ExpertArray.parents(of: blocks[position], height: 1)
+            level.ids += concurrentMap(ranges.count, grain: 16) { [all, starts] position in
+                let block = Array(all[starts[position]..<starts[position + 1]])
+                let parents = ExpertArray.parents(of: block, height: 1)
                 return ExpertArray.node(parents[...], height: 2)
             }
         }
@@ -178,15 +179,22 @@ struct ArrayEdit: Sendable {
     func nodes(
         height: Int, _ indexes: [UInt32], _ base: ArrayView
     ) throws(SnapshotError) -> ArrayNodes.Level {
-        var level = ArrayNodes.Level(indexes: indexes, ids: [])
-        for index in indexes {
-            if let own = nodes.node(height: height, Int(index)) {
-                level.ids.append(own)
-            } else {
-                level.ids.append(try base.node(height: height, Int(index)))
-            }
-        }
-        return level
+        let own = nodes.level(height: height)
+        return ArrayNodes.Level(
+            indexes: indexes, ids: try own.nodes(indexes, before: base, height: height))
+    }
+}
+
+extension ArrayNodes.Level {
+    /// Of each index the node that is here, or else the one that the earlier array has.
+    ///
+    /// - Parameter indexes: Ascending.
+    fileprivate func nodes(
+        _ indexes: [UInt32], before base: ArrayView, height: Int
+    ) throws(SnapshotError) -> [ObjectID] {
+        let missing = indexes.filter { node(Int($0)) == nil }
+        var others = try base.nodes(height: height, missing)[...]
+        return indexes.map { node(Int($0)) ?? others.removeFirst() }
     }
 }
 

@@ -151,7 +151,48 @@ struct ArrayRecord: Sendable {
     /// The entry of a full array.
     func entry(_ ordinal: Int) -> ArrayEntry {
         let chunk = chunks[ordinal / Self.chunkEntries]
-        return Self.entry(chunk, (ordinal % Self.chunkEntries) * Self.entryCount)
+        return ArrayEntry(chunk.bytes, at: (ordinal % Self.chunkEntries) * Self.entryCount)
+    }
+
+    /// Appends the entries of a range of a full array.
+    func append(_ range: Range<Int>, to entries: inout [ArrayEntry]) {
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let (number, first) = start.quotientAndRemainder(dividingBy: Self.chunkEntries)
+            let last = min(first + range.upperBound - start, Self.chunkEntries)
+            let chunk = chunks[number]
+            let bytes = chunk.bytes
+            for index in first..<last {
+                entries.append(ArrayEntry(bytes, at: index * Self.entryCount))
+            }
+            start += last - first
+        }
+    }
+
+    /// Puts the entries that a change set has in place of earlier ones.
+    ///
+    /// - Parameters:
+    ///   - ranges: Ascending.
+    ///   - end: Ordinals from here on are left alone.
+    ///   - entries: Those of the ranges, one after another.
+    func replace(_ ranges: [Range<Int>], below end: Int, in entries: inout [ArrayEntry]) {
+        let changes = changes
+        let bytes = changes.bytes
+        var index = 0
+        var start = 0
+        for range in ranges {
+            index = lowerBound(bytes, 0, index, changeCount, range.lowerBound)
+            while index < changeCount {
+                let ordinal = Int(bytes.number(at: 4 * index, as: UInt32.self))
+                guard ordinal < range.upperBound else { break }
+                if ordinal < end {
+                    entries[start + ordinal - range.lowerBound] = ArrayEntry(
+                        bytes, at: 4 * changeCount + index * Self.entryCount)
+                }
+                index += 1
+            }
+            start += range.count
+        }
     }
 
     /// The ordinal of the change at `index`; ordinals ascend.
@@ -160,17 +201,13 @@ struct ArrayRecord: Sendable {
     }
 
     func changedEntry(_ index: Int) -> ArrayEntry {
-        Self.entry(changes, 4 * changeCount + index * Self.entryCount)
-    }
-
-    /// The first change whose ordinal is not below `ordinal`.
-    func firstChange(from ordinal: Int) -> Int {
-        lowerBound(changes, 0, changeCount, ordinal)
+        ArrayEntry(changes.bytes, at: 4 * changeCount + index * Self.entryCount)
     }
 
     /// The change of `ordinal`, or nil.
     func change(of ordinal: Int) -> ArrayEntry? {
-        let index = firstChange(from: ordinal)
+        let changes = changes
+        let index = lowerBound(changes.bytes, 0, 0, changeCount, ordinal)
         guard index < changeCount, changedOrdinal(index) == ordinal else { return nil }
         return changedEntry(index)
     }
@@ -189,7 +226,8 @@ struct ArrayRecord: Sendable {
         let level = height - ExpertArray.storedHeight
         guard levels.indices.contains(level) else { return nil }
         let (offset, count) = levels[level]
-        let found = lowerBound(changes, offset, count, index)
+        let changes = changes
+        let found = lowerBound(changes.bytes, offset, 0, count, index)
         guard found < count,
             changes.bytes.number(at: offset + 4 * found, as: UInt32.self) == UInt32(index)
         else { return nil }
@@ -197,20 +235,52 @@ struct ArrayRecord: Sendable {
         return ObjectID(bytes, at: offset + 4 * count + found * ObjectID.byteCount)
     }
 
-    private static func entry(_ mapped: MappedBytes, _ offset: Int) -> ArrayEntry {
-        let bytes = mapped.bytes
-        return ArrayEntry(
+    /// Puts the nodes that a change set has at a stored height in place of earlier ones.
+    ///
+    /// - Parameters:
+    ///   - indexes: Ascending.
+    ///   - nodes: One for each of `indexes`.
+    func replaceNodes(height: Int, _ indexes: [UInt32], in nodes: inout [ObjectID?]) {
+        let level = height - ExpertArray.storedHeight
+        guard levels.indices.contains(level) else { return }
+        let (offset, count) = levels[level]
+        let changes = changes
+        let bytes = changes.bytes
+        var found = 0
+        for (position, index) in indexes.enumerated() {
+            found = lowerBound(bytes, offset, found, count, Int(index))
+            guard found < count else { return }
+            if bytes.number(at: offset + 4 * found, as: UInt32.self) == index {
+                nodes[position] = ObjectID(
+                    bytes, at: offset + 4 * count + found * ObjectID.byteCount)
+            }
+        }
+    }
+}
+
+extension ArrayEntry {
+    fileprivate init(_ bytes: RawSpan, at offset: Int) {
+        self.init(
             location: Location(
                 pack: bytes.number(at: offset), unit: bytes.number(at: offset + 4)),
             check: bytes.number(at: offset + 8))
     }
 }
 
-/// The first of `count` ascending 32-bit numbers at `offset` that is not below `wanted`.
-private func lowerBound(_ mapped: MappedBytes, _ offset: Int, _ count: Int, _ wanted: Int) -> Int {
-    let bytes = mapped.bytes
-    var low = 0
-    var high = count
+/// The first of `count` ascending 32-bit numbers at `offset` that is not below `wanted`, searched
+/// from position `start` on in growing steps.
+private func lowerBound(
+    _ bytes: RawSpan, _ offset: Int, _ start: Int, _ count: Int, _ wanted: Int
+) -> Int {
+    var low = start
+    var high = start
+    var step = 1
+    while high < count, Int(bytes.number(at: offset + 4 * high, as: UInt32.self)) < wanted {
+        low = high + 1
+        high += step
+        step *= 2
+    }
+    high = min(high, count)
     while low < high {
         let middle = (low + high) / 2
         if Int(bytes.number(at: offset + 4 * middle, as: UInt32.self)) < wanted {

@@ -60,53 +60,22 @@ package struct ArrayView: Sendable {
     /// The entries of some ordinals, in order; absent ones behind the end.
     ///
     /// - Complexity: The length of the range, and a search in each change set.
-    func entries(_ range: Range<Int>) -> [ArrayEntry] {
+    func entries(_ range: Range<Int>) -> [ArrayEntry] { entries([range]) }
+
+    /// The entries of ascending ranges, one after another; absent ones behind the end.
+    ///
+    /// - Complexity: The length of the ranges, and one pass over each change set.
+    func entries(_ ranges: [Range<Int>]) -> [ArrayEntry] {
         var result: [ArrayEntry] = []
         guard let full = chain.last else { return result }
-        result.reserveCapacity(range.count)
-        for ordinal in range.clamped(to: 0..<min(full.count, count)) {
-            result.append(full.entry(ordinal))
+        result.reserveCapacity(ranges.reduce(0) { $0 + $1.count })
+        for range in ranges {
+            let known = range.clamped(to: 0..<min(full.count, count))
+            full.append(known, to: &result)
+            result.append(contentsOf: repeatElement(.absent, count: range.count - known.count))
         }
-        result.append(contentsOf: repeatElement(.absent, count: range.count - result.count))
         for record in chain.dropLast().reversed() {
-            var index = record.firstChange(from: range.lowerBound)
-            while index < record.changeCount {
-                let ordinal = record.changedOrdinal(index)
-                guard range.contains(ordinal) else { break }
-                if ordinal < count {
-                    result[ordinal - range.lowerBound] = record.changedEntry(index)
-                }
-                index += 1
-            }
-        }
-        return result
-    }
-
-    /// The ids of some ordinals, in order; ``ObjectID/zero`` for absent ones.
-    func ids(
-        _ range: Range<Int>, _ reader: ObjectReader,
-        _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> [ObjectID] {
-        var result: [ObjectID] = []
-        result.reserveCapacity(range.count)
-        do throws(ObjectError) {
-            // Neighbours mostly lie in one pack.
-            var pack: Pack?
-            for entry in entries(range) {
-                guard !entry.isAbsent else {
-                    result.append(.zero)
-                    continue
-                }
-                if pack?.number != entry.location.pack {
-                    pack = try reader.pack(entry.location.pack, transaction)
-                }
-                guard let id = pack?.id(unit: entry.location.unit, check: entry.check) else {
-                    throw ObjectReader.misplaced(entry.location)
-                }
-                result.append(id)
-            }
-        } catch {
-            throw SnapshotError(error)
+            record.replace(ranges, below: count, in: &result)
         }
         return result
     }
@@ -123,19 +92,6 @@ package struct ArrayView: Sendable {
         } catch {
             throw SnapshotError(error)
         }
-    }
-
-    /// A node of the hash tree at a stored height.
-    ///
-    /// - Throws: `.corrupt` when no record of the chain has it.
-    func node(height: Int, _ index: Int) throws(SnapshotError) -> ObjectID {
-        for record in chain {
-            if let node = record.node(height: height, index) { return node }
-        }
-        throw SnapshotError(
-            .corrupt,
-            "expert array \(root.short) lacks node \(index) of height \(height); run "
-                + "`cambium verify`")
     }
 
     /// The ordinals at which two arrays differ, ascending.

@@ -98,9 +98,10 @@ struct ArrayNodes: Sendable {
 
     var levels: [Level] = []
 
-    func node(height: Int, _ index: Int) -> ObjectID? {
+    /// The nodes of a stored height; none where there are none.
+    func level(height: Int) -> Level {
         let level = height - ExpertArray.storedHeight
-        return level >= 0 && level < levels.count ? levels[level].node(index) : nil
+        return levels.indices.contains(level) ? levels[level] : Level(indexes: [], ids: [])
     }
 }
 
