@@ -11,16 +11,28 @@ extension SnapshotStore {
     /// The commits that lead to `tips`, newest first; every commit comes before its parents.
     ///
     /// - Parameters:
-    ///   - limit: At most this many.
+    ///   - limit: At most this many. Where history does not part, no more are read.
     ///   - since: Leaves out commits before this time (seconds since 1970).
     package func history(
         from tips: [ObjectID], limit: Int? = nil, since: Int64? = nil
     ) throws(SnapshotError) -> [HistoryEntry] {
         try environment.read { (transaction) throws(SnapshotError) in
             let reader = try ObjectReader.of(transaction)
+            var result: [HistoryEntry] = []
             var commits: [ObjectID: Commit] = [:]
+            // As long as one commit leads to all others, it is the next one, whatever lies behind
+            // it: a limit then costs what it lets through.
+            var rest = Array(Set(tips))
+            while rest.count == 1, result.count < limit ?? .max {
+                let commit = try Self.commit(rest[0], reader, transaction)
+                if since.map({ commit.time >= $0 }) ?? true {
+                    result.append(HistoryEntry(id: rest[0], commit: commit))
+                }
+                rest = Array(Set(commit.parents))
+            }
+            guard rest.count > 1, result.count < limit ?? .max else { return result }
             var children: [ObjectID: Int] = [:]
-            var stack = tips
+            var stack = rest
             while let id = stack.popLast() {
                 guard commits[id] == nil else { continue }
                 let commit = try Self.commit(id, reader, transaction)
@@ -31,8 +43,7 @@ extension SnapshotStore {
                 }
             }
             // Kahn's algorithm; among the ready ones the newest first, ties by id.
-            var ready = Set(tips.filter { children[$0, default: 0] == 0 })
-            var result: [HistoryEntry] = []
+            var ready = Set(rest.filter { children[$0, default: 0] == 0 })
             while result.count < limit ?? .max {
                 let next = ready.max { left, right in
                     let (first, second) = (commits[left]?.time ?? 0, commits[right]?.time ?? 0)
@@ -49,6 +60,30 @@ extension SnapshotStore {
                 }
             }
             return result
+        }
+    }
+
+    /// Whether `ancestor` is `commit` or leads to it.
+    ///
+    /// - Complexity: Reads commits, nearest first, until it is found.
+    package func isAncestor(
+        _ ancestor: ObjectID, of commit: ObjectID
+    ) throws(SnapshotError) -> Bool {
+        try environment.read { (transaction) throws(SnapshotError) in
+            let reader = try ObjectReader.of(transaction)
+            var seen: Set<ObjectID> = [commit]
+            var queue = [commit]
+            var next = 0
+            while next < queue.count {
+                let id = queue[next]
+                next += 1
+                if id == ancestor { return true }
+                for parent in try Self.commit(id, reader, transaction).parents
+                where seen.insert(parent).inserted {
+                    queue.append(parent)
+                }
+            }
+            return false
         }
     }
 

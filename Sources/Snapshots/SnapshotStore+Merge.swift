@@ -70,13 +70,6 @@ extension SnapshotStore {
             resolved: resolved, bases: bases, parents: parents)
     }
 
-    /// Whether `ancestor` is `commit` or one of its ancestors.
-    package func isAncestor(
-        _ ancestor: ObjectID, of commit: ObjectID
-    ) throws(SnapshotError) -> Bool {
-        try history(from: [commit]).contains { $0.id == ancestor }
-    }
-
     /// The commits that add something: not in the target's history, nor in another's.
     package func mergeSides(
         _ target: ObjectID, _ others: [ObjectID]

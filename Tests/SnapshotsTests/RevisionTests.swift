@@ -117,4 +117,34 @@ struct RevisionTests {
             #expect(try store.mergeBases(ids[3], ids[1]) == [ids[1]])
         }
     }
+
+    @Test("a limited history is the start of the whole one, before, at and behind a merge")
+    func limitedHistory() throws {
+        try withStore { store in
+            var model = SyntheticModel.sample(experts: 5)
+            let root = try store.commit(model, time: 0).id
+            model.edit(0, seed: 1)
+            let left = try store.commit(model, time: 50).id
+            model.edit(1, seed: 2)
+            // Older than its parent's other child, and than its own parent: clocks differ.
+            let right = try store.commit(
+                model, to: "side", parents: [root], time: -5, startingBranch: true
+            ).id
+            model.edit(2, seed: 3)
+            let merge = try store.commit(model, parents: [left, right], time: 10).id
+            model.edit(3, seed: 4)
+            let tip = try store.commit(model, parents: [merge], time: 5).id
+            let whole = try store.history(from: [tip]).map(\.id)
+            #expect(whole == [tip, merge, left, right, root])
+            for limit in 0...6 {
+                let limited = try store.history(from: [tip, tip], limit: limit).map(\.id)
+                #expect(limited == Array(whole.prefix(limit)))
+            }
+            #expect(try store.history(from: [tip, right, root]).map(\.id) == whole)
+            #expect(try store.isAncestor(root, of: tip))
+            #expect(try store.isAncestor(tip, of: tip))
+            #expect(try !store.isAncestor(tip, of: root))
+            #expect(try !store.isAncestor(left, of: right))
+        }
+    }
 }
