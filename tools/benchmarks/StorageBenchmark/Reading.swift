@@ -67,13 +67,14 @@ extension Benchmark {
         try pool.check()
         let span = quick ? 1.0 : 4.0
         var (alone, during, failures): ([Double], [Double], [Double]) = ([], [], [])
-        var (growth, payload) = (0.0, 0.0)
+        var (growth, growthAlone, payload) = (0.0, 0.0, 0.0)
+        // Twice a second, as a trainer might.
+        let steps = Int(span * 2)
         for round in 1...rounds {
             let quiet = try readAll(span) {}
             let before = try bytesOnDisk(path)
             let busy = try readAll(span) {
-                // A trainer that commits twice a second.
-                for step in 0..<Int(span * 2) {
+                for step in 0..<steps {
                     let number = round * 100 + step
                     let work = pool.changes(round: number, count: changes)
                     Thread.sleep(forTimeInterval: 0.4)
@@ -82,6 +83,13 @@ extension Benchmark {
                 }
             }
             growth += try bytesOnDisk(path) - before
+            // As many commits that nobody reads beside: what the others grow more is due to readers.
+            let beforeAlone = try bytesOnDisk(path)
+            for step in steps..<2 * steps {
+                let number = round * 100 + step
+                try pool.commit(pool.changes(round: number, count: changes), "round \(number)")
+            }
+            growthAlone += try bytesOnDisk(path) - beforeAlone
             alone.append(quiet.reads)
             during.append(busy.reads)
             failures.append(quiet.failures + busy.failures)
@@ -90,6 +98,7 @@ extension Benchmark {
         try report("reads_per_second_during", during, "count")
         try report("failures", failures, "count")
         try report("file_growth", [growth], "bytes")
+        try report("file_growth_alone", [growthAlone], "bytes")
         try report("payload_bytes", [payload], "bytes")
     }
 
