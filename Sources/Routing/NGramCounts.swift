@@ -1,0 +1,139 @@
+/// How often each sequence of `order` bytes occurs in some text: integer evidence, added exactly.
+///
+/// Only full sequences within one text are counted; the counts of shorter ones follow from them.
+package struct NGramCounts: Sendable, Equatable {
+    /// One sequence and how often it occurs.
+    package struct Entry: Sendable, Equatable {
+        /// The bytes as a big-endian number, so that sequences with the same beginning are
+        /// neighbours.
+        package let key: UInt64
+        /// At least 1.
+        package let count: UInt64
+
+        package init(key: UInt64, count: UInt64) {
+            self.key = key
+            self.count = count
+        }
+    }
+
+    /// Bytes in a sequence, 1 to 8.
+    package let order: Int
+    /// By ascending key.
+    package let entries: [Entry]
+
+    /// - Parameter entries: By ascending key; none with a count of 0 or a key beyond `order` bytes.
+    /// - Throws: ``EvidenceError`` otherwise.
+    package init(order: Int, entries: [Entry]) throws(EvidenceError) {
+        guard (1...8).contains(order) else {
+            throw EvidenceError(.badInput, "n-grams of \(order) bytes; give 1 to 8")
+        }
+        var last: UInt64?
+        for entry in entries {
+            guard entry.count > 0, order == 8 || entry.key >> UInt64(8 * order) == 0,
+                last.map({ $0 < entry.key }) ?? true
+            else {
+                throw EvidenceError(
+                    .badInput,
+                    "the count of n-gram \(String(entry.key, radix: 16)) is 0, not in order, or "
+                        + "longer than \(order) bytes")
+            }
+            last = entry.key
+        }
+        self.init(checked: order, entries)
+    }
+
+    private init(checked order: Int, _ entries: [Entry]) {
+        self.order = order
+        self.entries = entries
+    }
+
+    /// Counts one text.
+    ///
+    /// - Parameter order: 1 to 8.
+    /// - Complexity: Sorts one number per byte of the text.
+    package init(of text: [UInt8], order: Int) {
+        precondition((1...8).contains(order), "n-grams of \(order) bytes")
+        let mask: UInt64 = order == 8 ? .max : 1 << UInt64(8 * order) - 1
+        var keys: [UInt64] = []
+        keys.reserveCapacity(text.count)
+        var key: UInt64 = 0
+        for (position, byte) in text.enumerated() {
+            key = (key << 8 | UInt64(byte)) & mask
+            if position + 1 >= order { keys.append(key) }
+        }
+        keys.sort()
+        var entries: [Entry] = []
+        var start = 0
+        while start < keys.count {
+            var end = start + 1
+            while end < keys.count, keys[end] == keys[start] { end += 1 }
+            entries.append(Entry(key: keys[start], count: UInt64(end - start)))
+            start = end
+        }
+        self.init(checked: order, entries)
+    }
+
+    /// Sequences counted.
+    package var total: UInt64 { entries.reduce(0) { $0 &+ $1.count } }
+
+    /// The counts of both.
+    ///
+    /// - Throws: ``EvidenceError`` when the orders differ or a sum leaves 64 bits.
+    package func adding(_ other: NGramCounts) throws(EvidenceError) -> NGramCounts {
+        guard order == other.order else {
+            throw EvidenceError(
+                .incompatible,
+                "counts of \(order)-grams and of \(other.order)-grams cannot be added; count again "
+                    + "with one order")
+        }
+        var merged: [Entry] = []
+        merged.reserveCapacity(entries.count + other.entries.count)
+        var sum: UInt64 = 0
+        var (left, right) = (entries[...], other.entries[...])
+        while let entry = [left.first, right.first].compactMap({ $0 }).min(by: { $0.key < $1.key })
+        {
+            var count: UInt64 = 0
+            if let first = left.first, first.key == entry.key {
+                count = first.count
+                left = left.dropFirst()
+            }
+            var overflow = false
+            if let first = right.first, first.key == entry.key {
+                (count, overflow) = count.addingReportingOverflow(first.count)
+                right = right.dropFirst()
+            }
+            let (next, overflows) = sum.addingReportingOverflow(count)
+            sum = next
+            // Gates divide sums shifted by 30 bits.
+            guard !overflow, !overflows, sum < 1 << 33 else {
+                throw EvidenceError(
+                    .overflow, "more than 2^33 n-grams in one class; start a new class")
+            }
+            merged.append(Entry(key: entry.key, count: count))
+        }
+        return NGramCounts(checked: order, merged)
+    }
+}
+
+/// What is wrong with evidence.
+package struct EvidenceError: Error, Sendable, CustomStringConvertible {
+    package enum Code: Sendable {
+        /// A value from outside that cannot be.
+        case badInput
+        /// Two contributions that are not about the same thing.
+        case incompatible
+        /// A sum that leaves its integers.
+        case overflow
+        /// Too little, or contradictory, to solve a router from.
+        case unsolvable
+    }
+
+    package let code: Code
+    package let message: String
+    package var description: String { message }
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
