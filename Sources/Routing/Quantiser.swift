@@ -1,0 +1,79 @@
+/// Turns activations into small integers, feature by feature, so that their sums are exact.
+///
+/// φ = round(x scale), to the nearest, ties to even, limited to ±`limit`. The scales are fixed when
+/// the base snapshot is made; evidence names its quantiser, and only evidence of one quantiser adds.
+package struct Quantiser: Sendable, Hashable {
+    /// The largest magnitude of a feature.
+    package static let limit: Float = 2047
+
+    /// [width], positive.
+    package let scales: [Float]
+
+    package var width: Int { scales.count }
+
+    /// - Throws: ``EvidenceError`` without scales, or with one that is not a positive number.
+    package init(scales: [Float]) throws(EvidenceError) {
+        guard !scales.isEmpty, scales.count <= 1 << 16 else {
+            throw EvidenceError(
+                .badInput, "a quantiser of \(scales.count) features; give 1 to 65536")
+        }
+        for (index, scale) in scales.enumerated() where !(scale > 0 && scale.isFinite) {
+            throw EvidenceError(
+                .badInput, "the scale of feature \(index) is \(scale); give a positive number")
+        }
+        self.scales = scales
+    }
+
+    /// Scales by which a feature's root mean square over some activations becomes `target`.
+    ///
+    /// A feature that is always 0 gets the scale 1.
+    ///
+    /// - Parameter x: [tokens, `width`], at least one token.
+    /// - Throws: ``EvidenceError`` when an activation is not a finite number.
+    package init(
+        fitting x: Span<Float>, width: Int, target: Double = 256
+    ) throws(EvidenceError) {
+        precondition(width > 0 && x.count > 0 && x.count % width == 0, "\(x.count) by \(width)")
+        let tokens = x.count / width
+        var scales: [Float] = []
+        for feature in 0..<width {
+            var sum = 0.0
+            for token in 0..<tokens {
+                let value = Double(x[token * width + feature])
+                sum += value * value
+            }
+            guard sum.isFinite else {
+                throw EvidenceError(
+                    .badInput, "feature \(feature) of the activations is not finite")
+            }
+            let scale = Float(target / (sum / Double(tokens)).squareRoot())
+            scales.append(scale > 0 && scale.isFinite ? scale : 1)
+        }
+        try self.init(scales: scales)
+    }
+
+    /// The features of some activations.
+    ///
+    /// - Parameter x: [tokens, `width`].
+    /// - Returns: [tokens, `width`].
+    /// - Throws: ``EvidenceError`` when an activation is NaN; infinities are limited.
+    package func features(_ x: Span<Float>) throws(EvidenceError) -> [Int16] {
+        precondition(x.count % width == 0, "\(x.count) activations by \(width)")
+        var features = [Int16](repeating: 0, count: x.count)
+        var feature = 0
+        for index in 0..<x.count {
+            let scaled = x[index] * scales[feature]
+            guard !scaled.isNaN else {
+                throw EvidenceError(
+                    .badInput,
+                    "feature \(feature) of token \(index / width) is not a number; the model "
+                        + "computes NaN on this text")
+            }
+            let limited = min(max(scaled, -Self.limit), Self.limit)
+            features[index] = Int16(limited.rounded(.toNearestOrEven))
+            feature += 1
+            if feature == width { feature = 0 }
+        }
+        return features
+    }
+}

@@ -1,0 +1,165 @@
+package import Tensors
+
+/// A linear router solved in closed form from moments: score(c | φ) = w_c · φ + b_c.
+///
+/// Both forms are functions of the sums alone, computed in doubles in one fixed order, so that
+/// equal evidence gives equal bytes on every CPU and with every number of threads.
+package struct ReadOut: Sendable, Equatable {
+    /// How it is solved.
+    package enum Form: Sendable, Hashable, CaseIterable {
+        /// Least squares on one-hot targets: (Σ φφᵀ + λ I) W = Σ φ onehot(y)ᵀ, after the means of
+        /// features and targets were taken out (Hoerl and Kennard, Ridge Regression, 1970).
+        case ridge
+        /// The discriminant of Gaussians with one covariance S, the maximum-likelihood router for
+        /// such features (Fisher, 1936): w_c = (S + λ I)⁻¹ μ_c, b_c = -½ μ_c · w_c + ln π_c.
+        case discriminant
+    }
+
+    /// The ids of the classes, ascending.
+    package let classes: [UInt32]
+    /// [classes, width].
+    package let weights: [Float]
+    /// [classes].
+    package let biases: [Float]
+
+    /// Solves a read-out.
+    ///
+    /// - Parameters:
+    ///   - lambda: λ, as a share of the mean of the diagonal of the matrix to which it is added; so
+    ///     it means the same for features of any scale. A matrix that is still not positive
+    ///     definite is tried again with ten times the share, at most eight times.
+    /// - Throws: ``EvidenceError`` without classes, or when no attempt gives a solution.
+    /// - Complexity: width³ / 3 + width² · classes multiplications.
+    package init(
+        _ form: Form, of moments: Moments, lambda: Double, team: ThreadTeam = .single
+    ) throws(EvidenceError) {
+        precondition(lambda > 0 && lambda.isFinite, "a ridge of \(lambda)")
+        guard !moments.classes.isEmpty else {
+            throw EvidenceError(
+                .unsolvable, "there is no evidence to solve a router from; add some first")
+        }
+        let (d, n) = (moments.width, Double(moments.count))
+        let mean = Self.total(moments).map { Double($0) / n }
+        let scatter = Self.scatter(form, moments, mean)
+        var trace = 0.0
+        for row in 0..<d { trace += scatter[row * (row + 1) / 2 + row] }
+        guard trace > 0, trace.isFinite else {
+            throw EvidenceError(
+                .unsolvable, "all \(moments.count) feature vectors of the evidence are alike")
+        }
+        let cholesky = try Self.factor(scatter, d, trace / Double(d), lambda, team)
+        let count = moments.classes.count
+        // The right-hand sides are what each class adds beyond the mean of all.
+        var sides = [Double](repeating: 0, count: d * count)
+        for (index, entry) in moments.classes.enumerated() {
+            let size = Double(entry.count)
+            for row in 0..<d {
+                let centred = Double(entry.sum[row]) - size * mean[row]
+                sides[row * count + index] = form == .ridge ? centred : centred / size
+            }
+        }
+        let targets = sides
+        cholesky.solve(&sides, count: count, team: team)
+        var weights = [Float](repeating: 0, count: count * d)
+        var biases: [Float] = []
+        for (index, entry) in moments.classes.enumerated() {
+            var (atMean, atTarget) = (0.0, 0.0)
+            for row in 0..<d {
+                let weight = sides[row * count + index]
+                atMean += weight * mean[row]
+                atTarget += weight * targets[row * count + index]
+                weights[index * d + row] = Float(weight)
+            }
+            let share = Double(entry.count) / n
+            switch form {
+            case .ridge: biases.append(Float(share - atMean))
+            case .discriminant:
+                let prior =
+                    Double(
+                        FixedPoint.log2(UInt64(entry.count))
+                            - FixedPoint.log2(UInt64(moments.count))) / 65_536
+                    * 0.693147180559945309417
+                biases.append(Float(prior - 0.5 * atTarget - atMean))
+            }
+        }
+        self.classes = moments.classes.map(\.id)
+        self.weights = weights
+        self.biases = biases
+    }
+
+    /// The class with the highest score, the lower id of equal ones.
+    ///
+    /// - Parameter features: [width].
+    package func best(_ features: Span<Int16>) -> UInt32 {
+        let width = features.count
+        precondition(weights.count == classes.count * width, "\(width) features")
+        var best = (score: -Float.infinity, id: classes[0])
+        for (index, id) in classes.enumerated() {
+            var score = biases[index]
+            for feature in 0..<width {
+                score += weights[index * width + feature] * Float(features[feature])
+            }
+            if score > best.score { best = (score, id) }
+        }
+        return best.id
+    }
+
+    private static func total(_ moments: Moments) -> [Int64] {
+        var total = [Int64](repeating: 0, count: moments.width)
+        for entry in moments.classes {
+            for row in total.indices { total[row] &+= entry.sum[row] }
+        }
+        return total
+    }
+
+    /// The matrix to invert, its lower triangle: about the mean of all, or, divided by the number of
+    /// vectors, about the mean of each class.
+    private static func scatter(_ form: Form, _ moments: Moments, _ mean: [Double]) -> [Double] {
+        let (d, n) = (moments.width, Double(moments.count))
+        // What is taken out: n times the product of the mean with itself, or the same of each class.
+        var parts: [(size: Double, mean: [Double])] = [(n, mean)]
+        if form == .discriminant {
+            parts = moments.classes.map { entry in
+                let size = Double(entry.count)
+                return (size, entry.sum.map { Double($0) / size })
+            }
+        }
+        var scatter = moments.gram.map(Double.init)
+        for (size, mean) in parts {
+            var start = 0
+            for row in 0..<d {
+                let factor = size * mean[row]
+                for column in 0...row { scatter[start + column] -= factor * mean[column] }
+                start += row + 1
+            }
+        }
+        if form == .discriminant {
+            for index in scatter.indices { scatter[index] /= n }
+        }
+        return scatter
+    }
+
+    private static func factor(
+        _ scatter: [Double], _ d: Int, _ diagonal: Double, _ lambda: Double, _ team: ThreadTeam
+    ) throws(EvidenceError) -> Cholesky {
+        var ridge = lambda * diagonal
+        for _ in 0..<8 {
+            do {
+                return try Cholesky(size: d, team: team) { lower in
+                    var position = 0
+                    for row in 0..<d {
+                        for column in 0...row {
+                            lower[row * d + column] = scatter[position]
+                            position += 1
+                        }
+                        lower[row * d + row] += ridge
+                    }
+                }
+            } catch {
+                ridge *= 10
+            }
+        }
+        throw EvidenceError(
+            .unsolvable, "the evidence has no solution even with a ridge of \(ridge / 10)")
+    }
+}
