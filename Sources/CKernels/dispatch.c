@@ -1,20 +1,54 @@
 // Chooses the variant once, when the program is loaded, and the kernels that have one variant only.
 
+#pragma STDC FP_CONTRACT OFF
+
 #include "scalar_math.h"
 #include "include/cambium_variants.h"
 
-#pragma STDC FP_CONTRACT OFF
+extern const struct cambium_variant cambium_scalar;
+#if defined(__x86_64__)
+extern const struct cambium_variant cambium_avx2, cambium_avx512;
+#endif
+
+static const struct cambium_variant *const variants[] = {
+#if defined(__x86_64__)
+    &cambium_avx512,
+    &cambium_avx2,
+#endif
+    &cambium_scalar,
+    NULL,
+};
+
+static int runs(const struct cambium_variant *variant) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    int fused = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                __builtin_cpu_supports("f16c");
+    if (variant == &cambium_avx512) {
+        return fused && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+    }
+    if (variant == &cambium_avx2) return fused;
+#endif
+    return variant == &cambium_scalar;
+}
+
+const struct cambium_variant *cambium_variant_at(size_t index) {
+    for (const struct cambium_variant *const *variant = variants; *variant; variant++) {
+        if (runs(*variant) && index-- == 0) return *variant;
+    }
+    return NULL;
+}
 
 static const struct cambium_variant *active = &cambium_scalar;
 
-__attribute__((constructor)) static void choose_variant(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2")) active = &cambium_avx2;
-#endif
-}
+__attribute__((constructor)) static void choose_variant(void) { active = cambium_variant_at(0); }
 
 const struct cambium_variant *cambium_active_variant(void) { return active; }
+
+void cambium_use_variant(const struct cambium_variant *variant) {
+    active = variant ? variant : cambium_variant_at(0);
+}
 
 const char *cambium_kernel_variant(void) { return active->name; }
 
@@ -34,6 +68,8 @@ void cambium_rms_norm(const float *x, const float *weight, size_t tokens, size_t
 
 float cambium_exp(float x) { return exp_of(x); }
 
+float cambium_log(float x) { return log_of(x); }
+
 float cambium_gelu(float x) { return gelu_of(x); }
 
 void cambium_silu_gate(float *gate, const float *up, size_t count) {
@@ -42,15 +78,44 @@ void cambium_silu_gate(float *gate, const float *up, size_t count) {
 
 void cambium_softmax(float *x, size_t count) { active->softmax(x, count); }
 
-void cambium_neuron(const float *x, const void *rows, size_t width, float gate, float *out) {
-    active->neuron(x, rows, width, gate, out);
+void cambium_log_softmax(const float *x, size_t count, float *out) {
+    active->log_softmax(x, count, out);
+}
+
+void cambium_neurons(const float *x, const void *const *experts, const float *gates, size_t count,
+                     size_t width, enum cambium_expert_type type, float *out) {
+    active->neurons(x, experts, gates, count, width, type, out);
 }
 
 void cambium_attention(const float *queries, const float *keys, const float *values, size_t tokens,
-                       size_t first, size_t heads, size_t head_size, size_t capacity, float *scores,
-                       float *out) {
-    active->attention(queries, keys, values, tokens, first, heads, head_size, capacity, scores,
-                      out);
+                       size_t first, size_t heads, size_t first_head, size_t end_head,
+                       size_t head_size, size_t capacity, float *scores, float *out) {
+    active->attention(queries, keys, values, tokens, first, heads, first_head, end_head, head_size,
+                      capacity, scores, out);
+}
+
+void cambium_panel_products(const float *packed, size_t rows, size_t columns, size_t first_panel,
+                            size_t end_panel, const float *x, size_t x_stride, size_t tokens,
+                            float *out, size_t out_stride) {
+    active->panel_products(packed, rows, columns, first_panel, end_panel, x, x_stride, tokens, out,
+                           out_stride);
+}
+
+void cambium_quantized_products(const int8_t *packed, const float *row_scales, size_t rows,
+                                size_t pairs, size_t first_panel, size_t end_panel,
+                                const int16_t *x, const float *x_scales, size_t tokens, float *out,
+                                size_t out_stride) {
+    active->quantized_products(packed, row_scales, rows, pairs, first_panel, end_panel, x, x_scales,
+                               tokens, out, out_stride);
+}
+
+float cambium_top(const float *scores, size_t count, size_t top_k, uint32_t *ids, float *picked) {
+    return active->top(scores, count, top_k, ids, picked);
+}
+
+float cambium_product_key_top(const float *first, size_t first_count, const float *second,
+                              size_t second_count, size_t top_k, uint32_t *ids, float *scores) {
+    return active->product_key_top(first, first_count, second, second_count, top_k, ids, scores);
 }
 
 void cambium_rope(float *x, const float *cosines, const float *sines, size_t tokens, size_t heads,
@@ -60,8 +125,8 @@ void cambium_rope(float *x, const float *cosines, const float *sines, size_t tok
         for (size_t h = 0; h < heads; h++, x += head_size) {
             for (size_t i = 0; i < half; i++) {
                 float a = x[i], b = x[i + half];
-                x[i] = a * cosines[i] - b * sines[i];
-                x[i + half] = b * cosines[i] + a * sines[i];
+                x[i] = __builtin_fmaf(a, cosines[i], -(b * sines[i]));
+                x[i + half] = __builtin_fmaf(b, cosines[i], a * sines[i]);
             }
         }
     }

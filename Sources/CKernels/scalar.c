@@ -2,6 +2,24 @@
 
 #pragma STDC FP_CONTRACT OFF
 
+#include "lanes.h"
+
+INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, int tokens,
+                          int_lanes *sums) {
+    for (int t = 0; t < tokens; t++) {
+        int_lanes sum = {0};
+        for (size_t k = 0; k < 2 * pairs; k++) {
+            for (size_t r = 0; r < LANES; r++) {
+                sum[r] += x[t * 2 * pairs + k] * panel[((k / 2) * LANES + r) * 2 + k % 2];
+            }
+        }
+        sums[t] = sum;
+    }
+}
+
+#define QUANTIZED_SUM quantized_sum
+#include "quantized_body.h"
+
 #define VARIANT cambium_scalar
 #define VARIANT_NAME "scalar"
 #include "variant_body.h"

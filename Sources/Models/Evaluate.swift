@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Synchronization
 internal import Tensors
 
@@ -18,8 +17,7 @@ extension PeerModel {
     /// in each window every byte but the first is predicted from those before it.
     ///
     /// The result does not depend on `threads`: every window runs alone on one thread, and the sums
-    /// are added in the order of the windows. OpenBLAS is set to one thread meanwhile, for the whole
-    /// process; two evaluations at the same time may leave it there.
+    /// are added in the order of the windows.
     ///
     /// - Parameters:
     ///   - byteLimit: Nil for the whole text.
@@ -42,40 +40,44 @@ extension PeerModel {
         guard (1...1_024).contains(threads) else {
             throw ModelError(.badInput, "\(threads) threads; give 1 to 1024")
         }
-        let before = BLASThreads.count
-        BLASThreads.set(1)
-        defer { BLASThreads.set(before) }
         var nats = 0.0
         var usage = ExpertUsage(self)
         progress(0, windows)
-        for first in stride(from: 0, to: windows, by: threads) {
-            let batch = first..<min(first + threads, windows)
-            for result in inParallel(batch, { evaluateWindow($0, of: text) }) {
-                let window = try result.get()
-                nats += window.nats
-                usage.formUnion(window.usage)
+        let team = ThreadTeam(count: min(threads, windows))
+        // One on each thread: a part of a loop runs on one thread from its start to its end.
+        let sessions = (0..<team.count).map { _ in Session(self) }
+        nonisolated(unsafe) let parallel = sessions
+        let batch = 4
+        for first in stride(from: 0, to: windows, by: batch * team.count) {
+            let end = min(first + batch * team.count, windows)
+            let results = Mutex<[Int: Result<Double, ModelError>]>([:])
+            team.forEach(team.count) { part in
+                for window in stride(from: first + part, to: end, by: team.count) {
+                    let result = evaluateWindow(
+                        window, of: text, unsafe parallel[part])
+                    results.withLock { $0[window] = result }
+                }
             }
-            progress(batch.upperBound, windows)
+            for window in first..<end {
+                nats += try results.withLock { $0[window] }?.get() ?? 0
+            }
+            progress(end, windows)
         }
+        for session in sessions { usage.formUnion(session.usage) }
         let predictions = windows * (size - 1)
         return Evaluation(
             bitsPerByte: nats / (Double(predictions) * 0.693147180559945309417),
             predictions: predictions, windows: windows, usage: usage)
     }
 
-    private struct Window {
-        /// The sum over the predicted bytes of minus the natural logarithm of their probability.
-        var nats: Double
-        var usage: ExpertUsage
-    }
-
+    /// The sum over the predicted bytes of minus the natural logarithm of their probability.
     private func evaluateWindow(
-        _ index: Int, of text: [UInt8]
-    ) -> Result<Window, ModelError> {
+        _ index: Int, of text: [UInt8], _ session: Session
+    ) -> Result<Double, ModelError> {
         let size = config.contextLength
         let vocabulary = PeerConfig.vocabularySize
         let start = index * size
-        let session = Session(self)
+        session.reset()
         do throws(ModelError) {
             let logits = try session.append(
                 Array(text[start..<start + size - 1]), logits: .all)
@@ -91,22 +93,9 @@ extension PeerModel {
                 }
                 nats += loss
             }
-            return .success(Window(nats: nats, usage: session.usage))
+            return .success(nats)
         } catch {
             return .failure(error)
         }
-    }
-
-    /// The results in the order of `range`, each computed on some thread.
-    private func inParallel(
-        _ range: Range<Int>, _ work: @Sendable (Int) -> Result<Window, ModelError>
-    ) -> [Result<Window, ModelError>] {
-        if range.count == 1 { return [work(range.lowerBound)] }
-        let results = Mutex<[Int: Result<Window, ModelError>]>([:])
-        DispatchQueue.concurrentPerform(iterations: range.count) { offset in
-            let result = work(range.lowerBound + offset)
-            results.withLock { $0[offset] = result }
-        }
-        return results.withLock { results in (0..<range.count).compactMap { results[$0] } }
     }
 }

@@ -25,7 +25,7 @@ package struct ExpertUsage: Sendable, Hashable {
             return bits[expert / 64] >> UInt64(expert % 64) & 1 == 1
         }
 
-        mutating func record(_ experts: [UInt32]) {
+        mutating func record(_ experts: ArraySlice<UInt32>) {
             picks += experts.count
             for expert in experts {
                 let (word, bit) = (Int(expert / 64), UInt64(1) << UInt64(expert % 64))

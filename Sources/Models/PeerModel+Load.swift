@@ -5,8 +5,8 @@ internal import Tensors
 extension PeerModel {
     /// Finds every weight and checks its dtype and shape against the config.
     ///
-    /// F32 stays mapped; F16 and BF16 trunk tensors are converted once; experts stay mapped in
-    /// either.
+    /// Trunk and router are copied, F16 and BF16 widened; router tensors of I8, with their scales in
+    /// `NAME.scale`, stay quantised; experts stay mapped.
     ///
     /// - Throws: `.missingTensor` or `.badTensor`, naming the tensor; what the source throws.
     /// - Complexity: Reads no expert.
@@ -21,7 +21,7 @@ extension PeerModel {
         }
         self.layers = layers
         self.finalNorm = try loader.vector("model.norm.weight", hidden)
-        self.head = try loader.matrix("lm_head.weight", vocabulary, hidden)
+        self.head = try loader.packed("lm_head.weight", vocabulary, hidden)
         self.rotation = RotationTables(
             positions: config.contextLength, headSize: config.headSize, theta: config.ropeTheta)
     }
@@ -43,14 +43,14 @@ private struct Loader<Source: WeightSource> {
         let name = "model.layers.\(index)"
         return PeerModel.Layer(
             attentionNorm: try vector("\(name).input_layernorm.weight", hidden),
-            query: try matrix("\(name).self_attn.q_proj.weight", hidden, hidden),
-            key: try matrix("\(name).self_attn.k_proj.weight", hidden, hidden),
-            value: try matrix("\(name).self_attn.v_proj.weight", hidden, hidden),
-            output: try matrix("\(name).self_attn.o_proj.weight", hidden, hidden),
+            query: try packed("\(name).self_attn.q_proj.weight", hidden, hidden),
+            key: try packed("\(name).self_attn.k_proj.weight", hidden, hidden),
+            value: try packed("\(name).self_attn.v_proj.weight", hidden, hidden),
+            output: try packed("\(name).self_attn.o_proj.weight", hidden, hidden),
             feedForwardNorm: try vector("\(name).post_attention_layernorm.weight", hidden),
-            gate: try matrix("\(name).mlp.gate_proj.weight", inner, hidden),
-            up: try matrix("\(name).mlp.up_proj.weight", inner, hidden),
-            down: try matrix("\(name).mlp.down_proj.weight", hidden, inner),
+            gate: try packed("\(name).mlp.gate_proj.weight", inner, hidden),
+            up: try packed("\(name).mlp.up_proj.weight", inner, hidden),
+            down: try packed("\(name).mlp.down_proj.weight", hidden, inner),
             peer: try peer(index))
     }
 
@@ -58,21 +58,23 @@ private struct Loader<Source: WeightSource> {
         guard let sizes = config.peer, config.peerLayers.contains(layer) else { return nil }
         let name = "model.layers.\(layer)"
         let half = sizes.keySize / 2
-        let query = try matrix(
+        let query = try projection(
             "\(name).peer.query.weight", sizes.heads * sizes.keySize, config.hiddenSize)
-        let keys = try weights("\(name).peer.sub_keys", [2, sizes.subKeys, half])
-        let middle = keys.bytes.count / 2
-        let sides = [0..<middle, middle..<keys.bytes.count].map {
-            Matrix(
-                rows: sizes.subKeys, columns: half, bytes: keys.bytes.slice($0),
-                type: keys.shape.type)
-        }
+        let sets = try projections(
+            "\(name).peer.sub_keys", [2, sizes.subKeys, half], orFor: sizes.heads)
+        let (first, second) = (0..<sets.count / 2, sets.count / 2..<sets.count)
+        let isPerHead = sets.count > 2
         defer { nextSlot += 1 }
         return PeerModel.Peer(
             norm: try vector("\(name).peer_layernorm.weight", config.hiddenSize),
             router: ProductKeyRouter(
-                query: query, firstKeys: sides[0], secondKeys: sides[1], heads: sizes.heads,
-                topK: sizes.topK),
+                query: query,
+                keys: isPerHead
+                    ? ProductKeys(
+                        first: stride(from: 0, to: sets.count, by: 2).map { sets[$0] },
+                        second: stride(from: 1, to: sets.count, by: 2).map { sets[$0] })
+                    : ProductKeys(first: Array(sets[first]), second: Array(sets[second])),
+                heads: sizes.heads, topK: sizes.topK),
             experts: try experts(layer, count: sizes.expertCount), slot: nextSlot)
     }
 
@@ -83,11 +85,13 @@ private struct Loader<Source: WeightSource> {
                 .badTensor,
                 "layer \(layer) has \(table.count) experts; its sub-keys name \(count)")
         }
-        guard table.shape.dimensions == [2, config.hiddenSize], table.shape.type.isTrunkType else {
+        guard table.shape.dimensions == [2, config.hiddenSize],
+            table.shape.type.isTrunkType || table.shape.type == .i8
+        else {
             throw ModelError(
                 .badTensor,
                 "an expert of layer \(layer) is \(table.shape); config asks for "
-                    + "[2, \(config.hiddenSize)] of type F32, F16 or BF16")
+                    + "[2, \(config.hiddenSize)] of type F32, F16, BF16 or I8")
         }
         return table
     }
@@ -97,21 +101,72 @@ private struct Loader<Source: WeightSource> {
         return Matrix(rows: rows, columns: columns, bytes: found.bytes, type: found.shape.type)
     }
 
-    func vector(_ name: String, _ count: Int) throws(ModelError) -> [Float] {
-        let found = try weights(name, [count])
-        var values = FloatBuffer(count: count)
-        var span = values.mutableSpan(0..<count)
-        convertToFloat(found.bytes.bytes, type: found.shape.type, into: &span)
-        return values.array(0..<count)
+    func packed(_ name: String, _ rows: Int, _ columns: Int) throws(ModelError) -> PackedMatrix {
+        PackedMatrix(try matrix(name, rows, columns))
     }
 
-    private func weights(_ name: String, _ dimensions: [Int]) throws(ModelError) -> Weights {
+    /// A router's matrix, fp32 or quantised.
+    private func projection(
+        _ name: String, _ rows: Int, _ columns: Int
+    ) throws(ModelError) -> any Projection {
+        let found = try weights(name, [rows, columns], orQuantized: true)
+        return try projection(name, found, 0, rows, columns)
+    }
+
+    /// The matrices of a tensor whose leading dimensions number them: of `dimensions`, or of one such
+    /// tensor for each of `count` heads.
+    private func projections(
+        _ name: String, _ dimensions: [Int], orFor count: Int
+    ) throws(ModelError) -> [any Projection] {
+        let perHead = try source.tensor(name).shape.dimensions.count == dimensions.count + 1
+        let all = perHead ? [count] + dimensions : dimensions
+        let found = try weights(name, all, orQuantized: true)
+        let (rows, columns) = (all[all.count - 2], all[all.count - 1])
+        var result: [any Projection] = []
+        for index in 0..<all.dropLast(2).reduce(1, *) {
+            result.append(try projection(name, found, index, rows, columns))
+        }
+        return result
+    }
+
+    private func projection(
+        _ name: String, _ found: Weights, _ index: Int, _ rows: Int, _ columns: Int
+    ) throws(ModelError) -> any Projection {
+        let size = found.shape.type.bitWidth / 8 * rows * columns
+        let bytes = found.bytes.slice(index * size..<(index + 1) * size)
+        guard found.shape.type == .i8 else {
+            return PackedMatrix(
+                Matrix(rows: rows, columns: columns, bytes: bytes, type: found.shape.type))
+        }
+        let scales = try values(name + ".scale", Array(found.shape.dimensions.dropLast()))
+        return QuantizedMatrix(
+            rows: rows, columns: columns, values: bytes.bytes,
+            scales: Array(scales[index * rows..<(index + 1) * rows]))
+    }
+
+    func vector(_ name: String, _ count: Int) throws(ModelError) -> [Float] {
+        try values(name, [count])
+    }
+
+    private func values(_ name: String, _ dimensions: [Int]) throws(ModelError) -> [Float] {
+        let found = try weights(name, dimensions)
+        var values = FloatBuffer(count: dimensions.reduce(1, *))
+        var span = values.mutableSpan(0..<values.count)
+        convertToFloat(found.bytes.bytes, type: found.shape.type, into: &span)
+        return values.array(0..<values.count)
+    }
+
+    private func weights(
+        _ name: String, _ dimensions: [Int], orQuantized: Bool = false
+    ) throws(ModelError) -> Weights {
         let found = try source.tensor(name)
-        guard found.shape.dimensions == dimensions, found.shape.type.isTrunkType else {
+        guard found.shape.dimensions == dimensions,
+            found.shape.type.isTrunkType || orQuantized && found.shape.type == .i8
+        else {
             throw ModelError(
                 .badTensor,
-                "tensor \(name) is \(found.shape); config asks for \(dimensions) of type F32, F16 "
-                    + "or BF16")
+                "tensor \(name) is \(found.shape); config asks for \(dimensions) of type F32, F16 or "
+                    + "BF16" + (orQuantized ? ", or I8 with scales" : ""))
         }
         guard found.bytes.count == found.shape.byteCount else {
             throw ModelError(

@@ -2,8 +2,8 @@ package import Elements
 internal import Routing
 internal import Tensors
 
-/// A peer-lm model over weights that stay where they are mapped: trunk and router tensors of type
-/// F32 are used in place, and experts are read only when a token picks them.
+/// A peer-lm model: trunk and router are laid out in memory once, for products in fixed order, and
+/// experts are read where they are mapped when a token picks them.
 ///
 /// The value is immutable and may be shared between threads; each ``Session`` runs on one.
 package struct PeerModel: Sendable {
@@ -12,13 +12,13 @@ package struct PeerModel: Sendable {
         /// [hidden].
         let attentionNorm: [Float]
         /// Each [hidden, hidden].
-        let query, key, value, output: Matrix
+        let query, key, value, output: PackedMatrix
         /// [hidden].
         let feedForwardNorm: [Float]
         /// Each [feedForward, hidden].
-        let gate, up: Matrix
+        let gate, up: PackedMatrix
         /// [hidden, feedForward].
-        let down: Matrix
+        let down: PackedMatrix
         let peer: Peer?
     }
 
@@ -26,7 +26,7 @@ package struct PeerModel: Sendable {
     struct Peer: Sendable {
         /// [hidden].
         let norm: [Float]
-        let router: ProductKeyRouter
+        let router: any Router
         let experts: any ExpertTable
         /// Which of the model's PEER layers this is, from 0.
         let slot: Int
@@ -39,7 +39,7 @@ package struct PeerModel: Sendable {
     /// [hidden].
     let finalNorm: [Float]
     /// [256, hidden].
-    let head: Matrix
+    let head: PackedMatrix
     let rotation: RotationTables
 
     /// What an expert is, as stored; nil when no layer has experts.
@@ -48,5 +48,7 @@ package struct PeerModel: Sendable {
     }
 
     /// The bytes of one expert as stored; 0 when no layer has experts.
-    package var expertBytes: Int { expertShape?.byteCount ?? 0 }
+    package var expertBytes: Int {
+        layers.lazy.compactMap(\.peer).first?.experts.expertBytes ?? 0
+    }
 }

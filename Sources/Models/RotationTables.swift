@@ -1,7 +1,7 @@
-internal import Glibc
 internal import Tensors
 
-/// cos and sin of position / theta^(2i / headSize), computed in double and rounded once.
+/// cos and sin of position / theta^(2i / headSize), computed in double and rounded once, by our own
+/// functions: the C library's differ from CPU to CPU.
 ///
 /// Su et al., RoFormer (2104.09864), section 3.2.2, with halves instead of pairs.
 struct RotationTables: Sendable {
@@ -13,16 +13,14 @@ struct RotationTables: Sendable {
 
     init(positions: Int, headSize: Int, theta: Double) {
         half = headSize / 2
-        var cosines: [Float] = []
-        var sines: [Float] = []
-        cosines.reserveCapacity(positions * half)
-        sines.reserveCapacity(positions * half)
-        let frequencies = (0..<half).map { 1 / pow(theta, Double(2 * $0) / Double(headSize)) }
-        for position in 0..<positions {
-            for frequency in frequencies {
-                cosines.append(Float(cos(Double(position) * frequency)))
-                sines.append(Float(sin(Double(position) * frequency)))
-            }
+        var cosines = [Float](repeating: 0, count: positions * half)
+        var sines = cosines
+        do {
+            var cosines = cosines.mutableSpan
+            var sines = sines.mutableSpan
+            Kernels.rotations(
+                positions: positions, theta: theta, size: headSize, cosines: &cosines,
+                sines: &sines)
         }
         self.cosines = cosines
         self.sines = sines

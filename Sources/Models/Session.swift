@@ -35,6 +35,10 @@ package final class Session {
             values = FloatBuffer(count: hidden * capacity)
         }
 
+        func change(_ body: (inout FloatBuffer, inout FloatBuffer) -> Void) {
+            body(&keys, &values)
+        }
+
         func read(_ body: (borrowing FloatBuffer, borrowing FloatBuffer) -> Void) {
             body(keys, values)
         }
@@ -53,12 +57,16 @@ package final class Session {
     /// By position, then layer, as far as they were recorded.
     package internal(set) var routes: [RouteRecord] = []
     let caches: [Cache]
+    private let pass: ForwardPass
     /// Positions that the caches have room for: the context length, rounded up to 16.
     let capacity: Int
 
+    /// - Parameter pass: What runs the text; by default one of its own, on the caller's thread.
+    ///   Sessions of one thread may share one.
     /// - Complexity: Allocates the cache of the whole context: 8 * layers * hidden * context bytes.
-    package init(_ model: PeerModel) {
+    package init(_ model: PeerModel, pass: ForwardPass? = nil) {
         self.model = model
+        self.pass = pass ?? ForwardPass(model)
         let capacity = (model.config.contextLength + 15) / 16 * 16
         self.capacity = capacity
         self.usage = ExpertUsage(model)
@@ -84,28 +92,81 @@ package final class Session {
     package func append(
         _ bytes: [UInt8], logits selection: LogitSelection = .last
     ) throws(ModelError) -> [Float] {
-        guard !bytes.isEmpty else { throw ModelError(.badInput, "no bytes to run") }
-        guard bytes.count <= room else {
-            throw ModelError(
-                .contextFull,
-                "\(bytes.count) bytes after \(position) do not fit the context of "
-                    + "\(model.config.contextLength)")
+        try pass.append([(self, bytes)], logits: selection)[0]
+    }
+
+    /// Moves on by tokens that ran.
+    func advance(_ count: Int) { position += count }
+
+    /// Notes what the tokens of a segment picked in a layer.
+    func record(_ picks: borrowing Picks, _ peer: PeerModel.Peer, _ tokens: Range<Int>) {
+        let perToken = picks.heads * picks.topK
+        usage.layers[peer.slot].record(
+            picks.experts[tokens.lowerBound * perToken..<tokens.upperBound * perToken])
+        guard recordsRoutes else { return }
+        for token in tokens {
+            routes.append(
+                RouteRecord(
+                    position: position + token - tokens.lowerBound,
+                    layer: model.config.peerLayers[peer.slot],
+                    heads: (0..<picks.heads).map { picks.route(token: token, head: $0) },
+                    margins: Array(
+                        picks.margins[token * picks.heads..<(token + 1) * picks.heads])))
         }
-        var logits: [Float] = []
-        var start = 0
-        while start < bytes.count {
-            let end = min(start + Self.blockSize, bytes.count)
-            let hidden = try forward(bytes[start..<end], first: position)
-            switch selection {
-            case .all: logits += model.logits(hidden, tokens: 0..<end - start)
-            case .last where end == bytes.count:
-                logits = model.logits(hidden, tokens: end - start - 1..<end - start)
-            case .last: break
+    }
+}
+
+extension ForwardPass {
+    /// Runs bytes of several texts through the model, each after those that are in its cache.
+    ///
+    /// Each text gets the same bits as if it ran alone.
+    ///
+    /// - Parameter inputs: Distinct sessions of this model.
+    /// - Returns: For each input its logits before softmax, [tokens, 256] or [256].
+    /// - Throws: `.badInput` without bytes; `.contextFull` if some do not fit, and then nothing is
+    ///   appended; what reading an expert throws, and then the sessions are to be reset.
+    package func append(
+        _ inputs: [(session: Session, bytes: [UInt8])],
+        logits selection: Session.LogitSelection = .last
+    ) throws(ModelError) -> [[Float]] {
+        for (session, bytes) in inputs {
+            guard !bytes.isEmpty else { throw ModelError(.badInput, "no bytes to run") }
+            guard bytes.count <= session.room else {
+                throw ModelError(
+                    .contextFull,
+                    "\(bytes.count) bytes after \(session.position) do not fit the context of "
+                        + "\(model.config.contextLength)")
             }
-            position += end - start
-            start = end
         }
-        return logits
+        var results = [[Float]](repeating: [], count: inputs.count)
+        var done = [Int](repeating: 0, count: inputs.count)
+        while true {
+            // As much as fits a block, of one text after the other.
+            var segments: [Segment] = []
+            var owners: [Int] = []
+            var total = 0
+            for (index, input) in inputs.enumerated() where total < Session.blockSize {
+                let rest = input.bytes[done[index]...]
+                guard !rest.isEmpty else { continue }
+                let tokens = rest.prefix(Session.blockSize - total)
+                segments.append(Segment(session: input.session, tokens: tokens, start: total))
+                owners.append(index)
+                total += tokens.count
+            }
+            guard total > 0 else { return results }
+            try run(segments)
+            for (segment, index) in zip(segments, owners) {
+                segment.session.advance(segment.tokens.count)
+                done[index] += segment.tokens.count
+                switch selection {
+                case .all: results[index] += logits(segment.range)
+                case .last where done[index] == inputs[index].bytes.count:
+                    results[index] = logits(
+                        segment.range.upperBound - 1..<segment.range.upperBound)
+                case .last: break
+                }
+            }
+        }
     }
 }
 

@@ -30,18 +30,41 @@ package protocol ExpertTable: AnyObject, Sendable {
     /// How many experts there are; ordinals are 0 ..< `count`.
     var count: Int { get }
 
-    /// What one expert is: for a neuron its row u, then its row v, [2, width].
+    /// What one expert is: for a neuron its row u, then its row v, [2, width]; of I8 the scales of both
+    /// rows follow as F32.
     var shape: TensorShape { get }
 
+    /// Where some experts lie: `expertBytes` bytes each, mapped, not copied, at any alignment, valid
+    /// as long as the table.
+    ///
+    /// Several threads may ask one table at the same time.
+    ///
+    /// - Parameters:
+    ///   - ordinals: Each below `count`; may repeat.
+    ///   - addresses: Replaced by one for each of `ordinals`.
+    /// - Throws: `.source` if an expert cannot be read.
+    @unsafe func find(
+        _ ordinals: Span<UInt32>, _ addresses: inout [UnsafeRawPointer]
+    ) throws(ModelError)
+}
+
+extension ExpertTable {
+    /// Bytes of one expert.
+    package var expertBytes: Int { (shape.byteCount ?? 0) + (shape.type == .i8 ? 8 : 0) }
+
     /// Calls `body` once for each ordinal in order, with its index in `ordinals` and the expert's
-    /// canonical bytes, which are borrowed for the call: mapped, not copied, at any alignment.
+    /// bytes, which are borrowed for the call.
     ///
-    /// Several threads may visit one table at the same time.
-    ///
-    /// - Parameter ordinals: Each below `count`; may repeat.
     /// - Throws: What `body` throws; `.source` if an expert cannot be read.
-    func visit(
+    package func visit(
         _ ordinals: Span<UInt32>,
         _ body: (_ index: Int, _ expert: RawSpan) throws(ModelError) -> Void
-    ) throws(ModelError)
+    ) throws(ModelError) {
+        var addresses: [UnsafeRawPointer] = unsafe []
+        try unsafe find(ordinals, &addresses)
+        for index in ordinals.indices {
+            let start = unsafe addresses[index]
+            try unsafe body(index, RawSpan(_unsafeStart: start, byteCount: expertBytes))
+        }
+    }
 }

@@ -42,26 +42,35 @@ package struct Picks: Sendable {
             weights: Array(weights[start..<start + topK]))
     }
 
-    /// Replaces the picks by the best sums of the given scores.
+    /// Replaces the picks.
     ///
-    /// - Parameters:
-    ///   - first: [tokens, heads, n], the scores of the high digits.
-    ///   - second: [tokens, heads, n], those of the low digits.
-    mutating func select(tokens: Int, first: Span<Float>, second: Span<Float>) {
-        var experts = [UInt32](repeating: 0, count: tokens * heads * topK)
-        var weights = [Float](repeating: 0, count: experts.count)
-        var margins = [Float](repeating: 0, count: tokens * heads)
+    /// - Parameter select: Sets the experts [tokens, heads, topK], their scores, of which the weights
+    ///   become the softmax, and the margins [tokens, heads].
+    mutating func replace(
+        _ router: some Router, tokens: Int,
+        _ select: (
+            inout MutableSpan<UInt32>, inout MutableSpan<Float>, inout MutableSpan<Float>
+        ) -> Void
+    ) {
+        precondition(
+            heads == router.heads && topK == router.topK,
+            "picks of \(heads) x \(topK) for a router of \(router.heads) x \(router.topK)")
+        // Taken out, so that each is held once and written in place.
+        var (experts, weights, margins) = (self.experts, self.weights, self.margins)
+        (self.experts, self.weights, self.margins) = ([], [], [])
+        if tokens != self.tokens {
+            experts = [UInt32](repeating: 0, count: tokens * heads * topK)
+            weights = [Float](repeating: 0, count: experts.count)
+            margins = [Float](repeating: 0, count: tokens * heads)
+        }
         do {
-            var experts = experts.mutableSpan
-            var weights = weights.mutableSpan
-            var margins = margins.mutableSpan
-            Kernels.productKeyTop(
-                first: first, second: second, ids: &experts, scores: &weights, margins: &margins)
-            Kernels.softmax(&weights, width: topK)
+            var ids = experts.mutableSpan
+            var scores = weights.mutableSpan
+            var differences = margins.mutableSpan
+            select(&ids, &scores, &differences)
+            Kernels.softmax(&scores, width: topK)
         }
         self.tokens = tokens
-        self.experts = experts
-        self.weights = weights
-        self.margins = margins
+        (self.experts, self.weights, self.margins) = (experts, weights, margins)
     }
 }

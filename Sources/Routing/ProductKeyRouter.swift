@@ -1,84 +1,61 @@
 package import Tensors
 
-/// Picks among n² experts by two sets of n sub-keys (PEER: Product Key Expert Retrieval).
+/// Picks among n m experts by sets of n and m sub-keys (product keys: Lample et al., Large Memory
+/// Layers with Product Keys, 1907.05242; experts of one neuron: He, Mixture of A Million Experts,
+/// 2407.04153).
 ///
 /// A head's query has two halves, each normalised to a root mean square of 1 (epsilon 1e-6, no
-/// weight). Expert a * n + b scores first[a] + second[b], unscaled, where first and second are the
-/// dot products of a half with its sub-keys; the sum is rounded to float. The k best are picked.
+/// weight). Expert a * m + b scores first[a] + second[b], unscaled, where first and second are the
+/// dot products of a half with its sub-keys, which all heads share or each has of its own; the sum is
+/// rounded to float. The k best are picked, and weighted by the softmax of their scores.
 ///
-/// **Order.** Picks come in descending score; equal scores in ascending expert id, also where a tie
-/// decides who is picked. The result equals a search of the whole grid, for finite scores: rounding
-/// is monotone, so an expert outside the best k + 1 of either side can only tie with the last pick;
-/// when such a tie is possible the grid is searched (`cambium_product_key_top` in CKernels has the
-/// argument). A NaN score is picked first, so that it shows in the output.
-///
-/// **Bits.** All sums run in fixed order: a token gets the same picks and weights alone or in a
-/// batch, provided that its x has the same bits.
-package struct ProductKeyRouter: Sendable {
+/// **Exact.** The result equals a search of the whole grid, for finite scores: rounding is monotone,
+/// so an expert outside the best k + 1 of either side can only tie with the last pick; when such a tie
+/// is possible the grid is searched (`select_body.h` in CKernels has the argument).
+package struct ProductKeyRouter: Router {
     /// The epsilon under the root of the queries' norm; fixed by the peer-lm architecture.
     package static let epsilon: Float = 1e-6
 
     package let heads: Int
     package let topK: Int
-    private let query: Matrix
-    private let firstKeys: Matrix
-    private let secondKeys: Matrix
+    private let query: any Projection
+    private let keys: ProductKeys
 
-    /// Experts that can be picked: n².
-    package var expertCount: Int { firstKeys.rows * firstKeys.rows }
+    package var expertCount: Int { keys.firstCount * keys.secondCount }
 
     /// - Parameters:
     ///   - query: [heads * keySize, width]; head h owns rows h * keySize…, first half then second.
-    ///   - firstKeys: [n, keySize / 2], for the high digit of an expert's id.
-    ///   - secondKeys: [n, keySize / 2], for the low digit.
-    ///   - topK: At most n and `Kernels.largestTopK`.
-    package init(
-        query: Matrix, firstKeys: Matrix, secondKeys: Matrix, heads: Int, topK: Int
-    ) {
+    ///   - keys: Shared by the heads, or one set for each; their halves are keySize / 2.
+    ///   - topK: At most the number of experts and `Kernels.largestTopK`.
+    package init(query: any Projection, keys: ProductKeys, heads: Int, topK: Int) {
         precondition(
-            firstKeys.rows == secondKeys.rows && firstKeys.columns == secondKeys.columns
-                && query.rows == heads * 2 * firstKeys.columns,
-            "a query of \(query.rows) rows for \(heads) heads of 2 x \(firstKeys.columns)")
+            heads > 0 && query.rows == heads * 2 * keys.half
+                && (keys.sets == 1 || keys.sets == heads),
+            "a query of \(query.rows) rows for \(heads) heads of 2 x \(keys.half)")
         precondition(
-            heads > 0 && topK > 0 && topK <= firstKeys.rows && topK <= Kernels.largestTopK,
-            "top \(topK) of \(firstKeys.rows) sub-keys, \(heads) heads")
+            topK > 0 && topK <= keys.firstCount * keys.secondCount && topK <= Kernels.largestTopK,
+            "top \(topK) of \(keys.firstCount) x \(keys.secondCount) experts")
         self.heads = heads
         self.topK = topK
         self.query = query
-        self.firstKeys = firstKeys
-        self.secondKeys = secondKeys
+        self.keys = keys
     }
 
-    /// Routes a batch.
-    ///
-    /// - Parameters:
-    ///   - x: [tokens, width], the normalised hidden state.
-    ///   - picks: Replaced by the picks of these tokens; its heads and topK are the router's.
-    /// - Complexity: Per token width * heads * keySize + heads * keySize * n multiplications.
-    package func route(_ x: Span<Float>, tokens: Int, into picks: inout Picks) {
-        precondition(
-            picks.heads == heads && picks.topK == topK,
-            "picks of \(picks.heads) x \(picks.topK) for a router of \(heads) x \(topK)")
-        let half = firstKeys.columns
+    /// - Complexity: Per token width · heads · keySize + heads · keySize / 2 · (n + m)
+    ///   multiplications.
+    package func route(
+        _ x: Span<Float>, tokens: Int, into picks: inout Picks, team: ThreadTeam
+    ) {
         var queries = FloatBuffer(count: tokens * query.rows)
         do {
             var span = queries.mutableSpan(0..<queries.count)
-            query.multiplyInFixedOrder(x, tokens: tokens, into: &span)
-            Kernels.rmsNormalise(&span, width: half, epsilon: Self.epsilon)
+            query.multiply(x, tokens: tokens, into: &span, team: team)
+            Kernels.rmsNormalise(&span, width: keys.half, epsilon: Self.epsilon)
         }
-        let groups = tokens * heads
-        let first = scores(firstKeys, queries.span, groups: groups)
-        let secondHalves = queries.span(min(half, queries.count)..<queries.count)
-        let second = scores(secondKeys, secondHalves, groups: groups)
-        picks.select(tokens: tokens, first: first.span, second: second.span)
-    }
-
-    /// [groups, n]: one half of each group's query against one set of sub-keys.
-    private func scores(_ keys: Matrix, _ halves: Span<Float>, groups: Int) -> FloatBuffer {
-        var scores = FloatBuffer(count: groups * keys.rows)
-        var span = scores.mutableSpan(0..<scores.count)
-        keys.multiplyInFixedOrder(
-            halves, tokens: groups, stride: 2 * keys.columns, into: &span)
-        return scores
+        picks.replace(self, tokens: tokens) { ids, scores, margins in
+            keys.select(
+                queries.span, tokens: tokens, heads: heads, ids: &ids, scores: &scores,
+                margins: &margins, team: team)
+        }
     }
 }

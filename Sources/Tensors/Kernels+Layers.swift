@@ -2,45 +2,94 @@ internal import CKernels
 package import Elements
 
 extension Kernels {
-    /// One neuron expert: out += gate * GELU(u · x) * v.
+    /// Neuron experts: out += Σ gate · GELU(u · x) · v, added in the order of the experts.
     ///
     /// - Parameters:
-    ///   - rows: The row u, then the row v, little-endian at any alignment: an expert's bytes as
-    ///     they are stored, [2, x.count].
-    ///   - type: F32 is read in place; other float types are converted for this use.
+    ///   - experts: Where each expert lies: the row u, then the row v, little-endian at any alignment,
+    ///     [2, x.count]; of I8 then also the scales of both rows as F32. Mapped records serve; each
+    ///     must be readable for the call.
+    ///   - type: F32, BF16 and I8 are read in place; F16 is converted for this use.
+    ///   - gates: One for each expert.
     ///   - x: [width].
     ///   - out: [width].
-    package static func addNeuron(
-        _ rows: RawSpan, type: ElementType, gate: Float, x: Span<Float>,
+    @unsafe package static func addNeurons(
+        _ experts: Span<UnsafeRawPointer>, type: ElementType, gates: Span<Float>, x: Span<Float>,
         into out: inout MutableSpan<Float>
     ) {
         precondition(
-            rows.byteCount * 8 == 2 * x.count * type.bitWidth && out.count == x.count,
-            "a neuron of \(rows.byteCount) bytes for \(x.count) -> \(out.count) elements")
-        if type == .f32 {
-            unsafe rows.withUnsafeBytes {
-                unsafe addNeuron($0.baseAddress, gate, x, &out)
-            }
-        } else {
-            var converted = FloatBuffer(count: 2 * x.count)
-            var span = converted.mutableSpan(0..<converted.count)
-            convertToFloat(rows, type: type, into: &span)
-            unsafe converted.span.withUnsafeBufferPointer {
-                unsafe addNeuron(UnsafeRawPointer($0.baseAddress), gate, x, &out)
+            unsafe experts.count == gates.count && out.count == x.count,
+            "\(gates.count) gates, \(x.count) -> \(out.count) elements")
+        let stored: cambium_expert_type
+        switch type {
+        case .f32: stored = CAMBIUM_EXPERT_F32
+        case .bf16: stored = CAMBIUM_EXPERT_BF16
+        case .i8: stored = CAMBIUM_EXPERT_I8
+        default: return unsafe addConverted(experts, type, gates, x, &out)
+        }
+        unsafe x.withUnsafeBufferPointer { x in
+            unsafe gates.withUnsafeBufferPointer { gates in
+                unsafe experts.withUnsafeBufferPointer { experts in
+                    unsafe out.withUnsafeMutableBufferPointer { out in
+                        guard let x = x.baseAddress, let gates = gates.baseAddress,
+                            let start = experts.baseAddress, let target = out.baseAddress
+                        else { return }
+                        unsafe start.withMemoryRebound(
+                            to: UnsafeRawPointer?.self, capacity: experts.count
+                        ) {
+                            unsafe cambium_neurons(
+                                x, $0, gates, experts.count, out.count, stored, target)
+                        }
+                    }
+                }
             }
         }
     }
 
-    private static func addNeuron(
-        _ rows: UnsafeRawPointer?, _ gate: Float, _ x: Span<Float>,
-        _ out: inout MutableSpan<Float>
+    @unsafe private static func addConverted(
+        _ experts: Span<UnsafeRawPointer>, _ type: ElementType, _ gates: Span<Float>,
+        _ x: Span<Float>, _ out: inout MutableSpan<Float>
     ) {
-        unsafe x.withUnsafeBufferPointer { x in
-            unsafe out.withUnsafeMutableBufferPointer { out in
-                guard let rows = unsafe rows, let x = x.baseAddress,
-                    let target = out.baseAddress
-                else { return }
-                unsafe cambium_neuron(x, rows, out.count, gate, target)
+        for index in unsafe experts.indices {
+            var converted = FloatBuffer(count: 2 * x.count)
+            let bytes = unsafe RawSpan(
+                _unsafeStart: experts[index], byteCount: 2 * x.count * type.bitWidth / 8)
+            var span = converted.mutableSpan(0..<converted.count)
+            convertToFloat(bytes, type: type, into: &span)
+            unsafe converted.span.withUnsafeBufferPointer { rows in
+                guard let start = rows.baseAddress else { return }
+                let addresses = unsafe [UnsafeRawPointer(start)]
+                unsafe addNeurons(
+                    addresses.span, type: .f32, gates: gates.extracting(index..<index + 1), x: x,
+                    into: &out)
+            }
+        }
+    }
+
+    /// cos and sin of position θ^(-2i / size) for i < size / 2, computed in double and rounded once,
+    /// by our own functions (`rotation.c`).
+    ///
+    /// - Parameters:
+    ///   - positions: Those from 0 on, at most 2^20.
+    ///   - theta: At least 1.
+    ///   - cosines: [positions, size / 2].
+    ///   - sines: [positions, size / 2].
+    package static func rotations(
+        positions: Int, theta: Double, size: Int, cosines: inout MutableSpan<Float>,
+        sines: inout MutableSpan<Float>
+    ) {
+        precondition(
+            positions >= 0 && positions <= 1 << 20 && theta >= 1
+                && cosines.count == positions * (size / 2) && sines.count == cosines.count,
+            "\(positions) rotations of \(size) elements")
+        unsafe cosines.withUnsafeMutableBufferPointer { cosines in
+            unsafe sines.withUnsafeMutableBufferPointer { sines in
+                guard let cosines = cosines.baseAddress, let sines = sines.baseAddress else {
+                    return
+                }
+                for position in 0..<positions {
+                    let row = position * (size / 2)
+                    unsafe cambium_rotation(position, theta, size, cosines + row, sines + row)
+                }
             }
         }
     }
@@ -95,37 +144,52 @@ extension Kernels {
 
     /// Causal attention over a key and value cache that already holds these tokens.
     ///
+    /// A token's result depends on its position and the caches alone, not on what else is computed.
+    ///
     /// - Parameters:
     ///   - queries: [tokens, heads * headSize], for positions `first`….
     ///   - keys: [heads * headSize, capacity], one column per position.
     ///   - values: [capacity, heads * headSize].
     ///   - capacity: Positions that the caches have room for, a multiple of 16.
-    ///   - scratch: [capacity].
     ///   - out: [tokens, heads * headSize].
     package static func attend(
         _ queries: Span<Float>, keys: Span<Float>, values: Span<Float>, first: Int, heads: Int,
-        headSize: Int, capacity: Int, scratch: inout MutableSpan<Float>,
-        into out: inout MutableSpan<Float>
+        headSize: Int, capacity: Int, into out: inout MutableSpan<Float>,
+        team: ThreadTeam = .single
     ) {
         let width = heads * headSize
         let tokens = queries.count / width
         precondition(
             queries.count == tokens * width && out.count == queries.count && capacity % 16 == 0
                 && keys.count == width * capacity && values.count == keys.count
-                && first >= 0 && first + tokens <= capacity && scratch.count == capacity,
+                && first >= 0 && first + tokens <= capacity,
             "attention of \(queries.count) elements at \(first) over \(keys.count)")
         unsafe queries.withUnsafeBufferPointer { queries in
             unsafe keys.withUnsafeBufferPointer { keys in
                 unsafe values.withUnsafeBufferPointer { values in
-                    unsafe scratch.withUnsafeMutableBufferPointer { scratch in
-                        unsafe out.withUnsafeMutableBufferPointer { out in
-                            guard let queries = queries.baseAddress, let keys = keys.baseAddress,
-                                let values = values.baseAddress, let out = out.baseAddress,
-                                let scratch = scratch.baseAddress
-                            else { return }
-                            unsafe cambium_attention(
-                                queries, keys, values, tokens, first, heads, headSize, capacity,
-                                scratch, out)
+                    unsafe out.withUnsafeMutableBufferPointer { out in
+                        guard let one = queries.baseAddress, let two = keys.baseAddress,
+                            let three = values.baseAddress, let four = out.baseAddress
+                        else { return }
+                        nonisolated(unsafe) let queries = unsafe one
+                        nonisolated(unsafe) let keys = unsafe two
+                        nonisolated(unsafe) let values = unsafe three
+                        nonisolated(unsafe) let out = unsafe four
+                        // Blocks of tokens, so that the long ones at the end are shared out too.
+                        let block = 32
+                        let blocks = (tokens + block - 1) / block
+                        // A short text is not worth another thread.
+                        let shared = tokens * (first + tokens) * width > 20_000
+                        (shared ? team : .single).forEach(heads * blocks) { part in
+                            let (token, head) = (part / heads * block, part % heads)
+                            unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: capacity)
+                            { scratch in
+                                guard let scores = scratch.baseAddress else { return }
+                                unsafe cambium_attention(
+                                    queries + token * width, keys, values,
+                                    min(block, tokens - token), first + token, heads, head,
+                                    head + 1, headSize, capacity, scores, out + token * width)
+                            }
                         }
                     }
                 }

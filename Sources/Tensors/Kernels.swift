@@ -5,7 +5,7 @@ internal import CKernels
 /// Their results depend neither on the batch, nor on threads, nor on the CPU. All sizes are checked;
 /// a mismatch traps.
 package enum Kernels {
-    /// Which variant this CPU runs, "scalar" or "avx2": both give the same bits.
+    /// Which variant this CPU runs, "scalar", "avx2" or "avx512": all give the same bits.
     package static var variant: String { unsafe String(cString: cambium_kernel_variant()) }
 
     /// Sum of x[i] * y[i].
@@ -86,6 +86,26 @@ package enum Kernels {
             }
         }
     }
+
+    /// out = ln softmax(x), row by row of `width` elements.
+    package static func logSoftmax(
+        _ x: Span<Float>, width: Int, into out: inout MutableSpan<Float>
+    ) {
+        precondition(
+            width > 0 && x.count % width == 0 && out.count == x.count,
+            "softmax of \(x.count) -> \(out.count) by \(width)")
+        unsafe x.withUnsafeBufferPointer { x in
+            unsafe out.withUnsafeMutableBufferPointer { out in
+                guard let source = x.baseAddress, let target = out.baseAddress else { return }
+                for row in 0..<x.count / width {
+                    unsafe cambium_log_softmax(source + row * width, width, target + row * width)
+                }
+            }
+        }
+    }
+
+    /// ln x; -infinity at 0 and below.
+    package static func log(_ x: Float) -> Float { cambium_log(x) }
 
     /// x Φ(x), the exact form 0.5 x (1 + erf(x / √2)); relative error below 4e-7.
     package static func gelu(_ x: Float) -> Float { cambium_gelu(x) }

@@ -78,25 +78,24 @@ package struct Matrix: Sendable {
         }
     }
 
-    /// out = x W^T in fixed order: the same bits for a token alone or in a batch, on any CPU.
+    /// out = the products of some adjacent rows with x, each in 16 lanes, read where they are.
     ///
     /// - Parameters:
-    ///   - x: `tokens` rows of `columns` elements, each `stride` elements after the one before.
-    ///   - stride: At least `columns`; nil when the rows are adjacent.
-    ///   - out: [`tokens`, `rows`].
-    package func multiplyInFixedOrder(
-        _ x: Span<Float>, tokens: Int, stride: Int? = nil, into out: inout MutableSpan<Float>
+    ///   - first: The first row; out.count rows from there.
+    ///   - x: [`columns`].
+    package func rowProducts(
+        from first: Int, _ x: Span<Float>, into out: inout MutableSpan<Float>
     ) {
-        let stride = stride ?? columns
-        guard tokens > 0, rows > 0, columns > 0 else { return }
         precondition(
-            stride >= columns && x.count >= (tokens - 1) * stride + columns
-                && out.count == tokens * rows,
-            "\(x.count) -> \(out.count) elements by \(rows) x \(columns), \(tokens) tokens")
-        unsafe withPointers(x, &out) { x, out, weights in
-            for token in 0..<tokens {
-                unsafe cambium_row_dots(
-                    weights, x + token * stride, rows, columns, out + token * rows)
+            first >= 0 && first + out.count <= rows && x.count == columns,
+            "rows \(first)..<\(first + out.count) of \(rows), \(x.count) elements")
+        unsafe withElements { weights in
+            unsafe x.withUnsafeBufferPointer { x in
+                unsafe out.withUnsafeMutableBufferPointer { out in
+                    guard let x = x.baseAddress, let target = out.baseAddress else { return }
+                    unsafe cambium_row_dots(
+                        weights + first * columns, x, out.count, columns, target)
+                }
             }
         }
     }
@@ -129,7 +128,8 @@ package struct Matrix: Sendable {
         }
     }
 
-    private func withElements(_ body: (UnsafePointer<Float>) -> Void) {
+    /// Calls `body` with the elements, [`rows`, `columns`]; not at all when there are none.
+    func withElements(_ body: (UnsafePointer<Float>) -> Void) {
         switch storage {
         case .mapped(let bytes):
             unsafe bytes.bytes.withUnsafeBytes {

@@ -47,8 +47,8 @@ struct EvaluateTests {
     @Test("progress runs from none to all windows")
     func progress() throws {
         var calls: [[Int]] = []
-        _ = try TinyModel().model().evaluate(noiseText(100), threads: 2) { calls.append([$0, $1]) }
-        #expect(calls == [[0, 5], [2, 5], [4, 5], [5, 5]])
+        _ = try TinyModel().model().evaluate(noiseText(400), threads: 2) { calls.append([$0, $1]) }
+        #expect(calls == [[0, 20], [8, 20], [16, 20], [20, 20]])
     }
 
     @Test("a text shorter than a window is refused", arguments: [0, 1, 19])

@@ -28,23 +28,25 @@ final class MemoryExperts: ExpertTable {
     let shape: TensorShape
     let count: Int
     private let bytes: MappedBytes
-    private let expertBytes: Int
+    let expertBytes: Int
 
     init(_ bytes: [UInt8], shape: TensorShape) {
         self.shape = shape
-        self.expertBytes = shape.byteCount ?? 0
+        self.expertBytes = (shape.byteCount ?? 0) + (shape.type == .i8 ? 8 : 0)
         self.count = expertBytes == 0 ? 0 : bytes.count / expertBytes
         self.bytes = HeapBytes(bytes, offset: 2).mapped
     }
 
-    func visit(
-        _ ordinals: Span<UInt32>,
-        _ body: (_ index: Int, _ expert: RawSpan) throws(ModelError) -> Void
+    func find(
+        _ ordinals: Span<UInt32>, _ addresses: inout [UnsafeRawPointer]
     ) throws(ModelError) {
-        let bytes = bytes
+        unsafe addresses.removeAll()
         for index in ordinals.indices {
             let start = Int(ordinals[index]) * expertBytes
-            try body(index, bytes.bytes.extracting(start..<start + expertBytes))
+            unsafe bytes.withUnsafeBytes { bytes in
+                guard let base = bytes.baseAddress else { return }
+                unsafe addresses.append(base + start)
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ struct KernelTests {
     /// The order that the kernels promise: 16 lanes, then a tree.
     private func laneDot(_ x: [Float], _ y: [Float]) -> Float {
         var lanes = [Float](repeating: 0, count: 16)
-        for i in x.indices { lanes[i % 16] += x[i] * y[i] }
+        for i in x.indices { lanes[i % 16] = fmaf(x[i], y[i], lanes[i % 16]) }
         let eight = (0..<8).map { lanes[$0] + lanes[$0 + 8] }
         let four = (0..<4).map { eight[$0] + eight[$0 + 4] }
         return (four[0] + four[2]) + (four[1] + four[3])
@@ -31,7 +31,7 @@ struct KernelTests {
         #expect(abs(Double(Kernels.dot(x.span, y.span)) - exact) <= tolerance)
     }
 
-    @Test("axpy rounds once per operation", arguments: kernelSizes)
+    @Test("axpy rounds once per element", arguments: kernelSizes)
     func axpy(count: Int) {
         var noise = Noise(seed: 3)
         let x = noise.floats(count)
@@ -41,7 +41,7 @@ struct KernelTests {
             var span = y.mutableSpan
             Kernels.axpy(0.7, x.span, into: &span)
         }
-        #expect(y == zip(x, before).map { $1 + 0.7 * $0 })
+        #expect(y == zip(x, before).map { fmaf(0.7, $0, $1) })
     }
 
     @Test("a norm divides by the root of the mean square", arguments: [1, 15, 16, 17, 128, 255])

@@ -13,43 +13,98 @@ struct LayerKernelTests {
             }
     }
 
-    @Test("a neuron adds gate * GELU(u x) * v, at any alignment", arguments: kernelSizes, [0, 1])
-    func neuron(width: Int, offset: Int) {
-        var noise = Noise(seed: 21)
-        let (x, rows, before) = (noise.floats(width), noise.floats(2 * width), noise.floats(width))
-        let stored = bytes(rows, offset: offset)
+    private func add(
+        _ stored: [UInt8], offset: Int, type: ElementType, gates: [Float], x: [Float],
+        to before: [Float]
+    ) -> [Float] {
         var out = before
-        do {
+        unsafe stored.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            let size = (bytes.count - offset) / gates.count
+            let rows = unsafe gates.indices.map { unsafe base + offset + $0 * size }
             var span = out.mutableSpan
-            Kernels.addNeuron(
-                stored.raw.extracting(offset..<stored.count), type: .f32, gate: 0.4, x: x.span,
-                into: &span)
+            unsafe Kernels.addNeurons(
+                rows.span, type: type, gates: gates.span, x: x.span, into: &span)
         }
-        let h = zip(x, rows).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
-        let a = 0.4 * h * erfc(-h / 2.0.squareRoot()) / 2
+        return out
+    }
+
+    @Test(
+        "neurons add gate * GELU(u x) * v, at any alignment", arguments: kernelSizes.dropFirst(),
+        [0, 1])
+    func neurons(width: Int, offset: Int) {
+        var noise = Noise(seed: 21)
+        let count = 3
+        let (x, rows) = (noise.floats(width), noise.floats(2 * width * count))
+        let (before, gates) = (noise.floats(width), noise.floats(count))
+        let out = add(
+            bytes(rows, offset: offset), offset: offset, type: .f32, gates: gates, x: x, to: before)
         for i in out.indices {
-            let exact = Double(before[i]) + a * Double(rows[width + i])
-            #expect(abs(Double(out[i]) - exact) < 1e-5)
+            var exact = Double(before[i])
+            for e in 0..<count {
+                let u = rows[2 * width * e..<2 * width * e + width]
+                let h = zip(x, u).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+                let a = Double(gates[e]) * h * erfc(-h / 2.0.squareRoot()) / 2
+                exact += a * Double(rows[2 * width * e + width + i])
+            }
+            #expect(abs(Double(out[i]) - exact) < 3e-5)
         }
     }
 
-    @Test("a BF16 neuron equals the F32 neuron of the same values")
-    func neuronConverted() {
+    @Test("16-bit neurons equal the F32 neurons of the same values")
+    func halves() {
         var noise = Noise(seed: 22)
-        let x = noise.floats(24)
-        let halves = noise.floats(48).map { UInt16($0.bitPattern >> 16) }
-        let rows = halves.map { Float(bitPattern: UInt32($0) << 16) }
-        let stored = halves.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
-        var outs: [[Float]] = []
-        for (source, type) in [(bytes(rows, offset: 0), ElementType.f32), (stored, .bf16)] {
-            var out = x
-            do {
-                var span = out.mutableSpan
-                Kernels.addNeuron(source.raw, type: type, gate: 1, x: x.span, into: &span)
-            }
-            outs.append(out)
+        let (x, gates) = (noise.floats(24), noise.floats(2))
+        let values = noise.floats(96)
+        let brains = values.map { UInt16($0.bitPattern >> 16) }
+        let floats = values.map { Float16($0) }
+        func stored(_ bits: [UInt16]) -> [UInt8] {
+            bits.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
         }
-        #expect(outs[0] == outs[1])
+        let cases: [([UInt8], ElementType, [Float])] = [
+            (stored(brains), .bf16, brains.map { Float(bitPattern: UInt32($0) << 16) }),
+            (stored(floats.map(\.bitPattern)), .f16, floats.map(Float.init)),
+        ]
+        for (source, type, rows) in cases {
+            let expected = add(
+                bytes(rows, offset: 0), offset: 0, type: .f32, gates: gates, x: x, to: x)
+            #expect(add(source, offset: 0, type: type, gates: gates, x: x, to: x) == expected)
+        }
+    }
+
+    @Test("I8 neurons scale both rows")
+    func quantised() {
+        var noise = Noise(seed: 25)
+        let (width, x) = (20, noise.floats(20))
+        let values = (0..<40).map { _ in Int8(truncatingIfNeeded: noise.bits() % 255) }
+        let scales: [Float] = [0.01, 0.03]
+        let stored = values.map { UInt8(bitPattern: $0) } + bytes(scales, offset: 0)
+        let out = add(stored, offset: 0, type: .i8, gates: [0.7], x: x, to: x)
+        let h = (0..<width).reduce(0.0) { $0 + Double(x[$1]) * Double(values[$1]) } * 0.01
+        let a = 0.7 * h * erfc(-h / 2.0.squareRoot()) / 2
+        for i in 0..<width {
+            let exact = Double(x[i]) + a * 0.03 * Double(values[width + i])
+            #expect(abs(Double(out[i]) - exact) < 1e-4)
+        }
+    }
+
+    @Test("rotations are the C library's to the last bit of a float", arguments: [16, 64])
+    func rotations(size: Int) {
+        let positions = 300
+        var cosines = [Float](repeating: 0, count: positions * size / 2)
+        var sines = cosines
+        do {
+            var cosines = cosines.mutableSpan
+            var sines = sines.mutableSpan
+            Kernels.rotations(
+                positions: positions, theta: 10_000, size: size, cosines: &cosines, sines: &sines)
+        }
+        for index in cosines.indices {
+            let (position, i) = index.quotientAndRemainder(dividingBy: size / 2)
+            let angle = Double(position) * pow(10_000, -2 * Double(i) / Double(size))
+            #expect(abs(cosines[index] - Float(cos(angle))) <= 0x1p-24)
+            #expect(abs(sines[index] - Float(sin(angle))) <= 0x1p-24)
+        }
     }
 
     @Test("rotation turns pairs of halves by the position's angles")
@@ -85,14 +140,12 @@ struct LayerKernelTests {
         let queries = noise.floats(tokens * width)
         let keys = noise.floats(capacity * width)
         let values = noise.floats(capacity * width)
-        var scratch = [Float](repeating: 0, count: capacity)
         var out = [Float](repeating: 0, count: tokens * width)
         do {
-            var scratch = scratch.mutableSpan
             var out = out.mutableSpan
             Kernels.attend(
                 queries.span, keys: keys.span, values: values.span, first: first, heads: heads,
-                headSize: headSize, capacity: capacity, scratch: &scratch, into: &out)
+                headSize: headSize, capacity: capacity, into: &out)
         }
         for t in 0..<tokens {
             for h in 0..<heads {

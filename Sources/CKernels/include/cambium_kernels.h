@@ -1,9 +1,10 @@
 // The kernels of inference, in fixed order.
 //
-// Every sum runs in 16 lanes (element i goes to lane i mod 16) that one fixed tree adds up, and no
-// multiplication is contracted with an addition, so that a result depends neither on the batch,
-// nor on the number of threads, nor on the CPU. Transcendental functions are our own, made of the
-// same basic operations. The scalar source is the reference; other variants give the same bits.
+// A sum runs either in 16 lanes (element i goes to lane i mod 16) that one fixed tree adds up, or
+// as one chain in ascending order; products are fused with sums (rounded once) where the source says
+// so, in every variant. So a result depends neither on the batch, nor on the number of threads, nor
+// on the CPU. Transcendental functions are our own, made of the same basic operations. The scalar
+// source is the reference; other variants give the same bits.
 //
 // All matrices are row-major. `rows` parameters may be unaligned; they point into mapped records.
 // No function keeps a pointer or allocates memory.
@@ -30,17 +31,30 @@ void cambium_rms_norm(const float *x, const float *weight, size_t tokens, size_t
 
 // e^x; 0 below -87.3, infinity above 88. Error below 2 units in the last place.
 float cambium_exp(float x);
+// ln x; -infinity at 0 and below. Error below 2 units in the last place.
+float cambium_log(float x);
 // 0.5 x (1 + erf(x / sqrt 2)), the exact form; relative error below 4e-7 also in the tails.
 float cambium_gelu(float x);
 // gate = gate * sigmoid(gate) * up; both are [count].
 void cambium_silu_gate(float *gate, const float *up, size_t count);
 // x = exp(x - max x) / sum of the same, in place; x is [count].
 void cambium_softmax(float *x, size_t count);
+// out = x - max x - ln(sum of exp(x - max x)); x and out are [count].
+void cambium_log_softmax(const float *x, size_t count, float *out);
+// cos and sin of position * theta^(-2 i / size), computed in double and rounded once, for i <
+// size / 2; theta >= 1, position < 2^20.
+void cambium_rotation(size_t position, double theta, size_t size, float *cosines, float *sines);
 
 // Layers -----------------------------------------------------------------------------------------
 
-// One neuron expert: out += gate * gelu(u . x) * v; rows is u [width], then v [width].
-void cambium_neuron(const float *x, const void *rows, size_t width, float gate, float *out);
+// How the experts' elements are stored. An I8 expert is followed by the scales of its two rows as F32,
+// [2].
+enum cambium_expert_type { CAMBIUM_EXPERT_F32, CAMBIUM_EXPERT_BF16, CAMBIUM_EXPERT_I8 };
+
+// Neuron experts: out += sum over e of gates[e] * gelu(u_e . x) * v_e, added in the order of e;
+// experts[e] points at u_e [width], then v_e [width]; out is [width].
+void cambium_neurons(const float *x, const void *const *experts, const float *gates, size_t count,
+                     size_t width, enum cambium_expert_type type, float *out);
 // Rotates halves in place: x is [tokens, heads, head_size], cosines and sines [tokens,
 // head_size / 2].
 void cambium_rope(float *x, const float *cosines, const float *sines, size_t tokens, size_t heads,
@@ -51,25 +65,54 @@ void cambium_store_keys(const float *x, size_t tokens, size_t width, size_t firs
 // Causal attention. queries and out are [tokens, heads * head_size] for positions first...;
 // keys is [heads * head_size, capacity] (one column per position), values [capacity,
 // heads * head_size], both filled up to first + tokens. capacity is a multiple of 16; scores is
-// scratch [capacity].
+// scratch [capacity]. Computes the heads first_head..<end_head alone.
 void cambium_attention(const float *queries, const float *keys, const float *values, size_t tokens,
-                       size_t first, size_t heads, size_t head_size, size_t capacity, float *scores,
-                       float *out);
+                       size_t first, size_t heads, size_t first_head, size_t end_head,
+                       size_t head_size, size_t capacity, float *scores, float *out);
 
-// The name of the variant that this CPU runs: "scalar" or "avx2".
+// Matrices ---------------------------------------------------------------------------------------
+
+// packed[p, k, l] = w[16 p + l, k], zero behind the last row; w is [rows, columns], packed is
+// [(rows + 15) / 16, columns, 16].
+void cambium_pack_panels(const float *w, size_t rows, size_t columns, float *packed);
+// out[t, r] = sum over k of x[t, k] * w[r, k], fused and in ascending k from 0, for the rows of the
+// panels first_panel..<end_panel; x is [tokens, x_stride], out [tokens, out_stride].
+void cambium_panel_products(const float *packed, size_t rows, size_t columns, size_t first_panel,
+                            size_t end_panel, const float *x, size_t x_stride, size_t tokens,
+                            float *out, size_t out_stride);
+
+// quantised[i] = x[i] / scale, rounded to the nearest, ties to even, with the scale max |x| / 127,
+// which is returned: 0 for a row of zeros, NaN when a value is not finite; then all are 0.
+float cambium_quantize(const float *x, size_t count, int8_t *quantised);
+// packed[p, k, l, i] = w[16 p + l, 2 k + i], zero outside; w is [rows, columns], packed is
+// [(rows + 15) / 16, (columns + 1) / 2, 16, 2].
+void cambium_pack_quantized(const int8_t *w, size_t rows, size_t columns, int8_t *packed);
+// out[t, r] = (sum over k of x[t, k] * w[r, k]) * row_scales[r] * x_scales[t], rounded in this
+// order; the sums are exact; x is [tokens, 2 * pairs] with magnitudes of at most 127, out [tokens,
+// out_stride].
+void cambium_quantized_products(const int8_t *packed, const float *row_scales, size_t rows,
+                                size_t pairs, size_t first_panel, size_t end_panel,
+                                const int16_t *x, const float *x_scales, size_t tokens, float *out,
+                                size_t out_stride);
+
+// The name of the variant that this CPU runs: "scalar", "avx2" or "avx512".
 const char *cambium_kernel_variant(void);
 
 // Routing ----------------------------------------------------------------------------------------
 
 #define CAMBIUM_MAX_TOP_K 128
 
-// The top_k best of all count * count sums first[a] + second[b] (rounded to float), best first, ids
-// a * count + b, equal sums in ascending id: exact over the whole grid for finite scores. A NaN
-// sorts first, so that it shows in the result. first and second are [count], top_k is at most
-// count and CAMBIUM_MAX_TOP_K; ids and scores are [top_k]. Returns the score of the last pick minus
-// that of the best sum that was not picked (infinity when there is none).
-float cambium_product_key_top(const float *first, const float *second, size_t count, size_t top_k,
-                              uint32_t *ids, float *scores);
+// The top_k best of count scores, best first, equal ones in ascending id: ids[p] and scores[ids[p]].
+// A NaN sorts first, so that it shows in the result. top_k is at most count and CAMBIUM_MAX_TOP_K.
+// Returns the last pick's score minus that of the best that was not picked (infinity when there is
+// none).
+float cambium_top(const float *scores, size_t count, size_t top_k, uint32_t *ids, float *picked);
+// The top_k best of all sums first[a] + second[b] (rounded to float), best first, ids a *
+// second_count + b, equal sums in ascending id: exact over the whole grid for finite scores. top_k
+// is at most the number of sums and CAMBIUM_MAX_TOP_K; ids and scores are [top_k]. Otherwise as
+// cambium_top.
+float cambium_product_key_top(const float *first, size_t first_count, const float *second,
+                              size_t second_count, size_t top_k, uint32_t *ids, float *scores);
 
 // Measures over stored tensors -------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 
 #include "cambium_kernels.h"
 
+// The functions are those of cambium_kernels.h without their prefix.
 struct cambium_variant {
     const char *name;
     float (*dot)(const float *, const void *, size_t);
@@ -12,18 +13,27 @@ struct cambium_variant {
     void (*row_dots)(const void *, const float *, size_t, size_t, float *);
     void (*rms_norm)(const float *, const float *, size_t, size_t, float, float *);
     void (*silu_gate)(float *, const float *, size_t);
+    void (*gelu)(float *, size_t);
     void (*softmax)(float *, size_t);
-    void (*neuron)(const float *, const void *, size_t, float, float *);
+    void (*log_softmax)(const float *, size_t, float *);
+    void (*neurons)(const float *, const void *const *, const float *, size_t, size_t,
+                    enum cambium_expert_type, float *);
     void (*attention)(const float *, const float *, const float *, size_t, size_t, size_t, size_t,
-                      size_t, float *, float *);
+                      size_t, size_t, size_t, float *, float *);
+    void (*panel_products)(const float *, size_t, size_t, size_t, size_t, const float *, size_t,
+                           size_t, float *, size_t);
+    void (*quantized_products)(const int8_t *, const float *, size_t, size_t, size_t, size_t,
+                               const int16_t *, const float *, size_t, float *, size_t);
+    float (*top)(const float *, size_t, size_t, uint32_t *, float *);
+    float (*product_key_top)(const float *, size_t, const float *, size_t, size_t, uint32_t *,
+                             float *);
 };
 
-// The table that this CPU runs.
+// The table that this program runs.
 const struct cambium_variant *cambium_active_variant(void);
-
-extern const struct cambium_variant cambium_scalar;
-#if defined(__x86_64__)
-extern const struct cambium_variant cambium_avx2;
-#endif
+// The index-th table that this CPU can run, best first; NULL behind the last, the scalar one.
+const struct cambium_variant *cambium_variant_at(size_t index);
+// Makes the program run another table, for tests; NULL returns to the CPU's best.
+void cambium_use_variant(const struct cambium_variant *variant);
 
 #endif

@@ -2,8 +2,8 @@ import Routing
 import Tensors
 import Testing
 
-@Suite("product-key router")
-struct ProductKeyRouterTests {
+@Suite("product-key selection")
+struct ProductKeySelectionTests {
     /// Repeatable test data (SplitMix64).
     private struct Noise {
         var state: UInt64
@@ -42,12 +42,13 @@ struct ProductKeyRouterTests {
         return Top(ids: ids, scores: scores, margin: margins[0])
     }
 
-    /// All n² sums, sorted.
+    /// All sums, sorted.
     private func search(_ first: [Float], _ second: [Float], _ k: Int) -> Top {
-        let n = first.count
         var grid: [(score: Float, id: UInt32)] = []
         for (a, high) in first.enumerated() {
-            for (b, low) in second.enumerated() { grid.append((high + low, UInt32(a * n + b))) }
+            for (b, low) in second.enumerated() {
+                grid.append((high + low, UInt32(a * second.count + b)))
+            }
         }
         grid.sort { $0.score > $1.score || ($0.score == $1.score && $0.id < $1.id) }
         return Top(
@@ -91,6 +92,20 @@ struct ProductKeyRouterTests {
         }
     }
 
+    @Test(
+        "sides of different lengths pick what a search of the whole grid picks",
+        arguments: [(3, 40, 5), (200, 2, 9), (1, 300, 17), (150, 140, 16)])
+    func rectangular(n: Int, m: Int, k: Int) {
+        var noise = Noise(state: 47)
+        for levels in [3, 1e6] as [Float] {
+            for _ in 0..<4 {
+                let first = noise.floats(n).map { ($0 * levels).rounded() }
+                let second = noise.floats(m).map { ($0 * levels).rounded() }
+                #expect(select(first, second, k) == search(first, second, k))
+            }
+        }
+    }
+
     @Test("equal scores everywhere pick the first ids")
     func allEqual() {
         let zeros = [Float](repeating: 0, count: 10)
@@ -105,56 +120,5 @@ struct ProductKeyRouterTests {
         let extremes = select([-.infinity, .infinity], [.infinity, -.infinity], 2)
         #expect(extremes.ids.count == 2)
         #expect(select([-.infinity, -.infinity], [-.infinity, 0], 2).ids.count == 2)
-    }
-
-    private func router(_ noise: inout Noise) -> ProductKeyRouter {
-        ProductKeyRouter(
-            query: Matrix(rows: 2 * 12, columns: 20, values: noise.floats(480)),
-            firstKeys: Matrix(rows: 9, columns: 6, values: noise.floats(54)),
-            secondKeys: Matrix(rows: 9, columns: 6, values: noise.floats(54)),
-            heads: 2, topK: 3)
-    }
-
-    @Test("weights are the softmax of the picks, and experts have n² ids")
-    func weights() {
-        var noise = Noise(state: 44)
-        let router = router(&noise)
-        var picks = Picks(heads: 2, topK: 3)
-        router.route(noise.floats(5 * 20).span, tokens: 5, into: &picks)
-        #expect(router.expertCount == 81)
-        for token in 0..<5 {
-            for head in 0..<2 {
-                let route = picks.route(token: token, head: head)
-                #expect(Set(route.experts).count == 3 && route.experts.allSatisfy { $0 < 81 })
-                #expect(abs(route.weights.reduce(0, +) - 1) < 1e-6)
-                #expect(route.weights == route.weights.sorted(by: >))
-                #expect(picks.margins[token * 2 + head] >= 0)
-            }
-        }
-    }
-
-    @Test("a token has the same route, bit for bit, alone and in a batch")
-    func batchInvariance() {
-        var noise = Noise(state: 45)
-        let router = router(&noise)
-        let x = noise.floats(7 * 20)
-        var batch = Picks(heads: 2, topK: 3)
-        router.route(x.span, tokens: 7, into: &batch)
-        for token in 0..<7 {
-            var alone = Picks(heads: 2, topK: 3)
-            router.route(
-                x.span.extracting(token * 20..<(token + 1) * 20), tokens: 1, into: &alone)
-            for head in 0..<2 {
-                #expect(alone.route(token: 0, head: head) == batch.route(token: token, head: head))
-            }
-        }
-    }
-
-    @Test("no tokens make no picks")
-    func empty() {
-        var noise = Noise(state: 46)
-        var picks = Picks(heads: 2, topK: 3)
-        router(&noise).route([Float]().span, tokens: 0, into: &picks)
-        #expect(picks.tokens == 0 && picks.experts.isEmpty)
     }
 }

@@ -1,0 +1,45 @@
+// The same source for CPUs with AVX-512.
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c"))), apply_to = function)
+
+#include "lanes.h"
+
+// Pairs of columns: the sum of two products in each 32-bit lane, which cannot overflow.
+INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, int tokens,
+                          int_lanes *sums) {
+    __m512i all_rows[4];
+    for (int t = 0; t < tokens; t++) all_rows[t] = _mm512_setzero_si512();
+    for (size_t k = 0; k < pairs; k++) {
+        __m512i weights = _mm512_cvtepi8_epi16(
+            _mm256_loadu_si256((const __m256i *)(panel + k * 2 * LANES)));
+        for (int t = 0; t < tokens; t++) {
+            int32_t pair;
+            memcpy(&pair, x + t * 2 * pairs + 2 * k, sizeof pair);
+            __m512i products = _mm512_madd_epi16(_mm512_set1_epi32(pair), weights);
+            all_rows[t] = _mm512_add_epi32(all_rows[t], products);
+        }
+    }
+    for (int t = 0; t < tokens; t++) memcpy(sums + t, &all_rows[t], sizeof all_rows[t]);
+}
+
+#define QUANTIZED_SUM quantized_sum
+#include "quantized_body.h"
+
+#define VARIANT cambium_avx512
+#define VARIANT_NAME "avx512"
+#include "variant_body.h"
+
+#pragma clang attribute pop
+
+#else
+typedef int cambium_no_avx512;
+#endif

@@ -1,0 +1,108 @@
+// Vectors of 16 floats, the unit of every fixed order. The compiler splits them into the vectors
+// that the instruction set has. Included by each variant after it switched contraction off: products
+// and sums are fused where the source says so, and nowhere else.
+#ifndef CAMBIUM_LANES_H
+#define CAMBIUM_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+// Vectors wider than the instruction set's are passed to inline functions alone.
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { LANES = 16 };
+
+// 16 floats at any address, of any declared type.
+typedef float lanes __attribute__((vector_size(64), aligned(1), may_alias));
+typedef int32_t int_lanes __attribute__((vector_size(64), aligned(1), may_alias));
+typedef uint16_t half_lanes __attribute__((vector_size(32), aligned(1), may_alias));
+typedef int8_t byte_lanes __attribute__((vector_size(16), aligned(1), may_alias));
+
+// a b + c, rounded once.
+INLINE lanes fused(lanes a, lanes b, lanes c) { return __builtin_elementwise_fma(a, b, c); }
+
+INLINE lanes all(float x) {
+    return (lanes){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+// Adds up the lanes: those 8 apart, then 4, 2 and 1.
+INLINE float lane_sum(lanes sums) {
+    typedef float eight __attribute__((vector_size(32)));
+    typedef float four __attribute__((vector_size(16)));
+    eight e = __builtin_shufflevector(sums, sums, 0, 1, 2, 3, 4, 5, 6, 7) +
+              __builtin_shufflevector(sums, sums, 8, 9, 10, 11, 12, 13, 14, 15);
+    four f = __builtin_shufflevector(e, e, 0, 1, 2, 3) + __builtin_shufflevector(e, e, 4, 5, 6, 7);
+    return (f[0] + f[2]) + (f[1] + f[3]);
+}
+
+// One bit for each lane, the first lane's lowest; the lanes are 0 or -1.
+INLINE uint32_t lane_bits(int_lanes x) {
+    typedef _Bool bits __attribute__((ext_vector_type(16)));
+    bits set = __builtin_convertvector(x, bits);
+    uint16_t mask;
+    memcpy(&mask, &set, sizeof mask);
+    return mask;
+}
+
+// How the elements of a stored row become floats: exactly, all three.
+enum row_type { ROW_F32, ROW_BF16, ROW_I8 };
+
+INLINE size_t row_element(enum row_type type) {
+    return type == ROW_F32 ? 4 : type == ROW_BF16 ? 2 : 1;
+}
+
+INLINE lanes row_lanes(const char *row, size_t i, enum row_type type) {
+    if (type == ROW_F32) return *(const lanes *)(row + 4 * i);
+    if (type == ROW_BF16) {
+        int_lanes bits = __builtin_convertvector(*(const half_lanes *)(row + 2 * i), int_lanes);
+        bits <<= 16;
+        lanes values;
+        memcpy(&values, &bits, sizeof values);
+        return values;
+    }
+    int_lanes wide = __builtin_convertvector(*(const byte_lanes *)(row + i), int_lanes);
+    return __builtin_convertvector(wide, lanes);
+}
+
+INLINE float row_value(const char *row, size_t i, enum row_type type) {
+    float value;
+    if (type == ROW_F32) {
+        memcpy(&value, row + 4 * i, 4);
+        return value;
+    }
+    if (type == ROW_BF16) {
+        uint16_t half;
+        memcpy(&half, row + 2 * i, 2);
+        uint32_t bits = (uint32_t)half << 16;
+        memcpy(&value, &bits, 4);
+        return value;
+    }
+    return (float)*(const int8_t *)(row + i);
+}
+
+// Sum of x[i] * row[i]: element i goes to lane i mod 16.
+INLINE float dot_of(const float *x, const char *row, size_t count, enum row_type type) {
+    lanes sums = {0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        sums = fused(*(const lanes *)(x + i), row_lanes(row, i, type), sums);
+    }
+    for (size_t l = 0; i < count; i++, l++) {
+        sums[l] = __builtin_fmaf(x[i], row_value(row, i, type), sums[l]);
+    }
+    return lane_sum(sums);
+}
+
+// y += a * row.
+INLINE void axpy_of(float a, const char *row, float *y, size_t count, enum row_type type) {
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        *(lanes *)(y + i) = fused(all(a), row_lanes(row, i, type), *(const lanes *)(y + i));
+    }
+    for (; i < count; i++) y[i] = __builtin_fmaf(a, row_value(row, i, type), y[i]);
+}
+
+#endif

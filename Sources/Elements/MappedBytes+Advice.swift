@@ -1,0 +1,46 @@
+internal import Glibc
+
+extension MappedBytes {
+    private static let pageSize = UInt(sysconf(Int32(_SC_PAGESIZE)))
+
+    /// Asks the kernel to read what lies on disk into memory, in the background.
+    ///
+    /// Advice only: nothing waits, and what fails shows when the bytes are read. The corresponding
+    /// function is `madvise` with `MADV_WILLNEED`.
+    package static func willNeed(_ parts: [MappedBytes]) {
+        for range in pages(parts) { advise(range, MADV_WILLNEED) }
+    }
+
+    /// Takes pages out of this process's memory; they stay in the page cache, and come back when they
+    /// are read.
+    ///
+    /// Only for memory that is mapped from a file and shared, which this cannot change. The
+    /// corresponding function is `madvise` with `MADV_DONTNEED`.
+    package static func release(_ parts: [MappedBytes]) {
+        for range in pages(parts) { advise(range, MADV_DONTNEED) }
+    }
+
+    /// The pages that hold some bytes, neighbours joined.
+    private static func pages(_ parts: [MappedBytes]) -> [Range<UInt>] {
+        var ranges: [Range<UInt>] = []
+        let starts = parts.filter { $0.count > 0 }.map { part in
+            let start = unsafe part.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
+            return start / pageSize * pageSize..<(start + UInt(part.count) + pageSize - 1)
+                / pageSize * pageSize
+        }
+        for range in starts.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = ranges.last, range.lowerBound <= last.upperBound {
+                ranges[ranges.count - 1] =
+                    last.lowerBound..<max(last.upperBound, range.upperBound)
+            } else {
+                ranges.append(range)
+            }
+        }
+        return ranges
+    }
+
+    private static func advise(_ range: Range<UInt>, _ advice: Int32) {
+        let start = unsafe UnsafeMutableRawPointer(bitPattern: range.lowerBound)
+        _ = unsafe madvise(start, range.count, advice)
+    }
+}

@@ -1,0 +1,267 @@
+internal import Elements
+internal import Routing
+package import Tensors
+
+/// The layers of a model with their working memory: runs tokens of one or several texts through them
+/// together.
+///
+/// What a token gives depends on its text alone: every kernel runs in fixed order, so neither what
+/// runs beside it, nor the threads, nor the CPU changes a bit. Not to be shared between threads.
+package final class ForwardPass {
+    /// Some tokens of one text.
+    struct Segment {
+        let session: Session
+        let tokens: ArraySlice<UInt8>
+        /// Of the segment's first token among all of the batch.
+        let start: Int
+
+        var range: Range<Int> { start..<start + tokens.count }
+    }
+
+    package let model: PeerModel
+    private var activations: Activations
+
+    package init(_ model: PeerModel, team: ThreadTeam = .single) {
+        self.model = model
+        activations = Activations(model, team)
+    }
+
+    /// Runs segments through the layers; afterwards the sessions' caches hold them.
+    ///
+    /// The sessions' positions are not moved.
+    func run(_ segments: [Segment]) throws(ModelError) { try activations.run(segments) }
+
+    /// The logits of some tokens of the batch that ran last, [tokens, 256].
+    func logits(_ tokens: Range<Int>) -> [Float] { activations.logits(tokens) }
+}
+
+/// What the layers compute for one batch after the other.
+private struct Activations: ~Copyable {
+    private let model: PeerModel
+    private let team: ThreadTeam
+    /// [tokens, hidden], and so on; grown to the largest batch so far.
+    private var hidden = FloatBuffer(count: 0)
+    private var normed = FloatBuffer(count: 0)
+    private var queries = FloatBuffer(count: 0)
+    private var keys = FloatBuffer(count: 0)
+    private var mixed = FloatBuffer(count: 0)
+    private var gate = FloatBuffer(count: 0)
+    private var up = FloatBuffer(count: 0)
+    private var room = 0
+    private var picks: [Int: Picks] = [:]
+
+    init(_ model: PeerModel, _ team: ThreadTeam) {
+        self.model = model
+        self.team = team
+    }
+
+    /// Runs a batch through the layers.
+    mutating func run(_ segments: [ForwardPass.Segment]) throws(ModelError) {
+        let tokens = segments.last?.range.upperBound ?? 0
+        reserve(tokens)
+        embed(segments)
+        for (index, layer) in model.layers.enumerated() {
+            attend(layer, index, segments, tokens)
+            feedForward(layer, tokens)
+            if let peer = layer.peer { try addExperts(peer, segments, tokens) }
+        }
+    }
+
+    private mutating func reserve(_ tokens: Int) {
+        guard tokens > room else { return }
+        room = tokens
+        let (width, inner) = (model.config.hiddenSize, model.config.feedForwardSize)
+        hidden = FloatBuffer(count: tokens * width)
+        normed = FloatBuffer(count: tokens * width)
+        queries = FloatBuffer(count: tokens * width)
+        keys = FloatBuffer(count: tokens * width)
+        mixed = FloatBuffer(count: tokens * width)
+        gate = FloatBuffer(count: tokens * inner)
+        up = FloatBuffer(count: tokens * inner)
+    }
+
+    private mutating func embed(_ segments: [ForwardPass.Segment]) {
+        for segment in segments {
+            for (token, byte) in zip(segment.range, segment.tokens) {
+                copyRow(Int(byte), of: model.embedding, token, into: &hidden)
+            }
+        }
+    }
+
+    private mutating func attend(
+        _ layer: PeerModel.Layer, _ index: Int, _ segments: [ForwardPass.Segment], _ tokens: Int
+    ) {
+        let config = model.config
+        normalise(hidden, layer.attentionNorm, config.normEpsilon, tokens, into: &normed)
+        project(layer.query, normed, tokens, into: &queries, team)
+        project(layer.key, normed, tokens, into: &keys, team)
+        for segment in segments {
+            rotate(&queries, segment, model)
+            rotate(&keys, segment, model)
+            store(keys, in: segment.session.caches[index], segment, config.hiddenSize)
+            project(
+                layer.value, normed, segment, into: segment.session.caches[index], team)
+            read(
+                segment.session.caches[index], queries, segment, config, into: &mixed, team)
+        }
+        project(layer.output, mixed, tokens, into: &normed, team)
+        add(normed, tokens * config.hiddenSize, to: &hidden)
+    }
+
+    private mutating func feedForward(_ layer: PeerModel.Layer, _ tokens: Int) {
+        let config = model.config
+        normalise(hidden, layer.feedForwardNorm, config.normEpsilon, tokens, into: &normed)
+        project(layer.gate, normed, tokens, into: &gate, team)
+        project(layer.up, normed, tokens, into: &up, team)
+        activate(&gate, up, tokens * config.feedForwardSize)
+        project(layer.down, gate, tokens, into: &mixed, team)
+        add(mixed, tokens * config.hiddenSize, to: &hidden)
+    }
+
+    private mutating func addExperts(
+        _ peer: PeerModel.Peer, _ segments: [ForwardPass.Segment], _ tokens: Int
+    ) throws(ModelError) {
+        let config = model.config
+        normalise(hidden, peer.norm, config.normEpsilon, tokens, into: &normed)
+        var picked = picks.removeValue(forKey: peer.slot) ?? peer.router.noPicks
+        route(peer.router, normed, tokens * config.hiddenSize, tokens, into: &picked, team)
+        for segment in segments { segment.session.record(picked, peer, segment.range) }
+        try addOutputs(
+            peer.experts, picked, normed, tokens * config.hiddenSize, tokens, into: &mixed, team)
+        picks[peer.slot] = picked
+        add(mixed, tokens * config.hiddenSize, to: &hidden)
+    }
+
+    /// The logits of some tokens of the batch, [tokens, 256].
+    func logits(_ tokens: Range<Int>) -> [Float] {
+        let width = model.config.hiddenSize
+        var x = FloatBuffer(count: tokens.count * width)
+        do {
+            var span = x.mutableSpan(0..<x.count)
+            Kernels.rmsNorm(
+                hidden.span(tokens.lowerBound * width..<tokens.upperBound * width),
+                weight: model.finalNorm.span, epsilon: model.config.normEpsilon, into: &span)
+        }
+        var logits = [Float](repeating: 0, count: tokens.count * model.head.rows)
+        do {
+            var span = logits.mutableSpan
+            model.head.multiply(x.span, tokens: tokens.count, into: &span, team: team)
+        }
+        return logits
+    }
+}
+
+// A method that changes a value cannot lend one of its buffers while it writes another; functions of
+// the buffers can.
+
+/// Row `token` of out = a row of a matrix.
+private func copyRow(
+    _ row: Int, of matrix: Matrix, _ token: Int, into out: inout FloatBuffer
+) {
+    var span = out.mutableSpan(token * matrix.columns..<(token + 1) * matrix.columns)
+    matrix.copyRow(row, into: &span)
+}
+
+/// out = the norm of x.
+private func normalise(
+    _ x: borrowing FloatBuffer, _ weight: [Float], _ epsilon: Float, _ tokens: Int,
+    into out: inout FloatBuffer
+) {
+    let all = 0..<tokens * weight.count
+    var span = out.mutableSpan(all)
+    Kernels.rmsNorm(x.span(all), weight: weight.span, epsilon: epsilon, into: &span)
+}
+
+/// out = x Wᵀ.
+private func project(
+    _ matrix: PackedMatrix, _ x: borrowing FloatBuffer, _ tokens: Int,
+    into out: inout FloatBuffer, _ team: ThreadTeam
+) {
+    var span = out.mutableSpan(0..<tokens * matrix.rows)
+    matrix.multiply(
+        x.span(0..<tokens * matrix.columns), tokens: tokens, into: &span, team: team)
+}
+
+/// The rows of a segment in a value cache = x Wᵀ.
+private func project(
+    _ matrix: PackedMatrix, _ x: borrowing FloatBuffer, _ segment: ForwardPass.Segment,
+    into cache: Session.Cache, _ team: ThreadTeam
+) {
+    let (first, count) = (segment.session.position, segment.tokens.count)
+    let source = x.span(
+        segment.range.lowerBound * matrix.columns..<segment.range.upperBound * matrix.columns)
+    cache.change { _, values in
+        var rows = values.mutableSpan(first * matrix.rows..<(first + count) * matrix.rows)
+        matrix.multiply(source, tokens: count, into: &rows, team: team)
+    }
+}
+
+/// x += y.
+private func add(_ y: borrowing FloatBuffer, _ count: Int, to x: inout FloatBuffer) {
+    var span = x.mutableSpan(0..<count)
+    Kernels.axpy(1, y.span(0..<count), into: &span)
+}
+
+private func activate(_ gate: inout FloatBuffer, _ up: borrowing FloatBuffer, _ count: Int) {
+    var span = gate.mutableSpan(0..<count)
+    Kernels.siluGate(&span, up: up.span(0..<count))
+}
+
+/// Rotates a segment's queries or keys by its positions.
+private func rotate(
+    _ x: inout FloatBuffer, _ segment: ForwardPass.Segment, _ model: PeerModel
+) {
+    let width = model.config.hiddenSize
+    var span = x.mutableSpan(
+        segment.range.lowerBound * width..<segment.range.upperBound * width)
+    model.rotation.rotate(
+        &span, first: segment.session.position, heads: model.config.headCount)
+}
+
+/// Writes a segment's keys to a key cache.
+private func store(
+    _ keys: borrowing FloatBuffer, in cache: Session.Cache, _ segment: ForwardPass.Segment,
+    _ width: Int
+) {
+    let (first, capacity) = (segment.session.position, segment.session.capacity)
+    let source = keys.span(
+        segment.range.lowerBound * width..<segment.range.upperBound * width)
+    cache.change { keys, _ in
+        var columns = keys.mutableSpan(0..<keys.count)
+        Kernels.storeKeys(
+            source, width: width, first: first, capacity: capacity, into: &columns)
+    }
+}
+
+/// What a segment's queries read from a cache.
+private func read(
+    _ cache: Session.Cache, _ queries: borrowing FloatBuffer, _ segment: ForwardPass.Segment,
+    _ config: PeerConfig, into out: inout FloatBuffer, _ team: ThreadTeam
+) {
+    let width = config.hiddenSize
+    let range = segment.range.lowerBound * width..<segment.range.upperBound * width
+    var span = out.mutableSpan(range)
+    let queries = queries.span(range)
+    cache.read { keys, values in
+        Kernels.attend(
+            queries, keys: keys.span, values: values.span, first: segment.session.position,
+            heads: config.headCount, headSize: config.headSize,
+            capacity: segment.session.capacity, into: &span, team: team)
+    }
+}
+
+private func route(
+    _ router: any Router, _ x: borrowing FloatBuffer, _ count: Int, _ tokens: Int,
+    into picks: inout Picks, _ team: ThreadTeam
+) {
+    router.route(x.span(0..<count), tokens: tokens, into: &picks, team: team)
+}
+
+private func addOutputs(
+    _ experts: any ExpertTable, _ picks: borrowing Picks, _ x: borrowing FloatBuffer,
+    _ count: Int, _ tokens: Int, into out: inout FloatBuffer, _ team: ThreadTeam
+) throws(ModelError) {
+    var span = out.mutableSpan(0..<count)
+    try experts.addOutputs(
+        of: picks, x.span(0..<count), tokens: tokens, into: &span, team: team)
+}

@@ -1,0 +1,156 @@
+package import Elements
+internal import Objects
+internal import Snapshots
+internal import Synchronization
+
+/// The experts of one cohort in place, each found once and then at a known address.
+package final class MappedExpertTable: ExpertTable {
+    private let experts: MappedExperts
+    package let shape: TensorShape
+    private let size: Int
+    /// Where each expert's data lie, filled as experts are first used.
+    private let slots: SlotTable
+
+    /// Takes neurons: two rows alike, of I8 with the scales of both as F32.
+    ///
+    /// - Throws: `.badTensor` for experts that do not form one table.
+    init(_ experts: MappedExperts) throws(ModelError) {
+        let parts = experts.cohort.parts
+        let rows = parts.first?.type == .i8 ? parts.dropLast() : parts[...]
+        guard let first = rows.first, rows.allSatisfy({ $0 == first }),
+            first.type != .i8 || parts.last == TensorShape(.f32, [rows.count])
+        else {
+            throw ModelError(.badTensor, "experts of \(parts) do not form one table")
+        }
+        self.experts = experts
+        shape = TensorShape(first.type, [rows.count] + first.dimensions)
+        size = parts.reduce(0) { $0 + ($1.byteCount ?? 0) }
+        slots = SlotTable(count: experts.count)
+    }
+
+    package var count: Int { experts.count }
+    package var expertBytes: Int { size }
+
+    package func find(
+        _ ordinals: Span<UInt32>, _ addresses: inout [UnsafeRawPointer]
+    ) throws(ModelError) {
+        unsafe addresses.removeAll(keepingCapacity: true)
+        var found: [MappedBytes] = []
+        for start in stride(from: 0, to: ordinals.count, by: Self.lookAhead) {
+            let block = ordinals.extracting(start..<min(start + Self.lookAhead, ordinals.count))
+            // The slots of a block are loaded before any is used, so that their cache misses
+            // overlap; used one by one, each would wait for the one before.
+            slots.touch(block)
+            for index in block.indices {
+                let ordinal = Int(block[index])
+                if let address = unsafe slots.address(ordinal) {
+                    unsafe addresses.append(address)
+                } else {
+                    let bytes = try bytes(ordinal)
+                    unsafe addresses.append(slots.set(ordinal, bytes))
+                    found.append(bytes)
+                }
+            }
+        }
+        // All at once, so that the disk reads them side by side; the kernel's own reading ahead is
+        // off for the whole map (MDB_NORDAHEAD).
+        if !found.isEmpty { MappedBytes.willNeed(found) }
+    }
+
+    private func bytes(_ ordinal: Int) throws(ModelError) -> MappedBytes {
+        let payload: MappedBytes
+        do throws(SnapshotError) {
+            payload = try experts.expert(ordinal).payload
+        } catch {
+            throw ModelError(.source, "expert \(ordinal) cannot be read", cause: error)
+        }
+        guard payload.count == size else {
+            throw ModelError(
+                .badTensor,
+                "expert \(ordinal) has \(payload.count) bytes; its table says \(size)")
+        }
+        return payload
+    }
+
+    private static let lookAhead = 64
+}
+
+/// Addresses of mapped experts, four bytes each: in units of 64 bytes from a base near the first one
+/// found, since objects lie at multiples of 64 in one map; the few others in a dictionary.
+///
+/// The snapshot that maps them must outlive the table.
+@safe private final class SlotTable: Sendable {
+    private static let unit = 64
+    private static let elsewhere = UInt32.max
+    /// Units before the first address, so that later ones may lie on either side.
+    private static let before: UInt = 1 << 31
+
+    // Written once per slot with the same value whoever writes it, and read atomically.
+    nonisolated(unsafe) private let slots: UnsafeMutablePointer<Atomic<UInt32>>
+    private let count: Int
+    /// The unit that slot value 0 would stand for; 0 before the first address is known.
+    private let base = Atomic<UInt>(0)
+    private let others = Mutex<[Int: MappedBytes]>([:])
+    private let seen = Atomic<UInt32>(0)
+
+    init(count: Int) {
+        unsafe slots = .allocate(capacity: max(count, 1))
+        for index in 0..<count { unsafe (slots + index).initialize(to: Atomic(0)) }
+        self.count = count
+    }
+
+    deinit {
+        unsafe slots.deinitialize(count: count)
+        unsafe slots.deallocate()
+    }
+
+    /// Brings slots into the cache.
+    func touch(_ indexes: Span<UInt32>) {
+        var all: UInt32 = 0
+        for position in indexes.indices {
+            let index = Int(indexes[position])
+            precondition(index < count, "slot \(index) of \(count)")
+            all |= unsafe slots[index].load(ordering: .relaxed)
+        }
+        // Stored where others can see it, or the loads would be left out.
+        seen.store(all, ordering: .relaxed)
+    }
+
+    /// Notes where an expert lies, and tells its address.
+    @unsafe func set(_ index: Int, _ bytes: MappedBytes) -> UnsafeRawPointer {
+        precondition(index >= 0 && index < count, "slot \(index) of \(count)")
+        let pointer = unsafe bytes.withUnsafeBytes { buffer in
+            unsafe buffer.baseAddress ?? UnsafeRawPointer(bitPattern: 64).unsafelyUnwrapped
+        }
+        let address = UInt(bitPattern: pointer)
+        let (unit, rest) = address.quotientAndRemainder(dividingBy: UInt(Self.unit))
+        if base.load(ordering: .acquiring) == 0 {
+            _ = base.compareExchange(
+                expected: 0, desired: max(unit, Self.before + 1) - Self.before,
+                ordering: .acquiringAndReleasing)
+        }
+        let start = base.load(ordering: .acquiring)
+        if rest == 0, unit > start, unit - start < UInt(Self.elsewhere) {
+            unsafe slots[index].store(UInt32(unit - start), ordering: .releasing)
+        } else {
+            // What was decompressed lies in memory of its own, which must be kept.
+            others.withLock { $0[index] = bytes }
+            unsafe slots[index].store(Self.elsewhere, ordering: .releasing)
+        }
+        return unsafe pointer
+    }
+
+    /// The address that was set, or nil.
+    @unsafe func address(_ index: Int) -> UnsafeRawPointer? {
+        precondition(index >= 0 && index < count, "slot \(index) of \(count)")
+        let slot = unsafe slots[index].load(ordering: .acquiring)
+        if slot == 0 { return nil }
+        if slot == Self.elsewhere {
+            return unsafe others.withLock { others in
+                unsafe others[index]?.withUnsafeBytes { $0.baseAddress }
+            }
+        }
+        let address = (base.load(ordering: .relaxed) + UInt(slot)) * UInt(Self.unit)
+        return unsafe UnsafeRawPointer(bitPattern: address)
+    }
+}

@@ -1,0 +1,32 @@
+/// Picks cohorts by a given table: the same for every token.
+///
+/// The gates that read evidence are ``CountGate`` and, over hidden states, ``ReadOut``; a table serves
+/// where a user decides which cohorts are active and how much each counts.
+package struct CohortGate: Sendable, Hashable {
+    /// One weight for each cohort, none negative, not all zero.
+    package let table: [Float]
+
+    /// - Throws: ``EvidenceError`` for a weight that is negative or not finite, or when none is
+    ///   positive.
+    package init(_ table: [Float]) throws(EvidenceError) {
+        for (index, weight) in table.enumerated() where !(weight >= 0 && weight.isFinite) {
+            throw EvidenceError(
+                .badInput, "the weight of cohort \(index) is \(weight); give 0 or more")
+        }
+        guard table.contains(where: { $0 > 0 }) else {
+            throw EvidenceError(.badInput, "no cohort has a weight above 0; give one at least")
+        }
+        self.table = table
+    }
+
+    /// The `count` cohorts with the greatest weights, best first, equal ones in ascending order, and
+    /// their shares of what they have together; cohorts of weight 0 are never picked.
+    package func pick(count: Int) -> (cohorts: [Int], weights: [Float]) {
+        let ranked = table.indices.filter { table[$0] > 0 }.sorted {
+            (table[$0], $1) > (table[$1], $0)
+        }
+        let chosen = Array(ranked.prefix(count))
+        let sum = chosen.reduce(Float(0)) { $0 + table[$1] }
+        return (chosen, chosen.map { table[$0] / sum })
+    }
+}
