@@ -38,16 +38,16 @@ package struct Sampling: Sendable, Hashable {
     func choose(
         _ logits: [Float], using generator: inout SplitMix64
     ) throws(ModelError) -> UInt8 {
-        var ranked: [(byte: Int, logit: Float)] = []
-        ranked.reserveCapacity(logits.count)
+        var best = 0
         for (byte, logit) in logits.enumerated() {
             guard logit.isFinite else {
                 throw ModelError(.notFinite, "the logit of byte \(byte) is \(logit)")
             }
-            ranked.append((byte, logit))
+            if logit > logits[best] { best = byte }
         }
+        guard temperature > 0 else { return UInt8(best) }
+        var ranked = logits.enumerated().map { (byte: $0, logit: $1) }
         ranked.sort { ($0.logit, $1.byte) > ($1.logit, $0.byte) }
-        guard temperature > 0 else { return UInt8(ranked[0].byte) }
         let weights = ranked.map { exp((Double($0.logit) - Double(ranked[0].logit)) / temperature) }
         let wanted = topP * weights.reduce(0, +)
         var kept = 0.0
