@@ -59,8 +59,8 @@ let package = Package(
         .target(
             name: "Cambium",
             dependencies: [
-                "Interchange", "Migrations", "Models", "Snapshots", "Objects", "KeyValue",
-                "Tensors", "Elements",
+                "Interchange", "Migrations", "Models", "Routing", "Snapshots", "Objects",
+                "KeyValue", "Tensors", "Elements",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -75,7 +75,8 @@ let package = Package(
             name: "TensorsTests", dependencies: ["Tensors", "CKernels", "Elements"],
             swiftSettings: strict),
         .testTarget(
-            name: "RoutingTests", dependencies: ["Routing", "Tensors"], swiftSettings: strict),
+            name: "RoutingTests", dependencies: ["Routing", "Tensors", "CKernels", "Elements"],
+            swiftSettings: strict),
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Elements"],
             swiftSettings: strict),
