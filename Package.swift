@@ -107,7 +107,8 @@ let package = Package(
             dependencies: ["Cambium", "Snapshots", "Elements", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "ModelsTests", dependencies: ["Models", "Tensors", "Routing", "Elements"],
+            name: "ModelsTests",
+            dependencies: ["Models", "Tensors", "Routing", "Elements", "CKernels"],
             swiftSettings: strict),
     ]
 )
