@@ -71,7 +71,8 @@ def rows_batch(found, title, batch, place, judged):
             what = f"B = {batch}: " + (part if part == "experts" else f"{part}, {router}")
             goal = at_most(cases.LAYER_TARGETS[router][batch]) if part == "layer" and judged else None
             against = (f"PyTorch {best[0].split()[1]}", best[1]) if best else None
-            answer.append(row("cambium", title, what, values, "us", against, goal))
+            if best or part != "experts" or not floor:
+                answer.append(row("cambium", title, what, values, "us", against, goal))
             if einsum and best[1] != einsum:
                 answer.append(row("cambium", title, what, values, "us", ("PyTorch einsum", einsum)))
             if part == "experts" and floor:
@@ -129,7 +130,7 @@ def rows_generate(found, case, judged):
         values = found.values("cambium", "generate", ours[0], batch=batch)
         goal = at_least(cases.GENERATE_TARGET) if judged and batch == 1 else None
         against = (f"PyTorch, {best[0]}", best[1]) if best else None
-        answer.append(row("cambium", "generate", f"{batch} prompts, {ours[0]}", values, "tokens/s", against, goal))
+        answer.append(row("cambium", "generate", f"B = {batch}, {ours[0]}", values, "tokens/s", against, goal))
     return answer
 
 

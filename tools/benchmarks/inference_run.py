@@ -185,7 +185,7 @@ class Language:
             for by, one in (("cambium", self.ours), ("torch", self.other)):
                 if not one: continue
                 for threads in (1, cores):
-                    actions[by, f"{threads} threads", "tokens/s"] = \
+                    actions[by, f"threads = {threads}", "tokens/s"] = \
                         lambda _, one=one, threads=threads: one.ask(
                             "generate", count, batch, threads)["tokens_per_s"]
             found = Rounds()
