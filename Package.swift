@@ -60,8 +60,8 @@ let package = Package(
         .target(
             name: "Cambium",
             dependencies: [
-                "Interchange", "Migrations", "Models", "Snapshots", "Objects", "KeyValue",
-                "Tensors", "Elements",
+                "Interchange", "Migrations", "Models", "Routing", "Snapshots", "Objects",
+                "KeyValue", "Tensors", "Elements",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -87,7 +87,8 @@ let package = Package(
             name: "TensorsTests", dependencies: ["Tensors", "CKernels", "Elements"],
             swiftSettings: strict),
         .testTarget(
-            name: "RoutingTests", dependencies: ["Routing", "Tensors"], swiftSettings: strict),
+            name: "RoutingTests", dependencies: ["Routing", "Tensors", "CKernels", "Elements"],
+            swiftSettings: strict),
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Elements"],
             swiftSettings: strict),
@@ -118,7 +119,8 @@ let package = Package(
             dependencies: ["Cambium", "Snapshots", "Elements", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "ModelsTests", dependencies: ["Models", "Tensors", "Routing", "Elements"],
+            name: "ModelsTests",
+            dependencies: ["Models", "Tensors", "Routing", "Elements", "CKernels"],
             swiftSettings: strict),
     ]
 )

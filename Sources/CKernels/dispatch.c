@@ -120,16 +120,7 @@ float cambium_product_key_top(const float *first, size_t first_count, const floa
 
 void cambium_rope(float *x, const float *cosines, const float *sines, size_t tokens, size_t heads,
                   size_t head_size) {
-    size_t half = head_size / 2;
-    for (size_t t = 0; t < tokens; t++, cosines += half, sines += half) {
-        for (size_t h = 0; h < heads; h++, x += head_size) {
-            for (size_t i = 0; i < half; i++) {
-                float a = x[i], b = x[i + half];
-                x[i] = __builtin_fmaf(a, cosines[i], -(b * sines[i]));
-                x[i + half] = __builtin_fmaf(b, cosines[i], a * sines[i]);
-            }
-        }
-    }
+    active->rope(x, cosines, sines, tokens, heads, head_size);
 }
 
 void cambium_store_keys(const float *x, size_t tokens, size_t width, size_t first, size_t capacity,

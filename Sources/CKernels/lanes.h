@@ -28,6 +28,16 @@ INLINE lanes all(float x) {
     return (lanes){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
 }
 
+// a where it is larger, b elsewhere: also where one of them is NaN.
+INLINE lanes larger(lanes a, lanes b) {
+    int_lanes above = a > b, x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    x = (x & above) | (y & ~above);
+    memcpy(&a, &x, sizeof a);
+    return a;
+}
+
 // Adds up the lanes: those 8 apart, then 4, 2 and 1.
 INLINE float lane_sum(lanes sums) {
     typedef float eight __attribute__((vector_size(32)));

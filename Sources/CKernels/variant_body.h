@@ -44,9 +44,22 @@ static void gelu_all(float *x, size_t count) {
     for (size_t i = 0; i < count; i++) x[i] = gelu_of(x[i]);
 }
 
+// The largest; a NaN only where the lane that it is in began with it.
 INLINE float largest_of(const float *x, size_t count) {
-    float largest = x[0];
-    for (size_t i = 1; i < count; i++) largest = x[i] > largest ? x[i] : largest;
+    if (count < LANES) {
+        float largest = x[0];
+        for (size_t i = 1; i < count; i++) largest = x[i] > largest ? x[i] : largest;
+        return largest;
+    }
+    lanes maxima = *(const lanes *)x;
+    for (size_t i = LANES; i < count; i += LANES) {
+        // The last block may read some elements twice.
+        size_t at = i + LANES <= count ? i : count - LANES;
+        lanes block = *(const lanes *)(x + at);
+        maxima = larger(block, maxima);
+    }
+    float largest = maxima[0];
+    for (size_t l = 1; l < LANES; l++) largest = maxima[l] > largest ? maxima[l] : largest;
     return largest;
 }
 
@@ -92,6 +105,7 @@ const struct cambium_variant VARIANT = {
     .log_softmax = log_softmax,
     .neurons = neurons,
     .attention = attention,
+    .rope = rope,
     .panel_products = panel_products,
     .quantized_products = quantized_products,
     .top = top,

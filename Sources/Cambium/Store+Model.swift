@@ -87,6 +87,8 @@ public struct MappedModel: Sendable {
     private let model: PeerModel
     /// Bytes that the model sees at once; of a longer prompt only the last ones are read.
     public var contextLength: Int { model.config.contextLength }
+    /// The numbers of the layers that have experts, ascending.
+    public var expertLayers: [Int] { model.config.peerLayers }
     /// Keeps the lease: the trunk is read in place.
     private let snapshot: MappedSnapshot
 
@@ -109,6 +111,9 @@ public struct MappedModel: Sendable {
             try PeerModel(config: PeerConfig(json: bytes), source: SnapshotWeights(snapshot))
         }
     }
+
+    /// A text that has not begun.
+    func newSession() -> Session { Session(model) }
 
     /// Bits per byte of a text: its first `limit` bytes in full windows of the context length that
     /// do not overlap; in each, every byte but the first is predicted from those before it.

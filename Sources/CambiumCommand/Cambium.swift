@@ -39,7 +39,12 @@ struct CambiumRoot: ParsableCommand {
                     SwitchCommand.self, ResetCommand.self, RevertCommand.self, ReflogCommand.self,
                 ]),
             CommandGroup(name: "Merge", subcommands: [MergeCommand.self]),
-            CommandGroup(name: "Model", subcommands: [EvalCommand.self, GenerateCommand.self]),
+            CommandGroup(
+                name: "Model",
+                subcommands: [
+                    EvalCommand.self, GenerateCommand.self, RouteCommand.self,
+                    QuantizeRouterCommand.self,
+                ]),
             CommandGroup(
                 name: "Care",
                 subcommands: [

@@ -9,6 +9,8 @@ struct PeerLayout {
 
     /// In the order in which they are read: u rows, v rows, then the router.
     private static let names = ["down.weight", "up.weight", "query.weight", "sub_keys"]
+    /// Of a quantised router: one scale per row.
+    private static let scales = ["query.weight.scale", "sub_keys.scale"]
 
     private var layers: [Int: Layer] = [:]
 
@@ -16,7 +18,7 @@ struct PeerLayout {
         for tensor in tensors {
             guard let name = LayerName(tensor.name), name.rest.hasPrefix("peer.") else { continue }
             let part = String(name.rest.dropFirst("peer.".count))
-            guard Self.names.contains(part) else { continue }
+            guard Self.names.contains(part) || Self.scales.contains(part) else { continue }
             layers[name.layer, default: Layer()].prefix = name.prefix
             layers[name.layer, default: Layer()].shapes[part] = tensor.shape
         }
@@ -89,6 +91,7 @@ struct PeerLayout {
         return ExpertPool(
             layer: number, kind: .neuron, expertCount: count, tensors: tensors,
             routerKind: .productKey,
-            routerTensors: ["\(prefix)query.weight", "\(prefix)sub_keys"])
+            routerTensors: ["\(prefix)query.weight", "\(prefix)sub_keys"]
+                + Self.scales.filter { layer.shapes[$0] != nil }.map { prefix + $0 })
     }
 }

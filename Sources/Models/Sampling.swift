@@ -38,20 +38,15 @@ package struct Sampling: Sendable, Hashable {
     func choose(
         _ logits: [Float], using generator: inout SplitMix64
     ) throws(ModelError) -> UInt8 {
-        if temperature == 0 {
-            var best = 0
-            for (byte, logit) in logits.enumerated() {
-                guard logit.isFinite else { throw Self.notFinite(byte, logit) }
-                if logit > logits[best] { best = byte }
-            }
-            return UInt8(best)
-        }
-        var ranked: [(byte: Int, logit: Float)] = []
-        ranked.reserveCapacity(logits.count)
+        var best = 0
         for (byte, logit) in logits.enumerated() {
-            guard logit.isFinite else { throw Self.notFinite(byte, logit) }
-            ranked.append((byte, logit))
+            guard logit.isFinite else {
+                throw ModelError(.notFinite, "the logit of byte \(byte) is \(logit)")
+            }
+            if logit > logits[best] { best = byte }
         }
+        guard temperature > 0 else { return UInt8(best) }
+        var ranked = logits.enumerated().map { (byte: $0, logit: $1) }
         ranked.sort { ($0.logit, $1.byte) > ($1.logit, $0.byte) }
         let weights = ranked.map { exp((Double($0.logit) - Double(ranked[0].logit)) / temperature) }
         let wanted = topP * weights.reduce(0, +)
@@ -67,9 +62,5 @@ package struct Sampling: Sendable, Hashable {
             if left < 0 { return UInt8(ranked[index].byte) }
         }
         return UInt8(ranked[max(count, 1) - 1].byte)
-    }
-
-    private static func notFinite(_ byte: Int, _ logit: Float) -> ModelError {
-        ModelError(.notFinite, "the logit of byte \(byte) is \(logit)")
     }
 }

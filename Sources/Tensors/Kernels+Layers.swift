@@ -182,8 +182,9 @@ extension Kernels {
                         let shared = tokens * (first + tokens) * width > 20_000
                         (shared ? team : .single).forEach(heads * blocks) { part in
                             let (token, head) = (part / heads * block, part % heads)
-                            unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: capacity)
-                            { scratch in
+                            let size = Int(CAMBIUM_ATTENTION_ROWS) * capacity
+                            unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: size) {
+                                scratch in
                                 guard let scores = scratch.baseAddress else { return }
                                 unsafe cambium_attention(
                                     queries + token * width, keys, values,

@@ -11,6 +11,8 @@ struct TinyModel: WeightSource {
         """
 
     var tensors: [String: (shape: TensorShape, values: [Float])] = [:]
+    /// Tensors of I8: dimensions and values.
+    var integers: [String: (dimensions: [Int], values: [Int8])] = [:]
     var experts: [Int: (shape: TensorShape, values: [Float])] = [:]
 
     /// - Parameter type: How trunk and experts are stored: F32 or BF16.
@@ -53,6 +55,11 @@ struct TinyModel: WeightSource {
     }
 
     func tensor(_ name: String) throws(ModelError) -> Weights {
+        if let tensor = integers[name] {
+            let bytes = tensor.values.map { UInt8(bitPattern: $0) }
+            return Weights(
+                shape: TensorShape(.i8, tensor.dimensions), bytes: HeapBytes(bytes).mapped)
+        }
         guard let tensor = tensors[name] else {
             throw ModelError(.missingTensor, "tensor \(name) is missing")
         }

@@ -4,23 +4,6 @@ import Testing
 
 @Suite("product-key selection")
 struct ProductKeySelectionTests {
-    /// Repeatable test data (SplitMix64).
-    private struct Noise {
-        var state: UInt64
-
-        mutating func bits() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return z ^ (z >> 31)
-        }
-
-        mutating func floats(_ count: Int) -> [Float] {
-            (0..<count).map { _ in Float(Double(bits() >> 11) * 0x1p-52 - 1) }
-        }
-    }
-
     private struct Top: Equatable {
         var ids: [UInt32]
         var scores: [Float]
@@ -60,7 +43,7 @@ struct ProductKeySelectionTests {
         "random scores pick what a search of the whole grid picks",
         arguments: [(1, 1), (2, 1), (2, 2), (7, 3), (9, 9), (16, 8), (33, 8)])
     func random(n: Int, k: Int) {
-        var noise = Noise(state: 41)
+        var noise = Noise(seed: 41)
         for _ in 0..<8 {
             let (first, second) = (noise.floats(n), noise.floats(n))
             #expect(select(first, second, k) == search(first, second, k))
@@ -71,7 +54,7 @@ struct ProductKeySelectionTests {
         "tied scores pick the lower expert ids of the whole grid",
         arguments: [(4, 2), (8, 3), (16, 8), (17, 17)])
     func ties(n: Int, k: Int) {
-        var noise = Noise(state: 42)
+        var noise = Noise(seed: 42)
         for levels in [1, 2, 3, 5] as [Float] {
             for _ in 0..<6 {
                 let first = noise.floats(n).map { ($0 * levels).rounded() }
@@ -83,7 +66,7 @@ struct ProductKeySelectionTests {
 
     @Test("sums that only rounding makes equal tie, and the lower id wins")
     func roundingTies() {
-        var noise = Noise(state: 43)
+        var noise = Noise(seed: 43)
         for _ in 0..<20 {
             // Differences far below the unit in the last place of the sums.
             let first = noise.floats(12).map { 1 + $0 * 0x1p-22 }
@@ -96,7 +79,7 @@ struct ProductKeySelectionTests {
         "sides of different lengths pick what a search of the whole grid picks",
         arguments: [(3, 40, 5), (200, 2, 9), (1, 300, 17), (150, 140, 16)])
     func rectangular(n: Int, m: Int, k: Int) {
-        var noise = Noise(state: 47)
+        var noise = Noise(seed: 47)
         for levels in [3, 1e6] as [Float] {
             for _ in 0..<4 {
                 let first = noise.floats(n).map { ($0 * levels).rounded() }

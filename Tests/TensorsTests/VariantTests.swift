@@ -116,7 +116,7 @@ struct VariantTests {
             let queries = noise.floats(tokens * heads * headSize)
             let keys = noise.floats(capacity * heads * headSize)
             let values = noise.floats(capacity * heads * headSize)
-            var scratch = [Float](repeating: 0, count: capacity)
+            var scratch = [Float](repeating: 0, count: 4 * capacity)
             var out = queries
             unsafe table.attention(
                 queries, keys, values, tokens, first, heads, 0, heads, headSize, capacity,

@@ -65,7 +65,8 @@ void cambium_store_keys(const float *x, size_t tokens, size_t width, size_t firs
 // Causal attention. queries and out are [tokens, heads * head_size] for positions first...;
 // keys is [heads * head_size, capacity] (one column per position), values [capacity,
 // heads * head_size], both filled up to first + tokens. capacity is a multiple of 16; scores is
-// scratch [capacity]. Computes the heads first_head..<end_head alone.
+// scratch [CAMBIUM_ATTENTION_ROWS, capacity]. Computes the heads first_head..<end_head alone.
+#define CAMBIUM_ATTENTION_ROWS 4
 void cambium_attention(const float *queries, const float *keys, const float *values, size_t tokens,
                        size_t first, size_t heads, size_t first_head, size_t end_head,
                        size_t head_size, size_t capacity, float *scores, float *out);

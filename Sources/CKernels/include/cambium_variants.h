@@ -20,6 +20,7 @@ struct cambium_variant {
                     enum cambium_expert_type, float *);
     void (*attention)(const float *, const float *, const float *, size_t, size_t, size_t, size_t,
                       size_t, size_t, size_t, float *, float *);
+    void (*rope)(float *, const float *, const float *, size_t, size_t, size_t);
     void (*panel_products)(const float *, size_t, size_t, size_t, size_t, const float *, size_t,
                            size_t, float *, size_t);
     void (*quantized_products)(const int8_t *, const float *, size_t, size_t, size_t, size_t,

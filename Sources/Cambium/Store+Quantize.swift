@@ -1,0 +1,120 @@
+internal import Elements
+internal import Objects
+internal import Snapshots
+internal import Tensors
+
+extension Store {
+    /// Commits a branch's model with its routers quantised: each row of a query projection or of
+    /// sub-keys becomes int8 with one fp32 scale, its greatest magnitude / 127.
+    ///
+    /// Routes of the new snapshot are as exact and invariant as before, but not the same: the keys are
+    /// rounded, and so are hidden states when they meet them. A router tensor `T` becomes I8, and
+    /// `T.scale` [rows] joins it; an export writes both, and the model before stays in history.
+    ///
+    /// - Parameters:
+    ///   - options: The branch, which must have a model with product-key routers, and the message.
+    ///   - layers: Only these; nil for all.
+    /// - Throws: `not-found` without a model or such a layer, `unsupported` for other routers
+    ///   and for NaN or infinity in a router.
+    @discardableResult
+    public func quantizeRouters(
+        _ options: CommitOptions, layers: [Int]? = nil
+    ) throws(StoreError) -> CommitResult {
+        let target = try CommitTarget(options, self)
+        guard let parent = target.parent, let before = target.before else {
+            throw StoreError(
+                .notFound,
+                "branch '\(target.branch)' has no model; commit a checkpoint first")
+        }
+        let snapshot = try map(parent.hex)
+        var draft = try carrying { () throws(SnapshotError) in
+            try CommitDraft(snapshots, tree: before)
+        }
+        for layer in layers ?? [] where UInt32(exactly: layer).flatMap({ before.layers[$0] }) == nil {
+            throw StoreError(.notFound, "the model has no expert layer \(layer)")
+        }
+        var renamed: [String: String] = [:]
+        for (number, layer) in before.layers.sorted(by: { $0.key < $1.key })
+        where layers?.contains(Int(number)) ?? true {
+            for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) }) {
+                guard cohort.routerKind == .productKey else {
+                    throw StoreError(
+                        .unsupported,
+                        "the router of \(number)/\(name) is \(cohort.routerKind.name); this version "
+                            + "quantises product keys only")
+                }
+                for (tensor, entry) in cohort.router
+                where entry.shape.isQuantisable && !tensor.hasSuffix(".scale") {
+                    let bytes = try carrying { () throws(SnapshotError) in
+                        try snapshot.object(entry.id).payload
+                    }
+                    let (values, scales) = try Self.quantised(tensor, entry.shape, bytes)
+                    let scale = tensor + ".scale"
+                    try carrying { () throws(SnapshotError) in
+                        let rows = try draft.putTensor(
+                            TensorShape(.i8, entry.shape.dimensions), values.raw)
+                        let rowScales = try draft.putTensor(
+                            TensorShape(.f32, entry.shape.dimensions.dropLast()), scales.raw)
+                        draft.tree.layers[number]?.cohorts[name]?.router[tensor] = rows
+                        draft.tree.layers[number]?.cohorts[name]?.router[scale] = rowScales
+                    }
+                    renamed[tensor] = scale
+                }
+            }
+        }
+        try name(renamed, in: &draft)
+        let outcome = try target.commit(draft, options)
+        let cohorts = before.layers.values.flatMap(\.cohorts.values)
+        return CommitResult(
+            outcome, target,
+            CommitContents(
+                architecture: before.architecture, layers: before.layers.count,
+                experts: cohorts.reduce(0) { $0 + Int(clamping: $1.count) }, newExperts: 0,
+                nonFinite: (0, 0), notes: []))
+    }
+
+    /// The scales go into the files that hold their tensors.
+    private func name(
+        _ scales: [String: String], in draft: inout CommitDraft
+    ) throws(StoreError) {
+        let tree = draft.tree
+        let stored = try carrying { () throws(SnapshotError) in try snapshots.layout(of: tree) }
+        guard var layout = stored else { return }
+        for index in layout.files.indices where !layout.files[index].tensors.isEmpty {
+            layout.files[index].tensors = layout.files[index].tensors.flatMap { name in
+                [name] + (scales[name].map { [$0] } ?? [])
+            }
+        }
+        draft.tree.layout = try carrying { () throws(SnapshotError) in
+            try draft.put(.layout, layout.encoded)
+        }
+    }
+
+    /// The rows' bytes and the scales' bytes.
+    private static func quantised(
+        _ name: String, _ shape: TensorShape, _ bytes: MappedBytes
+    ) throws(StoreError) -> (values: [UInt8], scales: [UInt8]) {
+        let columns = shape.dimensions[shape.dimensions.count - 1]
+        let rows = shape.dimensions.dropLast().reduce(1, *)
+        let form = QuantizedMatrix.quantize(
+            Matrix(rows: rows, columns: columns, bytes: bytes, type: shape.type))
+        if let row = form.scales.firstIndex(where: \.isNaN) {
+            throw StoreError(
+                .unsupported, "row \(row) of \(name) holds NaN or infinity and cannot be quantised")
+        }
+        return (
+            form.values.map { UInt8(bitPattern: $0) },
+            form.scales.flatMap { scale in
+                (0..<4).map { UInt8(truncatingIfNeeded: scale.bitPattern >> (8 * $0)) }
+            }
+        )
+    }
+}
+
+extension TensorShape {
+    /// Rows of floats.
+    fileprivate var isQuantisable: Bool {
+        dimensions.count >= 2 && dimensions.allSatisfy { $0 > 0 }
+            && (type == .f32 || type == .bf16 || type == .f16)
+    }
+}

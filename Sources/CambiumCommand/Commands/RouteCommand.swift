@@ -1,0 +1,80 @@
+internal import ArgumentParser
+internal import Cambium
+
+struct RouteCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "route",
+        abstract: "Show which experts the bytes of a text pick.",
+        discussion: """
+            For each byte and layer every head's experts, best first, and their weights. A text longer \
+            than the context is read in windows that do not overlap. With --json, one object per line, \
+            byte and layer.
+
+            cambium route main --prompt "Habari ya"
+            cambium route main --text test.txt --layer 1 --json | head -n 100
+            """)
+
+    @Argument(help: "The revision.")
+    var revision = "HEAD"
+
+    @Option(help: "A file to read; - reads standard input.", completion: .file())
+    var text: String?
+
+    @Option(parsing: .unconditional, help: "The text itself.")
+    var prompt: String?
+
+    @Option(help: ArgumentHelp("Only this layer; may be repeated.", valueName: "number"))
+    var layer: [Int] = []
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        guard (text == nil) != (prompt == nil) else {
+            throw ValidationError("give a file with --text, or the text with --prompt: one of them")
+        }
+    }
+
+    func run(_ console: Console) throws {
+        let model = try openForReading().model(revision)
+        let bytes = try text.map { try Terminal.read($0) } ?? Array((prompt ?? "").utf8)
+        let layers = layer.isEmpty ? nil : layer
+        // As they come: a long text has more routes than memory.
+        try model.routes(bytes, layers: layers) { (route) throws(StoreError) in
+            console.show(RouteReport(route: route))
+            return true
+        }
+    }
+}
+
+/// What one byte picked in one layer.
+struct RouteReport: Report {
+    let route: TokenRoute
+
+    func encode(to encoder: any Encoder) throws { try route.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] {
+        let heads = route.heads.map { head in
+            zip(head.experts, head.weights).map { "\($0):\(Quantity.fixed(Double($1), 3))" }
+                .joined(separator: " ")
+        }
+        return ["\(route.position) \(route.token.spelled) layer \(route.layer)"]
+            + heads.map { "    " + $0 }
+    }
+
+    func quietLines() -> [String] {
+        [
+            "\(route.position) \(route.layer) "
+                + route.heads.flatMap(\.experts).map(String.init).joined(separator: ",")
+        ]
+    }
+}
+
+extension Int {
+    /// A byte as a person would write it.
+    fileprivate var spelled: String {
+        guard let byte = UInt8(exactly: self), byte > 0x20, byte < 0x7F else {
+            return "0x" + (self < 16 ? "0" : "") + String(self, radix: 16)
+        }
+        return "'" + String(UnicodeScalar(byte)) + "'"
+    }
+}
