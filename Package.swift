@@ -25,6 +25,7 @@ let package = Package(
         .library(name: "Cambium", targets: ["Cambium"]),
         .executable(name: "cambium", targets: ["CambiumCommand"]),
         .executable(name: "storage-benchmark", targets: ["StorageBenchmark"]),
+        .executable(name: "inference-benchmark", targets: ["InferenceBenchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -65,12 +66,23 @@ let package = Package(
             swiftSettings: strict),
         .executableTarget(
             name: "CambiumCommand", dependencies: ["Cambium", arguments], swiftSettings: strict),
+        .target(
+            name: "BenchmarkSupport", path: "tools/benchmarks/BenchmarkSupport",
+            swiftSettings: strict),
         .executableTarget(
             name: "StorageBenchmark",
             dependencies: [
-                "Cambium", "Interchange", "Models", "Snapshots", "Objects", "Elements", arguments,
+                "BenchmarkSupport", "Cambium", "Interchange", "Models", "Snapshots", "Objects",
+                "Elements", arguments,
             ],
             path: "tools/benchmarks/StorageBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "InferenceBenchmark",
+            dependencies: [
+                "BenchmarkSupport", "Models", "Routing", "Tensors", "Snapshots", "Objects",
+                "Elements", arguments,
+            ],
+            path: "tools/benchmarks/InferenceBenchmark", swiftSettings: strict),
         .testTarget(
             name: "TensorsTests", dependencies: ["Tensors", "CKernels", "Elements"],
             swiftSettings: strict),

@@ -33,6 +33,16 @@ public struct EvaluationResult: Sendable, Encodable {
     public let usage: UsageInfo
 }
 
+/// Why a generated text ended.
+public enum GenerationEnd: String, Sendable, Encodable {
+    /// All bytes that were asked for were made.
+    case count
+    /// A stop text came; it is not part of the result.
+    case stop
+    /// The receiver wanted no more.
+    case receiver
+}
+
 /// Text that a model wrote.
 public struct GenerationResult: Sendable, Encodable {
     /// The commit's id.
@@ -43,10 +53,12 @@ public struct GenerationResult: Sendable, Encodable {
     public let bytes: [UInt8]
     /// The new bytes as text; invalid UTF-8 is replaced.
     public let text: String
+    /// Why it ended.
+    public let end: GenerationEnd
     /// What prompt and new bytes picked.
     public let usage: UsageInfo
 
-    enum CodingKeys: String, CodingKey { case id, text, usage }
+    enum CodingKeys: String, CodingKey { case id, text, end, usage }
 }
 
 /// How the next byte is chosen.
@@ -149,7 +161,9 @@ public struct MappedModel: Sendable {
             id: id, bitsPerByte: result.bitsPerByte, predictions: result.predictions,
             windows: result.windows, usage: UsageInfo(result.usage))
     }
+}
 
+extension MappedModel {
     /// Continues a prompt byte by byte.
     ///
     /// When the context is full, its last half is run again from position 0 and generation goes on.
@@ -158,23 +172,58 @@ public struct MappedModel: Sendable {
     ///   - prompt: At least one byte.
     ///   - count: New bytes to make.
     ///   - sampling: How each is chosen.
-    ///   - each: Called with every new byte; returning false stops.
-    /// - Throws: `bad-input` for an empty prompt.
+    ///   - stops: Texts that end the generation; the result does not hold them.
+    ///   - threads: Share the work; the result does not depend on them.
+    ///   - each: Called with every new byte as soon as it cannot be part of a stop text; returning
+    ///     false stops.
+    /// - Throws: `bad-input` for an empty prompt or stop text.
     public func generate(
         _ prompt: [UInt8], count: Int, sampling: SamplingOptions = SamplingOptions(),
-        each: (UInt8) -> Bool = { _ in true }
+        stops: [[UInt8]] = [], threads: Int = 1, each: (UInt8) -> Bool = { _ in true }
     ) throws(StoreError) -> GenerationResult {
-        let result = try running { () throws(ModelError) in
+        try generate(
+            prompts: [prompt], count: count, sampling: sampling, stops: stops, threads: threads,
+            each: { _, byte in each(byte) })[0]
+    }
+
+    /// Continues several prompts together, each with the bytes that it would get alone.
+    ///
+    /// Parameters and errors as for one prompt; every prompt draws from the same seed.
+    ///
+    /// - Parameters:
+    ///   - each: Called with the prompt's index and a new byte; returning false ends that prompt.
+    ///   - finished: Called with the index of a prompt that ended and its result, in no given order.
+    /// - Returns: One result for each prompt, in order.
+    @discardableResult
+    public func generate(
+        prompts: [[UInt8]], count: Int, sampling: SamplingOptions = SamplingOptions(),
+        stops: [[UInt8]] = [], threads: Int = 1, each: (Int, UInt8) -> Bool = { _, _ in true },
+        finished: (Int, GenerationResult) -> Void = { _, _ in }
+    ) throws(StoreError) -> [GenerationResult] {
+        let made = try running { () throws(ModelError) in
             let chosen =
                 sampling.temperature == 0
                 ? Sampling.greedy
                 : try Sampling(
                     temperature: sampling.temperature, topP: sampling.topP, seed: sampling.seed)
-            return try model.generate(prompt, count: count, sampling: chosen, each: each)
+            return try model.generate(
+                prompts: prompts, count: count, sampling: chosen, stops: stops, threads: threads, each: each
+            ) { index, generation in finished(index, result(generation)) }
         }
+        return made.map { result($0) }
+    }
+
+    private func result(_ generation: Generation) -> GenerationResult {
+        let end: GenerationEnd =
+            switch generation.end {
+            case .count: .count
+            case .stop: .stop
+            case .receiver: .receiver
+            }
         return GenerationResult(
-            id: id, bytes: result.bytes, text: String(decoding: result.bytes, as: UTF8.self),
-            usage: UsageInfo(result.usage))
+            id: id, bytes: generation.bytes,
+            text: String(decoding: generation.bytes, as: UTF8.self), end: end,
+            usage: UsageInfo(generation.usage))
     }
 }
 

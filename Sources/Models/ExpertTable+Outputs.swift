@@ -1,7 +1,7 @@
 internal import Elements
-internal import Routing
+package import Routing
 internal import Synchronization
-internal import Tensors
+package import Tensors
 
 extension ExpertTable {
     /// out = the sum over a token's picks of weight · GELU(u · x) · v, in the order of the picks.
@@ -13,7 +13,7 @@ extension ExpertTable {
     ///   - out: [tokens, width], replaced.
     ///   - team: Tokens are shared out; each is computed by one thread.
     /// - Throws: `.source` if an expert cannot be read.
-    func addOutputs(
+    package func addOutputs(
         of picks: borrowing Picks, _ x: Span<Float>, tokens: Int,
         into out: inout MutableSpan<Float>, team: ThreadTeam
     ) throws(ModelError) {

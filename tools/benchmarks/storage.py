@@ -7,10 +7,11 @@ the exit code is 1, after a slow one it is not.
     tools/bench storage [--quick] [--peers] [--only CASE,...] [--without-cambium] [--json FILE]
                         [--dir DIR] [--plots DIR]
 """
-import argparse, contextlib, json, os, shlex, shutil, subprocess, sys, tempfile, time
+import argparse, contextlib, json, os, shlex, shutil, sys, tempfile, time
 
+import bench_machine
+import bench_peers
 import storage_floors as floors
-import storage_machine
 import storage_records
 import storage_run as run
 import storage_tables
@@ -19,21 +20,6 @@ from storage_cases import FULL, NAMES, QUICK
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PEERS_PYTHON = os.path.join(ROOT, ".build", "bench-python")
-
-
-def use_peers_python(install):
-    """Goes on in the peers' own virtual environment, made first when that is asked for."""
-    wanted = os.path.join(HERE, "peers", "requirements.txt")
-    stamp = os.path.join(PEERS_PYTHON, "installed.txt")
-    if install and not (os.path.exists(stamp) and open(stamp).read() == open(wanted).read()):
-        print(f"installing the peers into {os.path.relpath(PEERS_PYTHON, ROOT)}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", PEERS_PYTHON], check=True)
-        pip = [f"{PEERS_PYTHON}/bin/python", "-m", "pip", "install", "--quiet", "-r", wanted]
-        subprocess.run(pip, check=True)
-        shutil.copyfile(wanted, stamp)
-    if os.path.exists(stamp) and os.path.realpath(sys.prefix) != os.path.realpath(PEERS_PYTHON):
-        os.execv(f"{PEERS_PYTHON}/bin/python", [f"{PEERS_PYTHON}/bin/python", *sys.argv])
 
 
 class Benchmark:
@@ -146,7 +132,7 @@ def arguments():
 
 def main():
     args, cases = arguments()
-    use_peers_python(args.peers)
+    bench_peers.use_python(args.peers)
     args.start = time.perf_counter()
     if not (args.without_cambium or os.environ.get("CAMBIUM_STORAGE_BENCHMARK")):
         sys.exit("bench: CAMBIUM_STORAGE_BENCHMARK names no program; --without-cambium runs the rest")
@@ -156,7 +142,7 @@ def main():
         sys.exit(f"bench: {args.dir} needs {needed / 1e9:.0f} GB of free disk; --dir names another place")
     args.dir = tempfile.mkdtemp(prefix="storage-", dir=args.dir)
     benchmark = Benchmark(args, cases)
-    machine = storage_machine.describe(args.dir)
+    machine = bench_machine.describe(args.dir)
     try: benchmark.all()
     finally: shutil.rmtree(args.dir, ignore_errors=True)
     machine["load_after"] = os.getloadavg()

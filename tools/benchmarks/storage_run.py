@@ -8,16 +8,15 @@ metrics.
 """
 import contextlib, json, os, shutil, subprocess, sys, threading
 
+import bench_machine
+from bench_peers import Failure
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 # Of every peer's data: the share that has to fit in free memory, for it is made before the clock starts.
 PEERS = {"ocdbt": ("tensorstore", 3), "ocdbt-64k": ("tensorstore", 3), "lmdb": ("lmdb", 2),
          "safetensors": ("safetensors", 5)}
 UNITS = {"seconds": "s", "check_seconds": "s", "read_ns": "ns"}
 LIMIT_SECONDS = 900
-
-
-class Failure(Exception):
-    """A wrong answer, or a program that did not end well."""
 
 
 @contextlib.contextmanager
@@ -100,20 +99,13 @@ class Peer:
         self.child.wait()
 
 
-def free_memory():
-    with open("/proc/meminfo") as file:
-        for line in file:
-            if line.startswith("MemAvailable"): return int(line.split()[1]) * 1024
-    return 0
-
-
 def lacks(name, experts, size):
     """Why a peer cannot run here, or None."""
     import importlib.util
     module, share = PEERS[name]
     for needed in (module, "numpy"):
         if importlib.util.find_spec(needed) is None: return f"no Python module {needed} (see --peers)"
-    if free_memory() < share * experts * size:
+    if bench_machine.free_memory() < share * experts * size:
         return f"needs {share * experts * size / 1e9:.0f} GB of free memory"
     return None
 

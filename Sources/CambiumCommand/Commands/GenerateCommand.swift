@@ -6,17 +6,25 @@ struct GenerateCommand: StoreCommand {
         commandName: "generate",
         abstract: "Let a model continue a text.",
         discussion: """
-            Greedy unless --temperature is above 0; the same seed gives the same text.
+            Greedy unless --temperature is above 0; the same seed gives the same text. Several \
+            prompts run together, each with the bytes that it would get alone; their texts come in \
+            order, each ended by a line break, or with --json as one object a line.
 
             cambium generate main --prompt "Q: What is 3 + 4?" -n 200
             cambium generate main --prompt - -n 50 --temperature 0.8 --top-p 0.9 < prompt.txt
+            cambium generate main --prompts questions.txt -n 100 --stop "Q:" --json
             """)
 
     @Argument(help: "The revision.")
     var revision = "HEAD"
 
-    @Option(parsing: .unconditional, help: "The text to continue; - reads standard input.")
-    var prompt: String
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: "The text to continue; - reads standard input; may be repeated.")
+    var prompt: [String] = []
+
+    @Option(help: "A file of texts to continue, one a line.", completion: .file())
+    var prompts: String?
 
     @Option(
         name: [.customShort("n"), .customLong("count")],
@@ -32,12 +40,30 @@ struct GenerateCommand: StoreCommand {
     @Option(help: "For draws that can be repeated.")
     var seed: UInt64 = 0
 
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: "End where this text comes, without it; may be repeated.")
+    var stop: [String] = []
+
+    @Option(help: "Threads (default: the processors). The result does not depend on it.")
+    var threads: Int?
+
     @Flag(help: "Report experts and bytes touched, and peak memory, on standard error.")
     var stats = false
 
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
+        if prompt.isEmpty, prompts == nil {
+            throw ValidationError("give a text with --prompt, or a file of them with --prompts")
+        }
+        if prompt.count(where: { $0 == "-" }) + (prompts == "-" ? 1 : 0) > 1 {
+            throw ValidationError("standard input can be read once")
+        }
+        if stop.contains("") { throw ValidationError("--stop needs at least one byte") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is \(threads); give 1 to 1024")
+        }
         if count < 0 { throw ValidationError("-n must not be negative") }
         guard (0...100).contains(temperature) else {
             throw ValidationError("--temperature is \(temperature); give 0 to 100")
@@ -49,39 +75,105 @@ struct GenerateCommand: StoreCommand {
 
     func run(_ console: Console) throws {
         let model = try openForReading().model(revision)
-        let input = prompt == "-" ? try Terminal.read("-") : Array(prompt.utf8)
-        if input.count > model.contextLength {
+        let inputs = try readPrompts()
+        for (index, input) in inputs.enumerated() where input.count > model.contextLength {
             console.note(
-                "note: of the \(Quantity.count(input.count, "byte")) of the prompt the model reads "
-                    + "the last \(Quantity.count(model.contextLength)): its context has no room for "
-                    + "more")
-        }
-        let isStreamed = !console.isJSON
-        let isWatched = Terminal.isTerminal(.output)
-        if isStreamed, isWatched, !console.isQuiet {
-            console.write(Array(console.style.faint(String(decoding: input, as: UTF8.self)).utf8))
+                "note: of the \(Quantity.count(input.count, "byte")) of "
+                    + (inputs.count == 1 ? "the prompt" : "prompt \(index + 1)")
+                    + " the model reads the last \(Quantity.count(model.contextLength)): its context "
+                    + "has no room for more")
         }
         var memory = MemoryMeter()
         var written = 0
-        let result = try model.generate(
-            input, count: count,
-            sampling: SamplingOptions(temperature: temperature, topP: topP, seed: seed)
-        ) { byte in
-            if isStreamed { console.write([isWatched ? byte.visible : byte]) }
+        var output = GenerateOutput(console, prompts: inputs)
+        let results = try model.generate(
+            prompts: inputs, count: count,
+            sampling: SamplingOptions(temperature: temperature, topP: topP, seed: seed),
+            stops: stop.map { Array($0.utf8) }, threads: threads ?? Terminal.processors
+        ) { index, byte in
+            output.add(byte, to: index)
             if stats, written.isMultiple(of: 16) { memory.sample() }
             written += 1
             return true
+        } finished: { index, _ in
+            output.end(index)
         }
-        if isStreamed, isWatched { console.write([UInt8(ascii: "\n")]) }
         if stats { memory.sample() }
-        let report = GenerateReport(result: result, memory: stats ? memory.peak : nil)
+        let reports = results.enumerated().map { index, result in
+            GenerateReport(
+                result: result, memory: stats ? memory.peak : nil,
+                prompt: results.count == 1 ? nil : index + 1)
+        }
         if console.isJSON {
-            console.show(report)
+            console.show(each: reports, lines: [], paged: false)
         } else if stats {
             // Output and errors may go to one place; the figures start on a line of their own.
-            if !isWatched { console.note("") }
-            report.lines(console.errorStyle).forEach { console.note($0) }
+            if !Terminal.isTerminal(.output) { console.note("") }
+            reports.flatMap { $0.lines(console.errorStyle) }.forEach { console.note($0) }
         }
+    }
+
+    /// The texts to continue: those of --prompt, then the lines of --prompts.
+    private func readPrompts() throws -> [[UInt8]] {
+        var inputs: [[UInt8]] = []
+        for text in prompt {
+            inputs.append(text == "-" ? try Terminal.read("-") : Array(text.utf8))
+        }
+        if let prompts {
+            var lines = try Terminal.read(prompts).split(
+                separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            if lines.last?.isEmpty == true { lines.removeLast() }
+            inputs += lines.map { Array($0) }
+        }
+        guard !inputs.isEmpty else {
+            throw Failure(.usage, "there is no prompt; \(prompts ?? "the file") has no lines")
+        }
+        return inputs
+    }
+}
+
+/// Writes texts that come at the same time one after the other: the first as it comes, the others as
+/// soon as those before them have ended.
+private struct GenerateOutput {
+    private let console: Console
+    private let prompts: [[UInt8]]
+    private let isWatched = Terminal.isTerminal(.output)
+    private var current = 0
+    /// What came of later texts.
+    private var waiting: [Int: [UInt8]] = [:]
+    private var ended: Set<Int> = []
+
+    init(_ console: Console, prompts: [[UInt8]]) {
+        self.console = console
+        self.prompts = prompts
+        start()
+    }
+
+    mutating func add(_ byte: UInt8, to index: Int) {
+        if index == current { write([byte]) } else { waiting[index, default: []].append(byte) }
+    }
+
+    mutating func end(_ index: Int) {
+        ended.insert(index)
+        while ended.contains(current) {
+            // A text alone is written as it is, so that a program gets its bytes and no more.
+            if isWatched || prompts.count > 1 { write([UInt8(ascii: "\n")]) }
+            current += 1
+            guard current < prompts.count else { return }
+            start()
+            if let bytes = waiting.removeValue(forKey: current) { write(bytes) }
+        }
+    }
+
+    /// Shows a person what is being continued.
+    private func start() {
+        guard !console.isJSON, isWatched, !console.isQuiet else { return }
+        let text = String(decoding: prompts[current], as: UTF8.self)
+        console.write(Array(console.style.faint(text).utf8))
+    }
+
+    private func write(_ bytes: [UInt8]) {
+        if !console.isJSON { console.write(isWatched ? bytes.map(\.visible) : bytes) }
     }
 }
 
@@ -97,19 +189,23 @@ struct GenerateReport: Report {
     let result: GenerationResult
     /// Nil when no statistics were asked for.
     let memory: MemoryUse?
+    /// Which prompt it continues, from 1; nil when there was one.
+    let prompt: Int?
 
-    enum CodingKeys: String, CodingKey { case memory }
+    enum CodingKeys: String, CodingKey { case memory, prompt }
 
     func encode(to encoder: any Encoder) throws {
         try result.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encodeIfPresent(memory, forKey: .memory)
+        try container.encodeIfPresent(prompt, forKey: .prompt)
     }
 
     /// The statistics; the text went out byte by byte.
     func lines(_ style: Style) -> [String] {
         let usage = result.usage
         var table = TextTable([.left, .left])
+        if let prompt { table.add(["prompt", "\(prompt)"]) }
         let layers = usage.touchedByLayer.sorted { Int($0.key) ?? 0 < Int($1.key) ?? 0 }
             .map { "\(Quantity.count($0.value)) in layer \($0.key)" }
         table.add([

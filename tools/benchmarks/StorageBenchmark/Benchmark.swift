@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import BenchmarkSupport
 internal import Cambium
 internal import Foundation
 internal import Snapshots

@@ -1,3 +1,4 @@
+internal import BenchmarkSupport
 internal import Cambium
 internal import Elements
 internal import Foundation

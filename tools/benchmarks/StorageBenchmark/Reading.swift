@@ -1,3 +1,4 @@
+internal import BenchmarkSupport
 internal import Elements
 internal import Foundation
 internal import Models

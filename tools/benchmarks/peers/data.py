@@ -47,3 +47,16 @@ def changed(round_number, count, total):
 def blocks(total, step=4096):
     """(first, last + 1) of consecutive runs that cover 0 ..< total."""
     return ((first, min(first + step, total)) for first in range(0, total, step))
+
+
+def floats(states, count, scale):
+    """Rows of float32, one per state: each 64-bit word gives two numbers between -1 and 1 times
+    scale, the low half first, each the upper 24 bits of a signed half as a fraction."""
+    words = stream(np.asarray(states, dtype=np.uint64)[:, None], 0, -(-count // 2))
+    halves = words.astype("<u8", copy=False).view("<i4")[:, :count] >> 8
+    return halves.astype(np.float32) * np.float32(2.0**-23) * np.float32(scale)
+
+
+def noise(tag, count, scale):
+    """`count` numbers of the stream with a tag."""
+    return floats(mix(np.array([tag], dtype=np.uint64)), count, scale)[0]

@@ -3,30 +3,46 @@ internal import Glibc
 internal import Synchronization
 
 /// One line of output: what was measured.
-struct Record: Encodable {
-    let `case`: String
-    let metric: String
-    let values: [Double]
-    let unit: String
-    let experts: Int
-    let size: Int
-    let changes: Int?
+package struct Record: Encodable {
+    package let `case`: String
+    package let metric: String
+    package let values: [Double]
+    package let unit: String
+    package let experts: Int
+    package let size: Int
+    package let changes: Int?
+
+    /// Notes what a case measured.
+    package init(
+        `case`: String, metric: String, values: [Double], unit: String, experts: Int, size: Int,
+        changes: Int?
+    ) {
+        self.case = `case`
+        self.metric = metric
+        self.values = values
+        self.unit = unit
+        self.experts = experts
+        self.size = size
+        self.changes = changes
+    }
 }
 
 /// A wrong answer, or a benchmark that cannot run.
-struct Failure: Error, CustomStringConvertible {
-    let description: String
+package struct Failure: Error, CustomStringConvertible {
+    /// What is wrong.
+    package let description: String
 
-    init(_ description: String) { self.description = description }
+    /// Takes what is wrong.
+    package init(_ description: String) { self.description = description }
 }
 
 /// Ends the benchmark when an answer is wrong.
-func expect(_ condition: Bool, _ what: @autoclosure () -> String) throws {
+package func expect(_ condition: Bool, _ what: @autoclosure () -> String) throws {
     if !condition { throw Failure(what()) }
 }
 
 /// Seconds that `body` takes.
-func seconds<Result>(_ body: () throws -> Result) rethrows -> (Double, Result) {
+package func seconds<Result>(_ body: () throws -> Result) rethrows -> (Double, Result) {
     let clock = ContinuousClock()
     let start = clock.now
     let result = try body()
@@ -34,18 +50,23 @@ func seconds<Result>(_ body: () throws -> Result) rethrows -> (Double, Result) {
     return (Double(duration.seconds) + Double(duration.attoseconds) * 1e-18, result)
 }
 
+/// Bytes that this process had read from disks (`read_bytes` of proc(5)).
+package func bytesRead() throws -> Double {
+    try number("read_bytes", in: "/proc/self/io")
+}
+
 /// Bytes that this process had written to disks (`write_bytes` of proc(5)).
-func bytesWritten() throws -> Double {
+package func bytesWritten() throws -> Double {
     try number("write_bytes", in: "/proc/self/io")
 }
 
 /// A memory figure of this process, in bytes: `RssAnon`, `RssFile`.
-func memory(_ name: String) throws -> Double {
+package func memory(_ name: String) throws -> Double {
     try number(name, in: "/proc/self/status") * 1024
 }
 
 /// Drops a file from the page cache; nobody may have it mapped.
-func evict(_ path: String) throws {
+package func evict(_ path: String) throws {
     let descriptor = unsafe Glibc.open(path, O_RDONLY)
     guard descriptor >= 0 else { throw Failure("\(path) cannot be opened") }
     defer { close(descriptor) }
@@ -54,7 +75,7 @@ func evict(_ path: String) throws {
 }
 
 /// Bytes of a file that are in the page cache, as fincore(1) tells.
-func cachedBytes(_ path: String) throws -> Double {
+package func cachedBytes(_ path: String) throws -> Double {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/fincore")
     process.arguments = ["--bytes", "--noheadings", "--output", "RES", path]
@@ -79,7 +100,7 @@ private func number(_ name: String, in path: String) throws -> Double {
 }
 
 /// Bytes that the files of a directory occupy on disk.
-func bytesOnDisk(_ directory: String) throws -> Double {
+package func bytesOnDisk(_ directory: String) throws -> Double {
     var total = 0.0
     let manager = FileManager.default
     for name in try manager.subpathsOfDirectory(atPath: directory) {
@@ -94,7 +115,7 @@ func bytesOnDisk(_ directory: String) throws -> Double {
 /// nil where the kernel does not tell.
 ///
 /// `write_bytes` counts whole folios of the page cache, of which a commit may have touched one page.
-func deviceBytes(_ path: String) -> Double? {
+package func deviceBytes(_ path: String) -> Double? {
     var status = stat()
     guard unsafe lstat(path, &status) == 0 else { return nil }
     let (major, minor) = (status.st_dev >> 8 & 0xfff, status.st_dev & 0xff)
@@ -105,10 +126,11 @@ func deviceBytes(_ path: String) -> Double? {
 }
 
 /// The greatest anonymous memory while it runs, looked at every 10 ms.
-final class MemoryPeak: Sendable {
+package final class MemoryPeak: Sendable {
     private let state = Mutex<(peak: Double, isDone: Bool)>((0, false))
 
-    init() {
+    /// Starts looking.
+    package init() {
         let thread = Thread { [self] in
             while !state.withLock({ $0.isDone }) {
                 if let now = try? memory("RssAnon") {
@@ -120,7 +142,8 @@ final class MemoryPeak: Sendable {
         thread.start()
     }
 
-    func stop() -> Double {
+    /// The greatest value seen, in bytes.
+    package func stop() -> Double {
         state.withLock { state in
             state.isDone = true
             return state.peak
