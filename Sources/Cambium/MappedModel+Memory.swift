@@ -5,8 +5,9 @@ internal import Snapshots
 
 /// How a model uses memory.
 public struct ModelOptions: Sendable {
-    /// Bytes of memory that the process may have, mapped and own together, as the kernel counts them;
-    /// experts that were not used for long are given back to the system when it would be more. Nil for
+    /// Bytes of memory that the process may have, mapped and own together, as the kernel counts them.
+    ///
+    /// Experts that were not used for long are given back to the system when it would be more. Nil for
     /// no limit.
     public var memoryLimit: Int?
     /// Whether to ask for the experts that the snapshot's usage profile names, if there is one, before

@@ -188,9 +188,14 @@ extension MappedModel {
 
     /// Continues several prompts together, each with the bytes that it would get alone.
     ///
-    /// Parameters and errors as for one prompt; every prompt draws from the same seed.
+    /// Every prompt draws from the same seed.
     ///
     /// - Parameters:
+    ///   - prompts: Each of at least one byte.
+    ///   - count: New bytes to make of each.
+    ///   - sampling: How each byte is chosen.
+    ///   - stops: Texts that end a generation; the results do not hold them.
+    ///   - threads: Share the work; the results do not depend on them.
     ///   - each: Called with the prompt's index and a new byte; returning false ends that prompt.
     ///   - finished: Called with the index of a prompt that ended and its result, in no given order.
     /// - Returns: One result for each prompt, in order.
@@ -207,7 +212,8 @@ extension MappedModel {
                 : try Sampling(
                     temperature: sampling.temperature, topP: sampling.topP, seed: sampling.seed)
             return try model.generate(
-                prompts: prompts, count: count, sampling: chosen, stops: stops, threads: threads, each: each
+                prompts: prompts, count: count, sampling: chosen, stops: stops, threads: threads,
+                each: each
             ) { index, generation in finished(index, result(generation)) }
         }
         return made.map { result($0) }

@@ -18,7 +18,9 @@ package struct ProcessCounters: Sendable, Hashable {
         anonymousBytes = 1024 * Self.field("RssAnon:", of: "/proc/self/status")
         fileBytes = 1024 * Self.field("RssFile:", of: "/proc/self/status")
         var usage = rusage()
-        majorFaults = unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? usage.ru_majflt : 0
+        majorFaults =
+            unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0
+            ? usage.ru_majflt : 0
     }
 
     private static func field(_ name: String, of path: String) -> Int {
