@@ -178,7 +178,8 @@ extension MappedModel {
                 : try Sampling(
                     temperature: sampling.temperature, topP: sampling.topP, seed: sampling.seed)
             return try model.generate(
-                prompts: prompts, count: count, sampling: chosen, stops: stops, threads: threads, each: each
+                prompts: prompts, count: count, sampling: chosen, stops: stops, threads: threads,
+                each: each
             ) { index, generation in finished(index, result(generation)) }
         }
         return made.map { result($0) }

@@ -30,7 +30,8 @@ extension Store {
         var draft = try carrying { () throws(SnapshotError) in
             try CommitDraft(snapshots, tree: before)
         }
-        for layer in layers ?? [] where UInt32(exactly: layer).flatMap({ before.layers[$0] }) == nil {
+        for layer in layers ?? [] where UInt32(exactly: layer).flatMap({ before.layers[$0] }) == nil
+        {
             throw StoreError(.notFound, "the model has no expert layer \(layer)")
         }
         var renamed: [String: String] = [:]

@@ -112,7 +112,7 @@ struct ColdCase: ParsableCommand {
         let table = try weights.experts(layer: 0)
         var addresses: [UnsafeRawPointer] = unsafe []
         try unsafe table.find(touched.span, &addresses)
-        for unsafe address in unsafe addresses {
+        for unsafeaddress in unsafe addresses {
             let start = UInt(bitPattern: address)
             for page in start / 4096...(start + UInt(table.expertBytes) - 1) / 4096 {
                 pages.insert(page)
