@@ -112,8 +112,7 @@ struct ColdCase: ParsableCommand {
         let table = try weights.experts(layer: 0)
         var addresses: [UnsafeRawPointer] = unsafe []
         try unsafe table.find(touched.span, &addresses)
-        for unsafeaddress in unsafe addresses {
-            let start = UInt(bitPattern: address)
+        for start in unsafe addresses.map({ UInt(bitPattern: $0) }) {
             for page in start / 4096...(start + UInt(table.expertBytes) - 1) / 4096 {
                 pages.insert(page)
             }
