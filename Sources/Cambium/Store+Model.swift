@@ -159,12 +159,18 @@ extension MappedModel {
 
     /// Continues several prompts together, each with the bytes that it would get alone.
     ///
-    /// Parameters and errors as for one prompt; every prompt draws from the same seed.
+    /// Every prompt draws from the same seed.
     ///
     /// - Parameters:
+    ///   - prompts: Each at least one byte.
+    ///   - count: New bytes to make for each.
+    ///   - sampling: How each byte is chosen.
+    ///   - stops: Texts that end a generation; the results do not hold them.
+    ///   - threads: Share the work; the results do not depend on them.
     ///   - each: Called with the prompt's index and a new byte; returning false ends that prompt.
     ///   - finished: Called with the index of a prompt that ended and its result, in no given order.
     /// - Returns: One result for each prompt, in order.
+    /// - Throws: `bad-input` for an empty prompt or stop text.
     @discardableResult
     public func generate(
         prompts: [[UInt8]], count: Int, sampling: SamplingOptions = SamplingOptions(),
