@@ -31,6 +31,7 @@ extension MappedModel {
     /// each begins anew. The same text gives the same bits on any CPU.
     ///
     /// - Parameters:
+    ///   - text: At least one byte.
     ///   - layers: Only these; nil for all.
     ///   - each: Called with every route; returning false stops.
     /// - Throws: `usage` for an empty text, `not-found` for a layer without experts.

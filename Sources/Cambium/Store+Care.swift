@@ -121,6 +121,7 @@ extension Store {
         let report = try carrying { () throws(SnapshotError) in
             try snapshots.collect(prune: prune, now: now, grace: grace)
         }
+        if prune { try removeStaleProfiles() }
         return CollectResult(
             pruned: report.pruned, liveObjects: report.liveObjects, liveBytes: report.liveBytes,
             deadObjects: report.deadObjects, deadBytes: report.deadBytes,

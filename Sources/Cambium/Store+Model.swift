@@ -92,7 +92,10 @@ public struct MappedModel: Sendable {
     /// Keeps the lease: the trunk is read in place.
     private let snapshot: MappedSnapshot
 
-    fileprivate init(_ snapshot: MappedSnapshot) throws(StoreError) {
+    private let residency: Residency
+    private let start: ProcessCounters
+
+    fileprivate init(_ snapshot: MappedSnapshot, _ options: ModelOptions) throws(StoreError) {
         guard snapshot.tree.architecture == "peer-lm" else {
             throw StoreError(
                 .unsupported,
@@ -107,8 +110,34 @@ public struct MappedModel: Sendable {
         }
         id = snapshot.id.hex
         self.snapshot = snapshot
+        start = ProcessCounters()
+        residency = Residency(limit: options.memoryLimit)
+        let weights = SnapshotWeights(snapshot, residency: residency)
         model = try running { () throws(ModelError) in
-            try PeerModel(config: PeerConfig(json: bytes), source: SnapshotWeights(snapshot))
+            let model = try PeerModel(config: PeerConfig(json: bytes), source: weights)
+            if let limit = options.memoryLimit { try weights.release(within: limit) }
+            return model
+        }
+    }
+
+    /// What the runs of this model did so far.
+    public var statistics: RunStatistics { RunStatistics(residency.counts, since: start) }
+
+    /// Bytes of one expert.
+    var expertBytes: Int { model.expertBytes }
+
+    func makeProfile(
+        _ text: [UInt8], _ progress: ProgressReporter
+    ) throws(StoreError) -> ExpertProfile {
+        try running { () throws(ModelError) in
+            try model.profile(text) { progress(Progress("windows", $0, $1)) }
+        }
+    }
+
+    /// Asks for the experts of a profile, up to half of a limit.
+    func warm(_ profile: ExpertProfile, limit: Int?) throws(StoreError) {
+        try running { () throws(ModelError) in
+            try model.warm(profile, byteLimit: limit.map { $0 / 2 })
         }
     }
 
@@ -162,15 +191,14 @@ extension MappedModel {
     /// Every prompt draws from the same seed.
     ///
     /// - Parameters:
-    ///   - prompts: Each at least one byte.
-    ///   - count: New bytes to make for each.
+    ///   - prompts: Each of at least one byte.
+    ///   - count: New bytes to make of each.
     ///   - sampling: How each byte is chosen.
     ///   - stops: Texts that end a generation; the results do not hold them.
     ///   - threads: Share the work; the results do not depend on them.
     ///   - each: Called with the prompt's index and a new byte; returning false ends that prompt.
     ///   - finished: Called with the index of a prompt that ended and its result, in no given order.
     /// - Returns: One result for each prompt, in order.
-    /// - Throws: `bad-input` for an empty prompt or stop text.
     @discardableResult
     public func generate(
         prompts: [[UInt8]], count: Int, sampling: SamplingOptions = SamplingOptions(),
@@ -208,9 +236,19 @@ extension MappedModel {
 extension Store {
     /// Maps a revision's model for running; what it needs is kept while the result lives.
     ///
-    /// - Throws: `unsupported` for an architecture that this version does not run.
-    public func model(_ revision: String) throws(StoreError) -> MappedModel {
-        try MappedModel(map(revision))
+    /// - Parameters:
+    ///   - revision: A branch, a tag or a commit.
+    ///   - options: Memory, and how it starts.
+    /// - Throws: `unsupported` for an architecture that this version does not run; `bad-input` when the
+    ///   model does not fit the memory limit without any expert.
+    public func model(
+        _ revision: String, _ options: ModelOptions = ModelOptions()
+    ) throws(StoreError) -> MappedModel {
+        let model = try MappedModel(map(revision), options)
+        if options.warms, let profile = storedProfile(model.id) {
+            try model.warm(profile, limit: options.memoryLimit)
+        }
+        return model
     }
 }
 

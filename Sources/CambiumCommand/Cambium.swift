@@ -43,7 +43,7 @@ struct CambiumRoot: ParsableCommand {
                 name: "Model",
                 subcommands: [
                     EvalCommand.self, GenerateCommand.self, RouteCommand.self,
-                    QuantizeRouterCommand.self,
+                    ProfileCommand.self, QuantizeRouterCommand.self,
                 ]),
             CommandGroup(
                 name: "Care",

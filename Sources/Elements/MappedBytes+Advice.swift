@@ -11,13 +11,20 @@ extension MappedBytes {
         for range in pages(parts) { advise(range, MADV_WILLNEED) }
     }
 
-    /// Takes pages out of this process's memory; they stay in the page cache, and come back when they
-    /// are read.
+    /// Takes the pages that lie wholly within a range of addresses out of this process's memory; they
+    /// stay in the page cache, and come back when they are read.
     ///
-    /// Only for memory that is mapped from a file and shared, which this cannot change. The
-    /// corresponding function is `madvise` with `MADV_DONTNEED`.
-    package static func release(_ parts: [MappedBytes]) {
-        for range in pages(parts) { advise(range, MADV_DONTNEED) }
+    /// Only for memory that is mapped from a file and shared, which this cannot change: pages of the
+    /// process's own would be lost. The corresponding function is `madvise` with `MADV_DONTNEED`.
+    ///
+    /// - Returns: The bytes of the pages.
+    @discardableResult
+    package static func release(_ range: Range<UInt>) -> Int {
+        let first = (range.lowerBound + pageSize - 1) / pageSize * pageSize
+        let end = range.upperBound / pageSize * pageSize
+        guard first < end else { return 0 }
+        advise(first..<end, MADV_DONTNEED)
+        return Int(end - first)
     }
 
     /// The pages that hold some bytes, neighbours joined.

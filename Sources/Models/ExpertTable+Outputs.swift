@@ -17,28 +17,43 @@ extension ExpertTable {
         of picks: borrowing Picks, _ x: Span<Float>, tokens: Int,
         into out: inout MutableSpan<Float>, team: ThreadTeam
     ) throws(ModelError) {
-        let perToken = picks.heads * picks.topK
-        var rows: [UnsafeRawPointer] = unsafe []
-        try unsafe find(picks.experts.span, &rows)
-        let width = shape.dimensions[1]
-        let type = shape.type
         for index in out.indices { out[index] = 0 }
-        let (weights, addresses) = unsafe (picks.weights, Addresses(rows))
+        // With a limit of memory a few tokens at a time, so that what they need fits.
+        let block = isLimited ? Residency.stride : tokens
+        var rows: [UnsafeRawPointer] = unsafe []
+        for first in stride(from: 0, to: tokens, by: max(block, 1)) {
+            let some = first..<min(first + block, tokens)
+            let perToken = picks.heads * picks.topK
+            let range = some.lowerBound * perToken..<some.upperBound * perToken
+            try unsafe find(picks.experts.span.extracting(range), &rows)
+            unsafe add(
+                Addresses(rows), picks.weights, perToken: perToken, some, x, into: &out, team)
+        }
+    }
+
+    /// Adds the outputs of the experts of some tokens.
+    private func add(
+        _ addresses: Addresses, _ weights: [Float], perToken: Int, _ tokens: Range<Int>,
+        _ x: Span<Float>, into out: inout MutableSpan<Float>, _ team: ThreadTeam
+    ) {
+        let (width, type, count) = (shape.dimensions[1], shape.type, tokens.count)
         unsafe x.withUnsafeBufferPointer { x in
             unsafe out.withUnsafeMutableBufferPointer { out in
                 guard let one = x.baseAddress, let two = out.baseAddress else { return }
                 nonisolated(unsafe) let x = unsafe one
                 nonisolated(unsafe) let out = unsafe two
-                let parts = tokens == 1 ? 1 : min(tokens, 2 * team.count)
+                let parts = count == 1 ? 1 : min(count, 2 * team.count)
                 team.forEach(parts) { part in
-                    for token in tokens * part / parts..<tokens * (part + 1) / parts {
+                    for token in count * part / parts..<count * (part + 1) / parts {
+                        let row = (tokens.lowerBound + token) * width
+                        let input = unsafe Span(_unsafeStart: x + row, count: width)
+                        var target = unsafe MutableSpan(_unsafeStart: out + row, count: width)
                         let range = token * perToken..<(token + 1) * perToken
-                        let input = unsafe Span(_unsafeStart: x + token * width, count: width)
-                        var target = unsafe MutableSpan(
-                            _unsafeStart: out + token * width, count: width)
+                        let gates = (tokens.lowerBound + token) * perToken
                         unsafe Kernels.addNeurons(
                             addresses.rows.span.extracting(range), type: type,
-                            gates: weights.span.extracting(range), x: input, into: &target)
+                            gates: weights.span.extracting(gates..<gates + perToken), x: input,
+                            into: &target)
                     }
                 }
             }

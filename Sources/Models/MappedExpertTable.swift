@@ -10,11 +10,14 @@ package final class MappedExpertTable: ExpertTable {
     private let size: Int
     /// Where each expert's data lie, filled as experts are first used.
     private let slots: SlotTable
+    private let residency: Residency
+    /// Experts that a profile asked for and nobody picked yet.
+    private let ahead = Mutex<Set<UInt32>>([])
 
     /// Takes neurons: two rows alike, of I8 with the scales of both as F32.
     ///
     /// - Throws: `.badTensor` for experts that do not form one table.
-    init(_ experts: MappedExperts) throws(ModelError) {
+    init(_ experts: MappedExperts, _ residency: Residency) throws(ModelError) {
         let parts = experts.cohort.parts
         let rows = parts.first?.type == .i8 ? parts.dropLast() : parts[...]
         guard let first = rows.first, rows.allSatisfy({ $0 == first }),
@@ -23,6 +26,7 @@ package final class MappedExpertTable: ExpertTable {
             throw ModelError(.badTensor, "experts of \(parts) do not form one table")
         }
         self.experts = experts
+        self.residency = residency
         shape = TensorShape(first.type, [rows.count] + first.dimensions)
         size = parts.reduce(0) { $0 + ($1.byteCount ?? 0) }
         slots = SlotTable(count: experts.count)
@@ -31,11 +35,14 @@ package final class MappedExpertTable: ExpertTable {
     package var count: Int { experts.count }
     package var expertBytes: Int { size }
 
+    package var isLimited: Bool { residency.limit != nil }
+
     package func find(
         _ ordinals: Span<UInt32>, _ addresses: inout [UnsafeRawPointer]
     ) throws(ModelError) {
         unsafe addresses.removeAll(keepingCapacity: true)
         var found: [MappedBytes] = []
+        var first = 0
         for start in stride(from: 0, to: ordinals.count, by: Self.lookAhead) {
             let block = ordinals.extracting(start..<min(start + Self.lookAhead, ordinals.count))
             // The slots of a block are loaded before any is used, so that their cache misses
@@ -46,30 +53,58 @@ package final class MappedExpertTable: ExpertTable {
                 if let address = unsafe slots.address(ordinal) {
                     unsafe addresses.append(address)
                 } else {
-                    let bytes = try bytes(ordinal)
-                    unsafe addresses.append(slots.set(ordinal, bytes))
+                    let (bytes, isMapped) = try bytes(ordinal)
+                    unsafe addresses.append(slots.set(ordinal, bytes, isMapped: isMapped))
                     found.append(bytes)
+                    first += 1
                 }
             }
         }
         // All at once, so that the disk reads them side by side; the kernel's own reading ahead is
         // off for the whole map (MDB_NORDAHEAD).
         if !found.isEmpty { MappedBytes.willNeed(found) }
+        let used = ahead.withLock { ahead in
+            ahead.isEmpty ? 0 : (0..<ordinals.count).count { ahead.remove(ordinals[$0]) != nil }
+        }
+        residency.note(
+            picks: ordinals.count, firstPicks: first + used, prefetchedUsed: used)
+        if isLimited {
+            var mapped: [UInt] = []
+            for index in ordinals.indices where slots.isMapped(Int(ordinals[index])) {
+                unsafe mapped.append(UInt(bitPattern: addresses[index]))
+            }
+            residency.use(mapped.span, size: size)
+        }
     }
 
-    private func bytes(_ ordinal: Int) throws(ModelError) -> MappedBytes {
-        let payload: MappedBytes
+    package func prefetch(_ ordinals: [UInt32]) throws(ModelError) {
+        var found: [MappedBytes] = []
+        for ordinal in ordinals where unsafe slots.address(Int(ordinal)) == nil {
+            let (bytes, isMapped) = try bytes(Int(ordinal))
+            _ = unsafe slots.set(Int(ordinal), bytes, isMapped: isMapped)
+            found.append(bytes)
+            ahead.withLock { _ = $0.insert(ordinal) }
+        }
+        MappedBytes.willNeed(found)
+        residency.note(prefetched: found.count)
+    }
+
+    private func bytes(
+        _ ordinal: Int
+    ) throws(ModelError) -> (bytes: MappedBytes, isMapped: Bool) {
+        let object: (payload: MappedBytes, isMapped: Bool)
         do throws(SnapshotError) {
-            payload = try experts.expert(ordinal).payload
+            let stored = try experts.expert(ordinal)
+            object = (stored.payload, stored.isMapped)
         } catch {
             throw ModelError(.source, "expert \(ordinal) cannot be read", cause: error)
         }
-        guard payload.count == size else {
+        guard object.payload.count == size else {
             throw ModelError(
                 .badTensor,
-                "expert \(ordinal) has \(payload.count) bytes; its table says \(size)")
+                "expert \(ordinal) has \(object.payload.count) bytes; its table says \(size)")
         }
-        return payload
+        return (object.payload, object.isMapped)
     }
 
     private static let lookAhead = 64
@@ -117,7 +152,11 @@ package final class MappedExpertTable: ExpertTable {
     }
 
     /// Notes where an expert lies, and tells its address.
-    @unsafe func set(_ index: Int, _ bytes: MappedBytes) -> UnsafeRawPointer {
+    ///
+    /// - Parameter isMapped: Whether it lies in the map, which stays; else the bytes are kept.
+    @unsafe func set(
+        _ index: Int, _ bytes: MappedBytes, isMapped: Bool
+    ) -> UnsafeRawPointer {
         precondition(index >= 0 && index < count, "slot \(index) of \(count)")
         let pointer = unsafe bytes.withUnsafeBytes { buffer in
             unsafe buffer.baseAddress ?? UnsafeRawPointer(bitPattern: 64).unsafelyUnwrapped
@@ -130,14 +169,19 @@ package final class MappedExpertTable: ExpertTable {
                 ordering: .acquiringAndReleasing)
         }
         let start = base.load(ordering: .acquiring)
-        if rest == 0, unit > start, unit - start < UInt(Self.elsewhere) {
+        if isMapped, rest == 0, unit > start, unit - start < UInt(Self.elsewhere) {
             unsafe slots[index].store(UInt32(unit - start), ordering: .releasing)
         } else {
-            // What was decompressed lies in memory of its own, which must be kept.
             others.withLock { $0[index] = bytes }
             unsafe slots[index].store(Self.elsewhere, ordering: .releasing)
         }
         return unsafe pointer
+    }
+
+    /// Whether an expert that was set lies in the map, and not in memory of its own.
+    func isMapped(_ index: Int) -> Bool {
+        precondition(index >= 0 && index < count, "slot \(index) of \(count)")
+        return unsafe slots[index].load(ordering: .relaxed) != Self.elsewhere
     }
 
     /// The address that was set, or nil.

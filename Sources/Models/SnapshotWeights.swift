@@ -6,9 +6,12 @@ package import Snapshots
 package struct SnapshotWeights: WeightSource {
     private let snapshot: MappedSnapshot
     private let tensors: [String: StoredTensor]
+    private let residency: Residency
 
-    package init(_ snapshot: MappedSnapshot) {
+    /// - Parameter residency: Counts what the experts are used for, and may limit their memory.
+    package init(_ snapshot: MappedSnapshot, residency: Residency = Residency()) {
         self.snapshot = snapshot
+        self.residency = residency
         var tensors = snapshot.tree.trunk.tensors
         for layer in snapshot.tree.layers.values {
             for cohort in layer.cohorts.values { tensors.merge(cohort.router) { $1 } }
@@ -39,6 +42,32 @@ package struct SnapshotWeights: WeightSource {
                 .badConfig,
                 "layer \(layer) has \(cohorts.count) cohorts; this version runs one per layer")
         }
-        return try MappedExpertTable(experts)
+        return try MappedExpertTable(experts, residency)
+    }
+
+    /// Gives the pages of trunk and router tensors back, which a model has copied.
+    ///
+    /// - Parameter limit: Bytes of memory that the process may have.
+    /// - Throws: `.badInput` when it has more without any expert.
+    package func release(within limit: Int) throws(ModelError) {
+        do throws(SnapshotError) {
+            for entry in tensors.values {
+                let object = try snapshot.object(entry.id)
+                guard object.isMapped else { continue }
+                unsafe object.payload.withUnsafeBytes { bytes in
+                    let start = UInt(bitPattern: bytes.baseAddress)
+                    MappedBytes.release(start..<start + UInt(bytes.count))
+                }
+            }
+        } catch {
+            throw ModelError(.source, "the trunk cannot be read", cause: error)
+        }
+        let resident = Residency.residentBytes()
+        guard resident < limit else {
+            throw ModelError(
+                .badInput,
+                "the process takes \(resident) bytes without any expert; the memory limit of \(limit) "
+                    + "bytes must leave room for them above that")
+        }
     }
 }

@@ -46,9 +46,22 @@ package protocol ExpertTable: AnyObject, Sendable {
     @unsafe func find(
         _ ordinals: Span<UInt32>, _ addresses: inout [UnsafeRawPointer]
     ) throws(ModelError)
+
+    /// Asks for experts that will be picked, in the background.
+    ///
+    /// - Parameter ordinals: Ascending, each below `count`.
+    /// - Throws: `.source` if an expert cannot be read.
+    func prefetch(_ ordinals: [UInt32]) throws(ModelError)
+
+    /// Whether picks are to be looked up a few tokens at a time, so that a limit of memory holds.
+    var isLimited: Bool { get }
 }
 
 extension ExpertTable {
+    package func prefetch(_ ordinals: [UInt32]) throws(ModelError) {}
+
+    package var isLimited: Bool { false }
+
     /// Bytes of one expert.
     package var expertBytes: Int { (shape.byteCount ?? 0) + (shape.type == .i8 ? 8 : 0) }
 

@@ -12,6 +12,8 @@ package struct StoredObject: Sendable {
     package let location: Location
     /// Whether the data were decompressed: then they lie in memory of their own, not in the map.
     let isDecoded: Bool
+    /// Whether the data are part of the map.
+    package var isMapped: Bool { !isDecoded }
 
     /// The same object, its bytes kept by another owner of the map.
     ///

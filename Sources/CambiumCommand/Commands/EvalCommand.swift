@@ -29,6 +29,7 @@ struct EvalCommand: StoreCommand {
     @Flag(help: "Report experts and bytes touched, and peak memory.")
     var stats = false
 
+    @OptionGroup var memory: MemoryOptions
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
@@ -42,26 +43,31 @@ struct EvalCommand: StoreCommand {
         var texts: [(path: String, bytes: [UInt8])] = []
         for path in text { texts.append((path, try Terminal.read(path))) }
         let names = TextName.unique(text)
-        var memory = MemoryMeter()
+        var meter = MemoryMeter()
+        var statistics: [RunStatistics] = []
         var rows: [EvalReport.Row] = []
         try console.withProgress { progress in
             for revision in revisions.isEmpty ? ["HEAD"] : revisions {
-                let model = try store.model(revision)
+                let model = try store.model(revision, memory.model)
                 for (index, (path, bytes)) in texts.enumerated() {
                     progress.label = "\(revision) on \(names[index])"
                     let result = try model.evaluate(
                         bytes, limit: limit.count, threads: threads ?? Terminal.processors
                     ) { step in
                         progress.report(step)
-                        if stats { memory.sample() }
+                        if stats { meter.sample() }
                     }
                     rows.append(
                         EvalReport.Row(
                             revision: revision, text: path, name: names[index], result: result))
                 }
+                statistics.append(model.statistics)
             }
         }
-        if stats { memory.sample() }
-        console.show(EvalReport(rows: rows, memory: stats ? memory.peak : nil))
+        if stats { meter.sample() }
+        console.show(
+            EvalReport(
+                rows: rows, memory: stats ? meter.peak : nil,
+                statistics: stats ? statistics : nil))
     }
 }

@@ -51,6 +51,7 @@ struct GenerateCommand: StoreCommand {
     @Flag(help: "Report experts and bytes touched, and peak memory, on standard error.")
     var stats = false
 
+    @OptionGroup var memory: MemoryOptions
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
@@ -74,7 +75,7 @@ struct GenerateCommand: StoreCommand {
     }
 
     func run(_ console: Console) throws {
-        let model = try openForReading().model(revision)
+        let model = try openForReading().model(revision, memory.model)
         let inputs = try readPrompts()
         for (index, input) in inputs.enumerated() where input.count > model.contextLength {
             console.note(
@@ -83,7 +84,7 @@ struct GenerateCommand: StoreCommand {
                     + " the model reads the last \(Quantity.count(model.contextLength)): its context "
                     + "has no room for more")
         }
-        var memory = MemoryMeter()
+        var meter = MemoryMeter()
         var written = 0
         var output = GenerateOutput(console, prompts: inputs)
         let results = try model.generate(
@@ -92,16 +93,16 @@ struct GenerateCommand: StoreCommand {
             stops: stop.map { Array($0.utf8) }, threads: threads ?? Terminal.processors
         ) { index, byte in
             output.add(byte, to: index)
-            if stats, written.isMultiple(of: 16) { memory.sample() }
+            if stats, written.isMultiple(of: 16) { meter.sample() }
             written += 1
             return true
         } finished: { index, _ in
             output.end(index)
         }
-        if stats { memory.sample() }
+        if stats { meter.sample() }
         let reports = results.enumerated().map { index, result in
             GenerateReport(
-                result: result, memory: stats ? memory.peak : nil,
+                result: result, memory: stats ? meter.peak : nil,
                 prompt: results.count == 1 ? nil : index + 1)
         }
         if console.isJSON {
@@ -109,7 +110,8 @@ struct GenerateCommand: StoreCommand {
         } else if stats {
             // Output and errors may go to one place; the figures start on a line of their own.
             if !Terminal.isTerminal(.output) { console.note("") }
-            reports.flatMap { $0.lines(console.errorStyle) }.forEach { console.note($0) }
+            let runs = model.statistics.lines.map(console.errorStyle.faint)
+            (reports.flatMap { $0.lines(console.errorStyle) } + runs).forEach(console.note)
         }
     }
 

@@ -26,6 +26,7 @@ struct RouteCommand: StoreCommand {
     @Option(help: ArgumentHelp("Only this layer; may be repeated.", valueName: "number"))
     var layer: [Int] = []
 
+    @OptionGroup var memory: MemoryOptions
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
@@ -35,7 +36,7 @@ struct RouteCommand: StoreCommand {
     }
 
     func run(_ console: Console) throws {
-        let model = try openForReading().model(revision)
+        let model = try openForReading().model(revision, memory.model)
         let bytes = try text.map { try Terminal.read($0) } ?? Array((prompt ?? "").utf8)
         let layers = layer.isEmpty ? nil : layer
         // As they come: a long text has more routes than memory.

@@ -24,6 +24,8 @@ struct EvalReport: Report {
     let rows: [Row]
     /// Nil when no statistics were asked for.
     let memory: MemoryUse?
+    /// Of each revision; nil when none were asked for.
+    let statistics: [RunStatistics]?
 
     func lines(_ style: Style) -> [String] {
         let lines = table(heading: ["bits per byte"])
@@ -56,7 +58,11 @@ struct EvalReport: Report {
                 "\(Quantity.bytes(usage.bytesTouched)) of \(Quantity.bytes(usage.bytesStored))",
             ])
         }
-        return table.lines() + (memory.map { ["peak memory: \($0.text)"] } ?? [])
+        let revisions = rows.map(\.revision).uniqued
+        let runs = zip(revisions, statistics ?? []).flatMap { revision, statistics in
+            statistics.lines.map { "\(revision): \($0)" }
+        }
+        return table.lines() + runs + (memory.map { ["peak memory: \($0.text)"] } ?? [])
     }
 }
 

@@ -1,0 +1,127 @@
+internal import KeyValue
+internal import Models
+internal import Objects
+internal import Snapshots
+
+/// How a model uses memory.
+public struct ModelOptions: Sendable {
+    /// Bytes of memory that the process may have, mapped and own together, as the kernel counts them.
+    ///
+    /// Experts that were not used for long are given back to the system when it would be more. Nil for
+    /// no limit.
+    public var memoryLimit: Int?
+    /// Whether to ask for the experts that the snapshot's usage profile names, if there is one, before
+    /// the first token.
+    public var warms: Bool
+
+    /// No limit, warmed by the profile.
+    public init(memoryLimit: Int? = nil, warms: Bool = true) {
+        self.memoryLimit = memoryLimit
+        self.warms = warms
+    }
+}
+
+/// What a model's runs did so far.
+public struct RunStatistics: Sendable, Encodable {
+    /// Experts that tokens picked, each as often as it was picked.
+    public let picks: Int
+    /// Picks of experts that no token had picked before; the others found theirs at a known address.
+    public let firstPicks: Int
+    /// The share of the picks that were not first ones; 0 before the first.
+    public let hitRate: Double
+    /// Experts that were asked for ahead, because the usage profile names them.
+    public let prefetched: Int
+    /// Of these, the ones that were picked.
+    public let prefetchedUsed: Int
+    /// Their share; 0 when none was asked for.
+    public let prefetchAccuracy: Double
+    /// Bytes of pages that were given back so that the memory limit holds; an upper bound.
+    public let bytesReleased: Int
+    /// Bytes that the kernel read from the disk for this process since the model was mapped.
+    public let bytesRead: Int
+    /// Page faults that waited for the disk since then.
+    public let majorFaults: Int
+    /// The process's own memory now, in bytes.
+    public let rssAnon: Int
+    /// Mapped files in its memory now, in bytes.
+    public let rssFile: Int
+
+    init(_ counts: Residency.Counts, since start: ProcessCounters) {
+        let now = ProcessCounters()
+        picks = counts.picks
+        firstPicks = counts.firstPicks
+        hitRate = picks == 0 ? 0 : 1 - Double(firstPicks) / Double(picks)
+        prefetched = counts.prefetched
+        prefetchedUsed = counts.prefetchedUsed
+        prefetchAccuracy = prefetched == 0 ? 0 : Double(prefetchedUsed) / Double(prefetched)
+        bytesReleased = counts.bytesReleased
+        bytesRead = now.bytesRead - start.bytesRead
+        majorFaults = now.majorFaults - start.majorFaults
+        rssAnon = now.anonymousBytes
+        rssFile = now.fileBytes
+    }
+}
+
+/// What a profile holds.
+public struct ProfileResult: Sendable, Encodable {
+    /// The commit's id.
+    public let id: String
+    /// The file.
+    public let path: String
+    /// Distinct experts that were picked, over all layers.
+    public let experts: Int
+    /// Their bytes.
+    public let bytes: Int
+}
+
+extension Store {
+    /// Counts which experts a revision's model picks on a text, and keeps the counts beside the store's
+    /// data, to warm later starts.
+    ///
+    /// - Returns: Where the profile is; an earlier one of this commit is replaced.
+    /// - Throws: `bad-input` for an empty text, `read-only`.
+    public func profile(
+        _ revision: String, on text: [UInt8], progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> ProfileResult {
+        let model = try model(revision, ModelOptions(warms: false))
+        let profile = try model.makeProfile(text, progress)
+        let path = profilePath(model.id)
+        do throws(KeyValueError) {
+            try makeDirectory(profileDirectory)
+            let unfinished = path + ".new"
+            try writeFile(unfinished, profile.encoded)
+            try replaceFile(path, with: unfinished, in: profileDirectory)
+        } catch {
+            throw StoreError(error)
+        }
+        return ProfileResult(
+            id: model.id, path: path, experts: profile.expertCount,
+            bytes: profile.expertCount * model.expertBytes)
+    }
+
+    private var profileDirectory: String { path + "/profiles" }
+
+    private func profilePath(_ commit: String) -> String { "\(profileDirectory)/\(commit)" }
+
+    /// The usage profile of a commit, or nil when there is none, or none that can be read: it only
+    /// makes a start faster.
+    func storedProfile(_ commit: String) -> ExpertProfile? {
+        let path = profilePath(commit)
+        guard fileExists(path) else { return nil }
+        return try? ExpertProfile(decoding: readFile(path, limit: 1 << 30))
+    }
+
+    /// Removes the profiles of commits that are gone.
+    func removeStaleProfiles() throws(StoreError) {
+        guard fileExists(profileDirectory) else { return }
+        do throws(KeyValueError) {
+            for name in try directoryContents(profileDirectory) {
+                let isKnown =
+                    ObjectID(hex: name).map { (try? snapshots.commit($0)) != nil } ?? false
+                if !isKnown { try removeFile("\(profileDirectory)/\(name)") }
+            }
+        } catch {
+            throw StoreError(error)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+internal import ArgumentParser
+internal import Cambium
+
+/// How much memory a model may take, and how it starts.
+struct MemoryOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Give back what was not used for long when the process would take more: 300M, 2G. Results do not depend on it.",
+            valueName: "size"))
+    var memoryLimit: SizeOption?
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Ask for the experts that `cambium profile` noted before the first token.")
+    var warm = true
+
+    var model: ModelOptions { ModelOptions(memoryLimit: memoryLimit?.bytes, warms: warm) }
+}
+
+/// A number of bytes, with K, M, G or T for powers of 1024.
+struct SizeOption: ExpressibleByArgument {
+    let bytes: Int
+
+    init?(argument: String) {
+        let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40]
+        var digits = argument.uppercased()
+        if digits.hasSuffix("IB") {
+            digits.removeLast(2)
+        } else if digits.hasSuffix("B") {
+            digits.removeLast()
+        }
+        var unit = 1
+        if let last = digits.last, let known = units[last] {
+            unit = known
+            digits.removeLast()
+        }
+        guard let number = Double(digits), number > 0, number.isFinite,
+            number * Double(unit) < 0x1p62
+        else { return nil }
+        bytes = Int(number * Double(unit))
+    }
+}

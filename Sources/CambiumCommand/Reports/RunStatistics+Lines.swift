@@ -1,0 +1,20 @@
+internal import Cambium
+
+extension RunStatistics {
+    /// The figures for a person.
+    var lines: [String] {
+        let ahead =
+            prefetched == 0
+            ? ""
+            : "; \(Quantity.count(prefetched)) asked for ahead, "
+                + "\(Quantity.share(prefetchedUsed, of: prefetched)) of them used"
+        let released =
+            bytesReleased == 0 ? "" : "; \(Quantity.bytes(bytesReleased)) of pages given back"
+        return [
+            "\(Quantity.count(picks)) picks, \(Quantity.share(picks - firstPicks, of: picks)) of "
+                + "experts in use before" + ahead,
+            "\(Quantity.bytes(bytesRead)) read from disk, "
+                + Quantity.count(majorFaults, "page fault") + " that waited for it" + released,
+        ]
+    }
+}

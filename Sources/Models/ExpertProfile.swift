@@ -1,0 +1,146 @@
+internal import Routing
+
+/// How often the experts of a model were picked on some text, to warm the next start: those that were
+/// picked most are read first.
+///
+/// A file of its own, not part of the model: docs/format.md, "Usage profiles".
+package struct ExpertProfile: Sendable, Equatable {
+    /// One expert and its picks.
+    package struct Entry: Sendable, Equatable {
+        package let ordinal: UInt32
+        package let picks: UInt32
+
+        package init(ordinal: UInt32, picks: UInt32) {
+            self.ordinal = ordinal
+            self.picks = picks
+        }
+    }
+
+    private static let magic: UInt32 = 0x4652_5043  // "CPRF"
+    private static let version: UInt32 = 1
+
+    /// By layer number: experts that were picked, most picks first, equal ones by ordinal.
+    package let layers: [Int: [Entry]]
+
+    /// - Parameter picks: By layer number and expert.
+    package init(_ picks: [Int: [UInt32: Int]]) {
+        layers = picks.mapValues { experts in
+            experts.map { Entry(ordinal: $0, picks: UInt32(clamping: $1)) }.sorted {
+                ($0.picks, $1.ordinal) > ($1.picks, $0.ordinal)
+            }
+        }
+    }
+
+    /// Experts of all layers.
+    package var expertCount: Int { layers.values.reduce(0) { $0 + $1.count } }
+
+    /// The bytes of the file.
+    package var encoded: [UInt8] {
+        var bytes: [UInt8] = []
+        func append(_ number: UInt32) {
+            for shift in 0..<4 { bytes.append(UInt8(truncatingIfNeeded: number >> (8 * shift))) }
+        }
+        append(Self.magic)
+        append(Self.version)
+        append(UInt32(layers.count))
+        for (layer, entries) in layers.sorted(by: { $0.key < $1.key }) {
+            append(UInt32(layer))
+            append(UInt32(entries.count))
+            for entry in entries {
+                append(entry.ordinal)
+                append(entry.picks)
+            }
+        }
+        return bytes
+    }
+
+    /// Reads a file.
+    ///
+    /// - Throws: `.badInput` when it is not a profile, or cut short.
+    package init(decoding bytes: [UInt8]) throws(ModelError) {
+        var numbers: [UInt32] = []
+        for start in stride(from: 0, to: bytes.count / 4 * 4, by: 4) {
+            numbers.append(
+                (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) })
+        }
+        guard bytes.count % 4 == 0, numbers.count >= 3, numbers[0] == Self.magic else {
+            throw ModelError(.badInput, "the file is not a usage profile")
+        }
+        guard numbers[1] == Self.version else {
+            throw ModelError(
+                .badInput, "the usage profile has version \(numbers[1]); make it again")
+        }
+        var layers: [Int: [Entry]] = [:]
+        var position = 3
+        for _ in 0..<numbers[2] {
+            guard numbers.count - position >= 2,
+                (numbers.count - position - 2) / 2 >= Int(numbers[position + 1])
+            else { throw ModelError(.badInput, "the usage profile is cut short; make it again") }
+            let layer = Int(numbers[position])
+            let count = Int(numbers[position + 1])
+            position += 2
+            layers[layer] = (0..<count).map {
+                Entry(
+                    ordinal: numbers[position + 2 * $0], picks: numbers[position + 2 * $0 + 1])
+            }
+            position += 2 * count
+        }
+        guard position == numbers.count else {
+            throw ModelError(.badInput, "the usage profile has more bytes than it tells")
+        }
+        self.layers = layers
+    }
+}
+
+extension PeerModel {
+    /// Counts what a text picks.
+    ///
+    /// - Parameter progress: Called with the windows done and all windows.
+    /// - Throws: `.badInput` for an empty text; what reading an expert throws.
+    package func profile(
+        _ text: [UInt8], progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+    ) throws(ModelError) -> ExpertProfile {
+        guard !text.isEmpty else { throw ModelError(.badInput, "the text is empty") }
+        let session = Session(self)
+        session.recordsRoutes = true
+        var picks: [Int: [UInt32: Int]] = [:]
+        let size = config.contextLength
+        let windows = (text.count + size - 1) / size
+        for window in 0..<windows {
+            session.reset()
+            let end = min(text.count, (window + 1) * size)
+            _ = try session.append(Array(text[window * size..<end]))
+            for route in session.routes {
+                for expert in route.heads.flatMap(\.experts) {
+                    picks[route.layer, default: [:]][expert, default: 0] += 1
+                }
+            }
+            progress(window + 1, windows)
+        }
+        return ExpertProfile(picks)
+    }
+
+    /// Asks for the experts that a profile says are picked most, in the background.
+    ///
+    /// - Parameter byteLimit: Of the experts' bytes, over all layers; nil for all that were picked.
+    /// - Throws: What reading an expert throws.
+    package func warm(
+        _ profile: ExpertProfile, byteLimit: Int? = nil
+    ) throws(ModelError) {
+        var wanted: [(layer: Int, entry: ExpertProfile.Entry)] = []
+        for (layer, entries) in profile.layers { wanted += entries.map { (layer, $0) } }
+        wanted.sort {
+            ($0.entry.picks, $1.layer, $1.entry.ordinal)
+                > ($1.entry.picks, $0.layer, $0.entry.ordinal)
+        }
+        if let byteLimit { wanted = Array(wanted.prefix(byteLimit / max(1, expertBytes))) }
+        for (index, layer) in layers.enumerated() {
+            guard let peer = layer.peer else { continue }
+            // A profile may be of another model: what it does not have is left out.
+            let ordinals = wanted.filter { $0.layer == index }.map(\.entry.ordinal).filter {
+                $0 < UInt32(clamping: peer.experts.count)
+            }
+            try peer.experts.prefetch(ordinals.sorted())
+        }
+    }
+}
