@@ -107,6 +107,8 @@ def rows_cold(found, case, judged):
             against = ("used", used) if metric == "read_bytes" else None
             goal = at_most(cases.COLD_TARGET) if against and judged else None
             answer.append(row("cambium", title, what, values, unit, against, goal))
+            pages = found.median("cambium", "cold", "page_bytes", tokens=tokens)
+            if against: answer.append(row("cambium", title, what, values, unit, ("pages used", pages)))
     return answer
 
 

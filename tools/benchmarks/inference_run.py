@@ -22,13 +22,13 @@ def record(by, case, metric, values, unit, **place):
 
 
 class Rounds:
-    """Values by (program, metric), taken in turns; the first round warms up and is left out."""
+    """Values by (program, metric), taken in turns; round 0 warms up and is left out."""
 
     def __init__(self): self.found = {}
 
-    def take(self, rounds, actions):
+    def take(self, rounds, actions, warm=True):
         """`actions`: {(by, metric, unit): function of the round that gives a number}."""
-        for number in range(rounds + 1):
+        for number in range(0 if warm else 1, rounds + 1):
             for key, action in actions.items():
                 value = action(number)
                 if number: self.found.setdefault(key, []).append(value)
@@ -197,6 +197,8 @@ class Language:
         cores, bits, actions = os.cpu_count() or 1, {}, {}
 
         def action(by, one, *words):
+            one.ask("eval", min(case["bytes"], 20_000), cores, *words)
+
             def run(_):
                 answer = one.ask("eval", case["bytes"], cores, *words)
                 bits[by] = answer["bits"]
@@ -208,7 +210,7 @@ class Language:
             for batch in case["peer_batches"]:
                 actions["torch", f"fused, {batch} windows", "us"] = action("torch", self.other, batch)
         found = Rounds()
-        found.take(case["rounds"], actions)
+        found.take(case["rounds"], actions, warm=False)
         if self.other and abs(bits["cambium"] - bits["torch"]) > 1e-3:
             raise Failure(f"bits per byte: {bits['cambium']} and PyTorch's {bits['torch']}")
         return found.records("eval") + [record(by, "eval", "bits", [value], "ratio")

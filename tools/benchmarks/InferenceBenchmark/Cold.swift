@@ -73,9 +73,9 @@ struct ColdCase: ParsableCommand {
             }
         }
         let before = try bytesRead()
-        let (opening, model) = try seconds { () -> PeerModel in
+        let (opening, (model, weights)) = try seconds {
             let (config, weights) = try LayerStore.weights(store)
-            return try PeerModel(config: config, source: weights)
+            return (try PeerModel(config: config, source: weights), weights)
         }
         let opened = try bytesRead()
         let session = Session(model)
@@ -95,10 +95,28 @@ struct ColdCase: ParsableCommand {
         }
         let read = try bytesRead() - before
         let used = Double(session.usage.bytesTouched) + trunkBytes
+        let pages = trunkBytes + Double(try pages(session.usage, weights) * 4096)
         try say([
-            "open_seconds": opening, "run_seconds": running, "open_bytes": opened - before,
+            "page_bytes": pages, "open_seconds": opening, "run_seconds": running,
+            "open_bytes": opened - before,
             "read_bytes": read, "used_bytes": used, "experts": Double(session.usage.touched),
             "anonymous_bytes": try memory("RssAnon"), "file_bytes": try memory("RssFile"),
         ])
+    }
+
+    /// How many pages of 4 KiB the experts lie on that were picked: the least that can be read.
+    private func pages(_ usage: ExpertUsage, _ weights: SnapshotWeights) throws -> Int {
+        let layer = usage.layers[0]
+        let touched = (0..<layer.expertCount).filter { layer.isTouched($0) }.map { UInt32($0) }
+        var pages: Set<UInt> = []
+        let table = try weights.experts(layer: 0)
+        var addresses: [UnsafeRawPointer] = unsafe []
+        try unsafe table.find(touched.span, &addresses)
+        for start in unsafe addresses.map({ UInt(bitPattern: $0) }) {
+            for page in start / 4096...(start + UInt(table.expertBytes) - 1) / 4096 {
+                pages.insert(page)
+            }
+        }
+        return pages.count
     }
 }

@@ -12,6 +12,8 @@ import torch
 
 class Model:
     def __init__(self, args):
+        # The reference may lie where nothing is to be written.
+        sys.dont_write_bytecode = True
         sys.path.insert(0, args.reference)
         from model import load
         self.model = load(args.checkpoint)
