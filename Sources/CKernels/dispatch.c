@@ -87,6 +87,18 @@ void cambium_neurons(const float *x, const void *const *experts, const float *ga
     active->neurons(x, experts, gates, count, width, type, out);
 }
 
+void cambium_neuron_values(const float *x, const void *const *experts, const float *gates,
+                           size_t count, size_t width, enum cambium_expert_type type,
+                           float *values) {
+    active->neuron_values(x, experts, gates, count, width, type, values);
+}
+
+void cambium_neuron_sums(const float *values, const void *const *experts, size_t count,
+                         size_t width, enum cambium_expert_type type, size_t first, size_t end,
+                         float *out) {
+    active->neuron_sums(values, experts, count, width, type, first, end, out);
+}
+
 void cambium_attention(const float *queries, const float *keys, const float *values, size_t tokens,
                        size_t first, size_t heads, size_t first_head, size_t end_head,
                        size_t head_size, size_t capacity, float *scores, float *out) {

@@ -48,50 +48,98 @@ INLINE float row_scale(const char *expert, size_t width, size_t row) {
     return scale;
 }
 
-INLINE void neuron_group(const float *x, const char *const *experts, const float *gates,
-                         size_t count, size_t width, float *out, enum row_type type) {
-    const char *second[NEURON_GROUP];
-    float values[NEURON_GROUP];
-    size_t row = width * row_element(type);
-    for (size_t e = 0; e < count; e++) second[e] = experts[e] + row;
+// values[e] = gates[e] * gelu(u_e . x), times the scales of both rows of I8, for at most 16 experts.
+INLINE void group_values(const float *x, const char *const *experts, const float *gates,
+                         size_t count, size_t width, float *values, enum row_type type) {
+    float group[NEURON_GROUP];
     size_t e = 0;
-    for (; e + 4 <= count; e += 4) row_group_dots(x, experts + e, width, values + e, type, 4);
-    for (; e < count; e++) row_group_dots(x, experts + e, width, values + e, type, 1);
+    for (; e + 4 <= count; e += 4) row_group_dots(x, experts + e, width, group + e, type, 4);
+    for (; e < count; e++) row_group_dots(x, experts + e, width, group + e, type, 1);
     if (type == ROW_I8) {
-        for (e = 0; e < count; e++) values[e] = values[e] * row_scale(experts[e], width, 0);
+        for (e = 0; e < count; e++) group[e] = group[e] * row_scale(experts[e], width, 0);
     }
-    for (e = count; e < NEURON_GROUP; e++) values[e] = 0;
-    for (e = 0; e < NEURON_GROUP; e++) values[e] = gelu_of(values[e]);
+    for (e = count; e < NEURON_GROUP; e++) group[e] = 0;
+    for (e = 0; e < NEURON_GROUP; e++) group[e] = gelu_of(group[e]);
     for (e = 0; e < count; e++) {
-        values[e] = gates[e] * values[e];
+        values[e] = gates[e] * group[e];
         if (type == ROW_I8) values[e] = values[e] * row_scale(experts[e], width, 1);
     }
-    for (e = 0; e + 4 <= count; e += 4) {
-        row_group_axpy(values + e, second + e, width, out, type, 4);
-    }
-    for (; e < count; e++) row_group_axpy(values + e, second + e, width, out, type, 1);
 }
+
+// out[first..<end] += sum over e of values[e] * v_e, in the order of e.
+INLINE void add_rows(const float *values, const char *const *experts, size_t count, size_t width,
+                     size_t first, size_t end, float *out, enum row_type type) {
+    const char *rows[NEURON_GROUP];
+    size_t offset = (width + first) * row_element(type), e = 0;
+    for (e = 0; e < count; e++) rows[e] = experts[e] + offset;
+    for (e = 0; e + 4 <= count; e += 4) {
+        row_group_axpy(values + e, rows + e, end - first, out + first, type, 4);
+    }
+    for (; e < count; e++) {
+        row_group_axpy(values + e, rows + e, end - first, out + first, type, 1);
+    }
+}
+
+// Calls `body` with groups of experts, the bytes of the next group on their way.
+#define FOR_GROUPS(fetched, offset, body)                                                    \
+    for (size_t e = 0; e < count && e < NEURON_GROUP; e++) {                                 \
+        fetch_ahead(experts[e] + (offset), fetched);                                         \
+    }                                                                                        \
+    for (size_t at = 0; at < count; at += NEURON_GROUP) {                                    \
+        size_t left = count - at < NEURON_GROUP ? count - at : NEURON_GROUP;                 \
+        for (size_t e = at + NEURON_GROUP; e < count && e < at + 2 * NEURON_GROUP; e++) {    \
+            fetch_ahead(experts[e] + (offset), fetched);                                     \
+        }                                                                                    \
+        body;                                                                                \
+    }
 
 INLINE void neurons_of(const float *x, const char *const *experts, const float *gates,
                        size_t count, size_t width, float *out, enum row_type type) {
     size_t size = 2 * width * row_element(type) + (type == ROW_I8 ? 8 : 0);
-    for (size_t e = 0; e < count && e < NEURON_GROUP; e++) fetch_ahead(experts[e], size);
-    for (size_t first = 0; first < count; first += NEURON_GROUP) {
-        size_t left = count - first < NEURON_GROUP ? count - first : NEURON_GROUP;
-        size_t next = first + NEURON_GROUP;
-        for (size_t e = next; e < count && e < next + NEURON_GROUP; e++) {
-            fetch_ahead(experts[e], size);
-        }
-        neuron_group(x, experts + first, gates + first, left, width, out, type);
-    }
+    FOR_GROUPS(size, 0, {
+        float values[NEURON_GROUP];
+        group_values(x, experts + at, gates + at, left, width, values, type);
+        add_rows(values, experts + at, left, width, 0, width, out, type);
+    })
 }
+
+INLINE void neuron_values_of(const float *x, const char *const *experts, const float *gates,
+                             size_t count, size_t width, float *values, enum row_type type) {
+    FOR_GROUPS(width * row_element(type), 0,
+               group_values(x, experts + at, gates + at, left, width, values + at, type))
+}
+
+INLINE void neuron_sums_of(const float *values, const char *const *experts, size_t count,
+                           size_t width, size_t first, size_t end, float *out,
+                           enum row_type type) {
+    FOR_GROUPS((end - first) * row_element(type), (width + first) * row_element(type),
+               add_rows(values + at, experts + at, left, width, first, end, out, type))
+}
+
+// Calls the function with the constant that the type stands for.
+#define BY_TYPE(function, ...)                                              \
+    switch (type) {                                                         \
+    case CAMBIUM_EXPERT_F32: function(__VA_ARGS__, ROW_F32); break;         \
+    case CAMBIUM_EXPERT_BF16: function(__VA_ARGS__, ROW_BF16); break;       \
+    case CAMBIUM_EXPERT_I8: function(__VA_ARGS__, ROW_I8); break;           \
+    }
 
 static void neurons(const float *x, const void *const *experts, const float *gates, size_t count,
                     size_t width, enum cambium_expert_type type, float *out) {
     const char *const *rows = (const char *const *)experts;
-    switch (type) {
-    case CAMBIUM_EXPERT_F32: neurons_of(x, rows, gates, count, width, out, ROW_F32); break;
-    case CAMBIUM_EXPERT_BF16: neurons_of(x, rows, gates, count, width, out, ROW_BF16); break;
-    case CAMBIUM_EXPERT_I8: neurons_of(x, rows, gates, count, width, out, ROW_I8); break;
-    }
+    BY_TYPE(neurons_of, x, rows, gates, count, width, out)
+}
+
+static void neuron_values(const float *x, const void *const *experts, const float *gates,
+                          size_t count, size_t width, enum cambium_expert_type type,
+                          float *values) {
+    const char *const *rows = (const char *const *)experts;
+    BY_TYPE(neuron_values_of, x, rows, gates, count, width, values)
+}
+
+static void neuron_sums(const float *values, const void *const *experts, size_t count,
+                        size_t width, enum cambium_expert_type type, size_t first, size_t end,
+                        float *out) {
+    const char *const *rows = (const char *const *)experts;
+    BY_TYPE(neuron_sums_of, values, rows, count, width, first, end, out)
 }

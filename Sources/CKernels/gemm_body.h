@@ -38,8 +38,14 @@ INLINE void product_rows(const float *packed, size_t columns, size_t valid, cons
     t += n
     if (panels == 1) {
         while (t + 6 <= tokens) { TILE(6); }
+        switch (tokens - t) {
+        case 5: TILE(5); break;
+        case 4: TILE(4); break;
+        case 3: TILE(3); break;
+        case 2: TILE(2); break;
+        }
     }
-    if (panels <= 2) {
+    if (panels == 2) {
         while (t + 3 <= tokens) { TILE(3); }
     }
     while (t < tokens) { TILE(1); }

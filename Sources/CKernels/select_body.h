@@ -83,15 +83,17 @@ INLINE float lower_bound_of(const float *scores, size_t count, size_t limit, int
     }
     for (; i < count; i++) missing[0] |= -(scores[i] != scores[i]);
     if (lane_bits(missing)) return __builtin_nanf("");
-    float list[64], bound = maxima[0][0];
-    memcpy(list, maxima, groups * sizeof *list);
-    // The least of the maxima that fewer than `limit` others exceed.
+    float list[64], all_maxima[64];
+    memcpy(all_maxima, maxima, groups * sizeof *all_maxima);
+    size_t length = 0;
     for (size_t g = 0; g < groups; g++) {
-        uint32_t above = 0;
-        for (size_t h = 0; h < groups; h++) above += list[h] > list[g];
-        bound = above < limit && (g == 0 || list[g] < bound || !(bound == bound)) ? list[g] : bound;
+        float score = all_maxima[g];
+        if (length == limit && score <= list[length - 1]) continue;
+        size_t at = length < limit ? length++ : length - 1;
+        for (; at > 0 && list[at - 1] < score; at--) list[at] = list[at - 1];
+        list[at] = score;
     }
-    return bound;
+    return list[limit - 1];
 }
 
 INLINE void best_of(const float *scores, size_t count, size_t limit, struct best *list) {

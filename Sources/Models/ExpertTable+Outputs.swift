@@ -53,7 +53,7 @@ extension ExpertTable {
                         unsafe Kernels.addNeurons(
                             addresses.rows.span.extracting(range), type: type,
                             gates: weights.span.extracting(gates..<gates + perToken), x: input,
-                            into: &target)
+                            into: &target, team: count == 1 ? team : .single)
                     }
                 }
             }

@@ -12,9 +12,11 @@ extension Kernels {
     ///   - gates: One for each expert.
     ///   - x: [width].
     ///   - out: [width].
+    ///   - team: Shares the work on this one token: first the experts, then the elements of `out`, so
+    ///     that the order of additions stays.
     @unsafe package static func addNeurons(
         _ experts: Span<UnsafeRawPointer>, type: ElementType, gates: Span<Float>, x: Span<Float>,
-        into out: inout MutableSpan<Float>
+        into out: inout MutableSpan<Float>, team: ThreadTeam = .single
     ) {
         precondition(
             unsafe experts.count == gates.count && out.count == x.count,
@@ -35,12 +37,45 @@ extension Kernels {
                         else { return }
                         unsafe start.withMemoryRebound(
                             to: UnsafeRawPointer?.self, capacity: experts.count
-                        ) {
-                            unsafe cambium_neurons(
-                                x, $0, gates, experts.count, out.count, stored, target)
+                        ) { rows in
+                            if team.count > 1, experts.count >= 32, out.count >= 64 {
+                                unsafe shareNeurons(
+                                    rows, experts.count, stored, gates, x, out.count, target, team)
+                            } else {
+                                unsafe cambium_neurons(
+                                    x, rows, gates, experts.count, out.count, stored, target)
+                            }
                         }
                     }
                 }
+            }
+        }
+    }
+
+    @unsafe private static func shareNeurons(
+        _ experts: UnsafePointer<UnsafeRawPointer?>, _ count: Int, _ type: cambium_expert_type,
+        _ gates: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ width: Int,
+        _ out: UnsafeMutablePointer<Float>, _ team: ThreadTeam
+    ) {
+        unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { buffer in
+            guard let base = buffer.baseAddress else { return }
+            nonisolated(unsafe) let values = unsafe base
+            nonisolated(unsafe) let experts = unsafe experts
+            nonisolated(unsafe) let gates = unsafe gates
+            nonisolated(unsafe) let x = unsafe x
+            nonisolated(unsafe) let out = unsafe out
+            let parts = team.count
+            team.forEach(parts) { part in
+                let (start, end) = (count * part / parts, count * (part + 1) / parts)
+                unsafe cambium_neuron_values(
+                    x, experts + start, gates + start, end - start, width, type, values + start)
+            }
+            // Whole vectors, so that an element is computed in the same way by any thread.
+            let vectors = (width + 15) / 16
+            team.forEach(parts) { part in
+                let (start, end) = (vectors * part / parts, vectors * (part + 1) / parts)
+                unsafe cambium_neuron_sums(
+                    values, experts, count, width, type, 16 * start, min(16 * end, width), out)
             }
         }
     }

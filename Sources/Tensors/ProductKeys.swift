@@ -6,7 +6,7 @@ internal import CKernels
 /// picked.
 package struct ProductKeys: Sendable {
     /// Tokens whose scores one thread holds.
-    private static let block = 24
+    private static let block = 48
 
     /// [n, keySize / 2]: one for all heads, or one for each.
     private let first: [any Projection]

@@ -97,12 +97,22 @@ struct VariantTests {
                 }
                 let (x, gates) = (noise.floats(width), noise.floats(count))
                 var out = noise.floats(width)
+                var parts = out
                 unsafe pool.withUnsafeBytes { pool in
                     let rows = unsafe (0..<count).map {
                         unsafe pool.baseAddress.map { [start = $0 * size] in unsafe $0 + start }
                     }
                     unsafe table.neurons(x, rows, gates, count, width, type, &out)
+                    // The same in two steps, the second in two halves.
+                    var values = [Float](repeating: 0, count: count)
+                    unsafe table.neuron_values(x, rows, gates, count, width, type, &values)
+                    let half = width / 32 * 16
+                    unsafe table.neuron_sums(
+                        values, rows, count, width, type, 0, half, &parts)
+                    unsafe table.neuron_sums(
+                        values, rows, count, width, type, half, width, &parts)
                 }
+                #expect(parts.map(\.bitPattern) == out.map(\.bitPattern))
                 return out.map(\.bitPattern)
             }
         }

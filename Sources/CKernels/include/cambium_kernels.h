@@ -55,6 +55,16 @@ enum cambium_expert_type { CAMBIUM_EXPERT_F32, CAMBIUM_EXPERT_BF16, CAMBIUM_EXPE
 // experts[e] points at u_e [width], then v_e [width]; out is [width].
 void cambium_neurons(const float *x, const void *const *experts, const float *gates, size_t count,
                      size_t width, enum cambium_expert_type type, float *out);
+// The same in two steps, for threads that share one token. values[e] = gates[e] * gelu(u_e . x),
+// times the scales of both rows of I8; values is [count].
+void cambium_neuron_values(const float *x, const void *const *experts, const float *gates,
+                           size_t count, size_t width, enum cambium_expert_type type,
+                           float *values);
+// out[i] += sum over e of values[e] * v_e[i] for first <= i < end; out is [width]. first is a multiple
+// of 16.
+void cambium_neuron_sums(const float *values, const void *const *experts, size_t count,
+                         size_t width, enum cambium_expert_type type, size_t first, size_t end,
+                         float *out);
 // Rotates halves in place: x is [tokens, heads, head_size], cosines and sines [tokens,
 // head_size / 2].
 void cambium_rope(float *x, const float *cosines, const float *sines, size_t tokens, size_t heads,

@@ -18,6 +18,10 @@ struct cambium_variant {
     void (*log_softmax)(const float *, size_t, float *);
     void (*neurons)(const float *, const void *const *, const float *, size_t, size_t,
                     enum cambium_expert_type, float *);
+    void (*neuron_values)(const float *, const void *const *, const float *, size_t, size_t,
+                          enum cambium_expert_type, float *);
+    void (*neuron_sums)(const float *, const void *const *, size_t, size_t,
+                        enum cambium_expert_type, size_t, size_t, float *);
     void (*attention)(const float *, const float *, const float *, size_t, size_t, size_t, size_t,
                       size_t, size_t, size_t, float *, float *);
     void (*rope)(float *, const float *, const float *, size_t, size_t, size_t);
