@@ -40,29 +40,23 @@ package final class MappedExpertTable: ExpertTable {
     package func find(
         _ ordinals: Span<UInt32>, _ addresses: inout [UnsafeRawPointer]
     ) throws(ModelError) {
-        unsafe addresses.removeAll(keepingCapacity: true)
         var found: [MappedBytes] = []
+        let missing = unsafe slots.fill(&addresses, ordinals)
         var first = 0
-        for start in stride(from: 0, to: ordinals.count, by: Self.lookAhead) {
-            let block = ordinals.extracting(start..<min(start + Self.lookAhead, ordinals.count))
-            // The slots of a block are loaded before any is used, so that their cache misses
-            // overlap; used one by one, each would wait for the one before.
-            slots.touch(block)
-            for index in block.indices {
-                let ordinal = Int(block[index])
-                if let address = unsafe slots.address(ordinal) {
-                    unsafe addresses.append(address)
-                } else {
-                    let (bytes, isMapped) = try bytes(ordinal)
-                    unsafe addresses.append(slots.set(ordinal, bytes, isMapped: isMapped))
-                    found.append(bytes)
-                    first += 1
-                }
+        for index in missing {
+            let ordinal = Int(ordinals[index])
+            if let address = unsafe slots.address(ordinal) {
+                unsafe addresses[index] = address
+                continue
             }
+            let (bytes, isMapped) = try bytes(ordinal)
+            unsafe addresses[index] = slots.set(ordinal, bytes, isMapped: isMapped)
+            found.append(bytes)
+            first += 1
         }
         // All at once, so that the disk reads them side by side; the kernel's own reading ahead is
-        // off for the whole map (MDB_NORDAHEAD).
-        if !found.isEmpty { MappedBytes.willNeed(found) }
+        // off for the whole map (MDB_NORDAHEAD). One alone is read when it is used.
+        if found.count > 1 { MappedBytes.willNeed(found) }
         let used = ahead.withLock { ahead in
             ahead.isEmpty ? 0 : (0..<ordinals.count).count { ahead.remove(ordinals[$0]) != nil }
         }
@@ -106,8 +100,6 @@ package final class MappedExpertTable: ExpertTable {
         }
         return (object.payload, object.isMapped)
     }
-
-    private static let lookAhead = 64
 }
 
 /// Addresses of mapped experts, four bytes each: in units of 64 bytes from a base near the first one
@@ -126,7 +118,6 @@ package final class MappedExpertTable: ExpertTable {
     /// The unit that slot value 0 would stand for; 0 before the first address is known.
     private let base = Atomic<UInt>(0)
     private let others = Mutex<[Int: MappedBytes]>([:])
-    private let seen = Atomic<UInt32>(0)
 
     init(count: Int) {
         unsafe slots = .allocate(capacity: max(count, 1))
@@ -139,16 +130,37 @@ package final class MappedExpertTable: ExpertTable {
         unsafe slots.deallocate()
     }
 
-    /// Brings slots into the cache.
-    func touch(_ indexes: Span<UInt32>) {
-        var all: UInt32 = 0
-        for position in indexes.indices {
-            let index = Int(indexes[position])
-            precondition(index < count, "slot \(index) of \(count)")
-            all |= unsafe slots[index].load(ordering: .relaxed)
+    /// Sets the addresses of experts that are known to lie in the map.
+    ///
+    /// No step depends on the one before, so that cache misses overlap.
+    ///
+    /// - Parameter addresses: Replaced by one for each of `ordinals`.
+    /// - Returns: The positions of the others, ascending; their addresses are of no use.
+    @unsafe func fill(
+        _ addresses: inout [UnsafeRawPointer], _ ordinals: Span<UInt32>
+    ) -> [Int] {
+        let nowhere = unsafe UnsafeRawPointer(bitPattern: Self.unit).unsafelyUnwrapped
+        if unsafe addresses.count != ordinals.count {
+            unsafe addresses = Array(repeating: nowhere, count: ordinals.count)
         }
-        // Stored where others can see it, or the loads would be left out.
-        seen.store(all, ordering: .relaxed)
+        let start = base.load(ordering: .acquiring)
+        var others = 0
+        unsafe addresses.withUnsafeMutableBufferPointer { buffer in
+            for position in ordinals.indices {
+                let index = Int(ordinals[position])
+                precondition(index < count, "slot \(index) of \(count)")
+                let slot = unsafe slots[index].load(ordering: .acquiring)
+                // Without a base yet, another thread is just setting the first.
+                let isKnown = slot != 0 && slot != Self.elsewhere && start != 0
+                others += isKnown ? 0 : 1
+                // Never null: the base is above 0.
+                let address = isKnown ? (start + UInt(slot)) * UInt(Self.unit) : UInt(Self.unit)
+                unsafe buffer[position] =
+                    UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped
+            }
+        }
+        if others == 0 { return [] }
+        return ordinals.indices.filter { unsafe addresses[$0] == nowhere }
     }
 
     /// Notes where an expert lies, and tells its address.

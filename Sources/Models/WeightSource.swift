@@ -34,6 +34,9 @@ package protocol ExpertTable: AnyObject, Sendable {
     /// rows follow as F32.
     var shape: TensorShape { get }
 
+    /// Bytes of one expert.
+    var expertBytes: Int { get }
+
     /// Where some experts lie: `expertBytes` bytes each, mapped, not copied, at any alignment, valid
     /// as long as the table.
     ///
@@ -74,10 +77,16 @@ extension ExpertTable {
         _ body: (_ index: Int, _ expert: RawSpan) throws(ModelError) -> Void
     ) throws(ModelError) {
         var addresses: [UnsafeRawPointer] = unsafe []
-        try unsafe find(ordinals, &addresses)
-        for index in ordinals.indices {
-            let start = unsafe addresses[index]
-            try unsafe body(index, RawSpan(_unsafeStart: start, byteCount: expertBytes))
+        let size = expertBytes
+        // Blocks whose addresses stay in the cache.
+        let block = 1024
+        for first in stride(from: 0, to: ordinals.count, by: block) {
+            let range = first..<min(first + block, ordinals.count)
+            try unsafe find(ordinals.extracting(range), &addresses)
+            for index in range {
+                let start = unsafe addresses[index - first]
+                try unsafe body(index, RawSpan(_unsafeStart: start, byteCount: size))
+            }
         }
     }
 }
