@@ -27,6 +27,29 @@ extension MappedBytes {
         return Int(end - first)
     }
 
+    /// The mapping of this process that an address lies in (proc_pid_maps(5)), or nil.
+    package static func mapping(of address: UInt) -> Range<UInt>? {
+        guard let file = unsafe fopen("/proc/self/maps", "re") else { return nil }
+        defer { unsafe fclose(file) }
+        var line: UnsafeMutablePointer<CChar>?
+        var capacity = 0
+        defer { unsafe free(line) }
+        while unsafe getline(&line, &capacity, file) > 0 {
+            guard let text = unsafe line.map({ unsafe String(cString: $0) }) else { break }
+            let bounds = text.prefix { $0 != " " }.split(separator: "-")
+            guard bounds.count == 2, let start = UInt(bounds[0], radix: 16),
+                let end = UInt(bounds[1], radix: 16), start < end
+            else { continue }
+            if (start..<end).contains(address) { return start..<end }
+        }
+        return nil
+    }
+
+    /// Asks the kernel to map a range of addresses in small pages alone.
+    ///
+    /// The corresponding function is `madvise` with `MADV_NOHUGEPAGE`.
+    package static func avoidHugePages(_ range: Range<UInt>) { advise(range, MADV_NOHUGEPAGE) }
+
     /// The pages that hold some bytes, neighbours joined.
     private static func pages(_ parts: [MappedBytes]) -> [Range<UInt>] {
         var ranges: [Range<UInt>] = []

@@ -64,12 +64,22 @@ package func readFile(_ path: String, limit: Int = 1 << 16) throws(KeyValueError
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw systemError("open", path) }
     defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: limit)
-    let count = unsafe bytes.withUnsafeMutableBytes {
-        unsafe read(descriptor, $0.baseAddress, limit)
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else { throw systemError("read", path) }
+    var bytes = [UInt8](repeating: 0, count: min(limit, Int(status.st_size)))
+    var offset = 0
+    while offset < bytes.count {
+        let count = unsafe bytes.withUnsafeMutableBytes { buffer in
+            unsafe read(
+                descriptor, UnsafeMutableRawBufferPointer(rebasing: buffer[offset...]).baseAddress,
+                buffer.count - offset)
+        }
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else { throw systemError("read", path) }
+        if count == 0 { break }
+        offset += count
     }
-    guard count >= 0 else { throw systemError("read", path) }
-    return Array(bytes.prefix(count))
+    return Array(bytes.prefix(offset))
 }
 
 /// Removes an empty directory.

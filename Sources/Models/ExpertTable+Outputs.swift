@@ -19,11 +19,11 @@ extension ExpertTable {
     ) throws(ModelError) {
         for index in out.indices { out[index] = 0 }
         // With a limit of memory a few tokens at a time, so that what they need fits.
-        let block = isLimited ? Residency.stride : tokens
+        let perToken = picks.heads * picks.topK
+        let block = tokensAtOnce(picks: perToken) ?? tokens
         var rows: [UnsafeRawPointer] = unsafe []
         for first in stride(from: 0, to: tokens, by: max(block, 1)) {
             let some = first..<min(first + block, tokens)
-            let perToken = picks.heads * picks.topK
             let range = some.lowerBound * perToken..<some.upperBound * perToken
             try unsafe find(picks.experts.span.extracting(range), &rows)
             unsafe add(

@@ -35,7 +35,7 @@ package final class MappedExpertTable: ExpertTable {
     package var count: Int { experts.count }
     package var expertBytes: Int { size }
 
-    package var isLimited: Bool { residency.limit != nil }
+    package func tokensAtOnce(picks: Int) -> Int? { residency.tokensAtOnce(picks: picks) }
 
     package func find(
         _ ordinals: Span<UInt32>, _ addresses: inout [UnsafeRawPointer]
@@ -62,7 +62,7 @@ package final class MappedExpertTable: ExpertTable {
         }
         residency.note(
             picks: ordinals.count, firstPicks: first + used, prefetchedUsed: used)
-        if isLimited {
+        if residency.limit != nil {
             var mapped: [UInt] = []
             for index in ordinals.indices where slots.isMapped(Int(ordinals[index])) {
                 unsafe mapped.append(UInt(bitPattern: addresses[index]))

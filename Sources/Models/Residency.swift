@@ -22,23 +22,19 @@ package final class Residency: Sendable {
         package var bytesReleased = 0
     }
 
-    /// A stretch of mapped experts that is released as a whole.
-    private struct Region {
-        /// Between the first and the last byte that was used, all of it is the store's map.
-        var range: Range<UInt>
-        var lastUse: Int
-    }
-
     private struct State {
         var counts = Counts()
-        var regions: [UInt: Region] = [:]
+        /// When each window was used last, by its address / `windowBytes`.
+        var lastUse: [UInt: Int] = [:]
         var clock = 0
+        /// The mapping that the windows lie in.
+        var mapping: Range<UInt> = 0..<0
     }
 
-    private static let regionBytes: UInt = 1 << 20
+    /// What one page fault brings in: the kernel maps the neighbours that it has in its cache
+    /// (`fault_around_bytes`, 64 KiB unless set otherwise).
+    package static let windowBytes = 64 << 10
     private static let pageBytes = sysconf(Int32(_SC_PAGESIZE))
-    /// Tokens that pick between two looks at the memory, when there is a limit.
-    package static let stride = 16
 
     /// Bytes of resident memory, mapped and own; nil for none.
     package let limit: Int?
@@ -60,42 +56,55 @@ package final class Residency: Sendable {
 
     func note(prefetched: Int) { state.withLock { $0.counts.prefetched += prefetched } }
 
+    /// How many tokens may look up their experts at once, so that what they bring in is a small part of
+    /// the limit; nil without one.
+    ///
+    /// - Parameter picks: Of each token.
+    package func tokensAtOnce(picks: Int) -> Int? {
+        limit.map { max(1, min(16, $0 / 8 / (max(picks, 1) * Self.windowBytes))) }
+    }
+
     /// Notes what is about to be read, and makes room for it when there is a limit.
     ///
     /// - Parameters:
     ///   - addresses: In the store's map, never in memory of the process's own.
     ///   - size: Bytes at each.
     func use(_ addresses: Span<UInt>, size: Int) {
-        guard let limit else { return }
+        guard let limit, !addresses.isEmpty else { return }
         state.withLock { state in
+            if !state.mapping.contains(addresses[0]) {
+                guard let mapping = MappedBytes.mapping(of: addresses[0]) else { return }
+                state.mapping = mapping
+                // A huge page would bring in 2 MiB for each expert.
+                MappedBytes.avoidHugePages(mapping)
+            }
             state.clock += 1
+            var fresh = 0
             for index in addresses.indices {
-                let start = addresses[index]
-                let end = start + UInt(size)
-                let key = start / Self.regionBytes
-                if let known = state.regions[key] {
-                    let range =
-                        min(known.range.lowerBound, start)..<max(known.range.upperBound, end)
-                    state.regions[key] = Region(range: range, lastUse: state.clock)
-                } else {
-                    state.regions[key] = Region(range: start..<end, lastUse: state.clock)
+                let first = addresses[index] / UInt(Self.windowBytes)
+                let last = (addresses[index] + UInt(size) - 1) / UInt(Self.windowBytes)
+                for window in first...last {
+                    if state.lastUse.updateValue(state.clock, forKey: window) == nil { fresh += 1 }
                 }
             }
-            let room = addresses.count * (size + 2 * Self.pageBytes)
-            let excess = Self.residentBytes() + room - limit
+            let excess = Self.residentBytes() + fresh * Self.windowBytes - limit
             if excess > 0 { Self.release(excess + limit / 16, &state) }
         }
     }
 
-    /// Gives back the regions that were used longest ago, and at last all of them.
+    /// Gives back the windows that were used longest ago, and at last all of them.
     private static func release(_ wanted: Int, _ state: inout State) {
         var released = 0
-        for (key, region) in state.regions.sorted(by: {
-            ($0.value.lastUse, $0.key) < ($1.value.lastUse, $1.key)
-        }) {
+        for (window, _) in state.lastUse.sorted(by: { ($0.value, $0.key) < ($1.value, $1.key) }) {
             guard released < wanted else { break }
-            released += MappedBytes.release(region.range)
-            state.regions[key] = nil
+            let start = window * UInt(windowBytes)
+            released += MappedBytes.release(
+                (start..<start + UInt(windowBytes)).clamped(to: state.mapping))
+            state.lastUse[window] = nil
+        }
+        if released < wanted {
+            // Directories and arrays, which led to experts, take room too.
+            MappedBytes.release(state.mapping)
         }
         state.counts.bytesReleased += released
     }

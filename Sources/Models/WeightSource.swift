@@ -56,14 +56,15 @@ package protocol ExpertTable: AnyObject, Sendable {
     /// - Throws: `.source` if an expert cannot be read.
     func prefetch(_ ordinals: [UInt32]) throws(ModelError)
 
-    /// Whether picks are to be looked up a few tokens at a time, so that a limit of memory holds.
-    var isLimited: Bool { get }
+    /// How many tokens may look up their picks at once, so that a limit of memory holds; nil for any
+    /// number.
+    func tokensAtOnce(picks: Int) -> Int?
 }
 
 extension ExpertTable {
     package func prefetch(_ ordinals: [UInt32]) throws(ModelError) {}
 
-    package var isLimited: Bool { false }
+    package func tokensAtOnce(picks: Int) -> Int? { nil }
 
     /// Bytes of one expert.
     package var expertBytes: Int { (shape.byteCount ?? 0) + (shape.type == .i8 ? 8 : 0) }

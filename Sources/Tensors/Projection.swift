@@ -21,6 +21,18 @@ extension PackedMatrix: Projection {}
 extension QuantizedMatrix: Projection {}
 
 extension Projection {
+    /// Traps when spans do not hold what a product reads and writes.
+    func check(
+        _ x: Span<Float>, _ tokens: Int, _ stride: Int, _ out: borrowing MutableSpan<Float>,
+        _ outStride: Int
+    ) {
+        precondition(
+            stride >= columns && outStride >= rows
+                && x.count >= (tokens - 1) * stride + columns
+                && out.count >= (tokens - 1) * outStride + rows,
+            "\(x.count) -> \(out.count) elements by \(rows) x \(columns), \(tokens) tokens")
+    }
+
     /// out = x Wᵀ for adjacent rows.
     package func multiply(
         _ x: Span<Float>, tokens: Int, into out: inout MutableSpan<Float>,

@@ -69,11 +69,7 @@ internal import CKernels
         let stride = stride ?? columns
         let outStride = outStride ?? rows
         guard tokens > 0, rows > 0 else { return }
-        precondition(
-            stride >= columns && outStride >= rows
-                && x.count >= (tokens - 1) * stride + columns
-                && out.count >= (tokens - 1) * outStride + rows,
-            "\(x.count) -> \(out.count) elements by \(rows) x \(columns), \(tokens) tokens")
+        check(x, tokens, stride, out, outStride)
         var quantised = [Int16](repeating: 0, count: tokens * 2 * pairs)
         var rowScales: [Float] = []
         rowScales.reserveCapacity(tokens)

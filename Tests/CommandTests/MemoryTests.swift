@@ -5,15 +5,6 @@ import Testing
 
 @Suite("Memory of a model")
 struct MemoryTests {
-    private func base() throws -> Session {
-        let session = try Session()
-        try TinyCheckpoint().write(to: session.path("base"))
-        session.environment["CAMBIUM_STORE"] = session.path("S")
-        try session.expect("init", "S")
-        try session.expect("commit", "base", "-m", "base")
-        return session
-    }
-
     @Test("sizes are numbers with units")
     func sizes() {
         let sizes = ["1": 1, "1.5k": 1536, "300M": 300 << 20, "2GiB": 2 << 30, "7TB": 7 << 40]
@@ -27,7 +18,7 @@ struct MemoryTests {
 
     @Test("a limit changes no result, and one that is too small is told")
     func limit() throws {
-        let session = try base()
+        let session = try Session.base()
         func generate(_ more: String...) throws -> Run {
             try session.start(["generate", "--prompt", "abc", "-n", "40"] + more).end()
         }
@@ -41,7 +32,7 @@ struct MemoryTests {
 
     @Test("a profile is noted, warms the next run and goes with its commit")
     func profile() throws {
-        let session = try base()
+        let session = try Session.base()
         try Data("abcabcabc".utf8).write(to: URL(fileURLWithPath: session.path("text")))
         let run = try session.expect("profile", "main", "--text", "text", "--json")
         let path = try #require(try run.json["path"] as? String)
@@ -67,7 +58,7 @@ struct MemoryTests {
 
     @Test("statistics are part of what eval reports")
     func statistics() throws {
-        let session = try base()
+        let session = try Session.base()
         try Data(repeating: 0x41, count: 64).write(to: URL(fileURLWithPath: session.path("text")))
         let run = try session.expect("eval", "main", "--text", "text", "--stats", "--json")
         let statistics = try #require(try run.json["statistics"] as? [[String: Any]])

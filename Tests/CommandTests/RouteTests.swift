@@ -3,18 +3,9 @@ import Testing
 
 @Suite("Routes and quantised routers")
 struct RouteTests {
-    private func base() throws -> Session {
-        let session = try Session()
-        try TinyCheckpoint().write(to: session.path("base"))
-        session.environment["CAMBIUM_STORE"] = session.path("S")
-        try session.expect("init", "S")
-        try session.expect("commit", "base", "-m", "base")
-        return session
-    }
-
     @Test("every byte has a route in every layer, as lines and as JSON")
     func route() throws {
-        let session = try base()
+        let session = try Session.base()
         let text = try session.expect("route", "main", "--prompt", "ab\n")
         try #require(text.lines.count == 6)
         #expect(text.lines[0] == "0 'a' layer 0" && text.lines[4].hasPrefix("2 0x0a layer 0"))
@@ -36,7 +27,7 @@ struct RouteTests {
 
     @Test("a text longer than the context goes on, and is read from a file")
     func longText() throws {
-        let session = try base()
+        let session = try Session.base()
         try Data(repeating: 0x41, count: 40).write(
             to: URL(fileURLWithPath: session.path("text")))
         let run = try session.expect("route", "--text", "text", "--json")
@@ -46,7 +37,7 @@ struct RouteTests {
 
     @Test("what cannot be routed is told")
     func errors() throws {
-        let session = try base()
+        let session = try Session.base()
         #expect(try session.run("route", "--prompt", "").status == 64)
         #expect(try session.run("route").status == 64)
         #expect(try session.run("route", "--prompt", "a", "--text", "b").status == 64)
@@ -56,7 +47,7 @@ struct RouteTests {
 
     @Test("a quantised router is a commit that runs, exports and comes back the same")
     func quantise() throws {
-        let session = try base()
+        let session = try Session.base()
         let run = try session.expect("quantize-router", "--branch", "fast", "-m", "int8")
         #expect(run.text.hasPrefix("fast "))
         let scales = try session.expect("cat", "fast:model.layers.0.peer.sub_keys.scale")
@@ -75,7 +66,7 @@ struct RouteTests {
 
     @Test("a layer that does not exist is told")
     func refused() throws {
-        let session = try base()
+        let session = try Session.base()
         let run = try session.run("quantize-router", "--layer", "3", "-m", "int8")
         #expect(run.status == 2 && run.errors.contains("no expert layer 3"))
     }

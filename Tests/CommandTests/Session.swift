@@ -49,16 +49,22 @@ final class Session {
 
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
-    /// A store `S` with a base on main, and branches left and right that both changed expert 5, and
-    /// each another one; `CAMBIUM_STORE` names it.
-    static func history() throws -> Session {
+    /// A store `S` with a base on main; `CAMBIUM_STORE` names it.
+    static func base() throws -> Session {
         let session = try Session()
         try TinyCheckpoint().write(to: session.path("base"))
-        try TinyCheckpoint(edits: [3: 1, 5: 1]).write(to: session.path("left"))
-        try TinyCheckpoint(edits: [5: 2, 9: 2]).write(to: session.path("right"))
         session.environment["CAMBIUM_STORE"] = session.path("S")
         try session.expect("init", "S")
         try session.expect("commit", "base", "-m", "base")
+        return session
+    }
+
+    /// A store `S` with a base on main, and branches left and right that both changed expert 5, and
+    /// each another one; `CAMBIUM_STORE` names it.
+    static func history() throws -> Session {
+        let session = try base()
+        try TinyCheckpoint(edits: [3: 1, 5: 1]).write(to: session.path("left"))
+        try TinyCheckpoint(edits: [5: 2, 9: 2]).write(to: session.path("right"))
         for name in ["left", "right"] {
             try session.expect("branch", name, "main")
             try session.expect("switch", name)
