@@ -114,6 +114,7 @@ public struct MappedModel: Sendable {
         residency = Residency(limit: options.memoryLimit)
         let weights = SnapshotWeights(snapshot, residency: residency)
         model = try running { () throws(ModelError) in
+            if options.memoryLimit != nil { try weights.releaseMap() }
             let model = try PeerModel(config: PeerConfig(json: bytes), source: weights)
             if let limit = options.memoryLimit { try weights.release(within: limit) }
             return model

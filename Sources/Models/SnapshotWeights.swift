@@ -45,23 +45,34 @@ package struct SnapshotWeights: WeightSource {
         return try MappedExpertTable(experts, residency)
     }
 
-    /// Gives the pages of trunk and router tensors back, which a model has copied.
+    /// Gives back all pages of the store's map that the process has, and asks for small ones from now on:
+    /// opening a snapshot and copying its trunk leave many behind, the more so in huge pages.
     ///
-    /// - Parameter limit: Bytes of memory that the process may have.
-    /// - Throws: `.badInput` when it has more without any expert.
-    package func release(within limit: Int) throws(ModelError) {
+    /// - Throws: `.source` when no tensor can be read.
+    package func releaseMap() throws(ModelError) {
         do throws(SnapshotError) {
             for entry in tensors.values {
                 let object = try snapshot.object(entry.id)
                 guard object.isMapped else { continue }
-                unsafe object.payload.withUnsafeBytes { bytes in
-                    let start = UInt(bitPattern: bytes.baseAddress)
-                    MappedBytes.release(start..<start + UInt(bytes.count))
+                let address = unsafe object.payload.withUnsafeBytes {
+                    UInt(bitPattern: $0.baseAddress)
                 }
+                guard let mapping = MappedBytes.mapping(of: address) else { return }
+                MappedBytes.avoidHugePages(mapping)
+                MappedBytes.release(mapping)
+                return
             }
         } catch {
             throw ModelError(.source, "the trunk cannot be read", cause: error)
         }
+    }
+
+    /// Gives back what loading a model left in memory.
+    ///
+    /// - Parameter limit: Bytes of memory that the process may have.
+    /// - Throws: `.badInput` when it has more without any expert.
+    package func release(within limit: Int) throws(ModelError) {
+        try releaseMap()
         let resident = Residency.residentBytes()
         guard resident < limit else {
             throw ModelError(
