@@ -120,6 +120,7 @@ struct CompressTests {
             let store = try SnapshotStore.open(path)
             var generator = SeededGenerator.announced()
             let environment = store.environment
+            var unread = 0
             for _ in 0..<60 {
                 var old: [UInt8] = []
                 var key: [UInt8] = []
@@ -136,7 +137,14 @@ struct CompressTests {
                     new[Int.random(in: 48..<end, using: &generator)] ^= 1
                     try transaction.put(environment.table("packs"), key, new)
                 }
-                #expect(try !store.faults().isEmpty)
+                // A bit that zstd does not read, such as the padding of a stream, changes nothing.
+                if try store.faults().isEmpty {
+                    unread += 1
+                    for (id, model) in zip(ids, models) {
+                        let isSame = try store.model(at: id) == model
+                        #expect(isSame)
+                    }
+                }
                 let isServed = (try? store.model(at: ids[0])).map { $0 == models[0] } ?? true
                 #expect(isServed)
                 try environment.write("mend") { (transaction) throws(KeyValueError) in
@@ -144,6 +152,7 @@ struct CompressTests {
                 }
             }
             #expect(try store.faults().isEmpty)
+            #expect(unread < 6, "\(unread) of 60 flips went unnoticed")
         }
     }
 }
