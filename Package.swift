@@ -83,11 +83,15 @@ let package = Package(
                 "Elements", arguments,
             ],
             path: "tools/benchmarks/InferenceBenchmark", swiftSettings: strict),
+        .target(
+            name: "NumericSupport", path: "Tests/NumericSupport", swiftSettings: strict),
         .testTarget(
-            name: "TensorsTests", dependencies: ["Tensors", "CKernels", "Elements"],
+            name: "TensorsTests",
+            dependencies: ["Tensors", "CKernels", "Elements", "NumericSupport"],
             swiftSettings: strict),
         .testTarget(
-            name: "RoutingTests", dependencies: ["Routing", "Tensors", "CKernels", "Elements"],
+            name: "RoutingTests",
+            dependencies: ["Routing", "Tensors", "CKernels", "Elements", "NumericSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Elements"],

@@ -35,7 +35,7 @@ for target in package["targets"]:
                              r"import (?:struct |class |enum |func |var )?(\w+)", code)
             if match and match.group(1) not in allowed:
                 faults.append(f"{path}:{number}: {name} may not import {match.group(1)}")
-            if kind == "test" or name == "TestSupport":
+            if kind == "test" or name in {"TestSupport", "NumericSupport"}:
                 continue
             if re.search(r"\bunsafe\b", code) and name not in UNSAFE \
                     and os.path.basename(path) not in UNSAFE_FILES:
@@ -43,6 +43,7 @@ for target in package["targets"]:
             if re.match(r"\s*(?:@\w+\s+)*(?:public|open) (?:final |static |mutating )*"
                         r"(?:class|struct|enum|protocol|actor|func|var|let|init|typealias|extension|subscript)\b", code) and name not in PUBLIC:
                 faults.append(f"{path}:{number}: 'public' below the façade")
+            # The words are spelt out here to be searched for; nothing uses them.
             if re.search(r"unsafeFlags|fatalError\(|try!|\bas!\s", code):
                 faults.append(f"{path}:{number}: {code.strip()}: not allowed")
 print("\n".join(faults), file=sys.stderr, end="\n" if faults else "")

@@ -1,3 +1,4 @@
+import NumericSupport
 import Routing
 import Tensors
 import Testing

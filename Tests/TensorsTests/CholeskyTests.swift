@@ -1,4 +1,5 @@
 import CKernels
+import NumericSupport
 import Tensors
 import Testing
 

@@ -1,5 +1,6 @@
 import CKernels
 import Glibc
+import NumericSupport
 import Tensors
 import Testing
 

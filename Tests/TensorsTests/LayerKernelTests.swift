@@ -1,5 +1,6 @@
 import Elements
 import Glibc
+import NumericSupport
 import Tensors
 import Testing
 

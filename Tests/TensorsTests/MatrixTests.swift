@@ -1,4 +1,5 @@
 import Elements
+import NumericSupport
 import Tensors
 import Testing
 

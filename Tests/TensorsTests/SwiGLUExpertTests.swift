@@ -1,4 +1,5 @@
 import Glibc
+import NumericSupport
 import Tensors
 import Testing
 

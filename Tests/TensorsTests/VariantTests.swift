@@ -1,4 +1,5 @@
 import CKernels
+import NumericSupport
 import Testing
 
 /// What this CPU can run must give the bits of the scalar reference.
