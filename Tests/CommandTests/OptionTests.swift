@@ -77,12 +77,4 @@ struct OptionTests {
         #expect(MergeReport.split("trunk a.weight") == ("trunk", "a.weight"))
         #expect(MergeReport.split("layout") == ("layout", ""))
     }
-
-    @Test("memory is read from the process's status")
-    func memory() {
-        let use = MemoryUse(status: "VmRSS:\t 9 kB\nRssAnon:\t    12 kB\nRssFile:\t 34 kB\n")
-        #expect(use?.anonymous == 12 * 1024)
-        #expect(use?.file == 34 * 1024)
-        #expect(MemoryUse(status: "VmRSS: 9 kB") == nil)
-    }
 }

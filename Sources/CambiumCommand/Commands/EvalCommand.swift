@@ -55,16 +55,16 @@ struct EvalCommand: StoreCommand {
                         bytes, limit: limit.count, threads: threads ?? Terminal.processors
                     ) { step in
                         progress.report(step)
-                        if stats { meter.sample() }
+                        if stats { meter.sample(model.statistics) }
                     }
                     rows.append(
                         EvalReport.Row(
                             revision: revision, text: path, name: names[index], result: result))
                 }
                 statistics.append(model.statistics)
+                if stats { meter.sample(model.statistics) }
             }
         }
-        if stats { meter.sample() }
         console.show(
             EvalReport(
                 rows: rows, memory: stats ? meter.peak : nil,

@@ -93,13 +93,13 @@ struct GenerateCommand: StoreCommand {
             stops: stop.map { Array($0.utf8) }, threads: threads ?? Terminal.processors
         ) { index, byte in
             output.add(byte, to: index)
-            if stats, written.isMultiple(of: 16) { meter.sample() }
+            if stats, written.isMultiple(of: 16) { meter.sample(model.statistics) }
             written += 1
             return true
         } finished: { index, _ in
             output.end(index)
         }
-        if stats { meter.sample() }
+        if stats { meter.sample(model.statistics) }
         let reports = results.enumerated().map { index, result in
             GenerateReport(
                 result: result, memory: stats ? meter.peak : nil,
