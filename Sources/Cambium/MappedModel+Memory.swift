@@ -7,8 +7,8 @@ internal import Snapshots
 public struct ModelOptions: Sendable {
     /// Bytes of memory that the process may have, mapped and own together, as the kernel counts them.
     ///
-    /// Experts that were not used for long are given back to the system when it would be more. Nil for
-    /// no limit.
+    /// With a limit experts are copied out of the file when they are picked, and those that were not used
+    /// for long are dropped when the process would have more. Nil for no limit.
     public var memoryLimit: Int?
     /// Whether to ask for the experts that the snapshot's usage profile names, if there is one, before
     /// the first token.
@@ -35,7 +35,7 @@ public struct RunStatistics: Sendable, Encodable {
     public let prefetchedUsed: Int
     /// Their share; 0 when none was asked for.
     public let prefetchAccuracy: Double
-    /// Bytes of pages that were given back so that the memory limit holds; an upper bound.
+    /// Bytes of experts that were dropped so that the memory limit holds.
     public let bytesReleased: Int
     /// Bytes that the kernel read from the disk for this process since the model was mapped.
     public let bytesRead: Int
@@ -116,6 +116,7 @@ extension Store {
         guard fileExists(profileDirectory) else { return }
         do throws(KeyValueError) {
             for name in try directoryContents(profileDirectory) {
+                // A commit that cannot be read has no use for its profile, which can be made again.
                 let isKnown =
                     ObjectID(hex: name).map { (try? snapshots.commit($0)) != nil } ?? false
                 if !isKnown { try removeFile("\(profileDirectory)/\(name)") }

@@ -245,7 +245,8 @@ extension Store {
     public func model(
         _ revision: String, _ options: ModelOptions = ModelOptions()
     ) throws(StoreError) -> MappedModel {
-        let model = try MappedModel(map(revision), options)
+        let model = try MappedModel(
+            map(revision, keepsDecompressed: options.memoryLimit == nil), options)
         if options.warms, let profile = storedProfile(model.id) {
             try model.warm(profile, limit: options.memoryLimit)
         }

@@ -71,9 +71,15 @@ public final class Store: Sendable {
     }
 
     /// Maps a revision's model; what it needs is kept while the result lives.
-    func map(_ revision: String) throws(StoreError) -> MappedSnapshot {
+    ///
+    /// - Parameter keepsDecompressed: False where memory is limited.
+    func map(
+        _ revision: String, keepsDecompressed: Bool = true
+    ) throws(StoreError) -> MappedSnapshot {
         let id = try id(revision)
-        return try carrying { () throws(SnapshotError) in try snapshots.map(id) }
+        return try carrying { () throws(SnapshotError) in
+            try snapshots.map(id, keepsDecompressed: keepsDecompressed)
+        }
     }
 }
 

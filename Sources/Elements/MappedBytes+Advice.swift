@@ -27,8 +27,9 @@ extension MappedBytes {
         return Int(end - first)
     }
 
-    /// The mapping of this process that an address lies in (proc_pid_maps(5)), or nil.
-    package static func mapping(of address: UInt) -> Range<UInt>? {
+    /// The mapping of this process that an address lies in (proc_pid_maps(5)), with the byte of the file
+    /// that it begins at; nil when there is none.
+    package static func mapping(of address: UInt) -> (addresses: Range<UInt>, offset: Int)? {
         guard let file = unsafe fopen("/proc/self/maps", "re") else { return nil }
         defer { unsafe fclose(file) }
         var line: UnsafeMutablePointer<CChar>?
@@ -36,11 +37,13 @@ extension MappedBytes {
         defer { unsafe free(line) }
         while unsafe getline(&line, &capacity, file) > 0 {
             guard let text = unsafe line.map({ unsafe String(cString: $0) }) else { break }
-            let bounds = text.prefix { $0 != " " }.split(separator: "-")
-            guard bounds.count == 2, let start = UInt(bounds[0], radix: 16),
-                let end = UInt(bounds[1], radix: 16), start < end
+            let fields = text.split(separator: " ")
+            let bounds = fields.first?.split(separator: "-") ?? []
+            guard bounds.count == 2, fields.count > 2, let start = UInt(bounds[0], radix: 16),
+                let end = UInt(bounds[1], radix: 16), start < end,
+                let offset = Int(fields[2], radix: 16)
             else { continue }
-            if (start..<end).contains(address) { return start..<end }
+            if (start..<end).contains(address) { return (start..<end, offset) }
         }
         return nil
     }

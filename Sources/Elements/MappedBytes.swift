@@ -22,6 +22,24 @@
         unsafe self.init(UnsafeRawBufferPointer(held.buffer), owner: held)
     }
 
+    /// Bytes in memory of their own, written once.
+    ///
+    /// - Parameter body: Fills the bytes, which begin as zeros.
+    package init<Failure: Error>(
+        count: Int, _ body: (inout MutableRawSpan) throws(Failure) -> Void
+    ) throws(Failure) {
+        let held = HeldCopy(count: count)
+        var span = unsafe MutableRawSpan(_unsafeBytes: held.buffer)
+        try body(&span)
+        unsafe self.init(UnsafeRawBufferPointer(held.buffer), owner: held)
+    }
+
+    /// Where the bytes begin; valid as long as they are.
+    @unsafe package var start: UnsafeRawPointer { unsafe base }
+
+    /// Where the bytes begin, as a number: for advice and for reading the file beside the map.
+    package var address: UInt { unsafe UInt(bitPattern: base) }
+
     /// The bytes in place, borrowed from this value.
     package var bytes: RawSpan {
         @_lifetime(borrow self) get {
@@ -48,9 +66,16 @@
     // Written here and only read afterwards.
     let buffer: UnsafeMutableRawBufferPointer
 
-    init(_ bytes: [UInt8]) {
-        unsafe buffer = .allocate(byteCount: bytes.count, alignment: 64)
+    convenience init(_ bytes: [UInt8]) {
+        self.init(count: bytes.count)
         unsafe buffer.copyBytes(from: bytes)
+    }
+
+    /// Zeros.
+    init(count: Int) {
+        // The allocator's own alignment: asking for more wastes room beside every small expert.
+        unsafe buffer = .allocate(byteCount: count, alignment: 16)
+        unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
     }
 
     deinit { unsafe buffer.deallocate() }

@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Glibc
+internal import Synchronization
 
 /// One LMDB environment: the directory, its memory map and its tables.
 ///
@@ -21,6 +22,8 @@ internal import Glibc
     private let tables: [String: Table]
     private let observer: (@Sendable (String) -> Void)?
     private let poison = Poison()
+    /// Where the map begins, once it was asked for; 0 before.
+    let mapStart = Atomic<UInt>(0)
     /// Held shared as long as the file is mapped; whoever replaces the file needs it alone.
     private let use: FileLock?
 

@@ -59,7 +59,10 @@ extension PeerModel {
                 }
             }
             for window in first..<end {
-                nats += try results.withLock { $0[window] }?.get() ?? 0
+                guard let result = results.withLock({ $0[window] }) else {
+                    preconditionFailure("window \(window) was not evaluated")
+                }
+                nats += try result.get()
             }
             progress(end, windows)
         }

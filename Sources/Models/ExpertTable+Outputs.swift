@@ -1,6 +1,5 @@
 internal import Elements
 package import Routing
-internal import Synchronization
 package import Tensors
 
 extension ExpertTable {
@@ -21,19 +20,19 @@ extension ExpertTable {
         // With a limit of memory a few tokens at a time, so that what they need fits.
         let perToken = picks.heads * picks.topK
         let block = tokensAtOnce(picks: perToken) ?? tokens
-        var rows: [UnsafeRawPointer] = unsafe []
+        var addresses = ExpertAddresses()
         for first in stride(from: 0, to: tokens, by: max(block, 1)) {
             let some = first..<min(first + block, tokens)
             let range = some.lowerBound * perToken..<some.upperBound * perToken
-            try unsafe find(picks.experts.span.extracting(range), &rows)
-            unsafe add(
-                Addresses(rows), picks.weights, perToken: perToken, some, x, into: &out, team)
+            try find(picks.experts.span.extracting(range), &addresses)
+            add(
+                addresses, picks.weights, perToken: perToken, some, x, into: &out, team)
         }
     }
 
     /// Adds the outputs of the experts of some tokens.
     private func add(
-        _ addresses: Addresses, _ weights: [Float], perToken: Int, _ tokens: Range<Int>,
+        _ addresses: ExpertAddresses, _ weights: [Float], perToken: Int, _ tokens: Range<Int>,
         _ x: Span<Float>, into out: inout MutableSpan<Float>, _ team: ThreadTeam
     ) {
         let (width, type, count) = (shape.dimensions[1], shape.type, tokens.count)
@@ -59,12 +58,4 @@ extension ExpertTable {
             }
         }
     }
-}
-
-/// Addresses of mapped experts, for several threads to read.
-@safe private struct Addresses: Sendable {
-    // What they point to is mapped and never written.
-    nonisolated(unsafe) let rows: [UnsafeRawPointer]
-
-    init(_ rows: [UnsafeRawPointer]) { unsafe self.rows = rows }
 }

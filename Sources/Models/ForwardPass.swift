@@ -95,12 +95,15 @@ private struct Activations: ~Copyable {
         normalise(hidden, layer.attentionNorm, config.normEpsilon, tokens, into: &normed)
         project(layer.query, normed, tokens, into: &queries, team)
         project(layer.key, normed, tokens, into: &keys, team)
+        project(layer.value, normed, tokens, into: &mixed, team)
         for segment in segments {
             rotate(&queries, segment, model)
             rotate(&keys, segment, model)
-            store(keys, in: segment.session.caches[index], segment, config.hiddenSize)
-            project(
-                layer.value, normed, segment, into: segment.session.caches[index], team)
+            let cache = segment.session.caches[index]
+            store(keys: keys, values: mixed, in: cache, segment, config.hiddenSize)
+        }
+        // Only now, since what is read takes the place of the values.
+        for segment in segments {
             read(
                 segment.session.caches[index], queries, segment, config, into: &mixed, team)
         }
@@ -182,20 +185,6 @@ private func project(
         x.span(0..<tokens * matrix.columns), tokens: tokens, into: &span, team: team)
 }
 
-/// The rows of a segment in a value cache = x Wᵀ.
-private func project(
-    _ matrix: PackedMatrix, _ x: borrowing FloatBuffer, _ segment: ForwardPass.Segment,
-    into cache: Session.Cache, _ team: ThreadTeam
-) {
-    let (first, count) = (segment.session.position, segment.tokens.count)
-    let source = x.span(
-        segment.range.lowerBound * matrix.columns..<segment.range.upperBound * matrix.columns)
-    cache.change { _, values in
-        var rows = values.mutableSpan(first * matrix.rows..<(first + count) * matrix.rows)
-        matrix.multiply(source, tokens: count, into: &rows, team: team)
-    }
-}
-
 /// x += y.
 private func add(_ y: borrowing FloatBuffer, _ count: Int, to x: inout FloatBuffer) {
     var span = x.mutableSpan(0..<count)
@@ -218,18 +207,20 @@ private func rotate(
         &span, first: segment.session.position, heads: model.config.headCount)
 }
 
-/// Writes a segment's keys to a key cache.
+/// Writes a segment's keys and values to a cache.
 private func store(
-    _ keys: borrowing FloatBuffer, in cache: Session.Cache, _ segment: ForwardPass.Segment,
-    _ width: Int
+    keys: borrowing FloatBuffer, values: borrowing FloatBuffer, in cache: Session.Cache,
+    _ segment: ForwardPass.Segment, _ width: Int
 ) {
     let (first, capacity) = (segment.session.position, segment.session.capacity)
-    let source = keys.span(
-        segment.range.lowerBound * width..<segment.range.upperBound * width)
-    cache.change { keys, _ in
+    let rows = segment.range.lowerBound * width..<segment.range.upperBound * width
+    let (newKeys, newValues) = (keys.span(rows), values.span(rows))
+    cache.change { keys, values in
         var columns = keys.mutableSpan(0..<keys.count)
         Kernels.storeKeys(
-            source, width: width, first: first, capacity: capacity, into: &columns)
+            newKeys, width: width, first: first, capacity: capacity, into: &columns)
+        var kept = values.mutableSpan(first * width..<first * width + newValues.count)
+        for index in newValues.indices { kept[index] = newValues[index] }
     }
 }
 

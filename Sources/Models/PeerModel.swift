@@ -1,4 +1,3 @@
-package import Elements
 internal import Routing
 internal import Tensors
 
@@ -41,11 +40,6 @@ package struct PeerModel: Sendable {
     /// [256, hidden].
     let head: PackedMatrix
     let rotation: RotationTables
-
-    /// What an expert is, as stored; nil when no layer has experts.
-    package var expertShape: TensorShape? {
-        layers.lazy.compactMap(\.peer).first?.experts.shape
-    }
 
     /// The bytes of one expert as stored; 0 when no layer has experts.
     package var expertBytes: Int {

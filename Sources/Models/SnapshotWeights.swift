@@ -42,7 +42,9 @@ package struct SnapshotWeights: WeightSource {
                 .badConfig,
                 "layer \(layer) has \(cohorts.count) cohorts; this version runs one per layer")
         }
-        return try MappedExpertTable(experts, residency)
+        let stored = try StoredExperts(experts)
+        guard let cache = residency.cache else { return MappedExpertTable(stored, residency) }
+        return CopiedExpertTable(stored, residency, cache)
     }
 
     /// Gives back all pages of the store's map that the process has, and asks for small ones from now on:
@@ -54,12 +56,9 @@ package struct SnapshotWeights: WeightSource {
             for entry in tensors.values {
                 let object = try snapshot.object(entry.id)
                 guard object.isMapped else { continue }
-                let address = unsafe object.payload.withUnsafeBytes {
-                    UInt(bitPattern: $0.baseAddress)
-                }
-                guard let mapping = MappedBytes.mapping(of: address) else { return }
-                MappedBytes.avoidHugePages(mapping)
-                MappedBytes.release(mapping)
+                guard let mapping = MappedBytes.mapping(of: object.payload.address) else { return }
+                MappedBytes.avoidHugePages(mapping.addresses)
+                MappedBytes.release(mapping.addresses)
                 return
             }
         } catch {

@@ -37,18 +37,17 @@ package protocol ExpertTable: AnyObject, Sendable {
     /// Bytes of one expert.
     var expertBytes: Int { get }
 
-    /// Where some experts lie: `expertBytes` bytes each, mapped, not copied, at any alignment, valid
-    /// as long as the table.
+    /// Where some experts lie: `expertBytes` bytes each, at any alignment; mapped, not copied, unless
+    /// memory is limited.
     ///
     /// Several threads may ask one table at the same time.
     ///
     /// - Parameters:
     ///   - ordinals: Each below `count`; may repeat.
-    ///   - addresses: Replaced by one for each of `ordinals`.
+    ///   - addresses: Replaced by one for each of `ordinals`; they stay valid as long as both the table
+    ///     and `addresses`, unchanged.
     /// - Throws: `.source` if an expert cannot be read.
-    @unsafe func find(
-        _ ordinals: Span<UInt32>, _ addresses: inout [UnsafeRawPointer]
-    ) throws(ModelError)
+    func find(_ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses) throws(ModelError)
 
     /// Asks for experts that will be picked, in the background.
     ///
@@ -77,13 +76,13 @@ extension ExpertTable {
         _ ordinals: Span<UInt32>,
         _ body: (_ index: Int, _ expert: RawSpan) throws(ModelError) -> Void
     ) throws(ModelError) {
-        var addresses: [UnsafeRawPointer] = unsafe []
+        var addresses = ExpertAddresses()
         let size = expertBytes
         // Blocks whose addresses stay in the cache.
         let block = 1024
         for first in stride(from: 0, to: ordinals.count, by: block) {
             let range = first..<min(first + block, ordinals.count)
-            try unsafe find(ordinals.extracting(range), &addresses)
+            try find(ordinals.extracting(range), &addresses)
             for index in range {
                 let start = unsafe addresses[index - first]
                 try unsafe body(index, RawSpan(_unsafeStart: start, byteCount: size))

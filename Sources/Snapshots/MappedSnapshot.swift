@@ -13,13 +13,16 @@ package final class MappedSnapshot: Sendable {
     private let store: SnapshotStore
     private let lease: Lease?
     private let arrays: [ObjectID: ArrayView]
+    /// Whether decompressed packs stay, so that their experts keep their addresses.
+    private let keepsDecompressed: Bool
     /// Packs whose structure was checked; their records stay in place under the lease.
     private let packs = Mutex<[UInt32: Pack]>([:])
 
     fileprivate init(
         _ id: ObjectID, _ commit: Commit, _ tree: Tree, _ store: SnapshotStore, _ lease: Lease?,
-        _ arrays: [ObjectID: ArrayView]
+        _ arrays: [ObjectID: ArrayView], keepsDecompressed: Bool
     ) {
+        self.keepsDecompressed = keepsDecompressed
         self.id = id
         self.commit = commit
         self.tree = tree
@@ -67,15 +70,42 @@ package final class MappedSnapshot: Sendable {
             }
             // Another thread may have been faster; the first stays, since addresses into it may be
             // kept as long as this snapshot.
-            pack = packs.withLock { known in
-                if let first = known[number] { return first }
-                known[number] = pack
-                return pack
+            if keepsDecompressed || pack?.isCold != true {
+                pack = packs.withLock { known in
+                    if let first = known[number] { return first }
+                    known[number] = pack
+                    return pack
+                }
             }
         }
         guard let pack, let index = pack.index(unit: entry.location.unit, check: entry.check)
         else { throw SnapshotError(ObjectReader.misplaced(entry.location)) }
         return (pack, index)
+    }
+
+    /// Copies mapped data without touching the map, so that they do not count as memory of the process
+    /// beside the copy.
+    ///
+    /// - Parameters:
+    ///   - address: Of data that this snapshot lent and that lie in the map.
+    ///   - buffer: Filled.
+    package func copy(
+        from address: UInt, into buffer: inout MutableRawSpan
+    ) throws(SnapshotError) {
+        do throws(KeyValueError) {
+            try store.environment.copy(from: address, into: &buffer)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// Asks the system to read mapped data into its cache, for ``copy(from:into:)``.
+    package func willCopy(from addresses: [UInt], size: Int) throws(SnapshotError) {
+        do throws(KeyValueError) {
+            try store.environment.willNeed(addresses, size: size)
+        } catch {
+            throw SnapshotError(error)
+        }
     }
 
     fileprivate func expert(_ entry: ArrayEntry) throws(SnapshotError) -> StoredObject {
@@ -88,7 +118,7 @@ package final class MappedSnapshot: Sendable {
 package struct MappedExperts: Sendable {
     package let cohort: Cohort
     private let array: ArrayView
-    private let snapshot: MappedSnapshot
+    package let snapshot: MappedSnapshot
 
     fileprivate init(_ array: ArrayView, _ cohort: Cohort, snapshot: MappedSnapshot) {
         self.array = array
@@ -136,8 +166,12 @@ package struct MappedExperts: Sendable {
 extension SnapshotStore {
     /// Maps a commit's model.
     ///
+    /// - Parameter keepsDecompressed: Whether compressed packs, once read, stay in memory, so that experts
+    ///   keep their addresses.
     /// - Throws: `.notFound` when the commit does not exist (any more).
-    package func map(_ id: ObjectID) throws(SnapshotError) -> MappedSnapshot {
+    package func map(
+        _ id: ObjectID, keepsDecompressed: Bool = true
+    ) throws(SnapshotError) -> MappedSnapshot {
         let (lease, parts) = try leasing(id) { () throws(SnapshotError) in
             try environment.read { (transaction) throws(SnapshotError) in
                 let reader = try ObjectReader.of(transaction)
@@ -158,6 +192,8 @@ extension SnapshotStore {
                 return (commit, tree, arrays)
             }
         }
-        return MappedSnapshot(id, parts.0, parts.1, self, lease, parts.2)
+        return MappedSnapshot(
+            id, parts.0, parts.1, self, lease, parts.2,
+            keepsDecompressed: keepsDecompressed)
     }
 }

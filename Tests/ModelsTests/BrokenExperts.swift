@@ -7,7 +7,7 @@ final class BrokenExperts: ExpertTable {
     let shape = TensorShape(.f32, [2, 16])
 
     func find(
-        _ ordinals: Span<UInt32>, _ addresses: inout [UnsafeRawPointer]
+        _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
     ) throws(ModelError) {
         throw ModelError(.source, "expert \(ordinals[0]) cannot be read")
     }

@@ -38,14 +38,16 @@ final class MemoryExperts: ExpertTable {
     }
 
     func find(
-        _ ordinals: Span<UInt32>, _ addresses: inout [UnsafeRawPointer]
+        _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
     ) throws(ModelError) {
-        unsafe addresses.removeAll()
-        for index in ordinals.indices {
-            let start = Int(ordinals[index]) * expertBytes
-            unsafe bytes.withUnsafeBytes { bytes in
-                guard let base = bytes.baseAddress else { return }
-                unsafe addresses.append(base + start)
+        unsafe addresses.fill { rows, _ in
+            unsafe rows.removeAll()
+            for index in ordinals.indices {
+                let start = Int(ordinals[index]) * expertBytes
+                unsafe bytes.withUnsafeBytes { bytes in
+                    guard let base = bytes.baseAddress else { return }
+                    unsafe rows.append(base + start)
+                }
             }
         }
     }

@@ -58,7 +58,8 @@ FULL = {
               ((1024, 1024), (512, 256), (2048, 2048)) for sets in (8, 1)],
     "products": [Product(what, tokens, rows, columns) for what, rows, columns in SHAPES
                  for tokens in BATCHES],
-    "cold": {"sub_keys": 1024, "tokens": (1, 100, 10_000), "rounds": 3},
+    "cold": {"sub_keys": 1024, "tokens": (1, 100, 10_000), "rounds": 3,
+             "limits": (100 << 20, 400 << 20), "limit_tokens": 10_000},
     "kinds": {"bits": tuple(range(14, 23)), "linear_bits": 18, "rounds": 7, "batches": (1, 512)},
     "generate": {"count": 128, "batches": (1, 16), "rounds": 5},
     "eval": {"bytes": 1_000_000, "rounds": 2, "peer_batches": (1, 16)},
@@ -68,7 +69,7 @@ FULL = {
 QUICK = {
     "layer": [Layer(128, 128, sets, 3) for sets in (8, 1)],
     "products": [Product(what, 32, rows, columns, 3) for what, rows, columns in SHAPES[:2]],
-    "cold": {"sub_keys": 64, "tokens": (1, 100), "rounds": 1},
+    "cold": {"sub_keys": 64, "tokens": (1, 100), "rounds": 1, "limits": (64 << 20,), "limit_tokens": 100},
     "kinds": {"bits": (14, 15), "linear_bits": 14, "rounds": 3, "batches": (1, 32)},
     "generate": {"count": 32, "batches": (1, 4), "rounds": 2},
     "eval": {"bytes": 20_000, "rounds": 1, "peer_batches": (1,)},

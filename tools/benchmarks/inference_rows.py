@@ -109,6 +109,15 @@ def rows_cold(found, case, judged):
             answer.append(row("cambium", title, what, values, unit, against, goal))
             pages = found.median("cambium", "cold", "page_bytes", tokens=tokens)
             if against: answer.append(row("cambium", title, what, values, unit, ("pages used", pages)))
+    tokens = case["limit_tokens"]
+    free = found.median("cambium", "cold", "run_seconds", tokens=tokens)
+    for limit in case["limits"]:
+        title = f"{tokens:,} tokens within {limit >> 20} MiB, empty page cache"
+        peak = found.values("cambium", "limit", "peak_bytes", tokens=tokens, limit=limit)
+        goal = at_most(1.0)
+        if peak: answer.append(row("cambium", title, "peak of resident memory", peak, "bytes", ("the limit", limit), goal))
+        seconds = found.values("cambium", "limit", "run_seconds", tokens=tokens, limit=limit)
+        if seconds: answer.append(row("cambium", title, "run", seconds, "s", ("no limit", free)))
     return answer
 
 

@@ -116,16 +116,18 @@ def cold(program, folder, case):
     with bench_peers.Program("cold-store", [program, "cold-store", "--store", store, "--sub-keys",
                                             str(case["sub_keys"])]) as made:
         trunk = made.ready["trunk_bytes"]
-    records = []
-    for tokens in case["tokens"]:
+    def runs(tokens, limit=None):
+        words = [program, "cold", "--store", store, "--tokens", tokens, "--trunk-bytes", trunk]
+        if limit: words += ["--limit", limit]
         answers = []
         for _ in range(case["rounds"]):
-            words = [program, "cold", "--store", store, "--tokens", tokens, "--trunk-bytes", trunk]
             with bench_peers.Program("cold", list(map(str, words))) as one: answers.append(one.ready)
-        for name in answers[0]:
-            unit = "s" if name.endswith("seconds") else "bytes" if name.endswith("bytes") else "count"
-            records.append(record("cambium", "cold", name, [a[name] for a in answers], unit,
-                                  tokens=tokens, experts=case["sub_keys"] ** 2))
+        return [record("cambium", "limit" if limit else "cold", name, [a[name] for a in answers],
+                       "s" if name.endswith("seconds") else "bytes" if name.endswith("bytes") else "count",
+                       tokens=tokens, experts=case["sub_keys"] ** 2, limit=limit or 0) for name in answers[0]]
+
+    records = [one for tokens in case["tokens"] for one in runs(tokens)]
+    records += [one for limit in case["limits"] for one in runs(case["limit_tokens"], limit)]
     subprocess.run(["rm", "-r", store], check=True)
     return records
 

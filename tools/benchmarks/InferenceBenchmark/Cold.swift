@@ -60,6 +60,7 @@ struct ColdCase: ParsableCommand {
     @Option var tokens: Int
     @Option(help: "Bytes of trunk and router.") var trunkBytes: Double
     @Flag(help: "Leave the page cache as it is.") var warm = false
+    @Option(help: "Bytes that the process may have resident.") var limit: Int?
 
     func run() throws {
         if !warm {
@@ -74,8 +75,10 @@ struct ColdCase: ParsableCommand {
         }
         let before = try bytesRead()
         let (opening, (model, weights)) = try seconds {
-            let (config, weights) = try LayerStore.weights(store)
-            return (try PeerModel(config: config, source: weights), weights)
+            let (config, weights) = try LayerStore.weights(store, limit: limit)
+            let model = try PeerModel(config: config, source: weights)
+            if let limit { try weights.release(within: limit) }
+            return (model, weights)
         }
         let opened = try bytesRead()
         let session = Session(model)
@@ -100,7 +103,9 @@ struct ColdCase: ParsableCommand {
             "page_bytes": pages, "open_seconds": opening, "run_seconds": running,
             "open_bytes": opened - before,
             "read_bytes": read, "used_bytes": used, "experts": Double(session.usage.touched),
-            "anonymous_bytes": try memory("RssAnon"), "file_bytes": try memory("RssFile"),
+            // The kernel's own mark (proc_pid_status(5)): no peak escapes it.
+            "peak_bytes": try memory("VmHWM"), "anonymous_bytes": try memory("RssAnon"),
+            "file_bytes": try memory("RssFile"),
         ])
     }
 
@@ -110,9 +115,10 @@ struct ColdCase: ParsableCommand {
         let touched = (0..<layer.expertCount).filter { layer.isTouched($0) }.map { UInt32($0) }
         var pages: Set<UInt> = []
         let table = try weights.experts(layer: 0)
-        var addresses: [UnsafeRawPointer] = unsafe []
-        try unsafe table.find(touched.span, &addresses)
-        for start in unsafe addresses.map({ UInt(bitPattern: $0) }) {
+        var addresses = ExpertAddresses()
+        try table.find(touched.span, &addresses)
+        for position in 0..<addresses.count {
+            let start = unsafe UInt(bitPattern: addresses[position])
             for page in start / 4096...(start + UInt(table.expertBytes) - 1) / 4096 {
                 pages.insert(page)
             }

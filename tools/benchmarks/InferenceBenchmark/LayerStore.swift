@@ -58,13 +58,15 @@ enum LayerStore {
     }
 
     /// Config and weights of the model on main.
-    static func weights(_ path: String) throws -> (PeerConfig, SnapshotWeights) {
+    static func weights(
+        _ path: String, limit: Int? = nil
+    ) throws -> (PeerConfig, SnapshotWeights) {
         let snapshot = try map(path)
         guard let file = snapshot.tree.files["config.json"] else {
             throw Failure("\(path) has no config.json")
         }
         let config = try PeerConfig(json: try snapshot.object(file).payload.copy())
-        return (config, SnapshotWeights(snapshot))
+        return (config, SnapshotWeights(snapshot, residency: Residency(limit: limit)))
     }
 
     /// Maps the snapshot on main.

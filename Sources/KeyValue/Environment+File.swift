@@ -1,0 +1,73 @@
+internal import CLMDB
+internal import Elements
+internal import Glibc
+internal import Synchronization
+
+/// The data file, read beside its map: what is copied with pread(2) does not count as memory of this
+/// process, while a page fault maps whole folios of the system's cache, up to 2 MiB for one byte.
+extension Environment {
+    /// Copies bytes of the map without touching it.
+    ///
+    /// - Parameters:
+    ///   - address: Of a byte in the map, as ``MappedBytes`` of this environment lend it.
+    ///   - buffer: Filled.
+    /// - Throws: `.corrupt` when the file ends before; `.io` when the address is not in the map or the
+    ///   file cannot be read.
+    package func copy(
+        from address: UInt, into buffer: inout MutableRawSpan
+    ) throws(KeyValueError) {
+        let descriptor = try descriptor()
+        let start = try fileOffset(of: address)
+        let wanted = buffer.byteCount
+        var done = 0
+        while done < wanted {
+            let offset = start + done
+            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+                unsafe pread(
+                    descriptor, bytes.baseAddress.map { unsafe $0 + done }, wanted - done, offset)
+            }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw systemError("read", path + "/data.mdb")
+            }
+            guard count > 0 else {
+                throw KeyValueError(
+                    .corrupt,
+                    "\(path)/data.mdb ends before byte \(start + wanted); run `cambium verify`")
+            }
+            done += count
+        }
+    }
+
+    /// Asks the system to read what lies at some addresses of the map into its cache, in the background.
+    ///
+    /// Advice only (posix_fadvise(2)): what fails shows when the bytes are read.
+    package func willNeed(_ addresses: [UInt], size: Int) throws(KeyValueError) {
+        let descriptor = try descriptor()
+        for address in addresses {
+            _ = posix_fadvise(
+                descriptor, try fileOffset(of: address), size, POSIX_FADV_WILLNEED)
+        }
+    }
+
+    private func descriptor() throws(KeyValueError) -> Int32 {
+        var descriptor: Int32 = -1
+        unsafe try check(mdb_env_get_fd(handle, &descriptor), "mdb_env_get_fd")
+        return descriptor
+    }
+
+    /// LMDB maps the file from its first byte (mdb_env_map), in one piece.
+    private func fileOffset(of address: UInt) throws(KeyValueError) -> Int {
+        if mapStart.load(ordering: .relaxed) == 0 {
+            guard let mapping = MappedBytes.mapping(of: address) else {
+                throw KeyValueError(.io, "the store's map cannot be found in /proc/self/maps")
+            }
+            mapStart.store(mapping.addresses.lowerBound - UInt(mapping.offset), ordering: .relaxed)
+        }
+        let start = mapStart.load(ordering: .relaxed)
+        guard address >= start, address - start < UInt(Self.mapSize) else {
+            throw KeyValueError(.io, "address \(address) does not lie in the store's map")
+        }
+        return Int(address - start)
+    }
+}

@@ -1,0 +1,139 @@
+internal import Elements
+internal import Synchronization
+
+/// The experts of one cohort under a limit of memory: each is copied out of the file when it is picked,
+/// and dropped when it was not used for long.
+final class CopiedExpertTable: ExpertTable {
+    private let stored: StoredExperts
+    private let residency: Residency
+    private let cache: ExpertCache
+    private let table: Int
+    private let state = Mutex(State())
+
+    private struct State {
+        /// Where experts lie in the map, once found: finding one touches directories in the map.
+        var addresses: [UInt32: UInt] = [:]
+        /// Experts that a profile asked for and nobody picked yet.
+        var ahead: Set<UInt32> = []
+        /// The store's map.
+        var mapping: Range<UInt>?
+    }
+
+    init(_ stored: StoredExperts, _ residency: Residency, _ cache: ExpertCache) {
+        self.stored = stored
+        self.residency = residency
+        self.cache = cache
+        table = cache.addTable()
+    }
+
+    var count: Int { stored.count }
+    var shape: TensorShape { stored.shape }
+    var expertBytes: Int { stored.size }
+
+    func tokensAtOnce(picks: Int) -> Int? {
+        residency.tokensAtOnce(picks: picks, size: stored.size)
+    }
+
+    func find(
+        _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
+    ) throws(ModelError) {
+        let (experts, missing) = try read(ordinals)
+        unsafe addresses.fill { rows, copies in
+            unsafe rows.removeAll(keepingCapacity: true)
+            for expert in experts {
+                unsafe rows.append(expert.start)
+            }
+            copies = experts
+        }
+        let used = state.withLock { state in
+            state.ahead.isEmpty
+                ? 0 : ordinals.indices.count { state.ahead.remove(ordinals[$0]) != nil }
+        }
+        residency.note(
+            picks: ordinals.count, firstPicks: missing + used, prefetchedUsed: used)
+    }
+
+    func prefetch(_ ordinals: [UInt32]) throws(ModelError) {
+        // Not all together, so that what is dropped is never among them.
+        for first in stride(from: 0, to: ordinals.count, by: 256) {
+            let some = Array(ordinals[first..<min(first + 256, ordinals.count)])
+            let missing = try read(some.span).missing
+            state.withLock { $0.ahead.formUnion(some) }
+            residency.note(prefetched: missing)
+        }
+    }
+
+    /// Copies of some experts, from the cache or from the file.
+    private func read(
+        _ ordinals: Span<UInt32>
+    ) throws(ModelError) -> (experts: [MappedBytes], missing: Int) {
+        let known = cache.look(table: table, ordinals)
+        var wanted: [UInt32: MappedBytes] = [:]
+        var unknown: Set<UInt32> = []
+        for position in known.indices where known[position] == nil {
+            unknown.insert(ordinals[position])
+        }
+        let missing = unknown.sorted()
+        if !missing.isEmpty {
+            try cache.makeRoom(for: missing.count * stored.size, release: releaseMap)
+            for (ordinal, bytes) in zip(missing, try copies(of: missing)) {
+                wanted[ordinal] = cache.keep(bytes, table: table, ordinal: ordinal)
+            }
+        }
+        var experts: [MappedBytes] = []
+        experts.reserveCapacity(ordinals.count)
+        for (position, bytes) in known.enumerated() {
+            guard let found = bytes ?? wanted[ordinals[position]] else {
+                preconditionFailure("expert \(ordinals[position]) was not read")
+            }
+            experts.append(found)
+        }
+        return (experts, missing.count)
+    }
+
+    private func copies(of ordinals: [UInt32]) throws(ModelError) -> [MappedBytes] {
+        var copies: [MappedBytes?] = []
+        var addresses: [UInt] = []
+        for ordinal in ordinals {
+            if let address = state.withLock({ $0.addresses[ordinal] }) {
+                addresses.append(address)
+                copies.append(nil)
+                continue
+            }
+            let (bytes, isMapped) = try stored.expert(Int(ordinal))
+            if isMapped {
+                let address = bytes.address
+                state.withLock { $0.addresses[ordinal] = address }
+                addresses.append(address)
+                copies.append(nil)
+            } else {
+                // A part of a decompressed pack, which would stay whole.
+                copies.append(MappedBytes(copying: bytes.copy()))
+            }
+            if Residency.residentBytes() > cache.limit - cache.reserve / 2 { try releaseMap() }
+        }
+        if addresses.count > 1 { try stored.willCopy(from: addresses) }
+        var next = addresses.makeIterator()
+        var result: [MappedBytes] = []
+        result.reserveCapacity(copies.count)
+        for copy in copies {
+            if let copy {
+                result.append(copy)
+            } else if let address = next.next() {
+                result.append(try stored.copy(from: address))
+            }
+        }
+        return result
+    }
+
+    /// Gives back the map's pages, which finding experts touched.
+    private func releaseMap() throws(ModelError) {
+        let mapping = state.withLock { state in
+            if state.mapping == nil, let address = state.addresses.values.first {
+                state.mapping = MappedBytes.mapping(of: address)?.addresses
+            }
+            return state.mapping
+        }
+        if let mapping { MappedBytes.release(mapping) }
+    }
+}

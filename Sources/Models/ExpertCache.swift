@@ -1,0 +1,120 @@
+package import Elements
+internal import Synchronization
+
+/// Experts that were copied out of the store's file, so that a limit of memory holds: those that were
+/// used least recently are dropped for others.
+///
+/// Copies and not the map, because the kernel maps whole folios of its cache for one byte, up to
+/// 2 MiB: a token's 128 experts could bring in 256 MiB. The file's pages stay in the system's cache,
+/// which is not this process's memory.
+package final class ExpertCache: Sendable {
+    /// An expert of one of the tables that share the cache.
+    private struct Key: Hashable {
+        let table: Int
+        let ordinal: UInt32
+    }
+
+    private struct Entry {
+        let bytes: MappedBytes
+        var lastUse: Int
+    }
+
+    private struct State {
+        var entries: [Key: Entry] = [:]
+        var clock = 0
+        var bytes = 0
+        /// The most that `bytes` ever was: the allocator keeps what was dropped, for the next copies.
+        var peak = 0
+        var dropped = 0
+        var tables = 0
+    }
+
+    /// Bytes that the process may have resident, mapped and own.
+    let limit: Int
+    private let state = Mutex(State())
+    private let residentBytes: @Sendable () -> Int
+
+    /// - Parameter residentBytes: The process's resident memory now.
+    package init(
+        limit: Int, residentBytes: @escaping @Sendable () -> Int = Residency.residentBytes
+    ) {
+        self.limit = limit
+        self.residentBytes = residentBytes
+    }
+
+    /// What the limit leaves to what is touched between two looks at the process's size.
+    var reserve: Int { min(limit / 8, 16 << 20) }
+
+    /// Bytes that were dropped so far.
+    package var bytesDropped: Int { state.withLock { $0.dropped } }
+
+    /// A number for another table that shares the cache.
+    package func addTable() -> Int {
+        state.withLock {
+            $0.tables += 1
+            return $0.tables
+        }
+    }
+
+    /// The copies of some experts, nil for those that must be read.
+    package func look(table: Int, _ ordinals: Span<UInt32>) -> [MappedBytes?] {
+        state.withLock { state in
+            state.clock += 1
+            var found: [MappedBytes?] = []
+            found.reserveCapacity(ordinals.count)
+            for index in ordinals.indices {
+                let key = Key(table: table, ordinal: ordinals[index])
+                if let place = state.entries.index(forKey: key) {
+                    state.entries.values[place].lastUse = state.clock
+                    found.append(state.entries.values[place].bytes)
+                } else {
+                    found.append(nil)
+                }
+            }
+            return found
+        }
+    }
+
+    /// Drops what was used longest ago, so that `bytes` more fit.
+    ///
+    /// - Parameter release: Called when the process has too much: gives back the map's pages.
+    package func makeRoom(for bytes: Int, release: () throws(ModelError) -> Void) throws(ModelError)
+    {
+        let allowed = limit - reserve
+        var resident = residentBytes()
+        if resident + bytes > allowed {
+            try release()
+            resident = residentBytes()
+        }
+        state.withLock { state in
+            let room = allowed - resident + state.peak - state.bytes
+            guard bytes > room else { return }
+            // Some more at once, since finding the oldest takes a look at all.
+            let wanted = min(bytes - room + state.bytes / 8, state.bytes)
+            var freed = 0
+            let oldest = state.entries.sorted {
+                ($0.value.lastUse, $0.key.table, $0.key.ordinal)
+                    < ($1.value.lastUse, $1.key.table, $1.key.ordinal)
+            }
+            for (key, entry) in oldest {
+                if freed >= wanted { break }
+                freed += entry.bytes.count
+                state.entries[key] = nil
+            }
+            state.bytes -= freed
+            state.dropped += freed
+        }
+    }
+
+    /// Keeps a copy; returns the one that another thread was faster to keep, if there is one.
+    package func keep(_ bytes: MappedBytes, table: Int, ordinal: UInt32) -> MappedBytes {
+        state.withLock { state in
+            let key = Key(table: table, ordinal: ordinal)
+            if let first = state.entries[key] { return first.bytes }
+            state.entries[key] = Entry(bytes: bytes, lastUse: state.clock)
+            state.bytes += bytes.count
+            state.peak = max(state.peak, state.bytes)
+            return bytes
+        }
+    }
+}

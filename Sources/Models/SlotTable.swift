@@ -1,0 +1,109 @@
+internal import Elements
+internal import Synchronization
+
+/// Addresses of mapped experts, four bytes each: in units of 64 bytes from a base near the first one
+/// found, since objects lie at multiples of 64 in one map; the few others in a dictionary.
+///
+/// The snapshot that maps them must outlive the table.
+@safe final class SlotTable: Sendable {
+    private static let unit = 64
+    private static let elsewhere = UInt32.max
+    /// Units before the first address, so that later ones may lie on either side.
+    private static let before: UInt = 1 << 31
+
+    // Written once per slot with the same value whoever writes it, and read atomically.
+    nonisolated(unsafe) private let slots: UnsafeMutablePointer<Atomic<UInt32>>
+    private let count: Int
+    /// The unit that slot value 0 would stand for; 0 before the first address is known.
+    private let base = Atomic<UInt>(0)
+    private let others = Mutex<[Int: MappedBytes]>([:])
+
+    init(count: Int) {
+        unsafe slots = .allocate(capacity: max(count, 1))
+        for index in 0..<count { unsafe (slots + index).initialize(to: Atomic(0)) }
+        self.count = count
+    }
+
+    deinit {
+        unsafe slots.deinitialize(count: count)
+        unsafe slots.deallocate()
+    }
+
+    /// Sets the addresses of experts that are known to lie in the map.
+    ///
+    /// No step depends on the one before, so that cache misses overlap.
+    ///
+    /// - Parameter addresses: Replaced by one for each of `ordinals`.
+    /// - Returns: The positions of the others, ascending; their addresses are of no use.
+    @unsafe func fill(
+        _ addresses: inout [UnsafeRawPointer], _ ordinals: Span<UInt32>
+    ) -> [Int] {
+        let nowhere = unsafe UnsafeRawPointer(bitPattern: Self.unit).unsafelyUnwrapped
+        if unsafe addresses.count != ordinals.count {
+            unsafe addresses = Array(repeating: nowhere, count: ordinals.count)
+        }
+        let start = base.load(ordering: .acquiring)
+        var others = 0
+        unsafe addresses.withUnsafeMutableBufferPointer { buffer in
+            for position in ordinals.indices {
+                let index = Int(ordinals[position])
+                precondition(index < count, "slot \(index) of \(count)")
+                let slot = unsafe slots[index].load(ordering: .acquiring)
+                // Without a base yet, another thread is just setting the first.
+                let isKnown = slot != 0 && slot != Self.elsewhere && start != 0
+                others += isKnown ? 0 : 1
+                // Never null: the base is above 0.
+                let address = isKnown ? (start + UInt(slot)) * UInt(Self.unit) : UInt(Self.unit)
+                unsafe buffer[position] =
+                    UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped
+            }
+        }
+        if others == 0 { return [] }
+        return ordinals.indices.filter { unsafe addresses[$0] == nowhere }
+    }
+
+    /// Notes where an expert lies, and tells its address.
+    ///
+    /// - Parameter isMapped: Whether it lies in the map, which stays; else the bytes are kept.
+    @unsafe func set(
+        _ index: Int, _ bytes: MappedBytes, isMapped: Bool
+    ) -> UnsafeRawPointer {
+        precondition(index >= 0 && index < count, "slot \(index) of \(count)")
+        let pointer = unsafe bytes.start
+        let address = UInt(bitPattern: pointer)
+        let (unit, rest) = address.quotientAndRemainder(dividingBy: UInt(Self.unit))
+        if base.load(ordering: .acquiring) == 0 {
+            _ = base.compareExchange(
+                expected: 0, desired: max(unit, Self.before + 1) - Self.before,
+                ordering: .acquiringAndReleasing)
+        }
+        let start = base.load(ordering: .acquiring)
+        if isMapped, rest == 0, unit > start, unit - start < UInt(Self.elsewhere) {
+            unsafe slots[index].store(UInt32(unit - start), ordering: .releasing)
+        } else {
+            // Another thread may have been faster, and use what it set.
+            let kept = others.withLock { others in
+                if let first = others[index] { return first }
+                others[index] = bytes
+                return bytes
+            }
+            unsafe slots[index].store(Self.elsewhere, ordering: .releasing)
+            return unsafe kept.start
+        }
+        return unsafe pointer
+    }
+
+    /// The address that was set, or nil.
+    @unsafe func address(_ index: Int) -> UnsafeRawPointer? {
+        precondition(index >= 0 && index < count, "slot \(index) of \(count)")
+        let slot = unsafe slots[index].load(ordering: .acquiring)
+        if slot == 0 { return nil }
+        if slot == Self.elsewhere {
+            return unsafe others.withLock { others in
+                unsafe others[index]?.start
+            }
+        }
+        let address = (base.load(ordering: .relaxed) + UInt(slot)) * UInt(Self.unit)
+        return unsafe UnsafeRawPointer(bitPattern: address)
+    }
+}

@@ -1,0 +1,86 @@
+import Elements
+import Models
+import Synchronization
+import Testing
+
+@Suite("Copies of experts under a limit of memory")
+struct ExpertCacheTests {
+    private static let limit = 80 << 20
+    private static let size = 1 << 20
+
+    /// A cache in a process that has `others` bytes beside it.
+    private static func cache(others: Int) -> ExpertCache {
+        ExpertCache(limit: limit, residentBytes: { others })
+    }
+
+    private static func bytes(_ value: UInt8) -> MappedBytes {
+        MappedBytes(copying: [UInt8](repeating: value, count: size))
+    }
+
+    private static func has(_ cache: ExpertCache, _ table: Int, _ ordinal: UInt32) -> Bool {
+        cache.look(table: table, [ordinal].span)[0] != nil
+    }
+
+    @Test("what was used longest ago is dropped first, and what is lent stays readable")
+    func leastRecentlyUsed() throws {
+        let full = ExpertCache(limit: Self.limit, residentBytes: { 70 << 20 })
+        let table = full.addTable()
+        var kept: [MappedBytes] = []
+        for ordinal in 0..<70 as Range<UInt32> {
+            _ = full.look(table: table, [ordinal].span)
+            kept.append(full.keep(Self.bytes(UInt8(ordinal)), table: table, ordinal: ordinal))
+        }
+        // The oldest is used again; then 5 more want room, and of 80 ten are held back.
+        #expect(Self.has(full, table, 0))
+        try full.makeRoom(for: 5 * Self.size) {}
+        // 5 and an eighth of the 70: those from 1 on.
+        #expect(full.bytesDropped == 14 * Self.size)
+        #expect(Self.has(full, table, 0))
+        for ordinal in 1..<15 as Range<UInt32> { #expect(!Self.has(full, table, ordinal)) }
+        for ordinal in 15..<70 as Range<UInt32> { #expect(Self.has(full, table, ordinal)) }
+        #expect(kept.enumerated().allSatisfy { $1.copy()[0] == UInt8($0) })
+    }
+
+    @Test("what was dropped is room for what comes: the allocator keeps it")
+    func reusedRoom() throws {
+        let cache = ExpertCache(limit: Self.limit, residentBytes: { 70 << 20 })
+        let table = cache.addTable()
+        for ordinal in 0..<8 as Range<UInt32> {
+            _ = cache.keep(Self.bytes(0), table: table, ordinal: ordinal)
+        }
+        try cache.makeRoom(for: Self.size) {}
+        let once = cache.bytesDropped
+        #expect(once == 2 * Self.size)
+        _ = cache.keep(Self.bytes(1), table: table, ordinal: 100)
+        try cache.makeRoom(for: Self.size) {}
+        #expect(cache.bytesDropped == once)
+    }
+
+    @Test("the map is given back before an expert is dropped")
+    func releasesFirst() throws {
+        let resident = Counter(79 << 20)
+        let cache = ExpertCache(limit: Self.limit, residentBytes: { resident.value })
+        let table = cache.addTable()
+        _ = cache.keep(Self.bytes(1), table: table, ordinal: 7)
+        try cache.makeRoom(for: Self.size) { resident.value = 10 << 20 }
+        #expect(cache.bytesDropped == 0 && Self.has(cache, table, 7))
+    }
+
+    @Test("tables that share a cache do not see each other's experts; the first copy stays")
+    func tables() {
+        let cache = Self.cache(others: 0)
+        let (one, two) = (cache.addTable(), cache.addTable())
+        let first = cache.keep(Self.bytes(1), table: one, ordinal: 3)
+        #expect(!Self.has(cache, two, 3))
+        #expect(cache.keep(Self.bytes(2), table: one, ordinal: 3).address == first.address)
+    }
+}
+
+private final class Counter: Sendable {
+    private let state: Mutex<Int>
+    init(_ value: Int) { state = Mutex(value) }
+    var value: Int {
+        get { state.withLock { $0 } }
+        set { state.withLock { $0 = newValue } }
+    }
+}
