@@ -110,7 +110,7 @@ final class CopiedExpertTable: ExpertTable {
                 // A part of a decompressed pack, which would stay whole.
                 copies.append(MappedBytes(copying: bytes.copy()))
             }
-            if Residency.residentBytes() > cache.limit - cache.reserve / 2 { try releaseMap() }
+            if Residency.residentBytes() > cache.limit - cache.reserve * 2 / 3 { try releaseMap() }
         }
         if addresses.count > 1 { try stored.willCopy(from: addresses) }
         var next = addresses.makeIterator()

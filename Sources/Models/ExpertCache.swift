@@ -43,7 +43,7 @@ package final class ExpertCache: Sendable {
     }
 
     /// What the limit leaves to what is touched between two looks at the process's size.
-    var reserve: Int { min(limit / 8, 16 << 20) }
+    var reserve: Int { min(limit / 4, 24 << 20) }
 
     /// Bytes that were dropped so far.
     package var bytesDropped: Int { state.withLock { $0.dropped } }
@@ -87,7 +87,8 @@ package final class ExpertCache: Sendable {
             resident = residentBytes()
         }
         state.withLock { state in
-            let room = allowed - resident + state.peak - state.bytes
+            // What was dropped is room if the allocator kept it; if not, the process is smaller.
+            let room = max(allowed - resident, state.peak - state.bytes)
             guard bytes > room else { return }
             // Some more at once, since finding the oldest takes a look at all.
             let wanted = min(bytes - room + state.bytes / 8, state.bytes)

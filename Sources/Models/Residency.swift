@@ -48,14 +48,14 @@ package final class Residency: Sendable {
 
     func note(prefetched: Int) { state.withLock { $0.prefetched += prefetched } }
 
-    /// How many tokens may look up their experts at once, so that what they hold is a small part of the
-    /// limit; nil without one.
+    /// How many tokens may look up their experts at once, so that what they hold, while others are
+    /// dropped, is a small part of the limit; nil without one.
     ///
     /// - Parameters:
     ///   - picks: Of each token.
     ///   - size: Bytes of an expert.
     package func tokensAtOnce(picks: Int, size: Int) -> Int? {
-        cache.map { max(1, min(1_024, $0.limit / 16 / (max(picks, 1) * max(size, 1)))) }
+        cache.map { max(1, $0.reserve / 4 / (max(picks, 1) * max(size, 1))) }
     }
 
     /// The process's resident memory; 0 where the system does not tell.

@@ -97,14 +97,17 @@ struct ColdCase: ParsableCommand {
             }
         }
         let read = try bytesRead() - before
+        // The kernel's own mark (proc_pid_status(5)), before anything else runs: no peak escapes it.
+        let peak = try memory("VmHWM")
         let used = Double(session.usage.bytesTouched) + trunkBytes
-        let pages = trunkBytes + Double(try pages(session.usage, weights) * 4096)
+        // With a limit the copies' pages would be counted, not the map's.
+        let pages =
+            try limit == nil ? trunkBytes + Double(pages(session.usage, weights) * 4096) : 0
         try say([
             "page_bytes": pages, "open_seconds": opening, "run_seconds": running,
             "open_bytes": opened - before,
             "read_bytes": read, "used_bytes": used, "experts": Double(session.usage.touched),
-            // The kernel's own mark (proc_pid_status(5)): no peak escapes it.
-            "peak_bytes": try memory("VmHWM"), "anonymous_bytes": try memory("RssAnon"),
+            "peak_bytes": peak, "anonymous_bytes": try memory("RssAnon"),
             "file_bytes": try memory("RssFile"),
         ])
     }
