@@ -14,7 +14,7 @@ package final class Session {
     }
 
     /// What one token picked in one layer.
-    package struct RouteRecord: Sendable {
+    package struct RouteRecord: Sendable, Hashable {
         package let position: Int
         package let layer: Int
         /// One route per head.

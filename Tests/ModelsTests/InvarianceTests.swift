@@ -105,6 +105,70 @@ struct InvarianceTests {
         }
     }
 
+    /// By position, then layer: longer pieces note a layer for all their positions at once.
+    private func routes(_ session: Session) -> [Session.RouteRecord] {
+        session.routes.sorted { ($0.position, $0.layer) < ($1.position, $1.layer) }
+    }
+
+    /// Whether two arrays have the same bits.
+    private func equalBits(_ one: [[Float]], _ two: [[Float]]) -> Bool {
+        one.count == two.count
+            && zip(one, two).allSatisfy { one, two in
+                unsafe one.withUnsafeBytes { one in
+                    unsafe two.withUnsafeBytes { two in unsafe one.elementsEqual(two) }
+                }
+            }
+    }
+
+    @Test("of 100,000 random tokens, each alone and in batches of 2 to 513 at any place")
+    func manyTokens() throws {
+        let model = try TinyModel().model()
+        var variants: [UnsafePointer<cambium_variant>] = unsafe []
+        while let variant = unsafe cambium_variant_at(variants.count) {
+            unsafe variants.append(variant)
+        }
+        defer { cambium_use_variant(nil) }
+        var generator = SplitMix64(seed: 17)
+        func random(in range: ClosedRange<Int>) -> Int {
+            range.lowerBound + Int(generator.next() % UInt64(range.count))
+        }
+        let length = model.config.contextLength
+        var tokens = 0
+        var batch = 0
+        while tokens < 100_000 {
+            // Some texts run in steps together, each step a batch with a number of bytes of each.
+            let count = random(in: 1...(513 / 2))
+            let texts = (0..<count).map { _ in
+                (0..<length).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+            }
+            let alone = texts.map { _ in Session(model) }
+            let pass = ForwardPass(model, team: ThreadTeam(count: 1 + batch % 2))
+            let together = texts.map { _ in Session(model, pass: pass) }
+            for session in alone + together { session.recordsRoutes = batch.isMultiple(of: 8) }
+            var start = 0
+            while start < length {
+                // At least two tokens and at most 513 in the batch.
+                let most = min(length - start, max(1, 513 / count))
+                let size = random(in: min(count == 1 ? 2 : 1, most)...most)
+                let pieces = texts.map { Array($0[start..<start + size]) }
+                unsafe cambium_use_variant(variants[batch % variants.count])
+                let found = try pass.append(
+                    Array(zip(together, pieces)), logits: .all)
+                cambium_use_variant(nil)
+                let expected = try zip(alone, pieces).map { session, piece in
+                    try piece.flatMap { try session.append([$0]) }
+                }
+                #expect(equalBits(found, expected), "batch \(batch), bytes \(start)...")
+                start += size
+            }
+            for (one, two) in zip(alone, together) {
+                #expect(one.usage == two.usage && routes(one) == routes(two), "batch \(batch)")
+            }
+            tokens += count * length
+            batch += 1
+        }
+    }
+
     @Test("and of a quantised router as well")
     func quantised() throws {
         var tiny = TinyModel()
