@@ -166,6 +166,10 @@ struct CheckpointImport {
         if let index = source.checkpoint.index {
             files.append((ShardIndex.fileName, index.content))
         }
+        // What was learned about the branch's data stays when a new checkpoint comes.
+        for (name, id) in before?.files ?? [:] where name.hasPrefix(EvidenceName.prefix) {
+            tree.files[name] = id
+        }
         do throws(SnapshotError) {
             for (name, content) in files { tree.files[name] = try draft.put(.file, content) }
         } catch {

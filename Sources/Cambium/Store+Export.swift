@@ -128,7 +128,13 @@ struct CheckpointExport {
     var byteCount: Int { assemblies.reduce(0) { $0 + ($1.shape.byteCount ?? 0) } }
 
     var fileNames: [String] {
-        layout.files.map(\.name) + snapshot.tree.files.keys.sorted(by: isBefore)
+        layout.files.map(\.name) + files.map(\.key)
+    }
+
+    /// Evidence stays in the store: it is about the model, not a part of its checkpoint.
+    private var files: [(key: String, value: ObjectID)] {
+        snapshot.tree.files.filter { !$0.key.hasPrefix(EvidenceName.prefix) }
+            .sorted { isBefore($0.key, $1.key) }
     }
 
     func write(to directory: String, _ progress: ProgressReporter) throws(StoreError) {
@@ -150,7 +156,7 @@ struct CheckpointExport {
                 progress(Progress("tensors", done, assemblies.count))
             }
         }
-        for (name, id) in snapshot.tree.files.sorted(by: { isBefore($0.key, $1.key) }) {
+        for (name, id) in files {
             let bytes = try carrying { () throws(SnapshotError) in
                 try snapshot.object(id).payload.copy()
             }

@@ -38,7 +38,7 @@ struct CambiumRoot: ParsableCommand {
                     LogCommand.self, DiffCommand.self, BranchCommand.self, TagCommand.self,
                     SwitchCommand.self, ResetCommand.self, RevertCommand.self, ReflogCommand.self,
                 ]),
-            CommandGroup(name: "Merge", subcommands: [MergeCommand.self]),
+            CommandGroup(name: "Merge", subcommands: [MergeCommand.self, EvidenceCommand.self]),
             CommandGroup(
                 name: "Model",
                 subcommands: [
@@ -57,6 +57,13 @@ struct CambiumRoot: ParsableCommand {
         configuration.groupedSubcommands.flatMap(\.subcommands).compactMap {
             $0.configuration.commandName
         }
+    }
+
+    /// The names of commands that consist of commands.
+    static var groups: [String] {
+        configuration.groupedSubcommands.flatMap(\.subcommands)
+            .filter { !$0.configuration.subcommands.isEmpty }
+            .compactMap { $0.configuration.commandName }
     }
 
     /// The names of all pages of help.

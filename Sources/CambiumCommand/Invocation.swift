@@ -88,9 +88,16 @@ struct Invocation {
             return arguments
         }
         let command = arguments[index]
-        let rest = arguments[(index + 1)...]
+        var end = index + 1
+        // A command of commands has no options of its own.
+        if CambiumRoot.groups.contains(command), end < arguments.count,
+            !arguments[end].hasPrefix("-")
+        {
+            end += 1
+        }
         // `help` takes the names of commands only.
-        return [command] + (command == "help" ? [] : arguments[..<index]) + rest
+        return Array(arguments[index..<end]) + (command == "help" ? [] : arguments[..<index])
+            + arguments[end...]
     }
 
     /// Where the command's name stands: behind the global options.

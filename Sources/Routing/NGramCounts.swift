@@ -16,19 +16,29 @@ package struct NGramCounts: Sendable, Equatable {
         }
     }
 
+    /// Sequences in one class are fewer: gates divide sums shifted by 30 bits.
+    static let limit: UInt64 = 1 << 33
+
     /// Bytes in a sequence, 1 to 8.
     package let order: Int
     /// By ascending key.
     package let entries: [Entry]
 
     /// - Parameter entries: By ascending key; none with a count of 0 or a key beyond `order` bytes.
-    /// - Throws: ``EvidenceError`` otherwise.
+    /// - Throws: ``EvidenceError`` otherwise, and for 2^33 sequences or more.
     package init(order: Int, entries: [Entry]) throws(EvidenceError) {
         guard (1...8).contains(order) else {
             throw EvidenceError(.badInput, "n-grams of \(order) bytes; give 1 to 8")
         }
         var last: UInt64?
+        var sum: UInt64 = 0
         for entry in entries {
+            let (next, overflows) = sum.addingReportingOverflow(entry.count)
+            sum = next
+            guard !overflows, sum < Self.limit else {
+                throw EvidenceError(
+                    .overflow, "more than 2^33 n-grams in one class; start a new class")
+            }
             guard entry.count > 0, order == 8 || entry.key >> UInt64(8 * order) == 0,
                 last.map({ $0 < entry.key }) ?? true
             else {
@@ -76,6 +86,25 @@ package struct NGramCounts: Sendable, Equatable {
     /// Sequences counted.
     package var total: UInt64 { entries.reduce(0) { $0 &+ $1.count } }
 
+    /// The counts of shorter sequences, as far as these tell: of each text the last `order - length`
+    /// sequences are not among them.
+    ///
+    /// - Parameter length: 1 to `order`.
+    package func shortened(to length: Int) -> NGramCounts {
+        precondition((1...order).contains(length), "\(length) bytes of \(order)-grams")
+        guard length < order else { return self }
+        var shorter: [Entry] = []
+        for entry in entries {
+            let key = entry.key >> UInt64(8 * (order - length))
+            if let last = shorter.last, last.key == key {
+                shorter[shorter.count - 1] = Entry(key: key, count: last.count + entry.count)
+            } else {
+                shorter.append(Entry(key: key, count: entry.count))
+            }
+        }
+        return NGramCounts(checked: length, shorter)
+    }
+
     /// The counts of both.
     ///
     /// - Throws: ``EvidenceError`` when the orders differ or a sum leaves 64 bits.
@@ -104,8 +133,7 @@ package struct NGramCounts: Sendable, Equatable {
             }
             let (next, overflows) = sum.addingReportingOverflow(count)
             sum = next
-            // Gates divide sums shifted by 30 bits.
-            guard !overflow, !overflows, sum < 1 << 33 else {
+            guard !overflow, !overflows, sum < Self.limit else {
                 throw EvidenceError(
                     .overflow, "more than 2^33 n-grams in one class; start a new class")
             }

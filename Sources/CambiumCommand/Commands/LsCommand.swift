@@ -51,7 +51,14 @@ struct ModelReport: Report {
             "trunk  \(Quantity.count(model.trunk.count, "tensor"))"
                 + (listsTrunk || model.trunk.isEmpty ? "" : style.faint("  (--trunk lists them)")))
         if listsTrunk { lines += tensorLines }
-        if !model.files.isEmpty { lines.append("files  " + model.files.joined(separator: ", ")) }
+        let files = model.files.filter { !$0.hasPrefix("evidence.") }
+        if !files.isEmpty { lines.append("files  " + files.joined(separator: ", ")) }
+        let records = model.files.count - files.count
+        if records > 0 {
+            lines.append(
+                "evidence  \(Quantity.count(records, "record"))  (`cambium evidence ls` lists them)"
+            )
+        }
         return lines
     }
 

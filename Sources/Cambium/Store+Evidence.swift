@@ -1,0 +1,241 @@
+internal import Elements
+internal import Objects
+internal import Routing
+internal import Snapshots
+
+/// One contribution of evidence in a snapshot.
+public struct EvidenceInfo: Sendable, Encodable, Equatable {
+    /// Names the record: the SHA-256 of its canonical form.
+    public let id: String
+    /// The class that its text belongs to; "base" for what the base model learned.
+    public let cohort: String
+    /// `counts`: n-grams of bytes.
+    public let kind: String
+    /// Which round or data it is of, as it was given.
+    public let label: String
+    /// Bytes in an n-gram.
+    public let order: Int
+    /// Different n-grams.
+    public let distinct: Int
+    /// Bytes of the text.
+    public let bytes: Int
+    /// The id that the text would have as an object of a store.
+    public let data: String
+    /// Bytes of the record.
+    public let recordBytes: Int
+}
+
+/// What adding or dropping evidence did.
+public struct EvidenceResult: Sendable, Encodable {
+    /// The contributions that were added or dropped.
+    public let evidence: [EvidenceInfo]
+    /// The gate of the new snapshot; nil when no evidence is left.
+    public let gate: String?
+    /// The commit's id; of the branch's head when nothing changed.
+    public let commit: String
+    /// The branch.
+    public let branch: String
+    /// True when the evidence was there, or gone, already; then no commit was made.
+    public let unchanged: Bool
+}
+
+/// How evidence is named in a tree: a file `evidence.ID`, where ID is the id of its object.
+enum EvidenceName {
+    static let prefix = "evidence."
+
+    static func name(_ id: ObjectID) -> String { prefix + id.hex }
+
+    /// The records of a tree, by ascending id.
+    static func records(_ tree: Tree) -> [ObjectID] {
+        tree.files.filter { $0.key.hasPrefix(prefix) }.map(\.value).sorted { $0.hex < $1.hex }
+    }
+}
+
+extension Store {
+    /// Counts texts as evidence for a cohort and commits the records: from then on the gate knows them.
+    ///
+    /// The gate is solved from the set of all records in a snapshot, so it does not depend on the order in
+    /// which they came, nor on the branches on which: merging unites the sets. The same record twice is
+    /// one record, and a text counts once in a cohort, whatever its labels.
+    ///
+    /// - Parameters:
+    ///   - texts: One record each, of at least `order` bytes.
+    ///   - cohort: The class; "base" for what the base model learned.
+    ///   - label: Which round or data it is, for people.
+    ///   - order: Bytes in an n-gram, 1 to 8. A gate has the lowest order of its evidence.
+    ///   - options: The branch, which must have a model, and the message.
+    /// - Throws: `usage` for a text or name that cannot be; `not-found` for a branch without a model;
+    ///   `branch-moved`. Then nothing is committed.
+    @discardableResult
+    public func addEvidence(
+        _ texts: [[UInt8]], cohort: String, label: String = "", order: Int = 3,
+        _ options: CommitOptions
+    ) throws(StoreError) -> EvidenceResult {
+        guard (1...8).contains(order) else {
+            throw StoreError(.usage, "n-grams of \(order) bytes; give 1 to 8")
+        }
+        var records: [(id: ObjectID, record: CountContribution)] = []
+        for (index, text) in texts.enumerated() {
+            guard text.count >= order else {
+                throw StoreError(
+                    .usage,
+                    (texts.count == 1 ? "the text" : "text \(index + 1)")
+                        + " has \(text.count) bytes; evidence of \(order)-grams needs \(order) at "
+                        + "least")
+            }
+            let data = try Self.fileID(text).bytes
+            let record = try counted(.usage) { () throws(EvidenceError) in
+                try CountContribution(
+                    cohort: cohort, label: label, data: data, byteCount: UInt64(text.count),
+                    counts: NGramCounts(of: text, order: order))
+            }
+            let id = try Self.fileID(record.encoded)
+            if !records.contains(where: { $0.id == id }) { records.append((id, record)) }
+        }
+        return try change(options) { (draft, known) throws(StoreError) in
+            for (id, record) in records {
+                try carrying { () throws(SnapshotError) in
+                    draft.tree.files[EvidenceName.name(id)] = try draft.put(
+                        .file, record.encoded)
+                }
+            }
+            return records.filter { new in !known.contains { $0.id == new.id } }
+        }
+    }
+
+    /// Commits a branch's model without some evidence: its gate is byte for byte the one that never saw it.
+    ///
+    /// - Parameters:
+    ///   - ids: Of records, or beginnings of ids.
+    ///   - options: The branch, and the message.
+    /// - Throws: `not-found` or `ambiguous` for an id, `branch-moved`.
+    @discardableResult
+    public func dropEvidence(
+        _ ids: [String], _ options: CommitOptions
+    ) throws(StoreError) -> EvidenceResult {
+        try change(options) { (draft, records) throws(StoreError) in
+            var dropped: [(id: ObjectID, record: CountContribution)] = []
+            for text in ids {
+                let found = records.filter { $0.id.hex.hasPrefix(text.lowercased()) }
+                guard found.count == 1, !text.isEmpty else {
+                    throw StoreError(
+                        found.isEmpty ? .notFound : .ambiguous,
+                        found.isEmpty
+                            ? "there is no evidence '\(text)'; `cambium evidence ls` lists it"
+                            : "'\(text)' is the beginning of \(found.count) ids of evidence")
+                }
+                draft.tree.files[EvidenceName.name(found[0].id)] = nil
+                if !dropped.contains(where: { $0.id == found[0].id }) { dropped += found }
+            }
+            return dropped
+        }
+    }
+
+    /// The evidence of a revision, by cohort, then label and id.
+    public func evidence(_ revision: String) throws(StoreError) -> [EvidenceInfo] {
+        try records(in: map(revision)).map(EvidenceInfo.init).sorted {
+            ($0.cohort, $0.label, $0.id) < ($1.cohort, $1.label, $1.id)
+        }
+    }
+
+    /// The gate that a revision's evidence is solved to.
+    ///
+    /// - Throws: `not-found` without evidence; `corrupt` for a record that is not one.
+    /// - Complexity: Reads and adds all records.
+    public func gate(_ revision: String) throws(StoreError) -> Gate {
+        let snapshot = try map(revision)
+        guard let gate = try Gate(snapshot.id.hex, records(in: snapshot).map(\.record)) else {
+            throw StoreError(
+                .notFound,
+                "\(snapshot.id.short) has no evidence; add some: cambium evidence add --cohort NAME "
+                    + "--text FILE")
+        }
+        return gate
+    }
+
+    /// Commits what a function changes in the set of records.
+    private func change(
+        _ options: CommitOptions,
+        _ body: (
+            inout CommitDraft, [(id: ObjectID, record: CountContribution)]
+        ) throws(StoreError) -> [(id: ObjectID, record: CountContribution)]
+    ) throws(StoreError) -> EvidenceResult {
+        let target = try CommitTarget(options, self)
+        guard let parent = target.parent, let before = target.before else {
+            throw StoreError(
+                .notFound,
+                "branch '\(target.branch)' has no model; commit a checkpoint first")
+        }
+        let known = try records(in: map(parent.hex))
+        var draft = try carrying { () throws(SnapshotError) in
+            try CommitDraft(snapshots, tree: before)
+        }
+        let changed = try body(&draft, known)
+        let after = Set(EvidenceName.records(draft.tree))
+        let added = changed.filter { change in !known.contains { $0.id == change.id } }
+        let kept = (known + added).filter { after.contains($0.id) }
+        // Before anything is committed: a set that no gate can be solved from is refused.
+        let gate = try Gate("", kept.map(\.record))
+        let outcome = try target.commit(draft, options)
+        return EvidenceResult(
+            evidence: changed.map(EvidenceInfo.init), gate: gate?.id, commit: outcome.id.hex,
+            branch: target.branch, unchanged: outcome.unchanged)
+    }
+
+    private func records(
+        in snapshot: MappedSnapshot
+    ) throws(StoreError) -> [(id: ObjectID, record: CountContribution)] {
+        var records: [(id: ObjectID, record: CountContribution)] = []
+        for id in EvidenceName.records(snapshot.tree) {
+            guard snapshot.tree.files[EvidenceName.name(id)] == id else {
+                throw StoreError(
+                    .corrupt,
+                    "the evidence in object \(id.short) has another object's name; run "
+                        + "`cambium verify`")
+            }
+            let bytes = try carrying { () throws(SnapshotError) in
+                try snapshot.object(id).payload.copy()
+            }
+            let record = try counted(.corrupt) { () throws(EvidenceError) in
+                try CountContribution(decoding: bytes)
+            }
+            records.append((id, record))
+        }
+        return records
+    }
+
+    static func fileID(_ bytes: [UInt8]) throws(StoreError) -> ObjectID {
+        try carrying { () throws(SnapshotError) in
+            do throws(ObjectError) {
+                return try ObjectHeader(.file, byteCount: bytes.count).id(of: bytes.raw)
+            } catch {
+                throw SnapshotError(error)
+            }
+        }
+    }
+}
+
+/// Runs what may fail on evidence.
+func counted<Result>(
+    _ code: StoreError.Code, _ body: () throws(EvidenceError) -> Result
+) throws(StoreError) -> Result {
+    do throws(EvidenceError) {
+        return try body()
+    } catch {
+        guard error.code == .badInput else { throw StoreError(.usage, error.message) }
+        let hint = code == .corrupt ? "; run `cambium verify`" : ""
+        throw StoreError(code, error.message + hint)
+    }
+}
+
+extension EvidenceInfo {
+    fileprivate init(_ entry: (id: ObjectID, record: CountContribution)) {
+        let record = entry.record
+        self.init(
+            id: entry.id.hex, cohort: record.cohort, kind: "counts", label: record.label,
+            order: record.counts.order, distinct: record.counts.entries.count,
+            bytes: Int(clamping: record.byteCount),
+            data: record.data.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+            recordBytes: record.encoded.count)
+    }
+}

@@ -1,0 +1,94 @@
+internal import Cambium
+
+/// What adding or dropping evidence did.
+struct EvidenceReport: Report {
+    let result: EvidenceResult
+    let verb: String
+
+    func encode(to encoder: any Encoder) throws { try result.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] {
+        if result.unchanged {
+            return ["nothing changed: \(result.branch) is at \(style.id(result.commit.short))"]
+        }
+        let records = result.evidence.map { "\(verb) \($0.line(style))" }
+        return records + [
+            "\(result.branch) is at \(style.id(result.commit.short)); its gate is "
+                + (result.gate.map { style.id($0.short) } ?? "gone: no evidence is left")
+        ]
+    }
+
+    func quietLines() -> [String] { result.evidence.map(\.id) }
+}
+
+/// The evidence of a revision.
+struct EvidenceListReport: Report {
+    let evidence: [EvidenceInfo]
+
+    func lines(_ style: Style) -> [String] {
+        evidence.isEmpty ? ["no evidence"] : evidence.map { $0.line(style) }
+    }
+
+    func quietLines() -> [String] { evidence.map(\.id) }
+}
+
+/// One record.
+struct EvidenceDetailReport: Report {
+    let evidence: EvidenceInfo
+
+    func encode(to encoder: any Encoder) throws { try evidence.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] {
+        [
+            "id        \(style.id(evidence.id))",
+            "cohort    \(evidence.cohort)",
+            "label     \(evidence.label)",
+            "kind      \(evidence.kind) of \(evidence.order)-grams, "
+                + "\(Quantity.count(evidence.distinct)) different",
+            "text      \(Quantity.count(evidence.bytes, "byte")), \(evidence.data)",
+            "record    \(Quantity.bytes(evidence.recordBytes))",
+        ]
+    }
+
+    func quietLines() -> [String] { [evidence.id] }
+}
+
+/// What a gate says.
+struct GateReport: Report {
+    struct Row: Encodable {
+        let text: String
+        let shares: [Gate.Share]
+    }
+
+    let commit: String
+    let gate: String
+    let cohorts: [String]
+    let texts: [Row]
+
+    func lines(_ style: Style) -> [String] {
+        let head = [
+            "gate \(style.id(gate.short)) of \(style.id(commit.short)): "
+                + cohorts.joined(separator: ", ")
+        ]
+        return head
+            + texts.map { row in
+                let shares = row.shares.prefix(3).map { share in
+                    "\(share.cohort) \((share.weight * 1000).rounded() / 10) %"
+                }
+                return "\(row.text): " + shares.joined(separator: ", ")
+            }
+    }
+
+    func quietLines() -> [String] {
+        texts.isEmpty ? [gate] : texts.compactMap { $0.shares.first?.cohort }
+    }
+}
+
+extension EvidenceInfo {
+    /// The record in a line.
+    fileprivate func line(_ style: Style) -> String {
+        "\(style.id(id.short))  \(cohort)  \(Quantity.count(bytes, "byte")) of text, "
+            + "\(Quantity.count(distinct)) different \(order)-grams"
+            + (label.isEmpty ? "" : "  \(label)")
+    }
+}

@@ -1,0 +1,60 @@
+import Foundation
+import Testing
+
+@Suite("Evidence on the command line")
+struct EvidenceCommandTests {
+    private func session() throws -> Session {
+        let session = try Session.base()
+        for (name, text) in [
+            ("english", "the quick brown fox jumps over the lazy dog and runs away again"),
+            ("swahili", "habari ya asubuhi, watoto wanakwenda shule kila siku asubuhi"),
+        ] {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: session.path(name)))
+        }
+        return session
+    }
+
+    @Test("is added, listed, merged and asked")
+    func path() throws {
+        let session = try session()
+        let added = try session.expect(
+            "evidence", "add", "--cohort", "base", "--text", "english", "--label", "round 0")
+        #expect(added.text.contains("added ") && added.text.contains("round 0"))
+        #expect(
+            try session.expect(
+                "evidence", "add", "--cohort", "base", "--text", "english",
+                "--label", "round 0"
+            ).text.contains("nothing changed"))
+        try session.expect(
+            "evidence", "add", "--cohort", "swahili", "--text", "swahili", "--branch", "side")
+        try session.expect("merge", "side", "--into", "main")
+        let list = try session.expect("evidence", "ls", "main", "--json")
+        let records = try #require(try list.json["evidence"] as? [[String: Any]])
+        #expect(records.map { $0["cohort"] as? String } == ["base", "swahili"])
+        let gate = try session.expect("evidence", "gate", "--text", "swahili", "-q")
+        #expect(gate.text.trimmingCharacters(in: .whitespacesAndNewlines) == "swahili")
+        let id = try #require(records[1]["id"] as? String)
+        let shown = try session.expect("evidence", "show", String(id.prefix(8)))
+        #expect(shown.text.contains("60 bytes"))
+        #expect(try session.expect("ls", "main").text.contains("2 records"))
+        try session.expect("evidence", "drop", String(id.prefix(8)))
+        #expect(try session.expect("evidence", "ls", "-q").text.split(separator: "\n").count == 1)
+    }
+
+    @Test("takes global options before and behind its name, and tells mistakes")
+    func mistakes() throws {
+        let session = try session()
+        #expect(try session.expect("--json", "evidence", "ls").output.first == UInt8(ascii: "{"))
+        let gone = try session.start(["evidence", "gate"]).end()
+        #expect(gone.status == 2 && gone.errors.contains("cambium evidence add"))
+        #expect(try session.start(["evidence", "drop", "abcd"]).end().status == 2)
+        #expect(try session.start(["evidence", "show", "abcd"]).end().status == 2)
+        #expect(try session.start(["evidence", "add", "--cohort", "a"]).end().status == 64)
+        let order = try session.start(
+            ["evidence", "add", "--cohort", "a", "--text", "english", "--order", "9"]
+        ).end()
+        #expect(order.status == 64 && order.errors.contains("1 to 8"))
+        #expect(try session.start(["evidence", "nothing"]).end().status == 64)
+        #expect(try session.start(["evidence", "gate", "--limit", "0"]).end().status == 64)
+    }
+}
