@@ -2,10 +2,12 @@
 /// the bytes so far, with decay.
 ///
 /// **Likelihood.** For a class with counts n, the probability of byte b after the bytes c (up to
-/// `order` - 1 of them) backs off to shorter contexts with the pseudo-count a:
-/// p(b | c) = (n(c b) + a p(b | c')) / (n(c) + a), where c' is c without its first byte, and below
-/// all contexts is the uniform 1 / 256 (MacKay and Peto, A hierarchical Dirichlet language model,
-/// 1995).
+/// `order` - 1 of them) backs off to shorter contexts, with the pseudo-count a for each of the d(c)
+/// different bytes that were seen after c: p(b | c) = (n(c b) + a d(c) p(b | c')) / (n(c) + a d(c)),
+/// where c' is c without its first byte; below all contexts is the uniform 1 / 256, and a context
+/// never seen leaves the shorter one's probability as it is. With a = 1 this is method C of Witten
+/// and Bell (The zero-frequency problem, 1991): contexts that many bytes follow trust their own
+/// counts less.
 ///
 /// **Posterior.** With log-likelihoods l(t), a class's score is s(t) = decay s(t - 1) + temperature
 /// l(t), from a start of 0, and its weight 2^s / Σ 2^s. Decay forgets what lies far back, so that
@@ -17,7 +19,7 @@
 package struct CountGate: Sendable {
     /// How much the gate trusts what it sees.
     package struct Settings: Sendable, Hashable {
-        /// a, at least 1.
+        /// a, for each different byte seen after a context; at least 1.
         package var pseudoCount: UInt64
         /// In units of 2^-16: 0 to 2^16.
         package var decay: Int
@@ -34,9 +36,9 @@ package struct CountGate: Sendable {
             self.temperature = temperature
         }
 
-        /// Pseudo-count 4, decay 0.98, temperature 0.7.
+        /// Pseudo-count 1, decay 0.995, temperature 0.7.
         package static let standard = Settings(
-            pseudoCount: 4, decay: 64_225, temperature: 45_875)
+            pseudoCount: 1, decay: 65_208, temperature: 45_875)
     }
 
     /// What the gate has seen of one text.
@@ -51,7 +53,7 @@ package struct CountGate: Sendable {
     package let order: Int
     package let classCount: Int
     package let settings: Settings
-    private let tables: [CountTable]
+    let tables: [CountTable]
 
     /// - Parameter classes: At least one, all of one order of at least 1, totals below 2^33.
     package init(
@@ -111,79 +113,5 @@ package struct CountGate: Sendable {
         let chosen = Array(ranked.prefix(count))
         let sum = chosen.reduce(UInt64(0)) { $0 + weights[$1] }
         return (chosen, chosen.map { Float(weights[$0]) / Float(sum) })
-    }
-}
-
-/// The counts of one class, of every order up to the full one, to look up.
-private struct CountTable: Sendable {
-    private let order: Int
-    /// By length: how often the sequence, and how often it with any byte behind it.
-    private let levels: [Level]
-
-    /// Counts of sequences of one length.
-    private struct Level: Sendable {
-        /// Open addressing; a count of 0 marks a free slot.
-        private var slots: [(key: UInt64, count: UInt64)]
-        private let shift: UInt64
-
-        init(_ sums: [(key: UInt64, count: UInt64)]) {
-            var bits: UInt64 = 4
-            while 1 << bits < 2 * sums.count { bits += 1 }
-            shift = 64 - bits
-            slots = Array(repeating: (0, 0), count: 1 << bits)
-            for sum in sums {
-                var slot = index(sum.key)
-                while slots[slot].count != 0 { slot = (slot + 1) & (slots.count - 1) }
-                slots[slot] = sum
-            }
-        }
-
-        private func index(_ key: UInt64) -> Int {
-            Int((key &* 0x9e37_79b9_7f4a_7c15) >> shift)
-        }
-
-        func count(_ key: UInt64) -> UInt64 {
-            var slot = index(key)
-            while slots[slot].count != 0 {
-                if slots[slot].key == key { return slots[slot].count }
-                slot = (slot + 1) & (slots.count - 1)
-            }
-            return 0
-        }
-    }
-
-    init(_ counts: NGramCounts) {
-        order = counts.order
-        var levels: [Level] = []
-        for length in 0...counts.order {
-            var sums: [(key: UInt64, count: UInt64)] = []
-            // Sequences with the same beginning are neighbours.
-            let drop = UInt64(8 * (counts.order - length))
-            for entry in counts.entries {
-                let key = drop == 64 ? 0 : entry.key >> drop
-                if let last = sums.last, last.key == key {
-                    sums[sums.count - 1].count += entry.count
-                } else {
-                    sums.append((key, entry.count))
-                }
-            }
-            levels.append(Level(sums))
-        }
-        self.levels = levels
-    }
-
-    /// In units of 2^-30.
-    func probability(
-        of byte: UInt8, after context: UInt64, length: Int, _ pseudoCount: UInt64
-    ) -> UInt64 {
-        var probability: UInt64 = FixedPoint.unit / 256
-        for size in 0...length {
-            let mask: UInt64 = 1 << UInt64(8 * size) - 1
-            let before = context & mask
-            let seen = levels[size].count(before)
-            let together = levels[size + 1].count(before << 8 | UInt64(byte))
-            probability = (together << 30 + pseudoCount * probability) / (seen + pseudoCount)
-        }
-        return probability
     }
 }
