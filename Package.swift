@@ -26,6 +26,7 @@ let package = Package(
         .executable(name: "cambium", targets: ["CambiumCommand"]),
         .executable(name: "storage-benchmark", targets: ["StorageBenchmark"]),
         .executable(name: "inference-benchmark", targets: ["InferenceBenchmark"]),
+        .executable(name: "merge-benchmark", targets: ["MergeBenchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -76,6 +77,12 @@ let package = Package(
                 "Elements", arguments,
             ],
             path: "tools/benchmarks/StorageBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "MergeBenchmark",
+            dependencies: [
+                "BenchmarkSupport", "Routing", "Tensors", "CKernels", "COpenBLAS", arguments,
+            ],
+            path: "tools/benchmarks/MergeBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "InferenceBenchmark",
             dependencies: [

@@ -41,7 +41,7 @@ public struct EvidenceResult: Sendable, Encodable {
 
 /// How evidence is named in a tree: a file `evidence.ID`, where ID is the id of its object.
 enum EvidenceName {
-    static let prefix = "evidence."
+    static let prefix = Tree.evidencePrefix
 
     static func name(_ id: ObjectID) -> String { prefix + id.hex }
 

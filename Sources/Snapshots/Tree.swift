@@ -15,6 +15,9 @@ package struct Tree: Sendable, Equatable {
     /// Expert layers by layer number.
     package var layers: [UInt32: Layer]
 
+    /// Files of this name and an object id are records of evidence: a set, named by content.
+    package static let evidencePrefix = "evidence."
+
     package init(
         architecture: String, files: [String: ObjectID] = [:], layout: ObjectID? = nil,
         trunk: Trunk = Trunk(), layers: [UInt32: Layer] = [:]

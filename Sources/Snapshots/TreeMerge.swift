@@ -36,6 +36,11 @@ struct TreeMerge: ~Copyable {
             .layout, before.map(\.layout), sides.map(\.layout), .layout, parts: [])
         draft.tree.files = [:]
         for name in names({ $0.files }) {
+            if name.hasPrefix(Tree.evidencePrefix) {
+                draft.tree.files[name] = unite(
+                    before.map { $0.files[name] }, sides.map { $0.files[name] })
+                continue
+            }
             draft.tree.files[name] = try settleObject(
                 .file(name), before.map { $0.files[name] }, sides.map { $0.files[name] }, .file,
                 parts: [])
@@ -56,6 +61,15 @@ struct TreeMerge: ~Copyable {
                 }
             }
         }
+    }
+
+    /// A record of evidence, which is named by its content: there is one value, and no conflict.
+    ///
+    /// What a side dropped is gone, also when merge bases of a criss-cross history disagree about it.
+    private func unite(_ before: [ObjectID?], _ sides: [ObjectID?]) -> ObjectID? {
+        let wasThere = before.contains { $0 != nil }
+        let isMissing = sides.contains { $0 == nil }
+        return wasThere && isMissing ? nil : sides.lazy.compactMap { $0 }.first
     }
 
     /// The merged tree's id, its records staged.

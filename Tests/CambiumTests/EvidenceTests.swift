@@ -88,6 +88,39 @@ struct EvidenceTests {
         }
     }
 
+    @Test(
+        "that merge bases disagree about is no conflict: who dropped it is followed, either way round"
+    )
+    func crissCross() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            let added = try add(0, to: "main", of: store).evidence.map(\.id)
+            for name in ["drops", "keeps"] {
+                try store.createBranch(name, at: "main", Checkpoints.signature)
+            }
+            _ = try store.dropEvidence(added, Checkpoints.options("drop", branch: "drops"))
+            try add(1, to: "keeps", of: store)
+            // Each takes the other's state from before the crossing.
+            let (one, other) = (try store.resolve("drops"), try store.resolve("keeps"))
+            _ = try store.merge([other], into: "drops", Checkpoints.signature)
+            _ = try store.merge([one], into: "keeps", Checkpoints.signature)
+            // Added again after the crossing: of the two merge bases one has it, the other has not.
+            try add(0, to: "keeps", of: store)
+            try add(2, to: "drops", of: store)
+            var trees: Set<String> = []
+            for (into, from) in [("drops", "keeps"), ("keeps", "drops")] {
+                let branch = "merged-\(into)"
+                try store.createBranch(branch, at: into, Checkpoints.signature)
+                let merge = try store.merge([from], into: branch, Checkpoints.signature)
+                #expect(merge.kind == "merged" && merge.conflicts.isEmpty)
+                #expect(merge.bases.count == 2)
+                #expect(try store.evidence(branch).map(\.label).sorted() == ["1", "2"])
+                trees.insert(try store.show(branch).tree)
+            }
+            #expect(trees.count == 1)
+        }
+    }
+
     @Test("that is dropped or reverted leaves the gate that never saw it")
     func dropped() throws {
         try withScratchDirectory { directory in
