@@ -65,11 +65,11 @@ struct TreeMerge: ~Copyable {
 
     /// A record of evidence, which is named by its content: there is one value, and no conflict.
     ///
-    /// What a side dropped is gone, also when merge bases of a criss-cross history disagree about it.
+    /// Where the merge bases of a criss-cross history disagree about it, and the sides do, dropped is
+    /// dropped.
     private func unite(_ before: [ObjectID?], _ sides: [ObjectID?]) -> ObjectID? {
-        let wasThere = before.contains { $0 != nil }
-        let isMissing = sides.contains { $0 == nil }
-        return wasThere && isMissing ? nil : sides.lazy.compactMap { $0 }.first
+        guard case .settled(let record) = bases.decide(before, sides: sides) else { return nil }
+        return record
     }
 
     /// The merged tree's id, its records staged.
