@@ -27,6 +27,7 @@ let package = Package(
         .executable(name: "storage-benchmark", targets: ["StorageBenchmark"]),
         .executable(name: "inference-benchmark", targets: ["InferenceBenchmark"]),
         .executable(name: "merge-benchmark", targets: ["MergeBenchmark"]),
+        .executable(name: "continual-benchmark", targets: ["ContinualBenchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -53,6 +54,9 @@ let package = Package(
         .target(
             name: "Models",
             dependencies: ["Snapshots", "Objects", "Tensors", "Routing", "Elements"],
+            swiftSettings: strict),
+        .target(
+            name: "Training", dependencies: ["Models", "Routing", "Tensors", "Elements"],
             swiftSettings: strict),
         .target(name: "Interchange", dependencies: ["Elements"], swiftSettings: strict),
         .target(
@@ -90,6 +94,12 @@ let package = Package(
                 "Elements", arguments,
             ],
             path: "tools/benchmarks/InferenceBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "ContinualBenchmark",
+            dependencies: [
+                "BenchmarkSupport", "Training", "Models", "Routing", "Tensors", arguments,
+            ],
+            path: "tools/benchmarks/ContinualBenchmark", swiftSettings: strict),
         .target(
             name: "NumericSupport", path: "Tests/NumericSupport", swiftSettings: strict),
         .testTarget(
@@ -129,6 +139,12 @@ let package = Package(
             name: "CambiumTests",
             dependencies: ["Cambium", "Snapshots", "Elements", "TestSupport"],
             swiftSettings: strict),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: [
+                "Training", "Models", "Tensors", "Elements", "CKernels", "NumericSupport",
+            ],
+            exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "ModelsTests",
             dependencies: ["Models", "Tensors", "Routing", "Elements", "CKernels"],

@@ -38,6 +38,9 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 #define VARIANT_NAME "avx512"
 #include "variant_body.h"
 
+#define TRAINING cambium_training_avx512
+#include "training_body.h"
+
 #pragma clang attribute pop
 
 #else

@@ -3,11 +3,14 @@
 #pragma STDC FP_CONTRACT OFF
 
 #include "scalar_math.h"
+#include "include/cambium_training.h"
 #include "include/cambium_variants.h"
 
 extern const struct cambium_variant cambium_scalar;
+extern const struct cambium_training cambium_training_scalar;
 #if defined(__x86_64__)
 extern const struct cambium_variant cambium_avx2, cambium_avx512;
+extern const struct cambium_training cambium_training_avx2, cambium_training_avx512;
 #endif
 
 static const struct cambium_variant *const variants[] = {
@@ -48,6 +51,14 @@ const struct cambium_variant *cambium_active_variant(void) { return active; }
 
 void cambium_use_variant(const struct cambium_variant *variant) {
     active = variant ? variant : cambium_variant_at(0);
+}
+
+const struct cambium_training *cambium_training_active(void) {
+#if defined(__x86_64__)
+    if (active == &cambium_avx512) return &cambium_training_avx512;
+    if (active == &cambium_avx2) return &cambium_training_avx2;
+#endif
+    return &cambium_training_scalar;
 }
 
 const char *cambium_kernel_variant(void) { return active->name; }

@@ -23,3 +23,6 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 #define VARIANT cambium_scalar
 #define VARIANT_NAME "scalar"
 #include "variant_body.h"
+
+#define TRAINING cambium_training_scalar
+#include "training_body.h"

@@ -1,0 +1,73 @@
+internal import Models
+internal import Tensors
+
+/// AdamW over what a run trains: dense for the parameters, row-sparse for experts, whose rows and
+/// moments stay untouched while no token of a batch picks them.
+final class Optimizer {
+    private let parameters: any TrainedParameters
+    private let settings: TrainingSettings
+    private let first, second: FloatMemory
+    private let expertFirst, expertSecond: [FloatMemory]
+    private var step = 0
+
+    init(_ parameters: any TrainedParameters, _ settings: TrainingSettings) {
+        self.parameters = parameters
+        self.settings = settings
+        first = FloatMemory(count: parameters.values.count)
+        second = FloatMemory(count: parameters.values.count)
+        let experts = parameters.trainsExperts ? parameters.model.experts : []
+        expertFirst = experts.map { FloatMemory(count: $0.count) }
+        expertSecond = experts.map { FloatMemory(count: $0.count) }
+    }
+
+    /// - Parameters:
+    ///   - gradient: Of `values`.
+    ///   - experts: Of each expert layer, when experts are trained.
+    ///   - rate: 0…1 of the peak rate.
+    /// - Returns: The global norm before clipping.
+    func update(
+        gradient: FloatSlice, experts: [ExpertGradient], rate: Float, team: ThreadTeam
+    ) -> Double {
+        step += 1
+        var square = 0.0
+        for segment in parameters.segments {
+            square += TrainingKernels.squareSum(gradient[segment.range])
+        }
+        for expert in experts { square += TrainingKernels.squareSum(expert.rows) }
+        let norm = square.squareRoot()
+        let scale = norm > Double(settings.clip) ? Float(Double(settings.clip) / norm) : 1
+        var rule = AdamStep(
+            step: step, scale: scale, rate: settings.rate * rate, beta1: 0.9, beta2: 0.98,
+            epsilon: 1e-8, decay: 0)
+        for segment in parameters.segments {
+            rule.decay = segment.decays ? settings.decay : 0
+            TrainingKernels.adam(
+                parameters.values[segment.range], gradient: gradient[segment.range],
+                m: first[segment.range], v: second[segment.range], rule: rule)
+        }
+        rule.decay = 0
+        for (slot, expert) in experts.enumerated() {
+            update(slot, expert, rule, team)
+        }
+        return norm
+    }
+
+    private func update(
+        _ slot: Int, _ gradient: ExpertGradient, _ rule: AdamStep, _ team: ThreadTeam
+    ) {
+        let size = 2 * parameters.model.config.hiddenSize
+        let (table, m, v) = (
+            parameters.model.experts[slot], expertFirst[slot], expertSecond[slot]
+        )
+        let block = 128
+        team.forEach((gradient.experts.count + block - 1) / block) { part in
+            for index in part * block..<min((part + 1) * block, gradient.experts.count) {
+                let start = Int(gradient.experts[index]) * size
+                let range = start..<start + size
+                TrainingKernels.adam(
+                    table[range], gradient: gradient.rows[index * size..<(index + 1) * size],
+                    m: m[range], v: v[range], rule: rule)
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+internal import Glibc
+internal import Models
+internal import Synchronization
+package import Tensors
+
+/// Trains on random windows of some texts.
+///
+/// With a budget of steps or tokens, the same texts, settings and machine give the same bits.
+///
+/// - Parameters:
+///   - parameters: What is trained; changed.
+///   - texts: Each longer than a window.
+///   - adjust: May change the gradient of `values` before each step (a penalty).
+///   - progress: Called after each step; returns false to stop, then `.cancelled` is thrown.
+/// - Throws: `.badInput`, `.diverged`, `.cancelled`.
+package func train(
+    _ parameters: any TrainedParameters, on texts: [TrainingText], settings: TrainingSettings,
+    adjust: ((FloatSlice) -> Void)? = nil,
+    progress: (TrainingProgress) -> Bool = { _ in true }
+) throws(TrainingError) -> TrainingSummary {
+    var run = try TrainingRun(parameters, texts, settings)
+    return try run.finish(adjust: adjust, progress: progress)
+}
+
+/// CPU time of this process so far, all threads.
+package func processorSeconds() -> Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
+
+private struct TrainingRun {
+    private let parameters: any TrainedParameters
+    private let settings: TrainingSettings
+    private var sampler: WindowSampler
+    private let parts: [ForwardBackward]
+    private let optimizer: Optimizer
+    private let gradient: FloatMemory
+    private let length: Int
+    private let team: ThreadTeam
+
+    init(
+        _ parameters: any TrainedParameters, _ texts: [TrainingText],
+        _ settings: TrainingSettings
+    ) throws(TrainingError) {
+        let context = parameters.model.config.contextLength
+        length = settings.length ?? context
+        guard (1...context).contains(length) else {
+            throw TrainingError(
+                .badInput, "windows of \(length) bytes; the model's context is \(context)")
+        }
+        guard settings.windows >= 1, settings.parts >= 1,
+            settings.windows % settings.parts == 0
+        else {
+            throw TrainingError(
+                .badInput,
+                "\(settings.windows) windows do not divide into \(settings.parts) parts")
+        }
+        sampler = try WindowSampler(texts, length: length, seed: settings.seed)
+        self.parameters = parameters
+        self.settings = settings
+        BLASThreads.set(1)
+        let (model, usesExperts, length) = (
+            parameters.model, parameters.usesExperts, self.length
+        )
+        parts = (0..<settings.parts).map { _ in
+            ForwardBackward(
+                model: model, windows: settings.windows / settings.parts, length: length,
+                usesExperts: usesExperts)
+        }
+        optimizer = Optimizer(parameters, settings)
+        gradient = FloatMemory(count: parameters.values.count)
+        team = ThreadTeam(count: settings.parts)
+    }
+
+    mutating func finish(
+        adjust: ((FloatSlice) -> Void)?, progress: (TrainingProgress) -> Bool
+    ) throws(TrainingError) -> TrainingSummary {
+        let clock = ContinuousClock()
+        let (start, processor) = (clock.now, processorSeconds())
+        let perStep = settings.windows * length
+        var losses: [Double] = []
+        var step = 0
+        while true {
+            let fraction = done(step, perStep, processorSeconds() - processor)
+            if fraction >= 1 { break }
+            let loss = try run(step: step, fraction: fraction, adjust: adjust)
+            step += 1
+            losses.append(loss)
+            let passed = (clock.now - start).inSeconds
+            let now = done(step, perStep, processorSeconds() - processor)
+            guard
+                progress(
+                    TrainingProgress(
+                        step: step, loss: loss,
+                        tokensPerSecond: Double(step * perStep) / max(passed, 1e-9),
+                        fraction: min(now, 1)))
+            else {
+                throw TrainingError(.cancelled, "training was stopped after \(step) steps")
+            }
+        }
+        let last = losses.suffix(50)
+        return TrainingSummary(
+            steps: step, tokens: step * perStep,
+            loss: last.reduce(0, +) / Double(max(last.count, 1)),
+            processorSeconds: processorSeconds() - processor,
+            seconds: (clock.now - start).inSeconds)
+    }
+
+    private func done(_ step: Int, _ perStep: Int, _ processor: Double) -> Double {
+        switch settings.budget {
+        case .steps(let steps): Double(step) / Double(max(steps, 1)) + (steps <= 0 ? 1 : 0)
+        case .tokens(let tokens):
+            tokens <= step * perStep ? 1 : Double(step * perStep) / Double(tokens)
+        case .processorSeconds(let seconds): seconds <= 0 ? 1 : processor / seconds
+        }
+    }
+
+    /// - Returns: Bits per byte.
+    private mutating func run(
+        step: Int, fraction: Double, adjust: ((FloatSlice) -> Void)?
+    ) throws(TrainingError) -> Double {
+        let tokens = settings.windows * length
+        let batches = parts.map { _ in
+            sampler.next(windows: settings.windows / settings.parts)
+        }
+        let parts = parts
+        let sums = Mutex([Double](repeating: 0, count: parts.count))
+        team.forEach(parts.count) { index in
+            let part = parts[index]
+            part.gradient.slice.fill(0)
+            part.forward(batches[index].inputs)
+            let nats = part.backward(
+                batches[index].inputs, targets: batches[index].targets,
+                scale: 1 / Float(tokens))
+            sums.withLock { $0[index] = nats }
+        }
+        for part in parts.dropFirst() { parts[0].gradient.slice.add(part.gradient.slice) }
+        let loss =
+            sums.withLock { $0.reduce(0, +) } / (Double(tokens) * 0.693147180559945309417)
+        guard loss.isFinite else {
+            throw TrainingError(
+                .diverged, "the loss of step \(step + 1) is not finite; lower the rate")
+        }
+        var experts: [ExpertGradient] = []
+        if parameters.trainsExperts {
+            for slot in parameters.model.experts.indices {
+                experts.append(
+                    ExpertGradient(
+                        parts.map { $0.expertPasses[slot] },
+                        count: parameters.model.config.peer?.expertCount ?? 0, team: team))
+            }
+        }
+        parameters.convert(parts[0].gradient.slice, into: gradient.slice)
+        adjust?(gradient.slice)
+        let warm = min(1, Double(step + 1) / Double(max(settings.warmUp, 1)))
+        let rate = warm * (0.02 + 0.98 * 0.5 * (1 + cosine(fraction)))
+        _ = optimizer.update(
+            gradient: gradient.slice, experts: experts, rate: Float(rate), team: team)
+        parameters.apply()
+        return loss
+    }
+
+    /// cos(π x) for 0 ≤ x ≤ 1, by the rotation of RoPE's tables: the C library's bits depend on the
+    /// machine.
+    private func cosine(_ x: Double) -> Double {
+        // Taylor's series of cos around the nearer of 0, π/2 and π, in basic operations.
+        let angle = (x - 0.5) * 3.141592653589793
+        var (term, sum) = (angle, angle)
+        for index in stride(from: 2, through: 22, by: 2) {
+            term *= -angle * angle / Double(index * (index + 1))
+            sum += term
+        }
+        return -sum
+    }
+}
+
+extension Duration {
+    fileprivate var inSeconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+    }
+}

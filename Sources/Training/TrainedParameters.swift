@@ -1,0 +1,60 @@
+package import Tensors
+
+/// What a run of training changes, and how the model's weights follow from it.
+package protocol TrainedParameters: AnyObject {
+    /// Its weights are those that training runs; `apply` sets them.
+    var model: TrainableModel { get }
+    /// Whether the expert layers run.
+    var usesExperts: Bool { get }
+    /// Whether the experts' rows are trained.
+    var trainsExperts: Bool { get }
+    /// The numbers that the optimiser moves.
+    var values: FloatMemory { get }
+    /// Those of `values` that it may move; the others are frozen.
+    var segments: [TrainedSegment] { get }
+    /// Sets the gradient of `values` from that of the model's dense weights.
+    func convert(_ gradient: FloatSlice, into own: FloatSlice)
+    /// Makes the model's weights follow `values`.
+    func apply()
+}
+
+/// Neighbouring parameters that are treated alike.
+package struct TrainedSegment: Sendable {
+    package let range: Range<Int>
+    /// Whether weight decay applies: to matrices, not to norms and sub-keys.
+    package let decays: Bool
+
+    package init(range: Range<Int>, decays: Bool) {
+        self.range = range
+        self.decays = decays
+    }
+}
+
+/// The weights of a model themselves.
+package final class WholeModel: TrainedParameters {
+    package let model: TrainableModel
+    package let usesExperts = true
+    package let trainsExperts: Bool
+    package let segments: [TrainedSegment]
+
+    package var values: FloatMemory { model.weights }
+
+    /// - Parameters:
+    ///   - model: Changed by training.
+    ///   - isFrozen: Tells by a tensor's checkpoint name that it stays byte for byte.
+    ///   - trainsExperts: False to freeze the experts' rows.
+    package init(
+        _ model: TrainableModel, trainsExperts: Bool = true,
+        isFrozen: (String) -> Bool = { _ in false }
+    ) {
+        self.model = model
+        self.trainsExperts = trainsExperts
+        segments = model.layout.entries.filter { !isFrozen($0.name) }.map {
+            TrainedSegment(
+                range: $0.range, decays: $0.role != .norm && $0.role != .subKeys)
+        }
+    }
+
+    package func convert(_ gradient: FloatSlice, into own: FloatSlice) { own.copy(gradient) }
+    package func apply() {}
+}

@@ -1,0 +1,24 @@
+/// What went wrong in training.
+package struct TrainingError: Error, Sendable, CustomStringConvertible {
+    package enum Code: Sendable {
+        /// A tensor that the config asks for and nobody gave.
+        case missingTensor
+        /// A tensor of another size than the config asks for.
+        case badTensor
+        /// A text, budget or setting that cannot be.
+        case badInput
+        /// A loss that is no number: the rate is too high, or the weights are damaged.
+        case diverged
+        /// The caller asked to stop.
+        case cancelled
+    }
+
+    package let code: Code
+    package let message: String
+    package var description: String { message }
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}

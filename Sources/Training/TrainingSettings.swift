@@ -1,0 +1,68 @@
+/// How long a run lasts.
+package enum TrainingBudget: Sendable, Hashable {
+    case steps(Int)
+    /// Bytes that are predicted, rounded up to whole steps.
+    case tokens(Int)
+    /// CPU time of this process, all threads: a run that follows it does not repeat its bits.
+    case processorSeconds(Double)
+}
+
+/// The numbers of a run of training; the defaults are those that trained the reference checkpoint.
+package struct TrainingSettings: Sendable, Hashable {
+    package var budget: TrainingBudget
+    package var seed: UInt64
+    /// Windows of a step.
+    package var windows = 16
+    /// Bytes of each that predict the next; nil for the model's context length.
+    package var length: Int?
+    /// Parts that a step is divided into, one thread for each. The bits depend on it.
+    package var parts = 2
+    /// The peak rate of AdamW.
+    package var rate: Float = 3e-3
+    /// Weight decay, of matrices alone, times the rate.
+    package var decay: Float = 0.05
+    /// The greatest global norm of a gradient.
+    package var clip: Float = 1
+    /// Steps until the peak rate; after it a cosine falls to 2 % of it.
+    package var warmUp = 50
+
+    package init(budget: TrainingBudget, seed: UInt64) {
+        self.budget = budget
+        self.seed = seed
+    }
+}
+
+/// A text to train on, and its share of the windows.
+package struct TrainingText: Sendable {
+    package let bytes: [UInt8]
+    package let share: Double
+
+    package init(_ bytes: [UInt8], share: Double = 1) {
+        self.bytes = bytes
+        self.share = share
+    }
+}
+
+/// Where a run is.
+package struct TrainingProgress: Sendable {
+    /// Steps done.
+    package let step: Int
+    /// Bits per byte of the last step.
+    package let loss: Double
+    /// Bytes predicted per second, of all so far.
+    package let tokensPerSecond: Double
+    /// Of the budget.
+    package let fraction: Double
+}
+
+/// What a run did.
+package struct TrainingSummary: Sendable {
+    package let steps: Int
+    /// Bytes that were predicted.
+    package let tokens: Int
+    /// Bits per byte, mean of the last 50 steps.
+    package let loss: Double
+    /// CPU time of this process.
+    package let processorSeconds: Double
+    package let seconds: Double
+}

@@ -1,0 +1,87 @@
+import Models
+import Tensors
+import Testing
+import Training
+
+/// A tiny model, its loss, and the gradient of each tensor.
+private struct Probe {
+    let model: TrainableModel
+    let usesExperts: Bool
+    let inputs: [UInt8] = (0..<20).map { UInt8(truncatingIfNeeded: $0 * 37 + 11) }
+    let targets: [UInt8] = (0..<20).map { UInt8(truncatingIfNeeded: $0 * 91 + 5) }
+
+    func loss() -> Double {
+        let pass = ForwardBackward(
+            model: model, windows: 2, length: 10, usesExperts: usesExperts)
+        pass.forward(inputs)
+        return pass.backward(inputs, targets: targets, scale: 1)
+    }
+
+    /// Checks the derivative along a tensor's own gradient by a central difference.
+    func check(_ weights: FloatSlice, _ gradient: [Float], _ name: String) {
+        let norm = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        #expect(norm > 1e-3, "\(name) has no gradient to check")
+        let before = weights.array
+        let step = 2e-3
+        func lossAt(_ side: Double) -> Double {
+            weights.copy(
+                zip(before, gradient).map { Float(Double($0) + side * step * Double($1) / norm) })
+            return loss()
+        }
+        let measured = (lossAt(1) - lossAt(-1)) / (2 * step)
+        weights.copy(before)
+        #expect(abs(measured - norm) < 0.02 * norm + 1e-3, "\(name): \(measured), not \(norm)")
+    }
+}
+
+@Test(arguments: [true, false])
+func everyTensorsGradientAgreesWithFiniteDifferences(usesExperts: Bool) throws {
+    let model = TrainableModel(config: try tinyConfig(experts: usesExperts), seed: 3)
+    // The head's small start would leave little to measure.
+    model.weights[model.layout.entries.last!.range].scale(20)
+    let probe = Probe(model: model, usesExperts: usesExperts)
+    let pass = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: usesExperts)
+    pass.forward(probe.inputs)
+    _ = pass.backward(probe.inputs, targets: probe.targets, scale: 1)
+    for entry in model.layout.entries {
+        probe.check(model.weights[entry.range], pass.gradient[entry.range].array, entry.name)
+    }
+    for (slot, gradient) in pass.expertRowGradients().enumerated() {
+        let size = 2 * model.config.hiddenSize
+        for (index, expert) in gradient.experts.enumerated().prefix(3) {
+            let start = Int(expert) * size
+            let row = gradient.rows[index * size..<(index + 1) * size].array
+            if row.allSatisfy({ abs($0) < 1e-3 }) { continue }
+            probe.check(model.experts[slot][start..<start + size], row, "expert \(expert)")
+        }
+    }
+}
+
+@Test func partsAndLayersAgreeOnTheGradient() throws {
+    let model = TrainableModel(config: try tinyConfig(experts: true), seed: 3)
+    let probe = Probe(model: model, usesExperts: true)
+    let whole = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: true)
+    whole.forward(probe.inputs)
+    let nats = whole.backward(probe.inputs, targets: probe.targets, scale: 1)
+    let half = ForwardBackward(model: model, windows: 1, length: 10, usesExperts: true)
+    var sum = 0.0
+    for window in 0..<2 {
+        let range = window * 10..<(window + 1) * 10
+        half.forward(Array(probe.inputs[range]))
+        sum += half.backward(
+            Array(probe.inputs[range]), targets: Array(probe.targets[range]), scale: 1)
+    }
+    #expect(abs(nats - sum) < 1e-4)
+    let (one, two) = (whole.gradient.slice.array, half.gradient.slice.array)
+    #expect(zip(one, two).allSatisfy { abs($0 - $1) < 1e-4 })
+}
+
+func tinyConfig(experts: Bool) throws -> PeerConfig {
+    let json = """
+        {"architecture":"peer-lm","vocab_size":256,"hidden_size":16,"num_layers":2,"num_heads":2,
+        "context_length":16,"ffn_size":24,"rms_norm_eps":1e-5,"rope_theta":10000,
+        "peer_layers":\(experts ? "[0,1]" : "[]"),
+        "peer":{"sub_keys":6,"heads":2,"top_k":3,"key_size":8}}
+        """
+    return try PeerConfig(json: Array(json.utf8))
+}
