@@ -81,6 +81,9 @@ package final class ForwardBackward: @unchecked Sendable {
     /// The passes of the expert layers, in ascending layers, for the gradients of their rows.
     var expertPasses: [ExpertPass] { layers.compactMap(\.experts) }
 
+    /// What each expert layer picked, [tokens, heads topK], behind `forward`.
+    package var picks: [[UInt32]] { expertPasses.map { $0.picks?.ids ?? [] } }
+
     /// The gradients of the experts' rows of each expert layer, behind `backward`.
     package func expertRowGradients() -> [ExpertGradient] {
         expertPasses.map {
