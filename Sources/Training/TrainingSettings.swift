@@ -15,7 +15,9 @@ package struct TrainingSettings: Sendable, Hashable {
     package var windows = 16
     /// Bytes of each that predict the next; nil for the model's context length.
     package var length: Int?
-    /// Parts that a step is divided into, one thread for each. The bits depend on it.
+    /// Parts that a step is divided into, one thread for each.
+    ///
+    /// The bits depend on it.
     package var parts = 2
     /// The peak rate of AdamW.
     package var rate: Float = 3e-3

@@ -5,7 +5,9 @@ internal import Models
 internal import Training
 
 /// Continual learning over a stream of domains: cohorts on a frozen base beside the baselines, all in
-/// this engine, at equal CPU-seconds. Prints JSON.
+/// this engine, at equal CPU-seconds.
+///
+/// Prints JSON.
 @main
 struct Benchmark: ParsableCommand {
     @Option(help: "The folder with one folder per domain, each with train.txt and test.txt.")
