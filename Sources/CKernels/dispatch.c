@@ -53,12 +53,16 @@ void cambium_use_variant(const struct cambium_variant *variant) {
     active = variant ? variant : cambium_variant_at(0);
 }
 
-const struct cambium_training *cambium_training_active(void) {
+const struct cambium_training *cambium_training_of(const struct cambium_variant *variant) {
 #if defined(__x86_64__)
-    if (active == &cambium_avx512) return &cambium_training_avx512;
-    if (active == &cambium_avx2) return &cambium_training_avx2;
+    if (variant == &cambium_avx512) return &cambium_training_avx512;
+    if (variant == &cambium_avx2) return &cambium_training_avx2;
 #endif
     return &cambium_training_scalar;
+}
+
+const struct cambium_training *cambium_training_active(void) {
+    return cambium_training_of(active);
 }
 
 const char *cambium_kernel_variant(void) { return active->name; }

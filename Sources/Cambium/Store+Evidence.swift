@@ -190,8 +190,8 @@ extension Store {
             guard snapshot.tree.files[EvidenceName.name(id)] == id else {
                 throw StoreError(
                     .corrupt,
-                    "the evidence in object \(id.short) has another object's name; run "
-                        + "`cambium verify`")
+                    "the evidence in object \(id.short) has another object's name: another program "
+                        + "wrote it; revert the commit that added it")
             }
             let bytes = try carrying { () throws(SnapshotError) in
                 try snapshot.object(id).payload.copy()
@@ -223,7 +223,9 @@ func counted<Result>(
         return try body()
     } catch {
         guard error.code == .badInput else { throw StoreError(.usage, error.message) }
-        let hint = code == .corrupt ? "; run `cambium verify`" : ""
+        let hint =
+            code == .corrupt
+            ? ": damaged, or written by another program; revert the commit that added it" : ""
         throw StoreError(code, error.message + hint)
     }
 }

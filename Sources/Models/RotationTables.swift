@@ -4,14 +4,14 @@ internal import Tensors
 /// functions: the C library's differ from CPU to CPU.
 ///
 /// Su et al., RoFormer (2104.09864), section 3.2.2, with halves instead of pairs.
-struct RotationTables: Sendable {
+package struct RotationTables: Sendable {
     let half: Int
     /// [positions, half].
-    private let cosines: [Float]
+    package let cosines: [Float]
     /// [positions, half].
-    private let sines: [Float]
+    package let sines: [Float]
 
-    init(positions: Int, headSize: Int, theta: Double) {
+    package init(positions: Int, headSize: Int, theta: Double) {
         half = headSize / 2
         var cosines = [Float](repeating: 0, count: positions * half)
         var sines = cosines

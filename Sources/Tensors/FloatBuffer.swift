@@ -2,20 +2,16 @@
 ///
 /// Working memory of the kernels. Freed with the value; never grows.
 @safe package struct FloatBuffer: ~Copyable {
-    private let base: UnsafeMutablePointer<Float>
+    private let memory: FloatMemory
     package let count: Int
+
+    private var base: UnsafeMutablePointer<Float> { unsafe memory.base }
 
     /// - Complexity: O(`count`), zeros all memory.
     package init(count: Int) {
-        precondition(count >= 0, "a float buffer of \(count) elements")
-        let bytes = max(count, 1) * MemoryLayout<Float>.stride
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-        unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-        unsafe self.base = memory.bindMemory(to: Float.self, capacity: max(count, 1))
+        memory = FloatMemory(count: count)
         self.count = count
     }
-
-    deinit { unsafe base.deallocate() }
 
     package var span: Span<Float> {
         @_lifetime(borrow self) get {

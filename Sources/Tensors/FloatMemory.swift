@@ -1,8 +1,10 @@
 /// Shared floats at an address that is a multiple of 64 bytes, zero at first: weights, gradients and
 /// activations of training.
 ///
-/// Threads may use it at the same time as long as they write different elements; who shares the work
-/// sees to that.
+/// Threads may use it at the same time as long as they write different elements, and none reads what
+/// another writes: who shares the work sees to that, since the compiler leaves the synchronisation of an
+/// `@unchecked Sendable` class to its author (SE-0302, "Unchecked Sendable"). Distinct elements are
+/// distinct memory locations of C, which threads may write at once (ISO C11, 3.14 and 5.1.2.4).
 @safe package final class FloatMemory: @unchecked Sendable {
     let base: UnsafeMutablePointer<Float>
     package let count: Int
@@ -26,7 +28,7 @@
     package subscript(range: Range<Int>) -> FloatSlice { slice[range] }
 }
 
-/// Some elements of a ``FloatMemory``, which it keeps alive.
+/// Some elements of a ``FloatMemory``, which it keeps alive; may be shared as that may.
 @safe package struct FloatSlice: @unchecked Sendable {
     private let memory: FloatMemory
     private let start: Int

@@ -45,18 +45,11 @@ package final class NeuronPicks: Sendable {
         team: ThreadTeam = .single
     ) {
         check(table, x, out, width)
-        forEachBlock(team) { range in
-            unsafe ids.withUnsafeBufferPointer { ids in
-                guard let ids = ids.baseAddress else { return }
-                let kernel = unsafe cambium_training_active().pointee.picks
-                for token in range {
-                    let first = token * perToken
-                    unsafe kernel?(
-                        table.pointer, ids + first, gates.pointer + first, perToken, width,
-                        x.pointer + token * width, value.pointer + first, slope.pointer + first,
-                        out.pointer + token * width)
-                }
-            }
+        unsafe forEachToken(team) { ids, first, token in
+            unsafe cambium_training_active().pointee.picks(
+                table.pointer, ids, gates.pointer + first, perToken, width,
+                x.pointer + token * width, value.pointer + first, slope.pointer + first,
+                out.pointer + token * width)
         }
     }
 
@@ -70,20 +63,12 @@ package final class NeuronPicks: Sendable {
         team: ThreadTeam = .single
     ) {
         check(table, dout, dx ?? dout, width)
-        forEachBlock(team) { range in
-            unsafe ids.withUnsafeBufferPointer { ids in
-                guard let ids = ids.baseAddress else { return }
-                let kernel = unsafe cambium_training_active().pointee.picks_backward
-                for token in range {
-                    let first = token * perToken
-                    let target = unsafe dx.map { unsafe $0.pointer + token * width }
-                    unsafe kernel?(
-                        table.pointer, ids + first, gates.pointer + first, perToken, width,
-                        dout.pointer + token * width, value.pointer + first,
-                        slope.pointer + first, gateGradients.pointer + first,
-                        hiddenGradients.pointer + first, target)
-                }
-            }
+        unsafe forEachToken(team) { ids, first, token in
+            let target = unsafe dx.map { unsafe $0.pointer + token * width }
+            unsafe cambium_training_active().pointee.picks_backward(
+                table.pointer, ids, gates.pointer + first, perToken, width,
+                dout.pointer + token * width, value.pointer + first, slope.pointer + first,
+                gateGradients.pointer + first, hiddenGradients.pointer + first, target)
         }
     }
 
@@ -124,10 +109,18 @@ package final class NeuronPicks: Sendable {
             ids.allSatisfy { Int($0) < rows }, "a pick beyond the table's \(rows) neurons")
     }
 
-    private func forEachBlock(_ team: ThreadTeam, _ body: @Sendable (Range<Int>) -> Void) {
+    /// Calls `body` with a token's ids, the position of the first among all, and the token.
+    @unsafe private func forEachToken(
+        _ team: ThreadTeam, _ body: @Sendable (UnsafePointer<UInt32>, Int, Int) -> Void
+    ) {
         let block = 32
         team.forEach((tokens + block - 1) / block) { part in
-            body(part * block..<min((part + 1) * block, tokens))
+            unsafe ids.withUnsafeBufferPointer { ids in
+                guard let ids = ids.baseAddress else { return }
+                for token in part * block..<min((part + 1) * block, tokens) {
+                    unsafe body(ids + token * perToken, token * perToken, token)
+                }
+            }
         }
     }
 }

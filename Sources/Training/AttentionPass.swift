@@ -1,3 +1,4 @@
+internal import Models
 internal import Tensors
 
 /// Causal self-attention of some windows with RoPE, and its gradient.
@@ -42,15 +43,7 @@ struct AttentionPass {
 
         init(windows: Int, length: Int, headSize: Int, theta: Double) {
             let count = length * headSize / 2
-            var one = [Float](repeating: 0, count: count)
-            var two = one
-            do {
-                var cosines = one.mutableSpan
-                var sines = two.mutableSpan
-                Kernels.rotations(
-                    positions: length, theta: theta, size: headSize, cosines: &cosines,
-                    sines: &sines)
-            }
+            let tables = RotationTables(positions: length, headSize: headSize, theta: theta)
             let memory = FloatMemory(count: 3 * windows * count)
             func table(_ index: Int, _ values: [Float]) -> FloatSlice {
                 let slice = memory[index * windows * count..<(index + 1) * windows * count]
@@ -59,9 +52,9 @@ struct AttentionPass {
                 }
                 return slice
             }
-            cosines = table(0, one)
-            sines = table(1, two)
-            backwardSines = table(2, two.map { -$0 })
+            cosines = table(0, tables.cosines)
+            sines = table(1, tables.sines)
+            backwardSines = table(2, tables.sines.map { -$0 })
         }
     }
 

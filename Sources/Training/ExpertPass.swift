@@ -4,7 +4,9 @@ internal import Tensors
 /// A PEER layer over some tokens, and its gradient: product-key router, softmax of the picks' scores,
 /// neurons (2407.04153), as the checkpoint's reference has them.
 ///
-/// One thread at a time runs it; several may then read it.
+/// One thread at a time runs it; several may then read it. The team that shares a step out waits for all
+/// of its parts (`ThreadTeam.forEach`) before anything else is read, which the compiler cannot see (SE-0302,
+/// "Unchecked Sendable").
 final class ExpertPass: @unchecked Sendable {
     let sizes: PeerConfig.Peer
     let tokens: Int

@@ -2,6 +2,9 @@ internal import Models
 package import Tensors
 
 /// The whole model over some windows, forward and backward, in memory that one thread at a time uses.
+///
+/// Each part of a step has one of its own; `ThreadTeam.forEach` waits for all of them before their
+/// gradients are read, which the compiler cannot see (SE-0302, "Unchecked Sendable").
 package final class ForwardBackward: @unchecked Sendable {
     private let model: TrainableModel
     private let windows: Int

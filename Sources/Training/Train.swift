@@ -157,10 +157,9 @@ private struct TrainingRun {
         return loss
     }
 
-    /// cos(π x) for 0 ≤ x ≤ 1, by the rotation of RoPE's tables: the C library's bits depend on the
+    /// cos(π x) for 0 ≤ x ≤ 1, by Taylor's series around π / 2: the C library's bits depend on the
     /// machine.
     private func cosine(_ x: Double) -> Double {
-        // Taylor's series of cos around the nearer of 0, π/2 and π, in basic operations.
         let angle = (x - 0.5) * 3.141592653589793
         var (term, sum) = (angle, angle)
         for index in stride(from: 2, through: 22, by: 2) {

@@ -68,10 +68,10 @@ package final class TrainableModel: Sendable {
     /// - Parameter tensor: Gives a tensor's elements by its name, row-major; nil when there is none.
     /// - Throws: `.missingTensor` or `.badTensor`, naming it; what `tensor` throws.
     package convenience init(
-        config: PeerConfig, tensor: (String) throws -> [Float]?
-    ) throws {
+        config: PeerConfig, tensor: (String) throws(TrainingError) -> [Float]?
+    ) throws(TrainingError) {
         self.init(layout: ParameterLayout(config))
-        func find(_ name: String, _ count: Int) throws -> [Float] {
+        func find(_ name: String, _ count: Int) throws(TrainingError) -> [Float] {
             guard let values = try tensor(name) else {
                 throw TrainingError(.missingTensor, "the checkpoint has no tensor \(name)")
             }

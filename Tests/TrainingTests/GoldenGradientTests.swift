@@ -44,38 +44,42 @@ private struct Golden: Decodable {
     }
 }
 
-@Test func lossAndGradientsAgreeWithPyTorch() throws {
-    let (golden, config, weights, gradients) = try Golden.load()
-    let model = try TrainableModel(config: config) { weights[$0] }
-    let pass = ForwardBackward(
-        model: model, windows: golden.tokens.count, length: golden.tokens[0].count - 1,
-        usesExperts: true)
-    let inputs = golden.tokens.flatMap { $0.dropLast() }
-    let targets = golden.tokens.flatMap { $0.dropFirst() }
-    pass.forward(inputs)
-    let nats = pass.backward(inputs, targets: targets, scale: 1 / Float(inputs.count))
-    #expect(abs(nats / Double(inputs.count) - golden.loss) < 1e-5)
+@Suite("PyTorch's gradients")
+struct GoldenGradientTests {
+    @Test("of every tensor and expert are ours, and so is the loss")
+    func golden() throws {
+        let (golden, config, weights, gradients) = try Golden.load()
+        let model = try TrainableModel(config: config) { weights[$0] }
+        let pass = ForwardBackward(
+            model: model, windows: golden.tokens.count, length: golden.tokens[0].count - 1,
+            usesExperts: true)
+        let inputs = golden.tokens.flatMap { $0.dropLast() }
+        let targets = golden.tokens.flatMap { $0.dropFirst() }
+        pass.forward(inputs)
+        let nats = pass.backward(inputs, targets: targets, scale: 1 / Float(inputs.count))
+        #expect(abs(nats / Double(inputs.count) - golden.loss) < 1e-5)
 
-    for entry in model.layout.entries {
-        try expectClose(
-            pass.gradient[entry.range].array, try #require(gradients[entry.name]), entry.name)
-    }
-    let experts = pass.expertRowGradients()
-    let (width, down, up) = (
-        config.hiddenSize, try #require(gradients["model.layers.1.peer.down.weight"]),
-        try #require(gradients["model.layers.1.peer.up.weight"])
-    )
-    var (ours, theirs) = ([Float](repeating: 0, count: 2 * down.count), [Float]())
-    for (index, expert) in experts[0].experts.enumerated() {
-        for column in 0..<2 * width {
-            ours[Int(expert) * 2 * width + column] = experts[0].rows[index * 2 * width + column]
+        for entry in model.layout.entries {
+            try expectClose(
+                pass.gradient[entry.range].array, try #require(gradients[entry.name]), entry.name)
         }
+        let experts = pass.expertRowGradients()
+        let (width, down, up) = (
+            config.hiddenSize, try #require(gradients["model.layers.1.peer.down.weight"]),
+            try #require(gradients["model.layers.1.peer.up.weight"])
+        )
+        var (ours, theirs) = ([Float](repeating: 0, count: 2 * down.count), [Float]())
+        for (index, expert) in experts[0].experts.enumerated() {
+            for column in 0..<2 * width {
+                ours[Int(expert) * 2 * width + column] = experts[0].rows[index * 2 * width + column]
+            }
+        }
+        for expert in 0..<down.count / width {
+            theirs += down[expert * width..<(expert + 1) * width]
+            theirs += up[expert * width..<(expert + 1) * width]
+        }
+        try expectClose(ours, theirs, "expert rows")
     }
-    for expert in 0..<down.count / width {
-        theirs += down[expert * width..<(expert + 1) * width]
-        theirs += up[expert * width..<(expert + 1) * width]
-    }
-    try expectClose(ours, theirs, "expert rows")
 }
 
 private func expectClose(_ ours: [Float], _ theirs: [Float], _ name: String) throws {

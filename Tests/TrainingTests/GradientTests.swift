@@ -46,46 +46,52 @@ private struct Probe {
     }
 }
 
-@Test(arguments: [true, false])
-func everyTensorsGradientAgreesWithFiniteDifferences(usesExperts: Bool) throws {
-    let model = TrainableModel(config: try tinyConfig(experts: usesExperts), seed: 5)
-    // The head's small start would leave little to measure.
-    model.weights[model.layout.entries.last!.range].scale(20)
-    let probe = Probe(model: model, usesExperts: usesExperts)
-    let pass = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: usesExperts)
-    pass.forward(probe.inputs)
-    _ = pass.backward(probe.inputs, targets: probe.targets, scale: 1)
-    for entry in model.layout.entries {
-        probe.check(model.weights[entry.range], pass.gradient[entry.range].array, entry.name)
-    }
-    for (slot, gradient) in pass.expertRowGradients().enumerated() {
-        let size = 2 * model.config.hiddenSize
-        for (index, expert) in gradient.experts.enumerated().prefix(3) {
-            let start = Int(expert) * size
-            let row = gradient.rows[index * size..<(index + 1) * size].array
-            if row.allSatisfy({ abs($0) < 1e-3 }) { continue }
-            probe.check(model.experts[slot][start..<start + size], row, "expert \(expert)")
+@Suite("Gradients")
+struct GradientTests {
+    @Test(
+        "of every tensor and picked expert agree with finite differences", arguments: [true, false])
+    func finiteDifferences(usesExperts: Bool) throws {
+        let model = TrainableModel(config: try tinyConfig(experts: usesExperts), seed: 5)
+        // The head's small start would leave little to measure.
+        model.weights[model.layout.entries.last!.range].scale(20)
+        let probe = Probe(model: model, usesExperts: usesExperts)
+        let pass = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: usesExperts)
+        pass.forward(probe.inputs)
+        _ = pass.backward(probe.inputs, targets: probe.targets, scale: 1)
+        for entry in model.layout.entries {
+            probe.check(model.weights[entry.range], pass.gradient[entry.range].array, entry.name)
+        }
+        for (slot, gradient) in pass.expertRowGradients().enumerated() {
+            let size = 2 * model.config.hiddenSize
+            for (index, expert) in gradient.experts.enumerated().prefix(3) {
+                let start = Int(expert) * size
+                let row = gradient.rows[index * size..<(index + 1) * size].array
+                if row.allSatisfy({ abs($0) < 1e-3 }) { continue }
+                probe.check(model.experts[slot][start..<start + size], row, "expert \(expert)")
+            }
         }
     }
-}
 
-@Test func partsAndLayersAgreeOnTheGradient() throws {
-    let model = TrainableModel(config: try tinyConfig(experts: true), seed: 3)
-    let probe = Probe(model: model, usesExperts: true)
-    let whole = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: true)
-    whole.forward(probe.inputs)
-    let nats = whole.backward(probe.inputs, targets: probe.targets, scale: 1)
-    let half = ForwardBackward(model: model, windows: 1, length: 10, usesExperts: true)
-    var sum = 0.0
-    for window in 0..<2 {
-        let range = window * 10..<(window + 1) * 10
-        half.forward(Array(probe.inputs[range]))
-        sum += half.backward(
-            Array(probe.inputs[range]), targets: Array(probe.targets[range]), scale: 1)
+    @Test("of a batch are the sums of those of its parts")
+    func parts() throws {
+        let model = TrainableModel(config: try tinyConfig(experts: true), seed: 3)
+        let probe = Probe(model: model, usesExperts: true)
+        let whole = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: true)
+        whole.forward(probe.inputs)
+        let nats = whole.backward(probe.inputs, targets: probe.targets, scale: 1)
+        let half = ForwardBackward(model: model, windows: 1, length: 10, usesExperts: true)
+        var sum = 0.0
+        for window in 0..<2 {
+            let range = window * 10..<(window + 1) * 10
+            half.forward(Array(probe.inputs[range]))
+            sum += half.backward(
+                Array(probe.inputs[range]), targets: Array(probe.targets[range]), scale: 1)
+        }
+        #expect(abs(nats - sum) < 1e-4)
+        let (one, two) = (whole.gradient.slice.array, half.gradient.slice.array)
+        #expect(zip(one, two).allSatisfy { abs($0 - $1) < 1e-4 })
     }
-    #expect(abs(nats - sum) < 1e-4)
-    let (one, two) = (whole.gradient.slice.array, half.gradient.slice.array)
-    #expect(zip(one, two).allSatisfy { abs($0 - $1) < 1e-4 })
+
 }
 
 func tinyConfig(experts: Bool) throws -> PeerConfig {

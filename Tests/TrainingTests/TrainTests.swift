@@ -14,151 +14,164 @@ private func settings(steps: Int, seed: UInt64 = 7) -> TrainingSettings {
     return settings
 }
 
-@Test(arguments: [true, false])
-func trainingLowersTheLoss(experts: Bool) throws {
-    let model = TrainableModel(config: try tinyConfig(experts: experts), seed: 1)
-    let before = try TextLikelihood(of: text, under: model, usesExperts: true).bitsPerByte
-    var steps: [Int] = []
-    let summary = try train(
-        WholeModel(model), on: [TrainingText(text)], settings: settings(steps: 60),
-        progress: {
-            steps.append($0.step)
-            return true
-        })
-    let after = try TextLikelihood(of: text, under: model, usesExperts: true).bitsPerByte
-    #expect(before > 7.5 && after < 4, "\(before) -> \(after)")
-    #expect(steps == Array(1...60) && summary.steps == 60 && summary.tokens == 60 * 64)
-}
-
-@Test func equalSeedsGiveEqualBits() throws {
-    func run(_ seed: UInt64) throws -> [[Float]] {
-        let model = TrainableModel(config: try tinyConfig(experts: true), seed: seed)
-        _ = try train(
-            WholeModel(model), on: [TrainingText(text)], settings: settings(steps: 8))
-        return model.tensors().map(\.values)
+@Suite("Training")
+struct TrainTests {
+    @Test(
+        "lowers the loss, with experts and without, and tells every step", arguments: [true, false])
+    func lowersTheLoss(experts: Bool) throws {
+        let model = TrainableModel(config: try tinyConfig(experts: experts), seed: 1)
+        let before = try TextLikelihood(of: text, under: model, usesExperts: true).bitsPerByte
+        var steps: [Int] = []
+        let summary = try train(
+            WholeModel(model), on: [TrainingText(text)], settings: settings(steps: 60),
+            progress: {
+                steps.append($0.step)
+                return true
+            })
+        let after = try TextLikelihood(of: text, under: model, usesExperts: true).bitsPerByte
+        #expect(before > 7.5 && after < 4, "\(before) -> \(after)")
+        #expect(steps == Array(1...60) && summary.steps == 60 && summary.tokens == 60 * 64)
     }
-    let first = try run(5)
-    #expect(try run(5) == first)
-    #expect(try run(6) != first)
-}
 
-@Test func expertsThatNoTokenPicksKeepTheirBits() throws {
-    let model = TrainableModel(config: try tinyConfig(experts: true), seed: 2)
-    let before = model.experts.map { $0.slice.array }
-    var short = settings(steps: 1)
-    short.windows = 2
-    short.length = 2
-    _ = try train(WholeModel(model), on: [TrainingText(text)], settings: short)
-    let size = 2 * model.config.hiddenSize
-    for (slot, rows) in before.enumerated() {
-        let after = model.experts[slot].slice.array
-        let changed = (0..<rows.count / size).filter {
-            rows[$0 * size..<($0 + 1) * size] != after[$0 * size..<($0 + 1) * size]
+    @Test("with one seed gives the same bits, with another others")
+    func seeds() throws {
+        func run(_ seed: UInt64) throws -> [[Float]] {
+            let model = TrainableModel(config: try tinyConfig(experts: true), seed: seed)
+            _ = try train(
+                WholeModel(model), on: [TrainingText(text)], settings: settings(steps: 8))
+            return model.tensors().map(\.values)
         }
-        // 4 tokens pick at most 2 heads x 3 experts each, of 36.
-        #expect(!changed.isEmpty && changed.count <= 24)
+        let first = try run(5)
+        #expect(try run(5) == first)
+        #expect(try run(6) != first)
     }
-}
 
-@Test func frozenTensorsKeepTheirBits() throws {
-    let model = TrainableModel(config: try tinyConfig(experts: true), seed: 2)
-    let before = model.tensors()
-    let parameters = WholeModel(model, trainsExperts: false) { !$0.hasPrefix("lm_head") }
-    _ = try train(parameters, on: [TrainingText(text)], settings: settings(steps: 3))
-    for (old, new) in zip(before, model.tensors()) {
-        #expect((old.values == new.values) == (old.name != "lm_head.weight"), "\(old.name)")
+    @Test("leaves experts that no token picks byte for byte")
+    func untouchedExperts() throws {
+        let model = TrainableModel(config: try tinyConfig(experts: true), seed: 2)
+        let before = model.experts.map { $0.slice.array }
+        var short = settings(steps: 1)
+        short.windows = 2
+        short.length = 2
+        _ = try train(WholeModel(model), on: [TrainingText(text)], settings: short)
+        let size = 2 * model.config.hiddenSize
+        for (slot, rows) in before.enumerated() {
+            let after = model.experts[slot].slice.array
+            let changed = (0..<rows.count / size).filter {
+                rows[$0 * size..<($0 + 1) * size] != after[$0 * size..<($0 + 1) * size]
+            }
+            // 4 tokens pick at most 2 heads x 3 experts each, of 36.
+            #expect(!changed.isEmpty && changed.count <= 24)
+        }
     }
-}
 
-@Test(arguments: [Cohort.Kind.dense, .lowRank(2)])
-func cohortLearnsOnAFrozenBaseAndIsRebuiltFromItsTensors(kind: Cohort.Kind) throws {
-    let base = TrainableModel(config: try tinyConfig(experts: true), seed: 4)
-    let before = base.tensors().map(\.values)
-    let cohort = Cohort(on: base, kind: kind, usesExperts: kind != .dense, seed: 9)
-    #expect(cohort.model.weights.slice.array == base.weights.slice.array)
-    func bits() throws -> Double {
-        try TextLikelihood(of: text, under: cohort.model, usesExperts: cohort.usesExperts)
-            .bitsPerByte
+    @Test("leaves frozen tensors and experts byte for byte")
+    func frozen() throws {
+        let model = TrainableModel(config: try tinyConfig(experts: true), seed: 2)
+        let before = model.tensors()
+        let parameters = WholeModel(model, trainsExperts: false) { !$0.hasPrefix("lm_head") }
+        _ = try train(parameters, on: [TrainingText(text)], settings: settings(steps: 3))
+        for (old, new) in zip(before, model.tensors()) {
+            #expect((old.values == new.values) == (old.name != "lm_head.weight"), "\(old.name)")
+        }
     }
-    let untrained = try bits()
-    _ = try train(cohort, on: [TrainingText(text)], settings: settings(steps: 40))
-    #expect(base.tensors().map(\.values) == before)
-    let trained = try bits()
-    #expect(trained < untrained - 1, "\(untrained) -> \(trained)")
 
-    let stored = Dictionary(
-        uniqueKeysWithValues: cohort.tensors(named: "fox").map { ($0.name, $0) })
-    for entry in base.layout.entries {
-        let name = "cohorts.fox.\(entry.name)"
-        var expected = base.weights[entry.range].array
-        if let delta = stored[name] {
-            #expect(delta.shape == entry.shape)
-            for index in expected.indices { expected[index] += delta.values[index] }
-        } else if let a = stored[name + ".a"], let b = stored[name + ".b"] {
-            let (rank, columns) = (a.shape[0], a.shape[1])
-            for index in expected.indices {
-                let (row, column) = index.quotientAndRemainder(dividingBy: columns)
-                var delta: Float = 0
-                for step in 0..<rank {
-                    delta.addProduct(b.values[row * rank + step], a.values[step * columns + column])
+    @Test(
+        "of a cohort leaves the base as it was, and the cohort follows from its tensors",
+        arguments: [Cohort.Kind.dense, .lowRank(2)])
+    func cohort(kind: Cohort.Kind) throws {
+        let base = TrainableModel(config: try tinyConfig(experts: true), seed: 4)
+        let before = base.tensors().map(\.values)
+        let cohort = Cohort(on: base, kind: kind, usesExperts: kind != .dense, seed: 9)
+        #expect(cohort.model.weights.slice.array == base.weights.slice.array)
+        func bits() throws -> Double {
+            try TextLikelihood(of: text, under: cohort.model, usesExperts: cohort.usesExperts)
+                .bitsPerByte
+        }
+        let untrained = try bits()
+        _ = try train(cohort, on: [TrainingText(text)], settings: settings(steps: 40))
+        #expect(base.tensors().map(\.values) == before)
+        let trained = try bits()
+        #expect(trained < untrained - 1, "\(untrained) -> \(trained)")
+
+        let stored = Dictionary(
+            uniqueKeysWithValues: cohort.tensors(named: "fox").map { ($0.name, $0) })
+        for entry in base.layout.entries {
+            let name = "cohorts.fox.\(entry.name)"
+            var expected = base.weights[entry.range].array
+            if let delta = stored[name] {
+                #expect(delta.shape == entry.shape)
+                for index in expected.indices { expected[index] += delta.values[index] }
+            } else if let a = stored[name + ".a"], let b = stored[name + ".b"] {
+                let (rank, columns) = (a.shape[0], a.shape[1])
+                for index in expected.indices {
+                    let (row, column) = index.quotientAndRemainder(dividingBy: columns)
+                    var delta: Float = 0
+                    for step in 0..<rank {
+                        delta.addProduct(
+                            b.values[row * rank + step], a.values[step * columns + column])
+                    }
+                    expected[index] += delta
                 }
-                expected[index] += delta
+            }
+            #expect(cohort.model.weights[entry.range].array == expected, "\(entry.name)")
+        }
+        let note = cohort.description(named: "fox")
+        #expect(note.name == "cohorts.fox.cohort")
+        let kept =
+            kind == .dense ? "dense\",\"base_experts\":\"skipped" : "lora\",\"base_experts\":\"kept"
+        #expect(
+            String(decoding: note.json, as: UTF8.self) == "{\"version\":1,\"kind\":\"\(kept)\"}")
+    }
+
+    @Test("gives tensors that make the same model again; missing and wrong ones are named")
+    func exported() throws {
+        let config = try tinyConfig(experts: true)
+        let model = TrainableModel(config: config, seed: 8)
+        let tensors = Dictionary(
+            uniqueKeysWithValues: model.tensors().map { ($0.name, $0.values) })
+        let again = try TrainableModel(config: config) { tensors[$0] }
+        #expect(again.tensors().map(\.values) == model.tensors().map(\.values))
+        for name in ["model.norm.weight", "model.layers.1.peer.up.weight"] {
+            var missing = tensors
+            missing[name] = nil
+            let error = #expect(throws: TrainingError.self) {
+                try TrainableModel(config: config) { missing[$0] }
+            }
+            #expect(error?.code == .missingTensor && error?.message.contains(name) == true)
+            missing[name] = [1]
+            let other = #expect(throws: TrainingError.self) {
+                try TrainableModel(config: config) { missing[$0] }
+            }
+            #expect(other?.code == .badTensor)
+        }
+    }
+
+    @Test("refuses texts and settings that cannot be, and stops when it is told or diverges")
+    func errors() throws {
+        let model = TrainableModel(config: try tinyConfig(experts: false), seed: 8)
+        func code(_ texts: [TrainingText], _ settings: TrainingSettings, _ go: Bool = true)
+            -> TrainingError.Code?
+        {
+            do {
+                _ = try train(
+                    WholeModel(model), on: texts, settings: settings, progress: { _ in go })
+                return nil
+            } catch {
+                return error.code
             }
         }
-        #expect(cohort.model.weights[entry.range].array == expected, "\(entry.name)")
+        #expect(code([], settings(steps: 1)) == .badInput)
+        #expect(code([TrainingText([1, 2, 3])], settings(steps: 1)) == .badInput)
+        #expect(code([TrainingText(text, share: -1)], settings(steps: 1)) == .badInput)
+        var odd = settings(steps: 1)
+        odd.windows = 3
+        #expect(code([TrainingText(text)], odd) == .badInput)
+        odd.windows = 4
+        odd.length = 17
+        #expect(code([TrainingText(text)], odd) == .badInput)
+        #expect(code([TrainingText(text)], settings(steps: 9), false) == .cancelled)
+        model.weights.slice.fill(.nan)
+        #expect(code([TrainingText(text)], settings(steps: 1)) == .diverged)
     }
-    let note = cohort.description(named: "fox")
-    #expect(note.name == "cohorts.fox.cohort")
-    let kept =
-        kind == .dense ? "dense\",\"base_experts\":\"skipped" : "lora\",\"base_experts\":\"kept"
-    #expect(String(decoding: note.json, as: UTF8.self) == "{\"version\":1,\"kind\":\"\(kept)\"}")
-}
-
-@Test func exportedTensorsMakeTheSameModel() throws {
-    let config = try tinyConfig(experts: true)
-    let model = TrainableModel(config: config, seed: 8)
-    let tensors = Dictionary(
-        uniqueKeysWithValues: model.tensors().map { ($0.name, $0.values) })
-    let again = try TrainableModel(config: config) { tensors[$0] }
-    #expect(again.tensors().map(\.values) == model.tensors().map(\.values))
-    for name in ["model.norm.weight", "model.layers.1.peer.up.weight"] {
-        var missing = tensors
-        missing[name] = nil
-        let error = #expect(throws: TrainingError.self) {
-            try TrainableModel(config: config) { missing[$0] }
-        }
-        #expect(error?.code == .missingTensor && error?.message.contains(name) == true)
-        missing[name] = [1]
-        let other = #expect(throws: TrainingError.self) {
-            try TrainableModel(config: config) { missing[$0] }
-        }
-        #expect(other?.code == .badTensor)
-    }
-}
-
-@Test func badInputAndCancellationAreErrors() throws {
-    let model = TrainableModel(config: try tinyConfig(experts: false), seed: 8)
-    func code(_ texts: [TrainingText], _ settings: TrainingSettings, _ go: Bool = true)
-        -> TrainingError.Code?
-    {
-        do {
-            _ = try train(
-                WholeModel(model), on: texts, settings: settings, progress: { _ in go })
-            return nil
-        } catch {
-            return error.code
-        }
-    }
-    #expect(code([], settings(steps: 1)) == .badInput)
-    #expect(code([TrainingText([1, 2, 3])], settings(steps: 1)) == .badInput)
-    #expect(code([TrainingText(text, share: -1)], settings(steps: 1)) == .badInput)
-    var odd = settings(steps: 1)
-    odd.windows = 3
-    #expect(code([TrainingText(text)], odd) == .badInput)
-    odd.windows = 4
-    odd.length = 17
-    #expect(code([TrainingText(text)], odd) == .badInput)
-    #expect(code([TrainingText(text)], settings(steps: 9), false) == .cancelled)
-    model.weights.slice.fill(.nan)
-    #expect(code([TrainingText(text)], settings(steps: 1)) == .diverged)
 }

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cambium_variants.h"
+
 // One step of Adam (Kingma and Ba, 1412.6980) with decoupled decay (Loshchilov and Hutter,
 // 1711.05101).
 struct cambium_adam {
@@ -63,7 +65,10 @@ struct cambium_training {
     double (*square_sum)(const float *x, size_t count);
 };
 
-// The table that goes with the active variant of cambium_variants.h.
+// The table that goes with a variant of cambium_variants.h.
+const struct cambium_training *cambium_training_of(const struct cambium_variant *variant);
+
+// The one of the active variant.
 const struct cambium_training *cambium_training_active(void);
 
 #endif

@@ -5,7 +5,7 @@ internal import Cambium
 struct MemoryOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Give back what was not used for long when the process would take more: 300M, 2G. Results do not depend on it.",
+            "Copy experts when they are picked, and drop those not used for long when the process would take more: 300M, 2G. Results do not depend on it.",
             valueName: "size"))
     var memoryLimit: SizeOption?
 

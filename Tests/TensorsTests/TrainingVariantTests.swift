@@ -1,0 +1,91 @@
+import CKernels
+import NumericSupport
+import Testing
+
+/// What this CPU can run must give the bits of the scalar reference, which finite differences and
+/// PyTorch's gradients check (`Tests/TrainingTests`).
+@Suite("variants of the training kernels")
+struct TrainingVariantTests {
+    /// Compares the bits that `make` computes with each table; the scalar one is the last.
+    private func expectEqual(_ make: (cambium_training) -> [Float]) {
+        var results: [(name: String, bits: [UInt32])] = []
+        while let variant = unsafe cambium_variant_at(results.count) {
+            let table = unsafe cambium_training_of(variant).pointee
+            let name = unsafe String(cString: table.name)
+            #expect(unsafe name == String(cString: variant.pointee.name))
+            results.append((name, unsafe make(table).map(\.bitPattern)))
+        }
+        #expect(results.last?.name == "scalar" && results.last?.bits.isEmpty == false)
+        for result in results { #expect(result.bits == results.last?.bits, "\(result.name)") }
+    }
+
+    @Test(
+        "gradients of norms and activations have the same bits", arguments: kernelSizes.dropFirst())
+    func layers(width: Int) {
+        unsafe expectEqual { table in
+            var noise = Noise(seed: 21)
+            let tokens = 3
+            let (x, dy) = (noise.floats(tokens * width), noise.floats(tokens * width))
+            let weight = noise.floats(width)
+            var (dx, dweight) = (noise.floats(tokens * width), noise.floats(width))
+            unsafe table.rms_norm_backward(x, weight, dy, tokens, width, 1e-5, &dx, &dweight)
+            var results = dx + dweight
+            unsafe table.rms_norm_backward(x, nil, dy, tokens, width, 1e-5, &dx, nil)
+            results += dx
+            var (one, two) = (x, x)
+            unsafe table.silu_gate_backward(x.map { $0 * 9 }, dy, x, x.count, &one, &two)
+            results += one + two
+            unsafe table.gelu_slope(x.map { $0 * 6 }, x.count, &one, &two)
+            results += one + two
+            unsafe table.softmax_backward(x, dy, tokens, width, &one)
+            results += one
+            return results + [Float(unsafe table.square_sum(x, x.count))]
+        }
+    }
+
+    @Test("attention, the loss and a step of Adam have the same bits", arguments: [1, 7, 33, 100])
+    func attentionAndLoss(width: Int) {
+        unsafe expectEqual { table in
+            var noise = Noise(seed: 22)
+            let (rows, stride) = ((width + 1) / 2, width + 3)
+            let first = width - rows
+            var p = noise.floats(rows * stride).map { $0 * 20 }
+            unsafe table.causal_softmax(&p, first, rows, width, stride, 0.25)
+            var dp = noise.floats(rows * stride)
+            unsafe table.causal_softmax_backward(p, &dp, first, rows, width, stride, 0.25)
+            var logits = noise.floats(2 * 256).map { $0 * 30 }
+            let nats = unsafe table.cross_entropy_backward(&logits, [3, 255], 2, 256, 0.5)
+            var (w, m) = (noise.floats(width), noise.floats(width))
+            var v = noise.floats(width).map { $0 * $0 }
+            var rule = cambium_adam(
+                scale: 0.7, rate: 1e-3, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, decay: 0.05,
+                correction1: 1.5, correction2: 3)
+            unsafe table.adam(&w, noise.floats(width), &m, &v, width, &rule)
+            return p + dp + logits + [Float(nats)] + w + m + v
+        }
+    }
+
+    @Test("picked neurons and their gradients have the same bits", arguments: [1, 3, 16, 37])
+    func picks(count: Int) {
+        unsafe expectEqual { table in
+            var noise = Noise(seed: 23)
+            let (experts, width, tokens) = (50, 24, 2)
+            let rows = noise.floats(experts * 2 * width)
+            let ids = (0..<tokens * count).map { _ in UInt32(noise.bits() % UInt64(experts)) }
+            let gates = noise.floats(ids.count)
+            let (x, dout) = (noise.floats(tokens * width), noise.floats(tokens * width))
+            var (value, slope) = (gates, gates)
+            var (out, dx) = (x, dout)
+            var (dgate, dhidden) = (gates, gates)
+            // Of the first token.
+            unsafe table.picks(rows, ids, gates, count, width, x, &value, &slope, &out)
+            unsafe table.picks_backward(
+                rows, ids, gates, count, width, dout, value, slope, &dgate, &dhidden, &dx)
+            var gradient = [Float](repeating: 0, count: 2 * width)
+            let order = (0..<count).map { UInt32($0) }
+            unsafe table.row_gradient(
+                x, dout, order, count, count, dhidden, gates, value, width, &gradient)
+            return out + dx + value + slope + dgate + dhidden + gradient
+        }
+    }
+}
