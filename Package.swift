@@ -84,7 +84,8 @@ let package = Package(
         .executableTarget(
             name: "MergeBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Routing", "Tensors", "CKernels", "COpenBLAS", arguments,
+                "BenchmarkSupport", "Models", "Routing", "Tensors", "CKernels", "COpenBLAS",
+                arguments,
             ],
             path: "tools/benchmarks/MergeBenchmark", swiftSettings: strict),
         .executableTarget(

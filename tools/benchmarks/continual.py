@@ -1,9 +1,17 @@
-"""eight domains one after another: cohorts on a frozen base beside the baselines of the field"""
-import argparse, json, os, subprocess, sys
+"""Continual learning on eight domains one after another: cohorts on a frozen base beside the baselines.
+
+    tools/bench continual [--quick] [--peers] [--seconds S] [--rows ROW ...] [--seed N] [--json FILE] [--data DIR]
+
+The same cohort trained twice must give the same digest, else the exit code is 1.
+"""
+import argparse, json, os, shlex, subprocess, sys
+
+import bench_peers
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.join(HERE, "..", "..")
+ROOT = os.path.dirname(os.path.dirname(HERE))
 BENCH = os.path.join(ROOT, ".build", "bench")
+STREAM = os.path.join(os.path.dirname(os.path.abspath(ROOT)), "shared", "data", "stream")
 
 
 def measures(result, row):
@@ -36,13 +44,19 @@ def table(result):
                  f"{row['parameters']:,}", f"{row['activeParameters']:,}", f"{row['stateBytes'] / 1e6:.1f}",
                  f"{row['replayBytes'] / 1e6:.1f}", f"{row['processorSeconds']:.0f}", str(row["steps"])]
         print("| " + " | ".join(cells) + " |")
-    print("\nFirst 20 steps of the first cohort, trained twice: digests", *result["cohortDigests"])
+    if result["cohortDigests"]:
+        print("\nFirst 20 steps of the first cohort, trained twice: digests", *result["cohortDigests"])
 
 
 def plots(result):
-    import matplotlib
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plot
+    try:
+        import matplotlib
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plot
+    except ImportError:
+        print("\nno pictures: they need matplotlib (see --peers)")
+        return
+    matplotlib.rcParams["svg.hashsalt"] = "cambium"
     staged = [r for r in result["rows"] if len(r["stages"]) > 1]
     domains, stages = result["domains"], ["base", *result["domains"][result["baseDomains"]:]]
 
@@ -86,25 +100,34 @@ def plots(result):
         save(figure, "use")
 
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--quick", action="store_true", help="a base of 45 CPU-seconds, 8 kB of each test text")
-parser.add_argument("--seconds", type=float, default=150, help="CPU-seconds of the base; a round takes a ninth")
-parser.add_argument("--rows", nargs="*", help="rows to run (cambium sequential jointPeer jointDense replay1 replay5 "
-                    "replay10 ewc lora)")
-parser.add_argument("--seed", type=int, default=1)
-parser.add_argument("--no-pictures", action="store_true")
-arguments = parser.parse_args()
-stream = os.path.join(ROOT, "..", "shared", "data", "stream")
-if not os.path.isdir(stream):
-    sys.exit(f"continual: {stream} is absent; it holds the stream's texts")
-command = [os.environ["CAMBIUM_CONTINUAL_BENCHMARK"], "--stream", stream, "--seed", str(arguments.seed), "--seconds",
-           "45" if arguments.quick else str(arguments.seconds), "--bytes", "8000" if arguments.quick else "20000"]
-if arguments.rows:
-    command += ["--rows", *arguments.rows]
-print("$", " ".join(command), file=sys.stderr)
-result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-os.makedirs(BENCH, exist_ok=True)
-json.dump(result, open(os.path.join(BENCH, "continual.json"), "w"), indent=1)
-table(result)
-if not arguments.no_pictures:
+def main():
+    parser = argparse.ArgumentParser(prog="tools/bench continual")
+    parser.add_argument("--quick", action="store_true", help="a base of 45 CPU-seconds, 8 kB of each test text")
+    parser.add_argument("--peers", action="store_true", help="first install what draws the pictures")
+    parser.add_argument("--seconds", type=float, default=150, help="CPU-seconds of the base; a round takes a ninth")
+    parser.add_argument("--rows", nargs="*", help="rows to run (cambium sequential jointPeer jointDense replay1 "
+                        "replay5 replay10 ewc lora)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", default=os.path.join(BENCH, "continual.json"))
+    parser.add_argument("--data", default=STREAM, help="folder with one folder of texts for each domain")
+    args = parser.parse_args()
+    bench_peers.use_python(args.peers, "requirements-inference.txt", "bench-python-inference")
+    if not os.path.isdir(args.data): sys.exit(f"bench: {args.data} is absent; --data names the folder of the texts")
+    seconds, size = ("45", "8000") if args.quick else (str(args.seconds), "20000")
+    command = [os.environ["CAMBIUM_CONTINUAL_BENCHMARK"], "--stream", args.data, "--seed", str(args.seed),
+               "--seconds", seconds, "--bytes", size]
+    if args.rows: command += ["--rows", *args.rows]
+    done = subprocess.run(command, stdout=subprocess.PIPE)
+    if done.returncode != 0: sys.exit(1)
+    result = json.loads(done.stdout)
+    result["command"] = shlex.join(["tools/bench", "continual", *sys.argv[1:]])
+    os.makedirs(os.path.dirname(os.path.abspath(args.json)), exist_ok=True)
+    with open(args.json, "w") as file: json.dump(result, file, indent=1)
+    table(result)
+    os.makedirs(BENCH, exist_ok=True)
     plots(result)
+    print(f"\nrepeat with: {result['command']}")
+
+
+if __name__ == "__main__":
+    main()

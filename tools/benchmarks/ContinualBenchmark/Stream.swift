@@ -114,8 +114,10 @@ final class Stream {
         row.steps = steps
         row.stateBytes = 4 * parameters
         if kind == .dense {
+            let start = processorSeconds()
             let counts = try classes()
-            row.stateBytes += counts.reduce(0) { $0 + 16 * $1.entries.count }
+            row.processorSeconds += processorSeconds() - start
+            row.stateBytes += try counts.reduce(0) { $0 + (try recordBytes($1)) }
             for stage in 0...plan.newDomains.count {
                 let gate = try CountGate(Array(counts[0...stage]))
                 let mixed = plan.domains.indices.map { domain in
@@ -146,13 +148,9 @@ final class Stream {
             var settings = settings(1, plan.seed)
             settings.budget = .steps(steps)
             _ = try train(cohort, on: [plan.text(domain)], settings: settings)
-            var digest: UInt64 = 0xcbf2_9ce4_8422_2325
-            for tensor in cohort.tensors(named: domain) {
-                for value in tensor.values {
-                    digest = (digest ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3
-                }
-            }
-            results.cohortDigests.append(String(digest, radix: 16))
+            var digest = Digest()
+            for tensor in cohort.tensors(named: domain) { digest.add(tensor.values) }
+            results.cohortDigests.append(String(digest.value, radix: 16))
         }
         try expect(
             results.cohortDigests[0] == results.cohortDigests[1],
@@ -168,6 +166,14 @@ final class Stream {
         }
         return [base].compactMap { $0 }
             + plan.newDomains.map { NGramCounts(of: plan.train[$0] ?? [], order: 3) }
+    }
+
+    /// Bytes of a class's counts as a store keeps them.
+    private func recordBytes(_ counts: NGramCounts) throws -> Int {
+        try CountContribution(
+            cohort: "cohort", label: "", data: [UInt8](repeating: 0, count: 32),
+            byteCount: counts.total + UInt64(counts.order - 1), counts: counts
+        ).encoded.count
     }
 
     /// Mixes the two likeliest classes' probabilities, byte by byte; the gate starts anew in each window.

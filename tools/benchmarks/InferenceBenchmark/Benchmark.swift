@@ -21,13 +21,6 @@ struct Benchmark: ParsableCommand {
 /// What a line of output says: figures by name.
 typealias Figures = [String: Double]
 
-/// Prints one line of JSON.
-func say(_ figures: Figures) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    FileHandle.standardOutput.write(try encoder.encode(figures) + Data("\n".utf8))
-}
-
 /// Answers the lines of standard input until it ends.
 ///
 /// - Parameter answer: Takes the words of a line.

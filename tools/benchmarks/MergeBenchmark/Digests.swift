@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import BenchmarkSupport
 internal import CKernels
 internal import Foundation
+internal import Models
 internal import Routing
 internal import Tensors
 
@@ -30,7 +31,7 @@ struct DigestCase: ParsableCommand {
     func run() throws {
         if !variant.isEmpty { try force(variant) }
         let pool = try contributions()
-        var random = Generator(seed: 11)
+        var random = SplitMix64(seed: 11)
         var (gates, readOuts, floats) = (Set<UInt64>(), Set<UInt64>(), Set<UInt64>())
         var (dropped, never) = (Set<UInt64>(), Set<UInt64>())
         never.insert(try gate(Array(pool.dropFirst())))

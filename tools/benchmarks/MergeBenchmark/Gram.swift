@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import BenchmarkSupport
 internal import COpenBLAS
 internal import Foundation
+internal import Models
 internal import Routing
 internal import Tensors
 
@@ -16,7 +17,7 @@ struct GramCase: ParsableCommand {
 
     func run() throws {
         BLASThreads.set(threads)
-        var random = Generator(seed: 3)
+        var random = SplitMix64(seed: 3)
         let features = (0..<tokens * width).map { _ in
             Int16(truncatingIfNeeded: Int(random.next() % 1_024)) - 512
         }

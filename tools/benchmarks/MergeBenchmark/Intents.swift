@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Foundation
+internal import Models
 internal import Routing
 internal import Tensors
 
@@ -75,7 +76,7 @@ struct IntentCase: ParsableCommand {
         var sequential = Moments(width: width)
         for step in 0..<steps {
             try add(parts[step], to: &sequential)
-            var random = Generator(seed: UInt64(step))
+            var random = SplitMix64(seed: UInt64(step))
             var joint = Moments(width: width)
             var all: [Example] = []
             for part in parts.prefix(step + 1) { all += part }

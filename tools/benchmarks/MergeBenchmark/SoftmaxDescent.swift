@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Models
 
 /// A linear softmax classifier that learns step by step by stochastic gradient descent: what sequential
 /// training, rehearsal and elastic weight consolidation do on the same features.
@@ -21,7 +22,7 @@ struct SoftmaxDescent {
     private var anchor: [Float]
     private var fisher: [Float]
     private var kept: [IntentCase.Example] = []
-    private var random = Generator(seed: 5)
+    private var random = SplitMix64(seed: 5)
 
     init(width: Int, classes: Int, _ method: Method) {
         (self.width, self.classes, self.method) = (width, classes, method)

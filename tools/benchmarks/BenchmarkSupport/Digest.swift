@@ -1,0 +1,18 @@
+/// FNV-1a of 64 bits: tells results apart, protects nothing.
+package struct Digest {
+    package private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    package init() {}
+
+    package mutating func add(_ bytes: some Sequence<UInt8>) {
+        for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    }
+
+    /// The values' bits, least byte first.
+    package mutating func add(_ values: [Float]) {
+        for value in values {
+            let bits = value.bitPattern
+            add((0..<4).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) })
+        }
+    }
+}
