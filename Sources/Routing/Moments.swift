@@ -64,25 +64,24 @@ package struct Moments: Sendable, Equatable {
     package mutating func add(_ features: Span<Int16>, labels: [UInt32]) throws(EvidenceError) {
         precondition(
             features.count == labels.count * width, "\(features.count) features, \(labels.count)")
-        var positions: [UInt32: Int] = [:]
-        var added: [Class] = []
+        let ids = Set(labels).sorted()
+        let positions = Dictionary(uniqueKeysWithValues: ids.enumerated().map { ($1, $0) })
+        // At most 2^15 a vector: no overflow below 2^48 vectors.
+        var counts = [Int64](repeating: 0, count: ids.count)
+        var sums = [Int64](repeating: 0, count: ids.count * width)
         for (index, label) in labels.enumerated() {
-            let position: Int
-            if let known = positions[label] {
-                position = known
-            } else {
-                position = added.count
-                positions[label] = position
-                added.append(
-                    Class(id: label, count: 0, sum: [Int64](repeating: 0, count: width)))
-            }
-            added[position].count += 1
-            // At most 2^15 a vector: no overflow below 2^48 vectors.
-            for feature in 0..<width {
-                added[position].sum[feature] += Int64(features[index * width + feature])
-            }
+            guard let position = positions[label] else { continue }
+            counts[position] += 1
+            IntegerGram.add(
+                features.extracting(index * width..<(index + 1) * width), to: &sums,
+                at: position * width)
         }
-        try merge(added.sorted { $0.id < $1.id })
+        try merge(
+            ids.indices.map {
+                Class(
+                    id: ids[$0], count: counts[$0],
+                    sum: Array(sums[$0 * width..<($0 + 1) * width]))
+            })
         guard IntegerGram.add(features, width: width, to: &gram) else { throw Self.overflow }
     }
 

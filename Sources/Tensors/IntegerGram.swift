@@ -29,9 +29,7 @@ package enum IntegerGram {
         var sums = [Double](repeating: 0, count: width * width)
         for start in stride(from: 0, to: rows, by: block) {
             let count = min(block, rows - start)
-            for index in 0..<count * width {
-                values[index] = Double(features[start * width + index])
-            }
+            widen(features.extracting(start * width..<(start + count) * width), into: &values)
             unsafe values.withUnsafeBufferPointer { values in
                 unsafe sums.withUnsafeMutableBufferPointer { sums in
                     unsafe cblas_dsyrk(
@@ -53,5 +51,29 @@ package enum IntegerGram {
             if overflows { return false }
         }
         return true
+    }
+
+    /// The first elements of `out` = `x`.
+    private static func widen(_ x: Span<Int16>, into out: inout [Double]) {
+        precondition(out.count >= x.count, "\(x.count) features into \(out.count)")
+        unsafe x.withUnsafeBufferPointer { x in
+            unsafe out.withUnsafeMutableBufferPointer { out in
+                guard let source = x.baseAddress, let target = out.baseAddress else { return }
+                // Without checks of bounds the loop runs in the processor's vectors.
+                for index in 0..<x.count { unsafe target[index] = Double(source[index]) }
+            }
+        }
+    }
+
+    /// sums[first + i] += x[i], without a check for overflow.
+    package static func add(_ x: Span<Int16>, to sums: inout [Int64], at first: Int) {
+        precondition(first >= 0 && first + x.count <= sums.count, "\(x.count) at \(first)")
+        unsafe x.withUnsafeBufferPointer { x in
+            unsafe sums.withUnsafeMutableBufferPointer { sums in
+                guard let source = x.baseAddress, let start = sums.baseAddress else { return }
+                let target = unsafe start + first
+                for index in 0..<x.count { unsafe target[index] &+= Int64(source[index]) }
+            }
+        }
     }
 }
