@@ -50,7 +50,7 @@ let package = Package(
         .target(
             name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Elements"],
             swiftSettings: strict),
-        .target(name: "Routing", dependencies: ["Tensors"], swiftSettings: strict),
+        .target(name: "Routing", dependencies: ["Tensors", "Elements"], swiftSettings: strict),
         .target(
             name: "Models",
             dependencies: ["Snapshots", "Objects", "Tensors", "Routing", "Elements"],
@@ -138,7 +138,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "CambiumTests",
-            dependencies: ["Cambium", "Snapshots", "Elements", "TestSupport"],
+            dependencies: ["Cambium", "Routing", "Snapshots", "Elements", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",

@@ -5,8 +5,6 @@
 package struct CountContribution: Sendable, Equatable {
     static let magic: [UInt8] = Array("CEVC".utf8)
     static let version: UInt8 = 1
-    /// Bytes of a name, at most.
-    static let longestName = 255
 
     /// The class that the text belongs to; "base" for what the base model learned.
     package let cohort: String
@@ -23,8 +21,8 @@ package struct CountContribution: Sendable, Equatable {
     package init(
         cohort: String, label: String, data: [UInt8], byteCount: UInt64, counts: NGramCounts
     ) throws(EvidenceError) {
-        try Self.check(cohort, "cohort", mayBeEmpty: false)
-        try Self.check(label, "label", mayBeEmpty: true)
+        try checkEvidenceName(cohort, "cohort", mayBeEmpty: false)
+        try checkEvidenceName(label, "label", mayBeEmpty: true)
         guard data.count == 32 else {
             throw EvidenceError(.badInput, "a digest of \(data.count) bytes; it must have 32")
         }
@@ -41,29 +39,10 @@ package struct CountContribution: Sendable, Equatable {
         self.counts = counts
     }
 
-    private static func check(
-        _ name: String, _ what: String, mayBeEmpty: Bool
-    ) throws(EvidenceError) {
-        guard mayBeEmpty || !name.isEmpty else {
-            throw EvidenceError(.badInput, "the \(what)'s name is empty")
-        }
-        guard name.utf8.count <= longestName else {
-            throw EvidenceError(
-                .badInput,
-                "the \(what)'s name has \(name.utf8.count) bytes; at most \(longestName) are kept")
-        }
-        guard name.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-            throw EvidenceError(.badInput, "the \(what)'s name has control characters")
-        }
-    }
-
     /// The canonical bytes.
     package var encoded: [UInt8] {
         var bytes = Self.magic + [Self.version, UInt8(counts.order)]
-        for name in [cohort, label] {
-            bytes.append(UInt8(name.utf8.count))
-            bytes += Array(name.utf8)
-        }
+        for name in [cohort, label] { appendName(name, to: &bytes) }
         bytes += data
         appendNumber(byteCount, to: &bytes)
         appendEntries(counts, to: &bytes)
@@ -85,20 +64,13 @@ package struct CountContribution: Sendable, Equatable {
                 "evidence of version \(version); this program reads version \(Self.version)")
         }
         let order = Int(try reader.byte())
-        var names: [String] = []
-        for _ in 0..<2 {
-            let length = Int(try reader.byte())
-            guard let name = String(validating: try reader.take(length), as: UTF8.self) else {
-                throw EvidenceError(.badInput, "a name in the evidence is not UTF-8")
-            }
-            names.append(name)
-        }
+        let (cohort, label) = (try reader.name(), try reader.name())
         let data = Array(try reader.take(32))
         let byteCount = try reader.number()
         let counts = try reader.entries(order: order)
         try reader.end()
         try self.init(
-            cohort: names[0], label: names[1], data: data, byteCount: byteCount, counts: counts)
+            cohort: cohort, label: label, data: data, byteCount: byteCount, counts: counts)
     }
 }
 
@@ -117,8 +89,7 @@ extension CountGate {
         appendNumber(UInt64(settings.temperature), to: &bytes)
         appendNumber(UInt64(classes.count), to: &bytes)
         for (name, counts) in classes {
-            bytes.append(UInt8(name.utf8.count))
-            bytes += Array(name.utf8)
+            appendName(name, to: &bytes)
             bytes.append(UInt8(counts.order))
             appendEntries(counts, to: &bytes)
         }
@@ -177,62 +148,13 @@ private func appendEntries(_ counts: NGramCounts, to bytes: inout [UInt8]) {
     }
 }
 
-/// LEB128: seven bits a byte, the least first; the highest bit says that more follow.
-private func appendNumber(_ number: UInt64, to bytes: inout [UInt8]) {
-    var rest = number
-    while rest >= 0x80 {
-        bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-        rest >>= 7
-    }
-    bytes.append(UInt8(rest))
-}
-
-/// Reads numbers and checks that they are there.
-private struct NumberReader {
-    private let bytes: [UInt8]
-    private var position = 0
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    mutating func take(_ count: Int) throws(EvidenceError) -> ArraySlice<UInt8> {
-        guard count <= bytes.count - position else {
-            throw EvidenceError(
-                .badInput,
-                "evidence of \(bytes.count) bytes ends within what begins at byte \(position)")
-        }
-        defer { position += count }
-        return bytes[position..<position + count]
-    }
-
-    mutating func byte() throws(EvidenceError) -> UInt8 {
-        let part = try take(1)
-        return part[part.startIndex]
-    }
-
-    mutating func number() throws(EvidenceError) -> UInt64 {
-        let start = position
-        var value: UInt64 = 0
-        for shift in stride(from: UInt64(0), to: 70, by: 7) {
-            let byte = try byte()
-            let bits = UInt64(byte & 0x7f)
-            guard shift < 63 || bits < 2, (bits << shift) >> shift == bits else { break }
-            value |= bits << shift
-            if byte & 0x80 == 0 {
-                // Only the shortest form, so that equal content has equal bytes.
-                if byte == 0, shift > 0 { break }
-                return value
-            }
-        }
-        throw EvidenceError(
-            .badInput, "the number at byte \(start) of the evidence is not in its shortest form")
-    }
-
+extension NumberReader {
     mutating func entries(order: Int) throws(EvidenceError) -> NGramCounts {
         let count = try number()
         // Each takes two bytes at least: no room is made for what a false number claims.
-        guard count <= UInt64(bytes.count - position) / 2 else {
+        guard count <= UInt64(rest) / 2 else {
             throw EvidenceError(
-                .badInput, "\(count) n-grams in the \(bytes.count - position) bytes that are left")
+                .badInput, "\(count) n-grams in the \(rest) bytes that are left")
         }
         var entries: [NGramCounts.Entry] = []
         entries.reserveCapacity(Int(count))
@@ -246,12 +168,5 @@ private struct NumberReader {
             entries.append(NGramCounts.Entry(key: key, count: try number()))
         }
         return try NGramCounts(order: order, entries: entries)
-    }
-
-    func end() throws(EvidenceError) {
-        guard position == bytes.count else {
-            throw EvidenceError(
-                .badInput, "\(bytes.count - position) bytes too many at the end of the evidence")
-        }
     }
 }
