@@ -1,5 +1,5 @@
 internal import Objects
-internal import Routing
+package import Routing
 
 /// A gate solved from evidence: tells from a text's own bytes which cohort it belongs to.
 ///
@@ -19,7 +19,8 @@ public struct Gate: Sendable {
     public let id: String
     /// The classes, by ascending name.
     public let cohorts: [String]
-    private let gate: CountGate
+    /// Picks among the classes, by their positions in `cohorts`.
+    package let solved: CountGate
 
     /// - Returns: Nil without contributions.
     init?(_ commit: String, _ contributions: [CountContribution]) throws(StoreError) {
@@ -30,16 +31,16 @@ public struct Gate: Sendable {
             return (classes, try CountGate(classes.map(\.counts), settings: settings))
         }
         self.commit = commit
-        self.gate = gate
+        solved = gate
         cohorts = classes.map(\.name)
         id = try Store.fileID(CountGate.encoded(classes, settings)).hex
     }
 
     /// The shares of the cohorts after a text, the greatest first, equal ones by name.
     public func shares(after text: [UInt8]) -> [Share] {
-        var state = gate.start
-        for byte in text { gate.advance(&state, byte) }
-        let weights = gate.weights(state)
+        var state = solved.start
+        for byte in text { solved.advance(&state, byte) }
+        let weights = solved.weights(state)
         let sum = Double(weights.reduce(0, +))
         // Indexes, since names are in the order of their bytes.
         return weights.indices.sorted { (weights[$0], $1) > (weights[$1], $0) }

@@ -3,8 +3,8 @@ internal import Objects
 internal import Snapshots
 internal import Tensors
 
-/// Changes of a branch's model, made without its whole checkpoint: experts, and tensors of the trunk
-/// and the routers.
+/// Changes of a branch's model, made without its whole checkpoint: experts, tensors of the trunk and the
+/// routers, and evidence for the gate.
 ///
 /// Lives only inside ``Store/commit(_:patch:)``. What is put is hashed and staged at once; nothing
 /// becomes visible before the commit. A put that throws leaves the patch as it was.
@@ -19,6 +19,8 @@ public struct Patch: ~Copyable {
     /// Ids by ordinal; ``ObjectID/zero`` removes.
     private var experts: [Place: [Int: ObjectID]] = [:]
     private var headers: [Place: ObjectHeader] = [:]
+    /// Records that were added.
+    var evidence: [NamedContribution] = []
     private(set) var newExperts = 0
     private(set) var nonFinite = NonFiniteCount(nan: 0, infinite: 0)
 

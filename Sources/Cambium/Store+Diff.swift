@@ -53,6 +53,14 @@ public struct ModelDiff: Sendable, Encodable {
         public let routers: [Router]
     }
 
+    /// One file that changed, or a record of evidence that came or went.
+    public struct File: Sendable, Encodable, Equatable {
+        /// Its name; of evidence `evidence.` and the record's id.
+        public let name: String
+        /// "added", "removed" or "changed".
+        public let kind: String
+    }
+
     /// One trunk tensor that changed.
     public struct Tensor: Sendable, Encodable {
         /// Its name.
@@ -73,8 +81,8 @@ public struct ModelDiff: Sendable, Encodable {
     public let cohorts: [CohortDiff]
     /// Trunk tensors with changes, by name.
     public let trunk: [Tensor]
-    /// Files that differ, such as config.json.
-    public let files: [String]
+    /// Files that differ, such as config.json, and records of evidence, by name.
+    public let files: [File]
     /// Whether the checkpoint's layout (names, shards, fused or separate) differs.
     public let layoutChanged: Bool
     /// Whether the architecture differs.
@@ -113,7 +121,11 @@ extension Store {
         return ModelDiff(
             from: left.id.hex, to: right.id.hex, identical: left.commit.tree == right.commit.tree,
             cohorts: cohorts, trunk: trunk.sorted { isBefore($0.name, $1.name) },
-            files: difference.files, layoutChanged: difference.layoutChanged,
+            files: difference.files.map { name in
+                let (old, new) = (left.tree.files[name], right.tree.files[name])
+                return ModelDiff.File(
+                    name: name, kind: old == nil ? "added" : new == nil ? "removed" : "changed")
+            }, layoutChanged: difference.layoutChanged,
             architectureChanged: difference.architectureChanged)
     }
 }

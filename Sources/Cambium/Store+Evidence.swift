@@ -39,18 +39,6 @@ public struct EvidenceResult: Sendable, Encodable {
     public let unchanged: Bool
 }
 
-/// How evidence is named in a tree: a file `evidence.ID`, where ID is the id of its object.
-enum EvidenceName {
-    static let prefix = Tree.evidencePrefix
-
-    static func name(_ id: ObjectID) -> String { prefix + id.hex }
-
-    /// The records of a tree, by ascending id.
-    static func records(_ tree: Tree) -> [ObjectID] {
-        tree.files.filter { $0.key.hasPrefix(prefix) }.map(\.value).sorted { $0.hex < $1.hex }
-    }
-}
-
 extension Store {
     /// Counts texts as evidence for a cohort and commits the records: from then on the gate knows them.
     ///
@@ -71,34 +59,15 @@ extension Store {
         _ texts: [[UInt8]], cohort: String, label: String = "", order: Int = 3,
         _ options: CommitOptions
     ) throws(StoreError) -> EvidenceResult {
-        guard (1...8).contains(order) else {
-            throw StoreError(.usage, "n-grams of \(order) bytes; give 1 to 8")
-        }
-        var records: [(id: ObjectID, record: CountContribution)] = []
+        var records: [NamedContribution] = []
         for (index, text) in texts.enumerated() {
-            guard text.count >= order else {
-                throw StoreError(
-                    .usage,
-                    (texts.count == 1 ? "the text" : "text \(index + 1)")
-                        + " has \(text.count) bytes; evidence of \(order)-grams needs \(order) at "
-                        + "least")
-            }
-            let data = try Self.fileID(text).bytes
-            let record = try counted(.usage) { () throws(EvidenceError) in
-                try CountContribution(
-                    cohort: cohort, label: label, data: data, byteCount: UInt64(text.count),
-                    counts: NGramCounts(of: text, order: order))
-            }
+            let record = try Self.count(
+                text, texts.count == 1 ? "the text" : "text \(index + 1)", cohort, label, order)
             let id = try Self.fileID(record.encoded)
             if !records.contains(where: { $0.id == id }) { records.append((id, record)) }
         }
         return try change(options) { (draft, known) throws(StoreError) in
-            for (id, record) in records {
-                try carrying { () throws(SnapshotError) in
-                    draft.tree.files[EvidenceName.name(id)] = try draft.put(
-                        .file, record.encoded)
-                }
-            }
+            for entry in records { _ = try draft.add(entry.record) }
             return records.filter { new in !known.contains { $0.id == new.id } }
         }
     }
@@ -114,7 +83,7 @@ extension Store {
         _ ids: [String], _ options: CommitOptions
     ) throws(StoreError) -> EvidenceResult {
         try change(options) { (draft, records) throws(StoreError) in
-            var dropped: [(id: ObjectID, record: CountContribution)] = []
+            var dropped: [NamedContribution] = []
             for text in ids {
                 let found = records.filter { $0.id.hex.hasPrefix(text.lowercased()) }
                 guard found.count == 1, !text.isEmpty else {
@@ -144,7 +113,7 @@ extension Store {
     /// - Complexity: Reads and adds all records.
     public func gate(_ revision: String) throws(StoreError) -> Gate {
         let snapshot = try map(revision)
-        guard let gate = try Gate(snapshot.id.hex, records(in: snapshot).map(\.record)) else {
+        guard let gate = try gate(of: snapshot) else {
             throw StoreError(
                 .notFound,
                 "\(snapshot.id.short) has no evidence; add some: cambium evidence add --cohort NAME "
@@ -157,8 +126,8 @@ extension Store {
     private func change(
         _ options: CommitOptions,
         _ body: (
-            inout CommitDraft, [(id: ObjectID, record: CountContribution)]
-        ) throws(StoreError) -> [(id: ObjectID, record: CountContribution)]
+            inout CommitDraft, [NamedContribution]
+        ) throws(StoreError) -> [NamedContribution]
     ) throws(StoreError) -> EvidenceResult {
         let target = try CommitTarget(options, self)
         guard let parent = target.parent, let before = target.before else {
@@ -181,57 +150,10 @@ extension Store {
             evidence: changed.map(EvidenceInfo.init), gate: gate?.id, commit: outcome.id.hex,
             branch: target.branch, unchanged: outcome.unchanged)
     }
-
-    private func records(
-        in snapshot: MappedSnapshot
-    ) throws(StoreError) -> [(id: ObjectID, record: CountContribution)] {
-        var records: [(id: ObjectID, record: CountContribution)] = []
-        for id in EvidenceName.records(snapshot.tree) {
-            guard snapshot.tree.files[EvidenceName.name(id)] == id else {
-                throw StoreError(
-                    .corrupt,
-                    "the evidence in object \(id.short) has another object's name: another program "
-                        + "wrote it; revert the commit that added it")
-            }
-            let bytes = try carrying { () throws(SnapshotError) in
-                try snapshot.object(id).payload.copy()
-            }
-            let record = try counted(.corrupt) { () throws(EvidenceError) in
-                try CountContribution(decoding: bytes)
-            }
-            records.append((id, record))
-        }
-        return records
-    }
-
-    static func fileID(_ bytes: [UInt8]) throws(StoreError) -> ObjectID {
-        try carrying { () throws(SnapshotError) in
-            do throws(ObjectError) {
-                return try ObjectHeader(.file, byteCount: bytes.count).id(of: bytes.raw)
-            } catch {
-                throw SnapshotError(error)
-            }
-        }
-    }
-}
-
-/// Runs what may fail on evidence.
-func counted<Result>(
-    _ code: StoreError.Code, _ body: () throws(EvidenceError) -> Result
-) throws(StoreError) -> Result {
-    do throws(EvidenceError) {
-        return try body()
-    } catch {
-        guard error.code == .badInput else { throw StoreError(.usage, error.message) }
-        let hint =
-            code == .corrupt
-            ? ": damaged, or written by another program; revert the commit that added it" : ""
-        throw StoreError(code, error.message + hint)
-    }
 }
 
 extension EvidenceInfo {
-    fileprivate init(_ entry: (id: ObjectID, record: CountContribution)) {
+    fileprivate init(_ entry: NamedContribution) {
         let record = entry.record
         self.init(
             id: entry.id.hex, cohort: record.cohort, kind: "counts", label: record.label,

@@ -33,6 +33,12 @@ extension Store {
         var patch = Patch(draft, before)
         try body(&patch)
         let newExperts = patch.newExperts
+        if !patch.evidence.isEmpty, let parent = target.parent {
+            // Before anything is committed: a set that no gate can be solved from is refused.
+            let known = try records(in: map(parent.hex))
+            let added = patch.evidence.filter { new in !known.contains { $0.id == new.id } }
+            _ = try Gate("", (known + added).map(\.record))
+        }
         let nonFinite = (patch.nonFinite.nan, patch.nonFinite.infinite)
         let finished = try patch.finish()
         let tree = finished.tree

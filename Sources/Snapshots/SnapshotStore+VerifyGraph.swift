@@ -93,6 +93,10 @@ extension SnapshotStore {
                 let subject = "tree \(commit.tree.hex)"
                 for (name, file) in sortedByKey(record.files) {
                     verify(file, .file, "file \(name)", subject, known, &report, transaction)
+                    if name.hasPrefix(Tree.evidencePrefix), name != Tree.evidencePrefix + file.hex {
+                        report.fault(
+                            subject, "file \(name) holds \(file.short): evidence has its own name")
+                    }
                 }
                 if let layout = record.layout {
                     verify(layout, .layout, "its layout", subject, known, &report, transaction)

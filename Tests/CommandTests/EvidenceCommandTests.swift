@@ -36,6 +36,8 @@ struct EvidenceCommandTests {
         let id = try #require(records[1]["id"] as? String)
         let shown = try session.expect("evidence", "show", String(id.prefix(8)))
         #expect(shown.text.contains("60 bytes"))
+        let difference = try session.expect("diff", "main~1", "main")
+        #expect(difference.text.contains("\(id.prefix(12)) added"))
         #expect(try session.expect("ls", "main").text.contains("2 records"))
         try session.expect("evidence", "drop", String(id.prefix(8)))
         #expect(try session.expect("evidence", "ls", "-q").text.split(separator: "\n").count == 1)

@@ -242,6 +242,24 @@ struct VerifyTests {
         }
     }
 
+    @Test("a file named as evidence must hold the object of that name")
+    func evidenceNames() throws {
+        try withStore { store in
+            var model = SyntheticModel.sample(experts: 3)
+            let bytes: [UInt8] = [1, 2, 3]
+            let id = try ObjectHeader(.file, byteCount: bytes.count).id(of: bytes.raw)
+            model.files[Tree.evidencePrefix + id.hex] = bytes
+            try store.commit(model, time: 1)
+            #expect(try store.faults().isEmpty)
+            model.files[Tree.evidencePrefix + id.hex] = [4]
+            try store.commit(model, time: 2)
+            for fast in [true, false] {
+                let faults = try store.faults(fast: fast)
+                #expect(faults.contains { $0.contains("evidence has its own name") }, "\(faults)")
+            }
+        }
+    }
+
     @Test("a damaged commit, tree or file is refused when it is read")
     func checkedReads() throws {
         try plant { planting in

@@ -43,7 +43,7 @@ struct DiffReport: Report {
         if detail == .ids { return idLines(style) }
         var rows: [[String]] = []
         if diff.architectureChanged { rows.append(["model", "the architecture changed"]) }
-        rows += diff.files.map { ["file", "\($0) changed"] }
+        rows += fileRows
         if diff.layoutChanged { rows.append(["layout", "names, shards or order changed"]) }
         rows += trunkRows
         rows += diff.cohorts.flatMap { cohortRows($0, style) }
@@ -54,6 +54,20 @@ struct DiffReport: Report {
         let more = style.faint(
             "  and \(Quantity.count(hidden, "more row")); --full shows them, --json has everything")
         return table.lines(indent: 2) + (hidden > 0 ? [more] : [])
+    }
+
+    /// Files, and records of evidence: in a summary of many, how many there are.
+    private var fileRows: [[String]] {
+        let records = diff.files.filter(\.isEvidence)
+        let rows = diff.files.filter { !$0.isEvidence }.map { ["file", "\($0.name) \($0.kind)"] }
+        if detail == .summary, records.count > 4 {
+            let counts = ["added", "removed", "changed"].compactMap { kind in
+                let count = records.count { $0.kind == kind }
+                return count == 0 ? nil : "\(Quantity.count(count, "record")) \(kind)"
+            }
+            return rows + [["evidence", counts.joined(separator: ", ")]]
+        }
+        return rows + records.map { ["evidence", "\($0.record.short) \($0.kind)"] }
     }
 
     /// Every tensor, or in a summary of many how many there are.
@@ -121,9 +135,19 @@ struct DiffReport: Report {
         for tensor in diff.trunk {
             table.add(["trunk \(tensor.name)", tensor.kind] + cells(tensor.change))
         }
-        for file in diff.files { table.add(["file \(file)", "changed"]) }
+        for file in diff.files {
+            table.add([
+                file.isEvidence ? "evidence \(file.record)" : "file \(file.name)", file.kind,
+            ])
+        }
         return table.lines(indent: 2)
     }
+}
+
+extension ModelDiff.File {
+    fileprivate var isEvidence: Bool { name.hasPrefix("evidence.") }
+    /// The id of the record.
+    fileprivate var record: String { String(name.dropFirst("evidence.".count)) }
 }
 
 extension ModelDiff.CohortDiff {

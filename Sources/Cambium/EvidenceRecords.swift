@@ -1,0 +1,135 @@
+internal import Elements
+internal import Objects
+package import Routing
+package import Snapshots
+
+/// How evidence is named in a tree: a file `evidence.ID`, where ID is the id of its object.
+enum EvidenceName {
+    static let prefix = Tree.evidencePrefix
+
+    static func name(_ id: ObjectID) -> String { prefix + id.hex }
+
+    /// The records of a tree, by ascending id.
+    static func records(_ tree: Tree) -> [ObjectID] {
+        tree.files.filter { $0.key.hasPrefix(prefix) }.map(\.value).sorted { $0.hex < $1.hex }
+    }
+}
+
+/// A record of evidence and the id of its object.
+typealias NamedContribution = (id: ObjectID, record: CountContribution)
+
+extension CommitDraft {
+    /// Stages a record of evidence and lists it in the tree; one that is there already stays.
+    mutating func add(_ evidence: CountContribution) throws(StoreError) -> ObjectID {
+        let bytes = evidence.encoded
+        return try carrying { () throws(SnapshotError) in
+            let id = try put(.file, bytes)
+            tree.files[EvidenceName.name(id)] = id
+            return id
+        }
+    }
+}
+
+extension Patch {
+    /// Adds evidence for the gate, in the same commit as what else the patch changes.
+    ///
+    /// A record that the branch has already is one record.
+    ///
+    /// - Parameters:
+    ///   - text: At least `order` bytes.
+    ///   - cohort: The class; "base" for what the base model learned.
+    ///   - label: Which round or data it is, for people.
+    ///   - order: Bytes in an n-gram, 1 to 8.
+    /// - Throws: `usage` for a text or name that cannot be.
+    public mutating func addEvidence(
+        _ text: [UInt8], cohort: String, label: String = "", order: Int = 3
+    ) throws(StoreError) {
+        try addEvidence(Store.count(text, "the text", cohort, label, order))
+    }
+
+    /// Adds a record of evidence that was counted elsewhere.
+    package mutating func addEvidence(_ record: CountContribution) throws(StoreError) {
+        let id = try draft.add(record)
+        evidence.append((id, record))
+    }
+}
+
+extension Store {
+    /// The gate that a mapped snapshot's evidence is solved to; nil without evidence.
+    ///
+    /// `gate.solved` picks among the classes `gate.cohorts`.
+    ///
+    /// - Throws: `corrupt` for a record that is not one.
+    /// - Complexity: Reads and adds all records.
+    package func gate(of snapshot: MappedSnapshot) throws(StoreError) -> Gate? {
+        try Gate(snapshot.id.hex, records(in: snapshot).map(\.record))
+    }
+
+    /// The record of one text.
+    ///
+    /// - Throws: `usage` for a text shorter than `order`, an order that cannot be, or a bad name.
+    static func count(
+        _ text: [UInt8], _ what: String, _ cohort: String, _ label: String, _ order: Int
+    ) throws(StoreError) -> CountContribution {
+        guard (1...8).contains(order) else {
+            throw StoreError(.usage, "n-grams of \(order) bytes; give 1 to 8")
+        }
+        guard text.count >= order else {
+            throw StoreError(
+                .usage,
+                "\(what) has \(text.count) bytes; evidence of \(order)-grams needs \(order) at least"
+            )
+        }
+        let data = try fileID(text).bytes
+        return try counted(.usage) { () throws(EvidenceError) in
+            try CountContribution(
+                cohort: cohort, label: label, data: data, byteCount: UInt64(text.count),
+                counts: NGramCounts(of: text, order: order))
+        }
+    }
+
+    func records(in snapshot: MappedSnapshot) throws(StoreError) -> [NamedContribution] {
+        var records: [NamedContribution] = []
+        for id in EvidenceName.records(snapshot.tree) {
+            guard snapshot.tree.files[EvidenceName.name(id)] == id else {
+                throw StoreError(
+                    .corrupt,
+                    "the evidence in object \(id.short) has another object's name: another program "
+                        + "wrote it; revert the commit that added it")
+            }
+            let bytes = try carrying { () throws(SnapshotError) in
+                try snapshot.object(id).payload.copy()
+            }
+            let record = try counted(.corrupt) { () throws(EvidenceError) in
+                try CountContribution(decoding: bytes)
+            }
+            records.append((id, record))
+        }
+        return records
+    }
+
+    static func fileID(_ bytes: [UInt8]) throws(StoreError) -> ObjectID {
+        try carrying { () throws(SnapshotError) in
+            do throws(ObjectError) {
+                return try ObjectHeader(.file, byteCount: bytes.count).id(of: bytes.raw)
+            } catch {
+                throw SnapshotError(error)
+            }
+        }
+    }
+}
+
+/// Runs what may fail on evidence.
+func counted<Result>(
+    _ code: StoreError.Code, _ body: () throws(EvidenceError) -> Result
+) throws(StoreError) -> Result {
+    do throws(EvidenceError) {
+        return try body()
+    } catch {
+        guard error.code == .badInput else { throw StoreError(.usage, error.message) }
+        let hint =
+            code == .corrupt
+            ? ": damaged, or written by another program; revert the commit that added it" : ""
+        throw StoreError(code, error.message + hint)
+    }
+}
