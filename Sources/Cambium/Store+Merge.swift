@@ -1,18 +1,6 @@
 internal import Objects
 internal import Snapshots
 
-/// How conflicts of a merge are settled.
-public enum MergePolicy: String, Sendable, CaseIterable {
-    /// Conflicts are listed, and nothing is written.
-    case none
-    /// The first side that changed it: the target, then the branches in the order given.
-    case ours
-    /// The last side that changed it.
-    case theirs
-    /// The weighted mean of the sides that changed it. Lossy.
-    case mean
-}
-
 /// What a merge or a revert did.
 public struct MergeResult: Sendable, Encodable {
     /// One thing that sides changed differently.
@@ -54,14 +42,15 @@ extension Store {
     ///   - policy: How conflicts are settled; recorded in the commit.
     ///   - weights: For `mean`, by revision as written in `revisions`, or by the branch's name;
     ///     otherwise the `tokens` of each side's metadata count, when all have them, else 1 each.
+    ///   - settings: Of the policies that have some.
     ///   - message: The merge commit's message; nil names the sides.
     ///   - dryRun: Decide and report, but write nothing.
     ///   - signature: Who merges, and when.
     /// - Returns: With `conflicts` of kind when sides disagree and no policy settles it.
     public func merge(
         _ revisions: [String], into branch: String? = nil, policy: MergePolicy = .none,
-        weights: [String: Double] = [:], message: String? = nil, dryRun: Bool = false,
-        _ signature: Signature = .current
+        weights: [String: Double] = [:], settings: PolicySettings = PolicySettings(),
+        message: String? = nil, dryRun: Bool = false, _ signature: Signature = .current
     ) throws(StoreError) -> MergeResult {
         guard !revisions.isEmpty else { throw StoreError(.usage, "name what to merge") }
         let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
@@ -83,18 +72,13 @@ extension Store {
         }
         let sideWeights = try self.weights(weights, names, sides)
         let sideNames = sides.map { names[$0]?.first ?? $0.short }
-        let chosen: (any ConflictPolicy)? =
-            switch policy {
-            case .none: nil
-            case .ours: OursPolicy()
-            case .theirs: TheirsPolicy()
-            case .mean: MeanPolicy(weights: sideWeights.values)
-            }
+        let chosen = try settings.policy(policy, weights: sideWeights.values)
         var note = CommitNote(
             time: signature.time, author: signature.author,
             message: message ?? "merge \(revisions.joined(separator: ", ")) into \(target)")
         note.metadata["merge.sides"] = sideNames.joined(separator: ",")
         if policy == .mean { note.metadata["merge.weights"] = sideWeights.text }
+        for (name, value) in settings.recorded(policy) { note.metadata[name] = value }
         let recorded = note
         let outcome = try carrying { () throws(SnapshotError) in
             try snapshots.merge(
@@ -124,7 +108,9 @@ extension Store {
             case .none: nil
             case .ours: OursPolicy()
             case .theirs: TheirsPolicy()
-            case .mean: throw StoreError(.usage, "a revert has no mean; use ours or theirs")
+            case .mean, .ties, .task:
+                throw StoreError(
+                    .usage, "a revert has no \(policy.rawValue); use ours or theirs")
             }
         let subject = try show(revision).message.prefix { $0 != "\n" }
         let note = CommitNote(

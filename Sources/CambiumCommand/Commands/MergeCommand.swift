@@ -14,6 +14,7 @@ struct MergeCommand: StoreCommand {
             cambium merge swahili metamath --into main --dry-run
             cambium merge swahili metamath --into main --policy mean
             cambium merge swahili --policy mean --weight main=3 --weight swahili=1
+            cambium merge swahili metamath --into main --policy ties --density 0.5
             """)
 
     @Argument(help: "What to merge.")
@@ -25,7 +26,8 @@ struct MergeCommand: StoreCommand {
     @Option(
         help: """
             Conflicts: none lists them; ours takes the first side's version, theirs the last \
-            side's; mean the weighted mean (lossy).
+            side's; mean the weighted mean, ties the greatest changes that agree, task the sum of \
+            the changes (lossy).
             """)
     var policy: PolicyOption = .none
 
@@ -34,6 +36,18 @@ struct MergeCommand: StoreCommand {
             "A side's weight in a mean; may be repeated (default: its tokens, else 1).",
             valueName: "name=number"))
     var weight: [NumberPair] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "For ties, which share of each side's changes is kept (default: 0.2).",
+            valueName: "share"))
+    var density: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "For ties and task, how much of the merged change is added (default: 1).",
+            valueName: "number"))
+    var scale: Double?
 
     @Flag(help: "Say what would happen, and write nothing.")
     var dryRun = false
@@ -47,13 +61,22 @@ struct MergeCommand: StoreCommand {
         if !weight.isEmpty, policy != .mean {
             throw ValidationError("--weight needs --policy mean")
         }
+        if density != nil, policy != .ties {
+            throw ValidationError("--density needs --policy ties")
+        }
+        if scale != nil, policy != .ties, policy != .task {
+            throw ValidationError("--scale needs --policy ties or task")
+        }
     }
 
     func run(_ console: Console) throws {
         let weights = try dictionary(weight.map { ($0.name, $0.value) }, "--weight")
+        var settings = PolicySettings()
+        if let density { settings.density = density }
+        if let scale { settings.scale = scale }
         let result = try openStore().merge(
-            branches, into: into, policy: policy.policy, weights: weights, message: message,
-            dryRun: dryRun)
+            branches, into: into, policy: policy.policy, weights: weights, settings: settings,
+            message: message, dryRun: dryRun)
         try console.show(
             MergeReport(
                 result: result, verb: .merge, what: branches.joined(separator: ", "),

@@ -7,6 +7,8 @@ enum PolicyOption: String, ExpressibleByArgument, CaseIterable {
     case ours
     case theirs
     case mean
+    case ties
+    case task
 
     /// The façade's policy of the same name.
     var policy: MergePolicy {
@@ -15,6 +17,8 @@ enum PolicyOption: String, ExpressibleByArgument, CaseIterable {
         case .ours: .ours
         case .theirs: .theirs
         case .mean: .mean
+        case .ties: .ties
+        case .task: .task
         }
     }
 }
