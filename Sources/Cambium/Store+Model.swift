@@ -29,8 +29,11 @@ public struct EvaluationResult: Sendable, Encodable {
     public let predictions: Int
     /// Windows of the model's context length.
     public let windows: Int
-    /// What was picked.
+    /// The experts that were picked.
     public let usage: UsageInfo
+    /// For what share of the bytes the gate held each cohort likeliest, "base" among them; empty for a
+    /// model without cohorts of its own weights.
+    public let cohorts: [String: Double]
 }
 
 /// Why a generated text ended.
@@ -84,18 +87,24 @@ public struct SamplingOptions: Sendable {
 public struct MappedModel: Sendable {
     /// The commit's id.
     public let id: String
-    private let model: PeerModel
+    private let model: CohortModel
     /// Bytes that the model sees at once; of a longer prompt only the last ones are read.
     public var contextLength: Int { model.config.contextLength }
     /// The numbers of the layers that have experts, ascending.
     public var expertLayers: [Int] { model.config.peerLayers }
+    /// The cohorts that rounds of training added, by ascending name; the gate picks among them and the base.
+    public var cohorts: [String] { model.cohorts.map(\.name) }
     /// Keeps the lease: the trunk is read in place.
     private let snapshot: MappedSnapshot
 
     private let residency: Residency
     private let start: ProcessCounters
 
-    fileprivate init(_ snapshot: MappedSnapshot, _ options: ModelOptions) throws(StoreError) {
+    /// - Parameter gate: Solves the snapshot's evidence; called when there are cohorts to pick among.
+    fileprivate init(
+        _ snapshot: MappedSnapshot, _ options: ModelOptions,
+        gate: () throws(StoreError) -> Gate?
+    ) throws(StoreError) {
         guard snapshot.tree.architecture == "peer-lm" else {
             throw StoreError(
                 .unsupported,
@@ -113,37 +122,42 @@ public struct MappedModel: Sendable {
         start = ProcessCounters()
         residency = Residency(limit: options.memoryLimit)
         let weights = SnapshotWeights(snapshot, residency: residency)
-        model = try running { () throws(ModelError) in
+        let base = try running { () throws(ModelError) in
             if options.memoryLimit != nil { try weights.releaseMap() }
             let model = try PeerModel(config: PeerConfig(json: bytes), source: weights)
             if let limit = options.memoryLimit { try weights.release(within: limit) }
             return model
         }
+        let cohorts = try StoredCohorts(snapshot)
+        let solved = cohorts.names.isEmpty ? nil : try gate()
+        model = CohortModel(
+            base, cohorts: cohorts.entries(base.config, weights),
+            gate: solved.map { ($0.solved, $0.cohorts) })
     }
 
     /// What the runs of this model did so far.
     public var statistics: RunStatistics { RunStatistics(residency.counts, since: start) }
 
     /// Bytes of one expert.
-    var expertBytes: Int { model.expertBytes }
+    var expertBytes: Int { model.base.expertBytes }
 
     func makeProfile(
         _ text: [UInt8], _ progress: ProgressReporter
     ) throws(StoreError) -> ExpertProfile {
         try running { () throws(ModelError) in
-            try model.profile(text) { progress(Progress("windows", $0, $1)) }
+            try model.base.profile(text) { progress(Progress("windows", $0, $1)) }
         }
     }
 
     /// Asks for the experts of a profile, up to half of a limit.
     func warm(_ profile: ExpertProfile, limit: Int?) throws(StoreError) {
         try running { () throws(ModelError) in
-            try model.warm(profile, byteLimit: limit.map { $0 / 2 })
+            try model.base.warm(profile, byteLimit: limit.map { $0 / 2 })
         }
     }
 
     /// A text that has not begun.
-    func newSession() -> Session { Session(model) }
+    func newSession() -> Session { Session(model.base) }
 
     /// Bits per byte of a text: its first `limit` bytes in full windows of the context length that
     /// do not overlap; in each, every byte but the first is predicted from those before it.
@@ -160,11 +174,22 @@ public struct MappedModel: Sendable {
         }
         return EvaluationResult(
             id: id, bitsPerByte: result.bitsPerByte, predictions: result.predictions,
-            windows: result.windows, usage: UsageInfo(result.usage))
+            windows: result.windows, usage: UsageInfo(result.usage),
+            cohorts: shares(result.picks))
     }
 }
 
 extension MappedModel {
+    /// Picks by name, as shares; empty without cohorts.
+    private func shares(_ picks: [Int]) -> [String: Double] {
+        guard picks.count > 1 else { return [:] }
+        let sum = Double(max(1, picks.reduce(0, +)))
+        return Dictionary(
+            uniqueKeysWithValues: picks.enumerated().map {
+                (model.name(of: $0), Double($1) / sum)
+            })
+    }
+
     /// Continues a prompt byte by byte.
     ///
     /// When the context is full, its last half is run again from position 0 and generation goes on.
@@ -245,8 +270,10 @@ extension Store {
     public func model(
         _ revision: String, _ options: ModelOptions = ModelOptions()
     ) throws(StoreError) -> MappedModel {
-        let model = try MappedModel(
-            map(revision, keepsDecompressed: options.memoryLimit == nil), options)
+        let snapshot = try map(revision, keepsDecompressed: options.memoryLimit == nil)
+        let model = try MappedModel(snapshot, options) { () throws(StoreError) in
+            try gate(of: snapshot)
+        }
         if options.warms, let profile = storedProfile(model.id) {
             try model.warm(profile, limit: options.memoryLimit)
         }

@@ -9,9 +9,11 @@ package struct Evaluation: Sendable {
     package let windows: Int
     /// Picks of all windows.
     package let usage: ExpertUsage
+    /// How many bytes each model was the likeliest for, the base first, then the cohorts.
+    package let picks: [Int]
 }
 
-extension PeerModel {
+extension CohortModel {
     /// Bits per byte of a text, by the protocol of the recorded reference figures: its first
     /// `byteLimit` bytes in full windows of contextLength that do not overlap (the tail is dropped);
     /// in each window every byte but the first is predicted from those before it.
@@ -41,11 +43,11 @@ extension PeerModel {
             throw ModelError(.badInput, "\(threads) threads; give 1 to 1024")
         }
         var nats = 0.0
-        var usage = ExpertUsage(self)
+        var usage = ExpertUsage(base)
         progress(0, windows)
         let team = ThreadTeam(count: min(threads, windows))
         // One on each thread: a part of a loop runs on one thread from its start to its end.
-        let sessions = (0..<team.count).map { _ in Session(self) }
+        let sessions = (0..<team.count).map { _ in CohortSession(self) }
         nonisolated(unsafe) let parallel = sessions
         let batch = 4
         for first in stride(from: 0, to: windows, by: batch * team.count) {
@@ -66,16 +68,20 @@ extension PeerModel {
             }
             progress(end, windows)
         }
-        for session in sessions { usage.formUnion(session.usage) }
+        var picks = [Int](repeating: 0, count: 1 + cohorts.count)
+        for session in sessions {
+            usage.formUnion(session.usage)
+            for index in picks.indices { picks[index] += session.picks[index] }
+        }
         let predictions = windows * (size - 1)
         return Evaluation(
             bitsPerByte: nats / (Double(predictions) * 0.693147180559945309417),
-            predictions: predictions, windows: windows, usage: usage)
+            predictions: predictions, windows: windows, usage: usage, picks: picks)
     }
 
     /// The sum over the predicted bytes of minus the natural logarithm of their probability.
     private func evaluateWindow(
-        _ index: Int, of text: [UInt8], _ session: Session
+        _ index: Int, of text: [UInt8], _ session: CohortSession
     ) -> Result<Double, ModelError> {
         let size = config.contextLength
         let vocabulary = PeerConfig.vocabularySize

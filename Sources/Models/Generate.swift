@@ -21,7 +21,7 @@ package struct Generation: Sendable {
     package let slides: Int
 }
 
-extension PeerModel {
+extension CohortModel {
     /// Prompts that run at the same time; each holds a key-value cache of the whole context.
     static let largestBatch = 64
 
@@ -77,7 +77,7 @@ extension PeerModel {
         guard (1...1_024).contains(threads) else {
             throw ModelError(.badInput, "\(threads) threads; give 1 to 1024")
         }
-        let pass = ForwardPass(self, team: threads == 1 ? .single : ThreadTeam(count: threads))
+        let pass = CohortPass(self, team: threads == 1 ? .single : ThreadTeam(count: threads))
         var results = [Generation?](repeating: nil, count: prompts.count)
         var running: [Continuation] = []
         var next = 0
@@ -85,7 +85,7 @@ extension PeerModel {
             while running.count < Self.largestBatch, next < prompts.count {
                 running.append(
                     Continuation(
-                        next, prompts[next], session: Session(self, pass: pass),
+                        next, prompts[next], session: CohortSession(self, pass: pass),
                         seed: sampling.seed))
                 next += 1
             }
@@ -116,7 +116,7 @@ extension PeerModel {
 /// One prompt on its way.
 private final class Continuation {
     let index: Int
-    let session: Session
+    let session: CohortSession
     /// The prompt and the new bytes.
     private(set) var text: [UInt8]
     private let promptCount: Int
@@ -128,7 +128,7 @@ private final class Continuation {
     private var shown = 0
     private var end: Generation.End?
 
-    init(_ index: Int, _ prompt: [UInt8], session: Session, seed: UInt64) {
+    init(_ index: Int, _ prompt: [UInt8], session: CohortSession, seed: UInt64) {
         self.index = index
         self.session = session
         text = prompt

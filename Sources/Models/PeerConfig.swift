@@ -27,11 +27,19 @@ package struct PeerConfig: Sendable, Hashable {
     package let normEpsilon: Float
     package let ropeTheta: Double
     /// The layers that have experts, ascending.
-    package let peerLayers: [Int]
+    package private(set) var peerLayers: [Int]
     /// Nil when no layer has experts.
-    package let peer: Peer?
+    package private(set) var peer: Peer?
 
     package var headSize: Int { hiddenSize / headCount }
+
+    /// The same sizes with no expert layer.
+    package var withoutExperts: PeerConfig {
+        var config = self
+        config.peerLayers = []
+        config.peer = nil
+        return config
+    }
 
     /// Checks sizes from outside.
     ///

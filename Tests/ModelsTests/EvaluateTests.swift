@@ -10,7 +10,7 @@ struct EvaluateTests {
         let tiny = TinyModel()
         let model = try tiny.model()
         let text = noiseText(55)
-        let evaluation = try model.evaluate(text)
+        let evaluation = try CohortModel(model).evaluate(text)
         var nats = 0.0
         for window in 0..<2 {
             let bytes = Array(text[window * 20..<(window + 1) * 20])
@@ -29,8 +29,8 @@ struct EvaluateTests {
     func threads(count: Int) throws {
         let model = try TinyModel().model()
         let text = noiseText(110)
-        let one = try model.evaluate(text, threads: 1)
-        let many = try model.evaluate(text, threads: count)
+        let one = try CohortModel(model).evaluate(text, threads: 1)
+        let many = try CohortModel(model).evaluate(text, threads: count)
         #expect(one.bitsPerByte == many.bitsPerByte && one.usage == many.usage)
     }
 
@@ -38,31 +38,41 @@ struct EvaluateTests {
     func limit() throws {
         let model = try TinyModel().model()
         let text = noiseText(100)
-        let limited = try model.evaluate(text, byteLimit: 45)
+        let limited = try CohortModel(model).evaluate(text, byteLimit: 45)
         #expect(limited.windows == 2)
-        #expect(limited.bitsPerByte == (try model.evaluate(Array(text[..<40]))).bitsPerByte)
-        #expect(try model.evaluate(text, byteLimit: nil).windows == 5)
+        #expect(
+            limited.bitsPerByte == (try CohortModel(model).evaluate(Array(text[..<40]))).bitsPerByte
+        )
+        #expect(try CohortModel(model).evaluate(text, byteLimit: nil).windows == 5)
     }
 
     @Test("progress runs from none to all windows")
     func progress() throws {
         var calls: [[Int]] = []
-        _ = try TinyModel().model().evaluate(noiseText(400), threads: 2) { calls.append([$0, $1]) }
+        _ = try CohortModel(TinyModel().model()).evaluate(noiseText(400), threads: 2) {
+            calls.append([$0, $1])
+        }
         #expect(calls == [[0, 20], [8, 20], [16, 20], [20, 20]])
     }
 
     @Test("a text shorter than a window is refused", arguments: [0, 1, 19])
     func tooShort(count: Int) throws {
         let model = try TinyModel().model()
-        let error = #expect(throws: ModelError.self) { try model.evaluate(noiseText(count)) }
+        let error = #expect(throws: ModelError.self) {
+            try CohortModel(model).evaluate(noiseText(count))
+        }
         #expect(error?.code == .badInput && error?.message.contains("\(count) bytes") == true)
-        #expect(throws: ModelError.self) { try model.evaluate(noiseText(99), byteLimit: count) }
+        #expect(throws: ModelError.self) {
+            try CohortModel(model).evaluate(noiseText(99), byteLimit: count)
+        }
     }
 
     @Test("no threads are refused")
     func noThreads() throws {
         let model = try TinyModel().model()
-        #expect(throws: ModelError.self) { try model.evaluate(noiseText(40), threads: 0) }
+        #expect(throws: ModelError.self) {
+            try CohortModel(model).evaluate(noiseText(40), threads: 0)
+        }
     }
 
     @Test("NaN logits are an error that names the byte")
@@ -73,7 +83,7 @@ struct EvaluateTests {
             tiny.tensors["model.embed_tokens.weight"]?.values[8 * 16 + column] = .nan
         }
         let model = try tiny.model()
-        let error = #expect(throws: ModelError.self) { try model.evaluate(text) }
+        let error = #expect(throws: ModelError.self) { try CohortModel(model).evaluate(text) }
         #expect(error?.code == .notFinite && error?.message.contains("byte 26 ") == true)
     }
 
@@ -98,7 +108,7 @@ struct EvaluateTests {
         let model = try Shared.model(name)
         let golden = try #require(try Shared.golden().bits_per_byte[name])
         for domain in domains {
-            let evaluation = try model.evaluate(try Shared.text(domain), threads: 2)
+            let evaluation = try CohortModel(model).evaluate(try Shared.text(domain), threads: 2)
             let expected = try #require(golden[domain])
             #expect(evaluation.predictions == 19_890)
             #expect(abs(evaluation.bitsPerByte - expected) < 0.001, "\(name) on \(domain)")

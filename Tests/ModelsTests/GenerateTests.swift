@@ -8,7 +8,7 @@ struct GenerateTests {
     @Test("greedy takes the most likely byte at each step")
     func greedy() throws {
         let model = try TinyModel().model()
-        let made = try model.generate(prompt, count: 8)
+        let made = try CohortModel(model).generate(prompt, count: 8)
         var text = prompt
         for _ in 0..<8 {
             let last = try model.forward(text).suffix(256)
@@ -23,7 +23,7 @@ struct GenerateTests {
         let model = try TinyModel().model()
         func run(_ seed: UInt64) throws -> [UInt8] {
             let sampling = try Sampling(temperature: 1, topP: 0.95, seed: seed)
-            return try model.generate(prompt, count: 16, sampling: sampling).bytes
+            return try CohortModel(model).generate(prompt, count: 16, sampling: sampling).bytes
         }
         #expect(try run(1) == run(1))
         #expect(try run(1) != run(2))
@@ -34,15 +34,15 @@ struct GenerateTests {
         let model = try TinyModel().model()
         let sampling = try Sampling(temperature: temperature, topP: topP, seed: 3)
         #expect(
-            try model.generate(prompt, count: 12, sampling: sampling).bytes
-                == model.generate(prompt, count: 12).bytes)
+            try CohortModel(model).generate(prompt, count: 12, sampling: sampling).bytes
+                == CohortModel(model).generate(prompt, count: 12).bytes)
     }
 
     @Test("bytes stream in order, and the receiver can stop")
     func stream() throws {
         let model = try TinyModel().model()
         var seen: [UInt8] = []
-        let made = try model.generate(prompt, count: 10) {
+        let made = try CohortModel(model).generate(prompt, count: 10) {
             seen.append($0)
             return seen.count < 4
         }
@@ -52,20 +52,20 @@ struct GenerateTests {
     @Test("any count can be asked for and stopped")
     func hugeCount() throws {
         let model = try TinyModel().model()
-        let made = try model.generate(prompt, count: .max) { _ in false }
+        let made = try CohortModel(model).generate(prompt, count: .max) { _ in false }
         #expect(made.bytes.count == 1)
     }
 
     @Test("a full context goes on from its last half")
     func slides() throws {
         let model = try TinyModel().model()
-        let made = try model.generate(prompt, count: 40)
+        let made = try CohortModel(model).generate(prompt, count: 40)
         #expect(made.bytes.count == 40 && made.slides == 2)
         // The first slide: 20 bytes are in the context, the 21st is predicted from it; with that
         // byte the last 10 are run again.
         let text = prompt + made.bytes
         let window = Array(text[11..<21])
-        #expect(try model.generate(window, count: 1).bytes == [text[21]])
+        #expect(try CohortModel(model).generate(window, count: 1).bytes == [text[21]])
     }
 
     @Test("of a prompt longer than the context the last part is read")
@@ -73,20 +73,20 @@ struct GenerateTests {
         let model = try TinyModel().model()
         let long = noiseText(50)
         #expect(
-            try model.generate(long, count: 1).bytes
-                == model.generate(Array(long.suffix(20)), count: 1).bytes)
+            try CohortModel(model).generate(long, count: 1).bytes
+                == CohortModel(model).generate(Array(long.suffix(20)), count: 1).bytes)
     }
 
     @Test("nothing is made when nothing is asked for")
     func none() throws {
-        #expect(try TinyModel().model().generate(prompt, count: 0).bytes.isEmpty)
+        #expect(try CohortModel(TinyModel().model()).generate(prompt, count: 0).bytes.isEmpty)
     }
 
     // The sum of prompt and count overflowed, which ended the process.
     @Test("any count can be asked for; the text ends when its reader does")
     func endless() throws {
         var made = 0
-        let result = try TinyModel().model().generate(prompt, count: .max) { _ in
+        let result = try CohortModel(TinyModel().model()).generate(prompt, count: .max) { _ in
             made += 1
             return made < 3
         }
@@ -96,8 +96,8 @@ struct GenerateTests {
     @Test("an empty prompt and a negative count are refused")
     func badInput() throws {
         let model = try TinyModel().model()
-        #expect(throws: ModelError.self) { try model.generate([], count: 1) }
-        #expect(throws: ModelError.self) { try model.generate([1], count: -1) }
+        #expect(throws: ModelError.self) { try CohortModel(model).generate([], count: 1) }
+        #expect(throws: ModelError.self) { try CohortModel(model).generate([1], count: -1) }
     }
 
     @Test(
@@ -115,7 +115,9 @@ struct GenerateTests {
         var tiny = TinyModel()
         tiny.tensors["model.norm.weight"]?.values[3] = .nan
         let model = try tiny.model()
-        let error = #expect(throws: ModelError.self) { try model.generate(prompt, count: 1) }
+        let error = #expect(throws: ModelError.self) {
+            try CohortModel(model).generate(prompt, count: 1)
+        }
         #expect(error?.code == .notFinite && error?.message.contains("byte 2") == true)
     }
 

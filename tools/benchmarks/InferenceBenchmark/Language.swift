@@ -27,18 +27,19 @@ struct LanguageCase: ParsableCommand {
                 let prompts = [[UInt8]](repeating: start, count: batch)
                 let threads = try number(words, 3)
                 let (spent, made) = try seconds {
-                    try model.generate(prompts: prompts, count: count, threads: threads)
+                    try CohortModel(model).generate(
+                        prompts: prompts, count: count, threads: threads)
                 }
                 try expect(made.allSatisfy { $0.bytes == made[0].bytes }, "a batch differs")
                 return ["tokens_per_s": Double(count * batch) / spent]
             case "text":
-                let made = try model.generate(start, count: try number(words, 1))
+                let made = try CohortModel(model).generate(start, count: try number(words, 1))
                 try Data(made.bytes).write(to: URL(filePath: words[2]))
                 return [:]
             case "eval":
                 let (limit, threads) = (try number(words, 1), try number(words, 2))
                 let (spent, result) = try seconds {
-                    try model.evaluate(bytes, byteLimit: limit, threads: threads)
+                    try CohortModel(model).evaluate(bytes, byteLimit: limit, threads: threads)
                 }
                 let tokens = Double(result.windows * config.contextLength)
                 return ["ms_per_token": spent / tokens * 1e3, "bits": result.bitsPerByte]
@@ -77,7 +78,7 @@ struct LanguageCase: ParsableCommand {
             }
         }
         let bits = try [exact, fast].map {
-            try $0.evaluate(bytes, byteLimit: limit, threads: 2).bitsPerByte
+            try CohortModel($0).evaluate(bytes, byteLimit: limit, threads: 2).bitsPerByte
         }
         return [
             "recall": Double(kept) / Double(all), "same_sets": Double(whole) / Double(heads),

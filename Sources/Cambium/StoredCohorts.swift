@@ -1,0 +1,56 @@
+internal import Elements
+internal import Models
+internal import Objects
+internal import Snapshots
+
+/// The cohorts of deltas in a snapshot: the trunk's tensors `cohorts.NAME.…`.
+struct StoredCohorts {
+    static let prefix = "cohorts."
+
+    /// By ascending name.
+    let names: [String]
+    /// What each is.
+    let descriptions: [CohortDescription]
+
+    /// - Throws: `corrupt` for a description that is not one; `unsupported` for a cohort of another base:
+    ///   its deltas would change weights that they were not trained with.
+    init(_ snapshot: MappedSnapshot) throws(StoreError) {
+        let tree = snapshot.tree
+        let base = try Self.baseDigest(tree)
+        var descriptions: [String: CohortDescription] = [:]
+        for (tensor, entry) in tree.trunk.tensors {
+            guard let name = CohortDescription.cohort(describedBy: tensor) else { continue }
+            let bytes = try carrying { () throws(SnapshotError) in
+                try snapshot.object(entry.id).payload.copy()
+            }
+            let description = try running { () throws(ModelError) in
+                try CohortDescription(bytes, of: name)
+            }
+            guard description.base.isEmpty || description.base == base else {
+                throw StoreError(
+                    .unsupported,
+                    "cohort '\(name)' was trained on the base \(description.base.prefix(12)); the base of "
+                        + "\(snapshot.id.short) is \(base.prefix(12)). Revert what changed the base, or "
+                        + "train the cohort again")
+            }
+            descriptions[name] = description
+        }
+        names = descriptions.keys.sorted()
+        self.descriptions = names.compactMap { descriptions[$0] }
+    }
+
+    /// Names the weights that deltas are added to: the trunk's tensors, without cohorts, and their ids.
+    static func baseDigest(_ tree: Tree) throws(StoreError) -> String {
+        var text = ""
+        for (name, entry) in tree.trunk.tensors.sorted(by: { $0.key < $1.key })
+        where !name.hasPrefix(prefix) { text += "\(name) \(entry.id.hex)\n" }
+        return try Store.fileID(Array(text.utf8)).hex
+    }
+
+    /// The cohorts' models, to be made when first needed.
+    func entries(_ config: PeerConfig, _ weights: SnapshotWeights) -> [CohortModel.Entry] {
+        zip(names, descriptions).map {
+            CohortModel.Entry($0, $1, config: config, source: weights)
+        }
+    }
+}

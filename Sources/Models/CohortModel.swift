@@ -1,0 +1,90 @@
+package import Routing
+internal import Synchronization
+
+/// A base model with the cohorts that rounds of training added, and what picks among them: the model that
+/// a snapshot with cohorts is.
+///
+/// A cohort is a model of its own, made of the base's weights and the cohort's deltas, and is loaded when a
+/// text first needs it. Without cohorts it is the base, with the base's bits.
+///
+/// The value may be shared between threads; each ``CohortSession`` runs on one.
+package final class CohortModel: Sendable {
+    /// A cohort and how its model is made.
+    package struct Entry: Sendable {
+        package let name: String
+        private let make: @Sendable () throws(ModelError) -> PeerModel
+
+        package init(
+            name: String, make: @escaping @Sendable () throws(ModelError) -> PeerModel
+        ) {
+            self.name = name
+            self.make = make
+        }
+
+        fileprivate func model() throws(ModelError) -> PeerModel { try make() }
+    }
+
+    package let base: PeerModel
+    package let cohorts: [Entry]
+    package let mixture: CohortMixture
+    private let loaded: Mutex<[PeerModel?]>
+
+    /// - Parameters:
+    ///   - gate: Picks among classes of these names, in the gate's order. A class that is no cohort's
+    ///     name is the base's. Nil for the base alone.
+    package init(
+        _ base: PeerModel, cohorts: [Entry] = [],
+        gate: (gate: CountGate, classes: [String])? = nil
+    ) {
+        self.base = base
+        self.cohorts = cohorts
+        if let gate {
+            let numbers = Dictionary(
+                cohorts.enumerated().map { ($1.name, $0 + 1) }, uniquingKeysWith: { $1 })
+            mixture = CohortMixture(gate.gate, models: gate.classes.map { numbers[$0] ?? 0 })
+        } else {
+            mixture = CohortMixture()
+        }
+        loaded = Mutex([PeerModel?](repeating: nil, count: cohorts.count))
+    }
+
+    package var config: PeerConfig { base.config }
+
+    /// The name of a model: "base", or a cohort's.
+    package func name(of model: Int) -> String { model == 0 ? "base" : cohorts[model - 1].name }
+
+    /// The base for 0, then the cohorts, loaded when first asked for.
+    ///
+    /// - Throws: What loading throws; then the next call tries again.
+    package func model(_ index: Int) throws(ModelError) -> PeerModel {
+        guard index > 0 else { return base }
+        return try loaded.withLock { (models) throws(ModelError) in
+            if let model = models[index - 1] { return model }
+            let model = try cohorts[index - 1].model()
+            models[index - 1] = model
+            return model
+        }
+    }
+}
+
+extension CohortModel.Entry {
+    /// A cohort whose deltas lie beside the base's weights.
+    ///
+    /// - Parameters:
+    ///   - source: Has the base's tensors and those of the cohort.
+    package init(
+        _ name: String, _ description: CohortDescription, config: PeerConfig,
+        source: some WeightSource
+    ) {
+        self.init(name: name) { () throws(ModelError) in
+            do throws(ModelError) {
+                return try PeerModel(
+                    config: description.usesExperts ? config : config.withoutExperts,
+                    source: CohortWeights(source, cohort: name, kind: description.kind))
+            } catch {
+                throw ModelError(
+                    error.code, "cohort \(name) cannot run: \(error.message)", cause: error.cause)
+            }
+        }
+    }
+}

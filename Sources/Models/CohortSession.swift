@@ -1,0 +1,199 @@
+internal import Routing
+package import Tensors
+
+/// One text on its way through a model with cohorts.
+///
+/// Each model that the gate picks has a session of its own, which reads the text up to where it is needed:
+/// a cohort that is not picked costs nothing. What a token gives depends on the text since the last reset
+/// alone.
+///
+/// Not to be shared between threads.
+package final class CohortSession {
+    package let model: CohortModel
+    /// Bytes since the last reset.
+    private(set) var text: [UInt8] = []
+    private var state: CountGate.State?
+    /// By model; made when first needed.
+    fileprivate var sessions: [Session?]
+    /// How many bytes each model was the likeliest for, the base first; only of those whose logits were
+    /// asked for.
+    package fileprivate(set) var picks: [Int]
+    private let pass: CohortPass
+
+    /// - Parameter pass: What runs the text; sessions of one thread may share one.
+    package init(_ model: CohortModel, pass: CohortPass? = nil) {
+        self.model = model
+        self.pass = pass ?? CohortPass(model)
+        state = model.mixture.start
+        sessions = [Session?](repeating: nil, count: 1 + model.cohorts.count)
+        picks = [Int](repeating: 0, count: 1 + model.cohorts.count)
+    }
+
+    package var position: Int { text.count }
+
+    package var room: Int { model.config.contextLength - text.count }
+
+    /// Picks of experts, by the base and by cohorts that run with its experts.
+    package var usage: ExpertUsage {
+        var usage = ExpertUsage(model.base)
+        for session in sessions {
+            if let session, session.usage.layers.count == usage.layers.count {
+                usage.formUnion(session.usage)
+            }
+        }
+        return usage
+    }
+
+    package func reset() {
+        text = []
+        state = model.mixture.start
+        for session in sessions { session?.reset() }
+    }
+
+    /// Runs bytes through the model, after those that it has read.
+    ///
+    /// - Returns: [tokens, 256] or [256]: where one model answers its logits, where two do the logarithm of
+    ///   the mixed probability.
+    /// - Throws: As `Session.append`.
+    package func append(
+        _ bytes: [UInt8], logits selection: Session.LogitSelection = .last
+    ) throws(ModelError) -> [Float] {
+        try pass.append([(self, bytes)], logits: selection)[0]
+    }
+
+    /// Takes bytes in.
+    ///
+    /// - Returns: The shares for the byte after each, or after the last one.
+    fileprivate func read(
+        _ bytes: [UInt8], _ selection: Session.LogitSelection
+    ) -> [[CohortMixture.Share]] {
+        var shares: [[CohortMixture.Share]] = []
+        for byte in bytes {
+            model.mixture.advance(&state, byte)
+            if selection == .all { shares.append(model.mixture.shares(state)) }
+        }
+        text += bytes
+        if selection == .last { shares = [model.mixture.shares(state)] }
+        for share in shares { picks[share[0].model] += 1 }
+        return shares
+    }
+
+    /// The session of one of the models.
+    fileprivate func session(_ index: Int, _ pass: ForwardPass) -> Session {
+        if let session = sessions[index] { return session }
+        let session = Session(pass.model, pass: pass)
+        sessions[index] = session
+        return session
+    }
+}
+
+/// The working memory of a model's base and cohorts: runs tokens of one or several texts through them.
+///
+/// Not to be shared between threads.
+package final class CohortPass {
+    package let model: CohortModel
+    private let team: ThreadTeam
+    private var passes: [Int: ForwardPass] = [:]
+
+    package init(_ model: CohortModel, team: ThreadTeam = .single) {
+        self.model = model
+        self.team = team
+    }
+
+    /// Runs bytes of several texts, each after those that its session has read; each text gets the bits
+    /// that it would get alone.
+    ///
+    /// - Parameter inputs: Distinct sessions of this model.
+    /// - Returns: For each input as `CohortSession.append`.
+    /// - Throws: As `ForwardPass.append`.
+    package func append(
+        _ inputs: [(session: CohortSession, bytes: [UInt8])],
+        logits selection: Session.LogitSelection = .last
+    ) throws(ModelError) -> [[Float]] {
+        for (session, bytes) in inputs {
+            guard !bytes.isEmpty else { throw ModelError(.badInput, "no bytes to run") }
+            guard bytes.count <= session.room else {
+                throw ModelError(
+                    .contextFull,
+                    "\(bytes.count) bytes after \(session.position) do not fit the context of "
+                        + "\(model.config.contextLength)")
+            }
+        }
+        let shares = inputs.map { $0.session.read($0.bytes, selection) }
+        var answers = [[Int: Answer]](repeating: [:], count: inputs.count)
+        for index in 0...model.cohorts.count {
+            var owners: [Int] = []
+            var runs: [(session: Session, bytes: [UInt8])] = []
+            var pass: ForwardPass?
+            for (owner, input) in inputs.enumerated() {
+                guard
+                    let last = shares[owner].lastIndex(where: {
+                        $0.contains { $0.model == index }
+                    })
+                else { continue }
+                let text = input.session.text
+                let end = selection == .all ? text.count - input.bytes.count + last + 1 : text.count
+                let own = if let pass { pass } else { try self.pass(index) }
+                pass = own
+                let session = input.session.session(index, own)
+                answers[owner][index] = Answer(start: session.position)
+                owners.append(owner)
+                runs.append((session, Array(text[session.position..<end])))
+            }
+            guard let pass else { continue }
+            for (owner, logits) in zip(owners, try pass.append(runs, logits: selection)) {
+                answers[owner][index]?.logits = logits
+            }
+        }
+        return inputs.indices.map { owner in
+            let first = inputs[owner].session.text.count - inputs[owner].bytes.count
+            var result: [Float] = []
+            for (offset, shares) in shares[owner].enumerated() {
+                let rows = shares.map { share in
+                    answers[owner][share.model]?.row(
+                        selection == .all ? first + offset : nil) ?? []
+                }
+                result += rows.count == 1 ? rows[0] : mix(rows, shares.map(\.weight))
+            }
+            return result
+        }
+    }
+
+    private func pass(_ index: Int) throws(ModelError) -> ForwardPass {
+        if let pass = passes[index] { return pass }
+        let pass = ForwardPass(try model.model(index), team: team)
+        passes[index] = pass
+        return pass
+    }
+
+    /// What one model gave for a text.
+    private struct Answer {
+        /// Of the first row, in the text.
+        let start: Int
+        var logits: [Float] = []
+
+        init(start: Int) { self.start = start }
+
+        /// The row of a position, or the only one.
+        func row(_ position: Int?) -> [Float] {
+            let first = position.map { ($0 - start) * PeerConfig.vocabularySize } ?? 0
+            return Array(
+                logits[first..<first + PeerConfig.vocabularySize])
+        }
+    }
+}
+
+/// ln Σ w softmax(row), in the order of the rows; what is not a number stays one.
+private func mix(_ rows: [[Float]], _ weights: [Float]) -> [Float] {
+    var sum = [Float](repeating: 0, count: rows[0].count)
+    for (row, weight) in zip(rows, weights) {
+        var probabilities = row
+        var span = probabilities.mutableSpan
+        Kernels.softmax(&span, width: row.count)
+        var target = sum.mutableSpan
+        Kernels.axpy(weight, probabilities.span, into: &target)
+    }
+    return sum.map {
+        $0 < .leastNormalMagnitude ? Kernels.log(.leastNormalMagnitude) : Kernels.log($0)
+    }
+}

@@ -1,0 +1,109 @@
+internal import Elements
+internal import Tensors
+
+/// A base's weights with the deltas of one cohort added: what the model runs on while the cohort is active.
+///
+/// Each weight is base + delta in 32-bit floats, one rounding; a low-rank delta is b a, summed in ascending
+/// rank by fused products from 0, as in training. Sums take memory of their own, 4 bytes a weight; tensors
+/// that the cohort does not change stay where they are.
+package struct CohortWeights<Base: WeightSource>: WeightSource {
+    private let base: Base
+    private let name: String
+    private let kind: CohortDescription.Kind
+
+    package init(_ base: Base, cohort name: String, kind: CohortDescription.Kind) {
+        self.base = base
+        self.name = name
+        self.kind = kind
+    }
+
+    package func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+        try base.experts(layer: layer)
+    }
+
+    package func tensor(_ tensor: String) throws(ModelError) -> Weights {
+        let whole = try base.tensor(tensor)
+        let own = "cohorts.\(name).\(tensor)"
+        switch kind {
+        case .dense:
+            guard let found = try find(own) else { return whole }
+            guard found.shape.dimensions == whole.shape.dimensions else {
+                throw ModelError(
+                    .badTensor,
+                    "tensor \(own) is \(found.shape); the base's is \(whole.shape)")
+            }
+            return try sum(tensor, whole, try floats(own, found))
+        case .lora:
+            guard let a = try find(own + ".a"), let b = try find(own + ".b") else { return whole }
+            let rank = a.shape.dimensions.first ?? 0
+            guard whole.shape.dimensions.count == 2, rank > 0,
+                a.shape.dimensions == [rank, whole.shape.dimensions[1]],
+                b.shape.dimensions == [whole.shape.dimensions[0], rank]
+            else {
+                throw ModelError(
+                    .badTensor,
+                    "the factors of \(own) are \(a.shape) and \(b.shape); the base's tensor is "
+                        + "\(whole.shape)")
+            }
+            let delta = product(
+                try floats(own + ".b", b), try floats(own + ".a", a), rank: rank,
+                columns: whole.shape.dimensions[1])
+            return try sum(tensor, whole, delta)
+        }
+    }
+
+    /// A tensor of the cohort; nil when it has none of the name.
+    private func find(_ name: String) throws(ModelError) -> Weights? {
+        do throws(ModelError) {
+            return try base.tensor(name)
+        } catch {
+            guard error.code == .missingTensor else { throw error }
+            return nil
+        }
+    }
+
+    private func floats(_ name: String, _ weights: Weights) throws(ModelError) -> [Float] {
+        guard [.f32, .f16, .bf16].contains(weights.shape.type),
+            weights.bytes.count == weights.shape.byteCount
+        else {
+            throw ModelError(
+                .badTensor, "tensor \(name) is \(weights.shape); give F32, F16 or BF16")
+        }
+        var values = FloatBuffer(count: weights.shape.dimensions.reduce(1, *))
+        var span = values.mutableSpan(0..<values.count)
+        convertToFloat(weights.bytes.bytes, type: weights.shape.type, into: &span)
+        return values.array(0..<values.count)
+    }
+
+    /// b a: b is [rows, rank], a [rank, columns].
+    private func product(_ b: [Float], _ a: [Float], rank: Int, columns: Int) -> [Float] {
+        var result: [Float] = []
+        result.reserveCapacity(b.count / rank * columns)
+        for row in 0..<b.count / rank {
+            var sum = [Float](repeating: 0, count: columns)
+            for index in 0..<rank {
+                var target = sum.mutableSpan
+                Kernels.axpy(
+                    b[row * rank + index],
+                    a.span.extracting(index * columns..<(index + 1) * columns), into: &target)
+            }
+            result += sum
+        }
+        return result
+    }
+
+    private func sum(
+        _ name: String, _ whole: Weights, _ delta: [Float]
+    ) throws(ModelError) -> Weights {
+        let values = try floats(name, whole)
+        let bytes = MappedBytes(count: 4 * values.count) { bytes in
+            for index in values.indices {
+                bytes.storeBytes(
+                    of: (values[index] + delta[index]).bitPattern.littleEndian,
+                    toByteOffset: 4 * index, as: UInt32.self)
+            }
+        }
+        return Weights(
+            shape: TensorShape(.f32, whole.shape.dimensions), bytes: bytes)
+    }
+}
