@@ -65,8 +65,8 @@ let package = Package(
         .target(
             name: "Cambium",
             dependencies: [
-                "Interchange", "Migrations", "Models", "Routing", "Snapshots", "Objects",
-                "KeyValue", "Tensors", "Elements",
+                "Interchange", "Migrations", "Training", "Models", "Routing", "Snapshots",
+                "Objects", "KeyValue", "Tensors", "Elements",
             ],
             swiftSettings: strict),
         .executableTarget(

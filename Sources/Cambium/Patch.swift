@@ -15,7 +15,7 @@ public struct Patch: ~Copyable {
     }
 
     var draft: CommitDraft
-    private let before: Tree
+    let before: Tree
     /// Ids by ordinal; ``ObjectID/zero`` removes.
     private var experts: [Place: [Int: ObjectID]] = [:]
     private var headers: [Place: ObjectHeader] = [:]

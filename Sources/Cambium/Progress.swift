@@ -6,11 +6,14 @@ public struct Progress: Sendable {
     public let done: Int
     /// Units in all.
     public let total: Int
+    /// Figures of the moment, for example the loss of training; empty when there are none.
+    public let detail: String
 
-    init(_ phase: String, _ done: Int, _ total: Int) {
+    init(_ phase: String, _ done: Int, _ total: Int, detail: String = "") {
         self.phase = phase
         self.done = done
         self.total = total
+        self.detail = detail
     }
 }
 

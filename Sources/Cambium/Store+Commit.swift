@@ -80,6 +80,14 @@ extension Store {
         checkpoint path: String, _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> CommitResult {
+        try commit(checkpoint: path, options, progress: progress) { _ in }
+    }
+
+    /// Commits a checkpoint with what a function adds to its tree.
+    func commit(
+        checkpoint path: String, _ options: CommitOptions, progress: ProgressReporter,
+        adding: (inout CommitDraft) throws(StoreError) -> Void
+    ) throws(StoreError) -> CommitResult {
         let target = try CommitTarget(options, self)
         let source = try CheckpointSource(path, target.before, self)
         var draft = try carrying { () throws(SnapshotError) in
@@ -88,6 +96,7 @@ extension Store {
         }
         var importer = CheckpointImport(source, target.before)
         try importer.run(&draft, progress)
+        try adding(&draft)
         let outcome = try target.commit(draft, options)
         return CommitResult(
             outcome, target,

@@ -41,6 +41,10 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let unsupported = Code(rawValue: "unsupported")
         /// A failure of the operating system.
         public static let io = Code(rawValue: "io")
+        /// Training that was told to stop; nothing was committed.
+        public static let cancelled = Code(rawValue: "cancelled")
+        /// A loss that is not a finite number.
+        public static let diverged = Code(rawValue: "diverged")
     }
 
     /// The kind of failure.

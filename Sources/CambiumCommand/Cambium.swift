@@ -42,7 +42,7 @@ struct CambiumRoot: ParsableCommand {
             CommandGroup(
                 name: "Model",
                 subcommands: [
-                    EvalCommand.self, GenerateCommand.self, RouteCommand.self,
+                    TrainCommand.self, EvalCommand.self, GenerateCommand.self, RouteCommand.self,
                     ProfileCommand.self, QuantizeRouterCommand.self,
                 ]),
             CommandGroup(

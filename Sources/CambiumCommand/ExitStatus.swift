@@ -11,6 +11,7 @@ enum ExitStatus: Int32, CaseIterable {
     case branchMoved = 5
     case remote = 6
     case usage = 64
+    case interrupted = 130
 
     /// The status for an error's code.
     init(_ code: StoreError.Code) {
@@ -19,6 +20,7 @@ enum ExitStatus: Int32, CaseIterable {
         case "conflict": self = .conflict
         case "corrupt": self = .corrupt
         case "branch-moved": self = .branchMoved
+        case "cancelled": self = .interrupted
         case "usage", "bad-name", "bad-revision", "ambiguous": self = .usage
         default: self = .failure
         }
@@ -34,6 +36,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .corrupt: "the store is damaged; `verify` found faults"
         case .branchMoved: "the branch moved meanwhile; look, and try again"
         case .remote: "a remote store or the network failed"
+        case .interrupted: "interrupted (Ctrl-C), as a shell reports it"
         case .usage: "the command line makes no sense; a bad or ambiguous revision or name"
         }
     }
@@ -42,7 +45,6 @@ enum ExitStatus: Int32, CaseIterable {
     static var table: [String] {
         var table = TextTable([.right, .left])
         for status in allCases { table.add(["\(status.rawValue)", status.meaning]) }
-        table.add(["130", "interrupted (Ctrl-C), as a shell reports it"])
         return table.lines(indent: 2)
     }
 }

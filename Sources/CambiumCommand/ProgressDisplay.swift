@@ -47,13 +47,16 @@ final class ProgressDisplay {
             isDrawn = true
             let line = ProgressLine(
                 title: title, done: progress.done, total: progress.total,
-                elapsed: start.duration(to: now))
+                elapsed: start.duration(to: now), detail: progress.detail)
             Terminal.write("\r\u{1B}[K" + line.bar(width: Terminal.width(.error)), to: .error)
         case .plain:
             let counts = "\(Quantity.count(progress.done)) of \(Quantity.count(progress.total))"
-            Terminal.write("\(title) \(counts)\n", to: .error)
+            let detail = progress.detail.isEmpty ? counts : progress.detail
+            Terminal.write("\(title) \(detail)\n", to: .error)
         case .json:
-            let step = Step(phase: title, done: progress.done, total: progress.total)
+            let step = Step(
+                phase: title, done: progress.done, total: progress.total,
+                detail: progress.detail.isEmpty ? nil : progress.detail)
             Terminal.write(JSONText.encode(Line(progress: step)) + "\n", to: .error)
         case .none: break
         }
@@ -69,6 +72,7 @@ final class ProgressDisplay {
         let phase: String
         let done: Int
         let total: Int
+        let detail: String?
     }
 
     private struct Line: Encodable {
@@ -89,18 +93,30 @@ struct ProgressLine {
     let total: Int
     /// Since the work began.
     let elapsed: Duration
+    /// Figures of the moment; with them the time left is shown.
+    var detail = ""
 
     /// For example `windows [#########      ] 60 %  0:03`, cut to the width.
     func bar(width: Int) -> String {
         let share = total > 0 ? min(1, max(0, Double(done) / Double(total))) : 0
         let seconds = elapsed.components.seconds
-        let padded = String(repeating: "0", count: seconds % 60 < 10 ? 1 : 0) + "\(seconds % 60)"
-        let tail = "\(Int(share * 100)) %  \(seconds / 60):\(padded)"
+        var tail = "\(Int(share * 100)) %  \(Self.clock(seconds))"
+        if !detail.isEmpty {
+            let left = share > 0 ? Double(seconds) * (1 - share) / share : 0
+            if share > 0 { tail += ", \(Self.clock(Int64(left))) left" }
+            tail += "  \(detail)"
+        }
         let room = min(30, width - title.count - tail.count - 6)
         guard room >= 5 else { return String("\(title) \(tail)".prefix(max(0, width - 1))) }
         let filled = Int(share * Double(room))
         let bar =
             String(repeating: "#", count: filled) + String(repeating: "-", count: room - filled)
         return "\(title) [\(bar)] \(tail)"
+    }
+
+    /// Minutes and seconds.
+    private static func clock(_ seconds: Int64) -> String {
+        let padded = String(repeating: "0", count: seconds % 60 < 10 ? 1 : 0) + "\(seconds % 60)"
+        return "\(seconds / 60):\(padded)"
     }
 }

@@ -3,7 +3,8 @@
 /// Steele, Lea, Flood: Fast splittable pseudorandom number generators (OOPSLA 2014), with the
 /// constants of the authors' SplittableRandom. Not for secrets.
 package struct SplitMix64: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+    /// Continues the sequence when it is given as a seed.
+    package private(set) var state: UInt64
 
     package init(seed: UInt64) { state = seed }
 

@@ -1,3 +1,4 @@
+package import Models
 package import Tensors
 
 /// What one round adds to a frozen base: deltas of dense weights, active when the cohort is.
@@ -10,8 +11,6 @@ package final class Cohort: TrainedParameters {
         case dense
         /// Low-rank deltas of every matrix, embedding and head (Hu et al., LoRA, 2106.09685).
         case lowRank(Int)
-
-        package var name: String { self == .dense ? "dense" : "lora" }
     }
 
     package let base: TrainableModel
@@ -71,6 +70,39 @@ package final class Cohort: TrainedParameters {
             }
         }
         apply()
+    }
+
+    /// Goes on from deltas that were trained before.
+    ///
+    /// - Parameter source: Has the cohort's tensors, by the names that ``tensors(named:)`` gives.
+    /// - Throws: `.missingTensor` or `.badTensor`, naming it.
+    package func load(_ name: String, from source: some WeightSource) throws(TrainingError) {
+        for (tensor, range) in ranges(named: name) {
+            guard let values = try source.floats(tensor) else {
+                throw TrainingError(.missingTensor, "there is no tensor \(tensor)")
+            }
+            guard values.count == range.count else {
+                throw TrainingError(
+                    .badTensor,
+                    "tensor \(tensor) has \(values.count) elements; the cohort has \(range.count)")
+            }
+            self.values[range].copy(values)
+        }
+        apply()
+    }
+
+    private func ranges(named name: String) -> [(tensor: String, range: Range<Int>)] {
+        if kind == .dense {
+            return base.layout.entries.filter { !$0.isOfExperts }.map {
+                ("cohorts.\(name).\($0.name)", $0.range)
+            }
+        }
+        return factors.flatMap { part in
+            [
+                ("cohorts.\(name).\(part.entry.name).a", part.a),
+                ("cohorts.\(name).\(part.entry.name).b", part.b),
+            ]
+        }
     }
 
     /// Parameters that the cohort adds.
@@ -138,10 +170,11 @@ package final class Cohort: TrainedParameters {
         }
     }
 
-    /// The name and the bytes of the tensor of U8 that says what the cohort is.
-    package func description(named name: String) -> (name: String, json: [UInt8]) {
-        let experts = usesExperts ? "kept" : "skipped"
-        let json = "{\"version\":1,\"kind\":\"\(kind.name)\",\"base_experts\":\"\(experts)\"}"
-        return ("cohorts.\(name).cohort", Array(json.utf8))
+    /// What the tensor of U8 says that describes the cohort.
+    ///
+    /// - Parameter base: The digest of the base's trunk.
+    package func description(base: String) -> CohortDescription {
+        CohortDescription(
+            kind: kind == .dense ? .dense : .lora, usesExperts: usesExperts, base: base)
     }
 }

@@ -20,6 +20,37 @@ final class Optimizer {
         expertSecond = experts.map { FloatMemory(count: $0.count) }
     }
 
+    /// Everything that the next update depends on, table by table.
+    private var tables: [FloatSlice] {
+        var tables = [parameters.values.slice, first.slice, second.slice]
+        if parameters.trainsExperts {
+            for slot in expertFirst.indices {
+                tables += [
+                    parameters.model.experts[slot].slice, expertFirst[slot].slice,
+                    expertSecond[slot].slice,
+                ]
+            }
+        }
+        return tables
+    }
+
+    /// A copy of it.
+    var numbers: [[Float]] { tables.map(\.array) }
+
+    /// Goes on from a copy.
+    ///
+    /// - Throws: `.badInput` when it is of another run.
+    func restore(_ numbers: [[Float]], step: Int) throws(TrainingError) {
+        let tables = tables
+        guard numbers.map(\.count) == tables.map(\.count) else {
+            throw TrainingError(
+                .badInput, "the saved state is of another model: its tables have other sizes")
+        }
+        for (table, saved) in zip(tables, numbers) { table.copy(saved) }
+        self.step = step
+        parameters.apply()
+    }
+
     /// - Parameters:
     ///   - gradient: Of `values`.
     ///   - experts: Of each expert layer, when experts are trained.

@@ -10,16 +10,20 @@ package import Tensors
 /// - Parameters:
 ///   - parameters: What is trained; changed.
 ///   - texts: Each longer than a window.
+///   - state: Of a run with the same parameters, texts and settings that was stopped; nil to begin.
 ///   - adjust: May change the gradient of `values` before each step (a penalty).
+///   - stopped: Called with the state when `progress` stops the run.
 ///   - progress: Called after each step; returns false to stop, then `.cancelled` is thrown.
 /// - Throws: `.badInput`, `.diverged`, `.cancelled`.
 package func train(
     _ parameters: any TrainedParameters, on texts: [TrainingText], settings: TrainingSettings,
-    adjust: ((FloatSlice) -> Void)? = nil,
+    from state: TrainingState? = nil, adjust: ((FloatSlice) -> Void)? = nil,
+    stopped: (TrainingState) -> Void = { _ in },
     progress: (TrainingProgress) -> Bool = { _ in true }
 ) throws(TrainingError) -> TrainingSummary {
     var run = try TrainingRun(parameters, texts, settings)
-    return try run.finish(adjust: adjust, progress: progress)
+    if let state { try run.restore(state) }
+    return try run.finish(adjust: adjust, stopped: stopped, progress: progress)
 }
 
 /// CPU time of this process so far, all threads.
@@ -34,6 +38,8 @@ private struct TrainingRun {
     private let gradient: FloatMemory
     private let length: Int
     private let team: ThreadTeam
+    private var begun = TrainingState(
+        step: 0, seconds: 0, processorSeconds: 0, sampler: 0, numbers: [])
 
     init(
         _ parameters: any TrainedParameters, _ texts: [TrainingText],
@@ -69,29 +75,42 @@ private struct TrainingRun {
         team = ThreadTeam(count: settings.parts)
     }
 
+    mutating func restore(_ state: TrainingState) throws(TrainingError) {
+        try optimizer.restore(state.numbers, step: state.step)
+        sampler.state = state.sampler
+        begun = state
+        begun.numbers = []
+    }
+
     mutating func finish(
-        adjust: ((FloatSlice) -> Void)?, progress: (TrainingProgress) -> Bool
+        adjust: ((FloatSlice) -> Void)?, stopped: (TrainingState) -> Void,
+        progress: (TrainingProgress) -> Bool
     ) throws(TrainingError) -> TrainingSummary {
         let clock = ContinuousClock()
-        let (start, processor) = (clock.now, processorSeconds())
+        let (start, processor) = (clock.now, processorSeconds() - begun.processorSeconds)
         let perStep = settings.windows * length
         var losses: [Double] = []
-        var step = 0
+        var step = begun.step
+        func passed() -> Double { begun.seconds + (clock.now - start).inSeconds }
         while true {
-            let fraction = done(step, perStep, processorSeconds() - processor)
+            let fraction = done(step, perStep, processorSeconds() - processor, passed())
             if fraction >= 1 { break }
             let loss = try run(step: step, fraction: fraction, adjust: adjust)
             step += 1
             losses.append(loss)
-            let passed = (clock.now - start).inSeconds
-            let now = done(step, perStep, processorSeconds() - processor)
+            let now = done(step, perStep, processorSeconds() - processor, passed())
             guard
                 progress(
                     TrainingProgress(
                         step: step, loss: loss,
-                        tokensPerSecond: Double(step * perStep) / max(passed, 1e-9),
+                        tokensPerSecond: Double(step * perStep) / max(passed(), 1e-9),
                         fraction: min(now, 1)))
             else {
+                stopped(
+                    TrainingState(
+                        step: step, seconds: passed(),
+                        processorSeconds: processorSeconds() - processor,
+                        sampler: sampler.state, numbers: optimizer.numbers))
                 throw TrainingError(.cancelled, "training was stopped after \(step) steps")
             }
         }
@@ -100,14 +119,17 @@ private struct TrainingRun {
             steps: step, tokens: step * perStep,
             loss: last.reduce(0, +) / Double(max(last.count, 1)),
             processorSeconds: processorSeconds() - processor,
-            seconds: (clock.now - start).inSeconds)
+            seconds: passed())
     }
 
-    private func done(_ step: Int, _ perStep: Int, _ processor: Double) -> Double {
+    private func done(
+        _ step: Int, _ perStep: Int, _ processor: Double, _ passed: Double
+    ) -> Double {
         switch settings.budget {
         case .steps(let steps): Double(step) / Double(max(steps, 1)) + (steps <= 0 ? 1 : 0)
         case .tokens(let tokens):
             tokens <= step * perStep ? 1 : Double(step * perStep) / Double(tokens)
+        case .seconds(let seconds): seconds <= 0 ? 1 : passed / seconds
         case .processorSeconds(let seconds): seconds <= 0 ? 1 : processor / seconds
         }
     }

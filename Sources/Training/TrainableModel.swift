@@ -144,7 +144,7 @@ package final class TrainableModel: Sendable {
     /// Weights that a forward pass can use: all dense ones, and the experts.
     package var parameterCount: Int { layout.count + experts.reduce(0) { $0 + $1.count } }
 
-    private static func expertNames(_ layer: Int) -> (down: String, up: String) {
+    static func expertNames(_ layer: Int) -> (down: String, up: String) {
         let name = "model.layers.\(layer).peer."
         return ("\(name)down.weight", "\(name)up.weight")
     }

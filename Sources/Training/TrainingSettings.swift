@@ -3,7 +3,9 @@ package enum TrainingBudget: Sendable, Hashable {
     case steps(Int)
     /// Bytes that are predicted, rounded up to whole steps.
     case tokens(Int)
-    /// CPU time of this process, all threads: a run that follows it does not repeat its bits.
+    /// Wall-clock time: a run that follows it does not repeat its bits.
+    case seconds(Double)
+    /// CPU time of this process, all threads: nor does such a run.
     case processorSeconds(Double)
 }
 

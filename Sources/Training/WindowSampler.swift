@@ -7,6 +7,12 @@ struct WindowSampler {
     private let total: Double
     private var generator: SplitMix64
 
+    /// Where the random windows are; set to go on from there.
+    var state: UInt64 {
+        get { generator.state }
+        set { generator = SplitMix64(seed: newValue) }
+    }
+
     /// Bytes, and those one further on.
     struct Batch: Sendable {
         var inputs: [UInt8] = []

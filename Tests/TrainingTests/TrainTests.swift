@@ -116,12 +116,11 @@ struct TrainTests {
             }
             #expect(cohort.model.weights[entry.range].array == expected, "\(entry.name)")
         }
-        let note = cohort.description(named: "fox")
-        #expect(note.name == "cohorts.fox.cohort")
         let kept =
             kind == .dense ? "dense\",\"base_experts\":\"skipped" : "lora\",\"base_experts\":\"kept"
         #expect(
-            String(decoding: note.json, as: UTF8.self) == "{\"version\":1,\"kind\":\"\(kept)\"}")
+            String(decoding: cohort.description(base: "ab").encoded, as: UTF8.self)
+                == "{\"version\":1,\"kind\":\"\(kept)\",\"base\":\"ab\"}")
     }
 
     @Test("gives tensors that make the same model again; missing and wrong ones are named")

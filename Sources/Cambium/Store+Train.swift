@@ -1,0 +1,198 @@
+internal import Models
+internal import Objects
+internal import Routing
+internal import Snapshots
+internal import Training
+
+extension Store {
+    /// Trains a round and commits it: a cohort on the frozen model of a branch, or the model itself.
+    ///
+    /// Training holds no lock; other processes may read and commit meanwhile. A cohort is committed on the
+    /// branch's head of that moment, as long as the base below it is the same; all old weights keep their
+    /// ids, which is checked. The texts are counted as evidence in the same commit, so that the gate knows
+    /// the cohort.
+    ///
+    /// - Parameters:
+    ///   - options: The data, what is trained, and for how long.
+    ///   - progress: Called after each step, with loss and speed in its detail.
+    ///   - isStopped: Asked after each step; true stops the round, keeps its state in the store's folder
+    ///     for `resumes`, and throws `cancelled`.
+    /// - Throws: `usage` for options or texts that cannot be; `not-found` for a branch without a model;
+    ///   `diverged`; `cancelled`; `branch-moved` when the base changed meanwhile. Then nothing is committed.
+    @discardableResult
+    public func train(
+        _ options: TrainOptions, progress: ProgressReporter = { _ in },
+        isStopped: () -> Bool = { false }
+    ) throws(StoreError) -> TrainResult {
+        guard !options.texts.isEmpty else {
+            throw StoreError(.usage, "there is no text to train on")
+        }
+        switch options.target {
+        case .cohort(let name, let form):
+            return try trainCohort(name, form, options, progress, isStopped)
+        case .model(let freezesTrunk, let freezesExperts):
+            return try trainModel(
+                freezesTrunk: freezesTrunk, freezesExperts: freezesExperts, options, progress,
+                isStopped)
+        }
+    }
+
+    private func trainCohort(
+        _ name: String, _ form: CohortForm, _ options: TrainOptions,
+        _ progress: ProgressReporter, _ isStopped: () -> Bool
+    ) throws(StoreError) -> TrainResult {
+        let settings = try options.settings()
+        let target = try CommitTarget(options.commit, self)
+        guard let parent = target.parent else {
+            throw StoreError(
+                .notFound,
+                "branch '\(target.branch)' has no model to train a cohort on; commit a checkpoint, or train "
+                    + "a base first: cambium train --init config.json --data FILE")
+        }
+        let snapshot = try map(parent.hex)
+        let known = try records(in: snapshot)
+        let round = try Round(snapshot, name, form, seed: options.seed)
+        let others = Set(try StoredCohorts(snapshot).names + [name])
+        guard known.contains(where: { !others.contains($0.record.cohort) }) else {
+            throw StoreError(
+                .usage,
+                "\(snapshot.id.short) has no evidence of what its base knows, so the gate could not tell "
+                    + "other texts from those of '\(name)'; add some first: cambium evidence add "
+                    + "--cohort base --text FILE")
+        }
+        let label = options.commit.message
+        var records: [CountContribution] = []
+        for (index, text) in options.texts.enumerated() {
+            records.append(
+                try Self.count(
+                    text, "text \(index + 1)", name, label, options.evidenceOrder))
+        }
+        let gate = try Gate("", known.map(\.record) + records)
+        let stopped = try StoppedRound(self, target.branch, base: round.base, options)
+        let summary = try run(
+            round.parameters, options, settings, stopped, progress, isStopped)
+        var bits: [String: Double] = [:]
+        if !options.heldOut.isEmpty, let gate {
+            let model = try round.model(snapshot, gate)
+            bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
+                try running { () throws(ModelError) in
+                    try model.evaluate(text, byteLimit: nil, threads: 2).bitsPerByte
+                }
+            }
+        }
+        var commit = options.commit
+        annotate(&commit, summary, bits, options)
+        commit.metadata["train.cohort"] = name
+        let result = try self.commit(round, records, commit, from: parent)
+        stopped.remove()
+        return TrainResult(
+            commit: result.id, branch: result.branch, cohort: name, isNewCohort: round.isNew,
+            steps: summary.steps, tokens: summary.tokens, seconds: summary.seconds,
+            loss: summary.loss, parameters: round.parameters.parameterCount, bitsPerByte: bits,
+            gate: try self.gate(of: map(result.id))?.id, newBytes: result.newBytes)
+    }
+
+    /// Commits a trained cohort on the branch's head, which other rounds may have moved.
+    private func commit(
+        _ round: Round, _ records: [CountContribution], _ options: CommitOptions,
+        from parent: ObjectID
+    ) throws(StoreError) -> CommitResult {
+        var attempts = 5
+        while true {
+            do throws(StoreError) {
+                return try commit(options) { (patch) throws(StoreError) in
+                    guard try StoredCohorts.baseDigest(patch.before) == round.base else {
+                        throw StoreError(
+                            .branchMoved,
+                            "the base of the branch changed while cohort '\(round.name)' was trained on "
+                                + "\(parent.short); nothing was committed: train again")
+                    }
+                    let first = CohortDescription.tensorName(round.name)
+                    let isThere = patch.before.trunk.tensors[first] != nil
+                    guard isThere != round.isNew else {
+                        throw StoreError(
+                            .branchMoved,
+                            "cohort '\(round.name)' was "
+                                + (isThere ? "added to" : "removed from")
+                                + " the branch while it was trained; nothing was committed: train again, "
+                                + "or under another name")
+                    }
+                    try patch.put(round.tensors, self)
+                    for record in records { try patch.addEvidence(record) }
+                    try patch.checkFrozen(exceptCohort: round.name)
+                }
+            } catch {
+                attempts -= 1
+                guard error.code == .branchMoved, options.expectedParent == nil, attempts > 0 else {
+                    throw error
+                }
+            }
+        }
+    }
+
+    /// Trains; keeps the state of a run that is stopped.
+    func run(
+        _ parameters: any TrainedParameters, _ options: TrainOptions,
+        _ settings: TrainingSettings, _ stopped: StoppedRound, _ progress: ProgressReporter,
+        _ isStopped: () -> Bool
+    ) throws(StoreError) -> TrainingSummary {
+        let state = options.resumes ? try stopped.load() : nil
+        var kept: TrainingState?
+        do throws(StoreError) {
+            return try training { () throws(TrainingError) in
+                try Training.train(
+                    parameters, on: options.texts.map { TrainingText($0) }, settings: settings,
+                    from: state, stopped: { kept = $0 }
+                ) { step in
+                    progress(Progress(training: step))
+                    return !isStopped()
+                }
+            }
+        } catch {
+            guard error.code == .cancelled, let kept else { throw error }
+            try stopped.save(kept)
+            throw StoreError(
+                .cancelled,
+                "\(error.message); nothing was committed. Go on with the same command and --resume")
+        }
+    }
+
+    /// Bits per byte of held-out texts.
+    func evaluate(
+        _ texts: [HeldOutText], _ progress: ProgressReporter,
+        _ bits: ([UInt8]) throws(StoreError) -> Double
+    ) throws(StoreError) -> [String: Double] {
+        var result: [String: Double] = [:]
+        for (index, text) in texts.enumerated() {
+            progress(Progress("held-out texts", index, texts.count))
+            result[text.name] = try bits(text.bytes)
+        }
+        return result
+    }
+
+    /// Puts the figures of a round into its commit.
+    func annotate(
+        _ commit: inout CommitOptions, _ summary: TrainingSummary, _ bits: [String: Double],
+        _ options: TrainOptions
+    ) {
+        for (name, value) in bits { commit.metrics["\(name).bpb"] = value }
+        commit.metrics["train.loss"] = summary.loss
+        commit.metrics["train.steps"] = Double(summary.steps)
+        commit.metrics["train.tokens"] = Double(summary.tokens)
+        commit.metrics["train.seconds"] = summary.seconds
+        commit.metadata["train.seed"] = "\(options.seed)"
+    }
+}
+
+extension Progress {
+    /// In tenths of a percent of the budget.
+    fileprivate init(training step: TrainingProgress) {
+        let loss = Int((step.loss * 1000).rounded())
+        let digits = String(loss % 1000)
+        let padded = String(repeating: "0", count: 3 - digits.count) + digits
+        self.init(
+            "training", Int(step.fraction * 1000), 1000,
+            detail: "step \(step.step), \(loss / 1000).\(padded) bits per byte, "
+                + "\(Int(step.tokensPerSecond)) bytes/s")
+    }
+}

@@ -1,0 +1,162 @@
+internal import Elements
+internal import Interchange
+internal import KeyValue
+internal import Models
+internal import Objects
+internal import Routing
+internal import Snapshots
+internal import Tensors
+internal import Training
+
+extension Store {
+    /// Trains a model's own weights: a new base, or one that a branch has.
+    func trainModel(
+        freezesTrunk: Bool, freezesExperts: Bool, _ options: TrainOptions,
+        _ progress: ProgressReporter, _ isStopped: () -> Bool
+    ) throws(StoreError) -> TrainResult {
+        let settings = try options.settings()
+        guard !(freezesTrunk && freezesExperts) else {
+            throw StoreError(.usage, "trunk and experts are both frozen: nothing is left to train")
+        }
+        let target = try CommitTarget(options.commit, self)
+        let (model, json, base) = try trainable(target, options)
+        let usesExperts = model.config.peer != nil
+        if !usesExperts, freezesTrunk {
+            throw StoreError(
+                .usage, "the model has no experts: with its trunk frozen nothing is left")
+        }
+        let parameters = WholeModel(model, trainsExperts: usesExperts && !freezesExperts) { name in
+            freezesTrunk && !name.contains(".peer.")
+        }
+        var new: [CountContribution] = []
+        for (index, text) in options.texts.enumerated() {
+            new.append(
+                try Self.count(
+                    text, "text \(index + 1)", "base", options.commit.message,
+                    options.evidenceOrder))
+        }
+        let known = try target.parent.map { (id) throws(StoreError) in try records(of: id) } ?? []
+        let gate = try Gate("", known.map(\.record) + new)
+        let stopped = try StoppedRound(self, target.branch, base: base, options)
+        let summary = try run(parameters, options, settings, stopped, progress, isStopped)
+        let bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
+            try training { () throws(TrainingError) in
+                try TextLikelihood(
+                    of: text, under: model, usesExperts: true, byteLimit: nil
+                ).bitsPerByte
+            }
+        }
+        var commit = options.commit
+        annotate(&commit, summary, bits, options)
+        // The weights grew out of this commit's; another's would be lost.
+        commit.expectedParent = commit.expectedParent ?? target.parent?.hex
+        let result = try self.commit(model, json, commit, progress) { (draft) throws(StoreError) in
+            for record in new { _ = try draft.add(record) }
+            try Self.checkFrozen(target.before, draft.tree, freezesTrunk, freezesExperts)
+        }
+        stopped.remove()
+        return TrainResult(
+            commit: result.id, branch: result.branch, cohort: nil, isNewCohort: false,
+            steps: summary.steps, tokens: summary.tokens, seconds: summary.seconds,
+            loss: summary.loss,
+            parameters: parameters.segments.reduce(0) { $0 + $1.range.count }
+                + (parameters.trainsExperts ? model.experts.reduce(0) { $0 + $1.count } : 0),
+            bitsPerByte: bits, gate: gate?.id, newBytes: result.newBytes)
+    }
+
+    private func records(of id: ObjectID) throws(StoreError) -> [NamedContribution] {
+        try records(in: map(id.hex))
+    }
+
+    /// The model to train, its config.json, and what names the weights that it starts from.
+    private func trainable(
+        _ target: CommitTarget, _ options: TrainOptions
+    ) throws(StoreError) -> (model: TrainableModel, config: [UInt8], base: String) {
+        if let json = options.initial {
+            guard target.before == nil else {
+                throw StoreError(
+                    .usage,
+                    "branch '\(target.branch)' has a model; a new base needs a store or branch without "
+                        + "one, and further training no --init")
+            }
+            let config = try running { () throws(ModelError) in try PeerConfig(json: json) }
+            return (
+                TrainableModel(config: config, seed: options.seed), json,
+                try Self.fileID(json).hex
+            )
+        }
+        guard let parent = target.parent else {
+            throw StoreError(
+                .notFound,
+                "branch '\(target.branch)' has no model; give the sizes of a new one with --init "
+                    + "config.json")
+        }
+        let snapshot = try map(parent.hex)
+        let cohorts = try StoredCohorts(snapshot).names
+        guard cohorts.isEmpty else {
+            throw StoreError(
+                .usage,
+                "cohorts (\(cohorts.joined(separator: ", "))) are deltas of this model's weights, which "
+                    + "must stay as they are; train a cohort instead")
+        }
+        let config = try snapshot.peerConfig()
+        let json = try carrying { () throws(SnapshotError) in
+            try snapshot.tree.files[Checkpoint.configName].map { (id) throws(SnapshotError) in
+                try snapshot.object(id).payload.copy()
+            }
+        }
+        let model = try training { () throws(TrainingError) in
+            try TrainableModel(config: config, source: SnapshotWeights(snapshot))
+        }
+        return (model, json ?? [], parent.hex)
+    }
+
+    /// Commits a model by way of a checkpoint in the store's folder, which is removed again.
+    private func commit(
+        _ model: TrainableModel, _ config: [UInt8], _ options: CommitOptions,
+        _ progress: ProgressReporter,
+        adding: (inout CommitDraft) throws(StoreError) -> Void
+    ) throws(StoreError) -> CommitResult {
+        let folder = path + "/training/new.\(UInt64.random(in: 0 ... .max))"
+        let (weights, description) = (
+            folder + "/model.safetensors", folder + "/" + Checkpoint.configName
+        )
+        do throws(KeyValueError) {
+            try makeDirectory(path + "/training")
+            try makeDirectory(folder)
+            try KeyValue.writeFile(description, config)
+        } catch {
+            throw StoreError(error)
+        }
+        defer {
+            try? removeFile(weights)
+            try? removeFile(description)
+            try? removeDirectory(folder)
+        }
+        let tensors = model.tensors()
+        try SafetensorsWriter.write(
+            tensors.map { TensorEntry($0.name, TensorShape(.f32, $0.shape)) }, to: weights
+        ) { (index, sink: inout TensorSink<StoreError>) throws(StoreError) in
+            try sink.append(tensors[index].values.littleEndianBytes.raw)
+        }
+        return try commit(checkpoint: folder, options, progress: progress, adding: adding)
+    }
+
+    /// Checks by ids that what was frozen is what it was.
+    private static func checkFrozen(
+        _ before: Tree?, _ after: Tree, _ freezesTrunk: Bool, _ freezesExperts: Bool
+    ) throws(StoreError) {
+        guard let before else { return }
+        let trunk = !freezesTrunk || before.trunk.tensors == after.trunk.tensors
+        let experts =
+            !freezesExperts
+            || before.layers.mapValues { $0.cohorts.mapValues(\.experts) }
+                == after.layers.mapValues { $0.cohorts.mapValues(\.experts) }
+        guard trunk, experts else {
+            throw StoreError(
+                .unsupported,
+                "the \(trunk ? "experts" : "trunk") would not keep their bytes: the model is stored in "
+                    + "another type than F32, which training writes; nothing was committed")
+        }
+    }
+}

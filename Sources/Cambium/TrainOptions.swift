@@ -1,0 +1,141 @@
+internal import Training
+
+/// How long a round of training lasts.
+public enum TrainBudget: Sendable, Hashable {
+    /// Steps of the optimiser: the same round again gives the same bits on the same machine.
+    case steps(Int)
+    /// Bytes that are predicted, rounded up to whole steps; as repeatable as steps.
+    case tokens(Int)
+    /// Wall-clock time; the bits depend on how fast the machine was.
+    case seconds(Double)
+
+    var training: TrainingBudget {
+        switch self {
+        case .steps(let count): .steps(count)
+        case .tokens(let count): .tokens(count)
+        case .seconds(let seconds): .seconds(seconds)
+        }
+    }
+}
+
+/// What a round of training changes.
+public enum TrainTarget: Sendable, Hashable {
+    /// A new cohort, or more training of one that is there: deltas of the frozen base's weights, active
+    /// for the texts that the gate gives them.
+    case cohort(String, CohortForm)
+    /// The model's own weights, which forget what they are not trained on.
+    ///
+    /// - Parameters:
+    ///   - freezesTrunk: Only the experts' rows are trained, and their routers.
+    ///   - freezesExperts: The experts' rows stay byte for byte.
+    case model(freezesTrunk: Bool, freezesExperts: Bool)
+}
+
+/// What the deltas of a cohort are.
+public enum CohortForm: Sendable, Hashable {
+    /// Full-rank deltas of every dense weight; the base's expert layers are skipped while it is active.
+    case dense
+    /// Low-rank deltas of every matrix, embedding and head; the base's experts run.
+    case lowRank(Int)
+}
+
+/// A text that training does not see, to tell how well the model predicts it.
+public struct HeldOutText: Sendable {
+    /// Names the metric `NAME.bpb`.
+    public let name: String
+    /// At least one window of the model's context.
+    public let bytes: [UInt8]
+
+    /// A text and the name of its metric.
+    public init(name: String, bytes: [UInt8]) {
+        self.name = name
+        self.bytes = bytes
+    }
+}
+
+/// A round of training.
+public struct TrainOptions: Sendable {
+    /// Where the round is committed, with message, metadata and metrics of the caller's.
+    public var commit: CommitOptions
+    /// The texts; each is drawn from in equal shares.
+    public var texts: [[UInt8]]
+    /// What is trained.
+    public var target: TrainTarget
+    /// How long.
+    public var budget: TrainBudget
+    /// Of the windows that are drawn, and of new weights.
+    public var seed: UInt64 = 1
+    /// Windows of the context length in a step; even.
+    public var windows = 8
+    /// The peak rate of AdamW.
+    public var rate = 3e-3
+    /// Steps until the peak rate.
+    public var warmUp = 20
+    /// Bytes in an n-gram of the evidence, 1 to 8.
+    public var evidenceOrder = 3
+    /// The config.json of a new base model, for a branch without a model.
+    public var initial: [UInt8]?
+    /// Evaluated before the commit; the figures become metrics.
+    public var heldOut: [HeldOutText] = []
+    /// Goes on with the round of this branch that was stopped.
+    public var resumes = false
+
+    /// A round with a seed of 1 and the rates that the documentation's figures were made with.
+    public init(
+        _ commit: CommitOptions, texts: [[UInt8]], target: TrainTarget, budget: TrainBudget
+    ) {
+        self.commit = commit
+        self.texts = texts
+        self.target = target
+        self.budget = budget
+    }
+
+    func settings() throws(StoreError) -> TrainingSettings {
+        let isPositive =
+            switch budget {
+            case .steps(let count), .tokens(let count): count > 0
+            case .seconds(let seconds): seconds > 0 && seconds.isFinite
+            }
+        guard isPositive else { throw StoreError(.usage, "the budget of the round is not above 0") }
+        guard windows > 0, windows <= 1 << 16, windows % 2 == 0 else {
+            throw StoreError(.usage, "\(windows) windows in a step; give an even number above 0")
+        }
+        guard rate > 0, rate <= 1 else {
+            throw StoreError(.usage, "a rate of \(rate); give more than 0, at most 1")
+        }
+        guard warmUp >= 0 else { throw StoreError(.usage, "\(warmUp) steps of warm-up") }
+        var settings = TrainingSettings(budget: budget.training, seed: seed)
+        settings.windows = windows
+        settings.rate = Float(rate)
+        settings.warmUp = warmUp
+        return settings
+    }
+}
+
+/// What a round of training did.
+public struct TrainResult: Sendable, Encodable {
+    /// The commit's id.
+    public let commit: String
+    /// The branch.
+    public let branch: String
+    /// The cohort that was trained; nil for the model's own weights.
+    public let cohort: String?
+    /// Whether the cohort is new.
+    public let isNewCohort: Bool
+    /// Steps of the optimiser.
+    public let steps: Int
+    /// Bytes that were predicted.
+    public let tokens: Int
+    /// Wall-clock time of training.
+    public let seconds: Double
+    /// Bits per byte, mean of the last 50 steps.
+    public let loss: Double
+    /// Numbers that were trained.
+    public let parameters: Int
+    /// Bits per byte of the held-out texts, by name, through the gate.
+    public let bitsPerByte: [String: Double]
+    /// The gate after the round.
+    public let gate: String?
+    /// Bytes that the store did not have.
+    public let newBytes: Int
+}

@@ -1,0 +1,239 @@
+internal import ArgumentParser
+internal import Cambium
+
+struct TrainCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a round on text, and commit it.",
+        discussion: """
+            A round adds a cohort to the frozen model of a branch: deltas that are active for texts like \
+            those it was trained on. Old weights keep their bytes, so nothing is forgotten; a gate, solved \
+            from counts of all texts ever trained on, picks cohorts from the text itself. Branches that \
+            learned different things merge: cohorts and counts unite.
+
+            A part of each text is held out (--hold-out) and evaluated before the commit. Ctrl-C commits \
+            nothing; --resume goes on. With --grow auto, text that the gate knows trains its cohort \
+            further, text that the base knows is left alone, and other text gets a new cohort; standard \
+            input is read in chunks with --chunk, a round each.
+
+            cambium train --init config.json --data english.txt --steps 400 -m "base"
+            cambium train --data swahili.txt --branch swahili --seconds 60
+            cambium train --data new.txt --grow auto --steps 200
+            cat stream.txt | cambium train --data - --chunk 500000 --grow auto --steps 200
+            cambium train --data more.txt --whole --freeze trunk --steps 100
+            """)
+
+    enum Growth: String, ExpressibleByArgument, CaseIterable { case new, auto, edit }
+
+    enum Frozen: String, ExpressibleByArgument, CaseIterable { case trunk, experts }
+
+    @Option(
+        help: """
+            A text file, a folder of .txt files (of train.txt alone, if it has one), or - for standard \
+            input. May be repeated.
+            """, completion: .file())
+    var data: [String]
+
+    @Option(help: "The branch (default: HEAD's). A missing one is made from HEAD.")
+    var branch: String?
+
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "What the round is.")
+    var message: String?
+
+    @Option(help: "The cohort's name (default: the name of the first file or folder).")
+    var cohort: String?
+
+    @Option(help: "What the cohort is: dense (full-rank deltas), lora or lora:RANK.")
+    var kind = CohortKind(form: .dense)
+
+    @Option(help: "new cohort, edit the named one, or auto: what the gate says of the text.")
+    var grow = Growth.new
+
+    @Option(
+        name: .customLong("init"),
+        help: ArgumentHelp("Train a new base model of these sizes.", valueName: "config.json"),
+        completion: .file(extensions: ["json"]))
+    var initial: String?
+
+    @Flag(help: "Train the model's own weights instead of a cohort: it forgets.")
+    var whole = false
+
+    @Option(help: "With --whole: trunk or experts stay as they are.")
+    var freeze: [Frozen] = []
+
+    @Option(help: "Steps of the optimiser; repeatable to the bit.")
+    var steps: Int?
+
+    @Option(help: "Bytes to predict; repeatable to the bit.")
+    var tokens: Int?
+
+    @Option(help: "Seconds to train (default: 60).")
+    var seconds: Double?
+
+    @Option(help: "For runs that can be repeated.")
+    var seed: UInt64 = 1
+
+    @Option(help: "Windows of the context length in a step.")
+    var windows = 8
+
+    @Option(help: "The peak rate of AdamW.")
+    var rate = 3e-3
+
+    @Option(help: "Percent of each text that is held out and evaluated, at its end.")
+    var holdOut = 5.0
+
+    @Option(
+        name: .customLong("eval"),
+        help: ArgumentHelp("Evaluate this text as well; may be repeated.", valueName: "file"),
+        completion: .file())
+    var evaluated: [String] = []
+
+    @Option(help: ArgumentHelp("Bytes of standard input for a round each.", valueName: "bytes"))
+    var chunk: Int?
+
+    @Flag(help: "Go on with the branch's round that was stopped.")
+    var resume = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        if data.isEmpty { throw ValidationError("give at least one --data FILE") }
+        if [steps != nil, tokens != nil, seconds != nil].count(where: { $0 }) > 1 {
+            throw ValidationError("give one of --steps, --tokens and --seconds")
+        }
+        guard (0...50).contains(holdOut) else {
+            throw ValidationError("--hold-out is \(holdOut); give 0 to 50 percent")
+        }
+        if !freeze.isEmpty, !whole {
+            throw ValidationError(
+                "--freeze is for --whole; a cohort freezes everything else anyway")
+        }
+        if whole || initial != nil, cohort != nil || grow != .new {
+            throw ValidationError("--cohort and --grow are for cohorts, not for --whole and --init")
+        }
+        if let chunk {
+            guard data == ["-"], chunk >= 4_096 else {
+                throw ValidationError("--chunk is for --data - alone, and at least 4096 bytes")
+            }
+            if resume {
+                throw ValidationError("--resume goes on with one round; leave --chunk out")
+            }
+        }
+    }
+
+    func run(_ console: Console) throws {
+        let store = try openStore()
+        let texts = try TrainingFiles.read(data)
+        let held = try evaluated.map { try Terminal.read($0) }
+        var rounds: [[TrainingFiles.Text]] = [texts]
+        if let chunk, let text = texts.first {
+            rounds = stride(from: 0, to: text.bytes.count, by: chunk).map {
+                [
+                    TrainingFiles.Text(
+                        name: text.name,
+                        bytes: Array(text.bytes[$0..<min($0 + chunk, text.bytes.count)]))
+                ]
+            }
+        }
+        Interrupt.watch()
+        let names = TextName.unique(evaluated)
+        for (index, round) in rounds.enumerated() {
+            let label = rounds.count > 1 ? "round \(index + 1) of \(rounds.count)" : ""
+            guard var options = try options(store, round, console) else { continue }
+            options.heldOut += zip(names, held).map { HeldOutText(name: $0, bytes: $1) }
+            let result = try console.withProgress(label) { progress in
+                try store.train(options, progress: progress.report) { Interrupt.isAsked }
+            }
+            console.show(TrainReport(result: result))
+        }
+    }
+
+    /// Nil when there is nothing to train.
+    private func options(
+        _ store: Store, _ texts: [TrainingFiles.Text], _ console: Console
+    ) throws -> TrainOptions? {
+        var name = cohort ?? texts[0].name
+        var isKnown = grow == .edit
+        let revision = branch.flatMap { (try? store.resolve($0)) != nil ? $0 : nil } ?? "HEAD"
+        if grow == .auto {
+            let found = try store.familiarity(
+                of: texts.flatMap(\.bytes), to: revision)
+            console.note(
+                "the text takes \(Quantity.fixed(found.bitsPerByte, 2)) bits per byte under the counts of "
+                    + "\(found.nearest), which expect \(Quantity.fixed(found.expected, 2)): "
+                    + (found.isNovel ? "novel" : "known"))
+            if !found.isNovel, !found.cohorts.contains(found.nearest) {
+                console.note("the base knows such text; nothing was trained")
+                return nil
+            }
+            isKnown = !found.isNovel
+            if isKnown { name = found.nearest } else { name = unused(name, found.cohorts) }
+        }
+        let isBase = whole || initial != nil
+        let target =
+            isBase
+            ? TrainTarget.model(
+                freezesTrunk: freeze.contains(.trunk), freezesExperts: freeze.contains(.experts))
+            : .cohort(name, kind.form)
+        if !isBase, !isKnown, !resume, let known = try? store.cohorts(revision),
+            known.contains(name)
+        {
+            throw Failure(
+                .usage, "the model has a cohort '\(name)'",
+                hint: "give another name with --cohort, or train that one further with --grow edit")
+        }
+        let what = isBase ? "train the model" : "train cohort \(name)"
+        let (kept, heldOut) = TrainingFiles.split(texts, percent: holdOut)
+        var options = TrainOptions(
+            CommitOptions(message: message ?? what, branch: branch), texts: kept,
+            target: target, budget: budget)
+        options.heldOut = heldOut
+        options.seed = seed
+        options.windows = windows
+        options.rate = rate
+        options.resumes = resume
+        options.initial = try initial.map { try Terminal.read($0) }
+        return options
+    }
+
+    private var budget: TrainBudget {
+        if let steps { return .steps(steps) }
+        if let tokens { return .tokens(tokens) }
+        return .seconds(seconds ?? 60)
+    }
+
+    /// The name, with a number behind it if it is taken.
+    private func unused(_ name: String, _ names: [String]) -> String {
+        var (candidate, number) = (name, 1)
+        while names.contains(candidate) {
+            number += 1
+            candidate = "\(name)-\(number)"
+        }
+        return candidate
+    }
+}
+
+/// `dense`, `lora` or `lora:RANK`.
+struct CohortKind: ExpressibleByArgument, CustomStringConvertible {
+    let form: CohortForm
+
+    init(form: CohortForm) { self.form = form }
+
+    init?(argument: String) {
+        switch argument {
+        case "dense": form = .dense
+        case "lora": form = .lowRank(16)
+        default:
+            guard argument.hasPrefix("lora:"), let rank = Int(argument.dropFirst(5)), rank > 0
+            else { return nil }
+            form = .lowRank(rank)
+        }
+    }
+
+    var description: String {
+        switch form {
+        case .dense: "dense"
+        case .lowRank(let rank): "lora:\(rank)"
+        }
+    }
+}

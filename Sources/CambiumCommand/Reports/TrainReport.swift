@@ -1,0 +1,30 @@
+internal import Cambium
+
+/// What a round of training did.
+struct TrainReport: Report {
+    let result: TrainResult
+
+    func encode(to encoder: any Encoder) throws { try result.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] {
+        var table = TextTable([.left, .left])
+        let what = result.cohort.map { (result.isNewCohort ? "new cohort " : "cohort ") + $0 }
+        table.add(["trained", what ?? "the model's own weights"])
+        table.add(["parameters", Quantity.count(result.parameters)])
+        table.add([
+            "steps",
+            "\(Quantity.count(result.steps)), \(Quantity.count(result.tokens, "byte")) in "
+                + "\(Quantity.fixed(result.seconds, 1)) s",
+        ])
+        table.add(["loss", "\(Quantity.fixed(result.loss, 3)) bits per byte"])
+        for (name, bits) in result.bitsPerByte.sorted(by: { $0.key < $1.key }) {
+            table.add([name, "\(Quantity.fixed(bits, 3)) bits per byte, held out"])
+        }
+        if let gate = result.gate { table.add(["gate", style.id(gate.short)]) }
+        table.add(["new", Quantity.bytes(result.newBytes)])
+        return [style.name(result.branch) + " " + style.id(result.commit.short)]
+            + table.lines(indent: 2)
+    }
+
+    func quietLines() -> [String] { [result.commit] }
+}

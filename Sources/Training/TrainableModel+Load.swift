@@ -1,0 +1,77 @@
+internal import Elements
+package import Models
+internal import Tensors
+
+extension TrainableModel {
+    /// A copy of a model's weights, widened to 32-bit floats, to train it or cohorts on it.
+    ///
+    /// - Parameters:
+    ///   - config: Of the model, or `withoutExperts` for cohorts that skip them: then no expert is read.
+    /// - Throws: `.missingTensor`, `.badTensor`; what the source throws.
+    package convenience init(
+        config: PeerConfig, source: some WeightSource
+    ) throws(TrainingError) {
+        var pools: [String: [Float]] = [:]
+        for layer in config.peerLayers {
+            let names = Self.expertNames(layer)
+            let (down, up) = try source.rows(layer, width: config.hiddenSize)
+            pools[names.down] = down
+            pools[names.up] = up
+        }
+        try self.init(config: config) { (name) throws(TrainingError) in
+            if let rows = pools[name] { rows } else { try source.floats(name) }
+        }
+    }
+}
+
+extension WeightSource {
+    /// A tensor's elements as floats; nil when there is none of the name.
+    func floats(_ name: String) throws(TrainingError) -> [Float]? {
+        do throws(ModelError) {
+            let found = try tensor(name)
+            return try widened(name, found.shape, found.bytes.bytes)
+        } catch {
+            guard error.code != .missingTensor else { return nil }
+            throw TrainingError(.badTensor, error.description)
+        }
+    }
+
+    /// The rows u and v of a layer's experts, each [experts, width].
+    fileprivate func rows(
+        _ layer: Int, width: Int
+    ) throws(TrainingError) -> (down: [Float], up: [Float]) {
+        do throws(ModelError) {
+            let table = try experts(layer: layer)
+            guard table.shape.dimensions == [2, width] else {
+                throw ModelError(
+                    .badTensor, "experts of layer \(layer) are \(table.shape), not [2, \(width)]")
+            }
+            var (down, up): ([Float], [Float]) = ([], [])
+            down.reserveCapacity(table.count * width)
+            up.reserveCapacity(table.count * width)
+            let ordinals = (0..<table.count).map { UInt32($0) }
+            try table.visit(ordinals.span) { (_, expert) throws(ModelError) in
+                let both = try widened("experts of layer \(layer)", table.shape, expert)
+                down += both[..<width]
+                up += both[width...]
+            }
+            return (down, up)
+        } catch {
+            throw TrainingError(.badTensor, error.description)
+        }
+    }
+}
+
+/// Elements as floats; exact.
+private func widened(
+    _ name: String, _ shape: TensorShape, _ bytes: RawSpan
+) throws(ModelError) -> [Float] {
+    guard [.f32, .f16, .bf16].contains(shape.type), bytes.byteCount == shape.byteCount else {
+        throw ModelError(
+            .badTensor, "\(name) is \(shape); training reads F32, F16 and BF16")
+    }
+    var values = FloatBuffer(count: shape.dimensions.reduce(1, *))
+    var span = values.mutableSpan(0..<values.count)
+    convertToFloat(bytes, type: shape.type, into: &span)
+    return values.array(0..<values.count)
+}

@@ -1,0 +1,23 @@
+/// Where a run that was stopped is: what the next one needs to go on as if nothing had happened.
+///
+/// With a budget of steps or tokens the result has the bits of a run that was not stopped.
+package struct TrainingState: Sendable {
+    /// Steps done.
+    package var step: Int
+    /// Wall-clock time so far, in seconds, and CPU time.
+    package var seconds, processorSeconds: Double
+    /// Of the sampler's generator.
+    package var sampler: UInt64
+    /// The optimiser's numbers: values, first and second moments, then each expert table with its moments.
+    package var numbers: [[Float]]
+
+    package init(
+        step: Int, seconds: Double, processorSeconds: Double, sampler: UInt64, numbers: [[Float]]
+    ) {
+        self.step = step
+        self.seconds = seconds
+        self.processorSeconds = processorSeconds
+        self.sampler = sampler
+        self.numbers = numbers
+    }
+}
