@@ -38,6 +38,8 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 #define VARIANT_NAME "avx512"
 #include "variant_body.h"
 
+// Twice the registers of twice the size.
+#define TILE_ROWS 12
 #define TRAINING cambium_training_avx512
 #include "training_body.h"
 

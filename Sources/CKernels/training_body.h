@@ -20,23 +20,38 @@ static void rms_norm_backward(const float *x, const float *weight, const float *
             sums[l] = __builtin_fmaf(g, x[i], sums[l]);
         }
         float along = lane_sum(sums) * scale * scale / (float)width;
-        for (i = 0; i < width; i++) {
-            float g = weight ? dy[i] * weight[i] : dy[i];
-            dx[i] = dx[i] + scale * (g - x[i] * along);
+        for (i = 0; i + LANES <= width; i += LANES) {
+            lanes g = *(const lanes *)(dy + i), v = *(const lanes *)(x + i);
+            if (dweight) {
+                lanes *sum = (lanes *)(dweight + i);
+                *sum = *sum + g * (v * all(scale));
+            }
+            if (weight) g = g * *(const lanes *)(weight + i);
+            *(lanes *)(dx + i) = *(const lanes *)(dx + i) + all(scale) * (g - v * all(along));
         }
-        if (dweight) {
-            for (i = 0; i < width; i++) dweight[i] = dweight[i] + dy[i] * (x[i] * scale);
+        for (; i < width; i++) {
+            float g = weight ? dy[i] * weight[i] : dy[i];
+            if (dweight) dweight[i] = dweight[i] + dy[i] * (x[i] * scale);
+            dx[i] = dx[i] + scale * (g - x[i] * along);
         }
     }
 }
 
-static void silu_gate_backward(const float *gate, const float *up, const float *dy, size_t count,
-                               float *dgate, float *dup) {
-    for (size_t i = 0; i < count; i++) {
-        float g = gate[i], u = up[i], d = dy[i];
-        float s = 1.0f / (1.0f + exp_of(-g));
-        dup[i] = d * (g * s);
-        dgate[i] = d * u * (s * (1.0f + g * (1.0f - s)));
+static void silu_rows(const float *x, size_t tokens, size_t width, float *y) {
+    for (size_t t = 0; t < tokens; t++, x += 2 * width, y += width) {
+        for (size_t i = 0; i < width; i++) y[i] = x[i] / (1.0f + exp_of(-x[i])) * x[width + i];
+    }
+}
+
+static void silu_rows_backward(const float *x, const float *dy, size_t tokens, size_t width,
+                               float *dx) {
+    for (size_t t = 0; t < tokens; t++, x += 2 * width, dy += width, dx += 2 * width) {
+        for (size_t i = 0; i < width; i++) {
+            float g = x[i], u = x[width + i], d = dy[i];
+            float s = 1.0f / (1.0f + exp_of(-g));
+            dx[width + i] = d * (g * s);
+            dx[i] = d * u * (s * (1.0f + g * (1.0f - s)));
+        }
     }
 }
 
@@ -48,27 +63,6 @@ static void gelu_slope(const float *x, size_t count, float *value, float *slope)
         float below = size > 1e-3f ? y / z : 0.5f + z * 0.398942280401432678f;
         value[i] = y;
         slope[i] = below + z * density;
-    }
-}
-
-static void causal_softmax(float *scores, size_t first, size_t rows, size_t width, size_t stride,
-                           float scale) {
-    for (size_t r = 0; r < rows; r++, scores += stride) {
-        size_t seen = first + r + 1;
-        for (size_t i = 0; i < seen; i++) scores[i] = scores[i] * scale;
-        float inverse = 1.0f / exp_all(scores, seen);
-        for (size_t i = 0; i < seen; i++) scores[i] = scores[i] * inverse;
-        for (size_t i = seen; i < width; i++) scores[i] = 0;
-    }
-}
-
-static void causal_softmax_backward(const float *p, float *dp, size_t first, size_t rows,
-                                    size_t width, size_t stride, float scale) {
-    for (size_t r = 0; r < rows; r++, p += stride, dp += stride) {
-        size_t seen = first + r + 1;
-        float along = dot_of(p, (const char *)dp, seen, ROW_F32);
-        for (size_t i = 0; i < seen; i++) dp[i] = p[i] * (dp[i] - along) * scale;
-        for (size_t i = seen; i < width; i++) dp[i] = 0;
     }
 }
 
@@ -85,21 +79,38 @@ static double cross_entropy_backward(float *logits, const uint8_t *targets, size
     return nats;
 }
 
+INLINE void adam_lanes(float *w, const float *g, float *m, float *v, const struct cambium_adam *a) {
+    lanes gradient = *(const lanes *)g * all(a->scale);
+    lanes first = fused(all(a->beta1), *(const lanes *)m, all(1.0f - a->beta1) * gradient);
+    lanes second = fused(all(a->beta2), *(const lanes *)v,
+                         all(1.0f - a->beta2) * (gradient * gradient));
+    *(lanes *)m = first;
+    *(lanes *)v = second;
+    lanes root = __builtin_elementwise_sqrt(second * all(a->correction2));
+    lanes step = first * all(a->correction1) / (root + all(a->epsilon));
+    *(lanes *)w = fused(all(-a->rate), step, *(const lanes *)w * all(1.0f - a->rate * a->decay));
+}
+
 static void adam(float *w, const float *g, float *m, float *v, size_t count,
                  const struct cambium_adam *rule) {
     struct cambium_adam a = *rule;
-    float keep = 1.0f - a.rate * a.decay;
-    for (size_t i = 0; i < count; i++) {
-        float gradient = g[i] * a.scale;
-        float first = __builtin_fmaf(a.beta1, m[i], (1.0f - a.beta1) * gradient);
-        float second = __builtin_fmaf(a.beta2, v[i], (1.0f - a.beta2) * (gradient * gradient));
-        m[i] = first;
-        v[i] = second;
-        float step = first * a.correction1 /
-                     (__builtin_sqrtf(second * a.correction2) + a.epsilon);
-        w[i] = __builtin_fmaf(-a.rate, step, w[i] * keep);
-    }
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) adam_lanes(w + i, g + i, m + i, v + i, &a);
+    if (i == count) return;
+    float weights[LANES] = {0}, gradient[LANES] = {0}, mean[LANES] = {0}, square[LANES] = {0};
+    size_t bytes = (count - i) * sizeof(float);
+    memcpy(weights, w + i, bytes);
+    memcpy(gradient, g + i, bytes);
+    memcpy(mean, m + i, bytes);
+    memcpy(square, v + i, bytes);
+    adam_lanes(weights, gradient, mean, square, &a);
+    memcpy(w + i, weights, bytes);
+    memcpy(m + i, mean, bytes);
+    memcpy(v + i, square, bytes);
 }
+
+#include "training_products_body.h"
+#include "training_attention_body.h"
 
 enum { PICK_GROUP = 16 };
 
@@ -203,10 +214,16 @@ static double square_sum(const float *x, size_t count) {
 const struct cambium_training TRAINING = {
     .name = VARIANT_NAME,
     .rms_norm_backward = rms_norm_backward,
-    .silu_gate_backward = silu_gate_backward,
+    .silu_rows = silu_rows,
+    .silu_rows_backward = silu_rows_backward,
+    .rotate_rows = rotate_rows,
     .gelu_slope = gelu_slope,
-    .causal_softmax = causal_softmax,
-    .causal_softmax_backward = causal_softmax_backward,
+    .causal_attention = causal_attention,
+    .causal_attention_backward = causal_attention_backward,
+    .panel_sums = panel_sums,
+    .pack_rows = pack_rows,
+    .pack_columns = pack_columns,
+    .weight_gradient = weight_gradient,
     .cross_entropy_backward = cross_entropy_backward,
     .adam = adam,
     .picks = picks,

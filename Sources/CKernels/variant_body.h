@@ -27,7 +27,12 @@ static void rms_norm(const float *x, const float *weight, size_t tokens, size_t 
     for (size_t t = 0; t < tokens; t++, x += width, out += width) {
         float mean = dot_of(x, (const char *)x, width, ROW_F32) / (float)width;
         float scale = 1.0f / __builtin_sqrtf(mean + epsilon);
-        for (size_t i = 0; i < width; i++) {
+        size_t i = 0;
+        for (; i + LANES <= width; i += LANES) {
+            lanes y = *(const lanes *)(x + i) * all(scale);
+            *(lanes *)(out + i) = weight ? y * *(const lanes *)(weight + i) : y;
+        }
+        for (; i < width; i++) {
             float y = x[i] * scale;
             out[i] = weight ? y * weight[i] : y;
         }

@@ -32,54 +32,49 @@ package enum TrainingKernels {
             dweight?.pointer)
     }
 
-    /// Gradients of silu(gate) ⊙ up.
-    package static func siluGateBackward(
-        gate: FloatSlice, up: FloatSlice, dy: FloatSlice, dgate: FloatSlice, dup: FloatSlice
-    ) {
-        let count = gate.count
-        check(up.count == count && dy.count == count, count, dy.count)
-        check(dgate.count == count && dup.count == count, count, dup.count)
-        unsafe table.silu_gate_backward(
-            gate.pointer, up.pointer, dy.pointer, count, dgate.pointer, dup.pointer)
-    }
-
-    /// Rotates the halves of every head in place (RoPE), or back.
+    /// y = silu(gate) ⊙ up.
     ///
     /// - Parameters:
-    ///   - x: [tokens, heads, headSize].
+    ///   - x: [tokens, 2, width]: gates and ups.
+    ///   - y: [tokens, width]; overwritten.
+    package static func siluRows(_ x: FloatSlice, width: Int, into y: FloatSlice) {
+        check(x.count == 2 * y.count && y.count % width == 0, x.count, y.count)
+        unsafe table.silu_rows(x.pointer, y.count / width, width, y.pointer)
+    }
+
+    /// The gradient of x.
+    ///
+    /// - Parameters:
+    ///   - x: [tokens, 2, width].
+    ///   - dy: [tokens, width].
+    ///   - dx: [tokens, 2, width]; overwritten.
+    package static func siluRowsBackward(
+        _ x: FloatSlice, dy: FloatSlice, width: Int, into dx: FloatSlice
+    ) {
+        check(x.count == 2 * dy.count && dy.count % width == 0, x.count, dy.count)
+        check(dx.count == x.count, dx.count, x.count)
+        unsafe table.silu_rows_backward(
+            x.pointer, dy.pointer, dy.count / width, width, dx.pointer)
+    }
+
+    /// Rotates the halves of the heads at the start of each row in place (RoPE), or back.
+    ///
+    /// - Parameters:
+    ///   - x: [tokens, width].
+    ///   - heads: Those that are rotated, of `headSize` each.
     ///   - cosines: [tokens, headSize / 2].
     ///   - sines: [tokens, headSize / 2]; their negatives rotate back.
     package static func rotate(
-        _ x: FloatSlice, cosines: FloatSlice, sines: FloatSlice, heads: Int, headSize: Int
+        _ x: FloatSlice, width: Int, cosines: FloatSlice, sines: FloatSlice, heads: Int,
+        headSize: Int
     ) {
-        let tokens = x.count / (heads * headSize)
+        let tokens = x.count / width
         check(
-            cosines.count == tokens * headSize / 2 && sines.count == cosines.count, x.count,
-            cosines.count)
-        unsafe cambium_rope(x.pointer, cosines.pointer, sines.pointer, tokens, heads, headSize)
-    }
-
-    /// Row r of `scores`, [rows, stride], becomes the softmax of `scale` times its first `first` + r + 1
-    /// elements, and 0 behind them up to `width`.
-    package static func causalSoftmax(
-        _ scores: FloatSlice, first: Int, rows: Int, width: Int, stride: Int, scale: Float
-    ) {
-        check(
-            first + rows <= width && width <= stride && scores.count >= (rows - 1) * stride + width,
-            scores.count, width)
-        unsafe table.causal_softmax(scores.pointer, first, rows, width, stride, scale)
-    }
-
-    /// The gradient `dp` of those probabilities becomes that of the scores.
-    package static func causalSoftmaxBackward(
-        _ p: FloatSlice, _ dp: FloatSlice, first: Int, rows: Int, width: Int, stride: Int,
-        scale: Float
-    ) {
-        check(
-            first + rows <= width && width <= stride && p.count >= (rows - 1) * stride + width
-                && dp.count >= (rows - 1) * stride + width, p.count, dp.count)
-        unsafe table.causal_softmax_backward(
-            p.pointer, dp.pointer, first, rows, width, stride, scale)
+            x.count == tokens * width && width >= heads * headSize
+                && cosines.count == tokens * headSize / 2 && sines.count == cosines.count,
+            x.count, cosines.count)
+        unsafe table.rotate_rows(
+            x.pointer, width, cosines.pointer, sines.pointer, tokens, heads, headSize)
     }
 
     /// `logits`, [targets, 256], become `scale` (softmax - onehot(target)).

@@ -16,6 +16,9 @@ final class ExpertPass: @unchecked Sendable {
     /// The gradient of what they gave, [tokens, width], kept for the rows' gradients.
     let outputGradient: FloatSlice
     private(set) var picks: NeuronPicks?
+    private let queryProduct: TrainedProduct
+    /// Of the two sides' sub-keys.
+    private let keyProducts: [TrainedProduct]
 
     /// [tokens, heads, 2, half].
     private let raw, queries, queryGradients, rawGradients: FloatSlice
@@ -26,11 +29,19 @@ final class ExpertPass: @unchecked Sendable {
     private var groups: Int { tokens * sizes.heads }
     private static let epsilon: Float = 1e-6
 
-    init(sizes: PeerConfig.Peer, tokens: Int, width: Int) {
+    var products: [TrainedProduct] { [queryProduct] + keyProducts }
+
+    init(sizes: PeerConfig.Peer, layout: ParameterLayout.Experts, tokens: Int, width: Int) {
         self.sizes = sizes
         self.tokens = tokens
         self.width = width
         let query = sizes.heads * sizes.keySize
+        queryProduct = TrainedProduct(layout.query, columns: width)
+        let half = sizes.keySize / 2
+        keyProducts = (0..<2).map { side in
+            let start = layout.subKeys.lowerBound + side * sizes.subKeys * half
+            return TrainedProduct(start..<start + sizes.subKeys * half, columns: half)
+        }
         input = FloatMemory(count: tokens * width).slice
         outputGradient = FloatMemory(count: tokens * width).slice
         (raw, queries, queryGradients, rawGradients) = (
@@ -44,21 +55,16 @@ final class ExpertPass: @unchecked Sendable {
     /// out += the layer's output for `input`.
     ///
     /// - Parameters:
-    ///   - query: [heads keySize, width].
-    ///   - subKeys: [2, subKeys, half].
     ///   - table: [experts, 2, width].
     ///   - out: [tokens, width].
-    func forward(query: FloatSlice, subKeys: FloatSlice, table: FloatSlice, out: FloatSlice) {
-        multiply(
-            MatrixSlice(input, rows: tokens, columns: width),
-            MatrixSlice(query, rows: sizes.heads * sizes.keySize, columns: width).transposed,
-            into: MatrixSlice(raw, rows: tokens, columns: sizes.heads * sizes.keySize))
+    func forward(table: FloatSlice, out: FloatSlice) {
+        queryProduct.forward(rows(input), into: rows(raw), tokens: tokens)
         TrainingKernels.rmsNorm(
             raw, weight: nil, width: half, epsilon: Self.epsilon, into: queries)
         for (side, scores) in [firstScores, secondScores].enumerated() {
-            multiply(
-                sidePart(queries, side), keys(subKeys, side).transposed,
-                into: MatrixSlice(scores, rows: groups, columns: sizes.subKeys))
+            keyProducts[side].forward(
+                sidePart(queries, side), into: FloatRows(scores, stride: sizes.subKeys),
+                tokens: groups)
         }
         let (ids, gates) = select()
         let picks = NeuronPicks(ids: ids, gates: gates, perToken: sizes.heads * sizes.topK)
@@ -89,9 +95,11 @@ final class ExpertPass: @unchecked Sendable {
     /// - Parameters:
     ///   - dout: [tokens, width].
     ///   - dinput: [tokens, width]; overwritten.
+    ///   - gradient: Of all dense weights.
+    ///   - scratch: Of the products' greatest ``TrainedProduct/scratchSize``.
     func backward(
-        query: FloatSlice, subKeys: FloatSlice, table: FloatSlice, dout: FloatSlice,
-        dinput: FloatSlice, dquery: FloatSlice, dsubKeys: FloatSlice
+        table: FloatSlice, dout: FloatSlice, dinput: FloatSlice, gradient: FloatMemory,
+        scratch: FloatSlice
     ) {
         guard let picks else { return }
         outputGradient.copy(dout)
@@ -99,23 +107,20 @@ final class ExpertPass: @unchecked Sendable {
         picks.backward(table: table, dout: dout, dx: dinput, width: width)
         scatterScores(picks)
         for (side, scores) in [firstScores, secondScores].enumerated() {
-            let grid = MatrixSlice(scores, rows: groups, columns: sizes.subKeys)
-            multiply(grid, keys(subKeys, side), into: sidePart(queryGradients, side))
-            multiply(
-                grid.transposed, sidePart(queries, side), into: keys(dsubKeys, side), keeping: 1)
+            let grid = FloatRows(scores, stride: sizes.subKeys)
+            let product = keyProducts[side]
+            product.inputGradient(grid, into: sidePart(queryGradients, side), tokens: groups)
+            product.addWeightGradient(
+                grid, sidePart(queries, side), tokens: groups, scratch: scratch, to: gradient)
         }
         rawGradients.fill(0)
         TrainingKernels.rmsNormBackward(
             raw, weight: nil, dy: queryGradients, width: half, epsilon: Self.epsilon,
             dx: rawGradients, dweight: nil)
-        let rows = sizes.heads * sizes.keySize
-        let gradient = MatrixSlice(rawGradients, rows: tokens, columns: rows)
-        multiply(
-            gradient.transposed, MatrixSlice(input, rows: tokens, columns: width),
-            into: MatrixSlice(dquery, rows: rows, columns: width), keeping: 1)
-        multiply(
-            gradient, MatrixSlice(query, rows: rows, columns: width),
-            into: MatrixSlice(dinput, rows: tokens, columns: width), keeping: 1)
+        queryProduct.addWeightGradient(
+            rows(rawGradients), rows(input), tokens: tokens, scratch: scratch, to: gradient)
+        queryProduct.inputGradient(
+            rows(rawGradients), into: rows(dinput), tokens: tokens, keeping: true)
     }
 
     /// The scores become their gradients: those of the picks at both digits, 0 elsewhere.
@@ -139,15 +144,11 @@ final class ExpertPass: @unchecked Sendable {
     }
 
     /// The halves of all queries for one side, [groups, half].
-    private func sidePart(_ queries: FloatSlice, _ side: Int) -> MatrixSlice {
-        MatrixSlice(
-            queries[side * half..<queries.count - (1 - side) * half], rows: groups, columns: half,
-            stride: sizes.keySize)
+    private func sidePart(_ queries: FloatSlice, _ side: Int) -> FloatRows {
+        FloatRows(
+            queries[side * half..<queries.count - (1 - side) * half], stride: sizes.keySize)
     }
 
-    private func keys(_ subKeys: FloatSlice, _ side: Int) -> MatrixSlice {
-        let count = sizes.subKeys * half
-        return MatrixSlice(
-            subKeys[side * count..<(side + 1) * count], rows: sizes.subKeys, columns: half)
-    }
+    /// The rows of all tokens, one behind the other.
+    private func rows(_ x: FloatSlice) -> FloatRows { FloatRows(x, stride: x.count / tokens) }
 }

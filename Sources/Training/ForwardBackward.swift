@@ -14,25 +14,32 @@ package final class ForwardBackward: @unchecked Sendable {
     /// The gradient of every dense tensor, by the model's layout.
     package let gradient: FloatMemory
     private let layers: [Layer]
+    private let head: TrainedProduct
     /// [tokens, hidden]: the residual behind the last layer, its norm, and gradients.
     private let last, normed, residualGradient, spare: FloatSlice
     /// [tokens, 256].
     package let logits: FloatSlice
     private let gradients: Scratch
+    private let productScratch: FloatSlice
 
-    /// Activations of one block that the way back needs.
+    /// The products of one block, and the activations that its way back needs.
     private struct Layer {
-        let input, normed, query, key, value, attended: FloatSlice
-        let middle, middleNormed, gate, up, inner: FloatSlice
+        let attentionProduct, outputProduct, gateProduct, downProduct: TrainedProduct
+        let input, normed, projections, attended: FloatSlice
+        let middle, middleNormed, gates, inner: FloatSlice
         let expertInput: FloatSlice?
         let attention: AttentionPass
         let experts: ExpertPass?
+
+        var products: [TrainedProduct] {
+            [attentionProduct, outputProduct, gateProduct, downProduct]
+                + (experts?.products ?? [])
+        }
     }
 
     /// Gradients that every block reuses.
     private struct Scratch {
-        let query, key, value, attended: FloatSlice
-        let gate, up, inner: FloatSlice
+        let projections, attended, gates, inner: FloatSlice
     }
 
     private var tokens: Int { windows * length }
@@ -53,31 +60,45 @@ package final class ForwardBackward: @unchecked Sendable {
         let (tokens, width, wide) = (
             windows * length, config.hiddenSize, config.feedForwardSize
         )
-        func hidden() -> FloatSlice { FloatMemory(count: tokens * width).slice }
-        func inner() -> FloatSlice { FloatMemory(count: tokens * wide).slice }
+        func rows(_ columns: Int) -> FloatSlice { FloatMemory(count: tokens * columns).slice }
+        func hidden() -> FloatSlice { rows(width) }
         let rotations = AttentionPass.Rotations(
             windows: windows, length: length, headSize: config.headSize, theta: config.ropeTheta)
-        let scratch = FloatMemory(count: length * length).slice
-        layers = model.layout.blocks.map { block in
-            let experts = usesExperts && block.experts != nil
-            let pass =
-                experts
-                ? config.peer.map { ExpertPass(sizes: $0, tokens: tokens, width: width) } : nil
+        let scratch = FloatMemory(
+            count: CausalAttention.scratchSize(length: length, headSize: config.headSize)
+        ).slice
+        let layers = model.layout.blocks.map { block in
+            let experts = usesExperts ? block.experts : nil
+            let pass = experts.flatMap { experts in
+                config.peer.map {
+                    ExpertPass(sizes: $0, layout: experts, tokens: tokens, width: width)
+                }
+            }
             return Layer(
-                input: hidden(), normed: hidden(), query: hidden(), key: hidden(),
-                value: hidden(), attended: hidden(), middle: hidden(), middleNormed: hidden(),
-                gate: inner(), up: inner(), inner: inner(),
-                expertInput: experts ? hidden() : nil,
+                attentionProduct: TrainedProduct(block.projections, columns: width),
+                outputProduct: TrainedProduct(block.output, columns: width),
+                gateProduct: TrainedProduct(block.gates, columns: width),
+                downProduct: TrainedProduct(block.down, columns: wide),
+                input: hidden(), normed: hidden(), projections: rows(3 * width),
+                attended: hidden(), middle: hidden(), middleNormed: hidden(),
+                gates: rows(2 * wide), inner: rows(wide),
+                expertInput: pass == nil ? nil : hidden(),
                 attention: AttentionPass(
-                    windows: windows, length: length, heads: config.headCount,
-                    headSize: config.headSize, rotations: rotations, scratch: scratch),
+                    windows: windows, heads: config.headCount, rotations: rotations,
+                    scratch: scratch),
                 experts: pass)
         }
+        self.layers = layers
+        head = TrainedProduct(model.layout.head, columns: width)
         (last, normed, residualGradient, spare) = (hidden(), hidden(), hidden(), hidden())
-        logits = FloatMemory(count: tokens * 256).slice
+        logits = rows(256)
         gradients = Scratch(
-            query: hidden(), key: hidden(), value: hidden(), attended: hidden(), gate: inner(),
-            up: inner(), inner: inner())
+            projections: rows(3 * width), attended: hidden(), gates: rows(2 * wide),
+            inner: rows(wide))
+        productScratch =
+            FloatMemory(
+                count: (layers.flatMap(\.products) + [head]).map(\.scratchSize).max() ?? 0
+            ).slice
         gradient = FloatMemory(count: model.layout.count)
     }
 
@@ -96,11 +117,17 @@ package final class ForwardBackward: @unchecked Sendable {
 
     /// Sets `logits`.
     ///
-    /// - Parameter inputs: [windows, length].
-    package func forward(_ inputs: [UInt8]) {
+    /// - Parameters:
+    ///   - inputs: [windows, length].
+    ///   - isChanged: False when the weights are those of the last call.
+    package func forward(_ inputs: [UInt8], isChanged: Bool = true) {
         precondition(inputs.count == tokens, "\(inputs.count) bytes for \(tokens) tokens")
         let layout = model.layout
         let weights = model.weights
+        if isChanged {
+            for layer in layers { for product in layer.products { product.packForward(weights) } }
+            head.packForward(weights)
+        }
         let embedding = weights[layout.embedding]
         let first = layers[0].input
         for (token, byte) in inputs.enumerated() {
@@ -112,39 +139,29 @@ package final class ForwardBackward: @unchecked Sendable {
             forward(layers[index], block, into: next)
         }
         norm(last, layout.finalNorm, into: normed)
-        product(normed, layout.head, rows: 256, columns: width, into: logits)
+        head.forward(rows(normed), into: rows(logits), tokens: tokens)
     }
 
     private func forward(_ layer: Layer, _ block: ParameterLayout.Block, into next: FloatSlice) {
-        let wide = model.config.feedForwardSize
         norm(layer.input, block.attentionNorm, into: layer.normed)
-        for (range, out) in [
-            (block.query, layer.query), (block.key, layer.key), (block.value, layer.value),
-        ] {
-            product(layer.normed, range, rows: width, columns: width, into: out)
-        }
-        layer.attention.forward(
-            query: layer.query, key: layer.key, value: layer.value, out: layer.attended)
+        layer.attentionProduct.forward(
+            rows(layer.normed), into: rows(layer.projections), tokens: tokens)
+        layer.attention.forward(layer.projections, into: layer.attended)
         layer.middle.copy(layer.input)
-        product(
-            layer.attended, block.output, rows: width, columns: width, into: layer.middle,
-            keeping: 1)
+        layer.outputProduct.forward(
+            rows(layer.attended), into: rows(layer.middle), tokens: tokens, keeping: true)
         norm(layer.middle, block.feedForwardNorm, into: layer.middleNormed)
-        product(layer.middleNormed, block.gate, rows: wide, columns: width, into: layer.gate)
-        product(layer.middleNormed, block.up, rows: wide, columns: width, into: layer.up)
-        layer.inner.copy(layer.gate)
-        layer.inner.withMutableSpan { gate in
-            layer.up.withSpan { Kernels.siluGate(&gate, up: $0) }
-        }
+        layer.gateProduct.forward(
+            rows(layer.middleNormed), into: rows(layer.gates), tokens: tokens)
+        TrainingKernels.siluRows(
+            layer.gates, width: model.config.feedForwardSize, into: layer.inner)
         let out = layer.expertInput ?? next
         out.copy(layer.middle)
-        product(layer.inner, block.down, rows: width, columns: wide, into: out, keeping: 1)
+        layer.downProduct.forward(rows(layer.inner), into: rows(out), tokens: tokens, keeping: true)
         guard let pass = layer.experts, let experts = block.experts else { return }
         norm(out, experts.norm, into: pass.input)
         next.copy(out)
-        pass.forward(
-            query: model.weights[experts.query], subKeys: model.weights[experts.subKeys],
-            table: table(experts), out: next)
+        pass.forward(table: table(experts), out: next)
     }
 
     /// Adds the gradient of `scale` times the sum of the targets' -ln p to `gradient`.
@@ -161,8 +178,11 @@ package final class ForwardBackward: @unchecked Sendable {
         let layout = model.layout
         let nats = TrainingKernels.crossEntropyBackward(logits, targets: targets, scale: scale)
         adjust?(logits)
-        weightGradient(logits, normed, layout.head, rows: 256, columns: width)
-        inputGradient(logits, layout.head, rows: 256, columns: width, into: spare)
+        for layer in layers {
+            for product in layer.products { product.packBackward(model.weights) }
+        }
+        head.packBackward(model.weights)
+        backward(head, logits, normed, into: spare)
         residualGradient.fill(0)
         normBackward(last, layout.finalNorm, dy: spare)
         for (index, block) in layout.blocks.enumerated().reversed() {
@@ -178,40 +198,33 @@ package final class ForwardBackward: @unchecked Sendable {
     }
 
     private func backward(_ layer: Layer, _ block: ParameterLayout.Block) {
-        let wide = model.config.feedForwardSize
         if let pass = layer.experts, let experts = block.experts, let input = layer.expertInput {
             pass.backward(
-                query: model.weights[experts.query], subKeys: model.weights[experts.subKeys],
-                table: table(experts), dout: residualGradient, dinput: spare,
-                dquery: gradient[experts.query], dsubKeys: gradient[experts.subKeys])
+                table: table(experts), dout: residualGradient, dinput: spare, gradient: gradient,
+                scratch: productScratch)
             normBackward(input, experts.norm, dy: spare)
         }
         let scratch = gradients
-        weightGradient(residualGradient, layer.inner, block.down, rows: width, columns: wide)
-        inputGradient(residualGradient, block.down, rows: width, columns: wide, into: scratch.inner)
-        TrainingKernels.siluGateBackward(
-            gate: layer.gate, up: layer.up, dy: scratch.inner, dgate: scratch.gate,
-            dup: scratch.up)
-        weightGradient(scratch.gate, layer.middleNormed, block.gate, rows: wide, columns: width)
-        weightGradient(scratch.up, layer.middleNormed, block.up, rows: wide, columns: width)
-        inputGradient(scratch.gate, block.gate, rows: wide, columns: width, into: spare)
-        inputGradient(scratch.up, block.up, rows: wide, columns: width, into: spare, keeping: 1)
+        backward(layer.downProduct, residualGradient, layer.inner, into: scratch.inner)
+        TrainingKernels.siluRowsBackward(
+            layer.gates, dy: scratch.inner, width: model.config.feedForwardSize,
+            into: scratch.gates)
+        backward(layer.gateProduct, scratch.gates, layer.middleNormed, into: spare)
         normBackward(layer.middle, block.feedForwardNorm, dy: spare)
-
-        weightGradient(residualGradient, layer.attended, block.output, rows: width, columns: width)
-        inputGradient(
-            residualGradient, block.output, rows: width, columns: width, into: scratch.attended)
+        backward(layer.outputProduct, residualGradient, layer.attended, into: scratch.attended)
         layer.attention.backward(
-            query: layer.query, key: layer.key, value: layer.value, dout: scratch.attended,
-            dquery: scratch.query, dkey: scratch.key, dvalue: scratch.value)
-        for (index, (range, dy)) in [
-            (block.query, scratch.query), (block.key, scratch.key), (block.value, scratch.value),
-        ].enumerated() {
-            weightGradient(dy, layer.normed, range, rows: width, columns: width)
-            inputGradient(
-                dy, range, rows: width, columns: width, into: spare, keeping: index == 0 ? 0 : 1)
-        }
+            layer.projections, dout: scratch.attended, into: scratch.projections)
+        backward(layer.attentionProduct, scratch.projections, layer.normed, into: spare)
         normBackward(layer.input, block.attentionNorm, dy: spare)
+    }
+
+    /// Adds to the gradient of a product's weights, and sets that of its inputs.
+    private func backward(
+        _ product: TrainedProduct, _ dy: FloatSlice, _ x: FloatSlice, into dx: FloatSlice
+    ) {
+        product.addWeightGradient(
+            rows(dy), rows(x), tokens: tokens, scratch: productScratch, to: gradient)
+        product.inputGradient(rows(dy), into: rows(dx), tokens: tokens)
     }
 
     private func table(_ experts: ParameterLayout.Experts) -> FloatSlice {
@@ -231,35 +244,6 @@ package final class ForwardBackward: @unchecked Sendable {
             epsilon: model.config.normEpsilon, dx: residualGradient, dweight: gradient[weight])
     }
 
-    /// out = x Wᵀ + keeping out, W [rows, columns].
-    private func product(
-        _ x: FloatSlice, _ w: Range<Int>, rows: Int, columns: Int, into out: FloatSlice,
-        keeping: Float = 0
-    ) {
-        multiply(
-            MatrixSlice(x, rows: tokens, columns: columns),
-            MatrixSlice(model.weights[w], rows: rows, columns: columns).transposed,
-            into: MatrixSlice(out, rows: tokens, columns: rows), keeping: keeping)
-    }
-
-    /// dx = dy W + keeping dx.
-    private func inputGradient(
-        _ dy: FloatSlice, _ w: Range<Int>, rows: Int, columns: Int, into dx: FloatSlice,
-        keeping: Float = 0
-    ) {
-        multiply(
-            MatrixSlice(dy, rows: tokens, columns: rows),
-            MatrixSlice(model.weights[w], rows: rows, columns: columns),
-            into: MatrixSlice(dx, rows: tokens, columns: columns), keeping: keeping)
-    }
-
-    /// dW += dyᵀ x.
-    private func weightGradient(
-        _ dy: FloatSlice, _ x: FloatSlice, _ w: Range<Int>, rows: Int, columns: Int
-    ) {
-        multiply(
-            MatrixSlice(dy, rows: tokens, columns: rows).transposed,
-            MatrixSlice(x, rows: tokens, columns: columns),
-            into: MatrixSlice(gradient[w], rows: rows, columns: columns), keeping: 1)
-    }
+    /// The rows of all tokens, one behind the other.
+    private func rows(_ x: FloatSlice) -> FloatRows { FloatRows(x, stride: x.count / tokens) }
 }

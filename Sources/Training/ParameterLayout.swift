@@ -27,6 +27,11 @@ package struct ParameterLayout: Sendable {
         let attentionNorm, query, key, value, output: Range<Int>
         let feedForwardNorm, gate, up, down: Range<Int>
         let experts: Experts?
+
+        /// Query, key and value, which follow each other.
+        var projections: Range<Int> { query.lowerBound..<value.upperBound }
+        /// Gate and up.
+        var gates: Range<Int> { gate.lowerBound..<up.upperBound }
     }
 
     struct Experts: Sendable {

@@ -39,7 +39,7 @@ package struct TextLikelihood: Sendable {
         team.forEach(count) { part in
             for window in stride(from: part, to: windows, by: count) {
                 let bytes = Array(text[window * size..<(window + 1) * size])
-                passes[part].forward(Array(bytes.dropLast()))
+                passes[part].forward(Array(bytes.dropLast()), isChanged: window == part)
                 let nats = passes[part].logits.withSpan { logits in
                     (0..<size - 1).map {
                         Kernels.crossEntropy(

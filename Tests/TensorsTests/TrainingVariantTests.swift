@@ -33,8 +33,11 @@ struct TrainingVariantTests {
             unsafe table.rms_norm_backward(x, nil, dy, tokens, width, 1e-5, &dx, nil)
             results += dx
             var (one, two) = (x, x)
-            unsafe table.silu_gate_backward(x.map { $0 * 9 }, dy, x, x.count, &one, &two)
-            results += one + two
+            let pairs = noise.floats(2 * x.count).map { $0 * 9 }
+            var gradients = pairs
+            unsafe table.silu_rows(pairs, tokens, width, &one)
+            unsafe table.silu_rows_backward(pairs, dy, tokens, width, &gradients)
+            results += one + gradients
             unsafe table.gelu_slope(x.map { $0 * 6 }, x.count, &one, &two)
             results += one + two
             unsafe table.softmax_backward(x, dy, tokens, width, &one)
@@ -43,16 +46,61 @@ struct TrainingVariantTests {
         }
     }
 
-    @Test("attention, the loss and a step of Adam have the same bits", arguments: [1, 7, 33, 100])
-    func attentionAndLoss(width: Int) {
+    @Test("attention and its gradient have the same bits", arguments: [1, 7, 16, 33, 100])
+    func attention(length: Int) {
         unsafe expectEqual { table in
             var noise = Noise(seed: 22)
-            let (rows, stride) = ((width + 1) / 2, width + 3)
-            let first = width - rows
-            var p = noise.floats(rows * stride).map { $0 * 20 }
-            unsafe table.causal_softmax(&p, first, rows, width, stride, 0.25)
-            var dp = noise.floats(rows * stride)
-            unsafe table.causal_softmax_backward(p, &dp, first, rows, width, stride, 0.25)
+            let (size, stride) = (20, 70)
+            let (width, columns) = ((length + 15) / 16 * 16, 32)
+            var x = noise.floats(length * stride)
+            let angles = noise.floats(length * 5)
+            unsafe table.rotate_rows(&x, stride, angles, angles, length, 2, 10)
+            let (dout, scale) = (noise.floats(length * size), Float(0.25))
+            var scratch = [Float](
+                repeating: 0, count: (3 * length + width) * columns + length * width)
+            var p = [Float](repeating: 0, count: length * width)
+            var (out, gradient) = (dout, x)
+            unsafe x.withUnsafeBufferPointer { x in
+                guard let x = x.baseAddress else { return }
+                unsafe table.causal_attention(
+                    x, x + 20, x + 40, stride, length, size, scale, &scratch, &p, &out, size)
+                unsafe gradient.withUnsafeMutableBufferPointer { gradient in
+                    guard let dx = gradient.baseAddress else { return }
+                    unsafe table.causal_attention_backward(
+                        x, x + 20, x + 40, stride, p, dout, size, length, size, scale, &scratch,
+                        dx, dx + 20, dx + 40, stride)
+                }
+            }
+            return x + out + gradient
+        }
+    }
+
+    @Test("products have the same bits", arguments: [1, 6, 17, 300])
+    func products(tokens: Int) {
+        unsafe expectEqual { table in
+            var noise = Noise(seed: 24)
+            let (depth, outputs) = (33, 21)
+            let (x, dy) = (noise.floats(tokens * depth), noise.floats(tokens * outputs))
+            let w = noise.floats(outputs * depth)
+            var panels = [Float](repeating: .nan, count: 32 * depth)
+            var out = dy
+            unsafe table.pack_rows(w, depth, outputs, depth, &panels)
+            unsafe table.panel_sums(x, depth, panels, tokens, depth, outputs, &out, outputs, 1)
+            var (dx, gradient) = (x, w)
+            panels = [Float](repeating: .nan, count: 48 * outputs)
+            unsafe table.pack_columns(w, depth, outputs, depth, &panels)
+            unsafe table.panel_sums(dy, outputs, panels, tokens, outputs, depth, &dx, depth, 0)
+            var scratch = [Float](repeating: .nan, count: CAMBIUM_GRADIENT_DEPTH * (48 + 32))
+            unsafe table.weight_gradient(
+                dy, outputs, x, depth, tokens, outputs, depth, &scratch, &gradient)
+            return out + dx + gradient
+        }
+    }
+
+    @Test("the loss and a step of Adam have the same bits", arguments: [1, 7, 33, 100])
+    func loss(width: Int) {
+        unsafe expectEqual { table in
+            var noise = Noise(seed: 25)
             var logits = noise.floats(2 * 256).map { $0 * 30 }
             let nats = unsafe table.cross_entropy_backward(&logits, [3, 255], 2, 256, 0.5)
             var (w, m) = (noise.floats(width), noise.floats(width))
@@ -61,7 +109,7 @@ struct TrainingVariantTests {
                 scale: 0.7, rate: 1e-3, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, decay: 0.05,
                 correction1: 1.5, correction2: 3)
             unsafe table.adam(&w, noise.floats(width), &m, &v, width, &rule)
-            return p + dp + logits + [Float(nats)] + w + m + v
+            return logits + [Float(nats)] + w + m + v
         }
     }
 

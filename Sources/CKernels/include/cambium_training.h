@@ -1,6 +1,6 @@
-// The kernels of training: gradients of the layers, and optimisers. OpenBLAS does their products of
-// matrices. As elsewhere every variant gives the same bits; all matrices are row-major, and no
-// function keeps a pointer or allocates memory.
+// The kernels of training: products of matrices, gradients of the layers, and optimisers. As elsewhere
+// every variant gives the same bits; all matrices are row-major, and no function keeps a pointer or
+// allocates memory.
 #ifndef CAMBIUM_TRAINING_H
 #define CAMBIUM_TRAINING_H
 
@@ -18,6 +18,9 @@ struct cambium_adam {
     float correction1, correction2; // 1 / (1 - beta^step)
 };
 
+// Tokens whose products weight_gradient adds at a time.
+enum { CAMBIUM_GRADIENT_DEPTH = 256 };
+
 // One per instruction set; the fields tell what each computes.
 struct cambium_training {
     const char *name;
@@ -25,18 +28,45 @@ struct cambium_training {
     // are [tokens, width], weight and dweight [width]; both NULL for none.
     void (*rms_norm_backward)(const float *x, const float *weight, const float *dy, size_t tokens,
                               size_t width, float epsilon, float *dx, float *dweight);
-    // Gradients of y = silu(gate) * up; all [count]. dgate and dup are overwritten.
-    void (*silu_gate_backward)(const float *gate, const float *up, const float *dy, size_t count,
-                               float *dgate, float *dup);
+    // y = silu(gate) * up of rows x = [gate, up]: x is [tokens, 2 width], y [tokens, width].
+    void (*silu_rows)(const float *x, size_t tokens, size_t width, float *y);
+    // Its gradient dx, [tokens, 2 width], overwritten.
+    void (*silu_rows_backward)(const float *x, const float *dy, size_t tokens, size_t width,
+                               float *dx);
+    // Rotates the heads at the start of rows of `stride` floats (rotary embeddings); cosines and
+    // sines are [tokens, head_size / 2].
+    void (*rotate_rows)(float *x, size_t stride, const float *cosines, const float *sines,
+                        size_t tokens, size_t heads, size_t head_size);
     // value = x Phi(x), slope = Phi(x) + x phi(x); all [count].
     void (*gelu_slope)(const float *x, size_t count, float *value, float *slope);
-    // Rows first..<first + rows of causal attention: row i becomes the softmax of scale * its first
-    // i + 1 scores; the rest of its `width` elements becomes 0. scores is [rows, stride].
-    void (*causal_softmax)(float *scores, size_t first, size_t rows, size_t width, size_t stride,
-                           float scale);
-    // Its gradient: dp becomes that of the scores. p and dp are [rows, stride].
-    void (*causal_softmax_backward)(const float *p, float *dp, size_t first, size_t rows,
-                                    size_t width, size_t stride, float scale);
+    // One head of causal attention: out = softmax(scale * query key^T) value. query, key and value are
+    // rows of `size` floats, each `stride` after the one before. p, [length, padded], keeps the
+    // probabilities, where padded is length rounded up to 16; scratch holds (length + padded) *
+    // padded size floats.
+    void (*causal_attention)(const float *query, const float *key, const float *value,
+                             size_t stride, size_t length, size_t size, float scale,
+                             float *scratch, float *p, float *out, size_t out_stride);
+    // Its gradients, overwritten; scratch holds (3 length + padded) * padded size + length * padded
+    // floats.
+    void (*causal_attention_backward)(const float *query, const float *key, const float *value,
+                                      size_t stride, const float *p, const float *dout,
+                                      size_t dout_stride, size_t length, size_t size, float scale,
+                                      float *scratch, float *dquery, float *dkey, float *dvalue,
+                                      size_t gradient_stride);
+    // out[t, c] = sum over k of x[t, k] * w[k, c], plus what out was when `keeping`; w is laid out in
+    // panels, [ceil(outputs / 16), depth, 16].
+    void (*panel_sums)(const float *x, size_t x_stride, const float *panels, size_t tokens,
+                       size_t depth, size_t outputs, float *out, size_t out_stride, int keeping);
+    // Panels of 16 rows, [ceil(rows / 16), columns, 16], or of 16 columns, [ceil(columns / 16), rows,
+    // 16], of x, whose rows are `stride` apart; 0 fills the last.
+    void (*pack_rows)(const float *x, size_t stride, size_t rows, size_t columns, float *panels);
+    void (*pack_columns)(const float *x, size_t stride, size_t rows, size_t columns,
+                         float *panels);
+    // gradient[r, c] += sum over t of dy[t, r] * x[t, c]; gradient is [rows, columns]. scratch holds
+    // CAMBIUM_GRADIENT_DEPTH * (rows and columns, each rounded up to 16) floats.
+    void (*weight_gradient)(const float *dy, size_t dy_stride, const float *x, size_t x_stride,
+                            size_t tokens, size_t rows, size_t columns, float *scratch,
+                            float *gradient);
     // logits become scale * (softmax - onehot(target)); [rows, width]. Returns the sum of
     // -ln softmax[target].
     double (*cross_entropy_backward)(float *logits, const uint8_t *targets, size_t rows,
