@@ -138,7 +138,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "CambiumTests",
-            dependencies: ["Cambium", "Routing", "Snapshots", "Elements", "TestSupport"],
+            dependencies: [
+                "Cambium", "Models", "Routing", "Snapshots", "Elements", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",

@@ -14,65 +14,93 @@ INLINE void key_scores(const float *queries, const float *keys, size_t width, si
     for (int q = 0; q < count; q++) *(lanes *)(scores + q * capacity) = sums[q] * all(scale);
 }
 
-// 16 elements of the values that each query's scores weigh: one chain over its positions.
-INLINE void weigh_values(const float *values, const float *scores, size_t length, size_t width,
-                         size_t capacity, const float *inverse, float *out, int count) {
+// 16 elements of the values that each query's scores weigh: one chain over its positions. Query q
+// sees starts[q] ..< length + q.
+INLINE void weigh_values(const float *values, const float *scores, const size_t *starts,
+                         size_t length, size_t width, size_t capacity, const float *inverse,
+                         float *out, size_t out_width, int count) {
     lanes sums[QUERIES];
     for (int q = 0; q < count; q++) sums[q] = all(0);
-    for (size_t j = 0; j < length; j++) {
+    // What all queries see, they read together; before it, and behind, each for itself.
+    size_t first = starts[count - 1] < length ? starts[count - 1] : length;
+    for (int q = 0; q < count; q++) {
+        for (size_t j = starts[q]; j < first; j++) {
+            lanes row = *(const lanes *)(values + j * width);
+            sums[q] = fused(all(scores[q * capacity + j]), row, sums[q]);
+        }
+    }
+    for (size_t j = first; j < length; j++) {
         lanes row = *(const lanes *)(values + j * width);
         for (int q = 0; q < count; q++) sums[q] = fused(all(scores[q * capacity + j]), row, sums[q]);
     }
     for (int q = 0; q < count; q++) {
         // A query sees one position more than the one before it.
-        for (size_t j = length; j < length + (size_t)q; j++) {
+        size_t j = starts[q] > length ? starts[q] : length;
+        for (; j < length + (size_t)q; j++) {
             lanes row = *(const lanes *)(values + j * width);
             sums[q] = fused(all(scores[q * capacity + j]), row, sums[q]);
         }
-        *(lanes *)(out + q * width) = sums[q] * all(inverse[q]);
+        *(lanes *)(out + q * out_width) = sums[q] * all(inverse[q]);
     }
 }
 
-// One head of `count` adjacent tokens, of which the first sees `length` positions.
-INLINE void attend(const float *queries, const float *keys, const float *values, size_t length,
-                   size_t width, size_t head_size, size_t capacity, float *scores, float *out,
-                   int count) {
-    float scale = 1.0f / __builtin_sqrtf((float)head_size), inverse[QUERIES];
-    for (size_t j = 0; j < length + (size_t)count - 1; j += LANES) {
-        key_scores(queries, keys + j, width, head_size, capacity, scale, scores + j, count);
+// One head of `count` adjacent tokens, of which the first sees `length` positions, or the window's
+// last ones of them.
+INLINE void attend(const struct cambium_attention_shape *shape, const float *queries,
+                   const float *keys, const float *values, size_t length, float sink,
+                   float *scores, float *out, int count) {
+    size_t width = shape->heads * shape->key_size, capacity = shape->capacity;
+    size_t value_width = shape->key_heads * shape->value_size;
+    size_t out_width = shape->heads * shape->value_size;
+    float inverse[QUERIES];
+    size_t starts[QUERIES];
+    for (int q = 0; q < count; q++) {
+        size_t seen = length + (size_t)q;
+        starts[q] = shape->window && seen > shape->window ? seen - shape->window : 0;
+    }
+    for (size_t j = starts[0] / LANES * LANES; j < length + (size_t)count - 1; j += LANES) {
+        key_scores(queries, keys + j, width, shape->key_size, capacity, shape->scale, scores + j,
+                   count);
     }
     for (int q = 0; q < count; q++) {
-        inverse[q] = 1.0f / exp_all(scores + q * capacity, length + (size_t)q);
+        inverse[q] = 1.0f / exp_all_with(scores + q * capacity + starts[q],
+                                         length + (size_t)q - starts[q], sink);
     }
     size_t d = 0;
-    for (; d + LANES <= head_size; d += LANES) {
-        weigh_values(values + d, scores, length, width, capacity, inverse, out + d, count);
+    for (; d + LANES <= shape->value_size; d += LANES) {
+        weigh_values(values + d, scores, starts, length, value_width, capacity, inverse, out + d,
+                     out_width, count);
     }
-    for (; d < head_size; d++) {
+    for (; d < shape->value_size; d++) {
         for (int q = 0; q < count; q++) {
             float sum = 0;
-            for (size_t j = 0; j < length + (size_t)q; j++) {
-                sum = __builtin_fmaf(scores[q * capacity + j], values[j * width + d], sum);
+            for (size_t j = starts[q]; j < length + (size_t)q; j++) {
+                sum = __builtin_fmaf(scores[q * capacity + j], values[j * value_width + d], sum);
             }
-            out[q * width + d] = sum * inverse[q];
+            out[q * out_width + d] = sum * inverse[q];
         }
     }
 }
 
-static void attention(const float *queries, const float *keys, const float *values, size_t tokens,
-                      size_t first, size_t heads, size_t first_head, size_t end_head,
-                      size_t head_size, size_t capacity, float *scores, float *out) {
-    size_t width = heads * head_size;
+static void attention(const struct cambium_attention_shape *shape, const float *queries,
+                      const float *keys, const float *values, size_t tokens, size_t first,
+                      size_t first_head, size_t end_head, float *scores, float *out) {
+    size_t width = shape->heads * shape->key_size, out_width = shape->heads * shape->value_size;
     for (size_t h = first_head; h < end_head; h++) {
-        size_t at = h * head_size, t = 0;
+        size_t key_head = h / (shape->heads / shape->key_heads), t = 0;
+        const float *head_keys = keys + key_head * shape->key_size * shape->capacity;
+        const float *head_values = values + key_head * shape->value_size;
+        const float *query = queries + h * shape->key_size;
+        float *target = out + h * shape->value_size;
+        float sink = shape->sinks ? shape->sinks[h] : -__builtin_inff();
         // Some queries together read each key and value once.
         for (; t + QUERIES <= tokens; t += QUERIES) {
-            attend(queries + t * width + at, keys + at * capacity, values + at, first + t + 1,
-                   width, head_size, capacity, scores, out + t * width + at, QUERIES);
+            attend(shape, query + t * width, head_keys, head_values, first + t + 1, sink, scores,
+                   target + t * out_width, QUERIES);
         }
         for (; t < tokens; t++) {
-            attend(queries + t * width + at, keys + at * capacity, values + at, first + t + 1,
-                   width, head_size, capacity, scores, out + t * width + at, 1);
+            attend(shape, query + t * width, head_keys, head_values, first + t + 1, sink, scores,
+                   target + t * out_width, 1);
         }
     }
 }

@@ -40,6 +40,7 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 
 #define VARIANT cambium_avx2
 #define VARIANT_NAME "avx2"
+#define ROW_TOKENS 1
 #include "variant_body.h"
 
 #define TRAINING cambium_training_avx2

@@ -36,6 +36,7 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 
 #define VARIANT cambium_avx512
 #define VARIANT_NAME "avx512"
+#define ROW_TOKENS 4
 #include "variant_body.h"
 
 // Twice the registers of twice the size.

@@ -114,11 +114,29 @@ void cambium_neuron_sums(const float *values, const void *const *experts, size_t
     active->neuron_sums(values, experts, count, width, type, first, end, out);
 }
 
-void cambium_attention(const float *queries, const float *keys, const float *values, size_t tokens,
-                       size_t first, size_t heads, size_t first_head, size_t end_head,
-                       size_t head_size, size_t capacity, float *scores, float *out) {
-    active->attention(queries, keys, values, tokens, first, heads, first_head, end_head, head_size,
-                      capacity, scores, out);
+void cambium_attention(const struct cambium_attention_shape *shape, const float *queries,
+                       const float *keys, const float *values, size_t tokens, size_t first,
+                       size_t first_head, size_t end_head, float *scores, float *out) {
+    active->attention(shape, queries, keys, values, tokens, first, first_head, end_head, scores,
+                      out);
+}
+
+void cambium_row_products(const void *rows, enum cambium_float_type type, size_t count,
+                          size_t width, const float *const *x, size_t tokens, float *out,
+                          size_t out_stride) {
+    active->row_products(rows, type, count, width, x, tokens, out, out_stride);
+}
+
+void cambium_row_sums(const void *rows, enum cambium_float_type type, size_t count, size_t width,
+                      size_t columns, const float *const *x, size_t tokens, float *out,
+                      size_t out_stride) {
+    active->row_sums(rows, type, count, width, columns, x, tokens, out, out_stride);
+}
+
+void cambium_sigmoid(float *x, size_t count) { active->sigmoid(x, count); }
+
+void cambium_clamped_gate(const float *pairs, size_t count, float alpha, float limit, float *out) {
+    active->clamped_gate(pairs, count, alpha, limit, out);
 }
 
 void cambium_panel_products(const float *packed, size_t rows, size_t columns, size_t first_panel,

@@ -57,11 +57,26 @@ INLINE uint32_t lane_bits(int_lanes x) {
     return mask;
 }
 
-// How the elements of a stored row become floats: exactly, all three.
-enum row_type { ROW_F32, ROW_BF16, ROW_I8 };
+// How the elements of a stored row become floats: exactly, all four.
+enum row_type { ROW_F32, ROW_BF16, ROW_F16, ROW_I8 };
 
 INLINE size_t row_element(enum row_type type) {
-    return type == ROW_F32 ? 4 : type == ROW_BF16 ? 2 : 1;
+    return type == ROW_F32 ? 4 : type == ROW_I8 ? 1 : 2;
+}
+
+// 16 halves (IEEE 754 binary16): exponent and fraction are moved to where a float has them, and the
+// product with 2^112 corrects the bias, also of subnormal numbers; infinity and NaN keep theirs.
+INLINE lanes half_values(int_lanes bits) {
+    int_lanes sign = (bits & 0x8000) << 16, size = (bits & 0x7fff) << 13;
+    int_lanes special = (bits & 0x7c00) == 0x7c00;
+    lanes scaled;
+    memcpy(&scaled, &size, sizeof scaled);
+    scaled = scaled * all(0x1p112f);
+    int_lanes values;
+    memcpy(&values, &scaled, sizeof values);
+    values = (values & ~special) | ((size | 0x7f800000) & special) | sign;
+    memcpy(&scaled, &values, sizeof scaled);
+    return scaled;
 }
 
 INLINE lanes row_lanes(const char *row, size_t i, enum row_type type) {
@@ -72,6 +87,9 @@ INLINE lanes row_lanes(const char *row, size_t i, enum row_type type) {
         lanes values;
         memcpy(&values, &bits, sizeof values);
         return values;
+    }
+    if (type == ROW_F16) {
+        return half_values(__builtin_convertvector(*(const half_lanes *)(row + 2 * i), int_lanes));
     }
     int_lanes wide = __builtin_convertvector(*(const byte_lanes *)(row + i), int_lanes);
     return __builtin_convertvector(wide, lanes);
@@ -89,6 +107,11 @@ INLINE float row_value(const char *row, size_t i, enum row_type type) {
         uint32_t bits = (uint32_t)half << 16;
         memcpy(&value, &bits, 4);
         return value;
+    }
+    if (type == ROW_F16) {
+        uint16_t half;
+        memcpy(&half, row + 2 * i, 2);
+        return half_values((int_lanes){half})[0];
     }
     return (float)*(const int8_t *)(row + i);
 }

@@ -59,13 +59,21 @@ static void sine_and_cosine(double x, double *sine, double *cosine) {
     }
 }
 
-void cambium_rotation(size_t position, double theta, size_t size, float *cosines, float *sines) {
+double cambium_log_of_double(double x) { return x < 1 ? -log_of_double(1 / x) : log_of_double(x); }
+
+void cambium_rotation_frequencies(double theta, size_t size, double *frequencies) {
     double logarithm = log_of_double(theta);
     for (size_t i = 0; i < size / 2; i++) {
-        double frequency = exp_of_double(-(2.0 * (double)i / (double)size) * logarithm);
+        frequencies[i] = exp_of_double(-(2.0 * (double)i / (double)size) * logarithm);
+    }
+}
+
+void cambium_rotation(size_t position, const double *frequencies, size_t count, double factor,
+                      float *cosines, float *sines) {
+    for (size_t i = 0; i < count; i++) {
         double sine, cosine;
-        sine_and_cosine((double)position * frequency, &sine, &cosine);
-        cosines[i] = (float)cosine;
-        sines[i] = (float)sine;
+        sine_and_cosine((double)position * frequencies[i], &sine, &cosine);
+        cosines[i] = (float)(cosine * factor);
+        sines[i] = (float)(sine * factor);
     }
 }

@@ -22,6 +22,7 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 
 #define VARIANT cambium_scalar
 #define VARIANT_NAME "scalar"
+#define ROW_TOKENS 1
 #include "variant_body.h"
 
 #define TRAINING cambium_training_scalar

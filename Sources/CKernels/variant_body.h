@@ -1,6 +1,6 @@
 // The source of the kernels that exist once per instruction set, over vectors of 16 lanes, which
 // the compiler splits into the vectors it may use. Included by scalar.c, avx2.c and avx512.c, which
-// define VARIANT (the table to fill) and VARIANT_NAME. Products and sums are fused exactly where
+// define VARIANT (the table to fill), VARIANT_NAME and ROW_TOKENS. Products and sums are fused exactly where
 // the source says so, and sums run in source order, so every instruction set gives the same bits.
 
 #include "lanes.h"
@@ -68,16 +68,20 @@ INLINE float largest_of(const float *x, size_t count) {
     return largest;
 }
 
-// x = exp(x - max), and the sum of the result. A NaN anywhere makes the sum NaN.
-INLINE float exp_all(float *x, size_t count) {
+// x = exp(x - max), where max is that of x and `sink`, and the sum of the result and of exp(sink -
+// max). A NaN anywhere makes the sum NaN. A sink of -infinity adds nothing.
+INLINE float exp_all_with(float *x, size_t count, float sink) {
     float largest = largest_of(x, count);
+    largest = sink > largest ? sink : largest;
     for (size_t i = 0; i < count; i++) x[i] = exp_of(x[i] - largest);
     lanes sums = {0};
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) sums += *(const lanes *)(x + i);
     for (size_t l = 0; i < count; i++, l++) sums[l] += x[i];
-    return lane_sum(sums);
+    return lane_sum(sums) + exp_of(sink - largest);
 }
+
+INLINE float exp_all(float *x, size_t count) { return exp_all_with(x, count, -__builtin_inff()); }
 
 static void softmax(float *x, size_t count) {
     if (count == 0) return;
@@ -96,6 +100,7 @@ static void log_softmax(const float *x, size_t count, float *out) {
 #include "attention_body.h"
 #include "experts_body.h"
 #include "gemm_body.h"
+#include "rows_body.h"
 #include "select_body.h"
 
 const struct cambium_variant VARIANT = {
@@ -115,6 +120,10 @@ const struct cambium_variant VARIANT = {
     .rope = rope,
     .panel_products = panel_products,
     .quantized_products = quantized_products,
+    .row_products = row_products,
+    .row_sums = row_sums,
+    .sigmoid = sigmoid_all,
+    .clamped_gate = clamped_gate,
     .top = top,
     .product_key_top = product_key_top,
 };

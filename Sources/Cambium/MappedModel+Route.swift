@@ -45,7 +45,7 @@ extension MappedModel {
                     + expertLayers.map(String.init).joined(separator: ", "))
         }
         guard !text.isEmpty else { throw StoreError(.usage, "the text is empty") }
-        let session = newSession()
+        let session = try newSession()
         session.recordsRoutes = true
         for start in stride(from: 0, to: text.count, by: contextLength) {
             let window = Array(text[start..<min(start + contextLength, text.count)])

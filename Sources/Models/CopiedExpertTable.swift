@@ -27,8 +27,7 @@ final class CopiedExpertTable: ExpertTable {
     }
 
     var count: Int { stored.count }
-    var shape: TensorShape { stored.shape }
-    var expertBytes: Int { stored.size }
+    var parts: [TensorShape] { stored.parts }
 
     func tokensAtOnce(picks: Int) -> Int? {
         residency.tokensAtOnce(picks: picks, size: stored.size)
@@ -55,8 +54,9 @@ final class CopiedExpertTable: ExpertTable {
 
     func prefetch(_ ordinals: [UInt32]) throws(ModelError) {
         // Not all together, so that what is dropped is never among them.
-        for first in stride(from: 0, to: ordinals.count, by: 256) {
-            let some = Array(ordinals[first..<min(first + 256, ordinals.count)])
+        let block = max(1, min(256, cache.limit / 8 / max(stored.size, 1)))
+        for first in stride(from: 0, to: ordinals.count, by: block) {
+            let some = Array(ordinals[first..<min(first + block, ordinals.count)])
             let missing = try read(some.span).missing
             state.withLock { $0.ahead.formUnion(some) }
             residency.note(prefetched: missing)

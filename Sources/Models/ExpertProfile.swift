@@ -124,23 +124,60 @@ extension PeerModel {
     ///
     /// - Parameter byteLimit: Of the experts' bytes, over all layers; nil for all that were picked.
     /// - Throws: What reading an expert throws.
-    package func warm(
-        _ profile: ExpertProfile, byteLimit: Int? = nil
+    package func warm(_ profile: ExpertProfile, byteLimit: Int? = nil) throws(ModelError) {
+        let tables = zip(config.peerLayers, layers.compactMap { $0.peer?.experts })
+        try profile.warm(Array(tables), byteLimit: byteLimit)
+    }
+}
+
+extension DecoderModel {
+    /// Counts what a text picks.
+    ///
+    /// - Parameter progress: Called with the windows done and all windows.
+    /// - Throws: `.badInput` for an empty text; what reading an expert throws.
+    package func profile(
+        _ tokens: [Int], progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+    ) throws(ModelError) -> ExpertProfile {
+        guard !tokens.isEmpty else { throw ModelError(.badInput, "the text is empty") }
+        let session = DecoderSession(self)
+        session.countsPicks = true
+        let size = min(description.contextLength, 4096)
+        let windows = (tokens.count + size - 1) / size
+        for window in 0..<windows {
+            session.reset()
+            let end = min(tokens.count, (window + 1) * size)
+            _ = try session.append(Array(tokens[window * size..<end]))
+            progress(window + 1, windows)
+        }
+        return ExpertProfile(session.picks)
+    }
+
+    /// Asks for the experts that a profile says are picked most; see `PeerModel.warm`.
+    package func warm(_ profile: ExpertProfile, byteLimit: Int? = nil) throws(ModelError) {
+        let tables = zip(description.expertLayers, experts.map(\.table))
+        try profile.warm(Array(tables), byteLimit: byteLimit)
+    }
+}
+
+extension ExpertProfile {
+    /// Asks each layer's table for the experts picked most.
+    fileprivate func warm(
+        _ tables: [(layer: Int, experts: any ExpertTable)], byteLimit: Int?
     ) throws(ModelError) {
-        var wanted: [(layer: Int, entry: ExpertProfile.Entry)] = []
-        for (layer, entries) in profile.layers { wanted += entries.map { (layer, $0) } }
+        var wanted: [(layer: Int, entry: Entry)] = []
+        for (layer, entries) in layers { wanted += entries.map { (layer, $0) } }
         wanted.sort {
             ($0.entry.picks, $1.layer, $1.entry.ordinal)
                 > ($1.entry.picks, $0.layer, $0.entry.ordinal)
         }
-        if let byteLimit { wanted = Array(wanted.prefix(byteLimit / max(1, expertBytes))) }
-        for (index, layer) in layers.enumerated() {
-            guard let peer = layer.peer else { continue }
+        let size = tables.first?.experts.expertBytes ?? 0
+        if let byteLimit { wanted = Array(wanted.prefix(byteLimit / max(1, size))) }
+        for (index, experts) in tables {
             // A profile may be of another model: what it does not have is left out.
             let ordinals = wanted.filter { $0.layer == index }.map(\.entry.ordinal).filter {
-                $0 < UInt32(clamping: peer.experts.count)
+                $0 < UInt32(clamping: experts.count)
             }
-            try peer.experts.prefetch(ordinals.sorted())
+            try experts.prefetch(ordinals.sorted())
         }
     }
 }

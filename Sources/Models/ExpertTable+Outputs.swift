@@ -35,6 +35,9 @@ extension ExpertTable {
         _ addresses: ExpertAddresses, _ weights: [Float], perToken: Int, _ tokens: Range<Int>,
         _ x: Span<Float>, into out: inout MutableSpan<Float>, _ team: ThreadTeam
     ) {
+        guard let shape = neuronShape else {
+            preconditionFailure("experts of \(parts) are no neurons")
+        }
         let (width, type, count) = (shape.dimensions[1], shape.type, tokens.count)
         unsafe x.withUnsafeBufferPointer { x in
             unsafe out.withUnsafeMutableBufferPointer { out in

@@ -1,4 +1,4 @@
-/// Which experts the tokens of a session picked, per PEER layer.
+/// Which experts the tokens of a session picked, in each layer that has some.
 package struct ExpertUsage: Sendable, Hashable {
     /// One layer's counts.
     package struct Layer: Sendable, Hashable {
@@ -52,6 +52,13 @@ package struct ExpertUsage: Sendable, Hashable {
         expertBytes = model.expertBytes
         layers = model.config.peerLayers.map {
             Layer(layer: $0, expertCount: model.config.peer?.expertCount ?? 0)
+        }
+    }
+
+    init(_ model: DecoderModel) {
+        expertBytes = model.expertBytes
+        layers = zip(model.description.expertLayers, model.experts).map {
+            Layer(layer: $0, expertCount: $1.table.count)
         }
     }
 

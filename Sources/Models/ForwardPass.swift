@@ -165,37 +165,6 @@ private func copyRow(
     matrix.copyRow(row, into: &span)
 }
 
-/// out = the norm of x.
-private func normalise(
-    _ x: borrowing FloatBuffer, _ weight: [Float], _ epsilon: Float, _ tokens: Int,
-    into out: inout FloatBuffer
-) {
-    let all = 0..<tokens * weight.count
-    var span = out.mutableSpan(all)
-    Kernels.rmsNorm(x.span(all), weight: weight.span, epsilon: epsilon, into: &span)
-}
-
-/// out = x Wᵀ.
-private func project(
-    _ matrix: PackedMatrix, _ x: borrowing FloatBuffer, _ tokens: Int,
-    into out: inout FloatBuffer, _ team: ThreadTeam
-) {
-    var span = out.mutableSpan(0..<tokens * matrix.rows)
-    matrix.multiply(
-        x.span(0..<tokens * matrix.columns), tokens: tokens, into: &span, team: team)
-}
-
-/// x += y.
-private func add(_ y: borrowing FloatBuffer, _ count: Int, to x: inout FloatBuffer) {
-    var span = x.mutableSpan(0..<count)
-    Kernels.axpy(1, y.span(0..<count), into: &span)
-}
-
-private func activate(_ gate: inout FloatBuffer, _ up: borrowing FloatBuffer, _ count: Int) {
-    var span = gate.mutableSpan(0..<count)
-    Kernels.siluGate(&span, up: up.span(0..<count))
-}
-
 /// Rotates a segment's queries or keys by its positions.
 private func rotate(
     _ x: inout FloatBuffer, _ segment: ForwardPass.Segment, _ model: PeerModel
@@ -235,8 +204,8 @@ private func read(
     let queries = queries.span(range)
     cache.read { keys, values in
         Kernels.attend(
-            queries, keys: keys.span, values: values.span, first: segment.session.position,
-            heads: config.headCount, headSize: config.headSize,
+            AttentionShape(heads: config.headCount, headSize: config.headSize), queries,
+            keys: keys.span, values: values.span, first: segment.session.position,
             capacity: segment.session.capacity, into: &span, team: team)
     }
 }

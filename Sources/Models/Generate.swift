@@ -10,6 +10,8 @@ package struct Generation: Sendable {
         case stop
         /// The receiver wanted no more.
         case receiver
+        /// The context had no room for more.
+        case context
     }
 
     /// The new bytes, without the prompt.
@@ -163,7 +165,7 @@ private final class Continuation {
         _ logits: [Float], _ sampling: Sampling, _ stops: [[UInt8]], isLast: Bool,
         _ each: (Int, UInt8) -> Bool
     ) throws(ModelError) {
-        let byte = try sampling.choose(logits, using: &generator)
+        let byte = UInt8(try sampling.choose(logits, using: &generator))
         text.append(byte)
         pending = [byte]
         let overlaps = stops.map { longestOverlap($0) }

@@ -17,8 +17,7 @@ package final class MappedExpertTable: ExpertTable {
     }
 
     package var count: Int { stored.count }
-    package var shape: TensorShape { stored.shape }
-    package var expertBytes: Int { stored.size }
+    package var parts: [TensorShape] { stored.parts }
 
     package func find(
         _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses

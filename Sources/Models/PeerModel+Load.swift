@@ -14,13 +14,13 @@ extension PeerModel {
         let (hidden, vocabulary) = (config.hiddenSize, PeerConfig.vocabularySize)
         var loader = Loader(config: config, source: source)
         self.config = config
-        self.embedding = try loader.matrix("model.embed_tokens.weight", vocabulary, hidden)
+        self.embedding = try loader.reader.matrix("model.embed_tokens.weight", vocabulary, hidden)
         var layers: [Layer] = []
         for index in 0..<config.layerCount {
             layers.append(try loader.layer(index))
         }
         self.layers = layers
-        self.finalNorm = try loader.vector("model.norm.weight", hidden)
+        self.finalNorm = try loader.reader.vector("model.norm.weight", hidden)
         self.head = try loader.packed("lm_head.weight", vocabulary, hidden)
         self.rotation = RotationTables(
             positions: config.contextLength, headSize: config.headSize, theta: config.ropeTheta)
@@ -31,23 +31,25 @@ extension PeerModel {
 private struct Loader<Source: WeightSource> {
     let config: PeerConfig
     let source: Source
+    let reader: WeightReader<Source>
     private var nextSlot = 0
 
     init(config: PeerConfig, source: Source) {
         self.config = config
         self.source = source
+        reader = WeightReader(source)
     }
 
     mutating func layer(_ index: Int) throws(ModelError) -> PeerModel.Layer {
         let (hidden, inner) = (config.hiddenSize, config.feedForwardSize)
         let name = "model.layers.\(index)"
         return PeerModel.Layer(
-            attentionNorm: try vector("\(name).input_layernorm.weight", hidden),
+            attentionNorm: try reader.vector("\(name).input_layernorm.weight", hidden),
             query: try packed("\(name).self_attn.q_proj.weight", hidden, hidden),
             key: try packed("\(name).self_attn.k_proj.weight", hidden, hidden),
             value: try packed("\(name).self_attn.v_proj.weight", hidden, hidden),
             output: try packed("\(name).self_attn.o_proj.weight", hidden, hidden),
-            feedForwardNorm: try vector("\(name).post_attention_layernorm.weight", hidden),
+            feedForwardNorm: try reader.vector("\(name).post_attention_layernorm.weight", hidden),
             gate: try packed("\(name).mlp.gate_proj.weight", inner, hidden),
             up: try packed("\(name).mlp.up_proj.weight", inner, hidden),
             down: try packed("\(name).mlp.down_proj.weight", hidden, inner),
@@ -66,7 +68,7 @@ private struct Loader<Source: WeightSource> {
         let isPerHead = sets.count > 2
         defer { nextSlot += 1 }
         return PeerModel.Peer(
-            norm: try vector("\(name).peer_layernorm.weight", config.hiddenSize),
+            norm: try reader.vector("\(name).peer_layernorm.weight", config.hiddenSize),
             router: ProductKeyRouter(
                 query: query,
                 keys: isPerHead
@@ -85,31 +87,26 @@ private struct Loader<Source: WeightSource> {
                 .badTensor,
                 "layer \(layer) has \(table.count) experts; its sub-keys name \(count)")
         }
-        guard table.shape.dimensions == [2, config.hiddenSize],
-            table.shape.type.isTrunkType || table.shape.type == .i8
+        guard let shape = table.neuronShape, shape.dimensions == [2, config.hiddenSize],
+            shape.type.isTrunkType || shape.type == .i8
         else {
             throw ModelError(
                 .badTensor,
-                "an expert of layer \(layer) is \(table.shape); config asks for "
+                "an expert of layer \(layer) is \(table.parts); config asks for "
                     + "[2, \(config.hiddenSize)] of type F32, F16, BF16 or I8")
         }
         return table
     }
 
-    func matrix(_ name: String, _ rows: Int, _ columns: Int) throws(ModelError) -> Matrix {
-        let found = try weights(name, [rows, columns])
-        return Matrix(rows: rows, columns: columns, bytes: found.bytes, type: found.shape.type)
-    }
-
     func packed(_ name: String, _ rows: Int, _ columns: Int) throws(ModelError) -> PackedMatrix {
-        PackedMatrix(try matrix(name, rows, columns))
+        PackedMatrix(try reader.matrix(name, rows, columns))
     }
 
     /// A router's matrix, fp32 or quantised.
     private func projection(
         _ name: String, _ rows: Int, _ columns: Int
     ) throws(ModelError) -> any Projection {
-        let found = try weights(name, [rows, columns], orQuantized: true)
+        let found = try reader.weights(name, [rows, columns], orQuantized: true)
         return try projection(name, found, 0, rows, columns)
     }
 
@@ -120,7 +117,7 @@ private struct Loader<Source: WeightSource> {
     ) throws(ModelError) -> [any Projection] {
         let perHead = try source.tensor(name).shape.dimensions.count == dimensions.count + 1
         let all = perHead ? [count] + dimensions : dimensions
-        let found = try weights(name, all, orQuantized: true)
+        let found = try reader.weights(name, all, orQuantized: true)
         let (rows, columns) = (all[all.count - 2], all[all.count - 1])
         var result: [any Projection] = []
         for index in 0..<all.dropLast(2).reduce(1, *) {
@@ -138,46 +135,9 @@ private struct Loader<Source: WeightSource> {
             return PackedMatrix(
                 Matrix(rows: rows, columns: columns, bytes: bytes, type: found.shape.type))
         }
-        let scales = try values(name + ".scale", Array(found.shape.dimensions.dropLast()))
+        let scales = try reader.values(name + ".scale", Array(found.shape.dimensions.dropLast()))
         return QuantizedMatrix(
             rows: rows, columns: columns, values: bytes.bytes,
             scales: Array(scales[index * rows..<(index + 1) * rows]))
     }
-
-    func vector(_ name: String, _ count: Int) throws(ModelError) -> [Float] {
-        try values(name, [count])
-    }
-
-    private func values(_ name: String, _ dimensions: [Int]) throws(ModelError) -> [Float] {
-        let found = try weights(name, dimensions)
-        var values = FloatBuffer(count: dimensions.reduce(1, *))
-        var span = values.mutableSpan(0..<values.count)
-        convertToFloat(found.bytes.bytes, type: found.shape.type, into: &span)
-        return values.array(0..<values.count)
-    }
-
-    private func weights(
-        _ name: String, _ dimensions: [Int], orQuantized: Bool = false
-    ) throws(ModelError) -> Weights {
-        let found = try source.tensor(name)
-        guard found.shape.dimensions == dimensions,
-            found.shape.type.isTrunkType || orQuantized && found.shape.type == .i8
-        else {
-            throw ModelError(
-                .badTensor,
-                "tensor \(name) is \(found.shape); config asks for \(dimensions) of type F32, F16 or "
-                    + "BF16" + (orQuantized ? ", or I8 with scales" : ""))
-        }
-        guard found.bytes.count == found.shape.byteCount else {
-            throw ModelError(
-                .badTensor,
-                "tensor \(name) has \(found.bytes.count) bytes; \(found.shape) needs another count")
-        }
-        return found
-    }
-}
-
-extension ElementType {
-    /// Whether weights of this type are served: F32, and what widens to it exactly.
-    fileprivate var isTrunkType: Bool { self == .f32 || self == .f16 || self == .bf16 }
 }

@@ -18,9 +18,8 @@ package struct RotationTables: Sendable {
         do {
             var cosines = cosines.mutableSpan
             var sines = sines.mutableSpan
-            Kernels.rotations(
-                positions: positions, theta: theta, size: headSize, cosines: &cosines,
-                sines: &sines)
+            RotationFrequencies(theta: theta, size: headSize)
+                .fill(from: 0, cosines: &cosines, sines: &sines)
         }
         self.cosines = cosines
         self.sines = sines

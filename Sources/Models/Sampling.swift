@@ -1,15 +1,15 @@
 internal import Glibc
 
-/// How the next byte is chosen from the logits.
+/// How the next token is chosen from the logits.
 package struct Sampling: Sendable, Hashable {
-    /// 0 takes the most likely byte; 1 samples from the model's distribution.
+    /// 0 takes the most likely token; 1 samples from the model's distribution.
     package let temperature: Double
-    /// Only the most likely bytes whose probabilities add up to this are drawn from; 1 keeps all.
+    /// Only the most likely tokens whose probabilities add up to this are drawn from; 1 keeps all.
     package let topP: Double
     /// The same seed, model and prompt give the same text.
     package let seed: UInt64
 
-    /// The most likely byte; of equally likely ones the lowest.
+    /// The most likely token; of equally likely ones the lowest.
     package static let greedy = Sampling(checked: 0, 1, 0)
 
     /// - Throws: `.badInput` unless 0 <= temperature <= 100 and 0 < topP <= 1.
@@ -29,25 +29,25 @@ package struct Sampling: Sendable, Hashable {
         self.seed = seed
     }
 
-    /// The chosen byte.
+    /// The chosen token.
     ///
     /// - Parameters:
-    ///   - logits: [256], before softmax.
+    ///   - logits: One for each token, before softmax.
     ///   - generator: Draws one number, unless the choice is greedy.
     /// - Throws: `.notFinite` if a logit is NaN or infinite.
     func choose(
         _ logits: [Float], using generator: inout SplitMix64
-    ) throws(ModelError) -> UInt8 {
+    ) throws(ModelError) -> Int {
         var best = 0
-        for (byte, logit) in logits.enumerated() {
+        for (token, logit) in logits.enumerated() {
             guard logit.isFinite else {
-                throw ModelError(.notFinite, "the logit of byte \(byte) is \(logit)")
+                throw ModelError(.notFinite, "the logit of token \(token) is \(logit)")
             }
-            if logit > logits[best] { best = byte }
+            if logit > logits[best] { best = token }
         }
-        guard temperature > 0 else { return UInt8(best) }
-        var ranked = logits.enumerated().map { (byte: $0, logit: $1) }
-        ranked.sort { ($0.logit, $1.byte) > ($1.logit, $0.byte) }
+        guard temperature > 0 else { return best }
+        var ranked = logits.enumerated().map { (token: $0, logit: $1) }
+        ranked.sort { ($0.logit, $1.token) > ($1.logit, $0.token) }
         let weights = ranked.map { exp((Double($0.logit) - Double(ranked[0].logit)) / temperature) }
         let wanted = topP * weights.reduce(0, +)
         var kept = 0.0
@@ -59,8 +59,8 @@ package struct Sampling: Sendable, Hashable {
         var left = generator.nextUnit() * kept
         for index in 0..<count {
             left -= weights[index]
-            if left < 0 { return UInt8(ranked[index].byte) }
+            if left < 0 { return ranked[index].token }
         }
-        return UInt8(ranked[max(count, 1) - 1].byte)
+        return ranked[max(count, 1) - 1].token
     }
 }

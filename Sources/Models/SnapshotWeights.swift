@@ -30,6 +30,8 @@ package struct SnapshotWeights: WeightSource {
         }
     }
 
+    package var releasesMap: Bool { residency.cache != nil }
+
     package func experts(layer: Int) throws(ModelError) -> any ExpertTable {
         let cohorts = snapshot.tree.layers[UInt32(clamping: layer)]?.cohorts ?? [:]
         guard let experts = snapshot.experts(layer: UInt32(clamping: layer), cohort: Cohort.base)

@@ -2,28 +2,27 @@ internal import Elements
 internal import Objects
 internal import Snapshots
 
-/// The experts of one cohort where a snapshot has them, checked to form one table.
+/// The experts of one cohort where a snapshot has them.
 struct StoredExperts: Sendable {
     private let experts: MappedExperts
-    /// Of a neuron: its row u, then its row v, [2, width].
-    let shape: TensorShape
-    /// Bytes of an expert, with the scales of rows of I8.
+    /// The tensors of one expert, in the order of its bytes.
+    let parts: [TensorShape]
+    /// Bytes of an expert.
     let size: Int
 
-    /// Takes neurons: two rows alike, of I8 with the scales of both as F32.
-    ///
-    /// - Throws: `.badTensor` for experts that do not form one table.
+    /// - Throws: `.badTensor` for experts without a countable size.
     init(_ experts: MappedExperts) throws(ModelError) {
         let parts = experts.cohort.parts
-        let rows = parts.first?.type == .i8 ? parts.dropLast() : parts[...]
-        guard let first = rows.first, rows.allSatisfy({ $0 == first }),
-            first.type != .i8 || parts.last == TensorShape(.f32, [rows.count])
-        else {
-            throw ModelError(.badTensor, "experts of \(parts) do not form one table")
+        var size = 0
+        for part in parts {
+            guard let bytes = part.byteCount else {
+                throw ModelError(.badTensor, "experts of \(parts) have no countable size")
+            }
+            size += bytes
         }
         self.experts = experts
-        shape = TensorShape(first.type, [rows.count] + first.dimensions)
-        size = parts.reduce(0) { $0 + ($1.byteCount ?? 0) }
+        self.parts = parts
+        self.size = size
     }
 
     var count: Int { experts.count }

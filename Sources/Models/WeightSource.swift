@@ -19,10 +19,18 @@ package protocol WeightSource: Sendable {
     /// - Throws: `.missingTensor` if there is none; `.source` if it cannot be read.
     func tensor(_ name: String) throws(ModelError) -> Weights
 
+    /// Whether mapped pages are given back to hold a limit of memory, so that what every token needs is
+    /// better copied.
+    var releasesMap: Bool { get }
+
     /// The experts of a layer.
     ///
     /// - Throws: `.missingTensor` if the layer has none; `.source` if they cannot be read.
     func experts(layer: Int) throws(ModelError) -> any ExpertTable
+}
+
+extension WeightSource {
+    package var releasesMap: Bool { false }
 }
 
 /// The experts of one layer, read where they are mapped.
@@ -30,12 +38,8 @@ package protocol ExpertTable: AnyObject, Sendable {
     /// How many experts there are; ordinals are 0 ..< `count`.
     var count: Int { get }
 
-    /// What one expert is: for a neuron its row u, then its row v, [2, width]; of I8 the scales of both
-    /// rows follow as F32.
-    var shape: TensorShape { get }
-
-    /// Bytes of one expert.
-    var expertBytes: Int { get }
+    /// The tensors of one expert, in the order of its bytes.
+    var parts: [TensorShape] { get }
 
     /// Where some experts lie: `expertBytes` bytes each, at any alignment; mapped, not copied, unless
     /// memory is limited.
@@ -66,7 +70,19 @@ extension ExpertTable {
     package func tokensAtOnce(picks: Int) -> Int? { nil }
 
     /// Bytes of one expert.
-    package var expertBytes: Int { (shape.byteCount ?? 0) + (shape.type == .i8 ? 8 : 0) }
+    package var expertBytes: Int { parts.reduce(0) { $0 + ($1.byteCount ?? 0) } }
+
+    /// What a neuron is, [2, width]: its row u, then its row v.
+    ///
+    /// Of I8 the scales of both follow as F32. Nil for experts that are no neurons.
+    package var neuronShape: TensorShape? {
+        let rows = parts.first?.type == .i8 ? parts.dropLast() : parts[...]
+        guard let first = rows.first, rows.count == 2, rows.allSatisfy({ $0 == first }),
+            first.dimensions.count == 1,
+            first.type != .i8 || parts.last == TensorShape(.f32, [2])
+        else { return nil }
+        return TensorShape(first.type, [2] + first.dimensions)
+    }
 
     /// Calls `body` once for each ordinal in order, with its index in `ordinals` and the expert's
     /// bytes, which are borrowed for the call.

@@ -1,7 +1,7 @@
 package import Tensors
 
-/// Picks the k experts with the highest scores W x, and weighs them by the softmax over the picked
-/// ones (Shazeer et al., Outrageously Large Neural Networks, 1701.06538, without noise).
+/// Picks the k experts with the highest scores W x + b, and weighs them; by default by the softmax over
+/// the picked ones (Shazeer et al., Outrageously Large Neural Networks, 1701.06538, without noise).
 package struct LinearRouter: Router {
     /// Scores that are held at once.
     private static let held = 1 << 20
@@ -9,17 +9,34 @@ package struct LinearRouter: Router {
     package let topK: Int
     package var heads: Int { 1 }
     package var expertCount: Int { weights.rows }
+    /// Elements of a hidden state.
+    package var width: Int { weights.columns }
     private let weights: any Projection
+    private let bias: [Float]
+    private let scoring: ExpertScoring
 
     /// - Parameters:
     ///   - weights: W, [experts, width].
-    ///   - topK: At most the number of experts and `Kernels.largestTopK`.
-    package init(_ weights: any Projection, topK: Int) {
+    ///   - bias: b, [experts]; empty for none.
+    ///   - topK: At most the number of experts, those of the picked groups, and `Kernels.largestTopK`.
+    package init(
+        _ weights: any Projection, bias: [Float] = [], topK: Int,
+        scoring: ExpertScoring = .softmaxOfPicked
+    ) {
         precondition(
-            topK > 0 && topK <= weights.rows && topK <= Kernels.largestTopK,
+            topK > 0 && topK <= weights.rows && topK <= Kernels.largestTopK
+                && (bias.isEmpty || bias.count == weights.rows),
             "top \(topK) of \(weights.rows) experts")
+        if case .sigmoid(let sigmoid) = scoring {
+            precondition(
+                sigmoid.correction.count == weights.rows
+                    && topK <= weights.rows / sigmoid.groups * sigmoid.pickedGroups,
+                "top \(topK) of \(sigmoid.pickedGroups) of \(sigmoid.groups) groups")
+        }
         self.weights = weights
+        self.bias = bias
         self.topK = topK
+        self.scoring = scoring
     }
 
     /// - Complexity: Per token experts · width multiplications.
@@ -29,7 +46,7 @@ package struct LinearRouter: Router {
         let (count, width) = (weights.rows, weights.columns)
         let block = max(1, min(tokens, Self.held / count))
         var scores = FloatBuffer(count: block * count)
-        picks.replace(self, tokens: tokens) { ids, picked, margins in
+        picks.replace(self, tokens: tokens, weigh: weigh) { ids, picked, margins in
             for start in stride(from: 0, to: tokens, by: block) {
                 let some = min(block, tokens - start)
                 do {
@@ -37,6 +54,7 @@ package struct LinearRouter: Router {
                     weights.multiply(
                         x.extracting(start * width..<(start + some) * width), tokens: some,
                         into: &span, team: team)
+                    prepare(&span)
                 }
                 let found = best(scores.span(0..<some * count), tokens: some, team)
                 for index in 0..<some * topK {
@@ -48,8 +66,59 @@ package struct LinearRouter: Router {
         }
     }
 
-    /// The picks of a block of tokens.
+    /// Makes of the products what picks are weighed by: [tokens, experts].
+    private func prepare(_ scores: inout MutableSpan<Float>) {
+        if !bias.isEmpty {
+            for index in scores.indices { scores[index] += bias[index % bias.count] }
+        }
+        switch scoring {
+        case .softmaxOfPicked: break
+        case .softmaxOfAll: Kernels.softmax(&scores, width: weights.rows)
+        case .sigmoid: Kernels.sigmoid(&scores)
+        }
+    }
+
+    /// Makes of the picks' scores their weights.
+    private func weigh(_ scores: inout MutableSpan<Float>, _ width: Int) {
+        switch scoring {
+        case .softmaxOfPicked: Kernels.softmax(&scores, width: width)
+        case .softmaxOfAll(let normalised):
+            if normalised { divideBySum(&scores, width) }
+        case .sigmoid(let sigmoid):
+            if sigmoid.isNormalised { divideBySum(&scores, width) }
+            for index in scores.indices { scores[index] *= sigmoid.scale }
+        }
+    }
+
+    private func divideBySum(_ scores: inout MutableSpan<Float>, _ width: Int) {
+        for first in stride(from: 0, to: scores.count, by: width) {
+            var sum: Float = 0
+            for index in first..<first + width { sum += scores[index] }
+            // Sigmoids that are all 0 weigh nothing.
+            sum = max(sum, .leastNormalMagnitude)
+            for index in first..<first + width { scores[index] /= sum }
+        }
+    }
+
+    /// The picks of a block of tokens, with the scores that weigh them.
     private func best(
+        _ all: Span<Float>, tokens: Int, _ team: ThreadTeam
+    ) -> (ids: [UInt32], scores: [Float], margins: [Float]) {
+        guard case .sigmoid(let sigmoid) = scoring else { return top(all, tokens: tokens, team) }
+        let count = weights.rows
+        var choices: [Float] = []
+        choices.reserveCapacity(all.count)
+        for token in 0..<tokens {
+            choices += sigmoid.choices(all.extracting(token * count..<(token + 1) * count))
+        }
+        var found = top(choices.span, tokens: tokens, team)
+        for index in found.ids.indices {
+            found.scores[index] = all[index / topK * count + Int(found.ids[index])]
+        }
+        return found
+    }
+
+    private func top(
         _ all: Span<Float>, tokens: Int, _ team: ThreadTeam
     ) -> (ids: [UInt32], scores: [Float], margins: [Float]) {
         var ids = [UInt32](repeating: 0, count: tokens * topK)

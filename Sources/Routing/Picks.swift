@@ -3,7 +3,7 @@ internal import Tensors
 /// What one head of one token picked: experts in descending score order, and their weights.
 package struct Route: Sendable, Hashable {
     package let experts: [UInt32]
-    /// The softmax of the picks' scores; the weights of a head sum to one.
+    /// How much each pick adds; with most routers the softmax of their scores.
     package let weights: [Float]
 
     package init(experts: [UInt32], weights: [Float]) {
@@ -44,10 +44,14 @@ package struct Picks: Sendable {
 
     /// Replaces the picks.
     ///
-    /// - Parameter select: Sets the experts [tokens, heads, topK], their scores, of which the weights
-    ///   become the softmax, and the margins [tokens, heads].
+    /// - Parameters:
+    ///   - select: Sets the experts [tokens, heads, topK], their scores and the margins [tokens, heads].
+    ///   - weigh: Makes the weights of the scores; by default their softmax.
     mutating func replace(
         _ router: some Router, tokens: Int,
+        weigh: (inout MutableSpan<Float>, _ width: Int) -> Void = {
+            Kernels.softmax(&$0, width: $1)
+        },
         _ select: (
             inout MutableSpan<UInt32>, inout MutableSpan<Float>, inout MutableSpan<Float>
         ) -> Void
@@ -68,7 +72,7 @@ package struct Picks: Sendable {
             var scores = weights.mutableSpan
             var differences = margins.mutableSpan
             select(&ids, &scores, &differences)
-            Kernels.softmax(&scores, width: topK)
+            weigh(&scores, topK)
         }
         self.tokens = tokens
         (self.experts, self.weights, self.margins) = (experts, weights, margins)

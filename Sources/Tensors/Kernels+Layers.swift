@@ -100,35 +100,6 @@ extension Kernels {
         }
     }
 
-    /// cos and sin of position θ^(-2i / size) for i < size / 2, computed in double and rounded once,
-    /// by our own functions (`rotation.c`).
-    ///
-    /// - Parameters:
-    ///   - positions: Those from 0 on, at most 2^20.
-    ///   - theta: At least 1.
-    ///   - cosines: [positions, size / 2].
-    ///   - sines: [positions, size / 2].
-    package static func rotations(
-        positions: Int, theta: Double, size: Int, cosines: inout MutableSpan<Float>,
-        sines: inout MutableSpan<Float>
-    ) {
-        precondition(
-            positions >= 0 && positions <= 1 << 20 && theta >= 1
-                && cosines.count == positions * (size / 2) && sines.count == cosines.count,
-            "\(positions) rotations of \(size) elements")
-        unsafe cosines.withUnsafeMutableBufferPointer { cosines in
-            unsafe sines.withUnsafeMutableBufferPointer { sines in
-                guard let cosines = cosines.baseAddress, let sines = sines.baseAddress else {
-                    return
-                }
-                for position in 0..<positions {
-                    let row = position * (size / 2)
-                    unsafe cambium_rotation(position, theta, size, cosines + row, sines + row)
-                }
-            }
-        }
-    }
-
     /// Rotates the two halves of every head in place (RoPE in its rotate-half form).
     ///
     /// - Parameters:
@@ -173,62 +144,6 @@ extension Kernels {
             unsafe keys.withUnsafeMutableBufferPointer { keys in
                 guard let x = x.baseAddress, let keys = keys.baseAddress else { return }
                 unsafe cambium_store_keys(x, tokens, width, first, capacity, keys)
-            }
-        }
-    }
-
-    /// Causal attention over a key and value cache that already holds these tokens.
-    ///
-    /// A token's result depends on its position and the caches alone, not on what else is computed.
-    ///
-    /// - Parameters:
-    ///   - queries: [tokens, heads * headSize], for positions `first`….
-    ///   - keys: [heads * headSize, capacity], one column per position.
-    ///   - values: [capacity, heads * headSize].
-    ///   - capacity: Positions that the caches have room for, a multiple of 16.
-    ///   - out: [tokens, heads * headSize].
-    package static func attend(
-        _ queries: Span<Float>, keys: Span<Float>, values: Span<Float>, first: Int, heads: Int,
-        headSize: Int, capacity: Int, into out: inout MutableSpan<Float>,
-        team: ThreadTeam = .single
-    ) {
-        let width = heads * headSize
-        let tokens = queries.count / width
-        precondition(
-            queries.count == tokens * width && out.count == queries.count && capacity % 16 == 0
-                && keys.count == width * capacity && values.count == keys.count
-                && first >= 0 && first + tokens <= capacity,
-            "attention of \(queries.count) elements at \(first) over \(keys.count)")
-        unsafe queries.withUnsafeBufferPointer { queries in
-            unsafe keys.withUnsafeBufferPointer { keys in
-                unsafe values.withUnsafeBufferPointer { values in
-                    unsafe out.withUnsafeMutableBufferPointer { out in
-                        guard let one = queries.baseAddress, let two = keys.baseAddress,
-                            let three = values.baseAddress, let four = out.baseAddress
-                        else { return }
-                        nonisolated(unsafe) let queries = unsafe one
-                        nonisolated(unsafe) let keys = unsafe two
-                        nonisolated(unsafe) let values = unsafe three
-                        nonisolated(unsafe) let out = unsafe four
-                        // Blocks of tokens, so that the long ones at the end are shared out too.
-                        let block = 32
-                        let blocks = (tokens + block - 1) / block
-                        // A short text is not worth another thread.
-                        let shared = tokens * (first + tokens) * width > 20_000
-                        (shared ? team : .single).forEach(heads * blocks) { part in
-                            let (token, head) = (part / heads * block, part % heads)
-                            let size = Int(CAMBIUM_ATTENTION_ROWS) * capacity
-                            unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: size) {
-                                scratch in
-                                guard let scores = scratch.baseAddress else { return }
-                                unsafe cambium_attention(
-                                    queries + token * width, keys, values,
-                                    min(block, tokens - token), first + token, heads, head,
-                                    head + 1, headSize, capacity, scores, out + token * width)
-                            }
-                        }
-                    }
-                }
             }
         }
     }

@@ -76,6 +76,14 @@ package enum Kernels {
         }
     }
 
+    /// x = 1 / (1 + e^-x), in place.
+    package static func sigmoid(_ x: inout MutableSpan<Float>) {
+        unsafe x.withUnsafeMutableBufferPointer { x in
+            guard let start = x.baseAddress else { return }
+            unsafe cambium_sigmoid(start, x.count)
+        }
+    }
+
     /// Each `width` elements of x = their softmax, in place.
     package static func softmax(_ x: inout MutableSpan<Float>, width: Int) {
         precondition(width > 0 && x.count % width == 0, "softmax of \(x.count) by \(width)")

@@ -19,8 +19,11 @@ enum Checkpoints {
     }
 
     /// Folders of every architecture and form, relative to the checkpoints.
-    static let transformers: [String] = ["olmoe", "mixtral", "qwen3_moe", "deepseek_v3", "gpt_oss"]
+    static let transformers: [String] =
+        architectures
         .flatMap { name in ["model", "model_fused", "model_bf16"].map { "hf/\(name)/\($0)" } }
+
+    static let architectures = ["olmoe", "mixtral", "qwen3_moe", "deepseek_v3", "gpt_oss"]
 
     static func path(_ relative: String) -> String {
         root.appending(path: "checkpoints/\(relative)").path

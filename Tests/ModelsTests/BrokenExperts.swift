@@ -4,7 +4,7 @@ import Models
 /// Experts that cannot be read.
 final class BrokenExperts: ExpertTable {
     let count = 25
-    let shape = TensorShape(.f32, [2, 16])
+    let parts = [TensorShape(.f32, [16]), TensorShape(.f32, [16])]
 
     func find(
         _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses

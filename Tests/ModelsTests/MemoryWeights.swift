@@ -25,16 +25,17 @@ import Models
 
 /// Experts one after another in memory, at an address that is not aligned.
 final class MemoryExperts: ExpertTable {
-    let shape: TensorShape
+    let parts: [TensorShape]
     let count: Int
     private let bytes: MappedBytes
-    let expertBytes: Int
 
+    /// - Parameter shape: [2, width], of a neuron.
     init(_ bytes: [UInt8], shape: TensorShape) {
-        self.shape = shape
-        self.expertBytes = (shape.byteCount ?? 0) + (shape.type == .i8 ? 8 : 0)
-        self.count = expertBytes == 0 ? 0 : bytes.count / expertBytes
+        let row = TensorShape(shape.type, [shape.dimensions[1]])
+        parts = [row, row] + (shape.type == .i8 ? [TensorShape(.f32, [2])] : [])
         self.bytes = HeapBytes(bytes, offset: 2).mapped
+        let size = parts.reduce(0) { $0 + ($1.byteCount ?? 0) }
+        count = size == 0 ? 0 : bytes.count / size
     }
 
     func find(

@@ -158,7 +158,7 @@ struct ReferenceForward {
     private func rows(_ table: any ExpertTable, _ id: Int) throws -> (u: Vector, v: Vector) {
         var values: Vector = []
         let ids = [UInt32(id)]
-        try table.visit(ids.span) { _, bytes in values = floats(bytes, table.shape.type) }
+        try table.visit(ids.span) { _, bytes in values = floats(bytes, table.parts[0].type) }
         return (Array(values[..<config.hiddenSize]), Array(values[config.hiddenSize...]))
     }
 

@@ -6,6 +6,7 @@ import Tensors
 /// One router of each kind, small.
 enum RouterKinds: String, CaseIterable, Sendable {
     case linear, quantisedLinear, sharedKeys, keysPerHead, quantisedKeys, tree
+    case softmaxOfAll, sigmoidOfGroups
 
     static let width = 24
 
@@ -42,6 +43,17 @@ enum RouterKinds: String, CaseIterable, Sendable {
                 keys: ProductKeys(
                     first: [quantised(matrix(33, 6))], second: [quantised(matrix(20, 6))]),
                 heads: 2, topK: 5)
+        case .softmaxOfAll:
+            return LinearRouter(
+                PackedMatrix(matrix(50, width)), bias: noise.floats(50), topK: 7,
+                scoring: .softmaxOfAll(normalised: true))
+        case .sigmoidOfGroups:
+            return LinearRouter(
+                PackedMatrix(matrix(48, width)), topK: 7,
+                scoring: .sigmoid(
+                    SigmoidScoring(
+                        correction: noise.floats(48), groups: 6, pickedGroups: 2,
+                        isNormalised: true, scale: 2.5)))
         case .tree:
             return TreeRouter(
                 keys: [matrix(4, width), matrix(20, width), matrix(60, width)],

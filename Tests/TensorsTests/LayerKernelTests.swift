@@ -97,8 +97,8 @@ struct LayerKernelTests {
         do {
             var cosines = cosines.mutableSpan
             var sines = sines.mutableSpan
-            Kernels.rotations(
-                positions: positions, theta: 10_000, size: size, cosines: &cosines, sines: &sines)
+            RotationFrequencies(theta: 10_000, size: size)
+                .fill(from: 0, cosines: &cosines, sines: &sines)
         }
         for index in cosines.indices {
             let (position, i) = index.quotientAndRemainder(dividingBy: size / 2)
@@ -145,8 +145,8 @@ struct LayerKernelTests {
         do {
             var out = out.mutableSpan
             Kernels.attend(
-                queries.span, keys: keys.span, values: values.span, first: first, heads: heads,
-                headSize: headSize, capacity: capacity, into: &out)
+                AttentionShape(heads: heads, headSize: headSize), queries.span, keys: keys.span,
+                values: values.span, first: first, capacity: capacity, into: &out)
         }
         for t in 0..<tokens {
             for h in 0..<heads {
@@ -164,6 +164,55 @@ struct LayerKernelTests {
                         $0 + weights[$1] / sum * Double(values[$1 * width + d])
                     }
                     #expect(abs(Double(out[t * width + d]) - exact) < 2e-6)
+                }
+            }
+        }
+    }
+
+    @Test(
+        "heads that share keys, windows and sinks equal the plain form",
+        arguments: [nil, 1, 3, 40],
+        [true, false])
+    func groupedAttention(window: Int?, hasSinks: Bool) {
+        var noise = Noise(seed: 25)
+        let (heads, keyHeads, keySize, valueSize, tokens, first, capacity) = (
+            6, 2, 20, 18, 5, 9, 16
+        )
+        let queries = noise.floats(tokens * heads * keySize)
+        let keys = noise.floats(capacity * keyHeads * keySize)
+        let values = noise.floats(capacity * keyHeads * valueSize)
+        let sinks = hasSinks ? noise.floats(heads) : []
+        var out = [Float](repeating: 0, count: tokens * heads * valueSize)
+        do {
+            var out = out.mutableSpan
+            Kernels.attend(
+                AttentionShape(
+                    heads: heads, keyHeads: keyHeads, keySize: keySize, valueSize: valueSize,
+                    scale: 0.4, window: window, sinks: sinks),
+                queries.span, keys: keys.span, values: values.span, first: first,
+                capacity: capacity, into: &out, team: ThreadTeam(count: 2))
+        }
+        for t in 0..<tokens {
+            for h in 0..<heads {
+                let shared = h / (heads / keyHeads)
+                let seen = max(0, first + t + 1 - (window ?? capacity))...first + t
+                let weights = seen.map { j in
+                    exp(
+                        0.4
+                            * (0..<keySize).reduce(0.0) {
+                                let key = keys[(shared * keySize + $1) * capacity + j]
+                                return $0 + Double(queries[(t * heads + h) * keySize + $1])
+                                    * Double(key)
+                            })
+                }
+                let sum = weights.reduce(0, +) + (hasSinks ? exp(Double(sinks[h])) : 0)
+                for d in 0..<valueSize {
+                    let exact = zip(seen, weights).reduce(0.0) {
+                        let value = values[($1.0 * keyHeads + shared) * valueSize + d]
+                        return $0 + $1.1 / sum * Double(value)
+                    }
+                    let found = out[(t * heads + h) * valueSize + d]
+                    #expect(abs(Double(found) - exact) < 2e-6)
                 }
             }
         }

@@ -50,6 +50,11 @@ struct VariantTests {
             results += y
             unsafe table.log_softmax(x, count, &y)
             results += y
+            y = x.map { $0 * 7 }
+            unsafe table.sigmoid(&y, count)
+            results += y
+            unsafe table.clamped_gate(rows, count, 1.7, 1.1, &y)
+            results += y
             y = [0, 0]
             unsafe table.row_dots(rows, x, 2, count, &y)
             results += y
@@ -79,6 +84,11 @@ struct VariantTests {
                 unsafe table.silu_gate(&y, y, 17)
                 results += y
                 unsafe table.log_softmax([value, 1], 2, &y)
+                results += y
+                y = [value, 1]
+                unsafe table.sigmoid(&y, 2)
+                results += y
+                unsafe table.clamped_gate([value, 1, 1, value], 2, 1.7, 7, &y)
                 results += y
             }
             // Which NaN it is may differ.
@@ -119,20 +129,84 @@ struct VariantTests {
         }
     }
 
-    @Test("attention has the same bits", arguments: [2, 8, 16, 18, 32, 48])
-    func attention(headSize: Int) {
+    @Test(
+        "attention has the same bits, in a batch and token by token",
+        arguments: [2, 8, 16, 18, 32, 48], [0, 1, 2, 7, 30])
+    func attention(headSize: Int, window: Int) {
+        var noise = Noise(seed: 12)
+        let (heads, keyHeads, valueSize, tokens, first, capacity) = (4, 2, 20, 6, 14, 32)
+        let queries = noise.floats(tokens * heads * headSize)
+        let keys = noise.floats(capacity * keyHeads * headSize)
+        let values = noise.floats(capacity * keyHeads * valueSize)
+        let sinks = noise.floats(heads)
         unsafe expectEqual { table in
-            var noise = Noise(seed: 12)
-            let (heads, tokens, first, capacity) = (2, 5, 14, 32)
-            let queries = noise.floats(tokens * heads * headSize)
-            let keys = noise.floats(capacity * heads * headSize)
-            let values = noise.floats(capacity * heads * headSize)
             var scratch = [Float](repeating: 0, count: 4 * capacity)
-            var out = queries
-            unsafe table.attention(
-                queries, keys, values, tokens, first, heads, 0, heads, headSize, capacity,
-                &scratch, &out)
+            var out = [Float](repeating: 0, count: tokens * heads * valueSize)
+            var alone = out
+            unsafe sinks.withUnsafeBufferPointer { sinks in
+                var shape = unsafe cambium_attention_shape(
+                    heads: heads, key_heads: keyHeads, key_size: headSize, value_size: valueSize,
+                    capacity: capacity, window: window, scale: 0.3,
+                    sinks: window == 7 ? sinks.baseAddress : nil)
+                unsafe table.attention(
+                    &shape, queries, keys, values, tokens, first, 0, heads, &scratch, &out)
+                for token in 0..<tokens {
+                    let query = Array(queries[(token * heads * headSize)...])
+                    var one = [Float](repeating: 0, count: heads * valueSize)
+                    unsafe table.attention(
+                        &shape, query, keys, values, 1, first + token, 0, heads, &scratch, &one)
+                    alone.replaceSubrange(
+                        token * one.count..<(token + 1) * one.count, with: one)
+                }
+            }
+            #expect(alone.map(\.bitPattern) == out.map(\.bitPattern))
             return out.map(\.bitPattern)
+        }
+    }
+
+    @Test(
+        "products with stored rows have the same bits",
+        arguments: [(1, 1, 1), (3, 5, 17), (7, 16, 33), (13, 64, 70), (4, 31, 130)])
+    func storedRows(tokens: Int, columns: Int, rows: Int) {
+        for type in [CAMBIUM_F32, CAMBIUM_BF16, CAMBIUM_F16] {
+            unsafe expectEqual { table in
+                var noise = Noise(seed: 15)
+                // Any bytes do, but for NaN and infinity.
+                var bytes = (0..<4 * rows * columns).map { UInt8($0 * 37 % 251) }
+                for index in bytes.indices where index % 2 == 1 { bytes[index] &= 0xBB }
+                let x = noise.floats(tokens * max(columns, rows))
+                var out = [Float](repeating: 0.5, count: tokens * rows)
+                var sums = [Float](repeating: 0.5, count: tokens * columns)
+                unsafe x.withUnsafeBufferPointer { x in
+                    guard let base = x.baseAddress else { return }
+                    let wide = unsafe (0..<tokens).map { unsafe Optional(base + $0 * columns) }
+                    let tall = unsafe (0..<tokens).map { unsafe Optional(base + $0 * rows) }
+                    unsafe table.row_products(
+                        bytes, type, rows, columns, wide, tokens, &out, rows)
+                    unsafe table.row_sums(
+                        bytes, type, rows, columns, columns, tall, tokens, &sums, columns)
+                }
+                return (out + sums).map(\.bitPattern)
+            }
+        }
+    }
+
+    @Test("halves become floats exactly, all 65,536 of them")
+    func halves() {
+        let all = (0...UInt16.max).map { $0 }
+        let bytes = all.flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+        unsafe forEachVariant { table, name in
+            // Each number in a row of its own times 1.
+            var out = [Float](repeating: 0, count: all.count)
+            let one: [Float] = [1]
+            unsafe one.withUnsafeBufferPointer { one in
+                let x = unsafe [one.baseAddress]
+                unsafe table.row_products(bytes, CAMBIUM_F16, all.count, 1, x, 1, &out, all.count)
+            }
+            for (bits, value) in zip(all, out) {
+                let exact = Float(Float16(bitPattern: bits))
+                #expect(value == exact || value.isNaN && exact.isNaN, "\(name) \(bits)")
+            }
         }
     }
 

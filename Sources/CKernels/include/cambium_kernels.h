@@ -14,6 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Encodings of stored elements; all little-endian and possibly unaligned.
+enum cambium_float_type { CAMBIUM_F16, CAMBIUM_BF16, CAMBIUM_F32, CAMBIUM_F64 };
+
 // Sums and vectors -------------------------------------------------------------------------------
 
 // Sum of x[i] * y[i]; x and y are [count].
@@ -37,13 +40,23 @@ float cambium_log(float x);
 float cambium_gelu(float x);
 // gate = gate * sigmoid(gate) * up; both are [count].
 void cambium_silu_gate(float *gate, const float *up, size_t count);
+// x = 1 / (1 + exp(-x)), in place; x is [count].
+void cambium_sigmoid(float *x, size_t count);
+// out = (up + 1) gate sigmoid(alpha gate), with gate cut at limit and up at both -limit and limit; pairs
+// is [count, 2], gate first; out is [count].
+void cambium_clamped_gate(const float *pairs, size_t count, float alpha, float limit, float *out);
 // x = exp(x - max x) / sum of the same, in place; x is [count].
 void cambium_softmax(float *x, size_t count);
 // out = x - max x - ln(sum of exp(x - max x)); x and out are [count].
 void cambium_log_softmax(const float *x, size_t count, float *out);
-// cos and sin of position * theta^(-2 i / size), computed in double and rounded once, for i <
-// size / 2; theta >= 1, position < 2^20.
-void cambium_rotation(size_t position, double theta, size_t size, float *cosines, float *sines);
+// frequencies[i] = theta^(-2 i / size) for i < size / 2; theta >= 1.
+void cambium_rotation_frequencies(double theta, size_t size, double *frequencies);
+// factor times cos and sin of position * frequencies[i], computed in double and rounded once, for i <
+// count; position < 2^20, 0 <= frequencies <= 1.
+void cambium_rotation(size_t position, const double *frequencies, size_t count, double factor,
+                      float *cosines, float *sines);
+// ln x in double, for finite x > 0.
+double cambium_log_of_double(double x);
 
 // Layers -----------------------------------------------------------------------------------------
 
@@ -72,14 +85,29 @@ void cambium_rope(float *x, const float *cosines, const float *sines, size_t tok
 // keys[:, first + t] = x[t]; x is [tokens, width], keys is [width, capacity].
 void cambium_store_keys(const float *x, size_t tokens, size_t width, size_t first, size_t capacity,
                         float *keys);
-// Causal attention. queries and out are [tokens, heads * head_size] for positions first...;
-// keys is [heads * head_size, capacity] (one column per position), values [capacity,
-// heads * head_size], both filled up to first + tokens. capacity is a multiple of 16; scores is
-// scratch [CAMBIUM_ATTENTION_ROWS, capacity]. Computes the heads first_head..<end_head alone.
+// What an attention is like.
+struct cambium_attention_shape {
+    // Query heads, and heads of keys and values, each of which serves heads / key_heads of them.
+    size_t heads, key_heads;
+    // Elements of a head's query and key, and of its value.
+    size_t key_size, value_size;
+    // Positions that the caches have room for, a multiple of 16.
+    size_t capacity;
+    // Positions that a query sees, its own the last; 0 for all.
+    size_t window;
+    // What scores are multiplied with before the softmax.
+    float scale;
+    // [heads], or NULL: scores that the softmax takes in and nothing reads.
+    const float *sinks;
+};
+// Causal attention. queries is [tokens, heads * key_size] for positions first..., out [tokens, heads
+// * value_size]; keys is [key_heads * key_size, capacity] (one column per position), values
+// [capacity, key_heads * value_size], both filled up to first + tokens; scores is scratch
+// [CAMBIUM_ATTENTION_ROWS, capacity]. Computes the heads first_head..<end_head alone.
 #define CAMBIUM_ATTENTION_ROWS 4
-void cambium_attention(const float *queries, const float *keys, const float *values, size_t tokens,
-                       size_t first, size_t heads, size_t first_head, size_t end_head,
-                       size_t head_size, size_t capacity, float *scores, float *out);
+void cambium_attention(const struct cambium_attention_shape *shape, const float *queries,
+                       const float *keys, const float *values, size_t tokens, size_t first,
+                       size_t first_head, size_t end_head, float *scores, float *out);
 
 // Matrices ---------------------------------------------------------------------------------------
 
@@ -91,6 +119,18 @@ void cambium_pack_panels(const float *w, size_t rows, size_t columns, float *pac
 void cambium_panel_products(const float *packed, size_t rows, size_t columns, size_t first_panel,
                             size_t end_panel, const float *x, size_t x_stride, size_t tokens,
                             float *out, size_t out_stride);
+
+// out[t, r] = x[t] . rows[r], in 16 lanes; rows is [count, width] where it is stored, of any type but
+// F64; x[t] is [width], out [tokens, out_stride].
+void cambium_row_products(const void *rows, enum cambium_float_type type, size_t count,
+                          size_t width, const float *const *x, size_t tokens, float *out,
+                          size_t out_stride);
+// out[t, j] += sum over k of x[t][k] * rows[k, j] for j < columns, fused and in ascending k; rows is
+// [count, width], of which the first columns are read; x[t] is [count]. Otherwise as
+// cambium_row_products.
+void cambium_row_sums(const void *rows, enum cambium_float_type type, size_t count, size_t width,
+                      size_t columns, const float *const *x, size_t tokens, float *out,
+                      size_t out_stride);
 
 // quantised[i] = x[i] / scale, rounded to the nearest, ties to even, with the scale max |x| / 127,
 // which is returned: 0 for a row of zeros, NaN when a value is not finite; then all are 0.
@@ -126,9 +166,6 @@ float cambium_product_key_top(const float *first, size_t first_count, const floa
                               size_t second_count, size_t top_k, uint32_t *ids, float *scores);
 
 // Measures over stored tensors -------------------------------------------------------------------
-
-// Encodings that the measures read; all little-endian and possibly unaligned.
-enum cambium_float_type { CAMBIUM_F16, CAMBIUM_BF16, CAMBIUM_F32, CAMBIUM_F64 };
 
 struct cambium_non_finite {
     uint64_t nan;

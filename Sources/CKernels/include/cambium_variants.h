@@ -22,13 +22,19 @@ struct cambium_variant {
                           enum cambium_expert_type, float *);
     void (*neuron_sums)(const float *, const void *const *, size_t, size_t,
                         enum cambium_expert_type, size_t, size_t, float *);
-    void (*attention)(const float *, const float *, const float *, size_t, size_t, size_t, size_t,
-                      size_t, size_t, size_t, float *, float *);
+    void (*attention)(const struct cambium_attention_shape *, const float *, const float *,
+                      const float *, size_t, size_t, size_t, size_t, float *, float *);
     void (*rope)(float *, const float *, const float *, size_t, size_t, size_t);
     void (*panel_products)(const float *, size_t, size_t, size_t, size_t, const float *, size_t,
                            size_t, float *, size_t);
     void (*quantized_products)(const int8_t *, const float *, size_t, size_t, size_t, size_t,
                                const int16_t *, const float *, size_t, float *, size_t);
+    void (*row_products)(const void *, enum cambium_float_type, size_t, size_t,
+                         const float *const *, size_t, float *, size_t);
+    void (*row_sums)(const void *, enum cambium_float_type, size_t, size_t, size_t,
+                     const float *const *, size_t, float *, size_t);
+    void (*sigmoid)(float *, size_t);
+    void (*clamped_gate)(const float *, size_t, float, float, float *);
     float (*top)(const float *, size_t, size_t, uint32_t *, float *);
     float (*product_key_top)(const float *, size_t, const float *, size_t, size_t, uint32_t *,
                              float *);

@@ -1,0 +1,114 @@
+// Products with matrices whose rows are read where they are stored. Included by variant_body.h, which
+// defines ROW_TOKENS: tokens that share one look at four rows, as many as the registers hold.
+
+enum { ROW_GROUP = 4 };
+
+// The products of `rows` adjacent rows with `tokens` vectors: in each lane one chain of fused
+// additions, the lanes added up by lane_sum. The elements behind the last whole vector meet zeros.
+INLINE void dot_tile(const char *row, size_t width, const float *const *x, float *out,
+                     size_t out_stride, enum row_type type, int rows, int tokens) {
+    size_t stride = width * row_element(type), i = 0;
+    lanes sums[ROW_GROUP][ROW_GROUP];
+    for (int r = 0; r < rows; r++) {
+        for (int t = 0; t < tokens; t++) sums[r][t] = all(0);
+    }
+    for (; i + LANES <= width; i += LANES) {
+        lanes weights[ROW_GROUP];
+        for (int r = 0; r < rows; r++) weights[r] = row_lanes(row + (size_t)r * stride, i, type);
+        for (int t = 0; t < tokens; t++) {
+            lanes value = *(const lanes *)(x[t] + i);
+            for (int r = 0; r < rows; r++) sums[r][t] = fused(value, weights[r], sums[r][t]);
+        }
+    }
+    if (i < width) {
+        for (int r = 0; r < rows; r++) {
+            char tail[LANES * sizeof(float)] = {0};
+            memcpy(tail, row + (size_t)r * stride + i * row_element(type),
+                   (width - i) * row_element(type));
+            lanes weights = row_lanes(tail, 0, type);
+            for (int t = 0; t < tokens; t++) {
+                lanes value = all(0);
+                memcpy(&value, x[t] + i, (width - i) * sizeof(float));
+                sums[r][t] = fused(value, weights, sums[r][t]);
+            }
+        }
+    }
+    for (int r = 0; r < rows; r++) {
+        for (int t = 0; t < tokens; t++) out[(size_t)t * out_stride + r] = lane_sum(sums[r][t]);
+    }
+}
+
+INLINE void row_products_of(const char *rows, size_t count, size_t width, const float *const *x,
+                            size_t tokens, float *out, size_t out_stride, enum row_type type) {
+    size_t stride = width * row_element(type), r = 0;
+    for (; r + ROW_GROUP <= count; r += ROW_GROUP) {
+        const char *row = rows + r * stride;
+        size_t t = 0;
+        for (; t + ROW_TOKENS <= tokens; t += ROW_TOKENS) {
+            dot_tile(row, width, x + t, out + t * out_stride + r, out_stride, type, ROW_GROUP,
+                     ROW_TOKENS);
+        }
+        for (; t < tokens; t++) {
+            dot_tile(row, width, x + t, out + t * out_stride + r, out_stride, type, ROW_GROUP, 1);
+        }
+    }
+    for (; r < count; r++) {
+        for (size_t t = 0; t < tokens; t++) {
+            dot_tile(rows + r * stride, width, x + t, out + t * out_stride + r, out_stride, type, 1,
+                     1);
+        }
+    }
+}
+
+INLINE void row_sums_of(const char *rows, size_t count, size_t width, size_t columns,
+                        const float *const *x, size_t tokens, float *out, size_t out_stride,
+                        enum row_type type) {
+    size_t stride = width * row_element(type), k = 0;
+    const char *group[ROW_GROUP];
+    for (; k + ROW_GROUP <= count; k += ROW_GROUP) {
+        for (size_t r = 0; r < ROW_GROUP; r++) group[r] = rows + (k + r) * stride;
+        for (size_t t = 0; t < tokens; t++) {
+            row_group_axpy(x[t] + k, group, columns, out + t * out_stride, type, ROW_GROUP);
+        }
+    }
+    for (; k < count; k++) {
+        group[0] = rows + k * stride;
+        for (size_t t = 0; t < tokens; t++) {
+            row_group_axpy(x[t] + k, group, columns, out + t * out_stride, type, 1);
+        }
+    }
+}
+
+// Calls the function with the constant that the type stands for.
+#define BY_ROW_TYPE(function, ...)                                   \
+    switch (type) {                                                  \
+    case CAMBIUM_F32: function(__VA_ARGS__, ROW_F32); break;         \
+    case CAMBIUM_BF16: function(__VA_ARGS__, ROW_BF16); break;       \
+    case CAMBIUM_F16: function(__VA_ARGS__, ROW_F16); break;         \
+    case CAMBIUM_F64: break;                                         \
+    }
+
+static void row_products(const void *rows, enum cambium_float_type type, size_t count, size_t width,
+                         const float *const *x, size_t tokens, float *out, size_t out_stride) {
+    BY_ROW_TYPE(row_products_of, rows, count, width, x, tokens, out, out_stride)
+}
+
+static void row_sums(const void *rows, enum cambium_float_type type, size_t count, size_t width,
+                     size_t columns, const float *const *x, size_t tokens, float *out,
+                     size_t out_stride) {
+    BY_ROW_TYPE(row_sums_of, rows, count, width, columns, x, tokens, out, out_stride)
+}
+
+static void sigmoid_all(float *x, size_t count) {
+    for (size_t i = 0; i < count; i++) x[i] = 1.0f / (1.0f + exp_of(-x[i]));
+}
+
+static void clamped_gate(const float *pairs, size_t count, float alpha, float limit, float *out) {
+    for (size_t i = 0; i < count; i++) {
+        float gate = pairs[2 * i], up = pairs[2 * i + 1];
+        // A NaN passes every comparison by, and stays.
+        gate = gate > limit ? limit : gate;
+        up = up > limit ? limit : up < -limit ? -limit : up;
+        out[i] = (up + 1.0f) * (gate / (1.0f + exp_of(-(gate * alpha))));
+    }
+}

@@ -1,0 +1,84 @@
+internal import Models
+
+/// Tokens that a model wrote.
+public struct TokenGenerationResult: Sendable, Encodable {
+    /// The commit's id.
+    public let id: String
+    /// The new tokens.
+    public let tokens: [Int]
+    /// Why it ended.
+    public let end: GenerationEnd
+    /// What prompt and new tokens picked.
+    public let usage: UsageInfo
+}
+
+extension MappedModel {
+    /// Continues a prompt token by token, until `count` are made or the context is full.
+    ///
+    /// The model neither encodes nor decodes text: prompt and result are ids of its vocabulary.
+    ///
+    /// - Parameters:
+    ///   - prompt: At least one token, each below ``vocabularySize``.
+    ///   - count: New tokens to make.
+    ///   - sampling: How each is chosen; the likeliest by default, of equally likely ones the lowest.
+    ///   - stops: Tokens that end the generation, such as ``endTokens``; the result does not hold them.
+    ///   - threads: Share the work; the result does not depend on them.
+    ///   - each: Called with every new token; returning false stops.
+    /// - Throws: `bad-input` for an empty prompt or a token that the model does not know, `context-full`
+    ///   for a prompt that does not fit, `not-finite`.
+    public func generate(
+        tokens prompt: [Int], count: Int, sampling: SamplingOptions = SamplingOptions(),
+        stops: Set<Int> = [], threads: Int = 1, each: (Int) -> Bool = { _ in true }
+    ) throws(StoreError) -> TokenGenerationResult {
+        switch engine {
+        case .tokens(let model):
+            let made = try running { () throws(ModelError) in
+                try model.generate(
+                    prompt, count: count, sampling: sampling.sampling(), stops: stops,
+                    threads: threads, each: each)
+            }
+            return TokenGenerationResult(
+                id: id, tokens: made.tokens, end: GenerationEnd(made.end),
+                usage: UsageInfo(made.usage))
+        case .bytes:
+            let stops = try bytes(stops.sorted()).map { [$0] }
+            let made = try generate(
+                bytes(prompt), count: count, sampling: sampling, stops: stops, threads: threads
+            ) { each(Int($0)) }
+            return TokenGenerationResult(
+                id: id, tokens: made.bytes.map(Int.init), end: made.end, usage: made.usage)
+        }
+    }
+
+    /// The logits before softmax of every position of a text: what the model expects after each token.
+    ///
+    /// - Parameters:
+    ///   - tokens: At least one, at most ``contextLength``.
+    ///   - threads: Share the work; the result does not depend on them.
+    /// - Returns: For each token ``vocabularySize`` numbers.
+    /// - Throws: `bad-input`, `context-full`.
+    public func logits(_ tokens: [Int], threads: Int = 1) throws(StoreError) -> [[Float]] {
+        let ids: [UInt8]? = if takesBytes { try bytes(tokens) } else { nil }
+        let all = try running { () throws(ModelError) in
+            switch engine {
+            case .tokens(let model): try model.forward(tokens, threads: threads)
+            case .bytes(let model): try CohortSession(model).append(ids ?? [], logits: .all)
+            }
+        }
+        let width = vocabularySize
+        return stride(from: 0, to: all.count, by: width).map { Array(all[$0..<$0 + width]) }
+    }
+
+    private func bytes(_ tokens: [Int]) throws(StoreError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for token in tokens {
+            guard let byte = UInt8(exactly: token) else {
+                throw StoreError(
+                    ModelError(
+                        .badInput, "there is no token \(token); the vocabulary has 0 to 255"))
+            }
+            bytes.append(byte)
+        }
+        return bytes
+    }
+}

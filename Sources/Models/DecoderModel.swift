@@ -1,0 +1,115 @@
+internal import Routing
+internal import Tensors
+
+/// A decoder-only model of any architecture that a ``ModelDescription`` describes.
+///
+/// Matrices and experts are read where they are mapped; nothing is widened or laid out anew. The value is
+/// immutable and may be shared between threads; each ``DecoderSession`` runs on one.
+package struct DecoderModel: Sendable {
+    struct Layer: Sendable {
+        /// [hidden].
+        let attentionNorm: [Float]
+        let attention: Attention
+        /// [hidden].
+        let feedForwardNorm: [Float]
+        let feedForward: FeedForward
+    }
+
+    /// y = W x + b.
+    struct Linear: Sendable {
+        /// [outputs, inputs].
+        let matrix: RowMatrix
+        /// [outputs]; empty for none.
+        let bias: [Float]
+    }
+
+    enum Attention: Sendable {
+        case grouped(Grouped)
+        case latent(Latent)
+    }
+
+    struct Grouped: Sendable {
+        let shape: AttentionShape
+        let query, key, value, output: Linear
+        /// Over a head or over all of them, as long as the norm is; empty for none.
+        let queryNorm, keyNorm: [Float]
+        let clip: Float?
+    }
+
+    /// Attention in the space of the latent vector: queries are brought there instead of keys out of it, so
+    /// that the cache holds one latent vector for each token (2405.04434, section 2.1.2, "absorbed").
+    struct Latent: Sendable {
+        /// One head of keys [latent | turning] and values [latent].
+        let shape: AttentionShape
+        let sizes: ModelDescription.LatentAttention
+        /// Before `query`; nil when that takes the hidden state.
+        let queryDown: Linear?
+        /// [queryRank]; empty without `queryDown`.
+        let queryNorm: [Float]
+        /// [heads * (plain + turning), queryRank].
+        let query: Linear
+        /// [rank + turning, hidden].
+        let compress: Linear
+        /// [rank].
+        let latentNorm: [Float]
+        /// [heads * (plain + value), rank].
+        let expand: RowMatrix
+        let output: Linear
+
+        /// The rows of `expand` that make keys.
+        var keyRows: HeadRows {
+            HeadRows(
+                count: sizes.heads, first: 0, step: sizes.plainSize + sizes.valueSize,
+                rows: sizes.plainSize)
+        }
+
+        /// Those that make values.
+        var valueRows: HeadRows {
+            HeadRows(
+                count: sizes.heads, first: sizes.plainSize, step: sizes.plainSize + sizes.valueSize,
+                rows: sizes.valueSize)
+        }
+    }
+
+    enum FeedForward: Sendable {
+        case dense(Dense)
+        case experts(Experts)
+    }
+
+    /// SwiGLU.
+    struct Dense: Sendable {
+        /// Each [inner, hidden].
+        let gate, up: RowMatrix
+        /// [hidden, inner].
+        let down: RowMatrix
+    }
+
+    struct Experts: Sendable {
+        let router: LinearRouter
+        let table: any ExpertTable
+        let form: GatedExpertForm
+        /// What every token uses besides.
+        let shared: Dense?
+        /// Which of the model's layers with experts this is, from 0.
+        let slot: Int
+    }
+
+    package let description: ModelDescription
+    /// [vocabulary, hidden].
+    let embedding: RowMatrix
+    let layers: [Layer]
+    /// [hidden].
+    let finalNorm: [Float]
+    /// [vocabulary, hidden].
+    let head: RowMatrix
+
+    /// Bytes of one expert of the first layer that has some; 0 when none has.
+    package var expertBytes: Int { experts.first?.table.expertBytes ?? 0 }
+
+    /// Of the layers that have some.
+    var experts: [Experts] {
+        layers.compactMap {
+            if case .experts(let experts) = $0.feedForward { experts } else { nil }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+package import Routing
+package import Tensors
+
+extension ExpertTable {
+    /// out = the sum over a token's picks of weight · expert(x), in ascending order of the experts.
+    ///
+    /// - Parameters:
+    ///   - form: What the experts are; its parts are the table's.
+    ///   - picks: Of one head.
+    ///   - x: [tokens, width].
+    ///   - out: [tokens, width], replaced.
+    ///   - team: Shares the work.
+    /// - Throws: `.source` if an expert cannot be read.
+    package func addGatedOutputs(
+        _ form: GatedExpertForm, of picks: borrowing Picks, _ x: Span<Float>,
+        into out: inout MutableSpan<Float>, team: ThreadTeam
+    ) throws(ModelError) {
+        precondition(picks.heads == 1, "picks of \(picks.heads) heads")
+        for index in out.indices { out[index] = 0 }
+        // With a limit of memory a few tokens at a time, so that what they need fits.
+        let block = max(tokensAtOnce(picks: picks.topK) ?? picks.tokens, 1)
+        var addresses = ExpertAddresses()
+        for first in stride(from: 0, to: picks.tokens, by: block) {
+            let end = min(first + block, picks.tokens)
+            let range = first * picks.topK..<end * picks.topK
+            let groups = ExpertGroups(
+                picks.experts.span.extracting(range),
+                weights: picks.weights.span.extracting(range), perToken: picks.topK)
+            try find(groups.picks.span, &addresses)
+            let elements = first * form.width..<end * form.width
+            var some = out._mutatingExtracting(elements)
+            unsafe Kernels.addGatedExperts(
+                form, addresses.rows.span, groups, x: x.extracting(elements), into: &some,
+                team: team)
+        }
+    }
+}

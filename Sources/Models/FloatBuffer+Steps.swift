@@ -1,0 +1,36 @@
+internal import Tensors
+
+// What forward passes do with their buffers. Functions, since a method of what holds the buffers cannot
+// lend one of them while it writes another.
+
+/// out = the norm of each row of x that is as long as the weights.
+func normalise(
+    _ x: borrowing FloatBuffer, _ weight: [Float], _ epsilon: Float, _ rows: Int,
+    into out: inout FloatBuffer
+) {
+    let all = 0..<rows * weight.count
+    var span = out.mutableSpan(all)
+    Kernels.rmsNorm(x.span(all), weight: weight.span, epsilon: epsilon, into: &span)
+}
+
+/// out = x Wᵀ.
+func project(
+    _ matrix: some Projection, _ x: borrowing FloatBuffer, _ tokens: Int,
+    into out: inout FloatBuffer, _ team: ThreadTeam
+) {
+    var span = out.mutableSpan(0..<tokens * matrix.rows)
+    matrix.multiply(
+        x.span(0..<tokens * matrix.columns), tokens: tokens, into: &span, team: team)
+}
+
+/// x += y.
+func add(_ y: borrowing FloatBuffer, _ count: Int, to x: inout FloatBuffer) {
+    var span = x.mutableSpan(0..<count)
+    Kernels.axpy(1, y.span(0..<count), into: &span)
+}
+
+/// gate = SiLU(gate) ⊙ up.
+func activate(_ gate: inout FloatBuffer, _ up: borrowing FloatBuffer, _ count: Int) {
+    var span = gate.mutableSpan(0..<count)
+    Kernels.siluGate(&span, up: up.span(0..<count))
+}

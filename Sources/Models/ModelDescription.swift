@@ -1,0 +1,114 @@
+package import Tensors
+
+/// What a decoder-only language model is made of: the sizes and variants of each layer, whatever
+/// architecture's config.json they were read from.
+///
+/// A value of this type has been validated: a model can be built from it without overflow, and every
+/// division that it asks for is even.
+package struct ModelDescription: Sendable, Hashable {
+    /// One decoder block: attention, then a feed-forward, each with a norm before and a residual around.
+    package struct Layer: Sendable, Hashable {
+        package let attention: Attention
+        /// Positions that a query sees, its own the last; nil for all before it.
+        package let window: Int?
+        package let feedForward: FeedForward
+    }
+
+    package enum Attention: Sendable, Hashable {
+        case grouped(GroupedAttention)
+        case latent(LatentAttention)
+    }
+
+    /// Query heads that share heads of keys and values (2305.13245).
+    package struct GroupedAttention: Sendable, Hashable {
+        /// What queries and keys are normalised over before they turn.
+        package enum Norm: Sendable, Hashable {
+            case none
+            /// All heads together.
+            case projection
+            /// Each head alone.
+            case head
+        }
+
+        package let heads: Int
+        package let keyHeads: Int
+        package let headSize: Int
+        package let norm: Norm
+        /// Whether queries, keys and values have biases.
+        package let hasBias: Bool
+        package let outputHasBias: Bool
+        /// Whether each head has a score that the softmax takes in and that reads nothing.
+        package let hasSinks: Bool
+        /// Queries, keys and values are cut at plus and minus this.
+        package let clip: Float?
+    }
+
+    /// Keys and values that are made from one small vector for each token (multi-head latent attention,
+    /// 2405.04434).
+    package struct LatentAttention: Sendable, Hashable {
+        package let heads: Int
+        /// Elements of the vector that queries are made from; nil when the hidden state is.
+        package let queryRank: Int?
+        /// Elements of the vector that keys and values are made from.
+        package let rank: Int
+        /// Elements of a head's query and key that do not turn.
+        package let plainSize: Int
+        /// Elements that turn; keys of all heads share them.
+        package let turningSize: Int
+        package let valueSize: Int
+        /// Whether pairs that turn are adjacent rather than half a head apart.
+        package let isInterleaved: Bool
+        /// Whether the projections from the hidden state and to it have biases.
+        package let hasBias: Bool
+        /// What scores are multiplied with.
+        package let scale: Float
+    }
+
+    package enum FeedForward: Sendable, Hashable {
+        /// SwiGLU of this many elements.
+        case dense(inner: Int)
+        case experts(Experts)
+    }
+
+    /// Experts that a router picks, and those that every token uses.
+    package struct Experts: Sendable, Hashable {
+        /// How the router's scores decide, without what is stored as tensors.
+        package enum Scoring: Sendable, Hashable {
+            case softmaxOfPicked
+            case softmaxOfAll(normalised: Bool)
+            case sigmoid(groups: Int, pickedGroups: Int, normalised: Bool, scale: Float)
+        }
+
+        package let count: Int
+        /// Picks of a token.
+        package let topK: Int
+        /// Elements between an expert's two steps.
+        package let inner: Int
+        /// Of the experts that every token uses, together; nil for none.
+        package let sharedInner: Int?
+        package let kind: GatedExpertForm.Kind
+        package let scoring: Scoring
+        package let routerHasBias: Bool
+    }
+
+    /// As config.json names it, for messages.
+    package let architecture: String
+    package let vocabularySize: Int
+    package let hiddenSize: Int
+    /// Positions that the model was made for.
+    package let contextLength: Int
+    package let normEpsilon: Float
+    package let rotation: RotationFrequencies
+    package let layers: [Layer]
+    /// Whether the head is the embedding.
+    package let tiesEmbedding: Bool
+    /// Tokens that end a text; empty when the config does not say.
+    package let endTokens: [Int]
+
+    /// The numbers of the layers that have experts, ascending.
+    package var expertLayers: [Int] {
+        layers.indices.filter {
+            if case .experts = layers[$0].feedForward { true } else { false }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+internal import CKernels
+internal import Elements
+
+extension Kernels {
+    /// Gated experts: out[token] += Σ weight · expert(x[token]), added in ascending order of the experts.
+    ///
+    /// What a token gets depends on its own picks alone. Each weight is read once for some four tokens.
+    ///
+    /// - Parameters:
+    ///   - form: What they are.
+    ///   - experts: Where the expert of each pick of `groups` lies, its parts one after the other at any
+    ///     alignment, readable for the call.
+    ///   - groups: The picks.
+    ///   - x: [tokens, width].
+    ///   - out: [tokens, width].
+    ///   - team: Shares first the elements between the two steps, then those of `out`.
+    @unsafe package static func addGatedExperts(
+        _ form: GatedExpertForm, _ experts: Span<UnsafeRawPointer>, _ groups: ExpertGroups,
+        x: Span<Float>, into out: inout MutableSpan<Float>, team: ThreadTeam = .single
+    ) {
+        let width = form.width
+        precondition(
+            unsafe experts.count == groups.picks.count && out.count == x.count
+                && groups.tokens.allSatisfy { $0 >= 0 && ($0 + 1) * width <= x.count },
+            "\(groups.picks.count) picks, \(x.count) -> \(out.count) elements by \(width)")
+        guard !groups.tokens.isEmpty else { return }
+        var hidden = FloatBuffer(count: groups.tokens.count * form.inner)
+        var hiddenSpan = hidden.mutableSpan(0..<hidden.count)
+        unsafe hiddenSpan.withUnsafeMutableBufferPointer { hidden in
+            unsafe x.withUnsafeBufferPointer { x in
+                unsafe out.withUnsafeMutableBufferPointer { out in
+                    unsafe experts.withUnsafeBufferPointer { experts in
+                        guard let hidden = hidden.baseAddress, let x = x.baseAddress,
+                            let out = out.baseAddress, let experts = experts.baseAddress
+                        else { return }
+                        let inputs = unsafe groups.tokens.map { unsafe Optional(x + $0 * width) }
+                        let middles = unsafe groups.tokens.indices.map {
+                            unsafe Optional(UnsafePointer(hidden + $0 * form.inner))
+                        }
+                        let batch = unsafe ExpertBatch(
+                            form: form, experts: experts, groups: groups, inputs: inputs,
+                            hidden: hidden, middles: middles, out: out)
+                        unsafe batch.run(team)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One call's operands, for several threads: they write different elements.
+@unsafe private struct ExpertBatch: @unchecked Sendable {
+    let form: GatedExpertForm
+    /// Of each pick.
+    let experts: UnsafePointer<UnsafeRawPointer>
+    let groups: ExpertGroups
+    /// The input of each pick.
+    let inputs: [UnsafePointer<Float>?]
+    /// [picks, inner].
+    let hidden: UnsafeMutablePointer<Float>
+    /// Its rows.
+    let middles: [UnsafePointer<Float>?]
+    /// [tokens, width].
+    let out: UnsafeMutablePointer<Float>
+
+    func run(_ team: ThreadTeam) {
+        let work = unsafe groups.tokens.count * form.width * form.inner
+        let threads = work < 50_000 ? 1 : team.count
+        // Some parts more than threads, so that one that is held up does not hold up the rest.
+        let count = unsafe groups.experts.count
+        let blocks = unsafe Blocks(form.inner, (4 * threads + count - 1) / count)
+        team.forEach(threads == 1 ? 1 : count * blocks.count) { part in
+            let all = threads == 1 ? 0..<count * blocks.count : part..<part + 1
+            for task in all { unsafe fillHidden(task / blocks.count, blocks[task % blocks.count]) }
+        }
+        let outputs = unsafe Blocks(form.width, threads == 1 ? 1 : 4 * threads)
+        team.forEach(outputs.count) { unsafe addOutputs(outputs[$0]) }
+    }
+
+    /// Some elements between the two steps, of all tokens of a group.
+    private func fillHidden(_ group: Int, _ range: Range<Int>) {
+        let (first, count) = unsafe (groups.starts[group], groups.picks(of: group))
+        let (width, inner, type) = unsafe (form.width, form.inner, form.type)
+        let size = type.bitWidth / 8
+        let base = unsafe experts[first]
+        let target = unsafe hidden + first * inner + range.lowerBound
+        unsafe inputs.withUnsafeBufferPointer { inputs in
+            guard let x = unsafe inputs.baseAddress.map({ unsafe $0 + first }) else { return }
+            switch unsafe form.kind {
+            case .rows:
+                let row = range.lowerBound * width * size
+                unsafe cambium_row_products(
+                    base + row, type.rowType, range.count, width, x, count, target, inner)
+                unsafe withScratch(count * range.count) { up in
+                    unsafe cambium_row_products(
+                        base + form.offset(1) + row, type.rowType, range.count, width, x, count, up,
+                        range.count)
+                    for token in 0..<count {
+                        unsafe cambium_silu_gate(
+                            target + token * inner, up + token * range.count, range.count)
+                    }
+                }
+            case .columns(let alpha, let limit):
+                let pairs = 2 * range.count
+                unsafe withScratch(count * pairs) { sums in
+                    let column = 2 * range.lowerBound * size
+                    unsafe cambium_row_sums(
+                        base + column, type.rowType, width, 2 * inner, pairs, x, count, sums, pairs)
+                    unsafe addBias(base + form.offset(1) + column, to: sums, pairs, count)
+                    for token in 0..<count {
+                        unsafe cambium_clamped_gate(
+                            sums + token * pairs, range.count, alpha, limit, target + token * inner)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Some elements of every token's output.
+    private func addOutputs(_ range: Range<Int>) {
+        for group in unsafe groups.experts.indices {
+            let (first, count) = unsafe (groups.starts[group], groups.picks(of: group))
+            let (width, inner, type) = unsafe (form.width, form.inner, form.type)
+            let size = type.bitWidth / 8
+            let base = unsafe experts[first] + form.offset(2)
+            unsafe middles.withUnsafeBufferPointer { middles in
+                guard let x = unsafe middles.baseAddress.map({ unsafe $0 + first }) else { return }
+                unsafe withScratch(count * range.count) { results in
+                    switch unsafe form.kind {
+                    case .rows:
+                        unsafe cambium_row_products(
+                            base + range.lowerBound * inner * size, type.rowType, range.count,
+                            inner,
+                            x, count, results, range.count)
+                    case .columns:
+                        unsafe cambium_row_sums(
+                            base + range.lowerBound * size, type.rowType, inner, width, range.count,
+                            x, count, results, range.count)
+                        let bias = unsafe experts[first] + form.offset(3) + range.lowerBound * size
+                        unsafe addBias(bias, to: results, range.count, count)
+                    }
+                    for pick in 0..<count {
+                        unsafe cambium_axpy(
+                            groups.weights[first + pick], results + pick * range.count,
+                            out + groups.tokens[first + pick] * width + range.lowerBound,
+                            range.count)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds the bias to each of `count` rows.
+    private func addBias(
+        _ bias: UnsafeRawPointer, to rows: UnsafeMutablePointer<Float>, _ width: Int, _ count: Int
+    ) {
+        unsafe withScratch(width) { values in
+            unsafe cambium_to_float(bias, width, form.type.rowType, values)
+            for row in 0..<count { unsafe cambium_axpy(1, values, rows + row * width, width) }
+        }
+    }
+}
+
+extension ExpertGroups {
+    /// How many tokens picked an expert.
+    fileprivate func picks(of group: Int) -> Int { starts[group + 1] - starts[group] }
+}
+
+/// A row of elements in parts of about the same size, each but the last a multiple of 16.
+private struct Blocks: Sendable {
+    private let elements: Int
+    let count: Int
+
+    init(_ elements: Int, _ wanted: Int) {
+        self.elements = elements
+        count = max(1, min(wanted, (elements + 15) / 16))
+    }
+
+    subscript(index: Int) -> Range<Int> {
+        let groups = (elements + 15) / 16
+        return 16 * (groups * index / count)..<min(elements, 16 * (groups * (index + 1) / count))
+    }
+}
+
+/// Calls `body` with zeros.
+@unsafe private func withScratch(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+    unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: max(count, 1)) { buffer in
+        unsafe buffer.initialize(repeating: 0)
+        guard let start = buffer.baseAddress else { return }
+        unsafe body(start)
+    }
+}

@@ -1,0 +1,108 @@
+import Glibc
+import Routing
+import Tensors
+import Testing
+
+@Suite("scores, picks and weights of linear routers")
+struct ExpertScoringTests {
+    /// What a router makes of these scores: its matrix passes them on.
+    private func route(
+        _ scores: [Float], bias: [Float] = [], topK: Int, _ scoring: ExpertScoring
+    ) -> Route {
+        let count = scores.count
+        var identity = [Float](repeating: 0, count: count * count)
+        for index in 0..<count { identity[index * count + index] = 1 }
+        let router = LinearRouter(
+            PackedMatrix(Matrix(rows: count, columns: count, values: identity)), bias: bias,
+            topK: topK, scoring: scoring)
+        var picks = router.noPicks
+        router.route(scores.span, tokens: 1, into: &picks)
+        return picks.route(token: 0, head: 0)
+    }
+
+    private func expectWeights(_ route: Route, _ wanted: [Double]) {
+        for (found, exact) in zip(route.weights, wanted) {
+            #expect(abs(Double(found) - exact) < 1e-6)
+        }
+        #expect(route.weights.count == wanted.count)
+    }
+
+    static let scores: [Float] = [0.1, 2, -1, 1.5, 0.3, 2]
+
+    @Test("the softmax of the picked sums to one, whatever the others are")
+    func softmaxOfPicked() {
+        let route = route(Self.scores, topK: 3, .softmaxOfPicked)
+        #expect(route.experts == [1, 5, 3])
+        let sum = 2 * exp(2.0) + exp(1.5)
+        expectWeights(route, [exp(2.0) / sum, exp(2.0) / sum, exp(1.5) / sum])
+    }
+
+    @Test("the softmax of all keeps its probabilities, or divides them by their sum")
+    func softmaxOfAll() {
+        let plain = route(Self.scores, topK: 2, .softmaxOfAll(normalised: false))
+        #expect(plain.experts == [1, 5])
+        let sum = Self.scores.reduce(0) { $0 + exp(Double($1)) }
+        expectWeights(plain, [exp(2.0) / sum, exp(2.0) / sum])
+        let normalised = route(Self.scores, topK: 2, .softmaxOfAll(normalised: true))
+        expectWeights(normalised, [0.5, 0.5])
+    }
+
+    @Test("a bias decides who is picked")
+    func bias() {
+        let route = route(
+            Self.scores, bias: [5, 0, 0, 0, 0, 0], topK: 1, .softmaxOfAll(normalised: false))
+        #expect(route.experts == [0])
+    }
+
+    private func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+
+    @Test("a correction steers the picks of sigmoids, not their weights")
+    func correction() {
+        let scoring = ExpertScoring.sigmoid(
+            SigmoidScoring(
+                correction: [1, 0, 1, 0, 0, 0], groups: 1, pickedGroups: 1, isNormalised: true,
+                scale: 2.5))
+        let route = route(Self.scores, topK: 3, scoring)
+        // 1.52, 0.88, 1.27, 0.82, 0.57, 0.88: of the equal ones the lower.
+        #expect(route.experts == [0, 2, 1])
+        let weights = [0.1, -1.0, 2.0].map(sigmoid)
+        let sum = weights.reduce(0, +)
+        for (found, exact) in zip(route.weights, weights) {
+            #expect(abs(Double(found) - 2.5 * exact / sum) < 1e-5)
+        }
+    }
+
+    @Test("experts outside the best groups are not picked, however good")
+    func groups() {
+        // Groups of two: sums of sigmoids 1.4, 1.09, 1.46; expert 1 is the best of all.
+        let scores: [Float] = [0.1, 2.2, -1, 1.5, 1, 1.01]
+        func scoring(_ picked: Int, _ correction: [Float]) -> ExpertScoring {
+            .sigmoid(
+                SigmoidScoring(
+                    correction: correction, groups: 3, pickedGroups: picked, isNormalised: false,
+                    scale: 1))
+        }
+        let none = [Float](repeating: 0, count: 6)
+        #expect(route(scores, topK: 2, scoring(1, none)).experts == [5, 4])
+        #expect(route(scores, topK: 2, scoring(2, none)).experts == [1, 5])
+        #expect(route(scores, topK: 2, scoring(3, none)).experts == [1, 3])
+        // Corrections that make every choice of the best group negative: it is picked all the same.
+        let low = [Float](repeating: -3, count: 6)
+        #expect(route(scores, topK: 2, scoring(1, low)).experts == [5, 4])
+        expectWeights(route(scores, topK: 2, scoring(1, low)), [sigmoid(1.01), sigmoid(1)])
+    }
+
+    @Test("a score that is no number shows in the weights")
+    func notFinite() {
+        for scoring in [
+            ExpertScoring.softmaxOfPicked, .softmaxOfAll(normalised: true),
+            .sigmoid(
+                SigmoidScoring(
+                    correction: [0, 0, 0, 0], groups: 2, pickedGroups: 1, isNormalised: true,
+                    scale: 1)),
+        ] {
+            let route = route([1, 2, .nan, 0], topK: 2, scoring)
+            #expect(route.weights.contains { $0.isNaN }, "\(scoring)")
+        }
+    }
+}
