@@ -4,7 +4,7 @@ internal import Cambium
 struct GenerateCommand: StoreCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",
-        abstract: "Let a model continue a text.",
+        abstract: "Let a model continue a text, or tokens.",
         discussion: """
             Greedy unless --temperature is above 0; the same seed gives the same text. Several \
             prompts run together, each with the bytes that it would get alone; their texts come in \
@@ -13,6 +13,11 @@ struct GenerateCommand: StoreCommand {
             cambium generate main --prompt "Q: What is 3 + 4?" -n 200
             cambium generate main --prompt - -n 50 --temperature 0.8 --top-p 0.9 < prompt.txt
             cambium generate main --prompts questions.txt -n 100 --stop "Q:" --json
+
+            Models with a vocabulary of their own (OLMoE, Mixtral, Qwen3-MoE, DeepSeek-V3, GPT-OSS) take \
+            and give token ids, and end at the model's own end token unless told otherwise.
+
+            cambium generate main --tokens 1,178,199 -n 16
             """)
 
     @Argument(help: "The revision.")
@@ -26,9 +31,15 @@ struct GenerateCommand: StoreCommand {
     @Option(help: "A file of texts to continue, one a line.", completion: .file())
     var prompts: String?
 
+    @Option(help: "Token ids to continue, with commas between; they are given out in the same way.")
+    var tokens: TokenList?
+
+    @Flag(help: "With --tokens, go on behind the tokens that end a text.")
+    var pastEnd = false
+
     @Option(
         name: [.customShort("n"), .customLong("count")],
-        help: ArgumentHelp("Bytes to write.", valueName: "count"))
+        help: ArgumentHelp("Bytes or tokens to write.", valueName: "count"))
     var count = 200
 
     @Option(help: "0 takes the likeliest byte; 1 draws from the model's distribution.")
@@ -55,9 +66,15 @@ struct GenerateCommand: StoreCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        if prompt.isEmpty, prompts == nil {
-            throw ValidationError("give a text with --prompt, or a file of them with --prompts")
+        if prompt.isEmpty, prompts == nil, tokens == nil {
+            throw ValidationError(
+                "give a text with --prompt, a file of them with --prompts, or token ids with --tokens"
+            )
         }
+        if tokens != nil, !prompt.isEmpty || prompts != nil || !stop.isEmpty {
+            throw ValidationError("--tokens goes with none of --prompt, --prompts and --stop")
+        }
+        if pastEnd, tokens == nil { throw ValidationError("--past-end goes with --tokens") }
         if prompt.count(where: { $0 == "-" }) + (prompts == "-" ? 1 : 0) > 1 {
             throw ValidationError("standard input can be read once")
         }
@@ -76,6 +93,13 @@ struct GenerateCommand: StoreCommand {
 
     func run(_ console: Console) throws {
         let model = try openForReading().model(revision, memory.model)
+        if let tokens { return try run(tokens.ids, model, console) }
+        guard model.takesBytes else {
+            throw Failure(
+                .usage,
+                "this model reads token ids of a vocabulary of \(model.vocabularySize), not text; give "
+                    + "them with --tokens 1,2,3")
+        }
         let inputs = try readPrompts()
         for (index, input) in inputs.enumerated() where input.count > model.contextLength {
             console.note(
@@ -113,6 +137,34 @@ struct GenerateCommand: StoreCommand {
             let runs = model.statistics.lines.map(console.errorStyle.faint)
             (reports.flatMap { $0.lines(console.errorStyle) } + runs).forEach(console.note)
         }
+    }
+
+    /// Continues tokens.
+    private func run(_ ids: [Int], _ model: MappedModel, _ console: Console) throws {
+        var meter = MemoryMeter()
+        var written = 0
+        let result = try model.generate(
+            tokens: ids, count: count,
+            sampling: SamplingOptions(temperature: temperature, topP: topP, seed: seed),
+            stops: pastEnd ? [] : Set(model.endTokens), threads: threads ?? Terminal.processors
+        ) { token in
+            if !console.isJSON {
+                console.write(Array(((written == 0 ? "" : ",") + "\(token)").utf8))
+            }
+            if stats, written.isMultiple(of: 16) { meter.sample(model.statistics) }
+            written += 1
+            return true
+        }
+        if stats { meter.sample(model.statistics) }
+        let report = TokenReport(result: result, memory: stats ? meter.peak : nil)
+        if console.isJSON {
+            console.show(each: [report], lines: [], paged: false)
+            return
+        }
+        console.write([UInt8(ascii: "\n")])
+        guard stats else { return }
+        let runs = model.statistics.lines.map(console.errorStyle.faint)
+        (report.lines(console.errorStyle) + runs).forEach(console.note)
     }
 
     /// The texts to continue: those of --prompt, then the lines of --prompts.
@@ -204,22 +256,5 @@ struct GenerateReport: Report {
     }
 
     /// The statistics; the text went out byte by byte.
-    func lines(_ style: Style) -> [String] {
-        let usage = result.usage
-        var table = TextTable([.left, .left])
-        if let prompt { table.add(["prompt", "\(prompt)"]) }
-        let layers = usage.touchedByLayer.sorted { Int($0.key) ?? 0 < Int($1.key) ?? 0 }
-            .map { "\(Quantity.count($0.value)) in layer \($0.key)" }
-        table.add([
-            "experts touched",
-            "\(Quantity.count(usage.expertsTouched)) of \(Quantity.count(usage.experts))"
-                + (layers.isEmpty ? "" : " (\(layers.joined(separator: ", ")))"),
-        ])
-        table.add([
-            "bytes touched",
-            "\(Quantity.bytes(usage.bytesTouched)) of \(Quantity.bytes(usage.bytesStored)) stored",
-        ])
-        if let memory { table.add(["peak memory", memory.text]) }
-        return table.lines().map { style.faint($0) }
-    }
+    func lines(_ style: Style) -> [String] { result.usage.lines(style, memory, prompt: prompt) }
 }

@@ -1,0 +1,48 @@
+import Foundation
+import Testing
+
+@Suite("generate, for models that take token ids")
+struct TokensTests {
+    static let model = URL(filePath: #filePath).resolvingSymlinksInPath()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: "shared/checkpoints/hf/olmoe/model").path
+    static let isPresent = FileManager.default.fileExists(atPath: model + "/config.json")
+
+    @Test(
+        "token ids are continued, given out with commas, and with --json as a list",
+        .enabled(if: isPresent, "the checkpoints are not beside the repository"))
+    func tokens() throws {
+        let session = try Session.history()
+        try session.expect("commit", Self.model, "-m", "another model", "--branch", "tokens")
+        let prompt = "1,178,199,28,249,70,214,154"
+        let run = try session.expect("generate", "tokens", "--tokens", prompt, "-n", "6")
+        #expect(run.lines == ["145,145,145,203,203,203"])
+        let json = try session.expect(
+            "generate", "tokens", "--tokens", prompt, "-n", "6", "--json", "--stats"
+        ).json
+        #expect(json["tokens"] as? [Int] == [145, 145, 145, 203, 203, 203])
+        #expect(json["end"] as? String == "count" && json["usage"] != nil)
+        let text = try session.start(["generate", "tokens", "--prompt", "ab"]).end()
+        #expect(text.status == 64 && text.errors.contains("--tokens"))
+        let unknown = try session.start(["generate", "tokens", "--tokens", "1,256"]).end()
+        #expect(unknown.status == 1 && unknown.errors.contains("256"))
+    }
+
+    @Test("a byte-level model takes bytes as token ids")
+    func bytes() throws {
+        let session = try Session.history()
+        let text = try session.expect("generate", "--prompt", "ab", "-n", "8", "--json").json
+        let run = try session.expect("generate", "--tokens", "97,98", "-n", "8", "--json").json
+        let tokens = try #require(run["tokens"] as? [Int])
+        #expect(tokens.count == 8)
+        let bytes = tokens.map { UInt8($0) }
+        #expect(text["text"] as? String == String(decoding: bytes, as: UTF8.self))
+    }
+
+    @Test("token lists that are none are refused", arguments: ["", "1,,2", "a", "-1", "1;2"])
+    func bad(list: String) throws {
+        let session = try Session.history()
+        let run = try session.start(["generate", "--tokens", list]).end()
+        #expect(run.status == 64)
+    }
+}
