@@ -11,17 +11,19 @@ package import Tensors
 ///   - parameters: What is trained; changed.
 ///   - texts: Each longer than a window.
 ///   - state: Of a run with the same parameters, texts and settings that was stopped; nil to begin.
+///   - teacher: Pulls the predictions towards those of another model; nil for none.
 ///   - adjust: May change the gradient of `values` before each step (a penalty).
 ///   - stopped: Called with the state when `progress` stops the run.
 ///   - progress: Called after each step; returns false to stop, then `.cancelled` is thrown.
 /// - Throws: `.badInput`, `.diverged`, `.cancelled`.
 package func train(
     _ parameters: any TrainedParameters, on texts: [TrainingText], settings: TrainingSettings,
-    from state: TrainingState? = nil, adjust: ((FloatSlice) -> Void)? = nil,
+    from state: TrainingState? = nil, teacher: Teacher? = nil,
+    adjust: ((FloatSlice) -> Void)? = nil,
     stopped: (TrainingState) -> Void = { _ in },
     progress: (TrainingProgress) -> Bool = { _ in true }
 ) throws(TrainingError) -> TrainingSummary {
-    var run = try TrainingRun(parameters, texts, settings)
+    var run = try TrainingRun(parameters, texts, settings, teacher)
     if let state { try run.restore(state) }
     return try run.finish(adjust: adjust, stopped: stopped, progress: progress)
 }
@@ -34,6 +36,8 @@ private struct TrainingRun {
     private let settings: TrainingSettings
     private var sampler: WindowSampler
     private let parts: [ForwardBackward]
+    /// One for each part, or none.
+    private let teachers: [TeacherPass]
     private let optimizer: Optimizer
     private let gradient: FloatMemory
     private let length: Int
@@ -43,7 +47,7 @@ private struct TrainingRun {
 
     init(
         _ parameters: any TrainedParameters, _ texts: [TrainingText],
-        _ settings: TrainingSettings
+        _ settings: TrainingSettings, _ teacher: Teacher?
     ) throws(TrainingError) {
         let context = parameters.model.config.contextLength
         length = settings.length ?? context
@@ -70,6 +74,12 @@ private struct TrainingRun {
                 model: model, windows: settings.windows / settings.parts, length: length,
                 usesExperts: usesExperts)
         }
+        teachers =
+            teacher.map { teacher in
+                (0..<settings.parts).map { _ in
+                    TeacherPass(teacher, windows: settings.windows / settings.parts, length: length)
+                }
+            } ?? []
         optimizer = Optimizer(parameters, settings)
         gradient = FloatMemory(count: parameters.values.count)
         team = ThreadTeam(count: settings.parts)
@@ -142,15 +152,18 @@ private struct TrainingRun {
         let batches = parts.map { _ in
             sampler.next(windows: settings.windows / settings.parts)
         }
-        let parts = parts
+        let (parts, teachers) = (parts, teachers)
         let sums = Mutex([Double](repeating: 0, count: parts.count))
         team.forEach(parts.count) { index in
             let part = parts[index]
             part.gradient.slice.fill(0)
             part.forward(batches[index].inputs)
-            let nats = part.backward(
-                batches[index].inputs, targets: batches[index].targets,
-                scale: 1 / Float(tokens))
+            let batch = batches[index]
+            let scale = 1 / Float(tokens)
+            let nats = part.backward(batch.inputs, targets: batch.targets, scale: scale) {
+                guard let teacher = teachers.isEmpty ? nil : teachers[index] else { return }
+                teacher.pull($0, batch.inputs, targets: batch.targets, scale: scale)
+            }
             sums.withLock { $0[index] = nats }
         }
         for part in parts.dropFirst() { parts[0].gradient.slice.add(part.gradient.slice) }

@@ -42,16 +42,16 @@ extension WeightSource {
     ) throws(TrainingError) -> (down: [Float], up: [Float]) {
         do throws(ModelError) {
             let table = try experts(layer: layer)
-            guard table.shape.dimensions == [2, width] else {
+            guard let shape = table.neuronShape, shape.dimensions == [2, width] else {
                 throw ModelError(
-                    .badTensor, "experts of layer \(layer) are \(table.shape), not [2, \(width)]")
+                    .badTensor, "experts of layer \(layer) are \(table.parts), not [2, \(width)]")
             }
             var (down, up): ([Float], [Float]) = ([], [])
             down.reserveCapacity(table.count * width)
             up.reserveCapacity(table.count * width)
             let ordinals = (0..<table.count).map { UInt32($0) }
             try table.visit(ordinals.span) { (_, expert) throws(ModelError) in
-                let both = try widened("experts of layer \(layer)", table.shape, expert)
+                let both = try widened("experts of layer \(layer)", shape, expert)
                 down += both[..<width]
                 up += both[width...]
             }

@@ -65,6 +65,25 @@ struct TrainTests {
         }
     }
 
+    @Test("with a teacher stays closer to what the teacher predicts")
+    func teacher() throws {
+        let model = TrainableModel(config: try tinyConfig(experts: true), seed: 1)
+        _ = try train(WholeModel(model), on: [TrainingText(text)], settings: settings(steps: 40))
+        let other = Array(String(repeating: "0123456789 98765 43210; ", count: 40).utf8)
+        func forgotten(_ weight: Float) throws -> Double {
+            let student = model.copy()
+            _ = try train(
+                WholeModel(student), on: [TrainingText(other)], settings: settings(steps: 15),
+                teacher: weight > 0 ? Teacher(model, weight: weight) : nil)
+            return try TextLikelihood(of: text, under: student, usesExperts: true).bitsPerByte
+        }
+        let (free, pulled) = (try forgotten(0), try forgotten(4))
+        #expect(pulled < free - 0.3, "\(free) \(pulled)")
+        // Infinitely strong, it changes little but rounding; the loss alone would change much.
+        let kept = try TextLikelihood(of: text, under: model, usesExperts: true).bitsPerByte
+        #expect(try forgotten(1000) < kept + 0.3)
+    }
+
     @Test("leaves frozen tensors and experts byte for byte")
     func frozen() throws {
         let model = TrainableModel(config: try tinyConfig(experts: true), seed: 2)

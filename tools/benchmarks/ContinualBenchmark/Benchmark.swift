@@ -12,17 +12,33 @@ internal import Training
 struct Benchmark: ParsableCommand {
     @Option(help: "The folder with one folder per domain, each with train.txt and test.txt.")
     var stream: String
-    @Option(help: "CPU-seconds of the base; a round takes a ninth.")
-    var seconds: Double = 900
+    @Option(help: "CPU-seconds of a round; the base, of three domains, takes three times as long.")
+    var seconds: Double = 100
     @Option(help: "Bytes of each test text that are evaluated.")
     var bytes = 20_000
     @Option(help: "Seed of weights and windows.")
     var seed: UInt64 = 1
+    @Option(help: "The order of the new domains: 0, 1 or 2.")
+    var order = 0
+    @Option(help: "Evaluate on valid.txt, to choose settings.")
+    var part = "test"
+    @Option(help: "The peak rate of AdamW.")
+    var rate: Float = 3e-3
+    @Option(help: "Of EWC: times the mean of squared gradients.")
+    var ewc = 1.0
+    @Option(help: "Of learning without forgetting: times the divergence.")
+    var lwf: Float = 1
+    @Option(help: "Sub-keys a side of the expert layers: the base has two layers of their square.")
+    var subKeys = 64
     @Option(parsing: .upToNextOption, help: "Rows to run; all of them unless given.")
     var rows: [String] = Method.allCases.map(\.rawValue)
 
     static let baseDomains = ["wikitext", "gsm8k", "shakespeare"]
-    static let newDomains = ["swahili", "chinese", "metamath", "basque", "japanese"]
+    static let orders = [
+        ["swahili", "chinese", "metamath", "basque", "japanese"],
+        ["japanese", "metamath", "swahili", "basque", "chinese"],
+        ["metamath", "basque", "chinese", "japanese", "swahili"],
+    ]
 
     func run() throws {
         let methods = try rows.map { name in
@@ -30,9 +46,12 @@ struct Benchmark: ParsableCommand {
             return method
         }
         try expect(seconds > 0, "\(seconds) CPU-seconds")
+        try expect(Self.orders.indices.contains(order), "there is no order \(order)")
+        let tuning = Tuning(rate: rate, ewc: ewc, lwf: lwf, subKeys: subKeys)
         let protocolOfRun = try StreamProtocol(
-            folder: stream, baseDomains: Self.baseDomains, newDomains: Self.newDomains,
-            baseSeconds: seconds, roundSeconds: seconds / 9, evaluatedBytes: bytes, seed: seed)
+            folder: stream, part: part, baseDomains: Self.baseDomains,
+            newDomains: Self.orders[order], baseSeconds: 3 * seconds, roundSeconds: seconds,
+            evaluatedBytes: bytes, seed: seed, tuning: tuning)
         let results = try Stream(protocolOfRun).run(methods)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -42,8 +61,16 @@ struct Benchmark: ParsableCommand {
 
 /// The rows of the table.
 enum Method: String, CaseIterable {
-    case cambium, sequential, jointPeer, jointDense
-    case replay1, replay5, replay10, ewc, lora
+    case cambium, cambiumMerged, cambiumDense, sequential, jointPeer, jointDense, jointLarge
+    case replay1, replay5, replay10, ewc, lwf, lora
+}
+
+/// What the search on valid.txt chose.
+struct Tuning {
+    var rate: Float
+    var ewc: Double
+    var lwf: Float
+    var subKeys: Int
 }
 
 /// What is trained on what, for how long.
@@ -53,38 +80,48 @@ struct StreamProtocol {
     let baseSeconds, roundSeconds: Double
     let evaluatedBytes: Int
     let seed: UInt64
+    let tuning: Tuning
 
     var domains: [String] { baseDomains + newDomains }
 
     init(
-        folder: String, baseDomains: [String], newDomains: [String], baseSeconds: Double,
-        roundSeconds: Double, evaluatedBytes: Int, seed: UInt64
+        folder: String, part: String, baseDomains: [String], newDomains: [String],
+        baseSeconds: Double, roundSeconds: Double, evaluatedBytes: Int, seed: UInt64,
+        tuning: Tuning
     ) throws {
         var (train, test): ([String: [UInt8]], [String: [UInt8]]) = ([:], [:])
         for domain in baseDomains + newDomains {
             let path = folder + "/" + domain
             train[domain] = [UInt8](try Data(contentsOf: URL(filePath: path + "/train.txt")))
-            test[domain] = [UInt8](try Data(contentsOf: URL(filePath: path + "/test.txt")))
+            test[domain] = [UInt8](try Data(contentsOf: URL(filePath: path + "/\(part).txt")))
         }
         (self.baseDomains, self.newDomains) = (baseDomains, newDomains)
         (self.train, self.test) = (train, test)
         (self.baseSeconds, self.roundSeconds) = (baseSeconds, roundSeconds)
         self.evaluatedBytes = evaluatedBytes
         self.seed = seed
+        self.tuning = tuning
     }
 
     func text(_ domain: String, share: Double = 1) -> TrainingText {
         TrainingText(train[domain] ?? [], share: share)
     }
 
-    /// peer-lm's sizes, with or without expert layers.
-    static func config(experts: Bool) throws -> PeerConfig {
-        let layers = experts ? "[1,2]" : "[]"
+    /// What a model looks like.
+    enum Sizes: Hashable {
+        /// peer-lm's, with expert layers; without; and dense with as many weights as the base and five
+        /// cohorts together.
+        case peer, dense, large
+    }
+
+    func config(_ sizes: Sizes) throws -> PeerConfig {
+        let layers = sizes == .peer ? "[1,2]" : "[]"
+        let (hidden, inner, heads) = sizes == .large ? (352, 1024, 11) : (128, 256, 4)
         let json = """
-            {"architecture":"peer-lm","vocab_size":256,"hidden_size":128,"num_layers":4,
-            "num_heads":4,"context_length":256,"ffn_size":256,"rms_norm_eps":1e-05,
+            {"architecture":"peer-lm","vocab_size":256,"hidden_size":\(hidden),"num_layers":4,
+            "num_heads":\(heads),"context_length":256,"ffn_size":\(inner),"rms_norm_eps":1e-05,
             "rope_theta":10000,"peer_layers":\(layers),
-            "peer":{"sub_keys":64,"heads":4,"top_k":8,"key_size":64}}
+            "peer":{"sub_keys":\(tuning.subKeys),"heads":4,"top_k":8,"key_size":64}}
             """
         return try PeerConfig(json: Array(json.utf8))
     }
@@ -112,6 +149,8 @@ struct Results: Encodable {
     var rows: [Row] = []
     /// How often each class (base, then cohorts) is the gate's first pick, by domain.
     var gateUse: [[Double]] = []
-    /// Digests of the first cohort, trained twice from the same base, text and seed.
+    /// Digests of all cohorts, trained one after the other and each on a branch of its own.
     var cohortDigests: [String] = []
+    /// Digests of the gate of all domains, counts added in both orders.
+    var gateDigests: [String] = []
 }

@@ -1,0 +1,183 @@
+internal import BenchmarkSupport
+internal import Foundation
+internal import Models
+internal import Routing
+internal import Training
+
+/// What a cohort of the first row was.
+struct TrainedCohort {
+    let domain: String
+    let steps: Int
+    let seed: UInt64
+    let digest: String
+}
+
+/// Rounds that add a cohort each to a frozen base.
+extension Stream {
+    /// One cohort per new domain on the same base; the gate, or for LoRA the domain's label, picks.
+    func runCohorts(
+        _ name: String, _ kind: Cohort.Kind, base sizes: StreamProtocol.Sizes,
+        keepsExperts: Bool = false
+    ) throws {
+        let (base, summary) = try trainedBase(sizes)
+        var row = Row(name: kind == .dense ? name : "\(name), oracle labels")
+        row.parameters = base.parameterCount
+        row.activeParameters = base.layout.count
+        row.processorSeconds = summary.processorSeconds
+        row.steps = summary.steps
+        var models = [try likelihoods(base, true)]
+        let (rate, spent) = try stepsPerSecond(base, kind, keepsExperts)
+        row.processorSeconds += spent
+        for domain in plan.newDomains {
+            // The domain's own, whatever its place in the order.
+            let seed = plan.seed + UInt64(plan.newDomains.sorted().firstIndex(of: domain) ?? 0)
+            let cohort = Cohort(on: base, kind: kind, usesExperts: keepsExperts, seed: seed)
+            var settings = settings(plan.roundSeconds, seed)
+            settings.budget = .steps(Int(rate * plan.roundSeconds))
+            let done = try train(
+                cohort, on: [plan.text(domain)], settings: settings,
+                progress: report("\(name) \(domain)"))
+            if kind == .dense, sizes == .peer {
+                trained.append(
+                    TrainedCohort(
+                        domain: domain, steps: done.steps, seed: seed,
+                        digest: digest(cohort, domain)))
+            }
+            row.processorSeconds += done.processorSeconds
+            row.steps += done.steps
+            row.parameters += cohort.parameterCount
+            models.append(try likelihoods(cohort.model, keepsExperts))
+        }
+        row.stateBytes = 4 * row.parameters
+        if kind == .dense { try addGated(row, models) }
+        row.name = kind == .dense ? "\(name), oracle labels" : row.name
+        row.stages = []
+        for stage in 0...plan.newDomains.count {
+            row.stages.append(
+                plan.domains.indices.map { domain in
+                    let own = max(0, domain - plan.baseDomains.count + 1)
+                    return models[own <= stage ? own : 0][domain].bitsPerByte
+                })
+        }
+        results.rows.append(row)
+    }
+
+    /// The first row's cohorts again, each on a branch of its own from the base, in another order, merged
+    /// at the end: the union of the same deltas and counts.
+    func runBranches() throws {
+        let (base, summary) = try trainedBase(.peer)
+        try expect(!trained.isEmpty, "the row cambiumMerged comes behind the row cambium")
+        var row = Row(name: "Cambium, branches merged")
+        row.parameters = base.parameterCount
+        row.activeParameters = base.layout.count
+        row.processorSeconds = summary.processorSeconds
+        row.steps = summary.steps
+        var models: [String: [TextLikelihood]] = [:]
+        for branch in trained.reversed() {
+            let cohort = Cohort(
+                on: base.copy(), kind: .dense, usesExperts: false, seed: branch.seed)
+            var settings = settings(1, branch.seed)
+            settings.budget = .steps(branch.steps)
+            let done = try train(
+                cohort, on: [plan.text(branch.domain)], settings: settings,
+                progress: report("branch \(branch.domain)"))
+            row.processorSeconds += done.processorSeconds
+            row.steps += done.steps
+            row.parameters += cohort.parameterCount
+            models[branch.domain] = try likelihoods(cohort.model, false)
+            results.cohortDigests += [branch.digest, digest(cohort, branch.domain)]
+        }
+        row.stateBytes = 4 * row.parameters
+        let all = [try likelihoods(base, true)] + plan.newDomains.compactMap { models[$0] }
+        try addGated(row, all, stages: [0, plan.newDomains.count])
+    }
+
+    /// Rounds last a number of steps, so that they can be repeated to the bit; how many fit the CPU-seconds
+    /// is measured on a twentieth of them.
+    private func stepsPerSecond(
+        _ base: TrainableModel, _ kind: Cohort.Kind, _ usesExperts: Bool
+    ) throws -> (rate: Double, spent: Double) {
+        let cohort = Cohort(on: base, kind: kind, usesExperts: usesExperts, seed: plan.seed)
+        let done = try train(
+            cohort, on: [plan.text(plan.newDomains[0])],
+            settings: settings(plan.roundSeconds / 20, plan.seed))
+        return (Double(done.steps) / done.processorSeconds, done.processorSeconds)
+    }
+
+    private func digest(_ cohort: Cohort, _ domain: String) -> String {
+        var digest = Digest()
+        for tensor in cohort.tensors(named: domain) { digest.add(tensor.values) }
+        return String(digest.value, radix: 16)
+    }
+
+    /// Adds a row whose predictions go through the gate.
+    private func addGated(
+        _ row: Row, _ models: [[TextLikelihood]], stages: [Int]? = nil
+    ) throws {
+        var row = row
+        let start = processorSeconds()
+        let counts = try classes(plan.baseDomains)
+        row.processorSeconds += processorSeconds() - start
+        row.stateBytes += try counts.reduce(0) { $0 + (try recordBytes($1)) }
+        let names = ["base"] + plan.newDomains
+        for order in [plan.baseDomains, plan.baseDomains.reversed()] {
+            var digest = Digest()
+            let classes = zip(names, try classes(order)).sorted { $0.0 < $1.0 }
+            digest.add(CountGate.encoded(classes.map { ($0, $1) }, .standard).map { Float($0) })
+            results.gateDigests.append(String(digest.value, radix: 16))
+        }
+        for stage in stages ?? Array(0...plan.newDomains.count) {
+            let gate = try CountGate(Array(counts[0...stage]))
+            let mixture = CohortMixture(gate, models: Array(0...stage))
+            let mixed = plan.domains.indices.map { domain in
+                mix(mixture, models[0...stage].map { $0[domain] }, plan.domains[domain])
+            }
+            row.stages.append(mixed.map(\.bits))
+            if stage == plan.newDomains.count { results.gateUse = mixed.map(\.use) }
+        }
+        results.rows.append(row)
+    }
+
+    /// The gate's classes: the base's texts together, added in a given order, then each new domain's.
+    private func classes(_ baseDomains: [String]) throws -> [NGramCounts] {
+        var base: NGramCounts?
+        for domain in baseDomains {
+            let counts = NGramCounts(of: plan.train[domain] ?? [], order: 3)
+            base = try base?.adding(counts) ?? counts
+        }
+        return [base].compactMap { $0 }
+            + plan.newDomains.map { NGramCounts(of: plan.train[$0] ?? [], order: 3) }
+    }
+
+    /// Bytes of a class's counts as a store keeps them.
+    private func recordBytes(_ counts: NGramCounts) throws -> Int {
+        try CountContribution(
+            cohort: "cohort", label: "", data: [UInt8](repeating: 0, count: 32),
+            byteCount: counts.total + UInt64(counts.order - 1), counts: counts
+        ).encoded.count
+    }
+
+    /// Mixes models byte by byte as a store's model does; the gate starts anew in each window.
+    private func mix(
+        _ mixture: CohortMixture, _ models: [TextLikelihood], _ domain: String
+    ) -> (bits: Double, use: [Double]) {
+        let text = plan.test[domain] ?? []
+        let perWindow = models[0].perWindow
+        var nats = 0.0
+        var use = [Double](repeating: 0, count: 1 + plan.newDomains.count)
+        let count = models[0].nats.count
+        var state = mixture.start
+        for index in 0..<count {
+            let (window, position) = index.quotientAndRemainder(dividingBy: perWindow)
+            if position == 0 { state = mixture.start }
+            mixture.advance(&state, text[window * (perWindow + 1) + position])
+            let shares = mixture.shares(state)
+            let probability = shares.reduce(0.0) {
+                $0 + Double($1.weight) * exp(-models[$1.model].nats[index])
+            }
+            nats -= log(max(probability, 1e-300))
+            use[shares[0].model] += 1 / Double(count)
+        }
+        return (nats / (Double(count) * log(2)), use)
+    }
+}
