@@ -28,6 +28,8 @@ let package = Package(
         .executable(name: "inference-benchmark", targets: ["InferenceBenchmark"]),
         .executable(name: "merge-benchmark", targets: ["MergeBenchmark"]),
         .executable(name: "continual-benchmark", targets: ["ContinualBenchmark"]),
+        .executable(name: "training-benchmark", targets: ["TrainingBenchmark"]),
+        .executable(name: "tokenizer-benchmark", targets: ["TokenizerBenchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -59,14 +61,15 @@ let package = Package(
             name: "Training", dependencies: ["Models", "Routing", "Tensors", "Elements"],
             swiftSettings: strict),
         .target(name: "Interchange", dependencies: ["Elements"], swiftSettings: strict),
+        .target(name: "Tokenizers", dependencies: ["Interchange"], swiftSettings: strict),
         .target(
             name: "Migrations", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
             path: "migrations", swiftSettings: strict),
         .target(
             name: "Cambium",
             dependencies: [
-                "Interchange", "Migrations", "Training", "Models", "Routing", "Snapshots",
-                "Objects", "KeyValue", "Tensors", "Elements",
+                "Interchange", "Tokenizers", "Migrations", "Training", "Models", "Routing",
+                "Snapshots", "Objects", "KeyValue", "Tensors", "Elements",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -101,6 +104,17 @@ let package = Package(
                 "BenchmarkSupport", "Training", "Models", "Routing", "Tensors", arguments,
             ],
             path: "tools/benchmarks/ContinualBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "TrainingBenchmark",
+            dependencies: [
+                "BenchmarkSupport", "Training", "Interchange", "Models", "Tensors", "Elements",
+                arguments,
+            ],
+            path: "tools/benchmarks/TrainingBenchmark", swiftSettings: strict),
+        .executableTarget(
+            name: "TokenizerBenchmark",
+            dependencies: ["BenchmarkSupport", "Tokenizers", arguments],
+            path: "tools/benchmarks/TokenizerBenchmark", swiftSettings: strict),
         .target(
             name: "NumericSupport", path: "Tests/NumericSupport", swiftSettings: strict),
         .testTarget(
@@ -110,6 +124,9 @@ let package = Package(
         .testTarget(
             name: "RoutingTests",
             dependencies: ["Routing", "Tensors", "CKernels", "Elements", "NumericSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TokenizersTests", dependencies: ["Tokenizers"], exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Elements"],

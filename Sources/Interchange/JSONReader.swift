@@ -6,7 +6,7 @@
 ///
 /// A fault is thrown with the code and the source's name given at the start, and the byte where it
 /// lies. Nothing traps, whatever the bytes are.
-struct JSONReader {
+package struct JSONReader {
     private let bytes: [UInt8]
     private let source: String
     private let code: InterchangeError.Code
@@ -16,7 +16,7 @@ struct JSONReader {
     /// - Parameters:
     ///   - source: What is read, for messages: "the header of model.safetensors".
     ///   - code: The code of faults in the text. Equal keys are always `.duplicateName`.
-    init(_ bytes: [UInt8], source: String, code: InterchangeError.Code) {
+    package init(_ bytes: [UInt8], source: String, code: InterchangeError.Code) {
         self.bytes = bytes
         self.source = source
         self.code = code
@@ -25,7 +25,7 @@ struct JSONReader {
     // MARK: Values
 
     /// Reads an object and calls `member` at each value, which it must read.
-    mutating func object(
+    package mutating func object(
         _ member: (inout JSONReader, _ key: String) throws(InterchangeError) -> Void
     ) throws(InterchangeError) {
         try expect("{")
@@ -40,7 +40,7 @@ struct JSONReader {
     }
 
     /// Reads an array and calls `element` at each value, which it must read.
-    mutating func array(
+    package mutating func array(
         _ element: (inout JSONReader) throws(InterchangeError) -> Void
     ) throws(InterchangeError) {
         try expect("[")
@@ -50,7 +50,7 @@ struct JSONReader {
     }
 
     /// Reads a whole number from 0 to the largest `Int`, written without sign, point or exponent.
-    mutating func wholeNumber() throws(InterchangeError) -> Int {
+    package mutating func wholeNumber() throws(InterchangeError) -> Int {
         let text = try numberText()
         guard let number = Int(text), text.utf8.first != UInt8(ascii: "-") else {
             throw fault("\(quoted(text)) where a whole number from 0 to \(Int.max) is expected")
@@ -59,7 +59,7 @@ struct JSONReader {
     }
 
     /// Reads a string, its escapes resolved.
-    mutating func string() throws(InterchangeError) -> String {
+    package mutating func string() throws(InterchangeError) -> String {
         try expect("\"")
         let start = position
         while let byte = peek(), byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"),
@@ -101,7 +101,7 @@ struct JSONReader {
     // MARK: Tokens
 
     /// The next byte that is not white space, without taking it.
-    mutating func next() -> UInt8? {
+    package mutating func next() -> UInt8? {
         skipSpace()
         return peek()
     }
@@ -132,18 +132,18 @@ struct JSONReader {
     }
 
     /// Checks that only white space is left.
-    mutating func end() throws(InterchangeError) {
+    package mutating func end() throws(InterchangeError) {
         skipSpace()
         guard position == bytes.count else { throw fault("text after the end") }
     }
 
     /// The error for a fault at the present place.
-    func fault(_ message: String) -> InterchangeError {
+    package func fault(_ message: String) -> InterchangeError {
         InterchangeError(code, "\(source) is not valid: \(message), at byte \(position)")
     }
 
     /// The error for a second member of one name.
-    func duplicate(_ key: String) -> InterchangeError {
+    package func duplicate(_ key: String) -> InterchangeError {
         InterchangeError(
             .duplicateName,
             "\(source) has \(quoted(key)) twice (names that differ only in Unicode normal form "

@@ -1,5 +1,5 @@
 /// A JSON value held in memory: for config.json and the shard index, not for large headers.
-enum JSONValue: Sendable, Equatable {
+package enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
     case integer(Int)
@@ -19,12 +19,17 @@ enum JSONValue: Sendable, Equatable {
     /// hold them, so they are read although RFC 8259 lacks them.
     ///
     /// - Throws: `.duplicateName` for equal keys in one object, else `code`.
-    init(
+    package init(
         parsing bytes: [UInt8], source: String, code: InterchangeError.Code
     ) throws(InterchangeError) {
         var reader = JSONReader(bytes, source: source, code: code)
-        self = try Self.value(&reader, depth: 0)
+        try self.init(&reader)
         try reader.end()
+    }
+
+    /// Reads one value.
+    package init(_ reader: inout JSONReader) throws(InterchangeError) {
+        self = try Self.value(&reader, depth: 0)
     }
 
     private static func value(
@@ -68,11 +73,14 @@ enum JSONValue: Sendable, Equatable {
     }
 
     /// The member of an object, or nil.
-    subscript(key: String) -> JSONValue? {
+    package subscript(key: String) -> JSONValue? {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
-    var string: String? { if case .string(let string) = self { string } else { nil } }
-    var integer: Int? { if case .integer(let integer) = self { integer } else { nil } }
-    var array: [JSONValue]? { if case .array(let elements) = self { elements } else { nil } }
+    package var string: String? { if case .string(let string) = self { string } else { nil } }
+    package var integer: Int? { if case .integer(let integer) = self { integer } else { nil } }
+    package var array: [JSONValue]? {
+        if case .array(let elements) = self { elements } else { nil }
+    }
+    package var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
 }

@@ -1,0 +1,205 @@
+internal import Interchange
+
+/// Divides a text into the words that byte-pair encoding takes one by one.
+indirect enum PreTokenizer: Sendable {
+    /// What becomes of the matches of a pattern, by Hugging Face's names.
+    enum Behavior: String, Sendable {
+        case removed = "Removed"
+        case isolated = "Isolated"
+        case mergedWithPrevious = "MergedWithPrevious"
+        case mergedWithNext = "MergedWithNext"
+        case contiguous = "Contiguous"
+    }
+
+    enum PrependScheme: String, Sendable { case always, first, never }
+
+    case sequence([PreTokenizer])
+    case split(SplitPattern, Behavior, isInverted: Bool)
+    /// A space before words that have none, then a pattern; that bytes become characters is left to
+    /// the model, which knows the bytes.
+    case byteLevel(addsSpace: Bool, SplitPattern?)
+    case metaspace(Replacement, [UInt8], PrependScheme, SplitPattern?)
+
+    /// GPT-2's pattern.
+    private static let gpt2 =
+        #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+
+    /// Reads the value of `pre_tokenizer`.
+    static func read(_ value: JSONValue?) throws(TokenizerError) -> PreTokenizer? {
+        guard let value, value != .null else { return nil }
+        switch value["type"]?.string {
+        case "Sequence":
+            var parts: [PreTokenizer] = []
+            for part in value["pretokenizers"]?.array ?? [] {
+                guard let part = try read(part) else { continue }
+                guard parts.last?.isByteLevel != true else {
+                    throw .unsupported("a pre-tokenizer behind ByteLevel")
+                }
+                parts.append(part)
+            }
+            return .sequence(parts)
+        case "ByteLevel":
+            let usesPattern = value["use_regex"]?.bool ?? true
+            return .byteLevel(
+                addsSpace: value["add_prefix_space"]?.bool ?? true,
+                usesPattern ? try SplitPattern(gpt2) : nil)
+        case "Split":
+            let pattern: SplitPattern
+            if let literal = value["pattern"]?["String"]?.string {
+                pattern = SplitPattern(literal: literal)
+            } else if let text = value["pattern"]?["Regex"]?.string {
+                pattern = try SplitPattern(text)
+            } else {
+                throw .bad("a Split pre-tokenizer without a pattern")
+            }
+            let name = value["behavior"]?.string ?? "?"
+            guard let behavior = Behavior(rawValue: name) else {
+                throw .bad("a Split pre-tokenizer with the behavior \(shown(name))")
+            }
+            return .split(pattern, behavior, isInverted: value["invert"]?.bool ?? false)
+        case "Digits":
+            let isIndividual = value["individual_digits"]?.bool ?? false
+            return .split(
+                try SplitPattern(#"\p{N}"#), isIndividual ? .isolated : .contiguous,
+                isInverted: false)
+        case "Metaspace": return try metaspace(value)
+        case let type: throw .unsupported("a pre-tokenizer of the type \(type ?? "?")")
+        }
+    }
+
+    private static func metaspace(_ value: JSONValue) throws(TokenizerError) -> PreTokenizer {
+        guard let replacement = value["replacement"]?.string,
+            replacement.unicodeScalars.count == 1
+        else { throw .bad("a Metaspace whose replacement is not one character") }
+        var scheme = PrependScheme.always
+        if let name = value["prepend_scheme"]?.string {
+            guard let stated = PrependScheme(rawValue: name) else {
+                throw .bad("a Metaspace with the prepend_scheme \(shown(name))")
+            }
+            scheme = stated
+        } else if value["add_prefix_space"]?.bool == false {
+            scheme = .never
+        }
+        let splits = value["split"]?.bool ?? true
+        return .metaspace(
+            Replacement(" ", by: replacement), Array(replacement.utf8), scheme,
+            splits ? SplitPattern(literal: replacement) : nil)
+    }
+
+    /// Whether words are the bytes of a text.
+    var isByteLevel: Bool {
+        switch self {
+        case .sequence(let parts): parts.last?.isByteLevel ?? false
+        case .byteLevel: true
+        default: false
+        }
+    }
+
+    /// Divides the words of a text further.
+    func apply(_ words: inout Words) throws(TokenizerError) {
+        switch self {
+        case .sequence(let parts): for part in parts { try part.apply(&words) }
+        case .split(let pattern, let behavior, let isInverted):
+            try words.split(pattern, behavior, isInverted: isInverted)
+        case .byteLevel(let addsSpace, let pattern):
+            if addsSpace {
+                words.edit { word, _ in word.first == 0x20 ? nil : [0x20] + word }
+            }
+            if let pattern { try words.split(pattern, .isolated, isInverted: false) }
+        case .metaspace(let replacement, let mark, let scheme, let pattern):
+            words.edit { word, isFirst in
+                let text = replacement.apply(word)
+                let wants = scheme == .always || (scheme == .first && isFirst)
+                return wants && !text.starts(with: mark) ? mark + text : text
+            }
+            if let pattern { try words.split(pattern, .mergedWithNext, isInverted: false) }
+        }
+    }
+}
+
+/// A text in words.
+struct Words: Sendable {
+    private(set) var bytes: [UInt8]
+    /// In ascending order; none of them is empty.
+    private(set) var ranges: [Range<Int>]
+    /// Whether the first word stands at the start of all the text.
+    private let isStart: Bool
+
+    init(_ bytes: [UInt8], isStart: Bool) {
+        self.bytes = bytes
+        self.isStart = isStart
+        ranges = bytes.isEmpty ? [] : [0..<bytes.count]
+    }
+
+    /// Puts other bytes in the place of each word.
+    ///
+    /// - Parameter change: Gets a word and whether it stands at the start of all the text; nil
+    ///   leaves it.
+    mutating func edit(_ change: (ArraySlice<UInt8>, Bool) -> [UInt8]?) {
+        var (result, places): ([UInt8], [Range<Int>]) = ([], [])
+        result.reserveCapacity(bytes.count + ranges.count)
+        for range in ranges {
+            let start = result.count
+            if let other = change(bytes[range], isStart && range.lowerBound == 0) {
+                result += other
+            } else {
+                result += bytes[range]
+            }
+            if result.count > start { places.append(start..<result.count) }
+        }
+        (bytes, ranges) = (result, places)
+    }
+
+    /// Divides each word at the matches of a pattern.
+    mutating func split(
+        _ pattern: SplitPattern, _ behavior: PreTokenizer.Behavior, isInverted: Bool
+    ) throws(TokenizerError) {
+        var result: [Range<Int>] = []
+        result.reserveCapacity(max(ranges.count, bytes.count / 4))
+        for word in ranges {
+            var (parts, at): ([(range: Range<Int>, isMatch: Bool)], Int) = ([], word.lowerBound)
+            for match in try pattern.matches(in: bytes[word]) {
+                if match.lowerBound > at { parts.append((at..<match.lowerBound, isInverted)) }
+                parts.append((match, !isInverted))
+                at = match.upperBound
+            }
+            if at < word.upperBound { parts.append((at..<word.upperBound, isInverted)) }
+            join(parts, behavior, into: &result)
+        }
+        ranges = result
+    }
+
+    private func join(
+        _ parts: [(range: Range<Int>, isMatch: Bool)], _ behavior: PreTokenizer.Behavior,
+        into result: inout [Range<Int>]
+    ) {
+        switch behavior {
+        case .isolated: for part in parts { result.append(part.range) }
+        case .removed: for part in parts where !part.isMatch { result.append(part.range) }
+        case .contiguous, .mergedWithPrevious:
+            var (before, isFirst) = (false, true)
+            for part in parts {
+                let joins =
+                    behavior == .contiguous
+                    ? part.isMatch == before : part.isMatch && !before
+                if joins, !isFirst, let last = result.popLast() {
+                    result.append(last.lowerBound..<part.range.upperBound)
+                } else {
+                    result.append(part.range)
+                }
+                (before, isFirst) = (part.isMatch, false)
+            }
+        case .mergedWithNext:
+            var (behind, joined): (Bool, [Range<Int>]) = (false, [])
+            for part in parts.reversed() {
+                if part.isMatch, !behind, let last = joined.popLast() {
+                    joined.append(part.range.lowerBound..<last.upperBound)
+                } else {
+                    joined.append(part.range)
+                }
+                behind = part.isMatch
+            }
+            result += joined.reversed()
+        }
+    }
+}

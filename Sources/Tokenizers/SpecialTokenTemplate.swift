@@ -1,0 +1,47 @@
+internal import Interchange
+
+/// The tokens that are put before and behind those of a text.
+struct SpecialTokenTemplate: Sendable {
+    private(set) var before: [Int] = []
+    private(set) var behind: [Int] = []
+
+    /// Reads the value of `post_processor`.
+    static func read(_ value: JSONValue?) throws(TokenizerError) -> SpecialTokenTemplate {
+        var template = SpecialTokenTemplate()
+        guard let value, value != .null else { return template }
+        switch value["type"]?.string {
+        // It moves the places of tokens in the text alone.
+        case "ByteLevel": break
+        case "Sequence":
+            for part in value["processors"]?.array ?? [] {
+                let inner = try read(part)
+                template.before = inner.before + template.before
+                template.behind += inner.behind
+            }
+        case "TemplateProcessing": try template.add(value)
+        case let type: throw .unsupported("a post-processor of the type \(type ?? "?")")
+        }
+        return template
+    }
+
+    private mutating func add(_ value: JSONValue) throws(TokenizerError) {
+        var hasText = false
+        for part in value["single"]?.array ?? [] {
+            if part["Sequence"] != nil {
+                guard !hasText else { throw .bad("a template that has its text twice") }
+                hasText = true
+                continue
+            }
+            guard let name = part["SpecialToken"]?["id"]?.string,
+                let list = value["special_tokens"]?[name]?["ids"]?.array
+            else { throw .bad("a template with a special token that it does not define") }
+            for entry in list {
+                guard let id = entry.integer, (0..<Int(Int32.max)).contains(id) else {
+                    throw .bad("a template's token \(shown(name)) without ids")
+                }
+                if hasText { behind.append(id) } else { before.append(id) }
+            }
+        }
+        guard hasText else { throw .bad("a template without the text itself") }
+    }
+}

@@ -1,0 +1,98 @@
+import Testing
+import Tokenizers
+
+/// Words of a text as a Split pre-tokenizer makes them: each character is a token, and a word's tokens
+/// merge.
+private func split(
+    _ text: String, by pattern: String, _ behavior: String = "Isolated", inverted: Bool = false
+)
+    throws -> [String]
+{
+    // One token for each character and for each part of the text, so that a word is one token.
+    let scalars = Array(text.unicodeScalars)
+    var (tokens, ids) = ([String](), Set<[UInt32]>())
+    for start in scalars.indices {
+        for end in start..<scalars.count
+        where ids.insert(scalars[start...end].map(\.value)).inserted {
+            var token = ""
+            token.unicodeScalars.append(contentsOf: scalars[start...end])
+            tokens.append(token)
+        }
+    }
+    func quoted(_ text: String) -> String {
+        "\"" + text.utf16.map { "\\u" + String(0x10000 + Int($0), radix: 16).dropFirst() }.joined()
+            + "\""
+    }
+    let vocabulary = tokens.enumerated().map { "\(quoted($1)):\($0)" }.joined(separator: ",")
+    let json = """
+        {"pre_tokenizer":{"type":"Split","pattern":{"Regex":\(quoted(pattern))},
+        "behavior":"\(behavior)","invert":\(inverted)},
+        "model":{"type":"BPE","ignore_merges":true,"vocab":{\(vocabulary)},"merges":[]}}
+        """
+    return try BPETokenizer(json: Array(json.utf8)).encode(text).map { tokens[$0] }
+}
+
+@Suite("Split patterns")
+struct PatternTests {
+    @Test(
+        "match as Oniguruma does",
+        arguments: [
+            (#"\s+(?!\S)|\s+"#, "a   b  ", ["a", "  ", " ", "b", "  "]),
+            (#"\p{N}{1,3}"#, "12345678x٣", ["123", "456", "78", "x", "٣"]),
+            (#"(?i:'s|'ll)|\p{L}+"#, "I'LL's'ſ", ["I", "'LL", "'s", "'ſ"]),
+            (#"[^\r\n\p{L}]?\p{L}+"#, "\nab,cd", ["\n", "ab", ",cd"]),
+            (#"[a-c\-\]]+"#, "ab-]cd", ["ab-]c", "d"]),
+            (#"a*+a|b"#, "aaab", ["aaa", "b"]),
+            (#"(?:ab)?c|a"#, "abcac", ["abc", "a", "c"]),
+            (#"x(?=y)."#, "xyxz", ["xy", "xz"]),
+            (#"\s+$|\s"#, " a  ", [" ", "a", "  "]),
+            (#"\P{L}+"#, "ab12c", ["ab", "12", "c"]),
+            (#"[\p{Lu}\p{Lt}]+[\p{Ll}]*"#, "ABcǅdE", ["ABc", "ǅd", "E"]),
+            (#"😀+."#, "a😀😀b", ["a", "😀😀b"]),
+            (#"a{2}|a{3,}"#, "aaaaa", ["aa", "aa", "a"]),
+        ])
+    func matches(pattern: String, text: String, parts: [String]) throws {
+        #expect(try split(text, by: pattern) == parts)
+    }
+
+    @Test(
+        "give their matches the place that the file says",
+        arguments: [
+            ("Removed", false, ["a", "b", "c"]), ("Removed", true, ["-", "-", "-"]),
+            ("Isolated", false, ["a", "-", "b", "-", "-", "c"]),
+            ("MergedWithPrevious", false, ["a-", "b-", "-", "c"]),
+            ("MergedWithNext", false, ["a", "-b", "-", "-c"]),
+            ("Contiguous", false, ["a", "-", "b", "--", "c"]),
+        ])
+    func behaviors(behavior: String, inverted: Bool, parts: [String]) throws {
+        #expect(try split("a-b--c", by: "-", behavior, inverted: inverted) == parts)
+    }
+
+    @Test(
+        "that are not understood are refused, with the place",
+        arguments: [
+            "(", ")", "[a", "a**", "a+?", "*a", "^a", "\\", #"\p{Han}"#, #"\p"#, #"\w"#, "(?<a>b)",
+            "(ab)+", "[a&&b]", "[[:alpha:]]", "[b-a]", "a{2", "a{3,2}", "(?i:é)", "(?i:[a])",
+            #"\1"#,
+            String(repeating: "(", count: 2_000),
+        ])
+    func refused(pattern: String) throws {
+        let error = #expect(throws: TokenizerError.self) { try split("ab", by: pattern) }
+        #expect(error?.code == .unsupported && error?.message.contains("at character") == true)
+    }
+
+    @Test("that run away stop with an error")
+    func tooHard() throws {
+        let pattern = String(repeating: "a*", count: 12) + "c"
+        let error = #expect(throws: TokenizerError.self) {
+            try BPETokenizer(
+                json: Array(
+                    """
+                    {"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\(pattern)"},"behavior":"Isolated"},
+                    "model":{"vocab":{"a":0},"merges":[]}}
+                    """.utf8)
+            ).encode(String(repeating: "a", count: 300))
+        }
+        #expect(error?.code == .tooHard)
+    }
+}
