@@ -156,7 +156,7 @@ let package = Package(
         .testTarget(
             name: "CambiumTests",
             dependencies: [
-                "Cambium", "Models", "Routing", "Snapshots", "Elements", "TestSupport",
+                "Cambium", "Models", "Routing", "Snapshots", "Objects", "Elements", "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -15,12 +15,45 @@ enum EvidenceName {
     }
 }
 
+/// A record of evidence, of whatever kind.
+enum EvidenceRecord: Sendable {
+    case counts(CountContribution)
+    case moments(MomentContribution)
+
+    /// - Throws: `.badInput` for bytes that are no record.
+    init(decoding bytes: [UInt8]) throws(EvidenceError) {
+        self =
+            bytes.starts(with: MomentContribution.magic)
+            ? .moments(try MomentContribution(decoding: bytes))
+            : .counts(try CountContribution(decoding: bytes))
+    }
+
+    var encoded: [UInt8] {
+        switch self {
+        case .counts(let record): record.encoded
+        case .moments(let record): record.encoded
+        }
+    }
+}
+
 /// A record of evidence and the id of its object.
-typealias NamedContribution = (id: ObjectID, record: CountContribution)
+typealias NamedContribution = (id: ObjectID, record: EvidenceRecord)
+
+extension [NamedContribution] {
+    /// The records of n-gram counts.
+    var counts: [CountContribution] {
+        compactMap { if case .counts(let record) = $0.record { record } else { nil } }
+    }
+
+    /// The records of moments, of all layers.
+    var moments: [MomentContribution] {
+        compactMap { if case .moments(let record) = $0.record { record } else { nil } }
+    }
+}
 
 extension CommitDraft {
     /// Stages a record of evidence and lists it in the tree; one that is there already stays.
-    mutating func add(_ evidence: CountContribution) throws(StoreError) -> ObjectID {
+    mutating func add(_ evidence: EvidenceRecord) throws(StoreError) -> ObjectID {
         let bytes = evidence.encoded
         return try carrying { () throws(SnapshotError) in
             let id = try put(.file, bytes)
@@ -49,8 +82,8 @@ extension Patch {
 
     /// Adds a record of evidence that was counted elsewhere.
     package mutating func addEvidence(_ record: CountContribution) throws(StoreError) {
-        let id = try draft.add(record)
-        evidence.append((id, record))
+        let id = try draft.add(.counts(record))
+        evidence.append((id, .counts(record)))
     }
 }
 
@@ -62,7 +95,7 @@ extension Store {
     /// - Throws: `corrupt` for a record that is not one.
     /// - Complexity: Reads and adds all records.
     package func gate(of snapshot: MappedSnapshot) throws(StoreError) -> Gate? {
-        try Gate(snapshot.id.hex, records(in: snapshot).map(\.record))
+        try Gate(snapshot.id.hex, records(in: snapshot).counts)
     }
 
     /// The record of one text.
@@ -101,7 +134,7 @@ extension Store {
                 try snapshot.object(id).payload.copy()
             }
             let record = try counted(.corrupt) { () throws(EvidenceError) in
-                try CountContribution(decoding: bytes)
+                try EvidenceRecord(decoding: bytes)
             }
             records.append((id, record))
         }

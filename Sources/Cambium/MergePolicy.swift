@@ -1,5 +1,3 @@
-internal import Snapshots
-
 /// How conflicts of a merge are settled.
 ///
 /// docs/merging.md has a table of which algebraic laws each obeys.
@@ -16,6 +14,11 @@ public enum MergePolicy: String, Sendable, CaseIterable {
     case ties
     /// The base and the sum of the sides' changes. Lossy.
     case task
+    /// The mean weighted by the squared gradients that rounds recorded. Lossy.
+    case fisher
+    /// The linear map nearest to each side's on that side's inputs, as its moments tell them; else the
+    /// mean. Lossy.
+    case regmean
 }
 
 /// What the policies `ties` and `task` take besides the sides.
@@ -31,23 +34,13 @@ public struct PolicySettings: Sendable {
         self.scale = scale
     }
 
-    /// What settles conflicts; nil to list them.
-    func policy(
-        _ policy: MergePolicy, weights: [Double]
-    ) throws(StoreError) -> (any ConflictPolicy)? {
+    /// - Throws: `usage` for settings that cannot be.
+    func check() throws(StoreError) {
         guard density > 0, density <= 1 else {
             throw StoreError(.usage, "a density of \(density); give a share above 0, at most 1")
         }
         guard scale.isFinite else {
             throw StoreError(.usage, "a scale of \(scale); give a finite number")
-        }
-        switch policy {
-        case .none: return nil
-        case .ours: return OursPolicy()
-        case .theirs: return TheirsPolicy()
-        case .mean: return MeanPolicy(weights: weights)
-        case .ties: return TiesPolicy(density: density, scale: scale)
-        case .task: return TaskPolicy(scale: scale)
         }
     }
 
@@ -59,4 +52,9 @@ public struct PolicySettings: Sendable {
         default: [:]
         }
     }
+}
+
+extension MergePolicy {
+    /// Whether the weights of sides count.
+    public var isWeighted: Bool { self == .mean || self == .fisher || self == .regmean }
 }

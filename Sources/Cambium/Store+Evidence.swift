@@ -9,14 +9,21 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     public let id: String
     /// The class that its text belongs to; "base" for what the base model learned.
     public let cohort: String
-    /// `counts`: n-grams of bytes.
+    /// What was counted: `counts`, n-grams of bytes, or `moments`, sums over the states in front of a
+    /// layer's experts.
     public let kind: String
     /// Which round or data it is of, as it was given.
     public let label: String
-    /// Bytes in an n-gram.
-    public let order: Int
-    /// Different n-grams.
-    public let distinct: Int
+    /// Of counts, bytes in an n-gram.
+    public let order: Int?
+    /// Of counts, different n-grams.
+    public let distinct: Int?
+    /// Of moments, the number of the layer.
+    public let layer: Int?
+    /// Of moments, names what the states are computed by.
+    public let trunk: String?
+    /// Of moments over picks, how many experts there were to pick; nil of moments for the cohorts' gate.
+    public let experts: Int?
     /// Bytes of the text.
     public let bytes: Int
     /// The id that the text would have as an object of a store.
@@ -64,7 +71,7 @@ extension Store {
             let record = try Self.count(
                 text, texts.count == 1 ? "the text" : "text \(index + 1)", cohort, label, order)
             let id = try Self.fileID(record.encoded)
-            if !records.contains(where: { $0.id == id }) { records.append((id, record)) }
+            if !records.contains(where: { $0.id == id }) { records.append((id, .counts(record))) }
         }
         return try change(options) { (draft, known) throws(StoreError) in
             for entry in records { _ = try draft.add(entry.record) }
@@ -122,8 +129,24 @@ extension Store {
         return gate
     }
 
+    /// Moments are added up when a router is asked for; that it can be done is seen to before.
+    private func checkSums(_ moments: [MomentContribution]) throws(StoreError) {
+        for source in Set(moments.map(\.source)) {
+            let same = moments.filter { $0.source == source }
+            try counted(.usage) { () throws(EvidenceError) in
+                if source.digits.count == 1 {
+                    _ = try UnitedMoments(cohorts: same)
+                } else {
+                    for cohort in Set(same.map(\.cohort)) {
+                        _ = try UnitedMoments(picks: same.filter { $0.cohort == cohort })
+                    }
+                }
+            }
+        }
+    }
+
     /// Commits what a function changes in the set of records.
-    private func change(
+    func change(
         _ options: CommitOptions,
         _ body: (
             inout CommitDraft, [NamedContribution]
@@ -144,7 +167,8 @@ extension Store {
         let added = changed.filter { change in !known.contains { $0.id == change.id } }
         let kept = (known + added).filter { after.contains($0.id) }
         // Before anything is committed: a set that no gate can be solved from is refused.
-        let gate = try Gate("", kept.map(\.record))
+        let gate = try Gate("", kept.counts)
+        try checkSums(kept.moments)
         let outcome = try target.commit(draft, options)
         return EvidenceResult(
             evidence: changed.map(EvidenceInfo.init), gate: gate?.id, commit: outcome.id.hex,
@@ -153,13 +177,27 @@ extension Store {
 }
 
 extension EvidenceInfo {
-    fileprivate init(_ entry: NamedContribution) {
-        let record = entry.record
-        self.init(
-            id: entry.id.hex, cohort: record.cohort, kind: "counts", label: record.label,
-            order: record.counts.order, distinct: record.counts.entries.count,
-            bytes: Int(clamping: record.byteCount),
-            data: record.data.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
-            recordBytes: record.encoded.count)
+    init(_ entry: NamedContribution) {
+        switch entry.record {
+        case .counts(let record):
+            self.init(
+                id: entry.id.hex, cohort: record.cohort, kind: "counts", label: record.label,
+                order: record.counts.order, distinct: record.counts.entries.count, layer: nil,
+                trunk: nil, experts: nil, bytes: Int(clamping: record.byteCount),
+                data: hexadecimal(record.data), recordBytes: record.encoded.count)
+        case .moments(let record):
+            let digits = record.source.digits
+            self.init(
+                id: entry.id.hex, cohort: record.cohort, kind: "moments", label: record.label,
+                order: nil, distinct: nil, layer: Int(record.source.layer),
+                trunk: hexadecimal(record.source.trunk),
+                experts: digits.count == 1 ? nil : digits.reduce(1) { $0 * Int($1) },
+                bytes: Int(clamping: record.byteCount), data: hexadecimal(record.data),
+                recordBytes: record.encoded.count)
+        }
     }
+}
+
+private func hexadecimal(_ bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }

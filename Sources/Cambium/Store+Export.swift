@@ -131,10 +131,13 @@ struct CheckpointExport {
         layout.files.map(\.name) + files.map(\.key)
     }
 
-    /// Evidence stays in the store: it is about the model, not a part of its checkpoint.
+    /// Evidence and squared gradients stay in the store: they are about the model, not a part of its
+    /// checkpoint.
     private var files: [(key: String, value: ObjectID)] {
-        snapshot.tree.files.filter { !$0.key.hasPrefix(EvidenceName.prefix) }
-            .sorted { isBefore($0.key, $1.key) }
+        snapshot.tree.files.filter {
+            !$0.key.hasPrefix(EvidenceName.prefix) && !$0.key.hasPrefix(FisherFile.prefix)
+        }
+        .sorted { isBefore($0.key, $1.key) }
     }
 
     func write(to directory: String, _ progress: ProgressReporter) throws(StoreError) {

@@ -40,7 +40,7 @@ extension Store {
     ///   - revisions: What to merge: branches, tags or commits.
     ///   - branch: Nil for the one that HEAD is on.
     ///   - policy: How conflicts are settled; recorded in the commit.
-    ///   - weights: For `mean`, by revision as written in `revisions`, or by the branch's name;
+    ///   - weights: For `mean`, `fisher` and `regmean`, by revision as written in `revisions`, or by the branch's name;
     ///     otherwise the `tokens` of each side's metadata count, when all have them, else 1 each.
     ///   - settings: Of the policies that have some.
     ///   - message: The merge commit's message; nil names the sides.
@@ -72,18 +72,19 @@ extension Store {
         }
         let sideWeights = try self.weights(weights, names, sides)
         let sideNames = sides.map { names[$0]?.first ?? $0.short }
-        let chosen = try settings.policy(policy, weights: sideWeights.values)
+        let chosen = try conflictPolicy(policy, settings, sides, sideWeights.values)
         var note = CommitNote(
             time: signature.time, author: signature.author,
             message: message ?? "merge \(revisions.joined(separator: ", ")) into \(target)")
         note.metadata["merge.sides"] = sideNames.joined(separator: ",")
-        if policy == .mean { note.metadata["merge.weights"] = sideWeights.text }
+        if policy.isWeighted { note.metadata["merge.weights"] = sideWeights.text }
         for (name, value) in settings.recorded(policy) { note.metadata[name] = value }
         let recorded = note
         let outcome = try carrying { () throws(SnapshotError) in
             try snapshots.merge(
                 requested, into: target, policy: chosen, note: recorded, dryRun: dryRun)
         }
+        if policy == .regmean { try checkMoments(outcome, sideNames) }
         return MergeResult(outcome, target, policy, sideNames)
     }
 
@@ -108,7 +109,7 @@ extension Store {
             case .none: nil
             case .ours: OursPolicy()
             case .theirs: TheirsPolicy()
-            case .mean, .ties, .task:
+            case .mean, .ties, .task, .fisher, .regmean:
                 throw StoreError(
                     .usage, "a revert has no \(policy.rawValue); use ours or theirs")
             }

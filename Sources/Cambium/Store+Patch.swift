@@ -37,7 +37,7 @@ extension Store {
             // Before anything is committed: a set that no gate can be solved from is refused.
             let known = try records(in: map(parent.hex))
             let added = patch.evidence.filter { new in !known.contains { $0.id == new.id } }
-            _ = try Gate("", (known + added).map(\.record))
+            _ = try Gate("", (known + added).counts)
         }
         let nonFinite = (patch.nonFinite.nan, patch.nonFinite.infinite)
         let finished = try patch.finish()

@@ -53,7 +53,7 @@ extension Store {
         let known = try records(in: snapshot)
         let round = try Round(snapshot, name, form, seed: options.seed)
         let others = Set(try StoredCohorts(snapshot).names + [name])
-        guard known.contains(where: { !others.contains($0.record.cohort) }) else {
+        guard known.counts.contains(where: { !others.contains($0.cohort) }) else {
             throw StoreError(
                 .usage,
                 "\(snapshot.id.short) has no evidence of what its base knows, so the gate could not tell "
@@ -67,7 +67,7 @@ extension Store {
                 try Self.count(
                     text, "text \(index + 1)", name, label, options.evidenceOrder))
         }
-        let gate = try Gate("", known.map(\.record) + records)
+        let gate = try Gate("", known.counts + records)
         let stopped = try StoppedRound(self, target.branch, base: round.base, options)
         let summary = try run(
             round.parameters, options, settings, stopped, progress, isStopped)

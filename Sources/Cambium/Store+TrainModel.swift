@@ -36,7 +36,7 @@ extension Store {
                     options.evidenceOrder))
         }
         let known = try target.parent.map { (id) throws(StoreError) in try records(of: id) } ?? []
-        let gate = try Gate("", known.map(\.record) + new)
+        let gate = try Gate("", known.counts + new)
         let stopped = try StoppedRound(self, target.branch, base: base, options)
         let summary = try run(parameters, options, settings, stopped, progress, isStopped)
         let bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
@@ -51,7 +51,7 @@ extension Store {
         // The weights grew out of this commit's; another's would be lost.
         commit.expectedParent = commit.expectedParent ?? target.parent?.hex
         let result = try self.commit(model, json, commit, progress) { (draft) throws(StoreError) in
-            for record in new { _ = try draft.add(record) }
+            for record in new { _ = try draft.add(.counts(record)) }
             try Self.checkFrozen(target.before, draft.tree, freezesTrunk, freezesExperts)
         }
         stopped.remove()

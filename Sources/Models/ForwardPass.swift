@@ -31,6 +31,15 @@ package final class ForwardPass {
     /// The sessions' positions are not moved.
     func run(_ segments: [Segment]) throws(ModelError) { try activations.run(segments) }
 
+    /// Runs segments up to the router of a layer with experts and no further.
+    ///
+    /// The sessions' positions are not moved; the caches of the layers above hold nothing of them.
+    ///
+    /// - Returns: What the router reads, [tokens, hidden].
+    func routerInputs(_ segments: [Segment], layer: Int) throws(ModelError) -> [Float] {
+        try activations.routerInputs(segments, layer)
+    }
+
     /// The logits of some tokens of the batch that ran last, [tokens, 256].
     func logits(_ tokens: Range<Int>) -> [Float] { activations.logits(tokens) }
 }
@@ -65,6 +74,26 @@ private struct Activations: ~Copyable {
             feedForward(layer, tokens)
             if let peer = layer.peer { try addExperts(peer, segments, tokens) }
         }
+    }
+
+    /// Runs a batch up to the router of a layer.
+    mutating func routerInputs(
+        _ segments: [ForwardPass.Segment], _ target: Int
+    ) throws(ModelError) -> [Float] {
+        let tokens = segments.last?.range.upperBound ?? 0
+        reserve(tokens)
+        embed(segments)
+        for (index, layer) in model.layers.enumerated() {
+            attend(layer, index, segments, tokens)
+            feedForward(layer, tokens)
+            guard let peer = layer.peer else { continue }
+            if index == target {
+                normalise(hidden, peer.norm, model.config.normEpsilon, tokens, into: &normed)
+                return normed.array(0..<tokens * model.config.hiddenSize)
+            }
+            try addExperts(peer, segments, tokens)
+        }
+        preconditionFailure("layer \(target) has no experts")
     }
 
     private mutating func reserve(_ tokens: Int) {

@@ -52,6 +52,19 @@ package struct Quantiser: Sendable, Hashable {
         try self.init(scales: scales)
     }
 
+    /// Scales for what a root-mean-square norm with some weights gives: a feature's is `target` / |weight|.
+    ///
+    /// Before its weights, such a norm's output has a mean square of 1 over the features of each token; so
+    /// features come out at about `target`, and no text is needed to tell: every branch of one trunk has
+    /// one quantiser. A weight of 0, or one so small that its scale is not finite, gets the scale 1.
+    package init(normWeights: [Float], target: Float = 128) throws(EvidenceError) {
+        try self.init(
+            scales: normWeights.map { weight in
+                let scale = target / weight.magnitude
+                return scale > 0 && scale.isFinite ? scale : 1
+            })
+    }
+
     /// The features of some activations.
     ///
     /// - Parameter x: [tokens, `width`].

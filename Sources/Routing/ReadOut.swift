@@ -40,14 +40,7 @@ package struct ReadOut: Sendable, Equatable {
         }
         let (d, n) = (moments.width, Double(moments.count))
         let mean = Self.total(moments).map { Double($0) / n }
-        let scatter = Self.scatter(form, moments, mean)
-        var trace = 0.0
-        for row in 0..<d { trace += scatter[row * (row + 1) / 2 + row] }
-        guard trace > 0, trace.isFinite else {
-            throw EvidenceError(
-                .unsolvable, "all \(moments.count) feature vectors of the evidence are alike")
-        }
-        let cholesky = try Self.factor(scatter, d, trace / Double(d), lambda, team)
+        let cholesky = try Self.factored(form, moments, lambda, team)
         let count = moments.classes.count
         // The right-hand sides are what each class adds beyond the mean of all.
         var sides = [Double](repeating: 0, count: d * count)
@@ -87,6 +80,15 @@ package struct ReadOut: Sendable, Equatable {
         self.biases = biases
     }
 
+    /// The canonical bytes of a read-out whose class i is `names[i]`: the same evidence, the same bytes.
+    package func encoded(names: [String], _ form: String) -> [UInt8] {
+        var bytes = Array("CROC".utf8) + [1]
+        for name in [form] + names { appendName(name, to: &bytes) }
+        appendFloats(weights, to: &bytes)
+        appendFloats(biases, to: &bytes)
+        return bytes
+    }
+
     /// The class with the highest score, the lower id of equal ones.
     ///
     /// - Parameter features: [width].
@@ -104,10 +106,25 @@ package struct ReadOut: Sendable, Equatable {
         return best.id
     }
 
-    private static func total(_ moments: Moments) -> [Int64] {
+    /// The factored matrix to invert, λ added.
+    static func factored(
+        _ form: Form, _ moments: Moments, _ lambda: Double, _ team: ThreadTeam
+    ) throws(EvidenceError) -> Cholesky {
+        let (d, n) = (moments.width, Double(moments.count))
+        let scatter = scatter(form, moments, total(moments).map { Double($0) / n })
+        var trace = 0.0
+        for row in 0..<d { trace += scatter[row * (row + 1) / 2 + row] }
+        guard trace > 0, trace.isFinite else {
+            throw EvidenceError(
+                .unsolvable, "all \(moments.count) feature vectors of the evidence are alike")
+        }
+        return try factor(scatter, d, trace / Double(d), lambda, team)
+    }
+
+    static func total(_ moments: Moments) -> [Int64] {
         var total = [Int64](repeating: 0, count: moments.width)
         for entry in moments.classes {
-            for row in total.indices { total[row] &+= entry.sum[row] }
+            for row in total.indices { total[row] += entry.sum[row] }
         }
         return total
     }

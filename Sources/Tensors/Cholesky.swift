@@ -59,6 +59,11 @@ internal import CKernels
         }
     }
 
+    /// The diagonal of the factor, [`size`]; det A is the square of its product.
+    package var diagonal: [Double] {
+        (0..<size).map { row in unsafe factor[row * size + row] }
+    }
+
     /// Solves A X = B.
     ///
     /// - Parameters:

@@ -41,7 +41,7 @@ struct EvidenceTests {
             let list = try again.evidence("main")
             #expect(
                 list.map(\.cohort) == ["base", "base", "basque", "basque", "swahili", "swahili"])
-            #expect(list.allSatisfy { $0.order == 3 && $0.distinct > 10 && $0.bytes > 30 })
+            #expect(list.allSatisfy { $0.order == 3 && ($0.distinct ?? 0) > 10 && $0.bytes > 30 })
             let gate = try again.gate("main")
             #expect(gate.cohorts == ["base", "basque", "swahili"])
             for (cohort, text) in Self.texts {

@@ -12,6 +12,8 @@ struct PolicyLaws: Sendable, CustomTestStringConvertible {
     let isAssociative: Bool
     let isIdempotent: Bool
     let policy: @Sendable (_ sides: Int) -> any ConflictPolicy
+    /// What is merged; a row of a router where the policy needs to know.
+    var entity = MergeEntity.trunk("w")
 
     init(
         _ name: String, commutative: Bool, associative: Bool, idempotent: Bool,
@@ -29,7 +31,7 @@ struct PolicyLaws: Sendable, CustomTestStringConvertible {
                 side: $0.offset, bytes: $0.element.flatMap { littleEndian($0.bitPattern) })
         }
         let result = policy(sides.count).resolve(
-            .trunk("w"), parts: [TensorShape(.f32, [base.count])],
+            entity, parts: [TensorShape(.f32, [base.count])],
             base: base.flatMap { littleEndian($0.bitPattern) }, values: values)
         guard let bytes = result?.bytes else { return nil }
         return stride(from: 0, to: bytes.count, by: 4).map { start in

@@ -43,6 +43,37 @@ struct EvidenceCommandTests {
         #expect(try session.expect("evidence", "ls", "-q").text.split(separator: "\n").count == 1)
     }
 
+    @Test("of hidden states is added, shown and asked by layer")
+    func moments() throws {
+        let session = try session()
+        for (cohort, branch) in [("english", "main"), ("swahili", "side")] {
+            let added = try session.expect(
+                "evidence", "add", "--kind", "moments", "--layer", "0", "--cohort", cohort,
+                "--text",
+                cohort, "--branch", branch, "--threads", "2")
+            #expect(added.text.contains("states in front of layer 0"))
+        }
+        try session.expect("merge", "side", "--into", "main")
+        let gate = try session.expect(
+            "evidence", "gate", "--layer", "0", "--form", "ridge", "--text", "swahili", "--json")
+        #expect(try gate.json["cohorts"] as? [String] == ["english", "swahili"])
+        #expect(try gate.json["form"] as? String == "ridge" && gate.json["lambda"] is Double)
+        let plain = try session.expect("evidence", "gate", "--layer", "0")
+        #expect(plain.text.contains("from layer 0 by discriminant, lambda"))
+        let id = try session.expect("evidence", "ls", "-q").text.prefix(12)
+        #expect(try session.expect("evidence", "show", String(id)).text.contains("trunk "))
+        for wrong in [
+            ["--kind", "moments"], ["--layer", "0"],
+            ["--kind", "moments", "--layer", "0", "--order", "3"],
+        ] {
+            let run = try session.start(
+                ["evidence", "add", "--cohort", "a", "--text", "english"] + wrong
+            ).end()
+            #expect(run.status == 64)
+        }
+        #expect(try session.start(["evidence", "gate", "--form", "ridge"]).end().status == 64)
+    }
+
     @Test("takes global options before and behind its name, and tells mistakes")
     func mistakes() throws {
         let session = try session()

@@ -146,9 +146,28 @@ struct MomentsTests {
             try Moments(
                 width: 2, classes: [Moments.Class(id: 1, count: 0, sum: [0, 0])], gram: [0, 0, 0])
         }
-        var large = try Moments(
-            width: 1, classes: [Moments.Class(id: 1, count: .max, sum: [0])], gram: [0])
-        #expect(throws: EvidenceError.self) { try large.add(large) }
+        // Totals that leave their integers, and sums that so few vectors cannot have.
+        func sums(_ id: UInt32, _ count: Int64, _ sum: Int64 = 0) -> Moments.Class {
+            Moments.Class(id: id, count: count, sum: [sum])
+        }
+        for classes in [[sums(0, .max)], [sums(0, .max), sums(1, .max)], [sums(0, 1 << 32)]] {
+            let error = #expect(throws: EvidenceError.self) {
+                try Moments(width: 1, classes: classes, gram: [0])
+            }
+            #expect(error?.code == .overflow)
+        }
+        #expect(throws: EvidenceError.self) {
+            try Moments(width: 1, classes: [sums(0, 2, 65_537)], gram: [0])
+        }
+        #expect(throws: EvidenceError.self) {
+            try Moments(width: 1, classes: [sums(0, 2, .min)], gram: [0])
+        }
+        #expect(throws: EvidenceError.self) {
+            try Moments(width: 1, classes: [sums(0, 2)], gram: [1 << 31 + 1])
+        }
+        var large = try Moments(width: 1, classes: [sums(0, 1 << 31)], gram: [1 << 61])
+        let error = #expect(throws: EvidenceError.self) { try large.add(large) }
+        #expect(error?.code == .overflow)
         var narrow = Moments(width: 1)
         #expect(throws: EvidenceError.self) { try narrow.add(Moments(width: 2)) }
     }

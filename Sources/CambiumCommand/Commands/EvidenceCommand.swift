@@ -7,9 +7,10 @@ struct EvidenceCommand: ParsableCommand {
         abstract: "Keep what the gate is solved from, and ask the gate.",
         discussion: """
             Evidence is counted from text: how often each sequence of bytes occurs in what a cohort should \
-            answer. The gate, which tells cohorts apart, is solved from the set of all evidence in a \
-            snapshot. Merging branches unites their evidence, so the gate of a merge is, byte for byte, the \
-            gate of all their data at once, in any order; dropped evidence leaves no trace.
+            answer, or the exact sums of the model's states in front of a layer's experts (moments). The \
+            gate, which tells cohorts apart, is solved from the set of all evidence in a snapshot. Merging \
+            branches unites their evidence, so the gate of a merge is, byte for byte, the gate of all their \
+            data at once, in any order; dropped evidence leaves no trace.
 
             cambium evidence add --cohort swahili --text swahili.txt -m "evidence: Swahili"
             cambium evidence ls main
@@ -20,55 +21,6 @@ struct EvidenceCommand: ParsableCommand {
             EvidenceAddCommand.self, EvidenceListCommand.self, EvidenceShowCommand.self,
             EvidenceDropCommand.self, EvidenceGateCommand.self,
         ])
-}
-
-struct EvidenceAddCommand: StoreCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "add",
-        abstract: "Count texts as evidence for a cohort, and commit it.",
-        discussion: """
-            Each file becomes one record, named by its content: adding the same file again changes nothing, \
-            and a text counts once in a cohort, whatever its labels. All files go into one commit.
-
-            cambium evidence add --cohort base --text gsm8k.txt --text shakespeare.txt
-            cambium evidence add --cohort swahili --text swahili.txt --branch swahili --label "round 1"
-            """)
-
-    @Option(help: "The cohort that the texts belong to; base is the base model.")
-    var cohort: String
-
-    @Option(
-        help: "A file to count; - reads standard input. May be repeated.", completion: .file())
-    var text: [String]
-
-    @Option(help: "Which round or data this is; kept in the record.")
-    var label = ""
-
-    @Option(help: ArgumentHelp("Bytes in a sequence, 1 to 8.", valueName: "number"))
-    var order = 3
-
-    @Option(name: .shortAndLong, parsing: .unconditional, help: "What the commit says.")
-    var message: String?
-
-    @Option(help: "The branch (default: HEAD's). A missing one is made from HEAD.")
-    var branch: String?
-
-    @OptionGroup var global: GlobalOptions
-
-    func validate() throws {
-        if text.isEmpty { throw ValidationError("give at least one --text FILE") }
-    }
-
-    func run(_ console: Console) throws {
-        let store = try openStore()
-        var options = CommitOptions(
-            message: message ?? "evidence for \(cohort)", branch: branch)
-        options.metadata["evidence.cohort"] = cohort
-        let result = try store.addEvidence(
-            try text.map { try Terminal.read($0) }, cohort: cohort, label: label, order: order,
-            options)
-        console.show(EvidenceReport(result: result, verb: "added"))
-    }
 }
 
 struct EvidenceListCommand: StoreCommand {
@@ -141,45 +93,5 @@ struct EvidenceDropCommand: StoreCommand {
         let result = try openStore().dropEvidence(
             id, CommitOptions(message: message, branch: branch))
         console.show(EvidenceReport(result: result, verb: "dropped"))
-    }
-}
-
-struct EvidenceGateCommand: StoreCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "gate", abstract: "Ask the gate of a revision which cohort texts belong to.",
-        discussion: """
-            Without a text, the gate's id and its cohorts. The same evidence gives the same id.
-
-            cambium evidence gate main
-            cambium evidence gate main --text unknown.txt --limit 256
-            """)
-
-    @Argument(help: "The revision.")
-    var revision = "HEAD"
-
-    @Option(help: "A file to read; - reads standard input. May be repeated.", completion: .file())
-    var text: [String] = []
-
-    @Option(
-        help: ArgumentHelp("Read only the first bytes of each text.", valueName: "bytes"))
-    var limit: Int?
-
-    @OptionGroup var global: GlobalOptions
-
-    func validate() throws {
-        if let limit, limit < 1 { throw ValidationError("--limit is \(limit); give 1 or more") }
-    }
-
-    func run(_ console: Console) throws {
-        let gate = try openForReading().gate(revision)
-        var rows: [GateReport.Row] = []
-        for path in text {
-            let bytes = try Terminal.read(path)
-            rows.append(
-                GateReport.Row(
-                    text: path, shares: gate.shares(after: Array(bytes.prefix(limit ?? .max)))))
-        }
-        console.show(
-            GateReport(commit: gate.commit, gate: gate.id, cohorts: gate.cohorts, texts: rows))
     }
 }

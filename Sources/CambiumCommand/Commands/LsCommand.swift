@@ -51,9 +51,13 @@ struct ModelReport: Report {
             "trunk  \(Quantity.count(model.trunk.count, "tensor"))"
                 + (listsTrunk || model.trunk.isEmpty ? "" : style.faint("  (--trunk lists them)")))
         if listsTrunk { lines += tensorLines }
-        let files = model.files.filter { !$0.hasPrefix("evidence.") }
+        let files = model.files.filter { !$0.hasPrefix("evidence.") && !$0.hasPrefix("fisher.") }
         if !files.isEmpty { lines.append("files  " + files.joined(separator: ", ")) }
-        let records = model.files.count - files.count
+        let gradients = model.files.count { $0.hasPrefix("fisher.") }
+        if gradients > 0 {
+            lines.append("squared gradients  of \(Quantity.count(gradients, "object"))")
+        }
+        let records = model.files.count - files.count - gradients
         if records > 0 {
             lines.append(
                 "evidence  \(Quantity.count(records, "record"))  (`cambium evidence ls` lists them)"

@@ -27,7 +27,8 @@ struct MergeCommand: StoreCommand {
         help: """
             Conflicts: none lists them; ours takes the first side's version, theirs the last \
             side's; mean the weighted mean, ties the greatest changes that agree, task the sum of \
-            the changes (lossy).
+            the changes, fisher the mean weighted by recorded squared gradients, regmean the linear maps \
+            nearest to the sides' by their moments (lossy).
             """)
     var policy: PolicyOption = .none
 
@@ -58,8 +59,8 @@ struct MergeCommand: StoreCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        if !weight.isEmpty, policy != .mean {
-            throw ValidationError("--weight needs --policy mean")
+        if !weight.isEmpty, !policy.policy.isWeighted {
+            throw ValidationError("--weight needs --policy mean, fisher or regmean")
         }
         if density != nil, policy != .ties {
             throw ValidationError("--density needs --policy ties")

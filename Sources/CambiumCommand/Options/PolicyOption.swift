@@ -9,6 +9,8 @@ enum PolicyOption: String, ExpressibleByArgument, CaseIterable {
     case mean
     case ties
     case task
+    case fisher
+    case regmean
 
     /// The façade's policy of the same name.
     var policy: MergePolicy {
@@ -19,6 +21,8 @@ enum PolicyOption: String, ExpressibleByArgument, CaseIterable {
         case .mean: .mean
         case .ties: .ties
         case .task: .task
+        case .fisher: .fisher
+        case .regmean: .regmean
         }
     }
 }

@@ -43,11 +43,10 @@ struct EvidenceDetailReport: Report {
             "id        \(style.id(evidence.id))",
             "cohort    \(evidence.cohort)",
             "label     \(evidence.label)",
-            "kind      \(evidence.kind) of \(evidence.order)-grams, "
-                + "\(Quantity.count(evidence.distinct)) different",
+            "kind      \(evidence.kind) of \(evidence.subject)",
             "text      \(Quantity.count(evidence.bytes, "byte")), \(evidence.data)",
             "record    \(Quantity.bytes(evidence.recordBytes))",
-        ]
+        ] + (evidence.trunk.map { ["trunk     \($0)"] } ?? [])
     }
 
     func quietLines() -> [String] { [evidence.id] }
@@ -64,11 +63,19 @@ struct GateReport: Report {
     let gate: String
     let cohorts: [String]
     let texts: [Row]
+    /// Of a gate over hidden states.
+    var layer: Int?
+    var form: String?
+    var lambda: Double?
 
     func lines(_ style: Style) -> [String] {
+        let solved =
+            if let layer, let form, let lambda {
+                [", from layer \(layer) by \(form), lambda \(Quantity.significant(lambda))"]
+            } else { [String]() }
         let head = [
             "gate \(style.id(gate.short)) of \(style.id(commit.short)): "
-                + cohorts.joined(separator: ", ")
+                + cohorts.joined(separator: ", ") + solved.joined()
         ]
         return head
             + texts.map { row in
@@ -88,7 +95,15 @@ extension EvidenceInfo {
     /// The record in a line.
     fileprivate func line(_ style: Style) -> String {
         "\(style.id(id.short))  \(cohort)  \(Quantity.count(bytes, "byte")) of text, "
-            + "\(Quantity.count(distinct)) different \(order)-grams"
-            + (label.isEmpty ? "" : "  \(label)")
+            + subject + (label.isEmpty ? "" : "  \(label)")
+    }
+
+    /// What was counted.
+    fileprivate var subject: String {
+        if let order, let distinct {
+            return "\(Quantity.count(distinct)) different \(order)-grams"
+        }
+        let states = "states in front of layer \(layer ?? 0)"
+        return experts.map { "\(states), picks of \(Quantity.count($0)) experts" } ?? states
     }
 }

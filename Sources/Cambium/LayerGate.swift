@@ -1,0 +1,116 @@
+internal import Models
+internal import Objects
+internal import Routing
+internal import Snapshots
+internal import Tensors
+
+/// How a read-out is solved from moments.
+public enum ReadOutForm: String, Sendable, CaseIterable, Encodable {
+    /// Least squares on one-hot targets.
+    case ridge
+    /// The linear discriminant of Gaussians with one covariance.
+    case discriminant
+}
+
+/// A gate over the hidden states of one layer, solved in closed form from moments.
+public struct LayerGate {
+    /// The commit that it was solved for.
+    public let commit: String
+    /// The SHA-256 of its canonical form: the same set of evidence, the same id.
+    public let id: String
+    /// The layer in front of whose experts it reads.
+    public let layer: Int
+    /// How it was solved.
+    public let form: ReadOutForm
+    /// λ, as a share of the mean of the diagonal, chosen by what the records hold out.
+    public let lambda: Double
+    /// The classes, by ascending name.
+    public let cohorts: [String]
+    private let readOut: ReadOut
+    private let reader: MomentReader
+
+    fileprivate init(
+        _ snapshot: MappedSnapshot, _ reader: MomentReader, _ records: [MomentContribution],
+        _ form: ReadOutForm, _ team: ThreadTeam
+    ) throws(StoreError) {
+        let solved = try counted(.corrupt) { () throws(EvidenceError) in
+            let united = try UnitedMoments(cohorts: records)
+            return (
+                united,
+                try united.readOut(form == .ridge ? .ridge : .discriminant, team: team)
+            )
+        }
+        commit = snapshot.id.hex
+        layer = Int(solved.0.source.layer)
+        self.form = form
+        self.reader = reader
+        cohorts = solved.0.names
+        readOut = solved.1.readOut
+        lambda = solved.1.lambda
+        id = try Store.fileID(readOut.encoded(names: cohorts, form.rawValue)).hex
+    }
+
+    /// For how large a share of a text's bytes each cohort has the best score, the greatest first, equal
+    /// ones by name.
+    ///
+    /// - Throws: `usage` without bytes.
+    public func shares(of text: [UInt8]) throws(StoreError) -> [Gate.Share] {
+        guard !text.isEmpty else { throw StoreError(.usage, "the text has no bytes") }
+        var best = [Int](repeating: 0, count: cohorts.count)
+        try reader.windows(text) { _, features, _ in
+            let width = reader.source.quantiser.width
+            for start in stride(from: 0, to: features.count, by: width) {
+                best[Int(readOut.best(features.span.extracting(start..<start + width)))] += 1
+            }
+        }
+        return best.indices.sorted { (best[$0], $1) > (best[$1], $0) }.map {
+            Gate.Share(cohort: cohorts[$0], weight: Double(best[$0]) / Double(text.count))
+        }
+    }
+}
+
+extension Store {
+    /// The gate that a revision's moments of a layer are solved to.
+    ///
+    /// - Parameters:
+    ///   - revision: A branch, a tag or a commit.
+    ///   - layer: The number of a layer with experts.
+    ///   - form: How it is solved.
+    ///   - threads: Share the work; the bits do not depend on them.
+    /// - Throws: `not-found` without such evidence; `usage` when it is over another trunk than the
+    ///   revision's; `corrupt` for a record that is not one.
+    public func gate(
+        _ revision: String, layer: Int, form: ReadOutForm = .discriminant, threads: Int = 1
+    ) throws(StoreError) -> LayerGate {
+        guard (1...1_024).contains(threads) else {
+            throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
+        }
+        let snapshot = try map(revision)
+        let named = try records(in: snapshot)
+        let team = ThreadTeam(count: threads)
+        let model = try model(snapshot.id.hex, ModelOptions(warms: false))
+            .byteModel("read hidden states").base
+        let reader = try MomentReader(snapshot, model, layer: layer, target: .cohort, team)
+        let wanted = named.filter { entry in
+            guard case .moments(let record) = entry.record else { return false }
+            return record.source.layer == UInt32(layer) && record.source.digits == [1]
+        }
+        guard !wanted.isEmpty else {
+            throw StoreError(
+                .notFound,
+                "\(snapshot.id.short) has no moments of layer \(layer); add some: cambium evidence add "
+                    + "--kind moments --layer \(layer) --cohort NAME --text FILE")
+        }
+        for entry in wanted {
+            guard case .moments(let record) = entry.record, record.source != reader.source else {
+                continue
+            }
+            throw StoreError(
+                .usage,
+                "evidence \(entry.id.short) of layer \(layer) was made over another trunk than "
+                    + "\(snapshot.id.short) has: what it counted are other features; drop it, or ask the "
+                    + "commit that it was added to")
+        }
+        return try LayerGate(snapshot, reader, wanted.moments, form, team)
+    }
+}

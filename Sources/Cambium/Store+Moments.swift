@@ -1,0 +1,172 @@
+internal import Models
+internal import Objects
+internal import Routing
+internal import Snapshots
+internal import Tensors
+
+/// What moments of hidden states are counted for.
+public enum MomentTarget: String, Sendable, CaseIterable {
+    /// The gate: the text belongs to the cohort.
+    case cohort
+    /// The layer's own router: the experts that its heads pick first, by the digits of their numbers.
+    case experts
+}
+
+extension Store {
+    /// Sums up texts' hidden states as evidence for a cohort and commits the records.
+    ///
+    /// The frozen trunk of the branch runs over each text in windows of its context length; the states in
+    /// front of the layer's experts are made integers by a quantiser that follows from the trunk, and added
+    /// up in 64 bits, exactly. The bits depend on the text and the trunk alone, not on threads or the CPU.
+    ///
+    /// - Parameters:
+    ///   - texts: One record each, of at least one byte.
+    ///   - layer: The number of a layer with experts.
+    ///   - cohort: The class; "base" for what the base model learned.
+    ///   - label: Which round or data it is, for people.
+    ///   - target: What the sums are for; picks are those of the cohort "base".
+    ///   - threads: Share the work; the records do not depend on them.
+    ///   - options: The branch, which must have a model that can be run, and the message.
+    /// - Throws: `usage` for a text or name that cannot be, and when the branch has moments of the layer
+    ///   over another trunk, to which these cannot be added; `unsupported` for a model that cannot be run;
+    ///   `branch-moved`. Then nothing is committed.
+    @discardableResult
+    public func addMoments(
+        _ texts: [[UInt8]], layer: Int, cohort: String, label: String = "",
+        target: MomentTarget = .cohort, threads: Int = 1, _ options: CommitOptions,
+        progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> EvidenceResult {
+        guard (1...1_024).contains(threads) else {
+            throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
+        }
+        guard target == .cohort || cohort == Cohort.base else {
+            throw StoreError(
+                .usage,
+                "picks are of the cohort '\(Cohort.base)'; '\(cohort)' has no router that runs")
+        }
+        let place = try CommitTarget(options, self)
+        guard let parent = place.parent else {
+            throw StoreError(
+                .notFound, "branch '\(place.branch)' has no model; commit a checkpoint first")
+        }
+        let snapshot = try map(parent.hex)
+        let model = try model(parent.hex, ModelOptions(warms: false))
+            .byteModel("sum up hidden states").base
+        let reader = try MomentReader(
+            snapshot, model, layer: layer, target: target, ThreadTeam(count: threads))
+        try check(records(in: snapshot), reader.source, place.branch)
+        var records: [NamedContribution] = []
+        for (index, text) in texts.enumerated() {
+            let record = try reader.record(
+                text, texts.count == 1 ? "the text" : "text \(index + 1)", cohort, label, progress)
+            let id = try Self.fileID(record.encoded)
+            if !records.contains(where: { $0.id == id }) { records.append((id, .moments(record))) }
+        }
+        // The states are those of this very model.
+        var options = options
+        options.expectedParent = parent.hex
+        return try change(options) { (draft, known) throws(StoreError) in
+            for entry in records { _ = try draft.add(entry.record) }
+            return records.filter { new in !known.contains { $0.id == new.id } }
+        }
+    }
+
+    /// Refuses to add to moments of the layer that were made otherwise.
+    private func check(
+        _ records: [NamedContribution], _ source: MomentContribution.Source, _ branch: String
+    ) throws(StoreError) {
+        for entry in records {
+            guard case .moments(let record) = entry.record, record.source.layer == source.layer,
+                record.source.trunk != source.trunk
+            else { continue }
+            throw StoreError(
+                .usage,
+                "branch '\(branch)' has moments of layer \(source.layer) over another trunk "
+                    + "(\(entry.id.short), of cohort '\(record.cohort)'): its dense weights changed since, "
+                    + "and sums over different features cannot be added; drop them first: cambium "
+                    + "evidence drop \(entry.id.short)")
+        }
+    }
+}
+
+/// Makes records of texts, with the trunk of one snapshot.
+struct MomentReader {
+    let source: MomentContribution.Source
+    private let inputs: RouterInputs
+    private let target: MomentTarget
+
+    init(
+        _ snapshot: MappedSnapshot, _ model: PeerModel, layer: Int, target: MomentTarget,
+        _ team: ThreadTeam
+    ) throws(StoreError) {
+        inputs = try running { () throws(ModelError) in
+            try RouterInputs(model, layer: layer, team: team)
+        }
+        self.target = target
+        source = try Self.source(snapshot, model, inputs, layer, target)
+    }
+
+    /// Where moments of a snapshot's layer come from.
+    static func source(
+        _ snapshot: MappedSnapshot, _ model: PeerModel, _ inputs: RouterInputs, _ layer: Int,
+        _ target: MomentTarget
+    ) throws(StoreError) -> MomentContribution.Source {
+        let trunk = try carrying { () throws(SnapshotError) in
+            try TrunkIdentity.id(of: snapshot.tree, model.config, layer: layer)
+        }
+        let side = UInt32(model.config.peer?.subKeys ?? 1)
+        return try counted(.usage) { () throws(EvidenceError) in
+            try MomentContribution.Source(
+                layer: UInt32(layer), trunk: trunk.bytes,
+                quantiser: Quantiser(normWeights: inputs.normWeights),
+                digits: target == .cohort ? [1] : [side, side])
+        }
+    }
+
+    /// The integer features of each window of a text.
+    func windows(
+        _ text: [UInt8], _ body: (Int, [Int16], [Float]) throws(EvidenceError) -> Void
+    ) throws(StoreError) {
+        for (index, start) in stride(from: 0, to: text.count, by: inputs.windowLength).enumerated()
+        {
+            let window = text[start..<min(start + inputs.windowLength, text.count)]
+            let states = try running { () throws(ModelError) in try inputs.states(of: window) }
+            try counted(.usage) { () throws(EvidenceError) in
+                let features = try source.quantiser.features(states.span)
+                try body(index, features, states)
+            }
+        }
+    }
+
+    func record(
+        _ text: [UInt8], _ what: String, _ cohort: String, _ label: String,
+        _ progress: ProgressReporter
+    ) throws(StoreError) -> MomentContribution {
+        guard !text.isEmpty else { throw StoreError(.usage, "\(what) has no bytes") }
+        var (fitted, heldOut) = (source.nothing, source.nothing)
+        let count = (text.count + inputs.windowLength - 1) / inputs.windowLength
+        progress(Progress("windows", 0, count))
+        try windows(text) { (index, features, states) throws(EvidenceError) in
+            let isHeldOut = index % 4 == MomentContribution.heldOutRest
+            var part = isHeldOut ? heldOut : fitted
+            switch target {
+            case .cohort:
+                let zeros = [UInt32](repeating: 0, count: features.count / inputs.width)
+                try part.add(features.span, labels: [zeros])
+            case .experts:
+                try part.add(
+                    features.span, experts: inputs.firstPicks(states), second: source.digits[1],
+                    perToken: inputs.picksPerToken)
+            }
+            if isHeldOut { heldOut = part } else { fitted = part }
+            progress(Progress("windows", index + 1, count))
+        }
+        let data = try Store.fileID(text).bytes
+        let parts = (fitted, heldOut)
+        return try counted(.usage) { () throws(EvidenceError) in
+            try MomentContribution(
+                cohort: cohort, label: label, data: data, byteCount: UInt64(text.count),
+                source: source, fitted: parts.0, heldOut: parts.1)
+        }
+    }
+}

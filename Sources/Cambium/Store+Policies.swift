@@ -1,0 +1,130 @@
+internal import Elements
+internal import Objects
+internal import Routing
+internal import Snapshots
+
+extension Store {
+    /// What settles the conflicts of a merge; nil to list them.
+    ///
+    /// - Parameters:
+    ///   - sides: The target's commit and those that are merged into it.
+    ///   - weights: One per side.
+    /// - Throws: `usage` for settings that cannot be, and for a policy that needs what no side has.
+    func conflictPolicy(
+        _ policy: MergePolicy, _ settings: PolicySettings, _ sides: [ObjectID], _ weights: [Double]
+    ) throws(StoreError) -> (any ConflictPolicy)? {
+        try settings.check()
+        switch policy {
+        case .none: return nil
+        case .ours: return OursPolicy()
+        case .theirs: return TheirsPolicy()
+        case .mean: return MeanPolicy(weights: weights)
+        case .ties: return TiesPolicy(density: settings.density, scale: settings.scale)
+        case .task: return TaskPolicy(scale: settings.scale)
+        case .fisher: return try fisher(sides, weights)
+        case .regmean: return try regMean(sides, weights)
+        }
+    }
+
+    private func fisher(
+        _ sides: [ObjectID], _ weights: [Double]
+    ) throws(StoreError) -> FisherPolicy {
+        var trees: [Tree] = []
+        var gradients: [ObjectID: [Float]] = [:]
+        for side in sides {
+            let tree = try tree(side.hex)
+            for (name, file) in tree.files where name.hasPrefix(FisherFile.prefix) {
+                guard let id = ObjectID(hex: String(name.dropFirst(FisherFile.prefix.count))),
+                    gradients[id] == nil
+                else { continue }
+                let bytes = try carrying { () throws(SnapshotError) in
+                    try snapshots.data(of: file).1
+                }
+                gradients[id] = try FisherFile.decoded(bytes, name)
+            }
+            trees.append(tree)
+        }
+        guard !gradients.isEmpty else {
+            throw StoreError(
+                .usage,
+                "no side of the merge has recorded squared gradients, which --policy fisher weighs by; "
+                    + "rounds record them with their commits (Patch.record), or take --policy mean")
+        }
+        return FisherPolicy(weights: weights, trees: trees, gradients: gradients)
+    }
+
+    private func regMean(
+        _ sides: [ObjectID], _ weights: [Double]
+    ) throws(StoreError) -> RegMeanPolicy {
+        var all: [[NamedContribution]] = []
+        for side in sides { all.append(try records(in: map(side.hex))) }
+        // What every side has says nothing of their differences.
+        let shared = all.dropFirst().reduce(Set(all[0].map(\.id))) { $0.intersection($1.map(\.id)) }
+        var inputs: [[UInt32: RegMeanPolicy.Inputs]] = []
+        for records in all {
+            let own = records.filter { !shared.contains($0.id) }.moments
+            var tables: [UInt32: RegMeanPolicy.Inputs] = [:]
+            for (layer, some) in Dictionary(grouping: own, by: \.source.layer) {
+                tables[layer] = try counted(.corrupt) { () throws(EvidenceError) in
+                    try RegMeanPolicy.Inputs(some)
+                }
+            }
+            inputs.append(tables)
+        }
+        guard inputs.contains(where: { !$0.isEmpty }) else {
+            throw StoreError(
+                .usage,
+                "no side of the merge has moments of its own, which --policy regmean solves from; add "
+                    + "some on each side: cambium evidence add --kind moments --layer NUMBER --cohort "
+                    + "NAME --text FILE, or take --policy mean")
+        }
+        return RegMeanPolicy(weights: weights, inputs: inputs)
+    }
+
+    /// Tells what a merge by `regmean` lacks, instead of listing each row.
+    func checkMoments(_ outcome: MergeOutcome, _ names: [String]) throws(StoreError) {
+        for conflict in outcome.conflicts {
+            guard let layer = RegMeanPolicy.layer(of: conflict.entity) else { continue }
+            let sides = conflict.sides.map { $0 < names.count ? names[$0] : "side \($0)" }
+            throw StoreError(
+                .usage,
+                "\(conflict.entity) was changed by \(sides.joined(separator: " and ")), and not all of "
+                    + "them have moments of layer \(layer) of their own, over one trunk; add some: "
+                    + "cambium evidence add --kind moments --layer \(layer) --branch NAME --cohort NAME "
+                    + "--text FILE, or take --policy mean")
+        }
+    }
+}
+
+extension RegMeanPolicy.Inputs {
+    /// What contributions of one layer add up to, each text once; nil when they do not add.
+    fileprivate init?(_ records: [MomentContribution]) throws(EvidenceError) {
+        guard let first = records.first,
+            records.allSatisfy({
+                $0.source.trunk == first.source.trunk
+                    && $0.source.quantiser == first.source.quantiser
+            })
+        else { return nil }
+        // Records of one text, for several cohorts or targets, have the same states.
+        var texts: [[UInt8]: MomentContribution] = [:]
+        for record in records {
+            if let known = texts[record.data], known.fitted.count <= record.fitted.count {
+                continue
+            }
+            texts[record.data] = record
+        }
+        var sum = first.source.nothing.gram
+        for record in texts.values {
+            for part in [record.fitted, record.heldOut] {
+                for index in sum.indices {
+                    let (total, overflow) = sum[index].addingReportingOverflow(part.gram[index])
+                    guard !overflow else {
+                        throw EvidenceError(.overflow, "the products of the moments leave 64 bits")
+                    }
+                    sum[index] = total
+                }
+            }
+        }
+        self.init(scales: first.source.quantiser.scales, gram: sum)
+    }
+}
