@@ -13,6 +13,14 @@ public struct TokenGenerationResult: Sendable, Encodable {
 }
 
 extension MappedModel {
+    /// What turns text into the model's tokens: the tokenizer.json that was committed with it; nil without.
+    ///
+    /// - Throws: `bad-tokenizer`, `unsupported`.
+    public func tokenizer() throws(StoreError) -> Tokenizer? {
+        guard let bytes = try file("tokenizer.json") else { return nil }
+        return try Tokenizer(json: bytes)
+    }
+
     /// Continues a prompt token by token, until `count` are made or the context is full.
     ///
     /// The model neither encodes nor decodes text: prompt and result are ids of its vocabulary.

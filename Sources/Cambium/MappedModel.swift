@@ -71,6 +71,12 @@ public struct MappedModel: Sendable {
         }
     }
 
+    /// A file that was committed with the model; nil when there is none of the name.
+    func file(_ name: String) throws(StoreError) -> [UInt8]? {
+        guard let id = snapshot.tree.files[name] else { return nil }
+        return try carrying { () throws(SnapshotError) in try snapshot.object(id).payload.copy() }
+    }
+
     /// Whether the model reads and writes bytes; if not, token ids.
     public var takesBytes: Bool { if case .bytes = engine { true } else { false } }
 

@@ -28,6 +28,46 @@ struct TokensTests {
         #expect(unknown.status == 1 && unknown.errors.contains("256"))
     }
 
+    @Test(
+        "text is read by the tokenizer that was committed with the model",
+        .enabled(if: isPresent, "the checkpoints are not beside the repository"))
+    func text() throws {
+        let session = try Session.history()
+        let folder = session.directory + "/with-tokenizer"
+        try FileManager.default.copyItem(atPath: Self.model, toPath: folder)
+        // Byte-level, 256 tokens: a byte's token is its place in the alphabet of GPT-2.
+        var vocabulary: [String: Int] = [:]
+        let shown = Array(33...126) + Array(161...172) + Array(174...255)
+        var next = 256
+        for byte in 0..<256 {
+            let scalar = shown.contains(byte) ? byte : next
+            if !shown.contains(byte) { next += 1 }
+            vocabulary[String(Character(UnicodeScalar(UInt32(scalar)) ?? "?"))] = byte
+        }
+        let json: [String: Any] = [
+            "model": ["type": "BPE", "vocab": vocabulary, "merges": []],
+            "pre_tokenizer": [
+                "type": "ByteLevel", "add_prefix_space": false, "use_regex": true,
+            ],
+            "decoder": ["type": "ByteLevel"],
+        ]
+        try JSONSerialization.data(withJSONObject: json).write(
+            to: URL(filePath: folder + "/tokenizer.json"))
+        try session.expect("commit", folder, "-m", "with a tokenizer", "--branch", "text")
+        let run = try session.expect(
+            "generate", "text", "--prompt", "ab", "-n", "5", "--past-end", "--json")
+        let ids = try session.expect(
+            "generate", "text", "--tokens", "97,98", "-n", "5", "--past-end", "--json")
+        let tokens = try #require(ids.json["tokens"] as? [Int])
+        #expect(try run.json["tokens"] as? [Int] == tokens)
+        #expect(
+            try run.json["text"] as? String
+                == String(decoding: tokens.map { UInt8($0) }, as: UTF8.self))
+        let plain = try session.expect(
+            "generate", "text", "--prompt", "ab", "--prompt", "ab", "-n", "5", "--past-end")
+        #expect(plain.lines.count >= 2)
+    }
+
     @Test("a byte-level model takes bytes as token ids")
     func bytes() throws {
         let session = try Session.history()

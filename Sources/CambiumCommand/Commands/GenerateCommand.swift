@@ -14,8 +14,9 @@ struct GenerateCommand: StoreCommand {
             cambium generate main --prompt - -n 50 --temperature 0.8 --top-p 0.9 < prompt.txt
             cambium generate main --prompts questions.txt -n 100 --stop "Q:" --json
 
-            Models with a vocabulary of their own (OLMoE, Mixtral, Qwen3-MoE, DeepSeek-V3, GPT-OSS) take \
-            and give token ids, and end at the model's own end token unless told otherwise.
+            Models with a vocabulary of their own (OLMoE, Mixtral, Qwen3-MoE, DeepSeek-V3, GPT-OSS) read \
+            text by the tokenizer.json that was committed with them, as it is, without a chat template; or \
+            token ids. They end at the model's own end token unless told otherwise.
 
             cambium generate main --tokens 1,178,199 -n 16
             """)
@@ -34,7 +35,7 @@ struct GenerateCommand: StoreCommand {
     @Option(help: "Token ids to continue, with commas between; they are given out in the same way.")
     var tokens: TokenList?
 
-    @Flag(help: "With --tokens, go on behind the tokens that end a text.")
+    @Flag(help: "Go on behind the tokens that end a text.")
     var pastEnd = false
 
     @Option(
@@ -74,7 +75,6 @@ struct GenerateCommand: StoreCommand {
         if tokens != nil, !prompt.isEmpty || prompts != nil || !stop.isEmpty {
             throw ValidationError("--tokens goes with none of --prompt, --prompts and --stop")
         }
-        if pastEnd, tokens == nil { throw ValidationError("--past-end goes with --tokens") }
         if prompt.count(where: { $0 == "-" }) + (prompts == "-" ? 1 : 0) > 1 {
             throw ValidationError("standard input can be read once")
         }
@@ -94,13 +94,8 @@ struct GenerateCommand: StoreCommand {
     func run(_ console: Console) throws {
         let model = try openForReading().model(revision, memory.model)
         if let tokens { return try run(tokens.ids, model, console) }
-        guard model.takesBytes else {
-            throw Failure(
-                .usage,
-                "this model reads token ids of a vocabulary of \(model.vocabularySize), not text; give "
-                    + "them with --tokens 1,2,3")
-        }
         let inputs = try readPrompts()
+        guard model.takesBytes else { return try run(texts: inputs, model, console) }
         for (index, input) in inputs.enumerated() where input.count > model.contextLength {
             console.note(
                 "note: of the \(Quantity.count(input.count, "byte")) of "
@@ -137,34 +132,6 @@ struct GenerateCommand: StoreCommand {
             let runs = model.statistics.lines.map(console.errorStyle.faint)
             (reports.flatMap { $0.lines(console.errorStyle) } + runs).forEach(console.note)
         }
-    }
-
-    /// Continues tokens.
-    private func run(_ ids: [Int], _ model: MappedModel, _ console: Console) throws {
-        var meter = MemoryMeter()
-        var written = 0
-        let result = try model.generate(
-            tokens: ids, count: count,
-            sampling: SamplingOptions(temperature: temperature, topP: topP, seed: seed),
-            stops: pastEnd ? [] : Set(model.endTokens), threads: threads ?? Terminal.processors
-        ) { token in
-            if !console.isJSON {
-                console.write(Array(((written == 0 ? "" : ",") + "\(token)").utf8))
-            }
-            if stats, written.isMultiple(of: 16) { meter.sample(model.statistics) }
-            written += 1
-            return true
-        }
-        if stats { meter.sample(model.statistics) }
-        let report = TokenReport(result: result, memory: stats ? meter.peak : nil)
-        if console.isJSON {
-            console.show(each: [report], lines: [], paged: false)
-            return
-        }
-        console.write([UInt8(ascii: "\n")])
-        guard stats else { return }
-        let runs = model.statistics.lines.map(console.errorStyle.faint)
-        (report.lines(console.errorStyle) + runs).forEach(console.note)
     }
 
     /// The texts to continue: those of --prompt, then the lines of --prompts.

@@ -37,7 +37,8 @@ struct InitReport: Report {
         return [
             "made an empty store in \(style.bold(store)), on branch \(style.name(branch))",
             style.faint("next:  export CAMBIUM_STORE=\(absolute)"),
-            style.faint("       cambium commit CHECKPOINT -m MESSAGE"),
+            style.faint(
+                "       cambium commit CHECKPOINT -m MESSAGE   (or train: cambium help train)"),
         ]
     }
 

@@ -1,0 +1,126 @@
+import Foundation
+import Testing
+
+@Suite("train")
+struct TrainCommandTests {
+    private static let english = String(
+        repeating: "the cat sat on the mat, and the dog ran to the cat. ", count: 60)
+    private static let digits = String(
+        repeating: "12 + 30 = 42; 7 * 8 = 56; 90 - 1 = 89; ", count: 60)
+
+    /// An empty store, texts and a config.
+    private func session() throws -> Session {
+        let session = try Session()
+        session.environment["CAMBIUM_STORE"] = session.path("S")
+        try session.expect("init", "S")
+        try session.write(Self.english, to: "english.txt")
+        try session.write(Self.digits, to: "digits.txt")
+        try session.write(
+            """
+            {"architecture": "peer-lm", "vocab_size": 256, "hidden_size": 16, "num_layers": 1,
+             "num_heads": 2, "context_length": 16, "ffn_size": 16, "rms_norm_eps": 1e-5,
+             "rope_theta": 10000, "peer_layers": [0],
+             "peer": {"sub_keys": 4, "heads": 1, "top_k": 2, "key_size": 8}}
+            """, to: "config.json")
+        return session
+    }
+
+    @Test(
+        "a base, a cohort by the file's name, metrics in the log, and what is known is told apart")
+    func path() throws {
+        let session = try session()
+        let base = try session.expect(
+            "train", "--init", "config.json", "--data", "english.txt", "--steps", "60", "-m",
+            "base",
+            "--hold-out", "40")
+        #expect(base.text.contains("the model's own weights") && base.text.contains("held out"))
+        let round = try session.expect(
+            "train", "--data", "digits.txt", "--branch", "d", "--steps", "40", "--hold-out", "45",
+            "--rate", "0.02", "--json")
+        #expect(try round.json["cohort"] as? String == "digits")
+        #expect(try round.json["isNewCohort"] as? Bool == true)
+        let bits = try #require(round.json["bitsPerByte"] as? [String: Double])
+        #expect(try #require(bits["digits"]) < 5)
+        let shown = try session.expect("show", "d")
+        #expect(shown.text.contains("digits.bpb") && shown.text.contains("train.steps"))
+        // Known text goes to its cohort, the base's is left alone, other text gets a cohort.
+        let again = try session.expect(
+            "train", "--data", "digits.txt", "--branch", "d", "--steps", "2", "--grow", "auto",
+            "--json")
+        #expect(try again.json["cohort"] as? String == "digits")
+        #expect(try again.json["isNewCohort"] as? Bool == false)
+        let known = try session.expect(
+            "train", "--data", "english.txt", "--branch", "d", "--steps", "2", "--grow", "auto")
+        #expect(known.errors.contains("nothing was trained") && known.text.isEmpty)
+        try session.write(
+            String(repeating: "QXZ JVW KPQ! ", count: 200), to: "digits-2.txt")
+        let stream = try session.shell(
+            "cat digits-2.txt | cambium train --data - --chunk 4096 --grow auto --steps 3 "
+                + "--branch d --cohort other --json")
+        #expect(stream.status == 0, "\(stream.errors)")
+        #expect(stream.text.contains("\"cohort\":\"other\""))
+        let taken = try session.run(
+            "train", "--data", "digits.txt", "--branch", "d", "--steps", "1")
+        #expect(taken.status == 64 && taken.errors.contains("--grow edit"))
+        // The gate picks the cohort where the model runs.
+        let result = try session.expect("eval", "d", "--text", "digits.txt", "--json")
+        let rows = try #require(result.json["rows"] as? [[String: Any]])
+        let shares = try #require(rows[0]["cohorts"] as? [String: Double])
+        #expect(try #require(shares["digits"]) > 0.8)
+    }
+
+    @Test("Ctrl-C commits nothing and keeps where the round is, for the same command alone")
+    func interrupt() throws {
+        let session = try session()
+        try session.expect(
+            "train", "--init", "config.json", "--data", "english.txt", "--steps", "5", "-m", "base")
+        // More steps than any machine makes before the signal comes.
+        let lines = """
+            "$cambium" train --data digits.txt --branch cut --steps 10000000 --progress plain 2>log &
+            job=$!
+            for _ in $(seq 1200); do grep -q training log && break; sleep 0.05; done
+            kill -INT $job; wait $job
+            """
+        let run = try session.shell(lines)
+        #expect(run.status == 130)
+        let log = try String(contentsOfFile: session.path("log"), encoding: .utf8)
+        #expect(log.contains("nothing was committed") && log.contains("--resume"))
+        #expect(try !session.expect("log", "--json", "--all").text.contains("train cohort"))
+        let other = try session.run(
+            "train", "--data", "digits.txt", "--branch", "cut", "--steps", "5", "--resume")
+        #expect(other.status == 64 && other.errors.contains("other data or options"))
+        try session.expect("train", "--data", "digits.txt", "--branch", "cut", "--steps", "5")
+        let gone = try session.run(
+            "train", "--data", "digits.txt", "--branch", "cut", "--steps", "5", "--resume")
+        #expect(gone.status == 2)
+    }
+
+    @Test(
+        "options that make no sense are refused",
+        arguments: [
+            ["--data", "english.txt", "--steps", "1", "--seconds", "1"],
+            ["--data", "english.txt", "--hold-out", "70"],
+            ["--data", "english.txt", "--freeze", "trunk"],
+            ["--data", "english.txt", "--whole", "--cohort", "x"],
+            ["--data", "english.txt", "--chunk", "10000"],
+            ["--data", "english.txt", "--kind", "lora:0"],
+            ["--data", "english.txt", "--kind", "tree"],
+            ["--steps", "1"],
+        ])
+    func refusals(options: [String]) throws {
+        let session = try session()
+        let run = try session.start(["train"] + options).end()
+        #expect(run.status == 64)
+    }
+
+    @Test("a missing file, an empty folder and a store without a model are named")
+    func missing() throws {
+        let session = try session()
+        let file = try session.run("train", "--data", "none.txt", "--steps", "1")
+        #expect(file.status == 2 && file.errors.contains("none.txt"))
+        let folder = try session.run("train", "--data", session.directory + "/S", "--steps", "1")
+        #expect(folder.status == 2 && folder.errors.contains("no .txt file"))
+        let empty = try session.run("train", "--data", "english.txt", "--steps", "1")
+        #expect(empty.status == 2 && empty.errors.contains("--init"))
+    }
+}
