@@ -30,6 +30,7 @@ let package = Package(
         .executable(name: "continual-benchmark", targets: ["ContinualBenchmark"]),
         .executable(name: "training-benchmark", targets: ["TrainingBenchmark"]),
         .executable(name: "tokenizer-benchmark", targets: ["TokenizerBenchmark"]),
+        .executable(name: "models-benchmark", targets: ["ModelsBenchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -115,6 +116,8 @@ let package = Package(
             name: "TokenizerBenchmark",
             dependencies: ["BenchmarkSupport", "Tokenizers", arguments],
             path: "tools/benchmarks/TokenizerBenchmark", swiftSettings: strict),
+            name: "ModelsBenchmark", dependencies: ["BenchmarkSupport", "Cambium", arguments],
+            path: "tools/benchmarks/ModelsBenchmark", swiftSettings: strict),
         .target(
             name: "NumericSupport", path: "Tests/NumericSupport", swiftSettings: strict),
         .testTarget(

@@ -84,7 +84,27 @@ extension Store {
         _ revision: String, on text: [UInt8], progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> ProfileResult {
         let model = try model(revision, ModelOptions(warms: false))
-        let profile = try model.makeProfile(text, progress)
+        return try store(try model.makeProfile(text, progress), of: model)
+    }
+
+    /// The same for tokens, of a model with a vocabulary of its own.
+    ///
+    /// - Parameters:
+    ///   - revision: A branch, a tag or a commit.
+    ///   - tokens: Ids of the model's vocabulary.
+    ///   - progress: Called as windows of the text are done.
+    /// - Throws: `bad-input` for no tokens or one that the model does not know, `read-only`.
+    public func profile(
+        _ revision: String, onTokens tokens: [Int], progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> ProfileResult {
+        let model = try model(revision, ModelOptions(warms: false))
+        return try store(try model.makeProfile(tokens: tokens, progress), of: model)
+    }
+
+    /// Keeps a profile in its file.
+    private func store(
+        _ profile: ExpertProfile, of model: MappedModel
+    ) throws(StoreError) -> ProfileResult {
         let path = profilePath(model.id)
         do throws(KeyValueError) {
             try makeDirectory(profileDirectory)

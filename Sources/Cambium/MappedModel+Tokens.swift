@@ -77,7 +77,8 @@ extension MappedModel {
         return stride(from: 0, to: all.count, by: width).map { Array(all[$0..<$0 + width]) }
     }
 
-    private func bytes(_ tokens: [Int]) throws(StoreError) -> [UInt8] {
+    /// The bytes that tokens of a byte-level model are.
+    func bytes(_ tokens: [Int]) throws(StoreError) -> [UInt8] {
         var bytes: [UInt8] = []
         for token in tokens {
             guard let byte = UInt8(exactly: token) else {

@@ -149,9 +149,20 @@ public struct MappedModel: Sendable {
     func makeProfile(
         _ text: [UInt8], _ progress: ProgressReporter
     ) throws(StoreError) -> ExpertProfile {
-        let model = try byteModel("note the experts of a text")
+        let model = try byteModel("note the experts of a text of bytes")
         return try running { () throws(ModelError) in
             try model.base.profile(text) { progress(Progress("windows", $0, $1)) }
+        }
+    }
+
+    func makeProfile(
+        tokens: [Int], _ progress: ProgressReporter
+    ) throws(StoreError) -> ExpertProfile {
+        guard case .tokens(let model) = engine else {
+            return try makeProfile(bytes(tokens), progress)
+        }
+        return try running { () throws(ModelError) in
+            try model.profile(tokens) { progress(Progress("windows", $0, $1)) }
         }
     }
 

@@ -12,21 +12,35 @@ struct ProfileCommand: StoreCommand {
 
             cambium profile main --text typical.txt
             cambium generate main --prompt "Habari" --stats
+            cambium profile olmoe --tokens 1,178,199,28
             """)
 
     @Argument(help: "The revision.")
     var revision = "HEAD"
 
     @Option(help: "A file to read; - reads standard input.", completion: .file())
-    var text: String
+    var text: String?
+
+    @Option(help: "Token ids with commas between, for models that take them.")
+    var tokens: TokenList?
 
     @OptionGroup var global: GlobalOptions
 
+    func validate() throws {
+        if (text == nil) == (tokens == nil) {
+            throw ValidationError("give a text with --text, or token ids with --tokens")
+        }
+    }
+
     func run(_ console: Console) throws {
-        let bytes = try Terminal.read(text)
+        let bytes = try text.map { try Terminal.read($0) } ?? []
         let store = try openStore()
         let result = try console.withProgress("profile") { progress in
-            try store.profile(revision, on: bytes, progress: progress.report)
+            if let tokens {
+                try store.profile(revision, onTokens: tokens.ids, progress: progress.report)
+            } else {
+                try store.profile(revision, on: bytes, progress: progress.report)
+            }
         }
         console.show(ProfileReport(result: result))
     }

@@ -57,6 +57,13 @@ package func seconds<Result>(_ body: () throws -> Result) rethrows -> (Double, R
     return (Double(duration.seconds) + Double(duration.attoseconds) * 1e-18, result)
 }
 
+/// Seconds that this process's threads ran, in the kernel and outside (clock_gettime(2)).
+package func ownCPUSeconds() -> Double {
+    var time = timespec()
+    guard unsafe clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return .nan }
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+}
+
 /// Bytes that this process had read from disks (`read_bytes` of proc(5)).
 package func bytesRead() throws -> Double {
     try number("read_bytes", in: "/proc/self/io")
