@@ -168,9 +168,10 @@ static void picks_backward(const float *table, const uint32_t *ids, const float 
     }
 }
 
-static void row_gradient(const float *x, const float *dout, const uint32_t *order, size_t count,
+// One expert's gradient, times scale, over the picks order[0..<count].
+INLINE void row_gradient(const float *x, const float *dout, const uint32_t *order, size_t count,
                          size_t per_token, const float *dhidden, const float *gates,
-                         const float *value, size_t width, float *gradient) {
+                         const float *value, size_t width, float scale, float *gradient) {
     for (size_t first = 0; first < count; first += 4) {
         size_t n = count - first < 4 ? count - first : 4;
         const char *inputs[4], *outputs[4];
@@ -179,8 +180,8 @@ static void row_gradient(const float *x, const float *dout, const uint32_t *orde
             size_t p = order[first + i], token = p / per_token;
             inputs[i] = (const char *)(x + token * width);
             outputs[i] = (const char *)(dout + token * width);
-            hidden[i] = dhidden[p];
-            weights[i] = gates[p] * value[p];
+            hidden[i] = scale * dhidden[p];
+            weights[i] = scale * (gates[p] * value[p]);
         }
         if (n == 4) {
             row_group_axpy(hidden, inputs, width, gradient, ROW_F32, 4);
@@ -190,6 +191,36 @@ static void row_gradient(const float *x, const float *dout, const uint32_t *orde
         for (size_t i = 0; i < n; i++) {
             row_group_axpy(hidden + i, inputs + i, width, gradient, ROW_F32, 1);
             row_group_axpy(weights + i, outputs + i, width, gradient + width, ROW_F32, 1);
+        }
+    }
+}
+
+static void row_gradients(const float *x, const float *dout, const uint32_t *order,
+                          const uint32_t *starts, const uint32_t *targets, size_t count,
+                          size_t per_token, const float *dhidden, const float *gates,
+                          const float *value, size_t width, float scale, float *rows) {
+    for (size_t i = 0; i < count; i++) {
+        if (i + 2 < count) {
+            fetch_ahead((const char *)(rows + (size_t)targets[i + 2] * 2 * width), 8 * width);
+        }
+        row_gradient(x, dout, order + starts[i], starts[i + 1] - starts[i], per_token, dhidden,
+                     gates, value, width, scale, rows + (size_t)targets[i] * 2 * width);
+    }
+}
+
+static void key_gradients(const uint32_t *ids, const float *dscores, size_t groups, size_t top_k,
+                          size_t divisor, size_t count, size_t heads, size_t set_stride,
+                          const float *keys, const float *queries, size_t stride, size_t half,
+                          float *dqueries, float *dkeys) {
+    for (size_t g = 0; g < groups; g++, ids += top_k, dscores += top_k) {
+        size_t set = g % heads * set_stride;
+        const float *query = queries + g * stride;
+        float *dquery = dqueries + g * stride;
+        for (size_t i = 0; i < half; i++) dquery[i] = 0;
+        for (size_t p = 0; p < top_k; p++) {
+            size_t row = set + ids[p] / divisor % count * half;
+            axpy_of(dscores[p], (const char *)(keys + row), dquery, half, ROW_F32);
+            axpy_of(dscores[p], (const char *)query, dkeys + row, half, ROW_F32);
         }
     }
 }
@@ -228,7 +259,8 @@ const struct cambium_training TRAINING = {
     .adam = adam,
     .picks = picks,
     .picks_backward = picks_backward,
-    .row_gradient = row_gradient,
+    .row_gradients = row_gradients,
+    .key_gradients = key_gradients,
     .softmax_backward = softmax_backward,
     .square_sum = square_sum,
 };

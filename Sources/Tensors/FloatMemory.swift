@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Shared floats at an address that is a multiple of 64 bytes, zero at first: weights, gradients and
 /// activations of training.
 ///
@@ -6,6 +8,7 @@
 /// `@unchecked Sendable` class to its author (SE-0302, "Unchecked Sendable"). Distinct elements are
 /// distinct memory locations of C, which threads may write at once (ISO C11, 3.14 and 5.1.2.4).
 @safe package final class FloatMemory: @unchecked Sendable {
+    private static let hugePage = 1 << 21
     let base: UnsafeMutablePointer<Float>
     package let count: Int
 
@@ -13,7 +16,11 @@
     package init(count: Int) {
         precondition(count >= 0, "\(count) floats")
         let bytes = max(count, 1) * MemoryLayout<Float>.stride
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        // Rows of a big table are read at random: with huge pages their addresses are found at once.
+        let isLarge = bytes >= 2 * Self.hugePage
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: bytes, alignment: isLarge ? Self.hugePage : 64)
+        if isLarge { _ = unsafe madvise(memory, bytes, MADV_HUGEPAGE) }
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         unsafe base = memory.bindMemory(to: Float.self, capacity: max(count, 1))
         self.count = count

@@ -72,23 +72,35 @@ package final class NeuronPicks: Sendable {
         }
     }
 
-    /// gradient += that of one expert's rows, over some of its picks in their order.
+    /// Adds `scale` times the gradients of some experts to their rows, over the picks in their order.
     ///
     /// - Parameters:
-    ///   - picks: Positions in `ids`.
+    ///   - order: Positions in `ids`, expert by expert.
+    ///   - starts: Where the picks of each expert start in `order`, and the last one's end.
+    ///   - targets: Which of `rows` each expert's are.
     ///   - x: As given to `forward`.
     ///   - dout: As given to `backward`.
-    ///   - gradient: [2, width].
-    package func addRowGradient(
-        of picks: Span<UInt32>, x: FloatSlice, dout: FloatSlice, width: Int,
-        into gradient: FloatSlice
+    ///   - rows: [n, 2, width].
+    package func addRowGradients(
+        order: [UInt32], starts: ArraySlice<UInt32>, targets: [UInt32], x: FloatSlice,
+        dout: FloatSlice, width: Int, scale: Float, to rows: FloatSlice
     ) {
-        TrainingKernels.check(gradient.count == 2 * width, gradient.count, width)
-        unsafe picks.withUnsafeBufferPointer { picks in
-            guard let start = picks.baseAddress else { return }
-            unsafe cambium_training_active().pointee.row_gradient(
-                x.pointer, dout.pointer, start, picks.count, perToken, hiddenGradients.pointer,
-                gates.pointer, value.pointer, width, gradient.pointer)
+        TrainingKernels.check(
+            x.count == tokens * width && dout.count == x.count, x.count, dout.count)
+        TrainingKernels.check(
+            order.count == ids.count && starts.count == targets.count + 1, order.count,
+            starts.count)
+        let count = rows.count / (2 * width)
+        precondition(
+            targets.allSatisfy { Int($0) < count }
+                && zip(starts, starts.dropFirst()).allSatisfy { $0 <= $1 }
+                && Int(starts.last ?? 0) <= order.count,
+            "experts beyond \(count) rows or \(order.count) picks")
+        unsafe starts.withUnsafeBufferPointer { starts in
+            guard let first = starts.baseAddress else { return }
+            unsafe cambium_training_active().pointee.row_gradients(
+                x.pointer, dout.pointer, order, first, targets, targets.count, perToken,
+                hiddenGradients.pointer, gates.pointer, value.pointer, width, scale, rows.pointer)
         }
     }
 

@@ -15,49 +15,44 @@ package struct ExpertGradient {
     init(_ passes: [ExpertPass], count: Int, team: ThreadTeam) {
         let width = passes[0].width
         let sorted = passes.map { PicksByExpert($0.picks?.ids ?? [], count: count) }
-        var experts: [UInt32] = []
-        for expert in 0..<count
-        where sorted.contains(where: { !$0.range(expert).isEmpty }) {
-            experts.append(UInt32(expert))
-        }
+        let experts = Self.union(sorted.map(\.experts))
         let memory = FloatMemory(count: experts.count * 2 * width)
-        let block = 64
-        team.forEach((experts.count + block - 1) / block) { [experts] part in
-            for index in part * block..<min((part + 1) * block, experts.count) {
-                let row = memory[index * 2 * width..<(index + 1) * 2 * width]
-                for (pass, order) in zip(passes, sorted) {
-                    let range = order.range(Int(experts[index]))
-                    if range.isEmpty { continue }
-                    pass.picks?.addRowGradient(
-                        of: order.order.span.extracting(range), x: pass.input,
-                        dout: pass.outputGradient, width: width, into: row)
+        let block = 256
+        team.forEach((experts.count + block - 1) / block) { part in
+            let own = part * block..<min((part + 1) * block, experts.count)
+            for (pass, picks) in zip(passes, sorted) {
+                let first = picks.count(below: Int(experts[own.lowerBound]))
+                let end = picks.count(below: Int(experts[own.upperBound - 1]) + 1)
+                // Each one's place among all experts of the block.
+                var (targets, at) = ([UInt32](), own.lowerBound)
+                for expert in picks.experts[first..<end] {
+                    while experts[at] != expert { at += 1 }
+                    targets.append(UInt32(at))
                 }
+                pass.addRowGradients(
+                    picks, first..<end, to: memory.slice, at: targets, scale: 1)
             }
         }
         self.experts = experts
         rows = memory.slice
     }
-}
 
-/// The positions of picks, sorted by expert; those of one expert in their order.
-private struct PicksByExpert: Sendable {
-    let order: [UInt32]
-    /// [experts + 1].
-    private let starts: [Int32]
-
-    init(_ ids: [UInt32], count: Int) {
-        var starts = [Int32](repeating: 0, count: count + 1)
-        for id in ids { starts[Int(id) + 1] += 1 }
-        for expert in 0..<count { starts[expert + 1] += starts[expert] }
-        var next = starts
-        var order = [UInt32](repeating: 0, count: ids.count)
-        for (position, id) in ids.enumerated() {
-            order[Int(next[Int(id)])] = UInt32(position)
-            next[Int(id)] += 1
+    /// What is in any of some ascending lists, ascending.
+    private static func union(_ lists: [[UInt32]]) -> [UInt32] {
+        guard var result = lists.first else { return [] }
+        for list in lists.dropFirst() {
+            var (merged, a, b): ([UInt32], Int, Int) = ([], 0, 0)
+            merged.reserveCapacity(result.count + list.count)
+            while a < result.count || b < list.count {
+                let next =
+                    b == list.count || (a < result.count && result[a] <= list[b])
+                    ? result[a] : list[b]
+                if a < result.count, result[a] == next { a += 1 }
+                if b < list.count, list[b] == next { b += 1 }
+                merged.append(next)
+            }
+            result = merged
         }
-        self.order = order
-        self.starts = starts
+        return result
     }
-
-    func range(_ expert: Int) -> Range<Int> { Int(starts[expert])..<Int(starts[expert + 1]) }
 }

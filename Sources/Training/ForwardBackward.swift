@@ -31,10 +31,12 @@ package final class ForwardBackward: @unchecked Sendable {
         let attention: AttentionPass
         let experts: ExpertPass?
 
-        var products: [TrainedProduct] {
+        private var dense: [TrainedProduct] {
             [attentionProduct, outputProduct, gateProduct, downProduct]
-                + (experts?.products ?? [])
         }
+        var products: [TrainedProduct] { dense + (experts?.products ?? []) }
+        /// Those whose inputs' gradients are products as well.
+        var backwardProducts: [TrainedProduct] { dense + (experts?.backwardProducts ?? []) }
     }
 
     /// Gradients that every block reuses.
@@ -97,7 +99,7 @@ package final class ForwardBackward: @unchecked Sendable {
             inner: rows(wide))
         productScratch =
             FloatMemory(
-                count: (layers.flatMap(\.products) + [head]).map(\.scratchSize).max() ?? 0
+                count: (layers.flatMap(\.backwardProducts) + [head]).map(\.scratchSize).max() ?? 0
             ).slice
         gradient = FloatMemory(count: model.layout.count)
     }
@@ -179,7 +181,7 @@ package final class ForwardBackward: @unchecked Sendable {
         let nats = TrainingKernels.crossEntropyBackward(logits, targets: targets, scale: scale)
         adjust?(logits)
         for layer in layers {
-            for product in layer.products { product.packBackward(model.weights) }
+            for product in layer.backwardProducts { product.packBackward(model.weights) }
         }
         head.packBackward(model.weights)
         backward(head, logits, normed, into: spare)
@@ -200,7 +202,8 @@ package final class ForwardBackward: @unchecked Sendable {
     private func backward(_ layer: Layer, _ block: ParameterLayout.Block) {
         if let pass = layer.experts, let experts = block.experts, let input = layer.expertInput {
             pass.backward(
-                table: table(experts), dout: residualGradient, dinput: spare, gradient: gradient,
+                weights: model.weights, table: table(experts), dout: residualGradient,
+                dinput: spare, gradient: gradient,
                 scratch: productScratch)
             normBackward(input, experts.norm, dy: spare)
         }

@@ -3,6 +3,8 @@ internal import Tensors
 
 /// AdamW over what a run trains: dense for the parameters, row-sparse for experts, whose rows and
 /// moments stay untouched while no token of a batch picks them.
+///
+/// Experts may follow plain gradient descent instead (``ExpertRule``).
 final class Optimizer {
     private let parameters: any TrainedParameters
     private let settings: TrainingSettings
@@ -15,7 +17,8 @@ final class Optimizer {
         self.settings = settings
         first = FloatMemory(count: parameters.values.count)
         second = FloatMemory(count: parameters.values.count)
-        let experts = parameters.trainsExperts ? parameters.model.experts : []
+        let needsMoments = parameters.trainsExperts && settings.expertRule == .adam
+        let experts = needsMoments ? parameters.model.experts : []
         expertFirst = experts.map { FloatMemory(count: $0.count) }
         expertSecond = experts.map { FloatMemory(count: $0.count) }
     }
@@ -24,11 +27,10 @@ final class Optimizer {
     private var tables: [FloatSlice] {
         var tables = [parameters.values.slice, first.slice, second.slice]
         if parameters.trainsExperts {
-            for slot in expertFirst.indices {
-                tables += [
-                    parameters.model.experts[slot].slice, expertFirst[slot].slice,
-                    expertSecond[slot].slice,
-                ]
+            for (slot, table) in parameters.model.experts.enumerated() {
+                tables.append(table.slice)
+                guard settings.expertRule == .adam else { continue }
+                tables += [expertFirst[slot].slice, expertSecond[slot].slice]
             }
         }
         return tables
@@ -78,9 +80,24 @@ final class Optimizer {
         }
         rule.decay = 0
         for (slot, expert) in experts.enumerated() {
-            update(slot, expert, rule, team)
+            if case .descent(let peak) = settings.expertRule {
+                descend(slot, expert, peak * rate * scale, team)
+            } else {
+                update(slot, expert, rule, team)
+            }
         }
         return norm
+    }
+
+    private func descend(
+        _ slot: Int, _ gradient: ExpertGradient, _ rate: Float, _ team: ThreadTeam
+    ) {
+        let size = 2 * parameters.model.config.hiddenSize
+        let table = parameters.model.experts[slot]
+        forEachExpert(gradient, team) { index, expert in
+            table[expert * size..<(expert + 1) * size].add(
+                gradient.rows[index * size..<(index + 1) * size], times: -rate)
+        }
     }
 
     private func update(
@@ -90,14 +107,22 @@ final class Optimizer {
         let (table, m, v) = (
             parameters.model.experts[slot], expertFirst[slot], expertSecond[slot]
         )
-        let block = 128
-        team.forEach((gradient.experts.count + block - 1) / block) { part in
-            for index in part * block..<min((part + 1) * block, gradient.experts.count) {
-                let start = Int(gradient.experts[index]) * size
-                let range = start..<start + size
-                TrainingKernels.adam(
-                    table[range], gradient: gradient.rows[index * size..<(index + 1) * size],
-                    m: m[range], v: v[range], rule: rule)
+        forEachExpert(gradient, team) { index, expert in
+            let range = expert * size..<(expert + 1) * size
+            TrainingKernels.adam(
+                table[range], gradient: gradient.rows[index * size..<(index + 1) * size],
+                m: m[range], v: v[range], rule: rule)
+        }
+    }
+
+    /// Calls `body` with the place of each expert among those picked, and the expert.
+    private func forEachExpert(
+        _ gradient: ExpertGradient, _ team: ThreadTeam, _ body: @Sendable (Int, Int) -> Void
+    ) {
+        let (experts, block) = (gradient.experts, 128)
+        team.forEach((experts.count + block - 1) / block) { part in
+            for index in part * block..<min((part + 1) * block, experts.count) {
+                body(index, Int(experts[index]))
             }
         }
     }

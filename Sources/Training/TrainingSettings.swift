@@ -9,6 +9,14 @@ package enum TrainingBudget: Sendable, Hashable {
     case processorSeconds(Double)
 }
 
+/// How the rows of experts follow their gradient.
+package enum ExpertRule: Sendable, Hashable {
+    /// As all other parameters do, with two moments for every weight.
+    case adam
+    /// Gradient descent at a peak rate of its own, without moments: a third of the memory.
+    case descent(rate: Float)
+}
+
 /// The numbers of a run of training; the defaults are those that trained the reference checkpoint.
 package struct TrainingSettings: Sendable, Hashable {
     package var budget: TrainingBudget
@@ -23,6 +31,8 @@ package struct TrainingSettings: Sendable, Hashable {
     package var parts = 2
     /// The peak rate of AdamW.
     package var rate: Float = 3e-3
+    /// Of the rows of experts; those that no token of a batch picks stay untouched.
+    package var expertRule = ExpertRule.adam
     /// Weight decay, of matrices alone, times the rate.
     package var decay: Float = 0.05
     /// The greatest global norm of a gradient.

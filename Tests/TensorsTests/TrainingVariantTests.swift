@@ -75,6 +75,22 @@ struct TrainingVariantTests {
         }
     }
 
+    @Test("gradients of sub-keys have the same bits", arguments: [1, 8, 21, 32])
+    func subKeys(half: Int) {
+        unsafe expectEqual { table in
+            var noise = Noise(seed: 26)
+            let (groups, k, n, heads) = (6, 3, 5, 2)
+            let ids = (0..<groups * k).map { _ in UInt32(noise.bits() % UInt64(n * n)) }
+            let (scores, queries) = (noise.floats(ids.count), noise.floats(groups * 2 * half))
+            let keys = noise.floats(heads * 2 * n * half)
+            var (dqueries, dkeys) = (queries, keys)
+            unsafe table.key_gradients(
+                ids, scores, groups, k, n, n, heads, 2 * n * half, keys, queries, 2 * half, half,
+                &dqueries, &dkeys)
+            return dqueries + dkeys
+        }
+    }
+
     @Test("products have the same bits", arguments: [1, 6, 17, 300])
     func products(tokens: Int) {
         unsafe expectEqual { table in
@@ -129,10 +145,11 @@ struct TrainingVariantTests {
             unsafe table.picks(rows, ids, gates, count, width, x, &value, &slope, &out)
             unsafe table.picks_backward(
                 rows, ids, gates, count, width, dout, value, slope, &dgate, &dhidden, &dx)
-            var gradient = [Float](repeating: 0, count: 2 * width)
+            var gradient = noise.floats(3 * 2 * width)
             let order = (0..<count).map { UInt32($0) }
-            unsafe table.row_gradient(
-                x, dout, order, count, count, dhidden, gates, value, width, &gradient)
+            unsafe table.row_gradients(
+                x, dout, order, [0, UInt32(count / 2), UInt32(count)], [2, 0], 2, count, dhidden,
+                gates, value, width, 0.7, &gradient)
             return out + dx + value + slope + dgate + dhidden + gradient
         }
     }

@@ -84,6 +84,42 @@ struct TrainTests {
         #expect(try forgotten(1000) < kept + 0.3)
     }
 
+    @Test("moves experts by plain gradient descent when told so")
+    func descent() throws {
+        let model = TrainableModel(config: try tinyConfig(experts: true), seed: 2)
+        // Of a text that is one byte longer than its only window both parts see the same.
+        let window = Array(text.prefix(17))
+        let pass = ForwardBackward(model: model, windows: 1, length: 16, usesExperts: true)
+        pass.forward(Array(window.dropLast()))
+        _ = pass.backward(
+            Array(window.dropLast()), targets: Array(window.dropFirst()), scale: 1.0 / 16)
+        let size = 2 * model.config.hiddenSize
+        var expected = model.experts.map { $0.slice.array }
+        for (slot, gradient) in pass.expertRowGradients().enumerated() {
+            for (index, expert) in gradient.experts.enumerated() {
+                for column in 0..<size {
+                    expected[slot][Int(expert) * size + column] -=
+                        0.5 * gradient.rows[index * size + column]
+                }
+            }
+        }
+        var short = settings(steps: 1)
+        short.windows = 2
+        short.warmUp = 1
+        short.clip = 1e9
+        short.expertRule = .descent(rate: 0.5)
+        let texts = [TrainingText(Array(text.prefix(18)))]
+        _ = try train(WholeModel(model), on: texts, settings: short)
+        for (slot, rows) in expected.enumerated() {
+            let difference = zip(model.experts[slot].slice.array, rows).map { abs($0 - $1) }.max()
+            #expect(try #require(difference) < 1e-6)
+        }
+
+        short.budget = .steps(60)
+        let summary = try train(WholeModel(model), on: [TrainingText(text)], settings: short)
+        #expect(summary.loss < 6)
+    }
+
     @Test("leaves frozen tensors and experts byte for byte")
     func frozen() throws {
         let model = TrainableModel(config: try tinyConfig(experts: true), seed: 2)

@@ -1,4 +1,4 @@
-"""Training steps: of a trained model's architecture, and of a cohort on it.
+"""Training steps: of a trained model's architecture, of a cohort on it, and of a PEER layer of a million experts.
 
 Beside PyTorch in the same run, in turns; gradients are compared before anything is timed. After a wrong
 answer the exit code is 1, after a slow one it is not.
@@ -15,10 +15,10 @@ from storage_records import row
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SHARED = os.path.join(os.path.dirname(ROOT), "shared")
-NAMES = ("step", "cohort")
+NAMES = ("step", "cohort", "peer")
 # The greatest distance of gradients relative to their length.
 TOLERANCE = 1e-2
-STEP_TARGET = 2
+STEP_TARGET, PEER_TARGET = 2, 0.6
 
 
 class Benchmark:
@@ -53,7 +53,7 @@ class Benchmark:
 
     def step(self, cohort=False):
         name = "step of peer-lm" + (": a full-rank cohort, experts skipped" if cohort else "")
-        words = ["--checkpoint", self.args.checkpoint, "--text", self.args.text, "--threads", 2]
+        words = ["--checkpoint", self.args.checkpoint, "--text", self.args.text, "--threads", self.args.threads]
         rounds, steps = (2, 1) if self.args.quick else (9, 4)
         with tempfile.TemporaryDirectory() as folder:
             ours = self.ours("step", *words, *(["--cohort"] if cohort else []))
@@ -81,6 +81,37 @@ class Benchmark:
 
     def cohort(self): self.step(cohort=True)
 
+    def layer(self):
+        keys, batch = (128, 64) if self.args.quick else (1024, 512)
+        name = f"SGD step of a PEER layer, N = 2^{(keys * keys).bit_length() - 1}, B = {batch}"
+        words = ["--keys", keys, "--batch", batch, "--threads", self.args.threads]
+        rounds = 2 if self.args.quick else 9
+        found, forms = {}, ("scatter", "csr")
+        with tempfile.TemporaryDirectory() as folder:
+            ours, other = self.ours("peer", *words), None
+            try:
+                if self.torch:
+                    other = self.peer("peer", *words)
+                    loss = [ours.ask("answer", f"{folder}/ours")["loss"],
+                            other.ask("answer", "scatter", f"{folder}/torch")["loss"]]
+                    # Outputs, gradients of inputs, query and sub-keys, new rows of experts.
+                    sizes = (batch * 256, batch * 256, 2048 * 256, 16 * keys * 128, min(keys * keys * 512, 1 << 22))
+                    self.compare(f"{folder}/ours", f"{folder}/torch", name, loss, sizes)
+                for number in range(rounds + 1):
+                    values = {"cambium": ours.ask("time", 2, 2 * number)}
+                    for form in forms if other else ():
+                        values[form] = other.ask("time", form, 2, 2 * number)
+                    if number:
+                        for key, value in values.items(): found.setdefault(key, []).append(value)
+            finally:
+                ours.close()
+                if other: other.close()
+        for metric, what in (("us", "per token"), ("cpu_us", "per token: processor time")):
+            best = other and min((statistics.median(one[metric] for one in found[form]), form) for form in forms)
+            goal = ("<=", PEER_TARGET, f"≤ {PEER_TARGET} ×") if best and metric == "us" and not self.args.quick else None
+            self.rows.append(row("cambium", name, what, [one[metric] for one in found["cambium"]], "us",
+                                 best and (f"PyTorch {best[1]}", best[0]), goal))
+
     def turns(self, sides, rounds, words):
         found = {}
         for number in range(rounds + 1):
@@ -91,7 +122,7 @@ class Benchmark:
         return found
 
     def all(self, wanted):
-        actions = {"step": self.step, "cohort": self.cohort}
+        actions = {"step": self.step, "cohort": self.cohort, "peer": self.layer}
         for name in wanted:
             print(f"{time.perf_counter() - self.args.start:6.0f} s  {name}", file=sys.stderr)
             try: actions[name]()
@@ -103,6 +134,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="small sizes, under 2 minutes, nothing judged")
     parser.add_argument("--peers", action="store_true", help="first install PyTorch for Python")
     parser.add_argument("--only", default="", help="cases to run, of " + ",".join(NAMES))
+    parser.add_argument("--threads", type=int, default=2, help="of both sides")
     parser.add_argument("--json", default=os.path.join(ROOT, ".build/bench/training.json"))
     shared = os.path.join(SHARED, "checkpoints/peer-lm")
     parser.add_argument("--checkpoints", help="folder with base and PyTorch's model.py in pytorch",

@@ -83,11 +83,21 @@ struct cambium_training {
     void (*picks_backward)(const float *table, const uint32_t *ids, const float *gates,
                            size_t count, size_t width, const float *dout, const float *value,
                            const float *slope, float *dgate, float *dhidden, float *dx);
-    // One expert's gradient over the picks order[0..<count], in this order: du += dhidden[p] *
-    // x[p / per_token], dv += gates[p] * value[p] * dout[p / per_token]; gradient is [2, width].
-    void (*row_gradient)(const float *x, const float *dout, const uint32_t *order, size_t count,
-                         size_t per_token, const float *dhidden, const float *gates,
-                         const float *value, size_t width, float *gradient);
+    // Adds scale times the gradients of `count` experts to their rows. The i-th one's picks are
+    // order[starts[i]..<starts[i + 1]], in this order: du += dhidden[p] * x[p / per_token], dv +=
+    // gates[p] * value[p] * dout[p / per_token]; its rows u, v are the targets[i]-th pair of `rows`.
+    void (*row_gradients)(const float *x, const float *dout, const uint32_t *order,
+                          const uint32_t *starts, const uint32_t *targets, size_t count,
+                          size_t per_token, const float *dhidden, const float *gates,
+                          const float *value, size_t width, float scale, float *rows);
+    // One side of a product-key router. Group g, of head g mod heads, picked ids[g, 0..<top_k], of
+    // which ids / divisor mod count is the sub-key; a score is query . key. dqueries (overwritten)
+    // and dkeys (added to) get their gradients. Queries are `stride` apart, heads' keys `set_stride`
+    // (0 when they share them).
+    void (*key_gradients)(const uint32_t *ids, const float *dscores, size_t groups, size_t top_k,
+                          size_t divisor, size_t count, size_t heads, size_t set_stride,
+                          const float *keys, const float *queries, size_t stride, size_t half,
+                          float *dqueries, float *dkeys);
     // dscores[e] = gates[e] * (dgate[e] - sum of gates * dgate); rows of [count].
     void (*softmax_backward)(const float *gates, const float *dgate, size_t rows, size_t count,
                              float *dscores);

@@ -10,7 +10,7 @@ internal import Foundation
 struct Benchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "training-benchmark", abstract: "Answer for one case of the benchmark.",
-        subcommands: [StepCase.self])
+        subcommands: [StepCase.self, PeerCase.self])
 }
 
 /// What a line of output says: figures by name.

@@ -139,9 +139,11 @@ class Peer:
             table.index_add_(0, distinct, some @ inputs, alpha=-1)
 
     def time(self, form, steps, start):
-        begin = time.perf_counter()
+        begin, processor = time.perf_counter(), time.process_time()
         for index in range(int(steps)): loss = self.step(form, int(start) + index)
-        return {"us": (time.perf_counter() - begin) / (int(steps) * self.batch) * 1e6, "loss": loss}
+        tokens = int(steps) * self.batch
+        return {"us": (time.perf_counter() - begin) / tokens * 1e6, "loss": loss,
+                "cpu_us": (time.process_time() - processor) / tokens * 1e6}
 
     def answer(self, form, path):
         loss = self.step(form, 0)
