@@ -88,8 +88,8 @@ let package = Package(
         .executableTarget(
             name: "MergeBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Models", "Routing", "Tensors", "CKernels", "COpenBLAS",
-                arguments,
+                "BenchmarkSupport", "Cambium", "Models", "Routing", "Tensors", "Snapshots",
+                "Objects", "Elements", "CKernels", "COpenBLAS", arguments,
             ],
             path: "tools/benchmarks/MergeBenchmark", swiftSettings: strict),
         .executableTarget(

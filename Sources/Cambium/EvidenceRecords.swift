@@ -85,6 +85,12 @@ extension Patch {
         let id = try draft.add(.counts(record))
         evidence.append((id, .counts(record)))
     }
+
+    /// Adds a record of moments that was made elsewhere, over this branch's trunk.
+    package mutating func addEvidence(_ record: MomentContribution) throws(StoreError) {
+        let id = try draft.add(.moments(record))
+        evidence.append((id, .moments(record)))
+    }
 }
 
 extension Store {

@@ -158,6 +158,51 @@ struct MomentEvidenceTests {
         }
     }
 
+    @Test("of picks are solved to the router of all data, however it was divided")
+    func expertRouter() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            func add(_ index: Int, _ branch: String) throws {
+                try store.addMoments(
+                    [Self.texts[index].text], layer: 0, cohort: "base", target: .experts,
+                    Checkpoints.options("picks", branch: branch))
+            }
+            func id(_ revision: String, threads: Int = 1) throws -> [String] {
+                try ReadOutForm.allCases.map {
+                    try store.expertRouter(revision, layer: 0, form: $0, threads: threads).id
+                }
+            }
+            for index in [0, 1, 2] { try add(index, "all") }
+            for (index, branch) in [(2, "a"), (0, "a"), (1, "b"), (2, "b")] {
+                try add(index, branch)
+            }
+            _ = try store.merge(["b", "a"], into: "main", Checkpoints.signature)
+            #expect(try id("main", threads: 2) == id("all"))
+            #expect(try id("main") != id("a"))
+            let solved = try store.expertRouter("main", layer: 0, topK: 3)
+            #expect(solved.experts == 16 && solved.lambdas.count == 2 && solved.layer == 0)
+            #expect(solved.router.topK == 3)
+            let none = #expect(throws: StoreError.self) {
+                try store.expertRouter("main~1", layer: 0)
+            }
+            #expect(none?.code == .notFound)
+            for topK in [0, 17] {
+                let wrong = #expect(throws: StoreError.self) {
+                    try store.expertRouter("main", layer: 0, topK: topK)
+                }
+                #expect(wrong?.code == .usage)
+            }
+            try store.commit(Checkpoints.options("dense")) { (patch) throws(StoreError) in
+                try patch.put(
+                    tensor: "model.layers.0.mlp.up_proj.weight", [UInt8](repeating: 0, count: 256))
+            }
+            let stale = #expect(throws: StoreError.self) {
+                try store.expertRouter("main", layer: 0)
+            }
+            #expect(stale?.message.contains("another trunk") == true)
+        }
+    }
+
     @Test("over another trunk is refused, added or asked for; the layer's own experts may change")
     func otherTrunk() throws {
         try withScratchDirectory { directory in

@@ -5,24 +5,31 @@ is not.
 
     tools/bench merge [--quick] [--only CASE,...] [--json FILE] [--data DIR]
 """
-import argparse, json, os, shlex, subprocess, sys, time
+import argparse, json, os, shlex, shutil, subprocess, sys, tempfile, time
 
 import bench_machine
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 DATA = os.path.join(os.path.dirname(ROOT), "shared", "data")
-NAMES = ("digests", "gate", "intents", "gram")
+CHECKPOINT = os.path.join(os.path.dirname(ROOT), "shared", "checkpoints", "peer-lm", "base")
+NAMES = ("digests", "gate", "intents", "policies", "distilled", "million", "gram")
 FULL = {
     "digests": ["--splits", "200"],
     "gate": ["--train", "900000", "--test", "50000"],
     "intents": ["--width", "2048"],
+    "policies": [],
+    "distilled": [],
+    "million": ["--side", "1024", "--width", "128", "--tokens", "100000"],
     "gram": ["--tokens", "100000", "--width", "512"],
 }
 QUICK = {
     "digests": ["--splits", "20", "--bytes", "2000"],
     "gate": ["--train", "50000", "--test", "5000"],
     "intents": ["--width", "256", "--peers", "0"],
+    "policies": ["--train", "8192", "--test", "2048"],
+    "distilled": ["--train", "8192", "--test", "2048"],
+    "million": ["--side", "64", "--width", "32", "--tokens", "10000", "--changes", "50"],
     "gram": ["--tokens", "5000", "--width", "128", "--rounds", "1"],
 }
 # Core types of OpenBLAS and instruction sets of our own kernels; those that a CPU lacks are left out.
@@ -34,12 +41,14 @@ class Wrong(Exception): pass
 
 def ask(case, words, data, **environment):
     program = os.environ["CAMBIUM_MERGE_BENCHMARK"]
-    place = {"digests": "stream", "gate": "stream", "intents": "clinc150.json"}.get(case)
+    place = {"digests": "stream", "gate": "stream", "intents": "clinc150.json", "policies": "stream",
+             "distilled": "stream"}.get(case)
     if place: words = ["--data", os.path.join(data, place), *words]
+    if case in ("policies", "distilled"): words = ["--checkpoint", CHECKPOINT, *words]
     done = subprocess.run([program, case, *words], capture_output=True, text=True,
                           env={**os.environ, **environment})
     if done.returncode != 0: raise Wrong(f"{case}: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    return json.loads(done.stdout) if done.stdout else {}
 
 
 def row(case, what, value, unit, target=None, met=None, by="cambium", against=None, ratio=None):
@@ -95,10 +104,60 @@ def intents(words, data, judged):
             row("intents", "steps whose router has the bits of joint training", found["equal_steps"], "count"),
             row("intents", "all ten steps and ten joint solutions", found["seconds"], "s",
                 "< 60" if judged else None, found["seconds"] < 60 if judged else None)]
+    rows.append(row("intents", "λ by the validation split, one for all steps", found["lambda"], ""))
+    rows.append(row("intents", "choosing it among nine", found["choosing"], "s"))
+    rows.append(row("intents", f"accuracy with the λ that is right most often on that split, {found['lambda_valid']:g}",
+                    found["accuracy_valid"], "share"))
     for key, name in (("sgd", "sequential SGD"), ("ewc", "EWC"), ("replay_1", "replay 1 %"),
                       ("replay_5", "replay 5 %"), ("replay_10", "replay 10 %"), ("sgd_joint", "SGD, all data kept")):
         if key in found: rows.append(row("intents", "accuracy after ten steps", found[key], "share", by=name))
     return rows
+
+
+def policies(words, data, judged):
+    found = ask("policies", words, data)
+    rows = []
+    for key, name in (("evidence", "cambium: united evidence"), ("mean", "mean of the tables"),
+                      ("ties", "TIES of the tables"), ("task", "task arithmetic of the tables"),
+                      ("alone", "the first branch alone")):
+        for side in ("all", "base", "first", "second"):
+            for suffix, unit in (("", "a byte"), ("_windows", "64 bytes")):
+                rows.append(row("policies", f"{unit}: right on the data of {side}", found[f"{key}_{side}{suffix}"],
+                                "share", by=name))
+        if key == "alone": continue
+        rows.append(row("policies", "different routers of two branches in both orders", found[f"{key}_orders"], "count", by=name))
+        rows.append(row("policies", "different routers of four branches one after the other in 24 orders",
+                        found[f"{key}_sequences"], "count", "1" if key == "evidence" else None,
+                        found[f"{key}_sequences"] == 1 if key == "evidence" else None, name))
+    return rows
+
+
+def distilled(words, data, judged):
+    found = ask("distilled", words, data)
+    experts, picks = int(found["experts"]), int(found["picks"])
+    return [row("distilled", f"first picks of the trained router among the {picks} of {experts} solved from digits",
+                found["found"], "share", against="chance"),
+            row("distilled", "the same by chance", found["chance"], "share", by="chance"),
+            row("distilled", "the solved router's best is a first pick of the trained one", found["first"], "share")]
+
+
+def million(words, data, judged):
+    folder = tempfile.mkdtemp(prefix="merge-", dir=os.path.join(ROOT, ".build"))
+    try:
+        path = os.path.join(folder, "S")
+        ask("million-make", [path, *words], data)
+        found = ask("million-merge", [path], data)
+    finally: shutil.rmtree(folder, ignore_errors=True)
+    what = f"two branches of {int(found['experts'])} experts"
+    peak = found["own"] / 2**20
+    return [row("million", f"{what}: merge, and solve the router of 2 digits", found["seconds"], "s",
+                "≤ 1" if judged else None, found["seconds"] <= 1 if judged else None),
+            row("million", "of this the merge of the trees", found["merge"], "s"),
+            row("million", "of this reading the evidence, λ and the solution", found["solve"], "s"),
+            row("million", "greatest memory of its own (RssAnon)", peak, "MiB",
+                "≤ 200" if judged else None, peak <= 200 if judged else None),
+            row("million", "the same with the pages of the store that it mapped (VmHWM)", found["mapped"] / 2**20, "MiB"),
+            row("million", "evidence of both", found["evidence"] / 2**20, "MiB")]
 
 
 def gram(words, data, judged):
@@ -122,7 +181,10 @@ def main():
     remarks = []
     if not os.path.isdir(os.path.join(args.data, "stream")):
         remarks.append(f"{args.data} has no texts: only the speed is measured")
-        wanted = [name for name in wanted if name == "gram"]
+        wanted = [name for name in wanted if name in ("gram", "million")]
+    if not os.path.isdir(CHECKPOINT):
+        remarks.append(f"{CHECKPOINT} is absent: what needs its trunk is left out")
+        wanted = [name for name in wanted if name not in ("policies", "distilled")]
     start, rows, failures = time.perf_counter(), [], []
     machine = bench_machine.describe(ROOT)
     for name in wanted:

@@ -8,7 +8,10 @@ internal import Foundation
 struct Benchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "merge-benchmark", abstract: "Answer for one case of the benchmark.",
-        subcommands: [DigestCase.self, GateCase.self, IntentCase.self, GramCase.self])
+        subcommands: [
+            DigestCase.self, GateCase.self, IntentCase.self, GramCase.self, PolicyCase.self,
+            DistilledCase.self, MillionMakeCase.self, MillionMergeCase.self,
+        ])
 }
 
 /// The domains of the stream, in the order of their names.

@@ -12,7 +12,6 @@ struct IntentCase: ParsableCommand {
 
     @Option(help: "clinc150.json.") var data: String
     @Option var width = 2_048
-    @Option var lambda = 0.05
     @Option var steps = 10
     @Option(help: "Whether gradient descent runs beside it.") var peers = 1
 
@@ -35,16 +34,19 @@ struct IntentCase: ParsableCommand {
         for (index, entry) in names.enumerated() { numbers[entry.name] = UInt32(index) }
         let train = examples(sets["train", default: []], numbers)
         let test = examples(sets["test", default: []], numbers)
+        let valid = examples(sets["val", default: []], numbers)
+        let (choosing, lambda) = try seconds { try heldOutLambda(train, valid) }
         let perStep = names.count / steps
         let parts = (0..<steps).map { step in
             train.filter { Int($0.label) / perStep == step }
         }
-        let (time, solved) = try seconds { try solve(parts, test, perStep) }
+        let (time, solved) = try seconds { try solve(parts, test, perStep, lambda) }
         try expect(solved.equal == steps, "a router of joint data has other bits")
         var figures = [
             "accuracy": solved.last, "gap": solved.gap, "equal_steps": Double(solved.equal),
-            "seconds": time,
+            "seconds": time, "lambda": lambda, "choosing": choosing,
         ]
+        figures["accuracy_valid"] = try accuracyByValid(train, valid, test, &figures)
         if peers > 0 {
             figures["sgd"] = descend(.plain, parts, test, names.count)
             figures["ewc"] = descend(.ewc(10), parts, test, names.count)
@@ -67,9 +69,35 @@ struct IntentCase: ParsableCommand {
         return Double(right) / Double(test.count)
     }
 
+    /// λ by the utterances of the file's own split for validation, one for all steps.
+    private func heldOutLambda(_ train: [Example], _ valid: [Example]) throws -> Double {
+        var (fitted, heldOut) = (Moments(width: width), Moments(width: width))
+        try add(train, to: &fitted)
+        try add(valid, to: &heldOut)
+        return try ReadOut.lambda(
+            .ridge, fitted: fitted, heldOut: heldOut, team: ThreadTeam(count: 2))
+    }
+
+    /// The accuracy of all intents with the λ that is right most often on the split for validation.
+    private func accuracyByValid(
+        _ train: [Example], _ valid: [Example], _ test: [Example], _ figures: inout [String: Double]
+    ) throws -> Double {
+        var moments = Moments(width: width)
+        try add(train, to: &moments)
+        var best: (right: Double, lambda: Double, router: ReadOut?) = (-1, 0, nil)
+        for lambda in ReadOut.lambdas {
+            let router = try ReadOut(
+                .ridge, of: moments, lambda: lambda, team: ThreadTeam(count: 2))
+            let right = accuracy(router, valid)
+            if right > best.right { best = (right, lambda, router) }
+        }
+        figures["lambda_valid"] = best.lambda
+        return best.router.map { accuracy($0, test) } ?? 0
+    }
+
     /// Step by step, and for each step all its data at once in another order.
     private func solve(
-        _ parts: [[Example]], _ test: [Example], _ perStep: Int
+        _ parts: [[Example]], _ test: [Example], _ perStep: Int, _ lambda: Double
     ) throws -> Solved {
         let team = ThreadTeam(count: 2)
         var result = Solved()

@@ -1,0 +1,100 @@
+internal import ArgumentParser
+internal import BenchmarkSupport
+internal import Foundation
+internal import Models
+internal import Routing
+internal import Tensors
+
+/// A trained product-key router distilled into one that is solved from the digits of its picks: how often
+/// it finds what the trained one picks first.
+struct DistilledCase: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "distilled")
+
+    @Option(help: "Folder of the domains.") var data: String
+    @Option(help: "The checkpoint whose router is distilled.") var checkpoint: String
+    @Option var layer = 2
+    @Option(help: "Bytes of training text of each domain.") var train = 65_536
+    @Option(help: "Bytes of test text of each domain.") var test = 8_192
+
+    private static let texts = ["wikitext", "gsm8k", "shakespeare"]
+
+    func run() throws {
+        let states = try States(checkpoint, layer: layer)
+        guard let sizes = states.config.peer else { throw Failure("the model has no experts") }
+        let side = UInt32(sizes.subKeys)
+        // Halves of the texts, as two branches would have them.
+        var branches = (0..<2).map { _ in DigitMoments(width: states.width, digits: 2) }
+        var (all, heldOut) = (branches[0], branches[0])
+        for domain in Self.texts {
+            let whole = try text(data, domain, "train", train)
+            for (branch, half) in [whole.prefix(whole.count / 2), whole.suffix(whole.count / 2)]
+                .enumerated()
+            {
+                try add(Array(half), states, side, to: &branches[branch])
+                try add(Array(half), states, side, to: &all)
+            }
+            try add(text(data, domain, "valid", test), states, side, to: &heldOut)
+        }
+        var merged = branches[1]
+        try merged.add(branches[0])
+        let topK = sizes.heads * sizes.topK
+        let (router, lambdas) = try solve(merged, heldOut, states, Int(side), topK)
+        try expect(
+            try solve(all, heldOut, states, Int(side), topK).router == router,
+            "the merged router is not the one of all data")
+        var (first, found, picks, tokens) = (0, 0, 0, 0)
+        for domain in Self.texts {
+            let text = try text(data, domain, "test", test)
+            for start in stride(from: 0, to: text.count, by: states.inputs.windowLength) {
+                let window = text[start..<min(start + states.inputs.windowLength, text.count)]
+                let x = try states.inputs.states(of: window)
+                let wanted = states.inputs.firstPicks(x)
+                var made = router.noPicks
+                router.route(x.span, tokens: window.count, into: &made)
+                for token in 0..<window.count {
+                    let own = Set(made.experts[token * topK..<(token + 1) * topK])
+                    let theirs = wanted[token * sizes.heads..<(token + 1) * sizes.heads]
+                    found += theirs.count { own.contains($0) }
+                    picks += theirs.count
+                    if theirs.contains(made.experts[token * topK]) { first += 1 }
+                    tokens += 1
+                }
+            }
+        }
+        try say([
+            "found": Double(found) / Double(picks), "first": Double(first) / Double(tokens),
+            "chance": Double(topK) / Double(sizes.expertCount), "picks": Double(topK),
+            "experts": Double(sizes.expertCount), "lambda_high": lambdas.0, "lambda_low": lambdas.1,
+        ])
+    }
+
+    private func add(
+        _ text: [UInt8], _ states: States, _ side: UInt32, to moments: inout DigitMoments
+    ) throws {
+        for start in stride(from: 0, to: text.count, by: states.inputs.windowLength) {
+            let window = text[start..<min(start + states.inputs.windowLength, text.count)]
+            let x = try states.inputs.states(of: window)
+            let features = try states.quantiser.features(x.span)
+            try moments.add(
+                features.span, experts: states.inputs.firstPicks(x), second: side,
+                perToken: states.inputs.picksPerToken)
+        }
+    }
+
+    private func solve(
+        _ moments: DigitMoments, _ heldOut: DigitMoments, _ states: States, _ side: Int, _ topK: Int
+    ) throws -> (router: DigitRouter, lambdas: (Double, Double)) {
+        let team = ThreadTeam(count: 2)
+        let solved = try (0..<2).map { digit in
+            let fitted = try moments.moments(digit)
+            let lambda = try ReadOut.lambda(
+                .ridge, fitted: fitted, heldOut: heldOut.moments(digit), team: team)
+            return (try ReadOut(.ridge, of: fitted, lambda: lambda, team: team), lambda)
+        }
+        return (
+            DigitRouter(
+                (solved[0].0, solved[1].0), counts: (side, side), scales: states.quantiser.scales,
+                topK: topK), (solved[0].1, solved[1].1)
+        )
+    }
+}

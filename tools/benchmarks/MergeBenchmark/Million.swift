@@ -1,0 +1,158 @@
+internal import ArgumentParser
+internal import BenchmarkSupport
+internal import Cambium
+internal import Elements
+internal import Foundation
+internal import Models
+internal import Objects
+internal import Routing
+internal import Snapshots
+internal import Tensors
+
+/// Makes a store of two branches of a million experts, each with changed experts and moments of its picks.
+struct MillionMakeCase: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "million-make")
+
+    @Argument(help: "Where the store is made.") var path: String
+    @Option(help: "Values of a digit: its square is the number of experts.") var side = 1_024
+    @Option var width = 128
+    @Option(help: "Tokens that each branch counted.") var tokens = 100_000
+    @Option(help: "Experts that each branch changed.") var changes = 1_000
+
+    func run() throws {
+        try Store.create(at: path)
+        let store = try Store(path)
+        try makeBase(store.snapshots)
+        for name in ["first", "second", "all"] {
+            try store.createBranch(name, at: "main", .current)
+        }
+        for (number, name) in ["first", "second"].enumerated() {
+            let record = try record(store, number)
+            let ids = ExpertData.changed(round: 7 + number, count: changes, of: side * side)
+            // Each branch has its half of the experts, so that there is no conflict.
+            for branch in [name, "all"] {
+                let options = CommitOptions(message: name, branch: branch)
+                try store.commit(options) { (patch) throws(StoreError) in
+                    for id in ids where id % 2 == number {
+                        try patch.put(
+                            expert: id, layer: 0,
+                            ExpertData.bytes(id, version: 1, size: 4 * width))
+                    }
+                    try patch.addEvidence(record)
+                }
+            }
+        }
+    }
+
+    private func makeBase(_ snapshots: SnapshotStore) throws {
+        var draft = try CommitDraft(snapshots, tree: Tree(architecture: "peer-lm"))
+        let parts = [TensorShape(.bf16, [width]), TensorShape(.bf16, [width])]
+        let header = try ObjectHeader(.neuron, parts)
+        var (ids, places) = ([ObjectID](), [Placement]())
+        for start in stride(from: 0, to: side * side, by: 4_096) {
+            let block = concurrentMap(min(4_096, side * side - start), grain: 64) { index in
+                let bytes = ExpertData.bytes(start + index, version: 0, size: 4 * width)
+                return (header.id(of: bytes.raw), bytes)
+            }
+            for (id, bytes) in block {
+                places.append(try draft.put(id, header, bytes.raw))
+                ids.append(id)
+            }
+        }
+        draft.tree.files["config.json"] = try draft.put(.file, Array(config.utf8))
+        draft.tree.layers[0] = Layer(cohorts: [
+            Cohort.base: Cohort(
+                kind: .neuron, parts: parts, count: UInt64(ids.count),
+                experts: draft.putExperts(ids, places: places), routerKind: .productKey, router: [:]
+            )
+        ])
+        let note = CommitNote(time: 1_790_000_000, author: "benchmark", message: "base")
+        _ = try draft.commit(to: "main", parents: [], note: note)
+    }
+
+    private var config: String {
+        """
+        {"architecture": "peer-lm", "vocab_size": 256, "hidden_size": \(width), "num_layers": 1,
+         "num_heads": 4, "context_length": 256, "ffn_size": 256, "rms_norm_eps": 1e-5,
+         "rope_theta": 10000, "peer_layers": [0],
+         "peer": {"sub_keys": \(side), "heads": 8, "top_k": 16, "key_size": 128}}
+        """
+    }
+
+    /// Clouds around a centre for each value of each digit.
+    private func record(_ store: Store, _ number: Int) throws -> MomentContribution {
+        let tree = try store.snapshots.tree(
+            store.snapshots.commit(store.snapshots.resolve("main")).tree)
+        let trunk = try TrunkIdentity.id(
+            of: tree, PeerConfig(json: Array(config.utf8)), layer: 0)
+        let source = try MomentContribution.Source(
+            layer: 0, trunk: trunk.bytes,
+            quantiser: Quantiser(scales: [Float](repeating: 128, count: width)),
+            digits: [UInt32(side), UInt32(side)])
+        var (fitted, heldOut) = (source.nothing, source.nothing)
+        var random = SplitMix64(seed: UInt64(number) + 1)
+        let centres = (0..<2 * side).map {
+            Noise.floats(tag: UInt64($0), count: width, scale: 150)
+        }
+        for start in stride(from: 0, to: tokens, by: 4_096) {
+            let count = min(4_096, tokens - start)
+            var (x, experts) = ([Int16](), [UInt32]())
+            for _ in 0..<count {
+                let (high, low) = (
+                    Int(random.next() % UInt64(side)), Int(random.next() % UInt64(side))
+                )
+                experts.append(UInt32(high * side + low))
+                for feature in 0..<width {
+                    let noise = Float(random.next() % 201) - 100
+                    x.append(Int16(centres[high][feature] + centres[side + low][feature] + noise))
+                }
+            }
+            if start / 4_096 % 4 == MomentContribution.heldOutRest {
+                try heldOut.add(x.span, experts: experts, second: UInt32(side))
+            } else {
+                try fitted.add(x.span, experts: experts, second: UInt32(side))
+            }
+        }
+        return try MomentContribution(
+            cohort: "base", label: "\(number)", data: [UInt8](repeating: UInt8(number), count: 32),
+            byteCount: UInt64(tokens), source: source, fitted: fitted, heldOut: heldOut)
+    }
+}
+
+/// Merges the two branches and solves the router of the merge; then checks that it is the one of all data.
+struct MillionMergeCase: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "million-merge")
+
+    @Argument(help: "The store.") var path: String
+    @Option var threads = 2
+
+    func run() throws {
+        let own = MemoryPeak()
+        let whole = try seconds {
+            let store = try Store(path)
+            let merge = try seconds {
+                try store.merge(["first", "second"], into: "main", .current)
+            }
+            let solved = try seconds {
+                try store.expertRouter("main", layer: 0, threads: threads)
+            }
+            return (store: store, merge: merge, solved: solved)
+        }
+        let (store, merge, solved) = whole.1
+        // The kernel's own mark, before the check below.
+        var figures = [
+            "own": own.stop(), "mapped": try memory("VmHWM"),
+            "seconds": whole.0, "merge": merge.0, "solve": solved.0,
+            "experts": Double(solved.1.experts), "lambda_high": solved.1.lambdas[0],
+            "lambda_low": solved.1.lambdas[1],
+        ]
+        try expect(merge.1.kind == "merged" && merge.1.conflicts.isEmpty, "the merge: \(merge.1)")
+        let all = try store.expertRouter("all", layer: 0, threads: 1)
+        try expect(all.id == solved.1.id, "the merged router has other bits than that of all data")
+        try expect(
+            try store.show("main").tree == store.show("all").tree, "the merged tree is another one")
+        figures["evidence"] = Double(
+            try store.evidence("main").reduce(0) { $0 + $1.recordBytes })
+        try say(figures)
+    }
+}
