@@ -116,6 +116,7 @@ let package = Package(
             name: "TokenizerBenchmark",
             dependencies: ["BenchmarkSupport", "Tokenizers", arguments],
             path: "tools/benchmarks/TokenizerBenchmark", swiftSettings: strict),
+        .executableTarget(
             name: "ModelsBenchmark", dependencies: ["BenchmarkSupport", "Cambium", arguments],
             path: "tools/benchmarks/ModelsBenchmark", swiftSettings: strict),
         .target(
