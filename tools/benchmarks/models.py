@@ -170,7 +170,8 @@ class Benchmark:
     def limited(self, form):
         """A limit of 40 % of the model, with and without the experts of a profile asked for before."""
         narrow = 2 if form == "bf16" else 1
-        limit = int(0.4 * self.bytes["all"] / narrow)
+        # The program itself takes some 40 MB, more than a small model.
+        limit = max(int(0.4 * self.bytes["all"] / narrow), 64 << 20)
         self.say(f"memory limit of {limit >> 20} MiB, {form}")
         with self.ours(self.revisions[form]) as one:
             expected = one.ask("decode", joined(PROMPT), self.count, 2)
