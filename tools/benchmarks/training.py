@@ -3,7 +3,7 @@
 Beside PyTorch in the same run, in turns; gradients are compared before anything is timed. After a wrong
 answer the exit code is 1, after a slow one it is not.
 
-    tools/bench training [--quick] [--peers] [--only CASE,...] [--json FILE] [--checkpoints DIR] [--data DIR]
+    tools/bench training [--quick] [--peers] [--only CASE,...] [--rounds N] [--threads N] [--json FILE]
 """
 import argparse, importlib.util, json, os, shlex, statistics, sys, tempfile, time
 
@@ -54,7 +54,7 @@ class Benchmark:
     def step(self, cohort=False):
         name = "step of peer-lm" + (": a full-rank cohort, experts skipped" if cohort else "")
         words = ["--checkpoint", self.args.checkpoint, "--text", self.args.text, "--threads", self.args.threads]
-        rounds, steps = (2, 1) if self.args.quick else (9, 4)
+        rounds, steps = (2, 1) if self.args.quick else (self.args.rounds, 4)
         with tempfile.TemporaryDirectory() as folder:
             ours = self.ours("step", *words, *(["--cohort"] if cohort else []))
             other = None
@@ -85,7 +85,7 @@ class Benchmark:
         keys, batch = (128, 64) if self.args.quick else (1024, 512)
         name = f"SGD step of a PEER layer, N = 2^{(keys * keys).bit_length() - 1}, B = {batch}"
         words = ["--keys", keys, "--batch", batch, "--threads", self.args.threads]
-        rounds = 2 if self.args.quick else 9
+        rounds = 2 if self.args.quick else self.args.rounds
         found, forms = {}, ("scatter", "csr")
         with tempfile.TemporaryDirectory() as folder:
             ours, other = self.ours("peer", *words), None
@@ -134,6 +134,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="small sizes, under 2 minutes, nothing judged")
     parser.add_argument("--peers", action="store_true", help="first install PyTorch for Python")
     parser.add_argument("--only", default="", help="cases to run, of " + ",".join(NAMES))
+    parser.add_argument("--rounds", type=int, default=9, help="in each of which both sides take a turn")
     parser.add_argument("--threads", type=int, default=2, help="of both sides")
     parser.add_argument("--json", default=os.path.join(ROOT, ".build/bench/training.json"))
     shared = os.path.join(SHARED, "checkpoints/peer-lm")
