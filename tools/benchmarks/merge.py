@@ -27,8 +27,8 @@ QUICK = {
     "digests": ["--splits", "20", "--bytes", "2000"],
     "gate": ["--train", "50000", "--test", "5000"],
     "intents": ["--width", "256", "--peers", "0"],
-    "policies": ["--train", "8192", "--test", "2048"],
-    "distilled": ["--train", "8192", "--test", "2048"],
+    "policies": ["--train", "4096", "--test", "1024"],
+    "distilled": ["--train", "4096", "--test", "1024"],
     "million": ["--side", "64", "--width", "32", "--tokens", "10000", "--changes", "50"],
     "gram": ["--tokens", "5000", "--width", "128", "--rounds", "1"],
 }
@@ -152,6 +152,7 @@ def million(words, data, judged):
     peak = found["own"] / 2**20
     return [row("million", f"{what}: merge, and solve the router of 2 digits", found["seconds"], "s",
                 "≤ 1" if judged else None, found["seconds"] <= 1 if judged else None),
+            row("million", "processor time of both threads for it", found["processor"], "s"),
             row("million", "of this the merge of the trees", found["merge"], "s"),
             row("million", "of this reading the evidence, λ and the solution", found["solve"], "s"),
             row("million", "greatest memory of its own (RssAnon)", peak, "MiB",
