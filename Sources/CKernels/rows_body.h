@@ -3,11 +3,12 @@
 
 enum { ROW_GROUP = 4 };
 
-// The products of `rows` adjacent rows with `tokens` vectors: in each lane one chain of fused
-// additions, the lanes added up by lane_sum. The elements behind the last whole vector meet zeros.
-INLINE void dot_tile(const char *row, size_t width, const float *const *x, float *out,
-                     size_t out_stride, enum row_type type, int rows, int tokens) {
-    size_t stride = width * row_element(type), i = 0;
+// The products of `rows` rows, `stride` bytes apart, with `tokens` vectors: in each lane one chain of
+// fused additions, the lanes added up by lane_sum. The elements behind the last whole vector meet zeros.
+// out[t * out_stride + r * step] is that of row r with vector t.
+INLINE void dot_tile(const char *row, size_t stride, size_t width, const float *const *x, float *out,
+                     size_t step, size_t out_stride, enum row_type type, int rows, int tokens) {
+    size_t i = 0;
     lanes sums[ROW_GROUP][ROW_GROUP];
     for (int r = 0; r < rows; r++) {
         for (int t = 0; t < tokens; t++) sums[r][t] = all(0);
@@ -34,28 +35,34 @@ INLINE void dot_tile(const char *row, size_t width, const float *const *x, float
         }
     }
     for (int r = 0; r < rows; r++) {
-        for (int t = 0; t < tokens; t++) out[(size_t)t * out_stride + r] = lane_sum(sums[r][t]);
+        for (int t = 0; t < tokens; t++) {
+            out[(size_t)t * out_stride + (size_t)r * step] = lane_sum(sums[r][t]);
+        }
     }
 }
 
 INLINE void row_products_of(const char *rows, size_t count, size_t width, const float *const *x,
                             size_t tokens, float *out, size_t out_stride, enum row_type type) {
-    size_t stride = width * row_element(type), r = 0;
-    for (; r + ROW_GROUP <= count; r += ROW_GROUP) {
-        const char *row = rows + r * stride;
-        size_t t = 0;
+    size_t stride = width * row_element(type), groups = count / ROW_GROUP;
+    // One vector: four streams that are far apart, each through a quarter of the rows, come from memory
+    // twice as fast as one stream of four rows at a time (16 against 8 GB/s for rows of 2 KiB).
+    size_t step = tokens == 1 ? groups : 1;
+    for (size_t g = 0; g < groups; g++) {
+        size_t first = tokens == 1 ? g : g * ROW_GROUP, t = 0;
+        const char *row = rows + first * stride;
         for (; t + ROW_TOKENS <= tokens; t += ROW_TOKENS) {
-            dot_tile(row, width, x + t, out + t * out_stride + r, out_stride, type, ROW_GROUP,
-                     ROW_TOKENS);
+            dot_tile(row, step * stride, width, x + t, out + t * out_stride + first, step,
+                     out_stride, type, ROW_GROUP, ROW_TOKENS);
         }
         for (; t < tokens; t++) {
-            dot_tile(row, width, x + t, out + t * out_stride + r, out_stride, type, ROW_GROUP, 1);
+            dot_tile(row, step * stride, width, x + t, out + t * out_stride + first, step,
+                     out_stride, type, ROW_GROUP, 1);
         }
     }
-    for (; r < count; r++) {
+    for (size_t r = groups * ROW_GROUP; r < count; r++) {
         for (size_t t = 0; t < tokens; t++) {
-            dot_tile(rows + r * stride, width, x + t, out + t * out_stride + r, out_stride, type, 1,
-                     1);
+            dot_tile(rows + r * stride, stride, width, x + t, out + t * out_stride + r, 1,
+                     out_stride, type, 1, 1);
         }
     }
 }
