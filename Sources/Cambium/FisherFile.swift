@@ -64,6 +64,8 @@ extension Patch {
     ///   - gradients: The mean of the squared gradients over the round's tokens, for each element of the
     ///     expert's parts one after the other; not negative and finite.
     ///   - bytes: The expert as it is stored, to whose bytes the record belongs.
+    ///   - layer: The number of its layer.
+    ///   - cohort: The name of its cohort; a checkpoint's own pool is "base".
     /// - Throws: `not-found` without such a cohort; `bad-shape` for another number of elements; `usage` for
     ///   a gradient that cannot be.
     public mutating func record(

@@ -27,6 +27,7 @@ extension Store {
     ///   - target: What the sums are for; picks are those of the cohort "base".
     ///   - threads: Share the work; the records do not depend on them.
     ///   - options: The branch, which must have a model that can be run, and the message.
+    ///   - progress: Called with the windows done.
     /// - Throws: `usage` for a text or name that cannot be, and when the branch has moments of the layer
     ///   over another trunk, to which these cannot be added; `unsupported` for a model that cannot be run;
     ///   `branch-moved`. Then nothing is committed.

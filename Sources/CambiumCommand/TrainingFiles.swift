@@ -1,5 +1,4 @@
 internal import Cambium
-internal import Glibc
 
 /// The texts that a round of training reads.
 enum TrainingFiles {
@@ -20,14 +19,14 @@ enum TrainingFiles {
     static func read(_ paths: [String]) throws(Failure) -> [Text] {
         var texts: [Text] = []
         for path in paths {
-            guard path != "-", isFolder(path) else {
+            guard path != "-", Terminal.isFolder(path) else {
                 texts.append(
                     Text(
                         name: path == "-" ? "stdin" : TextName.of(path),
                         bytes: try Terminal.read(path)))
                 continue
             }
-            let names = files(in: path)
+            let names = Terminal.textFiles(in: path)
             guard !names.isEmpty else {
                 throw Failure(.notFound, "\(path) holds no .txt file")
             }
@@ -56,25 +55,5 @@ enum TrainingFiles {
             heldOut.append(HeldOutText(name: name, bytes: text.bytes.suffix(count)))
         }
         return (kept, heldOut)
-    }
-
-    private static func isFolder(_ path: String) -> Bool {
-        var status = stat()
-        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
-
-    private static func files(in folder: String) -> [String] {
-        guard let stream = unsafe opendir(folder) else { return [] }
-        defer { unsafe closedir(stream) }
-        var names: [String] = []
-        while let entry = unsafe readdir(stream) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
-                unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) {
-                    unsafe String(cString: $0)
-                }
-            }
-            if name.hasSuffix(".txt"), !name.hasPrefix(".") { names.append(name) }
-        }
-        return names.sorted()
     }
 }
