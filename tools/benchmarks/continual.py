@@ -16,25 +16,29 @@ STREAM = os.path.join(os.path.dirname(os.path.abspath(ROOT)), "shared", "data", 
 
 
 def measures(result, row):
-    """Mean bits per byte after the stream, forgetting, BWT and FWT in bits (positive BWT and FWT are good)."""
+    """Mean bits per byte after the stream, forgetting (mean and greatest), BWT and FWT in bits.
+
+    Positive BWT and FWT are good; a row of merged branches learns all new domains in one stage.
+    """
     stages, base = row["stages"], result["baseDomains"]
     final = stages[-1]
     mean = sum(final) / len(final)
     if len(stages) == 1:
-        return mean, None, None, None
-    learnt = {d: max(0, d - base + 1) for d in range(len(final))}
+        return mean, None, None, None, None
+    learnt = {d: min(max(0, d - base + 1), len(stages) - 1) for d in range(len(final))}
     earlier = [d for d in range(len(final)) if learnt[d] < len(stages) - 1]
-    forgetting = sum(final[d] - min(s[d] for s in stages[learnt[d]:]) for d in earlier) / len(earlier)
+    lost = [final[d] - min(s[d] for s in stages[learnt[d]:]) for d in earlier]
+    forgetting = sum(lost) / len(lost)
     bwt = sum(stages[learnt[d]][d] - final[d] for d in earlier) / len(earlier)
     new = range(base, len(final))
     fwt = sum(stages[0][d] - stages[learnt[d] - 1][d] for d in new) / len(new)
-    return mean, forgetting, bwt, fwt
+    return mean, forgetting, max(lost), bwt, fwt
 
 
 def table(result):
     joint = [r for r in result["rows"] if r["name"].startswith("joint")]
     best = min((measures(result, r)[0] for r in joint), default=None)
-    head = ["row", *result["domains"], "mean", "/ best joint", "forgetting", "BWT", "FWT", "parameters", "active",
+    head = ["row", *result["domains"], "mean", "/ best joint", "forgetting", "worst", "BWT", "FWT", "parameters", "active",
             "state MB", "replay MB", "CPU-s", "steps"]
     print("| " + " | ".join(head) + " |")
     print("|" + " --- |" * len(head))
@@ -62,8 +66,8 @@ def plots(result):
         print("\nno pictures: they need matplotlib (see --peers)")
         return
     matplotlib.rcParams["svg.hashsalt"] = "cambium"
-    staged = [r for r in result["rows"] if len(r["stages"]) > 1]
     domains, stages = result["domains"], ["base", *result["domains"][result["baseDomains"]:]]
+    staged = [r for r in result["rows"] if len(r["stages"]) == len(stages)]
 
     def save(figure, name):
         figure.tight_layout()
