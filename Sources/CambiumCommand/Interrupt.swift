@@ -12,6 +12,8 @@ enum Interrupt {
     static func watch() {
         // Made before a handler may touch it.
         asked.store(false, ordering: .relaxed)
+        // A parent may have blocked them, and a child inherits that.
+        Terminal.unblock([SIGINT, SIGTERM])
         for number in [SIGINT, SIGTERM] {
             signal(number) { number in
                 Interrupt.asked.store(true, ordering: .relaxed)

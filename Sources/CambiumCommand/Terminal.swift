@@ -119,6 +119,14 @@ enum Terminal {
 }
 
 extension Terminal {
+    /// Lets signals reach this process.
+    static func unblock(_ numbers: [Int32]) {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for number in numbers { unsafe sigaddset(&set, number) }
+        unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+
     /// Whether a path names a folder.
     static func isFolder(_ path: String) -> Bool {
         var status = stat()

@@ -79,7 +79,8 @@ struct TrainCommandTests {
             "$cambium" train --data digits.txt --branch cut --steps 10000000 --progress plain 2>log &
             job=$!
             for _ in $(seq 1200); do grep -q training log && break; sleep 0.05; done
-            kill -INT $job; wait $job
+            kill -INT $job
+            (sleep 120; kill -KILL $job) 2>/dev/null & wait $job
             """
         let run = try session.shell(lines)
         #expect(run.status == 130)
