@@ -13,14 +13,7 @@ enum FisherFile {
     static func name(_ id: ObjectID) -> String { prefix + id.hex }
 
     static func encoded(_ values: [Float]) -> [UInt8] {
-        var bytes = header
-        bytes.reserveCapacity(header.count + 4 * values.count)
-        for value in values {
-            for shift in 0..<4 {
-                bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * shift)))
-            }
-        }
-        return bytes
+        header + values.littleEndianBytes
     }
 
     /// - Throws: `corrupt` for bytes that ``encoded(_:)`` does not give.

@@ -31,11 +31,10 @@ extension Patch {
     /// Checks by ids that nothing changed but a cohort's own tensors.
     ///
     /// - Throws: `corrupt`: a round must never change what is frozen.
-    func checkFrozen(exceptCohort name: String) throws(StoreError) {
-        let own = "\(StoredCohorts.prefix)\(name)."
-        let trunk = before.trunk.tensors.filter { !$0.key.hasPrefix(own) }
+    func checkFrozen(exceptCohort name: String, _ own: Set<String>) throws(StoreError) {
+        let trunk = before.trunk.tensors.filter { !own.contains($0.key) }
         guard draft.tree.layers == before.layers,
-            draft.tree.trunk.tensors.filter({ !$0.key.hasPrefix(own) }) == trunk,
+            draft.tree.trunk.tensors.filter({ !own.contains($0.key) }) == trunk,
             before.files.allSatisfy({ draft.tree.files[$0.key] == $0.value })
         else {
             throw StoreError(

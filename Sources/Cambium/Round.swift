@@ -13,8 +13,10 @@ struct Round {
     let config: PeerConfig
     let weights: SnapshotWeights
     let parameters: Training.Cohort
-    /// The digest of the base that the deltas are of.
-    let base: String
+    /// The cohorts of the snapshot that it starts from, and the digest of its base.
+    let stored: StoredCohorts
+    /// The cohort's own tensors in that snapshot; none of a new one.
+    let before: [String: StoredTensor]
 
     /// Copies the base's weights; reads its experts only when the cohort runs with them.
     ///
@@ -34,9 +36,9 @@ struct Round {
             throw StoreError(.usage, "deltas of rank \(rank); give 1 to 4096")
         }
         let stored = try StoredCohorts(snapshot)
+        self.stored = stored
         config = try snapshot.peerConfig()
         weights = SnapshotWeights(snapshot)
-        base = try StoredCohorts.baseDigest(snapshot.tree)
         let form = Round.kind(form)
         let index = stored.names.firstIndex(of: name)
         if let index, !stored.descriptions[index].matches(form) {
@@ -57,6 +59,33 @@ struct Round {
             if !isNew { try cohort.load(name, from: weights) }
             return cohort
         }
+        before = Self.own(name, parameters, in: snapshot.tree)
+    }
+
+    /// The cohort's own tensors as a tree has them.
+    private static func own(
+        _ name: String, _ parameters: Training.Cohort, in tree: Tree
+    ) -> [String: StoredTensor] {
+        let names = Set(
+            parameters.tensorNames(name) + [CohortDescription.tensorName(name)])
+        return tree.trunk.tensors.filter { names.contains($0.key) }
+    }
+
+    /// Why what was trained does not fit a branch's head any more; nil when it does.
+    func obstacle(in tree: Tree) throws(StoreError) -> String? {
+        if try StoredCohorts.baseDigest(tree) != stored.base {
+            return "the base of the branch changed"
+        }
+        let now = Self.own(name, parameters, in: tree)
+        if now == before { return nil }
+        let what = before.isEmpty ? "added to the branch" : now.isEmpty ? "removed" : "changed"
+        return "cohort '\(name)' was \(what)"
+    }
+
+    /// Names the weights that training starts from.
+    var start: String {
+        stored.base
+            + before.sorted { $0.key < $1.key }.map { " \($0.key) \($0.value.id.hex)" }.joined()
     }
 
     private static func kind(_ form: CohortForm) -> Training.Cohort.Kind {
@@ -68,7 +97,7 @@ struct Round {
 
     /// What the store is to hold of the cohort, by name.
     var tensors: [(name: String, shape: TensorShape, bytes: [UInt8])] {
-        let json = parameters.description(base: base).encoded
+        let json = parameters.description(base: stored.base).encoded
         return [(CohortDescription.tensorName(name), TensorShape(.u8, [json.count]), json)]
             + parameters.tensors(named: name).map {
                 ($0.name, TensorShape(.f32, $0.shape), $0.values.littleEndianBytes)
@@ -76,14 +105,17 @@ struct Round {
     }
 
     /// The model as it will be committed, to evaluate it: the snapshot's with this cohort.
-    func model(_ snapshot: MappedSnapshot, _ gate: Gate) throws(StoreError) -> CohortModel {
-        let stored = try StoredCohorts(snapshot)
+    ///
+    /// - Parameter tensors: Of the cohort.
+    func model(
+        _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])], _ gate: Gate
+    ) throws(StoreError) -> CohortModel {
         var entries: [CohortModel.Entry] = []
         for (other, entry) in zip(stored.names, stored.entries(config, weights))
         where other != name { entries.append(entry) }
         entries.append(
             CohortModel.Entry(
-                name, parameters.description(base: base), config: config,
+                name, parameters.description(base: stored.base), config: config,
                 source: TrainedWeights(weights, tensors)))
         let (config, weights) = (config, weights)
         let model = try running { () throws(ModelError) in
@@ -136,20 +168,6 @@ extension MappedSnapshot {
         }
         let bytes = try carrying { () throws(SnapshotError) in try object(file).payload.copy() }
         return try running { () throws(ModelError) in try PeerConfig(json: bytes) }
-    }
-}
-
-extension [Float] {
-    /// The elements one after the other, little-endian.
-    var littleEndianBytes: [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(4 * count)
-        for value in self {
-            for shift in 0..<4 {
-                bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * shift)))
-            }
-        }
-        return bytes
     }
 }
 

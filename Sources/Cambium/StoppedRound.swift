@@ -4,7 +4,8 @@ internal import KeyValue
 internal import Objects
 internal import Training
 
-/// A round that was stopped, kept in a file beside the store's data so that it can go on.
+/// A round that was stopped, or was trained and not committed, kept in a file beside the store's data so that
+/// it can go on.
 ///
 /// A safetensors file of the optimiser's numbers; docs/format.md, "Stopped rounds".
 struct StoppedRound {
@@ -13,12 +14,13 @@ struct StoppedRound {
     /// Names everything that the round's result depends on.
     private let fingerprint: String
 
+    /// - Parameter start: Names the weights that the round starts from.
     init(
-        _ store: Store, _ branch: String, base: String, _ options: TrainOptions
+        _ store: Store, _ branch: String, start: String, _ options: TrainOptions
     ) throws(StoreError) {
         self.store = store
         self.branch = branch
-        var text = "\(base) \(options.target) \(options.budget) \(options.seed) \(options.windows)"
+        var text = "\(start) \(options.target) \(options.budget) \(options.seed) \(options.windows)"
         text += " \(options.rate) \(options.warmUp)"
         for bytes in options.texts { text += " " + (try Store.fileID(bytes).hex) }
         fingerprint = try Store.fileID(Array(text.utf8)).hex
@@ -37,7 +39,8 @@ struct StoppedRound {
         }
         let fields = [
             ("round", fingerprint), ("step", "\(state.step)"), ("sampler", "\(state.sampler)"),
-            ("seconds", "\(state.seconds)"), ("processor_seconds", "\(state.processorSeconds)"),
+            ("loss", "\(state.loss)"), ("seconds", "\(state.seconds)"),
+            ("processor_seconds", "\(state.processorSeconds)"),
         ]
         let metadata = HeaderMetadata(
             entries: fields.map { HeaderMetadata.Entry(key: $0.0, value: $0.1) })
@@ -72,15 +75,17 @@ struct StoppedRound {
         }) { numbers.append(file.bytes(of: position).floats) }
         guard let step = fields["step"].flatMap({ Int($0) }), step >= 0,
             let sampler = fields["sampler"].flatMap({ UInt64($0) }),
-            let seconds = fields["seconds"].flatMap({ Double($0) }),
-            let processor = fields["processor_seconds"].flatMap({ Double($0) })
+            let loss = fields["loss"].flatMap({ Double($0) }), loss.isFinite,
+            let seconds = fields["seconds"].flatMap({ Double($0) }), seconds.isFinite,
+            let processor = fields["processor_seconds"].flatMap({ Double($0) }),
+            processor.isFinite
         else {
             throw StoreError(
                 .corrupt, "\(path) is not a stopped round; remove it and start anew")
         }
         return TrainingState(
-            step: step, seconds: seconds, processorSeconds: processor, sampler: sampler,
-            numbers: numbers)
+            step: step, seconds: seconds, processorSeconds: processor, loss: loss,
+            sampler: sampler, numbers: numbers)
     }
 
     /// Forgets the round; what cannot be removed is overwritten by the next stop.
@@ -93,10 +98,7 @@ struct StoppedRound {
 extension MappedBytes {
     /// The elements of little-endian 32-bit floats.
     fileprivate var floats: [Float] {
-        let bytes = copy()
-        return (0..<bytes.count / 4).map { index in
-            let bits = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[4 * index + $1]) << (8 * $1) }
-            return Float(bitPattern: bits)
-        }
+        let bytes = bytes
+        return (0..<count / 4).map { Float(bitPattern: bytes.number(at: 4 * $0)) }
     }
 }

@@ -105,9 +105,7 @@ extension Store {
         }
         return (
             form.values.map { UInt8(bitPattern: $0) },
-            form.scales.flatMap { scale in
-                (0..<4).map { UInt8(truncatingIfNeeded: scale.bitPattern >> (8 * $0)) }
-            }
+            form.scales.littleEndianBytes
         )
     }
 }

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Models
 internal import Objects
 internal import Routing
@@ -52,7 +53,7 @@ extension Store {
         let snapshot = try map(parent.hex)
         let known = try records(in: snapshot)
         let round = try Round(snapshot, name, form, seed: options.seed)
-        let others = Set(try StoredCohorts(snapshot).names + [name])
+        let others = Set(round.stored.names + [name])
         guard known.counts.contains(where: { !others.contains($0.cohort) }) else {
             throw StoreError(
                 .usage,
@@ -60,20 +61,16 @@ extension Store {
                     + "other texts from those of '\(name)'; add some first: cambium evidence add "
                     + "--cohort base --text FILE")
         }
-        let label = options.commit.message
-        var records: [CountContribution] = []
-        for (index, text) in options.texts.enumerated() {
-            records.append(
-                try Self.count(
-                    text, "text \(index + 1)", name, label, options.evidenceOrder))
-        }
+        try options.checkHeldOut(round.config)
+        let records = try options.evidence(for: name)
         let gate = try Gate("", known.counts + records)
-        let stopped = try StoppedRound(self, target.branch, base: round.base, options)
+        let stopped = try StoppedRound(self, target.branch, start: round.start, options)
         let summary = try run(
             round.parameters, options, settings, stopped, progress, isStopped)
+        let tensors = round.tensors
         var bits: [String: Double] = [:]
         if !options.heldOut.isEmpty, let gate {
-            let model = try round.model(snapshot, gate)
+            let model = try round.model(tensors, gate)
             bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
                 try running { () throws(ModelError) in
                     try model.evaluate(text, byteLimit: nil, threads: 2).bitsPerByte
@@ -83,54 +80,51 @@ extension Store {
         var commit = options.commit
         annotate(&commit, summary, bits, options)
         commit.metadata["train.cohort"] = name
-        let result = try self.commit(round, records, commit, from: parent)
+        let result = try self.commit(round, tensors, records, commit, from: parent)
         stopped.remove()
+        let isAlone = result.parents == [parent.hex]
         return TrainResult(
             commit: result.id, branch: result.branch, cohort: name, isNewCohort: round.isNew,
             steps: summary.steps, tokens: summary.tokens, seconds: summary.seconds,
             loss: summary.loss, parameters: round.parameters.parameterCount, bitsPerByte: bits,
-            gate: try self.gate(of: map(result.id))?.id, newBytes: result.newBytes)
+            gate: isAlone ? gate?.id : try self.gate(of: map(result.id))?.id,
+            newBytes: result.newBytes)
     }
 
     /// Commits a trained cohort on the branch's head, which other rounds may have moved.
     private func commit(
-        _ round: Round, _ records: [CountContribution], _ options: CommitOptions,
-        from parent: ObjectID
+        _ round: Round, _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])],
+        _ records: [CountContribution], _ options: CommitOptions, from parent: ObjectID
     ) throws(StoreError) -> CommitResult {
         var attempts = 5
         while true {
+            var obstacle: String?
             do throws(StoreError) {
                 return try commit(options) { (patch) throws(StoreError) in
-                    guard try StoredCohorts.baseDigest(patch.before) == round.base else {
+                    obstacle = try round.obstacle(in: patch.before)
+                    if let obstacle {
                         throw StoreError(
                             .branchMoved,
-                            "the base of the branch changed while cohort '\(round.name)' was trained on "
-                                + "\(parent.short); nothing was committed: train again")
+                            "\(obstacle) while cohort '\(round.name)' was trained on "
+                                + "\(parent.short); nothing was committed: train again, or under "
+                                + "another name")
                     }
-                    let first = CohortDescription.tensorName(round.name)
-                    let isThere = patch.before.trunk.tensors[first] != nil
-                    guard isThere != round.isNew else {
-                        throw StoreError(
-                            .branchMoved,
-                            "cohort '\(round.name)' was "
-                                + (isThere ? "added to" : "removed from")
-                                + " the branch while it was trained; nothing was committed: train again, "
-                                + "or under another name")
-                    }
-                    try patch.put(round.tensors, self)
+                    try patch.put(tensors, self)
                     for record in records { try patch.addEvidence(record) }
-                    try patch.checkFrozen(exceptCohort: round.name)
+                    try patch.checkFrozen(exceptCohort: round.name, Set(tensors.map(\.name)))
                 }
             } catch {
+                // Only a head that moved between reading and writing it is worth another try.
                 attempts -= 1
-                guard error.code == .branchMoved, options.expectedParent == nil, attempts > 0 else {
-                    throw error
-                }
+                guard error.code == .branchMoved, obstacle == nil,
+                    options.expectedParent == nil, attempts > 0
+                else { throw error }
             }
         }
     }
 
-    /// Trains; keeps the state of a run that is stopped.
+    /// Trains; keeps the state of a run that is stopped, and of one that ends until it is committed: what
+    /// fails then, a full disk for example, does not cost the training.
     func run(
         _ parameters: any TrainedParameters, _ options: TrainOptions,
         _ settings: TrainingSettings, _ stopped: StoppedRound, _ progress: ProgressReporter,
@@ -139,15 +133,18 @@ extension Store {
         let state = options.resumes ? try stopped.load() : nil
         var kept: TrainingState?
         do throws(StoreError) {
-            return try training { () throws(TrainingError) in
+            let summary = try training { () throws(TrainingError) in
                 try Training.train(
                     parameters, on: options.texts.map { TrainingText($0) }, settings: settings,
-                    from: state, stopped: { kept = $0 }
+                    from: state, ended: { kept = $0 }
                 ) { step in
                     progress(Progress(training: step))
                     return !isStopped()
                 }
             }
+            // A disk that has no room for it may have room for the commit, which says so if not.
+            if let kept { try? stopped.save(kept) }
+            return summary
         } catch {
             guard error.code == .cancelled, let kept else { throw error }
             try stopped.save(kept)

@@ -28,16 +28,11 @@ extension Store {
         let parameters = WholeModel(model, trainsExperts: usesExperts && !freezesExperts) { name in
             freezesTrunk && !name.contains(".peer.")
         }
-        var new: [CountContribution] = []
-        for (index, text) in options.texts.enumerated() {
-            new.append(
-                try Self.count(
-                    text, "text \(index + 1)", "base", options.commit.message,
-                    options.evidenceOrder))
-        }
+        try options.checkHeldOut(model.config)
+        let new = try options.evidence(for: "base")
         let known = try target.parent.map { (id) throws(StoreError) in try records(of: id) } ?? []
         let gate = try Gate("", known.counts + new)
-        let stopped = try StoppedRound(self, target.branch, base: base, options)
+        let stopped = try StoppedRound(self, target.branch, start: base, options)
         let summary = try run(parameters, options, settings, stopped, progress, isStopped)
         let bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
             try training { () throws(TrainingError) in

@@ -11,15 +11,22 @@ struct StoredCohorts {
     let names: [String]
     /// What each is.
     let descriptions: [CohortDescription]
+    /// The digest of the snapshot's base.
+    let base: String
 
     /// - Throws: `corrupt` for a description that is not one; `unsupported` for a cohort of another base:
     ///   its deltas would change weights that they were not trained with.
     init(_ snapshot: MappedSnapshot) throws(StoreError) {
         let tree = snapshot.tree
-        let base = try Self.baseDigest(tree)
+        base = try Self.baseDigest(tree)
         var descriptions: [String: CohortDescription] = [:]
         for (tensor, entry) in tree.trunk.tensors {
             guard let name = CohortDescription.cohort(describedBy: tensor) else { continue }
+            guard let count = entry.shape.byteCount, count <= CohortDescription.largest else {
+                throw StoreError(
+                    .corrupt,
+                    "\(tensor) is \(entry.shape): more than the description of a cohort can be")
+            }
             let bytes = try carrying { () throws(SnapshotError) in
                 try snapshot.object(entry.id).payload.copy()
             }

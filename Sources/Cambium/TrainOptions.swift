@@ -1,3 +1,5 @@
+internal import Models
+internal import Routing
 internal import Training
 
 /// How long a round of training lasts.
@@ -88,6 +90,32 @@ public struct TrainOptions: Sendable {
         self.texts = texts
         self.target = target
         self.budget = budget
+    }
+
+    /// The texts' records, labelled with what the round is.
+    func evidence(for cohort: String) throws(StoreError) -> [CountContribution] {
+        let line = commit.message.split(whereSeparator: \.isNewline).first ?? ""
+        var label = String(
+            line.filter { character in
+                !character.unicodeScalars.contains { $0.properties.generalCategory == .control }
+            })
+        while label.utf8.count > 255 { label.removeLast() }
+        var records: [CountContribution] = []
+        for (index, text) in texts.enumerated() {
+            records.append(
+                try Store.count(text, "text \(index + 1)", cohort, label, evidenceOrder))
+        }
+        return records
+    }
+
+    /// Checks before training what would fail behind it.
+    func checkHeldOut(_ config: PeerConfig) throws(StoreError) {
+        for text in heldOut where text.bytes.count < config.contextLength {
+            throw StoreError(
+                .usage,
+                "the held-out text '\(text.name)' has \(text.bytes.count) bytes; a window of the model "
+                    + "has \(config.contextLength): hold out more, or nothing")
+        }
     }
 
     func settings() throws(StoreError) -> TrainingSettings {

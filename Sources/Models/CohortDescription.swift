@@ -11,7 +11,7 @@ package struct CohortDescription: Sendable, Hashable {
 
     package static let version = 1
     /// The longest description that is read.
-    private static let largest = 1 << 16
+    package static let largest = 1 << 16
 
     package let kind: Kind
     /// Whether the base's expert layers run while the cohort is active.

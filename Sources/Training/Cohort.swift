@@ -91,6 +91,9 @@ package final class Cohort: TrainedParameters {
         apply()
     }
 
+    /// The names of the tensors that a store keeps of the cohort.
+    package func tensorNames(_ name: String) -> [String] { ranges(named: name).map(\.tensor) }
+
     private func ranges(named name: String) -> [(tensor: String, range: Range<Int>)] {
         if kind == .dense {
             return base.layout.entries.filter { !$0.isOfExperts }.map {

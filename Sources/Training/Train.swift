@@ -13,19 +13,19 @@ package import Tensors
 ///   - state: Of a run with the same parameters, texts and settings that was stopped; nil to begin.
 ///   - teacher: Pulls the predictions towards those of another model; nil for none.
 ///   - adjust: May change the gradient of `values` before each step (a penalty).
-///   - stopped: Called with the state when `progress` stops the run.
+///   - ended: Called with the state when `progress` stops the run, and when it has come to its end.
 ///   - progress: Called after each step; returns false to stop, then `.cancelled` is thrown.
 /// - Throws: `.badInput`, `.diverged`, `.cancelled`.
 package func train(
     _ parameters: any TrainedParameters, on texts: [TrainingText], settings: TrainingSettings,
     from state: TrainingState? = nil, teacher: Teacher? = nil,
     adjust: ((FloatSlice) -> Void)? = nil,
-    stopped: (TrainingState) -> Void = { _ in },
+    ended: ((TrainingState) -> Void)? = nil,
     progress: (TrainingProgress) -> Bool = { _ in true }
 ) throws(TrainingError) -> TrainingSummary {
     var run = try TrainingRun(parameters, texts, settings, teacher)
     if let state { try run.restore(state) }
-    return try run.finish(adjust: adjust, stopped: stopped, progress: progress)
+    return try run.finish(adjust: adjust, ended: ended, progress: progress)
 }
 
 /// CPU time of this process so far, all threads.
@@ -43,7 +43,7 @@ private struct TrainingRun {
     private let length: Int
     private let team: ThreadTeam
     private var begun = TrainingState(
-        step: 0, seconds: 0, processorSeconds: 0, sampler: 0, numbers: [])
+        step: 0, seconds: 0, processorSeconds: 0, loss: 0, sampler: 0, numbers: [])
 
     init(
         _ parameters: any TrainedParameters, _ texts: [TrainingText],
@@ -93,7 +93,7 @@ private struct TrainingRun {
     }
 
     mutating func finish(
-        adjust: ((FloatSlice) -> Void)?, stopped: (TrainingState) -> Void,
+        adjust: ((FloatSlice) -> Void)?, ended: ((TrainingState) -> Void)?,
         progress: (TrainingProgress) -> Bool
     ) throws(TrainingError) -> TrainingSummary {
         let clock = ContinuousClock()
@@ -102,6 +102,17 @@ private struct TrainingRun {
         var losses: [Double] = []
         var step = begun.step
         func passed() -> Double { begun.seconds + (clock.now - start).inSeconds }
+        func loss() -> Double {
+            let last = losses.suffix(50)
+            return last.isEmpty ? begun.loss : last.reduce(0, +) / Double(last.count)
+        }
+        func end() {
+            ended?(
+                TrainingState(
+                    step: step, seconds: passed(),
+                    processorSeconds: processorSeconds() - processor, loss: loss(),
+                    sampler: sampler.state, numbers: optimizer.numbers))
+        }
         while true {
             let fraction = done(step, perStep, processorSeconds() - processor, passed())
             if fraction >= 1 { break }
@@ -116,18 +127,13 @@ private struct TrainingRun {
                         tokensPerSecond: Double(step * perStep) / max(passed(), 1e-9),
                         fraction: min(now, 1)))
             else {
-                stopped(
-                    TrainingState(
-                        step: step, seconds: passed(),
-                        processorSeconds: processorSeconds() - processor,
-                        sampler: sampler.state, numbers: optimizer.numbers))
+                end()
                 throw TrainingError(.cancelled, "training was stopped after \(step) steps")
             }
         }
-        let last = losses.suffix(50)
+        end()
         return TrainingSummary(
-            steps: step, tokens: step * perStep,
-            loss: last.reduce(0, +) / Double(max(last.count, 1)),
+            steps: step, tokens: step * perStep, loss: loss(),
             processorSeconds: processorSeconds() - processor,
             seconds: passed())
     }

@@ -186,6 +186,77 @@ struct TrainTests {
         }
     }
 
+    @Test("a round that was trained and could not be committed is committed by resuming it")
+    func failedCommit() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            try store.createBranch("whole", at: "main", Checkpoints.signature)
+            try store.train(options(cohort("digits"), Self.digits, branch: "whole"))
+            var round = options(cohort("digits"), Self.digits)
+            round.commit.expectedParent = try store.resolve("main")
+            var isDone = false
+            let error = code {
+                try store.train(
+                    round,
+                    progress: { _ in
+                        guard !isDone else { return }
+                        isDone = true
+                        _ = try? store.addEvidence(
+                            [Self.english + [33]], cohort: "base", Checkpoints.options("meanwhile"))
+                    })
+            }
+            #expect(error == "branch-moved")
+            #expect(try store.cohorts("main").isEmpty)
+            round.commit.expectedParent = nil
+            round.resumes = true
+            var steps = 0
+            let result = try store.train(
+                round, progress: { steps += $0.phase == "training" ? 1 : 0 })
+            #expect(steps == 0 && result.steps == 40 && result.loss > 0)
+            let (left, right) = (try store.tree("main"), try store.tree("whole"))
+            #expect(left.trunk == right.trunk)
+        }
+    }
+
+    @Test("a cohort that another round changed meanwhile is not overwritten")
+    func changedMeanwhile() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            try store.train(options(cohort("digits"), Self.digits, steps: 5))
+            var other: TrainResult?
+            let error = code {
+                try store.train(
+                    options(cohort("digits"), Self.digits, steps: 6),
+                    progress: { _ in
+                        guard other == nil else { return }
+                        other = try? store.train(options(cohort("digits"), Self.swahili, steps: 3))
+                    })
+            }
+            #expect(error == "branch-moved")
+            #expect(try store.resolve("main") == other?.commit)
+        }
+    }
+
+    @Test("names with dots and long messages are fine; held-out texts are checked before training")
+    func names() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            try store.train(options(cohort("v1"), Self.digits, steps: 2))
+            var dotted = options(cohort("v1.2"), Self.swahili, steps: 2)
+            dotted.commit.message = String(repeating: "é", count: 200) + "\nand more\u{7}"
+            try store.train(dotted)
+            try store.train(options(cohort("v1"), Self.digits, steps: 2))
+            #expect(try store.cohorts("main") == ["v1", "v1.2"])
+            let labels = try store.evidence("main").map(\.label)
+            #expect(labels.contains(String(repeating: "é", count: 127)))
+            var short = options(cohort("other"), Self.digits)
+            short.heldOut = [HeldOutText(name: "short", bytes: Array(Self.digits[..<15]))]
+            var steps = 0
+            #expect(code { try store.train(short, progress: { _ in steps += 1 }) } == "usage")
+            #expect(steps == 0)
+        }
+    }
+
     @Test("training further changes one cohort alone; low-rank cohorts run with the experts")
     func edits() throws {
         try withScratchDirectory { directory in
