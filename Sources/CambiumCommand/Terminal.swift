@@ -100,21 +100,32 @@ enum Terminal {
         return try readAll(descriptor, path)
     }
 
-    private static func readAll(_ descriptor: Int32, _ name: String) throws(Failure) -> [UInt8] {
+    /// The next bytes of standard input, as they come: fewer than `count` at its end alone.
+    ///
+    /// - Throws: `io`.
+    static func readNext(_ count: Int) throws(Failure) -> [UInt8] {
+        try readAll(0, "standard input", limit: count)
+    }
+
+    private static func readAll(
+        _ descriptor: Int32, _ name: String, limit: Int = .max
+    ) throws(Failure) -> [UInt8] {
         var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
+        var chunk = [UInt8](repeating: 0, count: min(limit, 1 << 16))
+        while bytes.count < limit {
+            let room = min(chunk.count, limit - bytes.count)
             let count = unsafe chunk.withUnsafeMutableBytes { buffer in
-                unsafe Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                unsafe Glibc.read(descriptor, buffer.baseAddress, room)
             }
             if count > 0 {
                 bytes += chunk[..<count]
             } else if count == 0 {
-                return bytes
+                break
             } else if errno != EINTR {
                 throw Failure(.io, unsafe "\(name): \(String(cString: strerror(errno)))")
             }
         }
+        return bytes
     }
 }
 

@@ -23,6 +23,9 @@ struct TrainCommand: StoreCommand {
             cambium train --data more.txt --whole --freeze trunk --steps 100
             """)
 
+    /// The shortest text of a round that comes from a stream.
+    private static let leastChunk = 4_096
+
     enum Growth: String, ExpressibleByArgument, CaseIterable { case new, auto, edit }
 
     enum Frozen: String, ExpressibleByArgument, CaseIterable { case trunk, experts }
@@ -112,8 +115,9 @@ struct TrainCommand: StoreCommand {
             throw ValidationError("--cohort and --grow are for cohorts, not for --whole and --init")
         }
         if let chunk {
-            guard data == ["-"], chunk >= 4_096 else {
-                throw ValidationError("--chunk is for --data - alone, and at least 4096 bytes")
+            guard data == ["-"], chunk >= Self.leastChunk else {
+                throw ValidationError(
+                    "--chunk is for --data - alone, and at least \(Self.leastChunk) bytes")
             }
             if resume {
                 throw ValidationError("--resume goes on with one round; leave --chunk out")
@@ -123,77 +127,87 @@ struct TrainCommand: StoreCommand {
 
     func run(_ console: Console) throws {
         let store = try openStore()
-        let texts = try TrainingFiles.read(data)
-        let held = try evaluated.map { try Terminal.read($0) }
-        var rounds: [[TrainingFiles.Text]] = [texts]
-        if let chunk, let text = texts.first {
-            rounds = stride(from: 0, to: text.bytes.count, by: chunk).map {
-                [
-                    TrainingFiles.Text(
-                        name: text.name,
-                        bytes: Array(text.bytes[$0..<min($0 + chunk, text.bytes.count)]))
-                ]
-            }
-        }
+        let held = zip(
+            TextName.unique(evaluated), try evaluated.map { try Terminal.read($0) }
+        ).map { HeldOutText(name: $0, bytes: $1) }
         Interrupt.watch()
-        let names = TextName.unique(evaluated)
-        for (index, round) in rounds.enumerated() {
-            let label = rounds.count > 1 ? "round \(index + 1) of \(rounds.count)" : ""
-            guard var options = try options(store, round, console) else { continue }
-            options.heldOut += zip(names, held).map { HeldOutText(name: $0, bytes: $1) }
-            let result = try console.withProgress(label) { progress in
-                try store.train(options, progress: progress.report) { Interrupt.isAsked }
+        guard let chunk else {
+            return try train(store, TrainingFiles.read(data), held, "", console)
+        }
+        // Each as it comes: the input may be a stream without an end.
+        var number = 0
+        while case let bytes = try Terminal.readNext(chunk), !bytes.isEmpty {
+            guard bytes.count >= Self.leastChunk else {
+                let rest = Quantity.count(bytes.count, "byte")
+                guard number > 0 else {
+                    throw Failure(
+                        .usage, "standard input has \(rest); a round needs \(Self.leastChunk)")
+                }
+                return console.note("the last \(rest) are too few for a round")
             }
-            console.show(TrainReport(result: result))
+            number += 1
+            let text = TrainingFiles.Text(name: "stdin", bytes: bytes)
+            try train(store, [text], held, "round \(number)", console)
         }
     }
 
-    /// Nil when there is nothing to train.
-    private func options(
-        _ store: Store, _ texts: [TrainingFiles.Text], _ console: Console
-    ) throws -> TrainOptions? {
-        var name = cohort ?? texts[0].name
-        var isKnown = grow == .edit
+    /// One round.
+    private func train(
+        _ store: Store, _ texts: [TrainingFiles.Text], _ held: [HeldOutText], _ label: String,
+        _ console: Console
+    ) throws {
+        // A branch that is still to be made starts from HEAD.
         let revision = branch.flatMap { (try? store.resolve($0)) != nil ? $0 : nil } ?? "HEAD"
-        if grow == .auto {
-            let found = try store.familiarity(
-                of: texts.flatMap(\.bytes), to: revision)
-            console.note(
-                "the text takes \(Quantity.fixed(found.bitsPerByte, 2)) bits per byte under the counts of "
-                    + "\(found.nearest), which expect \(Quantity.fixed(found.expected, 2)): "
-                    + (found.isNovel ? "novel" : "known"))
-            if !found.isNovel, !found.cohorts.contains(found.nearest) {
-                console.note("the base knows such text; nothing was trained")
-                return nil
-            }
-            isKnown = !found.isNovel
-            if isKnown { name = found.nearest } else { name = unused(name, found.cohorts) }
-        }
+        var name = cohort ?? texts[0].name
         let isBase = whole || initial != nil
-        let target =
-            isBase
-            ? TrainTarget.model(
-                freezesTrunk: freeze.contains(.trunk), freezesExperts: freeze.contains(.experts))
-            : .cohort(name, kind.form)
-        if !isBase, !isKnown, !resume, let known = try? store.cohorts(revision),
-            known.contains(name)
-        {
-            throw Failure(
-                .usage, "the model has a cohort '\(name)'",
-                hint: "give another name with --cohort, or train that one further with --grow edit")
+        if grow == .auto {
+            let found = try store.familiarity(of: texts.flatMap(\.bytes), to: revision)
+            guard found.isNovel || found.cohorts.contains(found.nearest) else {
+                return console.show(KnownTextReport(familiarity: found))
+            }
+            console.note(KnownTextReport.sentence(found))
+            name = found.isNovel ? unused(name, found.cohorts) : found.nearest
+        } else if !isBase, !resume, (try? store.resolve(revision)) != nil {
+            try checkName(name, try store.cohorts(revision))
         }
-        let what = isBase ? "train the model" : "train cohort \(name)"
         let (kept, heldOut) = TrainingFiles.split(texts, percent: holdOut)
         var options = TrainOptions(
-            CommitOptions(message: message ?? what, branch: branch), texts: kept,
-            target: target, budget: budget)
-        options.heldOut = heldOut
+            CommitOptions(
+                message: message ?? (isBase ? "train the model" : "train cohort \(name)"),
+                branch: branch),
+            texts: kept,
+            target: isBase
+                ? .model(
+                    freezesTrunk: freeze.contains(.trunk),
+                    freezesExperts: freeze.contains(.experts))
+                : .cohort(name, kind.form),
+            budget: budget)
+        options.heldOut = heldOut + held
         options.seed = seed
         options.windows = windows
         options.rate = rate
         options.resumes = resume
         options.initial = try initial.map { try Terminal.read($0) }
-        return options
+        let result = try console.withProgress(label) { progress in
+            try store.train(options, progress: progress.report) { Interrupt.isAsked }
+        }
+        console.show(TrainReport(result: result))
+    }
+
+    /// A new cohort needs a name of its own, and one that is trained further must be there.
+    private func checkName(_ name: String, _ known: [String]) throws {
+        if grow == .edit, !known.contains(name) {
+            throw Failure(
+                .notFound, "the model has no cohort '\(name)' to train further",
+                hint: known.isEmpty
+                    ? "it has none; leave --grow edit out to add one"
+                    : "it has \(known.joined(separator: ", ")); name one with --cohort")
+        }
+        if grow == .new, known.contains(name) {
+            throw Failure(
+                .usage, "the model has a cohort '\(name)'",
+                hint: "give another name with --cohort, or train that one further with --grow edit")
+        }
     }
 
     private var budget: TrainBudget {

@@ -1,5 +1,31 @@
 internal import Cambium
 
+/// That a text is left alone, since the base knows it.
+struct KnownTextReport: Report {
+    let familiarity: Familiarity
+
+    enum CodingKeys: String, CodingKey { case trained, familiarity }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(false, forKey: .trained)
+        try container.encode(familiarity, forKey: .familiarity)
+    }
+
+    func lines(_ style: Style) -> [String] {
+        [Self.sentence(familiarity), "the base knows such text; nothing was trained"]
+    }
+
+    func quietLines() -> [String] { [] }
+
+    /// What the gate says of a text.
+    static func sentence(_ found: Familiarity) -> String {
+        "the text takes \(Quantity.fixed(found.bitsPerByte, 2)) bits per byte under the counts of "
+            + "\(found.nearest), which expect \(Quantity.fixed(found.expected, 2)): "
+            + (found.isNovel ? "novel" : "known")
+    }
+}
+
 /// What a round of training did.
 struct TrainReport: Report {
     let result: TrainResult
