@@ -111,13 +111,7 @@ package final class CohortPass {
         logits selection: Session.LogitSelection = .last
     ) throws(ModelError) -> [[Float]] {
         for (session, bytes) in inputs {
-            guard !bytes.isEmpty else { throw ModelError(.badInput, "no bytes to run") }
-            guard bytes.count <= session.room else {
-                throw ModelError(
-                    .contextFull,
-                    "\(bytes.count) bytes after \(session.position) do not fit the context of "
-                        + "\(model.config.contextLength)")
-            }
+            try model.config.checkRoom(for: bytes.count, after: session.position)
         }
         let shares = inputs.map { $0.session.read($0.bytes, selection) }
         var answers = [[Int: Answer]](repeating: [:], count: inputs.count)

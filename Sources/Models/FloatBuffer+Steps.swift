@@ -23,6 +23,27 @@ func project(
         x.span(0..<tokens * matrix.columns), tokens: tokens, into: &span, team: team)
 }
 
+/// The logits of some tokens, [tokens, rows of the head], from their hidden states behind the last layer.
+func logits(
+    of tokens: Range<Int>, _ hidden: borrowing FloatBuffer, norm: [Float], _ epsilon: Float,
+    head: some Projection, _ team: ThreadTeam
+) -> [Float] {
+    let width = norm.count
+    var x = FloatBuffer(count: tokens.count * width)
+    do {
+        var span = x.mutableSpan(0..<x.count)
+        Kernels.rmsNorm(
+            hidden.span(tokens.lowerBound * width..<tokens.upperBound * width),
+            weight: norm.span, epsilon: epsilon, into: &span)
+    }
+    var logits = [Float](repeating: 0, count: tokens.count * head.rows)
+    do {
+        var span = logits.mutableSpan
+        head.multiply(x.span, tokens: tokens.count, into: &span, team: team)
+    }
+    return logits
+}
+
 /// x += y.
 func add(_ y: borrowing FloatBuffer, _ count: Int, to x: inout FloatBuffer) {
     var span = x.mutableSpan(0..<count)

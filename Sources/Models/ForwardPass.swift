@@ -166,20 +166,9 @@ private struct Activations: ~Copyable {
 
     /// The logits of some tokens of the batch, [tokens, 256].
     func logits(_ tokens: Range<Int>) -> [Float] {
-        let width = model.config.hiddenSize
-        var x = FloatBuffer(count: tokens.count * width)
-        do {
-            var span = x.mutableSpan(0..<x.count)
-            Kernels.rmsNorm(
-                hidden.span(tokens.lowerBound * width..<tokens.upperBound * width),
-                weight: model.finalNorm.span, epsilon: model.config.normEpsilon, into: &span)
-        }
-        var logits = [Float](repeating: 0, count: tokens.count * model.head.rows)
-        do {
-            var span = logits.mutableSpan
-            model.head.multiply(x.span, tokens: tokens.count, into: &span, team: team)
-        }
-        return logits
+        Models.logits(
+            of: tokens, hidden, norm: model.finalNorm, model.config.normEpsilon, head: model.head,
+            team)
     }
 }
 

@@ -130,13 +130,7 @@ extension ForwardPass {
         logits selection: Session.LogitSelection = .last
     ) throws(ModelError) -> [[Float]] {
         for (session, bytes) in inputs {
-            guard !bytes.isEmpty else { throw ModelError(.badInput, "no bytes to run") }
-            guard bytes.count <= session.room else {
-                throw ModelError(
-                    .contextFull,
-                    "\(bytes.count) bytes after \(session.position) do not fit the context of "
-                        + "\(model.config.contextLength)")
-            }
+            try model.config.checkRoom(for: bytes.count, after: session.position)
         }
         var results = [[Float]](repeating: [], count: inputs.count)
         var done = [Int](repeating: 0, count: inputs.count)
@@ -166,6 +160,18 @@ extension ForwardPass {
                 case .last: break
                 }
             }
+        }
+    }
+}
+
+extension PeerConfig {
+    /// Checks that bytes fit behind those that a session has read.
+    func checkRoom(for count: Int, after position: Int) throws(ModelError) {
+        guard count > 0 else { throw ModelError(.badInput, "no bytes to run") }
+        guard count <= contextLength - position else {
+            throw ModelError(
+                .contextFull,
+                "\(count) bytes after \(position) do not fit the context of \(contextLength)")
         }
     }
 }

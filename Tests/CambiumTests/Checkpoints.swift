@@ -53,6 +53,40 @@ enum Checkpoints {
         return store
     }
 
+    /// A store `S` in a directory, with the tiny model on main.
+    static func tinyStore(in directory: String) throws -> Store {
+        try Store.create(at: directory + "/S")
+        let store = try Store(directory + "/S")
+        let base = try TinyCheckpoint().write(to: directory + "/base")
+        _ = try store.commit(checkpoint: base, options("base"))
+        return store
+    }
+
+    /// Divides records among new branches at random, some on two of them, with merges in between, and merges
+    /// all into the first.
+    ///
+    /// - Parameters:
+    ///   - pause: One record in so many is followed by a merge.
+    ///   - add: Commits a record, by its index, on a branch.
+    /// - Returns: The first branch.
+    static func divide(
+        _ records: Range<Int>, of store: Store, among branches: ClosedRange<Int>, _ name: String,
+        pause: Int, using random: inout SeededGenerator, add: (Int, String) throws -> Void
+    ) throws -> String {
+        let names = (0..<Int.random(in: branches, using: &random)).map { "\(name)b\($0)" }
+        for name in names { try store.createBranch(name, at: "main", signature) }
+        func any() throws -> String { try #require(names.randomElement(using: &random)) }
+        for index in records.shuffled(using: &random) {
+            for _ in 0..<Int.random(in: 1...2, using: &random) { try add(index, any()) }
+            if Int.random(in: 0..<pause, using: &random) == 0 {
+                _ = try store.merge([any()], into: any(), signature)
+            }
+        }
+        let merge = try store.merge(names.shuffled(using: &random), into: names[0], signature)
+        #expect(merge.conflicts.isEmpty)
+        return names[0]
+    }
+
     static func options(_ message: String, branch: String? = nil) -> CommitOptions {
         CommitOptions(message: message, branch: branch, signature: signature)
     }

@@ -11,10 +11,7 @@ struct EvidenceCommitTests {
 
     private func withBase(_ body: (Store) throws -> Void) throws {
         try withScratchDirectory { directory in
-            try Store.create(at: directory + "/S")
-            let store = try Store(directory + "/S")
-            let base = try TinyCheckpoint().write(to: directory + "/base")
-            try store.commit(checkpoint: base, Checkpoints.options("base"))
+            let store = try Checkpoints.tinyStore(in: directory)
             try body(store)
         }
     }

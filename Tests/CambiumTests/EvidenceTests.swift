@@ -14,14 +14,6 @@ struct EvidenceTests {
         ("basque", "etxe handi bat daukagu mendiaren ondoan"),
     ]
 
-    private func store(in directory: String) throws -> Store {
-        try Store.create(at: directory + "/S")
-        let store = try Store(directory + "/S")
-        let base = try TinyCheckpoint().write(to: directory + "/base")
-        _ = try store.commit(checkpoint: base, Checkpoints.options("base"))
-        return store
-    }
-
     @discardableResult
     private func add(
         _ index: Int, to branch: String, of store: Store
@@ -35,7 +27,7 @@ struct EvidenceTests {
     @Test("is listed, survives reopening, and its gate tells the cohorts apart")
     func addAndAsk() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             for index in Self.texts.indices { try add(index, to: "main", of: store) }
             let again = try Store(directory + "/S", readOnly: true)
             let list = try again.evidence("main")
@@ -56,32 +48,16 @@ struct EvidenceTests {
     @Test("on branches merges without conflict to the gate of all data, in any way of dividing it")
     func merges() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             for index in Self.texts.indices { try add(index, to: "all", of: store) }
             let once = try store.gate("all").id
             let tree = try store.show("all").tree
             var random = SeededGenerator(seed: 5)
             for round in 0..<20 {
-                let names = (0..<Int.random(in: 1...3, using: &random)).map { "r\(round)b\($0)" }
-                for name in names {
-                    try store.createBranch(name, at: "main", Checkpoints.signature)
-                }
-                for index in Self.texts.indices.shuffled(using: &random) {
-                    // Sometimes the same record comes on two branches.
-                    for _ in 0..<Int.random(in: 1...2, using: &random) {
-                        try add(index, to: names.randomElement(using: &random)!, of: store)
-                    }
-                    if Int.random(in: 0..<4, using: &random) == 0 {
-                        let from = names.randomElement(using: &random)!
-                        let into = names.randomElement(using: &random)!
-                        _ = try store.merge([from], into: into, Checkpoints.signature)
-                    }
-                }
-                let into = names[0]
-                let merge = try store.merge(
-                    names.dropFirst().shuffled(using: &random) + [into], into: into,
-                    Checkpoints.signature)
-                #expect(merge.conflicts.isEmpty)
+                let into = try Checkpoints.divide(
+                    Self.texts.indices, of: store, among: 1...3, "r\(round)", pause: 4,
+                    using: &random
+                ) { try add($0, to: $1, of: store) }
                 #expect(try store.gate(into).id == once)
                 #expect(try store.show(into).tree == tree)
             }
@@ -93,7 +69,7 @@ struct EvidenceTests {
     )
     func crissCross() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             let added = try add(0, to: "main", of: store).evidence.map(\.id)
             for name in ["drops", "keeps"] {
                 try store.createBranch(name, at: "main", Checkpoints.signature)
@@ -124,7 +100,7 @@ struct EvidenceTests {
     @Test("that is dropped or reverted leaves the gate that never saw it")
     func dropped() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             for index in 0..<3 { try add(index, to: "never", of: store) }
             let never = try store.gate("never").id
             for index in 0..<3 { try add(index, to: "main", of: store) }
@@ -151,7 +127,7 @@ struct EvidenceTests {
     @Test("added twice is added once, and stays when a new checkpoint is committed")
     func stays() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             let first = try add(1, to: "main", of: store)
             let second = try add(1, to: "main", of: store)
             #expect(second.unchanged && second.commit == first.commit && second.evidence.isEmpty)
@@ -171,7 +147,7 @@ struct EvidenceTests {
     @Test("that cannot be is refused, and the branch stays where it was")
     func refused() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             func code(_ body: () throws -> Void) -> StoreError.Code? {
                 do { try body() } catch let error as StoreError { return error.code } catch {}
                 return nil
@@ -196,7 +172,7 @@ struct EvidenceTests {
     @Test("of one text counts once under any labels, and names that look alike stay apart")
     func identities() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             let text = Array(Self.texts[0].text.utf8)
             func add(_ branch: String, _ cohort: String, _ label: String) throws -> String? {
                 try store.addEvidence(
@@ -221,7 +197,7 @@ struct EvidenceTests {
     @Test("of different orders merges to a gate of the lowest")
     func orders() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             for (branch, order) in [("three", 3), ("five", 5)] {
                 try store.addEvidence(
                     [Array(Self.texts[order == 3 ? 0 : 1].text.utf8)], cohort: branch,
@@ -238,7 +214,7 @@ struct EvidenceTests {
     @Test("is collected with its last commit")
     func collected() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             try add(1, to: "gone", of: store)
             try store.deleteBranch("gone", Checkpoints.signature)
             let result = try store.collect(prune: true, grace: 0)

@@ -72,10 +72,7 @@ struct FisherPolicyTests {
     @Test("of experts, rows and tensors is recorded by patches and settles a merge")
     func store() throws {
         try withScratchDirectory { directory in
-            try Store.create(at: directory + "/S")
-            let store = try Store(directory + "/S")
-            let base = try TinyCheckpoint().write(to: directory + "/base")
-            try store.commit(checkpoint: base, Checkpoints.options("base"))
+            let store = try Checkpoints.tinyStore(in: directory)
             let query = "model.layers.0.peer.query.weight"
             func make(_ name: String, _ value: Float, _ gradient: Float?) throws {
                 try store.createBranch(name, at: "main", Checkpoints.signature)
@@ -122,10 +119,7 @@ struct FisherPolicyTests {
     @Test("is refused of what does not fit")
     func refused() throws {
         try withScratchDirectory { directory in
-            try Store.create(at: directory + "/S")
-            let store = try Store(directory + "/S")
-            let base = try TinyCheckpoint().write(to: directory + "/base")
-            try store.commit(checkpoint: base, Checkpoints.options("base"))
+            let store = try Checkpoints.tinyStore(in: directory)
             func code(_ body: (inout Patch) throws(StoreError) -> Void) -> StoreError.Code? {
                 do {
                     try store.commit(Checkpoints.options("x"), patch: body)

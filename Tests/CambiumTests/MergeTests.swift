@@ -9,10 +9,7 @@ struct MergeTests {
     private func store(
         in directory: String, _ edits: [(branch: String, experts: [Int: Float])]
     ) throws -> Store {
-        try Store.create(at: directory + "/S")
-        let store = try Store(directory + "/S")
-        let base = try TinyCheckpoint().write(to: directory + "/base")
-        _ = try store.commit(checkpoint: base, Checkpoints.options("base"))
+        let store = try Checkpoints.tinyStore(in: directory)
         for (branch, experts) in edits {
             var checkpoint = TinyCheckpoint()
             for (ordinal, value) in experts { checkpoint.setExpert(ordinal, to: value) }

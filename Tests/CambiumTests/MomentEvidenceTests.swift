@@ -21,14 +21,6 @@ struct MomentEvidenceTests {
         ("swahili", "nchi yetu ni nzuri sana na watu wake ni wakarimu, karibu sana rafiki yangu"),
     ].map { ($0.0, Array($0.1.utf8)) }
 
-    private func store(in directory: String) throws -> Store {
-        try Store.create(at: directory + "/S")
-        let store = try Store(directory + "/S")
-        let base = try TinyCheckpoint().write(to: directory + "/base")
-        _ = try store.commit(checkpoint: base, Checkpoints.options("base"))
-        return store
-    }
-
     @discardableResult
     private func add(
         _ index: Int, to branch: String, of store: Store, threads: Int = 1
@@ -46,7 +38,7 @@ struct MomentEvidenceTests {
     @Test("is listed beside counts, survives reopening, and is solved to a gate")
     func addAndAsk() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             for index in Self.texts.indices { try add(index, to: "main", of: store) }
             try store.addEvidence(
                 [Self.texts[0].text], cohort: "base", Checkpoints.options("counts"))
@@ -72,7 +64,7 @@ struct MomentEvidenceTests {
     @Test("tells texts of different letters apart that it never saw")
     func accuracy() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             var random = SeededGenerator(seed: 8)
             func text(_ letters: String, _ count: Int) -> [UInt8] {
                 let letters = Array(letters.utf8)
@@ -95,30 +87,17 @@ struct MomentEvidenceTests {
     @Test("on branches merges to the gate of all data, in any way of dividing it")
     func merges() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             for index in Self.texts.indices { try add(index, to: "all", of: store, threads: 2) }
             let (once, tree) = (try ids(store, "all"), try store.show("all").tree)
             var random = SeededGenerator(seed: 6)
             for round in 0..<6 {
-                let names = (0..<Int.random(in: 2...3, using: &random)).map { "r\(round)b\($0)" }
-                for name in names {
-                    try store.createBranch(name, at: "main", Checkpoints.signature)
-                }
-                for index in Self.texts.indices.shuffled(using: &random) {
-                    for _ in 0..<Int.random(in: 1...2, using: &random) {
-                        try add(index, to: names.randomElement(using: &random)!, of: store)
-                    }
-                    if Int.random(in: 0..<3, using: &random) == 0 {
-                        let from = names.randomElement(using: &random)!
-                        let into = names.randomElement(using: &random)!
-                        _ = try store.merge([from], into: into, Checkpoints.signature)
-                    }
-                }
-                let merge = try store.merge(
-                    names.shuffled(using: &random), into: names[0], Checkpoints.signature)
-                #expect(merge.conflicts.isEmpty)
-                #expect(try ids(store, names[0]) == once)
-                #expect(try store.show(names[0]).tree == tree)
+                let into = try Checkpoints.divide(
+                    Self.texts.indices, of: store, among: 2...3, "r\(round)", pause: 3,
+                    using: &random
+                ) { try add($0, to: $1, of: store) }
+                #expect(try ids(store, into) == once)
+                #expect(try store.show(into).tree == tree)
             }
         }
     }
@@ -126,7 +105,7 @@ struct MomentEvidenceTests {
     @Test("that is dropped leaves the gate that never saw it")
     func dropped() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             for index in 0..<3 { try add(index, to: "never", of: store) }
             for index in 0..<3 { try add(index, to: "main", of: store) }
             let added = try add(4, to: "main", of: store)
@@ -141,7 +120,7 @@ struct MomentEvidenceTests {
     @Test("of picks is kept apart from the gate's, and merges too")
     func picks() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             let text = Self.texts[0].text
             try store.addMoments(
                 [text], layer: 0, cohort: "base", target: .experts,
@@ -162,7 +141,7 @@ struct MomentEvidenceTests {
     @Test("of picks are solved to the router of all data, however it was divided")
     func expertRouter() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             func add(_ index: Int, _ branch: String) throws {
                 try store.addMoments(
                     [Self.texts[index].text], layer: 0, cohort: "base", target: .experts,
@@ -207,7 +186,7 @@ struct MomentEvidenceTests {
     @Test("over another trunk is refused, added or asked for; the layer's own experts may change")
     func otherTrunk() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             for index in [0, 1] { try add(index, to: "main", of: store) }
             let gate = try ids(store, "main")
             // Experts and router of the layer are behind what was counted.
@@ -243,7 +222,7 @@ struct MomentEvidenceTests {
     @Test("that cannot be is refused, and the branch stays where it was")
     func refused() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try Checkpoints.tinyStore(in: directory)
             let before = try store.resolve("main")
             func code(_ body: () throws -> Void) -> StoreError.Code? {
                 do { try body() } catch let error as StoreError { return error.code } catch {}

@@ -14,10 +14,7 @@ struct PatchTests {
     /// A store with the tiny checkpoint on main; its path, and a directory for files.
     private func withBase(_ body: (Store, String) throws -> Void) throws {
         try withScratchDirectory { directory in
-            try Store.create(at: directory + "/S")
-            let store = try Store(directory + "/S")
-            let base = try TinyCheckpoint().write(to: directory + "/base")
-            try store.commit(checkpoint: base, Checkpoints.options("base"))
+            let store = try Checkpoints.tinyStore(in: directory)
             try body(store, directory)
         }
     }

@@ -133,10 +133,7 @@ struct RegMeanPolicyTests {
     @Test("settles a merge by the moments that each side added, and says what is missing")
     func store() throws {
         try withScratchDirectory { directory in
-            try Store.create(at: directory + "/S")
-            let store = try Store(directory + "/S")
-            let base = try TinyCheckpoint().write(to: directory + "/base")
-            try store.commit(checkpoint: base, Checkpoints.options("base"))
+            let store = try Checkpoints.tinyStore(in: directory)
             let query = "model.layers.0.peer.query.weight"
             let texts = [
                 "a": "the quick brown fox jumps over", "b": "habari ya asubuhi watoto wangu",

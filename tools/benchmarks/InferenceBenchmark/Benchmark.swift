@@ -18,30 +18,6 @@ struct Benchmark: ParsableCommand {
         ])
 }
 
-/// What a line of output says: figures by name.
-typealias Figures = [String: Double]
-
-/// Answers the lines of standard input until it ends.
-///
-/// - Parameter answer: Takes the words of a line.
-func answer(_ ready: Figures, _ answer: ([String]) throws -> Figures) throws {
-    do {
-        try say(ready)
-        while let line = readLine() { try say(answer(line.split(separator: " ").map(String.init))) }
-    } catch let failure as Failure {
-        FileHandle.standardError.write(Data("wrong answer: \(failure)\n".utf8))
-        throw ExitCode.failure
-    }
-}
-
-/// The whole number at a position of a command.
-func number(_ words: [String], _ index: Int) throws -> Int {
-    guard words.indices.contains(index), let value = Int(words[index]) else {
-        throw Failure("'\(words.joined(separator: " "))' lacks number \(index)")
-    }
-    return value
-}
-
 /// A matrix of noise.
 func noise(_ rows: Int, _ columns: Int, tag: UInt64, scale: Float) -> Matrix {
     Matrix(
