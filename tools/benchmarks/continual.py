@@ -121,12 +121,13 @@ def main():
     parser.add_argument("--rows", nargs="*", help="rows to run (cambium cambiumMerged cambiumDense sequential "
                         "jointPeer jointDense jointLarge replay1 replay5 replay10 ewc lwf lora)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--bytes", type=int, default=20_000, help="bytes of each text that are evaluated")
     parser.add_argument("--json", default=os.path.join(BENCH, "continual.json"))
     parser.add_argument("--data", default=STREAM, help="folder with one folder of texts for each domain")
     args = parser.parse_args()
     bench_peers.use_python(args.peers, "requirements-inference.txt", "bench-python-inference")
     if not os.path.isdir(args.data): sys.exit(f"bench: {args.data} is absent; --data names the folder of the texts")
-    seconds, size = ("6", "8000") if args.quick else (str(args.seconds), "20000")
+    seconds, size = ("6", "8000") if args.quick else (str(args.seconds), str(args.bytes))
     command = [os.environ["CAMBIUM_CONTINUAL_BENCHMARK"], "--stream", args.data, "--seed", str(args.seed),
                "--seconds", seconds, "--bytes", size, "--order", str(args.order), "--part", args.part]
     for name in ("rate", "ewc", "lwf", "sub_keys"):

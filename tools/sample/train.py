@@ -1,9 +1,9 @@
-"""Makes the small real models of the quick start: one base and two branches of a byte-level
-peer-lm, trained on text given as files. Needs PyTorch and safetensors; takes about 8 minutes.
+"""Makes a small real model: a byte-level peer-lm trained on text given as files, and branches of it if asked
+for. Needs PyTorch and safetensors; takes about 4 minutes.
 
-    python3 train.py OUT --base gsm8k.txt shakespeare.txt --branch swahili.txt --branch metamath.txt
+    python3 train.py OUT --base gsm8k.txt shakespeare.txt
 
-What it writes is checked in beside it, so nobody needs to run it to use Cambium.
+The base that it wrote is checked in beside it, so nobody needs to run it to use Cambium.
 """
 import argparse, json, math, os, time
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F

@@ -25,7 +25,7 @@ struct Benchmark: ParsableCommand {
     @Option(help: "The peak rate of AdamW.")
     var rate: Float = 3e-3
     @Option(help: "Of EWC: times the mean of squared gradients.")
-    var ewc = 1.0
+    var ewc = 100.0
     @Option(help: "Of learning without forgetting: times the divergence.")
     var lwf: Float = 1
     @Option(help: "Sub-keys a side of the expert layers: the base has two layers of their square.")
