@@ -15,11 +15,6 @@ public struct Familiarity: Sendable, Encodable {
 }
 
 extension Store {
-    /// The cohorts of deltas in a revision's model, by ascending name.
-    public func cohorts(_ revision: String) throws(StoreError) -> [String] {
-        try StoredCohorts(map(revision)).names
-    }
-
     /// Tells whether a text is like something that a revision's model was trained on.
     ///
     /// - Throws: `not-found` without evidence; `usage` for an empty text.

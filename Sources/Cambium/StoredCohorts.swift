@@ -61,3 +61,12 @@ struct StoredCohorts {
         }
     }
 }
+
+extension Store {
+    /// The cohorts of deltas in a revision's model, by ascending name.
+    ///
+    /// - Throws: `corrupt` or `unsupported` for a cohort that does not fit the model.
+    public func cohorts(_ revision: String) throws(StoreError) -> [String] {
+        try StoredCohorts(map(revision)).names
+    }
+}

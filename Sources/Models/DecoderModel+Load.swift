@@ -196,7 +196,7 @@ private struct DecoderLoader<Source: WeightSource> {
     private mutating func router(
         _ sizes: ModelDescription.Experts, _ layer: String
     ) throws(ModelError) -> LinearRouter {
-        // The spellings of one thing; the last is looked for when none is there.
+        // The spellings of one thing; the error names the first when none can be read.
         let names = ["mlp.gate", "block_sparse_moe.gate", "mlp.router"].map { "\(layer).\($0)" }
         let name = names.first { (try? source.tensor($0 + ".weight")) != nil } ?? names[0]
         let matrix = try rows(name + ".weight", sizes.count, description.hiddenSize)

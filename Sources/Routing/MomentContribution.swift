@@ -130,8 +130,9 @@ package struct MomentContribution: Sendable, Equatable {
         for _ in 0..<(try reader.byte()) { digits.append(try reader.small()) }
         let source = try Source(
             layer: layer, trunk: trunk, quantiser: quantiser, digits: digits)
-        let fitted = try reader.moments(width: width, digits: digits.count)
-        let heldOut = try reader.moments(width: width, digits: digits.count)
+        // Only behind sums of that size in the bytes themselves is room made for empty ones.
+        let fitted = try reader.moments(width: width, digits: digits.count, mayBeEmpty: false)
+        let heldOut = try reader.moments(width: width, digits: digits.count, mayBeEmpty: true)
         try reader.end()
         try self.init(
             cohort: cohort, label: label, data: data, byteCount: byteCount, source: source,
@@ -165,7 +166,7 @@ extension NumberReader {
     }
 
     fileprivate mutating func moments(
-        width: Int, digits: Int
+        width: Int, digits: Int, mayBeEmpty: Bool
     ) throws(EvidenceError) -> DigitMoments {
         var tables: [ClassSums] = []
         for _ in 0..<digits {
@@ -190,6 +191,7 @@ extension NumberReader {
         }
         let size = width * (width + 1) / 2
         guard tables.contains(where: { !$0.classes.isEmpty }) else {
+            guard mayBeEmpty else { throw EvidenceError(.badInput, "moments of no vector at all") }
             return try DigitMoments(digits: tables, gram: [Int64](repeating: 0, count: size))
         }
         return try DigitMoments(digits: tables, gram: integers(size))

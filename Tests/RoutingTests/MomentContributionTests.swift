@@ -71,6 +71,20 @@ struct MomentContributionTests {
         #expect(throws: EvidenceError.self) { try MomentContribution(decoding: bytes + [0]) }
     }
 
+    @Test("of many features and no vectors make no room for their products")
+    func hollow() {
+        // 65,536 features would have products of 17 GB.
+        let width = 65_536
+        var bytes =
+            Array("CEVM".utf8) + [1, 1, 0x78, 0] + [UInt8](repeating: 7, count: 32) + [2, 3]
+        bytes += [UInt8](repeating: 9, count: 32) + [0x80, 0x80, 4]
+        for _ in 0..<width { bytes += [0, 0, 0x80, 0x3f] }
+        let error = #expect(throws: EvidenceError.self) {
+            try MomentContribution(decoding: bytes + [1, 1] + [0, 0])
+        }
+        #expect(error?.message.contains("no vector") == true)
+    }
+
     @Test("with any byte changed are refused or are another contribution, never a trap")
     func tampered() throws {
         let record = try record(source(digits: [4, 6]))
