@@ -1,5 +1,5 @@
 """The machine in a few words for the head of a table, and what tables are made of."""
-import os, platform
+import json, os, platform, sys
 
 
 def field(path, key):
@@ -94,3 +94,12 @@ def print_end(report):
     met = sum(r["verdict"] == "met" for r in judged)
     if judged and report["mode"] == "full": print(f"\n{met} of {len(judged)} targets met")
     print(f"\nrepeat with: {report['command']}")
+
+
+def finish(report, path):
+    """Writes a report, prints it, and ends: with 1 after a failure."""
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(path, "w") as file: json.dump(report, file, indent=1)
+    print_rows(report)
+    print_end(report)
+    sys.exit(1 if report["failures"] else 0)

@@ -239,11 +239,7 @@ def main():
               "seconds": time.perf_counter() - args.start, "failures": benchmark.failures,
               "remarks": benchmark.remarks, "rows": models_rows.rows(benchmark.records, not args.quick),
               "records": benchmark.records}
-    os.makedirs(os.path.dirname(os.path.abspath(args.json)), exist_ok=True)
-    with open(args.json, "w") as file: json.dump(report, file, indent=1)
-    bench_machine.print_rows(report)
-    bench_machine.print_end(report)
-    sys.exit(1 if benchmark.failures else 0)
+    bench_machine.finish(report, args.json)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ the tokens, and random ones. Every id and byte must be equal, else the exit code
 
     tools/bench tokenizer [--quick] [--peers] [--only STYLE,...] [--json FILE] [--data DIR]
 """
-import argparse, glob, importlib.util, json, os, random, shlex, statistics, struct, sys, tempfile, time
+import argparse, glob, importlib.util, os, random, shlex, statistics, struct, sys, tempfile, time
 
 import bench_machine
 import bench_peers
@@ -119,11 +119,7 @@ def main():
               "command": shlex.join(["tools/bench", "tokenizer", *sys.argv[1:]]), "machine": machine,
               "seconds": time.perf_counter() - start, "failures": benchmark.failures, "remarks": [],
               "rows": benchmark.rows}
-    os.makedirs(os.path.dirname(os.path.abspath(args.json)), exist_ok=True)
-    with open(args.json, "w") as file: json.dump(report, file, indent=1)
-    bench_machine.print_rows(report)
-    bench_machine.print_end(report)
-    sys.exit(1 if benchmark.failures else 0)
+    bench_machine.finish(report, args.json)
 
 
 if __name__ == "__main__":

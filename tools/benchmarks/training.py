@@ -5,7 +5,7 @@ answer the exit code is 1, after a slow one it is not.
 
     tools/bench training [--quick] [--peers] [--only CASE,...] [--rounds N] [--threads N] [--json FILE]
 """
-import argparse, importlib.util, json, os, shlex, statistics, sys, tempfile, time
+import argparse, importlib.util, os, shlex, statistics, sys, tempfile, time
 
 import bench_machine
 import bench_peers
@@ -165,11 +165,7 @@ def main():
               "command": shlex.join(["tools/bench", "training", *sys.argv[1:]]), "machine": machine,
               "seconds": time.perf_counter() - args.start, "failures": benchmark.failures,
               "remarks": benchmark.remarks, "rows": benchmark.rows}
-    os.makedirs(os.path.dirname(os.path.abspath(args.json)), exist_ok=True)
-    with open(args.json, "w") as file: json.dump(report, file, indent=1)
-    bench_machine.print_rows(report)
-    bench_machine.print_end(report)
-    sys.exit(1 if benchmark.failures else 0)
+    bench_machine.finish(report, args.json)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ struct MergeCommand: StoreCommand {
             the changes, fisher the mean weighted by recorded squared gradients, regmean the linear maps \
             nearest to the sides' by their moments (lossy).
             """)
-    var policy: PolicyOption = .none
+    var policy = PolicyOption(.none)
 
     @Option(
         help: ArgumentHelp(
@@ -62,10 +62,10 @@ struct MergeCommand: StoreCommand {
         if !weight.isEmpty, !policy.policy.isWeighted {
             throw ValidationError("--weight needs --policy mean, fisher or regmean")
         }
-        if density != nil, policy != .ties {
+        if density != nil, policy.policy != .ties {
             throw ValidationError("--density needs --policy ties")
         }
-        if scale != nil, policy != .ties, policy != .task {
+        if scale != nil, policy.policy != .ties, policy.policy != .task {
             throw ValidationError("--scale needs --policy ties or task")
         }
     }

@@ -2,27 +2,17 @@ internal import ArgumentParser
 internal import Cambium
 
 /// How conflicts are settled, by name.
-enum PolicyOption: String, ExpressibleByArgument, CaseIterable {
-    case none
-    case ours
-    case theirs
-    case mean
-    case ties
-    case task
-    case fisher
-    case regmean
+struct PolicyOption: ExpressibleByArgument, CustomStringConvertible {
+    let policy: MergePolicy
 
-    /// The façade's policy of the same name.
-    var policy: MergePolicy {
-        switch self {
-        case .none: .none
-        case .ours: .ours
-        case .theirs: .theirs
-        case .mean: .mean
-        case .ties: .ties
-        case .task: .task
-        case .fisher: .fisher
-        case .regmean: .regmean
-        }
+    init(_ policy: MergePolicy) { self.policy = policy }
+
+    init?(argument: String) {
+        guard let policy = MergePolicy(rawValue: argument) else { return nil }
+        self.policy = policy
     }
+
+    static var allValueStrings: [String] { MergePolicy.allCases.map(\.rawValue) }
+
+    var description: String { policy.rawValue }
 }
