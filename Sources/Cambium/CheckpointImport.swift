@@ -1,6 +1,7 @@
 internal import Elements
 internal import Interchange
 internal import KeyValue
+internal import Models
 internal import Objects
 internal import Snapshots
 internal import Tensors
@@ -167,7 +168,8 @@ struct CheckpointImport {
             files.append((ShardIndex.fileName, index.content))
         }
         // What was learned about the branch's data stays when a new checkpoint comes.
-        for (name, id) in before?.files ?? [:] where name.hasPrefix(EvidenceName.prefix) {
+        for (name, id) in before?.files ?? [:]
+        where name.hasPrefix(EvidenceName.prefix) || name == MixtureDescription.fileName {
             tree.files[name] = id
         }
         do throws(SnapshotError) {

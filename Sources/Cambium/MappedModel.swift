@@ -56,11 +56,12 @@ public struct MappedModel: Sendable {
                 try PeerModel(config: PeerConfig(json: bytes), source: weights)
             }
             let cohorts = try StoredCohorts(snapshot)
-            let solved = cohorts.names.isEmpty ? nil : try gate()
+            let mixture = try snapshot.mixture()
+            let solved = cohorts.names.isEmpty && mixture == nil ? nil : try gate()
             engine = .bytes(
                 CohortModel(
                     base, cohorts: cohorts.entries(base.config, weights),
-                    gate: solved.map { ($0.solved, $0.cohorts) }))
+                    gate: solved.map { ($0.solved, $0.cohorts) }, counts: mixture?.counts))
         } else {
             engine = try running { () throws(ModelError) in
                 .tokens(try DecoderModel(ModelDescription(json: bytes), source: weights))

@@ -15,6 +15,8 @@ struct Round {
     let parameters: Training.Cohort
     /// The cohorts of the snapshot that it starts from, and the digest of its base.
     let stored: StoredCohorts
+    /// How counts predict beside the models of the snapshot that it starts from.
+    let mixture: MixtureDescription?
     /// The cohort's own tensors in that snapshot; none of a new one.
     let before: [String: StoredTensor]
 
@@ -37,6 +39,7 @@ struct Round {
         }
         let stored = try StoredCohorts(snapshot)
         self.stored = stored
+        mixture = try snapshot.mixture()
         config = try snapshot.peerConfig()
         weights = SnapshotWeights(snapshot)
         let form = Round.kind(form)
@@ -106,9 +109,12 @@ struct Round {
 
     /// The model as it will be committed, to evaluate it: the snapshot's with this cohort.
     ///
-    /// - Parameter tensors: Of the cohort.
+    /// - Parameters:
+    ///   - tensors: Of the cohort.
+    ///   - mixture: Of the new snapshot.
     func model(
-        _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])], _ gate: Gate
+        _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])], _ gate: Gate,
+        _ mixture: MixtureDescription?
     ) throws(StoreError) -> CohortModel {
         var entries: [CohortModel.Entry] = []
         for (other, entry) in zip(stored.names, stored.entries(config, weights))
@@ -121,7 +127,9 @@ struct Round {
         let model = try running { () throws(ModelError) in
             try PeerModel(config: config, source: weights)
         }
-        return CohortModel(model, cohorts: entries, gate: (gate.solved, gate.cohorts))
+        return CohortModel(
+            model, cohorts: entries, gate: (gate.solved, gate.cohorts),
+            counts: mixture?.counts)
     }
 }
 

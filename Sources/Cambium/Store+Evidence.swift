@@ -57,15 +57,17 @@ extension Store {
     ///   - texts: One record each, of at least `order` bytes.
     ///   - cohort: The class; "base" for what the base model learned.
     ///   - label: Which round or data it is, for people.
-    ///   - order: Bytes in an n-gram, 1 to 8. A gate has the lowest order of its evidence.
+    ///   - order: Bytes in an n-gram, 1 to 8. A gate has the lowest order of its evidence. Nil for that of
+    ///     the branch's evidence; without any 6 where counts predict beside the model, else 3.
     ///   - options: The branch, which must have a model, and the message.
     /// - Throws: `usage` for a text or name that cannot be; `not-found` for a branch without a model;
     ///   `branch-moved`. Then nothing is committed.
     @discardableResult
     public func addEvidence(
-        _ texts: [[UInt8]], cohort: String, label: String = "", order: Int = 3,
+        _ texts: [[UInt8]], cohort: String, label: String = "", order: Int? = nil,
         _ options: CommitOptions
     ) throws(StoreError) -> EvidenceResult {
+        let order = if let order { order } else { try standardOrder(options) }
         var records: [NamedContribution] = []
         for (index, text) in texts.enumerated() {
             let record = try Self.count(
@@ -77,6 +79,13 @@ extension Store {
             for entry in records { _ = try draft.add(entry.record) }
             return records.filter { new in !known.contains { $0.id == new.id } }
         }
+    }
+
+    private func standardOrder(_ options: CommitOptions) throws(StoreError) -> Int {
+        guard let parent = try CommitTarget(options, self).parent else { return 1 }
+        let snapshot = try map(parent.hex)
+        return EvidenceOrder.standard(
+            try records(in: snapshot).counts, mixesCounts: try snapshot.mixture() != nil)
     }
 
     /// Commits a branch's model without some evidence: its gate is byte for byte the one that never saw it.

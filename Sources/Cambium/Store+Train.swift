@@ -62,7 +62,9 @@ extension Store {
                     + "--cohort base --text FILE")
         }
         try options.checkHeldOut(round.config)
-        let records = try options.evidence(for: name)
+        let mixture = round.mixture ?? (options.mixesCounts == true ? MixtureDescription() : nil)
+        let records = try options.evidence(
+            for: name, beside: known.counts, mixesCounts: mixture != nil)
         let gate = try Gate("", known.counts + records)
         let stopped = try StoppedRound(self, target.branch, start: round.start, options)
         let summary = try run(
@@ -70,7 +72,7 @@ extension Store {
         let tensors = round.tensors
         var bits: [String: Double] = [:]
         if !options.heldOut.isEmpty, let gate {
-            let model = try round.model(tensors, gate)
+            let model = try round.model(tensors, gate, mixture)
             bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
                 try running { () throws(ModelError) in
                     try model.evaluate(text, byteLimit: nil, threads: 2).bitsPerByte
@@ -80,7 +82,8 @@ extension Store {
         var commit = options.commit
         annotate(&commit, summary, bits, options)
         commit.metadata["train.cohort"] = name
-        let result = try self.commit(round, tensors, records, commit, from: parent)
+        let result = try self.commit(
+            round, tensors, records, mixture, commit, from: parent)
         stopped.remove()
         let isAlone = result.parents == [parent.hex]
         return TrainResult(
@@ -94,7 +97,8 @@ extension Store {
     /// Commits a trained cohort on the branch's head, which other rounds may have moved.
     private func commit(
         _ round: Round, _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])],
-        _ records: [CountContribution], _ options: CommitOptions, from parent: ObjectID
+        _ records: [CountContribution], _ mixture: MixtureDescription?,
+        _ options: CommitOptions, from parent: ObjectID
     ) throws(StoreError) -> CommitResult {
         var attempts = 5
         while true {
@@ -111,6 +115,10 @@ extension Store {
                     }
                     try patch.put(tensors, self)
                     for record in records { try patch.addEvidence(record) }
+                    // One that another round wrote meanwhile stays.
+                    if let mixture, patch.before.files[MixtureDescription.fileName] == nil {
+                        try patch.draft.put(mixture)
+                    }
                     try patch.checkFrozen(exceptCohort: round.name, Set(tensors.map(\.name)))
                 }
             } catch {

@@ -29,16 +29,24 @@ extension Store {
             freezesTrunk && !name.contains(".peer.")
         }
         try options.checkHeldOut(model.config)
-        let new = try options.evidence(for: "base")
-        let known = try target.parent.map { (id) throws(StoreError) in try records(of: id) } ?? []
-        let gate = try Gate("", known.counts + new)
+        let parent = try target.parent.map { (id) throws(StoreError) in try map(id.hex) }
+        let known =
+            try parent.map { (snapshot) throws(StoreError) in
+                try records(in: snapshot).counts
+            } ?? []
+        let mixture = try mixture(parent, options)
+        let new = try options.evidence(
+            for: "base", beside: known, mixesCounts: mixture != nil)
+        let gate = try Gate("", known + new)
         let stopped = try StoppedRound(self, target.branch, start: base, options)
         let summary = try run(parameters, options, settings, stopped, progress, isStopped)
         let bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
             try training { () throws(TrainingError) in
-                try TextLikelihood(
-                    of: text, under: model, usesExperts: true, byteLimit: nil
-                ).bitsPerByte
+                let alone = try TextLikelihood(
+                    of: text, under: model, usesExperts: true, byteLimit: nil)
+                guard let mixture, let gate else { return alone.bitsPerByte }
+                return alone.bits(
+                    of: text, by: CohortMixture(gate.solved, counts: mixture.counts))
             }
         }
         var commit = options.commit
@@ -47,6 +55,7 @@ extension Store {
         commit.expectedParent = commit.expectedParent ?? target.parent?.hex
         let result = try self.commit(model, json, commit, progress) { (draft) throws(StoreError) in
             for record in new { _ = try draft.add(.counts(record)) }
+            if let mixture { try draft.put(mixture) }
             try Self.checkFrozen(target.before, draft.tree, freezesTrunk, freezesExperts)
         }
         stopped.remove()
@@ -59,8 +68,12 @@ extension Store {
             bitsPerByte: bits, gate: gate?.id, newBytes: result.newBytes)
     }
 
-    private func records(of id: ObjectID) throws(StoreError) -> [NamedContribution] {
-        try records(in: map(id.hex))
+    /// How counts predict beside the model after a round: once on, always.
+    private func mixture(
+        _ parent: MappedSnapshot?, _ options: TrainOptions
+    ) throws(StoreError) -> MixtureDescription? {
+        if let known = try parent?.mixture() { return known }
+        return options.mixesCounts ?? (options.initial != nil) ? MixtureDescription() : nil
     }
 
     /// The model to train, its config.json, and what names the weights that it starts from.

@@ -73,8 +73,14 @@ public struct TrainOptions: Sendable {
     public var rate = 3e-3
     /// Steps until the peak rate.
     public var warmUp = 20
+    /// Whether the n-grams of the evidence predict beside the model from this round on.
+    ///
+    /// Nil as the branch has it, and true for a new base; what is once on stays on.
+    public var mixesCounts: Bool?
     /// Bytes in an n-gram of the evidence, 1 to 8.
-    public var evidenceOrder = 3
+    ///
+    /// Nil as the branch's evidence has; without any 6 where counts predict beside the model, else 3.
+    public var evidenceOrder: Int?
     /// The config.json of a new base model, for a branch without a model.
     public var initial: [UInt8]?
     /// Evaluated before the commit; the figures become metrics.
@@ -93,7 +99,13 @@ public struct TrainOptions: Sendable {
     }
 
     /// The texts' records, labelled with what the round is.
-    func evidence(for cohort: String) throws(StoreError) -> [CountContribution] {
+    ///
+    /// - Parameter known: The branch's.
+    func evidence(
+        for cohort: String, beside known: [CountContribution], mixesCounts: Bool
+    ) throws(StoreError) -> [CountContribution] {
+        let order =
+            evidenceOrder ?? EvidenceOrder.standard(known, mixesCounts: mixesCounts)
         let line = commit.message.split(whereSeparator: \.isNewline).first ?? ""
         var label = String(
             line.filter { character in
@@ -103,7 +115,7 @@ public struct TrainOptions: Sendable {
         var records: [CountContribution] = []
         for (index, text) in texts.enumerated() {
             records.append(
-                try Store.count(text, "text \(index + 1)", cohort, label, evidenceOrder))
+                try Store.count(text, "text \(index + 1)", cohort, label, order))
         }
         return records
     }

@@ -34,7 +34,7 @@ package struct Checkpoint: Sendable {
     package static let configName = "config.json"
     /// The files that a model needs beside its tensors and its config.
     package static let auxiliaryNames: Set = [
-        "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+        "generation_config.json", "mixture.json", "tokenizer.json", "tokenizer_config.json",
         "special_tokens_map.json", "tokenizer.model", "vocab.json", "merges.txt",
         "chat_template.jinja", "chat_template.json", "added_tokens.json",
     ]

@@ -11,31 +11,50 @@ package struct CohortMixture: Sendable {
     package struct Share: Sendable, Hashable {
         /// 0 for the base, then the cohorts.
         package let model: Int
-        /// Above 0; both of a byte add up to 1.
+        /// Above 0; of `shares`, both of a byte add up to 1.
         package let weight: Float
+    }
+
+    /// What the next byte is predicted from: p = `counts` + Σ weight p(model).
+    package struct Blend: Sendable {
+        /// One or two models, the likelier first; where counts predict, their weights leave room for those.
+        package let shares: [Share]
+        /// The counts' part, for each byte; empty where they have none.
+        package let counts: [Float]
     }
 
     private let gate: CountGate?
     /// The model of each of the gate's classes.
     private let models: [Int]
     private let modelCount: Int
+    /// Of each of the gate's classes; none where counts do not predict.
+    private let experts: [CountExpert]
 
     /// The base alone.
     package init() {
         gate = nil
         models = []
         modelCount = 1
+        experts = []
     }
 
     /// - Parameters:
     ///   - models: The model of each of the gate's classes, 0 for the base.
-    package init(_ gate: CountGate, models: [Int]) {
+    ///   - counts: How the gate's counts predict beside the models; nil if they do not.
+    package init(_ gate: CountGate, models: [Int], counts: CountExpert.Settings? = nil) {
         precondition(
             models.count == gate.classCount && models.allSatisfy { $0 >= 0 },
             "\(models) for \(gate.classCount) classes")
         self.gate = gate
         self.models = models
         modelCount = (models.max() ?? 0) + 1
+        experts = counts.map { gate.experts($0) } ?? []
+    }
+
+    /// One model for all of a gate's classes.
+    package init(_ gate: CountGate, counts: CountExpert.Settings?) {
+        self.init(
+            gate, models: [Int](repeating: 0, count: gate.classCount), counts: counts)
     }
 
     /// Whether a text's bytes are looked at.
@@ -73,5 +92,32 @@ package struct CohortMixture: Sendable {
             Share(model: first, weight: Float(weights[first]) / sum),
             Share(model: second, weight: Float(weights[second]) / sum),
         ]
+    }
+
+    /// What predicts the byte after those that the state has seen.
+    package func blend(_ state: CountGate.State?) -> Blend {
+        let shares = shares(state)
+        guard let gate, let state, !experts.isEmpty else {
+            return Blend(shares: shares, counts: [])
+        }
+        let weights = gate.weights(state)
+        var sum = [Float](repeating: 0, count: 256)
+        let blended = shares.map { share in
+            let own = models.indices.filter { models[$0] == share.model }
+            let most = own.map { weights[$0] }.max() ?? 0
+            // As of models, what hardly counts is left out.
+            let chosen = own.filter { weights[$0] > most >> 10 || weights[$0] == most }
+            let total = Float(chosen.reduce(0) { $0 + weights[$1] })
+            var left: Float = 0
+            for index in chosen {
+                let part = share.weight * Float(weights[index]) / total
+                let (counts, model) = experts[index].predictions(
+                    at: gate.place(index, state))
+                for byte in sum.indices { sum[byte] += part * counts[byte] }
+                left += part * model
+            }
+            return Share(model: share.model, weight: left)
+        }
+        return Blend(shares: blended, counts: sum)
     }
 }

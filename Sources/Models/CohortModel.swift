@@ -32,16 +32,18 @@ package final class CohortModel: Sendable {
     /// - Parameters:
     ///   - gate: Picks among classes of these names, in the gate's order. A class that is no cohort's
     ///     name is the base's. Nil for the base alone.
+    ///   - counts: How the gate's counts predict beside the models; nil if they do not.
     package init(
         _ base: PeerModel, cohorts: [Entry] = [],
-        gate: (gate: CountGate, classes: [String])? = nil
+        gate: (gate: CountGate, classes: [String])? = nil, counts: CountExpert.Settings? = nil
     ) {
         self.base = base
         self.cohorts = cohorts
         if let gate {
             let numbers = Dictionary(
                 cohorts.enumerated().map { ($1.name, $0 + 1) }, uniquingKeysWith: { $1 })
-            mixture = CohortMixture(gate.gate, models: gate.classes.map { numbers[$0] ?? 0 })
+            mixture = CohortMixture(
+                gate.gate, models: gate.classes.map { numbers[$0] ?? 0 }, counts: counts)
         } else {
             mixture = CohortMixture()
         }

@@ -52,7 +52,7 @@ package final class CohortSession {
 
     /// Runs bytes through the model, after those that it has read.
     ///
-    /// - Returns: [tokens, 256] or [256]: where one model answers its logits, where two do the logarithm of
+    /// - Returns: [tokens, 256] or [256]: where one model answers alone its logits, else the logarithm of
     ///   the mixed probability.
     /// - Throws: As `Session.append`.
     package func append(
@@ -63,19 +63,19 @@ package final class CohortSession {
 
     /// Takes bytes in.
     ///
-    /// - Returns: The shares for the byte after each, or after the last one.
+    /// - Returns: What predicts the byte after each, or after the last one.
     fileprivate func read(
         _ bytes: [UInt8], _ selection: Session.LogitSelection
-    ) -> [[CohortMixture.Share]] {
-        var shares: [[CohortMixture.Share]] = []
+    ) -> [CohortMixture.Blend] {
+        var blends: [CohortMixture.Blend] = []
         for byte in bytes {
             model.mixture.advance(&state, byte)
-            if selection == .all { shares.append(model.mixture.shares(state)) }
+            if selection == .all { blends.append(model.mixture.blend(state)) }
         }
         text += bytes
-        if selection == .last { shares = [model.mixture.shares(state)] }
-        for share in shares { picks[share[0].model] += 1 }
-        return shares
+        if selection == .last { blends = [model.mixture.blend(state)] }
+        for blend in blends { picks[blend.shares[0].model] += 1 }
+        return blends
     }
 
     /// The session of one of the models.
@@ -113,7 +113,7 @@ package final class CohortPass {
         for (session, bytes) in inputs {
             try model.config.checkRoom(for: bytes.count, after: session.position)
         }
-        let shares = inputs.map { $0.session.read($0.bytes, selection) }
+        let blends = inputs.map { $0.session.read($0.bytes, selection) }
         var answers = [[Int: Answer]](repeating: [:], count: inputs.count)
         for index in 0...model.cohorts.count {
             var owners: [Int] = []
@@ -121,8 +121,8 @@ package final class CohortPass {
             var pass: ForwardPass?
             for (owner, input) in inputs.enumerated() {
                 guard
-                    let last = shares[owner].lastIndex(where: {
-                        $0.contains { $0.model == index }
+                    let last = blends[owner].lastIndex(where: {
+                        $0.shares.contains { $0.model == index }
                     })
                 else { continue }
                 let text = input.session.text
@@ -142,12 +142,13 @@ package final class CohortPass {
         return inputs.indices.map { owner in
             let first = inputs[owner].session.text.count - inputs[owner].bytes.count
             var result: [Float] = []
-            for (offset, shares) in shares[owner].enumerated() {
-                let rows = shares.map { share in
+            for (offset, blend) in blends[owner].enumerated() {
+                let rows = blend.shares.map { share in
                     answers[owner][share.model]?.row(
                         selection == .all ? first + offset : nil) ?? []
                 }
-                result += rows.count == 1 ? rows[0] : mix(rows, shares.map(\.weight))
+                result +=
+                    rows.count == 1 && blend.counts.isEmpty ? rows[0] : mix(rows, blend)
             }
             return result
         }
@@ -177,9 +178,11 @@ package final class CohortPass {
     }
 }
 
-/// ln Σ w softmax(row), in the order of the rows; what is not a number stays one.
-private func mix(_ rows: [[Float]], _ weights: [Float]) -> [Float] {
-    var sum = [Float](repeating: 0, count: rows[0].count)
+/// ln (counts + Σ w softmax(row)), in the order of the rows; what is not a number stays one.
+private func mix(_ rows: [[Float]], _ blend: CohortMixture.Blend) -> [Float] {
+    var sum =
+        blend.counts.isEmpty ? [Float](repeating: 0, count: rows[0].count) : blend.counts
+    let weights = blend.shares.map(\.weight)
     for (row, weight) in zip(rows, weights) {
         var probabilities = row
         var span = probabilities.mutableSpan

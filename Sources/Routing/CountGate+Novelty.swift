@@ -25,15 +25,13 @@ extension CountGate {
     package func novelty(of text: [UInt8], expected: [Int]) -> Novelty {
         precondition(!text.isEmpty && expected.count == classCount, "\(text.count) bytes")
         var sums = [Int](repeating: 0, count: classCount)
-        var context: UInt64 = 0
-        for (position, byte) in text.enumerated() {
+        var places = tries.flatMap(\.start)
+        for byte in text {
             for index in 0..<classCount {
                 sums[index] += Self.bits(
-                    tables[index].probability(
-                        of: byte, after: context, length: min(position, order - 1),
-                        settings.pseudoCount))
+                    tries[index].advance(
+                        &places, first: index * order, byte, settings.pseudoCount))
             }
-            context = context << 8 | UInt64(byte)
         }
         let best = sums.indices.min { (sums[$0], $0) < (sums[$1], $1) } ?? 0
         return Novelty(best: best, bits: sums[best] / text.count, expected: expected[best])
@@ -45,12 +43,12 @@ extension CountGate {
     /// Leaving one out needs the counts alone (Ney, Essen and Kneser, On the estimation of small
     /// probabilities by leaving-one-out, 1995), so it is as exact as they are. A class without
     /// counts expects 8 bits.
-    package func expectedBits() -> [Int] { tables.map(expectedBits) }
+    package func expectedBits() -> [Int] { tries.map(expectedBits) }
 
-    private func expectedBits(_ table: CountTable) -> Int {
+    private func expectedBits(_ trie: CountTrie) -> Int {
         var (sum, total) = (0, 0)
-        table.forEach { key, count in
-            let bits = Self.bits(table.probabilityLeavingOut(key, settings.pseudoCount))
+        trie.forEach { key, count in
+            let bits = Self.bits(trie.probabilityLeavingOut(key, settings.pseudoCount))
             // Below 2^33 sequences of less than 2^21 each.
             sum += count * bits
             total += count

@@ -43,9 +43,8 @@ package struct CountGate: Sendable {
 
     /// What the gate has seen of one text.
     package struct State: Sendable, Equatable {
-        /// The last eight bytes as a big-endian number.
-        var context: UInt64 = 0
-        var length = 0
+        /// By class, the nodes of its trie that the last 0, 1, … bytes are.
+        var places: [UInt32]
         /// One score per class, in units of 2^-16.
         package internal(set) var scores: [Int]
     }
@@ -53,7 +52,7 @@ package struct CountGate: Sendable {
     package let order: Int
     package let classCount: Int
     package let settings: Settings
-    let tables: [CountTable]
+    let tries: [CountTrie]
 
     /// - Parameter classes: At least one, all of one order of at least 1, totals below 2^33.
     package init(
@@ -69,32 +68,32 @@ package struct CountGate: Sendable {
                     "one cohort has counts of \(first.order)-grams, another of "
                         + "\(counts.order)-grams; count again with one order")
             }
-            guard counts.total < 1 << 33 else {
-                throw EvidenceError(.overflow, "more than 2^33 n-grams in one class")
+            guard counts.total < 1 << 33, counts.entries.count < 1 << 29 else {
+                throw EvidenceError(
+                    .overflow, "more than 2^33 n-grams in one class, or 2^29 different ones")
             }
         }
         order = first.order
         classCount = classes.count
         self.settings = settings
-        tables = classes.map(CountTable.init)
+        tries = classes.map(CountTrie.init)
     }
 
     /// A text that has not begun.
-    package var start: State { State(scores: [Int](repeating: 0, count: classCount)) }
+    package var start: State {
+        State(places: tries.flatMap(\.start), scores: [Int](repeating: 0, count: classCount))
+    }
 
     /// Takes the next byte of a text into account.
     package func advance(_ state: inout State, _ byte: UInt8) {
-        let length = min(state.length, order - 1)
         for index in 0..<classCount {
-            let probability = tables[index].probability(
-                of: byte, after: state.context, length: length, settings.pseudoCount)
+            let probability = tries[index].advance(
+                &state.places, first: index * order, byte, settings.pseudoCount)
             let likelihood = FixedPoint.log2(max(probability, 1)) - 30 * FixedPoint.one
             state.scores[index] =
                 (state.scores[index] * settings.decay) >> 16
                 + (likelihood * settings.temperature) >> 16
         }
-        state.context = state.context << 8 | UInt64(byte)
-        state.length += 1
     }
 
     /// The weights of the classes, in units of 2^-30; their sum is at least 2^30.

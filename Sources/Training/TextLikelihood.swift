@@ -14,6 +14,13 @@ package struct TextLikelihood: Sendable {
         nats.reduce(0, +) / (Double(nats.count) * 0.693147180559945309417)
     }
 
+    /// Of predictions that were made elsewhere: whole windows.
+    package init(nats: [Double], perWindow: Int) {
+        precondition(perWindow > 0 && nats.count % perWindow == 0, "\(nats.count) bytes")
+        self.nats = nats
+        self.perWindow = perWindow
+    }
+
     /// - Parameters:
     ///   - byteLimit: Nil for the whole text.
     ///   - threads: Windows that run at the same time; the bits do not depend on it.

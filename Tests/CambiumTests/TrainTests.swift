@@ -7,22 +7,22 @@ import Testing
 /// Rounds of training on a tiny model, from an empty store to a merge.
 @Suite("Rounds of training")
 struct TrainTests {
-    private static let config = Array(
+    static let config = Array(
         """
         {"architecture": "peer-lm", "vocab_size": 256, "hidden_size": 16, "num_layers": 1,
          "num_heads": 2, "context_length": 16, "ffn_size": 16, "rms_norm_eps": 1e-5,
          "rope_theta": 10000, "peer_layers": [0],
          "peer": {"sub_keys": 4, "heads": 1, "top_k": 2, "key_size": 8}}
         """.utf8)
-    private static let english = text("the cat sat on the mat, and the dog ran to the cat. ")
-    private static let digits = text("12 + 30 = 42; 7 * 8 = 56; 90 - 1 = 89; ")
-    private static let swahili = text("habari ya asubuhi, watoto wanakwenda shule kila siku. ")
+    static let english = text("the cat sat on the mat, and the dog ran to the cat. ")
+    static let digits = text("12 + 30 = 42; 7 * 8 = 56; 90 - 1 = 89; ")
+    static let swahili = text("habari ya asubuhi, watoto wanakwenda shule kila siku. ")
 
-    private static func text(_ line: String) -> [UInt8] {
+    static func text(_ line: String) -> [UInt8] {
         Array(String(repeating: line, count: 12).utf8)
     }
 
-    private func options(
+    func options(
         _ target: TrainTarget, _ text: [UInt8], branch: String = "main", steps: Int = 40
     ) -> TrainOptions {
         var options = TrainOptions(
@@ -34,7 +34,7 @@ struct TrainTests {
     }
 
     /// The code of what `body` throws, or nil.
-    private func code<Result>(_ body: () throws -> Result) -> String? {
+    func code<Result>(_ body: () throws -> Result) -> String? {
         do {
             _ = try body()
             return nil
@@ -43,22 +43,23 @@ struct TrainTests {
         }
     }
 
-    private func cohort(_ name: String, _ form: CohortForm = .dense) -> TrainTarget {
+    func cohort(_ name: String, _ form: CohortForm = .dense) -> TrainTarget {
         .cohort(name, form)
     }
 
     /// A store whose main has a base that was trained on English.
-    private func store(in directory: String) throws -> Store {
+    func store(in directory: String, mixesCounts: Bool? = nil) throws -> Store {
         try Store.create(at: directory + "/S")
         let store = try Store(directory + "/S")
         var options = options(
             .model(freezesTrunk: false, freezesExperts: false), Self.english, steps: 60)
         options.initial = Self.config
+        options.mixesCounts = mixesCounts
         try store.train(options)
         return store
     }
 
-    private func bits(_ store: Store, _ revision: String, _ text: [UInt8]) throws -> Double {
+    func bits(_ store: Store, _ revision: String, _ text: [UInt8]) throws -> Double {
         try store.model(revision).evaluate(text, limit: nil).bitsPerByte
     }
 
@@ -260,7 +261,7 @@ struct TrainTests {
     @Test("training further changes one cohort alone; low-rank cohorts run with the experts")
     func edits() throws {
         try withScratchDirectory { directory in
-            let store = try store(in: directory)
+            let store = try store(in: directory, mixesCounts: false)
             try store.train(options(cohort("digits"), Self.digits, steps: 10))
             try store.train(options(cohort("swahili", .lowRank(4)), Self.swahili))
             let before = try store.tree("main")

@@ -44,7 +44,9 @@ struct CohortModelTests {
     }
 
     /// A dense cohort "sums" whose class is that of digits.
-    private func sums(usesExperts: Bool = false) throws -> (CohortModel, Deltas) {
+    private func sums(
+        usesExperts: Bool = false, counts: CountExpert.Settings? = nil
+    ) throws -> (CohortModel, Deltas) {
         var source = Deltas()
         source.add("cohorts.sums.lm_head.weight", [256, 16], seed: 4)
         source.add("cohorts.sums.model.layers.1.self_attn.q_proj.weight", [16, 16], seed: 5)
@@ -53,7 +55,7 @@ struct CohortModelTests {
         let entry = CohortModel.Entry("sums", description, config: config, source: source)
         let model = CohortModel(
             try PeerModel(config: config, source: source), cohorts: [entry],
-            gate: (try gate([latin, digits]), ["base", "sums"]))
+            gate: (try gate([latin, digits]), ["base", "sums"]), counts: counts)
         return (model, source)
     }
 
@@ -137,6 +139,76 @@ struct CohortModelTests {
             #expect(try CohortSession(model).append(text, logits: .all) == logits)
         }
         #expect(session.usage.picks > 0)
+    }
+
+    @Test("counts predict beside the models: alone, in pieces and together with the same bits")
+    func countsBeside() throws {
+        let (model, source) = try sums(usesExperts: true, counts: .standard)
+        let cohort = try PeerModel(
+            config: config(), source: CohortWeights(source, cohort: "sums", kind: .dense))
+        let gate = try gate([latin, digits])
+        let text = Array(latin[..<6] + digits[..<10])
+        let whole = try CohortSession(model).append(text, logits: .all)
+        let answers = try [model.base, cohort].map {
+            try CohortSession(CohortModel($0)).append(text, logits: .all)
+        }
+        var state = model.mixture.start
+        for (index, byte) in text.enumerated() {
+            model.mixture.advance(&state, byte)
+            let shares = model.mixture.shares(state)
+            var sum = [Double](repeating: 0, count: 256)
+            for share in shares {
+                let expert = gate.experts(.standard)[share.model]
+                let (counts, left) = expert.predictions(
+                    at: gate.place(share.model, try #require(state)))
+                let row = answers[share.model][index * 256..<(index + 1) * 256].map {
+                    exp(Double($0))
+                }
+                let total = row.reduce(0, +)
+                for (byte, value) in row.enumerated() {
+                    sum[byte] +=
+                        Double(share.weight) * (Double(counts[byte]) + Double(left) * value / total)
+                }
+            }
+            #expect(abs(sum.reduce(0, +) - 1) < 1e-5)
+            for byte in sum.indices {
+                #expect(abs(exp(Double(whole[index * 256 + byte])) - sum[byte]) < 1e-5)
+            }
+        }
+        for cut in [1, 7, 15] {
+            let session = CohortSession(model)
+            let first = try session.append(Array(text[..<cut]), logits: .all)
+            #expect(first + (try session.append(Array(text[cut...]), logits: .all)) == whole)
+        }
+        let pass = CohortPass(model)
+        let together = try pass.append(
+            [text, Array(digits[..<9])].map { (CohortSession(model, pass: pass), $0) },
+            logits: .all)
+        #expect(together[0] == whole)
+        // Text like what was counted is predicted better than by the models alone.
+        let (alone, _) = try sums(usesExperts: true)
+        #expect(
+            try model.evaluate(latin, byteLimit: nil).bitsPerByte
+                < alone.evaluate(latin, byteLimit: nil).bitsPerByte - 1)
+    }
+
+    @Test("how counts are mixed is read as it was written, and nothing else is")
+    func mixtureFile() throws {
+        let settings = CountExpert.Settings(pseudoCount: 2.5, modelShare: 0.125)
+        let written = MixtureDescription(counts: settings)
+        #expect(try MixtureDescription(written.encoded) == written)
+        let bad = [
+            "", "{}", "[1]", #"{"version":1}"#,
+            #"{"version":2,"counts":{"pseudo_count":4,"model_share":0.3}}"#,
+            #"{"version":1,"counts":{"pseudo_count":0,"model_share":0.3}}"#,
+            #"{"version":1,"counts":{"pseudo_count":4,"model_share":1.5}}"#,
+            #"{"version":1,"counts":{"pseudo_count":1e30,"model_share":0.3}}"#,
+            #"{"version":1,"counts":{"pseudo_count":"NaN","model_share":0.3}}"#,
+            String(repeating: " ", count: 1 << 17),
+        ]
+        for json in bad {
+            #expect(throws: ModelError.self) { try MixtureDescription(Array(json.utf8)) }
+        }
     }
 
     @Test("two unsure cohorts are mixed by their shares")

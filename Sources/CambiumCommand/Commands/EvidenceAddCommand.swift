@@ -81,7 +81,7 @@ struct EvidenceAddCommand: StoreCommand {
                     target: target?.target ?? .cohort, threads: threads, options)
             } else {
                 try store.addEvidence(
-                    texts, cohort: cohort, label: label, order: order ?? 3, options)
+                    texts, cohort: cohort, label: label, order: order, options)
             }
         console.show(EvidenceReport(result: result, verb: "added"))
     }

@@ -64,6 +64,14 @@ struct TrainCommand: StoreCommand {
     @Option(help: "With --whole: trunk or experts stay as they are.")
     var freeze: [Frozen] = []
 
+    @Flag(
+        inversion: .prefixedNo,
+        help: """
+            Let the counts of the texts predict beside the model (default: as the branch does; on for \
+            --init). Once on, it stays.
+            """)
+    var mixCounts: Bool?
+
     @Option(help: "Steps of the optimiser; repeatable to the bit.")
     var steps: Int?
 
@@ -187,6 +195,7 @@ struct TrainCommand: StoreCommand {
         options.windows = windows
         options.rate = rate
         options.resumes = resume
+        options.mixesCounts = mixCounts
         options.initial = try initial.map { try Terminal.read($0) }
         let result = try console.withProgress(label) { progress in
             try store.train(options, progress: progress.report) { Interrupt.isAsked }

@@ -24,6 +24,10 @@ struct Benchmark: ParsableCommand {
     var part = "test"
     @Option(help: "The peak rate of AdamW.")
     var rate: Float = 3e-3
+    @Option(help: "Windows of 256 bytes in a step.")
+    var windows = 8
+    @Option(help: "Bytes of the n-grams that predict beside the models, in the rows with counts.")
+    var counts = 6
     @Option(help: "Of EWC: times the mean of squared gradients.")
     var ewc = 100.0
     @Option(help: "Of learning without forgetting: times the divergence.")
@@ -47,7 +51,8 @@ struct Benchmark: ParsableCommand {
         }
         try expect(seconds > 0, "\(seconds) CPU-seconds")
         try expect(Self.orders.indices.contains(order), "there is no order \(order)")
-        let tuning = Tuning(rate: rate, ewc: ewc, lwf: lwf, subKeys: subKeys)
+        let tuning = Tuning(
+            rate: rate, windows: windows, counts: counts, ewc: ewc, lwf: lwf, subKeys: subKeys)
         let protocolOfRun = try StreamProtocol(
             folder: stream, part: part, baseDomains: Self.baseDomains,
             newDomains: Self.orders[order], baseSeconds: 3 * seconds, roundSeconds: seconds,
@@ -61,13 +66,17 @@ struct Benchmark: ParsableCommand {
 
 /// The rows of the table.
 enum Method: String, CaseIterable {
-    case cambium, cambiumMerged, cambiumDense, sequential, jointPeer, jointDense, jointLarge
+    case cambium, cambiumMerged, cambiumDense, counts, sequential, jointPeer, jointDense
+    case jointLarge
     case replay1, replay5, replay10, ewc, lwf, lora
 }
 
 /// What the search on valid.txt chose.
 struct Tuning {
     var rate: Float
+    var windows: Int
+    /// Order of the count experts, in the rows that have them.
+    var counts: Int
     var ewc: Double
     var lwf: Float
     var subKeys: Int

@@ -1,7 +1,6 @@
 internal import BenchmarkSupport
 internal import Foundation
 internal import Models
-internal import Routing
 internal import Training
 
 /// What a cohort of the first row was.
@@ -49,7 +48,10 @@ extension Stream {
             models.append(try likelihoods(cohort.model, keepsExperts))
         }
         row.stateBytes = 4 * row.parameters
-        if kind == .dense { try addGated(row, models) }
+        if kind == .dense {
+            try addGated(row, models, mixesCounts: false)
+            try addGated(row, models, mixesCounts: true)
+        }
         row.name = kind == .dense ? "\(name), oracle labels" : row.name
         row.stages = []
         for stage in 0...plan.newDomains.count {
@@ -89,7 +91,7 @@ extension Stream {
         }
         row.stateBytes = 4 * row.parameters
         let all = [try likelihoods(base, true)] + plan.newDomains.compactMap { models[$0] }
-        try addGated(row, all, stages: [0, plan.newDomains.count])
+        try addGated(row, all, stages: [0, plan.newDomains.count], mixesCounts: false)
     }
 
     /// Rounds last a number of steps, so that they can be repeated to the bit; how many fit the CPU-seconds
@@ -108,76 +110,5 @@ extension Stream {
         var digest = Digest()
         for tensor in cohort.tensors(named: domain) { digest.add(tensor.values) }
         return String(digest.value, radix: 16)
-    }
-
-    /// Adds a row whose predictions go through the gate.
-    private func addGated(
-        _ row: Row, _ models: [[TextLikelihood]], stages: [Int]? = nil
-    ) throws {
-        var row = row
-        let start = processorSeconds()
-        let counts = try classes(plan.baseDomains)
-        row.processorSeconds += processorSeconds() - start
-        row.stateBytes += try counts.reduce(0) { $0 + (try recordBytes($1)) }
-        let names = ["base"] + plan.newDomains
-        for order in [plan.baseDomains, plan.baseDomains.reversed()] {
-            var digest = Digest()
-            let classes = zip(names, try classes(order)).sorted { $0.0 < $1.0 }
-            digest.add(CountGate.encoded(classes.map { ($0, $1) }, .standard).map { Float($0) })
-            results.gateDigests.append(String(digest.value, radix: 16))
-        }
-        for stage in stages ?? Array(0...plan.newDomains.count) {
-            let gate = try CountGate(Array(counts[0...stage]))
-            let mixture = CohortMixture(gate, models: Array(0...stage))
-            let mixed = plan.domains.indices.map { domain in
-                mix(mixture, models[0...stage].map { $0[domain] }, plan.domains[domain])
-            }
-            row.stages.append(mixed.map(\.bits))
-            if stage == plan.newDomains.count { results.gateUse = mixed.map(\.use) }
-        }
-        results.rows.append(row)
-    }
-
-    /// The gate's classes: the base's texts together, added in a given order, then each new domain's.
-    private func classes(_ baseDomains: [String]) throws -> [NGramCounts] {
-        var base: NGramCounts?
-        for domain in baseDomains {
-            let counts = NGramCounts(of: plan.train[domain] ?? [], order: 3)
-            base = try base?.adding(counts) ?? counts
-        }
-        return [base].compactMap { $0 }
-            + plan.newDomains.map { NGramCounts(of: plan.train[$0] ?? [], order: 3) }
-    }
-
-    /// Bytes of a class's counts as a store keeps them.
-    private func recordBytes(_ counts: NGramCounts) throws -> Int {
-        try CountContribution(
-            cohort: "cohort", label: "", data: [UInt8](repeating: 0, count: 32),
-            byteCount: counts.total + UInt64(counts.order - 1), counts: counts
-        ).encoded.count
-    }
-
-    /// Mixes models byte by byte as a store's model does; the gate starts anew in each window.
-    private func mix(
-        _ mixture: CohortMixture, _ models: [TextLikelihood], _ domain: String
-    ) -> (bits: Double, use: [Double]) {
-        let text = plan.test[domain] ?? []
-        let perWindow = models[0].perWindow
-        var nats = 0.0
-        var use = [Double](repeating: 0, count: 1 + plan.newDomains.count)
-        let count = models[0].nats.count
-        var state = mixture.start
-        for index in 0..<count {
-            let (window, position) = index.quotientAndRemainder(dividingBy: perWindow)
-            if position == 0 { state = mixture.start }
-            mixture.advance(&state, text[window * (perWindow + 1) + position])
-            let shares = mixture.shares(state)
-            let probability = shares.reduce(0.0) {
-                $0 + Double($1.weight) * exp(-models[$1.model].nats[index])
-            }
-            nats -= log(max(probability, 1e-300))
-            use[shares[0].model] += 1 / Double(count)
-        }
-        return (nats / (Double(count) * log(2)), use)
     }
 }

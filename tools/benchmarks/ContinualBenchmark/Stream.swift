@@ -27,6 +27,7 @@ final class Stream {
             case .cambium: try runCohorts("Cambium", .dense, base: .peer)
             case .cambiumMerged: try runBranches()
             case .cambiumDense: try runCohorts("Cambium, dense base", .dense, base: .dense)
+            case .counts: try runCounts()
             case .lora: try runCohorts("LoRA", .lowRank(16), base: .peer, keepsExperts: true)
             case .sequential: try runFineTuning("sequential", replay: 0)
             case .replay1: try runFineTuning("replay 1 %", replay: 0.01)
@@ -44,8 +45,7 @@ final class Stream {
 
     func settings(_ seconds: Double, _ seed: UInt64) -> TrainingSettings {
         var settings = TrainingSettings(budget: .processorSeconds(seconds), seed: seed)
-        // Half the reference's batch: twice the steps in the same time.
-        settings.windows = 8
+        settings.windows = plan.tuning.windows
         settings.warmUp = 20
         settings.rate = plan.tuning.rate
         return settings
@@ -76,6 +76,15 @@ final class Stream {
             settings: settings(plan.baseSeconds, plan.seed), progress: report("base"))
         bases[sizes] = (model, summary)
         return (model, summary)
+    }
+
+    /// The counts of some domains' training texts together, added in this order.
+    func counts(_ domains: [String], _ order: Int) throws -> NGramCounts {
+        var sum = NGramCounts(of: [], order: order)
+        for domain in domains {
+            sum = try sum.adding(NGramCounts(of: plan.train[domain] ?? [], order: order))
+        }
+        return sum
     }
 
     func report(_ name: String) -> (TrainingProgress) -> Bool {
@@ -150,13 +159,19 @@ final class Stream {
             WholeModel(model), on: plan.domains.map { plan.text($0) },
             settings: settings(seconds, plan.seed), progress: report(name))
         var row = Row(name: name)
-        row.stages = [try evaluate(model, usesExperts: true)]
+        let alone = try likelihoods(model, true)
+        row.stages = [alone.map(\.bitsPerByte)]
         row.parameters = model.parameterCount
         row.activeParameters = model.layout.count
         row.stateBytes = 4 * model.parameterCount
         row.replayBytes = plan.domains.reduce(0) { $0 + (plan.train[$1]?.count ?? 0) }
         row.processorSeconds = summary.processorSeconds
         row.steps = summary.steps
+        results.rows.append(row)
+        guard sizes != .large else { return }
+        row.name += ", counts"
+        row.stages = [try besideAllCounts(alone)]
+        row.stateBytes += try recordBytes(try counts(plan.domains, plan.tuning.counts))
         results.rows.append(row)
     }
 }

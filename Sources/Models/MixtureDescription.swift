@@ -1,0 +1,56 @@
+internal import FoundationEssentials
+package import Routing
+
+/// How what a snapshot's models and its evidence say is put together, as the file `mixture.json` of the
+/// snapshot says; without the file, counts pick cohorts and predict nothing.
+package struct MixtureDescription: Sendable, Hashable {
+    package static let fileName = "mixture.json"
+    package static let version = 1
+    /// The longest description that is read.
+    package static let largest = 1 << 16
+
+    /// How counts predict beside the models.
+    package let counts: CountExpert.Settings
+
+    package init(counts: CountExpert.Settings = .standard) { self.counts = counts }
+
+    private struct Fields: Codable {
+        struct Counts: Codable {
+            var pseudo_count: Float
+            var model_share: Float
+        }
+        var version: Int
+        var counts: Counts
+    }
+
+    /// The JSON, its keys in order.
+    package var encoded: [UInt8] {
+        Array(
+            ("{\"version\":\(Self.version),\"counts\":{\"pseudo_count\":\(counts.pseudoCount),"
+                + "\"model_share\":\(counts.modelShare)}}").utf8)
+    }
+
+    /// - Throws: `.badConfig` when it is not a description that this version knows.
+    package init(_ json: [UInt8]) throws(ModelError) {
+        let fields: Fields
+        do {
+            guard json.count <= Self.largest else { throw CocoaError(.fileReadTooLarge) }
+            fields = try JSONDecoder().decode(Fields.self, from: Data(json))
+        } catch {
+            throw ModelError(
+                .badConfig,
+                "\(Self.fileName) does not say how counts and models are mixed; revert the commit that "
+                    + "changed it")
+        }
+        let (pseudo, share) = (fields.counts.pseudo_count, fields.counts.model_share)
+        guard fields.version == Self.version, pseudo > 0, pseudo <= 1e6, share > 0, share <= 1
+        else {
+            throw ModelError(
+                .badConfig,
+                "\(Self.fileName) has version \(fields.version), a pseudo-count of \(pseudo) and a model's "
+                    + "share of \(share); this version reads version \(Self.version), a pseudo-count above 0 "
+                    + "and at most 1,000,000, and a share above 0 and at most 1")
+        }
+        self.init(counts: CountExpert.Settings(pseudoCount: pseudo, modelShare: share))
+    }
+}

@@ -1,0 +1,79 @@
+import Foundation
+import Snapshots
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+extension TrainTests {
+    @Test("counts predict beside a base that asks for it, and every later model has them")
+    func mixesCounts() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            let file = "mixture.json"
+            let description = try #require(try store.tree("main").files[file])
+            #expect(try store.evidence("main").allSatisfy { $0.order == 6 })
+            try store.train(options(cohort("swahili"), Self.swahili, branch: "other"))
+            // The metric is what the stored model gives.
+            var held = options(cohort("digits"), Self.digits)
+            held.heldOut = [HeldOutText(name: "digits", bytes: Self.digits)]
+            let result = try store.train(held)
+            #expect(
+                abs(try #require(result.bitsPerByte["digits"]) - bits(store, "main", Self.digits))
+                    < 1e-5)
+            // Two branches keep it, merged too, and so does a checkpoint that comes later.
+            _ = try store.merge(["other"], into: "main", Checkpoints.signature)
+            #expect(try store.tree("main").files[file] == description)
+            _ = try store.export("main", to: directory + "/out")
+            try store.commit(checkpoint: directory + "/out", Checkpoints.options("again"))
+            #expect(try store.tree("main").files[file] == description)
+            // Without: the same weights predict worse, until counts are let in.
+            try Store.create(at: directory + "/T")
+            let plain = try Store(directory + "/T")
+            var base = options(
+                .model(freezesTrunk: false, freezesExperts: false), Self.english, steps: 60)
+            base.initial = Self.config
+            base.mixesCounts = false
+            base.evidenceOrder = 6
+            try plain.train(base)
+            #expect(try plain.tree("main").files[file] == nil)
+            let first = try bits(plain, "main", Self.english)
+            #expect(try bits(store, "main~2", Self.english) < first)
+            var letIn = options(cohort("digits"), Self.digits)
+            letIn.mixesCounts = true
+            try plain.train(letIn)
+            #expect(try plain.tree("main").files[file] == description)
+            #expect(try bits(plain, "main", Self.english) < first)
+            #expect(try bits(plain, "main", Self.digits) == bits(store, "main~1", Self.digits))
+        }
+    }
+
+    @Test("a mixture that says nothing known is refused by name and changes nothing")
+    func badMixture() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            _ = try store.export("main", to: directory + "/out")
+            try Data(#"{"version":9}"#.utf8).write(
+                to: URL(filePath: directory + "/out/mixture.json"))
+            try store.commit(
+                checkpoint: directory + "/out", Checkpoints.options("odd", branch: "odd"))
+            let head = try store.resolve("odd")
+            for body in [
+                { _ = try store.model("odd") },
+                { try store.train(options(cohort("digits"), Self.digits, branch: "odd")) },
+                {
+                    try store.addEvidence(
+                        [Self.digits], cohort: "base", Checkpoints.options("e", branch: "odd"))
+                },
+            ] {
+                do {
+                    try body()
+                    Issue.record("a bad mixture was taken")
+                } catch {
+                    #expect("\(error)".contains("mixture.json"))
+                }
+            }
+            #expect(try store.resolve("odd") == head)
+        }
+    }
+}
