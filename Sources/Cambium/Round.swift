@@ -74,6 +74,15 @@ struct Round {
         return tree.trunk.tensors.filter { names.contains($0.key) }
     }
 
+    /// What answers the round's texts before it, to stay close to: the cohort, or the base when it is new.
+    func modelBefore() throws(StoreError) -> TrainableModel {
+        guard isNew else { return parameters.model.copy() }
+        let (config, weights) = (config, weights)
+        return try training { () throws(TrainingError) in
+            try TrainableModel(config: config, source: weights)
+        }
+    }
+
     /// Why what was trained does not fit a branch's head any more; nil when it does.
     func obstacle(in tree: Tree) throws(StoreError) -> String? {
         if try StoredCohorts.baseDigest(tree) != stored.base {

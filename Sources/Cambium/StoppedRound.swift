@@ -22,6 +22,7 @@ struct StoppedRound {
         self.branch = branch
         var text = "\(start) \(options.target) \(options.budget) \(options.seed) \(options.windows)"
         text += " \(options.rate) \(options.warmUp)"
+        if options.divergenceWeight > 0 { text += " \(options.divergenceWeight)" }
         for bytes in options.texts { text += " " + (try Store.fileID(bytes).hex) }
         fingerprint = try Store.fileID(Array(text.utf8)).hex
     }

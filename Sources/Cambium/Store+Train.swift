@@ -67,8 +67,11 @@ extension Store {
             for: name, beside: known.counts, mixesCounts: mixture != nil)
         let gate = try Gate("", known.counts + records)
         let stopped = try StoppedRound(self, target.branch, start: round.start, options)
+        let teacher =
+            options.divergenceWeight > 0
+            ? Teacher(try round.modelBefore(), weight: Float(options.divergenceWeight)) : nil
         let summary = try run(
-            round.parameters, options, settings, stopped, progress, isStopped)
+            round.parameters, options, settings, stopped, teacher, progress, isStopped)
         let tensors = round.tensors
         var bits: [String: Double] = [:]
         if !options.heldOut.isEmpty, let gate {
@@ -135,8 +138,8 @@ extension Store {
     /// fails then, a full disk for example, does not cost the training.
     func run(
         _ parameters: any TrainedParameters, _ options: TrainOptions,
-        _ settings: TrainingSettings, _ stopped: StoppedRound, _ progress: ProgressReporter,
-        _ isStopped: () -> Bool
+        _ settings: TrainingSettings, _ stopped: StoppedRound, _ teacher: Teacher?,
+        _ progress: ProgressReporter, _ isStopped: () -> Bool
     ) throws(StoreError) -> TrainingSummary {
         let state = options.resumes ? try stopped.load() : nil
         var kept: TrainingState?
@@ -144,7 +147,7 @@ extension Store {
             let summary = try training { () throws(TrainingError) in
                 try Training.train(
                     parameters, on: options.texts.map { TrainingText($0) }, settings: settings,
-                    from: state, ended: { kept = $0 }
+                    from: state, teacher: teacher, ended: { kept = $0 }
                 ) { step in
                     progress(Progress(training: step))
                     return !isStopped()

@@ -39,7 +39,11 @@ extension Store {
             for: "base", beside: known, mixesCounts: mixture != nil)
         let gate = try Gate("", known + new)
         let stopped = try StoppedRound(self, target.branch, start: base, options)
-        let summary = try run(parameters, options, settings, stopped, progress, isStopped)
+        let teacher =
+            options.divergenceWeight > 0
+            ? Teacher(model.copy(), weight: Float(options.divergenceWeight)) : nil
+        let summary = try run(
+            parameters, options, settings, stopped, teacher, progress, isStopped)
         let bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
             try training { () throws(TrainingError) in
                 let alone = try TextLikelihood(

@@ -73,6 +73,11 @@ public struct TrainOptions: Sendable {
     public var rate = 3e-3
     /// Steps until the peak rate.
     public var warmUp = 20
+    /// How much predictions are kept close to those of the model before the round, on the round's own texts:
+    /// times the Kullback-Leibler divergence from it (learning without forgetting: Li and Hoiem, 1606.09282).
+    ///
+    /// Of a cohort that is trained further the model before is the cohort, else the base. 0 for not at all.
+    public var divergenceWeight = 0.0
     /// Whether the n-grams of the evidence predict beside the model from this round on.
     ///
     /// Nil as the branch has it, and true for a new base; what is once on stays on.
@@ -142,6 +147,10 @@ public struct TrainOptions: Sendable {
         }
         guard rate > 0, rate <= 1 else {
             throw StoreError(.usage, "a rate of \(rate); give more than 0, at most 1")
+        }
+        guard divergenceWeight >= 0, divergenceWeight <= 1_000 else {
+            throw StoreError(
+                .usage, "the divergence counts \(divergenceWeight) times; give 0 to 1000")
         }
         guard warmUp >= 0 else { throw StoreError(.usage, "\(warmUp) steps of warm-up") }
         var settings = TrainingSettings(budget: budget.training, seed: seed)

@@ -90,6 +90,13 @@ struct TrainCommand: StoreCommand {
     @Option(help: "The peak rate of AdamW.")
     var rate = 3e-3
 
+    @Option(
+        help: """
+            Keep predictions close to those of the model before: times the divergence from it (default: \
+            0, not at all).
+            """)
+    var kl = 0.0
+
     @Option(help: "Percent of each text that is held out and evaluated, at its end.")
     var holdOut = 5.0
 
@@ -196,6 +203,7 @@ struct TrainCommand: StoreCommand {
         options.rate = rate
         options.resumes = resume
         options.mixesCounts = mixCounts
+        options.divergenceWeight = kl
         options.initial = try initial.map { try Terminal.read($0) }
         let result = try console.withProgress(label) { progress in
             try store.train(options, progress: progress.report) { Interrupt.isAsked }

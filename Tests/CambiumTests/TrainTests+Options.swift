@@ -76,4 +76,28 @@ extension TrainTests {
             #expect(try store.resolve("odd") == head)
         }
     }
+
+    @Test("a divergence keeps a cohort, and the model itself, closer to what they were")
+    func staysClose() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory, mixesCounts: false)
+            let whole = TrainTarget.model(freezesTrunk: false, freezesExperts: false)
+            for (target, name) in [(cohort("digits"), "cohort"), (whole, "whole")] {
+                var bits: [Double] = []
+                for weight in [0, 5.0] {
+                    var options = options(target, Self.digits, branch: "\(name)-\(weight)")
+                    options.divergenceWeight = weight
+                    options.heldOut = [HeldOutText(name: "digits", bytes: Self.digits)]
+                    bits.append(try #require(store.train(options).bitsPerByte["digits"]))
+                }
+                // The base knows no digits: who stays close to it learns less of them.
+                #expect(bits[0] < bits[1] - 0.2)
+            }
+            var bad = options(cohort("a"), Self.digits)
+            for weight in [-1, 1e9, .nan] {
+                bad.divergenceWeight = weight
+                #expect(code { try store.train(bad) } == "usage")
+            }
+        }
+    }
 }
