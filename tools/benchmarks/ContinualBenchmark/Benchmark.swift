@@ -25,7 +25,7 @@ struct Benchmark: ParsableCommand {
     @Option(help: "The peak rate of AdamW.")
     var rate: Float = 3e-3
     @Option(help: "Windows of 256 bytes in a step.")
-    var windows = 8
+    var windows = 4
     @Option(help: "Bytes of the n-grams that predict beside the models, in the rows with counts.")
     var counts = 6
     @Option(help: "Of EWC: times the mean of squared gradients.")

@@ -132,12 +132,15 @@ final class Stream {
             if replay > 0 {
                 texts += earlier.map { plan.text($0, share: replay / Double(earlier.count)) }
             }
+            var settings = settings(plan.roundSeconds, plan.seed + UInt64(index))
+            // What nothing holds back forgets less at a lower rate: docs/continual.md has the search.
+            if penalty == 0, !teaches { settings.rate /= 3 }
             let penalise = consolidation?.adjustment
             let teacher = teaches ? Teacher(model.copy(), weight: plan.tuning.lwf) : nil
             let done = try train(
                 WholeModel(model, trainsExperts: penalty == 0), on: texts,
-                settings: settings(plan.roundSeconds, plan.seed + UInt64(index)),
-                teacher: teacher, adjust: penalise, progress: report("\(name) \(domain)"))
+                settings: settings, teacher: teacher, adjust: penalise,
+                progress: report("\(name) \(domain)"))
             row.processorSeconds += done.processorSeconds
             row.steps += done.steps
             row.stages.append(try evaluate(model, usesExperts: true))
