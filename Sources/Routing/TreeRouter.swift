@@ -20,14 +20,23 @@ package struct TreeRouter: Router {
     /// Children of a node, by level.
     package let branching: [Int]
     private let keys: [Matrix]
+    /// Of each level, one for each of its keys; none for a tree without.
+    private let biases: [[Float]]
 
     /// - Parameters:
     ///   - keys: Of each level [nodes · branching, width]: the keys of a node's children are
     ///     adjacent.
+    ///   - biases: Of each level one for each key, added to its product; none for zeros.
     ///   - branching: Of each level, at least 2; the tree has at most 2^32 leaves.
     ///   - beam: Paths that go on, at most `Kernels.largestTopK`.
     ///   - topK: At most the leaves below `beam` nodes and `Kernels.largestTopK`.
-    package init(keys: [Matrix], branching: [Int], beam: Int, topK: Int) {
+    package init(
+        keys: [Matrix], biases: [[Float]] = [], branching: [Int], beam: Int, topK: Int
+    ) {
+        precondition(
+            biases.isEmpty || biases.map(\.count) == keys.map(\.rows),
+            "biases of \(biases.map(\.count)) keys")
+        self.biases = biases
         precondition(
             !keys.isEmpty && keys.count == branching.count && branching.allSatisfy { $0 >= 2 },
             "\(keys.count) levels of keys, branching \(branching)")
@@ -93,6 +102,11 @@ package struct TreeRouter: Router {
                 do {
                     var span = products.mutableSpan(0..<children)
                     keys[level].rowProducts(from: Int(node) * children, x, into: &span)
+                    if !biases.isEmpty {
+                        for child in 0..<children {
+                            span[child] += biases[level][Int(node) * children + child]
+                        }
+                    }
                 }
                 var span = scores.mutableSpan(range)
                 Kernels.logSoftmax(products.span, width: children, into: &span)

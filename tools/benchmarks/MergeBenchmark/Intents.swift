@@ -149,8 +149,10 @@ struct IntentCase: ParsableCommand {
     }
 
     /// Words, pairs of words, the first and the last word, and sequences of three to five bytes, each hashed to
-    /// a place and a sign; of each sum the square root, so that what an utterance repeats does not drown the
-    /// rest. Chosen on the utterances for validation, of ten such forms.
+    /// a place and a sign.
+    ///
+    /// Of each sum the square root, so that what an utterance repeats does not drown the rest. Chosen on the
+    /// utterances for validation, of ten such forms.
     private func features(of text: String) -> [Int16] {
         var row = [Int16](repeating: 0, count: width)
         let words = text.lowercased().split(whereSeparator: { !$0.isLetter && !$0.isNumber })

@@ -1,0 +1,77 @@
+internal import Tensors
+
+/// A tree router in closed form.
+///
+/// The evidence is ``DigitMoments`` with a table for each level, whose classes are the nodes that the level's
+/// children are: of level l the number of the first l + 1 digits of a leaf. All nodes share one Σ φφᵀ, so a
+/// node's children are told apart by the read-outs of what reached them against everything else, and sums
+/// of texts add up as those of product keys do: merging is exact.
+extension DigitMoments {
+    /// Nothing seen yet of a tree's leaves.
+    package init(width: Int, branching: [Int]) {
+        self.init(width: width, digits: branching.count)
+    }
+
+    /// Adds leaves.
+    ///
+    /// - Parameters:
+    ///   - features: [tokens, `width`].
+    ///   - leaves: [tokens, `perToken`], each below the product of `branching`.
+    ///   - branching: Children of a node, by level; as many levels as this has tables.
+    /// - Throws: ``EvidenceError`` for a leaf that the tree does not have, and with code overflow; then the
+    ///   value is of no use.
+    package mutating func add(
+        _ features: Span<Int16>, leaves: [UInt32], branching: [Int], perToken: Int = 1
+    ) throws(EvidenceError) {
+        precondition(branching.count == digits.count, "\(branching) for \(digits.count) levels")
+        let count = branching.reduce(1, *)
+        if let leaf = leaves.first(where: { Int($0) >= count }) {
+            throw EvidenceError(.badInput, "leaf \(leaf) of a tree with \(count)")
+        }
+        var below = count
+        let labels = branching.map { children in
+            below /= children
+            return leaves.map { $0 / UInt32(below) }
+        }
+        try add(features, labels: labels, perToken: perToken)
+    }
+}
+
+extension TreeRouter {
+    /// The router that read-outs of a tree's levels are.
+    ///
+    /// - Parameters:
+    ///   - readOuts: Of each level, over quantised features; classes are nodes as ``DigitMoments`` has them. Nodes
+    ///     without evidence are never picked before one that has some.
+    ///   - branching: Children of a node, by level.
+    ///   - scales: What multiplies activations before they are rounded; the keys are multiplied by them, so
+    ///     that the router reads activations.
+    ///   - beam: Paths that go on.
+    ///   - topK: As of the other initialiser.
+    package init(
+        _ readOuts: [ReadOut], branching: [Int], scales: [Float], beam: Int, topK: Int
+    ) {
+        let width = scales.count
+        var nodes = 1
+        var (keys, biases): ([Matrix], [[Float]]) = ([], [])
+        for (readOut, children) in zip(readOuts, branching) {
+            nodes *= children
+            precondition(
+                readOut.weights.count == readOut.classes.count * width
+                    && readOut.classes.allSatisfy { $0 < nodes }, "a read-out of another tree")
+            var weights = [Float](repeating: 0, count: nodes * width)
+            // Below any score, and far from leaving the floats when levels are added.
+            var bias = [Float](repeating: -Float.greatestFiniteMagnitude / 64, count: nodes)
+            for (index, id) in readOut.classes.enumerated() {
+                bias[Int(id)] = readOut.biases[index]
+                for feature in 0..<width {
+                    weights[Int(id) * width + feature] =
+                        readOut.weights[index * width + feature] * scales[feature]
+                }
+            }
+            keys.append(Matrix(rows: nodes, columns: width, values: weights))
+            biases.append(bias)
+        }
+        self.init(keys: keys, biases: biases, branching: branching, beam: beam, topK: topK)
+    }
+}
