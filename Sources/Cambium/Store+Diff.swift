@@ -69,6 +69,8 @@ public struct ModelDiff: Sendable, Encodable {
         public let kind: String
         /// How far it moved.
         public let change: Change?
+        /// The cohort of deltas that it belongs to; nil for the base's own.
+        public let cohort: String?
     }
 
     /// The older commit's id.
@@ -107,16 +109,20 @@ extension Store {
         let measure = Measure(left, right, isOn: norms)
         var cohorts: [ModelDiff.CohortDiff] = []
         for cohort in difference.cohorts { cohorts.append(try measure.cohort(cohort)) }
-        var trunk = difference.trunkAdded.map {
-            ModelDiff.Tensor(name: $0, kind: "added", change: nil)
+        let deltas = Set([left, right].flatMap { StoredCohorts.names($0.tree) })
+        func tensor(_ name: String, _ kind: String, _ change: ModelDiff.Change?) -> ModelDiff.Tensor
+        {
+            // Names of cohorts may have dots: the longest that fits is meant.
+            let cohort = deltas.filter { name.hasPrefix("\(StoredCohorts.prefix)\($0).") }
+                .max { $0.utf8.count < $1.utf8.count }
+            return ModelDiff.Tensor(name: name, kind: kind, change: change, cohort: cohort)
         }
-        trunk += difference.trunkRemoved.map {
-            ModelDiff.Tensor(name: $0, kind: "removed", change: nil)
-        }
+        var trunk = difference.trunkAdded.map { tensor($0, "added", nil) }
+        trunk += difference.trunkRemoved.map { tensor($0, "removed", nil) }
         for name in difference.trunkChanged {
             let change = try measure.tensor(
                 left.tree.trunk.tensors[name], right.tree.trunk.tensors[name])
-            trunk.append(ModelDiff.Tensor(name: name, kind: "changed", change: change))
+            trunk.append(tensor(name, "changed", change))
         }
         return ModelDiff(
             from: left.id.hex, to: right.id.hex, identical: left.commit.tree == right.commit.tree,

@@ -46,6 +46,11 @@ struct StoredCohorts {
         self.descriptions = names.compactMap { descriptions[$0] }
     }
 
+    /// The cohorts of deltas in a tree, whether or not they fit its base.
+    static func names(_ tree: Tree) -> [String] {
+        tree.trunk.tensors.keys.compactMap { CohortDescription.cohort(describedBy: $0) }
+    }
+
     /// Names the weights that deltas are added to: the trunk's tensors, without cohorts, and their ids.
     static func baseDigest(_ tree: Tree) throws(StoreError) -> String {
         var text = ""

@@ -43,6 +43,9 @@ struct TrainCommandTests {
         #expect(try #require(bits["digits"]) < 5)
         let shown = try session.expect("show", "d")
         #expect(shown.text.contains("digits.bpb") && shown.text.contains("train.steps"))
+        let diff = try session.expect("diff", "main", "d")
+        #expect(diff.text.contains("trunk     unchanged") && diff.text.contains("digits: "))
+        #expect(diff.text.contains("tensors added"))
         // Known text goes to its cohort, the base's is left alone, other text gets a cohort.
         let again = try session.expect(
             "train", "--data", "digits.txt", "--branch", "d", "--steps", "2", "--grow", "auto",

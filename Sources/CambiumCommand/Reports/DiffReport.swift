@@ -45,7 +45,7 @@ struct DiffReport: Report {
         if diff.architectureChanged { rows.append(["model", "the architecture changed"]) }
         rows += fileRows
         if diff.layoutChanged { rows.append(["layout", "names, shards or order changed"]) }
-        rows += trunkRows
+        rows += trunkRows + deltaRows
         rows += diff.cohorts.flatMap { cohortRows($0, style) }
         let shown = detail == .summary ? Array(rows.prefix(Self.screen)) : rows
         var table = TextTable([.left, .left, .left, .left])
@@ -72,17 +72,31 @@ struct DiffReport: Report {
 
     /// Every tensor, or in a summary of many how many there are.
     private var trunkRows: [[String]] {
-        if diff.trunk.isEmpty { return [["trunk", "unchanged"]] }
-        if detail == .summary, diff.trunk.count > 4 {
-            let counts = ["changed", "added", "removed"].compactMap { kind in
-                let count = diff.trunk.count { $0.kind == kind }
-                return count == 0 ? nil : "\(Quantity.count(count, "tensor")) \(kind)"
-            }
-            return [["trunk", counts.joined(separator: ", ")]]
-        }
-        return diff.trunk.map { tensor in
+        let trunk = diff.trunk.filter { $0.cohort == nil }
+        if trunk.isEmpty { return [["trunk", "unchanged"]] }
+        if detail == .summary, trunk.count > 4 { return [["trunk", counts(trunk)]] }
+        return trunk.map { tensor in
             ["trunk", "\(tensor.name) \(tensor.kind)"] + cells(tensor.change)
         }
+    }
+
+    /// Cohorts of deltas; in a summary how many of their tensors there are.
+    private var deltaRows: [[String]] {
+        let names = Set(diff.trunk.compactMap(\.cohort)).sorted()
+        return names.flatMap { name in
+            let tensors = diff.trunk.filter { $0.cohort == name }
+            if detail == .summary { return [["cohort", "\(name): \(counts(tensors))"]] }
+            return tensors.map { tensor in
+                ["cohort", "\(tensor.name) \(tensor.kind)"] + cells(tensor.change)
+            }
+        }
+    }
+
+    private func counts(_ tensors: [ModelDiff.Tensor]) -> String {
+        ["changed", "added", "removed"].compactMap { kind in
+            let count = tensors.count { $0.kind == kind }
+            return count == 0 ? nil : "\(Quantity.count(count, "tensor")) \(kind)"
+        }.joined(separator: ", ")
     }
 
     private func cohortRows(_ cohort: ModelDiff.CohortDiff, _ style: Style) -> [[String]] {
