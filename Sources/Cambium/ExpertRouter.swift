@@ -1,14 +1,17 @@
 internal import Elements
+internal import Interchange
 internal import Models
 internal import Objects
 package import Routing
 internal import Snapshots
 internal import Tensors
 
-/// A router over a layer's experts, solved in closed form from moments of which experts the layer's own
-/// router picked: for each of the two digits of an expert's number a linear read-out.
+/// A router over a layer's experts, solved in closed form from moments of picks: for each of the two digits
+/// of an expert's number a linear read-out.
 ///
-/// It distils the trained router into one that merges exactly. No model runs it yet.
+/// Of the picks of the layer's own router it distils one that merges exactly. No model runs it: a
+/// product-key router normalises its queries, has no biases and few rows of keys, so its tensors cannot
+/// hold these read-outs.
 public struct ExpertRouter: Sendable {
     /// The commit that it was solved for.
     public let commit: String
@@ -20,23 +23,44 @@ public struct ExpertRouter: Sendable {
     public let form: ReadOutForm
     /// λ of the high and of the low digit, chosen by what the records hold out.
     public let lambdas: [Double]
+    /// How much of the held-out targets of the high and of the low digit its form and λ tell, solved without
+    /// them: the share of the squared error of always answering with the frequencies that is spared. Empty
+    /// of discriminants, whose scores are no estimates of targets, and when nothing is held out.
+    public let explained: [Double]
     /// Experts that it picks among.
     public let experts: Int
+    /// Ids of the evidence that it was solved from, ascending.
+    public let evidence: [String]
+    /// Names the trunk whose states it reads.
+    public let trunk: String
+    /// Names what made integers of the states.
+    public let quantiser: String
+    /// The texts of the evidence.
+    let texts: Set<[UInt8]>
     /// Reads what the layer's own router reads.
     package let router: DigitRouter
 
     fileprivate init(
-        _ snapshot: MappedSnapshot, _ records: [MomentContribution], _ form: ReadOutForm,
+        _ snapshot: MappedSnapshot, _ records: [NamedContribution], _ form: ReadOutForm,
         topK: Int, _ team: ThreadTeam
     ) throws(StoreError) {
-        let (source, first, second) = try counted(.corrupt) { () throws(EvidenceError) in
-            let united = try UnitedMoments(picks: records)
+        let moments = records.moments
+        let solved = try counted(.corrupt) { () throws(EvidenceError) in
+            let united = try UnitedMoments(picks: moments)
             let kind: ReadOut.Form = form == .ridge ? .ridge : .discriminant
-            return (
-                united.source, try united.readOut(kind, digit: 0, team: team),
-                try united.readOut(kind, digit: 1, team: team)
-            )
+            let first = try united.readOut(kind, digit: 0, team: team)
+            let second = try united.readOut(kind, digit: 1, team: team)
+            var explained: [Double] = []
+            if form == .ridge {
+                for (digit, lambda) in [first.lambda, second.lambda].enumerated() {
+                    if let share = try united.explained(digit: digit, lambda: lambda, team: team) {
+                        explained.append(share)
+                    }
+                }
+            }
+            return (source: united.source, first: first, second: second, explained: explained)
         }
+        let (source, first, second) = (solved.source, solved.first, solved.second)
         let counts = (Int(source.digits[0]), Int(source.digits[1]))
         guard topK > 0, topK <= min(counts.0 * counts.1, Kernels.largestTopK) else {
             throw StoreError(
@@ -48,7 +72,12 @@ public struct ExpertRouter: Sendable {
         layer = Int(source.layer)
         self.form = form
         lambdas = [first.lambda, second.lambda]
+        explained = solved.explained.count == 2 ? solved.explained : []
         experts = counts.0 * counts.1
+        evidence = records.map(\.id.hex).sorted()
+        trunk = hexadecimal(source.trunk)
+        quantiser = source.quantiser.id.hex
+        texts = Set(moments.map(\.data))
         router = DigitRouter(
             (first.readOut, second.readOut), counts: counts, scales: source.quantiser.scales,
             topK: topK)
@@ -57,6 +86,34 @@ public struct ExpertRouter: Sendable {
             bytes += readOut.encoded(names: readOut.classes.map(String.init), form.rawValue)
         }
         id = try Store.fileID(bytes).hex
+    }
+
+    /// Writes the router as a safetensors file; a file that is there is replaced.
+    ///
+    /// F32 `high.weight` [n, d] and `high.bias` [n], `low.weight` [m, d] and `low.bias` [m]: expert
+    /// a · m + b scores `high.weight`[a] · x + `high.bias`[a] + `low.weight`[b] · x + `low.bias`[b], where x
+    /// [d] is what the layer's router reads, the hidden state behind the norm in front of the experts. The
+    /// metadata holds the id, the layer, the form and the ids of trunk and quantiser.
+    ///
+    /// - Throws: `not-found` for a missing folder, `disk-full`, `io`.
+    public func save(to path: String) throws(StoreError) {
+        var tensors: [(entry: TensorEntry, values: [Float])] = []
+        for (digit, name) in ["high", "low"].enumerated() {
+            let (weights, biases) = router.dense(digit: digit)
+            let shape = [biases.count, weights.count / biases.count]
+            tensors.append((TensorEntry(name + ".weight", TensorShape(.f32, shape)), weights))
+            tensors.append((TensorEntry(name + ".bias", TensorShape(.f32, [biases.count])), biases))
+        }
+        let metadata = HeaderMetadata(
+            entries: [
+                ("id", id), ("layer", String(layer)), ("form", form.rawValue), ("trunk", trunk),
+                ("quantiser", quantiser),
+            ].map { HeaderMetadata.Entry(key: $0.0, value: $0.1) })
+        let written = tensors
+        try SafetensorsWriter.write(written.map(\.entry), metadata: metadata, to: path) {
+            (index, sink: inout TensorSink<StoreError>) throws(StoreError) in
+            try sink.append(written[index].values.littleEndianBytes.raw)
+        }
     }
 }
 
@@ -67,13 +124,13 @@ extension Store {
     ///   - revision: A branch, a tag or a commit.
     ///   - layer: The number of a layer with experts.
     ///   - form: How it is solved.
-    ///   - topK: Experts that it picks for each token.
+    ///   - topK: Experts that it picks for each token; nil for as many as a head of the layer's router.
     ///   - threads: Share the work; the bits do not depend on them.
     /// - Throws: `not-found` without such evidence; `usage` when it is over another trunk than the
-    ///   revision's; `unsupported` for another architecture; `corrupt` for a record that is not one.
+    ///   revision's or made with several quantisers; `unsupported` for another architecture; `corrupt` for a record that is not one.
     /// - Complexity: Reads the records of picks, not the model.
     public func expertRouter(
-        _ revision: String, layer: Int, form: ReadOutForm = .ridge, topK: Int = 16,
+        _ revision: String, layer: Int, form: ReadOutForm = .ridge, topK: Int? = nil,
         threads: Int = 1
     ) throws(StoreError) -> ExpertRouter {
         guard (1...1_024).contains(threads) else {
@@ -105,8 +162,12 @@ extension Store {
                     + "--text FILE")
         }
         for entry in wanted {
-            guard case .moments(let record) = entry.record, record.source.trunk != trunk.bytes
-            else { continue }
+            guard case .moments(let record) = entry.record else { continue }
+            if let first = wanted.moments.first {
+                try record.checkQuantiser(
+                    first.source, entry.id, "evidence \(wanted[0].id.short)")
+            }
+            guard record.source.trunk != trunk.bytes else { continue }
             throw StoreError(
                 .usage,
                 "evidence \(entry.id.short) of layer \(layer) was made over another trunk than "
@@ -114,6 +175,7 @@ extension Store {
                     + "commit that it was added to")
         }
         return try ExpertRouter(
-            snapshot, wanted.moments, form, topK: topK, ThreadTeam(count: threads))
+            snapshot, wanted, form, topK: topK ?? config.peer?.topK ?? 1,
+            ThreadTeam(count: threads))
     }
 }

@@ -105,6 +105,7 @@ extension Store {
             guard case .moments(let record) = entry.record, record.source != reader.source else {
                 continue
             }
+            try record.checkQuantiser(reader.source, entry.id, snapshot.id.short)
             throw StoreError(
                 .usage,
                 "evidence \(entry.id.short) of layer \(layer) was made over another trunk than "

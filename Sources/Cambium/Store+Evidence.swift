@@ -22,6 +22,8 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     public let layer: Int?
     /// Of moments, names what the states are computed by.
     public let trunk: String?
+    /// Of moments, names what makes integers of the states: the SHA-256 of its canonical form.
+    public let quantiser: String?
     /// Of moments over picks, how many experts there were to pick; nil of moments for the cohorts' gate.
     public let experts: Int?
     /// Bytes of the text.
@@ -192,14 +194,14 @@ extension EvidenceInfo {
             self.init(
                 id: entry.id.hex, cohort: record.cohort, kind: "counts", label: record.label,
                 order: record.counts.order, distinct: record.counts.entries.count, layer: nil,
-                trunk: nil, experts: nil, bytes: Int(clamping: record.byteCount),
+                trunk: nil, quantiser: nil, experts: nil, bytes: Int(clamping: record.byteCount),
                 data: hexadecimal(record.data), recordBytes: record.encoded.count)
         case .moments(let record):
             let digits = record.source.digits
             self.init(
                 id: entry.id.hex, cohort: record.cohort, kind: "moments", label: record.label,
                 order: nil, distinct: nil, layer: Int(record.source.layer),
-                trunk: hexadecimal(record.source.trunk),
+                trunk: hexadecimal(record.source.trunk), quantiser: record.source.quantiser.id.hex,
                 experts: digits.count == 1 ? nil : digits.reduce(1) { $0 * Int($1) },
                 bytes: Int(clamping: record.byteCount), data: hexadecimal(record.data),
                 recordBytes: record.encoded.count)
@@ -207,6 +209,6 @@ extension EvidenceInfo {
     }
 }
 
-private func hexadecimal(_ bytes: [UInt8]) -> String {
+func hexadecimal(_ bytes: [UInt8]) -> String {
     bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }

@@ -8,7 +8,8 @@ internal import Tensors
 public enum MomentTarget: String, Sendable, CaseIterable {
     /// The gate: the text belongs to the cohort.
     case cohort
-    /// The layer's own router: the experts that its heads pick first, by the digits of their numbers.
+    /// A router over the layer's experts, by the digits of their numbers: the experts that its own router's
+    /// heads pick first, or those that a file assigns.
     case experts
 }
 
@@ -25,17 +26,19 @@ extension Store {
     ///   - cohort: The class; "base" for what the base model learned.
     ///   - label: Which round or data it is, for people.
     ///   - target: What the sums are for; picks are those of the cohort "base".
+    ///   - assignments: Of picks, the expert that each byte of each text should pick, instead of those that
+    ///     the layer's router does; nil for the router's.
     ///   - threads: Share the work; the records do not depend on them.
     ///   - options: The branch, which must have a model that can be run, and the message.
     ///   - progress: Called with the windows done.
-    /// - Throws: `usage` for a text or name that cannot be, and when the branch has moments of the layer
-    ///   over another trunk, to which these cannot be added; `unsupported` for a model that cannot be run;
+    /// - Throws: `usage` for a text, name or assignment that cannot be, and when the branch has moments of the
+    ///   layer over another trunk, to which these cannot be added, or other picks of a text; `unsupported` for a model that cannot be run;
     ///   `branch-moved`. Then nothing is committed.
     @discardableResult
     public func addMoments(
         _ texts: [[UInt8]], layer: Int, cohort: String, label: String = "",
-        target: MomentTarget = .cohort, threads: Int = 1, _ options: CommitOptions,
-        progress: ProgressReporter = { _ in }
+        target: MomentTarget = .cohort, assignments: [Assignments]? = nil, threads: Int = 1,
+        _ options: CommitOptions, progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> EvidenceResult {
         guard (1...1_024).contains(threads) else {
             throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
@@ -44,6 +47,14 @@ extension Store {
             throw StoreError(
                 .usage,
                 "picks are of the cohort '\(Cohort.base)'; '\(cohort)' has no router that runs")
+        }
+        if let assignments {
+            guard target == .experts, assignments.count == texts.count else {
+                throw StoreError(
+                    .usage,
+                    "\(assignments.count) files of assigned experts for \(texts.count) texts; give one for "
+                        + "each text, with the target 'experts'")
+            }
         }
         let place = try CommitTarget(options, self)
         guard let parent = place.parent else {
@@ -55,12 +66,19 @@ extension Store {
             .byteModel("sum up hidden states").base
         let reader = try MomentReader(
             snapshot, model, layer: layer, target: target, ThreadTeam(count: threads))
-        try check(records(in: snapshot), reader.source, place.branch)
+        let known = try self.records(in: snapshot)
+        try check(known, reader.source, place.branch)
+        func name(_ index: Int) -> String { texts.count == 1 ? "the text" : "text \(index + 1)" }
+        // All that can be seen without running the model, before it runs.
+        for (index, assigned) in (assignments ?? []).enumerated() {
+            try assigned.check(texts[index], name(index), experts: reader.expertCount)
+        }
         var records: [NamedContribution] = []
         for (index, text) in texts.enumerated() {
             let record = try reader.record(
-                text, texts.count == 1 ? "the text" : "text \(index + 1)", cohort, label, progress)
+                text, name(index), cohort, label, assigned: assignments?[index], progress)
             let id = try Self.fileID(record.encoded)
+            if target == .experts { try checkPicks(record, known + records, name(index)) }
             if !records.contains(where: { $0.id == id }) { records.append((id, .moments(record))) }
         }
         // The states are those of this very model.
@@ -77,15 +95,33 @@ extension Store {
         _ records: [NamedContribution], _ source: MomentContribution.Source, _ branch: String
     ) throws(StoreError) {
         for entry in records {
-            guard case .moments(let record) = entry.record, record.source.layer == source.layer,
-                record.source.trunk != source.trunk
+            guard case .moments(let record) = entry.record, record.source.layer == source.layer
             else { continue }
+            try record.checkQuantiser(source, entry.id, "branch '\(branch)'")
+            guard record.source.trunk != source.trunk else { continue }
             throw StoreError(
                 .usage,
                 "branch '\(branch)' has moments of layer \(source.layer) over another trunk "
                     + "(\(entry.id.short), of cohort '\(record.cohort)'): its dense weights changed since, "
                     + "and sums over different features cannot be added; drop them first: cambium "
                     + "evidence drop \(entry.id.short)")
+        }
+    }
+
+    /// Refuses picks for a text that has others already: only one of the two would count.
+    private func checkPicks(
+        _ new: MomentContribution, _ records: [NamedContribution], _ what: String
+    ) throws(StoreError) {
+        for entry in records {
+            guard case .moments(let record) = entry.record, record.source == new.source,
+                record.cohort == new.cohort, record.data == new.data,
+                record.fitted != new.fitted || record.heldOut != new.heldOut
+            else { continue }
+            throw StoreError(
+                .usage,
+                "\(what) has other picks of layer \(new.source.layer) already, in evidence "
+                    + "\(entry.id.short), and a text counts once; drop them first: cambium evidence drop "
+                    + "\(entry.id.short)")
         }
     }
 }
@@ -124,7 +160,12 @@ struct MomentReader {
         }
     }
 
+    /// Experts of the layer.
+    var expertCount: Int { source.digits.reduce(1) { $0 * Int($1) } }
+
     /// The integer features of each window of a text.
+    ///
+    /// - Parameter body: Given the window's number, its features and its states.
     func windows(
         _ text: [UInt8], _ body: (Int, [Int16], [Float]) throws(EvidenceError) -> Void
     ) throws(StoreError) {
@@ -141,7 +182,7 @@ struct MomentReader {
 
     func record(
         _ text: [UInt8], _ what: String, _ cohort: String, _ label: String,
-        _ progress: ProgressReporter
+        assigned: Assignments?, _ progress: ProgressReporter
     ) throws(StoreError) -> MomentContribution {
         guard !text.isEmpty else { throw StoreError(.usage, "\(what) has no bytes") }
         var (fitted, heldOut) = (source.nothing, source.nothing)
@@ -155,9 +196,9 @@ struct MomentReader {
                 let zeros = [UInt32](repeating: 0, count: features.count / inputs.width)
                 try part.add(features.span, labels: [zeros])
             case .experts:
+                let (experts, perToken) = targets(index, states, assigned)
                 try part.add(
-                    features.span, experts: inputs.firstPicks(states), second: source.digits[1],
-                    perToken: inputs.picksPerToken)
+                    features.span, experts: experts, second: source.digits[1], perToken: perToken)
             }
             if isHeldOut { heldOut = part } else { fitted = part }
             progress(Progress("windows", index + 1, count))
@@ -169,5 +210,14 @@ struct MomentReader {
                 cohort: cohort, label: label, data: data, byteCount: UInt64(text.count),
                 source: source, fitted: parts.0, heldOut: parts.1)
         }
+    }
+
+    /// The experts that a window's bytes should pick: [bytes, perToken].
+    func targets(
+        _ window: Int, _ states: [Float], _ assigned: Assignments?
+    ) -> (experts: [UInt32], perToken: Int) {
+        guard let assigned else { return (inputs.firstPicks(states), inputs.picksPerToken) }
+        let start = window * inputs.windowLength
+        return (Array(assigned.experts[start..<start + states.count / inputs.width]), 1)
     }
 }

@@ -10,6 +10,7 @@ package struct DigitRouter: Router, Equatable {
     package var heads: Int { 1 }
     package let expertCount: Int
     private let tables: [Table]
+    private let scales: [Float]
 
     /// The scores of one digit.
     private struct Table: Sendable {
@@ -42,20 +43,35 @@ package struct DigitRouter: Router, Equatable {
             precondition(
                 readOut.weights.count == readOut.classes.count * width
                     && readOut.classes.allSatisfy { $0 < count }, "a read-out of another width")
-            var weights = [Float](repeating: 0, count: count * width)
-            // Low enough that no sum with it is picked, and far from leaving the floats.
-            var biases = [Float](repeating: -Float.greatestFiniteMagnitude / 4, count: count)
-            for (index, id) in readOut.classes.enumerated() {
-                biases[Int(id)] = readOut.biases[index]
-                for feature in 0..<width {
-                    weights[Int(id) * width + feature] =
-                        readOut.weights[index * width + feature] * scales[feature]
-                }
-            }
+            let (weights, biases) = Self.dense(readOut, count: count, scales: scales)
             return Table(
                 weights: PackedMatrix(Matrix(rows: count, columns: width, values: weights)),
                 biases: biases, readOut: readOut)
         }
+        self.scales = scales
+    }
+
+    /// What scores the values of a digit, 0 the high and 1 the low one: [values, width] and [values].
+    package func dense(digit: Int) -> (weights: [Float], biases: [Float]) {
+        let table = tables[digit]
+        return Self.dense(table.readOut, count: table.biases.count, scales: scales)
+    }
+
+    private static func dense(
+        _ readOut: ReadOut, count: Int, scales: [Float]
+    ) -> (weights: [Float], biases: [Float]) {
+        let width = scales.count
+        var weights = [Float](repeating: 0, count: count * width)
+        // Low enough that no sum with it is picked, and far from leaving the floats.
+        var biases = [Float](repeating: -Float.greatestFiniteMagnitude / 4, count: count)
+        for (index, id) in readOut.classes.enumerated() {
+            biases[Int(id)] = readOut.biases[index]
+            for feature in 0..<width {
+                weights[Int(id) * width + feature] =
+                    readOut.weights[index * width + feature] * scales[feature]
+            }
+        }
+        return (weights, biases)
     }
 
     /// - Complexity: Per token width · (n + m) multiplications.

@@ -11,6 +11,14 @@ package struct Quantiser: Sendable, Hashable {
 
     package var width: Int { scales.count }
 
+    /// The canonical bytes (docs/format.md, "Evidence"); the id of a quantiser is theirs.
+    package var encoded: [UInt8] {
+        var bytes = Array("CQNT".utf8) + [1]
+        appendNumber(UInt64(width), to: &bytes)
+        appendFloats(scales, to: &bytes)
+        return bytes
+    }
+
     /// - Throws: ``EvidenceError`` without scales, or with one that is not a positive number.
     package init(scales: [Float]) throws(EvidenceError) {
         guard !scales.isEmpty, scales.count <= 1 << 16 else {

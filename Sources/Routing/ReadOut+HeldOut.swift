@@ -71,6 +71,29 @@ extension ReadOut {
         return error
     }
 
+    /// The share of the squared error of always answering with the classes' frequencies that a ridge
+    /// read-out of the fitted moments is spared on the held-out ones: 1 is perfect, 0 has learned nothing,
+    /// and below 0 is worse than the frequencies.
+    ///
+    /// - Returns: Nil when nothing is held out, the rest cannot be solved, or the frequencies make no error.
+    package static func explained(
+        fitted: Moments, heldOut: Moments, lambda: Double, team: ThreadTeam = .single
+    ) -> Double? {
+        guard heldOut.count > 0, fitted.count > 0,
+            let readOut = try? ReadOut(.ridge, of: fitted, lambda: lambda, team: team)
+        else { return nil }
+        // The squares of the one-hot targets add up to the number of vectors.
+        let n = Double(heldOut.count)
+        let known = Dictionary(uniqueKeysWithValues: heldOut.classes.map { ($0.id, $0.count) })
+        var constant = n
+        for entry in fitted.classes {
+            let share = Double(entry.count) / Double(fitted.count)
+            constant += n * share * share - 2 * share * Double(known[entry.id] ?? 0)
+        }
+        guard constant > 0 else { return nil }
+        return 1 - (readOut.squaredError(on: heldOut) + n) / constant
+    }
+
     /// Twice minus the log-likelihood of held-out vectors, but for a constant; nil without a solution.
     ///
     /// n ln det S + Σ (φ - μ)ᵀ S⁻¹ (φ - μ), with S and the means μ of the fitted vectors.

@@ -84,6 +84,16 @@ package struct UnitedMoments: Sendable, Equatable {
             .incompatible, "moments over different \(what) cannot be added: their features differ")
     }
 
+    /// How much of the held-out targets of a digit a ridge read-out with this λ tells; see
+    /// ``ReadOut/explained(fitted:heldOut:lambda:team:)``.
+    package func explained(
+        digit: Int, lambda: Double, team: ThreadTeam = .single
+    ) throws(EvidenceError) -> Double? {
+        ReadOut.explained(
+            fitted: try fitted.moments(digit), heldOut: try heldOut.moments(digit),
+            lambda: lambda, team: team)
+    }
+
     /// Solves a digit's read-out, its λ chosen by what is held out.
     package func readOut(
         _ form: ReadOut.Form, digit: Int = 0, team: ThreadTeam = .single

@@ -14,6 +14,11 @@ struct EvidenceCommandTests {
         return session
     }
 
+    private func expect(_ arguments: [String], _ session: Session) throws {
+        let run = try session.start(arguments).end()
+        #expect(run.status == 0, "\(arguments): \(run.errors)")
+    }
+
     @Test("is added, listed, merged and asked")
     func path() throws {
         let session = try session()
@@ -72,6 +77,63 @@ struct EvidenceCommandTests {
             #expect(run.status == 64)
         }
         #expect(try session.start(["evidence", "gate", "--form", "ridge"]).end().status == 64)
+    }
+
+    @Test("of picks is solved to a router, by those of the model or of a file")
+    func router() throws {
+        let session = try session()
+        let add = ["evidence", "add", "--kind", "moments", "--target", "experts", "--layer", "0"]
+        let none = try session.start(["evidence", "router", "--layer", "0"]).end()
+        #expect(none.status == 2 && none.errors.contains("--target experts"))
+        try expect(add + ["--text", "english"], session)
+        let plain = try session.expect(
+            "evidence", "router", "--layer", "0", "--text", "english", "--text", "swahili",
+            "--save", "router.safetensors")
+        #expect(plain.text.contains("16 experts of layer 0, by ridge, lambda"))
+        #expect(plain.text.contains("saved to router.safetensors"))
+        #expect(plain.text.contains("solved from this text"))
+        #expect(FileManager.default.fileExists(atPath: session.path("router.safetensors")))
+        let json = try session.expect("evidence", "router", "main", "--layer", "0", "--json").json
+        #expect((json["evidence"] as? [String])?.count == 1 && json["experts"] as? Int == 16)
+        #expect((json["lambdas"] as? [Double])?.count == 2)
+        let id = try session.expect("evidence", "router", "--layer", "0", "-q")
+        #expect(id.text == "\(try #require(json["router"] as? String))\n")
+        // Assigned ones are other evidence, on a branch without the model's picks of the text.
+        try session.expect("branch", "assigned", "main~1")
+        try Data((0..<63).map { "\($0 % 16)" }.joined(separator: "\n").utf8)
+            .write(to: URL(fileURLWithPath: session.path("experts")))
+        try expect(
+            ["evidence", "add", "assigned"] + add.dropFirst(2)
+                + ["--text", "english", "--assignments", "experts"], session)
+        let other = try session.expect(
+            "evidence", "router", "assigned", "--layer", "0", "--text", "english",
+            "--assignments", "experts", "--json")
+        #expect(try other.json["router"] as? String != json["router"] as? String)
+        for (wrong, part) in [
+            (["--assignments", "swahili"], "no digit"),
+            (["--assignments", "none"], "No such file"),
+            (["--assignments", "experts", "--assignments", "experts"], "give one for each"),
+        ] {
+            let run = try session.start(add + ["--text", "english"] + wrong).end()
+            #expect(run.status != 0 && run.errors.contains(part), "\(run.errors)")
+        }
+    }
+
+    @Test("goes to a branch; of another revision the error says what to do")
+    func revisions() throws {
+        let session = try session()
+        let rest = ["--cohort", "base", "--text", "english"]
+        try session.expect("branch", "side")
+        try expect(["evidence", "add", "side"] + rest, session)
+        try expect(["evidence", "add", "HEAD"] + rest, session)
+        #expect(try session.expect("evidence", "ls", "side", "-q").lines.count == 1)
+        try session.expect("tag", "v1")
+        let tag = try session.start(["evidence", "add", "v1"] + rest).end()
+        #expect(tag.status == 64 && tag.errors.contains("cambium branch NEW v1"))
+        let gone = try session.start(["evidence", "add", "nothing"] + rest).end()
+        #expect(gone.status == 2 && gone.errors.contains("no branch 'nothing'"))
+        let both = try session.start(["evidence", "add", "side", "--branch", "main"] + rest).end()
+        #expect(both.status == 64)
     }
 
     @Test("takes global options before and behind its name, and tells mistakes")

@@ -13,11 +13,18 @@ struct EvidenceAddCommand: StoreCommand {
 
             cambium evidence add --cohort base --text gsm8k.txt --text shakespeare.txt
             cambium evidence add --cohort swahili --text swahili.txt --branch swahili --label "round 1"
-            cambium evidence add --kind moments --layer 3 --cohort swahili --text swahili.txt
+            cambium evidence add swahili --kind moments --layer 3 --cohort swahili --text swahili.txt
+            cambium evidence add --kind moments --target experts --layer 3 --text gsm8k.txt
             """)
 
-    @Option(help: "The cohort that the texts belong to; base is the base model.")
-    var cohort: String
+    @Argument(help: "The branch, which must be there (or --branch; default: HEAD's).")
+    var revision: String?
+
+    @Option(
+        help: """
+            The cohort that the texts belong to; base is the base model. Needed but for --target experts,             which is base's.
+            """)
+    var cohort: String?
 
     @Option(
         help: "A file to count; - reads standard input. May be repeated.", completion: .file())
@@ -39,10 +46,19 @@ struct EvidenceAddCommand: StoreCommand {
 
     @Option(
         help: """
-            Of moments, what they are for: cohort, the gate; experts, the experts that the layer's router \
-            picks first (default: cohort).
+            Of moments, what they are for: cohort, the gate; experts, a router over the experts, by those \
+            that the layer's router picks first (default: cohort).
             """)
     var target: TargetOption?
+
+    @Option(
+        help: """
+            With --target experts, a file of numbers separated by white space: the expert that each byte of \
+            the text should pick, instead of those that the layer's router does. May be repeated, one for \
+            each --text.
+            """,
+        completion: .file())
+    var assignments: [String] = []
 
     @Option(help: ArgumentHelp("Of moments, threads that run the model.", valueName: "number"))
     var threads = 1
@@ -60,8 +76,21 @@ struct EvidenceAddCommand: StoreCommand {
         if kind == .moments, layer == nil {
             throw ValidationError("--kind moments needs --layer NUMBER")
         }
-        if kind == .counts, layer != nil || target != nil {
-            throw ValidationError("--layer and --target need --kind moments")
+        if kind == .counts, layer != nil || target != nil || !assignments.isEmpty {
+            throw ValidationError("--layer, --target and --assignments need --kind moments")
+        }
+        if cohort == nil, target != .experts {
+            throw ValidationError("give the texts' --cohort NAME; base is the base model")
+        }
+        if !assignments.isEmpty, target != .experts {
+            throw ValidationError("--assignments needs --target experts")
+        }
+        if !assignments.isEmpty, assignments.count != text.count {
+            throw ValidationError(
+                "\(assignments.count) --assignments for \(text.count) --text; give one for each")
+        }
+        if revision != nil, branch != nil {
+            throw ValidationError("give the branch once, as an argument or by --branch")
         }
         if kind == .moments, order != nil {
             throw ValidationError("--order is of counts, not of moments")
@@ -70,20 +99,40 @@ struct EvidenceAddCommand: StoreCommand {
 
     func run(_ console: Console) throws {
         let store = try openStore()
+        let cohort = cohort ?? "base"
+        let branch = try branch ?? revision.flatMap { try knownBranch($0, store) }
         var options = CommitOptions(
             message: message ?? "evidence for \(cohort)", branch: branch)
         options.metadata["evidence.cohort"] = cohort
         let texts = try text.map { try Terminal.read($0) }
+        let assigned: [Assignments]? =
+            assignments.isEmpty
+            ? nil : try assignments.map { try Assignments(text: Terminal.read($0), name: $0) }
         let result =
             if let layer {
                 try store.addMoments(
                     texts, layer: layer, cohort: cohort, label: label,
-                    target: target?.target ?? .cohort, threads: threads, options)
+                    target: target?.target ?? .cohort, assignments: assigned, threads: threads,
+                    options)
             } else {
                 try store.addEvidence(
                     texts, cohort: cohort, label: label, order: order, options)
             }
         console.show(EvidenceReport(result: result, verb: "added"))
+    }
+
+    /// A revision that is a branch, to which evidence can be committed.
+    private func knownBranch(_ name: String, _ store: Store) throws -> String? {
+        if name == "HEAD" { return nil }
+        guard try !store.branches().contains(where: { $0.name == name }) else { return name }
+        let commit = try? store.resolve(name)
+        throw Failure(
+            commit == nil ? .notFound : .usage,
+            commit == nil
+                ? "there is no branch '\(name)'"
+                : "'\(name)' is no branch but a commit, and evidence goes into a commit behind it",
+            hint: "make a branch, `cambium branch NEW \(commit == nil ? "HEAD" : name)`, and then "
+                + "`cambium evidence add NEW …`; `cambium branch` lists the branches")
     }
 }
 

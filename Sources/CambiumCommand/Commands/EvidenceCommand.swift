@@ -19,7 +19,7 @@ struct EvidenceCommand: ParsableCommand {
             """,
         subcommands: [
             EvidenceAddCommand.self, EvidenceListCommand.self, EvidenceShowCommand.self,
-            EvidenceDropCommand.self, EvidenceGateCommand.self,
+            EvidenceDropCommand.self, EvidenceGateCommand.self, EvidenceRouterCommand.self,
         ])
 }
 

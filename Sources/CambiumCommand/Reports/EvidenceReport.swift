@@ -47,6 +47,7 @@ struct EvidenceDetailReport: Report {
             "text      \(Quantity.count(evidence.bytes, "byte")), \(evidence.data)",
             "record    \(Quantity.bytes(evidence.recordBytes))",
         ] + (evidence.trunk.map { ["trunk     \($0)"] } ?? [])
+            + (evidence.quantiser.map { ["quantiser \($0)"] } ?? [])
     }
 
     func quietLines() -> [String] { [evidence.id] }

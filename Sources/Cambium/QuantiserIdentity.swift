@@ -1,0 +1,38 @@
+internal import Elements
+internal import Objects
+internal import Routing
+internal import Snapshots
+
+extension Quantiser {
+    /// The id that its canonical bytes would have as a file object: the same scales, the same id.
+    ///
+    /// The scales themselves are in every record (docs/decisions/0011).
+    var id: ObjectID {
+        let bytes = encoded
+        guard let header = try? ObjectHeader(.file, byteCount: bytes.count) else { return .zero }
+        return header.id(of: bytes.raw)
+    }
+}
+
+extension MomentContribution {
+    /// Refuses a record of the same layer and trunk whose integers were made by another quantiser.
+    ///
+    /// - Parameters:
+    ///   - other: What it would be added to.
+    ///   - id: Of this record.
+    ///   - place: Whose quantiser the other's is.
+    func checkQuantiser(
+        _ other: Source, _ id: ObjectID, _ place: String
+    ) throws(StoreError) {
+        guard source.layer == other.layer, source.trunk == other.trunk,
+            source.quantiser != other.quantiser
+        else { return }
+        throw StoreError(
+            .usage,
+            "evidence \(id.short) of layer \(source.layer) was made with quantiser "
+                + "\(source.quantiser.id.short), and that of \(place) is \(other.quantiser.id.short): "
+                + "their integers have other scales and cannot be added; drop it (cambium evidence drop "
+                + "\(id.short)) and add its text again: cambium evidence add --kind moments --layer "
+                + "\(source.layer) --cohort \(cohort) --text FILE")
+    }
+}
