@@ -99,7 +99,8 @@ extension Patch {
         try record(gradients, stored.shape.dimensions.reduce(1, *), of: stored.id)
     }
 
-    private mutating func record(
+    /// Records squared gradients of an object of so many elements.
+    mutating func record(
         _ gradients: [Float], _ count: Int, of id: ObjectID
     ) throws(StoreError) {
         guard gradients.count == count else {

@@ -72,7 +72,7 @@ extension Store {
         }
         let sideWeights = try self.weights(weights, names, sides)
         let sideNames = sides.map { names[$0]?.first ?? $0.short }
-        let chosen = try conflictPolicy(policy, settings, sides, sideWeights.values)
+        let chosen = try mergePolicy(policy, settings, sides, sideWeights.values)
         var note = CommitNote(
             time: signature.time, author: signature.author,
             message: message ?? "merge \(revisions.joined(separator: ", ")) into \(target)")

@@ -26,6 +26,26 @@ extension Store {
         }
     }
 
+    /// What settles the conflicts of a merge, with what sides recorded of one object added up.
+    ///
+    /// `ours` and `theirs` take gradients with the values that they are of.
+    func mergePolicy(
+        _ policy: MergePolicy, _ settings: PolicySettings, _ sides: [ObjectID], _ weights: [Double]
+    ) throws(StoreError) -> (any ConflictPolicy)? {
+        let chosen = try conflictPolicy(policy, settings, sides, weights)
+        switch policy {
+        case .ours, .theirs, .fisher: return chosen
+        case .none, .mean, .ties, .task, .regmean: break
+        }
+        for side in sides {
+            let files = try tree(side.hex).files
+            if files.keys.contains(where: { $0.hasPrefix(FisherFile.prefix) }) {
+                return SquaredGradientSums(chosen, name: policy.rawValue)
+            }
+        }
+        return chosen
+    }
+
     private func fisher(
         _ sides: [ObjectID], _ weights: [Double]
     ) throws(StoreError) -> FisherPolicy {
@@ -48,7 +68,8 @@ extension Store {
             throw StoreError(
                 .usage,
                 "no side of the merge has recorded squared gradients, which --policy fisher weighs by; "
-                    + "rounds record them with their commits (Patch.record), or take --policy mean")
+                    + "add them to each side: cambium evidence add --kind fisher --branch NAME --text "
+                    + "FILE, or take --policy mean")
         }
         return FisherPolicy(weights: weights, trees: trees, gradients: gradients)
     }

@@ -119,6 +119,36 @@ struct EvidenceCommandTests {
         }
     }
 
+    @Test("of squared gradients is added to branches, and merged by")
+    func fisher() throws {
+        let session = try session()
+        for (name, edits) in [("left", [5: Float(1)]), ("right", [5: 2])] {
+            try TinyCheckpoint(edits: edits).write(to: session.path(name))
+            try session.expect("branch", name, "main")
+            try session.expect("commit", name, "-m", name, "--branch", name)
+        }
+        let merge = ["merge", "left", "right", "--into", "main", "--policy", "fisher"]
+        let without = try session.start(merge).end()
+        #expect(without.status != 0 && without.errors.contains("--kind fisher"))
+        for (branch, text) in [("left", "english"), ("right", "swahili")] {
+            let added = try session.expect(
+                "evidence", "add", "--kind", "fisher", "--branch", branch, "--text", text)
+            #expect(added.text.contains("recorded squared gradients on"))
+            #expect(added.text.contains("16 experts"))
+        }
+        let again = try session.expect(
+            "evidence", "add", "left", "--kind", "fisher", "--text", "english", "--threads", "2",
+            "--json")
+        #expect(try again.json["unchanged"] as? Bool == true)
+        try expect(merge, session)
+        for wrong in [["--cohort", "base"], ["--layer", "0"], ["--order", "3"]] {
+            let run = try session.start(
+                ["evidence", "add", "--kind", "fisher", "--text", "english"] + wrong
+            ).end()
+            #expect(run.status == 64, "\(wrong)")
+        }
+    }
+
     @Test("goes to a branch; of another revision the error says what to do")
     func revisions() throws {
         let session = try session()

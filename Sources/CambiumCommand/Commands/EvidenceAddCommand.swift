@@ -9,12 +9,14 @@ struct EvidenceAddCommand: StoreCommand {
             Each file becomes one record, named by its content: adding the same file again changes nothing, \
             and a text counts once in a cohort, whatever its labels. All files go into one commit. Moments \
             run the branch's frozen trunk over the text; moments over different trunks do not add, and are \
-            refused.
+            refused. Squared gradients (fisher) are how much the model itself minds changes of each of its \
+            weights on the texts, by which `cambium merge --policy fisher` weighs; new ones replace old ones.
 
             cambium evidence add --cohort base --text gsm8k.txt --text shakespeare.txt
             cambium evidence add --cohort swahili --text swahili.txt --branch swahili --label "round 1"
             cambium evidence add swahili --kind moments --layer 3 --cohort swahili --text swahili.txt
             cambium evidence add --kind moments --target experts --layer 3 --text gsm8k.txt
+            cambium evidence add --kind fisher --branch swahili --text swahili.txt
             """)
 
     @Argument(help: "The branch, which must be there (or --branch; default: HEAD's).")
@@ -22,7 +24,8 @@ struct EvidenceAddCommand: StoreCommand {
 
     @Option(
         help: """
-            The cohort that the texts belong to; base is the base model. Needed but for --target experts,             which is base's.
+            The cohort that the texts belong to; base is the base model. Needed of counts, and of \
+            moments for the gate.
             """)
     var cohort: String?
 
@@ -33,7 +36,8 @@ struct EvidenceAddCommand: StoreCommand {
     @Option(help: "Which round or data this is; kept in the record.")
     var label = ""
 
-    @Option(help: "counts of byte sequences, or moments of hidden states.")
+    @Option(
+        help: "counts of byte sequences, moments of hidden states, or fisher, squared gradients.")
     var kind: EvidenceKind = .counts
 
     @Option(
@@ -60,7 +64,9 @@ struct EvidenceAddCommand: StoreCommand {
         completion: .file())
     var assignments: [String] = []
 
-    @Option(help: ArgumentHelp("Of moments, threads that run the model.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp(
+            "Of moments and fisher, threads that run the model.", valueName: "number"))
     var threads = 1
 
     @Option(name: .shortAndLong, parsing: .unconditional, help: "What the commit says.")
@@ -76,10 +82,10 @@ struct EvidenceAddCommand: StoreCommand {
         if kind == .moments, layer == nil {
             throw ValidationError("--kind moments needs --layer NUMBER")
         }
-        if kind == .counts, layer != nil || target != nil || !assignments.isEmpty {
+        if kind != .moments, layer != nil || target != nil || !assignments.isEmpty {
             throw ValidationError("--layer, --target and --assignments need --kind moments")
         }
-        if cohort == nil, target != .experts {
+        if cohort == nil, target != .experts, kind != .fisher {
             throw ValidationError("give the texts' --cohort NAME; base is the base model")
         }
         if !assignments.isEmpty, target != .experts {
@@ -92,8 +98,13 @@ struct EvidenceAddCommand: StoreCommand {
         if revision != nil, branch != nil {
             throw ValidationError("give the branch once, as an argument or by --branch")
         }
-        if kind == .moments, order != nil {
-            throw ValidationError("--order is of counts, not of moments")
+        if kind != .counts, order != nil {
+            throw ValidationError("--order is of counts, not of \(kind.rawValue)")
+        }
+        if kind == .fisher, cohort != nil || !label.isEmpty {
+            throw ValidationError(
+                "squared gradients are of the model itself: --kind fisher takes no --cohort or --label"
+            )
         }
     }
 
@@ -101,6 +112,15 @@ struct EvidenceAddCommand: StoreCommand {
         let store = try openStore()
         let cohort = cohort ?? "base"
         let branch = try branch ?? revision.flatMap { try knownBranch($0, store) }
+        if kind == .fisher {
+            let options = CommitOptions(message: message ?? "squared gradients", branch: branch)
+            let texts = try text.map { try Terminal.read($0) }
+            let result = try console.withProgress("gradients") { progress in
+                try store.addSquaredGradients(
+                    texts, threads: threads, options, progress: progress.report)
+            }
+            return console.show(SquaredGradientsReport(result: result))
+        }
         var options = CommitOptions(
             message: message ?? "evidence for \(cohort)", branch: branch)
         options.metadata["evidence.cohort"] = cohort
@@ -140,6 +160,7 @@ struct EvidenceAddCommand: StoreCommand {
 enum EvidenceKind: String, ExpressibleByArgument, CaseIterable {
     case counts
     case moments
+    case fisher
 }
 
 /// What moments are for.

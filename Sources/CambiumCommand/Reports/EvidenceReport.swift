@@ -21,6 +21,28 @@ struct EvidenceReport: Report {
     func quietLines() -> [String] { result.evidence.map(\.id) }
 }
 
+/// What recording squared gradients did.
+struct SquaredGradientsReport: Report {
+    let result: SquaredGradientsResult
+
+    func encode(to encoder: any Encoder) throws { try result.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] {
+        if result.unchanged {
+            return ["nothing changed: \(result.branch) is at \(style.id(result.commit.short))"]
+        }
+        return [
+            "recorded squared gradients on \(Quantity.count(result.tokens, "byte")): of "
+                + "\(Quantity.count(result.tensors, "tensor")) and "
+                + "\(Quantity.count(result.experts, "expert")), of which the texts picked "
+                + Quantity.count(result.picked),
+            "\(result.branch) is at \(style.id(result.commit.short))",
+        ]
+    }
+
+    func quietLines() -> [String] { [result.commit] }
+}
+
 /// The evidence of a revision.
 struct EvidenceListReport: Report {
     let evidence: [EvidenceInfo]

@@ -1,0 +1,148 @@
+internal import Models
+internal import Objects
+internal import Snapshots
+internal import Training
+
+/// What recording squared gradients did.
+public struct SquaredGradientsResult: Sendable, Encodable {
+    /// Bytes that were predicted.
+    public let tokens: Int
+    /// Experts with a record.
+    public let experts: Int
+    /// Experts that the texts picked; the records of the others are zeros.
+    public let picked: Int
+    /// Tensors of the trunk and the routers with a record.
+    public let tensors: Int
+    /// The commit's id; of the branch's head when nothing changed.
+    public let commit: String
+    /// The branch.
+    public let branch: String
+    /// True when these very gradients were recorded already; then no commit was made.
+    public let unchanged: Bool
+}
+
+extension Store {
+    /// Experts of which squared gradients are recorded: each is a file of the tree.
+    private static let mostRecorded = 65_536
+
+    /// Records how much a branch's model minds changes of each of its weights on some texts, for merges by
+    /// `fisher`, and commits it.
+    ///
+    /// The texts are run forward and backward in windows of the context length, in order. What is recorded
+    /// is the mean over tokens of the squared gradient of -ln p, of all tensors and all experts of the model
+    /// itself (not of cohorts), in place of what was recorded of them before; records of objects that the
+    /// model no longer has are removed.
+    ///
+    /// - Parameters:
+    ///   - texts: Each of at least 2 bytes; what the branch should keep knowing.
+    ///   - threads: Windows that run at the same time; the bits do not depend on it.
+    ///   - options: The branch, which must have a peer-lm model, and the message.
+    ///   - progress: Called with the windows done.
+    /// - Throws: `usage` for texts that cannot be; `not-found` for a branch without a model; `unsupported`
+    ///   for a model that cannot be trained or has more than 65,536 experts; `diverged`; `branch-moved`. Then
+    ///   nothing is committed.
+    /// - Complexity: A forward and a backward pass over the texts; 12 bytes of memory per weight, and of
+    ///   disk 4.
+    @discardableResult
+    public func addSquaredGradients(
+        _ texts: [[UInt8]], threads: Int = 1, _ options: CommitOptions,
+        progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> SquaredGradientsResult {
+        guard (1...1_024).contains(threads) else {
+            throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
+        }
+        for (index, text) in texts.enumerated() where text.count < 2 {
+            throw StoreError(
+                .usage,
+                "\(texts.count == 1 ? "the text" : "text \(index + 1)") has \(text.count) bytes; a "
+                    + "gradient needs at least 2")
+        }
+        let target = try CommitTarget(options, self)
+        guard let parent = target.parent else {
+            throw StoreError(
+                .notFound, "branch '\(target.branch)' has no model; commit a checkpoint first")
+        }
+        let snapshot = try map(parent.hex)
+        let config = try snapshot.peerConfig()
+        let total = config.peerLayers.count * (config.peer?.expertCount ?? 0)
+        guard total <= Self.mostRecorded else {
+            throw StoreError(
+                .unsupported,
+                "the model has \(total) experts, and a record of each is a file of the tree, of which "
+                    + "\(Self.mostRecorded) are supported; record those that a round changed with its "
+                    + "commit (Patch.record)")
+        }
+        let model = try training { () throws(TrainingError) in
+            try TrainableModel(config: config, source: SnapshotWeights(snapshot))
+        }
+        let found = try training { () throws(TrainingError) in
+            try SquaredGradients(of: texts, under: model, threads: threads) {
+                progress(Progress("windows", $0, $1))
+            }
+        }
+        // The gradients are those of this very model.
+        var options = options
+        options.expectedParent = parent.hex
+        var experts = 0
+        let committed = try commit(options) { (patch) throws(StoreError) in
+            try patch.forgetSquaredGradients(exceptOf: Self.objects(of: snapshot))
+            for entry in model.layout.entries {
+                try patch.record(
+                    squaredGradients: Array(found.dense[entry.range]), ofTensor: entry.name)
+            }
+            let size = 2 * config.hiddenSize
+            for (slot, layer) in config.peerLayers.enumerated() {
+                guard
+                    let stored = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base)
+                else { continue }
+                // Experts of the same bytes are one object: it minds what all of them mind.
+                var sums: [ObjectID: [Float]] = [:]
+                for ordinal in 0..<stored.count {
+                    let id = try carrying { () throws(SnapshotError) in try stored.id(ordinal) }
+                    guard id != .zero else { continue }
+                    experts += 1
+                    let own = found.experts[slot][ordinal] ?? [Float](repeating: 0, count: size)
+                    if let known = sums[id] {
+                        sums[id] = zip(known, own).map { $0 + $1 }
+                    } else {
+                        sums[id] = own
+                    }
+                }
+                for (id, values) in sums.sorted(by: { $0.key.hex < $1.key.hex }) {
+                    try patch.record(values, size, of: id)
+                }
+            }
+        }
+        return SquaredGradientsResult(
+            tokens: found.tokens, experts: experts,
+            picked: found.experts.reduce(0) { $0 + $1.count },
+            tensors: model.layout.entries.count, commit: committed.id, branch: committed.branch,
+            unchanged: committed.unchanged)
+    }
+
+    /// The ids of all tensors and experts of a snapshot.
+    private static func objects(of snapshot: MappedSnapshot) throws(StoreError) -> Set<ObjectID> {
+        var ids = Set(snapshot.tree.trunk.tensors.values.map(\.id))
+        for (layer, value) in snapshot.tree.layers {
+            for (name, cohort) in value.cohorts {
+                ids.formUnion(cohort.router.values.map(\.id))
+                guard let stored = snapshot.experts(layer: layer, cohort: name) else { continue }
+                for ordinal in 0..<stored.count {
+                    ids.insert(
+                        try carrying { () throws(SnapshotError) in try stored.id(ordinal) })
+                }
+            }
+        }
+        return ids
+    }
+}
+
+extension Patch {
+    /// Removes the squared gradients of objects that are not among some.
+    fileprivate mutating func forgetSquaredGradients(exceptOf known: Set<ObjectID>) {
+        for name in draft.tree.files.keys where name.hasPrefix(FisherFile.prefix) {
+            let id = ObjectID(hex: String(name.dropFirst(FisherFile.prefix.count)))
+            if id.map({ !known.contains($0) }) ?? false { draft.tree.files[name] = nil }
+        }
+    }
+}
