@@ -23,9 +23,11 @@ public struct ExpertRouter: Sendable {
     public let form: ReadOutForm
     /// λ of the high and of the low digit, chosen by what the records hold out.
     public let lambdas: [Double]
-    /// How much of the held-out targets of the high and of the low digit its form and λ tell, solved without
-    /// them: the share of the squared error of always answering with the frequencies that is spared. Empty
-    /// of discriminants, whose scores are no estimates of targets, and when nothing is held out.
+    /// How much of the held-out targets of the high and of the low digit its form and λ tell.
+    ///
+    /// Solved without them, it is spared this share of the squared error of always answering with the
+    /// frequencies. Empty of discriminants, whose scores are no estimates of targets, and when nothing is
+    /// held out.
     public let explained: [Double]
     /// Experts that it picks among.
     public let experts: Int
@@ -50,15 +52,7 @@ public struct ExpertRouter: Sendable {
             let kind: ReadOut.Form = form == .ridge ? .ridge : .discriminant
             let first = try united.readOut(kind, digit: 0, team: team)
             let second = try united.readOut(kind, digit: 1, team: team)
-            var explained: [Double] = []
-            if form == .ridge {
-                for (digit, lambda) in [first.lambda, second.lambda].enumerated() {
-                    if let share = try united.explained(digit: digit, lambda: lambda, team: team) {
-                        explained.append(share)
-                    }
-                }
-            }
-            return (source: united.source, first: first, second: second, explained: explained)
+            return (source: united.source, first: first, second: second)
         }
         let (source, first, second) = (solved.source, solved.first, solved.second)
         let counts = (Int(source.digits[0]), Int(source.digits[1]))
@@ -72,7 +66,8 @@ public struct ExpertRouter: Sendable {
         layer = Int(source.layer)
         self.form = form
         lambdas = [first.lambda, second.lambda]
-        explained = solved.explained.count == 2 ? solved.explained : []
+        let explained = [first, second].compactMap(\.explained)
+        self.explained = explained.count == 2 ? explained : []
         experts = counts.0 * counts.1
         evidence = records.map(\.id.hex).sorted()
         trunk = hexadecimal(source.trunk)

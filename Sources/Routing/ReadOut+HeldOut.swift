@@ -18,8 +18,15 @@ extension ReadOut {
     package static func lambda(
         _ form: Form, fitted: Moments, heldOut: Moments, team: ThreadTeam = .single
     ) throws(EvidenceError) -> Double {
+        try chosen(form, fitted, heldOut, team).lambda
+    }
+
+    /// ``lambda(_:fitted:heldOut:team:)``, and its loss; nil when none could be computed.
+    static func chosen(
+        _ form: Form, _ fitted: Moments, _ heldOut: Moments, _ team: ThreadTeam
+    ) throws(EvidenceError) -> (lambda: Double, loss: Double?) {
         try checkWidths(fitted.width, heldOut.width)
-        guard heldOut.count > 0, fitted.count > 0 else { return defaultLambda }
+        guard heldOut.count > 0, fitted.count > 0 else { return (defaultLambda, nil) }
         var best: (loss: Double, lambda: Double)?
         for lambda in lambdas {
             let loss: Double
@@ -27,17 +34,17 @@ extension ReadOut {
             case .ridge:
                 guard
                     let readOut = try? ReadOut(.ridge, of: fitted, lambda: lambda, team: team)
-                else { return defaultLambda }
+                else { return (defaultLambda, nil) }
                 loss = readOut.squaredError(on: heldOut)
             case .discriminant:
                 guard
                     let found = minusLogLikelihood(of: heldOut, fitted, lambda: lambda, team)
-                else { return defaultLambda }
+                else { return (defaultLambda, nil) }
                 loss = found
             }
             if loss < best?.loss ?? .infinity { best = (loss, lambda) }
         }
-        return best?.lambda ?? defaultLambda
+        return (best?.lambda ?? defaultLambda, best?.loss)
     }
 
     /// Σ over vectors and classes of (w · φ + b - target)², but for the squares of the targets, which no
@@ -75,13 +82,10 @@ extension ReadOut {
     /// read-out of the fitted moments is spared on the held-out ones: 1 is perfect, 0 has learned nothing,
     /// and below 0 is worse than the frequencies.
     ///
-    /// - Returns: Nil when nothing is held out, the rest cannot be solved, or the frequencies make no error.
-    package static func explained(
-        fitted: Moments, heldOut: Moments, lambda: Double, team: ThreadTeam = .single
-    ) -> Double? {
-        guard heldOut.count > 0, fitted.count > 0,
-            let readOut = try? ReadOut(.ridge, of: fitted, lambda: lambda, team: team)
-        else { return nil }
+    /// - Parameter loss: Its ``squaredError(on:)``.
+    /// - Returns: Nil when nothing is held out, or the frequencies make no error.
+    static func explained(_ fitted: Moments, _ heldOut: Moments, loss: Double) -> Double? {
+        guard heldOut.count > 0, fitted.count > 0 else { return nil }
         // The squares of the one-hot targets add up to the number of vectors.
         let n = Double(heldOut.count)
         let known = Dictionary(uniqueKeysWithValues: heldOut.classes.map { ($0.id, $0.count) })
@@ -91,7 +95,7 @@ extension ReadOut {
             constant += n * share * share - 2 * share * Double(known[entry.id] ?? 0)
         }
         guard constant > 0 else { return nil }
-        return 1 - (readOut.squaredError(on: heldOut) + n) / constant
+        return 1 - (loss + n) / constant
     }
 
     /// Twice minus the log-likelihood of held-out vectors, but for a constant; nil without a solution.

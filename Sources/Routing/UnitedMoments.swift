@@ -84,24 +84,20 @@ package struct UnitedMoments: Sendable, Equatable {
             .incompatible, "moments over different \(what) cannot be added: their features differ")
     }
 
-    /// How much of the held-out targets of a digit a ridge read-out with this λ tells; see
-    /// ``ReadOut/explained(fitted:heldOut:lambda:team:)``.
-    package func explained(
-        digit: Int, lambda: Double, team: ThreadTeam = .single
-    ) throws(EvidenceError) -> Double? {
-        ReadOut.explained(
-            fitted: try fitted.moments(digit), heldOut: try heldOut.moments(digit),
-            lambda: lambda, team: team)
-    }
-
     /// Solves a digit's read-out, its λ chosen by what is held out.
+    ///
+    /// `explained` is the share of the held-out squared error of always answering with the frequencies
+    /// that ridge with this λ is spared when it is solved without them; nil of discriminants, and when
+    /// nothing is held out.
     package func readOut(
         _ form: ReadOut.Form, digit: Int = 0, team: ThreadTeam = .single
-    ) throws(EvidenceError) -> (readOut: ReadOut, lambda: Double) {
+    ) throws(EvidenceError) -> (readOut: ReadOut, lambda: Double, explained: Double?) {
         let (fit, held) = (try fitted.moments(digit), try heldOut.moments(digit))
-        let lambda = try ReadOut.lambda(form, fitted: fit, heldOut: held, team: team)
+        let (lambda, loss) = try ReadOut.chosen(form, fit, held, team)
         var all = fit
         try all.add(held)
-        return (try ReadOut(form, of: all, lambda: lambda, team: team), lambda)
+        let explained =
+            form == .ridge ? loss.flatMap { ReadOut.explained(fit, held, loss: $0) } : nil
+        return (try ReadOut(form, of: all, lambda: lambda, team: team), lambda, explained)
     }
 }
