@@ -160,7 +160,8 @@ let package = Package(
         .testTarget(
             name: "CambiumTests",
             dependencies: [
-                "Cambium", "Models", "Routing", "Snapshots", "Objects", "Elements", "TestSupport",
+                "Cambium", "Models", "Routing", "Snapshots", "Interchange", "Objects", "Elements",
+                "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

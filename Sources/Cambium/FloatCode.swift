@@ -37,6 +37,15 @@ struct FloatCode {
         }
     }
 
+    /// The nearest bfloat16 of a float, ties to even; both as bits.
+    static func bfloat(of bits: UInt32) -> UInt16 {
+        // What is infinite or not a number would leave its class by rounding.
+        guard bits & 0x7F80_0000 != 0x7F80_0000 else {
+            return UInt16(bits >> 16) | (bits & 0x007F_FFFF == 0 ? 0 : 0x40)
+        }
+        return UInt16(truncatingIfNeeded: (bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+    }
+
     /// The nearest bfloat16, ties to even.
     ///
     /// Rounding to Float first could round twice, so the float is rounded to odd: its last bit says

@@ -21,6 +21,44 @@ extension MappedModel {
         return try Tokenizer(json: bytes)
     }
 
+    /// The tokens of a text as the model reads them, without those that a tokenizer puts around a text.
+    ///
+    /// A byte-level model's are the bytes; so are those of a model of 256 tokens that came without a tokenizer.
+    ///
+    /// - Parameter text: UTF-8 for a tokenizer; what is not becomes U+FFFD.
+    /// - Throws: `unsupported` for a larger vocabulary without a tokenizer; `bad-tokenizer`, `too-hard`.
+    public func tokens(of text: [UInt8]) throws(StoreError) -> [Int] {
+        if !takesBytes, let tokenizer = try tokenizer() {
+            return try tokenizer.encode(
+                String(decoding: text, as: UTF8.self), addsSpecialTokens: false)
+        }
+        guard takesBytes || vocabularySize == 256 else {
+            throw StoreError(
+                .unsupported,
+                "\(id.prefix(12)) has no tokenizer.json to make tokens of text; put it beside the "
+                    + "checkpoint and commit it with the model")
+        }
+        return text.map { Int($0) }
+    }
+
+    /// As ``evaluate(_:limit:threads:progress:)``, of a model of tokens.
+    func evaluateTokens(
+        _ text: [UInt8], _ threads: Int, _ progress: ProgressReporter
+    ) throws(StoreError) -> EvaluationResult {
+        guard case .tokens(let model) = engine else {
+            throw StoreError(.unsupported, "a model of bytes is evaluated by bytes")
+        }
+        let tokens = try tokens(of: text)
+        let result = try running { () throws(ModelError) in
+            try model.evaluate(tokens, threads: threads) { progress(Progress("windows", $0, $1)) }
+        }
+        let perToken = result.nats / (Double(result.predictions) * 0.693147180559945309417)
+        return EvaluationResult(
+            id: id, bitsPerByte: perToken * Double(tokens.count) / Double(text.count),
+            predictions: result.predictions, windows: result.windows,
+            usage: UsageInfo(result.usage), cohorts: [:])
+    }
+
     /// Continues a prompt token by token, until `count` are made or the context is full.
     ///
     /// The model neither encodes nor decodes text: prompt and result are ids of its vocabulary.

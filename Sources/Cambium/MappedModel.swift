@@ -183,15 +183,22 @@ public struct MappedModel: Sendable {
         Session(try byteModel("tell the routes of a text").base)
     }
 
-    /// Bits per byte of a text: its first `limit` bytes in full windows of the context length that
-    /// do not overlap; in each, every byte but the first is predicted from those before it.
+    /// Bits per byte of a text: its first `limit` bytes in full windows that do not overlap; in each, every
+    /// byte or token but the first is predicted.
     ///
-    /// - Throws: `bad-input` when the text is shorter than a window, `not-finite`.
+    /// Windows are of the context length, for models that take tokens of at most 1,024. Bits per byte are then
+    /// bits per token, times the tokens of the text for each of its bytes.
+    ///
+    /// - Throws: `bad-input` when the text is shorter than a window, `not-finite`; `unsupported` for a model of
+    ///   tokens without a tokenizer.
     public func evaluate(
         _ text: [UInt8], limit: Int? = 20_000, threads: Int = 1,
         progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> EvaluationResult {
-        let model = try byteModel("measure bits per byte")
+        guard case .bytes(let model) = engine else {
+            return try evaluateTokens(
+                Array(text.prefix(limit ?? text.count)), threads, progress)
+        }
         let result = try running { () throws(ModelError) in
             try model.evaluate(text, byteLimit: limit, threads: threads) {
                 progress(Progress("windows", $0, $1))

@@ -23,9 +23,9 @@ public struct UsageInfo: Sendable, Encodable {
 public struct EvaluationResult: Sendable, Encodable {
     /// The commit's id.
     public let id: String
-    /// Mean of −log2 p over the predicted bytes.
+    /// Mean of −log2 p over the predicted bytes, or, of tokens, for each of their bytes.
     public let bitsPerByte: Double
-    /// Bytes that were predicted.
+    /// Bytes or tokens that were predicted.
     public let predictions: Int
     /// Windows of the model's context length.
     public let windows: Int

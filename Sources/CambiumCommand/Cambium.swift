@@ -25,7 +25,9 @@ struct CambiumRoot: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Store",
-                subcommands: [InitCommand.self, StatusCommand.self, StatsCommand.self]),
+                subcommands: [
+                    InitCommand.self, StatusCommand.self, StatsCommand.self, SharedCommand.self,
+                ]),
             CommandGroup(
                 name: "Data",
                 subcommands: [
@@ -43,7 +45,7 @@ struct CambiumRoot: ParsableCommand {
                 name: "Model",
                 subcommands: [
                     TrainCommand.self, EvalCommand.self, GenerateCommand.self, RouteCommand.self,
-                    ProfileCommand.self, QuantizeRouterCommand.self,
+                    ProfileCommand.self, QuantizeRouterCommand.self, ExpertCommand.self,
                 ]),
             CommandGroup(
                 name: "Care",

@@ -63,7 +63,7 @@ extension DecoderModel {
             .append(tokens, logits: .all)
     }
 
-    private func team(_ threads: Int) throws(ModelError) -> ThreadTeam {
+    func team(_ threads: Int) throws(ModelError) -> ThreadTeam {
         guard (1...1_024).contains(threads) else {
             throw ModelError(.badInput, "\(threads) threads; give 1 to 1024")
         }

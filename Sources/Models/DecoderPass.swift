@@ -23,6 +23,34 @@ package final class DecoderPass {
 
     /// The logits of some tokens of those that ran last, [tokens, vocabulary].
     func logits(_ tokens: Range<Int>) -> [Float] { activations.logits(tokens) }
+
+    // MARK: Layer by layer
+
+    /// The states in front of the first layer, [tokens, hidden].
+    func embedded(_ tokens: ArraySlice<Int>) -> [Float] { activations.embedded(tokens) }
+
+    /// Runs the attention of one layer over a text from its start.
+    ///
+    /// - Parameter states: [tokens, hidden]; changed.
+    /// - Returns: What the layer's feed-forward reads, [tokens, hidden].
+    func attend(_ layer: Int, _ states: inout [Float], _ cache: KeyValueCache) -> [Float] {
+        activations.attend(layer, &states, cache)
+    }
+
+    /// Runs the feed-forward of one layer, or another in its place.
+    ///
+    /// - Parameters:
+    ///   - inputs: As ``attend(_:_:_:)`` gave them.
+    ///   - states: [tokens, hidden]; changed.
+    /// - Returns: The experts that were picked, [tokens, topK]; empty for a dense layer.
+    func feed(
+        _ feedForward: DecoderModel.FeedForward, _ inputs: [Float], _ states: inout [Float]
+    ) throws(ModelError) -> [UInt32] {
+        try activations.feed(feedForward, inputs, &states)
+    }
+
+    /// The logits of states behind the last layer, [tokens, vocabulary].
+    func logits(of states: [Float]) -> [Float] { activations.logits(of: states) }
 }
 
 /// What the layers compute for one batch after the other.
@@ -48,24 +76,81 @@ private struct DecoderActivations: ~Copyable {
     }
 
     mutating func run(_ tokens: ArraySlice<Int>, _ session: DecoderSession) throws(ModelError) {
-        let (count, description) = (tokens.count, model.description)
+        let count = tokens.count
+        embed(tokens)
+        attention.begin(count, position: session.position)
+        for (index, layer) in model.layers.enumerated() {
+            attend(layer, session.caches[index], count)
+            switch layer.feedForward {
+            case .dense(let dense): feedForward(dense, count)
+            case .experts(let experts):
+                route(experts.router, normed, count, into: &picks[experts.slot], team)
+                session.record(picks[experts.slot], experts.slot)
+                try addExperts(experts, count)
+            }
+        }
+    }
+
+    mutating func embedded(_ tokens: ArraySlice<Int>) -> [Float] {
+        embed(tokens)
+        return hidden.array(0..<tokens.count * model.description.hiddenSize)
+    }
+
+    mutating func attend(
+        _ layer: Int, _ states: inout [Float], _ cache: KeyValueCache
+    ) -> [Float] {
+        let count = states.count / model.description.hiddenSize
         reserve(count)
+        copy(states, into: &hidden)
+        attention.begin(count, position: 0)
+        attend(model.layers[layer], cache, count)
+        states = hidden.array(0..<states.count)
+        return normed.array(0..<states.count)
+    }
+
+    mutating func feed(
+        _ layer: DecoderModel.FeedForward, _ inputs: [Float], _ states: inout [Float]
+    ) throws(ModelError) -> [UInt32] {
+        let count = states.count / model.description.hiddenSize
+        reserve(count)
+        copy(states, into: &hidden)
+        copy(inputs, into: &normed)
+        var picked: [UInt32] = []
+        switch layer {
+        case .dense(let dense): feedForward(dense, count)
+        case .experts(let experts):
+            route(experts.router, normed, count, into: &picks[experts.slot], team)
+            picked = picks[experts.slot].experts
+            try addExperts(experts, count)
+        }
+        states = hidden.array(0..<states.count)
+        return picked
+    }
+
+    func logits(of states: [Float]) -> [Float] {
+        var behind = FloatBuffer(count: states.count)
+        copy(states, into: &behind)
+        return Models.logits(
+            of: 0..<states.count / model.description.hiddenSize, behind, norm: model.finalNorm,
+            model.description.normEpsilon, head: model.head, team)
+    }
+
+    private mutating func embed(_ tokens: ArraySlice<Int>) {
+        reserve(tokens.count)
         for (row, token) in tokens.enumerated() {
             copyRow(token, of: model.embedding, row, into: &hidden)
         }
-        attention.begin(count, position: session.position)
-        for (index, layer) in model.layers.enumerated() {
-            normalise(
-                hidden, layer.attentionNorm, description.normEpsilon, count, into: &normed)
-            attention.run(layer.attention, session.caches[index], normed, into: &added)
-            add(added, count * description.hiddenSize, to: &hidden)
-            normalise(
-                hidden, layer.feedForwardNorm, description.normEpsilon, count, into: &normed)
-            switch layer.feedForward {
-            case .dense(let dense): feedForward(dense, count)
-            case .experts(let experts): try addExperts(experts, session, count)
-            }
-        }
+    }
+
+    /// hidden += what the tokens read; normed = what the feed-forward reads.
+    private mutating func attend(
+        _ layer: DecoderModel.Layer, _ cache: KeyValueCache, _ count: Int
+    ) {
+        let description = model.description
+        normalise(hidden, layer.attentionNorm, description.normEpsilon, count, into: &normed)
+        attention.run(layer.attention, cache, normed, into: &added)
+        add(added, count * description.hiddenSize, to: &hidden)
+        normalise(hidden, layer.feedForwardNorm, description.normEpsilon, count, into: &normed)
     }
 
     private mutating func reserve(_ tokens: Int) {
@@ -96,10 +181,8 @@ private struct DecoderActivations: ~Copyable {
 
     /// hidden += the picked experts and the shared ones of normed.
     private mutating func addExperts(
-        _ experts: DecoderModel.Experts, _ session: DecoderSession, _ count: Int
+        _ experts: DecoderModel.Experts, _ count: Int
     ) throws(ModelError) {
-        route(experts.router, normed, count, into: &picks[experts.slot], team)
-        session.record(picks[experts.slot], experts.slot)
         try addOutputs(experts, picks[experts.slot], normed, into: &added, team)
         add(added, count * model.description.hiddenSize, to: &hidden)
         if let shared = experts.shared { feedForward(shared, count) }
@@ -119,6 +202,11 @@ private struct DecoderActivations: ~Copyable {
 private func copyRow(_ row: Int, of matrix: RowMatrix, _ token: Int, into out: inout FloatBuffer) {
     var span = out.mutableSpan(token * matrix.columns..<(token + 1) * matrix.columns)
     matrix.copyRow(row, into: &span)
+}
+
+private func copy(_ values: [Float], into out: inout FloatBuffer) {
+    var span = out.mutableSpan(0..<values.count)
+    for index in values.indices { span[index] = values[index] }
 }
 
 private func route(

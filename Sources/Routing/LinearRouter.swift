@@ -11,9 +11,11 @@ package struct LinearRouter: Router {
     package var expertCount: Int { weights.rows }
     /// Elements of a hidden state.
     package var width: Int { weights.columns }
-    private let weights: any Projection
-    private let bias: [Float]
-    private let scoring: ExpertScoring
+    /// W, [experts, width].
+    package let weights: any Projection
+    /// b, [experts]; empty for none.
+    package let bias: [Float]
+    package let scoring: ExpertScoring
 
     /// - Parameters:
     ///   - weights: W, [experts, width].

@@ -28,6 +28,16 @@ package final class RowMatrix: Projection {
 
     private var rowBytes: Int { columns * type.bitWidth / 8 }
 
+    /// A copy with one more row behind the last.
+    ///
+    /// - Parameter row: [`columns`] elements of the matrix's own type, little-endian.
+    package func adding(row: [UInt8]) -> RowMatrix {
+        precondition(row.count == rowBytes, "\(row.count) bytes for a row of \(rowBytes)")
+        return RowMatrix(
+            rows: rows + 1, columns: columns, bytes: MappedBytes(copying: bytes.copy() + row),
+            type: type)
+    }
+
     package func multiply(
         _ x: Span<Float>, tokens: Int, stride: Int?, into out: inout MutableSpan<Float>,
         outStride: Int?, team: ThreadTeam

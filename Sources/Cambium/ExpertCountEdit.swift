@@ -1,0 +1,209 @@
+internal import Elements
+internal import Interchange
+internal import Objects
+internal import Snapshots
+
+/// What in a tree says how many experts a layer has, besides the experts: routers, config.json and, of a
+/// checkpoint in shards, the names in them.
+struct ExpertCountEdit: ~Copyable {
+    /// config.json has one number for all layers.
+    private static let countKeys = ["num_experts", "num_local_experts", "n_routed_experts"]
+
+    var draft: CommitDraft
+    private let snapshot: MappedSnapshot
+    private var layout: Layout?
+    /// By how many bytes the tensors grow.
+    private var growth = 0
+    private var added: [(name: String, file: String)] = []
+    private var removed: Set<String> = []
+
+    /// - Parameters:
+    ///   - draft: Of the snapshot's tree.
+    init(
+        _ draft: consuming CommitDraft, _ snapshot: MappedSnapshot, _ store: Store
+    ) throws(StoreError) {
+        self.draft = draft
+        self.snapshot = snapshot
+        let tree = snapshot.tree
+        layout = try carrying { () throws(SnapshotError) in try store.snapshots.layout(of: tree) }
+    }
+
+    /// The layers that have experts, with their only cohort.
+    ///
+    /// - Throws: `unsupported` for a model whose experts are not counted by config.json.
+    static func cohorts(of tree: Tree) throws(StoreError) -> [Int: Cohort] {
+        guard tree.architecture != "peer-lm", !tree.layers.isEmpty else {
+            throw StoreError(
+                .unsupported,
+                "a '\(tree.architecture)' model "
+                    + (tree.layers.isEmpty
+                        ? "has no experts that Cambium can tell apart"
+                        : "has experts by pairs of keys, whose number is a square; `cambium train` adds "
+                            + "cohorts to it instead"))
+        }
+        var cohorts: [Int: Cohort] = [:]
+        for (layer, value) in tree.layers {
+            guard value.cohorts.count == 1, let cohort = value.cohorts[Cohort.base] else {
+                throw StoreError(
+                    .unsupported, "layer \(layer) has \(value.cohorts.count) cohorts, not one")
+            }
+            cohorts[Int(layer)] = cohort
+        }
+        return cohorts
+    }
+
+    /// Adds an expert behind the last of a layer.
+    ///
+    /// - Parameter row: Gives what each tensor of the router gets, by its name.
+    mutating func add(
+        _ expert: [UInt8], to layer: Int, row: (String) -> [UInt8]
+    ) throws(StoreError) {
+        guard let cohort = cohort(layer) else { return }
+        let number = Int(cohort.count)
+        let edited = try carrying { () throws(SnapshotError) in
+            let header: ObjectHeader
+            do throws(ObjectError) {
+                header = try ObjectHeader(cohort.kind, cohort.parts)
+            } catch {
+                throw SnapshotError(error)
+            }
+            let id = try draft.put(header, expert.raw)
+            return try draft.putExperts(changing: cohort.experts, [number: id])
+        }
+        set(layer, edited.root, edited.count)
+        try router(layer, cohort) { name, bytes, _ in bytes + row(name) }
+        growth += expert.count
+        addNames(of: number, in: layer, cohort)
+    }
+
+    /// Takes an expert out of a layer; those behind it move up.
+    mutating func remove(_ number: Int, from layer: Int) throws(StoreError) {
+        guard let cohort = cohort(layer),
+            let experts = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base)
+        else { return }
+        var ids: [ObjectID] = []
+        do throws(SnapshotError) {
+            for ordinal in 0..<experts.count where ordinal != number {
+                ids.append(try experts.id(ordinal))
+            }
+        } catch {
+            throw StoreError(error)
+        }
+        set(layer, draft.putExperts(ids), ids.count)
+        try router(layer, cohort) { _, bytes, size in
+            Array(bytes[..<(number * size)] + bytes[((number + 1) * size)...])
+        }
+        growth -= cohort.parts.reduce(0) { $0 + ($1.byteCount ?? 0) }
+        removeNames(of: ids.count, in: layer)
+    }
+
+    /// Changes the files, and gives the draft away.
+    consuming func finish(by difference: Int) throws(StoreError) -> CommitDraft {
+        var count = 0
+        try edit(Checkpoint.configName) { (config) throws(InterchangeError) in
+            for key in Self.countKeys
+            where try config.change([key], { $0 + difference }) { count += 1 }
+        }
+        guard count > 0 else {
+            throw StoreError(
+                .unsupported,
+                "config.json says nowhere how many experts there are; the model could not be loaded"
+            )
+        }
+        if draft.tree.files[ShardIndex.fileName] != nil {
+            let (growth, added, removed) = (growth, added, removed)
+            try edit(ShardIndex.fileName) { (index) throws(InterchangeError) in
+                _ = try index.change(["metadata", "total_size"]) { $0 + growth }
+                _ = try index.append(added.map { ($0.name, $0.file) }, to: ["weight_map"])
+                _ = try index.remove(removed, from: ["weight_map"])
+            }
+        }
+        if let layout {
+            draft.tree.layout = try carrying { () throws(SnapshotError) in
+                try draft.put(.layout, layout.encoded)
+            }
+        }
+        return draft
+    }
+
+    private func cohort(_ layer: Int) -> Cohort? {
+        draft.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]
+    }
+
+    private mutating func set(_ layer: Int, _ experts: ObjectID, _ count: Int) {
+        draft.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]?.experts = experts
+        draft.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]?.count = UInt64(count)
+    }
+
+    /// Changes each tensor of a router, whose first dimension counts experts.
+    private mutating func router(
+        _ layer: Int, _ cohort: Cohort,
+        _ change: (_ name: String, _ bytes: [UInt8], _ rowBytes: Int) -> [UInt8]
+    ) throws(StoreError) {
+        for (name, tensor) in cohort.router.sorted(by: { isBefore($0.key, $1.key) }) {
+            let bytes = try carrying { () throws(SnapshotError) in
+                try snapshot.object(tensor.id).payload.copy()
+            }
+            let size = bytes.count / max(Int(cohort.count), 1)
+            let changed = change(name, bytes, size)
+            growth += changed.count - bytes.count
+            let shape = TensorShape(
+                tensor.shape.type,
+                [changed.count / max(size, 1)] + tensor.shape.dimensions.dropFirst())
+            let stored = try carrying { () throws(SnapshotError) in
+                try draft.putTensor(shape, changed.raw)
+            }
+            draft.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]?.router[name] = stored
+        }
+    }
+
+    /// The names of an expert's tensors, where each expert has its own.
+    private func names(of number: Int, in layer: Int) -> [String] {
+        let pool = layout?.pools.first { $0.layer == UInt32(layer) }
+        return (pool?.tensors ?? []).filter { !$0.stacked }.map {
+            $0.template.replacing(PoolTensor.placeholder, with: String(number))
+        }
+    }
+
+    /// Of a checkpoint in shards, the tensors go into the shard that has the layer's router.
+    private mutating func addNames(of number: Int, in layer: Int, _ cohort: Cohort) {
+        guard var changed = layout else { return }
+        let names = names(of: number, in: layer)
+        let shard = changed.files.firstIndex { file in
+            cohort.router.keys.contains { file.tensors.contains($0) }
+        }
+        guard let shard else { return }
+        changed.files[shard].tensors += names
+        added += names.map { ($0, changed.files[shard].name) }
+        layout = changed
+    }
+
+    private mutating func removeNames(of number: Int, in layer: Int) {
+        guard var changed = layout else { return }
+        let names = Set(names(of: number, in: layer))
+        for index in changed.files.indices {
+            changed.files[index].tensors.removeAll { names.contains($0) }
+        }
+        removed.formUnion(names)
+        layout = changed
+    }
+
+    private mutating func edit(
+        _ name: String, _ body: (inout JSONEdit) throws(InterchangeError) -> Void
+    ) throws(StoreError) {
+        guard let id = draft.tree.files[name] else {
+            throw StoreError(.unsupported, "the model has no \(name)")
+        }
+        let bytes = try carrying { () throws(SnapshotError) in
+            try snapshot.object(id).payload.copy()
+        }
+        let edited = try reading { () throws(InterchangeError) in
+            var text = JSONEdit(bytes, source: name, code: .badConfig)
+            try body(&text)
+            return text.bytes
+        }
+        draft.tree.files[name] = try carrying { () throws(SnapshotError) in
+            try draft.put(.file, edited)
+        }
+    }
+}

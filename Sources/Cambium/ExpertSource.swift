@@ -1,0 +1,135 @@
+internal import Elements
+internal import Interchange
+internal import Objects
+internal import Snapshots
+internal import Tensors
+
+/// Where an expert that is added to a model comes from.
+public struct ExpertSource: Sendable, Hashable {
+    /// A checkpoint: a safetensors file or a folder.
+    public var path: String
+    /// Which expert of each of its layers; nil for a model without experts, whose feed-forward of each layer is
+    /// the expert.
+    public var expert: Int?
+
+    /// Names an expert.
+    public init(_ path: String, expert: Int? = nil) {
+        self.path = path
+        self.expert = expert
+    }
+
+    /// Reads `CHECKPOINT` or `CHECKPOINT:NUMBER`.
+    public init(parsing text: String) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        if parts.count > 1, let number = parts.last.flatMap({ Int($0) }), number >= 0 {
+            self.init(parts.dropLast().joined(separator: ":"), expert: number)
+        } else {
+            self.init(text)
+        }
+    }
+
+    /// As ``init(parsing:)`` reads it.
+    public var text: String { path + (expert.map { ":\($0)" } ?? "") }
+}
+
+/// The experts of a source, one for each layer of a model, as that model stores its own.
+struct SourceExperts {
+    /// By layer: the parts one after the other.
+    private(set) var experts: [Int: [UInt8]] = [:]
+    private(set) var notes: [String] = []
+
+    /// - Parameter cohorts: By layer, what the model has.
+    /// - Throws: `not-found`, `usage` or `bad-shape` when the checkpoint has no such expert, or one of another
+    ///   size, or one with NaN; the codes of a bad checkpoint.
+    init(_ source: ExpertSource, for cohorts: [Int: Cohort]) throws(StoreError) {
+        let checkpoint = try reading { () throws(InterchangeError) in
+            try Checkpoint(opening: source.path)
+        }
+        let layout = try reading { () throws(InterchangeError) in try checkpoint.layout() }
+        var rounded: Set<String> = []
+        for (layer, cohort) in cohorts.sorted(by: { $0.key < $1.key }) {
+            let found =
+                if let number = source.expert {
+                    try Self.expert(number, layer, layout, checkpoint)
+                } else {
+                    try Self.dense(layer, layout, checkpoint)
+                }
+            guard found.parts.map(\.dimensions) == cohort.parts.map(\.dimensions) else {
+                throw StoreError(
+                    .badShape,
+                    "layer \(layer) of \(source.text) has an expert of \(found.parts), but the model's "
+                        + "are of \(cohort.parts)")
+            }
+            let bad = NonFiniteCount(found.bytes.raw, found.parts)
+            guard bad.nan == 0, bad.infinite == 0 else {
+                throw StoreError(
+                    StoreError.Code(rawValue: "bad-input"),
+                    "layer \(layer) of \(source.text) has \(bad.nan) NaN and \(bad.infinite) infinite "
+                        + "elements; an expert must be finite")
+            }
+            guard found.parts != cohort.parts else {
+                experts[layer] = found.bytes
+                continue
+            }
+            guard let values = FloatCode.decode(found.bytes, found.parts),
+                let bytes = FloatCode.encode(values, cohort.parts)
+            else {
+                throw StoreError(
+                    .badShape,
+                    "layer \(layer) of \(source.text) is \(found.parts), which cannot be made "
+                        + "\(cohort.parts)")
+            }
+            experts[layer] = bytes
+            rounded.insert("\(found.parts[0].type.name) to \(cohort.parts[0].type.name)")
+        }
+        notes += rounded.sorted().map { "the expert was converted from \($0), as the model has" }
+    }
+
+    private typealias Found = (parts: [TensorShape], bytes: [UInt8])
+
+    private static func expert(
+        _ number: Int, _ layer: Int, _ layout: CheckpointLayout, _ checkpoint: Checkpoint
+    ) throws(StoreError) -> Found {
+        guard let pool = layout.pools.first(where: { $0.layer == layer }) else {
+            throw StoreError(
+                .notFound,
+                "\(checkpoint.path) has no experts in layer \(layer)"
+                    + (layout.note.map { " (\($0))" } ?? ""))
+        }
+        guard number < pool.expertCount else {
+            throw StoreError(
+                .notFound,
+                "\(checkpoint.path) has no expert \(number) in layer \(layer), but "
+                    + "\(pool.expertCount), from 0")
+        }
+        let reader = try reading { () throws(InterchangeError) in
+            try PoolReader(pool, in: checkpoint)
+        }
+        var bytes: [UInt8] = []
+        reader.append(expert: number, to: &bytes)
+        return (pool.parts, bytes)
+    }
+
+    private static func dense(
+        _ layer: Int, _ layout: CheckpointLayout, _ checkpoint: Checkpoint
+    ) throws(StoreError) -> Found {
+        var found: Found = ([], [])
+        for part in ["gate_proj", "up_proj", "down_proj"] {
+            let name = "model.layers.\(layer).mlp.\(part).weight"
+            guard let tensor = checkpoint.tensor(named: name) else {
+                let pool = layout.pools.first { $0.layer == layer }
+                throw StoreError(
+                    .usage,
+                    pool.map {
+                        "\(checkpoint.path) has \($0.expertCount) experts in layer \(layer); name one: "
+                            + "\(checkpoint.path):NUMBER"
+                    }
+                        ?? "\(checkpoint.path) has neither experts nor a tensor \(name) to make one of"
+                )
+            }
+            found.parts.append(tensor.shape)
+            found.bytes += tensor.bytes.copy()
+        }
+        return found
+    }
+}

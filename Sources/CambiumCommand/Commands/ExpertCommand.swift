@@ -1,0 +1,132 @@
+internal import ArgumentParser
+internal import Cambium
+
+struct ExpertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "expert",
+        abstract: "Give a model one more expert, or take one out.",
+        discussion: """
+            For OLMoE, Mixtral, Qwen3-MoE, DeepSeek-V3 (without groups) and GPT-OSS. The new expert's router \
+            rows are solved from evidence, without training; nothing else of the model changes, and `drop` \
+            gives back the model before, byte for byte.
+
+            cambium expert add main --from finetune:7 --evidence swahili.txt --keep general.txt
+            cambium expert drop main
+            """,
+        subcommands: [ExpertAddCommand.self, ExpertDropCommand.self])
+}
+
+struct ExpertAddCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add",
+        abstract: "Add an expert to every layer, with router rows solved from evidence.",
+        discussion: """
+            The model as it is reads both kinds of text. From exact sums of what its routers read and decide, \
+            each layer's new row is solved in closed form: its score is to exceed the last pick's on the new \
+            domain's tokens (--evidence), and to stay below it on old text (--keep), whose routes shall not \
+            change. Three eighths of each text are solved from, half of it chooses and checks, and an eighth is for \
+            nothing but the figures that are printed. When fewer routes stay than --unchanged asks for, nothing is committed.
+
+            An expert is named CHECKPOINT:NUMBER, that expert of each layer. Without a number the checkpoint \
+            must have no experts, and its feed-forward of each layer becomes one. Texts are read by the \
+            tokenizer.json that was committed with the model; a vocabulary of 256 without one reads bytes.
+
+            cambium expert add main --from finetune:7 --evidence swahili.txt --keep general.txt
+            cambium expert add main --from dense-coder --evidence code.txt --keep general.txt --limit 400000
+            cambium generate main --prompt "Habari" -n 40 && cambium export main grown
+            """)
+
+    @Argument(help: "The branch; its model grows by a commit.")
+    var branch: String
+
+    @Option(help: "Which layers: all, since config.json has one number of experts for all of them.")
+    var layer: LayerChoice = .all
+
+    @Option(
+        help: ArgumentHelp("Where the weights come from.", valueName: "checkpoint[:number]"),
+        completion: .file())
+    var from: String
+
+    @Option(
+        help: "Text of the new domain; - reads standard input. May be repeated.",
+        completion: .file())
+    var evidence: [String]
+
+    @Option(help: "Old text, whose routes are to stay. May be repeated.", completion: .file())
+    var keep: [String]
+
+    @Option(
+        help: ArgumentHelp("The share of old routes that must stay.", valueName: "share"))
+    var unchanged = 0.995
+
+    @Option(help: "Bytes of each kind of text that are read, or all.")
+    var limit = ByteLimit(count: 100_000)
+
+    @Option(help: "Threads (default: the processors). The result does not depend on it.")
+    var threads: Int?
+
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "What the commit says.")
+    var message: String?
+
+    @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        if evidence.isEmpty { throw ValidationError("give at least one --evidence FILE") }
+        if keep.isEmpty { throw ValidationError("give at least one --keep FILE") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is \(threads); give 1 to 1024")
+        }
+    }
+
+    func run(_ console: Console) throws {
+        let store = try openStore()
+        let source = ExpertSource(parsing: from)
+        let options = CommitOptions(
+            message: message ?? "add expert \(source.text)", branch: branch)
+        let new = try evidence.map { try Terminal.read($0) }
+        let old = try keep.map { try Terminal.read($0) }
+        let growth = GrowthOptions(
+            unchanged: unchanged, limit: limit.count, threads: threads ?? Terminal.processors)
+        let result = try console.withProgress("expert") { progress in
+            try store.addExpert(
+                from: source, evidence: new, keep: old, growth: growth, options,
+                progress: progress.report)
+        }
+        console.show(GrowthReport(result: result))
+    }
+}
+
+struct ExpertDropCommand: StoreCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drop",
+        abstract: "Take an expert out of every layer.",
+        discussion: """
+            Its weights and its router rows go; experts behind it move up by one. They stay in history.
+
+            cambium expert drop main            # the last one
+            cambium expert drop main 3
+            """)
+
+    @Argument(help: "The branch.")
+    var branch: String
+
+    @Argument(help: "The expert's number (default: the last).")
+    var expert: Int?
+
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "What the commit says.")
+    var message: String?
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(_ console: Console) throws {
+        let text = message ?? (expert.map { "drop expert \($0)" } ?? "drop the last expert")
+        let result = try openStore().dropExpert(
+            expert, CommitOptions(message: text, branch: branch))
+        console.show(CommitReport(result: result, message: text))
+    }
+}
+
+/// Which layers grow.
+enum LayerChoice: String, ExpressibleByArgument, CaseIterable {
+    case all
+}

@@ -1,0 +1,104 @@
+/// Changes single values of a JSON text and leaves every other byte as it is, so that what is changed back is
+/// the text that was.
+package struct JSONEdit {
+    package private(set) var bytes: [UInt8]
+    private let source: String
+    private let code: InterchangeError.Code
+
+    /// - Parameters:
+    ///   - source: What is changed, for messages: "config.json".
+    ///   - code: The code of faults in the text.
+    package init(_ bytes: [UInt8], source: String, code: InterchangeError.Code) {
+        self.bytes = bytes
+        self.source = source
+        self.code = code
+    }
+
+    /// Where a member of an object lies.
+    private struct Member {
+        let key: String
+        let value: Range<Int>
+        /// From the comma or the brace before the key to the end of the value.
+        let start: Int
+    }
+
+    /// Replaces a whole number.
+    ///
+    /// - Parameters:
+    ///   - path: The keys that lead to it.
+    ///   - change: Receives the number.
+    /// - Returns: Whether there is a whole number at the path; if not, nothing is changed.
+    package mutating func change(
+        _ path: [String], _ change: (Int) -> Int
+    ) throws(InterchangeError) -> Bool {
+        guard let found = try members(of: path.dropLast())?.first(where: { $0.key == path.last }),
+            let number = Int(String(decoding: bytes[found.value], as: UTF8.self))
+        else { return false }
+        bytes.replaceSubrange(found.value, with: String(change(number)).utf8)
+        return true
+    }
+
+    /// Adds members of text behind the last of an object, each on a line of its own.
+    ///
+    /// - Returns: Whether there is an object at the path that is not empty; if not, nothing is changed.
+    package mutating func append(
+        _ entries: [(key: String, value: String)], to path: [String]
+    ) throws(InterchangeError) -> Bool {
+        guard let last = try members(of: path[...])?.last else { return false }
+        var text: [UInt8] = []
+        for (key, value) in entries {
+            text += [UInt8(ascii: ","), 0x0A] + Array(repeating: 0x20, count: 2 * path.count + 2)
+            appendJSON(key, to: &text)
+            text += Array(": ".utf8)
+            appendJSON(value, to: &text)
+        }
+        bytes.insert(contentsOf: text, at: last.value.upperBound)
+        return true
+    }
+
+    /// Takes members out of an object, with the commas before them; its first member stays.
+    ///
+    /// - Returns: How many were taken out.
+    package mutating func remove(
+        _ keys: Set<String>, from path: [String]
+    ) throws(InterchangeError) -> Int {
+        let found = (try members(of: path[...]) ?? []).dropFirst().filter { keys.contains($0.key) }
+        for member in found.reversed() {
+            bytes.removeSubrange(member.start..<member.value.upperBound)
+        }
+        return found.count
+    }
+
+    /// The members of an object in order; nil when there is none at the path.
+    private func members(of path: ArraySlice<String>) throws(InterchangeError) -> [Member]? {
+        var reader = JSONReader(bytes, source: source, code: code)
+        let members = try Self.members(&reader, path)
+        try reader.end()
+        return members
+    }
+
+    private static func members(
+        _ reader: inout JSONReader, _ path: ArraySlice<String>
+    ) throws(InterchangeError) -> [Member]? {
+        guard reader.next() == UInt8(ascii: "{") else {
+            _ = try JSONValue(&reader)
+            return nil
+        }
+        var members: [Member] = []
+        var inner: [Member]?
+        // The reader stands behind the brace, or behind the last value, when a key comes.
+        var before = reader.position
+        try reader.object { (reader, key) throws(InterchangeError) in
+            _ = reader.next()
+            let start = reader.position
+            if key == path.first {
+                inner = try Self.members(&reader, path.dropFirst())
+            } else {
+                _ = try JSONValue(&reader)
+            }
+            members.append(Member(key: key, value: start..<reader.position, start: before))
+            before = reader.position
+        }
+        return path.isEmpty ? members : inner
+    }
+}
