@@ -1,0 +1,125 @@
+"""A tiny byte-level OLMoE trained by transformers, and fine-tunes of a few of its experts.
+
+    torch_finetune.py train FOLDER STEPS SEED TEXT...             a base, from random weights
+    torch_finetune.py tune FOLDER OUT STEPS SEED COUNT OLD NEW    of COUNT experts a layer, those that NEW picks
+                                                                  most beside OLD, with their router rows
+    torch_finetune.py narrow FOLDER OUT                           a copy in BF16
+    torch_finetune.py mean OUT FOLDER FOLDER                      the plain average of all weights
+"""
+import json, sys, time
+
+import torch
+import transformers
+
+CONTEXT, BATCH = 128, 12
+
+
+def windows(texts, seed):
+    """Endless batches of windows at random places, of all texts alike."""
+    generator = torch.Generator().manual_seed(seed)
+    data = [torch.frombuffer(bytearray(open(path, "rb").read()), dtype=torch.uint8) for path in texts]
+    while True:
+        rows = []
+        for number in range(BATCH):
+            text = data[number % len(data)]
+            start = int(torch.randint(len(text) - CONTEXT, (1,), generator=generator))
+            rows.append(text[start:start + CONTEXT])
+        yield torch.stack(rows).long()
+
+
+def train(model, texts, steps, seed, rate, decay):
+    """AdamW with a cosine schedule; the mean of the last losses in bits a byte."""
+    wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(wanted, lr=rate, weight_decay=decay, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, rate / 20)
+    model.train()
+    losses, begin = [], time.perf_counter()
+    for _, batch in zip(range(steps), windows(texts, seed)):
+        loss = model(batch, labels=batch).loss
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(wanted, 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+        if len(losses) % 100 == 0: print(f"step {len(losses)}: loss {losses[-1]:.3f}", file=sys.stderr, flush=True)
+    last = losses[-20:]
+    return {"bits": sum(last) / len(last) / 0.6931471805599453, "seconds": time.perf_counter() - begin}
+
+
+def base(seed):
+    torch.manual_seed(seed)
+    config = transformers.OlmoeConfig(
+        vocab_size=256, hidden_size=128, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4,
+        num_key_value_heads=4, num_experts=16, num_experts_per_tok=4, max_position_embeddings=256,
+        router_aux_loss_coef=0.02, output_router_logits=True, tie_word_embeddings=False, pad_token_id=None,
+        bos_token_id=None, eos_token_id=None)
+    return transformers.OlmoeForCausalLM(config)
+
+
+def load(folder):
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    model.set_experts_implementation("grouped_mm")
+    return model
+
+
+def save(model, folder): model.save_pretrained(folder, max_shard_size="20GB")
+
+
+@torch.no_grad()
+def picked(model, text, seed):
+    """How often each expert of each layer is picked, [layers, experts]."""
+    top, counts = model.config.num_experts_per_tok, 0
+    for _, batch in zip(range(8), windows([text], seed)):
+        logits = torch.stack(model(batch, output_router_logits=True).router_logits)
+        ids = logits.reshape(logits.shape[0], -1, logits.shape[-1]).topk(top).indices
+        counts = counts + torch.nn.functional.one_hot(ids, logits.shape[-1]).sum((1, 2))
+    return counts.double()
+
+
+def choose(model, count, old, new, seed):
+    """Only the experts that the new text picks most beside the old one learn, and their rows."""
+    usage = picked(model, new, seed) * (picked(model, new, seed) / (1 + picked(model, old, seed)))
+    chosen = usage.topk(count).indices
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = ".mlp.experts." in name or ".mlp.gate." in name
+        if not parameter.requires_grad: continue
+        rows = chosen[int(name.split(".layers.")[1].split(".")[0])]
+        mask = torch.zeros(parameter.shape[0], dtype=parameter.dtype)
+        mask[rows] = 1
+        mask = mask.reshape(-1, *[1] * (parameter.dim() - 1))
+        # Without a gradient, and without decay, AdamW leaves a weight as it is, bit for bit.
+        parameter.register_hook(lambda gradient, mask=mask: gradient * mask)
+    return chosen.sort().values.tolist()
+
+
+def main():
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    job, *words = sys.argv[1:]
+    if job == "train":
+        model = base(int(words[2]))
+        model.set_experts_implementation("grouped_mm")
+        answer = train(model, words[3:], int(words[1]), int(words[2]), 3e-3, 0.01)
+        save(model, words[0])
+    elif job == "tune":
+        model, (steps, seed, count), (old, new) = load(words[0]), map(int, words[2:5]), words[5:]
+        chosen = choose(model, count, old, new, seed)
+        answer = {"experts": chosen, **train(model, [new], steps, seed, 2e-3, 0)}
+        save(model, words[1])
+    elif job == "narrow":
+        answer = {}
+        save(load(words[0]).to(torch.bfloat16), words[1])
+    elif job == "mean":
+        answer, models = {}, [load(folder) for folder in words[1:]]
+        with torch.no_grad():
+            for parameters in zip(*(model.parameters() for model in models)):
+                parameters[0].copy_(sum(part.double() for part in parameters) / len(parameters))
+        save(models[0], words[0])
+    else:
+        sys.exit(__doc__)
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
