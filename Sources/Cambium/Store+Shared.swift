@@ -33,7 +33,9 @@ public struct SharedContents: Sendable, Encodable {
         /// The same bytes in both, stored once.
         public let shared: Amount
         /// Besides, what of the first has the values of something in the second when both are rounded to BF16;
-        /// stored separately. Nil when values were not compared.
+        /// stored separately.
+        ///
+        /// Nil when values were not compared.
         public let sameInBF16: Amount?
     }
 

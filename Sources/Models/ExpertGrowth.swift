@@ -79,9 +79,10 @@ package struct ExpertGrowth {
         }
     }
 
-    /// The shares of old tokens that a layer may lose, and the margins, in units of what a token's best score is
-    /// above the entry: tried one after the other. Where all experts share a softmax, a score far below the entry
-    /// also leaves the old weights as they are.
+    /// The shares of old tokens that a layer may lose, and the margins, tried one after the other.
+    ///
+    /// Margins are in units of what a token's best score is above the entry. Where all experts share a softmax, a
+    /// score far below the entry also leaves the old weights as they are.
     private static let attempts: [(loss: Double, margins: [Double])] = [
         (3e-3, [1, 2, 4]), (1.5e-3, [1, 2, 4]), (7e-4, [2, 4, 8]), (3e-4, [4, 8, 16]),
         (0, [8, 16, 32]),
