@@ -34,8 +34,9 @@ package struct EntryRow: Sendable, Equatable {
         }
     }
 
-    /// The weights of all old tokens together that are tried; the new ones have the rest. Where few old tokens
-    /// may be picked, how far they scatter matters more than how far new ones do.
+    /// The weights of all old tokens together that are tried; the new ones have the rest.
+    ///
+    /// Where few old tokens may be picked, how far they scatter matters more than how far new ones do.
     private static let oldWeights = [0.5, 0.9, 0.98]
     /// The λ that are tried, the greatest first.
     private static let lambdas = [0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4]
