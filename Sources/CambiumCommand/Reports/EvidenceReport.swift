@@ -13,8 +13,9 @@ struct EvidenceReport: Report {
         }
         let records = result.evidence.map { "\(verb) \($0.line(style))" }
         return records + [
-            "\(result.branch) is at \(style.id(result.commit.short)); its gate is "
-                + (result.gate.map { style.id($0.short) } ?? "gone: no evidence is left")
+            "\(result.branch) is at \(style.id(result.commit.short)); "
+                + (result.gate.map { "its gate is \(style.id($0.short))" }
+                    ?? "it has no gate, for there are no counts")
         ]
     }
 
