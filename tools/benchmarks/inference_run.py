@@ -228,7 +228,7 @@ def write_text(folder, path, count=1_000_000):
     names = [os.path.join(folder, name, "train.txt") for name in ("gsm8k", "wikitext")]
     if not all(os.path.exists(name) for name in names):
         sample = os.path.join(os.path.dirname(HERE), "sample", "text")
-        names = [os.path.join(sample, name) for name in sorted(os.listdir(sample))]
+        names = [os.path.join(sample, name, "train.txt") for name in sorted(os.listdir(sample))]
     text = b""
     for name in names:
         with open(name, "rb") as file: text += file.read()
