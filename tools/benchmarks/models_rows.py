@@ -34,6 +34,8 @@ def rows(records, judged):
         if values: answer.append(row("cambium", form, "import", values, "s"))
         values = found.values("transformers", "parity", form)
         if values: answer.append(row("transformers", form, "logits against ours, of their deviation", values, "share"))
+        values = found.values("transformers", "parity", f"{form} rounded")
+        if values: answer.append(row("transformers", form, "the same, computed in BF16", values, "share"))
         values = found.values("transformers", "parity", f"{form} tokens")
         if values: answer.append(row("transformers", form, "greedy tokens alike, of 32", values, "count"))
         answer += decode(found, form, judged) + first(found, form, judged) + limited(found, form)

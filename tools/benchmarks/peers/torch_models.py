@@ -2,6 +2,7 @@
 
     torch_models.py serve FOLDER [IMPLEMENTATION]
     torch_models.py first FOLDER TOKENS
+    torch_models.py logits FOLDER TOKENS FILE     (computed in 32 bits, whatever the weights are stored in)
 """
 import json, sys, time
 
@@ -20,8 +21,8 @@ def field(name, path):
     return 0
 
 
-def load(folder, implementation="grouped_mm"):
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+def load(folder, implementation="grouped_mm", dtype="auto"):
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
     model.set_experts_implementation(implementation)
     return model.eval()
 
@@ -48,6 +49,13 @@ def decode(model, prompt, count):
             "tokens_per_s": (count - 1) / (end - first) if count > 1 else 0}
 
 
+@torch.inference_mode()
+def write_logits(model, tokens, path):
+    rows = model(torch.tensor([ids(tokens)])).logits[0].float().numpy()
+    rows.astype("<f4").tofile(path)
+    say(rows=len(rows))
+
+
 def serve(folder, *implementation):
     torch.set_num_threads(2)
     begin = time.perf_counter()
@@ -56,10 +64,7 @@ def serve(folder, *implementation):
     for line in sys.stdin:
         words = line.split()
         if words[0] == "logits":
-            with torch.inference_mode():
-                rows = model(torch.tensor([ids(words[1])])).logits[0].float().numpy()
-            rows.astype("<f4").tofile(words[2])
-            say(rows=len(rows))
+            write_logits(model, *words[1:])
         else:
             torch.set_num_threads(int(words[3]))
             say(**decode(model, ids(words[1]), int(words[2])))
@@ -74,4 +79,9 @@ def first(folder, tokens):
     say(**answer)
 
 
-{"serve": serve, "first": first}[sys.argv[1]](*sys.argv[2:])
+def logits(folder, tokens, path):
+    torch.set_num_threads(2)
+    write_logits(load(folder, dtype=torch.float32), tokens, path)
+
+
+{"serve": serve, "first": first, "logits": logits}[sys.argv[1]](*sys.argv[2:])
