@@ -102,7 +102,7 @@ struct ExpertCountEdit: ~Copyable {
         var count = 0
         try edit(Checkpoint.configName) { (config) throws(InterchangeError) in
             for key in Self.countKeys
-            where try config.change([key], { $0 + difference }) { count += 1 }
+            where try config.add(difference, to: [key]) { count += 1 }
         }
         guard count > 0 else {
             throw StoreError(
@@ -113,7 +113,7 @@ struct ExpertCountEdit: ~Copyable {
         if draft.tree.files[ShardIndex.fileName] != nil {
             let (growth, added, removed) = (growth, added, removed)
             try edit(ShardIndex.fileName) { (index) throws(InterchangeError) in
-                _ = try index.change(["metadata", "total_size"]) { $0 + growth }
+                _ = try index.add(growth, to: ["metadata", "total_size"])
                 _ = try index.append(added.map { ($0.name, $0.file) }, to: ["weight_map"])
                 _ = try index.remove(removed, from: ["weight_map"])
             }

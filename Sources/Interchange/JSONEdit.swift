@@ -22,19 +22,26 @@ package struct JSONEdit {
         let start: Int
     }
 
-    /// Replaces a whole number.
+    /// Adds to a whole number.
     ///
     /// - Parameters:
     ///   - path: The keys that lead to it.
-    ///   - change: Receives the number.
     /// - Returns: Whether there is a whole number at the path; if not, nothing is changed.
-    package mutating func change(
-        _ path: [String], _ change: (Int) -> Int
+    /// - Throws: The fault of the text when the sum leaves 64 bits, or the text is no JSON.
+    package mutating func add(
+        _ difference: Int, to path: [String]
     ) throws(InterchangeError) -> Bool {
         guard let found = try members(of: path.dropLast())?.first(where: { $0.key == path.last }),
             let number = Int(String(decoding: bytes[found.value], as: UTF8.self))
         else { return false }
-        bytes.replaceSubrange(found.value, with: String(change(number)).utf8)
+        let (sum, overflows) = number.addingReportingOverflow(difference)
+        guard !overflows else {
+            throw InterchangeError(
+                code,
+                "\(source): \(path.joined(separator: ".")) is \(number), which cannot change by "
+                    + "\(difference); correct it")
+        }
+        bytes.replaceSubrange(found.value, with: String(sum).utf8)
         return true
     }
 

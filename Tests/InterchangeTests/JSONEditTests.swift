@@ -24,12 +24,12 @@ struct JSONEditTests {
     @Test("a number is replaced, every other byte stays, and back it is the text that was")
     func number() throws {
         var edit = edit()
-        #expect(try edit.change(["num"]) { $0 + 1 })
+        #expect(try edit.add(1, to: ["num"]))
         #expect(string(edit) == Self.text.replacing("\"num\": 16", with: "\"num\": 17"))
-        #expect(try edit.change(["metadata", "total_size"]) { $0 + 900 })
+        #expect(try edit.add(900, to: ["metadata", "total_size"]))
         #expect(string(edit).contains("\"total_size\": 1000,"))
-        #expect(try edit.change(["num"]) { $0 - 1 })
-        #expect(try edit.change(["metadata", "total_size"]) { $0 - 900 })
+        #expect(try edit.add(-1, to: ["num"]))
+        #expect(try edit.add(-900, to: ["metadata", "total_size"]))
         #expect(string(edit) == Self.text)
     }
 
@@ -39,11 +39,11 @@ struct JSONEditTests {
         for path in [
             ["none"], ["metadata", "num"], ["num", "inner"], ["metadata"], ["weight_map", "a"],
         ] {
-            #expect(try !edit.change(path) { $0 + 1 })
+            #expect(try !edit.add(1, to: path))
         }
         #expect(try !edit.append([("c", "d")], to: ["none"]))
         var list = self.edit("[1]")
-        #expect(try !list.change(["num"]) { $0 })
+        #expect(try !list.add(1, to: ["num"]))
         #expect(string(edit) == Self.text)
     }
 
@@ -61,10 +61,13 @@ struct JSONEditTests {
     }
 
     @Test(
-        "a damaged text is refused",
-        arguments: ["", "{", "{\"num\": 1", "{\"num\": 1} x", "{\"num\" 1}"])
+        "a damaged text is refused, and a number that cannot grow",
+        arguments: [
+            "", "{", "{\"num\": 1", "{\"num\": 1} x", "{\"num\" 1}",
+            "{\"num\": 9223372036854775807}",
+        ])
     func damaged(text: String) {
         var edit = edit(text)
-        #expect(throws: InterchangeError.self) { try edit.change(["num"]) { $0 + 1 } }
+        #expect(throws: InterchangeError.self) { try edit.add(1, to: ["num"]) }
     }
 }
