@@ -104,8 +104,10 @@ struct HostileModelTests {
             let long = [Int](repeating: 1, count: 257)
             #expect(code { _ = try model.logits(long) } == "context-full")
             #expect(code { _ = try model.generate([1], count: 1) } == "unsupported")
+            // A vocabulary of 256 without a tokenizer reads bytes; a window is 256 of them.
+            #expect(try model.evaluate(Array(repeating: 65, count: 256)).bitsPerByte > 0)
             #expect(
-                code { _ = try model.evaluate(Array(repeating: 65, count: 999)) } == "unsupported")
+                code { _ = try model.evaluate(Array(repeating: 65, count: 255)) } == "bad-input")
             // The context has room for 256: the prompt, and all but the last of the new ones.
             let made = try model.generate(tokens: Array(long.prefix(250)), count: 20)
             #expect(made.tokens.count == 7 && made.end == .context)
