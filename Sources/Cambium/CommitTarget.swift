@@ -41,6 +41,17 @@ struct CommitTarget {
         }
     }
 
+    /// The parent and its tree.
+    ///
+    /// - Throws: `not-found` for a branch without a model.
+    func model() throws(StoreError) -> (parent: ObjectID, before: Tree) {
+        guard let parent, let before else {
+            throw StoreError(
+                .notFound, "branch '\(branch)' has no model; commit a checkpoint first")
+        }
+        return (parent, before)
+    }
+
     private static func moved(
         _ branch: String, exists: Bool, _ parent: ObjectID?, _ expected: String, _ id: ObjectID
     ) -> StoreError {

@@ -71,7 +71,7 @@ public struct ExpertRouter: Sendable {
         experts = counts.0 * counts.1
         evidence = records.map(\.id.hex).sorted()
         trunk = hexadecimal(source.trunk)
-        quantiser = source.quantiser.id.hex
+        quantiser = try source.quantiser.id().hex
         texts = Set(moments.map(\.data))
         router = DigitRouter(
             (first.readOut, second.readOut), counts: counts, scales: source.quantiser.scales,

@@ -1,7 +1,6 @@
 internal import Elements
 internal import Models
 internal import Objects
-internal import Routing
 internal import Snapshots
 
 extension MappedSnapshot {
@@ -13,24 +12,34 @@ extension MappedSnapshot {
     }
 }
 
+extension TrainOptions {
+    /// How counts predict beside the models after a round.
+    ///
+    /// - Parameters:
+    ///   - before: How they did on the branch.
+    ///   - isStandard: Whether they do when nothing is asked for.
+    /// - Throws: `usage` when they do and shall not: models were evaluated, and texts counted, as if they stayed.
+    func mixture(
+        after before: MixtureDescription?, isStandard: Bool
+    ) throws(StoreError) -> MixtureDescription? {
+        guard let before else {
+            return mixesCounts ?? isStandard ? MixtureDescription() : nil
+        }
+        guard mixesCounts != false else {
+            throw StoreError(
+                .usage,
+                "counts predict beside the models of this branch, and stay: leave that option out, or start "
+                    + "a base without them")
+        }
+        return before
+    }
+}
+
 extension CommitDraft {
     /// Lets counts predict beside the models from this commit on.
     mutating func put(_ mixture: MixtureDescription) throws(StoreError) {
         try carrying { () throws(SnapshotError) in
             tree.files[MixtureDescription.fileName] = try put(.file, mixture.encoded)
         }
-    }
-}
-
-/// Bytes in an n-gram of new evidence.
-enum EvidenceOrder {
-    /// What tells cohorts apart well at a small size.
-    private static let ofGate = 3
-    /// What predicts well beside a model; docs/continual.md has the figures.
-    private static let ofPredictions = 6
-
-    /// As the evidence that is there, of which a gate takes the lowest order; else what its use asks for.
-    static func standard(_ known: [CountContribution], mixesCounts: Bool) -> Int {
-        known.map(\.counts.order).min() ?? (mixesCounts ? ofPredictions : ofGate)
     }
 }

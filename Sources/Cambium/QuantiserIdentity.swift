@@ -7,11 +7,7 @@ extension Quantiser {
     /// The id that its canonical bytes would have as a file object: the same scales, the same id.
     ///
     /// The scales themselves are in every record (docs/decisions/0011).
-    var id: ObjectID {
-        let bytes = encoded
-        guard let header = try? ObjectHeader(.file, byteCount: bytes.count) else { return .zero }
-        return header.id(of: bytes.raw)
-    }
+    func id() throws(StoreError) -> ObjectID { try Store.fileID(encoded) }
 }
 
 extension MomentContribution {
@@ -27,10 +23,11 @@ extension MomentContribution {
         guard source.layer == other.layer, source.trunk == other.trunk,
             source.quantiser != other.quantiser
         else { return }
+        let (own, others) = (try source.quantiser.id(), try other.quantiser.id())
         throw StoreError(
             .usage,
             "evidence \(id.short) of layer \(source.layer) was made with quantiser "
-                + "\(source.quantiser.id.short), and that of \(place) is \(other.quantiser.id.short): "
+                + "\(own.short), and that of \(place) is \(others.short): "
                 + "their integers have other scales and cannot be added; drop it (cambium evidence drop "
                 + "\(id.short)) and add its text again: cambium evidence add --kind moments --layer "
                 + "\(source.layer) --cohort \(cohort) --text FILE")

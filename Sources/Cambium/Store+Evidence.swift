@@ -1,4 +1,5 @@
 internal import Elements
+internal import Models
 internal import Objects
 internal import Routing
 internal import Snapshots
@@ -69,25 +70,23 @@ extension Store {
         _ texts: [[UInt8]], cohort: String, label: String = "", order: Int? = nil,
         _ options: CommitOptions
     ) throws(StoreError) -> EvidenceResult {
-        let order = if let order { order } else { try standardOrder(options) }
-        var records: [NamedContribution] = []
-        for (index, text) in texts.enumerated() {
-            let record = try Self.count(
-                text, texts.count == 1 ? "the text" : "text \(index + 1)", cohort, label, order)
-            let id = try Self.fileID(record.encoded)
-            if !records.contains(where: { $0.id == id }) { records.append((id, .counts(record))) }
-        }
         return try change(options) { (draft, known) throws(StoreError) in
-            for entry in records { _ = try draft.add(entry.record) }
+            let order =
+                order
+                ?? EvidenceOrder.standard(
+                    known.counts,
+                    mixesCounts: draft.tree.files[MixtureDescription.fileName] != nil)
+            var records: [NamedContribution] = []
+            for (index, text) in texts.enumerated() {
+                let record = try Self.count(
+                    text, texts.count == 1 ? "the text" : "text \(index + 1)", cohort, label, order)
+                let id = try draft.add(.counts(record))
+                if !records.contains(where: { $0.id == id }) {
+                    records.append((id, .counts(record)))
+                }
+            }
             return records.filter { new in !known.contains { $0.id == new.id } }
         }
-    }
-
-    private func standardOrder(_ options: CommitOptions) throws(StoreError) -> Int {
-        guard let parent = try CommitTarget(options, self).parent else { return 1 }
-        let snapshot = try map(parent.hex)
-        return EvidenceOrder.standard(
-            try records(in: snapshot).counts, mixesCounts: try snapshot.mixture() != nil)
     }
 
     /// Commits a branch's model without some evidence: its gate is byte for byte the one that never saw it.
@@ -120,7 +119,9 @@ extension Store {
 
     /// The evidence of a revision, by cohort, then label and id.
     public func evidence(_ revision: String) throws(StoreError) -> [EvidenceInfo] {
-        try records(in: map(revision)).map(EvidenceInfo.init).sorted {
+        try records(in: map(revision)).map { (entry) throws(StoreError) in
+            try EvidenceInfo(entry)
+        }.sorted {
             ($0.cohort, $0.label, $0.id) < ($1.cohort, $1.label, $1.id)
         }
     }
@@ -164,11 +165,7 @@ extension Store {
         ) throws(StoreError) -> [NamedContribution]
     ) throws(StoreError) -> EvidenceResult {
         let target = try CommitTarget(options, self)
-        guard let parent = target.parent, let before = target.before else {
-            throw StoreError(
-                .notFound,
-                "branch '\(target.branch)' has no model; commit a checkpoint first")
-        }
+        let (parent, before) = try target.model()
         let known = try records(in: map(parent.hex))
         var draft = try carrying { () throws(SnapshotError) in
             try CommitDraft(snapshots, tree: before)
@@ -182,13 +179,14 @@ extension Store {
         try checkSums(kept.moments)
         let outcome = try target.commit(draft, options)
         return EvidenceResult(
-            evidence: changed.map(EvidenceInfo.init), gate: gate?.id, commit: outcome.id.hex,
+            evidence: try changed.map { (entry) throws(StoreError) in try EvidenceInfo(entry) },
+            gate: gate?.id, commit: outcome.id.hex,
             branch: target.branch, unchanged: outcome.unchanged)
     }
 }
 
 extension EvidenceInfo {
-    init(_ entry: NamedContribution) {
+    init(_ entry: NamedContribution) throws(StoreError) {
         switch entry.record {
         case .counts(let record):
             self.init(
@@ -201,7 +199,8 @@ extension EvidenceInfo {
             self.init(
                 id: entry.id.hex, cohort: record.cohort, kind: "moments", label: record.label,
                 order: nil, distinct: nil, layer: Int(record.source.layer),
-                trunk: hexadecimal(record.source.trunk), quantiser: record.source.quantiser.id.hex,
+                trunk: hexadecimal(record.source.trunk),
+                quantiser: try record.source.quantiser.id().hex,
                 experts: digits.count == 1 ? nil : digits.reduce(1) { $0 * Int($1) },
                 bytes: Int(clamping: record.byteCount), data: hexadecimal(record.data),
                 recordBytes: record.encoded.count)

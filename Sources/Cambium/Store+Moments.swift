@@ -57,10 +57,7 @@ extension Store {
             }
         }
         let place = try CommitTarget(options, self)
-        guard let parent = place.parent else {
-            throw StoreError(
-                .notFound, "branch '\(place.branch)' has no model; commit a checkpoint first")
-        }
+        let parent = try place.model().parent
         let snapshot = try map(parent.hex)
         let model = try model(parent.hex, ModelOptions(warms: false))
             .byteModel("sum up hidden states").base

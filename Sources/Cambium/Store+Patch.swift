@@ -22,11 +22,7 @@ extension Store {
         _ options: CommitOptions, patch body: (inout Patch) throws(StoreError) -> Void
     ) throws(StoreError) -> CommitResult {
         let target = try CommitTarget(options, self)
-        guard let before = target.before else {
-            throw StoreError(
-                .notFound,
-                "branch '\(target.branch)' has no model to patch; commit a checkpoint first")
-        }
+        let before = try target.model().before
         let draft = try carrying { () throws(SnapshotError) in
             try CommitDraft(snapshots, tree: before)
         }
@@ -67,11 +63,7 @@ extension Store {
     ) throws(StoreError) -> CommitResult {
         let file = try PatchFile(path)
         let target = try CommitTarget(options, self)
-        guard let parent = target.parent else {
-            throw StoreError(
-                .notFound,
-                "branch '\(target.branch)' has no model to patch; commit a checkpoint first")
-        }
+        let parent = try target.model().parent
         let snapshot = try map(parent.hex)
         let layout = try carrying { () throws(SnapshotError) in
             try snapshots.layout(of: snapshot.tree)

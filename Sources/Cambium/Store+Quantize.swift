@@ -21,11 +21,7 @@ extension Store {
         _ options: CommitOptions, layers: [Int]? = nil
     ) throws(StoreError) -> CommitResult {
         let target = try CommitTarget(options, self)
-        guard let parent = target.parent, let before = target.before else {
-            throw StoreError(
-                .notFound,
-                "branch '\(target.branch)' has no model; commit a checkpoint first")
-        }
+        let (parent, before) = try target.model()
         let snapshot = try map(parent.hex)
         var draft = try carrying { () throws(SnapshotError) in
             try CommitDraft(snapshots, tree: before)

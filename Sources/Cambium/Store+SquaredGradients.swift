@@ -58,10 +58,7 @@ extension Store {
                     + "gradient needs at least 2")
         }
         let target = try CommitTarget(options, self)
-        guard let parent = target.parent else {
-            throw StoreError(
-                .notFound, "branch '\(target.branch)' has no model; commit a checkpoint first")
-        }
+        let parent = try target.model().parent
         let snapshot = try map(parent.hex)
         let config = try snapshot.peerConfig()
         let total = config.peerLayers.count * (config.peer?.expertCount ?? 0)

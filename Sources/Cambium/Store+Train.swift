@@ -62,7 +62,7 @@ extension Store {
                     + "--cohort base --text FILE")
         }
         try options.checkHeldOut(round.config)
-        let mixture = round.mixture ?? (options.mixesCounts == true ? MixtureDescription() : nil)
+        let mixture = try options.mixture(after: round.mixture, isStandard: false)
         let records = try options.evidence(
             for: name, beside: known.counts, mixesCounts: mixture != nil)
         let gate = try Gate("", known.counts + records)

@@ -34,7 +34,9 @@ extension Store {
             try parent.map { (snapshot) throws(StoreError) in
                 try records(in: snapshot).counts
             } ?? []
-        let mixture = try mixture(parent, options)
+        let mixture = try options.mixture(
+            after: parent.map { (snapshot) throws(StoreError) in try snapshot.mixture() } ?? nil,
+            isStandard: options.initial != nil)
         let new = try options.evidence(
             for: "base", beside: known, mixesCounts: mixture != nil)
         let gate = try Gate("", known + new)
@@ -70,14 +72,6 @@ extension Store {
             parameters: parameters.segments.reduce(0) { $0 + $1.range.count }
                 + (parameters.trainsExperts ? model.experts.reduce(0) { $0 + $1.count } : 0),
             bitsPerByte: bits, gate: gate?.id, newBytes: result.newBytes)
-    }
-
-    /// How counts predict beside the model after a round: once on, always.
-    private func mixture(
-        _ parent: MappedSnapshot?, _ options: TrainOptions
-    ) throws(StoreError) -> MixtureDescription? {
-        if let known = try parent?.mixture() { return known }
-        return options.mixesCounts ?? (options.initial != nil) ? MixtureDescription() : nil
     }
 
     /// The model to train, its config.json, and what names the weights that it starts from.

@@ -1,5 +1,3 @@
-internal import FoundationEssentials
-
 /// What a cohort of deltas is, as the tensor `cohorts.NAME.cohort` of U8 says in JSON.
 package struct CohortDescription: Sendable, Hashable {
     package enum Kind: String, Sendable, Hashable, Codable {
@@ -11,7 +9,7 @@ package struct CohortDescription: Sendable, Hashable {
 
     package static let version = 1
     /// The longest description that is read.
-    package static let largest = 1 << 16
+    package static let largest = largestDescription
 
     package let kind: Kind
     /// Whether the base's expert layers run while the cohort is active.
@@ -44,11 +42,7 @@ package struct CohortDescription: Sendable, Hashable {
     /// - Parameter name: Of the cohort, for the error.
     /// - Throws: `.badTensor` when it is not a description that this version knows.
     package init(_ json: [UInt8], of name: String) throws(ModelError) {
-        let fields: Fields
-        do {
-            guard json.count <= Self.largest else { throw CocoaError(.fileReadTooLarge) }
-            fields = try JSONDecoder().decode(Fields.self, from: Data(json))
-        } catch {
+        guard let fields = description(Fields.self, json) else {
             throw ModelError(
                 .badTensor, "cohorts.\(name).cohort is not the description of a cohort")
         }

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 package import Routing
 
 /// How what a snapshot's models and its evidence say is put together, as the file `mixture.json` of the
@@ -6,8 +5,6 @@ package import Routing
 package struct MixtureDescription: Sendable, Hashable {
     package static let fileName = "mixture.json"
     package static let version = 1
-    /// The longest description that is read.
-    package static let largest = 1 << 16
 
     /// How counts predict beside the models.
     package let counts: CountExpert.Settings
@@ -32,11 +29,7 @@ package struct MixtureDescription: Sendable, Hashable {
 
     /// - Throws: `.badConfig` when it is not a description that this version knows.
     package init(_ json: [UInt8]) throws(ModelError) {
-        let fields: Fields
-        do {
-            guard json.count <= Self.largest else { throw CocoaError(.fileReadTooLarge) }
-            fields = try JSONDecoder().decode(Fields.self, from: Data(json))
-        } catch {
+        guard let fields = description(Fields.self, json) else {
             throw ModelError(
                 .badConfig,
                 "\(Self.fileName) does not say how counts and models are mixed; revert the commit that "

@@ -50,35 +50,30 @@ package struct CountExpert: Sendable {
 
     /// Takes the next byte of a text into account.
     package func advance(_ place: inout Place, _ byte: UInt8) {
-        trie.follow(&place.nodes, byte)
+        _ = trie.advance(&place.nodes, first: 0, byte, 1)
     }
 
-    /// A of one byte, and B.
-    package func prediction(of byte: UInt8, at place: Place) -> (counts: Float, model: Float) {
-        var sum: (counts: Float, model: Float) = (1 / 256, 0)
+    /// A of all bytes, 256 of them, and B.
+    package func predictions(at place: Place) -> (counts: [Float], model: Float) {
+        var counts = [Float](repeating: 1 / 256, count: 256)
+        var model: Float = 0
+        let rest = 1 - settings.modelShare
         for node in place.nodes {
-            mixModel(&sum)
-            guard
-                let seen = trie.seen(node, byte, leavesOut: false), seen.count > 0
-            else { continue }
+            model = rest * model + settings.modelShare
+            guard let seen = trie.seen(node), seen.count > 0 else {
+                for byte in counts.indices { counts[byte] *= rest }
+                continue
+            }
             let pseudo = settings.pseudoCount * Float(seen.followers)
             let total = Float(seen.count) + pseudo
-            sum.counts = (Float(seen.together) + pseudo * sum.counts) / total
-            sum.model = pseudo * sum.model / total
+            var together = [Float](repeating: 0, count: 256)
+            trie.forEachFollower(node) { together[Int($0)] = Float($1) }
+            for byte in counts.indices {
+                counts[byte] = (together[byte] + pseudo * (rest * counts[byte])) / total
+            }
+            model = pseudo * model / total
         }
-        return sum
-    }
-
-    private func mixModel(_ sum: inout (counts: Float, model: Float)) {
-        sum.counts = (1 - settings.modelShare) * sum.counts
-        sum.model = (1 - settings.modelShare) * sum.model + settings.modelShare
-    }
-
-    /// A of all bytes, and B; with the bits of ``prediction(of:at:)``.
-    ///
-    /// - Returns: A, 256 of them, and B.
-    package func predictions(at place: Place) -> (counts: [Float], model: Float) {
-        trie.predictions(place.nodes[...], settings)
+        return (counts, model)
     }
 }
 
@@ -91,32 +86,5 @@ extension CountGate {
     /// Where the text of a state is in the counts of a class.
     package func place(_ index: Int, _ state: State) -> CountExpert.Place {
         CountExpert.Place(nodes: Array(state.places[index * order..<(index + 1) * order]))
-    }
-}
-
-extension CountTrie {
-    /// As ``CountExpert/predictions(at:)``.
-    func predictions(
-        _ place: Place, _ settings: CountExpert.Settings
-    ) -> (counts: [Float], model: Float) {
-        var counts = [Float](repeating: 1 / 256, count: 256)
-        var model: Float = 0
-        let rest = 1 - settings.modelShare
-        for node in place {
-            model = rest * model + settings.modelShare
-            guard let seen = seen(node), seen.count > 0 else {
-                for byte in counts.indices { counts[byte] *= rest }
-                continue
-            }
-            let pseudo = settings.pseudoCount * Float(seen.followers)
-            let total = Float(seen.count) + pseudo
-            var together = [Float](repeating: 0, count: 256)
-            forEachFollower(node) { together[Int($0)] = Float($1) }
-            for byte in counts.indices {
-                counts[byte] = (together[byte] + pseudo * (rest * counts[byte])) / total
-            }
-            model = pseudo * model / total
-        }
-        return (counts, model)
     }
 }

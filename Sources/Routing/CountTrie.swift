@@ -4,9 +4,7 @@
 /// A context of a text is the node of its last bytes; the node of the context after the next byte is a child
 /// of the one that is a byte shorter, so that a text is followed from node to node, whatever the order.
 struct CountTrie: Sendable {
-    /// The nodes of a text's last 0, 1, … `order` - 1 bytes; `none` for a sequence that was not counted.
-    typealias Place = ArraySlice<UInt32>
-
+    /// The node of a sequence that was not counted.
     static let none = UInt32.max
     private static let root: UInt32 = 0
 
@@ -100,33 +98,9 @@ struct CountTrie: Sendable {
         Int(children[Int(node) + 1]) - Int(children[Int(node)])
     }
 
-    /// A text's place behind one more byte.
-    func follow(_ place: inout [UInt32], _ byte: UInt8) {
-        var behind = Self.root
-        for size in 0..<order {
-            let node = place[size]
-            place[size] = behind
-            behind = child(node, byte)
-        }
-    }
-
     /// How often a context was seen, and how many different bytes behind it; nil for `none`.
     func seen(_ node: UInt32) -> (count: UInt64, followers: Int)? {
         node == Self.none ? nil : (counts[Int(node)], followers(node))
-    }
-
-    /// How often a context was seen, how often with a byte behind it, and how many different bytes were; nil
-    /// for `none`.
-    ///
-    /// - Parameter leavesOut: Whether one occurrence of them together is left out, if there is one.
-    func seen(
-        _ node: UInt32, _ byte: UInt8, leavesOut: Bool
-    ) -> (count: UInt64, together: UInt64, followers: Int)? {
-        guard let all = seen(node) else { return nil }
-        let sequence = child(node, byte)
-        let together = sequence == Self.none ? 0 : counts[Int(sequence)]
-        guard leavesOut, together > 0 else { return (all.count, together, all.followers) }
-        return (all.count - 1, together - 1, all.followers - (together == 1 ? 1 : 0))
     }
 
     /// The bytes that were seen behind a context, ascending, and how often.
@@ -156,11 +130,12 @@ struct CountTrie: Sendable {
             let context = find(key >> 8, length: size)
             let byte = UInt8(truncatingIfNeeded: key)
             // A text's first bytes are in no shorter sequence's count.
-            guard child(context, byte) != Self.none,
-                let seen = seen(context, byte, leavesOut: true), seen.count > 0
-            else { continue }
-            let pseudo = pseudoCount * UInt64(seen.followers)
-            probability = (seen.together << 30 + pseudo * probability) / (seen.count + pseudo)
+            let sequence = child(context, byte)
+            guard sequence != Self.none, counts[Int(context)] > 1 else { continue }
+            let (seen, together) = (counts[Int(context)] - 1, counts[Int(sequence)] - 1)
+            let pseudo = pseudoCount * UInt64(followers(context) - (together == 0 ? 1 : 0))
+            guard seen + pseudo > 0 else { continue }
+            probability = (together << 30 + pseudo * probability) / (seen + pseudo)
         }
         return probability
     }

@@ -40,10 +40,7 @@ package struct DigitRouter: Router, Equatable {
         expertCount = counts.0 * counts.1
         tables = [(readOuts.0, counts.0), (readOuts.1, counts.1)].map { readOut, count in
             let width = scales.count
-            precondition(
-                readOut.weights.count == readOut.classes.count * width
-                    && readOut.classes.allSatisfy { $0 < count }, "a read-out of another width")
-            let (weights, biases) = Self.dense(readOut, count: count, scales: scales)
+            let (weights, biases) = readOut.dense(count: count, scales: scales)
             return Table(
                 weights: PackedMatrix(Matrix(rows: count, columns: width, values: weights)),
                 biases: biases, readOut: readOut)
@@ -54,24 +51,7 @@ package struct DigitRouter: Router, Equatable {
     /// What scores the values of a digit, 0 the high and 1 the low one: [values, width] and [values].
     package func dense(digit: Int) -> (weights: [Float], biases: [Float]) {
         let table = tables[digit]
-        return Self.dense(table.readOut, count: table.biases.count, scales: scales)
-    }
-
-    private static func dense(
-        _ readOut: ReadOut, count: Int, scales: [Float]
-    ) -> (weights: [Float], biases: [Float]) {
-        let width = scales.count
-        var weights = [Float](repeating: 0, count: count * width)
-        // Low enough that no sum with it is picked, and far from leaving the floats.
-        var biases = [Float](repeating: -Float.greatestFiniteMagnitude / 4, count: count)
-        for (index, id) in readOut.classes.enumerated() {
-            biases[Int(id)] = readOut.biases[index]
-            for feature in 0..<width {
-                weights[Int(id) * width + feature] =
-                    readOut.weights[index * width + feature] * scales[feature]
-            }
-        }
-        return (weights, biases)
+        return table.readOut.dense(count: table.biases.count, scales: scales)
     }
 
     /// - Complexity: Per token width · (n + m) multiplications.

@@ -26,15 +26,7 @@ extension LinearRouter {
                 for index in span.indices { span[index] += sigmoid.correction[index % expertCount] }
             }
         }
-        var ids = [UInt32](repeating: 0, count: tokens * topK)
-        var picked = [Float](repeating: 0, count: tokens * topK)
-        var margins = [Float](repeating: 0, count: tokens)
-        do {
-            var ids = ids.mutableSpan
-            var picked = picked.mutableSpan
-            var margins = margins.mutableSpan
-            Kernels.top(scores.span, ids: &ids, picked: &picked, margins: &margins, team: team)
-        }
+        let picked = top(scores.span, tokens: tokens, team).scores
         func score(_ value: Float) -> Float {
             guard case .sigmoid = scoring else { return value }
             // A share outside of 0 to 1 is one that no score, or every score, exceeds.

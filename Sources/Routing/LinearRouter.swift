@@ -120,7 +120,8 @@ package struct LinearRouter: Router {
         return found
     }
 
-    private func top(
+    /// The `topK` best of each token's scores, [tokens, experts].
+    func top(
         _ all: Span<Float>, tokens: Int, _ team: ThreadTeam
     ) -> (ids: [UInt32], scores: [Float], margins: [Float]) {
         var ids = [UInt32](repeating: 0, count: tokens * topK)

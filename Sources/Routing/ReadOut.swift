@@ -80,6 +80,31 @@ package struct ReadOut: Sendable, Equatable {
         self.biases = biases
     }
 
+    /// The read-out as a matrix over activations, with a row for each of `count` classes.
+    ///
+    /// - Parameters:
+    ///   - count: More than any class.
+    ///   - scales: [width], what multiplies activations before they are rounded; the weights are multiplied by
+    ///     them.
+    /// - Returns: [count, width] and [count]; classes without evidence have weights of 0 and a bias low enough
+    ///   that no sum with it is picked, and far from leaving the floats when several are added.
+    func dense(count: Int, scales: [Float]) -> (weights: [Float], biases: [Float]) {
+        let width = scales.count
+        precondition(
+            self.weights.count == classes.count * width && classes.allSatisfy { $0 < count },
+            "a read-out of \(classes.count) classes for \(count) rows of \(width)")
+        var weights = [Float](repeating: 0, count: count * width)
+        var biases = [Float](repeating: -Float.greatestFiniteMagnitude / 64, count: count)
+        for (index, id) in classes.enumerated() {
+            biases[Int(id)] = self.biases[index]
+            for feature in 0..<width {
+                weights[Int(id) * width + feature] =
+                    self.weights[index * width + feature] * scales[feature]
+            }
+        }
+        return (weights, biases)
+    }
+
     /// The canonical bytes of a read-out whose class i is `names[i]`: the same evidence, the same bytes.
     package func encoded(names: [String], _ form: String) -> [UInt8] {
         var bytes = Array("CROC".utf8) + [1]

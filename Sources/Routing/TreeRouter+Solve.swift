@@ -51,25 +51,12 @@ extension TreeRouter {
     package init(
         _ readOuts: [ReadOut], branching: [Int], scales: [Float], beam: Int, topK: Int
     ) {
-        let width = scales.count
         var nodes = 1
         var (keys, biases): ([Matrix], [[Float]]) = ([], [])
         for (readOut, children) in zip(readOuts, branching) {
             nodes *= children
-            precondition(
-                readOut.weights.count == readOut.classes.count * width
-                    && readOut.classes.allSatisfy { $0 < nodes }, "a read-out of another tree")
-            var weights = [Float](repeating: 0, count: nodes * width)
-            // Below any score, and far from leaving the floats when levels are added.
-            var bias = [Float](repeating: -Float.greatestFiniteMagnitude / 64, count: nodes)
-            for (index, id) in readOut.classes.enumerated() {
-                bias[Int(id)] = readOut.biases[index]
-                for feature in 0..<width {
-                    weights[Int(id) * width + feature] =
-                        readOut.weights[index * width + feature] * scales[feature]
-                }
-            }
-            keys.append(Matrix(rows: nodes, columns: width, values: weights))
+            let (weights, bias) = readOut.dense(count: nodes, scales: scales)
+            keys.append(Matrix(rows: nodes, columns: scales.count, values: weights))
             biases.append(bias)
         }
         self.init(keys: keys, biases: biases, branching: branching, beam: beam, topK: topK)

@@ -13,6 +13,9 @@ extension TrainTests {
             let file = "mixture.json"
             let description = try #require(try store.tree("main").files[file])
             #expect(try store.evidence("main").allSatisfy { $0.order == 6 })
+            var without = options(cohort("digits"), Self.digits)
+            without.mixesCounts = false
+            #expect(code { try store.train(without) } == "usage")
             try store.train(options(cohort("swahili"), Self.swahili, branch: "other"))
             // The metric is what the stored model gives.
             var held = options(cohort("digits"), Self.digits)
@@ -61,10 +64,6 @@ extension TrainTests {
             for body in [
                 { _ = try store.model("odd") },
                 { try store.train(options(cohort("digits"), Self.digits, branch: "odd")) },
-                {
-                    try store.addEvidence(
-                        [Self.digits], cohort: "base", Checkpoints.options("e", branch: "odd"))
-                },
             ] {
                 do {
                     try body()

@@ -49,14 +49,8 @@ struct DigitMomentsTests {
         let data = sample(count, &noise)
         let once = try router(moments(data, 0..<count))
         for round in 0..<40 {
-            let cuts = (0..<Int(noise.bits() % 8)).map { _ in Int(noise.bits() % UInt64(count)) }
-            let edges = [0] + cuts.sorted() + [count]
-            var parts = try zip(edges, edges.dropFirst()).map { try moments(data, $0..<$1) }
-            while parts.count > 1 {
-                let taken = parts.remove(at: Int(noise.bits() % UInt64(parts.count)))
-                try parts[Int(noise.bits() % UInt64(parts.count))].add(taken)
-            }
-            #expect(try router(parts[0], threads: 1 + round % 3) == once, "cuts \(cuts)")
+            let all = try united(count, &noise, { try moments(data, $0) }) { try $0.add($1) }
+            #expect(try router(all, threads: 1 + round % 3) == once, "round \(round)")
         }
         #expect(try router(moments(data, 0..<count - 1)) != once)
     }

@@ -59,14 +59,8 @@ struct TreeMomentsTests {
         let data = sample(count, &noise)
         let once = try readOuts(moments(data, 0..<count))
         for round in 0..<30 {
-            let cuts = (0..<Int(noise.bits() % 8)).map { _ in Int(noise.bits() % UInt64(count)) }
-            let edges = [0] + cuts.sorted() + [count]
-            var parts = try zip(edges, edges.dropFirst()).map { try moments(data, $0..<$1) }
-            while parts.count > 1 {
-                let taken = parts.remove(at: Int(noise.bits() % UInt64(parts.count)))
-                try parts[Int(noise.bits() % UInt64(parts.count))].add(taken)
-            }
-            #expect(try readOuts(parts[0], threads: 1 + round % 3) == once, "cuts \(cuts)")
+            let all = try united(count, &noise, { try moments(data, $0) }) { try $0.add($1) }
+            #expect(try readOuts(all, threads: 1 + round % 3) == once, "round \(round)")
         }
         // Who drops the last text has the tree that never saw it.
         #expect(try readOuts(moments(data, 0..<count - 1)) != once)

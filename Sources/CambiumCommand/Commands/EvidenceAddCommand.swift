@@ -42,7 +42,10 @@ struct EvidenceAddCommand: StoreCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Of counts, bytes in a sequence, 1 to 8 (default: 3).", valueName: "number"))
+            """
+            Of counts, bytes in a sequence, 1 to 8 (default: as the branch's evidence; without any 6 where \
+            counts predict beside the model, else 3).
+            """, valueName: "number"))
     var order: Int?
 
     @Option(help: ArgumentHelp("Of moments, a layer with experts.", valueName: "number"))
@@ -150,7 +153,7 @@ struct EvidenceAddCommand: StoreCommand {
             commit == nil ? .notFound : .usage,
             commit == nil
                 ? "there is no branch '\(name)'"
-                : "'\(name)' is no branch but a commit, and evidence goes into a commit behind it",
+                : "'\(name)' names a commit and no branch, and evidence goes into a commit behind it",
             hint: "make a branch, `cambium branch NEW \(commit == nil ? "HEAD" : name)`, and then "
                 + "`cambium evidence add NEW …`; `cambium branch` lists the branches")
     }
