@@ -120,7 +120,7 @@ def plots(result):
 
 def main():
     parser = argparse.ArgumentParser(prog="tools/bench continual")
-    parser.add_argument("--quick", action="store_true", help="rounds of 5 CPU-seconds, 8 kB of each test text")
+    parser.add_argument("--quick", action="store_true", help="rounds of 4 CPU-seconds, 8 kB of each test text")
     parser.add_argument("--peers", action="store_true", help="first install what draws the pictures")
     parser.add_argument("--seconds", type=float, default=60, help="CPU-seconds of a round; the base takes three times "
                         "as long")
@@ -136,7 +136,7 @@ def main():
     args = parser.parse_args()
     bench_peers.use_python(args.peers, "requirements-inference.txt", "bench-python-inference")
     if not os.path.isdir(args.data): sys.exit(f"bench: {args.data} is absent; --data names the folder of the texts")
-    seconds, size = ("5", "8000") if args.quick else (str(args.seconds), str(args.bytes))
+    seconds, size = ("4", "8000") if args.quick else (str(args.seconds), str(args.bytes))
     command = [os.environ["CAMBIUM_CONTINUAL_BENCHMARK"], "--stream", args.data, "--seed", str(args.seed),
                "--seconds", seconds, "--bytes", size, "--order", str(args.order), "--part", args.part]
     for name in OPTIONS:
