@@ -1,5 +1,6 @@
 internal import Elements
 internal import Interchange
+internal import Models
 internal import Objects
 internal import Snapshots
 
@@ -46,7 +47,7 @@ extension ExpertPool {
                 })
         }
         self.init(
-            layer: Int(stored.layer), kind: kinds[cohort.kind] ?? .tensors,
+            layer: Int(stored.layer), cohort: stored.cohort, kind: kinds[cohort.kind] ?? .tensors,
             expertCount: Int(clamping: cohort.count), tensors: tensors,
             routerKind: cohort.routerKind == .productKey ? .productKey : .linear,
             routerTensors: cohort.router.keys.sorted(by: isBefore))
@@ -68,12 +69,46 @@ extension CheckpointSource {
             },
             pools: layout.pools.map { pool in
                 Layout.Pool(
-                    layer: UInt32(pool.layer), cohort: Cohort.base,
+                    layer: UInt32(pool.layer), cohort: pool.cohort,
                     tensors: pool.tensors.map {
                         Layout.PoolTensor(
                             template: $0.template, stacked: $0.stacked, slice: $0.sliceDimensions,
                             partCount: $0.parts.count)
                     })
             })
+    }
+}
+
+extension Layout {
+    /// The pools that the layout lists, and those of cohorts that training added.
+    ///
+    /// Their experts are in tensors named as a model's, behind `cohorts.NAME.`; no layout lists them, so that
+    /// rounds on two branches leave it alone.
+    func allPools(of tree: Tree) -> [Layout.Pool] {
+        var all = pools
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+            for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
+            where tree.trunk.tensors[CohortDescription.tensorName(name)] != nil
+                && !pools.contains(where: { $0.layer == number && $0.cohort == name })
+            {
+                let prefix = "cohorts.\(name).model.layers.\(number)."
+                let isNeuron = cohort.kind == .neuron
+                let names =
+                    isNeuron
+                    ? ["peer.down.weight", "peer.up.weight"]
+                    : ["gate", "up", "down"].map {
+                        "mlp.experts.\(Interchange.PoolTensor.placeholder).\($0)_proj.weight"
+                    }
+                all.append(
+                    Pool(
+                        layer: number, cohort: name,
+                        tensors: zip(names, cohort.parts).map {
+                            PoolTensor(
+                                template: prefix + $0, stacked: isNeuron, slice: $1.dimensions,
+                                partCount: 1)
+                        }))
+            }
+        }
+        return all
     }
 }

@@ -90,7 +90,7 @@ struct CheckpointImport {
             let cohort = Cohort(
                 kind: pool.objectKind, parts: pool.parts, count: UInt64(pool.expertCount),
                 experts: experts, routerKind: pool.storedRouterKind, router: router)
-            tree.layers[UInt32(pool.layer), default: Layer()].cohorts[Cohort.base] = cohort
+            tree.layers[UInt32(pool.layer), default: Layer()].cohorts[pool.cohort] = cohort
         }
         try stageFiles(&tree, &draft)
         tree.layout = try carrying { [source] () throws(SnapshotError) in

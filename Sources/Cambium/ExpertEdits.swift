@@ -16,7 +16,7 @@ struct ExpertEdits {
     private var pools: [Pool] = []
 
     init(_ snapshot: MappedSnapshot, _ layout: Layout?) throws(StoreError) {
-        for stored in layout?.pools ?? [] {
+        for stored in layout?.allPools(of: snapshot.tree) ?? [] {
             guard let experts = snapshot.experts(layer: stored.layer, cohort: stored.cohort) else {
                 continue
             }

@@ -170,7 +170,7 @@ extension Store {
                     + "commit that it was added to")
         }
         return try ExpertRouter(
-            snapshot, wanted, form, topK: topK ?? config.peer?.topK ?? 1,
+            snapshot, wanted, form, topK: topK ?? config.peer?.topK ?? config.linear?.topK ?? 1,
             ThreadTeam(count: threads))
     }
 }

@@ -108,7 +108,7 @@ public struct MappedModel: Sendable {
     /// The numbers of the layers that have experts, ascending.
     public var expertLayers: [Int] {
         switch engine {
-        case .bytes(let model): model.config.peerLayers
+        case .bytes(let model): model.config.expertLayers
         case .tokens(let model): model.description.expertLayers
         }
     }

@@ -2,6 +2,17 @@ internal import Elements
 internal import Objects
 internal import Snapshots
 
+/// The experts that a cohort has in a layer, as a store keeps them.
+struct CohortPool {
+    let layer: Int
+    let cohort: String
+    let kind: ObjectKind
+    let parts: [TensorShape]
+    let routerKind: RouterKind
+    /// Each one's parts, one behind the other.
+    let experts: [[UInt8]]
+}
+
 extension Patch {
     /// Puts the tensors of a cohort into the trunk, new ones and those that it has.
     ///
@@ -28,12 +39,46 @@ extension Patch {
         }
     }
 
-    /// Checks by ids that nothing changed but a cohort's own tensors.
+    /// Puts a cohort's own experts into a layer, with the tensors that route to them.
+    ///
+    /// - Parameters:
+    ///   - experts: Each one's parts, one behind the other.
+    ///   - router: By name.
+    mutating func put(
+        _ pool: CohortPool, router: [(name: String, shape: TensorShape, bytes: [UInt8])]
+    ) throws(StoreError) {
+        let cohort = try carrying { () throws(SnapshotError) in
+            let header: ObjectHeader
+            do throws(ObjectError) {
+                header = try ObjectHeader(pool.kind, pool.parts)
+            } catch {
+                throw SnapshotError(error)
+            }
+            draft.reserve(pool.experts.count)
+            var ids: [ObjectID] = []
+            ids.reserveCapacity(pool.experts.count)
+            for expert in pool.experts { ids.append(try draft.put(header, expert.raw)) }
+            var tensors: [String: StoredTensor] = [:]
+            for tensor in router {
+                tensors[tensor.name] = try draft.putTensor(tensor.shape, tensor.bytes.raw)
+            }
+            return Cohort(
+                kind: pool.kind, parts: pool.parts, count: UInt64(ids.count),
+                experts: draft.putExperts(ids), routerKind: pool.routerKind, router: tensors)
+        }
+        draft.tree.layers[UInt32(pool.layer), default: Layer()].cohorts[pool.cohort] = cohort
+    }
+
+    /// Checks by ids that nothing changed but a cohort's own tensors and experts.
     ///
     /// - Throws: `corrupt`: a round must never change what is frozen.
     func checkFrozen(exceptCohort name: String, _ own: Set<String>) throws(StoreError) {
+        func others(_ tree: Tree) -> [UInt32: [String: Cohort]] {
+            tree.layers.mapValues { $0.cohorts.filter { $0.key != name } }
+                .filter { !$0.value.isEmpty }
+        }
         let trunk = before.trunk.tensors.filter { !own.contains($0.key) }
-        guard draft.tree.layers == before.layers,
+        guard others(draft.tree) == others(before),
             draft.tree.trunk.tensors.filter({ !own.contains($0.key) }) == trunk,
             before.files.allSatisfy({ draft.tree.files[$0.key] == $0.value })
         else {

@@ -17,14 +17,23 @@ struct Round {
     let stored: StoredCohorts
     /// How counts predict beside the models of the snapshot that it starts from.
     let mixture: MixtureDescription?
-    /// The cohort's own tensors in that snapshot; none of a new one.
-    let before: [String: StoredTensor]
+    /// The cohort's own tensors and experts in that snapshot; none of a new one.
+    let before: Own
+
+    /// What a tree has of the cohort.
+    struct Own: Equatable {
+        var tensors: [String: StoredTensor]
+        var layers: [UInt32: Snapshots.Cohort]
+
+        var isEmpty: Bool { tensors.isEmpty && layers.isEmpty }
+    }
 
     /// Copies the base's weights; reads its experts only when the cohort runs with them.
     ///
     /// - Throws: `unsupported` for an architecture that is not trained; `usage` for a name that cannot be.
     init(
-        _ snapshot: MappedSnapshot, _ name: String, _ form: CohortForm, seed: UInt64
+        _ snapshot: MappedSnapshot, _ name: String, _ form: CohortForm, _ experts: NewExperts?,
+        seed: UInt64
     ) throws(StoreError) {
         guard name != "base", !name.isEmpty, name.utf8.count <= 100,
             name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") })
@@ -50,15 +59,26 @@ struct Round {
                 "cohort '\(name)' is of kind \(stored.descriptions[index].kind.rawValue); train it further as "
                     + "that, or give another name with --cohort")
         }
+        let known = index.map { stored.descriptions[$0] }
+        let wanted = try experts?.sizes(config)
+        if let known, let wanted, known.experts != wanted {
+            let has = known.experts == nil ? "no experts of its own" : "experts of other sizes"
+            throw StoreError(
+                .usage,
+                "cohort '\(name)' has \(has); train it further without --new-experts, or give another "
+                    + "name with --cohort")
+        }
+        let own = known == nil ? wanted : known?.experts
         self.name = name
         isNew = index == nil
-        let usesExperts = form != .dense && config.peer != nil
+        let usesExperts =
+            known?.usesExperts ?? (form != .dense && own == nil && !config.expertLayers.isEmpty)
         let (config, weights, isNew) = (config, weights, isNew)
         parameters = try training { () throws(TrainingError) in
             let base = try TrainableModel(
                 config: usesExperts ? config : config.withoutExperts, source: weights)
             let cohort = Training.Cohort(
-                on: base, kind: form, usesExperts: usesExperts, seed: seed)
+                on: base, kind: form, usesExperts: usesExperts, experts: own, seed: seed)
             if !isNew { try cohort.load(name, from: weights) }
             return cohort
         }
@@ -68,10 +88,12 @@ struct Round {
     /// The cohort's own tensors as a tree has them.
     private static func own(
         _ name: String, _ parameters: Training.Cohort, in tree: Tree
-    ) -> [String: StoredTensor] {
+    ) -> Own {
         let names = Set(
             parameters.tensorNames(name) + [CohortDescription.tensorName(name)])
-        return tree.trunk.tensors.filter { names.contains($0.key) }
+        return Own(
+            tensors: tree.trunk.tensors.filter { names.contains($0.key) },
+            layers: tree.layers.compactMapValues { $0.cohorts[name] })
     }
 
     /// What answers the round's texts before it, to stay close to: the cohort, or the base when it is new.
@@ -97,7 +119,10 @@ struct Round {
     /// Names the weights that training starts from.
     var start: String {
         stored.base
-            + before.sorted { $0.key < $1.key }.map { " \($0.key) \($0.value.id.hex)" }.joined()
+            + before.tensors.sorted { $0.key < $1.key }.map { " \($0.key) \($0.value.id.hex)" }
+            .joined()
+            + before.layers.sorted { $0.key < $1.key }
+            .map { " \($0.key) \($0.value.experts.hex)" }.joined()
     }
 
     private static func kind(_ form: CohortForm) -> Training.Cohort.Kind {
@@ -107,13 +132,51 @@ struct Round {
         }
     }
 
-    /// What the store is to hold of the cohort, by name.
-    var tensors: [(name: String, shape: TensorShape, bytes: [UInt8])] {
+    /// What the store is to hold of the cohort, by name: the trunk's tensors and those of its own routers.
+    var tensors: [CohortTensor] {
         let json = parameters.description(base: stored.base).encoded
         return [(CohortDescription.tensorName(name), TensorShape(.u8, [json.count]), json)]
             + parameters.tensors(named: name).map {
                 ($0.name, TensorShape(.f32, $0.shape), $0.values.littleEndianBytes)
             }
+    }
+
+    /// The cohort's own experts, layer by layer.
+    var pools: [CohortPool] {
+        let hidden = config.hiddenSize
+        return (parameters.experts?.layers ?? []).map { layer in
+            let experts = parameters.experts(layer: layer).map(\.littleEndianBytes)
+            switch parameters.experts {
+            case .swiglu(let sizes, _):
+                let matrix = TensorShape(.f32, [sizes.width, hidden])
+                return CohortPool(
+                    layer: layer, cohort: name, kind: .swiglu,
+                    parts: [matrix, matrix, TensorShape(.f32, [hidden, sizes.width])],
+                    routerKind: .linear, experts: experts)
+            case .neurons, nil:
+                let row = TensorShape(.f32, [hidden])
+                return CohortPool(
+                    layer: layer, cohort: name, kind: .neuron, parts: [row, row],
+                    routerKind: .productKey, experts: experts)
+            }
+        }
+    }
+
+    /// Puts the cohort into a patch.
+    func put(
+        _ tensors: [CohortTensor], _ pools: [CohortPool], into patch: inout Patch, _ store: Store
+    ) throws(StoreError) {
+        var trunk = tensors
+        for pool in pools {
+            let prefix = "cohorts.\(name).model.layers.\(pool.layer)."
+            let routes = { (tensor: CohortTensor) in
+                tensor.name.hasPrefix(prefix) && CohortExperts.isRouter(tensor.name)
+                    && !CohortExperts.isNorm(tensor.name)
+            }
+            try patch.put(pool, router: trunk.filter(routes))
+            trunk.removeAll(where: routes)
+        }
+        try patch.put(trunk, store)
     }
 
     /// The model as it will be committed, to evaluate it: the snapshot's with this cohort.
@@ -122,7 +185,7 @@ struct Round {
     ///   - tensors: Of the cohort.
     ///   - mixture: Of the new snapshot.
     func model(
-        _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])], _ gate: Gate,
+        _ tensors: [CohortTensor], _ pools: [CohortPool], _ gate: Gate,
         _ mixture: MixtureDescription?
     ) throws(StoreError) -> CohortModel {
         var entries: [CohortModel.Entry] = []
@@ -131,7 +194,7 @@ struct Round {
         entries.append(
             CohortModel.Entry(
                 name, parameters.description(base: stored.base), config: config,
-                source: TrainedWeights(weights, tensors)))
+                source: TrainedWeights(weights, tensors, pools)))
         let (config, weights) = (config, weights)
         let model = try running { () throws(ModelError) in
             try PeerModel(config: config, source: weights)
@@ -139,30 +202,6 @@ struct Round {
         return CohortModel(
             model, cohorts: entries, gate: (gate.solved, gate.cohorts),
             counts: mixture?.counts)
-    }
-}
-
-/// A snapshot's weights with some tensors that it does not hold yet.
-struct TrainedWeights: WeightSource {
-    private let base: SnapshotWeights
-    private let tensors: [String: Weights]
-
-    init(
-        _ base: SnapshotWeights, _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])]
-    ) {
-        self.base = base
-        self.tensors = Dictionary(
-            tensors.map {
-                ($0.name, Weights(shape: $0.shape, bytes: MappedBytes(copying: $0.bytes)))
-            }, uniquingKeysWith: { $1 })
-    }
-
-    func tensor(_ name: String) throws(ModelError) -> Weights {
-        if let found = tensors[name] { found } else { try base.tensor(name) }
-    }
-
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
-        try base.experts(layer: layer)
     }
 }
 

@@ -23,6 +23,7 @@ struct StoppedRound {
         var text = "\(start) \(options.target) \(options.budget) \(options.seed) \(options.windows)"
         text += " \(options.rate) \(options.warmUp)"
         if options.divergenceWeight > 0 { text += " \(options.divergenceWeight)" }
+        if let experts = options.newExperts { text += " \(experts)" }
         for bytes in options.texts { text += " " + (try Store.fileID(bytes).hex) }
         fingerprint = try Store.fileID(Array(text.utf8)).hex
     }

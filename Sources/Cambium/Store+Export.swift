@@ -90,7 +90,7 @@ struct CheckpointExport {
         var stored = tree.trunk.tensors
         var pools: [ExpertPool] = []
         var experts: [MappedExperts] = []
-        for pool in layout.pools {
+        for pool in layout.allPools(of: tree) {
             guard let mapped = snapshot.experts(layer: pool.layer, cohort: pool.cohort) else {
                 throw StoreError(
                     .corrupt,
@@ -101,7 +101,7 @@ struct CheckpointExport {
         }
         for (number, layer) in tree.layers {
             for (name, cohort) in layer.cohorts {
-                guard layout.pools.contains(where: { $0.layer == number && $0.cohort == name })
+                guard pools.contains(where: { $0.layer == Int(number) && $0.cohort == name })
                 else {
                     throw StoreError(
                         .unsupported,
@@ -142,9 +142,14 @@ struct CheckpointExport {
 
     func write(to directory: String, _ progress: ProgressReporter) throws(StoreError) {
         var done = 0
-        for file in layout.files {
+        // What no file lists goes into the last.
+        let listed = Set(layout.files.flatMap(\.tensors))
+        for (number, file) in layout.files.enumerated() {
             let names = Set(file.tensors)
-            let wanted = assemblies.filter { names.isEmpty || names.contains($0.name) }
+            let isLast = number == layout.files.count - 1
+            let wanted = assemblies.filter {
+                names.isEmpty || names.contains($0.name) || isLast && !listed.contains($0.name)
+            }
             let metadata = file.metadata.map { metadata in
                 HeaderMetadata(
                     entries: metadata.sorted { isBefore($0.key, $1.key) }.map {

@@ -148,12 +148,18 @@ struct MomentReader {
         let trunk = try carrying { () throws(SnapshotError) in
             try TrunkIdentity.id(of: snapshot.tree, model.config, layer: layer)
         }
-        let side = UInt32(model.config.peer?.subKeys ?? 1)
+        let config = model.config
+        let experts: [UInt32] =
+            if let peer = config.peer {
+                [UInt32(peer.subKeys), UInt32(peer.subKeys)]
+            } else {
+                [UInt32(max(config.expertCount, 1))]
+            }
         return try counted(.usage) { () throws(EvidenceError) in
             try MomentContribution.Source(
                 layer: UInt32(layer), trunk: trunk.bytes,
                 quantiser: Quantiser(normWeights: inputs.normWeights),
-                digits: target == .cohort ? [1] : [side, side])
+                digits: target == .cohort ? [1] : experts)
         }
     }
 

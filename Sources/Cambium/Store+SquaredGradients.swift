@@ -61,7 +61,7 @@ extension Store {
         let parent = try target.model().parent
         let snapshot = try map(parent.hex)
         let config = try snapshot.peerConfig()
-        let total = config.peerLayers.count * (config.peer?.expertCount ?? 0)
+        let total = config.expertLayers.count * config.expertCount
         guard total <= Self.mostRecorded else {
             throw StoreError(
                 .unsupported,
@@ -83,12 +83,13 @@ extension Store {
         var experts = 0
         let committed = try commit(options) { (patch) throws(StoreError) in
             try patch.forgetSquaredGradients(exceptOf: Self.objects(of: snapshot))
-            for entry in model.layout.entries {
+            for entry in model.layout.entries where entry.role != .expert {
                 try patch.record(
                     squaredGradients: Array(found.dense[entry.range]), ofTensor: entry.name)
             }
-            let size = 2 * config.hiddenSize
-            for (slot, layer) in config.peerLayers.enumerated() {
+            let size =
+                config.linear.map { 3 * $0.width * config.hiddenSize } ?? 2 * config.hiddenSize
+            for (slot, layer) in config.expertLayers.enumerated() {
                 guard
                     let stored = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base)
                 else { continue }
@@ -98,7 +99,9 @@ extension Store {
                     let id = try carrying { () throws(SnapshotError) in try stored.id(ordinal) }
                     guard id != .zero else { continue }
                     experts += 1
-                    let own = found.experts[slot][ordinal] ?? [Float](repeating: 0, count: size)
+                    let own =
+                        model.layout.expert(ordinal, layer: layer).map { Array(found.dense[$0]) }
+                        ?? found.experts[slot][ordinal] ?? [Float](repeating: 0, count: size)
                     if let known = sums[id] {
                         sums[id] = zip(known, own).map { $0 + $1 }
                     } else {
@@ -113,7 +116,8 @@ extension Store {
         return SquaredGradientsResult(
             tokens: found.tokens, experts: experts,
             picked: found.experts.reduce(0) { $0 + $1.count },
-            tensors: model.layout.entries.count, commit: committed.id, branch: committed.branch,
+            tensors: model.layout.entries.count { $0.role != .expert }, commit: committed.id,
+            branch: committed.branch,
             unchanged: committed.unchanged)
     }
 

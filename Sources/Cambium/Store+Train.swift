@@ -52,7 +52,7 @@ extension Store {
         }
         let snapshot = try map(parent.hex)
         let known = try records(in: snapshot)
-        let round = try Round(snapshot, name, form, seed: options.seed)
+        let round = try Round(snapshot, name, form, options.newExperts, seed: options.seed)
         let others = Set(round.stored.names + [name])
         guard known.counts.contains(where: { !others.contains($0.cohort) }) else {
             throw StoreError(
@@ -72,10 +72,10 @@ extension Store {
             ? Teacher(try round.modelBefore(), weight: Float(options.divergenceWeight)) : nil
         let summary = try run(
             round.parameters, options, settings, stopped, teacher, progress, isStopped)
-        let tensors = round.tensors
+        let (tensors, pools) = (round.tensors, round.pools)
         var bits: [String: Double] = [:]
         if !options.heldOut.isEmpty, let gate {
-            let model = try round.model(tensors, gate, mixture)
+            let model = try round.model(tensors, pools, gate, mixture)
             bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
                 try running { () throws(ModelError) in
                     try model.evaluate(text, byteLimit: nil, threads: 2).bitsPerByte
@@ -86,7 +86,7 @@ extension Store {
         annotate(&commit, summary, bits, options)
         commit.metadata["train.cohort"] = name
         let result = try self.commit(
-            round, tensors, records, mixture, commit, from: parent)
+            round, tensors, pools, records, mixture, commit, from: parent)
         stopped.remove()
         let isAlone = result.parents == [parent.hex]
         return TrainResult(
@@ -99,7 +99,7 @@ extension Store {
 
     /// Commits a trained cohort on the branch's head, which other rounds may have moved.
     private func commit(
-        _ round: Round, _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])],
+        _ round: Round, _ tensors: [CohortTensor], _ pools: [CohortPool],
         _ records: [CountContribution], _ mixture: MixtureDescription?,
         _ options: CommitOptions, from parent: ObjectID
     ) throws(StoreError) -> CommitResult {
@@ -116,7 +116,7 @@ extension Store {
                                 + "\(parent.short); nothing was committed: train again, or under "
                                 + "another name")
                     }
-                    try patch.put(tensors, self)
+                    try round.put(tensors, pools, into: &patch, self)
                     for record in records { try patch.addEvidence(record) }
                     // One that another round wrote meanwhile stays.
                     if let mixture, patch.before.files[MixtureDescription.fileName] == nil {

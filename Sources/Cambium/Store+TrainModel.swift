@@ -20,13 +20,16 @@ extension Store {
         }
         let target = try CommitTarget(options.commit, self)
         let (model, json, base) = try trainable(target, options)
-        let usesExperts = model.config.peer != nil
+        let usesExperts = !model.config.expertLayers.isEmpty
         if !usesExperts, freezesTrunk {
             throw StoreError(
                 .usage, "the model has no experts: with its trunk frozen nothing is left")
         }
         let parameters = WholeModel(model, trainsExperts: usesExperts && !freezesExperts) { name in
-            freezesTrunk && !name.contains(".peer.")
+            // SwiGLU experts are among the dense weights in training, neurons are not.
+            let isExpert = name.contains(".mlp.experts.")
+            let isRouter = CohortExperts.isRouter(name) && !CohortExperts.isNorm(name)
+            return isExpert && freezesExperts || freezesTrunk && !isExpert && !isRouter
         }
         try options.checkHeldOut(model.config)
         let parent = try target.parent.map { (id) throws(StoreError) in try map(id.hex) }

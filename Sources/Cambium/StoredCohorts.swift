@@ -42,6 +42,16 @@ struct StoredCohorts {
             }
             descriptions[name] = description
         }
+        for (number, layer) in tree.layers {
+            for name in layer.cohorts.keys where name != Cohort.base {
+                guard descriptions[name]?.experts?.layers.contains(Int(number)) == true else {
+                    throw StoreError(
+                        .unsupported,
+                        "layer \(number) has experts of '\(name)', which no tensor "
+                            + "\(CohortDescription.tensorName(name)) describes")
+                }
+            }
+        }
         names = descriptions.keys.sorted()
         self.descriptions = names.compactMap { descriptions[$0] }
     }

@@ -41,6 +41,50 @@ public enum CohortForm: Sendable, Hashable {
     case lowRank(Int)
 }
 
+/// Experts that a new cohort gets, with a router of their own, in place of the base's while it is active.
+public enum NewExperts: Sendable, Hashable {
+    /// Neurons in each of the base's layers of neurons, with its heads, picks and keys; a square number.
+    case neurons(Int)
+    /// SwiGLU experts of an inner width in every layer, of which a token uses the best `picks`.
+    case swiglu(Int, width: Int, picks: Int)
+
+    /// - Throws: `usage` for sizes that cannot be.
+    func sizes(_ config: PeerConfig) throws(StoreError) -> CohortExperts {
+        let most = 1 << 24
+        do throws(ModelError) {
+            switch self {
+            case .neurons(let count):
+                guard let peer = config.peer else {
+                    throw ModelError(
+                        .badConfig,
+                        "the base has no layers of neurons that say how new ones are picked; give SwiGLU "
+                            + "experts")
+                }
+                let side = Int(Double(max(count, 0)).squareRoot().rounded())
+                guard (1...most).contains(count), side * side == count, side >= peer.topK else {
+                    throw ModelError(
+                        .badConfig,
+                        "\(count) neurons; pairs of keys pick them, so give a square number from "
+                            + "\(peer.topK * peer.topK) to \(most)")
+                }
+                return .neurons(
+                    try PeerConfig.Peer(
+                        subKeys: side, heads: peer.heads, topK: peer.topK, keySize: peer.keySize),
+                    layers: config.peerLayers)
+            case .swiglu(let count, let width, let picks):
+                let sizes = try PeerConfig.Linear(experts: count, topK: picks, width: width)
+                guard width <= most / count else {
+                    throw ModelError(
+                        .badConfig, "\(count) experts of width \(width) are more than \(most) rows")
+                }
+                return .swiglu(sizes, layers: Array(0..<config.layerCount))
+            }
+        } catch {
+            throw StoreError(.usage, error.message)
+        }
+    }
+}
+
 /// A text that training does not see, to tell how well the model predicts it.
 public struct HeldOutText: Sendable {
     /// Names the metric `NAME.bpb`.
@@ -65,6 +109,9 @@ public struct TrainOptions: Sendable {
     public var target: TrainTarget
     /// How long.
     public var budget: TrainBudget
+    /// What a new cohort gets besides deltas; nil for nothing, or of a cohort that is trained further what
+    /// it has.
+    public var newExperts: NewExperts?
     /// Of the windows that are drawn, and of new weights.
     public var seed: UInt64 = 1
     /// Windows of the context length in a step; even.

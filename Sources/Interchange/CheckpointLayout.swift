@@ -8,7 +8,7 @@ package struct CheckpointLayout: Sendable, Hashable {
     package let recognised: Bool
     /// A sentence for the user when ``recognised`` is false.
     package let note: String?
-    /// By layer; layers without experts are absent.
+    /// By layer, those of cohorts behind the model's own; layers without experts are absent.
     package let pools: [ExpertPool]
     /// The names of all tensors that belong to no pool and route to none, in the order given.
     package let trunk: [String]
@@ -35,8 +35,11 @@ package struct CheckpointLayout: Sendable, Hashable {
         let pools =
             architecture == .peerLM
             ? try PeerLayout(tensors).pools(parsed)
+                + TransformersLayout(tensors, opaque: false).pools(parsed)
+                + CohortPools.pools(tensors)
             : try TransformersLayout(tensors, opaque: architecture == .gptOSS).pools(parsed)
-        guard !pools.isEmpty else {
+        let hasNone = architecture == .peerLM ? try parsed.peerLayers() == [] : false
+        guard !pools.isEmpty || hasNone else {
             throw InterchangeError(
                 .missingTensor,
                 "config.json says \(architecture.rawValue), but none of the \(tensors.count) "

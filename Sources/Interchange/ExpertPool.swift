@@ -20,7 +20,12 @@ package struct ExpertPool: Sendable, Hashable {
         case linear
     }
 
+    /// The name of the cohort that a model's own experts are.
+    package static let baseCohort = "base"
+
     package let layer: Int
+    /// The cohort that the experts belong to.
+    package let cohort: String
     package let kind: Kind
     package let expertCount: Int
     /// In the order of the canonical bytes.
@@ -30,10 +35,11 @@ package struct ExpertPool: Sendable, Hashable {
     package let routerTensors: [String]
 
     package init(
-        layer: Int, kind: Kind, expertCount: Int, tensors: [PoolTensor], routerKind: RouterKind,
-        routerTensors: [String]
+        layer: Int, cohort: String = ExpertPool.baseCohort, kind: Kind, expertCount: Int,
+        tensors: [PoolTensor], routerKind: RouterKind, routerTensors: [String]
     ) {
         self.layer = layer
+        self.cohort = cohort
         self.kind = kind
         self.expertCount = expertCount
         self.tensors = tensors

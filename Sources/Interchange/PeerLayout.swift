@@ -24,9 +24,10 @@ struct PeerLayout {
         }
     }
 
+    /// - Parameter config: Of the model; nil for a cohort's experts, whose sizes are the cohort's.
     /// - Throws: `.missingTensor`, `.badConfig` or `.unsupported`.
-    func pools(_ config: CheckpointConfig) throws(InterchangeError) -> [ExpertPool] {
-        if let stated = try config.peerLayers() {
+    func pools(_ config: CheckpointConfig?) throws(InterchangeError) -> [ExpertPool] {
+        if let stated = try config?.peerLayers() {
             for layer in stated where layers[layer] == nil {
                 throw InterchangeError(
                     .missingTensor,
@@ -39,7 +40,7 @@ struct PeerLayout {
                     "layer \(layer) has experts, but peer_layers of config.json is \(stated)")
             }
         }
-        let subKeys = try config.subKeyCount()
+        let subKeys = try config?.subKeyCount()
         var pools: [ExpertPool] = []
         for (number, layer) in layers.sorted(by: { $0.key < $1.key }) {
             pools.append(try pool(number, layer, subKeys: subKeys))

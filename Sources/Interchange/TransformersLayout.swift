@@ -59,9 +59,10 @@ struct TransformersLayout {
         }
     }
 
+    /// - Parameter config: Of the model; nil for a cohort's experts, whose number is the cohort's.
     /// - Throws: `.missingTensor`, `.badConfig` or `.unsupported`.
-    func pools(_ config: CheckpointConfig) throws(InterchangeError) -> [ExpertPool] {
-        let stated = try config.expertCount()
+    func pools(_ config: CheckpointConfig?) throws(InterchangeError) -> [ExpertPool] {
+        let stated = try config?.expertCount()
         var pools: [ExpertPool] = []
         for (number, layer) in layers.sorted(by: { $0.key < $1.key }) {
             pools.append(try pool(number, layer, stated))

@@ -12,12 +12,16 @@ package final class CohortModel: Sendable {
     /// A cohort and how its model is made.
     package struct Entry: Sendable {
         package let name: String
+        /// Whether its model runs the base's experts, so that its picks are of them.
+        let usesExperts: Bool
         private let make: @Sendable () throws(ModelError) -> PeerModel
 
         package init(
-            name: String, make: @escaping @Sendable () throws(ModelError) -> PeerModel
+            name: String, usesExperts: Bool = false,
+            make: @escaping @Sendable () throws(ModelError) -> PeerModel
         ) {
             self.name = name
+            self.usesExperts = usesExperts
             self.make = make
         }
 
@@ -78,11 +82,11 @@ extension CohortModel.Entry {
         _ name: String, _ description: CohortDescription, config: PeerConfig,
         source: some WeightSource
     ) {
-        self.init(name: name) { () throws(ModelError) in
+        self.init(name: name, usesExperts: description.usesExperts) { () throws(ModelError) in
             do throws(ModelError) {
                 return try PeerModel(
-                    config: description.usesExperts ? config : config.withoutExperts,
-                    source: CohortWeights(source, cohort: name, kind: description.kind))
+                    config: try description.config(on: config),
+                    source: CohortWeights(source, cohort: name, description))
             } catch {
                 throw ModelError(
                     error.code, "cohort \(name) cannot run: \(error.message)", cause: error.cause)

@@ -36,10 +36,9 @@ package final class CohortSession {
     /// Picks of experts, by the base and by cohorts that run with its experts.
     package var usage: ExpertUsage {
         var usage = ExpertUsage(model.base)
-        for session in sessions {
-            if let session, session.usage.layers.count == usage.layers.count {
-                usage.formUnion(session.usage)
-            }
+        for (index, session) in sessions.enumerated() {
+            guard let session, index == 0 || model.cohorts[index - 1].usesExperts else { continue }
+            usage.formUnion(session.usage)
         }
         return usage
     }

@@ -9,22 +9,27 @@ internal import Tensors
 package struct CohortWeights<Base: WeightSource>: WeightSource {
     private let base: Base
     private let name: String
-    private let kind: CohortDescription.Kind
+    private let description: CohortDescription
 
-    package init(_ base: Base, cohort name: String, kind: CohortDescription.Kind) {
+    package init(_ base: Base, cohort name: String, _ description: CohortDescription) {
         self.base = base
         self.name = name
-        self.kind = kind
+        self.description = description
     }
 
     package func experts(layer: Int) throws(ModelError) -> any ExpertTable {
-        try base.experts(layer: layer)
+        description.experts == nil
+            ? try base.experts(layer: layer) : try base.experts(layer: layer, of: name)
     }
 
     package func tensor(_ tensor: String) throws(ModelError) -> Weights {
-        let whole = try base.tensor(tensor)
         let own = "cohorts.\(name).\(tensor)"
-        switch kind {
+        // The router of the cohort's own experts is its own too, no delta.
+        if description.experts != nil, CohortExperts.isRouter(tensor) {
+            return try base.tensor(own)
+        }
+        let whole = try base.tensor(tensor)
+        switch description.kind {
         case .dense:
             guard let found = try find(own) else { return whole }
             guard found.shape.dimensions == whole.shape.dimensions else {

@@ -125,7 +125,7 @@ extension PeerModel {
     /// - Parameter byteLimit: Of the experts' bytes, over all layers; nil for all that were picked.
     /// - Throws: What reading an expert throws.
     package func warm(_ profile: ExpertProfile, byteLimit: Int? = nil) throws(ModelError) {
-        let tables = zip(config.peerLayers, layers.compactMap { $0.peer?.experts })
+        let tables = zip(config.expertLayers, layers.compactMap { $0.experts?.table })
         try profile.warm(Array(tables), byteLimit: byteLimit)
     }
 }

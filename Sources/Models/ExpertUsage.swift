@@ -50,8 +50,8 @@ package struct ExpertUsage: Sendable, Hashable {
 
     init(_ model: PeerModel) {
         expertBytes = model.expertBytes
-        layers = model.config.peerLayers.map {
-            Layer(layer: $0, expertCount: model.config.peer?.expertCount ?? 0)
+        layers = model.config.expertLayers.map {
+            Layer(layer: $0, expertCount: model.config.expertCount)
         }
     }
 

@@ -72,7 +72,7 @@ private struct Activations: ~Copyable {
         for (index, layer) in model.layers.enumerated() {
             attend(layer, index, segments, tokens)
             feedForward(layer, tokens)
-            if let peer = layer.peer { try addExperts(peer, segments, tokens) }
+            if let experts = layer.experts { try addExperts(experts, segments, tokens) }
         }
     }
 
@@ -86,12 +86,12 @@ private struct Activations: ~Copyable {
         for (index, layer) in model.layers.enumerated() {
             attend(layer, index, segments, tokens)
             feedForward(layer, tokens)
-            guard let peer = layer.peer else { continue }
+            guard let experts = layer.experts else { continue }
             if index == target {
-                normalise(hidden, peer.norm, model.config.normEpsilon, tokens, into: &normed)
+                normalise(hidden, experts.norm, model.config.normEpsilon, tokens, into: &normed)
                 return normed.array(0..<tokens * model.config.hiddenSize)
             }
-            try addExperts(peer, segments, tokens)
+            try addExperts(experts, segments, tokens)
         }
         preconditionFailure("layer \(target) has no experts")
     }
@@ -151,16 +151,16 @@ private struct Activations: ~Copyable {
     }
 
     private mutating func addExperts(
-        _ peer: PeerModel.Peer, _ segments: [ForwardPass.Segment], _ tokens: Int
+        _ experts: PeerModel.Experts, _ segments: [ForwardPass.Segment], _ tokens: Int
     ) throws(ModelError) {
         let config = model.config
-        normalise(hidden, peer.norm, config.normEpsilon, tokens, into: &normed)
-        var picked = picks.removeValue(forKey: peer.slot) ?? peer.router.noPicks
-        route(peer.router, normed, tokens * config.hiddenSize, tokens, into: &picked, team)
-        for segment in segments { segment.session.record(picked, peer, segment.range) }
+        normalise(hidden, experts.norm, config.normEpsilon, tokens, into: &normed)
+        var picked = picks.removeValue(forKey: experts.slot) ?? experts.router.noPicks
+        route(experts.router, normed, tokens * config.hiddenSize, tokens, into: &picked, team)
+        for segment in segments { segment.session.record(picked, experts, segment.range) }
         try addOutputs(
-            peer.experts, picked, normed, tokens * config.hiddenSize, tokens, into: &mixed, team)
-        picks[peer.slot] = picked
+            experts, picked, normed, tokens * config.hiddenSize, tokens, into: &mixed, team)
+        picks[experts.slot] = picked
         add(mixed, tokens * config.hiddenSize, to: &hidden)
     }
 
@@ -236,10 +236,14 @@ private func route(
 }
 
 private func addOutputs(
-    _ experts: any ExpertTable, _ picks: borrowing Picks, _ x: borrowing FloatBuffer,
+    _ experts: PeerModel.Experts, _ picks: borrowing Picks, _ x: borrowing FloatBuffer,
     _ count: Int, _ tokens: Int, into out: inout FloatBuffer, _ team: ThreadTeam
 ) throws(ModelError) {
     var span = out.mutableSpan(0..<count)
-    try experts.addOutputs(
+    if let form = experts.form {
+        return try experts.table.addGatedOutputs(
+            form, of: picks, x.span(0..<count), into: &span, team: team)
+    }
+    try experts.table.addOutputs(
         of: picks, x.span(0..<count), tokens: tokens, into: &span, team: team)
 }

@@ -26,6 +26,12 @@ struct PeerConfigFields: Decodable {
         var key_size: Whole
     }
 
+    struct Linear: Decodable {
+        var experts: Whole
+        var top_k: Whole
+        var ffn_size: Whole
+    }
+
     var architecture: String
     var vocab_size: Whole
     var hidden_size: Whole
@@ -37,6 +43,8 @@ struct PeerConfigFields: Decodable {
     var rope_theta: Double
     var peer_layers: [Whole]
     var peer: Peer?
+    var linear_layers: [Whole]?
+    var linear: Linear?
 }
 
 extension PeerConfig {
@@ -85,19 +93,8 @@ extension PeerConfig {
 extension PeerConfig.Peer {
     /// - Throws: `.badConfig`, naming the field, its value and what is allowed.
     init(_ fields: PeerConfigFields.Peer) throws(ModelError) {
-        try PeerConfig.check("peer.sub_keys", fields.sub_keys.value, in: 1...65_535)
-        try PeerConfig.check("peer.heads", fields.heads.value, in: 1...4_096)
-        try PeerConfig.check(
-            "peer.top_k", fields.top_k.value,
-            in: 1...min(fields.sub_keys.value, Kernels.largestTopK))
-        try PeerConfig.check("peer.key_size", fields.key_size.value, in: 2...65_536)
-        guard fields.key_size.value % 2 == 0 else {
-            throw ModelError(
-                .badConfig, "config peer.key_size is \(fields.key_size.value); it must be even")
-        }
-        self.subKeys = fields.sub_keys.value
-        self.heads = fields.heads.value
-        self.topK = fields.top_k.value
-        self.keySize = fields.key_size.value
+        try self.init(
+            subKeys: fields.sub_keys.value, heads: fields.heads.value, topK: fields.top_k.value,
+            keySize: fields.key_size.value)
     }
 }

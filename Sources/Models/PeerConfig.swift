@@ -1,4 +1,6 @@
-/// The sizes of a peer-lm model: a byte-level Llama-style decoder with PEER expert layers.
+internal import Tensors
+
+/// The sizes of a peer-lm model: a byte-level Llama-style decoder with expert layers, all of one kind.
 ///
 /// A value of this type has been validated: a model can be built from it without overflow, and
 /// every division that the architecture asks for is even.
@@ -14,6 +16,43 @@ package struct PeerConfig: Sendable, Hashable {
         package let keySize: Int
 
         package var expertCount: Int { subKeys * subKeys }
+
+        /// - Throws: `.badConfig`, naming the field, its value and what is allowed.
+        package init(subKeys: Int, heads: Int, topK: Int, keySize: Int) throws(ModelError) {
+            try PeerConfig.check("peer.sub_keys", subKeys, in: 1...65_535)
+            try PeerConfig.check("peer.heads", heads, in: 1...4_096)
+            try PeerConfig.check(
+                "peer.top_k", topK, in: 1...min(subKeys, Kernels.largestTopK))
+            try PeerConfig.check("peer.key_size", keySize, in: 2...65_536)
+            guard keySize % 2 == 0 else {
+                throw ModelError(
+                    .badConfig, "config peer.key_size is \(keySize); it must be even")
+            }
+            self.subKeys = subKeys
+            self.heads = heads
+            self.topK = topK
+            self.keySize = keySize
+        }
+    }
+
+    /// The sizes of layers of SwiGLU experts that a linear router picks; all of them are alike.
+    package struct Linear: Sendable, Hashable {
+        package let experts: Int
+        /// Picks of a token, weighed by the softmax of their scores.
+        package let topK: Int
+        /// Inner width of an expert.
+        package let width: Int
+
+        /// - Throws: `.badConfig` for sizes that cannot be.
+        package init(experts: Int, topK: Int, width: Int) throws(ModelError) {
+            try PeerConfig.check("linear.experts", experts, in: 1...65_536)
+            try PeerConfig.check(
+                "linear.top_k", topK, in: 1...min(experts, Kernels.largestTopK))
+            try PeerConfig.check("linear.ffn_size", width, in: 1...1_048_576)
+            self.experts = experts
+            self.topK = topK
+            self.width = width
+        }
     }
 
     /// Tokens are bytes.
@@ -26,18 +65,52 @@ package struct PeerConfig: Sendable, Hashable {
     package let feedForwardSize: Int
     package let normEpsilon: Float
     package let ropeTheta: Double
-    /// The layers that have experts, ascending.
+    /// The layers that have neurons and a product-key router, ascending.
     package private(set) var peerLayers: [Int]
-    /// Nil when no layer has experts.
+    /// Nil when there is no such layer.
     package private(set) var peer: Peer?
+    /// The layers that have SwiGLU experts and a linear router, ascending; none beside `peerLayers`.
+    package private(set) var linearLayers: [Int]
+    /// Nil when there is no such layer.
+    package private(set) var linear: Linear?
 
     package var headSize: Int { hiddenSize / headCount }
+
+    /// The layers that have experts, ascending.
+    package var expertLayers: [Int] { peerLayers + linearLayers }
+
+    /// Experts of each of `expertLayers`.
+    package var expertCount: Int { peer?.expertCount ?? linear?.experts ?? 0 }
 
     /// The same sizes with no expert layer.
     package var withoutExperts: PeerConfig {
         var config = self
-        config.peerLayers = []
-        config.peer = nil
+        (config.peerLayers, config.peer) = ([], nil)
+        (config.linearLayers, config.linear) = ([], nil)
+        return config
+    }
+
+    /// The same sizes with layers of neurons in place of the expert layers.
+    ///
+    /// - Throws: `.badConfig` for layers that do not ascend or are not the model's.
+    package func replacingExperts(
+        _ peer: Peer, layers: [Int]
+    ) throws(ModelError) -> PeerConfig {
+        try Self.check("peer_layers", layers, of: layerCount)
+        var config = withoutExperts
+        (config.peerLayers, config.peer) = (layers, layers.isEmpty ? nil : peer)
+        return config
+    }
+
+    /// The same sizes with layers of SwiGLU experts in place of the expert layers.
+    ///
+    /// - Throws: `.badConfig` for layers that do not ascend or are not the model's.
+    package func replacingExperts(
+        _ linear: Linear, layers: [Int]
+    ) throws(ModelError) -> PeerConfig {
+        try Self.check("linear_layers", layers, of: layerCount)
+        var config = withoutExperts
+        (config.linearLayers, config.linear) = (layers, layers.isEmpty ? nil : linear)
         return config
     }
 
@@ -71,12 +144,14 @@ package struct PeerConfig: Sendable, Hashable {
                 .badConfig, "config rope_theta is \(fields.rope_theta); give 1 to 1e12")
         }
         let peerLayers = fields.peer_layers.map(\.value)
-        for (index, layer) in peerLayers.enumerated() {
-            try Self.check("peer_layers[\(index)]", layer, in: 0...fields.num_layers.value - 1)
-            guard index == 0 || layer > peerLayers[index - 1] else {
-                throw ModelError(
-                    .badConfig, "config peer_layers \(peerLayers) do not ascend")
-            }
+        let linearLayers = fields.linear_layers?.map(\.value) ?? []
+        try Self.check("peer_layers", peerLayers, of: fields.num_layers.value)
+        try Self.check("linear_layers", linearLayers, of: fields.num_layers.value)
+        guard peerLayers.isEmpty || linearLayers.isEmpty else {
+            throw ModelError(
+                .badConfig,
+                "config has peer_layers \(peerLayers) and linear_layers \(linearLayers); the expert layers "
+                    + "of a model are of one kind")
         }
         self.hiddenSize = fields.hidden_size.value
         self.layerCount = fields.num_layers.value
@@ -86,13 +161,33 @@ package struct PeerConfig: Sendable, Hashable {
         self.normEpsilon = Float(fields.rms_norm_eps)
         self.ropeTheta = fields.rope_theta
         self.peerLayers = peerLayers
-        if let peer = fields.peer {
-            self.peer = try Peer(peer)
-        } else if peerLayers.isEmpty {
-            self.peer = nil
-        } else {
+        self.linearLayers = linearLayers
+        self.peer = try fields.peer.map { (peer) throws(ModelError) in try Peer(peer) }
+        self.linear = try fields.linear.map { (linear) throws(ModelError) in
+            try Linear(
+                experts: linear.experts.value, topK: linear.top_k.value,
+                width: linear.ffn_size.value)
+        }
+        guard peer != nil || peerLayers.isEmpty else {
             throw ModelError(
                 .badConfig, "config has peer_layers \(peerLayers) but no \"peer\" sizes")
+        }
+        guard linear != nil || linearLayers.isEmpty else {
+            throw ModelError(
+                .badConfig, "config has linear_layers \(linearLayers) but no \"linear\" sizes")
+        }
+        if linearLayers.isEmpty { linear = nil }
+    }
+
+    /// Checks a list of layers.
+    private static func check(
+        _ field: String, _ layers: [Int], of count: Int
+    ) throws(ModelError) {
+        for (index, layer) in layers.enumerated() {
+            try check("\(field)[\(index)]", layer, in: 0...count - 1)
+            guard index == 0 || layer > layers[index - 1] else {
+                throw ModelError(.badConfig, "config \(field) \(layers) do not ascend")
+            }
         }
     }
 

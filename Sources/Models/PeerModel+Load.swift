@@ -53,10 +53,11 @@ private struct Loader<Source: WeightSource> {
             gate: try packed("\(name).mlp.gate_proj.weight", inner, hidden),
             up: try packed("\(name).mlp.up_proj.weight", inner, hidden),
             down: try packed("\(name).mlp.down_proj.weight", hidden, inner),
-            peer: try peer(index))
+            experts: try experts(index))
     }
 
-    private mutating func peer(_ layer: Int) throws(ModelError) -> PeerModel.Peer? {
+    private mutating func experts(_ layer: Int) throws(ModelError) -> PeerModel.Experts? {
+        if config.linearLayers.contains(layer) { return try linear(layer) }
         guard let sizes = config.peer, config.peerLayers.contains(layer) else { return nil }
         let name = "model.layers.\(layer)"
         let half = sizes.keySize / 2
@@ -67,7 +68,7 @@ private struct Loader<Source: WeightSource> {
         let (first, second) = (0..<sets.count / 2, sets.count / 2..<sets.count)
         let isPerHead = sets.count > 2
         defer { nextSlot += 1 }
-        return PeerModel.Peer(
+        return PeerModel.Experts(
             norm: try reader.vector("\(name).peer_layernorm.weight", config.hiddenSize),
             router: ProductKeyRouter(
                 query: query,
@@ -77,10 +78,42 @@ private struct Loader<Source: WeightSource> {
                         second: stride(from: 1, to: sets.count, by: 2).map { sets[$0] })
                     : ProductKeys(first: Array(sets[first]), second: Array(sets[second])),
                 heads: sizes.heads, topK: sizes.topK),
-            experts: try experts(layer, count: sizes.expertCount), slot: nextSlot)
+            table: try neurons(layer, count: sizes.expertCount), form: nil, slot: nextSlot)
     }
 
-    private func experts(_ layer: Int, count: Int) throws(ModelError) -> any ExpertTable {
+    /// A layer of SwiGLU experts.
+    private mutating func linear(_ layer: Int) throws(ModelError) -> PeerModel.Experts? {
+        guard let sizes = config.linear else { return nil }
+        let name = "model.layers.\(layer)"
+        let table = try source.experts(layer: layer)
+        guard table.count == sizes.experts else {
+            throw ModelError(
+                .badTensor,
+                "layer \(layer) has \(table.count) experts; config asks for \(sizes.experts)")
+        }
+        let form = table.parts.first.flatMap { part in
+            part.type.isTrunkType
+                ? GatedExpertForm(
+                    kind: .rows, width: config.hiddenSize, inner: sizes.width, type: part.type)
+                : nil
+        }
+        guard let form, table.parts == form.parts else {
+            throw ModelError(
+                .badTensor,
+                "an expert of layer \(layer) is \(table.parts); config asks for gate and up "
+                    + "[\(sizes.width), \(config.hiddenSize)] and down [\(config.hiddenSize), "
+                    + "\(sizes.width)] of type F32, F16 or BF16")
+        }
+        let router = LinearRouter(
+            try projection("\(name).mlp.gate.weight", sizes.experts, config.hiddenSize),
+            topK: sizes.topK)
+        defer { nextSlot += 1 }
+        return PeerModel.Experts(
+            norm: try reader.vector("\(name).moe_layernorm.weight", config.hiddenSize),
+            router: router, table: table, form: form, slot: nextSlot)
+    }
+
+    private func neurons(_ layer: Int, count: Int) throws(ModelError) -> any ExpertTable {
         let table = try source.experts(layer: layer)
         guard table.count == count else {
             throw ModelError(

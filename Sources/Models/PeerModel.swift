@@ -18,16 +18,18 @@ package struct PeerModel: Sendable {
         let gate, up: PackedMatrix
         /// [hidden, feedForward].
         let down: PackedMatrix
-        let peer: Peer?
+        let experts: Experts?
     }
 
     /// The experts of a layer and what picks them.
-    struct Peer: Sendable {
+    struct Experts: Sendable {
         /// [hidden].
         let norm: [Float]
         let router: any Router
-        let experts: any ExpertTable
-        /// Which of the model's PEER layers this is, from 0.
+        let table: any ExpertTable
+        /// What SwiGLU experts look like; nil for neurons.
+        let form: GatedExpertForm?
+        /// Which of the model's layers with experts this is, from 0.
         let slot: Int
     }
 
@@ -43,6 +45,6 @@ package struct PeerModel: Sendable {
 
     /// The bytes of one expert as stored; 0 when no layer has experts.
     package var expertBytes: Int {
-        layers.lazy.compactMap(\.peer).first?.experts.expertBytes ?? 0
+        layers.lazy.compactMap(\.experts).first?.table.expertBytes ?? 0
     }
 }

@@ -9,7 +9,7 @@ package import Tensors
 package final class RouterInputs {
     private let pass: ForwardPass
     private let session: Session
-    private let peer: PeerModel.Peer
+    private let experts: PeerModel.Experts
     private let layer: Int
     private let team: ThreadTeam
 
@@ -18,14 +18,14 @@ package final class RouterInputs {
     package init(
         _ model: PeerModel, layer: Int, team: ThreadTeam = .single
     ) throws(ModelError) {
-        guard model.layers.indices.contains(layer), let peer = model.layers[layer].peer else {
+        guard model.layers.indices.contains(layer), let experts = model.layers[layer].experts else {
             throw ModelError(
                 .badInput,
-                "layer \(layer) has no experts; those that have are \(model.config.peerLayers)")
+                "layer \(layer) has no experts; those that have are \(model.config.expertLayers)")
         }
         pass = ForwardPass(model, team: team)
         session = Session(model, pass: pass)
-        self.peer = peer
+        self.experts = experts
         self.layer = layer
         self.team = team
     }
@@ -35,9 +35,9 @@ package final class RouterInputs {
     /// Bytes of a window.
     package var windowLength: Int { pass.model.config.contextLength }
     /// The weights of the norm that makes the states, [`width`].
-    package var normWeights: [Float] { peer.norm }
+    package var normWeights: [Float] { experts.norm }
     /// Picks of the layer's router for one byte.
-    package var picksPerToken: Int { peer.router.heads }
+    package var picksPerToken: Int { experts.router.heads }
 
     /// The states of one window.
     ///
@@ -64,8 +64,8 @@ package final class RouterInputs {
     /// - Returns: [tokens, `picksPerToken`].
     package func firstPicks(_ states: [Float]) -> [UInt32] {
         let tokens = states.count / width
-        var picks = peer.router.noPicks
-        peer.router.route(states.span, tokens: tokens, into: &picks, team: team)
+        var picks = experts.router.noPicks
+        experts.router.route(states.span, tokens: tokens, into: &picks, team: team)
         let (heads, topK) = (picks.heads, picks.topK)
         return (0..<tokens * heads).map { picks.experts[$0 * topK] }
     }

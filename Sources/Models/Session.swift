@@ -99,16 +99,16 @@ package final class Session {
     func advance(_ count: Int) { position += count }
 
     /// Notes what the tokens of a segment picked in a layer.
-    func record(_ picks: borrowing Picks, _ peer: PeerModel.Peer, _ tokens: Range<Int>) {
+    func record(_ picks: borrowing Picks, _ experts: PeerModel.Experts, _ tokens: Range<Int>) {
         let perToken = picks.heads * picks.topK
-        usage.layers[peer.slot].record(
+        usage.layers[experts.slot].record(
             picks.experts[tokens.lowerBound * perToken..<tokens.upperBound * perToken])
         guard recordsRoutes else { return }
         for token in tokens {
             routes.append(
                 RouteRecord(
                     position: position + token - tokens.lowerBound,
-                    layer: model.config.peerLayers[peer.slot],
+                    layer: model.config.expertLayers[experts.slot],
                     heads: (0..<picks.heads).map { picks.route(token: token, head: $0) },
                     margins: Array(
                         picks.margins[token * picks.heads..<(token + 1) * picks.heads])))

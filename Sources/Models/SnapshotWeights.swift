@@ -33,16 +33,16 @@ package struct SnapshotWeights: WeightSource {
     package var releasesMap: Bool { residency.cache != nil }
 
     package func experts(layer: Int) throws(ModelError) -> any ExpertTable {
-        let cohorts = snapshot.tree.layers[UInt32(clamping: layer)]?.cohorts ?? [:]
-        guard let experts = snapshot.experts(layer: UInt32(clamping: layer), cohort: Cohort.base)
+        try experts(layer: layer, of: Cohort.base)
+    }
+
+    package func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {
+        guard let experts = snapshot.experts(layer: UInt32(clamping: layer), cohort: cohort)
         else {
+            let whose = cohort == Cohort.base ? "" : " of cohort \(cohort)"
             throw ModelError(
-                .missingTensor, "snapshot \(snapshot.id.short) has no experts in layer \(layer)")
-        }
-        guard cohorts.count == 1 else {
-            throw ModelError(
-                .badConfig,
-                "layer \(layer) has \(cohorts.count) cohorts; this version runs one per layer")
+                .missingTensor,
+                "snapshot \(snapshot.id.short) has no experts\(whose) in layer \(layer)")
         }
         let stored = try StoredExperts(experts)
         guard let cache = residency.cache else { return MappedExpertTable(stored, residency) }

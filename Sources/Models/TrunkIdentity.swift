@@ -30,7 +30,7 @@ package enum TrunkIdentity {
         encoder.append(config.ropeTheta.bitPattern)
         let dense = tree.trunk.tensors.filter { isBelow($0.key, layer) }
         append(dense, to: &encoder)
-        let below = config.peerLayers.filter { $0 < layer }
+        let below = config.expertLayers.filter { $0 < layer }
         encoder.append(UInt32(below.count))
         for number in below {
             encoder.append(UInt32(number))
@@ -39,6 +39,7 @@ package enum TrunkIdentity {
                     encoder.append(UInt32(size))
                 }
             }
+            if let linear = config.linear { encoder.append(UInt32(linear.topK)) }
             guard let cohort = tree.layers[UInt32(number)]?.cohorts[Cohort.base] else { continue }
             append(cohort.router, to: &encoder)
             encoder.append(cohort.experts)

@@ -27,10 +27,21 @@ package protocol WeightSource: Sendable {
     ///
     /// - Throws: `.missingTensor` if the layer has none; `.source` if they cannot be read.
     func experts(layer: Int) throws(ModelError) -> any ExpertTable
+
+    /// The experts that a cohort has in a layer.
+    ///
+    /// - Throws: `.missingTensor` if it has none there; `.source` if they cannot be read.
+    func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable
 }
 
 extension WeightSource {
     package var releasesMap: Bool { false }
+
+    /// Of a source without cohorts.
+    package func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {
+        throw ModelError(
+            .missingTensor, "there are no experts of cohort \(cohort) in layer \(layer)")
+    }
 }
 
 /// The experts of one layer, read where they are mapped.

@@ -16,161 +16,282 @@ package final class Cohort: TrainedParameters {
     package let base: TrainableModel
     package let kind: Kind
     package let usesExperts: Bool
-    package let trainsExperts = false
-    /// Base + delta.
+    /// The cohort's own, in place of the base's; nil for none.
+    package let experts: CohortExperts?
+    package let trainsExperts: Bool
+    /// Base + delta, and the cohort's own experts.
     package let model: TrainableModel
     package let values: FloatMemory
     package let segments: [TrainedSegment]
-    private let factors: [Factors]
+    private let parts: [Part]
 
-    /// Where the factors of one tensor lie in `values`.
-    private struct Factors {
-        let entry: ParameterLayout.Entry
-        /// [rank, columns] and [rows, rank].
-        let a, b: Range<Int>
-        let rank: Int
-
-        var rows: Int { entry.shape[0] }
-        var columns: Int { entry.shape[1] }
+    /// How one tensor of the model follows from `values`.
+    private enum Part {
+        /// base + delta; the delta lies at the model's place.
+        case delta(ParameterLayout.Entry, base: Range<Int>)
+        /// base + b a: [rank, columns] and [rows, rank].
+        case factors(ParameterLayout.Entry, base: Range<Int>, a: Range<Int>, b: Range<Int>)
+        /// Of an expert layer: the values themselves.
+        case own(ParameterLayout.Entry, Range<Int>)
+        /// As in the base.
+        case kept(ParameterLayout.Entry, base: Range<Int>)
     }
 
     /// A cohort that changes nothing yet: deltas are 0 (of low rank: b is 0, a is normal with
-    /// deviation 1 / √columns).
+    /// deviation 1 / √columns), and its experts give 0 (v, down), their other weights random.
     ///
     /// - Parameters:
     ///   - base: Not changed.
     ///   - usesExperts: Whether the base's expert layers run while the cohort is active.
-    package init(on base: TrainableModel, kind: Kind, usesExperts: Bool, seed: UInt64) {
+    ///   - experts: The cohort's own, with `usesExperts` false; they fit the base's layers.
+    package init(
+        on base: TrainableModel, kind: Kind, usesExperts: Bool, experts: CohortExperts? = nil,
+        seed: UInt64
+    ) {
         self.base = base
         self.kind = kind
-        self.usesExperts = usesExperts
-        model = base.sharingExperts()
-        let entries = base.layout.entries.filter { !$0.isOfExperts }
-        switch kind {
-        case .dense:
-            values = FloatMemory(count: base.layout.count)
-            segments = entries.map { TrainedSegment(range: $0.range, decays: false) }
-            factors = []
-        case .lowRank(let rank):
-            precondition(rank >= 1, "deltas of rank \(rank)")
-            var count = 0
-            var factors: [Factors] = []
-            for entry in entries where entry.shape.count == 2 {
-                let a = count..<count + rank * entry.shape[1]
-                let b = a.upperBound..<a.upperBound + entry.shape[0] * rank
-                factors.append(Factors(entry: entry, a: a, b: b, rank: rank))
-                count = b.upperBound
-            }
-            self.factors = factors
-            values = FloatMemory(count: count)
-            segments = [TrainedSegment(range: 0..<count, decays: false)]
-            var noise = NormalNoise(seed: seed)
-            for part in factors {
-                noise.fill(values[part.a], deviation: 1 / Float(part.columns).squareRoot())
+        self.experts = experts
+        if case .neurons = experts { trainsExperts = true } else { trainsExperts = false }
+        guard let experts, let config = try? experts.config(on: base.config) else {
+            precondition(experts == nil, "experts that do not fit the base")
+            self.usesExperts = usesExperts
+            model = base.sharingExperts()
+            (parts, values, segments) = Self.parts(kind, base, model, seed)
+            apply()
+            return
+        }
+        precondition(!usesExperts, "the base's experts and others in their place")
+        self.usesExperts = true
+        model = TrainableModel(config: config, seed: seed)
+        (parts, values, segments) = Self.parts(kind, base, model, seed)
+        for case .own(let entry, let range) in parts where !entry.name.hasSuffix("down_proj.weight")
+        {
+            values[range].copy(model.weights[entry.range])
+        }
+        let width = config.hiddenSize
+        for pool in model.experts {
+            for row in stride(from: 1, to: pool.count / width, by: 2) {
+                pool[row * width..<(row + 1) * width].fill(0)
             }
         }
         apply()
     }
 
-    /// Goes on from deltas that were trained before.
+    private static func parts(
+        _ kind: Kind, _ base: TrainableModel, _ model: TrainableModel, _ seed: UInt64
+    ) -> ([Part], FloatMemory, [TrainedSegment]) {
+        let places = Dictionary(
+            base.layout.entries.map { ($0.name, $0.range) }, uniquingKeysWith: { $1 })
+        let isOwn = model.config != base.config
+        var (parts, count) = ([Part](), 0)
+        for entry in model.layout.entries {
+            let place = places[entry.name]
+            if entry.isOfExperts {
+                if isOwn {
+                    let range = kind == .dense ? entry.range : count..<count + entry.range.count
+                    parts.append(.own(entry, range))
+                    count = range.upperBound
+                } else if let place {
+                    parts.append(.kept(entry, base: place))
+                }
+            } else if let place {
+                switch kind {
+                case .dense: parts.append(.delta(entry, base: place))
+                case .lowRank(let rank):
+                    precondition(rank >= 1, "deltas of rank \(rank)")
+                    guard entry.shape.count == 2 else {
+                        parts.append(.kept(entry, base: place))
+                        continue
+                    }
+                    let a = count..<count + rank * entry.shape[1]
+                    let b = a.upperBound..<a.upperBound + entry.shape[0] * rank
+                    parts.append(.factors(entry, base: place, a: a, b: b))
+                    count = b.upperBound
+                }
+            }
+        }
+        let values = FloatMemory(count: kind == .dense ? model.layout.count : count)
+        var noise = NormalNoise(seed: seed)
+        var segments: [TrainedSegment] = []
+        for part in parts {
+            switch part {
+            case .delta(let entry, _):
+                segments.append(TrainedSegment(range: entry.range, decays: false))
+            case .factors(let entry, _, let a, let b):
+                noise.fill(values[a], deviation: 1 / Float(entry.shape[1]).squareRoot())
+                segments.append(
+                    TrainedSegment(range: a.lowerBound..<b.upperBound, decays: false))
+            case .own(_, let range): segments.append(TrainedSegment(range: range, decays: false))
+            case .kept: continue
+            }
+        }
+        return (parts, values, segments)
+    }
+
+    /// Goes on from a cohort that was trained before.
     ///
-    /// - Parameter source: Has the cohort's tensors, by the names that ``tensors(named:)`` gives.
+    /// - Parameter source: Has the cohort's tensors, by the names that ``tensors(named:)`` gives, and its
+    ///   experts.
     /// - Throws: `.missingTensor` or `.badTensor`, naming it.
     package func load(_ name: String, from source: some WeightSource) throws(TrainingError) {
-        for (tensor, range) in ranges(named: name) {
-            guard let values = try source.floats(tensor) else {
-                throw TrainingError(.missingTensor, "there is no tensor \(tensor)")
+        for tensor in stored(named: name) {
+            guard let values = try source.floats(tensor.name) else {
+                throw TrainingError(.missingTensor, "there is no tensor \(tensor.name)")
             }
-            guard values.count == range.count else {
+            guard values.count == tensor.range.count else {
                 throw TrainingError(
                     .badTensor,
-                    "tensor \(tensor) has \(values.count) elements; the cohort has \(range.count)")
+                    "tensor \(tensor.name) has \(values.count) elements; the cohort has "
+                        + "\(tensor.range.count)")
             }
-            self.values[range].copy(values)
+            self.values[tensor.range].copy(values)
         }
+        try loadExperts(name, from: source)
         apply()
+    }
+
+    private func loadExperts(
+        _ name: String, from source: some WeightSource
+    ) throws(TrainingError) {
+        for (slot, layer) in (experts?.layers ?? []).enumerated() {
+            let rows = try source.expertElements(layer, of: name)
+            let own = expertRanges(layer)
+            let size =
+                own.isEmpty ? 2 * model.config.hiddenSize : own[0].reduce(0) { $0 + $1.count }
+            guard rows.count == (experts?.count ?? 0) * size else {
+                throw TrainingError(
+                    .badTensor,
+                    "the experts of cohort \(name) in layer \(layer) have \(rows.count) elements; "
+                        + "the cohort's description says \((experts?.count ?? 0) * size)")
+            }
+            guard !own.isEmpty else {
+                model.experts[slot].slice.copy(rows)
+                continue
+            }
+            var next = 0
+            for range in own.joined() {
+                values[range].copy(Array(rows[next..<next + range.count]))
+                next += range.count
+            }
+        }
+    }
+
+    /// Where the matrices of a layer's SwiGLU experts lie in `values`, expert by expert.
+    private func expertRanges(_ layer: Int) -> [[Range<Int>]] {
+        guard case .swiglu(let sizes, _) = experts else { return [] }
+        let prefix = "model.layers.\(layer).mlp.experts."
+        var found: [Range<Int>] = []
+        for case .own(let entry, let range) in parts
+        where entry.role == .expert && entry.name.hasPrefix(prefix) { found.append(range) }
+        let each = found.count / sizes.experts
+        return (0..<sizes.experts).map { Array(found[$0 * each..<($0 + 1) * each]) }
     }
 
     /// The names of the tensors that a store keeps of the cohort.
-    package func tensorNames(_ name: String) -> [String] { ranges(named: name).map(\.tensor) }
+    package func tensorNames(_ name: String) -> [String] { stored(named: name).map(\.name) }
 
-    private func ranges(named name: String) -> [(tensor: String, range: Range<Int>)] {
-        if kind == .dense {
-            return base.layout.entries.filter { !$0.isOfExperts }.map {
-                ("cohorts.\(name).\($0.name)", $0.range)
+    private func stored(
+        named name: String
+    ) -> [(name: String, shape: [Int], range: Range<Int>)] {
+        parts.flatMap { part -> [(name: String, shape: [Int], range: Range<Int>)] in
+            switch part {
+            case .delta(let entry, _):
+                return [("cohorts.\(name).\(entry.name)", entry.shape, entry.range)]
+            case .factors(let entry, _, let a, let b):
+                let tensor = "cohorts.\(name).\(entry.name)"
+                let rank = a.count / entry.shape[1]
+                return [
+                    (tensor + ".a", [rank, entry.shape[1]], a),
+                    (tensor + ".b", [entry.shape[0], rank], b),
+                ]
+            case .own(let entry, let range):
+                guard entry.role != .expert else { return [] }
+                return [("cohorts.\(name).\(entry.name)", entry.shape, range)]
+            case .kept: return []
             }
-        }
-        return factors.flatMap { part in
-            [
-                ("cohorts.\(name).\(part.entry.name).a", part.a),
-                ("cohorts.\(name).\(part.entry.name).b", part.b),
-            ]
         }
     }
 
     /// Parameters that the cohort adds.
-    package var parameterCount: Int { segments.reduce(0) { $0 + $1.range.count } }
+    package var parameterCount: Int {
+        segments.reduce(0) { $0 + $1.range.count }
+            + (trainsExperts ? model.experts.reduce(0) { $0 + $1.count } : 0)
+    }
 
     package func convert(_ gradient: FloatSlice, into own: FloatSlice) {
         guard kind != .dense else { return own.copy(gradient) }
-        for part in factors {
-            let whole = MatrixSlice(
-                gradient[part.entry.range], rows: part.rows, columns: part.columns)
-            let a = MatrixSlice(values[part.a], rows: part.rank, columns: part.columns)
-            let b = MatrixSlice(values[part.b], rows: part.rows, columns: part.rank)
-            multiply(
-                b.transposed, whole,
-                into: MatrixSlice(own[part.a], rows: part.rank, columns: part.columns))
-            multiply(
-                whole, a.transposed,
-                into: MatrixSlice(own[part.b], rows: part.rows, columns: part.rank))
+        for part in parts {
+            switch part {
+            case .factors(let entry, _, let aRange, let bRange):
+                let (rows, columns) = (entry.shape[0], entry.shape[1])
+                let rank = aRange.count / columns
+                let whole = MatrixSlice(gradient[entry.range], rows: rows, columns: columns)
+                let a = MatrixSlice(values[aRange], rows: rank, columns: columns)
+                let b = MatrixSlice(values[bRange], rows: rows, columns: rank)
+                multiply(
+                    b.transposed, whole,
+                    into: MatrixSlice(own[aRange], rows: rank, columns: columns))
+                multiply(
+                    whole, a.transposed,
+                    into: MatrixSlice(own[bRange], rows: rows, columns: rank))
+            case .own(let entry, let range): own[range].copy(gradient[entry.range])
+            case .delta, .kept: continue
+            }
         }
     }
 
     package func apply() {
-        model.weights.slice.copy(base.weights.slice)
-        guard kind != .dense else {
-            for segment in segments {
-                model.weights[segment.range].add(values[segment.range])
+        for part in parts {
+            switch part {
+            case .delta(let entry, let place):
+                model.weights[entry.range].copy(base.weights[place])
+                model.weights[entry.range].add(values[entry.range])
+            case .factors(let entry, let place, let a, let b):
+                model.weights[entry.range].copy(base.weights[place])
+                model.weights[entry.range].add(product(entry, a, b).slice)
+            case .own(let entry, let range): model.weights[entry.range].copy(values[range])
+            case .kept(let entry, let place):
+                model.weights[entry.range].copy(base.weights[place])
             }
-            return
-        }
-        for part in factors {
-            let delta = FloatMemory(count: part.rows * part.columns)
-            for row in 0..<part.rows {
-                let target = delta[row * part.columns..<(row + 1) * part.columns]
-                for index in 0..<part.rank {
-                    let start = part.a.lowerBound + index * part.columns
-                    target.add(
-                        values[start..<start + part.columns],
-                        times: values.slice[part.b.lowerBound + row * part.rank + index])
-                }
-            }
-            model.weights[part.entry.range].add(delta.slice)
         }
     }
 
-    /// What a store keeps of the cohort: `cohorts.NAME.TENSOR` holds a full-rank delta,
-    /// `cohorts.NAME.TENSOR.a` and `.b` a low-rank one.
-    package func tensors(named name: String) -> [NamedTensor] {
-        if kind == .dense {
-            return base.layout.entries.filter { !$0.isOfExperts }.map {
-                NamedTensor(
-                    name: "cohorts.\(name).\($0.name)", shape: $0.shape,
-                    values: values[$0.range].array)
+    /// b a.
+    private func product(
+        _ entry: ParameterLayout.Entry, _ a: Range<Int>, _ b: Range<Int>
+    ) -> FloatMemory {
+        let (rows, columns) = (entry.shape[0], entry.shape[1])
+        let rank = a.count / columns
+        let delta = FloatMemory(count: rows * columns)
+        for row in 0..<rows {
+            let target = delta[row * columns..<(row + 1) * columns]
+            for index in 0..<rank {
+                let start = a.lowerBound + index * columns
+                target.add(
+                    values[start..<start + columns],
+                    times: values.slice[b.lowerBound + row * rank + index])
             }
         }
-        return factors.flatMap { part in
-            let tensor = "cohorts.\(name).\(part.entry.name)"
-            return [
-                NamedTensor(
-                    name: tensor + ".a", shape: [part.rank, part.columns],
-                    values: values[part.a].array),
-                NamedTensor(
-                    name: tensor + ".b", shape: [part.rows, part.rank],
-                    values: values[part.b].array),
-            ]
+        return delta
+    }
+
+    /// What a store keeps of the cohort: `cohorts.NAME.TENSOR` holds a full-rank delta or the router of
+    /// its own experts, `cohorts.NAME.TENSOR.a` and `.b` a low-rank delta.
+    package func tensors(named name: String) -> [NamedTensor] {
+        stored(named: name).map {
+            NamedTensor(name: $0.name, shape: $0.shape, values: values[$0.range].array)
         }
+    }
+
+    /// The cohort's own experts in a layer, each as a store keeps it: a neuron's rows u and v, or gate, up
+    /// and down.
+    package func experts(layer: Int) -> [[Float]] {
+        guard let experts, let slot = experts.layers.firstIndex(of: layer) else { return [] }
+        if case .swiglu = experts {
+            return expertRanges(layer).map { $0.flatMap { values[$0].array } }
+        }
+        let (size, pool) = (2 * model.config.hiddenSize, model.experts[slot])
+        return (0..<experts.count).map { pool[$0 * size..<($0 + 1) * size].array }
     }
 
     /// What the tensor of U8 says that describes the cohort.
@@ -178,6 +299,7 @@ package final class Cohort: TrainedParameters {
     /// - Parameter base: The digest of the base's trunk.
     package func description(base: String) -> CohortDescription {
         CohortDescription(
-            kind: kind == .dense ? .dense : .lora, usesExperts: usesExperts, base: base)
+            kind: kind == .dense ? .dense : .lora, usesExperts: usesExperts && experts == nil,
+            experts: experts, base: base)
     }
 }

@@ -30,13 +30,18 @@ package final class ForwardBackward: @unchecked Sendable {
         let expertInput: FloatSlice?
         let attention: AttentionPass
         let experts: ExpertPass?
+        let linear: LinearExpertPass?
 
         private var dense: [TrainedProduct] {
             [attentionProduct, outputProduct, gateProduct, downProduct]
         }
-        var products: [TrainedProduct] { dense + (experts?.products ?? []) }
+        var products: [TrainedProduct] {
+            dense + (experts?.products ?? []) + (linear?.products ?? [])
+        }
         /// Those whose inputs' gradients are products as well.
-        var backwardProducts: [TrainedProduct] { dense + (experts?.backwardProducts ?? []) }
+        var backwardProducts: [TrainedProduct] {
+            dense + (experts?.backwardProducts ?? []) + (linear?.products ?? [])
+        }
     }
 
     /// Gradients that every block reuses.
@@ -76,6 +81,11 @@ package final class ForwardBackward: @unchecked Sendable {
                     ExpertPass(sizes: $0, layout: experts, tokens: tokens, width: width)
                 }
             }
+            let linear = (usesExperts ? block.linear : nil).flatMap { layout in
+                config.linear.map {
+                    LinearExpertPass($0, layout: layout, tokens: tokens, width: width)
+                }
+            }
             return Layer(
                 attentionProduct: TrainedProduct(block.projections, columns: width),
                 outputProduct: TrainedProduct(block.output, columns: width),
@@ -84,11 +94,11 @@ package final class ForwardBackward: @unchecked Sendable {
                 input: hidden(), normed: hidden(), projections: rows(3 * width),
                 attended: hidden(), middle: hidden(), middleNormed: hidden(),
                 gates: rows(2 * wide), inner: rows(wide),
-                expertInput: pass == nil ? nil : hidden(),
+                expertInput: pass == nil && linear == nil ? nil : hidden(),
                 attention: AttentionPass(
                     windows: windows, heads: config.headCount, rotations: rotations,
                     scratch: scratch),
-                experts: pass)
+                experts: pass, linear: linear)
         }
         self.layers = layers
         head = TrainedProduct(model.layout.head, columns: width)
@@ -108,7 +118,9 @@ package final class ForwardBackward: @unchecked Sendable {
     var expertPasses: [ExpertPass] { layers.compactMap(\.experts) }
 
     /// What each expert layer picked, [tokens, heads topK], behind `forward`.
-    package var picks: [[UInt32]] { expertPasses.map { $0.picks?.ids ?? [] } }
+    package var picks: [[UInt32]] {
+        expertPasses.map { $0.picks?.ids ?? [] } + layers.compactMap { $0.linear?.picks }
+    }
 
     /// The gradients of the experts' rows of each expert layer, behind `backward`.
     package func expertRowGradients() -> [ExpertGradient] {
@@ -160,6 +172,11 @@ package final class ForwardBackward: @unchecked Sendable {
         let out = layer.expertInput ?? next
         out.copy(layer.middle)
         layer.downProduct.forward(rows(layer.inner), into: rows(out), tokens: tokens, keeping: true)
+        if let linear = layer.linear, let layout = block.linear {
+            norm(out, layout.norm, into: linear.input)
+            next.copy(out)
+            return linear.forward(out: next)
+        }
         guard let pass = layer.experts, let experts = block.experts else { return }
         norm(out, experts.norm, into: pass.input)
         next.copy(out)
@@ -206,6 +223,11 @@ package final class ForwardBackward: @unchecked Sendable {
                 dinput: spare, gradient: gradient,
                 scratch: productScratch)
             normBackward(input, experts.norm, dy: spare)
+        }
+        if let linear = layer.linear, let layout = block.linear, let input = layer.expertInput {
+            linear.backward(
+                dout: residualGradient, dinput: spare, gradient: gradient, scratch: productScratch)
+            normBackward(input, layout.norm, dy: spare)
         }
         let scratch = gradients
         backward(layer.downProduct, residualGradient, layer.inner, into: scratch.inner)

@@ -3,10 +3,17 @@ package import Models
 /// Where each dense tensor of a peer-lm model lies in one run of floats, in the order and by the names
 /// of its checkpoint.
 ///
-/// The experts' rows are not among them: ``TrainableModel`` keeps each layer's in a pool of its own.
+/// The rows of neurons are not among them: ``TrainableModel`` keeps each layer's in a pool of its own.
+/// SwiGLU experts are: most batches pick all of them.
 package struct ParameterLayout: Sendable {
     /// How a tensor is initialised and decayed.
-    package enum Role: Sendable { case embedding, norm, matrix, query, subKeys, head }
+    package enum Role: Sendable {
+        case embedding, norm, matrix, query, subKeys, head
+        /// Of a linear router.
+        case router
+        /// A matrix of a SwiGLU expert.
+        case expert
+    }
 
     package struct Entry: Sendable {
         /// As in the checkpoint.
@@ -16,9 +23,14 @@ package struct ParameterLayout: Sendable {
         /// Its elements.
         package let range: Range<Int>
 
-        /// Whether it belongs to an expert layer: its norm or its router.
-        package var isOfExperts: Bool {
-            role == .query || role == .subKeys || name.hasSuffix(".peer_layernorm.weight")
+        /// Whether it belongs to an expert layer: its norm, its router, or a SwiGLU expert.
+        package var isOfExperts: Bool { isRouter || role == .expert || isExpertNorm }
+
+        /// Whether it decides what is picked.
+        package var isRouter: Bool { role == .query || role == .subKeys || role == .router }
+
+        private var isExpertNorm: Bool {
+            name.hasSuffix(".peer_layernorm.weight") || name.hasSuffix(".moe_layernorm.weight")
         }
     }
 
@@ -27,6 +39,7 @@ package struct ParameterLayout: Sendable {
         let attentionNorm, query, key, value, output: Range<Int>
         let feedForwardNorm, gate, up, down: Range<Int>
         let experts: Experts?
+        let linear: LinearExperts?
 
         /// Query, key and value, which follow each other.
         var projections: Range<Int> { query.lowerBound..<value.upperBound }
@@ -37,6 +50,12 @@ package struct ParameterLayout: Sendable {
     struct Experts: Sendable {
         let layer: Int
         let norm, query, subKeys: Range<Int>
+    }
+
+    struct LinearExperts: Sendable {
+        let norm, router: Range<Int>
+        /// Gate and up, one behind the other, and down.
+        let experts: [(gates: Range<Int>, down: Range<Int>)]
     }
 
     package let config: PeerConfig
@@ -79,13 +98,21 @@ package struct ParameterLayout: Sendable {
             blocks.append(
                 Block(
                     attentionNorm: norm, query: query, key: key, value: value, output: output,
-                    feedForwardNorm: second, gate: gate, up: up, down: down, experts: experts))
+                    feedForwardNorm: second, gate: gate, up: up, down: down, experts: experts,
+                    linear: builder.linear(config, index)))
         }
         self.blocks = blocks
         finalNorm = builder.add("model.norm.weight", [hidden], .norm)
         head = builder.add("lm_head.weight", [256, hidden], .head)
         entries = builder.entries
         count = builder.count
+    }
+
+    /// Where a SwiGLU expert's gate, up and down lie, one behind the other; nil in a layer without.
+    package func expert(_ number: Int, layer: Int) -> Range<Int>? {
+        guard let linear = blocks[layer].linear else { return nil }
+        let parts = linear.experts[number]
+        return parts.gates.lowerBound..<parts.down.upperBound
     }
 
     private struct Builder {
@@ -97,6 +124,24 @@ package struct ParameterLayout: Sendable {
             entries.append(Entry(name: name, shape: shape, role: role, range: range))
             count = range.upperBound
             return range
+        }
+
+        /// The SwiGLU experts of a layer; nil when it has none.
+        mutating func linear(_ config: PeerConfig, _ index: Int) -> LinearExperts? {
+            guard let sizes = config.linear, config.linearLayers.contains(index) else { return nil }
+            let (hidden, inner) = (config.hiddenSize, sizes.width)
+            let name = "model.layers.\(index)."
+            let norm = add("\(name)moe_layernorm.weight", [hidden], .norm)
+            let router = add("\(name)mlp.gate.weight", [sizes.experts, hidden], .router)
+            var experts: [(gates: Range<Int>, down: Range<Int>)] = []
+            for expert in 0..<sizes.experts {
+                let own = "\(name)mlp.experts.\(expert)."
+                let gate = add("\(own)gate_proj.weight", [inner, hidden], .expert)
+                let up = add("\(own)up_proj.weight", [inner, hidden], .expert)
+                let down = add("\(own)down_proj.weight", [hidden, inner], .expert)
+                experts.append((gate.lowerBound..<up.upperBound, down))
+            }
+            return LinearExperts(norm: norm, router: router, experts: experts)
         }
     }
 }

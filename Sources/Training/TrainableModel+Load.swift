@@ -18,6 +18,7 @@ extension TrainableModel {
             pools[names.down] = down
             pools[names.up] = up
         }
+        for layer in config.linearLayers { pools.merge(try source.matrices(layer)) { $1 } }
         try self.init(config: config) { (name) throws(TrainingError) in
             if let rows = pools[name] { rows } else { try source.floats(name) }
         }
@@ -32,6 +33,32 @@ extension WeightSource {
             return try widened(name, found.shape, found.bytes.bytes)
         } catch {
             guard error.code != .missingTensor else { return nil }
+            throw TrainingError(.badTensor, error.description)
+        }
+    }
+
+    /// All elements of a cohort's experts in a layer, expert by expert.
+    func expertElements(_ layer: Int, of cohort: String) throws(TrainingError) -> [Float] {
+        do throws(ModelError) {
+            let table = try experts(layer: layer, of: cohort)
+            guard let type = table.parts.first?.type, table.parts.allSatisfy({ $0.type == type })
+            else {
+                throw ModelError(
+                    .badTensor,
+                    "experts of cohort \(cohort) in layer \(layer) are \(table.parts), not of one type"
+                )
+            }
+            var elements = 0
+            for part in table.parts { elements += part.dimensions.reduce(1, *) }
+            let shape = TensorShape(type, [elements])
+            var result: [Float] = []
+            result.reserveCapacity(table.count * elements)
+            let ordinals = (0..<table.count).map { UInt32($0) }
+            try table.visit(ordinals.span) { (_, expert) throws(ModelError) in
+                result += try widened("experts of cohort \(cohort)", shape, expert)
+            }
+            return result
+        } catch {
             throw TrainingError(.badTensor, error.description)
         }
     }
@@ -56,6 +83,34 @@ extension WeightSource {
                 up += both[width...]
             }
             return (down, up)
+        } catch {
+            throw TrainingError(.badTensor, error.description)
+        }
+    }
+}
+
+extension WeightSource {
+    /// The matrices of a layer's SwiGLU experts by their names in a checkpoint.
+    fileprivate func matrices(_ layer: Int) throws(TrainingError) -> [String: [Float]] {
+        do throws(ModelError) {
+            let table = try experts(layer: layer)
+            guard table.parts.count == 3 else {
+                throw ModelError(
+                    .badTensor,
+                    "experts of layer \(layer) are \(table.parts), not gate, up and down")
+            }
+            var matrices: [String: [Float]] = [:]
+            let ordinals = (0..<table.count).map { UInt32($0) }
+            try table.visit(ordinals.span) { (index, expert) throws(ModelError) in
+                var start = 0
+                for (part, name) in zip(table.parts, ["gate", "up", "down"]) {
+                    let tensor = "model.layers.\(layer).mlp.experts.\(index).\(name)_proj.weight"
+                    let end = start + (part.byteCount ?? 0)
+                    matrices[tensor] = try widened(tensor, part, expert.extracting(start..<end))
+                    start = end
+                }
+            }
+            return matrices
         } catch {
             throw TrainingError(.badTensor, error.description)
         }

@@ -45,7 +45,8 @@ package final class TrainableModel: Sendable {
                             Float(2 * generator.nextUnit() - 1) / inputs.squareRoot()
                     }
                 }
-            case .matrix:
+            case .router: noise.fill(slice, deviation: 1 / inputs.squareRoot())
+            case .matrix, .expert:
                 let writes =
                     entry.name.hasSuffix("o_proj.weight")
                     || entry.name.hasSuffix("down_proj.weight")

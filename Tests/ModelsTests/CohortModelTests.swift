@@ -93,7 +93,9 @@ struct CohortModelTests {
         var source = Deltas()
         source.add("cohorts.c.lm_head.weight.a", [2, 16], seed: 1)
         source.add("cohorts.c.lm_head.weight.b", [256, 2], seed: 2)
-        let weights = CohortWeights(source, cohort: "c", kind: .lora)
+        let weights = CohortWeights(
+            source, cohort: "c",
+            CohortDescription(kind: .lora, usesExperts: false, base: ""))
         let sum = try weights.tensor("lm_head.weight")
         let (a, b) = (
             try #require(source.deltas["cohorts.c.lm_head.weight.a"]).values,
@@ -145,7 +147,10 @@ struct CohortModelTests {
     func countsBeside() throws {
         let (model, source) = try sums(usesExperts: true, counts: .standard)
         let cohort = try PeerModel(
-            config: config(), source: CohortWeights(source, cohort: "sums", kind: .dense))
+            config: config(),
+            source: CohortWeights(
+                source, cohort: "sums",
+                CohortDescription(kind: .dense, usesExperts: false, base: "")))
         let gate = try gate([latin, digits])
         let text = Array(latin[..<6] + digits[..<10])
         let whole = try CohortSession(model).append(text, logits: .all)
@@ -221,7 +226,9 @@ struct CohortModelTests {
         try #require(shares.count == 2)
         let cohort = try PeerModel(
             config: config().withoutExperts,
-            source: CohortWeights(source, cohort: "sums", kind: .dense))
+            source: CohortWeights(
+                source, cohort: "sums",
+                CohortDescription(kind: .dense, usesExperts: false, base: "")))
         var sum = [Double](repeating: 0, count: 256)
         for share in shares {
             let logits = try (share.model == 0 ? model.base : cohort).forward(text).map(Double.init)
@@ -294,7 +301,9 @@ struct CohortModelTests {
     func badShape(tensor: String) throws {
         var source = Deltas()
         source.add("cohorts.c.\(tensor)", [3], seed: 1)
-        let weights = CohortWeights(source, cohort: "c", kind: .dense)
+        let weights = CohortWeights(
+            source, cohort: "c",
+            CohortDescription(kind: .dense, usesExperts: false, base: ""))
         let error = #expect(throws: ModelError.self) { try weights.tensor(tensor) }
         #expect(error?.code == .badTensor)
         #expect(error?.message.contains("cohorts.c.\(tensor)") == true)

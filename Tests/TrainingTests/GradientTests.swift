@@ -10,6 +10,7 @@ private struct Probe {
     let inputs: [UInt8] = (0..<20).map { UInt8(truncatingIfNeeded: $0 * 37 + 11) }
     let targets: [UInt8] = (0..<20).map { UInt8(truncatingIfNeeded: $0 * 91 + 5) }
 
+    /// The nats, and all that is picked.
     func loss() -> (nats: Double, picks: [[UInt32]]) {
         let pass = ForwardBackward(
             model: model, windows: 2, length: 10, usesExperts: usesExperts)
@@ -72,9 +73,34 @@ struct GradientTests {
         }
     }
 
-    @Test("of a batch are the sums of those of its parts")
-    func parts() throws {
-        let model = TrainableModel(config: try tinyConfig(experts: true), seed: 3)
+    @Test("of linear routers and SwiGLU experts agree with finite differences", arguments: [1, 2])
+    func linearLayers(topK: Int) throws {
+        let sizes = try PeerConfig.Linear(experts: 3, topK: topK, width: 12)
+        let config = try tinyConfig(experts: true).replacingExperts(sizes, layers: [0, 1])
+        let model = TrainableModel(config: config, seed: 6)
+        model.weights[model.layout.entries.last!.range].scale(20)
+        let probe = Probe(model: model, usesExperts: true)
+        let pass = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: true)
+        pass.forward(probe.inputs)
+        _ = pass.backward(probe.inputs, targets: probe.targets, scale: 1)
+        for entry in model.layout.entries {
+            // The softmax over one pick is 1 whatever its score is.
+            if topK == 1, entry.role == .router {
+                #expect(pass.gradient[entry.range].array.allSatisfy { abs($0) < 1e-5 })
+                continue
+            }
+            probe.check(model.weights[entry.range], pass.gradient[entry.range].array, entry.name)
+        }
+    }
+
+    @Test("of a batch are the sums of those of its parts", arguments: [true, false])
+    func parts(hasLinearLayers: Bool) throws {
+        var config = try tinyConfig(experts: true)
+        if hasLinearLayers {
+            config = try config.replacingExperts(
+                PeerConfig.Linear(experts: 4, topK: 2, width: 8), layers: [1])
+        }
+        let model = TrainableModel(config: config, seed: 3)
         let probe = Probe(model: model, usesExperts: true)
         let whole = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: true)
         whole.forward(probe.inputs)

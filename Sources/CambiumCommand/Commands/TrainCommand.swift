@@ -19,6 +19,7 @@ struct TrainCommand: StoreCommand {
             cambium train --init config.json --data english.txt --steps 400 -m "base"
             cambium train --data swahili.txt --branch swahili --seconds 60
             cambium train --data new.txt --grow auto --steps 200
+            cambium train --data swahili.txt --kind lora:16 --new-experts 1 --expert-kind swiglu
             cat stream.txt | cambium train --data - --chunk 500000 --grow auto --steps 200
             cambium train --data more.txt --whole --freeze trunk --steps 100
             """)
@@ -48,6 +49,8 @@ struct TrainCommand: StoreCommand {
 
     @Option(help: "What the cohort is: dense (full-rank deltas), lora or lora:RANK.")
     var kind = CohortKind(form: .dense)
+
+    @OptionGroup var newExperts: NewExpertOptions
 
     @Option(help: "new cohort, edit the named one, or auto: what the gate says of the text.")
     var grow = Growth.new
@@ -125,6 +128,9 @@ struct TrainCommand: StoreCommand {
         if !freeze.isEmpty, !whole {
             throw ValidationError(
                 "--freeze is for --whole; a cohort freezes everything else anyway")
+        }
+        if whole || initial != nil, newExperts.count != nil {
+            throw ValidationError("--new-experts is for cohorts, not for --whole and --init")
         }
         if whole || initial != nil, cohort != nil || grow != .new {
             throw ValidationError("--cohort and --grow are for cohorts, not for --whole and --init")
@@ -204,6 +210,7 @@ struct TrainCommand: StoreCommand {
         options.resumes = resume
         options.mixesCounts = mixCounts
         options.divergenceWeight = kl
+        options.newExperts = newExperts.chosen
         options.initial = try initial.map { try Terminal.read($0) }
         let result = try console.withProgress(label) { progress in
             try store.train(options, progress: progress.report) { Interrupt.isAsked }

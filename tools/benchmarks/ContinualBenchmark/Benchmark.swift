@@ -12,8 +12,10 @@ internal import Training
 struct Benchmark: ParsableCommand {
     @Option(help: "The folder with one folder per domain, each with train.txt and test.txt.")
     var stream: String
-    @Option(help: "CPU-seconds of a round; the base, of three domains, takes three times as long.")
+    @Option(help: "An eighth of all CPU-seconds.")
     var seconds: Double = 100
+    @Option(help: "Eighths that the base takes, of three domains; five rounds share the others.")
+    var base: Double = 3
     @Option(help: "Bytes of each test text that are evaluated.")
     var bytes = 20_000
     @Option(help: "Seed of weights and windows.")
@@ -26,6 +28,8 @@ struct Benchmark: ParsableCommand {
     var rate: Float = 3e-3
     @Option(help: "Windows of 256 bytes in a step.")
     var windows = 4
+    @Option(help: "The same in the rounds that train cohorts.")
+    var cohortWindows: Int?
     @Option(help: "Bytes of the n-grams that predict beside the models, in the rows with counts.")
     var counts = 6
     @Option(help: "Of EWC: times the mean of squared gradients.")
@@ -50,12 +54,15 @@ struct Benchmark: ParsableCommand {
             return method
         }
         try expect(seconds > 0, "\(seconds) CPU-seconds")
+        try expect(base > 0 && base < 8, "a base of \(base) eighths")
         try expect(Self.orders.indices.contains(order), "there is no order \(order)")
         let tuning = Tuning(
-            rate: rate, windows: windows, counts: counts, ewc: ewc, lwf: lwf, subKeys: subKeys)
+            rate: rate, windows: windows, cohortWindows: cohortWindows ?? windows, counts: counts,
+            ewc: ewc, lwf: lwf, subKeys: subKeys)
         let protocolOfRun = try StreamProtocol(
             folder: stream, part: part, baseDomains: Self.baseDomains,
-            newDomains: Self.orders[order], baseSeconds: 3 * seconds, roundSeconds: seconds,
+            newDomains: Self.orders[order], baseSeconds: base * seconds,
+            roundSeconds: (8 - base) / 5 * seconds,
             evaluatedBytes: bytes, seed: seed, tuning: tuning)
         let results = try Stream(protocolOfRun).run(methods)
         let encoder = JSONEncoder()
@@ -75,6 +82,7 @@ enum Method: String, CaseIterable {
 struct Tuning {
     var rate: Float
     var windows: Int
+    var cohortWindows: Int
     /// Order of the count experts, in the rows that have them.
     var counts: Int
     var ewc: Double

@@ -31,7 +31,7 @@ extension Stream {
             // The domain's own, whatever its place in the order.
             let seed = plan.seed + UInt64(plan.newDomains.sorted().firstIndex(of: domain) ?? 0)
             let cohort = Cohort(on: base, kind: kind, usesExperts: keepsExperts, seed: seed)
-            var settings = settings(plan.roundSeconds, seed)
+            var settings = cohortSettings(plan.roundSeconds, seed)
             settings.budget = .steps(Int(rate * plan.roundSeconds))
             let done = try train(
                 cohort, on: [plan.text(domain)], settings: settings,
@@ -78,7 +78,7 @@ extension Stream {
         for branch in trained.reversed() {
             let cohort = Cohort(
                 on: base.copy(), kind: .dense, usesExperts: false, seed: branch.seed)
-            var settings = settings(1, branch.seed)
+            var settings = cohortSettings(1, branch.seed)
             settings.budget = .steps(branch.steps)
             let done = try train(
                 cohort, on: [plan.text(branch.domain)], settings: settings,
@@ -102,8 +102,14 @@ extension Stream {
         let cohort = Cohort(on: base, kind: kind, usesExperts: usesExperts, seed: plan.seed)
         let done = try train(
             cohort, on: [plan.text(plan.newDomains[0])],
-            settings: settings(plan.roundSeconds / 20, plan.seed))
+            settings: cohortSettings(plan.roundSeconds / 20, plan.seed))
         return (Double(done.steps) / done.processorSeconds, done.processorSeconds)
+    }
+
+    private func cohortSettings(_ seconds: Double, _ seed: UInt64) -> TrainingSettings {
+        var settings = settings(seconds, seed)
+        settings.windows = plan.tuning.cohortWindows
+        return settings
     }
 
     private func digest(_ cohort: Cohort, _ domain: String) -> String {

@@ -1,0 +1,54 @@
+internal import Elements
+
+/// The experts that cohorts of a `peer-lm` model have of their own: in tensors named as a model's, behind
+/// `cohorts.NAME.`, where the tensor `cohorts.NAME.cohort` says what the cohort is.
+enum CohortPools {
+    private static let prefix = "cohorts."
+    private static let suffix = ".cohort"
+
+    /// - Throws: `.missingTensor`, `.badConfig` or `.unsupported`.
+    static func pools(_ tensors: [TensorEntry]) throws(InterchangeError) -> [ExpertPool] {
+        // The longest first: a name may have dots, and one may begin as another ends.
+        let names = tensors.lazy.map(\.name).filter {
+            $0.hasPrefix(prefix) && $0.hasSuffix(suffix)
+                && $0.utf8.count > prefix.utf8.count + suffix.utf8.count
+        }
+        .map { String($0.dropFirst(prefix.count).dropLast(suffix.count)) }
+        .sorted { ($1.utf8.count, $0) < ($0.utf8.count, $1) }
+        var own: [String: [TensorEntry]] = [:]
+        for tensor in tensors where tensor.name.hasPrefix(prefix) {
+            let rest = tensor.name.dropFirst(prefix.count)
+            guard let name = names.first(where: { rest.hasPrefix($0 + ".") }) else { continue }
+            own[name, default: []].append(
+                TensorEntry(String(rest.dropFirst(name.count + 1)), tensor.shape))
+        }
+        var pools: [ExpertPool] = []
+        for (name, tensors) in own.sorted(by: { $0.key < $1.key }) {
+            // Deltas of a base's router come in tensors of such names too, but without experts.
+            let neurons = tensors.contains { $0.name.hasSuffix(".peer.down.weight") }
+            let matrices = tensors.contains { $0.name.contains(".mlp.experts.") }
+            var found = neurons ? try PeerLayout(tensors).pools(nil) : []
+            if matrices { found += try TransformersLayout(tensors, opaque: false).pools(nil) }
+            for pool in found { pools.append(try pool.named(name, prefix + name + ".")) }
+        }
+        return pools
+    }
+}
+
+extension ExpertPool {
+    /// The same experts as a cohort's, in tensors whose names begin with `prefix`.
+    fileprivate func named(_ cohort: String, _ prefix: String) throws(InterchangeError)
+        -> ExpertPool
+    {
+        var renamed: [PoolTensor] = []
+        for tensor in tensors {
+            renamed.append(
+                try PoolTensor(
+                    template: prefix + tensor.template, stacked: tensor.stacked,
+                    slice: TensorShape(tensor.type, tensor.sliceDimensions), parts: tensor.parts))
+        }
+        return ExpertPool(
+            layer: layer, cohort: cohort, kind: kind, expertCount: expertCount, tensors: renamed,
+            routerKind: routerKind, routerTensors: routerTensors.map { prefix + $0 })
+    }
+}

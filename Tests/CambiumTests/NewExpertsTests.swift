@@ -1,0 +1,104 @@
+import Snapshots
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+/// Rounds that add experts with routers of their own.
+@Suite("Rounds with new experts")
+struct NewExpertsTests {
+    private let rounds = TrainTests()
+
+    private func options(
+        _ name: String, _ text: [UInt8], _ experts: NewExperts?, _ form: CohortForm = .dense,
+        branch: String = "main", steps: Int = 30
+    ) -> TrainOptions {
+        var options = rounds.options(
+            rounds.cohort(name, form), text, branch: branch, steps: steps)
+        options.newExperts = experts
+        return options
+    }
+
+    @Test(
+        "are committed as a cohort of the layer, run from the store, merge and survive an export",
+        arguments: [NewExperts.neurons(16), .swiglu(3, width: 8, picks: 2)])
+    func wholePath(experts: NewExperts) throws {
+        try withScratchDirectory { directory in
+            let store = try rounds.store(in: directory, mixesCounts: false)
+            let before = try store.tree("main")
+            let english = try rounds.bits(store, "main", TrainTests.english)
+            try store.createBranch("other", at: "main", Checkpoints.signature)
+            var held = options("digits", TrainTests.digits, experts)
+            held.heldOut = [HeldOutText(name: "digits", bytes: Array(TrainTests.digits[..<100]))]
+            let result = try store.train(held)
+            try store.train(
+                options("swahili", TrainTests.swahili, experts, .lowRank(2), branch: "other"))
+            // What was evaluated before the commit is what runs from the store.
+            let measured = try #require(result.bitsPerByte["digits"])
+            #expect(
+                try rounds.bits(store, "main", Array(TrainTests.digits[..<100])) == measured)
+            let after = try store.tree("main")
+            #expect(after.layers[0]?.cohorts["base"] == before.layers[0]?.cohorts["base"])
+            let own = try #require(after.layers[0]?.cohorts["digits"])
+            #expect(own.count == (experts == .neurons(16) ? 16 : 3))
+            #expect(own.router.keys.allSatisfy { $0.hasPrefix("cohorts.digits.") })
+            for (name, tensor) in before.trunk.tensors {
+                #expect(after.trunk.tensors[name] == tensor)
+            }
+            let digits = try rounds.bits(store, "main", TrainTests.digits)
+            #expect(try digits < rounds.bits(store, "main~1", TrainTests.digits) - 0.3)
+            _ = try store.merge(["other"], into: "main", Checkpoints.signature)
+            #expect(try store.cohorts("main") == ["digits", "swahili"])
+            #expect(try abs(rounds.bits(store, "main", TrainTests.digits) - digits) < 0.05)
+            #expect(try rounds.bits(store, "main", TrainTests.english) < english + 0.05)
+            #expect(try store.verify().faults.isEmpty)
+
+            _ = try store.export("main", to: directory + "/out")
+            try Store.create(at: directory + "/T")
+            let again = try Store(directory + "/T")
+            try again.commit(checkpoint: directory + "/out", Checkpoints.options("imported"))
+            let (one, two) = (try again.tree("main"), try store.tree("main"))
+            #expect(one.layers == two.layers && one.trunk == two.trunk)
+        }
+    }
+
+    @Test("are trained further with their cohort, and no other way")
+    func edits() throws {
+        try withScratchDirectory { directory in
+            let store = try rounds.store(in: directory, mixesCounts: false)
+            try store.train(
+                options("digits", TrainTests.digits, .swiglu(2, width: 8, picks: 1), steps: 5))
+            let first = try rounds.bits(store, "main", TrainTests.digits)
+            let before = try store.tree("main")
+            try store.train(options("digits", TrainTests.digits, nil, steps: 40))
+            let after = try store.tree("main")
+            #expect(
+                before.layers[0]?.cohorts["digits"]?.experts
+                    != after.layers[0]?.cohorts["digits"]?.experts)
+            #expect(try rounds.bits(store, "main", TrainTests.digits) < first - 0.2)
+            #expect(
+                rounds.code {
+                    try store.train(options("digits", TrainTests.digits, .neurons(16)))
+                } == "usage")
+        }
+    }
+
+    @Test("of impossible sizes are refused before training")
+    func refusals() throws {
+        try withScratchDirectory { directory in
+            let store = try rounds.store(in: directory)
+            let head = try store.resolve("main")
+            for experts in [
+                NewExperts.neurons(15), .neurons(0), .neurons(-4), .neurons(1),
+                .neurons(1 << 40), .swiglu(0, width: 8, picks: 1),
+                .swiglu(2, width: 0, picks: 1), .swiglu(2, width: 8, picks: 3),
+                .swiglu(65_536, width: 1_048_576, picks: 1),
+            ] {
+                #expect(
+                    rounds.code { try store.train(options("d", TrainTests.digits, experts)) }
+                        == "usage")
+            }
+            #expect(try store.resolve("main") == head)
+        }
+    }
+}

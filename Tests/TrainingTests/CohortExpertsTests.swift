@@ -1,0 +1,195 @@
+import Elements
+import Models
+import Tensors
+import Testing
+import Training
+
+/// Weights of a model or a cohort in training, as a source for inference.
+private struct TrainingWeights: WeightSource {
+    var tensors: [String: Weights] = [:]
+    var tables: [Int: HeldExpertTable] = [:]
+    var cohortTables: [Int: HeldExpertTable] = [:]
+
+    mutating func add(_ tensors: [NamedTensor]) {
+        for tensor in tensors {
+            self.tensors[tensor.name] = Weights(
+                shape: TensorShape(.f32, tensor.shape),
+                bytes: MappedBytes(copying: tensor.values.storedBytes))
+        }
+    }
+
+    func tensor(_ name: String) throws(ModelError) -> Weights {
+        guard let found = tensors[name] else { throw ModelError(.missingTensor, name) }
+        return found
+    }
+
+    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+        guard let found = tables[layer] else { throw ModelError(.missingTensor, "\(layer)") }
+        return found
+    }
+
+    func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {
+        guard let found = cohortTables[layer] else { throw ModelError(.missingTensor, cohort) }
+        return found
+    }
+}
+
+@Suite("Experts of cohorts")
+struct CohortExpertsTests {
+    static let text: [UInt8] = (0..<10).map { UInt8(truncatingIfNeeded: $0 * 37 + 11) }
+
+    enum Kind: CaseIterable { case neurons, swiglu }
+
+    func sizes(_ kind: Kind) throws -> CohortExperts {
+        switch kind {
+        case .neurons:
+            .neurons(
+                try PeerConfig.Peer(subKeys: 4, heads: 2, topK: 3, keySize: 8), layers: [0, 1])
+        case .swiglu:
+            .swiglu(try PeerConfig.Linear(experts: 3, topK: 2, width: 12), layers: [0, 1])
+        }
+    }
+
+    func table(_ experts: [[Float]], _ sizes: CohortExperts) -> HeldExpertTable {
+        let parts: [TensorShape] =
+            switch sizes {
+            case .neurons: [TensorShape(.f32, [16]), TensorShape(.f32, [16])]
+            case .swiglu(let linear, _):
+                [
+                    TensorShape(.f32, [linear.width, 16]), TensorShape(.f32, [linear.width, 16]),
+                    TensorShape(.f32, [16, linear.width]),
+                ]
+            }
+        return HeldExpertTable(experts.map(\.storedBytes), parts: parts)
+    }
+
+    /// The logits of a text in training.
+    func logits(_ model: TrainableModel, usesExperts: Bool) -> [Float] {
+        let pass = ForwardBackward(
+            model: model, windows: 1, length: Self.text.count, usesExperts: usesExperts)
+        pass.forward(Self.text)
+        return pass.logits.array
+    }
+
+    /// Trains a cohort a little, so that its experts give something.
+    func trained(
+        _ base: TrainableModel, _ kind: Cohort.Kind, _ experts: CohortExperts
+    ) throws -> Cohort {
+        let cohort = Cohort(
+            on: base, kind: kind, usesExperts: false, experts: experts, seed: 4)
+        var settings = TrainingSettings(budget: .steps(6), seed: 1)
+        (settings.windows, settings.warmUp, settings.rate) = (2, 1, 2e-2)
+        _ = try train(
+            cohort, on: [TrainingText(Array("to be or not to be, that is it. ".utf8))],
+            settings: settings)
+        return cohort
+    }
+
+    @Test(
+        "a new cohort with experts gives what the base without experts gives",
+        arguments: Kind.allCases, [Cohort.Kind.dense, .lowRank(3)])
+    func startsAsBase(of: Kind, kind: Cohort.Kind) throws {
+        let experts = try sizes(of)
+        let base = TrainableModel(config: try tinyConfig(experts: true), seed: 5)
+        let cohort = Cohort(
+            on: base, kind: kind, usesExperts: false, experts: experts, seed: 2)
+        let (own, whole) = (
+            logits(cohort.model, usesExperts: true), logits(base, usesExperts: false)
+        )
+        #expect(zip(own, whole).allSatisfy { abs($0 - $1) < 1e-5 })
+        #expect(cohort.trainsExperts == (of == .neurons))
+    }
+
+    @Test(
+        "a cohort runs in inference as it was trained, and loads as it was saved",
+        arguments: Kind.allCases, [Cohort.Kind.dense, .lowRank(3)])
+    func runsAsTrained(of: Kind, kind: Cohort.Kind) throws {
+        let experts = try sizes(of)
+        let config = try tinyConfig(experts: true)
+        let base = TrainableModel(config: config.withoutExperts, seed: 5)
+        let cohort = try trained(base, kind, experts)
+        var weights = TrainingWeights()
+        weights.add(base.tensors())
+        weights.add(cohort.tensors(named: "c"))
+        for layer in experts.layers {
+            #expect(cohort.experts(layer: layer).count == experts.count)
+            weights.cohortTables[layer] = table(cohort.experts(layer: layer), experts)
+        }
+        let description = cohort.description(base: "")
+        #expect(try CohortDescription(description.encoded, of: "c") == description)
+        let model = try PeerModel(
+            config: try description.config(on: config),
+            source: CohortWeights(weights, cohort: "c", description))
+        let (trained, run) = (
+            logits(cohort.model, usesExperts: true),
+            try Session(model).append(Self.text, logits: .all)
+        )
+        #expect(trained.count == run.count)
+        #expect(zip(trained, run).allSatisfy { abs($0 - $1) < 1e-4 * max(1, abs($0)) })
+        // It learned something that the base does not have.
+        let before = logits(base, usesExperts: false)
+        #expect(zip(trained, before).contains { abs($0 - $1) > 0.05 })
+        let again = Cohort(
+            on: base, kind: kind, usesExperts: false, experts: experts, seed: 9)
+        try again.load("c", from: weights)
+        #expect(logits(again.model, usesExperts: true) == trained)
+        for layer in experts.layers {
+            #expect(again.experts(layer: layer) == cohort.experts(layer: layer))
+        }
+    }
+
+    @Test("a model with linear layers runs in inference as in training", arguments: [1, 2])
+    func linearModel(topK: Int) throws {
+        let sizes = try PeerConfig.Linear(experts: 3, topK: topK, width: 12)
+        let config = try tinyConfig(experts: true).replacingExperts(sizes, layers: [1])
+        let model = TrainableModel(config: config, seed: 8)
+        var weights = TrainingWeights()
+        let tensors = model.tensors()
+        weights.add(tensors.filter { !$0.name.contains(".experts.") })
+        let experts = (0..<3).map { number in
+            tensors.filter { $0.name.contains(".experts.\(number).") }.flatMap(\.values)
+        }
+        weights.tables[1] = table(experts, .swiglu(sizes, layers: [1]))
+        let loaded = try TrainableModel(config: config, source: weights)
+        #expect(loaded.weights.slice.array == model.weights.slice.array)
+        let run = try Session(PeerModel(config: config, source: weights)).append(
+            Self.text, logits: .all)
+        let trained = logits(model, usesExperts: true)
+        #expect(zip(trained, run).allSatisfy { abs($0 - $1) < 1e-4 * max(1, abs($0)) })
+    }
+
+    @Test("descriptions of impossible experts are refused")
+    func refusals() throws {
+        let base = #"{"version":2,"kind":"dense","base_experts":"skipped","experts":"#
+        for experts in [
+            #"{"kind":"neuron","layers":[0],"top_k":2}"#,
+            #"{"kind":"neuron","layers":[0],"sub_keys":0,"heads":1,"top_k":1,"key_size":8}"#,
+            #"{"kind":"swiglu","layers":[0],"count":2,"top_k":3,"ffn_size":8}"#,
+            #"{"kind":"swiglu","layers":[0],"count":-1,"top_k":1,"ffn_size":8}"#,
+            #"{"kind":"other","layers":[0],"top_k":1}"#,
+        ] {
+            #expect(throws: ModelError.self) {
+                try CohortDescription(Array((base + experts + "}").utf8), of: "c")
+            }
+        }
+        // Layers are checked against the base.
+        let high = CohortExperts.swiglu(
+            try PeerConfig.Linear(experts: 1, topK: 1, width: 4), layers: [7])
+        #expect(throws: ModelError.self) { try high.config(on: tinyConfig(experts: true)) }
+        // Version 1 knows no experts, and a cohort has either the base's or its own.
+        let one = #"{"version":1,"kind":"dense","base_experts":"skipped","experts":"#
+        let kept = #"{"version":2,"kind":"dense","base_experts":"kept","experts":"#
+        for start in [one, kept] {
+            let json = start + #"{"kind":"swiglu","layers":[0],"count":1,"top_k":1,"ffn_size":8}}"#
+            #expect(throws: ModelError.self) { try CohortDescription(Array(json.utf8), of: "c") }
+        }
+    }
+}
+
+extension [Float] {
+    fileprivate var storedBytes: [UInt8] {
+        flatMap { value in
+            (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) }
+        }
+    }
+}
