@@ -19,19 +19,25 @@ enum EvidenceName {
 enum EvidenceRecord: Sendable {
     case counts(CountContribution)
     case moments(MomentContribution)
+    case use(UseContribution)
 
     /// - Throws: `.badInput` for bytes that are no record.
     init(decoding bytes: [UInt8]) throws(EvidenceError) {
         self =
-            bytes.starts(with: MomentContribution.magic)
-            ? .moments(try MomentContribution(decoding: bytes))
-            : .counts(try CountContribution(decoding: bytes))
+            if bytes.starts(with: MomentContribution.magic) {
+                .moments(try MomentContribution(decoding: bytes))
+            } else if bytes.starts(with: UseContribution.magic) {
+                .use(try UseContribution(decoding: bytes))
+            } else {
+                .counts(try CountContribution(decoding: bytes))
+            }
     }
 
     var encoded: [UInt8] {
         switch self {
         case .counts(let record): record.encoded
         case .moments(let record): record.encoded
+        case .use(let record): record.encoded
         }
     }
 }
@@ -48,6 +54,11 @@ extension [NamedContribution] {
     /// The records of moments, of all layers.
     var moments: [MomentContribution] {
         compactMap { if case .moments(let record) = $0.record { record } else { nil } }
+    }
+
+    /// The records of what experts are used for.
+    var use: [UseContribution] {
+        compactMap { if case .use(let record) = $0.record { record } else { nil } }
     }
 }
 
@@ -84,6 +95,12 @@ extension Patch {
     package mutating func addEvidence(_ record: CountContribution) throws(StoreError) {
         let id = try draft.add(.counts(record))
         evidence.append((id, .counts(record)))
+    }
+
+    /// Adds a record of what experts are used for.
+    package mutating func addEvidence(_ record: UseContribution) throws(StoreError) {
+        let id = try draft.add(.use(record))
+        evidence.append((id, .use(record)))
     }
 
     /// Adds a record of moments that was made elsewhere, over this branch's trunk.

@@ -204,6 +204,13 @@ extension EvidenceInfo {
                 experts: digits.count == 1 ? nil : digits.reduce(1) { $0 * Int($1) },
                 bytes: Int(clamping: record.byteCount), data: hexadecimal(record.data),
                 recordBytes: record.encoded.count)
+        case .use(let record):
+            self.init(
+                id: entry.id.hex, cohort: record.cohort, kind: "use", label: record.label,
+                order: nil, distinct: record.layers.reduce(0) { $0 + $1.entries.count }, layer: nil,
+                trunk: hexadecimal(record.model), quantiser: nil, experts: nil,
+                bytes: Int(clamping: record.byteCount), data: hexadecimal(record.data),
+                recordBytes: record.encoded.count)
         }
     }
 }

@@ -35,6 +35,8 @@ extension Store {
             return try trainModel(
                 freezesTrunk: freezesTrunk, freezesExperts: freezesExperts, options, progress,
                 isStopped)
+        case .experts(let count):
+            return try trainExperts(count, options, progress, isStopped)
         }
     }
 
@@ -91,6 +93,7 @@ extension Store {
         let isAlone = result.parents == [parent.hex]
         return TrainResult(
             commit: result.id, branch: result.branch, cohort: name, isNewCohort: round.isNew,
+            edited: [],
             steps: summary.steps, tokens: summary.tokens, seconds: summary.seconds,
             loss: summary.loss, parameters: round.parameters.parameterCount, bitsPerByte: bits,
             gate: isAlone ? gate?.id : try self.gate(of: map(result.id))?.id,

@@ -35,14 +35,14 @@ extension Store {
         let parent = try target.parent.map { (id) throws(StoreError) in try map(id.hex) }
         let known =
             try parent.map { (snapshot) throws(StoreError) in
-                try records(in: snapshot).counts
+                try records(in: snapshot)
             } ?? []
         let mixture = try options.mixture(
             after: parent.map { (snapshot) throws(StoreError) in try snapshot.mixture() } ?? nil,
             isStandard: options.initial != nil)
         let new = try options.evidence(
-            for: "base", beside: known, mixesCounts: mixture != nil)
-        let gate = try Gate("", known + new)
+            for: "base", beside: known.counts, mixesCounts: mixture != nil)
+        let gate = try Gate("", known.counts + new)
         let stopped = try StoppedRound(self, target.branch, start: base, options)
         let teacher =
             options.divergenceWeight > 0
@@ -64,12 +64,14 @@ extension Store {
         commit.expectedParent = commit.expectedParent ?? target.parent?.hex
         let result = try self.commit(model, json, commit, progress) { (draft) throws(StoreError) in
             for record in new { _ = try draft.add(.counts(record)) }
+            try Self.replaceUse(of: options.texts, model, new[0].label, &draft, known)
             if let mixture { try draft.put(mixture) }
             try Self.checkFrozen(target.before, draft.tree, freezesTrunk, freezesExperts)
         }
         stopped.remove()
         return TrainResult(
             commit: result.id, branch: result.branch, cohort: nil, isNewCohort: false,
+            edited: [],
             steps: summary.steps, tokens: summary.tokens, seconds: summary.seconds,
             loss: summary.loss,
             parameters: parameters.segments.reduce(0) { $0 + $1.range.count }
@@ -149,6 +151,28 @@ extension Store {
             try sink.append(tensors[index].values.littleEndianBytes.raw)
         }
         return try commit(checkpoint: folder, options, progress: progress, adding: adding)
+    }
+
+    /// Records what the experts are used for in the round's texts, in place of what was recorded of other
+    /// weights.
+    private static func replaceUse(
+        of texts: [[UInt8]], _ model: TrainableModel, _ label: String,
+        _ draft: inout CommitDraft, _ known: [NamedContribution]
+    ) throws(StoreError) {
+        let digest = try useDigest(draft.tree)
+        for entry in known {
+            guard case .use(let record) = entry.record, record.model != digest else { continue }
+            draft.tree.files[EvidenceName.name(entry.id)] = nil
+        }
+        guard !model.config.expertLayers.isEmpty else { return }
+        for text in texts where text.count >= model.config.contextLength {
+            let use = try training { () throws(TrainingError) in
+                try ExpertUse(of: text, under: model)
+            }
+            let record = try use.record(
+                of: text, label: label, model: digest, layers: model.config.expertLayers)
+            _ = try draft.add(.use(record))
+        }
     }
 
     /// Checks by ids that what was frozen is what it was.

@@ -31,6 +31,9 @@ public enum TrainTarget: Sendable, Hashable {
     ///   - freezesTrunk: Only the experts' rows are trained, and their routers.
     ///   - freezesExperts: The experts' rows stay byte for byte.
     case model(freezesTrunk: Bool, freezesExperts: Bool)
+    /// The old experts of each layer that the texts use most relative to what others use them for, as many of
+    /// a layer; all else keeps its bytes.
+    case experts(Int)
 }
 
 /// What the deltas of a cohort are.
@@ -112,6 +115,11 @@ public struct TrainOptions: Sendable {
     /// What a new cohort gets besides deltas; nil for nothing, or of a cohort that is trained further what
     /// it has.
     public var newExperts: NewExperts?
+    /// Texts that the model knows, for a round that edits experts: those that they use are left alone.
+    ///
+    /// Not needed where the branch has evidence of what its experts are used for, as a base has that was
+    /// trained in the store.
+    public var background: [[UInt8]] = []
     /// Of the windows that are drawn, and of new weights.
     public var seed: UInt64 = 1
     /// Windows of the context length in a step; even.
@@ -208,6 +216,14 @@ public struct TrainOptions: Sendable {
     }
 }
 
+/// The experts of a layer that a round edited.
+public struct EditedLayer: Sendable, Encodable {
+    /// The layer's number.
+    public let layer: Int
+    /// Ascending.
+    public let experts: [Int]
+}
+
 /// What a round of training did.
 public struct TrainResult: Sendable, Encodable {
     /// The commit's id.
@@ -218,6 +234,8 @@ public struct TrainResult: Sendable, Encodable {
     public let cohort: String?
     /// Whether the cohort is new.
     public let isNewCohort: Bool
+    /// The experts that were edited.
+    public let edited: [EditedLayer]
     /// Steps of the optimiser.
     public let steps: Int
     /// Bytes that were predicted.

@@ -26,7 +26,7 @@ struct TrainedWeights: WeightSource {
     }
 
     func experts(layer: Int) throws(ModelError) -> any ExpertTable {
-        try base.experts(layer: layer)
+        try experts(layer: layer, of: Snapshots.Cohort.base)
     }
 
     func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {

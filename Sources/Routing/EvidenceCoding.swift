@@ -98,6 +98,15 @@ struct NumberReader {
             .badInput, "the number at byte \(start) of the evidence is not in its shortest form")
     }
 
+    /// A number of up to 32 bits.
+    mutating func small() throws(EvidenceError) -> UInt32 {
+        let number = try number()
+        guard let small = UInt32(exactly: number) else {
+            throw EvidenceError(.badInput, "\(number) in the evidence is more than 32 bits")
+        }
+        return small
+    }
+
     /// A name behind its length.
     mutating func name() throws(EvidenceError) -> String {
         let length = Int(try byte())

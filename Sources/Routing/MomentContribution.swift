@@ -156,15 +156,6 @@ package struct MomentContribution: Sendable, Equatable {
 }
 
 extension NumberReader {
-    /// A number of up to 32 bits.
-    fileprivate mutating func small() throws(EvidenceError) -> UInt32 {
-        let number = try number()
-        guard let small = UInt32(exactly: number) else {
-            throw EvidenceError(.badInput, "\(number) in the evidence is more than 32 bits")
-        }
-        return small
-    }
-
     fileprivate mutating func moments(
         width: Int, digits: Int, mayBeEmpty: Bool
     ) throws(EvidenceError) -> DigitMoments {

@@ -37,6 +37,23 @@ package struct ExpertGradient {
         rows = memory.slice
     }
 
+    private init(experts: [UInt32], rows: FloatSlice) {
+        self.experts = experts
+        self.rows = rows
+    }
+
+    /// The gradient of some experts alone.
+    func only(_ wanted: Set<UInt32>) -> ExpertGradient {
+        guard !experts.isEmpty else { return self }
+        let size = rows.count / experts.count
+        let places = experts.indices.filter { wanted.contains(experts[$0]) }
+        let memory = FloatMemory(count: places.count * size)
+        for (index, place) in places.enumerated() {
+            memory[index * size..<(index + 1) * size].copy(rows[place * size..<(place + 1) * size])
+        }
+        return ExpertGradient(experts: places.map { experts[$0] }, rows: memory.slice)
+    }
+
     /// What is in any of some ascending lists, ascending.
     private static func union(_ lists: [[UInt32]]) -> [UInt32] {
         guard var result = lists.first else { return [] }

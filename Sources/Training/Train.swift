@@ -182,10 +182,10 @@ private struct TrainingRun {
         var experts: [ExpertGradient] = []
         if parameters.trainsExperts {
             for slot in parameters.model.experts.indices {
-                experts.append(
-                    ExpertGradient(
-                        parts.map { $0.expertPasses[slot] },
-                        count: parameters.model.config.peer?.expertCount ?? 0, team: team))
+                let all = ExpertGradient(
+                    parts.map { $0.expertPasses[slot] },
+                    count: parameters.model.config.peer?.expertCount ?? 0, team: team)
+                experts.append(parameters.editableRows.map { all.only($0[slot]) } ?? all)
             }
         }
         parameters.convert(parts[0].gradient.slice, into: gradient.slice)

@@ -8,6 +8,8 @@ package protocol TrainedParameters: AnyObject {
     var usesExperts: Bool { get }
     /// Whether the experts' rows are trained.
     var trainsExperts: Bool { get }
+    /// By expert layer the experts whose rows are trained; nil for all.
+    var editableRows: [Set<UInt32>]? { get }
     /// The numbers that the optimiser moves.
     var values: FloatMemory { get }
     /// Those of `values` that it may move; the others are frozen.
@@ -16,6 +18,10 @@ package protocol TrainedParameters: AnyObject {
     func convert(_ gradient: FloatSlice, into own: FloatSlice)
     /// Makes the model's weights follow `values`.
     func apply()
+}
+
+extension TrainedParameters {
+    package var editableRows: [Set<UInt32>]? { nil }
 }
 
 /// Neighbouring parameters that are treated alike.

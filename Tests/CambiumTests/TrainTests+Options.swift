@@ -12,7 +12,7 @@ extension TrainTests {
             let store = try store(in: directory)
             let file = "mixture.json"
             let description = try #require(try store.tree("main").files[file])
-            #expect(try store.evidence("main").allSatisfy { $0.order == 6 })
+            #expect(try store.evidence("main").allSatisfy { $0.kind == "use" || $0.order == 6 })
             var without = options(cohort("digits"), Self.digits)
             without.mixesCounts = false
             #expect(code { try store.train(without) } == "usage")

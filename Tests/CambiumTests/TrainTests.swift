@@ -163,7 +163,7 @@ struct TrainTests {
                 })
             #expect(isDone)
             #expect(try store.cohorts("main") == ["digits"])
-            #expect(try store.evidence("main").count == 3)
+            #expect(try store.evidence("main").count { $0.kind == "counts" } == 3)
             // Another base.
             isDone = false
             let error = code {
@@ -302,7 +302,7 @@ struct TrainTests {
                     $0.layers.mapValues { $0.cohorts["base"]?.experts }
                 }
                 #expect((ids[0] == ids[1]) == experts)
-                #expect(try store.evidence(branch).count == 2)
+                #expect(try store.evidence(branch).count { $0.kind == "counts" } == 2)
             }
         }
     }

@@ -21,6 +21,7 @@ struct TrainCommand: StoreCommand {
             cambium train --data new.txt --grow auto --steps 200
             cambium train --data swahili.txt --kind lora:16 --new-experts 1 --expert-kind swiglu
             cat stream.txt | cambium train --data - --chunk 500000 --grow auto --steps 200
+            cambium train --data facts.txt --edit-experts 64 --steps 100
             cambium train --data more.txt --whole --freeze trunk --steps 100
             """)
 
@@ -63,6 +64,23 @@ struct TrainCommand: StoreCommand {
 
     @Flag(help: "Train the model's own weights instead of a cohort: it forgets.")
     var whole = false
+
+    @Option(
+        name: .customLong("edit-experts"),
+        help: ArgumentHelp(
+            """
+            Train this many old experts of each layer, those that the texts use most relative to what the \
+            model knows, and nothing else.
+            """, valueName: "number"))
+    var editedExperts: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            With --edit-experts: a text that the model knows, where no evidence says what its experts are \
+            used for. May be repeated.
+            """, valueName: "file"), completion: .file())
+    var background: [String] = []
 
     @Option(help: "With --whole: trunk or experts stay as they are.")
     var freeze: [Frozen] = []
@@ -135,6 +153,16 @@ struct TrainCommand: StoreCommand {
         if whole || initial != nil, cohort != nil || grow != .new {
             throw ValidationError("--cohort and --grow are for cohorts, not for --whole and --init")
         }
+        if editedExperts != nil {
+            guard cohort == nil, grow == .new, !whole, initial == nil, newExperts.count == nil
+            else {
+                throw ValidationError(
+                    "--edit-experts is for the model's own experts: leave --cohort, --grow, --whole, --init "
+                        + "and --new-experts out")
+            }
+        } else if !background.isEmpty {
+            throw ValidationError("--background is for --edit-experts")
+        }
         if let chunk {
             guard data == ["-"], chunk >= Self.leastChunk else {
                 throw ValidationError(
@@ -180,7 +208,7 @@ struct TrainCommand: StoreCommand {
         // A branch that is still to be made starts from HEAD.
         let revision = branch.flatMap { (try? store.resolve($0)) != nil ? $0 : nil } ?? "HEAD"
         var name = cohort ?? texts[0].name
-        let isBase = whole || initial != nil
+        let isBase = whole || initial != nil || editedExperts != nil
         if grow == .auto {
             let found = try store.familiarity(of: texts.flatMap(\.bytes), to: revision)
             guard found.isNovel || found.cohorts.contains(found.nearest) else {
@@ -194,15 +222,11 @@ struct TrainCommand: StoreCommand {
         let (kept, heldOut) = TrainingFiles.split(texts, percent: holdOut)
         var options = TrainOptions(
             CommitOptions(
-                message: message ?? (isBase ? "train the model" : "train cohort \(name)"),
+                message: message ?? defaultMessage(name),
                 branch: branch),
             texts: kept,
-            target: isBase
-                ? .model(
-                    freezesTrunk: freeze.contains(.trunk),
-                    freezesExperts: freeze.contains(.experts))
-                : .cohort(name, kind.form),
-            budget: budget)
+            target: target(name), budget: budget)
+        options.background = try background.map { try Terminal.read($0) }
         options.heldOut = heldOut + held
         options.seed = seed
         options.windows = windows
@@ -216,6 +240,18 @@ struct TrainCommand: StoreCommand {
             try store.train(options, progress: progress.report) { Interrupt.isAsked }
         }
         console.show(TrainReport(result: result))
+    }
+
+    private func target(_ name: String) -> TrainTarget {
+        if let editedExperts { return .experts(editedExperts) }
+        guard whole || initial != nil else { return .cohort(name, kind.form) }
+        return .model(
+            freezesTrunk: freeze.contains(.trunk), freezesExperts: freeze.contains(.experts))
+    }
+
+    private func defaultMessage(_ name: String) -> String {
+        if editedExperts != nil { return "edit experts" }
+        return whole || initial != nil ? "train the model" : "train cohort \(name)"
     }
 
     /// A new cohort needs a name of its own, and one that is trained further must be there.

@@ -124,6 +124,9 @@ extension EvidenceInfo {
 
     /// What was counted.
     fileprivate var subject: String {
+        if kind == "use", let distinct {
+            return "the use of \(Quantity.count(distinct, "expert"))"
+        }
         if let order, let distinct {
             return "\(Quantity.count(distinct)) different \(order)-grams"
         }

@@ -35,7 +35,13 @@ struct TrainReport: Report {
     func lines(_ style: Style) -> [String] {
         var table = TextTable([.left, .left])
         let what = result.cohort.map { (result.isNewCohort ? "new cohort " : "cohort ") + $0 }
-        table.add(["trained", what ?? "the model's own weights"])
+        let edited = result.edited.map {
+            "\(Quantity.count($0.experts.count, "expert")) of layer \($0.layer)"
+        }
+        table.add([
+            "trained",
+            what ?? (edited.isEmpty ? "the model's own weights" : edited.joined(separator: ", ")),
+        ])
         table.add(["parameters", Quantity.count(result.parameters)])
         table.add([
             "steps",

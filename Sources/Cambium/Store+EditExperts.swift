@@ -1,0 +1,294 @@
+internal import Elements
+internal import Models
+internal import Objects
+internal import Routing
+internal import Snapshots
+internal import Training
+
+extension Store {
+    /// Trains the old experts that the round's texts use most relative to the background, and commits them.
+    ///
+    /// - Parameter count: Of each layer, at most.
+    func trainExperts(
+        _ count: Int, _ options: TrainOptions, _ progress: ProgressReporter,
+        _ isStopped: () -> Bool
+    ) throws(StoreError) -> TrainResult {
+        let settings = try options.settings()
+        guard count > 0 else {
+            throw StoreError(.usage, "\(count) experts to edit; give 1 or more")
+        }
+        let target = try CommitTarget(options.commit, self)
+        let parent = try target.model().parent
+        let snapshot = try map(parent.hex)
+        let edit = try ExpertEdit(snapshot)
+        try options.checkHeldOut(edit.config)
+        let known = try records(in: snapshot)
+        let mixture = try options.mixture(after: snapshot.mixture(), isStandard: false)
+        let new = try options.evidence(
+            for: Snapshots.Cohort.base, beside: known.counts, mixesCounts: mixture != nil)
+        let gate = try Gate("", known.counts + new)
+        let background = try edit.use(
+            of: options.background, label: "background", beside: known.use, progress)
+        let own = try edit.use(of: options.texts, label: new[0].label, beside: [], progress)
+        let parameters = EditedExperts(
+            edit.model, experts: try edit.choose(count, own, known.use + background.records))
+        let stopped = try StoppedRound(self, target.branch, start: parent.hex, options)
+        let teacher =
+            options.divergenceWeight > 0
+            ? Teacher(edit.model.copy(), weight: Float(options.divergenceWeight)) : nil
+        let summary = try run(
+            parameters, options, settings, stopped, teacher, progress, isStopped)
+        let pools = edit.pools(parameters)
+        let bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
+            let model = try edit.model(gate, mixture)
+            return try running { () throws(ModelError) in
+                try model.evaluate(text, byteLimit: nil, threads: 2).bitsPerByte
+            }
+        }
+        var commit = options.commit
+        annotate(&commit, summary, bits, options)
+        commit.metadata["train.edited"] = pools.map { "\($0.layer): \($0.experts.count)" }
+            .joined(separator: ", ")
+        // The weights grew out of this commit's; another's would be lost.
+        commit.expectedParent = commit.expectedParent ?? parent.hex
+        let result = try self.commit(commit) { (patch) throws(StoreError) in
+            for pool in pools {
+                for (number, bytes) in pool.experts {
+                    try patch.put(expert: number, layer: pool.layer, bytes)
+                }
+            }
+            for record in new { try patch.addEvidence(record) }
+            for record in background.records + own.records { try patch.addEvidence(record) }
+            if let mixture, patch.before.files[MixtureDescription.fileName] == nil {
+                try patch.draft.put(mixture)
+            }
+            try patch.checkRoutersAndTrunk()
+        }
+        stopped.remove()
+        return TrainResult(
+            commit: result.id, branch: result.branch, cohort: nil, isNewCohort: false,
+            edited: pools.map { EditedLayer(layer: $0.layer, experts: $0.experts.map(\.number)) },
+            steps: summary.steps, tokens: summary.tokens, seconds: summary.seconds,
+            loss: summary.loss, parameters: parameters.parameterCount, bitsPerByte: bits,
+            gate: gate?.id, newBytes: result.newBytes)
+    }
+}
+
+/// A model on the way to one with some other experts.
+private struct ExpertEdit {
+    let config: PeerConfig
+    /// Changed by training.
+    let model: TrainableModel
+    private let weights: SnapshotWeights
+    private let stored: StoredCohorts
+    /// Names the trunk and the routers, for records of use.
+    private let digest: [UInt8]
+
+    /// The experts of a layer that changed.
+    struct Pool {
+        let layer: Int
+        let experts: [(number: Int, bytes: [UInt8])]
+    }
+
+    init(_ snapshot: MappedSnapshot) throws(StoreError) {
+        let config = try snapshot.peerConfig()
+        guard !config.expertLayers.isEmpty else {
+            throw StoreError(.usage, "the model has no experts to edit")
+        }
+        stored = try StoredCohorts(snapshot)
+        if let name = zip(stored.names, stored.descriptions).first(where: { $1.usesExperts })?.0 {
+            throw StoreError(
+                .usage,
+                "cohort '\(name)' runs with the base's experts, which must stay as they are; train a "
+                    + "cohort instead")
+        }
+        for layer in config.expertLayers {
+            let parts =
+                snapshot.tree.layers[UInt32(layer)]?.cohorts[Snapshots.Cohort.base]?.parts ?? []
+            guard parts.allSatisfy({ $0.type == .f32 }) else {
+                throw StoreError(
+                    .unsupported,
+                    "the experts of layer \(layer) are \(parts); training writes F32 alone")
+            }
+        }
+        let weights = SnapshotWeights(snapshot)
+        self.config = config
+        self.weights = weights
+        model = try training { () throws(TrainingError) in
+            try TrainableModel(config: config, source: weights)
+        }
+        digest = try Store.useDigest(snapshot.tree)
+    }
+
+    /// What some texts use the experts for.
+    ///
+    /// - Parameter known: Records that are not made again.
+    func use(
+        of texts: [[UInt8]], label: String, beside known: [UseContribution],
+        _ progress: ProgressReporter
+    ) throws(StoreError) -> (picks: [[Int]], records: [UseContribution]) {
+        var picks = [[Int]](
+            repeating: [Int](repeating: 0, count: config.expertCount),
+            count: config.expertLayers.count)
+        var records: [UseContribution] = []
+        for (index, text) in texts.enumerated() {
+            progress(Progress("use of experts", index, texts.count))
+            let found = try training { () throws(TrainingError) in
+                try ExpertUse(of: text, under: model)
+            }
+            for layer in picks.indices {
+                for expert in picks[layer].indices {
+                    picks[layer][expert] += found.picks[layer][expert]
+                }
+            }
+            let record = try found.record(
+                of: text, label: label, model: digest, layers: config.expertLayers)
+            if !known.contains(where: { $0.data == record.data && $0.model == digest }) {
+                records.append(record)
+            }
+        }
+        return (picks, records)
+    }
+
+    /// The experts to train, by layer.
+    func choose(
+        _ count: Int, _ own: (picks: [[Int]], records: [UseContribution]),
+        _ known: [UseContribution]
+    ) throws(StoreError) -> [[Int]] {
+        // The round's own texts are no background to themselves.
+        let background = known.filter { record in
+            record.model == digest && !own.records.contains { $0.data == record.data }
+        }
+        guard !background.isEmpty else {
+            throw StoreError(
+                .usage,
+                "there is no evidence of what these experts are used for, so none could be told from those "
+                    + "that other texts need; give texts of what the model knows: --background FILE"
+            )
+        }
+        var windows = [[Int]](
+            repeating: [Int](repeating: 0, count: config.expertCount),
+            count: config.expertLayers.count)
+        for record in background {
+            for layer in record.layers {
+                guard let slot = config.expertLayers.firstIndex(of: Int(layer.layer)) else {
+                    continue
+                }
+                for entry in layer.entries where entry.expert < windows[slot].count {
+                    windows[slot][Int(entry.expert)] += Int(clamping: entry.windows)
+                }
+            }
+        }
+        let use = ExpertUse(picks: own.picks)
+        let chosen = use.mostSpecific(
+            count, background: windows,
+            backgroundWindows: background.reduce(0) { $0 + Int(clamping: $1.windows) })
+        guard chosen.contains(where: { !$0.isEmpty }) else {
+            throw StoreError(
+                .usage,
+                "every expert that these texts use is used all over the background too; train a cohort "
+                    + "instead")
+        }
+        return chosen
+    }
+
+    /// What was trained, as a store keeps it.
+    func pools(_ parameters: EditedExperts) -> [Pool] {
+        config.expertLayers.enumerated().map { slot, layer in
+            Pool(
+                layer: layer,
+                experts: parameters.experts[slot].map {
+                    ($0, parameters.expert($0, slot: slot).littleEndianBytes)
+                })
+        }
+    }
+
+    /// The model as it will be committed, to evaluate it.
+    func model(
+        _ gate: Gate?, _ mixture: MixtureDescription?
+    ) throws(StoreError) -> CohortModel {
+        let (config, weights) = (config, weights)
+        let all = EditedExperts(
+            model,
+            experts: config.expertLayers.map { _ in Array(0..<config.expertCount) })
+        var pools: [CohortPool] = []
+        for pool in self.pools(all) {
+            let parts = try running { () throws(ModelError) in
+                try weights.experts(layer: pool.layer).parts
+            }
+            pools.append(
+                CohortPool(
+                    layer: pool.layer, cohort: Snapshots.Cohort.base, kind: .tensors, parts: parts,
+                    routerKind: .productKey, experts: pool.experts.map(\.bytes)))
+        }
+        let source = TrainedWeights(weights, [], pools)
+        let base = try running { () throws(ModelError) in
+            try PeerModel(config: config, source: source)
+        }
+        return CohortModel(
+            base, cohorts: stored.entries(config, weights),
+            gate: gate.map { ($0.solved, $0.cohorts) }, counts: mixture?.counts)
+    }
+}
+
+extension ExpertUse {
+    /// The record of one text.
+    ///
+    /// - Parameter layers: The numbers of those with experts.
+    func record(
+        of text: [UInt8], label: String, model: [UInt8], layers: [Int]
+    ) throws(StoreError) -> UseContribution {
+        let data = try Store.fileID(text).bytes
+        let (windows, windowsOf) = (windows, windowsOf)
+        return try counted(.usage) { () throws(EvidenceError) in
+            try UseContribution(
+                cohort: Snapshots.Cohort.base, label: label, data: data,
+                byteCount: UInt64(text.count),
+                model: model, windows: UInt64(windows),
+                layers: zip(layers, windowsOf).map { layer, counts in
+                    UseContribution.Layer(
+                        layer: UInt32(layer),
+                        entries: counts.enumerated().filter { $1 > 0 }.map {
+                            UseContribution.Layer.Entry(
+                                expert: UInt32($0), windows: UInt64($1))
+                        })
+                })
+        }
+    }
+}
+
+extension Store {
+    /// Names what picks experts, but not the experts: the dense weights of the base, and its routers.
+    ///
+    /// Editing some experts moves the picks of the layers above a little, which a count of windows bears.
+    static func useDigest(_ tree: Tree) throws(StoreError) -> [UInt8] {
+        var text = try StoredCohorts.baseDigest(tree)
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+            let router = layer.cohorts[Snapshots.Cohort.base]?.router ?? [:]
+            for (name, tensor) in router.sorted(by: { isBefore($0.key, $1.key) }) {
+                text += "\n\(number) \(name) \(tensor.id.hex)"
+            }
+        }
+        return try fileID(Array(text.utf8)).bytes
+    }
+}
+
+extension Patch {
+    /// Checks by ids that nothing changed but the base's experts, and that files were only added.
+    fileprivate func checkRoutersAndTrunk() throws(StoreError) {
+        func frozen(_ tree: Tree) -> [UInt32: [String: Snapshots.Cohort]] {
+            tree.layers.mapValues { layer in
+                var cohorts = layer.cohorts
+                cohorts[Snapshots.Cohort.base]?.experts = .zero
+                return cohorts
+            }
+        }
+        guard draft.tree.trunk == before.trunk, frozen(draft.tree) == frozen(before),
+            before.files.allSatisfy({ draft.tree.files[$0.key] == $0.value })
+        else {
+            throw StoreError(
+                .corrupt,
+                "editing experts would have changed weights that are frozen; nothing was committed")
+        }
+    }
+}
