@@ -85,6 +85,28 @@ struct TrainCommandTests {
         #expect(try #require(shares["digits"]) > 0.8)
     }
 
+    @Test(
+        "new experts and edited ones are what the report says, and frozen parts can be named together"
+    )
+    func experts() throws {
+        let session = try session()
+        try session.expect(
+            "train", "--init", "config.json", "--data", "english.txt", "--steps", "5", "-m", "base")
+        let new = try session.expect(
+            "train", "--data", "digits.txt", "--branch", "n", "--steps", "2", "--new-experts", "2",
+            "--expert-kind", "swiglu", "--expert-width", "8", "--freeze", "trunk,experts", "--json")
+        #expect(try new.json["cohort"] as? String == "digits")
+        #expect(try session.expect("ls", "n").text.contains("swiglu"))
+        let edited = try session.expect(
+            "train", "--data", "digits.txt", "--branch", "e", "--steps", "2", "--edit-experts", "2",
+            "--json")
+        let layers = try #require(edited.json["edited"] as? [[String: Any]])
+        #expect((layers.first?["experts"] as? [Int])?.isEmpty == false)
+        let both = try session.run(
+            "train", "--data", "digits.txt", "--whole", "--freeze", "trunk,experts", "--steps", "1")
+        #expect(both.status == 64 && both.errors.contains("nothing is left to train"))
+    }
+
     @Test("Ctrl-C commits nothing and keeps where the round is, for the same command alone")
     func interrupt() throws {
         let session = try session()
@@ -119,7 +141,12 @@ struct TrainCommandTests {
         arguments: [
             ["--data", "english.txt", "--steps", "1", "--seconds", "1"],
             ["--data", "english.txt", "--hold-out", "70"],
-            ["--data", "english.txt", "--freeze", "trunk"],
+            ["--data", "english.txt", "--init", "config.json", "--freeze", "trunk"],
+            ["--data", "english.txt", "--freeze", "trunk,head"],
+            ["--data", "english.txt", "--edit-experts", "2", "--whole"],
+            ["--data", "english.txt", "--edit-experts", "2", "--new-experts", "16"],
+            ["--data", "english.txt", "--background", "english.txt"],
+            ["--data", "english.txt", "--new-experts", "16", "--whole"],
             ["--data", "english.txt", "--whole", "--cohort", "x"],
             ["--data", "english.txt", "--chunk", "10000"],
             ["--data", "english.txt", "--kind", "lora:0"],

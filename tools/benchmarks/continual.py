@@ -12,7 +12,7 @@ import bench_peers
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BENCH = os.path.join(ROOT, ".build", "bench")
-OPTIONS = ("base", "rate", "windows", "cohort-windows", "counts", "ewc", "lwf", "sub-keys")
+OPTIONS = ("base", "rate", "windows", "cohort-windows", "counts", "ewc", "lwf", "sub-keys", "edited-experts")
 STREAM = os.path.join(os.path.dirname(os.path.abspath(ROOT)), "shared", "data", "stream")
 
 
@@ -120,15 +120,15 @@ def plots(result):
 
 def main():
     parser = argparse.ArgumentParser(prog="tools/bench continual")
-    parser.add_argument("--quick", action="store_true", help="rounds of 4 CPU-seconds, 8 kB of each test text")
+    parser.add_argument("--quick", action="store_true", help="an eighth is 3 CPU-seconds, 8 kB of each test text")
     parser.add_argument("--peers", action="store_true", help="first install what draws the pictures")
-    parser.add_argument("--seconds", type=float, default=60, help="an eighth of all CPU-seconds; the base takes three, "
+    parser.add_argument("--seconds", type=float, default=40, help="an eighth of all CPU-seconds; the base takes three, "
                         "each round one (see --base)")
     parser.add_argument("--order", type=int, default=0, help="order of the new domains: 0, 1 or 2")
     parser.add_argument("--part", default="test", choices=["test", "valid"], help="what is evaluated; choose on valid")
     for name in OPTIONS: parser.add_argument("--" + name, help="see docs/continual.md")
     parser.add_argument("--rows", nargs="*", help="rows to run (cambium cambiumMerged cambiumDense counts sequential "
-                        "jointPeer jointDense jointLarge replay1 replay5 replay10 ewc lwf lora)")
+                        "jointPeer jointDense jointLarge replay1 replay5 replay10 ewc lwf lora neurons swiglu edited)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bytes", type=int, default=20_000, help="bytes of each text that are evaluated")
     parser.add_argument("--json", default=os.path.join(BENCH, "continual.json"))
@@ -136,7 +136,7 @@ def main():
     args = parser.parse_args()
     bench_peers.use_python(args.peers, "requirements-inference.txt", "bench-python-inference")
     if not os.path.isdir(args.data): sys.exit(f"bench: {args.data} is absent; --data names the folder of the texts")
-    seconds, size = ("4", "8000") if args.quick else (str(args.seconds), str(args.bytes))
+    seconds, size = ("3", "8000") if args.quick else (str(args.seconds), str(args.bytes))
     command = [os.environ["CAMBIUM_CONTINUAL_BENCHMARK"], "--stream", args.data, "--seed", str(args.seed),
                "--seconds", seconds, "--bytes", size, "--order", str(args.order), "--part", args.part]
     for name in OPTIONS:

@@ -30,8 +30,6 @@ struct TrainCommand: StoreCommand {
 
     enum Growth: String, ExpressibleByArgument, CaseIterable { case new, auto, edit }
 
-    enum Frozen: String, ExpressibleByArgument, CaseIterable { case trunk, experts }
-
     @Option(
         help: """
             A text file, a folder of .txt files (of train.txt alone, if it has one), or - for standard \
@@ -82,8 +80,11 @@ struct TrainCommand: StoreCommand {
             """, valueName: "file"), completion: .file())
     var background: [String] = []
 
-    @Option(help: "With --whole: trunk or experts stay as they are.")
-    var freeze: [Frozen] = []
+    @Option(
+        help:
+            "What stays as it is: trunk, experts or both (trunk,experts). A cohort freezes both anyway."
+    )
+    var freeze: [FrozenParts] = []
 
     @Flag(
         inversion: .prefixedNo,
@@ -143,9 +144,8 @@ struct TrainCommand: StoreCommand {
         guard (0...50).contains(holdOut) else {
             throw ValidationError("--hold-out is \(holdOut); give 0 to 50 percent")
         }
-        if !freeze.isEmpty, !whole {
-            throw ValidationError(
-                "--freeze is for --whole; a cohort freezes everything else anyway")
+        if !freeze.isEmpty, initial != nil {
+            throw ValidationError("--freeze leaves nothing to train of a new base")
         }
         if whole || initial != nil, newExperts.count != nil {
             throw ValidationError("--new-experts is for cohorts, not for --whole and --init")
@@ -246,7 +246,8 @@ struct TrainCommand: StoreCommand {
         if let editedExperts { return .experts(editedExperts) }
         guard whole || initial != nil else { return .cohort(name, kind.form) }
         return .model(
-            freezesTrunk: freeze.contains(.trunk), freezesExperts: freeze.contains(.experts))
+            freezesTrunk: freeze.contains { $0.trunk },
+            freezesExperts: freeze.contains { $0.experts })
     }
 
     private func defaultMessage(_ name: String) -> String {
@@ -285,6 +286,23 @@ struct TrainCommand: StoreCommand {
         }
         return candidate
     }
+}
+
+/// `trunk`, `experts`, or both with a comma between them.
+struct FrozenParts: ExpressibleByArgument {
+    private(set) var (trunk, experts) = (false, false)
+
+    init?(argument: String) {
+        for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+            switch part {
+            case "trunk": trunk = true
+            case "experts": experts = true
+            default: return nil
+            }
+        }
+    }
+
+    static var allValueStrings: [String] { ["trunk", "experts"] }
 }
 
 /// `dense`, `lora` or `lora:RANK`.

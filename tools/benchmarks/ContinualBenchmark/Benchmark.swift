@@ -36,6 +36,8 @@ struct Benchmark: ParsableCommand {
     var ewc = 100.0
     @Option(help: "Of learning without forgetting: times the divergence.")
     var lwf: Float = 1
+    @Option(help: "Old experts of each layer that a round of the row 'edited' trains.")
+    var editedExperts = 256
     @Option(help: "Sub-keys a side of the expert layers: the base has two layers of their square.")
     var subKeys = 64
     @Option(parsing: .upToNextOption, help: "Rows to run; all of them unless given.")
@@ -58,7 +60,8 @@ struct Benchmark: ParsableCommand {
         try expect(Self.orders.indices.contains(order), "there is no order \(order)")
         let tuning = Tuning(
             rate: rate, windows: windows, cohortWindows: cohortWindows ?? windows, counts: counts,
-            ewc: ewc, lwf: lwf, subKeys: subKeys)
+            ewc: ewc, lwf: lwf, subKeys: subKeys,
+            editedExperts: editedExperts)
         let protocolOfRun = try StreamProtocol(
             folder: stream, part: part, baseDomains: Self.baseDomains,
             newDomains: Self.orders[order], baseSeconds: base * seconds,
@@ -76,6 +79,7 @@ enum Method: String, CaseIterable {
     case cambium, cambiumMerged, cambiumDense, counts, sequential, jointPeer, jointDense
     case jointLarge
     case replay1, replay5, replay10, ewc, lwf, lora
+    case neurons, swiglu, edited
 }
 
 /// What the search on valid.txt chose.
@@ -88,6 +92,7 @@ struct Tuning {
     var ewc: Double
     var lwf: Float
     var subKeys: Int
+    var editedExperts: Int
 }
 
 /// What is trained on what, for how long.

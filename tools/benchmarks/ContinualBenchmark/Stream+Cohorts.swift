@@ -11,32 +11,53 @@ struct TrainedCohort {
     let digest: String
 }
 
+/// What the cohorts of a row are.
+struct CohortForm {
+    let kind: Cohort.Kind
+    let experts: CohortExperts?
+    let keepsExperts: Bool
+
+    init(_ kind: Cohort.Kind, _ experts: CohortExperts? = nil, keepsExperts: Bool = false) {
+        self.kind = kind
+        self.experts = experts
+        self.keepsExperts = keepsExperts
+    }
+
+    /// Whether the gate picks; of LoRA alone, a baseline, the domain's label does.
+    var isGated: Bool { !keepsExperts }
+    /// Whether the expert layers run, those of the base or the cohort's.
+    var usesExperts: Bool { keepsExperts || experts != nil }
+
+    func cohort(on base: TrainableModel, seed: UInt64) -> Cohort {
+        Cohort(on: base, kind: kind, usesExperts: keepsExperts, experts: experts, seed: seed)
+    }
+}
+
 /// Rounds that add a cohort each to a frozen base.
 extension Stream {
     /// One cohort per new domain on the same base; the gate, or for LoRA the domain's label, picks.
     func runCohorts(
-        _ name: String, _ kind: Cohort.Kind, base sizes: StreamProtocol.Sizes,
-        keepsExperts: Bool = false
+        _ name: String, _ form: CohortForm, base sizes: StreamProtocol.Sizes
     ) throws {
         let (base, summary) = try trainedBase(sizes)
-        var row = Row(name: kind == .dense ? name : "\(name), oracle labels")
+        var row = Row(name: name)
         row.parameters = base.parameterCount
         row.activeParameters = base.layout.count
         row.processorSeconds = summary.processorSeconds
         row.steps = summary.steps
         var models = [try likelihoods(base, true)]
-        let (rate, spent) = try stepsPerSecond(base, kind, keepsExperts)
+        let (rate, spent) = try stepsPerSecond(base, form)
         row.processorSeconds += spent
         for domain in plan.newDomains {
             // The domain's own, whatever its place in the order.
             let seed = plan.seed + UInt64(plan.newDomains.sorted().firstIndex(of: domain) ?? 0)
-            let cohort = Cohort(on: base, kind: kind, usesExperts: keepsExperts, seed: seed)
+            let cohort = form.cohort(on: base, seed: seed)
             var settings = cohortSettings(plan.roundSeconds, seed)
             settings.budget = .steps(Int(rate * plan.roundSeconds))
             let done = try train(
                 cohort, on: [plan.text(domain)], settings: settings,
                 progress: report("\(name) \(domain)"))
-            if kind == .dense, sizes == .peer {
+            if form.experts == nil, form.isGated, sizes == .peer {
                 trained.append(
                     TrainedCohort(
                         domain: domain, steps: done.steps, seed: seed,
@@ -45,14 +66,14 @@ extension Stream {
             row.processorSeconds += done.processorSeconds
             row.steps += done.steps
             row.parameters += cohort.parameterCount
-            models.append(try likelihoods(cohort.model, keepsExperts))
+            models.append(try likelihoods(cohort.model, form.usesExperts))
         }
         row.stateBytes = 4 * row.parameters
-        if kind == .dense {
+        if form.isGated {
             try addGated(row, models, mixesCounts: false)
             try addGated(row, models, mixesCounts: true)
         }
-        row.name = kind == .dense ? "\(name), oracle labels" : row.name
+        row.name = "\(name), oracle labels"
         row.stages = []
         for stage in 0...plan.newDomains.count {
             row.stages.append(
@@ -97,13 +118,25 @@ extension Stream {
     /// Rounds last a number of steps, so that they can be repeated to the bit; how many fit the CPU-seconds
     /// is measured on a twentieth of them.
     private func stepsPerSecond(
-        _ base: TrainableModel, _ kind: Cohort.Kind, _ usesExperts: Bool
+        _ base: TrainableModel, _ form: CohortForm
     ) throws -> (rate: Double, spent: Double) {
-        let cohort = Cohort(on: base, kind: kind, usesExperts: usesExperts, seed: plan.seed)
+        let cohort = form.cohort(on: base, seed: plan.seed)
         let done = try train(
             cohort, on: [plan.text(plan.newDomains[0])],
             settings: cohortSettings(plan.roundSeconds / 20, plan.seed))
         return (Double(done.steps) / done.processorSeconds, done.processorSeconds)
+    }
+
+    /// As many neurons in each of the base's expert layers as the base has.
+    func neurons() throws -> CohortExperts {
+        let config = try plan.config(.peer)
+        guard let peer = config.peer else { throw Failure("the base has no neurons") }
+        return .neurons(peer, layers: config.peerLayers)
+    }
+
+    /// One SwiGLU expert of 256 in every layer, which the gate alone routes to.
+    func swiglu() throws -> CohortExperts {
+        .swiglu(try PeerConfig.Linear(experts: 1, topK: 1, width: 256), layers: [0, 1, 2, 3])
     }
 
     private func cohortSettings(_ seconds: Double, _ seed: UInt64) -> TrainingSettings {

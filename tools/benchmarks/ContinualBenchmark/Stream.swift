@@ -24,11 +24,19 @@ final class Stream {
         for method in methods {
             FileHandle.standardError.write(Data("row \(method.rawValue)\n".utf8))
             switch method {
-            case .cambium: try runCohorts("Cambium", .dense, base: .peer)
+            case .cambium: try runCohorts("Cambium", CohortForm(.dense), base: .peer)
             case .cambiumMerged: try runBranches()
-            case .cambiumDense: try runCohorts("Cambium, dense base", .dense, base: .dense)
+            case .cambiumDense:
+                try runCohorts("Cambium, dense base", CohortForm(.dense), base: .dense)
+            case .neurons:
+                try runCohorts("Cambium, neurons", CohortForm(.dense, try neurons()), base: .peer)
+            case .swiglu:
+                try runCohorts(
+                    "Cambium, SwiGLU", CohortForm(.lowRank(16), try swiglu()), base: .peer)
+            case .edited: try runEdits()
             case .counts: try runCounts()
-            case .lora: try runCohorts("LoRA", .lowRank(16), base: .peer, keepsExperts: true)
+            case .lora:
+                try runCohorts("LoRA", CohortForm(.lowRank(16), keepsExperts: true), base: .peer)
             case .sequential: try runFineTuning("sequential", replay: 0)
             case .replay1: try runFineTuning("replay 1 %", replay: 0.01)
             case .replay5: try runFineTuning("replay 5 %", replay: 0.05)

@@ -1,0 +1,51 @@
+internal import Foundation
+internal import Models
+internal import Training
+
+/// Rounds that edit a few old experts of the base.
+extension Stream {
+    /// One round per new domain on the model of the round before; in each layer the experts that the domain uses
+    /// most, relative to all domains before it, are trained, and nothing else.
+    func runEdits() throws {
+        let (base, summary) = try trainedBase(.peer)
+        let model = base.copy()
+        var row = Row(name: "edited experts")
+        row.stages.append(try likelihoods(model, true).map(\.bitsPerByte))
+        row.parameters = model.parameterCount
+        row.activeParameters = model.layout.count
+        row.processorSeconds = summary.processorSeconds
+        row.steps = summary.steps
+        let empty = [Int](repeating: 0, count: model.config.expertCount)
+        var background = [[Int]](repeating: empty, count: model.config.expertLayers.count)
+        var windows = 0
+        func add(_ use: ExpertUse) {
+            windows += use.windows
+            for layer in background.indices {
+                for expert in empty.indices {
+                    background[layer][expert] += use.windowsOf[layer][expert]
+                }
+            }
+        }
+        let start = processorSeconds()
+        for domain in plan.baseDomains {
+            add(try ExpertUse(of: plan.train[domain] ?? [], under: model))
+        }
+        row.processorSeconds += processorSeconds() - start
+        for (index, domain) in plan.newDomains.enumerated() {
+            let start = processorSeconds()
+            let use = try ExpertUse(of: plan.train[domain] ?? [], under: model)
+            let chosen = use.mostSpecific(
+                plan.tuning.editedExperts, background: background, backgroundWindows: windows)
+            add(use)
+            let done = try train(
+                EditedExperts(model, experts: chosen), on: [plan.text(domain)],
+                settings: settings(plan.roundSeconds, plan.seed + UInt64(index)),
+                progress: report("edited \(domain)"))
+            row.processorSeconds += processorSeconds() - start
+            row.steps += done.steps
+            row.stages.append(try likelihoods(model, true).map(\.bitsPerByte))
+        }
+        row.stateBytes = 4 * model.parameterCount
+        results.rows.append(row)
+    }
+}
