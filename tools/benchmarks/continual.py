@@ -12,7 +12,7 @@ import bench_peers
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BENCH = os.path.join(ROOT, ".build", "bench")
-OPTIONS = ("base", "rate", "windows", "cohort-windows", "counts", "ewc", "lwf", "sub-keys", "edited-experts")
+OPTIONS = ("base", "rate", "windows", "cohort-windows", "cohort-rate", "counts", "ewc", "lwf", "sub-keys", "edited-experts", "paces")
 STREAM = os.path.join(os.path.dirname(os.path.abspath(ROOT)), "shared", "data", "stream")
 
 
@@ -122,8 +122,8 @@ def main():
     parser = argparse.ArgumentParser(prog="tools/bench continual")
     parser.add_argument("--quick", action="store_true", help="an eighth is 3 CPU-seconds, 8 kB of each test text")
     parser.add_argument("--peers", action="store_true", help="first install what draws the pictures")
-    parser.add_argument("--seconds", type=float, default=40, help="an eighth of all CPU-seconds; the base takes three, "
-                        "each round one (see --base)")
+    parser.add_argument("--seconds", type=float, default=40, help="an eighth of all CPU-seconds; the base takes four, "
+                        "the rounds share the others")
     parser.add_argument("--order", type=int, default=0, help="order of the new domains: 0, 1 or 2")
     parser.add_argument("--part", default="test", choices=["test", "valid"], help="what is evaluated; choose on valid")
     for name in OPTIONS: parser.add_argument("--" + name, help="see docs/continual.md")

@@ -15,7 +15,7 @@ struct Benchmark: ParsableCommand {
     @Option(help: "An eighth of all CPU-seconds.")
     var seconds: Double = 100
     @Option(help: "Eighths that the base takes, of three domains; five rounds share the others.")
-    var base: Double = 3
+    var base: Double = 4
     @Option(help: "Bytes of each test text that are evaluated.")
     var bytes = 20_000
     @Option(help: "Seed of weights and windows.")
@@ -28,8 +28,10 @@ struct Benchmark: ParsableCommand {
     var rate: Float = 3e-3
     @Option(help: "Windows of 256 bytes in a step.")
     var windows = 4
-    @Option(help: "The same in the rounds that train cohorts.")
-    var cohortWindows: Int?
+    @Option(help: "The peak rate in the rounds that train cohorts.")
+    var cohortRate: Float = 3e-3
+    @Option(help: "Windows in a step of the rounds that train cohorts.")
+    var cohortWindows = 2
     @Option(help: "Bytes of the n-grams that predict beside the models, in the rows with counts.")
     var counts = 6
     @Option(help: "Of EWC: times the mean of squared gradients.")
@@ -40,6 +42,8 @@ struct Benchmark: ParsableCommand {
     var editedExperts = 256
     @Option(help: "Sub-keys a side of the expert layers: the base has two layers of their square.")
     var subKeys = 64
+    @Option(help: "The JSON of a run whose steps per CPU-second are taken, to repeat it to the bit.")
+    var paces: String?
     @Option(parsing: .upToNextOption, help: "Rows to run; all of them unless given.")
     var rows: [String] = Method.allCases.map(\.rawValue)
 
@@ -59,9 +63,10 @@ struct Benchmark: ParsableCommand {
         try expect(base > 0 && base < 8, "a base of \(base) eighths")
         try expect(Self.orders.indices.contains(order), "there is no order \(order)")
         let tuning = Tuning(
-            rate: rate, windows: windows, cohortWindows: cohortWindows ?? windows, counts: counts,
+            rate: rate, windows: windows, cohortWindows: cohortWindows,
+            cohortRate: cohortRate, counts: counts,
             ewc: ewc, lwf: lwf, subKeys: subKeys,
-            editedExperts: editedExperts)
+            editedExperts: editedExperts, paces: try measuredPaces())
         let protocolOfRun = try StreamProtocol(
             folder: stream, part: part, baseDomains: Self.baseDomains,
             newDomains: Self.orders[order], baseSeconds: base * seconds,
@@ -71,6 +76,16 @@ struct Benchmark: ParsableCommand {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         print(String(decoding: try encoder.encode(results), as: UTF8.self))
+    }
+}
+
+extension Benchmark {
+    private struct Measured: Decodable { let paces: [String: Double] }
+
+    private func measuredPaces() throws -> [String: Double] {
+        guard let paces else { return [:] }
+        let data = try Data(contentsOf: URL(filePath: paces))
+        return try JSONDecoder().decode(Measured.self, from: data).paces
     }
 }
 
@@ -87,12 +102,15 @@ struct Tuning {
     var rate: Float
     var windows: Int
     var cohortWindows: Int
+    var cohortRate: Float
     /// Order of the count experts, in the rows that have them.
     var counts: Int
     var ewc: Double
     var lwf: Float
     var subKeys: Int
     var editedExperts: Int
+    /// Steps per CPU-second that another run measured, by pace.
+    var paces: [String: Double]
 }
 
 /// What is trained on what, for how long.
@@ -134,6 +152,15 @@ struct StreamProtocol {
         /// peer-lm's, with expert layers; without; and dense with as many weights as the base and five
         /// cohorts together.
         case peer, dense, large
+
+        /// Of training all of it.
+        var pace: Pace {
+            switch self {
+            case .peer: .peer
+            case .dense: .dense
+            case .large: .large
+            }
+        }
     }
 
     func config(_ sizes: Sizes) throws -> PeerConfig {
@@ -168,6 +195,8 @@ struct Results: Encodable {
     let seed: UInt64
     let baseSeconds, roundSeconds: Double
     let evaluatedBytes: Int
+    /// Steps per CPU-second, by what is trained.
+    var paces: [String: Double] = [:]
     var rows: [Row] = []
     /// How often each class (base, then cohorts) is the gate's first pick, by domain.
     var gateUse: [[Double]] = []

@@ -37,7 +37,7 @@ struct CohortForm {
 extension Stream {
     /// One cohort per new domain on the same base; the gate, or for LoRA the domain's label, picks.
     func runCohorts(
-        _ name: String, _ form: CohortForm, base sizes: StreamProtocol.Sizes
+        _ name: String, _ form: CohortForm, _ pace: Pace, base sizes: StreamProtocol.Sizes = .peer
     ) throws {
         let (base, summary) = try trainedBase(sizes)
         var row = Row(name: name)
@@ -46,16 +46,13 @@ extension Stream {
         row.processorSeconds = summary.processorSeconds
         row.steps = summary.steps
         var models = [try likelihoods(base, true)]
-        let (rate, spent) = try stepsPerSecond(base, form)
-        row.processorSeconds += spent
         for domain in plan.newDomains {
             // The domain's own, whatever its place in the order.
             let seed = plan.seed + UInt64(plan.newDomains.sorted().firstIndex(of: domain) ?? 0)
             let cohort = form.cohort(on: base, seed: seed)
-            var settings = cohortSettings(plan.roundSeconds, seed)
-            settings.budget = .steps(Int(rate * plan.roundSeconds))
             let done = try train(
-                cohort, on: [plan.text(domain)], settings: settings,
+                cohort, on: [plan.text(domain)],
+                settings: settings(pace, plan.roundSeconds, seed),
                 progress: report("\(name) \(domain)"))
             if form.experts == nil, form.isGated, sizes == .peer {
                 trained.append(
@@ -99,7 +96,7 @@ extension Stream {
         for branch in trained.reversed() {
             let cohort = Cohort(
                 on: base.copy(), kind: .dense, usesExperts: false, seed: branch.seed)
-            var settings = cohortSettings(1, branch.seed)
+            var settings = try settings(.cohort, plan.roundSeconds, branch.seed)
             settings.budget = .steps(branch.steps)
             let done = try train(
                 cohort, on: [plan.text(branch.domain)], settings: settings,
@@ -115,18 +112,6 @@ extension Stream {
         try addGated(row, all, stages: [0, plan.newDomains.count], mixesCounts: false)
     }
 
-    /// Rounds last a number of steps, so that they can be repeated to the bit; how many fit the CPU-seconds
-    /// is measured on a twentieth of them.
-    private func stepsPerSecond(
-        _ base: TrainableModel, _ form: CohortForm
-    ) throws -> (rate: Double, spent: Double) {
-        let cohort = form.cohort(on: base, seed: plan.seed)
-        let done = try train(
-            cohort, on: [plan.text(plan.newDomains[0])],
-            settings: cohortSettings(plan.roundSeconds / 20, plan.seed))
-        return (Double(done.steps) / done.processorSeconds, done.processorSeconds)
-    }
-
     /// As many neurons in each of the base's expert layers as the base has.
     func neurons() throws -> CohortExperts {
         let config = try plan.config(.peer)
@@ -137,12 +122,6 @@ extension Stream {
     /// One SwiGLU expert of 256 in every layer, which the gate alone routes to.
     func swiglu() throws -> CohortExperts {
         .swiglu(try PeerConfig.Linear(experts: 1, topK: 1, width: 256), layers: [0, 1, 2, 3])
-    }
-
-    private func cohortSettings(_ seconds: Double, _ seed: UInt64) -> TrainingSettings {
-        var settings = settings(seconds, seed)
-        settings.windows = plan.tuning.cohortWindows
-        return settings
     }
 
     private func digest(_ cohort: Cohort, _ domain: String) -> String {

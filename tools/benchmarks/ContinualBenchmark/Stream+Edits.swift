@@ -39,7 +39,7 @@ extension Stream {
             add(use)
             let done = try train(
                 EditedExperts(model, experts: chosen), on: [plan.text(domain)],
-                settings: settings(plan.roundSeconds, plan.seed + UInt64(index)),
+                settings: settings(.edited, plan.roundSeconds, plan.seed + UInt64(index)),
                 progress: report("edited \(domain)"))
             row.processorSeconds += processorSeconds() - start
             row.steps += done.steps

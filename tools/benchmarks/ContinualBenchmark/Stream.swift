@@ -21,22 +21,23 @@ final class Stream {
     }
 
     func run(_ methods: [Method]) throws -> Results {
+        try measurePaces(methods)
         for method in methods {
             FileHandle.standardError.write(Data("row \(method.rawValue)\n".utf8))
             switch method {
-            case .cambium: try runCohorts("Cambium", CohortForm(.dense), base: .peer)
+            case .cambium: try runCohorts("Cambium", CohortForm(.dense), .cohort)
             case .cambiumMerged: try runBranches()
             case .cambiumDense:
-                try runCohorts("Cambium, dense base", CohortForm(.dense), base: .dense)
+                try runCohorts("Cambium, dense base", CohortForm(.dense), .cohortOnDense, base: .dense)
             case .neurons:
-                try runCohorts("Cambium, neurons", CohortForm(.dense, try neurons()), base: .peer)
+                try runCohorts("Cambium, neurons", CohortForm(.dense, try neurons()), .neurons)
             case .swiglu:
                 try runCohorts(
-                    "Cambium, SwiGLU", CohortForm(.lowRank(16), try swiglu()), base: .peer)
+                    "Cambium, SwiGLU", CohortForm(.lowRank(16), try swiglu()), .swiglu)
             case .edited: try runEdits()
             case .counts: try runCounts()
             case .lora:
-                try runCohorts("LoRA", CohortForm(.lowRank(16), keepsExperts: true), base: .peer)
+                try runCohorts("LoRA", CohortForm(.lowRank(16), keepsExperts: true), .lora)
             case .sequential: try runFineTuning("sequential", replay: 0)
             case .replay1: try runFineTuning("replay 1 %", replay: 0.01)
             case .replay5: try runFineTuning("replay 5 %", replay: 0.05)
@@ -49,14 +50,6 @@ final class Stream {
             }
         }
         return results
-    }
-
-    func settings(_ seconds: Double, _ seed: UInt64) -> TrainingSettings {
-        var settings = TrainingSettings(budget: .processorSeconds(seconds), seed: seed)
-        settings.windows = plan.tuning.windows
-        settings.warmUp = 20
-        settings.rate = plan.tuning.rate
-        return settings
     }
 
     /// Bits per byte on every domain.
@@ -81,7 +74,7 @@ final class Stream {
         let model = TrainableModel(config: try plan.config(sizes), seed: plan.seed)
         let summary = try train(
             WholeModel(model), on: plan.baseDomains.map { plan.text($0) },
-            settings: settings(plan.baseSeconds, plan.seed), progress: report("base"))
+            settings: settings(sizes.pace, plan.baseSeconds, plan.seed), progress: report("base"))
         bases[sizes] = (model, summary)
         return (model, summary)
     }
@@ -140,7 +133,8 @@ final class Stream {
             if replay > 0 {
                 texts += earlier.map { plan.text($0, share: replay / Double(earlier.count)) }
             }
-            var settings = settings(plan.roundSeconds, plan.seed + UInt64(index))
+            let pace: Pace = penalty > 0 ? .ewc : teaches ? .lwf : .peer
+            var settings = try settings(pace, plan.roundSeconds, plan.seed + UInt64(index))
             // What nothing holds back forgets less at a lower rate: docs/continual.md has the search.
             if penalty == 0, !teaches { settings.rate /= 3 }
             let penalise = consolidation?.adjustment
@@ -168,7 +162,7 @@ final class Stream {
         let seconds = plan.baseSeconds + Double(plan.newDomains.count) * plan.roundSeconds
         let summary = try train(
             WholeModel(model), on: plan.domains.map { plan.text($0) },
-            settings: settings(seconds, plan.seed), progress: report(name))
+            settings: settings(sizes.pace, seconds, plan.seed), progress: report(name))
         var row = Row(name: name)
         let alone = try likelihoods(model, true)
         row.stages = [alone.map(\.bitsPerByte)]
