@@ -20,17 +20,19 @@ enum EvidenceRecord: Sendable {
     case counts(CountContribution)
     case moments(MomentContribution)
     case use(UseContribution)
+    case routes(RouteContribution)
 
     /// - Throws: `.badInput` for bytes that are no record.
     init(decoding bytes: [UInt8]) throws(EvidenceError) {
-        self =
-            if bytes.starts(with: MomentContribution.magic) {
-                .moments(try MomentContribution(decoding: bytes))
-            } else if bytes.starts(with: UseContribution.magic) {
-                .use(try UseContribution(decoding: bytes))
-            } else {
-                .counts(try CountContribution(decoding: bytes))
-            }
+        if bytes.starts(with: MomentContribution.magic) {
+            self = .moments(try MomentContribution(decoding: bytes))
+        } else if bytes.starts(with: UseContribution.magic) {
+            self = .use(try UseContribution(decoding: bytes))
+        } else if bytes.starts(with: RouteContribution.magic) {
+            self = .routes(try RouteContribution(decoding: bytes))
+        } else {
+            self = .counts(try CountContribution(decoding: bytes))
+        }
     }
 
     var encoded: [UInt8] {
@@ -38,6 +40,7 @@ enum EvidenceRecord: Sendable {
         case .counts(let record): record.encoded
         case .moments(let record): record.encoded
         case .use(let record): record.encoded
+        case .routes(let record): record.encoded
         }
     }
 }

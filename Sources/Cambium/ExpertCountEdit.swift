@@ -7,7 +7,7 @@ internal import Snapshots
 /// checkpoint in shards, the names in them.
 struct ExpertCountEdit: ~Copyable {
     /// config.json has one number for all layers.
-    private static let countKeys = ["num_experts", "num_local_experts", "n_routed_experts"]
+    static let countKeys = ["num_experts", "num_local_experts", "n_routed_experts"]
 
     var draft: CommitDraft
     private let snapshot: MappedSnapshot

@@ -10,8 +10,8 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     public let id: String
     /// The class that its text belongs to; "base" for what the base model learned.
     public let cohort: String
-    /// What was counted: `counts`, n-grams of bytes, or `moments`, sums over the states in front of a
-    /// layer's experts.
+    /// What was counted: `counts`, n-grams of bytes; `moments`, sums over the states in front of a
+    /// layer's experts; or `routes`, what linear routers decided.
     public let kind: String
     /// Which round or data it is of, as it was given.
     public let label: String
@@ -21,12 +21,17 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     public let distinct: Int?
     /// Of moments, the number of the layer.
     public let layer: Int?
-    /// Of moments, names what the states are computed by.
+    /// Of moments, names what the states are computed by; of routes, the model that read the text.
     public let trunk: String?
     /// Of moments, names what makes integers of the states: the SHA-256 of its canonical form.
     public let quantiser: String?
-    /// Of moments over picks, how many experts there were to pick; nil of moments for the cohorts' gate.
+    /// Of routes and of moments over picks, how many experts there were to pick; nil of moments for the
+    /// cohorts' gate.
     public let experts: Int?
+    /// Of routes, the numbers of the layers.
+    public let layers: [Int]?
+    /// Of routes, the tokens of the text.
+    public let tokens: Int?
     /// Bytes of the text.
     public let bytes: Int
     /// The id that the text would have as an object of a store.
@@ -192,7 +197,8 @@ extension EvidenceInfo {
             self.init(
                 id: entry.id.hex, cohort: record.cohort, kind: "counts", label: record.label,
                 order: record.counts.order, distinct: record.counts.entries.count, layer: nil,
-                trunk: nil, quantiser: nil, experts: nil, bytes: Int(clamping: record.byteCount),
+                trunk: nil, quantiser: nil, experts: nil, layers: nil, tokens: nil,
+                bytes: Int(clamping: record.byteCount),
                 data: hexadecimal(record.data), recordBytes: record.encoded.count)
         case .moments(let record):
             let digits = record.source.digits
@@ -202,15 +208,26 @@ extension EvidenceInfo {
                 trunk: hexadecimal(record.source.trunk),
                 quantiser: try record.source.quantiser.id().hex,
                 experts: digits.count == 1 ? nil : digits.reduce(1) { $0 * Int($1) },
-                bytes: Int(clamping: record.byteCount), data: hexadecimal(record.data),
+                layers: nil, tokens: nil, bytes: Int(clamping: record.byteCount),
+                data: hexadecimal(record.data),
                 recordBytes: record.encoded.count)
         case .use(let record):
             self.init(
                 id: entry.id.hex, cohort: record.cohort, kind: "use", label: record.label,
                 order: nil, distinct: record.layers.reduce(0) { $0 + $1.entries.count }, layer: nil,
-                trunk: hexadecimal(record.model), quantiser: nil, experts: nil,
+                trunk: hexadecimal(record.model), quantiser: nil, experts: nil, layers: nil,
+                tokens: nil,
                 bytes: Int(clamping: record.byteCount), data: hexadecimal(record.data),
                 recordBytes: record.encoded.count)
+        case .routes(let record):
+            // Kept is what the whole model does on the text, so it is the base's.
+            self.init(
+                id: entry.id.hex, cohort: Cohort.base, kind: "routes", label: record.label,
+                order: nil, distinct: nil, layer: nil, trunk: hexadecimal(record.model),
+                quantiser: nil, experts: Int(record.experts),
+                layers: record.layers.map { Int($0.number) },
+                tokens: Int(clamping: record.tokenCount), bytes: Int(clamping: record.byteCount),
+                data: hexadecimal(record.data), recordBytes: record.encoded.count)
         }
     }
 }

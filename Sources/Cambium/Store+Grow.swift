@@ -9,7 +9,7 @@ internal import Tensors
 public struct GrowthOptions: Sendable {
     /// The share of old text's routes that must stay, over all layers, on windows that were held out.
     public var unchanged: Double
-    /// Bytes of each kind of text that are read at most.
+    /// Bytes of each kind of text that are read at most; a text that would be cut to less than 2,048 is left out.
     public var limit: Int?
     /// Share the work; the result does not depend on them.
     public var threads: Int
@@ -52,36 +52,43 @@ public struct GrowthResult: Sendable, Encodable {
     public let newBits: [Double]
     /// Bits per token of old text, before and after.
     public let oldBits: [Double]
-    /// Tokens of the new domain that were read; an eighth is for the figures alone.
+    /// Tokens of the new domain that were read.
     public let newTokens: Int
-    /// Tokens of old text that were read; an eighth is for the figures alone.
+    /// Tokens of old text that the evidence is of.
     public let oldTokens: Int
+    /// Tokens of the new domain and of old text that the figures are of, and that nothing else used.
+    public let measuredTokens: [Int]
 }
 
 extension Store {
     /// Adds an expert to every layer with experts of a branch's model, and gives it router rows that are solved
     /// in closed form, without a gradient step.
     ///
-    /// The model as it is runs over both kinds of text. What its routers read and decide becomes integer sums,
+    /// What the model's routers read and decide on both kinds of text becomes integer sums,
     /// from which each layer's row is solved by ridge regression: the new expert's score is to exceed the last
     /// pick's on the new domain, and to stay below it on old text. No other row and no other expert changes;
-    /// config.json counts one expert more. Layers are solved in order, each on what it reads when those below
-    /// have grown.
+    /// config.json counts one expert more. Layers are solved in order, each on what it reads of the new domain when
+    /// those below have grown.
+    ///
+    /// Of old text the snapshot's evidence of routes is used (``addRoutes(_:label:limit:threads:_:progress:)``),
+    /// and the texts of `keep`, whose records are committed with the grown model; so they need not be given again.
     ///
     /// - Parameters:
     ///   - source: Has the expert's weights, of the shapes of the model's own.
     ///   - evidence: Texts of the new domain.
-    ///   - keep: Texts whose routes are to stay, such as what the model was trained on.
+    ///   - keep: Further texts whose routes are to stay, such as what the model was trained on. May be none when
+    ///     the branch has evidence of routes; a text that has a record is not read again.
     ///   - growth: How.
     ///   - options: The branch, which must have a model whose routers are linear, and the message.
     ///   - progress: Told the layers done, anew for each attempt.
     /// - Throws: `unsupported` for a model or a router that cannot grow; `bad-input` when texts are too short, or
-    ///   no row keeps enough routes; `bad-shape` for an expert of other shapes; `not-found`; `branch-moved`. Then
-    ///   nothing is committed.
-    /// - Complexity: Up to six runs of the model over the texts, and width³ for each layer.
+    ///   no row keeps enough routes; `usage` without old text; `bad-shape` for an expert of other shapes;
+    ///   `not-found`; `branch-moved`. Then nothing is committed.
+    /// - Complexity: A run of the model over `keep`, up to six over the new domain and the windows of old text in the
+    ///   records, and width³ for each layer.
     @discardableResult
     public func addExpert(
-        from source: ExpertSource, evidence: [[UInt8]], keep: [[UInt8]],
+        from source: ExpertSource, evidence: [[UInt8]], keep: [[UInt8]] = [],
         growth: GrowthOptions = GrowthOptions(), _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> GrowthResult {
@@ -99,8 +106,15 @@ extension Store {
             throw StoreError(.unsupported, "a model of bytes has no linear router")
         }
         let experts = try SourceExperts(source, for: cohorts)
-        let new = try windows(of: evidence, model, growth.limit, "--evidence")
-        let old = try windows(of: keep, model, growth.limit, "--keep")
+        let new = try model.windows(
+            of: limited(evidence, to: growth.limit), "the text of the new domain")
+        var routes = try KeptRoutes(snapshot, records(in: snapshot), model)
+        for (index, text) in limited(keep, to: growth.limit).enumerated() {
+            try routes.add(
+                text, keep.count == 1 ? "the old text" : "old text \(index + 1)",
+                threads: growth.threads, progress)
+        }
+        let old = try routes.united()
         let types = cohorts.mapValues { $0.router.mapValues(\.shape.type) }
         let grown = try running { () throws(ModelError) in
             try ExpertGrowth(
@@ -112,16 +126,17 @@ extension Store {
             }.solve(unchanged: growth.unchanged) { progress(Progress("layers", $0, $1)) }
         }
         let commit = try commit(
-            grown, experts.experts, options, target, snapshot, notes: experts.notes, source)
+            grown, experts.experts, routes, options, target, snapshot,
+            notes: experts.notes + routes.notes, source)
         return GrowthResult(
             commit, grown, expert: Int(cohorts.values.first?.count ?? 0),
-            (new.joined().count, old.joined().count))
+            (new.joined().count, Int(clamping: old.tokenCount)))
     }
 
     /// Takes an expert out of every layer with experts of a branch's model; those behind it move up.
     ///
     /// Dropping what ``addExpert(from:evidence:keep:growth:_:progress:)`` added gives back the model before, byte
-    /// for byte.
+    /// for byte; evidence stays.
     ///
     /// - Parameters:
     ///   - expert: Its number; nil for the last one.
@@ -188,13 +203,14 @@ extension Store {
     }
 
     private func commit(
-        _ grown: ExpertGrowth.Result, _ experts: [Int: [UInt8]], _ options: CommitOptions,
-        _ target: CommitTarget, _ snapshot: MappedSnapshot, notes: [String],
-        _ source: ExpertSource
+        _ grown: ExpertGrowth.Result, _ experts: [Int: [UInt8]], _ routes: KeptRoutes,
+        _ options: CommitOptions, _ target: CommitTarget, _ snapshot: MappedSnapshot,
+        notes: [String], _ source: ExpertSource
     ) throws(StoreError) -> CommitResult {
-        let draft = try carrying { () throws(SnapshotError) in
+        var draft = try carrying { () throws(SnapshotError) in
             try CommitDraft(snapshots, tree: snapshot.tree)
         }
+        for record in routes.added { _ = try draft.add(.routes(record)) }
         var edit = try ExpertCountEdit(draft, snapshot, self)
         for addition in grown.additions {
             try edit.add(experts[addition.layer] ?? [], to: addition.layer) { name in
@@ -232,32 +248,6 @@ extension Store {
         let bytes = FloatCode.encode(numbers.map(Double.init), parts) ?? []
         return (bytes, (FloatCode.decode(bytes, parts) ?? []).map { Float($0) })
     }
-
-    /// The windows of some texts, in tokens.
-    private func windows(
-        of texts: [[UInt8]], _ model: MappedModel, _ limit: Int?, _ option: String
-    ) throws(StoreError) -> [[Int]] {
-        var rest = limit ?? .max
-        var all: [[Int]] = []
-        for text in texts {
-            all.append(try model.tokens(of: Array(text.prefix(rest))))
-            rest -= min(rest, text.count)
-        }
-        let count = all.joined().count
-        // Sixteen windows at least, so that each of their uses has some.
-        let size = min(128, model.contextLength, count / 16)
-        guard size >= 8 else {
-            throw StoreError(
-                StoreError.Code(rawValue: "bad-input"),
-                "the texts of \(option) have \(count) tokens; 128 are needed, and thousands make "
-                    + "better routes")
-        }
-        return all.flatMap { tokens in
-            stride(from: 0, to: tokens.count - size + 1, by: size).map {
-                Array(tokens[$0..<$0 + size])
-            }
-        }
-    }
 }
 
 extension ExpertGrowth.RouterPart {
@@ -292,6 +282,9 @@ extension GrowthResult {
             }, picked: grown.figures.pickedShare, unchanged: grown.figures.unchangedShare,
             newBits: [grown.newBits.before, grown.newBits.after],
             oldBits: [grown.oldBits.before, grown.oldBits.after], newTokens: tokens.new,
-            oldTokens: tokens.old)
+            oldTokens: tokens.old,
+            measuredTokens: [grown.figures.newTokens, grown.figures.oldTokens].map {
+                $0 / max(grown.additions.count, 1)
+            })
     }
 }

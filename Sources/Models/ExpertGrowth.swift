@@ -5,8 +5,10 @@ package import Tensors
 /// domain pick it, while the routes of old text stay.
 ///
 /// Layers are solved one after the other, each on what it reads when the layers below have grown already. Of
-/// every eight texts three are fitted, two are held out to choose by, two tell whether the whole keeps enough
-/// routes, and one is used for nothing but the figures.
+/// every eight new texts three are fitted, two are held out to choose by, and one is used for nothing but the
+/// figures. Of old text what is fitted was summed up before (``RouteReader``), as the model read it that had not
+/// grown; windows of it are run with the new texts, to choose by, to tell whether the whole keeps enough routes,
+/// and for the figures.
 package struct ExpertGrowth {
     /// What is added to one layer.
     package struct Addition {
@@ -73,10 +75,18 @@ package struct ExpertGrowth {
     enum Use {
         case fit, choose, check, report
 
+        /// Of the windows of a text, by their number.
         init(_ index: Int) {
             let uses: [Use] = [.fit, .choose, .check, .fit, .report, .check, .fit, .choose]
             self = uses[index % uses.count]
         }
+    }
+
+    /// Tokens that run through the model as it grows.
+    struct Text {
+        let tokens: [Int]
+        let isOld: Bool
+        let use: Use
     }
 
     /// The shares of old tokens that a layer may lose, and the margins, tried one after the other.
@@ -91,54 +101,42 @@ package struct ExpertGrowth {
     private let model: DecoderModel
     /// By layer: the expert's parts one after the other.
     private let experts: [Int: [UInt8]]
-    private let old: [[Int]]
-    private let new: [[Int]]
+    private let old: [Int: RouteContribution.Layer]
+    private let texts: [Text]
     private let team: ThreadTeam
     private let rounding: Rounding
 
     /// - Parameters:
     ///   - experts: One for each layer with experts, of the layer's form.
-    ///   - old: Texts whose routes are to stay, at least eight, none longer than a block of a session.
-    ///   - new: Texts of the new domain, at least eight.
+    ///   - old: What the model, or the one that it grew out of, read and decided where routes are to stay.
+    ///   - new: Texts of the new domain, at least eight, none longer than a block of a session.
     ///   - rounding: Of numbers to the types of the routers' tensors.
-    /// - Throws: `.badInput` for too few texts or a token that the vocabulary lacks; `.badConfig` for routers
-    ///   that no row can be added to.
+    /// - Throws: `.badInput` for too few texts, a token that the vocabulary lacks, or old text of other layers;
+    ///   `.badConfig` for routers that no row can be added to.
     package init(
-        _ model: DecoderModel, experts: [Int: [UInt8]], old: [[Int]], new: [[Int]],
+        _ model: DecoderModel, experts: [Int: [UInt8]], old: UnitedRoutes, new: [[Int]],
         team: ThreadTeam = .single, rounding: @escaping Rounding
     ) throws(ModelError) {
-        for layer in model.description.expertLayers {
-            guard case .experts(let sizes) = model.description.layers[layer].feedForward else {
-                continue
-            }
-            guard sizes.topK < sizes.count else {
-                throw ModelError(
-                    .badConfig,
-                    "layer \(layer) picks all of its \(sizes.count) experts for every token, so that "
-                        + "there are no routes that a further expert could leave as they are")
-            }
-            if case .sigmoid(let groups, _, _, _) = sizes.scoring, groups > 1 {
-                throw ModelError(
-                    .badConfig,
-                    "layer \(layer) picks experts from \(groups) groups of one size; one more expert "
-                        + "does not divide into them")
-            }
+        try Self.check(model.description)
+        guard new.count >= 8 else {
+            throw ModelError(.badInput, "\(new.count) new texts; give at least 8")
         }
-        guard old.count >= 8, new.count >= 8 else {
-            throw ModelError(
-                .badInput, "\(old.count) old and \(new.count) new texts; give at least 8 of each")
+        var texts: [Text] = []
+        for (use, windows) in [
+            (Use.choose, old.choose), (.check, old.check), (.report, old.report),
+        ] {
+            texts += windows.map { Text(tokens: $0.map { Int($0) }, isOld: true, use: use) }
         }
-        for token in (old + new).joined()
-        where token < 0 || token >= model.description.vocabularySize {
-            throw ModelError(
-                .badInput,
-                "there is no token \(token); the vocabulary has 0 to "
-                    + "\(model.description.vocabularySize - 1)")
+        for (index, tokens) in new.enumerated() {
+            let use = Use(index)
+            // What is checked is that old routes stay.
+            if use != .check { texts.append(Text(tokens: tokens, isOld: false, use: use)) }
         }
+        try Self.check(texts.map(\.tokens), model.description)
+        self.old = try Self.layers(of: old, model)
         self.model = model
         self.experts = experts
-        self.old = old
-        self.new = new
+        self.texts = texts
         self.team = team
         self.rounding = rounding
     }
@@ -152,7 +150,7 @@ package struct ExpertGrowth {
     package func solve(
         unchanged: Double, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws(ModelError) -> Result {
-        let before = try Before(model, old + new, team)
+        let before = try Before(model, texts, team)
         var best = 0.0
         for (loss, margins) in Self.attempts {
             let result = try attempt(loss, margins, before, progress)
@@ -168,7 +166,7 @@ package struct ExpertGrowth {
     private func attempt(
         _ loss: Double, _ margins: [Double], _ before: Before, _ progress: (Int, Int) -> Void
     ) throws(ModelError) -> Result {
-        let walk = DecoderWalk(model, old + new, team: team)
+        let walk = DecoderWalk(model, texts.map(\.tokens), team: team)
         var additions: [Addition] = []
         var all = Figures()
         // By text: changes come in clusters, one moving the states behind it.
@@ -176,22 +174,20 @@ package struct ExpertGrowth {
         for (layer, parts) in model.layers.enumerated() {
             walk.attend(layer)
             guard case .experts(let layerExperts) = parts.feedForward,
-                let expert = experts[layer]
+                let expert = experts[layer], let old = old[layer]
             else {
                 _ = try walk.feed(parts.feedForward)
                 continue
             }
             let grown = try GrownLayer(
                 layerExperts, adding: expert,
-                LayerEvidence(
-                    walk.inputs, layerExperts.router, parts.feedForwardNorm, oldCount: old.count,
-                    team: team), layer: layer, (loss, margins), team,
-                rounding)
+                LayerEvidence(walk.inputs, texts, layerExperts.router, old, team: team),
+                layer: layer, (loss, margins), team, rounding)
             let picks = try walk.feed(.experts(grown.experts))
             let added = UInt32(layerExperts.table.count)
             let report = figures(of: added, picks, before.picks[layer], .report)
             all.add(report)
-            for text in old.indices where Use(text) == .check {
+            for text in texts.indices where texts[text].use == .check {
                 held[text, default: Figures()].add(
                     figures(of: added, picks, before.picks[layer], .check, only: text))
             }
@@ -201,19 +197,17 @@ package struct ExpertGrowth {
             progress(layer + 1, model.layers.count)
         }
         var (newBits, oldBits) = (Bits(), Bits())
-        for (index, tokens) in (old + new).enumerated() {
-            let isOld = index < old.count
-            guard Use(isOld ? index : index - old.count) == .report else { continue }
-            let nats = (before.nats[index], walk.nats(index, tokens))
-            if isOld {
-                oldBits.add(nats, tokens.count - 1)
+        for (index, text) in texts.enumerated() where text.use == .report {
+            let nats = (before.nats[index] ?? 0, walk.nats(index, text.tokens))
+            if text.isOld {
+                oldBits.add(nats, text.tokens.count - 1)
             } else {
-                newBits.add(nats, tokens.count - 1)
+                newBits.add(nats, text.tokens.count - 1)
             }
         }
         return Result(
             additions: additions, figures: all,
-            heldUnchanged: Self.bound(old.indices.compactMap { held[$0] }),
+            heldUnchanged: Self.bound(held.sorted { $0.key < $1.key }.map(\.value)),
             newBits: newBits.perToken, oldBits: oldBits.perToken, loss: loss)
     }
 
@@ -232,10 +226,8 @@ package struct ExpertGrowth {
         only: Int? = nil
     ) -> Figures {
         var figures = Figures()
-        for text in only.map({ $0..<$0 + 1 }) ?? after.indices {
-            let isOld = text < old.count
-            guard Use(isOld ? text : text - old.count) == use else { continue }
-            let tokens = isOld ? old[text].count : new[text - old.count].count
+        for text in only.map({ $0..<$0 + 1 }) ?? after.indices where texts[text].use == use {
+            let (isOld, tokens) = (texts[text].isOld, texts[text].tokens.count)
             let topK = after[text].count / max(tokens, 1)
             for token in 0..<tokens {
                 let range = token * topK..<(token + 1) * topK
@@ -271,18 +263,24 @@ private struct Before {
     /// By layer and text, [tokens, topK].
     let picks: [[[UInt32]]]
     /// By text; of those that report.
-    let nats: [Double]
+    let nats: [Int: Double]
 
-    init(_ model: DecoderModel, _ texts: [[Int]], _ team: ThreadTeam) throws(ModelError) {
-        let walk = DecoderWalk(model, texts, team: team)
+    init(
+        _ model: DecoderModel, _ texts: [ExpertGrowth.Text], _ team: ThreadTeam
+    ) throws(ModelError) {
+        let walk = DecoderWalk(model, texts.map(\.tokens), team: team)
         var picks: [[[UInt32]]] = []
         for (index, layer) in model.layers.enumerated() {
             walk.attend(index)
             picks.append(try walk.feed(layer.feedForward))
         }
         self.picks = picks
-        nats = texts.indices.map { walk.nats($0, texts[$0]) }
-        guard nats.allSatisfy(\.isFinite) else {
+        var nats: [Int: Double] = [:]
+        for (index, text) in texts.enumerated() where text.use == .report {
+            nats[index] = walk.nats(index, text.tokens)
+        }
+        self.nats = nats
+        guard nats.values.allSatisfy(\.isFinite) else {
             throw ModelError(.notFinite, "the model's logits for the texts are not finite")
         }
     }

@@ -25,6 +25,25 @@ package struct EntryMoments: Sendable, Equatable {
         gram = [Int64](repeating: 0, count: (width + 2) * (width + 3) / 2)
     }
 
+    /// What was stored.
+    ///
+    /// - Throws: `.badInput` when lengths or sums are not what so many tokens can have.
+    package init(width: Int, count: Int64, gram: [Int64]) throws(EvidenceError) {
+        guard (1...1 << 16).contains(width), (1..<ClassSums.limit).contains(count) else {
+            throw EvidenceError(
+                .badInput, "sums of \(count) tokens of \(width) features are not valid")
+        }
+        try checkGram(gram, width: width + 2, vectors: count)
+        self.width = width
+        self.count = count
+        self.gram = gram
+        let one = Double(Self.one)
+        guard sum(width, width) == Double(count) * one * one else {
+            throw EvidenceError(
+                .badInput, "the sums of the constant are not those of \(count) tokens")
+        }
+    }
+
     /// Adds tokens.
     ///
     /// - Parameters:
@@ -42,7 +61,8 @@ package struct EntryMoments: Sendable, Equatable {
             rows.append(Self.quantised(entry))
         }
         count += Int64(entries.count)
-        guard IntegerGram.add(rows.span, width: width + 2, to: &gram) else {
+        guard count < ClassSums.limit, IntegerGram.add(rows.span, width: width + 2, to: &gram)
+        else {
             throw ClassSums.overflow
         }
     }
@@ -53,6 +73,7 @@ package struct EntryMoments: Sendable, Equatable {
     package mutating func add(_ other: EntryMoments) throws(EvidenceError) {
         try checkWidths(width, other.width)
         count += other.count
+        guard count < ClassSums.limit else { throw ClassSums.overflow }
         try addGram(other.gram, to: &gram)
     }
 

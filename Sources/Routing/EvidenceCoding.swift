@@ -34,6 +34,15 @@ func appendIntegers(_ numbers: [Int64], to bytes: inout [UInt8]) {
     for number in numbers { appendBytes(of: UInt64(bitPattern: number), to: &bytes) }
 }
 
+/// Numbers near to 0 in few bytes, whatever their sign.
+///
+/// 0, -1, 1, -2 and 2 become the numbers 0, 1, 2, 3 and 4.
+func appendSigned(_ numbers: [Int64], to bytes: inout [UInt8]) {
+    for number in numbers {
+        appendNumber(UInt64(bitPattern: (number << 1) ^ (number >> 63)), to: &bytes)
+    }
+}
+
 /// Little-endian floats.
 func appendFloats(_ numbers: [Float], to bytes: inout [UInt8]) {
     for number in numbers { appendBytes(of: number.bitPattern, to: &bytes) }
@@ -123,6 +132,29 @@ struct NumberReader {
         position += 8 * count
         let span = bytes.raw
         return (0..<count).map { span.number(at: start + 8 * $0) }
+    }
+
+    /// How many of something follow, each of which takes a byte or more.
+    mutating func count(_ what: String) throws(EvidenceError) -> Int {
+        let number = try number()
+        // No room is made for what a false number claims.
+        guard let count = Int(exactly: number), count <= rest else {
+            throw EvidenceError(
+                .badInput, "\(number) \(what) in the \(rest) bytes of evidence that are left")
+        }
+        return count
+    }
+
+    /// What `appendSigned` wrote.
+    mutating func signed(_ count: Int) throws(EvidenceError) -> [Int64] {
+        try need(count, 1)
+        var numbers: [Int64] = []
+        numbers.reserveCapacity(count)
+        for _ in 0..<count {
+            let code = try number()
+            numbers.append(Int64(bitPattern: code >> 1) ^ -Int64(bitPattern: code & 1))
+        }
+        return numbers
     }
 
     /// Little-endian floats.

@@ -119,10 +119,10 @@ package struct UseContribution: Sendable, Equatable {
         let model = Array(try reader.take(32))
         let windows = try reader.number()
         var layers: [Layer] = []
-        for _ in 0..<(try reader.count()) {
+        for _ in 0..<(try reader.count("layers")) {
             let number = try reader.small()
             var (entries, last): ([Layer.Entry], UInt32) = ([], 0)
-            for _ in 0..<(try reader.count()) {
+            for _ in 0..<(try reader.count("experts")) {
                 let (next, overflow) = last.addingReportingOverflow(try reader.small())
                 guard !overflow else {
                     throw EvidenceError(.badInput, "an expert of the evidence leaves 32 bits")
@@ -136,16 +136,5 @@ package struct UseContribution: Sendable, Equatable {
         try self.init(
             cohort: cohort, label: label, data: data, byteCount: byteCount, model: model,
             windows: windows, layers: layers)
-    }
-}
-
-extension NumberReader {
-    /// How many things of at least two bytes follow.
-    fileprivate mutating func count() throws(EvidenceError) -> Int {
-        let count = try number()
-        guard count <= UInt64(rest) / 2 else {
-            throw EvidenceError(.badInput, "\(count) things in the \(rest) bytes that are left")
-        }
-        return Int(count)
     }
 }

@@ -41,9 +41,20 @@ struct ExpertCommandTests {
         let eval = try session.expect("eval", "olmoe", "olmoe~1", "--text", "new.txt", "--json")
         #expect(eval.text.contains("bitsPerByte"))
         try session.expect("expert", "drop", "olmoe", "-m", "back")
-        let diff = try session.expect("diff", "olmoe~2", "olmoe")
+        // What old text decided was kept; without it nothing is left of the expert.
+        let list = try session.expect("evidence", "ls", "olmoe")
+        #expect(list.text.contains("routes of 3,072 tokens in 3 layers of 16 experts"))
+        let id = try session.expect("evidence", "ls", "olmoe", "-q").lines[0].description
+        let detail = try session.expect("evidence", "show", id, "olmoe")
+        #expect(detail.text.contains("kind      routes of") && detail.text.contains("model     "))
+        try session.expect("evidence", "drop", id, "--branch", "olmoe")
+        let diff = try session.expect("diff", "olmoe~3", "olmoe")
         #expect(diff.text.contains("are the same model"))
-        let again = try session.start(words + ["--json"]).end().json
+        // Recorded for itself it serves as well.
+        let alone = try session.expect(
+            "evidence", "add", "olmoe", "--kind", "routes", "--text", "old.txt", "-q")
+        #expect(alone.lines.map(\.description) == [id])
+        let again = try session.start(words.dropLast(2) + ["--json"]).end().json
         #expect(again["expert"] as? Int == 16)
         #expect(try #require(again["unchanged"] as? Double) >= 0.995)
         #expect((again["layers"] as? [[String: Any]])?.count == 3)
@@ -64,8 +75,18 @@ struct ExpertCommandTests {
             (["add", "olmoe"] + source + texts + ["--unchanged", "2"], 64),
             (["add", "olmoe"] + source + ["--evidence", "new.txt"], 64),
             (["drop", "olmoe", "16"], 2), (["drop", "main"], 1),
+        ].map({ (["expert"] + $0, $1) }) + [
+            (
+                [
+                    "evidence", "add", "olmoe", "--kind", "routes", "--text", "old.txt", "--cohort",
+                    "a",
+                ], 64
+            ),
+            (["evidence", "add", "olmoe", "--kind", "routes"], 64),
+            (["evidence", "add", "main", "--kind", "routes", "--text", "old.txt"], 1),
+            (["evidence", "add", "--cohort", "a", "--text", "old.txt", "--limit", "9"], 64),
         ] {
-            let run = try session.start(["expert"] + words).end()
+            let run = try session.start(words).end()
             #expect(run.status == status, "\(words): \(run.status) \(run.errors)")
             #expect(!run.errors.isEmpty)
         }

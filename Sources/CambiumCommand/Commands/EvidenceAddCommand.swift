@@ -10,13 +10,16 @@ struct EvidenceAddCommand: StoreCommand {
             and a text counts once in a cohort, whatever its labels. All files go into one commit. Moments \
             run the branch's frozen trunk over the text; moments over different trunks do not add, and are \
             refused. Squared gradients (fisher) are how much the model itself minds changes of each of its \
-            weights on the texts, by which `cambium merge --policy fisher` weighs; new ones replace old ones.
+            weights on the texts, by which `cambium merge --policy fisher` weighs; new ones replace old ones. Routes \
+            are what the linear routers of OLMoE and its like decide on old text, which `cambium expert add` keeps as \
+            they are; a record has sums of all the text and at most 160 windows of 128 tokens of it.
 
             cambium evidence add --cohort base --text gsm8k.txt --text shakespeare.txt
             cambium evidence add --cohort swahili --text swahili.txt --branch swahili --label "round 1"
             cambium evidence add swahili --kind moments --layer 3 --cohort swahili --text swahili.txt
             cambium evidence add --kind moments --target experts --layer 3 --text gsm8k.txt
             cambium evidence add --kind fisher --branch swahili --text swahili.txt
+            cambium evidence add --kind routes --text general.txt
             """)
 
     @Argument(help: "The branch, which must be there (or --branch; default: HEAD's).")
@@ -37,7 +40,10 @@ struct EvidenceAddCommand: StoreCommand {
     var label = ""
 
     @Option(
-        help: "counts of byte sequences, moments of hidden states, or fisher, squared gradients.")
+        help: """
+            counts of byte sequences, moments of hidden states, fisher, squared gradients, or routes, what \
+            linear routers decide.
+            """)
     var kind: EvidenceKind = .counts
 
     @Option(
@@ -69,8 +75,11 @@ struct EvidenceAddCommand: StoreCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Of moments and fisher, threads that run the model.", valueName: "number"))
+            "Of moments, fisher and routes, threads that run the model.", valueName: "number"))
     var threads = 1
+
+    @Option(help: "Of routes, bytes of all texts that are read, or all (default: 100000).")
+    var limit: ByteLimit?
 
     @Option(name: .shortAndLong, parsing: .unconditional, help: "What the commit says.")
     var message: String?
@@ -88,7 +97,7 @@ struct EvidenceAddCommand: StoreCommand {
         if kind != .moments, layer != nil || target != nil || !assignments.isEmpty {
             throw ValidationError("--layer, --target and --assignments need --kind moments")
         }
-        if cohort == nil, target != .experts, kind != .fisher {
+        if cohort == nil, target != .experts, kind == .counts || kind == .moments {
             throw ValidationError("give the texts' --cohort NAME; base is the base model")
         }
         if !assignments.isEmpty, target != .experts {
@@ -109,6 +118,11 @@ struct EvidenceAddCommand: StoreCommand {
                 "squared gradients are of the model itself: --kind fisher takes no --cohort or --label"
             )
         }
+        if kind == .routes, cohort != nil {
+            throw ValidationError(
+                "routes are of the model itself: --kind routes takes no --cohort")
+        }
+        if kind != .routes, limit != nil { throw ValidationError("--limit needs --kind routes") }
     }
 
     func run(_ console: Console) throws {
@@ -123,6 +137,16 @@ struct EvidenceAddCommand: StoreCommand {
                     texts, threads: threads, options, progress: progress.report)
             }
             return console.show(SquaredGradientsReport(result: result))
+        }
+        if kind == .routes {
+            let options = CommitOptions(message: message ?? "routes to keep", branch: branch)
+            let texts = try text.map { try Terminal.read($0) }
+            let result = try console.withProgress("routes") { progress in
+                try store.addRoutes(
+                    texts, label: label, limit: limit.map(\.count) ?? 100_000, threads: threads,
+                    options, progress: progress.report)
+            }
+            return console.show(EvidenceReport(result: result, verb: "added"))
         }
         var options = CommitOptions(
             message: message ?? "evidence for \(cohort)", branch: branch)
@@ -164,6 +188,7 @@ enum EvidenceKind: String, ExpressibleByArgument, CaseIterable {
     case counts
     case moments
     case fisher
+    case routes
 }
 
 /// What moments are for.

@@ -21,18 +21,22 @@ struct ExpertAddCommand: StoreCommand {
         commandName: "add",
         abstract: "Add an expert to every layer, with router rows solved from evidence.",
         discussion: """
-            The model as it is reads both kinds of text. From exact sums of what its routers read and decide, \
-            each layer's new row is solved in closed form: its score is to exceed the last pick's on the new \
-            domain's tokens (--evidence), and to stay below it on old text (--keep), whose routes shall not \
-            change. Three eighths of each text are solved from, half of it chooses and checks, and an eighth is for \
-            nothing but the figures that are printed. When fewer routes stay than --unchanged asks for, nothing is committed.
+            From exact sums of what the model's routers read and decide, each layer's new row is solved in closed \
+            form: its score is to exceed the last pick's on the new domain's tokens (--evidence), and to stay below \
+            it on old text (--keep), whose routes shall not change. Other parts of the texts choose and check, and \
+            some are for nothing but the figures that are printed. When fewer routes stay than --unchanged asks \
+            for, nothing is committed.
+
+            What old text decided is committed with the grown model, as evidence (`cambium evidence ls`), so that \
+            --keep need not be given again; `cambium evidence add --kind routes` adds more. The evidence has sums \
+            of all the text and at most 160 windows of 128 tokens of it as they are.
 
             An expert is named CHECKPOINT:NUMBER, that expert of each layer. Without a number the checkpoint \
             must have no experts, and its feed-forward of each layer becomes one. Texts are read by the \
             tokenizer.json that was committed with the model; a vocabulary of 256 without one reads bytes.
 
             cambium expert add main --from finetune:7 --evidence swahili.txt --keep general.txt
-            cambium expert add main --from dense-coder --evidence code.txt --keep general.txt --limit 400000
+            cambium expert add main --from dense-coder --evidence code.txt   # keeps what general.txt decided
             cambium generate main --prompt "Habari" -n 40 && cambium export main grown
             """)
 
@@ -52,8 +56,11 @@ struct ExpertAddCommand: StoreCommand {
         completion: .file())
     var evidence: [String]
 
-    @Option(help: "Old text, whose routes are to stay. May be repeated.", completion: .file())
-    var keep: [String]
+    @Option(
+        help: """
+            Old text, whose routes are to stay beside those that the branch has evidence of. May be repeated.
+            """, completion: .file())
+    var keep: [String] = []
 
     @Option(
         help: ArgumentHelp("The share of old routes that must stay.", valueName: "share"))
@@ -72,7 +79,6 @@ struct ExpertAddCommand: StoreCommand {
 
     func validate() throws {
         if evidence.isEmpty { throw ValidationError("give at least one --evidence FILE") }
-        if keep.isEmpty { throw ValidationError("give at least one --keep FILE") }
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads is \(threads); give 1 to 1024")
         }

@@ -69,7 +69,10 @@ struct EvidenceDetailReport: Report {
             "kind      \(evidence.kind) of \(evidence.subject)",
             "text      \(Quantity.count(evidence.bytes, "byte")), \(evidence.data)",
             "record    \(Quantity.bytes(evidence.recordBytes))",
-        ] + (evidence.trunk.map { ["trunk     \($0)"] } ?? [])
+        ]
+            + (evidence.trunk.map {
+                ["\(evidence.layers == nil ? "trunk    " : "model    ") \($0)"]
+            } ?? [])
             + (evidence.quantiser.map { ["quantiser \($0)"] } ?? [])
     }
 
@@ -129,6 +132,10 @@ extension EvidenceInfo {
         }
         if let order, let distinct {
             return "\(Quantity.count(distinct)) different \(order)-grams"
+        }
+        if let layers, let tokens {
+            return "routes of \(Quantity.count(tokens, "token")) in "
+                + "\(Quantity.count(layers.count, "layer")) of \(experts ?? 0) experts"
         }
         let states = "states in front of layer \(layer ?? 0)"
         return experts.map { "\(states), picks of \(Quantity.count($0)) experts" } ?? states

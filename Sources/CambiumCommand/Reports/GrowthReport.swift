@@ -25,7 +25,9 @@ struct GrowthReport: Report {
                 + Quantity.count(result.layers.count, "layer")
         ] + table.lines(indent: 2) + bits.map { "  " + $0 }
             + [
-                "  measured on an eighth of \(Quantity.count(result.newTokens, "new token")) and "
+                "  measured on \(Quantity.count(result.measuredTokens[0])) of "
+                    + "\(Quantity.count(result.newTokens, "new token")) and "
+                    + "\(Quantity.count(result.measuredTokens[1])) of "
                     + "\(Quantity.count(result.oldTokens, "old token")), which nothing else used"
             ] + commit.notes.map { "note: \($0)" }
     }

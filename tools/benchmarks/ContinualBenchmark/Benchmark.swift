@@ -42,7 +42,8 @@ struct Benchmark: ParsableCommand {
     var editedExperts = 256
     @Option(help: "Sub-keys a side of the expert layers: the base has two layers of their square.")
     var subKeys = 64
-    @Option(help: "The JSON of a run whose steps per CPU-second are taken, to repeat it to the bit.")
+    @Option(
+        help: "The JSON of a run whose steps per CPU-second are taken, to repeat it to the bit.")
     var paces: String?
     @Option(parsing: .upToNextOption, help: "Rows to run; all of them unless given.")
     var rows: [String] = Method.allCases.map(\.rawValue)

@@ -28,7 +28,8 @@ final class Stream {
             case .cambium: try runCohorts("Cambium", CohortForm(.dense), .cohort)
             case .cambiumMerged: try runBranches()
             case .cambiumDense:
-                try runCohorts("Cambium, dense base", CohortForm(.dense), .cohortOnDense, base: .dense)
+                try runCohorts(
+                    "Cambium, dense base", CohortForm(.dense), .cohortOnDense, base: .dense)
             case .neurons:
                 try runCohorts("Cambium, neurons", CohortForm(.dense, try neurons()), .neurons)
             case .swiglu:

@@ -1,0 +1,91 @@
+internal import Elements
+internal import Interchange
+internal import Objects
+internal import Snapshots
+
+/// What the routes of a text are computed by: all of a model with linear routers, but only the first experts of
+/// each layer, and their router rows.
+///
+/// So a model has the identities of those that it grew out of by experts that were added behind the others, whose
+/// rows leave old routes as they are: what was recorded before stays of use.
+enum RouteIdentity {
+    private static let magic: [UInt8] = Array("CRID".utf8)
+
+    /// The id of a file object of the canonical description (docs/format.md, "Evidence").
+    ///
+    /// - Parameters:
+    ///   - snapshot: Of a model whose experts config.json counts.
+    ///   - experts: How many of each layer; nil for all.
+    /// - Returns: The id, and how many it is of; nil for more than the layers have.
+    /// - Throws: `unsupported` for a model of another kind.
+    static func id(
+        of snapshot: MappedSnapshot, experts: Int? = nil
+    ) throws(StoreError) -> (id: ObjectID, experts: Int)? {
+        let cohorts = try ExpertCountEdit.cohorts(of: snapshot.tree)
+        let counts = Set(cohorts.values.map { Int(clamping: $0.count) })
+        guard let count = counts.first, counts.count == 1, count > 0 else {
+            throw StoreError(.unsupported, "the layers have different numbers of experts")
+        }
+        let kept = experts ?? count
+        guard (1...count).contains(kept) else { return nil }
+        var encoder = ByteEncoder()
+        encoder.append(raw: magic)
+        encoder.append(UInt32(1))
+        encoder.append(UInt32(kept))
+        encoder.append(try config(snapshot, kept - count))
+        encoder.append(UInt32(snapshot.tree.trunk.tensors.count))
+        for (name, tensor) in snapshot.tree.trunk.tensors.sorted(by: {
+            isBefore($0.key, $1.key)
+        }) {
+            encoder.append(name)
+            encoder.append(tensor.id)
+        }
+        encoder.append(UInt32(cohorts.count))
+        for (layer, cohort) in cohorts.sorted(by: { $0.key < $1.key }) {
+            try append(layer, cohort, kept, snapshot, to: &encoder)
+        }
+        return (try Store.fileID(encoder.bytes), kept)
+    }
+
+    /// The id of config.json with another count of experts.
+    private static func config(
+        _ snapshot: MappedSnapshot, _ difference: Int
+    ) throws(StoreError) -> ObjectID {
+        guard let id = snapshot.tree.files[Checkpoint.configName] else {
+            throw StoreError(.unsupported, "the model has no \(Checkpoint.configName)")
+        }
+        guard difference != 0 else { return id }
+        let bytes = try carrying { () throws(SnapshotError) in
+            try snapshot.object(id).payload.copy()
+        }
+        return try Store.fileID(
+            reading { () throws(InterchangeError) in
+                var text = JSONEdit(bytes, source: Checkpoint.configName, code: .badConfig)
+                for key in ExpertCountEdit.countKeys { _ = try text.add(difference, to: [key]) }
+                return text.bytes
+            })
+    }
+
+    private static func append(
+        _ layer: Int, _ cohort: Cohort, _ kept: Int, _ snapshot: MappedSnapshot,
+        to encoder: inout ByteEncoder
+    ) throws(StoreError) {
+        encoder.append(UInt32(layer))
+        encoder.append(UInt32(cohort.router.count))
+        for (name, tensor) in cohort.router.sorted(by: { isBefore($0.key, $1.key) }) {
+            let bytes = try carrying { () throws(SnapshotError) in
+                try snapshot.object(tensor.id).payload.copy()
+            }
+            encoder.append(name)
+            encoder.append(
+                try Store.fileID(Array(bytes[..<(bytes.count / Int(cohort.count) * kept)])))
+        }
+        guard let experts = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base) else {
+            return
+        }
+        for ordinal in 0..<kept {
+            encoder.append(
+                try carrying { () throws(SnapshotError) in try experts.id(ordinal) })
+        }
+    }
+}

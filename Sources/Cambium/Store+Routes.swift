@@ -1,0 +1,53 @@
+internal import Models
+internal import Objects
+internal import Routing
+internal import Snapshots
+
+extension Store {
+    /// Records what a branch's linear routers read and decide on texts, and commits the records: experts that are
+    /// added later leave these routes as they are, without the texts.
+    ///
+    /// A record has the integer sums that a further expert's row is solved from, for each layer, and at most 160
+    /// windows of 128 tokens of the text as they are, by which rows are chosen and checked. It is of use as long
+    /// as the model does not change but by added experts. Sums of several records add exactly.
+    ///
+    /// - Parameters:
+    ///   - texts: One record each, of at least 128 tokens, such as what the model was trained on.
+    ///   - label: Which data it is, for people.
+    ///   - limit: Bytes that are read at most, of all texts together; what is left then is another text.
+    ///   - threads: Share the work; the records do not depend on them.
+    ///   - options: The branch, which must have a model with linear routers, and the message.
+    ///   - progress: Called with the layers done, for each text.
+    /// - Throws: `bad-input` for too short a text; `usage`; `unsupported` for a model or routers that cannot grow;
+    ///   `branch-moved`. Then nothing is committed.
+    /// - Complexity: One run of the model over the texts; a record has up to 4 width² bytes for each layer.
+    @discardableResult
+    public func addRoutes(
+        _ texts: [[UInt8]], label: String = "", limit: Int? = 100_000, threads: Int = 1,
+        _ options: CommitOptions, progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> EvidenceResult {
+        guard (1...1_024).contains(threads) else {
+            throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
+        }
+        let place = try CommitTarget(options, self)
+        let parent = try place.model().parent
+        let snapshot = try map(parent.hex)
+        var routes = try KeptRoutes(
+            snapshot, records(in: snapshot), model(parent.hex, ModelOptions(warms: false)))
+        var records: [NamedContribution] = []
+        for (index, text) in limited(texts, to: limit).enumerated() {
+            let record = try routes.add(
+                text, texts.count == 1 ? "the text" : "text \(index + 1)", label: label,
+                threads: threads, progress)
+            let id = try Self.fileID(record.encoded)
+            if !records.contains(where: { $0.id == id }) { records.append((id, .routes(record))) }
+        }
+        // The routes are those of this very model.
+        var options = options
+        options.expectedParent = parent.hex
+        return try change(options) { (draft, known) throws(StoreError) in
+            for entry in records { _ = try draft.add(entry.record) }
+            return records.filter { new in !known.contains { $0.id == new.id } }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+internal import Routing
+
+/// What is refused before a model grows.
+extension ExpertGrowth {
+    /// Refuses routers that no row can be added to.
+    static func check(_ description: ModelDescription) throws(ModelError) {
+        for layer in description.expertLayers {
+            guard case .experts(let sizes) = description.layers[layer].feedForward else {
+                continue
+            }
+            guard sizes.topK < sizes.count else {
+                throw ModelError(
+                    .badConfig,
+                    "layer \(layer) picks all of its \(sizes.count) experts for every token, so that "
+                        + "there are no routes that a further expert could leave as they are")
+            }
+            if case .sigmoid(let groups, _, _, _) = sizes.scoring, groups > 1 {
+                throw ModelError(
+                    .badConfig,
+                    "layer \(layer) picks experts from \(groups) groups of one size; one more expert "
+                        + "does not divide into them")
+            }
+        }
+    }
+
+    /// Refuses texts that the model cannot read.
+    static func check(_ texts: [[Int]], _ description: ModelDescription) throws(ModelError) {
+        let longest = min(DecoderSession.blockSize, description.contextLength)
+        for text in texts {
+            guard (1...max(longest, 1)).contains(text.count) else {
+                throw ModelError(
+                    .badInput, "a window of \(text.count) tokens; the model reads 1 to \(longest)")
+            }
+            for token in text where token < 0 || token >= description.vocabularySize {
+                throw ModelError(
+                    .badInput,
+                    "there is no token \(token); the vocabulary has 0 to "
+                        + "\(description.vocabularySize - 1)")
+            }
+        }
+    }
+
+    /// Old text's sums by layer, when they are of the model's layers.
+    static func layers(
+        of old: UnitedRoutes, _ model: DecoderModel
+    ) throws(ModelError) -> [Int: RouteContribution.Layer] {
+        var layers: [Int: RouteContribution.Layer] = [:]
+        for layer in old.layers { layers[Int(layer.number)] = layer }
+        for number in model.description.expertLayers {
+            let quantiser = try? Quantiser(normWeights: model.layers[number].feedForwardNorm)
+            guard let layer = layers[number], layer.quantiser == quantiser else {
+                throw ModelError(
+                    .badInput,
+                    "the evidence of old routes is not of what layer \(number) reads; add its text anew"
+                )
+            }
+        }
+        return layers
+    }
+}
