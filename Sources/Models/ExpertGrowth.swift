@@ -89,7 +89,8 @@ package struct ExpertGrowth {
         let use: Use
     }
 
-    /// The shares of old tokens that a layer may lose, and the margins, tried one after the other.
+    /// The shares of old tokens that a layer may lose, and the margins, tried one after the other; those that
+    /// cannot be enough, by what came of one before, are left out.
     ///
     /// Margins are in units of what a token's best score is above the entry. Where all experts share a softmax, a
     /// score far below the entry also leaves the old weights as they are.
@@ -144,23 +145,31 @@ package struct ExpertGrowth {
     /// Solves all layers.
     ///
     /// - Parameters:
-    ///   - unchanged: The share of old routes that must stay, over all layers, on texts held out.
+    ///   - unchanged: The share of old routes that must stay, over all layers, on texts held out. Aimed at is that
+    ///     only half as many change.
     ///   - progress: Called with the layers done and all, once more for each attempt.
     /// - Throws: `.badInput` when no row keeps that share; `.notFinite`; what reading an expert throws.
     package func solve(
         unchanged: Double, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws(ModelError) -> Result {
         let before = try Before(model, texts, team)
-        var best = 0.0
-        for (loss, margins) in Self.attempts {
+        // Half of what may change is left for texts that differ from those that tell it.
+        let aim = 1 - (1 - unchanged) / 2
+        var best: Result?
+        var limit = Double.infinity
+        for (loss, margins) in Self.attempts where loss <= limit {
             let result = try attempt(loss, margins, before, progress)
-            if result.heldUnchanged >= unchanged { return result }
-            best = max(best, result.heldUnchanged)
+            if result.heldUnchanged >= aim { return result }
+            if result.heldUnchanged > best?.heldUnchanged ?? -.infinity { best = result }
+            // As if changes were in proportion to the loss.
+            limit = loss * (1 - aim) / (1 - result.heldUnchanged)
         }
+        if let best, best.heldUnchanged >= unchanged { return best }
         throw ModelError(
             .badInput,
-            "at best \((best * 10_000).rounded() / 100) % of the old text's routes are sure to stay as they are, not "
-                + "\(unchanged * 100) %; give more old text, or ask for a smaller share")
+            "at best \(((best?.heldUnchanged ?? 0) * 10_000).rounded() / 100) % of the old text's routes "
+                + "are sure to stay as they are, not \(unchanged * 100) %; give more old text, or ask for a smaller share"
+        )
     }
 
     private func attempt(

@@ -11,12 +11,11 @@ enum Growth {
         return (0..<count).map { _ in UInt8.random(in: alphabet, using: &random) }
     }
 
-    static let old = text(97...104, 12_288, seed: 1)
-    static let new = text(200...203, 2_048, seed: 2)
+    static let old = text(97...104, 8_192, seed: 1)
+    static let new = text(200...203, 1_024, seed: 2)
 
-    /// Texts for what does not ask how well routes stay.
+    /// For what does not ask how well routes stay.
     static let shortOld = text(97...104, 2_048, seed: 1)
-    static let shortNew = text(200...203, 1_024, seed: 2)
     /// So few windows tell no more about routes than this.
     static let roughly = GrowthOptions(unchanged: 0.9, threads: 2)
 

@@ -12,7 +12,7 @@ struct KeptRoutesTests {
         _ store: Store, keep: [[UInt8]] = [], branch: String = "main"
     ) throws -> GrowthResult {
         try store.addExpert(
-            from: ExpertSource(Growth.model("olmoe"), expert: 1), evidence: [Growth.shortNew],
+            from: ExpertSource(Growth.model("olmoe"), expert: 1), evidence: [Growth.new],
             keep: keep, growth: Growth.roughly, Checkpoints.options("grow", branch: branch))
     }
 

@@ -17,7 +17,7 @@ struct ExpertCommandTests {
         let session = try Session.history()
         try session.expect("commit", TokensTests.model, "-m", "olmoe", "--branch", "olmoe")
         try text(97, 3_072).write(to: URL(filePath: session.path("old.txt")))
-        try text(200, 2_048).write(to: URL(filePath: session.path("new.txt")))
+        try text(200, 1_024).write(to: URL(filePath: session.path("new.txt")))
         return session
     }
 
