@@ -22,8 +22,6 @@ struct TokensTests {
         ).json
         #expect(json["tokens"] as? [Int] == [145, 145, 145, 203, 203, 203])
         #expect(json["end"] as? String == "count" && json["usage"] != nil)
-        let text = try session.start(["generate", "tokens", "--prompt", "ab"]).end()
-        #expect(text.status == 64 && text.errors.contains("--tokens"))
         let unknown = try session.start(["generate", "tokens", "--tokens", "1,256"]).end()
         #expect(unknown.status == 1 && unknown.errors.contains("256"))
     }
@@ -68,6 +66,30 @@ struct TokensTests {
         #expect(plain.lines.count >= 2)
     }
 
+    @Test(
+        "a model of 256 tokens without a tokenizer reads and writes bytes, a larger one is refused",
+        .enabled(if: isPresent, "the checkpoints are not beside the repository"))
+    func byteTokens() throws {
+        let session = try Session.history()
+        try session.expect("commit", Self.model, "-m", "another model", "--branch", "tokens")
+        let ids = try session.expect(
+            "generate", "tokens", "--tokens", "97,98", "-n", "5", "--past-end", "--json")
+        let bytes = try #require(ids.json["tokens"] as? [Int]).map { UInt8($0) }
+        let words = ["generate", "tokens", "--prompt", "ab", "-n", "5", "--past-end"]
+        // The bytes themselves, which need not be UTF-8.
+        #expect(try session.start(words).end().output == Data(bytes))
+        let run = try session.start(words + ["--json"]).end()
+        #expect(try run.json["text"] as? String == String(decoding: bytes, as: UTF8.self))
+        let stop = try session.start(words + ["--stop", "a"]).end()
+        #expect(stop.status == 64 && stop.errors.contains("--stop"))
+        // One token more, and there is no saying what a byte's is.
+        let folder = session.directory + "/larger"
+        try TokensTests.enlarge(Self.model, into: folder)
+        try session.expect("commit", folder, "-m", "a larger one", "--branch", "larger")
+        let larger = try session.start(["generate", "larger", "--prompt", "ab"]).end()
+        #expect(larger.status == 64 && larger.errors.contains("--tokens"))
+    }
+
     @Test("a byte-level model takes bytes as token ids")
     func bytes() throws {
         let session = try Session.history()
@@ -84,5 +106,32 @@ struct TokensTests {
         let session = try Session.history()
         let run = try session.start(["generate", "--tokens", list]).end()
         #expect(run.status == 64)
+    }
+
+    /// Writes a checkpoint with a token more, whose rows are zeros.
+    private static func enlarge(_ source: String, into folder: String) throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let config = try String(contentsOfFile: source + "/config.json", encoding: .utf8)
+        try config.replacingOccurrences(of: "\"vocab_size\": 256", with: "\"vocab_size\": 257")
+            .write(toFile: folder + "/config.json", atomically: true, encoding: .utf8)
+        let file = try Data(contentsOf: URL(filePath: source + "/model.safetensors"))
+        let size = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+        var header = try object(file.subdata(in: 8..<8 + size))
+        var data = Data()
+        for (name, value) in header where name != "__metadata__" {
+            var entry = try #require(value as? [String: Any])
+            let range = try #require(entry["data_offsets"] as? [Int])
+            let start = data.count
+            data += file.subdata(in: 8 + size + range[0]..<8 + size + range[1])
+            if let shape = entry["shape"] as? [Int], shape[0] == 256 {
+                entry["shape"] = [257, shape[1]]
+                data += Data(count: 4 * shape[1])
+            }
+            entry["data_offsets"] = [start, data.count]
+            header[name] = entry
+        }
+        let text = try JSONSerialization.data(withJSONObject: header)
+        let length = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> (8 * $0)) }
+        try (Data(length) + text + data).write(to: URL(filePath: folder + "/model.safetensors"))
     }
 }

@@ -2,9 +2,11 @@ internal import Cambium
 
 /// Generation by models that have a vocabulary of their own.
 extension GenerateCommand {
-    /// Continues texts one after the other, by the model's own tokenizer.
+    /// Continues texts one after the other, by the model's own tokenizer; without one, of a model of 256 tokens,
+    /// tokens are bytes.
     func run(texts: [[UInt8]], _ model: MappedModel, _ console: Console) throws {
-        guard let tokenizer = try model.tokenizer() else {
+        let tokenizer = try model.tokenizer()
+        guard tokenizer != nil || model.vocabularySize == 256 else {
             throw Failure(
                 .usage,
                 "this model reads token ids of a vocabulary of \(model.vocabularySize), and no "
@@ -18,18 +20,21 @@ extension GenerateCommand {
                 .usage, "--stop is for models that read bytes; this one ends at end tokens")
         }
         for (index, bytes) in texts.enumerated() {
-            let ids = try tokenizer.encode(String(decoding: bytes, as: UTF8.self))
-            var stream = Tokenizer.Stream(tokenizer)
-            var text = ""
+            let ids =
+                try tokenizer?.encode(String(decoding: bytes, as: UTF8.self))
+                ?? model.tokens(of: bytes)
+            var stream = TextStream(tokenizer)
+            var text: [UInt8] = []
             var meter = MemoryMeter()
-            func add(_ part: String) {
+            func add(_ part: [UInt8]) {
                 text += part
-                if !console.isJSON { console.write(Array(part.utf8)) }
+                if !console.isJSON { stream.write(part, console) }
             }
             let result = try continued(ids, model, &meter) { add(stream.push($0)) }
             add(stream.finish())
             let report = TokenReport(
-                result: result, memory: stats ? meter.peak : nil, text: text,
+                result: result, memory: stats ? meter.peak : nil,
+                text: String(decoding: text, as: UTF8.self),
                 prompt: texts.count == 1 ? nil : index + 1)
             if !console.isJSON, texts.count > 1 || Terminal.isTerminal(.output) {
                 console.write([UInt8(ascii: "\n")])
@@ -80,6 +85,39 @@ extension GenerateCommand {
         } else if stats {
             let runs = model.statistics.lines.map(console.errorStyle.faint)
             (report.lines(console.errorStyle) + runs).forEach(console.note)
+        }
+    }
+}
+
+/// Makes text of tokens as they come.
+private enum TextStream {
+    case tokens(Tokenizer.Stream)
+    case bytes
+
+    init(_ tokenizer: Tokenizer?) {
+        self = tokenizer.map { .tokens(Tokenizer.Stream($0)) } ?? .bytes
+    }
+
+    mutating func push(_ id: Int) -> [UInt8] {
+        guard case .tokens(var stream) = self else { return [UInt8(truncatingIfNeeded: id)] }
+        let text = stream.push(id)
+        self = .tokens(stream)
+        return Array(text.utf8)
+    }
+
+    mutating func finish() -> [UInt8] {
+        guard case .tokens(var stream) = self else { return [] }
+        let text = stream.finish()
+        self = .tokens(stream)
+        return Array(text.utf8)
+    }
+
+    /// Writes what came; single bytes to a terminal only if they leave its state as it is.
+    func write(_ part: [UInt8], _ console: Console) {
+        if case .bytes = self, Terminal.isTerminal(.output) {
+            console.write(part.map(\.visible))
+        } else {
+            console.write(part)
         }
     }
 }

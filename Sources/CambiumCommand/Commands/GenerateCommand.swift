@@ -15,8 +15,8 @@ struct GenerateCommand: StoreCommand {
             cambium generate main --prompts questions.txt -n 100 --stop "Q:" --json
 
             Models with a vocabulary of their own (OLMoE, Mixtral, Qwen3-MoE, DeepSeek-V3, GPT-OSS) read \
-            text by the tokenizer.json that was committed with them, as it is, without a chat template; or \
-            token ids. They end at the model's own end token unless told otherwise.
+            text by the tokenizer.json that was committed with them, as it is, without a chat template; without \
+            one by bytes, if there are 256 tokens; or token ids. They end at the model's own end token unless told otherwise.
 
             cambium generate main --tokens 1,178,199 -n 16
             """)
@@ -200,7 +200,7 @@ private struct GenerateOutput {
 
 extension UInt8 {
     /// The byte, or `?` for a control code that would change the terminal's state.
-    fileprivate var visible: UInt8 {
+    var visible: UInt8 {
         let isSafe = self >= 0x20 && self != 0x7F || self == 0x0A || self == 0x09
         return isSafe ? self : UInt8(ascii: "?")
     }
