@@ -46,7 +46,9 @@ struct ExpertCommandTests {
         #expect(list.text.contains("routes of 3,072 tokens in 3 layers of 16 experts"))
         let id = try session.expect("evidence", "ls", "olmoe", "-q").lines[0].description
         let detail = try session.expect("evidence", "show", id, "olmoe")
-        #expect(detail.text.contains("kind      routes of") && detail.text.contains("model     "))
+        #expect(
+            detail.text.contains("kind      routes of 3,072 tokens")
+                && detail.text.contains("model     "))
         try session.expect("evidence", "drop", id, "--branch", "olmoe")
         let diff = try session.expect("diff", "olmoe~3", "olmoe")
         #expect(diff.text.contains("are the same model"))

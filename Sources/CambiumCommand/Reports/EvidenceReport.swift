@@ -122,7 +122,7 @@ extension EvidenceInfo {
     /// The record in a line.
     fileprivate func line(_ style: Style) -> String {
         "\(style.id(id.short))  \(cohort)  \(Quantity.count(bytes, "byte")) of text, "
-            + subject + (label.isEmpty ? "" : "  \(label)")
+            + (layers == nil ? "" : "routes of ") + subject + (label.isEmpty ? "" : "  \(label)")
     }
 
     /// What was counted.
@@ -134,7 +134,7 @@ extension EvidenceInfo {
             return "\(Quantity.count(distinct)) different \(order)-grams"
         }
         if let layers, let tokens {
-            return "routes of \(Quantity.count(tokens, "token")) in "
+            return "\(Quantity.count(tokens, "token")) in "
                 + "\(Quantity.count(layers.count, "layer")) of \(experts ?? 0) experts"
         }
         let states = "states in front of layer \(layer ?? 0)"
