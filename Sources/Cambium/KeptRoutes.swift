@@ -23,7 +23,17 @@ struct KeptRoutes {
         guard let identity = try RouteIdentity.id(of: snapshot) else {
             throw StoreError(.unsupported, "the model has no experts")
         }
-        var identities = [identity.experts: identity.id]
+        (known, strange) = try Self.sorted(records, snapshot)
+        self.model = model
+        self.identity = identity
+    }
+
+    /// Records of routes by whether they are of a snapshot's model, or of one that it grew out of.
+    private static func sorted(
+        _ records: [NamedContribution], _ snapshot: MappedSnapshot
+    ) throws(StoreError) -> (known: [RouteContribution], strange: [ObjectID]) {
+        var identities: [Int: ObjectID] = [:]
+        var known: [RouteContribution] = []
         var strange: [ObjectID] = []
         for entry in records {
             guard case .routes(let record) = entry.record else { continue }
@@ -37,9 +47,16 @@ struct KeptRoutes {
                 strange.append(entry.id)
             }
         }
-        self.strange = strange
-        self.model = model
-        self.identity = identity
+        return (known, strange)
+    }
+
+    /// What those of some records that are of a snapshot's model add up to; nil when there are none.
+    static func united(
+        of snapshot: MappedSnapshot, _ records: [NamedContribution]
+    ) throws(StoreError) -> UnitedRoutes? {
+        let known = try sorted(records, snapshot).known
+        guard !known.isEmpty else { return nil }
+        return try counted(.corrupt) { () throws(EvidenceError) in try UnitedRoutes(known) }
     }
 
     /// What was not used, for people.

@@ -7,9 +7,9 @@ internal import Tensors
 /// of a linear map the weights whose outputs are nearest to those of each side on that side's own inputs,
 /// W = (Σ Gᵢ)⁻¹ Σ Gᵢ Wᵢ, with G = Σ x xᵀ, of which the elements off the diagonal are multiplied by 0.9.
 ///
-/// G comes from the moments that a side's evidence holds of the states in front of the layer's experts, so
-/// it is exact. Each output is solved on its own, so a row of W may be merged alone. That serves the query
-/// of a product-key router, whose inputs those states are; what is in conflict besides is merged as the
+/// G comes from the moments that a side's evidence holds of the states in front of the layer's experts, or from
+/// its routes, so it is exact. Each output is solved on its own, so a row of W may be merged alone. That serves the
+/// query of a product-key router and the rows of a linear one, whose inputs those states are; what is in conflict besides is merged as the
 /// paper does it, by ``MeanPolicy``. A row stays in conflict when one of its sides has no moments of its own.
 ///
 /// Commutative. As real numbers also associative, since moments add and a merge unites them, and
@@ -46,17 +46,19 @@ package struct RegMeanPolicy: ConflictPolicy {
     }
 
     /// The layer of an entity whose inputs evidence knows.
-    static func layer(of entity: MergeEntity) -> UInt32? {
-        guard case .routerRow(let layer, _, let tensor, _) = entity,
-            tensor.hasSuffix(".peer.query.weight")
-        else { return nil }
-        return layer
+    ///
+    /// - Returns: Its layer, and whether a linear router's row; then the evidence is of routes, else of moments.
+    static func layer(of entity: MergeEntity) -> (number: UInt32, isLinear: Bool)? {
+        guard case .routerRow(let layer, _, let tensor, _) = entity else { return nil }
+        if tensor.hasSuffix(".peer.query.weight") { return (layer, false) }
+        let linear = [".mlp.gate.weight", ".block_sparse_moe.gate.weight", ".mlp.router.weight"]
+        return linear.contains { tensor.hasSuffix($0) } ? (layer, true) : nil
     }
 
     package func resolve(
         _ entity: MergeEntity, parts: [TensorShape], base: [UInt8]?, values: [ConflictValue]
     ) -> ConflictValue? {
-        guard let layer = Self.layer(of: entity) else {
+        guard let layer = Self.layer(of: entity)?.number else {
             return mean.resolve(entity, parts: parts, base: base, values: values)
         }
         // Of equal rows any order gives the same terms, but for which inputs they come with.

@@ -77,27 +77,36 @@ extension Store {
     private func regMean(
         _ sides: [ObjectID], _ weights: [Double]
     ) throws(StoreError) -> RegMeanPolicy {
+        var snapshots: [MappedSnapshot] = []
         var all: [[NamedContribution]] = []
-        for side in sides { all.append(try records(in: map(side.hex))) }
+        for side in sides {
+            snapshots.append(try map(side.hex))
+            all.append(try records(in: snapshots[snapshots.count - 1]))
+        }
         // What every side has says nothing of their differences.
         let shared = all.dropFirst().reduce(Set(all[0].map(\.id))) { $0.intersection($1.map(\.id)) }
         var inputs: [[UInt32: RegMeanPolicy.Inputs]] = []
-        for records in all {
-            let own = records.filter { !shared.contains($0.id) }.moments
+        for (snapshot, records) in zip(snapshots, all) {
+            let records = records.filter { !shared.contains($0.id) }
+            let own = records.moments
             var tables: [UInt32: RegMeanPolicy.Inputs] = [:]
             for (layer, some) in Dictionary(grouping: own, by: \.source.layer) {
                 tables[layer] = try counted(.corrupt) { () throws(EvidenceError) in
                     try RegMeanPolicy.Inputs(some)
                 }
             }
+            for layer in try KeptRoutes.united(of: snapshot, records)?.layers ?? [] {
+                tables[layer.number] = RegMeanPolicy.Inputs(layer)
+            }
             inputs.append(tables)
         }
         guard inputs.contains(where: { !$0.isEmpty }) else {
             throw StoreError(
                 .usage,
-                "no side of the merge has moments of its own, which --policy regmean solves from; add "
-                    + "some on each side: cambium evidence add --kind moments --layer NUMBER --cohort "
-                    + "NAME --text FILE, or take --policy mean")
+                "no side of the merge has moments or routes of its own, which --policy regmean solves from; "
+                    + "add some on each side: cambium evidence add --kind moments --layer NUMBER --cohort "
+                    + "NAME --text FILE, for linear routers --kind routes --text FILE, or take --policy mean"
+            )
         }
         return RegMeanPolicy(weights: weights, inputs: inputs)
     }
@@ -106,18 +115,29 @@ extension Store {
     func checkMoments(_ outcome: MergeOutcome, _ names: [String]) throws(StoreError) {
         for conflict in outcome.conflicts {
             guard let layer = RegMeanPolicy.layer(of: conflict.entity) else { continue }
+            let kind =
+                layer.isLinear
+                ? "--kind routes" : "--kind moments --layer \(layer.number) --cohort NAME"
             let sides = conflict.sides.map { $0 < names.count ? names[$0] : "side \($0)" }
             throw StoreError(
                 .usage,
                 "\(conflict.entity) was changed by \(sides.joined(separator: " and ")), and not all of "
-                    + "them have moments of layer \(layer) of their own, over one trunk; add some: "
-                    + "cambium evidence add --kind moments --layer \(layer) --branch NAME --cohort NAME "
-                    + "--text FILE, or take --policy mean")
+                    + "them have \(layer.isLinear ? "routes" : "moments") of layer \(layer.number) of their "
+                    + "own, over one trunk; add some: cambium evidence add \(kind) --branch NAME --text "
+                    + "FILE, or take --policy mean")
         }
     }
 }
 
 extension RegMeanPolicy.Inputs {
+    /// Of routes: the products of the features alone, which come first.
+    fileprivate init(_ layer: RouteContribution.Layer) {
+        let width = layer.quantiser.width
+        self.init(
+            scales: layer.quantiser.scales,
+            gram: Array(layer.moments.gram.prefix(width * (width + 1) / 2)))
+    }
+
     /// What contributions of one layer add up to, each text once; nil when they do not add.
     fileprivate init?(_ records: [MomentContribution]) throws(EvidenceError) {
         guard let first = records.first,

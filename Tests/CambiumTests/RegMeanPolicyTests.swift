@@ -154,7 +154,7 @@ struct RegMeanPolicyTests {
                     order, into: "main", policy: .regmean, dryRun: true, Checkpoints.signature)
             }
             let none = #expect(throws: StoreError.self) { try merge(["a", "b"]) }
-            #expect(none?.code == .usage && none?.message.contains("moments of its own") == true)
+            #expect(none?.code == .usage && none?.message.contains("routes of its own") == true)
             func add(_ name: String) throws {
                 try store.addMoments(
                     [Array(texts[name]!.utf8)], layer: 0, cohort: name,
@@ -170,6 +170,54 @@ struct RegMeanPolicyTests {
             let mean = try store.merge(
                 ["a", "b"], into: "main", policy: .mean, dryRun: true, Checkpoints.signature)
             #expect(mean.tree != merged.tree)
+        }
+    }
+
+    @Test(
+        "merges the rows of a linear router by the routes that each side recorded",
+        .enabled(if: Checkpoints.arePresent, "the checkpoints are not beside the repository"))
+    func linear() throws {
+        try withScratchDirectory { directory in
+            let store = try Growth.store(Growth.model("olmoe"), in: directory)
+            let router = "model.layers.1.mlp.gate.weight"
+            let before = try store.data("main", named: router)
+            let rowBytes = before.count / 16
+            func row(_ revision: String) throws -> [Double] {
+                let bytes = try store.data(revision, named: router)
+                return try #require(
+                    FloatCode.decode(
+                        Array(bytes[3 * rowBytes..<4 * rowBytes]),
+                        [TensorShape(.f32, [rowBytes / 4])]))
+            }
+            let texts = ["a": Growth.shortOld, "b": Growth.new]
+            for (name, value) in [("a", Float(0.25)), ("b", -0.5)] {
+                try store.createBranch(name, at: "main", Checkpoints.signature)
+                try store.commit(Checkpoints.options(name, branch: name)) {
+                    (patch) throws(StoreError) in
+                    var bytes = before
+                    // One of the row's 64 weights.
+                    bytes.replaceSubrange(
+                        3 * rowBytes..<3 * rowBytes + 4, with: littleEndian(value.bitPattern))
+                    try patch.put(tensor: router, bytes)
+                }
+            }
+            func merge(_ order: [String], dryRun: Bool = true) throws -> MergeResult {
+                try store.merge(
+                    order, into: "main", policy: .regmean, dryRun: dryRun, Checkpoints.signature)
+            }
+            for name in ["a", "b"] {
+                let error = #expect(throws: StoreError.self) { try merge(["a", "b"]) }
+                #expect(error?.code == .usage && "\(error!)".contains("--kind routes"))
+                _ = try store.addRoutes(
+                    [texts[name]!], Checkpoints.options("routes", branch: name))
+            }
+            let other = try merge(["b", "a"])
+            let merged = try merge(["a", "b"], dryRun: false)
+            #expect(merged.resolved == 1 && merged.tree == other.tree)
+            // What the sides agree about changes with what they do not: the outputs are what counts.
+            let (a, b, made) = (try row("a"), try row("b"), try row("main"))
+            #expect(made.allSatisfy { $0.isFinite } && a[1] == b[1] && made[1] != a[1])
+            #expect(made[0] > b[0] && made[0] < a[0] && made[0] != (a[0] + b[0]) / 2)
         }
     }
 }

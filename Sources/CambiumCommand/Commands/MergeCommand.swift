@@ -28,7 +28,7 @@ struct MergeCommand: StoreCommand {
             Conflicts: none lists them; ours takes the first side's version, theirs the last \
             side's; mean the weighted mean, ties the greatest changes that agree, task the sum of \
             the changes, fisher the mean weighted by recorded squared gradients, regmean the linear maps \
-            nearest to the sides' by their moments (lossy).
+            nearest to the sides' by their moments or routes (lossy).
             """)
     var policy = PolicyOption(.none)
 
