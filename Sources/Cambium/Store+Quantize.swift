@@ -5,7 +5,8 @@ internal import Tensors
 
 extension Store {
     /// Commits a branch's model with its routers quantised: each row of a query projection or of
-    /// sub-keys becomes int8 with one fp32 scale, its greatest magnitude / 127.
+    /// sub-keys becomes int8 with one fp32 scale, its greatest magnitude / 127. Other routers, as those of
+    /// SwiGLU experts, stay.
     ///
     /// Routes of the new snapshot are as exact and invariant as before, but not the same: the keys are
     /// rounded, and so are hidden states when they meet them. A router tensor `T` becomes I8, and
@@ -14,8 +15,8 @@ extension Store {
     /// - Parameters:
     ///   - options: The branch, which must have a model with product-key routers, and the message.
     ///   - layers: Only these; nil for all.
-    /// - Throws: `not-found` without a model or such a layer, `unsupported` for other routers
-    ///   and for NaN or infinity in a router.
+    /// - Throws: `not-found` without a model or such a layer, `unsupported` when there are only other
+    ///   routers, and for NaN or infinity in a router.
     @discardableResult
     public func quantizeRouters(
         _ options: CommitOptions, layers: [Int]? = nil
@@ -30,16 +31,18 @@ extension Store {
         {
             throw StoreError(.notFound, "the model has no expert layer \(layer)")
         }
+        let chosen = before.layers.filter { layers?.contains(Int($0.key)) ?? true }
+        let kinds = Set(chosen.values.flatMap { $0.cohorts.values.map(\.routerKind) })
+        guard kinds.isEmpty || kinds.contains(.productKey) else {
+            throw StoreError(
+                .unsupported,
+                "the routers are \(kinds.map(\.name).sorted().joined(separator: " and ")); this version "
+                    + "quantises product keys only")
+        }
         var renamed: [String: String] = [:]
-        for (number, layer) in before.layers.sorted(by: { $0.key < $1.key })
-        where layers?.contains(Int(number)) ?? true {
-            for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) }) {
-                guard cohort.routerKind == .productKey else {
-                    throw StoreError(
-                        .unsupported,
-                        "the router of \(number)/\(name) is \(cohort.routerKind.name); this version "
-                            + "quantises product keys only")
-                }
+        for (number, layer) in chosen.sorted(by: { $0.key < $1.key }) {
+            for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
+            where cohort.routerKind == .productKey {
                 for (tensor, entry) in cohort.router
                 where entry.shape.isQuantisable && !tensor.hasSuffix(".scale") {
                     let bytes = try carrying { () throws(SnapshotError) in

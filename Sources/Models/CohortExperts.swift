@@ -83,6 +83,8 @@ package enum CohortExperts: Sendable, Hashable {
     package static func isRouter(_ tensor: String) -> Bool {
         [
             ".peer_layernorm.weight", ".peer.query.weight", ".peer.sub_keys",
+            // Of a quantised router.
+            ".peer.query.weight.scale", ".peer.sub_keys.scale",
             ".moe_layernorm.weight", ".mlp.gate.weight",
         ].contains { tensor.hasSuffix($0) }
     }

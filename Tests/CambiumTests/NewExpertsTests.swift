@@ -1,3 +1,4 @@
+import Elements
 import Snapshots
 import TestSupport
 import Testing
@@ -80,6 +81,23 @@ struct NewExpertsTests {
                 rounds.code {
                     try store.train(options("digits", TrainTests.digits, .neurons(16)))
                 } == "usage")
+        }
+    }
+
+    @Test("run with their router quantised, beside routers that cannot be")
+    func quantised() throws {
+        try withScratchDirectory { directory in
+            let store = try rounds.store(in: directory, mixesCounts: false)
+            try store.train(options("digits", TrainTests.digits, .neurons(16)))
+            try store.train(
+                options("swahili", TrainTests.swahili, .swiglu(2, width: 8, picks: 1)))
+            let before = try rounds.bits(store, "main", TrainTests.digits)
+            let swahili = try rounds.bits(store, "main", TrainTests.swahili)
+            try store.quantizeRouters(Checkpoints.options("int8"))
+            let router = try #require(store.tree("main").layers[0]?.cohorts["digits"]?.router)
+            #expect(router.values.contains { $0.shape.type == .i8 })
+            #expect(try abs(rounds.bits(store, "main", TrainTests.digits) - before) < 0.05)
+            #expect(try abs(rounds.bits(store, "main", TrainTests.swahili) - swahili) < 0.05)
         }
     }
 
