@@ -19,12 +19,16 @@ extension ExpertPool {
         switch routerKind {
         case .productKey: .productKey
         case .linear: .linear
+        case .tree: .tree
         }
     }
 
     /// The pool that a stored layout and cohort describe.
     init(_ stored: Layout.Pool, _ cohort: Cohort) throws(StoreError) {
         let kinds: [ObjectKind: Kind] = [.neuron: .neuron, .swiglu: .swiglu]
+        let routers: [Snapshots.RouterKind: RouterKind] = [
+            .productKey: .productKey, .tree: .tree,
+        ]
         var rest = cohort.parts[...]
         var tensors: [PoolTensor] = []
         for tensor in stored.tensors {
@@ -49,7 +53,7 @@ extension ExpertPool {
         self.init(
             layer: Int(stored.layer), cohort: stored.cohort, kind: kinds[cohort.kind] ?? .tensors,
             expertCount: Int(clamping: cohort.count), tensors: tensors,
-            routerKind: cohort.routerKind == .productKey ? .productKey : .linear,
+            routerKind: routers[cohort.routerKind] ?? .linear,
             routerTensors: cohort.router.keys.sorted(by: isBefore))
     }
 }

@@ -170,7 +170,8 @@ extension Store {
                     + "commit that it was added to")
         }
         return try ExpertRouter(
-            snapshot, wanted, form, topK: topK ?? config.peer?.topK ?? config.linear?.topK ?? 1,
+            snapshot, wanted, form,
+            topK: topK ?? config.peer?.topK ?? config.tree?.topK ?? config.linear?.topK ?? 1,
             ThreadTeam(count: threads))
     }
 }

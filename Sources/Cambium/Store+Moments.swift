@@ -152,8 +152,10 @@ struct MomentReader {
         let experts: [UInt32] =
             if let peer = config.peer {
                 [UInt32(peer.subKeys), UInt32(peer.subKeys)]
+            } else if let last = config.tree?.branching.last {
+                [UInt32(config.expertCount / last), UInt32(last)]
             } else {
-                [UInt32(max(config.expertCount, 1))]
+                [1, UInt32(clamping: max(config.expertCount, 1))]
             }
         return try counted(.usage) { () throws(EvidenceError) in
             try MomentContribution.Source(

@@ -18,6 +18,7 @@ package struct ExpertPool: Sendable, Hashable {
     package enum RouterKind: String, Sendable {
         case productKey
         case linear
+        case tree
     }
 
     /// The name of the cohort that a model's own experts are.

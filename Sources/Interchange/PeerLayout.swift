@@ -1,14 +1,18 @@
 internal import Elements
 
-/// The experts of `peer-lm`: product-key pools of single neurons, two stacked tables per layer.
+/// The experts of `peer-lm`: pools of single neurons below product keys or a tree, two stacked tables per layer.
 struct PeerLayout {
     private struct Layer {
         var prefix: Substring = ""
         var shapes: [String: TensorShape] = [:]
     }
 
-    /// In the order in which they are read: u rows, v rows, then the router.
-    private static let names = ["down.weight", "up.weight", "query.weight", "sub_keys"]
+    /// In the order in which they are read: u rows, v rows.
+    private static let rows = ["down.weight", "up.weight"]
+    /// Of a product-key router.
+    private static let keys = ["query.weight", "sub_keys"]
+    /// Of a router that is a tree: its levels follow.
+    private static let tree = "tree."
     /// Of a quantised router: one scale per row.
     private static let scales = ["query.weight.scale", "sub_keys.scale"]
 
@@ -18,7 +22,10 @@ struct PeerLayout {
         for tensor in tensors {
             guard let name = LayerName(tensor.name), name.rest.hasPrefix("peer.") else { continue }
             let part = String(name.rest.dropFirst("peer.".count))
-            guard Self.names.contains(part) || Self.scales.contains(part) else { continue }
+            guard
+                Self.rows.contains(part) || Self.keys.contains(part) || Self.scales.contains(part)
+                    || part.hasPrefix(Self.tree)
+            else { continue }
             layers[name.layer, default: Layer()].prefix = name.prefix
             layers[name.layer, default: Layer()].shapes[part] = tensor.shape
         }
@@ -52,24 +59,44 @@ struct PeerLayout {
         _ number: Int, _ layer: Layer, subKeys: Int?
     ) throws(InterchangeError) -> ExpertPool {
         let prefix = "\(layer.prefix)peer."
+        let isTree = layer.shapes.keys.contains { $0.hasPrefix(Self.tree) }
+        let needed = isTree ? Self.rows : Self.rows + Self.keys
         var shapes: [TensorShape] = []
-        for name in Self.names {
+        for name in needed {
             guard let shape = layer.shapes[name] else {
                 throw InterchangeError(
                     .missingTensor,
-                    "tensor \(prefix)\(name) is missing; a PEER layer has \(Self.names)")
+                    "tensor \(prefix)\(name) is missing; a PEER layer has \(needed)")
             }
             shapes.append(shape)
         }
-        let (down, up, keys) = (shapes[0], shapes[1], shapes[3])
-        guard down.dimensions.count == 2, up.dimensions == down.dimensions else {
+        let (down, up) = (shapes[0], shapes[1])
+        guard down.dimensions.count == 2, up.dimensions == down.dimensions, down.dimensions[0] > 0
+        else {
             throw InterchangeError(
                 .badConfig,
                 "\(prefix)down.weight is \(down) and up.weight \(up); both are expected to be "
                     + "[experts, hidden]")
         }
-        let count = down.dimensions[0]
-        guard count > 0, keys.dimensions.count == 3, keys.dimensions[0] == 2,
+        let router =
+            isTree
+            ? try treeNames(layer, prefix, experts: down.dimensions[0])
+            : try keyNames(layer, prefix, shapes[3], down.dimensions[0], subKeys)
+        var tensors: [PoolTensor] = []
+        for (name, shape) in [("down.weight", down), ("up.weight", up)] {
+            let row = TensorShape(shape.type, [shape.dimensions[1]])
+            tensors.append(try PoolTensor(template: prefix + name, stacked: true, slice: row))
+        }
+        return ExpertPool(
+            layer: number, kind: .neuron, expertCount: down.dimensions[0], tensors: tensors,
+            routerKind: isTree ? .tree : .productKey, routerTensors: router)
+    }
+
+    /// The names of a product-key router's tensors, checked against the number of experts.
+    private func keyNames(
+        _ layer: Layer, _ prefix: String, _ keys: TensorShape, _ count: Int, _ subKeys: Int?
+    ) throws(InterchangeError) -> [String] {
+        guard keys.dimensions.count == 3, keys.dimensions[0] == 2,
             keys.dimensions[1] > 0, count / keys.dimensions[1] == keys.dimensions[1],
             count % keys.dimensions[1] == 0
         else {
@@ -83,16 +110,32 @@ struct PeerLayout {
                 .badConfig,
                 "config.json says peer.sub_keys is \(subKeys), but \(prefix)sub_keys is \(keys)")
         }
-        let tables = [("down.weight", down), ("up.weight", up)]
-        var tensors: [PoolTensor] = []
-        for (name, shape) in tables {
-            let row = TensorShape(shape.type, [shape.dimensions[1]])
-            tensors.append(try PoolTensor(template: prefix + name, stacked: true, slice: row))
+        return Self.keys.map { prefix + $0 }
+            + Self.scales.filter { layer.shapes[$0] != nil }.map { prefix + $0 }
+    }
+
+    /// The names of a tree's levels, which are numbered from 0; the last has a key for each expert.
+    private func treeNames(
+        _ layer: Layer, _ prefix: String, experts: Int
+    ) throws(InterchangeError) -> [String] {
+        let levels = layer.shapes.keys.count { $0.hasPrefix(Self.tree) }
+        var names: [String] = []
+        for level in 0..<levels {
+            guard let shape = layer.shapes["\(Self.tree)\(level)"] else {
+                throw InterchangeError(
+                    .missingTensor,
+                    "tensor \(prefix)\(Self.tree)\(level) is missing, one of \(levels) levels of a tree"
+                )
+            }
+            guard shape.dimensions.count == 2, level < levels - 1 || shape.dimensions[0] == experts
+            else {
+                throw InterchangeError(
+                    .badConfig,
+                    "\(prefix)\(Self.tree)\(level) is \(shape); a tree's last level has a key for each of "
+                        + "the \(experts) experts in down.weight")
+            }
+            names.append("\(prefix)\(Self.tree)\(level)")
         }
-        return ExpertPool(
-            layer: number, kind: .neuron, expertCount: count, tensors: tensors,
-            routerKind: .productKey,
-            routerTensors: ["\(prefix)query.weight", "\(prefix)sub_keys"]
-                + Self.scales.filter { layer.shapes[$0] != nil }.map { prefix + $0 })
+        return names
     }
 }

@@ -86,7 +86,7 @@ package enum CohortExperts: Sendable, Hashable {
             // Of a quantised router.
             ".peer.query.weight.scale", ".peer.sub_keys.scale",
             ".moe_layernorm.weight", ".mlp.gate.weight",
-        ].contains { tensor.hasSuffix($0) }
+        ].contains { tensor.hasSuffix($0) } || tensor.contains(".peer.tree.")
     }
 
     /// Whether a router's tensor is the norm in front of it, which a store keeps in the trunk.

@@ -26,6 +26,12 @@ struct PeerConfigFields: Decodable {
         var key_size: Whole
     }
 
+    struct Tree: Decodable {
+        var branching: [Whole]
+        var beam: Whole
+        var top_k: Whole
+    }
+
     struct Linear: Decodable {
         var experts: Whole
         var top_k: Whole
@@ -43,6 +49,7 @@ struct PeerConfigFields: Decodable {
     var rope_theta: Double
     var peer_layers: [Whole]
     var peer: Peer?
+    var tree: Tree?
     var linear_layers: [Whole]?
     var linear: Linear?
 }

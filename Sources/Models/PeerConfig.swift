@@ -55,6 +55,48 @@ package struct PeerConfig: Sendable, Hashable {
         }
     }
 
+    /// The sizes of a tree that routes to neurons in the place of product keys (`TreeRouter`).
+    package struct Tree: Sendable, Hashable {
+        /// Neurons of a layer, at most.
+        private static let mostExperts = 1 << 24
+
+        /// Children of a node, by level; a layer has a neuron for each leaf.
+        package let branching: [Int]
+        /// Paths that go on.
+        package let beam: Int
+        /// Picks of a token.
+        package let topK: Int
+
+        /// - Throws: `.badConfig`, naming the field, its value and what is allowed.
+        package init(branching: [Int], beam: Int, topK: Int) throws(ModelError) {
+            try PeerConfig.check("tree.branching's length", branching.count, in: 1...24)
+            var leaves = 1
+            for (level, children) in branching.enumerated() {
+                try PeerConfig.check(
+                    "tree.branching[\(level)]", children, in: 2...max(2, Self.mostExperts / leaves))
+                leaves *= children
+            }
+            try PeerConfig.check("tree.beam", beam, in: 1...Kernels.largestTopK)
+            let last = branching[branching.count - 1]
+            let reached = min(beam, leaves / last) * last
+            try PeerConfig.check("tree.top_k", topK, in: 1...min(reached, Kernels.largestTopK))
+            self.branching = branching
+            self.beam = beam
+            self.topK = topK
+        }
+
+        package var expertCount: Int { branching.reduce(1, *) }
+
+        /// Keys of each level: a row for each child of each of its nodes.
+        package var keyCounts: [Int] {
+            var nodes = 1
+            return branching.map { children in
+                nodes *= children
+                return nodes
+            }
+        }
+    }
+
     /// Tokens are bytes.
     package static let vocabularySize = 256
 
@@ -65,10 +107,12 @@ package struct PeerConfig: Sendable, Hashable {
     package let feedForwardSize: Int
     package let normEpsilon: Float
     package let ropeTheta: Double
-    /// The layers that have neurons and a product-key router, ascending.
+    /// The layers that have neurons, ascending.
     package private(set) var peerLayers: [Int]
-    /// Nil when there is no such layer.
+    /// Of product-key routers; nil when no layer has one.
     package private(set) var peer: Peer?
+    /// Of trees in their place; nil when no layer has one.
+    package private(set) var tree: Tree?
     /// The layers that have SwiGLU experts and a linear router, ascending; none beside `peerLayers`.
     package private(set) var linearLayers: [Int]
     /// Nil when there is no such layer.
@@ -80,12 +124,12 @@ package struct PeerConfig: Sendable, Hashable {
     package var expertLayers: [Int] { peerLayers + linearLayers }
 
     /// Experts of each of `expertLayers`.
-    package var expertCount: Int { peer?.expertCount ?? linear?.experts ?? 0 }
+    package var expertCount: Int { peer?.expertCount ?? tree?.expertCount ?? linear?.experts ?? 0 }
 
     /// The same sizes with no expert layer.
     package var withoutExperts: PeerConfig {
         var config = self
-        (config.peerLayers, config.peer) = ([], nil)
+        (config.peerLayers, config.peer, config.tree) = ([], nil, nil)
         (config.linearLayers, config.linear) = ([], nil)
         return config
     }
@@ -168,10 +212,20 @@ package struct PeerConfig: Sendable, Hashable {
                 experts: linear.experts.value, topK: linear.top_k.value,
                 width: linear.ffn_size.value)
         }
-        guard peer != nil || peerLayers.isEmpty else {
+        self.tree = try fields.tree.map { (tree) throws(ModelError) in
+            try Tree(
+                branching: tree.branching.map(\.value), beam: tree.beam.value,
+                topK: tree.top_k.value)
+        }
+        guard peer != nil || tree != nil || peerLayers.isEmpty else {
             throw ModelError(
                 .badConfig, "config has peer_layers \(peerLayers) but no \"peer\" sizes")
         }
+        guard peer == nil || tree == nil else {
+            throw ModelError(
+                .badConfig, "config has \"peer\" and \"tree\"; neurons have one kind of router")
+        }
+        if peerLayers.isEmpty { tree = nil }
         guard linear != nil || linearLayers.isEmpty else {
             throw ModelError(
                 .badConfig, "config has linear_layers \(linearLayers) but no \"linear\" sizes")

@@ -58,7 +58,9 @@ private struct Loader<Source: WeightSource> {
 
     private mutating func experts(_ layer: Int) throws(ModelError) -> PeerModel.Experts? {
         if config.linearLayers.contains(layer) { return try linear(layer) }
-        guard let sizes = config.peer, config.peerLayers.contains(layer) else { return nil }
+        guard config.peerLayers.contains(layer) else { return nil }
+        if let tree = config.tree { return try self.tree(tree, layer) }
+        guard let sizes = config.peer else { return nil }
         let name = "model.layers.\(layer)"
         let half = sizes.keySize / 2
         let query = try projection(
@@ -78,6 +80,23 @@ private struct Loader<Source: WeightSource> {
                         second: stride(from: 1, to: sets.count, by: 2).map { sets[$0] })
                     : ProductKeys(first: Array(sets[first]), second: Array(sets[second])),
                 heads: sizes.heads, topK: sizes.topK),
+            table: try neurons(layer, count: sizes.expertCount), form: nil, slot: nextSlot)
+    }
+
+    /// A layer of neurons below a tree.
+    private mutating func tree(
+        _ sizes: PeerConfig.Tree, _ layer: Int
+    ) throws(ModelError) -> PeerModel.Experts {
+        let name = "model.layers.\(layer)"
+        var keys: [Matrix] = []
+        for (level, count) in sizes.keyCounts.enumerated() {
+            keys.append(try reader.matrix("\(name).peer.tree.\(level)", count, config.hiddenSize))
+        }
+        defer { nextSlot += 1 }
+        return PeerModel.Experts(
+            norm: try reader.vector("\(name).peer_layernorm.weight", config.hiddenSize),
+            router: TreeRouter(
+                keys: keys, branching: sizes.branching, beam: sizes.beam, topK: sizes.topK),
             table: try neurons(layer, count: sizes.expertCount), form: nil, slot: nextSlot)
     }
 
@@ -118,7 +137,7 @@ private struct Loader<Source: WeightSource> {
         guard table.count == count else {
             throw ModelError(
                 .badTensor,
-                "layer \(layer) has \(table.count) experts; its sub-keys name \(count)")
+                "layer \(layer) has \(table.count) experts; its router names \(count)")
         }
         guard let shape = table.neuronShape, shape.dimensions == [2, config.hiddenSize],
             shape.type.isTrunkType || shape.type == .i8

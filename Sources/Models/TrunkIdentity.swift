@@ -39,6 +39,11 @@ package enum TrunkIdentity {
                     encoder.append(UInt32(size))
                 }
             }
+            if let tree = config.tree {
+                for size in [tree.beam, tree.topK, tree.branching.count] + tree.branching {
+                    encoder.append(UInt32(size))
+                }
+            }
             if let linear = config.linear { encoder.append(UInt32(linear.topK)) }
             guard let cohort = tree.layers[UInt32(number)]?.cohorts[Cohort.base] else { continue }
             append(cohort.router, to: &encoder)

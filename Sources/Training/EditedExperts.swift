@@ -21,7 +21,7 @@ package final class EditedExperts: TrainedParameters {
         precondition(experts.count == layers.count, "experts of \(experts.count) layers")
         self.model = model
         self.experts = experts
-        trainsExperts = model.config.peer != nil
+        trainsExperts = !model.config.peerLayers.isEmpty
         editableRows = trainsExperts ? experts.map { Set($0.map { UInt32($0) }) } : nil
         segments = zip(layers, experts).flatMap { layer, experts in
             experts.compactMap { expert in

@@ -76,11 +76,7 @@ package final class ForwardBackward: @unchecked Sendable {
         ).slice
         let layers = model.layout.blocks.map { block in
             let experts = usesExperts ? block.experts : nil
-            let pass = experts.flatMap { experts in
-                config.peer.map {
-                    ExpertPass(sizes: $0, layout: experts, tokens: tokens, width: width)
-                }
-            }
+            let pass = experts.map { ExpertPass(config, layout: $0, tokens: tokens) }
             let linear = (usesExperts ? block.linear : nil).flatMap { layout in
                 config.linear.map {
                     LinearExpertPass($0, layout: layout, tokens: tokens, width: width)
@@ -125,7 +121,7 @@ package final class ForwardBackward: @unchecked Sendable {
     /// The gradients of the experts' rows of each expert layer, behind `backward`.
     package func expertRowGradients() -> [ExpertGradient] {
         expertPasses.map {
-            ExpertGradient([$0], count: model.config.peer?.expertCount ?? 0, team: .single)
+            ExpertGradient([$0], count: model.config.expertCount, team: .single)
         }
     }
 
@@ -180,7 +176,7 @@ package final class ForwardBackward: @unchecked Sendable {
         guard let pass = layer.experts, let experts = block.experts else { return }
         norm(out, experts.norm, into: pass.input)
         next.copy(out)
-        pass.forward(table: table(experts), out: next)
+        pass.forward(weights: model.weights, table: table(experts), out: next)
     }
 
     /// Adds the gradient of `scale` times the sum of the targets' -ln p to `gradient`.

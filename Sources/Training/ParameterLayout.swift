@@ -9,7 +9,7 @@ package struct ParameterLayout: Sendable {
     /// How a tensor is initialised and decayed.
     package enum Role: Sendable {
         case embedding, norm, matrix, query, subKeys, head
-        /// Of a linear router.
+        /// Of a linear router, or of a level of a tree.
         case router
         /// A matrix of a SwiGLU expert.
         case expert
@@ -48,8 +48,15 @@ package struct ParameterLayout: Sendable {
     }
 
     struct Experts: Sendable {
+        enum Router: Sendable {
+            case productKey(query: Range<Int>, subKeys: Range<Int>)
+            /// By level.
+            case tree([Range<Int>])
+        }
+
         let layer: Int
-        let norm, query, subKeys: Range<Int>
+        let norm: Range<Int>
+        let router: Router
     }
 
     struct LinearExperts: Sendable {
@@ -84,21 +91,11 @@ package struct ParameterLayout: Sendable {
             let gate = builder.add("\(name)mlp.gate_proj.weight", [inner, hidden], .matrix)
             let up = builder.add("\(name)mlp.up_proj.weight", [inner, hidden], .matrix)
             let down = builder.add("\(name)mlp.down_proj.weight", [hidden, inner], .matrix)
-            var experts: Experts?
-            if let peer = config.peer, config.peerLayers.contains(index) {
-                let half = peer.keySize / 2
-                experts = Experts(
-                    layer: index,
-                    norm: builder.add("\(name)peer_layernorm.weight", [hidden], .norm),
-                    query: builder.add(
-                        "\(name)peer.query.weight", [peer.heads * peer.keySize, hidden], .query),
-                    subKeys: builder.add(
-                        "\(name)peer.sub_keys", [2, peer.subKeys, half], .subKeys))
-            }
             blocks.append(
                 Block(
                     attentionNorm: norm, query: query, key: key, value: value, output: output,
-                    feedForwardNorm: second, gate: gate, up: up, down: down, experts: experts,
+                    feedForwardNorm: second, gate: gate, up: up, down: down,
+                    experts: builder.neurons(config, index),
                     linear: builder.linear(config, index)))
         }
         self.blocks = blocks
@@ -124,6 +121,26 @@ package struct ParameterLayout: Sendable {
             entries.append(Entry(name: name, shape: shape, role: role, range: range))
             count = range.upperBound
             return range
+        }
+
+        /// What routes to the neurons of a layer; nil when it has none.
+        mutating func neurons(_ config: PeerConfig, _ index: Int) -> Experts? {
+            guard config.peerLayers.contains(index) else { return nil }
+            let (hidden, name) = (config.hiddenSize, "model.layers.\(index).")
+            let norm = add("\(name)peer_layernorm.weight", [hidden], .norm)
+            if let tree = config.tree {
+                let levels = tree.keyCounts.enumerated().map { level, count in
+                    add("\(name)peer.tree.\(level)", [count, hidden], .router)
+                }
+                return Experts(layer: index, norm: norm, router: .tree(levels))
+            }
+            guard let peer = config.peer else { return nil }
+            let query = add(
+                "\(name)peer.query.weight", [peer.heads * peer.keySize, hidden], .query)
+            let subKeys = add(
+                "\(name)peer.sub_keys", [2, peer.subKeys, peer.keySize / 2], .subKeys)
+            return Experts(
+                layer: index, norm: norm, router: .productKey(query: query, subKeys: subKeys))
         }
 
         /// The SwiGLU experts of a layer; nil when it has none.

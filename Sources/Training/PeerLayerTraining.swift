@@ -35,9 +35,6 @@ package final class PeerLayerTraining: Sendable {
         precondition(tokens >= team.count, "\(tokens) tokens for \(team.count) parts")
         let query = 0..<sizes.heads * sizes.keySize * width
         let keys = keySets * sizes.subKeys * sizes.keySize
-        let layout = ParameterLayout.Experts(
-            layer: 0, norm: 0..<0, query: query,
-            subKeys: query.upperBound..<query.upperBound + keys)
         let count = query.upperBound + keys
         router = FloatMemory(count: count)
         first = FloatMemory(count: count)
@@ -47,7 +44,10 @@ package final class PeerLayerTraining: Sendable {
         inputGradients = FloatMemory(count: tokens * width)
         parts = (0..<team.count).map { index in
             let own = tokens * index / team.count..<tokens * (index + 1) / team.count
-            let pass = ExpertPass(sizes: sizes, layout: layout, tokens: own.count, width: width)
+            let pass = ExpertPass(
+                ProductKeyPass(
+                    sizes, query: query, subKeys: query.upperBound..<query.upperBound + keys,
+                    tokens: own.count, width: width), tokens: own.count, width: width)
             return Part(
                 tokens: own, pass: pass, gradient: FloatMemory(count: count),
                 outputGradient: FloatMemory(count: own.count * width).slice,
@@ -111,7 +111,7 @@ package final class PeerLayerTraining: Sendable {
         part.pass.input.copy(inputs[rows])
         let out = outputs[rows]
         out.fill(0)
-        part.pass.forward(table: table.slice, out: out)
+        part.pass.forward(weights: router, table: table.slice, out: out)
         let scale = Float(width) / Float(outputs.count)
         part.outputGradient.fill(0)
         part.outputGradient.add(out, times: scale)

@@ -184,7 +184,7 @@ private struct TrainingRun {
             for slot in parameters.model.experts.indices {
                 let all = ExpertGradient(
                     parts.map { $0.expertPasses[slot] },
-                    count: parameters.model.config.peer?.expertCount ?? 0, team: team)
+                    count: parameters.model.config.expertCount, team: team)
                 experts.append(parameters.editableRows.map { all.only($0[slot]) } ?? all)
             }
         }

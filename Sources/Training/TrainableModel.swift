@@ -16,7 +16,7 @@ package final class TrainableModel: Sendable {
     private init(layout: ParameterLayout, experts: [FloatMemory]? = nil) {
         self.layout = layout
         weights = FloatMemory(count: layout.count)
-        let (count, width) = (layout.config.peer?.expertCount ?? 0, layout.config.hiddenSize)
+        let (count, width) = (layout.config.expertCount, layout.config.hiddenSize)
         self.experts =
             experts
             ?? layout.config.peerLayers.map { _ in FloatMemory(count: count * 2 * width) }

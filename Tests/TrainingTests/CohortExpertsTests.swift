@@ -158,6 +158,51 @@ struct CohortExpertsTests {
         #expect(zip(trained, run).allSatisfy { abs($0 - $1) < 1e-4 * max(1, abs($0)) })
     }
 
+    @Test("a model with trees runs in inference as in training")
+    func treeModel() throws {
+        let config = try treeConfig([3, 4])
+        let model = TrainableModel(config: config, seed: 8)
+        var weights = TrainingWeights()
+        weights.add(model.tensors())
+        for (slot, layer) in config.peerLayers.enumerated() {
+            let rows = model.experts[slot]
+            weights.tables[layer] = HeldExpertTable(
+                (0..<12).map { rows[$0 * 32..<($0 + 1) * 32].array.storedBytes },
+                parts: [TensorShape(.f32, [16]), TensorShape(.f32, [16])])
+        }
+        let loaded = try TrainableModel(config: config, source: weights)
+        #expect(loaded.weights.slice.array == model.weights.slice.array)
+        let run = try Session(PeerModel(config: config, source: weights)).append(
+            Self.text, logits: .all)
+        let trained = logits(model, usesExperts: true)
+        #expect(zip(trained, run).allSatisfy { abs($0 - $1) < 1e-4 * max(1, abs($0)) })
+    }
+
+    @Test(
+        "configs of impossible layers are refused",
+        arguments: [
+            #""peer_layers":[0],"tree":{"branching":[],"beam":1,"top_k":1}"#,
+            #""peer_layers":[0],"tree":{"branching":[1,4],"beam":1,"top_k":1}"#,
+            #""peer_layers":[0],"tree":{"branching":[4,4],"beam":1,"top_k":5}"#,
+            #""peer_layers":[0],"tree":{"branching":[4,4],"beam":0,"top_k":1}"#,
+            #""peer_layers":[0],"tree":{"branching":[65536,65536,65536],"beam":1,"top_k":1}"#,
+            #""peer_layers":[0],"tree":{"branching":[9e15,9e15],"beam":1,"top_k":1}"#,
+            #""peer_layers":[0],"tree":{"branching":[4],"beam":1,"top_k":1},"peer":{"sub_keys":6,"heads":2,"top_k":3,"key_size":8}"#,
+            #""peer_layers":[],"linear_layers":[0]"#,
+            #""peer_layers":[],"linear_layers":[2],"linear":{"experts":2,"top_k":1,"ffn_size":8}"#,
+            #""peer_layers":[],"linear_layers":[1,0],"linear":{"experts":2,"top_k":1,"ffn_size":8}"#,
+            #""peer_layers":[],"linear_layers":[0],"linear":{"experts":2,"top_k":3,"ffn_size":8}"#,
+            #""peer_layers":[],"linear_layers":[0],"linear":{"experts":0,"top_k":1,"ffn_size":8}"#,
+            #""peer_layers":[0],"linear_layers":[1],"tree":{"branching":[4],"beam":1,"top_k":1},"linear":{"experts":2,"top_k":1,"ffn_size":8}"#,
+        ])
+    func configs(fields: String) {
+        let json = """
+            {"architecture":"peer-lm","vocab_size":256,"hidden_size":16,"num_layers":2,"num_heads":2,
+            "context_length":16,"ffn_size":24,"rms_norm_eps":1e-5,"rope_theta":10000,\(fields)}
+            """
+        #expect(throws: ModelError.self) { try PeerConfig(json: Array(json.utf8)) }
+    }
+
     @Test("descriptions of impossible experts are refused")
     func refusals() throws {
         let base = #"{"version":2,"kind":"dense","base_experts":"skipped","experts":"#

@@ -93,6 +93,29 @@ struct GradientTests {
         }
     }
 
+    @Test(
+        "of trees and the neurons below them agree with finite differences",
+        arguments: [[6], [3, 4], [2, 3, 2]])
+    func trees(branching: [Int]) throws {
+        let model = TrainableModel(config: try treeConfig(branching), seed: 7)
+        model.weights[model.layout.entries.last!.range].scale(20)
+        for entry in model.layout.entries where entry.role == .router {
+            model.weights[entry.range].scale(3)
+        }
+        let probe = Probe(model: model, usesExperts: true)
+        let pass = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: true)
+        pass.forward(probe.inputs)
+        _ = pass.backward(probe.inputs, targets: probe.targets, scale: 1)
+        for entry in model.layout.entries {
+            probe.check(model.weights[entry.range], pass.gradient[entry.range].array, entry.name)
+        }
+        for (slot, gradient) in pass.expertRowGradients().enumerated() {
+            let row = gradient.rows[0..<32].array
+            let start = Int(gradient.experts[0]) * 32
+            probe.check(model.experts[slot][start..<start + 32], row, "expert")
+        }
+    }
+
     @Test("of a batch are the sums of those of its parts", arguments: [true, false])
     func parts(hasLinearLayers: Bool) throws {
         var config = try tinyConfig(experts: true)
@@ -118,6 +141,15 @@ struct GradientTests {
         #expect(zip(one, two).allSatisfy { abs($0 - $1) < 1e-4 })
     }
 
+}
+
+func treeConfig(_ branching: [Int]) throws -> PeerConfig {
+    let json = """
+        {"architecture":"peer-lm","vocab_size":256,"hidden_size":16,"num_layers":2,"num_heads":2,
+        "context_length":16,"ffn_size":24,"rms_norm_eps":1e-5,"rope_theta":10000,"peer_layers":[0,1],
+        "tree":{"branching":\(branching),"beam":2,"top_k":2}}
+        """
+    return try PeerConfig(json: Array(json.utf8))
 }
 
 func tinyConfig(experts: Bool) throws -> PeerConfig {
