@@ -7,8 +7,7 @@ extension Store {
     /// Commits a branch's model with its routers quantised: each row of a query projection or of
     /// sub-keys becomes int8 with one fp32 scale, its greatest magnitude / 127.
     ///
-    /// Other routers, as those of
-    /// SwiGLU experts, stay.
+    /// Other routers, as those of SwiGLU experts, stay.
     ///
     /// Routes of the new snapshot are as exact and invariant as before, but not the same: the keys are
     /// rounded, and so are hidden states when they meet them. A router tensor `T` becomes I8, and

@@ -102,6 +102,11 @@ struct TrainCommandTests {
             "--json")
         let layers = try #require(edited.json["edited"] as? [[String: Any]])
         #expect((layers.first?["experts"] as? [Int])?.isEmpty == false)
+        // What the gate says is known is trained further as it is.
+        let known = try session.expect(
+            "train", "--data", "digits.txt", "--branch", "n", "--steps", "2", "--grow", "auto",
+            "--new-experts", "16", "--json")
+        #expect(try known.json["isNewCohort"] as? Bool == false)
         let both = try session.run(
             "train", "--data", "digits.txt", "--whole", "--freeze", "trunk,experts", "--steps", "1")
         #expect(both.status == 64 && both.errors.contains("nothing is left to train"))

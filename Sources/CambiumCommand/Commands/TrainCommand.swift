@@ -207,7 +207,7 @@ struct TrainCommand: StoreCommand {
     ) throws {
         // A branch that is still to be made starts from HEAD.
         let revision = branch.flatMap { (try? store.resolve($0)) != nil ? $0 : nil } ?? "HEAD"
-        var name = cohort ?? texts[0].name
+        var (name, isKnown) = (cohort ?? texts[0].name, false)
         let isBase = whole || initial != nil || editedExperts != nil
         if grow == .auto {
             let found = try store.familiarity(of: texts.flatMap(\.bytes), to: revision)
@@ -215,7 +215,8 @@ struct TrainCommand: StoreCommand {
                 return console.show(KnownTextReport(familiarity: found))
             }
             console.note(KnownTextReport.sentence(found))
-            name = found.isNovel ? unused(name, found.cohorts) : found.nearest
+            isKnown = !found.isNovel
+            name = isKnown ? found.nearest : unused(name, found.cohorts)
         } else if !isBase, !resume, (try? store.resolve(revision)) != nil {
             try checkName(name, try store.cohorts(revision))
         }
@@ -234,7 +235,8 @@ struct TrainCommand: StoreCommand {
         options.resumes = resume
         options.mixesCounts = mixCounts
         options.divergenceWeight = kl
-        options.newExperts = newExperts.chosen
+        // A cohort that the gate chose has what it has.
+        options.newExperts = isKnown ? nil : newExperts.chosen
         options.initial = try initial.map { try Terminal.read($0) }
         let result = try console.withProgress(label) { progress in
             try store.train(options, progress: progress.report) { Interrupt.isAsked }
