@@ -71,7 +71,8 @@ extension CheckpointSource {
                     name: file.name, metadata: metadata,
                     tensors: checkpoint.files.count == 1 ? [] : names)
             },
-            pools: layout.pools.map { pool in
+            // Those of cohorts have places that follow from their names (`allPools`).
+            pools: layout.pools.filter { $0.cohort == Cohort.base }.map { pool in
                 Layout.Pool(
                     layer: UInt32(pool.layer), cohort: pool.cohort,
                     tensors: pool.tensors.map {

@@ -49,7 +49,9 @@ package struct RegMeanPolicy: ConflictPolicy {
     ///
     /// - Returns: Its layer, and whether a linear router's row; then the evidence is of routes, else of moments.
     static func layer(of entity: MergeEntity) -> (number: UInt32, isLinear: Bool)? {
-        guard case .routerRow(let layer, _, let tensor, _) = entity else { return nil }
+        // Evidence is of what the base's routers read; a cohort's router reads its own states.
+        guard case .routerRow(let layer, let cohort, let tensor, _) = entity, cohort == Cohort.base
+        else { return nil }
         if tensor.hasSuffix(".peer.query.weight") { return (layer, false) }
         let linear = [".mlp.gate.weight", ".block_sparse_moe.gate.weight", ".mlp.router.weight"]
         return linear.contains { tensor.hasSuffix($0) } ? (layer, true) : nil

@@ -69,6 +69,7 @@ struct Round {
                     + "name with --cohort")
         }
         let own = known == nil ? wanted : known?.experts
+        _ = try running { [config] () throws(ModelError) in try own?.config(on: config) }
         self.name = name
         isNew = index == nil
         let usesExperts =
@@ -107,7 +108,7 @@ struct Round {
 
     /// Why what was trained does not fit a branch's head any more; nil when it does.
     func obstacle(in tree: Tree) throws(StoreError) -> String? {
-        if try StoredCohorts.baseDigest(tree) != stored.base {
+        if try StoredCohorts.baseDigest(tree, withExperts: parameters.runsBaseExperts) != base {
             return "the base of the branch changed"
         }
         let now = Self.own(name, parameters, in: tree)
@@ -118,11 +119,16 @@ struct Round {
 
     /// Names the weights that training starts from.
     var start: String {
-        stored.base
+        base
             + before.tensors.sorted { $0.key < $1.key }.map { " \($0.key) \($0.value.id.hex)" }
             .joined()
             + before.layers.sorted { $0.key < $1.key }
             .map { " \($0.key) \($0.value.experts.hex)" }.joined()
+    }
+
+    /// The digest of what the deltas are of.
+    private var base: String {
+        parameters.runsBaseExperts ? stored.baseWithExperts : stored.base
     }
 
     private static func kind(_ form: CohortForm) -> Training.Cohort.Kind {
@@ -134,7 +140,7 @@ struct Round {
 
     /// What the store is to hold of the cohort, by name: the trunk's tensors and those of its own routers.
     var tensors: [CohortTensor] {
-        let json = parameters.description(base: stored.base).encoded
+        let json = parameters.description(base: base).encoded
         return [(CohortDescription.tensorName(name), TensorShape(.u8, [json.count]), json)]
             + parameters.tensors(named: name).map {
                 ($0.name, TensorShape(.f32, $0.shape), $0.values.littleEndianBytes)
@@ -193,7 +199,7 @@ struct Round {
         where other != name { entries.append(entry) }
         entries.append(
             CohortModel.Entry(
-                name, parameters.description(base: stored.base), config: config,
+                name, parameters.description(base: base), config: config,
                 source: TrainedWeights(weights, tensors, pools)))
         let (config, weights) = (config, weights)
         let model = try running { () throws(ModelError) in

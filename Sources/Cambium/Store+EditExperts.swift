@@ -28,8 +28,9 @@ extension Store {
             for: Snapshots.Cohort.base, beside: known.counts, mixesCounts: mixture != nil)
         let gate = try Gate("", known.counts + new)
         let background = try edit.use(
-            of: options.background, label: "background", beside: known.use, progress)
-        let own = try edit.use(of: options.texts, label: new[0].label, beside: [], progress)
+            of: options.background, "background text", label: "background", beside: known.use,
+            progress)
+        let own = try edit.use(of: options.texts, "text", label: new[0].label, beside: [], progress)
         let parameters = EditedExperts(
             edit.model, experts: try edit.choose(count, own, known.use + background.records))
         let stopped = try StoppedRound(self, target.branch, start: parent.hex, options)
@@ -122,9 +123,11 @@ private struct ExpertEdit {
 
     /// What some texts use the experts for.
     ///
-    /// - Parameter known: Records that are not made again.
+    /// - Parameters:
+    ///   - what: The texts, for an error.
+    ///   - known: Records that are not made again.
     func use(
-        of texts: [[UInt8]], label: String, beside known: [UseContribution],
+        of texts: [[UInt8]], _ what: String, label: String, beside known: [UseContribution],
         _ progress: ProgressReporter
     ) throws(StoreError) -> (picks: [[Int]], records: [UseContribution]) {
         var picks = [[Int]](
@@ -133,6 +136,12 @@ private struct ExpertEdit {
         var records: [UseContribution] = []
         for (index, text) in texts.enumerated() {
             progress(Progress("use of experts", index, texts.count))
+            guard text.count >= config.contextLength else {
+                throw StoreError(
+                    .usage,
+                    "\(what) \(index + 1) has \(text.count) bytes; a window of the model has "
+                        + "\(config.contextLength): give a longer one")
+            }
             let found = try training { () throws(TrainingError) in
                 try ExpertUse(of: text, under: model)
             }
@@ -155,10 +164,17 @@ private struct ExpertEdit {
         _ count: Int, _ own: (picks: [[Int]], records: [UseContribution]),
         _ known: [UseContribution]
     ) throws(StoreError) -> [[Int]] {
-        // The round's own texts are no background to themselves.
-        let background = known.filter { record in
-            record.model == digest && !own.records.contains { $0.data == record.data }
+        // The round's own texts are no background to themselves, and a text counts once, however often it
+        // was recorded.
+        var texts: [[UInt8]: UseContribution] = [:]
+        for record in known where record.model == digest {
+            guard !own.records.contains(where: { $0.data == record.data }) else { continue }
+            let other = texts[record.data]
+            if other.map({ record.encoded.lexicographicallyPrecedes($0.encoded) }) ?? true {
+                texts[record.data] = record
+            }
         }
+        let background = Array(texts.values)
         guard !background.isEmpty else {
             throw StoreError(
                 .usage,

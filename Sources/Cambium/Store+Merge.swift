@@ -1,3 +1,4 @@
+internal import Models
 internal import Objects
 internal import Snapshots
 
@@ -82,10 +83,39 @@ extension Store {
         let recorded = note
         let outcome = try carrying { () throws(SnapshotError) in
             try snapshots.merge(
-                requested, into: target, policy: chosen, note: recorded, dryRun: dryRun)
+                requested, into: target, policy: chosen, note: recorded, dryRun: dryRun,
+                check: checkCohorts)
         }
         if policy == .regmean { try checkMoments(outcome, sideNames) }
         return MergeResult(outcome, target, policy, sideNames)
+    }
+
+    /// Refuses a merge that gives a cohort the description of one side and experts of another.
+    private func checkCohorts(_ tree: Tree) throws(SnapshotError) {
+        var descriptions: [String: CohortDescription] = [:]
+        for (tensor, entry) in tree.trunk.tensors {
+            guard let name = CohortDescription.cohort(describedBy: tensor) else { continue }
+            let bytes = try snapshots.data(of: entry.id).1
+            // What cannot be read tells so where it is run.
+            descriptions[name] = try? CohortDescription(bytes, of: name)
+        }
+        guard !descriptions.isEmpty else { return }
+        let digests = try? [false, true].map { (withExperts) throws(StoreError) in
+            try StoredCohorts.baseDigest(tree, withExperts: withExperts)
+        }
+        for (name, description) in descriptions.sorted(by: { $0.key < $1.key })
+        where description.usesExperts && !description.base.isEmpty {
+            guard let digests, !digests.contains(description.base) else { continue }
+            throw SnapshotError(
+                .incompatible,
+                "cohort '\(name)' runs with the base's experts, which another side changed; train the cohort "
+                    + "again on that side, or merge what was before")
+        }
+        guard let misfit = StoredCohorts.misfit(descriptions, tree) else { return }
+        throw SnapshotError(
+            .incompatible,
+            "the merged model could not run: \(misfit). The sides have different cohorts of one name; train "
+                + "one of them under another name (--cohort), or remove it from a side")
     }
 
     /// Undoes one commit on a branch; what came later stays.

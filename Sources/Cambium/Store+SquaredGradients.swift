@@ -80,7 +80,7 @@ extension Store {
         // The gradients are those of this very model.
         var options = options
         options.expectedParent = parent.hex
-        var experts = 0
+        var (experts, picked) = (0, 0)
         let committed = try commit(options) { (patch) throws(StoreError) in
             try patch.forgetSquaredGradients(exceptOf: Self.objects(of: snapshot))
             for entry in model.layout.entries where entry.role != .expert {
@@ -99,9 +99,11 @@ extension Store {
                     let id = try carrying { () throws(SnapshotError) in try stored.id(ordinal) }
                     guard id != .zero else { continue }
                     experts += 1
-                    let own =
+                    let known =
                         model.layout.expert(ordinal, layer: layer).map { Array(found.dense[$0]) }
-                        ?? found.experts[slot][ordinal] ?? [Float](repeating: 0, count: size)
+                        ?? found.experts[slot][ordinal]
+                    let own = known ?? [Float](repeating: 0, count: size)
+                    if own.contains(where: { $0 != 0 }) { picked += 1 }
                     if let known = sums[id] {
                         sums[id] = zip(known, own).map { $0 + $1 }
                     } else {
@@ -115,7 +117,7 @@ extension Store {
         }
         return SquaredGradientsResult(
             tokens: found.tokens, experts: experts,
-            picked: found.experts.reduce(0) { $0 + $1.count },
+            picked: picked,
             tensors: model.layout.entries.count { $0.role != .expert }, commit: committed.id,
             branch: committed.branch,
             unchanged: committed.unchanged)

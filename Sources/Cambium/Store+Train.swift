@@ -28,6 +28,7 @@ extension Store {
         guard !options.texts.isEmpty else {
             throw StoreError(.usage, "there is no text to train on")
         }
+        try options.checkTarget()
         switch options.target {
         case .cohort(let name, let form):
             return try trainCohort(name, form, options, progress, isStopped)

@@ -11,14 +11,17 @@ struct StoredCohorts {
     let names: [String]
     /// What each is.
     let descriptions: [CohortDescription]
-    /// The digest of the snapshot's base.
+    /// The digest of the snapshot's base, which deltas are added to.
     let base: String
+    /// The digest of the base with its experts, which low-rank cohorts may run with.
+    let baseWithExperts: String
 
     /// - Throws: `corrupt` for a description that is not one; `unsupported` for a cohort of another base:
     ///   its deltas would change weights that they were not trained with.
     init(_ snapshot: MappedSnapshot) throws(StoreError) {
         let tree = snapshot.tree
         base = try Self.baseDigest(tree)
+        baseWithExperts = try Self.baseDigest(tree, withExperts: true)
         var descriptions: [String: CohortDescription] = [:]
         for (tensor, entry) in tree.trunk.tensors {
             guard let name = CohortDescription.cohort(describedBy: tensor) else { continue }
@@ -33,24 +36,19 @@ struct StoredCohorts {
             let description = try running { () throws(ModelError) in
                 try CohortDescription(bytes, of: name)
             }
-            guard description.base.isEmpty || description.base == base else {
+            // Earlier versions named the base without its experts by all cohorts.
+            let own = description.usesExperts ? [baseWithExperts, base] : [base]
+            guard description.base.isEmpty || own.contains(description.base) else {
                 throw StoreError(
                     .unsupported,
                     "cohort '\(name)' was trained on the base \(description.base.prefix(12)); the base of "
-                        + "\(snapshot.id.short) is \(base.prefix(12)). Revert what changed the base, or "
+                        + "\(snapshot.id.short) is \(own[0].prefix(12)). Revert what changed the base, or "
                         + "train the cohort again")
             }
             descriptions[name] = description
         }
-        for (number, layer) in tree.layers {
-            for name in layer.cohorts.keys where name != Cohort.base {
-                guard descriptions[name]?.experts?.layers.contains(Int(number)) == true else {
-                    throw StoreError(
-                        .unsupported,
-                        "layer \(number) has experts of '\(name)', which no tensor "
-                            + "\(CohortDescription.tensorName(name)) describes")
-                }
-            }
+        if let misfit = Self.misfit(descriptions, tree) {
+            throw StoreError(.unsupported, "\(snapshot.id.short) cannot run: \(misfit)")
         }
         names = descriptions.keys.sorted()
         self.descriptions = names.compactMap { descriptions[$0] }
@@ -61,11 +59,48 @@ struct StoredCohorts {
         tree.trunk.tensors.keys.compactMap { CohortDescription.cohort(describedBy: $0) }
     }
 
-    /// Names the weights that deltas are added to: the trunk's tensors, without cohorts, and their ids.
-    static func baseDigest(_ tree: Tree) throws(StoreError) -> String {
+    /// What of the cohorts' experts is not as their descriptions say; nil when all is.
+    static func misfit(_ descriptions: [String: CohortDescription], _ tree: Tree) -> String? {
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+            for name in layer.cohorts.keys.sorted() where name != Cohort.base {
+                guard descriptions[name]?.experts?.layers.contains(Int(number)) == true else {
+                    return "layer \(number) has experts of cohort '\(name)', which "
+                        + "\(CohortDescription.tensorName(name)) does not describe"
+                }
+            }
+        }
+        for (name, description) in descriptions.sorted(by: { $0.key < $1.key }) {
+            guard let experts = description.experts else { continue }
+            for layer in experts.layers {
+                let stored = UInt32(exactly: layer).flatMap { tree.layers[$0]?.cohorts[name] }
+                guard let stored, stored.count == UInt64(experts.count),
+                    experts.fits(stored.parts)
+                else {
+                    return
+                        "\(CohortDescription.tensorName(name)) describes \(experts.count) experts of layer "
+                        + "\(layer); the layer has \(stored?.count ?? 0)"
+                        + (stored.map { " of \($0.parts)" } ?? "")
+                }
+            }
+        }
+        return nil
+    }
+
+    /// Names the weights that deltas are added to: the trunk's tensors, without cohorts, and their ids; of
+    /// cohorts that run with the base's experts those and their routers as well.
+    static func baseDigest(
+        _ tree: Tree, withExperts: Bool = false
+    ) throws(StoreError) -> String {
         var text = ""
         for (name, entry) in tree.trunk.tensors.sorted(by: { $0.key < $1.key })
         where !name.hasPrefix(prefix) { text += "\(name) \(entry.id.hex)\n" }
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) where withExperts {
+            guard let cohort = layer.cohorts[Cohort.base] else { continue }
+            text += "\(number) \(cohort.experts.hex)\n"
+            for (name, entry) in cohort.router.sorted(by: { $0.key < $1.key }) {
+                text += "\(number) \(name) \(entry.id.hex)\n"
+            }
+        }
         return try Store.fileID(Array(text.utf8)).hex
     }
 

@@ -53,7 +53,8 @@ public enum NewExperts: Sendable, Hashable {
 
     /// - Throws: `usage` for sizes that cannot be.
     func sizes(_ config: PeerConfig) throws(StoreError) -> CohortExperts {
-        let most = 1 << 24
+        // Numbers of weights: training takes four times as much memory and more.
+        let most = (1 << 29) / config.hiddenSize / max(config.layerCount, 1)
         do throws(ModelError) {
             switch self {
             case .neurons(let count):
@@ -64,11 +65,13 @@ public enum NewExperts: Sendable, Hashable {
                             + "experts")
                 }
                 let side = Int(Double(max(count, 0)).squareRoot().rounded())
-                guard (1...most).contains(count), side * side == count, side >= peer.topK else {
+                guard (1...max(1, most / 2)).contains(count), side * side == count,
+                    side >= peer.topK
+                else {
                     throw ModelError(
                         .badConfig,
                         "\(count) neurons; pairs of keys pick them, so give a square number from "
-                            + "\(peer.topK * peer.topK) to \(most)")
+                            + "\(peer.topK * peer.topK) to \(most / 2)")
                 }
                 return .neurons(
                     try PeerConfig.Peer(
@@ -76,9 +79,11 @@ public enum NewExperts: Sendable, Hashable {
                     layers: config.peerLayers)
             case .swiglu(let count, let width, let picks):
                 let sizes = try PeerConfig.Linear(experts: count, topK: picks, width: width)
-                guard width <= most / count else {
+                guard width <= most / 3 / count else {
                     throw ModelError(
-                        .badConfig, "\(count) experts of width \(width) are more than \(most) rows")
+                        .badConfig,
+                        "\(count) experts of width \(width); for this model \(most / 3 / width) of that width "
+                            + "can be trained in memory")
                 }
                 return .swiglu(sizes, layers: Array(0..<config.layerCount))
             }
@@ -178,6 +183,22 @@ public struct TrainOptions: Sendable {
                 try Store.count(text, "text \(index + 1)", cohort, label, order))
         }
         return records
+    }
+
+    /// Refuses what is for another kind of round.
+    func checkTarget() throws(StoreError) {
+        let (isCohort, isEdit) =
+            switch target {
+            case .cohort: (true, false)
+            case .experts: (false, true)
+            case .model: (false, false)
+            }
+        guard isCohort || newExperts == nil else {
+            throw StoreError(.usage, "new experts are for a round that trains a cohort")
+        }
+        guard isEdit || background.isEmpty else {
+            throw StoreError(.usage, "background texts are for a round that edits experts")
+        }
     }
 
     /// Checks before training what would fail behind it.

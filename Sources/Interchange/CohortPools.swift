@@ -18,12 +18,20 @@ enum CohortPools {
         var own: [String: [TensorEntry]] = [:]
         for tensor in tensors where tensor.name.hasPrefix(prefix) {
             let rest = tensor.name.dropFirst(prefix.count)
-            guard let name = names.first(where: { rest.hasPrefix($0 + ".") }) else { continue }
+            guard let name = names.first(where: { rest.hasPrefix($0 + ".model.") }) else {
+                continue
+            }
             own[name, default: []].append(
                 TensorEntry(String(rest.dropFirst(name.count + 1)), tensor.shape))
         }
         var pools: [ExpertPool] = []
         for (name, tensors) in own.sorted(by: { $0.key < $1.key }) {
+            guard name != ExpertPool.baseCohort else {
+                throw InterchangeError(
+                    .unsupported,
+                    "the tensors \(prefix)\(name).… are of a cohort named as the model's own experts; rename "
+                        + "it in the file")
+            }
             // Deltas of a base's router come in tensors of such names too, but without experts.
             let neurons = tensors.contains { $0.name.hasSuffix(".peer.down.weight") }
             let matrices = tensors.contains { $0.name.contains(".mlp.experts.") }

@@ -1,3 +1,5 @@
+package import Elements
+
 /// The experts that a cohort brings along, with a router of their own, and the layers that they are in.
 package enum CohortExperts: Sendable, Hashable {
     /// Neurons that a product-key router picks.
@@ -59,6 +61,16 @@ package enum CohortExperts: Sendable, Hashable {
         switch self {
         case .neurons(let sizes, _): sizes.expertCount
         case .swiglu(let sizes, _): sizes.experts
+        }
+    }
+
+    /// Whether stored experts of these parts are of the sizes said here.
+    package func fits(_ parts: [TensorShape]) -> Bool {
+        switch self {
+        case .neurons: parts.count == 2 && parts[0].dimensions.count == 1 && parts[1] == parts[0]
+        case .swiglu(let sizes, _):
+            parts.count == 3 && parts[0].dimensions.first == sizes.width && parts[1] == parts[0]
+                && parts[2].dimensions.last == sizes.width
         }
     }
 

@@ -225,7 +225,7 @@ package struct PeerConfig: Sendable, Hashable {
             throw ModelError(
                 .badConfig, "config has \"peer\" and \"tree\"; neurons have one kind of router")
         }
-        if peerLayers.isEmpty { tree = nil }
+        if peerLayers.isEmpty { (peer, tree) = (nil, nil) }
         guard linear != nil || linearLayers.isEmpty else {
             throw ModelError(
                 .badConfig, "config has linear_layers \(linearLayers) but no \"linear\" sizes")

@@ -8,6 +8,9 @@ package struct UseContribution: Sendable, Equatable {
     package static let magic: [UInt8] = Array("CEVU".utf8)
     static let version: UInt8 = 1
 
+    /// So that sums over many records stay far from the end of the integers.
+    private static let mostWindows: UInt64 = 1 << 32
+
     /// The counts of one layer.
     package struct Layer: Sendable, Equatable {
         package struct Entry: Sendable, Equatable {
@@ -57,8 +60,11 @@ package struct UseContribution: Sendable, Equatable {
             throw EvidenceError(
                 .badInput, "digests of \(data.count) and \(model.count) bytes; they must have 32")
         }
-        guard windows > 0, windows <= byteCount else {
-            throw EvidenceError(.badInput, "\(windows) windows of a text of \(byteCount) bytes")
+        guard windows > 0, windows <= byteCount, windows <= Self.mostWindows else {
+            throw EvidenceError(
+                .badInput,
+                "\(windows) windows of a text of \(byteCount) bytes; at most \(Self.mostWindows) are kept"
+            )
         }
         for (index, layer) in layers.enumerated() {
             guard index == 0 || layers[index - 1].layer < layer.layer,

@@ -12,11 +12,13 @@ extension SnapshotStore {
     ///   - policy: Its sides are the target and then ``mergeSides(_:_:)``.
     ///   - note: The merge commit's note; the policy and the sides are added to its metadata.
     ///   - dryRun: Decide and report, but move no branch.
+    ///   - check: Refuses a merged tree by throwing.
     /// - Returns: With conflicts left, their list; then nothing was written.
     /// - Throws: `.unrelated` when two of the sides have no common ancestor.
     package func merge(
         _ others: [ObjectID], into branch: String, policy: (any ConflictPolicy)?,
-        note: CommitNote, dryRun: Bool = false
+        note: CommitNote, dryRun: Bool = false,
+        check: (Tree) throws(SnapshotError) -> Void = { _ in }
     ) throws(SnapshotError) -> MergeOutcome {
         guard let target = try references().branches[branch] else {
             throw SnapshotError(.notFound, "there is no branch '\(branch)' to merge into")
@@ -55,6 +57,7 @@ extension SnapshotStore {
                 resolved: resolved, bases: bases, parents: parents)
         }
         let merged = try merge.stageTree()
+        try check(merge.draft.tree)
         guard !dryRun else {
             return MergeOutcome(
                 kind: .merged, tree: merged, commit: nil, conflicts: [], resolved: resolved,

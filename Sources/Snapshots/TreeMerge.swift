@@ -8,7 +8,7 @@ struct TreeMerge: ~Copyable {
     private let sides: [Tree]
     private let policy: (any ConflictPolicy)?
     private let store: SnapshotStore
-    private var draft: CommitDraft
+    private(set) var draft: CommitDraft
     private(set) var conflicts: [MergeConflict] = []
     private(set) var resolved: [MergeConflict] = []
 

@@ -294,12 +294,15 @@ package final class Cohort: TrainedParameters {
         return (0..<experts.count).map { pool[$0 * size..<($0 + 1) * size].array }
     }
 
+    /// Whether the base's experts run while the cohort is active, which then must stay as they are.
+    package var runsBaseExperts: Bool { usesExperts && experts == nil }
+
     /// What the tensor of U8 says that describes the cohort.
     ///
     /// - Parameter base: The digest of the base's trunk.
     package func description(base: String) -> CohortDescription {
         CohortDescription(
-            kind: kind == .dense ? .dense : .lora, usesExperts: usesExperts && experts == nil,
+            kind: kind == .dense ? .dense : .lora, usesExperts: runsBaseExperts,
             experts: experts, base: base)
     }
 }

@@ -122,8 +122,11 @@ private func widened(
     _ name: String, _ shape: TensorShape, _ bytes: RawSpan
 ) throws(ModelError) -> [Float] {
     guard [.f32, .f16, .bf16].contains(shape.type), bytes.byteCount == shape.byteCount else {
+        let hint =
+            shape.type == .i8
+            ? ": it is quantised; train on the commit before that, and quantise afterwards" : ""
         throw ModelError(
-            .badTensor, "\(name) is \(shape); training reads F32, F16 and BF16")
+            .badTensor, "\(name) is \(shape); training reads F32, F16 and BF16\(hint)")
     }
     var values = FloatBuffer(count: shape.dimensions.reduce(1, *))
     var span = values.mutableSpan(0..<values.count)

@@ -66,6 +66,22 @@ struct EditExpertsTests {
         }
     }
 
+    @Test("and low-rank cohorts that run with them are not merged")
+    func merges() throws {
+        try withScratchDirectory { directory in
+            let store = try rounds.store(in: directory, mixesCounts: false)
+            try store.createBranch("low", at: "main", Checkpoints.signature)
+            try store.train(
+                rounds.options(
+                    rounds.cohort("low", .lowRank(2)), TrainTests.swahili, branch: "low", steps: 2))
+            try store.train(options(2, TrainTests.digits, steps: 2))
+            #expect(
+                rounds.code { try store.merge(["low"], into: "main", Checkpoints.signature) }
+                    == "incompatible")
+            #expect(try store.cohorts("main").isEmpty)
+        }
+    }
+
     @Test("need evidence of the experts' use, or texts that make it")
     func background() throws {
         try withScratchDirectory { directory in
@@ -107,6 +123,9 @@ struct EditExpertsTests {
                         })
                 } == "cancelled")
             stopped.resumes = true
+            var other = stopped
+            other.background = [TrainTests.swahili]
+            #expect(rounds.code { try store.train(other) } == "usage")
             try store.train(stopped)
             var whole = options(2, TrainTests.digits, steps: 8)
             whole.commit.branch = "whole"

@@ -1,4 +1,6 @@
 import Elements
+import Models
+import Objects
 import Snapshots
 import TestSupport
 import Testing
@@ -60,6 +62,7 @@ struct NewExpertsTests {
             try again.commit(checkpoint: directory + "/out", Checkpoints.options("imported"))
             let (one, two) = (try again.tree("main"), try store.tree("main"))
             #expect(one.layers == two.layers && one.trunk == two.trunk)
+            #expect(one.layout == two.layout)
         }
     }
 
@@ -99,6 +102,49 @@ struct NewExpertsTests {
             #expect(try abs(rounds.bits(store, "main", TrainTests.digits) - before) < 0.05)
             #expect(try abs(rounds.bits(store, "main", TrainTests.swahili) - swahili) < 0.05)
         }
+    }
+
+    @Test("of two cohorts of one name are not mixed by a merge that takes a side")
+    func merges() throws {
+        try withScratchDirectory { directory in
+            let store = try rounds.store(in: directory, mixesCounts: false)
+            for (branch, experts) in [
+                ("plain", nil), ("small", .neurons(16)), ("large", .neurons(64)),
+            ] as [(String, NewExperts?)] {
+                try store.createBranch(branch, at: "main", Checkpoints.signature)
+                try store.train(
+                    options("x", TrainTests.digits, experts, branch: branch, steps: 2))
+            }
+            for (one, two) in [("plain", "small"), ("small", "large")] {
+                let head = try store.resolve(one)
+                #expect(
+                    rounds.code {
+                        try store.merge([two], into: one, policy: .ours, Checkpoints.signature)
+                    } == "incompatible")
+                #expect(try store.resolve(one) == head)
+            }
+            #expect(try store.cohorts("small") == ["x"])
+        }
+    }
+
+    @Test("that a description claims and the layer lacks are named before anything is loaded")
+    func misfits() throws {
+        let sizes = try PeerConfig.Linear(experts: 2, topK: 1, width: 8)
+        let description = CohortDescription(
+            kind: .dense, usesExperts: false, experts: .swiglu(sizes, layers: [9]), base: "")
+        let empty = Tree(architecture: "peer-lm")
+        let text = try #require(StoredCohorts.misfit(["x": description], empty))
+        #expect(text.contains("layer 9") && text.contains("has 0"))
+        let matrix = TensorShape(.f32, [4, 16])
+        var tree = empty
+        tree.layers[9] = Layer(cohorts: [
+            "x": Cohort(
+                kind: .swiglu, parts: [matrix, matrix, TensorShape(.f32, [16, 4])], count: 2,
+                experts: .zero, routerKind: .linear, router: [:])
+        ])
+        // Of another width.
+        #expect(StoredCohorts.misfit(["x": description], tree) != nil)
+        #expect(StoredCohorts.misfit([:], tree)?.contains("does not describe") == true)
     }
 
     @Test("of impossible sizes are refused before training")

@@ -6,6 +6,26 @@ import Testing
 struct LayoutTests {
     // MARK: PEER
 
+    @Test(
+        "a cohort's experts belong to the longest name that fits, and none is called as the model's own"
+    )
+    func cohorts() throws {
+        var shapes = SmallLayer.peer()
+        for (name, dimensions) in SmallLayer.peer() {
+            shapes["cohorts.x.\(name)"] = dimensions
+        }
+        shapes["cohorts.x.cohort"] = [2]
+        shapes["cohorts.x.model.cohort"] = [2]
+        let pools = try layout(SmallLayer.peerConfig, shapes).pools
+        #expect(pools.map(\.cohort) == ["base", "x"])
+        #expect(pools[1].tensors[0].template == "cohorts.x.model.layers.1.peer.down.weight")
+        for (name, dimensions) in SmallLayer.peer() {
+            shapes["cohorts.base.\(name)"] = dimensions
+        }
+        shapes["cohorts.base.cohort"] = [2]
+        #expect(try refusal(SmallLayer.peerConfig, shapes).0 == .unsupported)
+    }
+
     @Test("contradictions in a PEER layer are named")
     func peerFaults() throws {
         #expect(try layout(SmallLayer.peerConfig, SmallLayer.peer()).pools.count == 1)

@@ -31,6 +31,12 @@ struct UseContributionTests {
     func impossible() throws {
         #expect(throws: EvidenceError.self) { try record(windows: 0) }
         #expect(throws: EvidenceError.self) { try record(windows: 5_001) }
+        #expect(throws: EvidenceError.self) {
+            try UseContribution(
+                cohort: "base", label: "", data: [UInt8](repeating: 7, count: 32),
+                byteCount: 1 << 62, model: [UInt8](repeating: 9, count: 32),
+                windows: 1 << 62, layers: [])
+        }
         #expect(throws: EvidenceError.self) { try record([(1, 6)]) }
         #expect(throws: EvidenceError.self) { try record([(1, 0)]) }
         #expect(throws: EvidenceError.self) { try record([(2, 1), (1, 1)]) }

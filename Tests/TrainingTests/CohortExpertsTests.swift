@@ -203,6 +203,18 @@ struct CohortExpertsTests {
         #expect(throws: ModelError.self) { try PeerConfig(json: Array(json.utf8)) }
     }
 
+    @Test("sizes of layers that a config does not have count for nothing")
+    func leftOver() throws {
+        let json = """
+            {"architecture":"peer-lm","vocab_size":256,"hidden_size":16,"num_layers":2,"num_heads":2,
+            "context_length":16,"ffn_size":24,"rms_norm_eps":1e-5,"rope_theta":10000,"peer_layers":[],
+            "peer":{"sub_keys":2,"heads":2,"top_k":2,"key_size":8},
+            "linear_layers":[1],"linear":{"experts":9,"top_k":2,"ffn_size":8}}
+            """
+        let config = try PeerConfig(json: Array(json.utf8))
+        #expect(config.peer == nil && config.expertCount == 9 && config.expertLayers == [1])
+    }
+
     @Test("descriptions of impossible experts are refused")
     func refusals() throws {
         let base = #"{"version":2,"kind":"dense","base_experts":"skipped","experts":"#

@@ -19,7 +19,8 @@ DATA = os.path.join(os.path.dirname(ROOT), "shared", "data", "stream")
 SCRIPT = os.path.join(HERE, "peers", "torch_finetune.py")
 OLD = ("shakespeare", "gsm8k", "wikitext")
 NEW = ("swahili", "metamath")
-POLICIES = ("mean", "ties", "task", "ours")
+POLICIES = ("mean", "ties", "task", "regmean", "ours")
+GROWN = ("chinese", "swahili")
 
 
 class Benchmark:
@@ -44,8 +45,9 @@ class Benchmark:
         if done.returncode != status: raise Failure(f"cambium {' '.join(map(str, words))}: {done.stderr.strip()}")
         return json.loads(done.stdout or done.stderr)
 
-    def note(self, case, what, value, unit, by="cambium", against=None, target=None):
-        self.rows.append(row(by, case, what, [value], unit, against=against, target=target, judged=not self.args.quick))
+    def note(self, case, what, value, unit, by="cambium", against=None, target=None, of="ratio"):
+        self.rows.append(row(by, case, what, [value], unit, against=against, target=target, of=of,
+                             judged=not self.args.quick))
 
     def train(self):
         self.say(f"training a base, {self.steps[0]} steps")
@@ -57,6 +59,8 @@ class Benchmark:
                                       self.text(OLD[0], "train"), self.text(name, "train"))["experts"]
         self.torch("mean", f"{self.models}/average", *(f"{self.models}/{name}" for name in NEW))
         self.torch("narrow", f"{self.models}/base", f"{self.models}/bf16")
+        tuned = [number for layer in chosen[NEW[0]] for number in layer]
+        self.donor = max(sorted(set(tuned)), key=tuned.count)
         both = sum(len(set(left) & set(right)) for left, right in zip(*chosen.values()))
         self.note("merge", "experts that both fine-tunes changed", both, "count", by="transformers")
 
@@ -72,8 +76,16 @@ class Benchmark:
         self.conflicts = dry.get("conflicts", dry.get("error", {}).get("conflicts", []))
         self.note("merge", "entities in conflict", len(self.conflicts), "count")
         for policy in POLICIES:
-            self.cambium("branch", f"merged-{policy}", NEW[0])
-            self.cambium("merge", NEW[1], "--into", f"merged-{policy}", "--policy", policy)
+            sides = NEW
+            if policy == "regmean":
+                # What each side's routers read, of the base's text and its own.
+                sides = [f"{name}-routes" for name in NEW]
+                for name, side in zip(NEW, sides):
+                    self.cambium("branch", side, name)
+                    self.cambium("evidence", "add", "--kind", "routes", "--branch", side, "--text",
+                                 self.text(OLD[0], "train"), "--text", self.text(name, "train"))
+            self.cambium("branch", f"merged-{policy}", sides[0])
+            self.cambium("merge", sides[1], "--into", f"merged-{policy}", "--policy", policy)
 
     def measure(self):
         names = ["main", *NEW, "average", *(f"merged-{policy}" for policy in POLICIES)]
@@ -108,9 +120,25 @@ class Benchmark:
         if copy["sameInBF16"]["experts"] != whole["experts"]: raise Failure("the copy in BF16 has other values")
         self.note("shared", "together, of each by itself", answer["together"]["bytes"] / answer["separateBytes"], "share")
 
+    def grow(self):
+        """One more expert with a row in closed form, then another from what the first left as evidence."""
+        for name in GROWN:
+            branch, source = f"grown-{name}", f"{self.models}/{NEW[0]}:{self.donor}"
+            self.say(f"adding an expert for {name}")
+            self.cambium("branch", branch, "main")
+            for again, keep in (("", ["--keep", self.text(OLD[0], "train")]), (" again", [])):
+                found = self.cambium("expert", "add", branch, "--from", source, "--evidence", self.text(name, "train"),
+                                     *keep)
+                place = f"for {name}{again}"
+                self.note("grow", f"{place}: picks of the new text that have the expert", found["picked"], "share")
+                self.note("grow", f"{place}: old routes that stay", found["unchanged"], "share",
+                          target=(">=", 0.995, "99.5 %"), of="value")
+                before, after = found["oldBits"]
+                self.note("grow", f"{place}: old text, bits per token more", after - before, "bits")
+
     def all(self):
         try:
-            for action in (self.train, self.commit, self.merge, self.measure, self.share): action()
+            for action in (self.train, self.commit, self.merge, self.measure, self.share, self.grow): action()
         except Failure as failure:
             self.failures.append(str(failure))
             self.say(f"FAILED: {failure}")

@@ -46,8 +46,8 @@ struct TrainCommand: StoreCommand {
     @Option(help: "The cohort's name (default: the name of the first file or folder).")
     var cohort: String?
 
-    @Option(help: "What the cohort is: dense (full-rank deltas), lora or lora:RANK.")
-    var kind = CohortKind(form: .dense)
+    @Option(help: "What the cohort is: dense (full-rank deltas, the default), lora or lora:RANK.")
+    var kind: CohortKind?
 
     @OptionGroup var newExperts: NewExpertOptions
 
@@ -147,18 +147,25 @@ struct TrainCommand: StoreCommand {
         if !freeze.isEmpty, initial != nil {
             throw ValidationError("--freeze leaves nothing to train of a new base")
         }
-        if whole || initial != nil, newExperts.count != nil {
-            throw ValidationError("--new-experts is for cohorts, not for --whole and --init")
+        if whole || initial != nil, newExperts.count != nil || kind != nil {
+            throw ValidationError(
+                "--new-experts and --kind are for cohorts, not for --whole and --init")
         }
         if whole || initial != nil, cohort != nil || grow != .new {
             throw ValidationError("--cohort and --grow are for cohorts, not for --whole and --init")
         }
         if editedExperts != nil {
-            guard cohort == nil, grow == .new, !whole, initial == nil, newExperts.count == nil
+            guard cohort == nil, grow == .new, !whole, initial == nil, newExperts.count == nil,
+                kind == nil
             else {
                 throw ValidationError(
-                    "--edit-experts is for the model's own experts: leave --cohort, --grow, --whole, --init "
-                        + "and --new-experts out")
+                    "--edit-experts is for the model's own experts: leave --cohort, --kind, --grow, --whole, "
+                        + "--init and --new-experts out")
+            }
+            if freeze.contains(where: \.experts) {
+                throw ValidationError(
+                    "--freeze experts leaves nothing to edit; --edit-experts freezes all else anyway"
+                )
             }
         } else if !background.isEmpty {
             throw ValidationError("--background is for --edit-experts")
@@ -216,6 +223,10 @@ struct TrainCommand: StoreCommand {
             }
             console.note(KnownTextReport.sentence(found))
             isKnown = !found.isNovel
+            if isKnown, newExperts.count != nil {
+                console.note(
+                    "cohort \(found.nearest) is trained further as it is, without new experts")
+            }
             name = isKnown ? found.nearest : unused(name, found.cohorts)
         } else if !isBase, !resume, (try? store.resolve(revision)) != nil {
             try checkName(name, try store.cohorts(revision))
@@ -246,7 +257,7 @@ struct TrainCommand: StoreCommand {
 
     private func target(_ name: String) -> TrainTarget {
         if let editedExperts { return .experts(editedExperts) }
-        guard whole || initial != nil else { return .cohort(name, kind.form) }
+        guard whole || initial != nil else { return .cohort(name, kind?.form ?? .dense) }
         return .model(
             freezesTrunk: freeze.contains { $0.trunk },
             freezesExperts: freeze.contains { $0.experts })

@@ -16,21 +16,32 @@ struct NewExpertOptions: ParsableArguments {
 
     @Option(
         help: """
-            What new experts are: neurons, a square number of them in each of the base's layers of neurons, \
-            or swiglu, in every layer.
+            What new experts are: neurons (the default), a square number of them in each of the base's layers \
+            of neurons, or swiglu, in every layer.
             """)
-    var expertKind = Kind.neurons
+    var expertKind: Kind?
 
-    @Option(help: "Inner width of a new SwiGLU expert.")
-    var expertWidth = 256
+    @Option(help: "Inner width of a new SwiGLU expert (default: 256).")
+    var expertWidth: Int?
 
-    @Option(help: "New SwiGLU experts that a byte uses, the best of them.")
-    var expertPicks = 1
+    @Option(help: "New SwiGLU experts that a byte uses, the best of them (default: 1).")
+    var expertPicks: Int?
+
+    func validate() throws {
+        if count == nil, expertKind != nil || expertWidth != nil || expertPicks != nil {
+            throw ValidationError(
+                "--expert-kind, --expert-width and --expert-picks say what --new-experts adds; give it too"
+            )
+        }
+        if expertKind != .swiglu, expertWidth != nil || expertPicks != nil {
+            throw ValidationError("--expert-width and --expert-picks are for --expert-kind swiglu")
+        }
+    }
 
     var chosen: NewExperts? {
         count.map {
-            expertKind == .neurons
-                ? .neurons($0) : .swiglu($0, width: expertWidth, picks: expertPicks)
+            expertKind == .swiglu
+                ? .swiglu($0, width: expertWidth ?? 256, picks: expertPicks ?? 1) : .neurons($0)
         }
     }
 }
