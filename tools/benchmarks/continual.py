@@ -76,7 +76,10 @@ def plots(result):
         return
     matplotlib.rcParams["svg.hashsalt"] = "cambium"
     domains, stages = result["domains"], ["base", *result["domains"][result["baseDomains"]:]]
-    staged = [r for r in result["rows"] if len(r["stages"]) == len(stages)]
+    # Labels and counts have their rows in the table; here they would hide the others.
+    staged = [r for r in result["rows"] if len(r["stages"]) == len(stages)
+              and ("labels" not in r["name"] or r["name"].startswith("LoRA"))
+              and (not has_counts(r) or r["name"] in ("Cambium, counts", "no model, counts"))]
 
     def save(figure, name):
         figure.tight_layout()
@@ -94,16 +97,18 @@ def plots(result):
                 for x, value in enumerate(line):
                     axis.text(x, y, f"{value:.2f}", ha="center", va="center", fontsize=5)
         save(figure, "matrix")
-        figure, axis = plot.subplots(figsize=(7, 4))
-        for row in staged:
-            axis.plot(stages, [sum(s) / len(s) for s in row["stages"]], marker="o", label=row["name"])
+        figure, axis = plot.subplots(figsize=(9, 4.6))
+        colours = plot.get_cmap("tab20").colors
+        for number, row in enumerate(staged):
+            means = [sum(s) / len(s) for s in row["stages"]]
+            axis.plot(stages, means, marker="o", label=row["name"], color=colours[number % len(colours)])
         for row in result["rows"]:
-            if len(row["stages"]) == 1:
+            if len(row["stages"]) == 1 and (not has_counts(row) or "experts" in row["name"]):
                 mean = sum(row["stages"][0]) / len(domains)
                 axis.axhline(mean, linestyle="--", linewidth=0.8, color="gray")
                 axis.text(0, mean, row["name"], fontsize=7)
         axis.set_ylabel("bits per byte, mean of all domains")
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
         save(figure, "stream")
     if result["gateUse"]:
         figure, axis = plot.subplots(figsize=(6, 3.6))
