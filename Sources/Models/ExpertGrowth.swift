@@ -65,8 +65,6 @@ package struct ExpertGrowth {
         package let figures: Figures
         /// What the share of old routes that stay is likely not below, from the texts that tell it.
         package let heldUnchanged: Double
-        /// New tokens with the new expert among their picks, times layers, in the texts that rows are chosen by.
-        package let heldPicked: Int
         package let newBits: Bits
         package let oldBits: Bits
         /// The share of old tokens that each layer was allowed.
@@ -100,13 +98,6 @@ package struct ExpertGrowth {
         (3e-3, [1, 2, 4]), (1.5e-3, [1, 2, 4]), (7e-4, [2, 4, 8]), (3e-4, [4, 8, 16]),
         (0, [8, 16, 32]),
     ]
-
-    /// Further attempts between a loss that is too great and one that is not.
-    private static let refinements = 2
-    /// The share of what may change above which a loss is not worth a better one.
-    private static let spare = 0.6
-    private static let leastLoss = 1e-4
-    private static let refinedMargins: [Double] = [1, 2, 4, 8, 16]
 
     private let model: DecoderModel
     /// By layer: the expert's parts one after the other.
@@ -165,13 +156,10 @@ package struct ExpertGrowth {
         // Half of what may change is left for texts that differ from those that tell it.
         let aim = 1 - (1 - unchanged) / 2
         var best: Result?
-        var (limit, failed) = (Double.infinity, Double?.none)
+        var limit = Double.infinity
         for (loss, margins) in Self.attempts where loss <= limit {
             let result = try attempt(loss, margins, before, progress)
-            if result.heldUnchanged >= aim {
-                return try refine(result, below: failed, aim, before, progress)
-            }
-            failed = loss
+            if result.heldUnchanged >= aim { return result }
             if result.heldUnchanged > best?.heldUnchanged ?? -.infinity { best = result }
             // As if changes were in proportion to the loss.
             limit = loss * (1 - aim) / (1 - result.heldUnchanged)
@@ -184,32 +172,12 @@ package struct ExpertGrowth {
         )
     }
 
-    /// Looks for more picks between a loss that keeps enough routes, with much to spare, and one that does not.
-    private func refine(
-        _ result: Result, below failed: Double?, _ aim: Double, _ before: Before,
-        _ progress: (Int, Int) -> Void
-    ) throws(ModelError) -> Result {
-        guard var failed else { return result }
-        var best = result
-        for _ in 0..<Self.refinements where 1 - best.heldUnchanged < Self.spare * (1 - aim) {
-            // Between the two by their ratio; no token at all is taken for few.
-            let loss = (max(best.loss, Self.leastLoss) * failed).squareRoot()
-            let found = try attempt(loss, Self.refinedMargins, before, progress)
-            if found.heldUnchanged >= aim, found.heldPicked >= best.heldPicked {
-                best = found
-            } else {
-                failed = loss
-            }
-        }
-        return best
-    }
-
     private func attempt(
         _ loss: Double, _ margins: [Double], _ before: Before, _ progress: (Int, Int) -> Void
     ) throws(ModelError) -> Result {
         let walk = DecoderWalk(model, texts.map(\.tokens), team: team)
         var additions: [Addition] = []
-        var (all, heldPicked) = (Figures(), 0)
+        var all = Figures()
         // By text: changes come in clusters, one moving the states behind it.
         var held: [Int: Figures] = [:]
         for (layer, parts) in model.layers.enumerated() {
@@ -228,7 +196,6 @@ package struct ExpertGrowth {
             let added = UInt32(layerExperts.table.count)
             let report = figures(of: added, picks, before.picks[layer], .report)
             all.add(report)
-            heldPicked += figures(of: added, picks, before.picks[layer], .choose).picked
             for text in texts.indices where texts[text].use == .check {
                 held[text, default: Figures()].add(
                     figures(of: added, picks, before.picks[layer], .check, only: text))
@@ -250,8 +217,7 @@ package struct ExpertGrowth {
         return Result(
             additions: additions, figures: all,
             heldUnchanged: Self.bound(held.sorted { $0.key < $1.key }.map(\.value)),
-            heldPicked: heldPicked, newBits: newBits.perToken, oldBits: oldBits.perToken, loss: loss
-        )
+            newBits: newBits.perToken, oldBits: oldBits.perToken, loss: loss)
     }
 
     /// The mean share of routes that stay, less twice its standard error over the texts.
