@@ -108,12 +108,16 @@ struct Round {
 
     /// Why what was trained does not fit a branch's head any more; nil when it does.
     func obstacle(in tree: Tree) throws(StoreError) -> String? {
-        if try StoredCohorts.baseDigest(tree, withExperts: parameters.runsBaseExperts) != base {
+        let now =
+            parameters.runsBaseExperts
+            ? try StoredCohorts.baseDigest(tree, .routers, .experts)
+            : try StoredCohorts.baseDigest(tree)
+        if now != base {
             return "the base of the branch changed"
         }
-        let now = Self.own(name, parameters, in: tree)
-        if now == before { return nil }
-        let what = before.isEmpty ? "added to the branch" : now.isEmpty ? "removed" : "changed"
+        let own = Self.own(name, parameters, in: tree)
+        if own == before { return nil }
+        let what = before.isEmpty ? "added to the branch" : own.isEmpty ? "removed" : "changed"
         return "cohort '\(name)' was \(what)"
     }
 

@@ -40,10 +40,13 @@ extension Store {
         let summary = try run(
             parameters, options, settings, stopped, teacher, progress, isStopped)
         let pools = edit.pools(parameters)
-        let bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
+        var bits: [String: Double] = [:]
+        if !options.heldOut.isEmpty {
             let model = try edit.model(gate, mixture)
-            return try running { () throws(ModelError) in
-                try model.evaluate(text, byteLimit: nil, threads: 2).bitsPerByte
+            bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
+                try running { () throws(ModelError) in
+                    try model.evaluate(text, byteLimit: nil, threads: 2).bitsPerByte
+                }
             }
         }
         var commit = options.commit
@@ -82,7 +85,9 @@ private struct ExpertEdit {
     let model: TrainableModel
     private let weights: SnapshotWeights
     private let stored: StoredCohorts
-    /// Names the trunk and the routers, for records of use.
+    /// Names what picks experts, for records of use: trunk and routers.
+    ///
+    /// Editing some experts moves the picks of the layers above a little, which a count of windows bears.
     private let digest: [UInt8]
 
     /// The experts of a layer that changed.
@@ -118,7 +123,7 @@ private struct ExpertEdit {
         model = try training { () throws(TrainingError) in
             try TrainableModel(config: config, source: weights)
         }
-        digest = try Store.useDigest(snapshot.tree)
+        digest = try UseContribution.modelDigest(snapshot.tree)
     }
 
     /// What some texts use the experts for.
@@ -195,9 +200,8 @@ private struct ExpertEdit {
                 }
             }
         }
-        let use = ExpertUse(picks: own.picks)
-        let chosen = use.mostSpecific(
-            count, background: windows,
+        let chosen = ExpertUse.mostSpecific(
+            count, of: own.picks, background: windows,
             backgroundWindows: background.reduce(0) { $0 + Int(clamping: $1.windows) })
         guard chosen.contains(where: { !$0.isEmpty }) else {
             throw StoreError(
@@ -247,6 +251,14 @@ private struct ExpertEdit {
     }
 }
 
+extension UseContribution {
+    /// Names what picked: the trunk and the routers of a tree's base.
+    static func modelDigest(_ tree: Tree) throws(StoreError) -> [UInt8] {
+        let hex = try StoredCohorts.baseDigest(tree, .routers)
+        return ObjectID(hex: hex)?.bytes ?? []
+    }
+}
+
 extension ExpertUse {
     /// The record of one text.
     ///
@@ -270,22 +282,6 @@ extension ExpertUse {
                         })
                 })
         }
-    }
-}
-
-extension Store {
-    /// Names what picks experts, but not the experts: the dense weights of the base, and its routers.
-    ///
-    /// Editing some experts moves the picks of the layers above a little, which a count of windows bears.
-    static func useDigest(_ tree: Tree) throws(StoreError) -> [UInt8] {
-        var text = try StoredCohorts.baseDigest(tree)
-        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-            let router = layer.cohorts[Snapshots.Cohort.base]?.router ?? [:]
-            for (name, tensor) in router.sorted(by: { isBefore($0.key, $1.key) }) {
-                text += "\n\(number) \(name) \(tensor.id.hex)"
-            }
-        }
-        return try fileID(Array(text.utf8)).bytes
     }
 }
 

@@ -11,7 +11,7 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     /// The class that its text belongs to; "base" for what the base model learned.
     public let cohort: String
     /// What was counted: `counts`, n-grams of bytes; `moments`, sums over the states in front of a
-    /// layer's experts; or `routes`, what linear routers decided.
+    /// layer's experts; `routes`, what linear routers decided; or `use`, which experts were picked.
     public let kind: String
     /// Which round or data it is of, as it was given.
     public let label: String
@@ -21,7 +21,7 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     public let distinct: Int?
     /// Of moments, the number of the layer.
     public let layer: Int?
-    /// Of moments, names what the states are computed by; of routes, the model that read the text.
+    /// Of moments, names what the states are computed by; of routes and use, the model that read the text.
     public let trunk: String?
     /// Of moments, names what makes integers of the states: the SHA-256 of its canonical form.
     public let quantiser: String?

@@ -90,7 +90,8 @@ extension Store {
         return MergeResult(outcome, target, policy, sideNames)
     }
 
-    /// Refuses a merge that gives a cohort the description of one side and experts of another.
+    /// Refuses a merged or reverted model whose cohorts do not fit: the description of one side, experts of
+    /// another.
     private func checkCohorts(_ tree: Tree) throws(SnapshotError) {
         var descriptions: [String: CohortDescription] = [:]
         for (tensor, entry) in tree.trunk.tensors {
@@ -99,13 +100,18 @@ extension Store {
             // What cannot be read tells so where it is run.
             descriptions[name] = try? CohortDescription(bytes, of: name)
         }
-        guard !descriptions.isEmpty else { return }
-        let digests = try? [false, true].map { (withExperts) throws(StoreError) in
-            try StoredCohorts.baseDigest(tree, withExperts: withExperts)
+        let digests: [String]
+        do throws(StoreError) {
+            digests = [
+                try StoredCohorts.baseDigest(tree),
+                try StoredCohorts.baseDigest(tree, .routers, .experts),
+            ]
+        } catch {
+            throw SnapshotError(.incompatible, error.message)
         }
         for (name, description) in descriptions.sorted(by: { $0.key < $1.key })
         where description.usesExperts && !description.base.isEmpty {
-            guard let digests, !digests.contains(description.base) else { continue }
+            guard !digests.contains(description.base) else { continue }
             throw SnapshotError(
                 .incompatible,
                 "cohort '\(name)' runs with the base's experts, which another side changed; train the cohort "
@@ -114,8 +120,9 @@ extension Store {
         guard let misfit = StoredCohorts.misfit(descriptions, tree) else { return }
         throw SnapshotError(
             .incompatible,
-            "the merged model could not run: \(misfit). The sides have different cohorts of one name; train "
-                + "one of them under another name (--cohort), or remove it from a side")
+            "the model could not run: \(misfit). The sides have different forms of one cohort; train "
+                + "one of them under another name (--cohort), or revert all rounds of it, the last first"
+        )
     }
 
     /// Undoes one commit on a branch; what came later stays.
@@ -148,7 +155,8 @@ extension Store {
             time: signature.time, author: signature.author,
             message: message ?? "revert \"\(subject)\"")
         let outcome = try carrying { () throws(SnapshotError) in
-            try snapshots.revert(id, parent: parent, on: target, policy: chosen, note: note)
+            try snapshots.revert(
+                id, parent: parent, on: target, policy: chosen, note: note, check: checkCohorts)
         }
         return MergeResult(outcome, target, policy, [target, "before \(id.short)"])
     }

@@ -159,7 +159,7 @@ extension Store {
         of texts: [[UInt8]], _ model: TrainableModel, _ label: String,
         _ draft: inout CommitDraft, _ known: [NamedContribution]
     ) throws(StoreError) {
-        let digest = try useDigest(draft.tree)
+        let digest = try UseContribution.modelDigest(draft.tree)
         for entry in known {
             guard case .use(let record) = entry.record, record.model != digest else { continue }
             draft.tree.files[EvidenceName.name(entry.id)] = nil

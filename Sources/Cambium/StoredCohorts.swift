@@ -21,7 +21,7 @@ struct StoredCohorts {
     init(_ snapshot: MappedSnapshot) throws(StoreError) {
         let tree = snapshot.tree
         base = try Self.baseDigest(tree)
-        baseWithExperts = try Self.baseDigest(tree, withExperts: true)
+        baseWithExperts = try Self.baseDigest(tree, .routers, .experts)
         var descriptions: [String: CohortDescription] = [:]
         for (tensor, entry) in tree.trunk.tensors {
             guard let name = CohortDescription.cohort(describedBy: tensor) else { continue }
@@ -86,18 +86,20 @@ struct StoredCohorts {
         return nil
     }
 
-    /// Names the weights that deltas are added to: the trunk's tensors, without cohorts, and their ids; of
-    /// cohorts that run with the base's experts those and their routers as well.
-    static func baseDigest(
-        _ tree: Tree, withExperts: Bool = false
-    ) throws(StoreError) -> String {
+    /// Parts of a base besides its trunk.
+    enum BasePart { case routers, experts }
+
+    /// Names the weights that deltas are added to: the trunk's tensors, without cohorts, and their ids, with
+    /// the routers and experts of the base where they count as well.
+    static func baseDigest(_ tree: Tree, _ parts: BasePart...) throws(StoreError) -> String {
         var text = ""
         for (name, entry) in tree.trunk.tensors.sorted(by: { $0.key < $1.key })
         where !name.hasPrefix(prefix) { text += "\(name) \(entry.id.hex)\n" }
-        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) where withExperts {
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
             guard let cohort = layer.cohorts[Cohort.base] else { continue }
-            text += "\(number) \(cohort.experts.hex)\n"
-            for (name, entry) in cohort.router.sorted(by: { $0.key < $1.key }) {
+            if parts.contains(.experts) { text += "\(number) \(cohort.experts.hex)\n" }
+            for (name, entry) in cohort.router.sorted(by: { $0.key < $1.key })
+            where parts.contains(.routers) {
                 text += "\(number) \(name) \(entry.id.hex)\n"
             }
         }

@@ -86,8 +86,9 @@ package enum CohortExperts: Sendable, Hashable {
     /// - Throws: `.badConfig` for layers that the base does not have.
     package func config(on base: PeerConfig) throws(ModelError) -> PeerConfig {
         switch self {
-        case .neurons(let sizes, let layers): try base.replacingExperts(sizes, layers: layers)
-        case .swiglu(let sizes, let layers): try base.replacingExperts(sizes, layers: layers)
+        case .neurons(let sizes, let layers): try base.replacingExperts(peer: sizes, layers: layers)
+        case .swiglu(let sizes, let layers):
+            try base.replacingExperts(linear: sizes, layers: layers)
         }
     }
 

@@ -134,27 +134,18 @@ package struct PeerConfig: Sendable, Hashable {
         return config
     }
 
-    /// The same sizes with layers of neurons in place of the expert layers.
+    /// The same sizes with other layers of experts, of one kind: neurons below product keys, or SwiGLU experts.
     ///
     /// - Throws: `.badConfig` for layers that do not ascend or are not the model's.
     package func replacingExperts(
-        _ peer: Peer, layers: [Int]
+        peer: Peer? = nil, linear: Linear? = nil, layers: [Int]
     ) throws(ModelError) -> PeerConfig {
-        try Self.check("peer_layers", layers, of: layerCount)
+        precondition((peer == nil) != (linear == nil), "experts of one kind")
+        try Self.check("layers", layers, of: layerCount)
         var config = withoutExperts
-        (config.peerLayers, config.peer) = (layers, layers.isEmpty ? nil : peer)
-        return config
-    }
-
-    /// The same sizes with layers of SwiGLU experts in place of the expert layers.
-    ///
-    /// - Throws: `.badConfig` for layers that do not ascend or are not the model's.
-    package func replacingExperts(
-        _ linear: Linear, layers: [Int]
-    ) throws(ModelError) -> PeerConfig {
-        try Self.check("linear_layers", layers, of: layerCount)
-        var config = withoutExperts
-        (config.linearLayers, config.linear) = (layers, layers.isEmpty ? nil : linear)
+        if layers.isEmpty { return config }
+        (config.peer, config.linear) = (peer, linear)
+        (config.peerLayers, config.linearLayers) = peer == nil ? ([], layers) : (layers, [])
         return config
     }
 

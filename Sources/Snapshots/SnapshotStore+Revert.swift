@@ -10,7 +10,7 @@ extension SnapshotStore {
     ///   nothing was written.
     package func revert(
         _ id: ObjectID, parent number: Int, on branch: String, policy: (any ConflictPolicy)?,
-        note: CommitNote
+        note: CommitNote, check: (Tree) throws(SnapshotError) -> Void = { _ in }
     ) throws(SnapshotError) -> MergeOutcome {
         guard let head = try references().branches[branch] else {
             throw SnapshotError(.notFound, "there is no branch '\(branch)'")
@@ -38,6 +38,7 @@ extension SnapshotStore {
                 kind: .conflicts, tree: nil, commit: nil, conflicts: conflicts,
                 resolved: resolved, bases: [id], parents: [head])
         }
+        try check(merge.draft.tree)
         var note = note
         note.action = "revert"
         note.metadata["revert.commit"] = id.hex

@@ -54,13 +54,6 @@ package struct ExpertUse: Sendable {
         (picks, windowsOf) = sums.withLock { ($0.picks, $0.windows) }
     }
 
-    /// Picks that were added up, of unknown windows.
-    package init(picks: [[Int]]) {
-        windows = 0
-        self.picks = picks
-        windowsOf = []
-    }
-
     /// The experts that a text uses most relative to a background: the best tf · idf in each layer, with tf
     /// the share of the text's picks and idf = ln((W + 1) / (w + 1)) for w of the W windows of the background
     /// (sparse memory finetuning, 2510.15103, with windows in the place of batches).
@@ -68,10 +61,11 @@ package struct ExpertUse: Sendable {
     /// - Parameters:
     ///   - count: Experts of each layer, at most; those that the text does not pick, or that every window of
     ///     the background does, are none of them.
-    ///   - background: By layer, then expert: windows of `backgroundWindows`.
+    ///   - picks: Of the text, by layer, then expert.
+    ///   - background: The same: windows of `backgroundWindows`.
     /// - Returns: By layer; ascending.
-    package func mostSpecific(
-        _ count: Int, background: [[Int]], backgroundWindows: Int
+    package static func mostSpecific(
+        _ count: Int, of picks: [[Int]], background: [[Int]], backgroundWindows: Int
     ) -> [[Int]] {
         zip(picks, background).map { picks, windows in
             let total = Double(max(picks.reduce(0, +), 1))

@@ -73,25 +73,16 @@ final class TreePass: RouterPass {
         _ x: FloatSlice, _ weights: FloatMemory, _ dx: FloatSlice, _ gradient: FloatMemory
     ) {
         let matrix = Matrix(rows: children, columns: width, values: weights[keys].array)
-        var logits = FloatBuffer(count: children)
-        var logarithms = FloatBuffer(count: children)
-        x.withSpan { x in
-            var span = logits.mutableSpan(0..<children)
-            matrix.rowProducts(from: 0, x, into: &span)
-        }
-        var span = logarithms.mutableSpan(0..<children)
-        Kernels.logSoftmax(logits.span, width: children, into: &span)
+        var shares = FloatBuffer(count: children)
+        var probabilities = shares.mutableSpan(0..<children)
+        x.withSpan { matrix.rowProducts(from: 0, $0, into: &probabilities) }
+        Kernels.softmax(&probabilities, width: children)
         var sum: Float = 0
         var own = [Float](repeating: 0, count: children)
         for pick in picked {
             sum += pick.change
             own[pick.child] += pick.change
         }
-        // exp by the softmax kernel: the C library's bits depend on the machine.
-        var shares = FloatBuffer(count: children)
-        var probabilities = shares.mutableSpan(0..<children)
-        for child in 0..<children { probabilities[child] = span[child] }
-        Kernels.softmax(&probabilities, width: children)
         for child in 0..<children {
             let change = own[child] - sum * probabilities[child]
             if change == 0 { continue }

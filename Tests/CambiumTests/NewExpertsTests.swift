@@ -127,6 +127,25 @@ struct NewExpertsTests {
         }
     }
 
+    @Test("are taken back whole by a revert, or not at all")
+    func reverts() throws {
+        try withScratchDirectory { directory in
+            let store = try rounds.store(in: directory, mixesCounts: false)
+            let base = try store.tree("main")
+            try store.train(options("x", TrainTests.digits, .neurons(16), steps: 2))
+            try store.train(options("x", TrainTests.digits, nil, steps: 2))
+            // What a later round changed stays, without what describes it.
+            #expect(
+                rounds.code { try store.revert("main~1", policy: .ours, Checkpoints.signature) }
+                    == "incompatible")
+            #expect(try store.cohorts("main") == ["x"])
+            _ = try store.revert("main", Checkpoints.signature)
+            _ = try store.revert("main~2", Checkpoints.signature)
+            let tree = try store.tree("main")
+            #expect(tree.layers == base.layers && tree.trunk == base.trunk)
+        }
+    }
+
     @Test("that a description claims and the layer lacks are named before anything is loaded")
     func misfits() throws {
         let sizes = try PeerConfig.Linear(experts: 2, topK: 1, width: 8)

@@ -141,7 +141,7 @@ struct CohortExpertsTests {
     @Test("a model with linear layers runs in inference as in training", arguments: [1, 2])
     func linearModel(topK: Int) throws {
         let sizes = try PeerConfig.Linear(experts: 3, topK: topK, width: 12)
-        let config = try tinyConfig(experts: true).replacingExperts(sizes, layers: [1])
+        let config = try tinyConfig(experts: true).replacingExperts(linear: sizes, layers: [1])
         let model = TrainableModel(config: config, seed: 8)
         var weights = TrainingWeights()
         let tensors = model.tensors()

@@ -15,7 +15,7 @@ struct ExpertUseTests {
         var config = try tinyConfig(experts: true)
         if hasLinearLayers {
             config = try config.replacingExperts(
-                PeerConfig.Linear(experts: 5, topK: 2, width: 8), layers: [0, 1])
+                linear: PeerConfig.Linear(experts: 5, topK: 2, width: 8), layers: [0, 1])
         }
         let model = TrainableModel(config: config, seed: 3)
         let size = config.contextLength
@@ -43,10 +43,11 @@ struct ExpertUseTests {
 
     @Test("the most specific experts are those of the best tf · idf, lower numbers first")
     func specific() {
-        let use = ExpertUse(picks: [[0, 8, 4, 4, 4, 0]])
         // Expert 1 is in every window of the background; 5 is not picked.
         let chosen = { (count: Int) in
-            use.mostSpecific(count, background: [[0, 10, 0, 0, 9, 0]], backgroundWindows: 10)
+            ExpertUse.mostSpecific(
+                count, of: [[0, 8, 4, 4, 4, 0]], background: [[0, 10, 0, 0, 9, 0]],
+                backgroundWindows: 10)
         }
         #expect(chosen(1) == [[2]])
         #expect(chosen(2) == [[2, 3]])
@@ -58,12 +59,13 @@ struct ExpertUseTests {
         var config = try tinyConfig(experts: true)
         if hasLinearLayers {
             config = try config.replacingExperts(
-                PeerConfig.Linear(experts: 3, topK: 2, width: 8), layers: [0, 1])
+                linear: PeerConfig.Linear(experts: 3, topK: 2, width: 8), layers: [0, 1])
         }
         let model = TrainableModel(config: config, seed: 3)
         let use = try ExpertUse(of: Self.text, under: model)
         let none = use.picks.map { $0.map { _ in 0 } }
-        let chosen = use.mostSpecific(2, background: none, backgroundWindows: 4)
+        let chosen = ExpertUse.mostSpecific(
+            2, of: use.picks, background: none, backgroundWindows: 4)
         #expect(chosen.allSatisfy { $0.count == 2 })
         let before = model.copy()
         let parameters = EditedExperts(model, experts: chosen)

@@ -45,6 +45,22 @@ private struct Probe {
         }
         Issue.record("\(name): every step changes the picks")
     }
+
+    /// Checks every dense tensor that `isChecked` takes.
+    ///
+    /// - Returns: The pass, behind its way back.
+    func checkAll(
+        where isChecked: (ParameterLayout.Entry) -> Bool = { _ in true }
+    ) -> ForwardBackward {
+        let pass = ForwardBackward(
+            model: model, windows: 2, length: 10, usesExperts: usesExperts)
+        pass.forward(inputs)
+        _ = pass.backward(inputs, targets: targets, scale: 1)
+        for entry in model.layout.entries where isChecked(entry) {
+            check(model.weights[entry.range], pass.gradient[entry.range].array, entry.name)
+        }
+        return pass
+    }
 }
 
 @Suite("Gradients")
@@ -56,12 +72,7 @@ struct GradientTests {
         // The head's small start would leave little to measure.
         model.weights[model.layout.entries.last!.range].scale(20)
         let probe = Probe(model: model, usesExperts: usesExperts)
-        let pass = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: usesExperts)
-        pass.forward(probe.inputs)
-        _ = pass.backward(probe.inputs, targets: probe.targets, scale: 1)
-        for entry in model.layout.entries {
-            probe.check(model.weights[entry.range], pass.gradient[entry.range].array, entry.name)
-        }
+        let pass = probe.checkAll()
         for (slot, gradient) in pass.expertRowGradients().enumerated() {
             let size = 2 * model.config.hiddenSize
             for (index, expert) in gradient.experts.enumerated().prefix(3) {
@@ -76,20 +87,14 @@ struct GradientTests {
     @Test("of linear routers and SwiGLU experts agree with finite differences", arguments: [1, 2])
     func linearLayers(topK: Int) throws {
         let sizes = try PeerConfig.Linear(experts: 3, topK: topK, width: 12)
-        let config = try tinyConfig(experts: true).replacingExperts(sizes, layers: [0, 1])
+        let config = try tinyConfig(experts: true).replacingExperts(linear: sizes, layers: [0, 1])
         let model = TrainableModel(config: config, seed: 6)
         model.weights[model.layout.entries.last!.range].scale(20)
         let probe = Probe(model: model, usesExperts: true)
-        let pass = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: true)
-        pass.forward(probe.inputs)
-        _ = pass.backward(probe.inputs, targets: probe.targets, scale: 1)
-        for entry in model.layout.entries {
-            // The softmax over one pick is 1 whatever its score is.
-            if topK == 1, entry.role == .router {
-                #expect(pass.gradient[entry.range].array.allSatisfy { abs($0) < 1e-5 })
-                continue
-            }
-            probe.check(model.weights[entry.range], pass.gradient[entry.range].array, entry.name)
+        // The softmax over one pick is 1 whatever its score is.
+        let pass = probe.checkAll { topK > 1 || $0.role != .router }
+        for entry in model.layout.entries where topK == 1 && entry.role == .router {
+            #expect(pass.gradient[entry.range].array.allSatisfy { abs($0) < 1e-5 })
         }
     }
 
@@ -103,12 +108,7 @@ struct GradientTests {
             model.weights[entry.range].scale(3)
         }
         let probe = Probe(model: model, usesExperts: true)
-        let pass = ForwardBackward(model: model, windows: 2, length: 10, usesExperts: true)
-        pass.forward(probe.inputs)
-        _ = pass.backward(probe.inputs, targets: probe.targets, scale: 1)
-        for entry in model.layout.entries {
-            probe.check(model.weights[entry.range], pass.gradient[entry.range].array, entry.name)
-        }
+        let pass = probe.checkAll()
         for (slot, gradient) in pass.expertRowGradients().enumerated() {
             let row = gradient.rows[0..<32].array
             let start = Int(gradient.experts[0]) * 32
@@ -121,7 +121,7 @@ struct GradientTests {
         var config = try tinyConfig(experts: true)
         if hasLinearLayers {
             config = try config.replacingExperts(
-                PeerConfig.Linear(experts: 4, topK: 2, width: 8), layers: [1])
+                linear: PeerConfig.Linear(experts: 4, topK: 2, width: 8), layers: [1])
         }
         let model = TrainableModel(config: config, seed: 3)
         let probe = Probe(model: model, usesExperts: true)

@@ -34,8 +34,9 @@ extension Stream {
         for (index, domain) in plan.newDomains.enumerated() {
             let start = processorSeconds()
             let use = try ExpertUse(of: plan.train[domain] ?? [], under: model)
-            let chosen = use.mostSpecific(
-                plan.tuning.editedExperts, background: background, backgroundWindows: windows)
+            let chosen = ExpertUse.mostSpecific(
+                plan.tuning.editedExperts, of: use.picks, background: background,
+                backgroundWindows: windows)
             add(use)
             let done = try train(
                 EditedExperts(model, experts: chosen), on: [plan.text(domain)],

@@ -118,8 +118,9 @@ extension Stream {
             return try run(
                 EditedExperts(
                     model,
-                    experts: use.mostSpecific(
-                        plan.tuning.editedExperts, background: none, backgroundWindows: 1)))
+                    experts: ExpertUse.mostSpecific(
+                        plan.tuning.editedExperts, of: use.picks, background: none,
+                        backgroundWindows: 1)))
         }
     }
 }
