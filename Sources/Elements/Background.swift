@@ -5,16 +5,24 @@ internal import Synchronization
 package final class Background<Value: Sendable>: Sendable {
     private let value = Mutex<Value?>(nil)
     private let done = DispatchSemaphore(value: 0)
+    /// Nil once it ran: whoever waited must not find that this thread still keeps what the body holds, such as
+    /// an environment that is to be closed and opened again.
+    private let body: Mutex<(@Sendable () -> Value)?>
 
     /// Starts at once.
     ///
-    /// - Parameter body: Runs on one thread from begin to end.
+    /// - Parameter body: Runs on one thread from begin to end, and is released before ``wait()`` returns.
     package init(_ body: @escaping @Sendable () -> Value) {
-        DispatchQueue.global(qos: .userInitiated).async { [self] in
-            let result = body()
-            value.withLock { $0 = result }
-            done.signal()
-        }
+        self.body = Mutex(body)
+        DispatchQueue.global(qos: .userInitiated).async { [self] in run() }
+    }
+
+    private func run() {
+        var body = body.withLock { $0.take() }
+        let result = body?()
+        body = nil
+        value.withLock { $0 = result }
+        done.signal()
     }
 
     /// Waits for the value; call once.
