@@ -135,8 +135,11 @@ let package = Package(
         .testTarget(
             name: "InterchangeTests", dependencies: ["Interchange", "Elements"],
             swiftSettings: strict),
+        // System calls that fail when a test asks for it; also built by tools/campaign.
+        .target(name: "CFaults", path: "Tests/CFaults"),
         .target(
-            name: "TestSupport", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
+            name: "TestSupport",
+            dependencies: ["CFaults", "Snapshots", "Objects", "KeyValue", "Elements"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "KeyValueTests", dependencies: ["KeyValue", "Elements", "TestSupport"],
