@@ -12,8 +12,10 @@ struct CommitTarget {
     /// The parent's own parents.
     let grandparents: [ObjectID]
 
-    /// - Throws: `branch-moved` when the branch is not at the commit that the options expect.
+    /// - Throws: `branch-moved` when the branch is not at the commit that the options expect; `usage`
+    ///   for an empty message.
     init(_ options: CommitOptions, _ store: Store) throws(StoreError) {
+        try checkMessage(options.message)
         let references = try carrying { () throws(SnapshotError) in
             try store.snapshots.references()
         }
@@ -75,7 +77,7 @@ struct CommitTarget {
         do throws(SnapshotError) {
             return try draft.commit(
                 to: branch, parents: parent.map { [$0] } ?? [], startingBranch: isNewBranch,
-                note: note)
+                note: note, keepsUnchanged: options.allowsUnchanged)
         } catch {
             throw StoreError(error)
         }
@@ -93,7 +95,20 @@ struct CommitContents {
 }
 
 extension CommitResult {
-    init(_ outcome: CommitOutcome, _ target: CommitTarget, _ contents: CommitContents) {
+    init(
+        _ outcome: CommitOutcome, _ target: CommitTarget, _ options: CommitOptions,
+        _ contents: CommitContents
+    ) {
+        var notes = contents.notes
+        if outcome.unchanged, !options.metrics.isEmpty || !options.metadata.isEmpty {
+            let names = (Array(options.metrics.keys) + Array(options.metadata.keys))
+                .sorted(by: isBefore)
+            notes.append(
+                "no commit was made, so \(names.joined(separator: ", ")) "
+                    + "\(names.count == 1 ? "was" : "were") not kept: add numbers to the commit that "
+                    + "is there with `cambium note \(target.branch) --metric NAME=NUMBER`, or make "
+                    + "one of the same model with --allow-empty")
+        }
         self.init(
             id: outcome.id.hex, tree: outcome.tree.hex, branch: target.branch,
             parents: (outcome.unchanged ? target.grandparents : outcome.parents).map(\.hex),
@@ -104,6 +119,6 @@ extension CommitResult {
             newObjects: outcome.newObjects, newBytes: outcome.newBytes,
             reusedObjects: outcome.reusedObjects, reusedBytes: outcome.reusedBytes,
             nanCount: contents.nonFinite.nan, infiniteCount: contents.nonFinite.infinite,
-            notes: contents.notes)
+            notes: notes)
     }
 }

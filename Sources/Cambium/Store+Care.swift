@@ -1,4 +1,5 @@
 internal import Migrations
+internal import Objects
 internal import Snapshots
 
 /// What a collection found, and removed when it was told to prune.
@@ -83,6 +84,26 @@ public struct StoreStatistics: Sendable, Encodable {
     public let format: Int
 }
 
+/// What a store is at a glance; ``StoreStatistics`` has more, and counts longer.
+public struct StoreOverview: Sendable, Encodable {
+    /// Length of the store's file.
+    public let fileBytes: Int
+    /// Bytes inside it that later commits may use.
+    public let freeBytes: Int
+    /// Objects that the index names; a copy that a collection left behind counts as well.
+    public let objects: Int
+    /// Records that hold the objects.
+    public let packs: Int
+    /// Number of branches.
+    public let branches: Int
+    /// Number of tags.
+    public let tags: Int
+    /// Bytes that HEAD's model would take as a checkpoint; 0 without one.
+    public let headBytes: Int
+    /// The format of the store's files.
+    public let format: Int
+}
+
 /// What a repack gave back.
 public struct RepackResult: Sendable, Encodable {
     /// Length of the store's file before.
@@ -151,9 +172,28 @@ extension Store {
             })
     }
 
+    /// What the store is at a glance.
+    ///
+    /// - Complexity: Grows with the number of branches and tags, not with the history.
+    public func overview() throws(StoreError) -> StoreOverview {
+        try carrying { () throws(SnapshotError) in
+            let sizes = try snapshots.sizes()
+            let counts = try snapshots.quickCounts()
+            let references = try snapshots.references()
+            var trees: [ObjectID] = []
+            if let head = references.headCommit { trees.append(try snapshots.commit(head).tree) }
+            return StoreOverview(
+                fileBytes: sizes.file, freeBytes: sizes.free, objects: counts.objects,
+                packs: counts.packs, branches: references.branches.count,
+                tags: references.tags.count,
+                headBytes: try snapshots.modelBytes(ofTrees: trees),
+                format: Int(try snapshots.storedFormat()))
+        }
+    }
+
     /// Sizes and counts.
     ///
-    /// - Complexity: Reads every pack's directory, not the objects.
+    /// - Complexity: Reads every pack's directory and every commit, not the objects.
     public func statistics() throws(StoreError) -> StoreStatistics {
         try carrying { () throws(SnapshotError) in
             let sizes = try snapshots.sizes()
@@ -161,13 +201,7 @@ extension Store {
             let references = try snapshots.references()
             let tips = Array(references.branches.values) + Array(references.tags.values)
             let history = try snapshots.history(from: tips)
-            var logical = 0
-            for entry in history {
-                logical +=
-                    ModelSummary(
-                        entry.id, entry.commit.tree, try snapshots.tree(entry.commit.tree)
-                    ).bytes
-            }
+            let logical = try snapshots.modelBytes(ofTrees: history.map(\.commit.tree))
             return StoreStatistics(
                 fileBytes: sizes.file, freeBytes: sizes.free, objects: counts.objects,
                 objectBytes: counts.bytes, experts: counts.experts, packs: counts.packs,

@@ -17,6 +17,8 @@ public struct CommitOptions: Sendable {
     public var metadata: [String: String] = [:]
     /// Numbers by name, for example `wikitext.bpb`.
     public var metrics: [String: Double] = [:]
+    /// Whether a commit is made even when the model is the parent's.
+    public var allowsUnchanged = false
     /// Who commits, and when.
     public var signature: Signature
 
@@ -99,7 +101,7 @@ extension Store {
         try adding(&draft)
         let outcome = try target.commit(draft, options)
         return CommitResult(
-            outcome, target,
+            outcome, target, options,
             CommitContents(
                 architecture: source.layout.architecture,
                 layers: Set(source.layout.pools.map(\.layer)).count,

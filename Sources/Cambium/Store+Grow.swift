@@ -233,7 +233,7 @@ extension Store {
         let outcome = try target.commit(draft, options)
         let cohorts = tree.layers.values.flatMap(\.cohorts.values)
         return CommitResult(
-            outcome, target,
+            outcome, target, options,
             CommitContents(
                 architecture: tree.architecture, layers: tree.layers.count,
                 experts: cohorts.reduce(0) { $0 + Int(clamping: $1.count) },

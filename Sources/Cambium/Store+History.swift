@@ -33,6 +33,14 @@ public struct ReferenceInfo: Sendable, Encodable {
     public let subject: String
     /// Whether HEAD is on it.
     public let isHead: Bool
+    /// When the commit was made, in seconds since 1970.
+    public let time: Int64
+    /// Who made it.
+    public let author: String
+    /// Commits that it has and HEAD has not; nil unless asked for.
+    public let ahead: Int?
+    /// Commits that HEAD has and it has not; nil unless asked for.
+    public let behind: Int?
 }
 
 /// One move of a reference.
@@ -52,30 +60,6 @@ public struct ReflogInfo: Sendable, Encodable {
 }
 
 extension Store {
-    /// The commits that lead to the revisions (HEAD when none is given), newest first.
-    ///
-    /// - Parameters:
-    ///   - revisions: Where to start.
-    ///   - all: Start from every branch and tag.
-    ///   - limit: At most this many.
-    ///   - since: Leaves out commits before this time (seconds since 1970).
-    public func log(
-        _ revisions: [String] = [], all: Bool = false, limit: Int? = nil, since: Int64? = nil
-    ) throws(StoreError) -> [CommitInfo] {
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
-        var tips: [ObjectID] = []
-        for revision in revisions.isEmpty && !all ? ["HEAD"] : revisions {
-            tips.append(try id(revision))
-        }
-        if all { tips += Array(references.branches.values) + Array(references.tags.values) }
-        let start = tips
-        let entries = try carrying { () throws(SnapshotError) in
-            try snapshots.history(from: start, limit: limit, since: since)
-        }
-        let names = references.names
-        return entries.map { CommitInfo($0.id, $0.commit, names) }
-    }
-
     /// One commit.
     public func show(_ revision: String) throws(StoreError) -> CommitInfo {
         let id = try id(revision)
@@ -85,10 +69,13 @@ extension Store {
     }
 
     /// All branches, by name.
-    public func branches() throws(StoreError) -> [ReferenceInfo] {
+    ///
+    /// - Parameter comparing: Whether to count the commits that each is ahead of HEAD, and behind it.
+    /// - Complexity: One commit for each; the whole history with `comparing`.
+    public func branches(comparing: Bool = false) throws(StoreError) -> [ReferenceInfo] {
         try carrying { () throws(SnapshotError) in
             let references = try snapshots.references()
-            return try infos(references.branches, references)
+            return try infos(references.branches, references, comparing: comparing)
         }
     }
 
@@ -101,15 +88,21 @@ extension Store {
     }
 
     private func infos(
-        _ table: [String: ObjectID], _ references: References
+        _ table: [String: ObjectID], _ references: References, comparing: Bool = false
     ) throws(SnapshotError) -> [ReferenceInfo] {
         var result: [ReferenceInfo] = []
+        let head = comparing ? references.headCommit : nil
         for (name, id) in table.sorted(by: { isBefore($0.key, $1.key) }) {
+            let commit = try snapshots.commit(id)
+            let divergence = try head.map { (head) throws(SnapshotError) in
+                try snapshots.divergence(of: id, from: head)
+            }
             result.append(
                 ReferenceInfo(
                     name: name, id: id.hex,
-                    subject: String(try snapshots.commit(id).message.prefix { $0 != "\n" }),
-                    isHead: references.head == .branch(name)))
+                    subject: String(commit.message.prefix { $0 != "\n" }),
+                    isHead: references.head == .branch(name), time: commit.time,
+                    author: commit.author, ahead: divergence?.ahead, behind: divergence?.behind))
         }
         return result
     }
@@ -151,32 +144,61 @@ extension Store {
         }
     }
 
+    /// Gives a branch another name; its reflog goes with it.
+    ///
+    /// - Parameter old: Nil for the branch that HEAD is on.
+    /// - Returns: The old name.
+    /// - Throws: `not-found`, `exists`, `bad-name`.
+    @discardableResult
+    public func renameBranch(
+        _ old: String? = nil, to new: String, _ signature: Signature = .current
+    ) throws(StoreError) -> String {
+        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        let name = try branchName(old, references)
+        try references.checkUnshared(new, .branch)
+        try carrying { () throws(SnapshotError) in
+            try snapshots.renameBranch(
+                name, to: new, by: signature.note("branch: renamed from \(name)"))
+        }
+        return name
+    }
+
     /// Removes a branch.
     ///
     /// Its commits stay until they are collected after the reflog's grace period.
     public func deleteBranch(
         _ name: String, _ signature: Signature = .current
     ) throws(StoreError) {
-        try delete(.branch, name, signature)
+        try deleteBranches([name], signature)
     }
 
     /// Removes a tag.
     public func deleteTag(_ name: String, _ signature: Signature = .current) throws(StoreError) {
-        try delete(.tag, name, signature)
+        try deleteTags([name], signature)
     }
 
-    private func delete(
-        _ kind: ReferenceKind, _ name: String, _ signature: Signature
-    ) throws(StoreError) {
+    /// Removes branches: all of them, or none when one of them cannot be removed.
+    ///
+    /// - Returns: The commits that they were at, in the order of the names.
+    @discardableResult
+    public func deleteBranches(
+        _ names: [String], _ signature: Signature = .current
+    ) throws(StoreError) -> [String] {
         try carrying { () throws(SnapshotError) in
-            let references = try snapshots.references()
-            let table = kind == .branch ? references.branches : references.tags
-            guard let id = table[name] else {
-                throw SnapshotError(.notFound, "there is no \(kind.word) '\(name)'")
-            }
-            try snapshots.moveReference(
-                kind, name, from: id, to: nil, by: signature.note("\(kind.word): deleted"))
-        }
+            try snapshots.removeReferences(.branch, names, by: signature.note("branch: deleted"))
+        }.map(\.hex)
+    }
+
+    /// Removes tags: all of them, or none when one of them does not exist.
+    ///
+    /// - Returns: The commits that they named, in the order of the names.
+    @discardableResult
+    public func deleteTags(
+        _ names: [String], _ signature: Signature = .current
+    ) throws(StoreError) -> [String] {
+        try carrying { () throws(SnapshotError) in
+            try snapshots.removeReferences(.tag, names, by: signature.note("tag: deleted"))
+        }.map(\.hex)
     }
 
     /// Points HEAD at a branch; or, for any other revision, detaches it there.

@@ -54,6 +54,7 @@ extension Store {
         message: String? = nil, dryRun: Bool = false, _ signature: Signature = .current
     ) throws(StoreError) -> MergeResult {
         guard !revisions.isEmpty else { throw StoreError(.usage, "name what to merge") }
+        if let message { try checkMessage(message) }
         let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
         let target = try branchName(branch, references)
         guard let head = references.branches[target] else {
@@ -138,6 +139,7 @@ extension Store {
         _ revision: String, branch: String? = nil, parent: Int = 1, policy: MergePolicy = .none,
         message: String? = nil, _ signature: Signature = .current
     ) throws(StoreError) -> MergeResult {
+        if let message { try checkMessage(message) }
         let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
         let target = try branchName(branch, references)
         let id = try id(revision)

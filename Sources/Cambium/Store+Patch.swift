@@ -41,7 +41,7 @@ extension Store {
         let cohorts = tree.layers.values.flatMap(\.cohorts.values)
         let outcome = try target.commit(finished, options)
         return CommitResult(
-            outcome, target,
+            outcome, target, options,
             CommitContents(
                 architecture: tree.architecture, layers: tree.layers.count,
                 experts: cohorts.reduce(0) { $0 + Int(clamping: $1.count) },

@@ -67,7 +67,7 @@ extension Store {
         let outcome = try target.commit(draft, options)
         let cohorts = before.layers.values.flatMap(\.cohorts.values)
         return CommitResult(
-            outcome, target,
+            outcome, target, options,
             CommitContents(
                 architecture: before.architecture, layers: before.layers.count,
                 experts: cohorts.reduce(0) { $0 + Int(clamping: $1.count) }, newExperts: 0,

@@ -11,24 +11,26 @@ extension SnapshotStore {
     /// The commits that lead to `tips`, newest first; every commit comes before its parents.
     ///
     /// - Parameters:
+    ///   - hidden: These commits, and all that lead to them, are left out.
     ///   - limit: At most this many. Where history does not part, no more are read.
-    ///   - since: Leaves out commits before this time (seconds since 1970).
+    ///   - isWanted: Which commits count; their ancestors are read in any case.
     package func history(
-        from tips: [ObjectID], limit: Int? = nil, since: Int64? = nil
+        from tips: [ObjectID], without hidden: [ObjectID] = [], limit: Int? = nil,
+        where isWanted: (HistoryEntry) throws(SnapshotError) -> Bool = { _ in true }
     ) throws(SnapshotError) -> [HistoryEntry] {
         try environment.read { (transaction) throws(SnapshotError) in
             let reader = try ObjectReader.of(transaction)
+            let old = try Self.ancestry(of: hidden, reader, transaction)
             var result: [HistoryEntry] = []
             var commits: [ObjectID: Commit] = [:]
             // As long as one commit leads to all others, it is the next one, whatever lies behind
             // it: a limit then costs what it lets through.
-            var rest = Array(Set(tips))
+            var rest = Array(Set(tips).subtracting(old))
             while rest.count == 1, result.count < limit ?? .max {
-                let commit = try Self.commit(rest[0], reader, transaction)
-                if since.map({ commit.time >= $0 }) ?? true {
-                    result.append(HistoryEntry(id: rest[0], commit: commit))
-                }
-                rest = Array(Set(commit.parents))
+                let entry = HistoryEntry(
+                    id: rest[0], commit: try Self.commit(rest[0], reader, transaction))
+                if try isWanted(entry) { result.append(entry) }
+                rest = Array(Set(entry.commit.parents).subtracting(old))
             }
             guard rest.count > 1, result.count < limit ?? .max else { return result }
             var children: [ObjectID: Int] = [:]
@@ -37,7 +39,7 @@ extension SnapshotStore {
                 guard commits[id] == nil else { continue }
                 let commit = try Self.commit(id, reader, transaction)
                 commits[id] = commit
-                for parent in Set(commit.parents) {
+                for parent in Set(commit.parents) where !old.contains(parent) {
                     children[parent, default: 0] += 1
                     stack.append(parent)
                 }
@@ -51,15 +53,43 @@ extension SnapshotStore {
                 }
                 guard let id = next, let commit = commits[id] else { break }
                 ready.remove(id)
-                if since.map({ commit.time >= $0 }) ?? true {
-                    result.append(HistoryEntry(id: id, commit: commit))
-                }
+                let entry = HistoryEntry(id: id, commit: commit)
+                if try isWanted(entry) { result.append(entry) }
                 for parent in Set(commit.parents) {
                     children[parent, default: 1] -= 1
                     if children[parent] == 0 { ready.insert(parent) }
                 }
             }
             return result
+        }
+    }
+
+    /// Some commits and all that lead to them.
+    private static func ancestry(
+        of commits: [ObjectID], _ reader: ObjectReader,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(SnapshotError) -> Set<ObjectID> {
+        var seen = Set(commits)
+        var stack = Array(seen)
+        while let id = stack.popLast() {
+            for parent in try commit(id, reader, transaction).parents
+            where seen.insert(parent).inserted {
+                stack.append(parent)
+            }
+        }
+        return seen
+    }
+
+    /// How many commits each of two has that the other has not.
+    package func divergence(
+        of left: ObjectID, from right: ObjectID
+    ) throws(SnapshotError) -> (ahead: Int, behind: Int) {
+        if left == right { return (0, 0) }
+        return try environment.read { (transaction) throws(SnapshotError) in
+            let reader = try ObjectReader.of(transaction)
+            let mine = try Self.ancestry(of: [left], reader, transaction)
+            let theirs = try Self.ancestry(of: [right], reader, transaction)
+            return (mine.subtracting(theirs).count, theirs.subtracting(mine).count)
         }
     }
 

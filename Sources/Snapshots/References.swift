@@ -147,6 +147,30 @@ extension SnapshotStore {
         }
     }
 
+    /// Removes references, all or none, and returns where they were.
+    ///
+    /// - Throws: `.notFound` when one does not exist, `.badName` for the branch that HEAD is on.
+    package func removeReferences(
+        _ kind: ReferenceKind, _ names: [String], by note: ReflogNote
+    ) throws(SnapshotError) -> [ObjectID] {
+        try environment.write("reference") { (transaction) throws(SnapshotError) in
+            var places: [ObjectID] = []
+            for name in names {
+                guard let place = try Self.reference(kind, name, transaction) else {
+                    throw SnapshotError(.notFound, "there is no \(kind.word) '\(name)'")
+                }
+                if kind == .branch, try References(transaction).head == .branch(name) {
+                    throw SnapshotError(
+                        .badName,
+                        "HEAD is on '\(name)'; switch to another branch before removing it")
+                }
+                places.append(place)
+                try Self.setReference(kind, name, nil, old: place, note, transaction)
+            }
+            return places
+        }
+    }
+
     /// Points HEAD at a branch (which may have no commits yet) or at a commit.
     package func setHead(_ head: Head, by note: ReflogNote) throws(SnapshotError) {
         if case .branch(let name) = head { try checkName(name, "branch") }
@@ -156,12 +180,7 @@ extension SnapshotStore {
             if case .detached(let id) = head {
                 _ = try Self.commit(id, try ObjectReader.of(transaction), transaction)
             }
-            do throws(KeyValueError) {
-                try transaction.put(
-                    environment.table(Self.referenceTable), Head.key, head.encoded)
-            } catch {
-                throw SnapshotError(error)
-            }
+            try Self.writeHead(head, transaction)
             let after = try References(transaction).headCommit
             try Self.log("HEAD", before, after, note, transaction)
         }
@@ -184,6 +203,36 @@ extension SnapshotStore {
         }
     }
 
+    /// Writes HEAD, and logs nothing.
+    static func writeHead(
+        _ head: Head, _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) {
+        do throws(KeyValueError) {
+            let table = transaction.environment.table(referenceTable)
+            try transaction.put(table, Head.key, head.encoded)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// Writes or removes a reference, and logs nothing.
+    static func put(
+        _ kind: ReferenceKind, _ name: String, _ id: ObjectID?,
+        _ transaction: borrowing WriteTransaction
+    ) throws(SnapshotError) {
+        do throws(KeyValueError) {
+            let key = Array((kind.rawValue + name).utf8)
+            let table = transaction.environment.table(referenceTable)
+            if let id {
+                try transaction.put(table, key, id.bytes)
+            } else {
+                try transaction.delete(table, key)
+            }
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
     /// Writes or removes a reference and logs it.
     static func setReference(
         _ kind: ReferenceKind, _ name: String, _ new: ObjectID?, old: ObjectID?,
@@ -197,17 +246,7 @@ extension SnapshotStore {
                 throw SnapshotError(.exists, "the \(kind.word) '\(name)' exists already")
             }
         }
-        do throws(KeyValueError) {
-            let key = Array((kind.rawValue + name).utf8)
-            let table = transaction.environment.table(referenceTable)
-            if let new {
-                try transaction.put(table, key, new.bytes)
-            } else {
-                try transaction.delete(table, key)
-            }
-        } catch {
-            throw SnapshotError(error)
-        }
+        try put(kind, name, new, transaction)
         try log(kind.rawValue + name, old, new, note, transaction)
         if kind == .branch, try References(transaction).head == .branch(name) {
             try log("HEAD", old, new, note, transaction)

@@ -1,6 +1,6 @@
 internal import Elements
 internal import KeyValue
-internal import Objects
+package import Objects
 
 /// How many of what a store holds, dead or alive.
 package struct StoreCounts: Sendable {
@@ -39,5 +39,66 @@ extension SnapshotStore {
             }
             return counts
         }
+    }
+
+    /// How many packs there are, and how many objects the index names.
+    ///
+    /// - Complexity: Does not grow with what is stored: LMDB counts a table's records, and the index is
+    ///   a few runs that know their lengths.
+    package func quickCounts() throws(SnapshotError) -> (packs: Int, objects: Int) {
+        try environment.read { (transaction) throws(SnapshotError) in
+            let objects = try ObjectReader.of(transaction).indexCount
+            do throws(KeyValueError) {
+                let packs = try transaction.statistics(environment.table(ObjectStore.packTable))
+                return (packs.entries, objects)
+            } catch {
+                throw SnapshotError(error)
+            }
+        }
+    }
+
+    /// Bytes of all tensors and experts of each model, added up.
+    ///
+    /// - Complexity: Reads the records of each tree; trunks and layers that several share once.
+    package func modelBytes(ofTrees trees: [ObjectID]) throws(SnapshotError) -> Int {
+        try environment.read { (transaction) throws(SnapshotError) in
+            let reader = try ObjectReader.of(transaction)
+            var sizes: [ObjectID: Int] = [:]
+            var total = 0
+            for id in trees {
+                let record = try wrapped { () throws(ObjectError) in
+                    try Self.treeRecord(id, reader, transaction)
+                }
+                if sizes[record.trunk] == nil {
+                    let trunk = try wrapped { () throws(ObjectError) in
+                        try Trunk(decoding: try reader.data(record.trunk, transaction).bytes)
+                    }
+                    sizes[record.trunk] = trunk.tensors.values.reduce(0) { $0 + $1.byteCount }
+                }
+                total += sizes[record.trunk] ?? 0
+                for layer in record.layers.values {
+                    if sizes[layer] == nil {
+                        let decoded = try wrapped { () throws(ObjectError) in
+                            try Layer(decoding: try reader.data(layer, transaction).bytes)
+                        }
+                        sizes[layer] = decoded.cohorts.values.reduce(0) { $0 + $1.byteCount }
+                    }
+                    total += sizes[layer] ?? 0
+                }
+            }
+            return total
+        }
+    }
+}
+
+extension StoredTensor {
+    fileprivate var byteCount: Int { shape.byteCount ?? 0 }
+}
+
+extension Cohort {
+    /// Of its experts, absent ones counted, and of its router.
+    fileprivate var byteCount: Int {
+        parts.reduce(0) { $0 + ($1.byteCount ?? 0) } * Int(clamping: count)
+            + router.values.reduce(0) { $0 + $1.byteCount }
     }
 }

@@ -111,7 +111,9 @@ struct RevisionTests {
                 try store.history(from: [ids[3], side]).map(\.id)
                     == [ids[3], ids[2], side, ids[1], ids[0]])
             #expect(try store.history(from: [ids[3]], limit: 2).map(\.id) == [ids[3], ids[2]])
-            #expect(try store.history(from: [ids[3]], since: 20).map(\.id) == [ids[3], ids[2]])
+            #expect(
+                try store.history(from: [ids[3]], where: { $0.commit.time >= 20 }).map(\.id)
+                    == [ids[3], ids[2]])
             #expect(try store.history(from: []).isEmpty)
             #expect(try store.mergeBases(ids[3], side) == [ids[0]])
             #expect(try store.mergeBases(ids[3], ids[1]) == [ids[1]])

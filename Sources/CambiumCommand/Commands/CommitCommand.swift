@@ -16,10 +16,15 @@ struct CommitCommand: StoreCommand {
             beside an integer tensor T.rows [k] is [k, …] and replaces these rows of T. Row e of \
             stacked experts belongs to expert e.
 
+            --amend gives the branch's last commit another message, or more metrics and metadata; the \
+            model stays, and the old commit is in the reflog. It changes the commit's id: what becomes \
+            known later is better kept by `cambium note`.
+
             cambium commit base -m "base"
             cambium commit round1/model.safetensors -m "round 1" --metric wikitext.bpb=2.31
             cambium commit round2 -m "round 2" --branch swahili --expect-parent "$parent"
             cambium commit --patch round3.safetensors -m "round 3: 1,000 experts"
+            cambium commit --amend -m "round 3: 1,000 experts of layer 2" --metric acc=0.93
             """)
 
     @Argument(
@@ -33,7 +38,13 @@ struct CommitCommand: StoreCommand {
     var patch: String?
 
     @Option(name: .shortAndLong, parsing: .unconditional, help: "What the round was.")
-    var message: String
+    var message: String?
+
+    @Flag(help: "Change the branch's last commit instead: its message, metrics or metadata.")
+    var amend = false
+
+    @Flag(help: "Make a commit even when the model is the one that the branch has.")
+    var allowEmpty = false
 
     @Option(help: "The branch (default: HEAD's). A missing one is made from HEAD.")
     var branch: String?
@@ -52,16 +63,39 @@ struct CommitCommand: StoreCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
+        if amend {
+            guard checkpoint == nil, patch == nil, !allowEmpty else {
+                throw ValidationError(
+                    "--amend keeps the model: leave the checkpoint, --patch and --allow-empty out")
+            }
+            guard message != nil || !metric.isEmpty || !meta.isEmpty else {
+                throw ValidationError("--amend needs what to change: -m, --metric or --meta")
+            }
+            return
+        }
         guard (checkpoint == nil) != (patch == nil) else {
             throw ValidationError("name a checkpoint, or a patch with --patch: one of the two")
+        }
+        guard message != nil else {
+            throw ValidationError("say what the round was: -m MESSAGE")
         }
     }
 
     func run(_ console: Console) throws {
+        let metrics = try dictionary(metric.map { ($0.name, $0.value) }, "--metric")
+        let metadata = try dictionary(meta.map { ($0.key, $0.value) }, "--meta")
+        guard !amend else {
+            let result = try openStore().amend(
+                branch: branch, message: message, metadata: metadata, metrics: metrics,
+                expectedHead: expectParent)
+            return console.show(AmendReport(result: result))
+        }
+        let message = message ?? ""
         var options = CommitOptions(message: message, branch: branch)
         options.expectedParent = expectParent
-        options.metrics = try dictionary(metric.map { ($0.name, $0.value) }, "--metric")
-        options.metadata = try dictionary(meta.map { ($0.key, $0.value) }, "--meta")
+        options.allowsUnchanged = allowEmpty
+        options.metrics = metrics
+        options.metadata = metadata
         let store = try openStore()
         let result = try console.withProgress("commit") { progress in
             if let patch {
@@ -129,4 +163,25 @@ struct CommitReport: Report {
     private func amount(_ objects: Int, _ bytes: Int) -> String {
         "\(Quantity.count(objects, "object")), \(Quantity.bytes(bytes))"
     }
+}
+
+/// What an amendment did.
+struct AmendReport: Report {
+    let result: AmendResult
+
+    func encode(to encoder: any Encoder) throws { try result.encode(to: encoder) }
+
+    func lines(_ style: Style) -> [String] {
+        let head = style.name(result.branch) + " " + style.id(result.id.short)
+        guard result.id != result.old else {
+            return ["nothing changed: \(head) says this already"]
+        }
+        let undo = "; `cambium reset \(result.old.short) --branch \(result.branch)` goes back"
+        return [
+            "\(head)  \(result.message.firstLine)",
+            "  in place of \(style.id(result.old.short))" + style.faint(undo),
+        ]
+    }
+
+    func quietLines() -> [String] { [result.id] }
 }

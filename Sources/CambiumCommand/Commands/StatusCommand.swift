@@ -6,6 +6,8 @@ struct StatusCommand: StoreCommand {
         commandName: "status",
         abstract: "Say where HEAD is and how big the store is.",
         discussion: """
+            Takes no longer when history grows; `cambium stats` counts commits and what is stored.
+
             cambium status
             cambium status --json
             """)
@@ -17,7 +19,7 @@ struct StatusCommand: StoreCommand {
         console.show(
             StatusReport(
                 store: store.path, branch: try store.currentBranch(), head: try head(of: store),
-                statistics: try store.statistics(), now: Signature.current.time))
+                statistics: try store.overview(), now: Signature.current.time))
     }
 
     /// HEAD's commit; nil in a new store, where HEAD is on a branch without commits.
@@ -35,7 +37,7 @@ struct StatusReport: Report {
     let store: String
     let branch: String?
     let head: CommitInfo?
-    let statistics: StoreStatistics
+    let statistics: StoreOverview
     let now: Int64
 
     enum CodingKeys: String, CodingKey { case store, branch, head, statistics }
@@ -48,12 +50,11 @@ struct StatusReport: Report {
             table.add(["commit", "\(style.id(head.id.short))  \(head.message.firstLine)"])
             table.add(["", Timestamp.full(head.time, now: now) + " by \(head.author)"])
         }
-        let commits = Quantity.count(statistics.commits, "commit")
+        if head != nil {
+            table.add(["model", Quantity.bytes(statistics.headBytes) + " as a checkpoint"])
+        }
         let branches = Quantity.count(statistics.branches, "branch", "branches")
-        table.add([
-            "history", "\(commits), \(branches), \(Quantity.count(statistics.tags, "tag"))",
-        ])
-        table.add(["models", Quantity.bytes(statistics.logicalBytes) + " as checkpoints"])
+        table.add(["history", "\(branches), \(Quantity.count(statistics.tags, "tag"))"])
         table.add([
             "stored",
             "\(Quantity.bytes(statistics.fileBytes)) on disk, of which "

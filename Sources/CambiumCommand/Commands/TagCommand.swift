@@ -11,38 +11,38 @@ struct TagCommand: StoreCommand {
             cambium tag                       # list
             cambium tag v1                    # make one at HEAD
             cambium tag v0 main~2             # make one elsewhere
-            cambium tag -d v0                 # remove one
+            cambium tag -d v0 v1              # remove them: all, or none when one is missing
             """)
 
-    @Argument(help: "The tag; without one, all are listed.")
-    var name: String?
+    @Argument(
+        help: ArgumentHelp(
+            "A new tag and what it names (default: HEAD); with -d any number.", valueName: "name"),
+        completion: Completion.revisions)
+    var names: [String] = []
 
-    @Argument(help: "What it names (default: HEAD).")
-    var revision: String?
-
-    @Flag(name: [.customShort("d"), .long], help: "Remove it.")
+    @Flag(name: [.customShort("d"), .long], help: "Remove them.")
     var delete = false
 
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        if delete, name == nil { throw ValidationError("-d needs the name of a tag") }
-        if delete, revision != nil { throw ValidationError("-d takes one name only") }
+        if delete, names.isEmpty { throw ValidationError("-d needs the name of a tag") }
+        if !delete, names.count > 2 {
+            throw ValidationError("a new tag takes NAME and what it names, no more")
+        }
     }
 
     func run(_ console: Console) throws {
-        guard let name else {
+        guard let name = names.first else {
             let tags = try openForReading().tags()
             console.show(ReferencesReport(kind: "tag", entries: tags, current: nil), paged: true)
             return
         }
         let store = try openStore()
         if delete {
-            let id = try store.tags().first { $0.name == name }?.id
-            try store.deleteTag(name)
-            console.show(ReferenceReport(kind: "tag", name: name, id: id, action: .removed))
+            console.show(removed: "tag", names, try store.deleteTags(names))
         } else {
-            try store.createTag(name, at: revision ?? "HEAD")
+            try store.createTag(name, at: names.count == 2 ? names[1] : "HEAD")
             let id = try store.tags().first { $0.name == name }?.id
             console.show(ReferenceReport(kind: "tag", name: name, id: id, action: .made))
         }

@@ -7,6 +7,8 @@ struct ReferencesReport: Report {
     let entries: [ReferenceInfo]
     /// The branch that HEAD is on, which may have no commits.
     let current: String?
+    /// Now, when the time of each is to be shown.
+    var now: Int64?
 
     enum CodingKeys: String, CodingKey {
         case entries
@@ -23,8 +25,17 @@ struct ReferencesReport: Report {
             let mark = kind == "tag" ? "" : entry.isHead ? "* " : "  "
             let padding = String(repeating: " ", count: width - entry.name.count)
             let name = entry.isHead ? style.good(entry.name) : entry.name
-            return "\(mark)\(name)\(padding)  \(style.id(entry.id.short))  \(entry.subject)"
+            return "\(mark)\(name)\(padding)  \(style.id(entry.id.short))  "
+                + (now.map { details(of: entry, $0, style) } ?? "") + entry.subject
         }
+    }
+
+    private func details(of entry: ReferenceInfo, _ now: Int64, _ style: Style) -> String {
+        let counts = [(entry.ahead ?? 0, "ahead"), (entry.behind ?? 0, "behind")]
+            .filter { $0.0 > 0 }.map { "\($0.1) \($0.0)" }
+        let distance = counts.isEmpty ? "" : "[\(counts.joined(separator: ", "))] "
+        return style.faint("\(Timestamp.relative(entry.time, now: now)) by \(entry.author)  ")
+            + distance
     }
 
     func quietLines() -> [String] { entries.map(\.name) }
@@ -36,6 +47,7 @@ struct ReferenceReport: Report {
     enum Action: String, Encodable {
         case made
         case removed
+        case renamed
     }
 
     /// "branch" or "tag".
@@ -44,6 +56,8 @@ struct ReferenceReport: Report {
     /// Where it is, or was.
     let id: String?
     let action: Action
+    /// The name before, of what was renamed.
+    var old: String?
 
     func lines(_ style: Style) -> [String] {
         let place = id.map { style.id($0.short) } ?? "nowhere"
@@ -56,6 +70,8 @@ struct ReferenceReport: Report {
             return [
                 "removed \(kind) \(style.name(name)), which was at \(place)" + style.faint(undo)
             ]
+        case .renamed:
+            return ["renamed \(kind) \(old ?? "") to \(style.name(name)), which is at \(place)"]
         }
     }
 

@@ -1,0 +1,48 @@
+internal import Elements
+internal import KeyValue
+package import Objects
+
+extension SnapshotStore {
+    /// Puts another commit of the same model and parents in place of a branch's head.
+    ///
+    /// The old one stays in the reflog.
+    ///
+    /// - Parameters:
+    ///   - head: Where the branch must be.
+    ///   - note: Who amends; the commit keeps its own author and time.
+    ///   - change: Makes the new commit of the old one; its tree and its parents must stay.
+    /// - Returns: The new head; the old one when nothing changed.
+    /// - Throws: `.branchMoved` when the branch is elsewhere; then nothing was changed.
+    package func amend(
+        _ branch: String, at head: ObjectID, by note: ReflogNote,
+        _ change: (inout Commit) -> Void
+    ) throws(SnapshotError) -> ObjectID {
+        let lock = try maintenanceLock(.shared, wait: true)
+        let old = try commit(head)
+        var new = old
+        change(&new)
+        precondition(new.tree == old.tree && new.parents == old.parents, "another snapshot")
+        let environment = environment
+        let bytes = new.encoded
+        var (objects, id) = try wrapped { () throws(ObjectError) in
+            var objects = try ObjectStaging(environment)
+            let header = try ObjectHeader(.commit, byteCount: bytes.count)
+            let id = try objects.put(header, bytes.raw)
+            try objects.finishWriting()
+            return (objects, id)
+        }
+        try environment.write("amend") { (transaction) throws(SnapshotError) in
+            let current = try Self.reference(.branch, branch, transaction)
+            try CommitDraft.checkHead(current, head, branch)
+            guard id != head else { return }
+            do throws(ObjectError) {
+                try objects.flush(transaction)
+            } catch {
+                throw SnapshotError(error)
+            }
+            try Self.setReference(.branch, branch, id, old: head, note, transaction)
+        }
+        _ = lock
+        return id
+    }
+}
