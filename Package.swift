@@ -129,11 +129,16 @@ let package = Package(
             name: "RoutingTests",
             dependencies: ["Routing", "Tensors", "CKernels", "Elements", "NumericSupport"],
             swiftSettings: strict),
+        // Checkpoints of every architecture, made by the tests.
+        .target(
+            name: "CheckpointSupport", path: "Tests/CheckpointSupport", exclude: ["Fixtures"],
+            swiftSettings: strict),
         .testTarget(
             name: "TokenizersTests", dependencies: ["Tokenizers"], exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
-            name: "InterchangeTests", dependencies: ["Interchange", "Elements"],
+            name: "InterchangeTests",
+            dependencies: ["Interchange", "Elements", "CheckpointSupport"],
             swiftSettings: strict),
         // System calls that fail when a test asks for it; also built by tools/campaign.
         .target(name: "CFaults", path: "Tests/CFaults"),
@@ -158,13 +163,14 @@ let package = Package(
             ],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "CommandTests", dependencies: ["CambiumCommand", "Cambium"],
+            name: "CommandTests",
+            dependencies: ["CambiumCommand", "Cambium", "CheckpointSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "CambiumTests",
             dependencies: [
                 "Cambium", "Models", "Routing", "Snapshots", "Interchange", "Objects", "Elements",
-                "TestSupport",
+                "TestSupport", "CheckpointSupport",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,42 +1,30 @@
+import CheckpointSupport
 import Foundation
 import TestSupport
 import Testing
 
 @testable import Cambium
 
-/// The trained checkpoints and texts beside the repository; tests that need them are disabled when
-/// they are absent.
+/// The checkpoints that tests use: small ones that are made here, of every architecture and form.
 enum Checkpoints {
-    private static let root = URL(filePath: #filePath).resolvingSymlinksInPath()
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appending(path: "shared")
-
-    static let arePresent = FileManager.default.fileExists(
-        atPath: root.appending(path: "checkpoints/peer-lm/golden.json").path)
-
-    static func peer(_ name: String) -> String {
-        root.appending(path: "checkpoints/peer-lm/\(name)").path
-    }
-
-    /// Folders of every architecture and form, relative to the checkpoints.
+    /// Folders of every architecture and form, for ``path(_:)``.
     static let transformers: [String] =
-        architectures
-        .flatMap { name in ["model", "model_fused", "model_bf16"].map { "hf/\(name)/\($0)" } }
+        architectures.flatMap { name in
+            GeneratedCheckpoints.forms.map { "hf/\(name)/\($0)" }
+        }
 
-    static let architectures = ["olmoe", "mixtral", "qwen3_moe", "deepseek_v3", "gpt_oss"]
+    static let architectures = GeneratedCheckpoints.families
 
-    static func path(_ relative: String) -> String {
-        root.appending(path: "checkpoints/\(relative)").path
-    }
+    static func path(_ relative: String) -> String { GeneratedCheckpoints.path(relative) }
 
+    static func peer(_ name: String) -> String { path("peer-lm/\(name)") }
+
+    /// The test text of a domain that ships with the quick start.
     static func text(_ domain: String) throws -> [UInt8] {
-        [UInt8](try Data(contentsOf: root.appending(path: "data/stream/\(domain)/test.txt")))
-    }
-
-    /// The expert ids that a branch trained, by layer.
-    static func selected(_ branch: String) throws -> [String: [Int]] {
-        let file = URL(filePath: peer(branch)).appending(path: "selected.json")
-        return try JSONDecoder().decode([String: [Int]].self, from: Data(contentsOf: file))
+        let root = URL(filePath: #filePath).resolvingSymlinksInPath()
+            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        return [UInt8](
+            try Data(contentsOf: root.appending(path: "tools/sample/text/\(domain)/test.txt")))
     }
 
     static let signature = Signature(author: "test", time: 1_790_000_000)

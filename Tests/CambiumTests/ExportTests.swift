@@ -4,7 +4,7 @@ import Testing
 
 @testable import Cambium
 
-@Suite("Export", .enabled(if: Checkpoints.arePresent))
+@Suite("Export")
 struct ExportTests {
     static let all =
         ["peer-lm/base", "peer-lm/branch-swahili", "peer-lm/branch-metamath"]
@@ -70,8 +70,7 @@ struct ExportTests {
     // the lease as owner, and two threads had decompressed the pack. Decompressed bytes now keep
     // their owner, and the first pack stays.
     @Test(
-        "old snapshots of a compressed store run and export byte for byte",
-        .enabled(if: Checkpoints.arePresent))
+        "old snapshots of a compressed store run and export byte for byte")
     func compressed() throws {
         try withScratchDirectory { directory in
             let names = ["base", "branch-swahili", "branch-metamath"]

@@ -5,8 +5,7 @@ import Testing
 @testable import Cambium
 
 @Suite(
-    "models that do not fit their config",
-    .enabled(if: Checkpoints.arePresent, "the checkpoints are not beside the repository"))
+    "models that do not fit their config")
 struct HostileModelTests {
     /// A store that holds a copy of a checkpoint, changed.
     private func store(

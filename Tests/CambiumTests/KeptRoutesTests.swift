@@ -5,8 +5,7 @@ import Testing
 @testable import Cambium
 
 @Suite(
-    "the routes of old text are kept as evidence",
-    .enabled(if: Checkpoints.arePresent, "the checkpoints are not beside the repository"))
+    "the routes of old text are kept as evidence")
 struct KeptRoutesTests {
     private func add(
         _ store: Store, keep: [[UInt8]] = [], branch: String = "main"

@@ -174,8 +174,7 @@ struct RegMeanPolicyTests {
     }
 
     @Test(
-        "merges the rows of a linear router by the routes that each side recorded",
-        .enabled(if: Checkpoints.arePresent, "the checkpoints are not beside the repository"))
+        "merges the rows of a linear router by the routes that each side recorded")
     func linear() throws {
         try withScratchDirectory { directory in
             let store = try Growth.store(Growth.model("olmoe"), in: directory)

@@ -66,7 +66,6 @@ struct SharedTests {
 
     @Test(
         "a copy in BF16 shares no bytes of weights but all values",
-        .enabled(if: Checkpoints.arePresent, "the checkpoints are not beside the repository"),
         arguments: Checkpoints.architectures)
     func copies(architecture: String) throws {
         try withScratchDirectory { directory in

@@ -1,3 +1,4 @@
+import CheckpointSupport
 import Foundation
 import Testing
 
@@ -22,8 +23,7 @@ struct ExpertCommandTests {
     }
 
     @Test(
-        "an expert is added with figures, the model runs, and dropped the model is the one before",
-        .enabled(if: TokensTests.isPresent, "the checkpoints are not beside the repository"))
+        "an expert is added with figures, the model runs, and dropped the model is the one before")
     func addAndDrop() throws {
         let session = try session()
         let source = TokensTests.model + ":3"
@@ -63,8 +63,7 @@ struct ExpertCommandTests {
     }
 
     @Test(
-        "what cannot be is an error with its exit code",
-        .enabled(if: TokensTests.isPresent, "the checkpoints are not beside the repository"))
+        "what cannot be is an error with its exit code")
     func errors() throws {
         let session = try session()
         let texts = ["--evidence", "new.txt", "--keep", "old.txt"]

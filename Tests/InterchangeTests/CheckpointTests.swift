@@ -160,10 +160,9 @@ struct CheckpointTests {
     }
 
     @Test(
-        "every real checkpoint opens whole", .enabled(if: Fixtures.exist),
-        arguments: Fixtures.folders)
-    func fixtures(path: String) throws {
-        let checkpoint = try Checkpoint(opening: path)
+        "a checkpoint of every architecture and form opens whole", arguments: Fixtures.folders)
+    func fixtures(name: String) throws {
+        let checkpoint = try Checkpoint(opening: Fixtures.path(name))
         #expect(checkpoint.config != nil && !checkpoint.tensors.isEmpty)
         for tensor in checkpoint.tensors {
             #expect(tensor.bytes.count == tensor.shape.byteCount)

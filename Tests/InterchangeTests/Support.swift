@@ -1,3 +1,4 @@
+import CheckpointSupport
 import Elements
 import Foundation
 import Interchange
@@ -30,21 +31,14 @@ func contents(_ path: String) throws -> [UInt8] {
     try [UInt8](Data(contentsOf: URL(filePath: path)))
 }
 
-/// Real checkpoints that lie beside the repository, where there are any.
+/// Checkpoints of every architecture and form, made here.
 enum Fixtures {
-    static let root = URL(filePath: #filePath).resolvingSymlinksInPath()
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appending(path: "shared/checkpoints").path
-
-    static let families = ["olmoe", "mixtral", "qwen3_moe", "deepseek_v3", "gpt_oss"]
+    static let families = GeneratedCheckpoints.families
     static let separateFamilies = families.filter { $0 != "gpt_oss" }
-    static let exist = FileManager.default.fileExists(atPath: root)
+    /// Names for ``path(_:)``.
+    static let folders = GeneratedCheckpoints.all
 
-    static let folders =
-        ["base", "branch-swahili", "branch-metamath"].map { "\(root)/peer-lm/\($0)" }
-        + families.flatMap { family in
-            ["model", "model_fused", "model_bf16"].map { "\(root)/hf/\(family)/\($0)" }
-        }
+    static func path(_ name: String) -> String { GeneratedCheckpoints.path(name) }
 }
 
 /// A safetensors file made of a header's text and data, its length stated truly.
