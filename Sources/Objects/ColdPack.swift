@@ -14,8 +14,11 @@ struct ColdPack {
     /// How many differences may lie between an object and raw bytes.
     static let greatestDepth = 8
 
-    /// 0 when no object needs a predecessor; 1 when all of them are in raw packs; else one more than
-    /// the greatest depth of their packs.
+    /// Where the depth lies in the record.
+    static let depthOffset = PackFormat.headerCount + 12
+
+    /// 0 when no object needs a predecessor; else one more than the greatest depth of the packs that
+    /// hold them, as it was when a compression or a repack last looked (``PackChains``).
     let depth: Int
     /// Objects that are stored as differences, and what from; positions ascend.
     let predecessors: [(index: Int, id: ObjectID)]
@@ -48,15 +51,16 @@ struct ColdPack {
         block = first..<directory
     }
 
-    /// The compressed record of a raw pack, or nil when it would not be smaller by a page and 5 %.
+    /// The compressed record of a pack whose data can be read, or nil when it would not be smaller
+    /// than the raw one by a page and 5 %.
     ///
-    /// - Parameters:
-    ///   - predecessors: By position, later versions of objects, in packs that are never written
-    ///     as differences to this one. They are used only if they save a tenth of the data.
-    ///   - depths: Of each predecessor's pack: 0 when it is raw, else its depth and one.
+    /// Its depth is 0 until ``Pack/record(_:depth:)`` notes the true one.
+    ///
+    /// - Parameter predecessors: By position, later versions of objects, in packs that are never
+    ///   written as differences to this one. They are used only if they save a tenth of the data.
     static func record(
-        of pack: Pack, predecessors: [Int: StoredObject], depths: [Int: Int]
-    ) throws(ObjectError) -> [UInt8]? {
+        of pack: Pack, predecessors: [Int: StoredObject]
+    ) throws(ObjectError) -> CompressedRecord? {
         var compressor = try ZstdCompressor()
         var plain = ColdGroupBuilder()
         var related = ColdGroupBuilder()
@@ -87,15 +91,16 @@ struct ColdPack {
         let length =
             PackFormat.headerCount + headCount + used.count * predecessorCount + block.count
             + directory.count
-        guard PackFormat.recordCount(length) + 4096 <= pack.record.count,
-            length * 20 <= pack.record.count * 19
+        let raw = PackFormat.recordCount(
+            PackFormat.headerCount + pack.dataCount + directory.count)
+        guard PackFormat.recordCount(length) + 4096 <= raw, length * 20 <= raw * 19
         else { return nil }
-        let depth = used.reduce(0) { max($0, max(1, depths[$1.index] ?? 0)) }
-        return encode(pack, used, depth: depth, block, directory)
+        return CompressedRecord(
+            bytes: encode(pack, used, block, directory), usesPredecessors: !used.isEmpty)
     }
 
     private static func encode(
-        _ pack: Pack, _ predecessors: [(index: Int, id: ObjectID)], depth: Int, _ block: [UInt8],
+        _ pack: Pack, _ predecessors: [(index: Int, id: ObjectID)], _ block: [UInt8],
         _ directory: [UInt8]
     ) -> [UInt8] {
         let start =
@@ -112,7 +117,7 @@ struct ColdPack {
         encoder.append(raw: pack.directoryChecksum)
         encoder.append(UInt64(block.count))
         encoder.append(UInt32(predecessors.count))
-        encoder.append(UInt8(depth))
+        encoder.append(UInt8(0))
         encoder.append(raw: [0, 0, 0])
         for (index, id) in predecessors {
             encoder.append(UInt32(index))
@@ -124,6 +129,13 @@ struct ColdPack {
         encoder.append(raw: Array(repeating: 0, count: padding))
         return encoder.bytes
     }
+}
+
+/// A pack's compressed record.
+package struct CompressedRecord: Sendable {
+    package let bytes: [UInt8]
+    /// Whether objects are stored as differences from the predecessors that were given.
+    package let usesPredecessors: Bool
 }
 
 /// The data of a decompressed pack, laid out as in a raw one.

@@ -52,9 +52,13 @@ package struct ObjectReader {
         var last: Pack?
         /// Compressed ones with their data, a few: what is wanted next often lies in the same.
         var decoded: [Pack] = []
+        /// Compressed ones that are being decompressed, each for the one before it.
+        var opening: [UInt32] = []
     }
 
     private static let decodedPacks = 8
+    /// A chain of more packs is taken for damage: it would use up the stack.
+    private static let longestChain = 500
 
     /// Reads the index's chunk headers; cost grows with the number of runs, not of objects.
     package init(
@@ -185,6 +189,14 @@ package struct ObjectReader {
     ) throws(ObjectError) -> Pack {
         if pack.isReadable { return pack }
         if let known = packs.decoded.first(where: { $0.number == pack.number }) { return known }
+        guard !packs.opening.contains(pack.number), packs.opening.count < Self.longestChain else {
+            throw ObjectError(
+                .corrupt,
+                "pack \(pack.number) holds differences that lead back to it, or through more than "
+                    + "\(Self.longestChain) packs; run `cambium verify`")
+        }
+        packs.opening.append(pack.number)
+        defer { packs.opening.removeLast() }
         // A closure cannot capture a borrowed transaction, so the predecessors are read first.
         var bases: [ObjectID: MappedBytes] = [:]
         for (_, id) in pack.predecessors {
@@ -193,13 +205,6 @@ package struct ObjectReader {
                     .corrupt,
                     "pack \(pack.number) holds differences from object \(id.short), which is "
                         + "missing; run `cambium verify`")
-            }
-            // Depths fall from a pack to those that it needs, so this ends.
-            guard found.pack.cold == nil || found.pack.coldDepth <= pack.coldDepth - 1 else {
-                throw ObjectError(
-                    .corrupt,
-                    "pack \(pack.number) needs pack \(found.pack.number), which may need it; run "
-                        + "`cambium verify`")
             }
             bases[id] = try readable(found.pack, transaction).payload(found.index)
         }

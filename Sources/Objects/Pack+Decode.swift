@@ -4,20 +4,32 @@ extension Pack {
     /// Packs with more data stay raw: a compressed pack is read as a whole.
     package static var greatestColdData: Int { ColdPack.greatestData }
 
-    /// 0 for a raw pack; else how many differences may lie between its objects and raw bytes,
-    /// plus one.
-    package var coldDepth: Int { cold.map { $0.depth + 1 } ?? 0 }
+    /// Differences that may lie between an object and data that need no others.
+    package static var greatestDepth: Int { ColdPack.greatestDepth }
+
+    /// The depth that the record notes (``PackChains``); 0 for a raw pack.
+    package var notedDepth: Int { cold?.depth ?? 0 }
 
     /// The record of this pack, compressed, or nil when that would not be smaller by 5 %.
     ///
-    /// - Parameters:
-    ///   - predecessors: By position, later versions of objects, in packs with higher numbers.
-    ///   - depths: The ``coldDepth`` of each predecessor's pack.
+    /// - Parameter predecessors: By position, later versions of objects, of the same kind and shape.
+    /// - Throws: `.corrupt` when an object's data, or a predecessor's, do not match its name: then a
+    ///   difference would hide the damage, or be readable only as long as the damage lasts.
     package func compressed(
-        predecessors: [Int: StoredObject], depths: [Int: Int]
-    ) throws(ObjectError) -> [UInt8]? {
-        let near = predecessors.filter { (depths[$0.key] ?? 0) < ColdPack.greatestDepth }
-        return try ColdPack.record(of: self, predecessors: near, depths: depths)
+        predecessors: [Int: StoredObject]
+    ) throws(ObjectError) -> CompressedRecord? {
+        for index in 0..<count {
+            try stored(index).check()
+            try predecessors[index]?.check()
+        }
+        return try ColdPack.record(of: self, predecessors: predecessors)
+    }
+
+    /// A copy of a compressed record that notes another depth.
+    package static func record(_ record: [UInt8], depth: Int) -> [UInt8] {
+        var record = record
+        record[ColdPack.depthOffset] = UInt8(depth)
+        return record
     }
 
     /// The same pack with its data decompressed, each object checked against its name.

@@ -56,8 +56,7 @@ struct Reachability {
 
     /// Adds what compressed objects that are marked are differences from.
     ///
-    /// A difference is taken from a pack with a higher number, or a copy of the object, which a
-    /// collection wrote later; so one pass over the packs in their order follows every chain.
+    /// As many rounds as chains are long follow all of them to their ends.
     mutating func addPredecessors(
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(SnapshotError) {
@@ -72,9 +71,14 @@ struct Reachability {
             if !pack.predecessors.isEmpty { cold.append(pack) }
             return true
         }
-        for pack in cold where marks.isMarked(pack: pack.number) {
+        while true {
+            let needed = cold.filter { marks.isMarked(pack: $0.number) }
+            guard !needed.isEmpty else { return }
+            cold.removeAll { marks.isMarked(pack: $0.number) }
             // All of them: the pack is decompressed as a whole.
-            for (_, id) in pack.predecessors { try mark(id, reader, transaction) }
+            for pack in needed {
+                for (_, id) in pack.predecessors { try mark(id, reader, transaction) }
+            }
         }
     }
 

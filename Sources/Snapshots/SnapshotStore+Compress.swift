@@ -25,16 +25,18 @@ extension SnapshotStore {
         progress: (Int, Int) -> Void = { _, _ in }
     ) throws(SnapshotError) -> CompressionReport {
         try partMixed()
+        var chains = try mendChains()
         let (cold, later) = try environment.read { (transaction) throws(SnapshotError) in
             (try coldPacks(transaction), try laterVersions(transaction))
         }
         var report = CompressionReport()
-        // From the newest pack on, so that what a difference is taken from is settled before it.
+        // From the newest pack on: mostly what a difference is taken from is settled before it, so
+        // that chains grow to their greatest length and no further.
         let batch = 32
         for start in stride(from: 0, to: cold.count, by: batch) {
             let numbers = Array(cold[start..<min(start + batch, cold.count)])
             try environment.write("compress") { (transaction) throws(SnapshotError) in
-                try compress(numbers, later, &report, transaction)
+                try compress(numbers, later, &chains, &report, transaction)
             }
             progress(start + numbers.count, cold.count)
         }
@@ -147,9 +149,7 @@ extension SnapshotStore {
                     for ordinal in try left.differences(from: right, reader, transaction)
                     where ordinal < left.count && ordinal < right.count {
                         let (from, to) = (left.entry(ordinal), right.entry(ordinal))
-                        if !from.isAbsent, !to.isAbsent, from.location.pack < to.location.pack {
-                            later[from.location] = to
-                        }
+                        if !from.isAbsent, !to.isAbsent { later[from.location] = to }
                     }
                 }
             }
@@ -158,52 +158,67 @@ extension SnapshotStore {
     }
 
     private func compress(
-        _ numbers: [UInt32], _ later: [Location: ArrayEntry], _ report: inout CompressionReport,
-        _ transaction: borrowing WriteTransaction
+        _ numbers: [UInt32], _ later: [Location: ArrayEntry], _ chains: inout PackChains,
+        _ report: inout CompressionReport, _ transaction: borrowing WriteTransaction
     ) throws(SnapshotError) {
         do throws(ObjectError) {
             let reader = try ObjectReader(transaction)
-            let batch = Set(numbers)
             var sources: [Pack] = []
             var versions: [[Int: StoredObject]] = []
             for number in numbers {
                 let pack = try reader.pack(number, transaction)
-                var found: [Int: StoredObject] = [:]
-                for index in 0..<pack.count {
-                    // Only newer packs outside this batch, so that no two need each other.
-                    guard let entry = later[pack.location(index)],
-                        entry.location.pack > number, !batch.contains(entry.location.pack)
-                    else { continue }
-                    found[index] = try reader.object(
-                        at: entry.location, check: entry.check, transaction)
-                }
+                let found = try Self.predecessors(of: pack, later, chains, reader, transaction)
+                // Noted before it is certain, so that the next one's chains neither come back to this
+                // one nor become too long together with it.
+                chains.set(number, needs: Set(found.values.map(\.location.pack)))
                 sources.append(pack)
                 versions.append(found)
             }
-            var depths: [[Int: Int]] = []
-            for found in versions {
-                var own: [Int: Int] = [:]
-                for (index, object) in found {
-                    own[index] = try reader.pack(object.location.pack, transaction).coldDepth
-                }
-                depths.append(own)
-            }
-            let records = concurrentMap(sources.count, grain: 1) {
-                [sources, versions, depths] position in
+            let results = concurrentMap(sources.count, grain: 1) {
+                [sources, versions] position in
                 Result { () throws(ObjectError) in
-                    try sources[position].compressed(
-                        predecessors: versions[position], depths: depths[position])
+                    try sources[position].compressed(predecessors: versions[position])
                 }
             }
-            for (pack, result) in zip(sources, records) {
-                guard let record = try result.get() else { continue }
+            var records: [(raw: Pack, record: [UInt8])] = []
+            for (pack, result) in zip(sources, results) {
+                let compressed = try result.get()
+                if compressed?.usesPredecessors != true { chains.set(pack.number, needs: []) }
+                if let compressed { records.append((pack, compressed.bytes)) }
+            }
+            for (pack, record) in records {
                 report.packs += 1
                 report.rawBytes += pack.record.count
                 report.coldBytes += record.count
-                try ObjectStaging.replaceRecord(pack.number, with: record, transaction)
+                try ObjectStaging.replaceRecord(
+                    pack.number,
+                    with: Pack.record(record, depth: chains.depth(of: pack.number) ?? 0),
+                    transaction)
             }
+            // What needs these packs lies deeper now.
+            try Self.noteDepths(of: chains.takeChanges(), chains, transaction)
         } catch {
             throw SnapshotError(error)
         }
+    }
+
+    /// The later versions from which a pack's objects may be stored as differences, by position.
+    private static func predecessors(
+        of pack: Pack, _ later: [Location: ArrayEntry], _ chains: PackChains,
+        _ reader: ObjectReader, _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) -> [Int: StoredObject] {
+        let demands = chains.demands(on: pack.number)
+        var found: [Int: StoredObject] = [:]
+        for index in 0..<pack.count {
+            guard let entry = later[pack.location(index)] else { continue }
+            // A difference names an object, and is read with the copy that the index has then.
+            let id = try reader.id(at: entry.location, check: entry.check, transaction)
+            guard let place = try reader.location(of: id, transaction),
+                chains.mayNeed(place.pack, demands)
+            else { continue }
+            let object = try reader.object(id, transaction)
+            if object.header == pack.header(index) { found[index] = object }
+        }
+        return found
     }
 }

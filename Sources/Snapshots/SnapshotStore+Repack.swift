@@ -32,10 +32,7 @@ extension SnapshotStore {
             } catch {
                 throw SnapshotError(error)
             }
-            var report: CompressionReport?
-            if compress {
-                report = try openAlone(directory, observer).compress(progress: progress)
-            }
+            let report = try prepare(directory, compress, progress, observer)
             do throws(KeyValueError) {
                 try replaceByCopy(directory, observer)
                 return RepackReport(
@@ -45,6 +42,21 @@ extension SnapshotStore {
                 throw SnapshotError(error)
             }
         }
+    }
+
+    /// What is written in the old file, before it is copied.
+    private static func prepare(
+        _ directory: String, _ compress: Bool, _ progress: (Int, Int) -> Void,
+        _ observer: (@Sendable (String) -> Void)?
+    ) throws(SnapshotError) -> CompressionReport? {
+        let store = try openAlone(directory, observer)
+        if compress { return try store.compress(progress: progress) }
+        do throws(SnapshotError) {
+            _ = try store.mendChains()
+        } catch  where error.code == .corrupt {
+            // Damage does not keep a store from being copied as it is; `verify` tells of it.
+        }
+        return nil
     }
 
     private static func replaceByCopy(

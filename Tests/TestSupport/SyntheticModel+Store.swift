@@ -71,17 +71,28 @@ extension SnapshotStore {
 
     /// The model of a commit, every byte read through the mapped records.
     package func model(at commit: ObjectID) throws(SnapshotError) -> SyntheticModel {
-        let snapshot = try map(commit)
+        try map(commit).model(in: self)
+    }
+
+    /// Every fault of the store, as text; none in a sound one.
+    package func faults(fast: Bool = false) throws(SnapshotError) -> [String] {
+        try verify(fast: fast).faults.map { "\($0.subject): \($0.message)" }
+    }
+}
+
+extension MappedSnapshot {
+    /// The whole model, every byte read through the mapped records.
+    package func model(in store: SnapshotStore) throws(SnapshotError) -> SyntheticModel {
         var model = SyntheticModel()
-        model.architecture = snapshot.tree.architecture
-        model.layout = try layout(of: snapshot.tree)
-        for (name, id) in snapshot.tree.files {
-            model.files[name] = try snapshot.object(id).payload.copy()
+        model.architecture = tree.architecture
+        model.layout = try store.layout(of: tree)
+        for (name, id) in tree.files {
+            model.files[name] = try object(id).payload.copy()
         }
-        for (name, entry) in snapshot.tree.trunk.tensors {
-            model.trunk[name] = .init(entry.shape, try snapshot.object(entry.id).payload.copy())
+        for (name, entry) in tree.trunk.tensors {
+            model.trunk[name] = .init(entry.shape, try object(entry.id).payload.copy())
         }
-        for (layer, cohorts) in snapshot.tree.layers {
+        for (layer, cohorts) in tree.layers {
             for (name, cohort) in cohorts.cohorts {
                 var pool = SyntheticModel.Pool(neurons: 0, seed: 0)
                 pool.kind = cohort.kind
@@ -89,9 +100,9 @@ extension SnapshotStore {
                 pool.router = [:]
                 for (tensor, entry) in cohort.router {
                     pool.router[tensor] = .init(
-                        entry.shape, try snapshot.object(entry.id).payload.copy())
+                        entry.shape, try object(entry.id).payload.copy())
                 }
-                if let experts = snapshot.experts(layer: layer, cohort: name) {
+                if let experts = experts(layer: layer, cohort: name) {
                     for ordinal in 0..<experts.count {
                         pool.experts.append(
                             experts.isAbsent(ordinal)
@@ -102,11 +113,6 @@ extension SnapshotStore {
             }
         }
         return model
-    }
-
-    /// Every fault of the store, as text; none in a sound one.
-    package func faults(fast: Bool = false) throws(SnapshotError) -> [String] {
-        try verify(fast: fast).faults.map { "\($0.subject): \($0.message)" }
     }
 }
 
