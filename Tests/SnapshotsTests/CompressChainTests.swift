@@ -5,9 +5,10 @@ import Snapshots
 import TestSupport
 import Testing
 
-/// What broke: a pack noted its depth once; when what it needed was compressed later, readers took
-/// the chain for a circle, and the history behind it was lost to them. Four commits, each followed by
-/// a compression, were enough. Now depths follow from the chains themselves.
+/// What broke: a pack noted its depth once, and what it needed was compressed later.
+///
+/// Readers then took the chain for a circle, and the history behind it was lost to them. Four commits,
+/// each followed by a compression, were enough. Now depths follow from the chains themselves.
 @Suite("Chains of compressed packs")
 struct CompressChainTests {
     /// Versions of a model that move a little.
