@@ -7,8 +7,8 @@ package import Snapshots
 /// ```swift
 /// try Store.create(at: "S")
 /// let store = try Store("S")
-/// let round = try store.commit(checkpoint: "base", message: "base")
-/// try store.export(round.id, to: "out")
+/// let round = try store.commit(checkpoint: "base", CommitOptions(message: "base"))
+/// print(try store.export(round.id, to: "out").files)
 /// ```
 ///
 /// One store may be used by many threads and processes at once: readers are never blocked, writers

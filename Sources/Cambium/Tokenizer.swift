@@ -10,7 +10,7 @@ internal import Tokenizers
 /// ```swift
 /// let tokenizer = try Tokenizer(json: Array(Data(contentsOf: url)))
 /// let ids = try tokenizer.encode("Once upon a time")
-/// tokenizer.decode(ids)  // "Once upon a time"
+/// print(tokenizer.decode(ids))  // Once upon a time
 /// ```
 public struct Tokenizer: Sendable {
     fileprivate let tokens: BPETokenizer

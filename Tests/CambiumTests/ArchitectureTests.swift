@@ -34,7 +34,7 @@ struct ArchitectureTests {
 
     @Test(
         "so are those of the larger checkpoints that transformers wrote itself",
-        .enabled(if: TrainedCheckpoints.arePresent, "the trained checkpoints are not there"),
+        .enabled(if: TrainedCheckpoints.arePresent, "without trained checkpoints"),
         arguments: Checkpoints.transformers)
     func parityWithSaved(path: String) throws {
         let parts = path.split(separator: "/").map(String.init)

@@ -129,7 +129,7 @@ struct WholePathTests {
 
     @Test(
         "a mapped model agrees with the recorded bits per byte",
-        .enabled(if: TrainedCheckpoints.arePresent, "the trained checkpoints are not there"))
+        .enabled(if: TrainedCheckpoints.arePresent, "without trained checkpoints"))
     func evaluation() throws {
         try withScratchDirectory { directory in
             try Store.create(at: directory + "/S")

@@ -7,7 +7,9 @@ import Testing
 struct WriteCheckpoints {
     private static let folder = ProcessInfo.processInfo.environment["CAMBIUM_WRITE_CHECKPOINTS"]
 
-    @Test("the generated checkpoints are written out", .enabled(if: folder != nil))
+    @Test(
+        "the generated checkpoints are written out",
+        .enabled(if: folder != nil, "asked for by CAMBIUM_WRITE_CHECKPOINTS"))
     func write() throws {
         let folder = try #require(Self.folder)
         for name in GeneratedCheckpoints.all {

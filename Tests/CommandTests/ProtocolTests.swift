@@ -195,7 +195,9 @@ struct ProtocolTests {
         #expect(run.text == "130\n")
     }
 
-    @Test("long output goes through a pager on a terminal only", .enabled(if: Terminals.isThere))
+    @Test(
+        "long output goes through a pager on a terminal only",
+        .enabled(if: Terminals.isThere, "without script(1)"))
     func pager() throws {
         let session = try Session.history()
         session.environment["CAMBIUM_PAGER"] = "sed s/^/paged:/"

@@ -89,14 +89,17 @@ struct EvaluateTests {
 
     private static let domains = ["wikitext", "gsm8k", "shakespeare", "swahili", "metamath"]
 
-    @Test("the base model reads gsm8k as PyTorch did", .enabled(if: Shared.isPresent))
+    @Test(
+        "the base model reads gsm8k as PyTorch did",
+        .enabled(if: Shared.isPresent, "without trained checkpoints"))
     func oneFigure() throws {
         try compare("base", ["gsm8k"])
     }
 
     @Test(
         "the whole table of bits per byte equals PyTorch's",
-        .enabled(if: Shared.isPresent && isSlowRun), arguments: Shared.checkpointNames)
+        .enabled(if: Shared.isPresent && isSlowRun, "asked for by CAMBIUM_SLOW_TESTS"),
+        arguments: Shared.checkpointNames)
     func table(name: String) throws {
         try compare(name, Self.domains)
     }

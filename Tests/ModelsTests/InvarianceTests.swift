@@ -78,7 +78,9 @@ struct InvarianceTests {
         }
     }
 
-    @Test("of the trained model on real text", .enabled(if: Shared.isPresent))
+    @Test(
+        "of the trained model on real text",
+        .enabled(if: Shared.isPresent, "without trained checkpoints"))
     func trained() throws {
         let model = try Shared.model("base")
         for domain in ["wikitext", "swahili"] {

@@ -4,7 +4,7 @@ import Snapshots
 import TestSupport
 import Testing
 
-@Suite("Full disk", .enabled(if: canMount))
+@Suite("Full disk", .enabled(if: canMount, "without leave to mount"))
 struct DiskFullTests {
     @Test("a commit that does not fit is refused and leaves the store as it was")
     func commit() throws {

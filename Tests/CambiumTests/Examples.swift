@@ -1,0 +1,85 @@
+import Cambium
+import CheckpointSupport
+import Foundation
+
+/// The Swift code of README.md and of the API's comments, as a user would compile it: without `@testable`.
+///
+/// `ExamplesTests` compares each with its text and runs it in a directory that has the checkpoints `base` and
+/// `branch-swahili`, a store `models` with another model on main, and `tokenizer.json`.
+enum Examples {
+    static let all: [String: @Sendable () throws -> Void] = [
+        "README.md": readme, "Store.swift": store, "Store+Patch.swift": patch,
+        "Tokenizer.swift": tokenizer, "Tokenizer.swift 2": stream,
+    ]
+
+    static func readme() throws {
+        // EXAMPLE README.md
+        try Store.create(at: "S")
+        let store = try Store("S")
+        try store.commit(checkpoint: "base", CommitOptions(message: "base"))
+        try store.createBranch("swahili")
+        try store.commit(
+            checkpoint: "branch-swahili", CommitOptions(message: "round 1", branch: "swahili"))
+        print(try store.diff(from: "main", to: "swahili").cohorts.map(\.changed.count))
+        let old = try store.expert("swahili", "1/17").data  // u, then v, little-endian
+        try store.commit(CommitOptions(message: "round 2", branch: "swahili")) {
+            (patch) throws(StoreError) in
+            try patch.put(expert: 17, layer: 1, [UInt8](repeating: 0, count: old.count))
+        }
+        let merge = try store.merge(["swahili"], into: "main")
+        print(merge.kind, merge.conflicts.count)
+        print(try store.model("main").generate(Array("Once".utf8), count: 80).text)
+        // END
+        // EXAMPLE README.md 2
+        let models = try Store("models")
+        print(try models.model("main").generate(tokens: [1, 178, 199], count: 16).tokens)
+        // END
+    }
+
+    static func store() throws {
+        // EXAMPLE Store.swift
+        try Store.create(at: "S")
+        let store = try Store("S")
+        let round = try store.commit(checkpoint: "base", CommitOptions(message: "base"))
+        print(try store.export(round.id, to: "out").files)
+        // END
+    }
+
+    static func patch() throws {
+        let store = try Examples.base()
+        let bytes = [UInt8](repeating: 0, count: 256)
+        // EXAMPLE Store+Patch.swift
+        try store.commit(CommitOptions(message: "round 2")) { (patch) throws(StoreError) in
+            try patch.put(expert: 17, layer: 1, bytes)
+        }
+        // END
+    }
+
+    static func tokenizer() throws {
+        let url = URL(filePath: "tokenizer.json")
+        // EXAMPLE Tokenizer.swift
+        let tokenizer = try Tokenizer(json: Array(Data(contentsOf: url)))
+        let ids = try tokenizer.encode("Once upon a time")
+        print(tokenizer.decode(ids))  // Once upon a time
+        // END
+        precondition(tokenizer.decode(ids) == "Once upon a time")
+    }
+
+    static func stream() throws {
+        let tokenizer = try Tokenizer(
+            json: Array(Data(contentsOf: URL(filePath: "tokenizer.json"))))
+        let generated = try tokenizer.encode("Once upon a time")
+        // EXAMPLE Tokenizer.swift 2
+        var stream = Tokenizer.Stream(tokenizer)
+        for id in generated { print(stream.push(id), terminator: "") }
+        print(stream.finish())
+        // END
+    }
+
+    private static func base() throws -> Store {
+        try Store.create(at: "S")
+        let store = try Store("S")
+        try store.commit(checkpoint: "base", CommitOptions(message: "base"))
+        return store
+    }
+}

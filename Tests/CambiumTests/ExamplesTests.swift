@@ -1,0 +1,119 @@
+import CheckpointSupport
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+@Suite("Code of the documents")
+struct ExamplesTests {
+    private static let root = URL(filePath: #filePath).resolvingSymlinksInPath()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// The Swift code in Markdown and in comments of the API, by file and number within it.
+    private static func documented() throws -> [String: String] {
+        var found: [String: String] = [:]
+        for folder in ["", "docs", "docs/decisions", "Sources/Cambium"] {
+            let folder = root.appending(path: folder)
+            for name in try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+            where name.hasSuffix(".md")
+                || name.hasSuffix(".swift") && folder.path.contains("Cambium")
+            {
+                let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
+                for (number, block) in blocks(text).enumerated() {
+                    found[number == 0 ? name : "\(name) \(number + 1)"] = block
+                }
+            }
+        }
+        return found
+    }
+
+    /// What stands between ```` ```swift ```` and the closing fence, without comment marks and imports.
+    private static func blocks(_ text: String) -> [String] {
+        var blocks: [String] = []
+        var lines: [Substring]?
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            let bare = line.drop { $0 == " " }
+            let code = bare.hasPrefix("///") ? bare.dropFirst(3).drop { $0 == " " } : bare
+            if lines == nil {
+                if code == "```swift" { lines = [] }
+            } else if code == "```" {
+                blocks.append(normal(lines ?? []))
+                lines = nil
+            } else if !code.hasPrefix("import ") {
+                lines?.append(code)
+            }
+        }
+        return blocks
+    }
+
+    /// Code as it is compared: how it is indented and where its lines end is for the reader.
+    private static func normal(_ lines: some Sequence<Substring>) -> String {
+        lines.joined(separator: " ").split(separator: " ").joined(separator: " ")
+    }
+
+    /// The examples of this target's source, by name.
+    private static func compiled() throws -> [String: String] {
+        let source = try String(
+            contentsOf: root.appending(path: "Tests/CambiumTests/Examples.swift"), encoding: .utf8)
+        var found: [String: String] = [:]
+        var name: String?
+        var lines: [Substring] = []
+        for line in source.split(separator: "\n", omittingEmptySubsequences: false) {
+            let code = line.drop { $0 == " " }
+            if code.hasPrefix("// EXAMPLE ") {
+                name = String(code.dropFirst(11))
+                lines = []
+            } else if code == "// END", let ended = name {
+                found[ended] = normal(lines)
+                name = nil
+            } else {
+                lines.append(code)
+            }
+        }
+        return found
+    }
+
+    @Test("is what the tests compile, block by block")
+    func same() throws {
+        let documented = try Self.documented()
+        let compiled = try Self.compiled()
+        #expect(documented.count >= 5)
+        #expect(documented.keys.sorted() == compiled.keys.sorted())
+        for (name, code) in documented { #expect(code == compiled[name], "\(name)") }
+    }
+
+    @Test("runs", arguments: Examples.all.keys.sorted())
+    func runs(name: String) async throws {
+        let directory = try makeScratchDirectory()
+        defer { removeTree(directory) }
+        for name in ["base", "branch-swahili"] {
+            try FileManager.default.copyItem(
+                atPath: Checkpoints.peer(name), toPath: directory + "/" + name)
+        }
+        try Store.create(at: directory + "/models")
+        _ = try Store(directory + "/models").commit(
+            checkpoint: Checkpoints.path("hf/olmoe/model"), Checkpoints.options("olmoe"))
+        try Data(Self.tokenizer.utf8).write(to: URL(filePath: directory + "/tokenizer.json"))
+        await #expect(processExitsWith: .success) {
+            [directory = directory as String, name = name as String] in
+            let moved = FileManager.default.changeCurrentDirectoryPath(directory)
+            try #require(moved)
+            let example = try #require(Examples.all[name])
+            try example()
+        }
+    }
+
+    /// Letters and the mark of a space, one token each.
+    private static let tokenizer: String = {
+        let vocabulary = Array("Onceupoatime\u{120}").reduce(into: [Character]()) {
+            if !$0.contains($1) { $0.append($1) }
+        }
+        let entries = vocabulary.enumerated().map { "\"\($1)\": \($0)" }.joined(separator: ", ")
+        return """
+            {"model": {"type": "BPE", "vocab": {\(entries)}, "merges": []},
+             "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
+             "decoder": {"type": "ByteLevel"}}
+            """
+    }()
+}
