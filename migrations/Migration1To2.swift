@@ -7,8 +7,8 @@ internal import Snapshots
 ///
 /// It holds the first eight bytes of the id instead of the whole, and the pack's directory tells
 /// the rest. The index is derived, so it is rebuilt from the packs, naming what it named before.
-/// While format 2's index is the current one, the writing is the current code's; the step that
-/// changes the index next freezes a copy here.
+/// The writing is the current code's: it leaves an index of the current form, which the later steps
+/// of the same transaction take as it is.
 struct Migration1To2: Migration {
     let from: UInt32 = 1
 

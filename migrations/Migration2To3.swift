@@ -12,6 +12,8 @@ struct Migration2To3: Migration {
     let from: UInt32 = 2
 
     func run(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
+        // The writing below is the current code's, which looks objects up in an index of its own.
+        try IndexVersion2.renew(transaction)
         try rewritePacks(transaction)
         transaction.environment.step("migrate: packs rewritten")
         let arrays = try ArrayVersion1.all(transaction)

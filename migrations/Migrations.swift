@@ -25,7 +25,7 @@ package enum Migrations {
     }
 
     /// Every step, in order.
-    private static let steps: [any Migration] = [Migration1To2(), Migration2To3()]
+    private static let steps: [any Migration] = [Migration1To2(), Migration2To3(), Migration3To4()]
 
     /// Runs the steps that the store needs, in one transaction: killed at any point, the store has
     /// the old format or the new one, whole.
@@ -44,7 +44,8 @@ package enum Migrations {
             let environment: Environment
             do throws(KeyValueError) {
                 environment = try EnvironmentRegistry.open(
-                    directory, tables: SnapshotStore.tables, readOnly: false, observer: observer)
+                    directory, tables: SnapshotStore.tables, optional: SnapshotStore.laterTables,
+                    readOnly: false, observer: observer)
             } catch {
                 throw SnapshotError(error)
             }

@@ -70,7 +70,8 @@ extension Environment {
     }
 
     @unsafe static func openTables(
-        _ names: [String], _ environment: OpaquePointer, readOnly: Bool, creating: Bool
+        _ names: [String], _ optional: Set<String>, _ environment: OpaquePointer, readOnly: Bool,
+        creating: Bool
     ) throws(KeyValueError) -> [String: Table] {
         var transaction: OpaquePointer?
         let flags = readOnly ? UInt32(MDB_RDONLY) : 0
@@ -81,6 +82,7 @@ extension Environment {
                 var handle: MDB_dbi = 0
                 let create = creating ? UInt32(MDB_CREATE) : 0
                 let code = unsafe mdb_dbi_open(transaction, name, create, &handle)
+                if code == MDB_NOTFOUND, optional.contains(name) { continue }
                 if code == MDB_NOTFOUND {
                     throw KeyValueError(
                         .notAStore, "the file has no table '\(name)': not a cambium store")

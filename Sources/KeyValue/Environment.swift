@@ -31,12 +31,13 @@ internal import Synchronization
     ///
     /// - Parameters:
     ///   - tables: Every table that will be used.
+    ///   - optional: Those that need not exist.
     ///   - creating: Makes the file and its tables; otherwise both must exist, so that a file of
     ///     another program is left as it is.
     ///   - use: Kept as long as the file is mapped.
     ///   - observer: Called before and after each step that changes the disk. Tests stop there.
     init(
-        path: String, tables names: [String], readOnly: Bool, creating: Bool,
+        path: String, tables names: [String], optional: Set<String>, readOnly: Bool, creating: Bool,
         use: consuming FileLock?, observer: (@Sendable (String) -> Void)?
     ) throws(KeyValueError) {
         if !creating { try Self.checkFile(path + "/data.mdb") }
@@ -62,7 +63,7 @@ internal import Synchronization
                 unsafe try check(mdb_reader_check(environment, &dead), "mdb_reader_check")
             }
             tables = unsafe try Self.openTables(
-                names, environment, readOnly: readOnly, creating: creating)
+                names, optional, environment, readOnly: readOnly, creating: creating)
         } catch {
             unsafe mdb_env_close(environment)
             throw error
@@ -85,6 +86,9 @@ internal import Synchronization
         guard let table = tables[name] else { preconditionFailure("no table named \(name)") }
         return table
     }
+
+    /// Whether a table that need not exist does.
+    package func hasTable(_ name: String) -> Bool { tables[name] != nil }
 
     /// Frees the reader slots of processes that died, which keep freed pages from being reused.
     package func forgetDeadReaders() throws(KeyValueError) {

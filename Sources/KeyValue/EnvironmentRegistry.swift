@@ -22,12 +22,14 @@ package enum EnvironmentRegistry {
     /// The environment in `directory`, shared with other users in this process.
     ///
     /// - Parameters:
+    ///   - optional: Tables that need not exist.
     ///   - creating: Makes the file and its tables; otherwise both must exist.
     ///   - use: A lock that is held as long as the environment is mapped. Dropped when the process
     ///     has the environment open already.
     /// - Throws: `.readOnly` when the process has it open read-only and asks to write.
     package static func open(
-        _ directory: String, tables: [String], readOnly: Bool, creating: Bool = false,
+        _ directory: String, tables: [String], optional: Set<String> = [], readOnly: Bool,
+        creating: Bool = false,
         use: consuming FileLock? = nil, observer: (@Sendable (String) -> Void)? = nil
     ) throws(KeyValueError) -> Environment {
         let path = try resolve(directory)
@@ -38,7 +40,8 @@ package enum EnvironmentRegistry {
                     return entry.environment.map(Found.open) ?? .closing
                 }
                 let environment = try Environment(
-                    path: path, tables: tables, readOnly: readOnly, creating: creating,
+                    path: path, tables: tables, optional: optional, readOnly: readOnly,
+                    creating: creating,
                     use: use.take(), observer: observer)
                 entries[path] = Entry(environment: environment)
                 return .open(environment)

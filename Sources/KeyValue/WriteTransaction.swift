@@ -68,6 +68,17 @@ internal import CLMDB
         return true
     }
 
+    /// Makes a table that this file lacks, within the transaction.
+    ///
+    /// It is one of the environment's tables once the transaction has committed and the environment
+    /// is opened again.
+    package func create(table name: String) throws(KeyValueError) -> Table {
+        var handle: MDB_dbi = 0
+        unsafe try check(
+            mdb_dbi_open(rawHandle, name, UInt32(MDB_CREATE), &handle), "mdb_dbi_open")
+        return Table(handle: handle, name: name)
+    }
+
     /// Removes every record of the table.
     package func clear(_ table: Table) throws(KeyValueError) {
         unsafe try check(mdb_drop(rawHandle, table.handle, 0), "mdb_drop")

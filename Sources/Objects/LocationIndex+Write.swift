@@ -30,16 +30,32 @@ extension LocationIndex {
         let smaller = try LocationIndex(transaction).runs.prefix {
             ($0.first?.level ?? .max) < level
         }
-        let all = (rows + self.rows(of: smaller)).sorted()
+        let all = (rows + (try self.rows(of: smaller, transaction))).sorted()
         try remove(smaller, transaction)
         try writeRun(all, level: level, transaction)
         while try mergeOneLevel(transaction) {}
     }
 
-    private static func rows(of runs: some Sequence<[Chunk]>) -> [IndexRow] {
-        runs.joined().flatMap { chunk in
-            (0..<chunk.count).map { IndexRow(chunk.prefix($0), chunk.location($0)) }
+    /// - Throws: `.corrupt` when a chunk is damaged: its entries would get a right checksum.
+    private static func rows(
+        of runs: some Sequence<[Chunk]>, _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) -> [IndexRow] {
+        let table = transaction.environment.table(ObjectStore.indexTable)
+        var rows: [IndexRow] = []
+        for run in runs {
+            for chunk in run {
+                guard chunk.isIntact(table) else {
+                    throw ObjectError(
+                        .corrupt,
+                        "run \(chunk.run) of the location index does not match its checksum; "
+                            + "run `cambium verify`")
+                }
+                for index in 0..<chunk.count {
+                    rows.append(IndexRow(chunk.prefix(index), chunk.location(index)))
+                }
+            }
         }
+        return rows
     }
 
     private static func remove(
@@ -107,7 +123,7 @@ extension LocationIndex {
                     encoder.append(row.location.unit)
                 }
                 let key = PackFormat.key(run) + PackFormat.key(UInt64(number)).suffix(4)
-                try transaction.append(table, key, encoder.bytes)
+                try transaction.append(table, key, CheckedValue.seal(encoder.bytes, table, key))
             }
         } catch {
             throw ObjectError(error)
@@ -127,7 +143,7 @@ extension LocationIndex {
             merged.append(run)
         }
         guard merged.count >= runsPerLevel else { return false }
-        let rows = self.rows(of: merged)
+        let rows = try self.rows(of: merged, transaction)
         try remove(merged, transaction)
         try writeRun(rows.sorted(), level: level + 1, transaction)
         return true

@@ -16,13 +16,15 @@ struct LocationIndex {
         /// The prefixes of the first and the last entry.
         let first: UInt64
         let last: UInt64
+        private let key: [UInt8]
         private let record: MappedBytes
 
         init(key: [UInt8], record: MappedBytes) throws(ObjectError) {
             func fail(_ problem: String) -> ObjectError {
                 ObjectError(.corrupt, "an index chunk \(problem); run `cambium verify`")
             }
-            guard key.count == 12, record.count >= LocationIndex.headerCount else {
+            let end = record.count - CheckedValue.checksumCount
+            guard key.count == 12, end >= LocationIndex.headerCount else {
                 throw fail("is too short")
             }
             var decoder = ByteDecoder(
@@ -37,16 +39,23 @@ struct LocationIndex {
                 throw fail("has reserved bytes in use")
             }
             guard count > 0,
-                record.count == LocationIndex.headerCount + count * LocationIndex.entryCount
+                end == LocationIndex.headerCount + count * LocationIndex.entryCount
             else { throw fail("of \(record.count) bytes claims \(count) entries") }
             run = PackFormat.number(key[0..<8])
             first = record.bytes.number(at: LocationIndex.headerCount, as: UInt64.self).byteSwapped
             last =
                 record.bytes.number(
-                    at: record.count - LocationIndex.entryCount, as: UInt64.self
+                    at: end - LocationIndex.entryCount, as: UInt64.self
                 ).byteSwapped
+            self.key = key
             self.record = record
         }
+
+        /// Whether the chunk is what was written.
+        ///
+        /// Asked by a verification and before entries are written anew. A look-up does not need it:
+        /// an entry only names a candidate.
+        func isIntact(_ table: Table) -> Bool { CheckedValue.isIntact(record, table, key) }
 
         /// The first eight bytes of the entry's id, as a big-endian number.
         func prefix(_ index: Int) -> UInt64 {
@@ -93,11 +102,12 @@ struct LocationIndex {
         }
     }
 
-    static let magic: UInt32 = 0x3258_4943  // "CIX2"
+    static let magic: UInt32 = 0x3358_4943  // "CIX3"
     static let headerCount = 16
     static let entryCount = 16
     /// Entries per chunk, so that a chunk fills at most a 1 MiB record.
-    static let chunkLimit = (PackFormat.target - headerCount) / entryCount
+    static let chunkLimit =
+        (PackFormat.target - headerCount - CheckedValue.checksumCount) / entryCount
     /// Runs of one level before they are merged into one of the next.
     static let runsPerLevel = 8
 

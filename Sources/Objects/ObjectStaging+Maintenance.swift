@@ -74,4 +74,14 @@ extension ObjectStaging {
         try LocationIndex.replace(
             with: objects.map { IndexRow($0.id.prefix, $0.location) }, transaction)
     }
+
+    /// Replaces the location index by one of these entries, of which each names a place by the first
+    /// eight bytes of the id there; for migrations.
+    package static func replaceIndex(
+        withPrefixes entries: [(prefix: UInt64, location: Location)],
+        _ transaction: borrowing WriteTransaction
+    ) throws(ObjectError) {
+        try LocationIndex.replace(
+            with: entries.map { IndexRow($0.prefix, $0.location) }, transaction)
+    }
 }

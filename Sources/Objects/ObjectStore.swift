@@ -294,6 +294,10 @@ extension ObjectReader {
         for run in index.runs {
             var last: IndexRow?
             for chunk in run {
+                if !chunk.isIntact(transaction.environment.table(ObjectStore.indexTable)) {
+                    problems.append(
+                        "a chunk of run \(chunk.run) does not match its checksum: damaged on disk")
+                }
                 for position in 0..<chunk.count {
                     let row = IndexRow(chunk.prefix(position), chunk.location(position))
                     if let last, row <= last { problems.append("run \(chunk.run) is not sorted") }

@@ -42,7 +42,7 @@ extension ArrayRecord {
         do throws(KeyValueError) {
             let table = transaction.environment.table(table)
             let key = key(root, chunk: chunk)
-            guard var bytes = try transaction.value(table, key) else { return }
+            guard var bytes = try transaction.checkedValue(table, key) else { return }
             for index in changed {
                 guard let place = moved[entries[index].location] else { continue }
                 var encoder = ByteEncoder()
@@ -51,7 +51,7 @@ extension ArrayRecord {
                 let start = offset + index * entryCount
                 bytes.replaceSubrange(start..<(start + 8), with: encoder.bytes)
             }
-            try transaction.put(table, key, bytes)
+            try transaction.putChecked(table, key, bytes)
         } catch {
             throw SnapshotError(error)
         }

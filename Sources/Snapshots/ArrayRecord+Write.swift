@@ -18,6 +18,8 @@ extension ArrayRecord {
             return try writeFull(edit.root, entries, edit.nodes, transaction)
         }
         let parent = try ArrayView(base, transaction)
+        // What is copied from them would get a right checksum.
+        for record in parent.chain where !record.isFull { try record.checkWhole(transaction) }
         // Like a counter in base 8: a change set absorbs the newest ones of its level when these
         // are complete, so that chains stay short and each entry is rewritten rarely.
         var rest = parent.chain[...]
@@ -67,6 +69,7 @@ extension ArrayRecord {
         _ edit: ArrayEdit, _ entries: [ArrayEntry], _ parent: ArrayView,
         _ transaction: borrowing WriteTransaction
     ) throws(SnapshotError) {
+        for record in parent.chain where record.isFull { try record.checkWhole(transaction) }
         var all = parent.entries(0..<edit.count)
         for (ordinal, entry) in zip(edit.ordinals, entries) { all[ordinal] = entry }
         var nodes = ArrayNodes()
@@ -121,7 +124,7 @@ extension ArrayRecord {
     ) throws(SnapshotError) {
         do throws(KeyValueError) {
             let table = transaction.environment.table(table)
-            try transaction.put(table, key(root, chunk: chunk), bytes)
+            try transaction.putChecked(table, key(root, chunk: chunk), bytes)
         } catch {
             throw SnapshotError(error)
         }

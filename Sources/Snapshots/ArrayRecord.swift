@@ -10,13 +10,16 @@ internal import Objects
 struct ArrayRecord: Sendable {
     static let table = "arrays"
     static let magic: UInt32 = 0x5252_4143  // "CARR"
-    static let version: UInt32 = 2
+    static let version: UInt32 = 3
     static let headerCount = 64
     /// A value of this size has pages of its own (docs/format.md, "What a mapped reader relies on").
     private static let greatestInline = 4096
     static let entryCount = 12
-    /// Entries per chunk of a full array, and nodes per chunk: records of up to 1 MiB − 16 bytes.
-    static let chunkEntries = 87_380
+    /// A value of up to this size is checked against its checksum whenever it is read (20 µs).
+    private static let greatestChecked = 1 << 15
+    /// Entries per chunk of a full array, and nodes per chunk: records of up to 1 MiB − 16 bytes,
+    /// checksum included.
+    static let chunkEntries = 87_378
     static let chunkNodes = 32_767
 
     let root: ObjectID
@@ -27,6 +30,8 @@ struct ArrayRecord: Sendable {
     let level: UInt8
     /// Entries of the change set, or 0.
     let changeCount: Int
+    /// Chunk 0, whole.
+    private let record: MappedBytes
     /// Bytes of the record after its header: ordinals, entries and nodes of a change set.
     private let changes: MappedBytes
     /// Of each stored height of a change set, where its nodes' indexes begin, and their number.
@@ -57,10 +62,15 @@ struct ArrayRecord: Sendable {
             let record =
                 mapped.count < Self.greatestInline ? MappedBytes(copying: mapped.copy()) : mapped
             self.root = root
+            self.record = record
+            let end = record.count - CheckedValue.checksumCount
             let bytes = record.bytes
-            guard bytes.byteCount >= Self.headerCount, bytes.number(at: 0) == Self.magic,
+            guard end >= Self.headerCount, bytes.number(at: 0) == Self.magic,
                 bytes.number(at: 4) == Self.version
             else { throw Self.corrupt(root, "the record has no valid header") }
+            if record.count <= Self.greatestChecked {
+                try Self.check(record, root, chunk: 0, transaction)
+            }
             guard bytes.number(at: 8, as: UInt64.self) >> 8 == 0 else {
                 throw Self.corrupt(root, "reserved bytes are in use")
             }
@@ -73,7 +83,7 @@ struct ArrayRecord: Sendable {
             }
             self.count = Int(count)
             self.changeCount = Int(changeCount)
-            let body = record.slice(Self.headerCount..<record.count)
+            let body = record.slice(Self.headerCount..<end)
             changes = body
             var levels: [(offset: Int, count: Int)] = []
             var chunks: [MappedBytes] = []
@@ -87,6 +97,10 @@ struct ArrayRecord: Sendable {
                 nodeChunks = try Self.chunks(
                     root, after: chunks.count, Self.nodeOffset(height: .max, Int(count)),
                     Self.chunkNodes, ObjectID.byteCount, transaction)
+                // New roots are computed from them; entries name objects that carry their ids.
+                for (index, chunk) in nodeChunks.enumerated() {
+                    try Self.check(chunk, root, chunk: chunks.count + index + 1, transaction)
+                }
             } else {
                 var offset = Int(changeCount) * (4 + Self.entryCount)
                 guard offset <= body.count else { throw Self.corrupt(root, "changes are missing") }
@@ -112,6 +126,34 @@ struct ArrayRecord: Sendable {
         }
     }
 
+    private static func check(
+        _ value: MappedBytes, _ root: ObjectID, chunk: Int,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(KeyValueError) {
+        let table = transaction.environment.table(table)
+        guard CheckedValue.isIntact(value, table, key(root, chunk: UInt32(chunk))) else {
+            throw corrupt(root, "chunk \(chunk) does not match its checksum: damaged on disk")
+        }
+    }
+
+    /// Throws `.corrupt` when any part of the record is not what was written.
+    ///
+    /// Asked by a verification and before entries are written anew: in its place, an entry is
+    /// checked against the object that it names.
+    ///
+    /// - Complexity: Hashes the whole record.
+    func checkWhole(
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(SnapshotError) {
+        do throws(KeyValueError) {
+            for (number, chunk) in ([record] + chunks + nodeChunks).enumerated() {
+                try Self.check(chunk, root, chunk: number, transaction)
+            }
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
     private static func corrupt(_ root: ObjectID, _ problem: String) -> KeyValueError {
         KeyValueError(.corrupt, "expert array \(root.short): \(problem); run `cambium verify`")
     }
@@ -127,7 +169,7 @@ struct ArrayRecord: Sendable {
             let key = key(root, chunk: UInt32(number))
             let table = transaction.environment.table(table)
             guard let chunk = try transaction.mapped(table, key),
-                chunk.count == min(count - start, limit) * size
+                chunk.count == min(count - start, limit) * size + CheckedValue.checksumCount
             else { throw corrupt(root, "chunk \(number) is missing or too short") }
             chunks.append(
                 chunk.count < greatestInline ? MappedBytes(copying: chunk.copy()) : chunk)

@@ -57,22 +57,26 @@ package struct References: Sendable {
         let table = transaction.environment.table(SnapshotStore.referenceTable)
         try transaction.scan(table) { (key, value) throws(SnapshotError) in
             let name = String(decoding: key, as: UTF8.self)
+            let bytes = CheckedValue.open(value, table, key)
             if key == Head.key {
-                head = Head(value.copy())
-            } else if value.count == ObjectID.byteCount {
-                let id = ObjectID(value.bytes)
+                head = bytes.flatMap(Head.init)
+            } else if let bytes, bytes.count == ObjectID.byteCount {
+                let id = ObjectID(bytes.raw)
                 if name.hasPrefix(ReferenceKind.branch.rawValue) {
                     branches[String(name.dropFirst(ReferenceKind.branch.rawValue.count))] = id
                 } else if name.hasPrefix(ReferenceKind.tag.rawValue) {
                     tags[String(name.dropFirst(ReferenceKind.tag.rawValue.count))] = id
                 }
             } else {
-                throw SnapshotError(.corrupt, "reference \(name) is damaged; run `cambium verify`")
+                throw SnapshotError(
+                    .corrupt,
+                    "reference \(name) is damaged on disk; run `cambium verify`, and restore the "
+                        + "store from a backup")
             }
             return true
         }
         guard let head else {
-            throw SnapshotError(.corrupt, "the store has no HEAD; run `cambium switch BRANCH`")
+            throw SnapshotError(.corrupt, "HEAD is missing or damaged; run `cambium switch BRANCH`")
         }
         self.head = head
         self.branches = branches
@@ -194,10 +198,15 @@ extension SnapshotStore {
             let key = Array((kind.rawValue + name).utf8)
             let table = transaction.environment.table(referenceTable)
             guard let value = try transaction.mapped(table, key) else { return nil }
-            guard value.count == ObjectID.byteCount else {
-                throw KeyValueError(.corrupt, "\(kind.word) '\(name)' is damaged; run verify")
+            guard let bytes = CheckedValue.open(value, table, key),
+                bytes.count == ObjectID.byteCount
+            else {
+                throw KeyValueError(
+                    .corrupt,
+                    "\(kind.word) '\(name)' is damaged on disk; run `cambium verify`, and restore "
+                        + "the store from a backup")
             }
-            return ObjectID(value.bytes)
+            return ObjectID(bytes.raw)
         } catch {
             throw SnapshotError(error)
         }
@@ -209,7 +218,7 @@ extension SnapshotStore {
     ) throws(SnapshotError) {
         do throws(KeyValueError) {
             let table = transaction.environment.table(referenceTable)
-            try transaction.put(table, Head.key, head.encoded)
+            try transaction.putChecked(table, Head.key, head.encoded)
         } catch {
             throw SnapshotError(error)
         }
@@ -224,7 +233,7 @@ extension SnapshotStore {
             let key = Array((kind.rawValue + name).utf8)
             let table = transaction.environment.table(referenceTable)
             if let id {
-                try transaction.put(table, key, id.bytes)
+                try transaction.putChecked(table, key, id.bytes)
             } else {
                 try transaction.delete(table, key)
             }

@@ -39,10 +39,10 @@ extension SnapshotStore {
         _ body: ([UInt8], ReflogEntry) -> Void
     ) throws(SnapshotError) {
         let start: [UInt8] = reference.map { Array($0.utf8) + [0] } ?? []
-        try transaction.scan(transaction.environment.table(reflogTable), from: start) {
-            (key, value) throws(SnapshotError) in
+        let table = transaction.environment.table(reflogTable)
+        try transaction.scan(table, from: start) { (key, value) throws(SnapshotError) in
             guard key.starts(with: start) else { return false }
-            body(key, try decode(key, value.copy()))
+            body(key, try decode(key, value, table))
             return true
         }
     }
@@ -65,17 +65,24 @@ extension SnapshotStore {
             guard number < UInt64.max, last.map({ $0.count == prefix.count + 8 }) ?? true else {
                 throw KeyValueError(.corrupt, "the reflog of \(reference) is damaged; run verify")
             }
-            try transaction.put(table, prefix + bigEndian(number + 1), encoder.bytes)
+            try transaction.putChecked(table, prefix + bigEndian(number + 1), encoder.bytes)
         } catch {
             throw SnapshotError(error)
         }
     }
 
-    static func decode(_ key: [UInt8], _ value: [UInt8]) throws(SnapshotError)
-        -> ReflogEntry
-    {
+    static func decode(
+        _ key: [UInt8], _ value: MappedBytes, _ table: Table
+    ) throws(SnapshotError) -> ReflogEntry {
         do throws(ObjectError) {
-            var decoder = ByteDecoder(value, "a reflog entry")
+            guard let bytes = CheckedValue.open(value, table, key) else {
+                let name = String(decoding: key.dropLast(9), as: UTF8.self)
+                throw ObjectError(
+                    .corrupt,
+                    "an entry of the reflog of \(name) does not match its checksum: damaged on "
+                        + "disk; run `cambium verify`, and restore the store from a backup")
+            }
+            var decoder = ByteDecoder(bytes, "a reflog entry")
             let time = try decoder.number(Int64.self)
             let old = try decoder.id()
             let new = try decoder.id()

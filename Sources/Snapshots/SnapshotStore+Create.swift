@@ -1,4 +1,5 @@
 internal import KeyValue
+internal import Objects
 
 extension SnapshotStore {
     /// Makes a new, empty store with the branch `branch` checked out.
@@ -59,7 +60,7 @@ extension SnapshotStore {
         try environment.write("init") { (transaction) throws(SnapshotError) in
             try setFormat(format, transaction)
             do throws(KeyValueError) {
-                try transaction.put(
+                try transaction.putChecked(
                     transaction.environment.table(referenceTable), Head.key,
                     Head.branch(branch).encoded)
             } catch {

@@ -25,6 +25,11 @@ extension SnapshotStore {
                 let view = try ArrayView(root, transaction)
                 guard let record = view.chain.first else { continue }
                 let subject = "array \(root.hex)"
+                do throws(SnapshotError) {
+                    try record.checkWhole(transaction)
+                } catch {
+                    report.fault(subject, error.message)
+                }
                 let isOrdered = verifyOrder(record, subject, &report)
                 let ids = verifyEntries(
                     record, shapes[root], subject, fast, known, &report, transaction)

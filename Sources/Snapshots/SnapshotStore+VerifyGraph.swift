@@ -13,18 +13,23 @@ extension SnapshotStore {
         var logged: [ObjectID] = []
         var found = report
         var head: Head?
-        try transaction.scan(environment.table(Self.referenceTable)) {
-            (key, value) throws(SnapshotError) in
+        let references = environment.table(Self.referenceTable)
+        try transaction.scan(references) { (key, value) throws(SnapshotError) in
             found.references += 1
             let name = String(decoding: key, as: UTF8.self)
             let kind = [ReferenceKind.branch, .tag].first { name.hasPrefix($0.rawValue) }
+            let bytes = CheckedValue.open(value, references, key)
             if key == Head.key {
-                head = Head(value.copy())
-            } else if let kind, value.count == ObjectID.byteCount {
+                head = bytes.flatMap(Head.init)
+            } else if let kind, let bytes, bytes.count == ObjectID.byteCount {
                 let short = name.dropFirst(kind.rawValue.count)
-                named.append(("\(kind.word) \(short)", ObjectID(value.bytes)))
+                named.append(("\(kind.word) \(short)", ObjectID(bytes.raw)))
+            } else if let bytes {
+                found.fault("reference \(name)", "it has \(bytes.count) bytes, which name nothing")
             } else {
-                found.fault("reference \(name)", "it has \(value.count) bytes, which name nothing")
+                found.fault(
+                    "reference \(name)",
+                    "its name or value does not match the checksum: damaged on disk")
             }
             return true
         }
@@ -33,10 +38,10 @@ extension SnapshotStore {
         case .branch: break
         case nil: found.fault("HEAD", "it is missing or damaged; run `cambium switch BRANCH`")
         }
-        try transaction.scan(environment.table(Self.reflogTable)) {
-            (key, value) throws(SnapshotError) in
+        let reflog = environment.table(Self.reflogTable)
+        try transaction.scan(reflog) { (key, value) throws(SnapshotError) in
             do throws(SnapshotError) {
-                let entry = try Self.decode(key, value.copy())
+                let entry = try Self.decode(key, value, reflog)
                 if let id = entry.new { logged.append(id) }
             } catch {
                 found.fault("reflog", error.message)

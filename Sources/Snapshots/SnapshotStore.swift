@@ -1,3 +1,4 @@
+internal import Elements
 package import KeyValue
 internal import Objects
 
@@ -6,15 +7,21 @@ internal import Objects
 /// The operations live in extensions, one file each.
 package final class SnapshotStore: Sendable {
     /// The format that this version writes (docs/format.md).
-    package static let format: UInt32 = 3
+    package static let format: UInt32 = 4
     static let metaTable = "meta"
     static let referenceTable = "refs"
     static let reflogTable = "reflog"
+    /// Facts about commits that were learned after them.
+    package static let noteTable = "notes"
     package static let tables = [
         metaTable, referenceTable, reflogTable, ArrayRecord.table, ObjectStore.packTable,
-        ObjectStore.indexTable,
+        ObjectStore.indexTable, noteTable,
     ]
+    /// Tables that stores of earlier formats lack.
+    package static let laterTables: Set<String> = [noteTable]
     static let formatKey = Array("format".utf8)
+    /// The checksum of the format number, apart from it: every version reads the number alone.
+    static let formatCheckKey = Array("format check".utf8)
 
     package let directory: String
     package let environment: Environment
@@ -50,7 +57,8 @@ package final class SnapshotStore: Sendable {
         let store: SnapshotStore
         do throws(KeyValueError) {
             let environment = try EnvironmentRegistry.open(
-                directory, tables: tables, readOnly: readOnly, use: use, observer: observer)
+                directory, tables: tables, optional: laterTables, readOnly: readOnly, use: use,
+                observer: observer)
             store = SnapshotStore(directory, environment)
         } catch {
             throw SnapshotError(error)
@@ -67,6 +75,12 @@ package final class SnapshotStore: Sendable {
                 "\(directory) has format \(found), this cambium writes \(format). "
                     + "Run `cambium migrate --store \(directory)`")
         }
+        for table in laterTables where !store.environment.hasTable(table) {
+            throw SnapshotError(
+                .corrupt,
+                "\(directory) has format \(format) but no table '\(table)': damaged on disk. "
+                    + "Restore it from a backup")
+        }
         return store
     }
 
@@ -78,7 +92,8 @@ package final class SnapshotStore: Sendable {
             return SnapshotStore(
                 directory,
                 try EnvironmentRegistry.open(
-                    directory, tables: tables, readOnly: false, observer: observer))
+                    directory, tables: tables, optional: laterTables, readOnly: false,
+                    observer: observer))
         } catch {
             throw SnapshotError(error)
         }
@@ -96,7 +111,17 @@ package final class SnapshotStore: Sendable {
     ) throws(SnapshotError) -> UInt32 {
         do throws(KeyValueError) {
             let environment = transaction.environment
-            let value = try transaction.value(environment.table(metaTable), formatKey)
+            let table = environment.table(metaTable)
+            let value = try transaction.value(table, formatKey)
+            // Formats before 4 have no checksum.
+            if let check = try transaction.value(table, formatCheckKey),
+                value.map({ CheckedValue.checksum($0.raw, table, formatKey) }) != check
+            {
+                throw KeyValueError(
+                    .corrupt,
+                    "the format number of \(environment.path) is damaged on disk. Restore the store "
+                        + "from a backup")
+            }
             guard let value, value.count == 4 else {
                 throw KeyValueError(
                     .notAStore, "\(environment.path) has no format number: not a cambium store")
@@ -116,6 +141,14 @@ package final class SnapshotStore: Sendable {
         do throws(KeyValueError) {
             let table = transaction.environment.table(metaTable)
             try transaction.put(table, formatKey, encoder.bytes)
+            // Earlier formats have no checksum of it.
+            if format >= 4 {
+                try transaction.put(
+                    table, formatCheckKey,
+                    CheckedValue.checksum(encoder.bytes.raw, table, formatKey))
+            } else {
+                try transaction.delete(table, formatCheckKey)
+            }
         } catch {
             throw SnapshotError(error)
         }

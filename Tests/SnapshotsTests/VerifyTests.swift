@@ -33,25 +33,37 @@ struct Planting {
     /// Changes one record of a table: the first whose key begins with `prefix` and that has at
     /// least `minimum` bytes.
     ///
-    /// A change to nil removes it.
+    /// A change to nil removes it. What `change` gets and returns is without the checksum, which
+    /// is made right again, so that it hides no other check.
     func change(
-        _ table: String, _ prefix: [UInt8] = [], minimum: Int = 0,
+        _ name: String, _ prefix: [UInt8] = [], minimum: Int = 0,
         _ change: ([UInt8]) -> [UInt8]?
     ) throws {
+        try edit(name, prefix, minimum: minimum) { (key, value, table) in
+            guard name != "packs" else { return change(value).map { (key, $0) } }
+            let bytes = Array(value.dropLast(CheckedValue.checksumCount))
+            return change(bytes).map { (key, CheckedValue.seal($0, table, key)) }
+        }
+    }
+
+    /// Replaces one record, as it is stored, by another one.
+    func edit(
+        _ name: String, _ prefix: [UInt8] = [], minimum: Int = 0,
+        _ edit: (_ key: [UInt8], _ value: [UInt8], Table) -> (key: [UInt8], value: [UInt8])?
+    ) throws {
         let environment = store.environment
+        let table = environment.table(name)
         try environment.write("damage") { (transaction) throws(KeyValueError) in
             var found: (key: [UInt8], value: [UInt8])?
-            try transaction.scan(environment.table(table), from: prefix) {
-                (key, value) throws(KeyValueError) in
+            try transaction.scan(table, from: prefix) { (key, value) throws(KeyValueError) in
                 guard value.count >= minimum else { return true }
                 found = (key, value.copy())
                 return false
             }
             guard let found else { throw KeyValueError(.notFound, "nothing to damage") }
-            if let new = change(found.value) {
-                try transaction.put(environment.table(table), found.key, new)
-            } else {
-                _ = try transaction.delete(environment.table(table), found.key)
+            _ = try transaction.delete(table, found.key)
+            if let new = edit(found.key, found.value, table) {
+                try transaction.put(table, new.key, new.value)
             }
         }
     }
@@ -61,6 +73,22 @@ struct Planting {
             var bytes = bytes
             bytes[offset < 0 ? bytes.count + offset : offset] ^= 1
             return bytes
+        }
+    }
+
+    /// Flips a bit of a stored value, or with `ofKey` of its key, and leaves the checksum.
+    func flipStored(
+        _ name: String, _ prefix: [UInt8] = [], minimum: Int = 0, ofKey: Bool = false,
+        at offset: Int
+    ) throws {
+        try edit(name, prefix, minimum: minimum) { (key, value, _) in
+            var (key, value) = (key, value)
+            if ofKey {
+                key[offset < 0 ? key.count + offset : offset] ^= 1
+            } else {
+                value[offset < 0 ? value.count + offset : offset] ^= 1
+            }
+            return (key, value)
         }
     }
 
@@ -111,11 +139,18 @@ let damages: [Damage] = [
     Damage("a branch of the wrong length", finds: "name nothing") {
         try $0.change("refs", Array("heads/main".utf8)) { _ in [1, 2] }
     },
-    Damage("a reference of no kind", finds: "name nothing") {
+    Damage("a reference of no kind", finds: "which name nothing") {
+        let environment = $0.store.environment
+        try environment.write("damage") { (transaction) throws(KeyValueError) in
+            try transaction.putChecked(
+                environment.table("refs"), Array("x".utf8), [UInt8](repeating: 1, count: 32))
+        }
+    },
+    Damage("a reference without a checksum", finds: "checksum") {
         let environment = $0.store.environment
         try environment.write("damage") { (transaction) throws(KeyValueError) in
             try transaction.put(
-                environment.table("refs"), Array("x".utf8), [UInt8](repeating: 1, count: 32))
+                environment.table("refs"), Array("tags/x".utf8), [UInt8](repeating: 1, count: 32))
         }
     },
     Damage("a missing HEAD", finds: "HEAD") {
@@ -127,6 +162,27 @@ let damages: [Damage] = [
     },
     Damage("a missing array", finds: "is missing") {
         try $0.change("arrays", try $0.root().bytes) { _ in nil }
+    },
+    Damage("a branch's name", finds: "checksum") {
+        try $0.flipStored("refs", Array("heads/main".utf8), ofKey: true, at: -1)
+    },
+    Damage("a branch's checksum", finds: "checksum") {
+        try $0.flipStored("refs", Array("heads/main".utf8), at: -1)
+    },
+    Damage("a reflog entry's time", finds: "reflog") { try $0.flipStored("reflog", at: 0) },
+    Damage("a reflog entry's message", finds: "reflog") { try $0.flipStored("reflog", at: -17) },
+    Damage("a reflog entry's number", finds: "reflog") {
+        try $0.flipStored("reflog", ofKey: true, at: -8)
+    },
+    Damage("an index entry's prefix", finds: "checksum") { try $0.flipStored("index", at: 18) },
+    Damage("an index chunk's number", finds: "checksum") {
+        try $0.flipStored("index", ofKey: true, at: 7)
+    },
+    Damage("an array's level", finds: "checksum") {
+        try $0.flipStored("arrays", try $0.root().bytes, at: 8)
+    },
+    Damage("an array chunk's entry", finds: "checksum") {
+        try $0.flipStored("arrays", minimum: 3_000, at: 100)
     },
     // The newest array is a change set: 64 bytes of header, one ordinal, one entry, nodes.
     Damage("an array with another ordinal", finds: "hash to", structural: false) {
