@@ -73,7 +73,8 @@ struct CommitTarget {
     ) throws(StoreError) -> CommitOutcome {
         let note = CommitNote(
             time: options.signature.time, author: options.signature.author,
-            message: options.message, metadata: options.metadata, metrics: options.metrics)
+            message: options.message, metadata: options.metadata, metrics: options.metrics,
+            series: options.series)
         do throws(SnapshotError) {
             return try draft.commit(
                 to: branch, parents: parent.map { [$0] } ?? [], startingBranch: isNewBranch,

@@ -8,12 +8,19 @@ public struct Progress: Sendable {
     public let total: Int
     /// Figures of the moment, for example the loss of training; empty when there are none.
     public let detail: String
+    /// The same as numbers by name; of training `step`, `loss` (bits per byte of the last step), `seconds`,
+    /// and `bytes` that were predicted.
+    public let figures: [String: Double]
 
-    init(_ phase: String, _ done: Int, _ total: Int, detail: String = "") {
+    init(
+        _ phase: String, _ done: Int, _ total: Int, detail: String = "",
+        figures: [String: Double] = [:]
+    ) {
         self.phase = phase
         self.done = done
         self.total = total
         self.detail = detail
+        self.figures = figures
     }
 }
 

@@ -2,6 +2,7 @@ internal import Elements
 internal import Interchange
 internal import KeyValue
 internal import Objects
+internal import Snapshots
 internal import Training
 
 /// A round that was stopped, or was trained and not committed, kept in a file beside the store's data so that
@@ -13,13 +14,23 @@ struct StoppedRound {
     private let branch: String
     /// Names everything that the round's result depends on.
     private let fingerprint: String
+    /// The same in words, by the keys of the commit's metadata.
+    private let record: [String: String]
+    private let commit: CommitOptions
+    private let request: String?
 
-    /// - Parameter start: Names the weights that the round starts from.
+    /// - Parameters:
+    ///   - start: Names the weights that the round starts from.
+    ///   - record: What the commit will tell of the round.
     init(
-        _ store: Store, _ branch: String, start: String, _ options: TrainOptions
+        _ store: Store, _ branch: String, start: String, _ options: TrainOptions,
+        _ record: [String: String]
     ) throws(StoreError) {
         self.store = store
         self.branch = branch
+        self.record = record
+        commit = options.commit
+        request = options.request
         var text = "\(start) \(options.target) \(options.budget) \(options.seed) \(options.windows)"
         text += " \(options.rate) \(options.warmUp)"
         if options.divergenceWeight > 0 { text += " \(options.divergenceWeight)" }
@@ -29,22 +40,26 @@ struct StoppedRound {
         fingerprint = try Store.fileID(Array(text.utf8)).hex
     }
 
-    private var directory: String { store.path + "/training" }
+    private var directory: String { store.trainingDirectory }
 
     private func path() throws(StoreError) -> String {
-        "\(directory)/\(try Store.fileID(Array(branch.utf8)).hex.prefix(16)).safetensors"
+        try StoredRound.path(of: branch, in: store)
     }
 
-    func save(_ state: TrainingState) throws(StoreError) {
+    func save(_ state: TrainingState, _ curve: LossCurve) throws(StoreError) {
         do throws(KeyValueError) { try makeDirectory(directory) } catch { throw StoreError(error) }
         let entries = state.numbers.enumerated().map {
             TensorEntry("numbers.\($0)", TensorShape(.f32, [$1.count]))
         }
-        let fields = [
+        var fields = [
             ("round", fingerprint), ("step", "\(state.step)"), ("sampler", "\(state.sampler)"),
             ("loss", "\(state.loss)"), ("seconds", "\(state.seconds)"),
-            ("processor_seconds", "\(state.processorSeconds)"),
+            ("processor_seconds", "\(state.processorSeconds)"), ("branch", branch),
+            ("message", commit.message), ("author", commit.signature.author),
+            ("time", "\(Signature.current.time)"), ("curve", curve.text),
         ]
+        if let request { fields.append(("request", request)) }
+        fields += record.sorted { isBefore($0.key, $1.key) }.map { ($0.key, $0.value) }
         let metadata = HeaderMetadata(
             entries: fields.map { HeaderMetadata.Entry(key: $0.0, value: $0.1) })
         try SafetensorsWriter.write(entries, metadata: metadata, to: path()) {
@@ -54,54 +69,44 @@ struct StoppedRound {
     }
 
     /// - Throws: `not-found` without a stopped round; `usage` when it is another one.
-    func load() throws(StoreError) -> TrainingState {
+    func load() throws(StoreError) -> (state: TrainingState, curve: LossCurve) {
         let path = try path()
         guard fileExists(path) else {
+            let others = try store.stoppedRounds().map(\.branch)
             throw StoreError(
                 .notFound,
-                "no stopped round of branch '\(branch)' is there to go on with; start one without --resume"
-            )
+                "no stopped round of branch '\(branch)' is there to go on with; "
+                    + (others.isEmpty
+                        ? "start one without --resume"
+                        : "there are rounds of \(others.joined(separator: ", ")): name one with "
+                            + "--branch, or start one without --resume"))
         }
-        let file = try reading { () throws(InterchangeError) in try SafetensorsFile(opening: path) }
-        let fields = Dictionary(
-            (file.header.metadata?.entries ?? []).map { ($0.key, $0.value) },
-            uniquingKeysWith: { $1 })
-        guard fields["round"] == fingerprint else {
+        let stored = try StoredRound(path)
+        guard stored.fields["round"] == fingerprint else {
             throw StoreError(
                 .usage,
-                "the stopped round of branch '\(branch)' had other data or options; give the same ones, or "
-                    + "start anew without --resume")
+                "the stopped round of branch '\(branch)' had other data or options"
+                    + difference(from: stored)
+                    + "; give the same ones, start anew without --resume, or "
+                    + "look at it with `cambium round show \(branch)`")
         }
-        var numbers: [[Float]] = []
-        while let position = file.header.tensors.firstIndex(where: {
-            $0.name == "numbers.\(numbers.count)"
-        }) { numbers.append(file.bytes(of: position).floats) }
-        guard let step = fields["step"].flatMap({ Int($0) }), step >= 0,
-            let sampler = fields["sampler"].flatMap({ UInt64($0) }),
-            let loss = fields["loss"].flatMap({ Double($0) }), loss.isFinite,
-            let seconds = fields["seconds"].flatMap({ Double($0) }), seconds.isFinite,
-            let processor = fields["processor_seconds"].flatMap({ Double($0) }),
-            processor.isFinite
-        else {
-            throw StoreError(
-                .corrupt, "\(path) is not a stopped round; remove it and start anew")
-        }
-        return TrainingState(
-            step: step, seconds: seconds, processorSeconds: processor, loss: loss,
-            sampler: sampler, numbers: numbers)
+        return try stored.state()
+    }
+
+    /// What the round of the file had that this one has not.
+    private func difference(from stored: StoredRound) -> String {
+        let old = stored.record
+        // A round of an older version says nothing of itself.
+        guard !old.isEmpty else { return "" }
+        let changes = Set(old.keys).union(record.keys).sorted(by: isBefore)
+            .filter { old[$0] != record[$0] }
+            .map { "\($0) \(old[$0] ?? "none"), not \(record[$0] ?? "none")" }
+        return changes.isEmpty ? "" : " (\(changes.joined(separator: "; ")))"
     }
 
     /// Forgets the round; what cannot be removed is overwritten by the next stop.
     func remove() {
         guard let path = try? path(), fileExists(path) else { return }
         try? removeFile(path)
-    }
-}
-
-extension MappedBytes {
-    /// The elements of little-endian 32-bit floats.
-    fileprivate var floats: [Float] {
-        let bytes = bytes
-        return (0..<count / 4).map { Float(bitPattern: bytes.number(at: 4 * $0)) }
     }
 }

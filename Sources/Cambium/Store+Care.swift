@@ -1,3 +1,4 @@
+internal import KeyValue
 internal import Migrations
 internal import Objects
 internal import Snapshots
@@ -24,6 +25,8 @@ public struct CollectResult: Sendable, Encodable {
     public let leases: Int
     /// Reflog entries older than the grace period.
     public let expiredReflogEntries: Int
+    /// Notes about commits that nothing needs.
+    public let deadNotes: Int
     /// Free bytes inside the file before: later commits use them.
     public let freeBytesBefore: Int
     /// Free bytes inside the file after.
@@ -142,13 +145,20 @@ extension Store {
         let report = try carrying { () throws(SnapshotError) in
             try snapshots.collect(prune: prune, now: now, grace: grace)
         }
-        if prune { try removeStaleProfiles() }
+        if prune {
+            try removeStaleProfiles()
+            do throws(KeyValueError) {
+                try TrainingFolder.removeStale(in: trainingDirectory)
+            } catch {
+                throw StoreError(error)
+            }
+        }
         return CollectResult(
             pruned: report.pruned, liveObjects: report.liveObjects, liveBytes: report.liveBytes,
             deadObjects: report.deadObjects, deadBytes: report.deadBytes,
             deadPacks: report.deadPacks, sparsePacks: report.sparsePacks,
             leasedPacks: report.leasedPacks, leases: report.leases,
-            expiredReflogEntries: report.expiredReflogEntries,
+            expiredReflogEntries: report.expiredReflogEntries, deadNotes: report.deadNotes,
             freeBytesBefore: report.freeBefore, freeBytesAfter: report.freeAfter)
     }
 

@@ -17,6 +17,8 @@ public struct CommitOptions: Sendable {
     public var metadata: [String: String] = [:]
     /// Numbers by name, for example `wikitext.bpb`.
     public var metrics: [String: Double] = [:]
+    /// Curves that are kept beside the commit, as a note.
+    var series: [String: [Note.Point]] = [:]
     /// Whether a commit is made even when the model is the parent's.
     public var allowsUnchanged = false
     /// Who commits, and when.

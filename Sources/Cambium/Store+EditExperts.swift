@@ -33,11 +33,14 @@ extension Store {
         let own = try edit.use(of: options.texts, "text", label: new[0].label, beside: [], progress)
         let parameters = EditedExperts(
             edit.model, experts: try edit.choose(count, own, known.use + background.records))
-        let stopped = try StoppedRound(self, target.branch, start: parent.hex, options)
+        let record = try options.record(
+            from: parent, mixesCounts: mixture != nil, evidenceOrder: new[0].counts.order)
+        let stopped = try StoppedRound(
+            self, target.branch, start: parent.hex, options, record)
         let teacher =
             options.divergenceWeight > 0
             ? Teacher(edit.model.copy(), weight: Float(options.divergenceWeight)) : nil
-        let summary = try run(
+        let (summary, curve) = try run(
             parameters, options, settings, stopped, teacher, progress, isStopped)
         let pools = edit.pools(parameters)
         var bits: [String: Double] = [:]
@@ -50,7 +53,7 @@ extension Store {
             }
         }
         var commit = options.commit
-        annotate(&commit, summary, bits, options)
+        annotate(&commit, summary, curve, bits, record)
         commit.metadata["train.edited"] = pools.map { "\($0.layer): \($0.experts.count)" }
             .joined(separator: ", ")
         // The weights grew out of this commit's; another's would be lost.

@@ -21,6 +21,8 @@ public struct CommitInfo: Sendable, Encodable {
     public let metrics: [String: Double]
     /// Branches and tags that point here.
     public let references: [String]
+    /// What became known later, the oldest first.
+    public let notes: [NoteInfo]
 }
 
 /// One branch or tag.
@@ -64,7 +66,9 @@ extension Store {
     public func show(_ revision: String) throws(StoreError) -> CommitInfo {
         let id = try id(revision)
         return try carrying { () throws(SnapshotError) in
-            CommitInfo(id, try snapshots.commit(id), try snapshots.references().names)
+            CommitInfo(
+                id, try snapshots.commit(id), try snapshots.references().names,
+                try snapshots.notes(of: id))
         }
     }
 
@@ -293,10 +297,13 @@ extension References {
 }
 
 extension CommitInfo {
-    init(_ id: ObjectID, _ commit: Commit, _ names: [ObjectID: [String]]) {
+    init(
+        _ id: ObjectID, _ commit: Commit, _ names: [ObjectID: [String]], _ notes: [Note]
+    ) {
         self.init(
             id: id.hex, tree: commit.tree.hex, parents: commit.parents.map(\.hex),
             time: commit.time, author: commit.author, message: commit.message,
-            metadata: commit.metadata, metrics: commit.metrics, references: names[id] ?? [])
+            metadata: commit.metadata, metrics: commit.metrics, references: names[id] ?? [],
+            notes: notes.map { NoteInfo($0) })
     }
 }

@@ -51,7 +51,9 @@ extension Store {
             }
         }
         let names = references.names
-        var commits = entries.map { CommitInfo($0.id, $0.commit, names) }
+        let ids = entries.map(\.id)
+        let notes = try carrying { () throws(SnapshotError) in try snapshots.notes(of: ids) }
+        var commits = entries.map { CommitInfo($0.id, $0.commit, names, notes[$0.id] ?? []) }
         if let order = query.order { commits = order.sorted(commits) }
         return Array(commits.prefix(query.limit ?? .max))
     }
@@ -139,9 +141,11 @@ extension LogQuery.MetricOrder {
 }
 
 extension CommitInfo {
-    /// A metric's value; nil when there is none, or no number.
+    /// A metric's value: of the newest note that has it, else the commit's own; nil when there is
+    /// none, or no number.
     fileprivate func value(of metric: String) -> Double? {
-        metrics[metric].flatMap { $0.isNaN ? nil : $0 }
+        let value = notes.last { $0.metrics[metric] != nil }?.metrics[metric] ?? metrics[metric]
+        return value.flatMap { $0.isNaN ? nil : $0 }
     }
 }
 

@@ -69,11 +69,14 @@ extension Store {
         let records = try options.evidence(
             for: name, beside: known.counts, mixesCounts: mixture != nil)
         let gate = try Gate("", known.counts + records)
-        let stopped = try StoppedRound(self, target.branch, start: round.start, options)
+        let record = try options.record(
+            from: parent, mixesCounts: mixture != nil, evidenceOrder: records[0].counts.order)
+        let stopped = try StoppedRound(
+            self, target.branch, start: round.start, options, record)
         let teacher =
             options.divergenceWeight > 0
             ? Teacher(try round.modelBefore(), weight: Float(options.divergenceWeight)) : nil
-        let summary = try run(
+        let (summary, curve) = try run(
             round.parameters, options, settings, stopped, teacher, progress, isStopped)
         let (tensors, pools) = (round.tensors, round.pools)
         var bits: [String: Double] = [:]
@@ -86,7 +89,7 @@ extension Store {
             }
         }
         var commit = options.commit
-        annotate(&commit, summary, bits, options)
+        annotate(&commit, summary, curve, bits, record)
         commit.metadata["train.cohort"] = name
         let result = try self.commit(
             round, tensors, pools, records, mixture, commit, from: parent)
@@ -144,8 +147,10 @@ extension Store {
         _ parameters: any TrainedParameters, _ options: TrainOptions,
         _ settings: TrainingSettings, _ stopped: StoppedRound, _ teacher: Teacher?,
         _ progress: ProgressReporter, _ isStopped: () -> Bool
-    ) throws(StoreError) -> TrainingSummary {
-        let state = options.resumes ? try stopped.load() : nil
+    ) throws(StoreError) -> (summary: TrainingSummary, curve: LossCurve) {
+        let begun = options.resumes ? try stopped.load() : nil
+        let state = begun?.state
+        var curve = begun?.curve ?? LossCurve()
         var kept: TrainingState?
         do throws(StoreError) {
             let summary = try training { () throws(TrainingError) in
@@ -153,16 +158,17 @@ extension Store {
                     parameters, on: options.texts.map { TrainingText($0) }, settings: settings,
                     from: state, teacher: teacher, ended: { kept = $0 }
                 ) { step in
+                    curve.add(step.loss)
                     progress(Progress(training: step))
                     return !isStopped()
                 }
             }
             // A disk that has no room for it may have room for the commit, which says so if not.
-            if let kept { try? stopped.save(kept) }
-            return summary
+            if let kept { try? stopped.save(kept, curve) }
+            return (summary, curve)
         } catch {
             guard error.code == .cancelled, let kept else { throw error }
-            try stopped.save(kept)
+            try stopped.save(kept, curve)
             throw StoreError(
                 .cancelled,
                 "\(error.message); nothing was committed. Go on with the same command and --resume")
@@ -182,17 +188,21 @@ extension Store {
         return result
     }
 
-    /// Puts the figures of a round into its commit.
+    /// Puts the figures of a round into its commit, with what it was and how the loss went.
     func annotate(
-        _ commit: inout CommitOptions, _ summary: TrainingSummary, _ bits: [String: Double],
-        _ options: TrainOptions
+        _ commit: inout CommitOptions, _ summary: TrainingSummary, _ curve: LossCurve,
+        _ bits: [String: Double], _ record: [String: String]
     ) {
         for (name, value) in bits { commit.metrics["\(name).bpb"] = value }
         commit.metrics["train.loss"] = summary.loss
         commit.metrics["train.steps"] = Double(summary.steps)
         commit.metrics["train.tokens"] = Double(summary.tokens)
-        commit.metrics["train.seconds"] = summary.seconds
-        commit.metadata["train.seed"] = "\(options.seed)"
+        // A clock's digits behind these are noise.
+        commit.metrics["train.seconds"] = (summary.seconds * 100).rounded() / 100
+        commit.metadata.merge(record) { $1 }
+        commit.series["train.loss"] = curve.points.map {
+            Note.Point(step: UInt64($0.step), value: $0.loss)
+        }
     }
 }
 
@@ -205,6 +215,10 @@ extension Progress {
         self.init(
             "training", Int(step.fraction * 1000), 1000,
             detail: "step \(step.step), \(loss / 1000).\(padded) bits per byte, "
-                + "\(Int(step.tokensPerSecond)) bytes/s")
+                + "\(Int(step.tokensPerSecond)) bytes/s",
+            figures: [
+                "step": Double(step.step), "loss": step.loss,
+                "seconds": (step.seconds * 100).rounded() / 100, "bytes": Double(step.tokens),
+            ])
     }
 }

@@ -43,11 +43,13 @@ extension Store {
         let new = try options.evidence(
             for: "base", beside: known.counts, mixesCounts: mixture != nil)
         let gate = try Gate("", known.counts + new)
-        let stopped = try StoppedRound(self, target.branch, start: base, options)
+        let record = try options.record(
+            from: target.parent, mixesCounts: mixture != nil, evidenceOrder: new[0].counts.order)
+        let stopped = try StoppedRound(self, target.branch, start: base, options, record)
         let teacher =
             options.divergenceWeight > 0
             ? Teacher(model.copy(), weight: Float(options.divergenceWeight)) : nil
-        let summary = try run(
+        let (summary, curve) = try run(
             parameters, options, settings, stopped, teacher, progress, isStopped)
         let bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
             try training { () throws(TrainingError) in
@@ -59,7 +61,7 @@ extension Store {
             }
         }
         var commit = options.commit
-        annotate(&commit, summary, bits, options)
+        annotate(&commit, summary, curve, bits, record)
         // The weights grew out of this commit's; another's would be lost.
         commit.expectedParent = commit.expectedParent ?? target.parent?.hex
         let result = try self.commit(model, json, commit, progress) { (draft) throws(StoreError) in
@@ -128,29 +130,20 @@ extension Store {
         _ progress: ProgressReporter,
         adding: (inout CommitDraft) throws(StoreError) -> Void
     ) throws(StoreError) -> CommitResult {
-        let folder = path + "/training/new.\(UInt64.random(in: 0 ... .max))"
-        let (weights, description) = (
-            folder + "/model.safetensors", folder + "/" + Checkpoint.configName
-        )
+        let folder = try TrainingFolder(in: self)
+        defer { folder.remove() }
         do throws(KeyValueError) {
-            try makeDirectory(path + "/training")
-            try makeDirectory(folder)
-            try KeyValue.writeFile(description, config)
+            try KeyValue.writeFile(folder.config, config)
         } catch {
             throw StoreError(error)
         }
-        defer {
-            try? removeFile(weights)
-            try? removeFile(description)
-            try? removeDirectory(folder)
-        }
         let tensors = model.tensors()
         try SafetensorsWriter.write(
-            tensors.map { TensorEntry($0.name, TensorShape(.f32, $0.shape)) }, to: weights
+            tensors.map { TensorEntry($0.name, TensorShape(.f32, $0.shape)) }, to: folder.weights
         ) { (index, sink: inout TensorSink<StoreError>) throws(StoreError) in
             try sink.append(tensors[index].values.littleEndianBytes.raw)
         }
-        return try commit(checkpoint: folder, options, progress: progress, adding: adding)
+        return try commit(checkpoint: folder.path, options, progress: progress, adding: adding)
     }
 
     /// Records what the experts are used for in the round's texts, in place of what was recorded of other

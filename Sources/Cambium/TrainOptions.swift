@@ -113,6 +113,12 @@ public struct TrainOptions: Sendable {
     public var commit: CommitOptions
     /// The texts; each is drawn from in equal shares.
     public var texts: [[UInt8]]
+    /// Names of the texts, which the commit keeps beside their digests; may be fewer.
+    public var textNames: [String] = []
+    /// Names of the background texts; may be fewer.
+    public var backgroundNames: [String] = []
+    /// How the round was asked for, for example a command line; kept with a round that was stopped.
+    public var request: String?
     /// What is trained.
     public var target: TrainTarget
     /// How long.

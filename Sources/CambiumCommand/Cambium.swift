@@ -18,7 +18,9 @@ struct CambiumRoot: ParsableCommand {
             `cambium help COMMAND` has examples, `cambium help revisions` and `cambium help \
             exit-codes` explain the rest. Every command also takes, before or after its name: -C \
             (--store) PATH, --json, -q (--quiet), --progress auto|plain|json|none, --no-color, \
-            --no-pager.
+            --no-pager. `cambium --generate-completion-script bash` (or zsh, fish) prints what completes \
+            commands, options, and the names of branches, tags and cohorts: source it in your shell's start \
+            file.
             """,
         version: "0.1.0",
         subcommands: [RevisionsTopic.self, ExitCodesTopic.self],
@@ -27,6 +29,7 @@ struct CambiumRoot: ParsableCommand {
                 name: "Store",
                 subcommands: [
                     InitCommand.self, StatusCommand.self, StatsCommand.self, SharedCommand.self,
+                    ConfigCommand.self,
                 ]),
             CommandGroup(
                 name: "Data",
@@ -39,18 +42,21 @@ struct CambiumRoot: ParsableCommand {
                 subcommands: [
                     LogCommand.self, DiffCommand.self, BranchCommand.self, TagCommand.self,
                     SwitchCommand.self, ResetCommand.self, RevertCommand.self, ReflogCommand.self,
+                    NoteCommand.self,
                 ]),
             CommandGroup(name: "Merge", subcommands: [MergeCommand.self, EvidenceCommand.self]),
             CommandGroup(
                 name: "Model",
                 subcommands: [
-                    TrainCommand.self, EvalCommand.self, GenerateCommand.self, RouteCommand.self,
+                    TrainCommand.self, RoundCommand.self, EvalCommand.self, GenerateCommand.self,
+                    RouteCommand.self,
                     ProfileCommand.self, QuantizeRouterCommand.self, ExpertCommand.self,
                 ]),
             CommandGroup(
                 name: "Care",
                 subcommands: [
-                    GcCommand.self, VerifyCommand.self, RepackCommand.self, MigrateCommand.self,
+                    GcCommand.self, VerifyCommand.self, RepackCommand.self, BackupCommand.self,
+                    MigrateCommand.self,
                 ]),
         ])
 

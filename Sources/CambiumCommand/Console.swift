@@ -67,7 +67,8 @@ struct Console {
     }
 
     private var progressMode: ProgressDisplay.Mode {
-        switch options.progress {
+        // What it may throw was thrown before the command ran.
+        switch (try? options.chosenProgress()) ?? .auto {
         case .auto: Terminal.isTerminal(.error) && !options.quiet ? .bar : .none
         case .plain: .plain
         case .json: .json

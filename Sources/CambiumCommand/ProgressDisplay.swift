@@ -56,7 +56,8 @@ final class ProgressDisplay {
         case .json:
             let step = Step(
                 phase: title, done: progress.done, total: progress.total,
-                detail: progress.detail.isEmpty ? nil : progress.detail)
+                detail: progress.detail.isEmpty ? nil : progress.detail,
+                figures: progress.figures.isEmpty ? nil : progress.figures)
             Terminal.write(JSONText.encode(Line(progress: step)) + "\n", to: .error)
         case .none: break
         }
@@ -73,6 +74,7 @@ final class ProgressDisplay {
         let done: Int
         let total: Int
         let detail: String?
+        let figures: [String: Double]?
     }
 
     private struct Line: Encodable {

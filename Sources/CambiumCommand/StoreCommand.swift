@@ -6,12 +6,19 @@ protocol StoreCommand: ParsableCommand {
     /// The options that every command has.
     var global: GlobalOptions { get }
 
+    /// Whether settings of the store and the user count for it.
+    static var appliesSettings: Bool { get }
+
     /// Does the work and says what came of it.
     func run(_ console: Console) throws
 }
 
 extension StoreCommand {
+    static var appliesSettings: Bool { true }
+
     func run() throws {
+        if Self.appliesSettings { try AppliedSettings.apply(store: try? global.storePath()) }
+        _ = try global.chosenProgress()
         try run(Console(global, command: Self.configuration.commandName ?? ""))
     }
 

@@ -16,6 +16,13 @@ enum Terminal {
         return text.isEmpty ? nil : text
     }
 
+    /// Sets an environment variable of this process and what it starts.
+    ///
+    /// Only before the process has threads: setenv(3) is not safe beside getenv(3).
+    static func setVariable(_ name: String, _ value: String) {
+        _ = unsafe setenv(name, value, 1)
+    }
+
     /// Whether a person reads the stream.
     static func isTerminal(_ stream: Stream) -> Bool { isatty(stream.rawValue) == 1 }
 

@@ -10,6 +10,12 @@ package func fileExists(_ path: String) -> Bool {
     unsafe access(path, F_OK) == 0
 }
 
+/// Whether a path names a directory, and no link to one.
+package func isDirectoryItself(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
 /// The names in a directory, sorted by bytes, without `.` and `..`.
 package func directoryContents(_ path: String) throws(KeyValueError) -> [String] {
     guard let directory = unsafe opendir(path) else { throw systemError("list", path) }

@@ -9,18 +9,22 @@ package struct CommitNote: Sendable {
     package var message: String
     package var metadata: [String: String]
     package var metrics: [String: Double]
+    /// Curves that are kept beside the commit, as a ``Note``.
+    package var series: [String: [Note.Point]]
     /// The reflog's words, for example "commit" or "merge".
     package var action: String
 
     package init(
         time: Int64, author: String, message: String, metadata: [String: String] = [:],
-        metrics: [String: Double] = [:], action: String = "commit"
+        metrics: [String: Double] = [:], series: [String: [Note.Point]] = [:],
+        action: String = "commit"
     ) {
         self.time = time
         self.author = author
         self.message = message
         self.metadata = metadata
         self.metrics = metrics
+        self.series = series
         self.action = action
     }
 }
@@ -200,6 +204,10 @@ package struct CommitDraft: ~Copyable {
                 .branch, branch, id, old: head,
                 ReflogNote(
                     time: note.time, author: note.author, message: "\(note.action): \(line)"),
+                transaction)
+            guard !note.series.isEmpty else { return }
+            try SnapshotStore.put(
+                Note(commit: id, time: note.time, author: note.author, series: note.series),
                 transaction)
         }
         self.objects = objects

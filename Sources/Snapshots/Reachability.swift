@@ -9,7 +9,7 @@ struct Reachability {
     private(set) var marks: PlaceMarks
     /// Live array records: the arrays of trees, and the earlier ones that their change sets refer to.
     private(set) var records: Set<ObjectID> = []
-    private var commits: Set<ObjectID> = []
+    private(set) var commits: Set<ObjectID> = []
     private var trees: Set<ObjectID> = []
     private var parts: Set<ObjectID> = []
 

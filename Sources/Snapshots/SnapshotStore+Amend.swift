@@ -5,7 +5,7 @@ package import Objects
 extension SnapshotStore {
     /// Puts another commit of the same model and parents in place of a branch's head.
     ///
-    /// The old one stays in the reflog.
+    /// The old one stays in the reflog; its notes are kept, and copied.
     ///
     /// - Parameters:
     ///   - head: Where the branch must be.
@@ -41,6 +41,12 @@ extension SnapshotStore {
                 throw SnapshotError(error)
             }
             try Self.setReference(.branch, branch, id, old: head, note, transaction)
+            // What was noted of the old commit is true of the new one.
+            for note in try Self.notes(of: head, transaction) {
+                var copy = note
+                copy.commit = id
+                try Self.put(copy, transaction)
+            }
         }
         _ = lock
         return id

@@ -17,6 +17,8 @@ package struct CollectionReport: Sendable {
     package var leases = 0
     package var expiredReflogEntries = 0
     package var deadArrays = 0
+    /// Notes about commits that nothing needs.
+    package var deadNotes = 0
     /// Bytes of pages that later commits may reuse, before and after.
     package var freeBefore = 0
     package var freeAfter = 0

@@ -18,6 +18,7 @@ extension SnapshotStore {
             let known = VerifiedObjects(packs, transaction)
             verifyIndex(&report, transaction)
             let roots = try verifyReferences(known, &report, transaction)
+            try verifyNotes(known, &report, transaction)
             let arrays = try verifyGraph(roots, known, &report, transaction)
             try verifyArrays(fast, arrays, known, &report, transaction)
             return report

@@ -18,6 +18,8 @@ struct Sweep {
     let leased: Reachability
     private var expired: [[UInt8]] = []
     private var deadArrays: [ObjectID] = []
+    /// Keys of notes about commits that are not live.
+    private var deadNotes: [[UInt8]] = []
     /// Whether the index names objects that nothing needs.
     private var indexNamesDead = false
 
@@ -61,6 +63,13 @@ struct Sweep {
             !live.records.contains($0)
         }
         report.deadArrays = deadArrays.count
+        var deadNotes: [[UInt8]] = []
+        try SnapshotStore.scanNotes(from: [], transaction) { (key, note) in
+            if !live.commits.contains(note.commit) { deadNotes.append(key) }
+            return true
+        }
+        self.deadNotes = deadNotes
+        report.deadNotes = deadNotes.count
     }
 
     /// What leases need, of the commits that are still there.
@@ -180,6 +189,7 @@ struct Sweep {
             throw SnapshotError(error)
         }
         for root in deadArrays { try ArrayRecord.delete(root, transaction) }
+        for key in deadNotes { try SnapshotStore.deleteNote(key, transaction) }
         environment.step("gc: arrays and reflog removed")
     }
 

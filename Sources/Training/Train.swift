@@ -124,8 +124,7 @@ private struct TrainingRun {
                 progress(
                     TrainingProgress(
                         step: step, loss: loss,
-                        tokensPerSecond: Double(step * perStep) / max(passed(), 1e-9),
-                        fraction: min(now, 1)))
+                        tokens: step * perStep, seconds: passed(), fraction: min(now, 1)))
             else {
                 end()
                 throw TrainingError(.cancelled, "training was stopped after \(step) steps")

@@ -63,10 +63,15 @@ package struct TrainingProgress: Sendable {
     package let step: Int
     /// Bits per byte of the last step.
     package let loss: Double
-    /// Bytes predicted per second, of all so far.
-    package let tokensPerSecond: Double
+    /// Bytes predicted so far.
+    package let tokens: Int
+    /// Wall-clock time so far.
+    package let seconds: Double
     /// Of the budget.
     package let fraction: Double
+
+    /// Bytes predicted per second, of all so far.
+    package var tokensPerSecond: Double { Double(tokens) / max(seconds, 1e-9) }
 }
 
 /// What a run did.

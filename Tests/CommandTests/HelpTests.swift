@@ -5,7 +5,7 @@ struct HelpTests {
     private static let commands = [
         "init", "status", "stats", "commit", "export", "ls", "show", "cat", "log", "diff", "branch",
         "tag", "switch", "reset", "revert", "reflog", "merge", "eval", "generate", "gc", "verify",
-        "repack", "route", "quantize-router", "profile",
+        "repack", "route", "quantize-router", "profile", "note", "backup", "config",
     ]
 
     @Test("the root lists every command by group", arguments: [[], ["--help"], ["help"]])

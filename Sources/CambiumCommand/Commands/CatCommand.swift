@@ -14,7 +14,9 @@ struct CatCommand: StoreCommand {
             cambium cat main:config.json
             """)
 
-    @Argument(help: "REV:LAYER/ORDINAL, REV:LAYER/COHORT/ORDINAL, REV:TENSOR or REV:FILE.")
+    @Argument(
+        help: "REV:LAYER/ORDINAL, REV:LAYER/COHORT/ORDINAL, REV:TENSOR or REV:FILE.",
+        completion: Completion.revisions)
     var place: String
 
     @OptionGroup var global: GlobalOptions

@@ -46,12 +46,15 @@ struct CommitCommand: StoreCommand {
     @Flag(help: "Make a commit even when the model is the one that the branch has.")
     var allowEmpty = false
 
-    @Option(help: "The branch (default: HEAD's). A missing one is made from HEAD.")
+    @Option(
+        help: "The branch (default: HEAD's). A missing one is made from HEAD.",
+        completion: Completion.branches)
     var branch: String?
 
     @Option(
         help: ArgumentHelp(
-            "Commit only if the branch is at this commit; else exit 5.", valueName: "rev"))
+            "Commit only if the branch is at this commit; else exit 5.", valueName: "rev"),
+        completion: Completion.revisions)
     var expectParent: String?
 
     @Option(help: ArgumentHelp("A number to keep; may be repeated.", valueName: "name=number"))

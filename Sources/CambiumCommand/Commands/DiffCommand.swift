@@ -14,7 +14,9 @@ struct DiffCommand: StoreCommand {
             cambium diff main swahili --exit-code -q
             """)
 
-    @Argument(help: "FROM and TO; or one revision, to compare with HEAD.")
+    @Argument(
+        help: "FROM and TO; or one revision, to compare with HEAD.",
+        completion: Completion.revisions)
     var revisions: [String] = []
 
     @Flag(help: "List every expert with the length and angle of its change.")

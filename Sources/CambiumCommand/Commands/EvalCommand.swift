@@ -13,7 +13,7 @@ struct EvalCommand: StoreCommand {
             cambium eval main swahili metamath --text data/*/test.txt
             """)
 
-    @Argument(help: "The revisions (default: HEAD).")
+    @Argument(help: "The revisions (default: HEAD).", completion: Completion.revisions)
     var revisions: [String] = []
 
     @Option(

@@ -22,14 +22,16 @@ struct EvidenceAddCommand: StoreCommand {
             cambium evidence add --kind routes --text general.txt
             """)
 
-    @Argument(help: "The branch, which must be there (or --branch; default: HEAD's).")
+    @Argument(
+        help: "The branch, which must be there (or --branch; default: HEAD's).",
+        completion: Completion.revisions)
     var revision: String?
 
     @Option(
         help: """
             The cohort that the texts belong to; base is the base model. Needed of counts, and of \
             moments for the gate.
-            """)
+            """, completion: Completion.cohorts)
     var cohort: String?
 
     @Option(
@@ -84,7 +86,9 @@ struct EvidenceAddCommand: StoreCommand {
     @Option(name: .shortAndLong, parsing: .unconditional, help: "What the commit says.")
     var message: String?
 
-    @Option(help: "The branch (default: HEAD's). A missing one is made from HEAD.")
+    @Option(
+        help: "The branch (default: HEAD's). A missing one is made from HEAD.",
+        completion: Completion.branches)
     var branch: String?
 
     @OptionGroup var global: GlobalOptions

@@ -28,7 +28,7 @@ struct EvidenceListCommand: StoreCommand {
         commandName: "ls", abstract: "List the evidence of a revision.",
         discussion: "cambium evidence ls main --json")
 
-    @Argument(help: "The revision.")
+    @Argument(help: "The revision.", completion: Completion.revisions)
     var revision = "HEAD"
 
     @OptionGroup var global: GlobalOptions
@@ -47,7 +47,7 @@ struct EvidenceShowCommand: StoreCommand {
     @Argument(help: "The record's id, or its beginning.")
     var id: String
 
-    @Argument(help: "The revision.")
+    @Argument(help: "The revision.", completion: Completion.revisions)
     var revision = "HEAD"
 
     @OptionGroup var global: GlobalOptions
@@ -84,7 +84,7 @@ struct EvidenceDropCommand: StoreCommand {
     @Option(name: .shortAndLong, parsing: .unconditional, help: "What the commit says.")
     var message = "drop evidence"
 
-    @Option(help: "The branch (default: HEAD's).")
+    @Option(help: "The branch (default: HEAD's).", completion: Completion.branches)
     var branch: String?
 
     @OptionGroup var global: GlobalOptions

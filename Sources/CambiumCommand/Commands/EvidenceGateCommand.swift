@@ -14,7 +14,7 @@ struct EvidenceGateCommand: StoreCommand {
             cambium evidence gate main --text unknown.txt --limit 256
             """)
 
-    @Argument(help: "The revision.")
+    @Argument(help: "The revision.", completion: Completion.revisions)
     var revision = "HEAD"
 
     @Option(help: "A file to read; - reads standard input. May be repeated.", completion: .file())

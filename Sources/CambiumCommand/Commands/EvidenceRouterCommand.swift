@@ -17,7 +17,7 @@ struct EvidenceRouterCommand: StoreCommand {
             cambium evidence router main --layer 1 --text unseen.txt --save router.safetensors
             """)
 
-    @Argument(help: "The revision.")
+    @Argument(help: "The revision.", completion: Completion.revisions)
     var revision = "HEAD"
 
     @Option(help: ArgumentHelp("A layer with experts.", valueName: "number"))

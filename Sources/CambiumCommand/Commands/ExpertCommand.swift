@@ -40,7 +40,7 @@ struct ExpertAddCommand: StoreCommand {
             cambium generate main --prompt "Habari" -n 40 && cambium export main grown
             """)
 
-    @Argument(help: "The branch; its model grows by a commit.")
+    @Argument(help: "The branch; its model grows by a commit.", completion: Completion.branches)
     var branch: String
 
     @Option(help: "Which layers: all, since config.json has one number of experts for all of them.")
@@ -113,7 +113,7 @@ struct ExpertDropCommand: StoreCommand {
             cambium expert drop main 3
             """)
 
-    @Argument(help: "The branch.")
+    @Argument(help: "The branch.", completion: Completion.branches)
     var branch: String
 
     @Argument(help: "The expert's number (default: the last).")

@@ -12,7 +12,7 @@ struct ExportCommand: StoreCommand {
             cambium export main~2 out/ --force
             """)
 
-    @Argument(help: "The revision.")
+    @Argument(help: "The revision.", completion: Completion.revisions)
     var revision: String
 
     @Argument(help: "The folder; made when missing, with those above it.", completion: .directory)

@@ -20,13 +20,16 @@ struct GcCommand: StoreCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long the reflog keeps what nothing else names: 14d, 12h, 0.",
+            "How long the reflog keeps what nothing else names: 14d (the default), 12h, 0.",
             valueName: "duration"))
-    var grace = GraceOption.standard
+    var grace: GraceOption?
 
     @OptionGroup var global: GlobalOptions
 
     func run(_ console: Console) throws {
+        let grace =
+            try grace ?? Terminal.option("CAMBIUM_GRACE", .grace) { GraceOption(argument: $0) }
+            ?? .standard
         let store = try prune ? openStore() : openForReading()
         let result = try store.collect(prune: prune, grace: grace.seconds)
         console.show(GcReport(result: result, grace: grace.description))

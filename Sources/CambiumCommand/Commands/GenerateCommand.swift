@@ -21,7 +21,7 @@ struct GenerateCommand: StoreCommand {
             cambium generate main --tokens 1,178,199 -n 16
             """)
 
-    @Argument(help: "The revision.")
+    @Argument(help: "The revision.", completion: Completion.revisions)
     var revision = "HEAD"
 
     @Option(

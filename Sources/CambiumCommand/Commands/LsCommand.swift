@@ -11,7 +11,9 @@ struct LsCommand: StoreCommand {
             cambium ls main --trunk           # the dense tensors
             """)
 
-    @Argument(help: "REV, or REV:LAYER or REV:LAYER/COHORT for the experts in it.")
+    @Argument(
+        help: "REV, or REV:LAYER or REV:LAYER/COHORT for the experts in it.",
+        completion: Completion.revisions)
     var place = "HEAD"
 
     @Flag(help: "List the dense tensors and the routers' too.")

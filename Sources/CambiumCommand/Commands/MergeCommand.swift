@@ -20,7 +20,7 @@ struct MergeCommand: StoreCommand {
     @Argument(help: "What to merge.")
     var branches: [String]
 
-    @Option(help: "The branch merged into (default: HEAD's).")
+    @Option(help: "The branch merged into (default: HEAD's).", completion: Completion.branches)
     var into: String?
 
     @Option(

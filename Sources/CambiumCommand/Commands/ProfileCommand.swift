@@ -15,7 +15,7 @@ struct ProfileCommand: StoreCommand {
             cambium profile olmoe --tokens 1,178,199,28
             """)
 
-    @Argument(help: "The revision.")
+    @Argument(help: "The revision.", completion: Completion.revisions)
     var revision = "HEAD"
 
     @Option(help: "A file to read; - reads standard input.", completion: .file())

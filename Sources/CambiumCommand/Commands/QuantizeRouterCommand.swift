@@ -18,7 +18,9 @@ struct QuantizeRouterCommand: StoreCommand {
     @Option(name: .shortAndLong, parsing: .unconditional, help: "What the commit says.")
     var message = "quantise routers"
 
-    @Option(help: "The branch (default: HEAD's). A missing one is made from HEAD.")
+    @Option(
+        help: "The branch (default: HEAD's). A missing one is made from HEAD.",
+        completion: Completion.branches)
     var branch: String?
 
     @Option(help: ArgumentHelp("Only this layer; may be repeated.", valueName: "number"))

@@ -12,10 +12,10 @@ struct ResetCommand: StoreCommand {
             cambium reset v1 --branch swahili
             """)
 
-    @Argument(help: "Where to.")
+    @Argument(help: "Where to.", completion: Completion.revisions)
     var revision: String
 
-    @Option(help: "The branch (default: HEAD's).")
+    @Option(help: "The branch (default: HEAD's).", completion: Completion.branches)
     var branch: String?
 
     @OptionGroup var global: GlobalOptions

@@ -19,10 +19,10 @@ struct RevertCommand: StoreCommand {
         case theirs
     }
 
-    @Argument(help: "The commit to undo.")
+    @Argument(help: "The commit to undo.", completion: Completion.revisions)
     var revision: String
 
-    @Option(help: "The branch (default: HEAD's).")
+    @Option(help: "The branch (default: HEAD's).", completion: Completion.branches)
     var branch: String?
 
     @Option(help: "For a merge commit, the parent to go back to, from 1.")

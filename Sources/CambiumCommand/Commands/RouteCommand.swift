@@ -14,7 +14,7 @@ struct RouteCommand: StoreCommand {
             cambium route main --text test.txt --layer 1 --json | head -n 100
             """)
 
-    @Argument(help: "The revision.")
+    @Argument(help: "The revision.", completion: Completion.revisions)
     var revision = "HEAD"
 
     @Option(help: "A file to read; - reads standard input.", completion: .file())

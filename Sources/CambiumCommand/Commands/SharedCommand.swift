@@ -15,7 +15,7 @@ struct SharedCommand: StoreCommand {
             cambium shared main main-bf16 --json
             """)
 
-    @Argument(help: "Two revisions or more.")
+    @Argument(help: "Two revisions or more.", completion: Completion.revisions)
     var revisions: [String]
 
     @Flag(help: "Compare bytes alone.")

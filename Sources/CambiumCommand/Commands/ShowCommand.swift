@@ -9,16 +9,34 @@ struct ShowCommand: StoreCommand {
             cambium show main
             cambium show main~1
             cambium show main:1/17            # expert 17 of layer 1
+            cambium show main --curve         # the loss of its training, step by step
             """)
 
-    @Argument(help: "REV, or REV:LAYER/ORDINAL or REV:LAYER/COHORT/ORDINAL.")
+    @Argument(
+        help: "REV, or REV:LAYER/ORDINAL or REV:LAYER/COHORT/ORDINAL.",
+        completion: Completion.revisions)
     var place = "HEAD"
 
+    @Flag(help: "Show how the loss of the commit's training went, in bits per byte.")
+    var curve = false
+
     @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        if curve, Place(place).path != nil {
+            throw ValidationError("--curve is for a commit; leave what follows the colon out")
+        }
+    }
 
     func run(_ console: Console) throws {
         let store = try openForReading()
         let place = Place(place)
+        if curve {
+            return console.show(
+                CurveReport(
+                    commit: try store.resolve(place.revision),
+                    curve: try store.curve(place.revision)), paged: true)
+        }
         if let path = place.path {
             console.show(ExpertReport(expert: try store.expert(place.revision, path)))
             return
@@ -72,6 +90,13 @@ struct ShowReport: Report {
         for (key, value) in commit.metadata.sorted(by: { $0.key < $1.key }) {
             table.add(["meta", "\(key) = \(value)"])
         }
+        for note in commit.notes {
+            let source = "\(Timestamp.relative(note.time, now: now)) by \(note.author)"
+            for (index, text) in note.body.enumerated() {
+                let id = index == 0 ? "  " + style.faint("\(note.id.short), \(source)") : ""
+                table.add([index == 0 ? "note" : "", text + id])
+            }
+        }
         let message = commit.message.split(separator: "\n", omittingEmptySubsequences: false)
         var lines = table.lines() + [""] + message.map { "    \($0)" }
         if let changes {
@@ -82,6 +107,22 @@ struct ShowReport: Report {
     }
 
     func quietLines() -> [String] { [commit.id] }
+}
+
+/// How the loss of a round went.
+struct CurveReport: Report {
+    let commit: String
+    let curve: [CurvePoint]
+
+    func lines(_ style: Style) -> [String] {
+        guard !curve.isEmpty else {
+            return [style.faint("\(commit.short) has no curve: it was not trained in the store")]
+        }
+        var table = TextTable([.right, .right])
+        table.add(["step", "loss"])
+        for point in curve { table.add(["\(point.step)", Quantity.fixed(point.value, 4)]) }
+        return table.lines()
+    }
 }
 
 /// What one expert is.

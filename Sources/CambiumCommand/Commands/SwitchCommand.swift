@@ -13,10 +13,12 @@ struct SwitchCommand: StoreCommand {
             cambium switch v1                 # look at a tag; HEAD is detached then
             """)
 
-    @Argument(help: "A branch, or any revision.")
+    @Argument(help: "A branch, or any revision.", completion: Completion.revisions)
     var name: String
 
-    @Argument(help: "With -c, where the new branch starts (default: HEAD).")
+    @Argument(
+        help: "With -c, where the new branch starts (default: HEAD).",
+        completion: Completion.revisions)
     var revision: String?
 
     @Flag(name: [.customShort("c"), .long], help: "Make the branch first.")

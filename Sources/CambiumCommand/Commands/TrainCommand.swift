@@ -12,9 +12,12 @@ struct TrainCommand: StoreCommand {
             learned different things merge: cohorts and counts unite.
 
             A part of each text is held out (--hold-out) and evaluated before the commit. Ctrl-C commits \
-            nothing; --resume goes on. With --grow auto, text that the gate knows trains its cohort \
-            further, text that the base knows is left alone, and other text gets a new cohort; standard \
-            input is read in chunks with --chunk, a round each.
+            nothing; --resume goes on, and `cambium round ls` lists what was stopped. The commit tells every \
+            option that the result depends on, and the digest of each text; `cambium show REV --curve` \
+            shows how the loss went. With --grow auto, each stretch of some 8,192 bytes is \
+            judged: what the gate knows trains its cohort further, what the base knows is left alone, and \
+            the rest gets a new cohort, a round each; standard input is read in chunks with --chunk, of \
+            which each is judged so.
 
             cambium train --init config.json --data english.txt --steps 400 -m "base"
             cambium train --data swahili.txt --branch swahili --seconds 60
@@ -37,13 +40,17 @@ struct TrainCommand: StoreCommand {
             """, completion: .file())
     var data: [String]
 
-    @Option(help: "The branch (default: HEAD's). A missing one is made from HEAD.")
+    @Option(
+        help: "The branch (default: HEAD's). A missing one is made from HEAD.",
+        completion: Completion.branches)
     var branch: String?
 
     @Option(name: .shortAndLong, parsing: .unconditional, help: "What the round is.")
     var message: String?
 
-    @Option(help: "The cohort's name (default: the name of the first file or folder).")
+    @Option(
+        help: "The cohort's name (default: the name of the first file or folder).",
+        completion: Completion.cohorts)
     var cohort: String?
 
     @Option(help: "What the cohort is: dense (full-rank deltas, the default), lora or lora:RANK.")
@@ -207,30 +214,51 @@ struct TrainCommand: StoreCommand {
         }
     }
 
-    /// One round.
+    /// The rounds of some texts: one, unless parts of them are to go different ways.
     private func train(
         _ store: Store, _ texts: [TrainingFiles.Text], _ held: [HeldOutText], _ label: String,
         _ console: Console
     ) throws {
         // A branch that is still to be made starts from HEAD.
         let revision = branch.flatMap { (try? store.resolve($0)) != nil ? $0 : nil } ?? "HEAD"
-        var (name, isKnown) = (cohort ?? texts[0].name, false)
-        let isBase = whole || initial != nil || editedExperts != nil
-        if grow == .auto {
-            let found = try store.familiarity(of: texts.flatMap(\.bytes), to: revision)
-            guard found.isNovel || found.cohorts.contains(found.nearest) else {
-                return console.show(KnownTextReport(familiarity: found))
+        let name = cohort ?? texts[0].name
+        guard grow == .auto else {
+            let isBase = whole || initial != nil || editedExperts != nil
+            if !isBase, !resume, (try? store.resolve(revision)) != nil {
+                try checkName(name, try store.cohorts(revision))
             }
-            console.note(KnownTextReport.sentence(found))
-            isKnown = !found.isNovel
-            if isKnown, newExperts.count != nil {
-                console.note(
-                    "cohort \(found.nearest) is trained further as it is, without new experts")
-            }
-            name = isKnown ? found.nearest : unused(name, found.cohorts)
-        } else if !isBase, !resume, (try? store.resolve(revision)) != nil {
-            try checkName(name, try store.cohorts(revision))
+            return try round(store, texts, name, isKnown: false, held, label, console)
         }
+        let plan = try GrowthPlan(texts, store, revision)
+        if let known = plan.known {
+            guard !plan.parts.isEmpty else {
+                return console.show(KnownTextReport(familiarity: known))
+            }
+            console.note(
+                "the base knows \(Quantity.count(plan.knownBytes, "byte")) of the text, which are left "
+                    + "alone")
+        }
+        for part in plan.parts {
+            let bytes = part.texts.reduce(0) { $0 + $1.bytes.count }
+            console.note(
+                KnownTextReport.sentence(part.familiarity)
+                    + (plan.parts.count > 1 || plan.known != nil
+                        ? " (\(Quantity.count(bytes, "byte")))" : ""))
+            if let cohort = part.cohort, newExperts.count != nil {
+                console.note("cohort \(cohort) is trained further as it is, without new experts")
+            }
+            let own = cohort ?? part.texts[0].name
+            try round(
+                store, part.texts, part.cohort ?? unused(own, plan.cohorts),
+                isKnown: part.cohort != nil, held, label, console)
+        }
+    }
+
+    /// Trains one round and commits it.
+    private func round(
+        _ store: Store, _ texts: [TrainingFiles.Text], _ name: String, isKnown: Bool,
+        _ held: [HeldOutText], _ label: String, _ console: Console
+    ) throws {
         let (kept, heldOut) = TrainingFiles.split(texts, percent: holdOut)
         var options = TrainOptions(
             CommitOptions(
@@ -238,7 +266,10 @@ struct TrainCommand: StoreCommand {
                 branch: branch),
             texts: kept,
             target: target(name), budget: budget)
+        options.textNames = TextName.unique(texts.map(\.name))
         options.background = try background.map { try Terminal.read($0) }
+        options.backgroundNames = TextName.unique(background)
+        options.request = Self.request
         options.heldOut = heldOut + held
         options.seed = seed
         options.windows = windows
@@ -253,6 +284,12 @@ struct TrainCommand: StoreCommand {
             try store.train(options, progress: progress.report) { Interrupt.isAsked }
         }
         console.show(TrainReport(result: result))
+    }
+
+    /// The command line, as a shell would read it again.
+    private static var request: String {
+        let words = CommandLine.arguments.dropFirst().filter { $0 != "--resume" }
+        return (["cambium"] + words.map(ShellWord.quoted)).joined(separator: " ")
     }
 
     private func target(_ name: String) -> TrainTarget {

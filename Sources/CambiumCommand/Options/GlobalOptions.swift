@@ -30,7 +30,7 @@ struct GlobalOptions: ParsableArguments {
     var quiet = false
 
     @Option(help: ArgumentHelp("How to show progress on standard error.", visibility: .hidden))
-    var progress: ProgressChoice = .auto
+    var progress: ProgressChoice?
 
     @Flag(
         help: ArgumentHelp(
@@ -43,6 +43,15 @@ struct GlobalOptions: ParsableArguments {
     /// Options that take a value, and flags; they may also stand before the command's name.
     static let valued: Set<String> = ["-C", "--store", "--progress"]
     static let flags: Set<String> = ["--json", "-q", "--quiet", "--no-color", "--no-pager"]
+
+    /// How progress is shown: the option, `CAMBIUM_PROGRESS`, else on a terminal.
+    ///
+    /// - Throws: `usage` when the variable or the setting is no such choice.
+    func chosenProgress() throws(Failure) -> ProgressChoice {
+        if let progress { return progress }
+        return try Terminal.option("CAMBIUM_PROGRESS", .progress) { ProgressChoice(rawValue: $0) }
+            ?? .auto
+    }
 
     /// The store's directory.
     ///

@@ -14,7 +14,17 @@ struct MemoryOptions: ParsableArguments {
         help: "Ask for the experts that `cambium profile` noted before the first token.")
     var warm = true
 
-    var model: ModelOptions { ModelOptions(memoryLimit: memoryLimit?.bytes, warms: warm) }
+    /// - Throws: `usage` when `CAMBIUM_MEMORY_LIMIT` or the setting is no size.
+    var model: ModelOptions {
+        get throws {
+            let limit =
+                try memoryLimit
+                ?? Terminal.option("CAMBIUM_MEMORY_LIMIT", .memoryLimit) {
+                    SizeOption(argument: $0)
+                }
+            return ModelOptions(memoryLimit: limit?.bytes, warms: warm)
+        }
+    }
 }
 
 /// A number of bytes, with K, M, G or T for powers of 1024.

@@ -55,6 +55,13 @@ struct LogReport {
             indent + style.faint(Timestamp.full(commit.time, now: now) + " by \(commit.author)"))
         let metrics = commit.metrics.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
         if !metrics.isEmpty { lines.append(indent + metrics.joined(separator: ", ")) }
+        for note in commit.notes where note.isTold {
+            let when = Timestamp.relative(note.time, now: now)
+            for (index, text) in note.body.enumerated() {
+                let source = index == 0 ? style.faint("  noted \(when) by \(note.author)") : ""
+                lines.append(indent + text + source)
+            }
+        }
         return lines
     }
 }

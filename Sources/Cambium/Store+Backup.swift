@@ -1,0 +1,66 @@
+internal import Migrations
+internal import Snapshots
+
+/// A backup that was made, or a store that was made of one.
+public struct BackupResult: Sendable, Encodable {
+    /// Its path.
+    public let target: String
+    /// `store` for a folder that can be opened, `file` for one file.
+    public let kind: String
+    /// Length of its data file.
+    public let bytes: Int
+    /// Commits that were checked in it.
+    public let commits: Int
+    /// Objects that were checked in it, each against its name.
+    public let objects: Int
+}
+
+extension Store {
+    /// Copies the store as it is now, while others read and write it, and checks the copy.
+    ///
+    /// The copy has no free space inside. Rounds of training that were stopped and usage profiles are not
+    /// part of it.
+    ///
+    /// - Parameters:
+    ///   - target: A name that ends with `.mdb` becomes one file, which ``restore(_:to:progress:)`` makes a
+    ///     store of; any other a folder that can be opened as a store. It must not exist.
+    ///   - progress: Told how many packs were checked.
+    /// - Throws: `exists`; `corrupt` when the copy has a fault; `disk-full`. Then there is no target.
+    @discardableResult
+    public func backup(
+        to target: String, progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> BackupResult {
+        guard !target.isEmpty else { throw StoreError(.usage, "the backup has no name") }
+        let asFile = target.hasSuffix(".mdb")
+        let report = try carrying { () throws(SnapshotError) in
+            try snapshots.backup(to: target, asFile: asFile) {
+                progress(Progress("packs", $0, $1))
+            }
+        }
+        return BackupResult(
+            target: target, kind: asFile ? "file" : "store", bytes: report.bytes,
+            commits: report.verification.commits, objects: report.verification.objects)
+    }
+
+    /// Makes a store of a backup that is one file, and checks it.
+    ///
+    /// - Parameters:
+    ///   - file: The backup; one of an older format is migrated in the copy.
+    ///   - directory: Must not exist, or be an empty folder.
+    ///   - progress: Told how many packs were checked.
+    /// - Throws: `exists`, `not-a-store`, `corrupt`. Then there is no store.
+    @discardableResult
+    public static func restore(
+        _ file: String, to directory: String, progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> BackupResult {
+        guard !directory.isEmpty else { throw StoreError(.usage, "the store has no path") }
+        let report = try carrying { () throws(SnapshotError) in
+            try SnapshotStore.restore(
+                file, to: directory, progress: { progress(Progress("packs", $0, $1)) }
+            ) { (folder) throws(SnapshotError) in _ = try Migrations.migrate(directory: folder) }
+        }
+        return BackupResult(
+            target: directory, kind: "store", bytes: report.bytes,
+            commits: report.verification.commits, objects: report.verification.objects)
+    }
+}

@@ -1,0 +1,64 @@
+internal import Glibc
+
+/// Whether a path names anything, also a link that leads nowhere.
+package func isTaken(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0
+}
+
+/// Copies a regular file to a new one, and syncs it.
+///
+/// - Throws: `.io` when the source is no regular file, or the target exists.
+package func copyFile(_ source: String, to target: String) throws(KeyValueError) {
+    let input = unsafe open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard input >= 0 else { throw systemError("open", source) }
+    defer { close(input) }
+    var status = stat()
+    guard unsafe fstat(input, &status) == 0 else { throw systemError("look at", source) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+        throw KeyValueError(.io, "\(source) is no regular file")
+    }
+    let output = unsafe open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard output >= 0 else { throw systemError("create", target) }
+    defer { close(output) }
+    var chunk = [UInt8](repeating: 0, count: 1 << 20)
+    while true {
+        let count = unsafe chunk.withUnsafeMutableBytes {
+            unsafe read(input, $0.baseAddress, $0.count)
+        }
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else { throw systemError("read", source) }
+        if count == 0 { break }
+        var done = 0
+        while done < count {
+            let written = unsafe chunk.withUnsafeBytes { buffer in
+                unsafe write(
+                    output, UnsafeRawBufferPointer(rebasing: buffer[done..<count]).baseAddress,
+                    count - done)
+            }
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { throw systemError("write", target) }
+            done += written
+        }
+    }
+    guard fsync(output) == 0 else { throw systemError("sync", target) }
+}
+
+/// Gives a file another name in the same file system; the name must be free, and the old one goes.
+package func publishFile(_ path: String, as target: String) throws(KeyValueError) {
+    guard unsafe link(path, target) == 0 else { throw systemError("name a file", target) }
+    guard unsafe unlink(path) == 0 else { throw systemError("remove", path) }
+}
+
+/// Makes the names in a folder durable.
+package func syncFolder(_ path: String) throws(KeyValueError) {
+    let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw systemError("open", path) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw systemError("sync", path) }
+}
+
+/// Creates a directory that must not exist.
+package func makeNewDirectory(_ path: String) throws(KeyValueError) {
+    guard unsafe mkdir(path, 0o777) == 0 else { throw systemError("create the directory", path) }
+}
