@@ -14,7 +14,7 @@ func check(_ code: Int32, _ function: StaticString) throws(KeyValueError) {
     case MDB_MAP_FULL, ENOSPC, EDQUOT:
         throw KeyValueError(
             .diskFull,
-            "\(name): \(text). Nothing was committed; free space on the disk and try again")
+            "the store cannot grow: \(text); nothing was committed. \(Environment.roomHint)")
     case EACCES, EROFS, EPERM:
         throw KeyValueError(
             .readOnly, "\(name): \(text). The store cannot be written by this user or on this disk")

@@ -46,6 +46,19 @@ extension Environment {
         return status.f_bavail * status.f_frsize < 1 << 20
     }
 
+    /// What a failed commit means: LMDB says EIO, not ENOSPC, when a write is cut short (mdb.c, mdb_page_flush).
+    static func cause(of error: KeyValueError, _ path: String) -> KeyValueError {
+        guard error.code == .io, isDiskFull(path) else { return error }
+        return KeyValueError(
+            .diskFull, "the disk of \(path) is full: nothing was committed. \(roomHint)")
+    }
+
+    /// How to make room.
+    static let roomHint = """
+        Free space on the disk, or remove branches that nobody needs (`cambium branch --delete`) and run \
+        `cambium gc --prune --grace 0`, which work on a full disk
+        """
+
     /// Both meta pages.
     private static let metaEnd = 2 * 4096
 

@@ -117,10 +117,24 @@ internal import Synchronization
     /// Runs `body` in the write transaction and commits when it returns; any error aborts.
     ///
     /// Waits for another writer. `body` must not suspend or start another write on this thread.
+    ///
+    /// - Parameter drawsReserve: On a full disk the ``Reserve`` is given up and `body` runs once more; for what makes
+    ///   room or moves references, and whose body may run twice.
     /// - Throws: `.poisoned` when an earlier commit failed: reopen the store first.
     package func write<Result, Failure: CarriesKeyValueError>(
-        _ label: String,
+        _ label: String, drawsReserve: Bool = false,
         _ body: (borrowing WriteTransaction) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        do throws(Failure) {
+            return try writeOnce(label, body)
+        } catch {
+            guard drawsReserve, error.isDiskFull, Reserve.giveUp(in: path) else { throw error }
+            return try writeOnce(label, body)
+        }
+    }
+
+    private func writeOnce<Result, Failure: CarriesKeyValueError>(
+        _ label: String, _ body: (borrowing WriteTransaction) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         do throws(KeyValueError) {
             try poison.check()
@@ -139,12 +153,11 @@ internal import Synchronization
         do throws(KeyValueError) {
             try transaction.commit()
         } catch {
-            poison.set(error.message)
-            // LMDB says EIO, not ENOSPC, when a write is cut short (mdb.c, mdb_page_flush).
-            if error.code == .io, Self.isDiskFull(path) {
-                throw Failure(KeyValueError(.diskFull, "\(error.message): the disk is full"))
-            }
-            throw Failure(error)
+            let cause = Self.cause(of: error, path)
+            // A transaction that found no room wrote free pages only, and LMDB refuses by itself to go on when
+            // its meta page could not be written (mdb.c, mdb_env_write_meta: MDB_FATAL_ERROR).
+            if cause.code != .diskFull { poison.set(cause.message) }
+            throw Failure(cause)
         }
         step("\(label): after commit")
         return result

@@ -30,8 +30,11 @@ package struct KeyValueError: Error, Sendable, CustomStringConvertible {
 /// transaction body has one error type.
 package protocol CarriesKeyValueError: Error {
     init(_ cause: KeyValueError)
+    /// Whether it tells that the disk has no room.
+    var isDiskFull: Bool { get }
 }
 
 extension KeyValueError: CarriesKeyValueError {
     package init(_ cause: KeyValueError) { self = cause }
+    package var isDiskFull: Bool { code == .diskFull }
 }

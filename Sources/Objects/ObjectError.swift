@@ -29,6 +29,8 @@ package struct ObjectError: Error, Sendable, CarriesKeyValueError, CustomStringC
         self.cause = cause
     }
 
+    package var isDiskFull: Bool { cause?.isDiskFull == true }
+
     package var description: String { message }
 }
 

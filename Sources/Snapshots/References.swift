@@ -116,7 +116,8 @@ extension SnapshotStore {
         _ kind: ReferenceKind, _ name: String, at commit: ObjectID, by note: ReflogNote
     ) throws(SnapshotError) {
         try checkName(name, kind.word)
-        try environment.write("reference") { (transaction) throws(SnapshotError) in
+        try environment.write("reference", drawsReserve: true) {
+            (transaction) throws(SnapshotError) in
             _ = try Self.commit(commit, try ObjectReader.of(transaction), transaction)
             guard try Self.reference(kind, name, transaction) == nil else {
                 throw SnapshotError(.exists, "the \(kind.word) '\(name)' exists already")
@@ -132,7 +133,8 @@ extension SnapshotStore {
         _ kind: ReferenceKind, _ name: String, from expected: ObjectID, to commit: ObjectID?,
         by note: ReflogNote
     ) throws(SnapshotError) {
-        try environment.write("reference") { (transaction) throws(SnapshotError) in
+        try environment.write("reference", drawsReserve: true) {
+            (transaction) throws(SnapshotError) in
             guard let current = try Self.reference(kind, name, transaction) else {
                 throw SnapshotError(.notFound, "there is no \(kind.word) '\(name)'")
             }
@@ -157,7 +159,8 @@ extension SnapshotStore {
     package func removeReferences(
         _ kind: ReferenceKind, _ names: [String], by note: ReflogNote
     ) throws(SnapshotError) -> [ObjectID] {
-        try environment.write("reference") { (transaction) throws(SnapshotError) in
+        try environment.write("reference", drawsReserve: true) {
+            (transaction) throws(SnapshotError) in
             var places: [ObjectID] = []
             for name in names {
                 guard let place = try Self.reference(kind, name, transaction) else {
@@ -178,7 +181,7 @@ extension SnapshotStore {
     /// Points HEAD at a branch (which may have no commits yet) or at a commit.
     package func setHead(_ head: Head, by note: ReflogNote) throws(SnapshotError) {
         if case .branch(let name) = head { try checkName(name, "branch") }
-        try environment.write("head") { (transaction) throws(SnapshotError) in
+        try environment.write("head", drawsReserve: true) { (transaction) throws(SnapshotError) in
             // A damaged HEAD is what this call repairs.
             let before = (try? References(transaction))?.headCommit
             if case .detached(let id) = head {

@@ -59,5 +59,7 @@ package struct SnapshotError: Error, Sendable, CarriesObjectError, CustomStringC
         }
     }
 
+    package var isDiskFull: Bool { code == .diskFull }
+
     package var description: String { message }
 }

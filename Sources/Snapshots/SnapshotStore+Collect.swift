@@ -24,6 +24,21 @@ package struct CollectionReport: Sendable {
     package var freeAfter = 0
 }
 
+extension CollectionReport {
+    /// Adds what another pass removed; what is live is what that pass found.
+    fileprivate mutating func add(_ other: CollectionReport?) {
+        guard let other else { return }
+        liveObjects = other.liveObjects
+        liveBytes = other.liveBytes
+        deadObjects += other.deadObjects
+        deadBytes += other.deadBytes
+        deadPacks += other.deadPacks
+        sparsePacks = other.sparsePacks
+        deadArrays += other.deadArrays
+        expiredReflogEntries += other.expiredReflogEntries
+    }
+}
+
 extension SnapshotStore {
     /// Finds, and with `prune` removes, what no branch, tag, reflog entry within the grace period
     /// or lease needs.
@@ -39,8 +54,9 @@ extension SnapshotStore {
     package func collect(
         prune: Bool, now: Int64, grace: Int64
     ) throws(SnapshotError) -> CollectionReport {
+        // No grace is none, whatever the clock said when an entry was written.
         let (difference, overflow) = now.subtractingReportingOverflow(grace)
-        let threshold = overflow ? (grace > 0 ? Int64.min : .max) : difference
+        let threshold = grace <= 0 ? .max : overflow ? Int64.min : difference
         guard prune else {
             let leases = try Set(leasedCommits(removingStale: false))
             return try environment.read { (transaction) throws(SnapshotError) in
@@ -54,16 +70,33 @@ extension SnapshotStore {
             throw SnapshotError(error)
         }
         let freeBefore = try sizes().free
-        let moved = try moveSparse(threshold)
-        // Whoever opens a snapshot waits for this one transaction; see `leasing`.
-        let gate = try Self.lock(directory, "opening.lock", .exclusive, wait: true)
-        let leases = try Set(leasedCommits(removingStale: true))
-        var report = try settle(moved, leases, threshold)
-        _ = gate
+        var report: CollectionReport
+        do throws(SnapshotError) {
+            report = try remove(try moveSparse(threshold), threshold)
+        } catch  where error.code == .diskFull {
+            // No room to copy what shares packs with dead objects: whole dead packs first, whose pages then have
+            // room for the copies.
+            report = try remove([:], threshold)
+            report.add(try? remove(try moveSparse(threshold), threshold))
+        }
         _ = lock
+        try keepReserve()
         report.pruned = true
         report.freeBefore = freeBefore
         report.freeAfter = try sizes().free
+        return report
+    }
+
+    /// Removes what is dead, when some objects were moved.
+    ///
+    /// Whoever opens a snapshot waits for this one transaction; see `leasing`.
+    private func remove(
+        _ moved: [Location: Location], _ threshold: Int64
+    ) throws(SnapshotError) -> CollectionReport {
+        let gate = try Self.lock(directory, "opening.lock", .exclusive, wait: true)
+        let leases = try Set(leasedCommits(removingStale: true))
+        let report = try settle(moved, leases, threshold)
+        _ = gate
         return report
     }
 
@@ -90,7 +123,8 @@ extension SnapshotStore {
     ) throws(SnapshotError) -> [Location: Location] {
         var moved: [Location: Location] = [:]
         for group in stride(from: 0, to: numbers.count, by: 32) {
-            try environment.write("gc move") { (transaction) throws(SnapshotError) in
+            try environment.write("gc move", drawsReserve: true) {
+                (transaction) throws(SnapshotError) in
                 try wrapped { () throws(ObjectError) in
                     let reader = try ObjectReader(transaction)
                     var objects: [StoredObject] = []
@@ -125,7 +159,7 @@ extension SnapshotStore {
     func settle(
         _ moved: [Location: Location], _ leases: Set<ObjectID>, _ threshold: Int64
     ) throws(SnapshotError) -> CollectionReport {
-        try environment.write("gc") { (transaction) throws(SnapshotError) in
+        try environment.write("gc", drawsReserve: true) { (transaction) throws(SnapshotError) in
             // Whoever has an array mapped keeps it, and the packs that it names.
             let mapped = try Sweep.leased(leases, transaction)
             try ArrayRecord.move(moved, keeping: mapped.records, transaction)

@@ -43,6 +43,7 @@ extension SnapshotStore {
         } catch {
             throw SnapshotError(error)
         }
+        Reserve.keep(in: directory, size: 1 << 20)
         _ = alone
     }
 

@@ -81,6 +81,7 @@ package final class SnapshotStore: Sendable {
                 "\(directory) has format \(format) but no table '\(table)': damaged on disk. "
                     + "Restore it from a backup")
         }
+        if !readOnly { try store.keepReserve() }
         return store
     }
 

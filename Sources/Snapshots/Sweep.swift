@@ -33,8 +33,17 @@ struct Sweep {
         if let head = references.headCommit { roots.insert(head) }
         var expired: [[UInt8]] = []
         var logged: Set<ObjectID> = []
+        // The newest entries first: one from a clock that ran ahead is no younger than those behind it.
+        var entries: [(key: [UInt8], entry: ReflogEntry)] = []
         try SnapshotStore.scanReflog(nil, transaction) { (key, entry) in
-            if entry.note.time < threshold {
+            entries.append((key, entry))
+        }
+        var (name, time) = (ArraySlice<UInt8>(), Int64.max)
+        for (key, entry) in entries.reversed() {
+            // The key ends with a number of eight bytes.
+            if key.dropLast(8) != name { (name, time) = (key.dropLast(8), .max) }
+            time = min(time, entry.note.time)
+            if time < threshold {
                 expired.append(key)
             } else {
                 logged.formUnion([entry.old, entry.new].compactMap { $0 })

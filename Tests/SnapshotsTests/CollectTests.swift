@@ -59,6 +59,40 @@ struct CollectTests {
         }
     }
 
+    @Test("without grace what was removed in this very second goes, also by a clock that ran ahead")
+    func noGrace() throws {
+        for time in [Int64(1_000), 9_000_000_000] {
+            try withStore { store in
+                try store.commit(base, time: 1_000)
+                let lost = try store.commit(
+                    .sample(experts: 60, seed: 8), to: "lost", parents: [], time: time
+                ).id
+                let note = ReflogNote(time: time, author: "", message: "gone")
+                try store.moveReference(.branch, "lost", from: lost, to: nil, by: note)
+                let report = try store.collect(prune: true, now: 1_000, grace: 0)
+                #expect(report.deadObjects > 60 && report.expiredReflogEntries == 4)
+                #expect(code { () throws(SnapshotError) in try store.commit(lost) } == .notFound)
+                #expect(try store.faults().isEmpty)
+            }
+        }
+    }
+
+    @Test("an entry from a clock that ran ahead is no younger than those behind it")
+    func clockAhead() throws {
+        try withStore { store in
+            let first = try store.commit(base, time: 9_000_000_000).id
+            var next = base
+            next.edit(7, seed: 99)
+            try store.commit(next, time: 100)
+            // Of HEAD and main: the first is as old as the second, which is within the grace period.
+            let kept = try store.collect(prune: true, now: 1_000, grace: 950)
+            #expect(kept.expiredReflogEntries == 0)
+            let report = try store.collect(prune: true, now: 1_100, grace: 950)
+            #expect(report.expiredReflogEntries == 4)
+            #expect(try store.commit(first).parents.isEmpty)
+        }
+    }
+
     @Test("what the reflog names within the grace period is kept")
     func grace() throws {
         try withStore { store in

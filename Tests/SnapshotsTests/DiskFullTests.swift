@@ -1,3 +1,4 @@
+import Foundation
 import KeyValue
 import Objects
 import Snapshots
@@ -64,6 +65,68 @@ struct DiskFullTests {
             let report = try store.collect(prune: true, now: 5_000_000, grace: 0)
             #expect(report.deadPacks >= 1)
             #expect(try store.model(at: id) == model)
+            #expect(try store.faults().isEmpty)
+        }
+    }
+
+    @Test("on a full disk branches are removed and collected, and then there is room")
+    func collection() throws {
+        try withTemporaryDisk(megabytes: 16) { disk in
+            let path = disk.path + "/store"
+            try SnapshotStore.create(at: path)
+            let model = SyntheticModel.sample(experts: 300)
+            var large = SyntheticModel.sample(experts: 300, seed: 9)
+            large.trunk["big"] = .init([300_000], seed: 1)
+            // Shares a pack of which little is needed in the end, so that something has to be moved.
+            var kept = large
+            kept.trunk["big"] = nil
+            for ordinal in 0..<290 { kept.edit(ordinal, seed: 700 + ordinal) }
+            do {
+                let store = try SnapshotStore.open(path)
+                try store.commit(model)
+                try store.commit(large, to: "dead", parents: [], time: 1)
+                try store.commit(kept, to: "kept", parents: [], time: 2)
+            }
+            _ = try SnapshotStore.repack(path)
+            try fill(disk.path + "/filler")
+            let store = try SnapshotStore.open(path)
+            let dead = try store.resolve("dead")
+            #expect(fileExists(path + "/reserve"))
+            try store.moveReference(.branch, "dead", from: dead, to: nil, by: .old)
+            #expect(!fileExists(path + "/reserve"))
+            let report = try store.collect(prune: true, now: 3, grace: 0)
+            #expect(report.deadPacks > 0 && report.freeAfter > 1_000_000)
+            #expect(try store.faults().isEmpty)
+            #expect(try store.model(at: try store.resolve("kept")) == kept)
+            var next = model
+            next.edit(1, seed: 4)
+            try store.commit(next, time: 4)
+            #expect(try store.model(at: try store.resolve("main")) == next)
+            removeTree(disk.path + "/filler")
+            _ = try store.collect(prune: true, now: 5, grace: 0)
+            #expect(fileExists(path + "/reserve"))
+        }
+    }
+
+    @Test("a file of a user that is named as the reserve is left alone")
+    func strangersReserve() throws {
+        try withTemporaryDisk(megabytes: 4) { disk in
+            let path = disk.path + "/store"
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try writeFile(path + "/reserve", Array("table for two".utf8))
+            try SnapshotStore.create(at: path)
+            do {
+                try SnapshotStore.open(path).commit(.sample(experts: 20))
+            }
+            _ = try SnapshotStore.repack(path)
+            try fill(disk.path + "/filler")
+            let store = try SnapshotStore.open(path)
+            let id = try store.resolve("main")
+            #expect(
+                code { () throws(SnapshotError) in
+                    try store.createReference(.branch, "new", at: id, by: .old)
+                } == .diskFull)
+            #expect(try readFile(path + "/reserve") == Array("table for two".utf8))
             #expect(try store.faults().isEmpty)
         }
     }
