@@ -59,28 +59,65 @@ extension ExpertPool {
 }
 
 extension CheckpointSource {
+    /// Bytes of headers that a layout keeps beyond what names, shapes and metadata say.
+    static let greatestSplices = 256 << 20
+
     /// What the store keeps of the layout, so that the checkpoint can be written back as it was.
-    var storedLayout: Layout {
-        Layout(
-            files: checkpoint.files.enumerated().map { number, file in
-                let metadata = file.content.header.metadata.map { metadata in
-                    Dictionary(metadata.entries.map { ($0.key, $0.value) }) { $1 }
-                }
-                let names = checkpoint.tensors.filter { $0.file == number }.map(\.name)
-                return Layout.File(
+    static func layout(
+        _ checkpoint: Checkpoint, _ layout: CheckpointLayout, limit: Int = greatestSplices,
+        _ notes: inout [String]
+    ) throws(StoreError) -> Layout {
+        var files: [Layout.File] = []
+        var room = limit
+        for (number, file) in checkpoint.files.enumerated() {
+            let metadata = file.content.header.metadata.map { metadata in
+                Dictionary(metadata.entries.map { ($0.key, $0.value) }) { $1 }
+            }
+            let form = try reading { () throws(InterchangeError) in try file.content.form() }
+            var splice = form.splice.map(Layout.Splice.init)
+            room -= splice?.middle.count ?? 0
+            if splice != nil, room < 0 {
+                notes.append(
+                    "\(file.name): its header is not kept byte for byte, as the headers of this model differ "
+                        + "from plain ones by more than \(limit) bytes; an export writes a plain one"
+                )
+                splice = nil
+            }
+            let isListed = checkpoint.files.count > 1 || !form.isInFileOrder
+            files.append(
+                Layout.File(
                     name: file.name, metadata: metadata,
-                    tensors: checkpoint.files.count == 1 ? [] : names)
-            },
-            // Those of cohorts have places that follow from their names (`allPools`).
-            pools: layout.pools.filter { $0.cohort == Cohort.base }.map { pool in
-                Layout.Pool(
-                    layer: UInt32(pool.layer), cohort: pool.cohort,
-                    tensors: pool.tensors.map {
-                        Layout.PoolTensor(
-                            template: $0.template, stacked: $0.stacked, slice: $0.sliceDimensions,
-                            partCount: $0.parts.count)
-                    })
-            })
+                    tensors: isListed
+                        ? checkpoint.tensors.filter { $0.file == number }.map(\.name) : [],
+                    splice: splice))
+        }
+        // Those of cohorts have places that follow from their names (`allPools`).
+        let pools = layout.pools.filter { $0.cohort == Cohort.base }.map { pool in
+            Layout.Pool(
+                layer: UInt32(pool.layer), cohort: pool.cohort,
+                tensors: pool.tensors.map {
+                    Layout.PoolTensor(
+                        template: $0.template, stacked: $0.stacked, slice: $0.sliceDimensions,
+                        partCount: $0.parts.count)
+                })
+        }
+        return Layout(files: files, pools: pools)
+    }
+}
+
+extension Layout.Splice {
+    init(_ splice: HeaderSplice) {
+        // A header has at most 100,000,000 bytes.
+        self.init(
+            prefix: UInt32(clamping: splice.prefix), suffix: UInt32(clamping: splice.suffix),
+            middle: splice.middle)
+    }
+}
+
+extension HeaderSplice {
+    init(_ splice: Layout.Splice) {
+        self.init(
+            prefix: Int(splice.prefix), suffix: Int(splice.suffix), middle: splice.middle)
     }
 }
 

@@ -1,77 +1,24 @@
 internal import Elements
 internal import Interchange
-internal import KeyValue
-internal import Models
 internal import Objects
 internal import Snapshots
 internal import Tensors
 
-/// A checkpoint that is to be committed, with its config and its layout.
-struct CheckpointSource {
-    let checkpoint: Checkpoint
-    let config: [UInt8]?
-    let layout: CheckpointLayout
-    let notes: [String]
-
-    /// Opens the checkpoint.
-    ///
-    /// A file given by itself takes the config.json beside it, or else that of the branch's head.
-    init(_ path: String, _ before: Tree?, _ store: Store) throws(StoreError) {
-        let checkpoint = try reading { () throws(InterchangeError) in
-            try Checkpoint(opening: path)
-        }
-        var notes: [String] = []
-        var config = checkpoint.config
-        if config == nil, let beside = configBeside(path) {
-            config = beside
-            notes.append("config.json was read from the file's folder")
-        }
-        if config == nil, let id = before?.files[Checkpoint.configName] {
-            config = try carrying { () throws(SnapshotError) in try store.snapshots.data(of: id).1 }
-            notes.append(
-                "the checkpoint has no config.json: the one of the branch's head was taken")
-        }
-        let found = config
-        do throws(StoreError) {
-            layout = try reading { () throws(InterchangeError) in
-                try CheckpointLayout(config: found, tensors: checkpoint.tensors.map(\.entry))
-            }
-        } catch {
-            // Whoever gave one file does not expect the config of another model.
-            guard checkpoint.config == nil, let note = notes.first else { throw error }
-            throw StoreError(
-                error.code, "\(error.message) (\(note); commit a folder with the right config.json)"
-            )
-        }
-        if let note = layout.note { notes.append(note) }
-        if !checkpoint.ignored.isEmpty {
-            notes.append(
-                "not part of a model, left out: \(checkpoint.ignored.joined(separator: ", "))")
-        }
-        self.checkpoint = checkpoint
-        self.config = config
-        self.notes = notes
-    }
-}
-
-/// The config.json in the folder of a file.
-private func configBeside(_ path: String) -> [UInt8]? {
-    guard path.hasSuffix(".safetensors") else { return nil }
-    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-    return try? readFile(folder + Checkpoint.configName, limit: 1 << 20)
-}
-
 /// Splits a checkpoint into experts, router tables and trunk tensors, and stages them.
 struct CheckpointImport {
     private let source: CheckpointSource
-    private let before: Tree?
     private(set) var nonFinite = NonFiniteCount(nan: 0, infinite: 0)
     /// Experts that the store did not have.
     private(set) var newExperts = 0
+    /// Squared gradients that the branch's head has of experts which the checkpoint has too.
+    private var kept: [String: ObjectID] = [:]
+    private var measured: [ObjectID: String] = [:]
 
-    init(_ source: CheckpointSource, _ before: Tree?) {
+    init(_ source: CheckpointSource) {
         self.source = source
-        self.before = before
+        for name in source.headFiles.keys {
+            if let id = RecordFile.measured(name) { measured[id] = name }
+        }
     }
 
     /// Fills the draft's tree.
@@ -94,7 +41,7 @@ struct CheckpointImport {
         }
         try stageFiles(&tree, &draft)
         tree.layout = try carrying { [source] () throws(SnapshotError) in
-            try draft.put(.layout, source.storedLayout.encoded)
+            try draft.put(.layout, source.stored.encoded)
         }
         // What was read must be what was checked at opening.
         try reading { [source] () throws(InterchangeError) in
@@ -118,6 +65,7 @@ struct CheckpointImport {
                 StoreError.Code(rawValue: error.code.rawValue), "tensor \(name): \(error.message)")
         }
         if draft.newObjects > count { countNonFinite(tensor.bytes.bytes, [tensor.shape]) }
+        keepGradients(of: entry.id)
         return entry
     }
 
@@ -145,6 +93,7 @@ struct CheckpointImport {
                         places.append(
                             try draft.put(id, header, part.bytes.raw.extracting(range)))
                         ids.append(id)
+                        keepGradients(of: id)
                         if draft.newObjects > count {
                             newExperts += 1
                             nonFinite = nonFinite + part.nonFinite[position]
@@ -162,21 +111,28 @@ struct CheckpointImport {
     private func stageFiles(
         _ tree: inout Tree, _ draft: inout CommitDraft
     ) throws(StoreError) {
-        var files = source.checkpoint.auxiliary.map { ($0.name, $0.content) }
-        if let config = source.config { files.append((Checkpoint.configName, config)) }
-        if let index = source.checkpoint.index {
-            files.append((ShardIndex.fileName, index.content))
-        }
-        // What was learned about the branch's data stays when a new checkpoint comes.
-        for (name, id) in before?.files ?? [:]
-        where name.hasPrefix(EvidenceName.prefix) || name == MixtureDescription.fileName {
-            tree.files[name] = id
+        tree.files = source.headFiles.filter { RecordFile.measured($0.key) == nil }
+        tree.files.merge(kept) { $1 }
+        // One at a time: a record may be as large as a tensor.
+        for name in source.checkpoint.records {
+            let content = try source.record(name)
+            tree.files[name] = try carrying { () throws(SnapshotError) in
+                try draft.put(.file, content)
+            }
         }
         do throws(SnapshotError) {
-            for (name, content) in files { tree.files[name] = try draft.put(.file, content) }
+            for file in source.files {
+                tree.files[file.name] = try draft.put(.file, file.content)
+            }
         } catch {
             throw StoreError(error)
         }
+    }
+
+    /// What was measured of an object holds where the object is.
+    private mutating func keepGradients(of id: ObjectID) {
+        guard !measured.isEmpty, let name = measured[id] else { return }
+        kept[name] = source.headFiles[name]
     }
 
     private mutating func countNonFinite(_ bytes: RawSpan, _ parts: [TensorShape]) {

@@ -11,6 +11,7 @@ struct CommitTarget {
     let before: Tree?
     /// The parent's own parents.
     let grandparents: [ObjectID]
+    private let store: Store
 
     /// - Throws: `branch-moved` when the branch is not at the commit that the options expect; `usage`
     ///   for an empty message.
@@ -29,6 +30,7 @@ struct CommitTarget {
                 throw Self.moved(branch, exists: head != nil, parent, expected, id)
             }
         }
+        self.store = store
         self.branch = branch
         self.parent = parent
         isNewBranch = head == nil && parent != nil
@@ -68,9 +70,18 @@ struct CommitTarget {
     }
 
     /// Commits a draft here.
+    ///
+    /// - Parameter isFitted: Whether the layout lists the tensors of the tree already.
     func commit(
-        _ draft: consuming CommitDraft, _ options: CommitOptions
+        _ draft: consuming CommitDraft, _ options: CommitOptions, isFitted: Bool = false
     ) throws(StoreError) -> CommitOutcome {
+        var options = options
+        if !isFitted, let before {
+            let canonical = try draft.fitLayout(before, store)
+            if !canonical.isEmpty {
+                options.metadata[LayoutFit.canonicalKey] = canonical.joined(separator: ", ")
+            }
+        }
         let note = CommitNote(
             time: options.signature.time, author: options.signature.author,
             message: options.message, metadata: options.metadata, metrics: options.metrics,

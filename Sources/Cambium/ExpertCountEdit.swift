@@ -3,29 +3,21 @@ internal import Interchange
 internal import Objects
 internal import Snapshots
 
-/// What in a tree says how many experts a layer has, besides the experts: routers, config.json and, of a
-/// checkpoint in shards, the names in them.
+/// What in a tree says how many experts a layer has, besides the experts: routers and config.json.
 struct ExpertCountEdit: ~Copyable {
     /// config.json has one number for all layers.
     static let countKeys = ["num_experts", "num_local_experts", "n_routed_experts"]
 
     var draft: CommitDraft
     private let snapshot: MappedSnapshot
-    private var layout: Layout?
-    /// By how many bytes the tensors grow.
-    private var growth = 0
-    private var added: [(name: String, file: String)] = []
-    private var removed: Set<String> = []
 
     /// - Parameters:
     ///   - draft: Of the snapshot's tree.
     init(
-        _ draft: consuming CommitDraft, _ snapshot: MappedSnapshot, _ store: Store
-    ) throws(StoreError) {
+        _ draft: consuming CommitDraft, _ snapshot: MappedSnapshot
+    ) {
         self.draft = draft
         self.snapshot = snapshot
-        let tree = snapshot.tree
-        layout = try carrying { () throws(SnapshotError) in try store.snapshots.layout(of: tree) }
     }
 
     /// The layers that have experts, with their only cohort.
@@ -72,8 +64,6 @@ struct ExpertCountEdit: ~Copyable {
         }
         set(layer, edited.root, edited.count)
         try router(layer, cohort) { name, bytes, _ in bytes + row(name) }
-        growth += expert.count
-        addNames(of: number, in: layer, cohort)
     }
 
     /// Takes an expert out of a layer; those behind it move up.
@@ -93,8 +83,6 @@ struct ExpertCountEdit: ~Copyable {
         try router(layer, cohort) { _, bytes, size in
             Array(bytes[..<(number * size)] + bytes[((number + 1) * size)...])
         }
-        growth -= cohort.parts.reduce(0) { $0 + ($1.byteCount ?? 0) }
-        removeNames(of: ids.count, in: layer)
     }
 
     /// Changes the files, and gives the draft away.
@@ -109,19 +97,6 @@ struct ExpertCountEdit: ~Copyable {
                 .unsupported,
                 "config.json says nowhere how many experts there are; the model could not be loaded"
             )
-        }
-        if draft.tree.files[ShardIndex.fileName] != nil {
-            let (growth, added, removed) = (growth, added, removed)
-            try edit(ShardIndex.fileName) { (index) throws(InterchangeError) in
-                _ = try index.add(growth, to: ["metadata", "total_size"])
-                _ = try index.append(added.map { ($0.name, $0.file) }, to: ["weight_map"])
-                _ = try index.remove(removed, from: ["weight_map"])
-            }
-        }
-        if let layout {
-            draft.tree.layout = try carrying { () throws(SnapshotError) in
-                try draft.put(.layout, layout.encoded)
-            }
         }
         return draft
     }
@@ -146,7 +121,6 @@ struct ExpertCountEdit: ~Copyable {
             }
             let size = bytes.count / max(Int(cohort.count), 1)
             let changed = change(name, bytes, size)
-            growth += changed.count - bytes.count
             let shape = TensorShape(
                 tensor.shape.type,
                 [changed.count / max(size, 1)] + tensor.shape.dimensions.dropFirst())
@@ -155,37 +129,6 @@ struct ExpertCountEdit: ~Copyable {
             }
             draft.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]?.router[name] = stored
         }
-    }
-
-    /// The names of an expert's tensors, where each expert has its own.
-    private func names(of number: Int, in layer: Int) -> [String] {
-        let pool = layout?.pools.first { $0.layer == UInt32(layer) }
-        return (pool?.tensors ?? []).filter { !$0.stacked }.map {
-            $0.template.replacing(PoolTensor.placeholder, with: String(number))
-        }
-    }
-
-    /// Of a checkpoint in shards, the tensors go into the shard that has the layer's router.
-    private mutating func addNames(of number: Int, in layer: Int, _ cohort: Cohort) {
-        guard var changed = layout else { return }
-        let names = names(of: number, in: layer)
-        let shard = changed.files.firstIndex { file in
-            cohort.router.keys.contains { file.tensors.contains($0) }
-        }
-        guard let shard else { return }
-        changed.files[shard].tensors += names
-        added += names.map { ($0, changed.files[shard].name) }
-        layout = changed
-    }
-
-    private mutating func removeNames(of number: Int, in layer: Int) {
-        guard var changed = layout else { return }
-        let names = Set(names(of: number, in: layer))
-        for index in changed.files.indices {
-            changed.files[index].tensors.removeAll { names.contains($0) }
-        }
-        removed.formUnion(names)
-        layout = changed
     }
 
     private mutating func edit(

@@ -15,27 +15,13 @@ struct CohortPool {
 
 extension Patch {
     /// Puts the tensors of a cohort into the trunk, new ones and those that it has.
-    ///
-    /// - Parameter store: Keeps the layout, which lists the tensors of each file.
     mutating func put(
-        _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])], _ store: Store
+        _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])]
     ) throws(StoreError) {
-        var added: [String] = []
         for tensor in tensors {
-            if draft.tree.trunk.tensors[tensor.name] == nil { added.append(tensor.name) }
             draft.tree.trunk.tensors[tensor.name] = try carrying { () throws(SnapshotError) in
                 try draft.putTensor(tensor.shape, tensor.bytes.raw)
             }
-        }
-        let tree = draft.tree
-        guard !added.isEmpty,
-            var layout = try carrying({ () throws(SnapshotError) in
-                try store.snapshots.layout(of: tree)
-            }), let last = layout.files.indices.last, layout.files.count > 1
-        else { return }
-        layout.files[last].tensors += added
-        draft.tree.layout = try carrying { () throws(SnapshotError) in
-            try draft.put(.layout, layout.encoded)
         }
     }
 

@@ -174,7 +174,7 @@ struct Round {
 
     /// Puts the cohort into a patch.
     func put(
-        _ tensors: [CohortTensor], _ pools: [CohortPool], into patch: inout Patch, _ store: Store
+        _ tensors: [CohortTensor], _ pools: [CohortPool], into patch: inout Patch
     ) throws(StoreError) {
         var trunk = tensors
         for pool in pools {
@@ -186,7 +186,7 @@ struct Round {
             try patch.put(pool, router: trunk.filter(routes))
             trunk.removeAll(where: routes)
         }
-        try patch.put(trunk, store)
+        try patch.put(trunk)
     }
 
     /// The model as it will be committed, to evaluate it: the snapshot's with this cohort.

@@ -21,6 +21,9 @@ public struct CommitOptions: Sendable {
     var series: [String: [Note.Point]] = [:]
     /// Whether a commit is made even when the model is the parent's.
     public var allowsUnchanged = false
+    /// Whether a checkpoint is committed without any file of the branch's head or, of a single file, of its
+    /// folder.
+    public var isAlone = false
     /// Who commits, and when.
     public var signature: Signature
 
@@ -74,7 +77,9 @@ extension Store {
     /// Commits a checkpoint: a safetensors file, or a folder with one or with shards and an index.
     ///
     /// The expert layout is recognised from config.json; experts, router tables and trunk tensors
-    /// that the store has are not stored again.
+    /// that the store has are not stored again. A single file keeps the files of the branch's head, such as
+    /// tokenizer.json, and both it and a folder keep what was recorded about the model; the result's notes say
+    /// so (``CommitOptions/isAlone``).
     ///
     /// - Throws: `branch-moved` when another writer was faster or `expectedParent` does not hold;
     ///   the codes of a bad checkpoint, such as `truncated` or `bad-header`. Then the store's
@@ -84,24 +89,30 @@ extension Store {
         checkpoint path: String, _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> CommitResult {
-        try commit(checkpoint: path, options, progress: progress) { _ in }
+        try commit(
+            checkpoint: path, options, keeping: options.isAlone ? .nothing : nil, progress: progress
+        ) { _ in }
     }
 
     /// Commits a checkpoint with what a function adds to its tree.
+    ///
+    /// - Parameter wanted: See ``CheckpointSource``.
     func commit(
-        checkpoint path: String, _ options: CommitOptions, progress: ProgressReporter,
+        checkpoint path: String, _ options: CommitOptions,
+        keeping wanted: CheckpointSource.HeadFiles?, progress: ProgressReporter,
         adding: (inout CommitDraft) throws(StoreError) -> Void
     ) throws(StoreError) -> CommitResult {
         let target = try CommitTarget(options, self)
-        let source = try CheckpointSource(path, target.before, self)
+        let source = try CheckpointSource(
+            path, target.before, self, keeping: wanted)
         var draft = try carrying { () throws(SnapshotError) in
             try CommitDraft(
                 snapshots, tree: Tree(architecture: source.layout.architecture))
         }
-        var importer = CheckpointImport(source, target.before)
+        var importer = CheckpointImport(source)
         try importer.run(&draft, progress)
         try adding(&draft)
-        let outcome = try target.commit(draft, options)
+        let outcome = try target.commit(draft, options, isFitted: true)
         return CommitResult(
             outcome, target, options,
             CommitContents(

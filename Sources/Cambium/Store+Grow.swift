@@ -168,7 +168,7 @@ extension Store {
         let draft = try carrying { () throws(SnapshotError) in
             try CommitDraft(snapshots, tree: snapshot.tree)
         }
-        var edit = try ExpertCountEdit(draft, snapshot, self)
+        var edit = ExpertCountEdit(draft, snapshot)
         for layer in cohorts.keys.sorted() { try edit.remove(number, from: layer) }
         var options = options
         options.metadata["expert.dropped"] = "\(number)"
@@ -211,7 +211,7 @@ extension Store {
             try CommitDraft(snapshots, tree: snapshot.tree)
         }
         for record in routes.added { _ = try draft.add(.routes(record)) }
-        var edit = try ExpertCountEdit(draft, snapshot, self)
+        var edit = ExpertCountEdit(draft, snapshot)
         for addition in grown.additions {
             try edit.add(experts[addition.layer] ?? [], to: addition.layer) { name in
                 ExpertGrowth.RouterPart(name).flatMap { addition.stored[$0] } ?? []

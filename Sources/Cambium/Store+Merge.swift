@@ -84,8 +84,8 @@ extension Store {
         let recorded = note
         let outcome = try carrying { () throws(SnapshotError) in
             try snapshots.merge(
-                requested, into: target, policy: chosen, note: recorded, dryRun: dryRun,
-                check: checkCohorts)
+                requested, into: target, policy: chosen, note: recorded,
+                form: CheckpointForm(self), dryRun: dryRun, check: checkCohorts)
         }
         if policy == .regmean { try checkMoments(outcome, sideNames) }
         return MergeResult(outcome, target, policy, sideNames)
@@ -158,7 +158,8 @@ extension Store {
             message: message ?? "revert \"\(subject)\"")
         let outcome = try carrying { () throws(SnapshotError) in
             try snapshots.revert(
-                id, parent: parent, on: target, policy: chosen, note: note, check: checkCohorts)
+                id, parent: parent, on: target, policy: chosen, note: note,
+                form: CheckpointForm(self), check: checkCohorts)
         }
         return MergeResult(outcome, target, policy, [target, "before \(id.short)"])
     }

@@ -40,7 +40,6 @@ extension Store {
                 "the routers are \(kinds.map(\.name).sorted().joined(separator: " and ")); this version "
                     + "quantises product keys only")
         }
-        var renamed: [String: String] = [:]
         for (number, layer) in chosen.sorted(by: { $0.key < $1.key }) {
             for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
             where cohort.routerKind == .productKey {
@@ -59,11 +58,9 @@ extension Store {
                         draft.tree.layers[number]?.cohorts[name]?.router[tensor] = rows
                         draft.tree.layers[number]?.cohorts[name]?.router[scale] = rowScales
                     }
-                    renamed[tensor] = scale
                 }
             }
         }
-        try name(renamed, in: &draft)
         let outcome = try target.commit(draft, options)
         let cohorts = before.layers.values.flatMap(\.cohorts.values)
         return CommitResult(
@@ -72,23 +69,6 @@ extension Store {
                 architecture: before.architecture, layers: before.layers.count,
                 experts: cohorts.reduce(0) { $0 + Int(clamping: $1.count) }, newExperts: 0,
                 nonFinite: (0, 0), notes: []))
-    }
-
-    /// The scales go into the files that hold their tensors.
-    private func name(
-        _ scales: [String: String], in draft: inout CommitDraft
-    ) throws(StoreError) {
-        let tree = draft.tree
-        let stored = try carrying { () throws(SnapshotError) in try snapshots.layout(of: tree) }
-        guard var layout = stored else { return }
-        for index in layout.files.indices where !layout.files[index].tensors.isEmpty {
-            layout.files[index].tensors = layout.files[index].tensors.flatMap { name in
-                [name] + (scales[name].map { [$0] } ?? [])
-            }
-        }
-        draft.tree.layout = try carrying { () throws(SnapshotError) in
-            try draft.put(.layout, layout.encoded)
-        }
     }
 
     /// The rows' bytes and the scales' bytes.

@@ -123,7 +123,7 @@ extension Store {
                                 + "\(parent.short); nothing was committed: train again, or under "
                                 + "another name")
                     }
-                    try round.put(tensors, pools, into: &patch, self)
+                    try round.put(tensors, pools, into: &patch)
                     for record in records { try patch.addEvidence(record) }
                     // One that another round wrote meanwhile stays.
                     if let mixture, patch.before.files[MixtureDescription.fileName] == nil {

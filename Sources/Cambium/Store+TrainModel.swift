@@ -143,7 +143,8 @@ extension Store {
         ) { (index, sink: inout TensorSink<StoreError>) throws(StoreError) in
             try sink.append(tensors[index].values.littleEndianBytes.raw)
         }
-        return try commit(checkpoint: folder.path, options, progress: progress, adding: adding)
+        return try commit(
+            checkpoint: folder.path, options, keeping: .all, progress: progress, adding: adding)
     }
 
     /// Records what the experts are used for in the round's texts, in place of what was recorded of other

@@ -4,7 +4,8 @@ package import Elements
 ///
 /// One `.safetensors` file, a folder with `model.safetensors`, or a folder whose
 /// `model.safetensors.index.json` names the shards. When a folder has both, the single file counts,
-/// as for the transformers library, and the index is among ``ignored``.
+/// as for the transformers library, and the index is among ``ignored``. A folder with neither is read by
+/// its only `.safetensors` file, if config.json is beside it.
 package struct Checkpoint: Sendable {
     /// One safetensors file of the checkpoint.
     package struct File: Sendable {
@@ -28,6 +29,11 @@ package struct Checkpoint: Sendable {
     package struct Auxiliary: Sendable, Hashable {
         package let name: String
         package let content: [UInt8]
+
+        package init(name: String, content: [UInt8]) {
+            self.name = name
+            self.content = content
+        }
     }
 
     package static let singleFileName = "model.safetensors"
@@ -43,6 +49,7 @@ package struct Checkpoint: Sendable {
 
     /// What was opened: a file or a folder.
     package let path: String
+    package let isFolder: Bool
     /// In the order of their names.
     package let files: [File]
     /// Every tensor, file by file, in the order of the data.
@@ -53,6 +60,8 @@ package struct Checkpoint: Sendable {
     package let config: [UInt8]?
     /// In the order of their names.
     package let auxiliary: [Auxiliary]
+    /// The names of files that the opener knows by their names; see ``record(_:)``.
+    package let records: [String]
     /// What else is in the folder and was left alone; folders end in `/`.
     package let ignored: [String]
 
@@ -60,19 +69,26 @@ package struct Checkpoint: Sendable {
 
     /// Opens what is at `path`; reads headers and side files, not tensors.
     ///
+    /// - Parameter isRecord: Whether a file of a folder, by its name, is one of ``records``.
     /// - Throws: `.notFound`, `.notACheckpoint`, `.missingShard`, `.badIndex`, `.missingTensor`,
     ///   `.unlistedTensor`, `.duplicateName`, `.tooLarge`, or what ``SafetensorsFile`` throws.
-    package init(opening path: String) throws(InterchangeError) {
-        if isFolder(path) {
-            try self.init(folder: path)
+    package init(
+        opening path: String, isRecord: (String) -> Bool = { _ in false }
+    ) throws(InterchangeError) {
+        if Interchange.isFolder(path) {
+            try self.init(folder: path, isRecord)
         } else {
-            let name = path.split(separator: "/").last.map(String.init) ?? path
+            // A file of another name, as in a download cache, is written back under the usual one.
+            let last = path.split(separator: "/").last.map(String.init) ?? path
+            let name = last.hasSuffix(".safetensors") ? last : Self.singleFileName
             let file = File(name: name, content: try SafetensorsFile(opening: path))
             try self.init(path: path, files: [file])
         }
     }
 
-    private init(folder path: String) throws(InterchangeError) {
+    private init(
+        folder path: String, _ isRecord: (String) -> Bool
+    ) throws(InterchangeError) {
         let entries = try folderEntries(path)
         let index: ShardIndex?
         let names: [String]
@@ -85,6 +101,9 @@ package struct Checkpoint: Sendable {
             let parsed = try ShardIndex(parsing: content, path: indexPath)
             index = parsed
             names = parsed.files
+        } else if let name = Self.onlyFile(entries) {
+            index = nil
+            names = [name]
         } else {
             throw Self.noCheckpoint(path, entries)
         }
@@ -101,24 +120,27 @@ package struct Checkpoint: Sendable {
         var kept = Set(names)
         var config: [UInt8]?
         var auxiliary: [Auxiliary] = []
-        for entry in entries where entry == Self.configName || Self.auxiliaryNames.contains(entry) {
-            kept.insert(entry)
-            let content = try readFile("\(path)/\(entry)", limit: Self.greatestAuxiliarySize)
-            if entry == Self.configName {
-                config = content
+        for file in try Self.auxiliary(of: entries, in: path) {
+            kept.insert(file.name)
+            if file.name == Self.configName {
+                config = file.content
             } else {
-                auxiliary.append(Auxiliary(name: entry, content: content))
+                auxiliary.append(file)
             }
         }
+        let records = entries.filter { !kept.contains($0) && isRecord($0) }
+        kept.formUnion(records)
         if index != nil { kept.insert(ShardIndex.fileName) }
         try self.init(
-            path: path, files: files, index: index, config: config, auxiliary: auxiliary,
-            ignored: entries.filter { !kept.contains($0) })
+            path: path, isFolder: true, files: files, index: index, config: config,
+            auxiliary: auxiliary,
+            records: records, ignored: entries.filter { !kept.contains($0) })
     }
 
     private init(
-        path: String, files: [File], index: ShardIndex? = nil, config: [UInt8]? = nil,
-        auxiliary: [Auxiliary] = [], ignored: [String] = []
+        path: String, isFolder: Bool = false, files: [File], index: ShardIndex? = nil,
+        config: [UInt8]? = nil,
+        auxiliary: [Auxiliary] = [], records: [String] = [], ignored: [String] = []
     ) throws(InterchangeError) {
         var tensors: [Tensor] = []
         for (number, file) in files.enumerated() {
@@ -134,11 +156,13 @@ package struct Checkpoint: Sendable {
         positions.reserveCapacity(tensors.count)
         for (position, tensor) in tensors.enumerated() { positions[tensor.name] = position }
         self.path = path
+        self.isFolder = isFolder
         self.files = files
         self.tensors = tensors
         self.index = index
         self.config = config
         self.auxiliary = auxiliary
+        self.records = records
         self.ignored = ignored
         self.positions = positions
     }
@@ -151,6 +175,41 @@ package struct Checkpoint: Sendable {
     /// See ``SafetensorsFile/checkUnchanged()``; call it when all that is needed has been read.
     package func checkUnchanged() throws(InterchangeError) {
         for file in files { try file.content.checkUnchanged() }
+    }
+
+    /// Reads one of ``records``.
+    ///
+    /// - Throws: `.notFound`, `.unsupported`, `.changed` or `.io`.
+    package func record(_ name: String) throws(InterchangeError) -> [UInt8] {
+        try readFile("\(path)/\(name)", limit: .max)
+    }
+
+    /// config.json and the auxiliary files in the folder of a file that is opened by itself.
+    ///
+    /// - Throws: `.notFound`, `.unsupported`, `.tooLarge`, `.changed` or `.io`.
+    package static func auxiliary(beside file: String) throws(InterchangeError) -> [Auxiliary] {
+        let folder = file.lastIndex(of: "/").map { String(file[...$0]) } ?? "./"
+        return try auxiliary(of: folderEntries(folder), in: folder)
+    }
+
+    private static func auxiliary(
+        of entries: [String], in folder: String
+    ) throws(InterchangeError) -> [Auxiliary] {
+        var files: [Auxiliary] = []
+        for entry in entries where entry == configName || auxiliaryNames.contains(entry) {
+            let content = try readFile("\(folder)/\(entry)", limit: greatestAuxiliarySize)
+            files.append(Auxiliary(name: entry, content: content))
+        }
+        return files
+    }
+
+    /// The file that is the model of a folder without a standard name, as an export writes one that was
+    /// committed by itself.
+    private static func onlyFile(_ entries: [String]) -> String? {
+        let files = entries.filter { $0.hasSuffix(".safetensors") }
+        guard files.count == 1, entries.contains(configName), !CheckpointFolder.isShard(files[0])
+        else { return nil }
+        return files[0]
     }
 
     private static func noCheckpoint(_ path: String, _ entries: [String]) -> InterchangeError {

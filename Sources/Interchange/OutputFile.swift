@@ -3,12 +3,11 @@ internal import Glibc
 
 /// A file that appears under its name only when it is complete and durable.
 ///
-/// Bytes go to a hidden temporary file in the same directory; ``publish()`` flushes it (fsync),
-/// renames it over the target and flushes the directory. A value that ends before that removes the
-/// temporary file. A process that dies leaves at most one `.cambium-….tmp` behind.
+/// Bytes go to a hidden temporary file in the same directory; ``stage()`` flushes it (fsync), and
+/// ``publish()`` renames it over the target and flushes the directory too. A value that ends before that
+/// removes the temporary file. A process that dies leaves at most one `.cambium-….tmp` behind.
 struct OutputFile: ~Copyable {
     private let target: String
-    private let directory: String
     private let temporary: String
     private let descriptor: Int32
     private var buffer: [UInt8] = []
@@ -17,23 +16,16 @@ struct OutputFile: ~Copyable {
     private var synced = 0
     /// The flush that runs: 0 or an error number.
     private var syncing: Background<Int32>?
-    private var published = false
+    private var staged = false
 
     /// Small pieces are gathered to this size before they are written.
     private static let bufferCapacity = 1 << 18
 
     init(path: String) throws(InterchangeError) {
-        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let directory =
-            switch slash {
-            case nil: "."
-            case path.startIndex: "/"
-            case .some(let slash): String(path[..<slash])
-            }
+        let directory = folder(of: path)
         let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
         let temporary = "\(directory)/.cambium-\(suffix).tmp"
         self.target = path
-        self.directory = directory
         self.temporary = temporary
         self.descriptor = try check("create a file in", directory) {
             unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
@@ -45,7 +37,7 @@ struct OutputFile: ~Copyable {
         // The bytes are lost on purpose or already durable, so a failure here loses nothing.
         _ = syncing?.wait()
         close(descriptor)
-        if !published { unsafe unlink(temporary) }
+        if !staged { unsafe unlink(temporary) }
     }
 
     mutating func append(_ bytes: RawSpan) throws(InterchangeError) {
@@ -58,17 +50,19 @@ struct OutputFile: ~Copyable {
         unsafe bytes.withUnsafeBytes { unsafe buffer.append(contentsOf: $0) }
     }
 
-    consuming func publish() throws(InterchangeError) {
+    /// Makes the bytes durable, not yet under their name.
+    consuming func stage() throws(InterchangeError) -> StagedFile {
         try flush()
         try finishSyncing()
         try check("flush", target) { fsync(descriptor) }
-        try check("rename a temporary file to", target) { unsafe rename(temporary, target) }
-        published = true
-        let folder = try check("open", directory) {
-            unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        }
-        defer { close(folder) }
-        try check("flush", directory) { fsync(folder) }
+        staged = true
+        return StagedFile(temporary, target)
+    }
+
+    consuming func publish() throws(InterchangeError) {
+        let file = try stage()
+        try file.publish()
+        try syncFolder(file.folder)
     }
 
     private mutating func flush() throws(InterchangeError) {
@@ -110,6 +104,59 @@ extension OutputFile {
         let failure = running.wait()
         if failure != 0 { throw systemError("flush", target, failure) }
     }
+}
+
+/// A complete and durable file that does not have its name yet.
+///
+/// When it is released before it gets it, it is removed.
+package final class StagedFile: Sendable {
+    private let temporary: String
+    /// The path that it will have.
+    package let target: String
+
+    var folder: String { Interchange.folder(of: target) }
+
+    fileprivate init(_ temporary: String, _ target: String) {
+        self.temporary = temporary
+        self.target = target
+    }
+
+    deinit {
+        // There is none when it has its name.
+        unsafe unlink(temporary)
+    }
+
+    /// Gives the file its name, in the place of what has it; durable when the folder is flushed.
+    func publish() throws(InterchangeError) {
+        try check("rename a temporary file to", target) { unsafe rename(temporary, target) }
+    }
+}
+
+/// The folder that a file is in.
+private func folder(of path: String) -> String {
+    switch path.utf8.lastIndex(of: UInt8(ascii: "/")) {
+    case nil: "."
+    case path.startIndex: "/"
+    case .some(let slash): String(path[..<slash])
+    }
+}
+
+/// Makes what was renamed or removed in a folder durable.
+func syncFolder(_ path: String) throws(InterchangeError) {
+    let folder = try check("open", path) {
+        unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    }
+    defer { close(folder) }
+    try check("flush", path) { fsync(folder) }
+}
+
+/// Writes a whole file that does not get its name yet.
+///
+/// - Throws: `.diskFull`, `.notFound` for a missing directory, or `.io`.
+package func stageFile(_ bytes: RawSpan, at path: String) throws(InterchangeError) -> StagedFile {
+    var output = try OutputFile(path: path)
+    try output.append(bytes)
+    return try output.stage()
 }
 
 /// Writes a whole small file, which appears complete and durable or not at all.

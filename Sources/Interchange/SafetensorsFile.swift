@@ -36,6 +36,11 @@ package struct SafetensorsFile: Sendable {
         self.file = file
     }
 
+    /// The header's JSON with its padding, read once more.
+    var headerText: [UInt8] {
+        file.bytes.bytes.copy(SafetensorsHeader.prefixLength..<dataStart)
+    }
+
     /// The bytes of the tensor at `position` in the header, in place.
     package func bytes(of position: Int) -> MappedBytes {
         let range = header.tensors[position].range

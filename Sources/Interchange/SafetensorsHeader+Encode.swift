@@ -16,13 +16,13 @@ extension SafetensorsHeader {
         }
     }
 
-    /// The length, the JSON and the padding that begin a file, byte for byte as the reference
-    /// implementation (safetensors 0.8) writes them for tensors in this order.
+    /// The JSON and the padding that begin a file, byte for byte as the reference implementation
+    /// (safetensors 0.8) writes them for tensors in this order.
     ///
     /// - Parameter tensors: In the order of the file.
     /// - Throws: `.unsupported` for a name or a shape that the format cannot hold,
     ///   `.duplicateName`, or `.tooLarge`.
-    static func encode(
+    static func text(
         _ tensors: [TensorEntry], metadata: HeaderMetadata?, source: String
     ) throws(InterchangeError) -> [UInt8] {
         var json: [UInt8] = [UInt8(ascii: "{")]
@@ -58,7 +58,12 @@ extension SafetensorsHeader {
                 "the header of \(source) would be \(json.count) bytes, but safetensors allows "
                     + "\(greatestLength); write several files")
         }
-        return (0..<prefixLength).map { UInt8(truncatingIfNeeded: json.count >> ($0 * 8)) } + json
+        return json
+    }
+
+    /// The bytes that announce a header of so many bytes.
+    static func prefix(of count: Int) -> [UInt8] {
+        (0..<prefixLength).map { UInt8(truncatingIfNeeded: count >> ($0 * 8)) }
     }
 
     private static func append(_ tensor: TensorEntry, _ range: Range<Int>, to json: inout [UInt8]) {

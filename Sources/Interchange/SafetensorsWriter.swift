@@ -1,7 +1,7 @@
 internal import Elements
 
 /// Writes safetensors files: streamed, durable, and byte for byte what Python's
-/// `safetensors.save_file` (0.8) writes for the same tensors.
+/// `safetensors.save_file` (0.8) writes for the same tensors, or what another program wrote.
 ///
 /// With two or more metadata entries, Python writes them in a random order; here the order given
 /// holds.
@@ -9,20 +9,46 @@ package enum SafetensorsWriter {
     /// Writes `tensors` to a temporary file beside `path`, flushes it and renames it to `path`.
     ///
     /// - Parameters:
-    ///   - tensors: In any order: the file's order is the format's own.
+    ///   - tensors: In any order, unless they are ordered.
     ///   - metadata: Nil writes no `__metadata__`.
+    ///   - ordered: Whether the data lie in the order of `tensors`; else in the order of Python's writer.
+    ///   - splice: How the header differs from Python's for tensors in that order. One that does not describe
+    ///     these tensors and this metadata is left out.
     ///   - fill: Called once per tensor, in the order of the file, with the tensor's position in
     ///     `tensors`. It appends exactly the tensor's bytes to the sink, in as many pieces as it likes.
+    /// - Returns: Whether the header is the one asked for: false when a splice was left out.
     /// - Throws: What `fill` throws; or, carried, `.unsupported`, `.duplicateName`, `.tooLarge`,
     ///   `.diskFull`, `.notFound` for a missing directory, `.io`. Nothing is left behind, and a file
     ///   that was at `path` is untouched.
+    @discardableResult
     package static func write<Failure: CarriesInterchangeError>(
-        _ tensors: [TensorEntry], metadata: HeaderMetadata? = nil, to path: String,
+        _ tensors: [TensorEntry], metadata: HeaderMetadata? = nil, ordered: Bool = false,
+        splice: HeaderSplice? = nil, to path: String,
         fill: (_ tensor: Int, _ sink: inout TensorSink<Failure>) throws(Failure) -> Void
-    ) throws(Failure) {
-        let order = SafetensorsHeader.fileOrder(tensors)
+    ) throws(Failure) -> Bool {
+        let (file, isAsked) = try stage(
+            tensors, metadata: metadata, ordered: ordered, splice: splice, at: path, fill: fill)
+        do throws(InterchangeError) {
+            try file.publish()
+            try syncFolder(file.folder)
+        } catch {
+            throw Failure(error)
+        }
+        return isAsked
+    }
+
+    /// Writes `tensors` to a temporary file, which does not get its name yet.
+    ///
+    /// See ``write(_:metadata:ordered:splice:to:fill:)``.
+    package static func stage<Failure: CarriesInterchangeError>(
+        _ tensors: [TensorEntry], metadata: HeaderMetadata?, ordered: Bool, splice: HeaderSplice?,
+        at path: String,
+        fill: (_ tensor: Int, _ sink: inout TensorSink<Failure>) throws(Failure) -> Void
+    ) throws(Failure) -> (file: StagedFile, isAsked: Bool) {
+        let order = ordered ? Array(tensors.indices) : SafetensorsHeader.fileOrder(tensors)
         var sink = try TensorSink<Failure>(path: path)
-        try sink.begin(order.map { tensors[$0] }, metadata: metadata, source: path)
+        let isSpliced = try sink.begin(
+            order.map { tensors[$0] }, metadata: metadata, splice: splice, source: path)
         for position in order {
             let entry = tensors[position]
             sink.expect(entry)
@@ -31,7 +57,7 @@ package enum SafetensorsWriter {
                 sink.remaining == 0,
                 "tensor \(entry.name) \(entry.shape) was given \(sink.remaining) bytes too few")
         }
-        try sink.finish()
+        return (try sink.finish(), isSpliced || splice == nil)
     }
 }
 
@@ -50,12 +76,19 @@ package struct TensorSink<Failure: CarriesInterchangeError>: ~Copyable {
         }
     }
 
+    /// - Returns: Whether the splice was used.
     fileprivate mutating func begin(
-        _ tensors: [TensorEntry], metadata: HeaderMetadata?, source: String
-    ) throws(Failure) {
+        _ tensors: [TensorEntry], metadata: HeaderMetadata?, splice: HeaderSplice?, source: String
+    ) throws(Failure) -> Bool {
         do throws(InterchangeError) {
-            let header = try SafetensorsHeader.encode(tensors, metadata: metadata, source: source)
-            try output.append(header.raw)
+            let plain = try SafetensorsHeader.text(tensors, metadata: metadata, source: source)
+            let spliced = splice.flatMap {
+                SafetensorsHeader.spliced(plain, by: $0, tensors, metadata, source: source)
+            }
+            let text = spliced ?? plain
+            try output.append(SafetensorsHeader.prefix(of: text.count).raw)
+            try output.append(text.raw)
+            return spliced != nil
         } catch {
             throw Failure(error)
         }
@@ -82,9 +115,9 @@ package struct TensorSink<Failure: CarriesInterchangeError>: ~Copyable {
         }
     }
 
-    fileprivate consuming func finish() throws(Failure) {
+    fileprivate consuming func finish() throws(Failure) -> StagedFile {
         do throws(InterchangeError) {
-            try output.publish()
+            return try output.stage()
         } catch {
             throw Failure(error)
         }

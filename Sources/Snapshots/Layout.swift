@@ -34,18 +34,38 @@ package struct Layout: Sendable, Equatable {
         }
     }
 
+    /// How the JSON of a file's header differs from the plain one: between so many bytes of it at the start
+    /// and at the end there is another text.
+    package struct Splice: Sendable, Equatable {
+        package var prefix: UInt32
+        package var suffix: UInt32
+        package var middle: [UInt8]
+
+        package init(prefix: UInt32, suffix: UInt32, middle: [UInt8]) {
+            self.prefix = prefix
+            self.suffix = suffix
+            self.middle = middle
+        }
+    }
+
     /// One file of the checkpoint.
     package struct File: Sendable, Equatable {
         package var name: String
         /// The file's `__metadata__`; nil when it has none.
         package var metadata: [String: String]?
-        /// Names of the tensors in this file; empty when the only file holds them all.
+        /// Names of the tensors in this file, in the order of their data; empty when the only file holds them
+        /// all, in the order of the format's own writer.
         package var tensors: [String]
+        /// Nil when the header is the plain one.
+        package var splice: Splice?
 
-        package init(name: String, metadata: [String: String]?, tensors: [String]) {
+        package init(
+            name: String, metadata: [String: String]?, tensors: [String], splice: Splice? = nil
+        ) {
             self.name = name
             self.metadata = metadata
             self.tensors = tensors
+            self.splice = splice
         }
     }
 
@@ -59,7 +79,9 @@ package struct Layout: Sendable, Equatable {
 
     package var encoded: [UInt8] {
         var encoder = ByteEncoder()
-        encoder.append(UInt32(1))
+        // What needs no splice keeps the record, and so the id, that it always had.
+        let version: UInt32 = files.contains { $0.splice != nil } ? 2 : 1
+        encoder.append(version)
         encoder.append(UInt32(files.count))
         for file in files {
             encoder.append(file.name)
@@ -71,6 +93,13 @@ package struct Layout: Sendable, Equatable {
             }
             encoder.append(UInt32(file.tensors.count))
             for name in file.tensors { encoder.append(name) }
+            guard version == 2 else { continue }
+            encoder.append(UInt8(file.splice == nil ? 0 : 1))
+            guard let splice = file.splice else { continue }
+            encoder.append(splice.prefix)
+            encoder.append(splice.suffix)
+            encoder.append(UInt32(splice.middle.count))
+            encoder.append(raw: splice.middle)
         }
         encoder.append(UInt32(pools.count))
         for pool in pools {
@@ -90,7 +119,11 @@ package struct Layout: Sendable, Equatable {
 
     package init(decoding bytes: [UInt8]) throws(ObjectError) {
         var decoder = ByteDecoder(bytes, "a layout record")
-        try decoder.version(1)
+        let version = try decoder.number(UInt32.self)
+        guard version == 1 || version == 2 else {
+            throw ObjectError(
+                .badFormat, "a layout's version \(version) is not 1 or 2; use a newer cambium")
+        }
         files = []
         for _ in 0..<(try decoder.count(minimum: 12)) {
             var file = File(name: try decoder.text(), metadata: nil, tensors: [])
@@ -101,6 +134,13 @@ package struct Layout: Sendable, Equatable {
                 file.metadata?[key] = value
             }
             for _ in 0..<(try decoder.count(minimum: 4)) { file.tensors.append(try decoder.text()) }
+            if version == 2, try decoder.number(UInt8.self) != 0 {
+                let prefix = try decoder.number(UInt32.self)
+                let suffix = try decoder.number(UInt32.self)
+                let count = try decoder.count(minimum: 1)
+                file.splice = Splice(
+                    prefix: prefix, suffix: suffix, middle: try decoder.take(count))
+            }
             files.append(file)
         }
         pools = []

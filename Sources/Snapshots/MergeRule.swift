@@ -1,7 +1,7 @@
 internal import Objects
 
 /// What the three-way rule says about one value.
-enum MergeDecision<Value: Equatable> {
+package enum MergeDecision<Value: Equatable> {
     case settled(Value)
     /// The sides that changed it, which do not agree.
     case conflict([Int])

@@ -11,13 +11,14 @@ extension SnapshotStore {
     /// - Parameters:
     ///   - policy: Its sides are the target and then ``mergeSides(_:_:)``.
     ///   - note: The merge commit's note; the policy and the sides are added to its metadata.
+    ///   - form: Settles the layout; without it a layout that sides changed differently is a conflict.
     ///   - dryRun: Decide and report, but move no branch.
     ///   - check: Refuses a merged tree by throwing.
     /// - Returns: With conflicts left, their list; then nothing was written.
     /// - Throws: `.unrelated` when two of the sides have no common ancestor.
     package func merge(
         _ others: [ObjectID], into branch: String, policy: (any ConflictPolicy)?,
-        note: CommitNote, dryRun: Bool = false,
+        note: CommitNote, form: (any MergeForm)? = nil, dryRun: Bool = false,
         check: (Tree) throws(SnapshotError) -> Void = { _ in }
     ) throws(SnapshotError) -> MergeOutcome {
         guard let target = try references().branches[branch] else {
@@ -47,7 +48,7 @@ extension SnapshotStore {
         }
         var trees: [Tree] = []
         for parent in parents { trees.append(try tree(try commit(parent).tree)) }
-        var merge = try TreeMerge(self, bases: ancestry, sides: trees, policy: policy)
+        var merge = try TreeMerge(self, bases: ancestry, sides: trees, policy: policy, form: form)
         try merge.run()
         let conflicts = merge.conflicts
         let resolved = merge.resolved
@@ -67,6 +68,7 @@ extension SnapshotStore {
         note.action = "merge"
         note.metadata["merge.policy"] = policy?.name ?? "none"
         note.metadata["merge.resolved"] = "\(resolved.count)"
+        note.metadata.merge(merge.formNotes) { first, _ in first }
         let outcome = try merge.commit(to: branch, parents: parents, note: note)
         return MergeOutcome(
             kind: .merged, tree: outcome.tree, commit: outcome.id, conflicts: [],

@@ -10,7 +10,8 @@ extension SnapshotStore {
     ///   nothing was written.
     package func revert(
         _ id: ObjectID, parent number: Int, on branch: String, policy: (any ConflictPolicy)?,
-        note: CommitNote, check: (Tree) throws(SnapshotError) -> Void = { _ in }
+        note: CommitNote, form: (any MergeForm)? = nil,
+        check: (Tree) throws(SnapshotError) -> Void = { _ in }
     ) throws(SnapshotError) -> MergeOutcome {
         guard let head = try references().branches[branch] else {
             throw SnapshotError(.notFound, "there is no branch '\(branch)'")
@@ -29,7 +30,8 @@ extension SnapshotStore {
         let before = try tree(try self.commit(commit.parents[number - 1]).tree)
         let sides = [try tree(try self.commit(head).tree), before]
         var merge = try TreeMerge(
-            self, bases: MergeBases(ofTwo: try tree(commit.tree)), sides: sides, policy: policy)
+            self, bases: MergeBases(ofTwo: try tree(commit.tree)), sides: sides, policy: policy,
+            form: form)
         try merge.run()
         let conflicts = merge.conflicts
         let resolved = merge.resolved
@@ -42,6 +44,7 @@ extension SnapshotStore {
         var note = note
         note.action = "revert"
         note.metadata["revert.commit"] = id.hex
+        note.metadata.merge(merge.formNotes) { first, _ in first }
         let outcome = try merge.commit(
             to: branch, parents: [head], note: note, keepsUnchanged: false)
         return MergeOutcome(

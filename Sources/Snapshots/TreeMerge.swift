@@ -7,15 +7,19 @@ struct TreeMerge: ~Copyable {
     private let bases: MergeBases
     private let sides: [Tree]
     private let policy: (any ConflictPolicy)?
+    private let form: (any MergeForm)?
     private let store: SnapshotStore
     private(set) var draft: CommitDraft
     private(set) var conflicts: [MergeConflict] = []
     private(set) var resolved: [MergeConflict] = []
+    /// What the form has to say in the commit's metadata.
+    private(set) var formNotes: [String: String] = [:]
 
     init(
         _ store: SnapshotStore, bases: MergeBases, sides: [Tree],
-        policy: (any ConflictPolicy)?
+        policy: (any ConflictPolicy)?, form: (any MergeForm)? = nil
     ) throws(SnapshotError) {
+        self.form = form
         self.store = store
         self.bases = bases
         self.sides = sides
@@ -32,10 +36,12 @@ struct TreeMerge: ~Copyable {
             try settle(
                 .architecture, before.map(\.architecture), sides.map(\.architecture), parts: [],
                 bytes: { Array($0.utf8) }, value: { String(decoding: $0, as: UTF8.self) }) ?? ""
-        draft.tree.layout = try settleObject(
-            .layout, before.map(\.layout), sides.map(\.layout), .layout, parts: [])
+        if form == nil {
+            draft.tree.layout = try settleObject(
+                .layout, before.map(\.layout), sides.map(\.layout), .layout, parts: [])
+        }
         draft.tree.files = [:]
-        for name in names({ $0.files }) {
+        for name in names({ $0.files }) where form?.files.contains(name) != true {
             if name.hasPrefix(Tree.evidencePrefix) {
                 draft.tree.files[name] = unite(
                     before.map { $0.files[name] }, sides.map { $0.files[name] })
@@ -60,6 +66,9 @@ struct TreeMerge: ~Copyable {
                     draft.tree.layers[number, default: Layer()].cohorts[name] = cohort
                 }
             }
+        }
+        if let form, conflicts.isEmpty {
+            formNotes = try form.settle(MergeTrees(bases, sides), &draft)
         }
     }
 

@@ -137,7 +137,7 @@ struct EvidenceTests {
             _ = try store.commit(checkpoint: path, Checkpoints.options("round", branch: "main"))
             #expect(try store.gate("main").id == first.gate)
             let export = try store.export("main", to: directory + "/out")
-            #expect(!export.files.contains { $0.hasPrefix("evidence") })
+            #expect(export.files.contains { $0.hasPrefix("evidence") })
             let same = try store.commit(
                 checkpoint: directory + "/out", Checkpoints.options("same", branch: "main"))
             #expect(same.unchanged)

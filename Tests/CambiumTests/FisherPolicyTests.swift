@@ -103,9 +103,12 @@ struct FisherPolicyTests {
             let data = try store.expert("main", "0/3").data
             #expect(data == bytes([Float](repeating: 2, count: 16)))
             #expect(try store.show("main").metadata["merge.weights"] != nil)
-            // What was recorded is no part of the checkpoint.
+            // What was recorded goes with the model, but not where others read it.
             let export = try store.export("main", to: directory + "/out")
-            #expect(!export.files.contains { $0.hasPrefix("fisher") })
+            #expect(export.files.contains { $0.hasPrefix("fisher") })
+            let plain = try store.export("main", to: directory + "/plain", isPlain: true)
+            #expect(!plain.files.contains { $0.hasPrefix("fisher") })
+            #expect(plain.leftOut.contains { $0.hasPrefix("fisher") })
             let partly = try store.merge(
                 ["c"], into: "a", policy: .fisher, dryRun: true, Checkpoints.signature)
             #expect(partly.kind == "conflicts" && partly.conflicts.count == 10)

@@ -11,6 +11,10 @@ struct CommitCommand: StoreCommand {
             by tensor. Only what the store does not have is stored. The author is CAMBIUM_AUTHOR, else \
             the user's name.
 
+            A single file keeps the files of the branch's head, such as config.json and tokenizer.json; files \
+            beside it come first. A folder has its own. Both keep what was recorded about the model, such as \
+            evidence. With --alone nothing of the branch's head is kept.
+
             With --patch the file holds only what changed of the branch's model, so that a round \
             does not cost reading all of it: tensors by their names in the checkpoint; a tensor T \
             beside an integer tensor T.rows [k] is [k, …] and replaces these rows of T. Row e of \
@@ -36,6 +40,9 @@ struct CommitCommand: StoreCommand {
         help: ArgumentHelp("Commit only what this safetensors file changes.", valueName: "file"),
         completion: .file(extensions: ["safetensors"]))
     var patch: String?
+
+    @Flag(help: "Keep no file of the branch's head, nor, of a single file, of its folder.")
+    var alone = false
 
     @Option(name: .shortAndLong, parsing: .unconditional, help: "What the round was.")
     var message: String?
@@ -67,7 +74,7 @@ struct CommitCommand: StoreCommand {
 
     func validate() throws {
         if amend {
-            guard checkpoint == nil, patch == nil, !allowEmpty else {
+            guard checkpoint == nil, patch == nil, !allowEmpty, !alone else {
                 throw ValidationError(
                     "--amend keeps the model: leave the checkpoint, --patch and --allow-empty out")
             }
@@ -82,6 +89,10 @@ struct CommitCommand: StoreCommand {
         guard message != nil else {
             throw ValidationError("say what the round was: -m MESSAGE")
         }
+        guard !alone || patch == nil else {
+            throw ValidationError(
+                "--alone goes with a checkpoint; a patch changes the branch's model")
+        }
     }
 
     func run(_ console: Console) throws {
@@ -95,6 +106,7 @@ struct CommitCommand: StoreCommand {
         }
         let message = message ?? ""
         var options = CommitOptions(message: message, branch: branch)
+        options.isAlone = alone
         options.expectedParent = expectParent
         options.allowsUnchanged = allowEmpty
         options.metrics = metrics

@@ -6,10 +6,17 @@ struct ExportCommand: StoreCommand {
         commandName: "export",
         abstract: "Write a revision as a checkpoint, byte for byte.",
         discussion: """
-            The folder gets the same files, shards, tensor names, dtypes and shapes.
+            The folder gets the same files, shards, tensor names, dtypes and shapes, the tokenizer and what \
+            was recorded about the model (evidence, squared gradients, mixture.json), so that a commit of the \
+            folder is the same model tree. --plain leaves out what the transformers library would not read: \
+            these records and the cohorts that training added.
+
+            Files that are in the way are refused, also those of another checkpoint that a reader would take \
+            for parts of this one or read first. --force replaces them; other files stay.
 
             cambium export main out/
             cambium export main~2 out/ --force
+            cambium export main for-transformers/ --plain
             """)
 
     @Argument(help: "The revision.", completion: Completion.revisions)
@@ -18,8 +25,11 @@ struct ExportCommand: StoreCommand {
     @Argument(help: "The folder; made when missing, with those above it.", completion: .directory)
     var directory: String
 
-    @Flag(help: "Replace files that exist there.")
+    @Flag(help: "Replace files that exist there, and remove those of another checkpoint.")
     var force = false
+
+    @Flag(help: "Leave out what the transformers library would not read.")
+    var plain = false
 
     @OptionGroup var global: GlobalOptions
 
@@ -28,7 +38,7 @@ struct ExportCommand: StoreCommand {
         let result = try console.withProgress("export") { progress in
             try store.export(
                 revision, to: directory.withoutTrailingSlashes, overwrite: force,
-                progress: progress.report)
+                isPlain: plain, progress: progress.report)
         }
         console.show(ExportReport(result: result, revision: revision))
     }
@@ -45,7 +55,18 @@ struct ExportReport: Report {
             "\(style.name(revision)) \(style.id(result.id.short)) to \(result.directory): "
                 + "\(Quantity.count(result.tensors, "tensor")), \(Quantity.bytes(result.bytes)), "
                 + "in \(Quantity.count(result.files.count, "file"))"
-        ] + result.files.map { "  \($0)" }
+        ] + result.files.map { "  \($0)" } + notes
+    }
+
+    private var notes: [String] {
+        [
+            (result.leftOut, "left out"),
+            (result.removed, "removed, of another checkpoint"),
+            (
+                result.canonical,
+                "header in canonical form, as the one that was committed does not fit any more"
+            ),
+        ].filter { !$0.0.isEmpty }.map { "note: \($0.1): \($0.0.joined(separator: ", "))" }
     }
 
     func quietLines() -> [String] { result.files.map { "\(result.directory)/\($0)" } }

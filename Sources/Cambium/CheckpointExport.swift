@@ -1,0 +1,195 @@
+internal import Elements
+internal import Interchange
+internal import Models
+internal import Objects
+internal import Snapshots
+
+/// Puts a checkpoint together from a mapped snapshot.
+struct CheckpointExport {
+    private let snapshot: MappedSnapshot
+    private let tensors: CheckpointTensors
+    private let fit: LayoutFit
+    private let experts: [MappedExperts]
+    private let assemblies: [String: TensorAssembly]
+    /// Files besides those of tensors, in the order of their names.
+    private let files: [(name: String, id: ObjectID)]
+    /// The index of shards; nil for one file without it.
+    private let index: [UInt8]?
+    /// What is not written, in words.
+    let leftOut: [String]
+
+    /// - Parameter isPlain: Whether what the transformers library would not read is left out.
+    init(_ snapshot: MappedSnapshot, _ store: Store, isPlain: Bool) throws(StoreError) {
+        let tree = snapshot.tree
+        guard
+            let layout = try carrying({ () throws(SnapshotError) in
+                try store.snapshots.layout(of: tree)
+            })
+        else {
+            throw StoreError(.unsupported, "this model has no checkpoint layout to be written in")
+        }
+        let whole = try CheckpointTensors(tree, layout)
+        let tensors = isPlain ? try CheckpointTensors(tree, layout, cohorts: false) : whole
+        var experts: [MappedExperts] = []
+        for pool in tensors.pools {
+            guard let mapped = snapshot.experts(layer: UInt32(pool.layer), cohort: pool.cohort)
+            else {
+                throw StoreError(
+                    .corrupt,
+                    "the layout names cohort \(pool.layer)/\(pool.cohort), which is missing")
+            }
+            experts.append(mapped)
+        }
+        let fit = try LayoutFit(layout, tensors)
+        let records = isPlain ? tree.files.keys.filter(RecordFile.isRecord) : []
+        index = try carrying({ () throws(SnapshotError) in
+            try tree.files[ShardIndex.fileName].map { (id) throws(SnapshotError) in
+                try snapshot.object(id).payload.copy()
+            }
+        }).map { (content) throws(StoreError) in
+            try reading { () throws(InterchangeError) in
+                try ShardIndex.fitted(
+                    content, to: fit.shards, sizes: tensors.sizes, before: whole.sizes)
+            }
+        }
+        files = tree.files.filter { $0.key != ShardIndex.fileName && !records.contains($0.key) }
+            .sorted { isBefore($0.key, $1.key) }.map { ($0.key, $0.value) }
+        leftOut =
+            records.sorted(by: isBefore)
+            + (isPlain ? CheckpointTensors.cohorts(of: tree).map { "cohort \($0)" } : [])
+        assemblies = Dictionary(tensors.assemblies.map { ($0.name, $0) }) { first, _ in first }
+        self.snapshot = snapshot
+        self.tensors = tensors
+        self.fit = fit
+        self.experts = experts
+    }
+
+    var tensorCount: Int { tensors.assemblies.count }
+
+    var byteCount: Int { tensors.byteCount }
+
+    var fileNames: [String] {
+        let names = fit.layout.files.map(\.name) + files.map(\.name)
+        return index == nil ? names : names + [ShardIndex.fileName]
+    }
+
+    /// Writes all files, which do not get their names yet.
+    ///
+    /// - Returns: The files, and the names of those whose headers are not the ones that were committed.
+    func stage(
+        in directory: String, _ progress: ProgressReporter
+    ) throws(StoreError) -> (files: [StagedFile], canonical: [String]) {
+        var staged: [StagedFile] = []
+        var canonical = fit.canonical
+        var done = 0
+        for file in fit.layout.files {
+            let (entries, isOrdered) = fit.tensors(of: file)
+            let (written, isAsked) = try SafetensorsWriter.stage(
+                entries, metadata: HeaderMetadata(file.metadata), ordered: isOrdered,
+                splice: file.splice.map(HeaderSplice.init), at: directory + "/" + file.name
+            ) { (position, sink: inout TensorSink<StoreError>) throws(StoreError) in
+                guard let assembly = assemblies[entries[position].name] else {
+                    throw StoreError(.corrupt, "tensor \(entries[position].name) is missing")
+                }
+                try fill(assembly, &sink)
+                done += 1
+                progress(Progress("tensors", done, tensorCount))
+            }
+            staged.append(written)
+            if !isAsked { canonical.append(file.name) }
+        }
+        for (name, id) in files {
+            let object = try carrying { () throws(SnapshotError) in try snapshot.object(id) }
+            try checked(object)
+            let payload = object.payload
+            staged.append(
+                try reading { () throws(InterchangeError) in
+                    try stageFile(payload.bytes, at: directory + "/" + name)
+                })
+        }
+        if let index {
+            staged.append(
+                try reading { () throws(InterchangeError) in
+                    try stageFile(index.raw, at: directory + "/" + ShardIndex.fileName)
+                })
+        }
+        return (staged, canonical)
+    }
+
+    private func fill(
+        _ assembly: TensorAssembly, _ sink: inout TensorSink<StoreError>
+    ) throws(StoreError) {
+        switch assembly.source {
+        case .whole:
+            guard let entry = tensors.stored[assembly.name] else {
+                throw StoreError(.corrupt, "tensor \(assembly.name) is missing")
+            }
+            let object = try carrying { () throws(SnapshotError) in
+                try snapshot.object(entry.id)
+            }
+            try checked(object)
+            guard object.header.parts == [entry.shape] else {
+                throw StoreError(
+                    .corrupt,
+                    "tensor \(assembly.name) is \(object.header.parts), not \(entry.shape); run "
+                        + "`cambium verify`")
+            }
+            let payload = object.payload
+            try sink.append(payload.bytes)
+        case .experts(let pool, let ordinals, let range):
+            let mapped = experts[pool]
+            // Hashed when the first of its parts is written.
+            let hashes = range.lowerBound == 0
+            // The next block is found and hashed while the present one is written.
+            var next = Self.block(ordinals, mapped, hashes)
+            while let block = next?.found.wait(), let rest = next?.rest {
+                next = Self.block(rest, mapped, hashes)
+                for result in block {
+                    let payload = try carrying { () throws(SnapshotError) in try result.get() }
+                    try sink.append(payload.bytes.extracting(range))
+                }
+            }
+        }
+    }
+
+    /// Finds the first of some experts on all cores; nil when there are none.
+    private static func block(
+        _ ordinals: Range<Int>, _ experts: MappedExperts, _ hashes: Bool
+    ) -> (found: Background<[Result<MappedBytes, SnapshotError>]>, rest: Range<Int>)? {
+        guard !ordinals.isEmpty else { return nil }
+        let end = min(ordinals.lowerBound + 4096, ordinals.upperBound)
+        let found = Background {
+            concurrentMap(end - ordinals.lowerBound, grain: 64) { position in
+                expert(ordinals.lowerBound + position, experts, hashes)
+            }
+        }
+        return (found, end..<ordinals.upperBound)
+    }
+
+    private static func expert(
+        _ ordinal: Int, _ experts: MappedExperts, _ hashes: Bool
+    ) -> Result<MappedBytes, SnapshotError> {
+        do throws(SnapshotError) {
+            let object = try experts.expert(ordinal)
+            if hashes {
+                do throws(ObjectError) {
+                    try object.check()
+                } catch {
+                    throw SnapshotError(error)
+                }
+            }
+            return .success(object.payload)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Damaged bytes are not given out.
+    private func checked(_ object: StoredObject) throws(StoreError) {
+        do throws(ObjectError) {
+            try object.check()
+        } catch {
+            throw StoreError(SnapshotError(error))
+        }
+    }
+}

@@ -1,0 +1,35 @@
+internal import Objects
+
+/// The trees of a merge, with the rule that decides between them.
+package struct MergeTrees {
+    /// The distinct merge bases.
+    package let bases: [Tree]
+    package let sides: [Tree]
+    private let rule: MergeBases
+
+    init(_ rule: MergeBases, _ sides: [Tree]) {
+        bases = rule.trees
+        self.sides = sides
+        self.rule = rule
+    }
+
+    /// What the three-way rule says about a value of the trees.
+    package func decide<Value: Equatable>(_ value: (Tree) -> Value) -> MergeDecision<Value> {
+        rule.decide(bases.map(value), sides: sides.map(value))
+    }
+}
+
+/// Settles in what form a merged model is written as a checkpoint: its layout, and files that follow from it.
+///
+/// That is about files and not about the model, so it is never a conflict.
+package protocol MergeForm: Sendable {
+    /// Names of the files that it settles.
+    var files: Set<String> { get }
+
+    /// Puts layout and files into a draft whose model is merged; a function of the trees, whatever their order.
+    ///
+    /// - Returns: What the merge commit's metadata say about it.
+    func settle(
+        _ trees: MergeTrees, _ draft: inout CommitDraft
+    ) throws(SnapshotError) -> [String: String]
+}
