@@ -2,34 +2,6 @@ internal import Models
 internal import Objects
 internal import Snapshots
 
-/// What a merge or a revert did.
-public struct MergeResult: Sendable, Encodable {
-    /// One thing that sides changed differently.
-    public struct Conflict: Sendable, Encodable {
-        /// For example `expert 1/base/17`.
-        public let entity: String
-        /// The sides that changed it.
-        public let sides: [String]
-    }
-
-    /// `merged`, `fast-forward`, `up-to-date` or `conflicts`.
-    public let kind: String
-    /// The merged model tree's id; nil with conflicts.
-    public let tree: String?
-    /// The branch's new head; nil when nothing was written.
-    public let commit: String?
-    /// The branch merged into.
-    public let branch: String
-    /// The merge base, or several in criss-cross histories.
-    public let bases: [String]
-    /// The policy that was named.
-    public let policy: String
-    /// Conflicts that are left.
-    public let conflicts: [Conflict]
-    /// How many conflicts the policy settled.
-    public let resolved: Int
-}
-
 extension Store {
     /// Merges revisions into a branch, three-way against the merge base, per expert, router row and
     /// trunk tensor, for all sides at once.
@@ -41,16 +13,19 @@ extension Store {
     ///   - revisions: What to merge: branches, tags or commits.
     ///   - branch: Nil for the one that HEAD is on.
     ///   - policy: How conflicts are settled; recorded in the commit.
+    ///   - takes: Decisions about single conflicts, which come before the policy; in any order.
     ///   - weights: For `mean`, `fisher` and `regmean`, by revision as written in `revisions`, or by the branch's name;
     ///     otherwise the `tokens` of each side's metadata count, when all have them, else 1 each.
     ///   - settings: Of the policies that have some.
     ///   - message: The merge commit's message; nil names the sides.
     ///   - dryRun: Decide and report, but write nothing.
     ///   - signature: Who merges, and when.
-    /// - Returns: With `conflicts` of kind when sides disagree and no policy settles it.
+    /// - Returns: With `conflicts` of kind when sides disagree and nothing settles it.
+    /// - Throws: `usage` for decisions that settle nothing or contradict each other; then nothing is written.
     public func merge(
         _ revisions: [String], into branch: String? = nil, policy: MergePolicy = .none,
-        weights: [String: Double] = [:], settings: PolicySettings = PolicySettings(),
+        takes: [MergeTake] = [], weights: [String: Double] = [:],
+        settings: PolicySettings = PolicySettings(),
         message: String? = nil, dryRun: Bool = false, _ signature: Signature = .current
     ) throws(StoreError) -> MergeResult {
         guard !revisions.isEmpty else { throw StoreError(.usage, "name what to merge") }
@@ -75,25 +50,43 @@ extension Store {
         let sideWeights = try self.weights(weights, names, sides)
         let sideNames = sides.map { names[$0]?.first ?? $0.short }
         let chosen = try mergePolicy(policy, settings, sides, sideWeights.values)
+        let decisions =
+            try takes.isEmpty
+            ? nil
+            : MergeDecisions(
+                takes, sides, sides.map { names[$0] ?? [] },
+                id: { (name) throws(StoreError) in try id(name) },
+                policy: { (kind) throws(StoreError) in
+                    guard
+                        let made = try conflictPolicy(kind, settings, sides, sideWeights.values)
+                    else { throw StoreError(.usage, "'\(kind.rawValue)' settles nothing") }
+                    return made
+                })
+        let policies = (decisions?.policies ?? []).union([policy])
         var note = CommitNote(
             time: signature.time, author: signature.author,
             message: message ?? "merge \(revisions.joined(separator: ", ")) into \(target)")
         note.metadata["merge.sides"] = sideNames.joined(separator: ",")
-        if policy.isWeighted { note.metadata["merge.weights"] = sideWeights.text }
-        for (name, value) in settings.recorded(policy) { note.metadata[name] = value }
+        if policies.contains(where: \.isWeighted) {
+            note.metadata["merge.weights"] = sideWeights.text
+        }
+        for policy in policies.sorted(by: { isBefore($0.rawValue, $1.rawValue) }) {
+            note.metadata.merge(settings.recorded(policy)) { $1 }
+        }
+        if let decisions { note.metadata["merge.take"] = try decisions.recorded() }
         let recorded = note
         let outcome = try carrying { () throws(SnapshotError) in
             try snapshots.merge(
-                requested, into: target, policy: chosen, note: recorded,
+                requested, into: target, policy: chosen, decisions: decisions, note: recorded,
                 form: CheckpointForm(self), dryRun: dryRun, check: checkCohorts)
         }
         if policy == .regmean { try checkMoments(outcome, sideNames) }
-        return MergeResult(outcome, target, policy, sideNames)
+        return try MergeResult(outcome, target, policy, sideNames, self)
     }
 
     /// Refuses a merged or reverted model whose cohorts do not fit: the description of one side, experts of
     /// another.
-    private func checkCohorts(_ tree: Tree) throws(SnapshotError) {
+    func checkCohorts(_ tree: Tree) throws(SnapshotError) {
         var descriptions: [String: CohortDescription] = [:]
         for (tensor, entry) in tree.trunk.tensors {
             guard let name = CohortDescription.cohort(describedBy: tensor) else { continue }
@@ -161,7 +154,7 @@ extension Store {
                 id, parent: parent, on: target, policy: chosen, note: note,
                 form: CheckpointForm(self), check: checkCohorts)
         }
-        return MergeResult(outcome, target, policy, [target, "before \(id.short)"])
+        return try MergeResult(outcome, target, policy, [target, "before \(id.short)"], self)
     }
 
     /// One weight per side, and how the commit records them.
@@ -209,21 +202,5 @@ extension Store {
             texts.append("\(aliases[0])=\(value)")
         }
         return (values, texts.joined(separator: ","))
-    }
-}
-
-extension MergeResult {
-    init(
-        _ outcome: MergeOutcome, _ branch: String, _ policy: MergePolicy, _ sides: [String]
-    ) {
-        self.init(
-            kind: outcome.kind.rawValue, tree: outcome.tree?.hex, commit: outcome.commit?.hex,
-            branch: branch, bases: outcome.bases.map(\.hex), policy: policy.rawValue,
-            conflicts: outcome.conflicts.map { conflict in
-                Conflict(
-                    entity: conflict.entity.description,
-                    sides: conflict.sides.map { $0 < sides.count ? sides[$0] : "side \($0)" })
-            },
-            resolved: outcome.resolved.count)
     }
 }

@@ -32,6 +32,49 @@ package struct MergeConflict: Sendable {
     package let entity: MergeEntity
     /// Indexes of the sides that changed it, ascending.
     package let sides: [Int]
+    /// By side, also those that did not change it: its object, of a router's row the whole tensor's;
+    /// nil where the side has none. Empty of the architecture, which is no object.
+    package let versions: [ObjectID?]
+    /// The same of each merge base.
+    package let bases: [ObjectID?]
+    /// The policy that settled it; nil for a conflict that is left, or when a side was named.
+    package private(set) var policy: String?
+    /// The side whose value was taken; nil when the policy made a new one, or nothing settled it.
+    package private(set) var taken: Int?
+
+    init(
+        _ entity: MergeEntity, _ sides: [Int], versions: [ObjectID?], bases: [ObjectID?]
+    ) {
+        self.entity = entity
+        self.sides = sides
+        self.versions = versions
+        self.bases = bases
+    }
+
+    func settled(by policy: String?, taken: Int?) -> MergeConflict {
+        var result = self
+        result.policy = policy
+        result.taken = taken
+        return result
+    }
+}
+
+/// How one conflict is settled.
+package enum ConflictSettlement: Sendable {
+    /// By a side's value, which may be that the entity is not there; by the side's index.
+    case side(Int)
+    case policy(any ConflictPolicy)
+}
+
+/// What was decided about single conflicts, before the policy for all others is asked.
+package protocol ConflictDecisions: Sendable {
+    /// What was decided about an entity in conflict; nil when nothing was.
+    func settlement(of entity: MergeEntity) throws(SnapshotError) -> ConflictSettlement?
+
+    /// Called when every conflict was asked about and before anything is written.
+    ///
+    /// - Throws: When a decision settled nothing.
+    func finish() throws(SnapshotError)
 }
 
 /// One value of an entity in conflict.
@@ -51,6 +94,8 @@ package struct ConflictValue: Sendable {
 package protocol ConflictPolicy: Sendable {
     /// The name that the merge commit records.
     var name: String { get }
+    /// Whether it takes a side's value whatever it is, so that nothing is read.
+    var takesSide: Bool { get }
 
     /// One of the values, or a new one made from them; nil leaves the conflict standing.
     ///
@@ -62,9 +107,14 @@ package protocol ConflictPolicy: Sendable {
     ) -> ConflictValue?
 }
 
+extension ConflictPolicy {
+    package var takesSide: Bool { false }
+}
+
 /// The value of the first side (target, then the order given) that changed the entity.
 package struct OursPolicy: ConflictPolicy {
     package let name = "ours"
+    package let takesSide = true
 
     package init() {}
 
@@ -76,6 +126,7 @@ package struct OursPolicy: ConflictPolicy {
 /// The value of the last side that changed the entity.
 package struct TheirsPolicy: ConflictPolicy {
     package let name = "theirs"
+    package let takesSide = true
 
     package init() {}
 
@@ -101,8 +152,10 @@ package struct MergeOutcome: Sendable {
     package let commit: ObjectID?
     /// Conflicts that no policy settled.
     package let conflicts: [MergeConflict]
-    /// How many conflicts the policy settled.
+    /// Conflicts that decisions or the policy settled.
     package let resolved: [MergeConflict]
     package let bases: [ObjectID]
     package let parents: [ObjectID]
+    /// The commits whose models were merged, by side.
+    package let sides: [ObjectID]
 }

@@ -16,6 +16,7 @@ package struct SnapshotError: Error, Sendable, CarriesObjectError, CustomStringC
         package static let conflict = Code(rawValue: "conflict")
         package static let unrelated = Code(rawValue: "unrelated-histories")
         package static let incompatible = Code(rawValue: "incompatible")
+        package static let usage = Code(rawValue: "usage")
         package static let corrupt = Code(rawValue: "corrupt")
         package static let diskFull = Code(rawValue: "disk-full")
         package static let readOnly = Code(rawValue: "read-only")

@@ -10,6 +10,7 @@ extension SnapshotStore {
     ///
     /// - Parameters:
     ///   - policy: Its sides are the target and then ``mergeSides(_:_:)``.
+    ///   - decisions: Asked before the policy.
     ///   - note: The merge commit's note; the policy and the sides are added to its metadata.
     ///   - form: Settles the layout; without it a layout that sides changed differently is a conflict.
     ///   - dryRun: Decide and report, but move no branch.
@@ -18,7 +19,8 @@ extension SnapshotStore {
     /// - Throws: `.unrelated` when two of the sides have no common ancestor.
     package func merge(
         _ others: [ObjectID], into branch: String, policy: (any ConflictPolicy)?,
-        note: CommitNote, form: (any MergeForm)? = nil, dryRun: Bool = false,
+        decisions: (any ConflictDecisions)? = nil, note: CommitNote,
+        form: (any MergeForm)? = nil, dryRun: Bool = false,
         check: (Tree) throws(SnapshotError) -> Void = { _ in }
     ) throws(SnapshotError) -> MergeOutcome {
         guard let target = try references().branches[branch] else {
@@ -26,11 +28,13 @@ extension SnapshotStore {
         }
         let sides = try mergeSides(target, others)
         if sides.isEmpty {
+            try decisions?.finish()
             return MergeOutcome(
                 kind: .upToDate, tree: try commit(target).tree, commit: nil, conflicts: [],
-                resolved: [], bases: [target], parents: [target])
+                resolved: [], bases: [target], parents: [target], sides: [target])
         }
         if sides.count == 1, try isAncestor(target, of: sides[0]) {
+            try decisions?.finish()
             return try fastForward(branch, target, sides[0], note, dryRun: dryRun)
         }
         let parents = [target] + sides
@@ -48,21 +52,23 @@ extension SnapshotStore {
         }
         var trees: [Tree] = []
         for parent in parents { trees.append(try tree(try commit(parent).tree)) }
-        var merge = try TreeMerge(self, bases: ancestry, sides: trees, policy: policy, form: form)
+        var merge = try TreeMerge(
+            self, bases: ancestry, sides: trees, policy: policy, decisions: decisions, form: form)
         try merge.run()
+        try decisions?.finish()
         let conflicts = merge.conflicts
         let resolved = merge.resolved
         guard conflicts.isEmpty else {
             return MergeOutcome(
                 kind: .conflicts, tree: nil, commit: nil, conflicts: conflicts,
-                resolved: resolved, bases: bases, parents: parents)
+                resolved: resolved, bases: bases, parents: parents, sides: parents)
         }
         let merged = try merge.stageTree()
         try check(merge.draft.tree)
         guard !dryRun else {
             return MergeOutcome(
                 kind: .merged, tree: merged, commit: nil, conflicts: [], resolved: resolved,
-                bases: bases, parents: parents)
+                bases: bases, parents: parents, sides: parents)
         }
         var note = note
         note.action = "merge"
@@ -72,7 +78,7 @@ extension SnapshotStore {
         let outcome = try merge.commit(to: branch, parents: parents, note: note)
         return MergeOutcome(
             kind: .merged, tree: outcome.tree, commit: outcome.id, conflicts: [],
-            resolved: resolved, bases: bases, parents: parents)
+            resolved: resolved, bases: bases, parents: parents, sides: parents)
     }
 
     /// The commits that add something: not in the target's history, nor in another's.
@@ -105,7 +111,8 @@ extension SnapshotStore {
         }
         return MergeOutcome(
             kind: .fastForward, tree: try commit(side).tree, commit: dryRun ? nil : side,
-            conflicts: [], resolved: [], bases: [target], parents: [target])
+            conflicts: [], resolved: [], bases: [target], parents: [target],
+            sides: [target, side])
     }
 
     /// The merge bases of each pair of commits (i, j), at i · count + j.

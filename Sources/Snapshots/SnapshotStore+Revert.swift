@@ -27,7 +27,8 @@ extension SnapshotStore {
                 "\(id.short) has \(commit.parents.count) parent(s); parent \(number) is none of them"
             )
         }
-        let before = try tree(try self.commit(commit.parents[number - 1]).tree)
+        let ends = [head, commit.parents[number - 1]]
+        let before = try tree(try self.commit(ends[1]).tree)
         let sides = [try tree(try self.commit(head).tree), before]
         var merge = try TreeMerge(
             self, bases: MergeBases(ofTwo: try tree(commit.tree)), sides: sides, policy: policy,
@@ -38,7 +39,7 @@ extension SnapshotStore {
         guard conflicts.isEmpty else {
             return MergeOutcome(
                 kind: .conflicts, tree: nil, commit: nil, conflicts: conflicts,
-                resolved: resolved, bases: [id], parents: [head])
+                resolved: resolved, bases: [id], parents: [head], sides: ends)
         }
         try check(merge.draft.tree)
         var note = note
@@ -50,6 +51,6 @@ extension SnapshotStore {
         return MergeOutcome(
             kind: outcome.unchanged ? .upToDate : .merged, tree: outcome.tree,
             commit: outcome.unchanged ? nil : outcome.id, conflicts: [], resolved: resolved,
-            bases: [id], parents: [head])
+            bases: [id], parents: [head], sides: ends)
     }
 }

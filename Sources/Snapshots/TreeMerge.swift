@@ -8,6 +8,7 @@ struct TreeMerge: ~Copyable {
     private let sides: [Tree]
     private let policy: (any ConflictPolicy)?
     private let form: (any MergeForm)?
+    private let decisions: (any ConflictDecisions)?
     private let store: SnapshotStore
     private(set) var draft: CommitDraft
     private(set) var conflicts: [MergeConflict] = []
@@ -17,13 +18,15 @@ struct TreeMerge: ~Copyable {
 
     init(
         _ store: SnapshotStore, bases: MergeBases, sides: [Tree],
-        policy: (any ConflictPolicy)?, form: (any MergeForm)? = nil
+        policy: (any ConflictPolicy)?, decisions: (any ConflictDecisions)? = nil,
+        form: (any MergeForm)? = nil
     ) throws(SnapshotError) {
         self.form = form
         self.store = store
         self.bases = bases
         self.sides = sides
         self.policy = policy
+        self.decisions = decisions
         draft = try CommitDraft(store, tree: sides[0])
     }
 
@@ -35,7 +38,7 @@ struct TreeMerge: ~Copyable {
         draft.tree.architecture =
             try settle(
                 .architecture, before.map(\.architecture), sides.map(\.architecture), parts: [],
-                bytes: { Array($0.utf8) }, value: { String(decoding: $0, as: UTF8.self) }) ?? ""
+                bytes: { Array($0.utf8) }, value: { String(decoding: $0, as: UTF8.self) })
         if form == nil {
             draft.tree.layout = try settleObject(
                 .layout, before.map(\.layout), sides.map(\.layout), .layout, parts: [])
@@ -110,8 +113,11 @@ struct TreeMerge: ~Copyable {
             })
         else {
             // Removed on one side and changed on another, or made of different experts.
-            let choice = choose(entity, changed.map { ConflictValue(side: $0, bytes: nil) })
-            return choice.flatMap { values[$0.side] }
+            let conflict = MergeConflict(
+                entity, changed, versions: values.map { $0?.experts },
+                bases: before.map { $0?.experts })
+            guard case .side(let side) = try choose(conflict) else { return values[changed[0]] }
+            return values[side]
         }
         var merged = shape
         let experts = try settleExperts(layer, name, shape, before, values.compactMap { $0 })
@@ -175,9 +181,10 @@ struct TreeMerge: ~Copyable {
             let slices = data.map { Array($0[range]) }
             let value = try settle(
                 entity, Array(slices.prefix(before.count)), Array(slices.suffix(values.count)),
+                versions: values.map { $0?.id }, bases: before.map { $0?.id },
                 parts: elements.byteCount == rows.size ? [elements] : [], bytes: { $0 },
                 value: { $0 })
-            if let value { merged.replaceSubrange(range, with: value) }
+            merged.replaceSubrange(range, with: value)
         }
         return try draft.putTensor(shape, merged.raw)
     }
@@ -194,8 +201,10 @@ struct TreeMerge: ~Copyable {
         guard let shape = values.compactMap({ $0 }).first?.shape,
             values.allSatisfy({ $0 == nil || $0?.shape == shape })
         else {
-            let choice = choose(entity, changed.map { ConflictValue(side: $0, bytes: nil) })
-            return choice.flatMap { values[$0.side] }
+            let conflict = MergeConflict(
+                entity, changed, versions: values.map { $0?.id }, bases: before.map { $0?.id })
+            guard case .side(let side) = try choose(conflict) else { return values[changed[0]] }
+            return values[side]
         }
         let id = try settleObject(
             entity, before.map { $0?.shape == shape ? $0?.id : nil }, values.map { $0?.id },
@@ -212,64 +221,128 @@ struct TreeMerge: ~Copyable {
             if case .settled(let value) = bases.decide(before, sides: values) { return value }
             return nil
         }
+        let conflict = MergeConflict(entity, changed, versions: values, bases: before)
         let store = store
-        let wanted = policy != nil
-        func data(_ id: ObjectID?) throws(SnapshotError) -> [UInt8]? {
-            guard wanted, let id else { return nil }
-            return try store.data(of: id).1
+        let choice = try choose(conflict, parts: parts) { (id) throws(SnapshotError) in
+            try id.map { (id) throws(SnapshotError) in try store.data(of: id).1 }
         }
-        var candidates: [ConflictValue] = []
-        for side in changed {
-            candidates.append(ConflictValue(side: side, bytes: try data(values[side])))
+        switch choice {
+        case .left: return values[changed[0]]
+        case .side(let side): return values[side]
+        case .made(let bytes):
+            let header = try wrapped { () throws(ObjectError) in
+                parts.isEmpty
+                    ? try ObjectHeader(kind, byteCount: bytes.count)
+                    : try ObjectHeader(kind, parts)
+            }
+            guard header.payloadCount == bytes.count else {
+                throw SnapshotError(
+                    .incompatible,
+                    "policy '\(policy?.name ?? "")' made \(bytes.count) bytes for \(entity), which "
+                        + "takes \(header.payloadCount)")
+            }
+            return try draft.put(header, bytes.raw)
         }
-        let old = Set(before).count == 1 ? try data(before[0]) : nil
-        guard let choice = choose(entity, candidates, parts: parts, base: old) else {
-            return values[changed[0]]
-        }
-        guard let bytes = choice.bytes else { return nil }
-        let header = try wrapped { () throws(ObjectError) in
-            parts.isEmpty
-                ? try ObjectHeader(kind, byteCount: bytes.count) : try ObjectHeader(kind, parts)
-        }
-        guard header.payloadCount == bytes.count else {
-            throw SnapshotError(
-                .incompatible,
-                "policy '\(policy?.name ?? "")' made \(bytes.count) bytes for \(entity), which "
-                    + "takes \(header.payloadCount)")
-        }
-        return try draft.put(header, bytes.raw)
     }
 
     /// Settles a value that is compared by its content.
+    ///
+    /// - Parameters:
+    ///   - versions: The objects that the values are, or are part of, by side.
+    ///   - bases: The same of the bases.
     private mutating func settle<Value: Hashable>(
-        _ entity: MergeEntity, _ before: [Value], _ values: [Value], parts: [TensorShape],
-        bytes: (Value) -> [UInt8], value: ([UInt8]) -> Value
-    ) throws(SnapshotError) -> Value? {
+        _ entity: MergeEntity, _ before: [Value], _ values: [Value], versions: [ObjectID?] = [],
+        bases objects: [ObjectID?] = [], parts: [TensorShape], bytes: (Value) -> [UInt8],
+        value: ([UInt8]) -> Value
+    ) throws(SnapshotError) -> Value {
         switch bases.decide(before, sides: values) {
         case .settled(let value): return value
         case .conflict(let changed):
+            let conflict = MergeConflict(entity, changed, versions: versions, bases: objects)
             let candidates = changed.map { ConflictValue(side: $0, bytes: bytes(values[$0])) }
             let old = Set(before).count == 1 ? bytes(before[0]) : nil
-            let choice = choose(entity, candidates, parts: parts, base: old)
-            guard let bytes = choice?.bytes else { return values[changed[0]] }
-            return value(bytes)
+            switch try settlement(of: conflict) {
+            case .side(let side): return values[note(conflict, side: side)]
+            case .policy(let policy):
+                switch apply(policy, conflict, parts, candidates, base: old) {
+                case .left: return values[changed[0]]
+                case .side(let side): return values[side]
+                case .made(let bytes): return value(bytes)
+                }
+            case nil:
+                conflicts.append(conflict)
+                return values[changed[0]]
+            }
         }
     }
 
-    /// Asks the policy; notes the conflict as resolved or as left.
+    /// What became of a conflict.
+    private enum Choice {
+        /// Nothing settles it.
+        case left
+        /// A side's value, by the side's index.
+        case side(Int)
+        /// A new value.
+        case made([UInt8])
+    }
+
+    /// Settles a conflict between objects; notes it as resolved or as left.
+    ///
+    /// - Parameter data: Reads an object, for a policy that looks at the bytes; nil where there are
+    ///   none that could be compared.
     private mutating func choose(
-        _ entity: MergeEntity, _ candidates: [ConflictValue], parts: [TensorShape] = [],
-        base: [UInt8]? = nil
-    ) -> ConflictValue? {
-        let conflict = MergeConflict(entity: entity, sides: candidates.map(\.side))
+        _ conflict: MergeConflict, parts: [TensorShape] = [],
+        data: ((ObjectID?) throws(SnapshotError) -> [UInt8]?)? = nil
+    ) throws(SnapshotError) -> Choice {
+        guard let settlement = try settlement(of: conflict) else {
+            conflicts.append(conflict)
+            return .left
+        }
+        switch settlement {
+        case .side(let side): return .side(note(conflict, side: side))
+        case .policy(let policy):
+            let read = policy.takesSide ? nil : data
+            var candidates: [ConflictValue] = []
+            for side in conflict.sides {
+                candidates.append(
+                    ConflictValue(side: side, bytes: try read?(conflict.versions[side])))
+            }
+            let old = Set(conflict.bases).count == 1 ? try read?(conflict.bases[0]) : nil
+            return apply(policy, conflict, parts, candidates, base: old)
+        }
+    }
+
+    /// What was decided about an entity, else the policy of the merge.
+    private func settlement(
+        of conflict: MergeConflict
+    ) throws(SnapshotError) -> ConflictSettlement? {
+        try decisions?.settlement(of: conflict.entity) ?? policy.map { .policy($0) }
+    }
+
+    /// Notes that a side's value was taken by name, and returns the side.
+    private mutating func note(_ conflict: MergeConflict, side: Int) -> Int {
+        resolved.append(conflict.settled(by: nil, taken: side))
+        return side
+    }
+
+    /// Asks a policy; notes the conflict as resolved or as left.
+    private mutating func apply(
+        _ policy: any ConflictPolicy, _ conflict: MergeConflict, _ parts: [TensorShape],
+        _ candidates: [ConflictValue], base: [UInt8]?
+    ) -> Choice {
         guard
-            let choice = policy?.resolve(entity, parts: parts, base: base, values: candidates)
+            let value = policy.resolve(
+                conflict.entity, parts: parts, base: base, values: candidates)
         else {
             conflicts.append(conflict)
-            return nil
+            return .left
         }
-        resolved.append(conflict)
-        return choice
+        guard let bytes = value.bytes, !policy.takesSide else {
+            resolved.append(conflict.settled(by: policy.name, taken: value.side))
+            return .side(value.side)
+        }
+        resolved.append(conflict.settled(by: policy.name, taken: nil))
+        return .made(bytes)
     }
 
     private func names<Value>(_ table: (Tree) -> [String: Value]) -> [String] {

@@ -66,6 +66,12 @@ struct ProtocolTests {
         let conflicts = try #require(try run.json["conflicts"] as? [[String: Any]])
         #expect(conflicts.map { $0["entity"] as? String } == ["expert 0/base/5"])
         #expect(conflicts[0]["sides"] as? [String] == ["left", "right"])
+        #expect(
+            conflicts[0]["kind"] as? String == "expert" && conflicts[0]["path"] as? String == "0/5")
+        #expect(conflicts[0]["layer"] as? Int == 0 && conflicts[0]["expert"] as? Int == 5)
+        let distance = try #require(conflicts[0]["distance"] as? [String: Any])
+        #expect(abs(try #require(distance["relativeL2"] as? Double) - 0.4926) < 1e-4)
+        #expect(distance["maxAbs"] as? Double == 1)
         #expect(try run.errorJSON["code"] as? String == "conflict")
     }
 

@@ -159,16 +159,36 @@ struct UserPathTests {
         let stopped = try session.run("merge", "left", "right", "--into", "main")
         #expect(stopped.status == 3)
         #expect(stopped.text.contains("merging left, right into main: 1 conflict"))
-        #expect(stopped.text.contains("  expert 0/base: 1\n    5\n"))
+        #expect(
+            stopped.text.contains(
+                "  expert 0/base: 1\n    5  left, right  relative L2 0.4926, max abs 1.00\n"))
         #expect(stopped.errors.contains("--policy mean"))
+        #expect(stopped.errors.contains("--take '0/5=left'"))
         #expect(try session.expect("log", "main", "--all", "-q").text == before)
         let dry = try session.expect(
             "merge", "left", "right", "--into", "main", "--policy", "ours", "--dry-run")
         #expect(dry.text.hasPrefix("would merge left, right into main\n"))
+        #expect(dry.text.contains("1 conflict by policy ours, left's version taken: 0/5"))
+        try session.write("# by hand\n0/5 = right\n", to: "decisions.txt")
+        let taken = try session.expect(
+            "merge", "left", "right", "--into", "main", "--take-from", "decisions.txt", "--dry-run")
+        #expect(taken.text.contains("settled  1 conflict right's version by --take: 0/5"))
+        let json = try session.expect(
+            "merge", "left", "right", "--into", "main", "--take", "0/5=mean", "--weight", "left=3",
+            "--dry-run", "--json"
+        ).json
+        let settled = try #require(json["settled"] as? [[String: Any]])
+        #expect(settled.map { $0["path"] as? String } == ["0/5"])
+        #expect(settled[0]["policy"] as? String == "mean")
+        let unused = try session.run(
+            "merge", "left", "right", "--into", "main", "--take", "0/6=left", "--policy", "mean")
+        #expect(unused.status == 64 && unused.errors.contains("'0/6=left' settles nothing"))
+        let nowhere = try session.run("merge", "left", "--take-from", "nowhere.txt")
+        #expect(nowhere.status == 2 && nowhere.errors.contains("nowhere.txt"))
         let merged = try session.expect(
             "merge", "left", "right", "--into", "main", "--policy", "mean", "--weight", "left=3")
         #expect(merged.text.hasPrefix("merged left, right into main: "))
-        #expect(merged.text.contains("settled  1 conflict by policy mean"))
+        #expect(merged.text.contains("settled  1 conflict by policy mean: 0/5"))
         let again = try session.expect("merge", "left", "--into", "main")
         #expect(again.text == "main has left already; nothing to do\n")
         #expect(try session.expect("show", "main").text.contains("merge.policy = mean"))

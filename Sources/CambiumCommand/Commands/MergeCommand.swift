@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cambium
+internal import FoundationEssentials
 
 struct MergeCommand: StoreCommand {
     static let configuration = CommandConfiguration(
@@ -8,13 +9,18 @@ struct MergeCommand: StoreCommand {
         discussion: """
             What one side changed is taken; what both changed to the same bytes is taken once; what \
             they changed differently is a conflict: it is listed, nothing is written, and the exit \
-            status is 3, unless a policy settles it. The order of branches does not matter, except \
-            to ours and theirs. The commit records policy and weights.
+            status is 3, unless a policy settles it, or --take for that one: LAYER/EXPERT, \
+            LAYER/COHORT/EXPERT, 'router LAYER/ROW', TENSOR[ROW], a tensor or a file, with numbers as \
+            3-9 or 1,4 and * for all; = and a side, or a policy. The order of branches and of decisions \
+            does not matter, except to ours and theirs. The commit records policy, weights and \
+            decisions.
 
             cambium merge swahili metamath --into main --dry-run
             cambium merge swahili metamath --into main --policy mean
             cambium merge swahili --policy mean --weight main=3 --weight swahili=1
             cambium merge swahili metamath --into main --policy ties --density 0.5
+            cambium merge law tax --take 1/7=law --take 'router 0/*=mean' --policy ties
+            cambium merge law tax --take-from decisions.txt    # one in a line
             """)
 
     @Argument(help: "What to merge.")
@@ -31,6 +37,19 @@ struct MergeCommand: StoreCommand {
             nearest to the sides' by their moments or routes (lossy).
             """)
     var policy = PolicyOption(.none)
+
+    @Option(
+        help: ArgumentHelp(
+            "What settles one conflict, or all that fit; may be repeated.",
+            valueName: "entity=side|policy"))
+    var take: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A file of decisions as of --take, one in a line; # begins a comment.",
+            valueName: "file"),
+        completion: .file())
+    var takeFrom: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -58,31 +77,51 @@ struct MergeCommand: StoreCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    func validate() throws {
-        if !weight.isEmpty, !policy.policy.isWeighted {
+    func run(_ console: Console) throws {
+        let takes = try decisions()
+        let policies = [policy.policy] + takes.compactMap(\.policy)
+        if !weight.isEmpty, !policies.contains(where: \.isWeighted) {
             throw ValidationError("--weight needs --policy mean, fisher or regmean")
         }
-        if density != nil, policy.policy != .ties {
+        if density != nil, !policies.contains(.ties) {
             throw ValidationError("--density needs --policy ties")
         }
-        if scale != nil, policy.policy != .ties, policy.policy != .task {
+        if scale != nil, !policies.contains(.ties), !policies.contains(.task) {
             throw ValidationError("--scale needs --policy ties or task")
         }
-    }
-
-    func run(_ console: Console) throws {
         let weights = try dictionary(weight.map { ($0.name, $0.value) }, "--weight")
         var settings = PolicySettings()
         if let density { settings.density = density }
         if let scale { settings.scale = scale }
         let result = try openStore().merge(
-            branches, into: into, policy: policy.policy, weights: weights, settings: settings,
-            message: message, dryRun: dryRun)
+            branches, into: into, policy: policy.policy, takes: takes, weights: weights,
+            settings: settings, message: message, dryRun: dryRun)
         try console.show(
             MergeReport(
                 result: result, verb: .merge, what: branches.joined(separator: ", "),
                 isDryRun: dryRun),
             hint: "settle them by name: --policy mean (weighted mean, lossy), ours (the first "
-                + "side's version) or theirs (the last side's)")
+                + "side's version) or theirs (the last side's); or one by one: --take "
+                + "\(result.conflicts.first.map { "'\($0.path)=\($0.sides[0])'" } ?? "1/7=main")")
+    }
+
+    /// The decisions of the command line and of files.
+    private func decisions() throws -> [MergeTake] {
+        var takes: [MergeTake] = []
+        for text in take { takes.append(try MergeTake(text)) }
+        for path in takeFrom {
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw Failure(.notFound, "cannot read the decisions in '\(path)'")
+            }
+            guard let text = String(data: data, encoding: .utf8) else {
+                throw Failure(.usage, "'\(path)' is not UTF-8 text")
+            }
+            do {
+                takes += try MergeTake.list(text)
+            } catch {
+                throw Failure(error.code, "\(path), \(error.message)")
+            }
+        }
+        return takes
     }
 }

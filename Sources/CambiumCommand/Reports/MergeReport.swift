@@ -2,8 +2,10 @@ internal import Cambium
 
 /// What a merge or a revert did, or would do.
 struct MergeReport: Report {
-    /// Conflicts of a group that are listed by number.
+    /// Conflicts that are listed.
     static let listed = 20
+    /// Settled ones that are listed.
+    static let settled = 5
 
     /// What was asked for.
     enum Verb {
@@ -35,12 +37,7 @@ struct MergeReport: Report {
         if !result.bases.isEmpty {
             table.add(["base", result.bases.map(\.short).joined(separator: ", ")])
         }
-        if result.resolved > 0 {
-            table.add([
-                "settled",
-                "\(Quantity.count(result.resolved, "conflict")) by policy \(result.policy)",
-            ])
-        }
+        for line in settledLines { table.add(line) }
         return [headline(style)] + table.lines(indent: 2) + conflictLines(style)
     }
 
@@ -66,28 +63,88 @@ struct MergeReport: Report {
         }
     }
 
+    /// What was settled: how many in which way, and the first of each.
+    private var settledLines: [[String]] {
+        var ways: [(how: String, conflicts: [MergeResult.Conflict])] = []
+        var places: [String: Int] = [:]
+        for conflict in result.settled {
+            let taken = conflict.taken.map { "\($0)'s version" }
+            let how =
+                conflict.policy.map { policy in
+                    "by policy \(policy)" + (taken.map { ", \($0) taken" } ?? "")
+                } ?? taken.map { "\($0) by --take" } ?? ""
+            if let place = places[how] {
+                ways[place].conflicts.append(conflict)
+            } else {
+                places[how] = ways.count
+                ways.append((how, [conflict]))
+            }
+        }
+        return ways.map { how, conflicts in
+            let hidden = conflicts.count - Self.settled
+            let names = conflicts.prefix(Self.settled).map(\.path).joined(separator: ", ")
+            return [
+                "settled",
+                "\(Quantity.count(conflicts.count, "conflict")) \(how): \(names)"
+                    + (hidden > 0 ? " and \(Quantity.count(hidden)) more" : ""),
+            ]
+        }
+    }
+
     private func conflictLines(_ style: Style) -> [String] {
-        var groups: [(name: String, items: [String])] = []
+        var groups: [(name: String, items: [(String, MergeResult.Conflict)])] = []
         var places: [String: Int] = [:]
         for conflict in result.conflicts {
             let (name, item) = Self.split(conflict.entity)
             if let place = places[name] {
-                groups[place].items.append(item)
+                groups[place].items.append((item, conflict))
             } else {
                 places[name] = groups.count
-                groups.append((name, [item]))
+                groups.append((name, [(item, conflict)]))
             }
         }
-        return groups.flatMap { name, items in
-            guard items != [""] else { return ["  \(name)"] }
-            let hidden = items.count - Self.listed
-            let more =
-                hidden > 0 ? ["and \(Quantity.count(hidden)) more; --json lists all"] : []
-            let shown = items.prefix(Self.listed)
-            let isNumbered = shown.allSatisfy { Int($0) != nil }
-            let lines = isNumbered ? [shown.joined(separator: " ")] + more : shown + more
-            return ["  \(name): \(Quantity.count(items.count))"] + lines.map { "    " + $0 }
+        var lines: [String] = []
+        var shown = 0
+        for (name, items) in groups where shown < Self.listed {
+            let few = items.prefix(Self.listed - shown)
+            shown += few.count
+            lines.append(
+                "  \(name)" + (items[0].0.isEmpty ? "" : ": \(Quantity.count(items.count))"))
+            var table = TextTable([.left, .left, .left])
+            for (item, conflict) in few {
+                table.add([
+                    item, Self.sides(conflict), conflict.distance.map(Self.apart) ?? "",
+                ])
+            }
+            lines += table.lines(indent: 4)
         }
+        let hidden = result.conflicts.count - shown
+        return lines
+            + (hidden > 0 ? ["  and \(Quantity.count(hidden)) more; --json lists all"] : [])
+    }
+
+    /// Who changed it: `law, tax`; `law removed it, tax`.
+    private static func sides(_ conflict: MergeResult.Conflict) -> String {
+        let isObject = conflict.kind != "architecture"
+        return conflict.versions.map {
+            $0.object == nil && isObject ? "\($0.side) removed it" : $0.side
+        }.joined(separator: ", ")
+    }
+
+    /// How far apart two versions are, in words.
+    private static func apart(_ distance: MergeDistance) -> String {
+        guard let relative = distance.relativeL2, let most = distance.maxAbs else {
+            let unit = distance.parts.isEmpty ? "byte" : "element"
+            return "\(Quantity.count(distance.differing)) of "
+                + "\(Quantity.count(distance.elements, unit)) differ"
+        }
+        let numbers =
+            "relative L2 \(Quantity.significant(relative)), max abs \(Quantity.significant(most))"
+        let isInteger = distance.parts.allSatisfy { $0.hasPrefix("I") || $0.hasPrefix("U") }
+        return isInteger
+            ? "integers, \(Quantity.count(distance.differing)) of "
+                + "\(Quantity.count(distance.elements)) differ, \(numbers)"
+            : numbers
     }
 
     /// The group that a conflict belongs to, and its name there: `expert 1/base/17` is `17` of

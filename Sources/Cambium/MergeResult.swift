@@ -1,0 +1,177 @@
+internal import Elements
+internal import Objects
+internal import Snapshots
+
+/// What a merge or a revert did.
+public struct MergeResult: Sendable, Encodable {
+    /// How a merge ended.
+    public enum Outcome: String, Sendable {
+        /// There is a new commit, or would be one.
+        case merged
+        /// The branch moved forward, or would.
+        case fastForward = "fast-forward"
+        /// There was nothing to merge.
+        case upToDate = "up-to-date"
+        /// Sides disagree, and nothing was written.
+        case conflicts
+    }
+
+    /// One thing that sides changed differently.
+    public struct Conflict: Sendable, Encodable {
+        /// For example `expert 1/base/17`.
+        public let entity: String
+        /// The sides that changed it.
+        public let sides: [String]
+        /// `expert`, `router-row`, `router`, `tensor`, `file`, `cohort`, `layout` or `architecture`.
+        public let kind: String
+        /// As a decision, `cat` and `restore` spell it: `1/17`.
+        public let path: String
+        /// The number of the layer, of experts, cohorts and routers.
+        public let layer: Int?
+        /// The cohort, of the same.
+        public let cohort: String?
+        /// The expert's number.
+        public let expert: Int?
+        /// The tensor's name, of tensors and routers.
+        public let tensor: String?
+        /// The row's number.
+        public let row: Int?
+        /// The file's name.
+        public let file: String?
+        /// What each side that changed it has, in the order of `sides`.
+        public let versions: [MergeVersion]
+        /// The object's id at the merge base; nil without one, or when bases disagree.
+        public let base: String?
+        /// Between the two sides that are farthest apart; nil for what was settled, and where fewer than
+        /// two sides have bytes of one form.
+        public let distance: MergeDistance?
+        /// The policy that settled it; nil of a conflict that is left, and where a side was named.
+        public let policy: String?
+        /// The side whose version was taken; nil when a policy made a new one, or nothing settled it.
+        public let taken: String?
+    }
+
+    /// `merged`, `fast-forward`, `up-to-date` or `conflicts`.
+    public let kind: String
+    /// The merged model tree's id; nil with conflicts.
+    public let tree: String?
+    /// The branch's new head; nil when nothing was written.
+    public let commit: String?
+    /// The branch merged into.
+    public let branch: String
+    /// The merge base, or several in criss-cross histories.
+    public let bases: [String]
+    /// The policy that was named.
+    public let policy: String
+    /// Conflicts that are left.
+    public let conflicts: [Conflict]
+    /// How many conflicts were settled.
+    public let resolved: Int
+    /// What was settled, by decisions or by the policy.
+    public let settled: [Conflict]
+
+    /// How the merge ended, for a `switch`.
+    public var outcome: Outcome { Outcome(rawValue: kind) ?? .conflicts }
+}
+
+/// What one side of a conflict has.
+public struct MergeVersion: Sendable, Encodable {
+    /// The side's name.
+    public let side: String
+    /// The side's commit.
+    public let commit: String
+    /// The object's id, of a router's row that of the whole tensor; nil when the side has none.
+    public let object: String?
+}
+
+extension MergeResult {
+    init(
+        _ outcome: MergeOutcome, _ branch: String, _ policy: MergePolicy, _ sides: [String],
+        _ store: Store
+    ) throws(StoreError) {
+        let names = outcome.sides.indices.map { $0 < sides.count ? sides[$0] : "side \($0)" }
+        var measure = ConflictMeasure(store, names)
+        var conflicts: [Conflict] = []
+        conflicts.reserveCapacity(outcome.conflicts.count)
+        for conflict in outcome.conflicts {
+            conflicts.append(
+                Conflict(conflict, outcome.sides, names, try measure.distance(conflict)))
+        }
+        self.init(
+            kind: outcome.kind.rawValue, tree: outcome.tree?.hex, commit: outcome.commit?.hex,
+            branch: branch, bases: outcome.bases.map(\.hex), policy: policy.rawValue,
+            conflicts: conflicts, resolved: outcome.resolved.count,
+            settled: outcome.resolved.map { Conflict($0, outcome.sides, names, nil) })
+    }
+}
+
+extension MergeResult.Conflict {
+    fileprivate init(
+        _ conflict: MergeConflict, _ sides: [ObjectID], _ names: [String],
+        _ distance: MergeDistance?
+    ) {
+        let entity = conflict.entity
+        self.init(
+            entity: entity.description, sides: conflict.sides.map { names[$0] },
+            kind: entity.kind, path: entity.path, layer: entity.layer.map { Int($0) },
+            cohort: entity.cohort, expert: entity.ordinal, tensor: entity.tensor, row: entity.row,
+            file: entity.file,
+            versions: conflict.sides.map { side in
+                MergeVersion(
+                    side: names[side], commit: sides[side].hex,
+                    object: conflict.versions.isEmpty ? nil : conflict.versions[side]?.hex)
+            },
+            base: Set(conflict.bases).count == 1 ? conflict.bases[0]?.hex : nil,
+            distance: distance, policy: conflict.policy, taken: conflict.taken.map { names[$0] })
+    }
+}
+
+extension MergeEntity {
+    fileprivate var kind: String {
+        switch self {
+        case .architecture: "architecture"
+        case .layout: "layout"
+        case .file: "file"
+        case .trunk: "tensor"
+        case .cohort: "cohort"
+        case .expert: "expert"
+        case .router: "router"
+        case .routerRow: "router-row"
+        }
+    }
+
+    fileprivate var layer: UInt32? {
+        switch self {
+        case .cohort(let layer, _), .expert(let layer, _, _), .router(let layer, _, _),
+            .routerRow(let layer, _, _, _):
+            layer
+        default: nil
+        }
+    }
+
+    fileprivate var cohort: String? {
+        switch self {
+        case .cohort(_, let cohort), .expert(_, let cohort, _), .router(_, let cohort, _),
+            .routerRow(_, let cohort, _, _):
+            cohort
+        default: nil
+        }
+    }
+
+    fileprivate var ordinal: Int? {
+        if case .expert(_, _, let ordinal) = self { ordinal } else { nil }
+    }
+
+    fileprivate var tensor: String? {
+        switch self {
+        case .trunk(let name), .router(_, _, let name), .routerRow(_, _, let name, _): name
+        default: nil
+        }
+    }
+
+    fileprivate var row: Int? {
+        if case .routerRow(_, _, _, let row) = self { row } else { nil }
+    }
+
+    fileprivate var file: String? { if case .file(let name) = self { name } else { nil } }
+}
