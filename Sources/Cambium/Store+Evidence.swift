@@ -50,6 +50,8 @@ public struct EvidenceResult: Sendable, Encodable {
     public let commit: String
     /// The branch.
     public let branch: String
+    /// After dropping, the cohorts of the records whose weights stay in the model; nil after adding.
+    public let cohortsWithWeights: [String]?
     /// True when the evidence was there, or gone, already; then no commit was made.
     public let unchanged: Bool
 }
@@ -104,7 +106,7 @@ extension Store {
     public func dropEvidence(
         _ ids: [String], _ options: CommitOptions
     ) throws(StoreError) -> EvidenceResult {
-        try change(options) { (draft, records) throws(StoreError) in
+        let result = try change(options) { (draft, records) throws(StoreError) in
             var dropped: [NamedContribution] = []
             for text in ids {
                 let found = records.filter { $0.id.hex.hasPrefix(text.lowercased()) }
@@ -120,6 +122,12 @@ extension Store {
             }
             return dropped
         }
+        let known = Set(StoredCohorts.names(try tree(result.commit)))
+        return EvidenceResult(
+            evidence: result.evidence, gate: result.gate, commit: result.commit,
+            branch: result.branch,
+            cohortsWithWeights: Set(result.evidence.map(\.cohort)).intersection(known)
+                .sorted(by: isBefore), unchanged: result.unchanged)
     }
 
     /// The evidence of a revision, by cohort, then label and id.
@@ -186,7 +194,7 @@ extension Store {
         return EvidenceResult(
             evidence: try changed.map { (entry) throws(StoreError) in try EvidenceInfo(entry) },
             gate: gate?.id, commit: outcome.id.hex,
-            branch: target.branch, unchanged: outcome.unchanged)
+            branch: target.branch, cohortsWithWeights: nil, unchanged: outcome.unchanged)
     }
 }
 

@@ -1,4 +1,5 @@
 internal import Elements
+internal import Models
 internal import Objects
 internal import Snapshots
 
@@ -16,6 +17,8 @@ public struct ModelSummary: Sendable, Encodable {
     public let trunk: [TensorInfo]
     /// Expert layers, by number.
     public let layers: [LayerInfo]
+    /// The cohorts that rounds added, by name; the experts of some are in `layers` as well.
+    public let cohorts: [CohortSummary]
     /// Elements of all tensors and experts.
     public let parameters: Int
     /// Bytes of all tensors and experts.
@@ -62,6 +65,34 @@ public struct CohortInfo: Sendable, Encodable {
     public let root: String
 }
 
+/// What rounds made of one cohort.
+public struct CohortSummary: Sendable, Encodable {
+    /// A round in few words.
+    public struct Round: Sendable, Encodable, Equatable {
+        /// The commit's id.
+        public let id: String
+        /// The first line of its message.
+        public let subject: String
+        /// When it was made, in seconds since 1970.
+        public let time: Int64
+    }
+
+    /// Its name.
+    public let name: String
+    /// "dense" or "lora", what its deltas are; nil for one that only has experts or evidence.
+    public let kind: String?
+    /// Its own experts, in all layers.
+    public let experts: Int
+    /// Numbers that were trained, experts included.
+    public let parameters: Int
+    /// Bytes of them.
+    public let bytes: Int
+    /// Records of evidence of its texts.
+    public let evidence: Int
+    /// The commits that made it what it is, newest first.
+    public let rounds: [Round]
+}
+
 /// One expert, with its data.
 public struct ExpertInfo: Sendable, Encodable {
     /// The layer's number.
@@ -94,12 +125,48 @@ public struct ExpertEntry: Sendable, Encodable {
 
 extension Store {
     /// What a revision's model consists of.
+    ///
+    /// - Complexity: With cohorts, reads the commits that lead to it, to tell which made them.
     public func list(_ revision: String) throws(StoreError) -> ModelSummary {
         let id = try id(revision)
-        return try carrying { () throws(SnapshotError) in
+        let (treeID, tree) = try carrying { () throws(SnapshotError) in
             let commit = try snapshots.commit(id)
-            return ModelSummary(id, commit.tree, try snapshots.tree(commit.tree))
+            return (commit.tree, try snapshots.tree(commit.tree))
         }
+        return ModelSummary(id, treeID, tree, cohorts: try cohortSummaries(id, tree, treeID))
+    }
+
+    private func cohortSummaries(
+        _ id: ObjectID, _ tree: Tree, _ treeID: ObjectID
+    ) throws(StoreError) -> [CohortSummary] {
+        var reader = CohortReader(self)
+        let contents = try reader.cohorts(ofTree: treeID)
+        guard !contents.isEmpty else { return [] }
+        let rounds = try reader.rounds(of: id)
+        let evidence = try reader.evidence(tree.files)
+        var result: [CohortSummary] = []
+        for (name, content) in contents.sorted(by: { isBefore($0.key, $1.key) }) {
+            var kind: String?
+            if let entry = content.tensors[CohortDescription.tensorName(name)] {
+                let bytes = try carrying { () throws(SnapshotError) in
+                    try snapshots.data(of: entry.id).1
+                }
+                // What cannot be read tells so where it is run.
+                kind = (try? CohortDescription(bytes, of: name))?.kind.rawValue
+            }
+            result.append(
+                CohortSummary(
+                    name: name, kind: kind, experts: content.experts,
+                    parameters: content.parameters, bytes: content.bytes,
+                    evidence: evidence.count { $0.cohort == name },
+                    rounds: (rounds[name] ?? []).map { entry in
+                        CohortSummary.Round(
+                            id: entry.id.hex,
+                            subject: String(entry.commit.message.prefix { !$0.isNewline }),
+                            time: entry.commit.time)
+                    }))
+        }
+        return result
     }
 
     /// One expert's data, copied.
@@ -190,7 +257,9 @@ extension Store {
 }
 
 extension ModelSummary {
-    init(_ id: ObjectID, _ treeID: ObjectID, _ tree: Tree) {
+    init(
+        _ id: ObjectID, _ treeID: ObjectID, _ tree: Tree, cohorts: [CohortSummary] = []
+    ) {
         var parameters = 0
         var bytes = 0
         func count(_ shape: TensorShape, _ times: Int = 1) {
@@ -214,7 +283,7 @@ extension ModelSummary {
         self.init(
             id: id.hex, tree: treeID.hex, architecture: tree.architecture,
             files: tree.files.keys.sorted(by: isBefore), trunk: infos(tree.trunk.tensors),
-            layers: layers, parameters: parameters, bytes: bytes)
+            layers: layers, cohorts: cohorts, parameters: parameters, bytes: bytes)
     }
 }
 

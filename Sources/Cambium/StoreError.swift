@@ -43,6 +43,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let io = Code(rawValue: "io")
         /// Training that was told to stop; nothing was committed.
         public static let cancelled = Code(rawValue: "cancelled")
+        /// Something that other things depend on, and that was to be taken away.
+        public static let dependedOn = Code(rawValue: "depended-on")
         /// A loss that is not a finite number.
         public static let diverged = Code(rawValue: "diverged")
     }

@@ -36,8 +36,10 @@ extension TrainOptions {
 
     private var targetRecord: [String: String] {
         switch target {
-        case .cohort(_, let form):
-            var record = ["train.target": "cohort", "train.kind": form.words]
+        case .cohort(let name, let form):
+            var record = [
+                "train.target": "cohort", "train.cohort": name, "train.kind": form.words,
+            ]
             if let newExperts { record["train.new-experts"] = newExperts.words }
             return record
         case .model(let freezesTrunk, let freezesExperts):

@@ -44,7 +44,12 @@ struct CambiumRoot: ParsableCommand {
                     SwitchCommand.self, ResetCommand.self, RevertCommand.self, ReflogCommand.self,
                     NoteCommand.self,
                 ]),
-            CommandGroup(name: "Merge", subcommands: [MergeCommand.self, EvidenceCommand.self]),
+            CommandGroup(
+                name: "Merge",
+                subcommands: [
+                    MergeCommand.self, RestoreCommand.self, EvidenceCommand.self,
+                    ForgetCommand.self,
+                ]),
             CommandGroup(
                 name: "Model",
                 subcommands: [
@@ -62,8 +67,8 @@ struct CambiumRoot: ParsableCommand {
 
     /// The names of all commands.
     static var names: [String] {
-        configuration.groupedSubcommands.flatMap(\.subcommands).compactMap {
-            $0.configuration.commandName
+        configuration.groupedSubcommands.flatMap(\.subcommands).flatMap {
+            ($0.configuration.commandName.map { [$0] } ?? []) + $0.configuration.aliases
         }
     }
 

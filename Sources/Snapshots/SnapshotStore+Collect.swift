@@ -49,10 +49,12 @@ extension SnapshotStore {
     /// - Parameters:
     ///   - now: Seconds since 1970.
     ///   - grace: Reflog entries younger than this many seconds keep their commits.
+    ///   - movesAll: Whether every pack that holds something dead is written anew, so that nothing of it
+    ///     stays beside what is live; otherwise a small share may.
     /// - Throws: `.busy` while a commit is under way; `.corrupt` when something live is missing, and
     ///   then nothing was removed.
     package func collect(
-        prune: Bool, now: Int64, grace: Int64
+        prune: Bool, now: Int64, grace: Int64, movesAll: Bool = false
     ) throws(SnapshotError) -> CollectionReport {
         // No grace is none, whatever the clock said when an entry was written.
         let (difference, overflow) = now.subtractingReportingOverflow(grace)
@@ -72,12 +74,16 @@ extension SnapshotStore {
         let freeBefore = try sizes().free
         var report: CollectionReport
         do throws(SnapshotError) {
-            report = try remove(try moveSparse(threshold), threshold)
+            report = try remove(try moveSparse(threshold, all: movesAll), threshold)
         } catch  where error.code == .diskFull {
             // No room to copy what shares packs with dead objects: whole dead packs first, whose pages then have
             // room for the copies.
             report = try remove([:], threshold)
-            report.add(try? remove(try moveSparse(threshold), threshold))
+            do throws(SnapshotError) {
+                report.add(try remove(try moveSparse(threshold, all: movesAll), threshold))
+            } catch  where !movesAll {
+                // What shares packs may stay.
+            }
         }
         _ = lock
         try keepReserve()
@@ -102,11 +108,13 @@ extension SnapshotStore {
 
     /// Copies the live objects of sparse packs to new packs, and returns the new places by the old
     /// ones.
-    private func moveSparse(_ threshold: Int64) throws(SnapshotError) -> [Location: Location] {
+    private func moveSparse(
+        _ threshold: Int64, all: Bool
+    ) throws(SnapshotError) -> [Location: Location] {
         let leases = try Set(leasedCommits(removingStale: false))
         let (sparse, marks) = try environment.read { (transaction) throws(SnapshotError) in
             let sweep = try Sweep(leases, threshold, transaction)
-            return (sweep.sparse, sweep.live.marks)
+            return (all ? sweep.mixed : sweep.sparse, sweep.live.marks)
         }
         return try move(sparse, marks)
     }

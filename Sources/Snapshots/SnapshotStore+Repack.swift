@@ -59,7 +59,7 @@ extension SnapshotStore {
         return nil
     }
 
-    private static func replaceByCopy(
+    static func replaceByCopy(
         _ directory: String, _ observer: (@Sendable (String) -> Void)?
     ) throws(KeyValueError) {
         let copy = directory + "/data.mdb.repack"

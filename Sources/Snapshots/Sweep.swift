@@ -12,6 +12,8 @@ struct Sweep {
     private(set) var dead: [UInt32] = []
     /// Packs to move.
     private(set) var sparse: [UInt32] = []
+    /// Packs with live and dead objects and outside every lease.
+    private(set) var mixed: [UInt32] = []
     /// What the branches, tags, reflog entries and leases need.
     let live: Reachability
     /// What leases need.
@@ -150,6 +152,7 @@ struct Sweep {
                     + "nothing was removed. Run `cambium verify`")
         }
         self.dead = dead
+        self.mixed = mixed.map(\.pack).sorted()
         sparse = Self.worthMoving(mixed)
         report.deadPacks = dead.count
         report.sparsePacks = sparse.count

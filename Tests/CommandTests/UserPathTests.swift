@@ -172,7 +172,7 @@ struct UserPathTests {
         try session.write("# by hand\n0/5 = right\n", to: "decisions.txt")
         let taken = try session.expect(
             "merge", "left", "right", "--into", "main", "--take-from", "decisions.txt", "--dry-run")
-        #expect(taken.text.contains("settled  1 conflict right's version by --take: 0/5"))
+        #expect(taken.text.contains("settled  1 conflict with right's version by --take: 0/5"))
         let json = try session.expect(
             "merge", "left", "right", "--into", "main", "--take", "0/5=mean", "--weight", "left=3",
             "--dry-run", "--json"

@@ -73,7 +73,8 @@ struct EvidenceDropCommand: StoreCommand {
         commandName: "drop", abstract: "Commit a model without some evidence.",
         discussion: """
             The gate of the new snapshot is byte for byte the one that never saw it. The record stays in \
-            history until nothing names it.
+            history until nothing names it, and weights that were trained on the text stay as they are: \
+            `cambium forget COHORT` takes out both.
 
             cambium evidence drop 3f2a91 -m "forget the private texts"
             """)

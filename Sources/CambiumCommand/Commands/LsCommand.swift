@@ -6,6 +6,9 @@ struct LsCommand: StoreCommand {
         commandName: "ls",
         abstract: "List layers, cohorts, experts and tensors.",
         discussion: """
+            Cohorts, which rounds of training added to the base, are listed with what they weigh and the \
+            commits that made them; `cambium forget` takes one out.
+
             cambium ls main
             cambium ls main:1                 # the experts of layer 1 with their ids
             cambium ls main --trunk           # the dense tensors
@@ -49,6 +52,7 @@ struct ModelReport: Report {
                 + "\(Quantity.count(model.parameters, "parameter")), \(Quantity.bytes(model.bytes))"
         ]
         if !model.layers.isEmpty { lines += layerLines }
+        if !model.cohorts.isEmpty { lines += cohortLines(style) }
         lines.append(
             "trunk  \(Quantity.count(model.trunk.count, "tensor"))"
                 + (listsTrunk || model.trunk.isEmpty ? "" : style.faint("  (--trunk lists them)")))
@@ -79,6 +83,23 @@ struct ModelReport: Report {
                     "\(cohort.router), \(Quantity.count(cohort.routerTensors.count, "tensor"))",
                 ])
             }
+        }
+        return table.lines()
+    }
+
+    private func cohortLines(_ style: Style) -> [String] {
+        var table = TextTable([.left, .left, .right, .right, .right, .left])
+        table.add(["cohort", "kind", "parameters", "bytes", "evidence", "made by"])
+        for cohort in model.cohorts {
+            let experts =
+                cohort.experts > 0 ? ", \(Quantity.count(cohort.experts, "expert"))" : ""
+            let last = cohort.rounds.first.map { "\(style.id($0.id.short)) \($0.subject)" }
+            let more = cohort.rounds.count - 1
+            table.add([
+                cohort.name, (cohort.kind ?? "-") + experts, Quantity.count(cohort.parameters),
+                Quantity.bytes(cohort.bytes), Quantity.count(cohort.evidence, "record"),
+                (last ?? "-") + (more > 0 ? " and \(Quantity.count(more, "round")) before" : ""),
+            ])
         }
         return table.lines()
     }

@@ -12,7 +12,7 @@ struct EvidenceReport: Report {
             return ["nothing changed: \(result.branch) is at \(style.id(result.commit.short))"]
         }
         let records = result.evidence.map { "\(verb) \($0.line(style))" }
-        return records + [
+        return records + weightLines + [
             "\(result.branch) is at \(style.id(result.commit.short)); "
                 + (result.gate.map { "its gate is \(style.id($0.short))" }
                     ?? "it has no gate, for there are no counts")
@@ -20,6 +20,16 @@ struct EvidenceReport: Report {
     }
 
     func quietLines() -> [String] { result.evidence.map(\.id) }
+
+    /// That dropping evidence changes no weights, which is easily taken for forgetting.
+    private var weightLines: [String] {
+        guard let cohorts = result.cohortsWithWeights else { return [] }
+        let ways = cohorts.map { "`cambium forget \($0)`" }.joined(separator: ", ")
+        return [
+            "weights that were trained on \(result.evidence.count == 1 ? "this text" : "these texts") stay"
+                + (cohorts.isEmpty ? "" : "; \(ways) takes them out")
+        ]
+    }
 }
 
 /// What recording squared gradients did.

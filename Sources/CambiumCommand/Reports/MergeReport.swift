@@ -72,7 +72,7 @@ struct MergeReport: Report {
             let how =
                 conflict.policy.map { policy in
                     "by policy \(policy)" + (taken.map { ", \($0) taken" } ?? "")
-                } ?? taken.map { "\($0) by --take" } ?? ""
+                } ?? taken.map { "with \($0) by --take" } ?? ""
             if let place = places[how] {
                 ways[place].conflicts.append(conflict)
             } else {

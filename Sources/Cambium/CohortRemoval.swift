@@ -1,0 +1,113 @@
+internal import Models
+internal import Objects
+internal import Snapshots
+
+/// Takes a cohort out of trees: its deltas, its experts and its evidence, and nothing else.
+///
+/// What is left is the tree of a history that never had its rounds.
+struct CohortRemoval {
+    /// What was taken out of one tree.
+    struct Removed {
+        let tree: Tree
+        /// What the tree's layout becomes; nil when it stays.
+        let layout: Layout?
+        let content: CohortContent
+        /// Records of evidence.
+        let evidence: [ObjectID]
+    }
+
+    let name: String
+    private let store: Store
+    private(set) var reader: CohortReader
+    /// Whether the cohort's own rounds brought the counts that predict beside the models.
+    private let broughtMixture: Bool
+
+    /// - Parameter tips: Commits whose history tells what the cohort's rounds brought.
+    init(_ name: String, _ store: Store, tips: [ObjectID]) throws(StoreError) {
+        self.name = name
+        self.store = store
+        reader = CohortReader(store)
+        broughtMixture = try Self.broughtMixture(name, store, tips)
+    }
+
+    /// Whether every commit that first had a `mixture.json` is a round of the cohort.
+    private static func broughtMixture(
+        _ name: String, _ store: Store, _ tips: [ObjectID]
+    ) throws(StoreError) -> Bool {
+        try carrying { () throws(SnapshotError) in
+            let entries = try store.snapshots.history(from: tips)
+            var has: [ObjectID: Bool] = [:]
+            for entry in entries {
+                let files = try store.snapshots.parts(ofTree: entry.commit.tree).files
+                has[entry.id] = files[MixtureDescription.fileName] != nil
+            }
+            let first = entries.filter { entry in
+                has[entry.id] == true && !entry.commit.parents.contains { has[$0] == true }
+            }
+            return !first.isEmpty
+                && first.allSatisfy { $0.commit.metadata["train.cohort"] == name }
+        }
+    }
+
+    /// The tree without the cohort; nil when it has nothing of it.
+    mutating func removed(from tree: Tree) throws(StoreError) -> Removed? {
+        var result = tree
+        let tensors = CohortReader.tensors(tree.trunk)
+        var content = CohortContent(tensors: tensors[name] ?? [:])
+        for tensor in content.tensors.keys { result.trunk.tensors[tensor] = nil }
+        var others = !tensors.keys.allSatisfy { $0 == name }
+        for (number, layer) in tree.layers {
+            others = others || layer.cohorts.keys.contains { $0 != name && $0 != Cohort.base }
+            guard let pool = layer.cohorts[name] else { continue }
+            content.pools[number] = pool
+            result.layers[number]?.cohorts[name] = nil
+            if layer.cohorts.count == 1 { result.layers[number] = nil }
+        }
+        let evidence = try reader.evidence(tree.files).filter { $0.cohort == name }
+        for record in evidence { result.files[record.name] = nil }
+        guard content != CohortContent() || !evidence.isEmpty else { return nil }
+        for file in try gradients(content, tree, result) { result.files[file] = nil }
+        if broughtMixture, !others { result.files[MixtureDescription.fileName] = nil }
+        return Removed(
+            tree: result, layout: try layout(tree, content), content: content,
+            evidence: evidence.map(\.id))
+    }
+
+    /// Files of squared gradients of objects that only the cohort had.
+    private func gradients(
+        _ content: CohortContent, _ before: Tree, _ after: Tree
+    ) throws(StoreError) -> [String] {
+        let files = before.files.keys.filter { $0.hasPrefix(FisherFile.prefix) }
+        guard !files.isEmpty else { return [] }
+        var own = Set(content.tensors.values.map(\.id))
+        for pool in content.pools.values {
+            own.formUnion(pool.router.values.map(\.id))
+            own.formUnion(
+                try carrying { () throws(SnapshotError) in try store.snapshots.experts(of: pool) })
+        }
+        own.subtract(after.trunk.tensors.values.map(\.id))
+        return files.filter { file in
+            ObjectID(hex: String(file.dropFirst(FisherFile.prefix.count))).map { own.contains($0) }
+                ?? false
+        }
+    }
+
+    /// A layout that lists tensors of the cohort, without them; nil when it lists none.
+    private func layout(_ tree: Tree, _ content: CohortContent) throws(StoreError) -> Layout? {
+        let layout = try carrying { () throws(SnapshotError) in
+            try store.snapshots.layout(of: tree)
+        }
+        guard var layout else { return nil }
+        let before = layout
+        let prefix = "\(StoredCohorts.prefix)\(name)."
+        for index in layout.files.indices {
+            layout.files[index].tensors.removeAll { tensor in
+                content.tensors[tensor] != nil
+                    || content.pools.values.contains { $0.router[tensor] != nil }
+                    || (tensor.hasPrefix(prefix) && tree.trunk.tensors[tensor] == nil)
+            }
+        }
+        layout.pools.removeAll { $0.cohort == name }
+        return layout == before ? nil : layout
+    }
+}

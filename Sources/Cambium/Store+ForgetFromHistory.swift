@@ -1,0 +1,125 @@
+internal import Objects
+internal import Snapshots
+
+/// What was forgotten of a store's whole history, or would be.
+public struct HistoryForgetResult: Sendable, Encodable {
+    /// One branch or tag that got another history.
+    public struct Reference: Sendable, Encodable, Equatable {
+        /// Its name.
+        public let name: String
+        /// "branch" or "tag".
+        public let kind: String
+        /// The commit that it was at.
+        public let old: String
+        /// The commit that it is at.
+        public let new: String
+    }
+
+    /// The cohort.
+    public let cohort: String
+    /// Whether it was done, or only looked at.
+    public let pruned: Bool
+    /// The branches and tags that got another history.
+    public let references: [Reference]
+    /// Commits that got another id.
+    public let rewritten: Int
+    /// Commits of which nothing was left.
+    public let dropped: Int
+    /// Entries of reflogs that went, since they named old commits.
+    public let reflogEntries: Int
+    /// Objects that were removed; 0 in a preview.
+    public let objects: Int
+    /// Length of the store's file before.
+    public let bytesBefore: Int
+    /// Length after; the same in a preview.
+    public let bytesAfter: Int
+}
+
+extension Store {
+    /// Takes a cohort out of all history, so that no byte of its weights and evidence is left in the store.
+    ///
+    /// Branches and tags get a history without the cohort's rounds: commits of which nothing is left are
+    /// dropped, those that follow get other ids. Entries of reflogs that name old commits go. What nothing
+    /// names any more is then removed, and the file is written anew without free pages; stopped rounds of the
+    /// cohort are discarded. Each step is done
+    /// wholly or not at all; after an interruption the same call goes on. Disks and backups may keep what
+    /// was in the old file.
+    ///
+    /// - Parameters:
+    ///   - cohort: Its name.
+    ///   - path: The store's directory.
+    ///   - branch: Only this one; nil for all branches and tags.
+    ///   - prune: Whether to do it, or only to look.
+    ///   - signature: Who does it; for the reflog.
+    ///   - progress: Told what is being done.
+    /// - Throws: `busy` when the store is open, here or elsewhere; `not-found` when nothing has the cohort;
+    ///   `depended-on` when other branches or tags lead to it than the one that was named.
+    public static func forgetFromHistory(
+        _ cohort: String, at path: String, branch: String? = nil, prune: Bool = false,
+        _ signature: Signature = .current, progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> HistoryForgetResult {
+        guard cohort != Cohort.base else {
+            throw StoreError(
+                .usage, "the base is what all cohorts stand on, and cannot be forgotten")
+        }
+        // Reports what is wrong with the store before anything is locked.
+        _ = try Store(path, readOnly: true).path
+        let report: SnapshotStore.ForgetReport
+        do throws(SnapshotError) {
+            report = try SnapshotStore.forget(
+                path, dryRun: !prune, branch: branch,
+                by: signature.note("forget: history rewritten"),
+                progress: { progress(Progress($0, $1, $2)) }
+            ) { (snapshots, tips) throws(SnapshotError) in
+                do throws(StoreError) {
+                    var removal = try CohortRemoval(cohort, Store(snapshots, path), tips: tips)
+                    return { (tree) throws(SnapshotError) in
+                        do throws(StoreError) {
+                            return try removal.removed(from: tree).map { ($0.tree, $0.layout) }
+                        } catch {
+                            throw SnapshotError(error)
+                        }
+                    }
+                } catch {
+                    throw SnapshotError(error)
+                }
+            }
+        } catch {
+            throw StoreError(error)
+        }
+        let rewrite = report.rewrite
+        guard rewrite.blocking.isEmpty else {
+            throw StoreError(
+                .dependedOn,
+                "\(rewrite.blocking.joined(separator: ", ")) still lead to cohort '\(cohort)'; leave "
+                    + "--branch out to rewrite them all, or remove them first")
+        }
+        guard prune || !rewrite.commits.isEmpty else {
+            throw StoreError(
+                .notFound,
+                "no branch, tag or entry of the reflog leads to a cohort '\(cohort)'")
+        }
+        if prune {
+            let store = try Store(path)
+            // What says which experts a text picks, of commits that are gone.
+            try store.removeStaleProfiles()
+            for round in try store.stoppedRounds() where round.options["train.cohort"] == cohort {
+                try store.discardStoppedRound(of: round.file)
+            }
+        }
+        return HistoryForgetResult(
+            cohort: cohort, pruned: prune,
+            references: rewrite.moves.map {
+                .init(name: $0.name, kind: $0.kind.word, old: $0.old.hex, new: $0.new.hex)
+            }, rewritten: rewrite.commits.count - rewrite.dropped, dropped: rewrite.dropped,
+            reflogEntries: rewrite.reflogEntries, objects: report.objects,
+            bytesBefore: report.bytesBefore, bytesAfter: report.bytesAfter)
+    }
+}
+
+extension SnapshotError {
+    /// Carries an error of the façade through a call of the layer below.
+    fileprivate init(_ error: StoreError) {
+        self.init(Code(rawValue: error.code.rawValue), error.message)
+    }
+}

@@ -1,0 +1,348 @@
+internal import Elements
+internal import Objects
+internal import Snapshots
+
+/// What a restore took, and from where.
+public struct RestoreResult: Sendable, Encodable {
+    /// One expert, router row, tensor or file.
+    public struct Item: Sendable, Encodable, Equatable {
+        /// As `cat` spells it: `1/17`.
+        public let path: String
+        /// The commit that it was taken from.
+        public let from: String
+        /// The object's id there; of a router's row, that of the whole tensor.
+        public let object: String
+    }
+
+    /// The commit's id; of the branch's head when nothing changed.
+    public let commit: String
+    /// The model tree's id.
+    public let tree: String
+    /// The branch.
+    public let branch: String
+    /// True when the branch had all of it already; then no commit was made.
+    public let unchanged: Bool
+    /// What changed on the branch.
+    public let items: [Item]
+    /// What was named besides, and is on the branch as it is.
+    public let alike: Int
+}
+
+extension Store {
+    /// Commits a branch's model with single experts, router rows, tensors or files from anywhere, without
+    /// a merge.
+    ///
+    /// The commit records what was taken from which commit.
+    ///
+    /// - Parameters:
+    ///   - places: `REV:ENTITY` each, as docs/merging.md, "Entities", spells them; in any order.
+    ///   - options: The branch, and the message.
+    /// - Throws: `not-found` for what is not in the revision; `bad-shape` for what does not fit the branch's
+    ///   model; `usage` for two places that are one with different content. Then nothing is committed.
+    @discardableResult
+    public func restore(
+        _ places: [String], _ options: CommitOptions
+    ) throws(StoreError) -> RestoreResult {
+        guard !places.isEmpty else {
+            throw StoreError(.usage, "name what to restore, for example main~1:1/17")
+        }
+        let target = try CommitTarget(options, self)
+        let (parent, before) = try target.model()
+        var plan = RestorePlan(self, before, branch: target.branch)
+        for place in places { try plan.add(place) }
+        var options = options
+        options.metadata["restore.from"] = try recordedText(plan.sources.sorted(by: isBefore))
+        // What is compared with the branch's model replaces parts of this very model.
+        options.expectedParent = options.expectedParent ?? parent.hex
+        let chosen = plan
+        let result = try commit(options) { (patch) throws(StoreError) in
+            try chosen.put(into: &patch, self)
+        }
+        return RestoreResult(
+            commit: result.id, tree: result.tree, branch: result.branch,
+            unchanged: result.unchanged, items: chosen.items, alike: chosen.alike)
+    }
+}
+
+/// What is taken from where, checked against the model that it goes into.
+private struct RestorePlan {
+    private struct Row: Hashable {
+        let tensor: String
+        let row: Int
+    }
+
+    private let store: Store
+    private let target: Tree
+    private let branch: String
+    /// The ids of the target's experts, by the root of their array.
+    private var arrays: [ObjectID: [ObjectID]] = [:]
+    private var experts: [MergeEntity: ObjectID] = [:]
+    private var tensors: [String: StoredTensor] = [:]
+    private var rows: [Row: (tensor: StoredTensor, bytes: [UInt8])] = [:]
+    private var files: [String: ObjectID] = [:]
+    /// What the commit records.
+    private(set) var sources: Set<String> = []
+    private(set) var items: [RestoreResult.Item] = []
+    private(set) var alike = 0
+
+    init(_ store: Store, _ target: Tree, branch: String) {
+        self.store = store
+        self.target = target
+        self.branch = branch
+    }
+
+    mutating func add(_ place: String) throws(StoreError) {
+        guard let colon = place.firstIndex(of: ":") else {
+            throw StoreError(
+                .usage,
+                "'\(place)' names a whole model: add what to take, for example \(place):1/17")
+        }
+        let revision = colon == place.startIndex ? "HEAD" : String(place[..<colon])
+        let pattern = try EntityPattern(String(place[place.index(after: colon)...]))
+        let commit = try store.id(revision)
+        let tree = try store.tree(commit.hex)
+        let count = items.count + alike
+        switch pattern.form {
+        case .architecture:
+            throw StoreError(
+                .usage, "an architecture is not taken alone; merge, or reset the branch")
+        case .experts(let layers, let cohorts, let ordinals):
+            try addExperts(layers, cohorts, ordinals, tree, commit, place)
+        case .rows(let layers, let cohorts, let numbers):
+            try addRows(numbers, tree, commit, place) { layer, cohort, _ in
+                layers.contains(layer) && cohorts.matches(cohort)
+            }
+        case .tensorRows(let name, let numbers):
+            try addRows(numbers, tree, commit, place) { _, _, tensor in name.matches(tensor) }
+        case .tensors(let name): try addTensors(name, tree, commit)
+        case .files(let name): try addFiles(name, tree, commit)
+        case .names(let name):
+            try addTensors(name, tree, commit)
+            try addFiles(name, tree, commit)
+        case .cohorts(let layers, let cohorts):
+            try addExperts(layers, cohorts, .all, tree, commit, place)
+            for (number, layer) in tree.layers where layers.contains(Int(number)) {
+                for (cohort, pool) in layer.cohorts where cohorts.matches(cohort) {
+                    for name in pool.router.keys {
+                        try addTensors(Wildcard(name[...]), tree, commit)
+                    }
+                }
+            }
+        }
+        guard items.count + alike > count else {
+            throw StoreError(
+                .notFound,
+                "there is no \(pattern) in \(revision); `cambium ls \(revision) --trunk` lists what is"
+            )
+        }
+        sources.insert("\(pattern) from \(commit.hex)")
+    }
+
+    private mutating func addExperts(
+        _ layers: NumberSet, _ cohorts: Wildcard, _ ordinals: NumberSet, _ tree: Tree,
+        _ commit: ObjectID, _ place: String
+    ) throws(StoreError) {
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key })
+        where layers.contains(Int(number)) {
+            for (name, pool) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
+            where cohorts.matches(name) {
+                let ids = try self.ids(pool)
+                if let greatest = ordinals.greatest, greatest >= ids.count {
+                    throw StoreError(
+                        .notFound,
+                        "there is no expert \(greatest) in \(number)/\(name) of '\(place)', which has "
+                            + "\(ids.count)")
+                }
+                let own = try counterpart(of: name, number, like: pool, place)
+                let mine = try self.ids(own)
+                for ordinal in ordinals.numbers(below: ids.count) {
+                    let entity = MergeEntity.expert(layer: number, cohort: name, ordinal: ordinal)
+                    let id = ids[ordinal]
+                    guard id != .zero else {
+                        // Named by its number it is an error, among many it is passed over.
+                        guard ordinals.single == nil else {
+                            throw StoreError(
+                                .notFound, "'\(place)': expert \(entity.path) was removed there")
+                        }
+                        continue
+                    }
+                    guard ordinal < mine.count else {
+                        throw StoreError(
+                            .badShape,
+                            "'\(place)' is expert \(ordinal) of \(number)/\(name), which has "
+                                + "\(mine.count) experts on '\(branch)'; `cambium expert add` adds one "
+                                + "with its row of the router")
+                    }
+                    try note(
+                        entity, id, experts.updateValue(id, forKey: entity), commit,
+                        mine[ordinal] == id)
+                }
+            }
+        }
+    }
+
+    /// The target's cohort, which must have experts of the same form.
+    private func counterpart(
+        of name: String, _ layer: UInt32, like pool: Cohort, _ place: String
+    ) throws(StoreError) -> Cohort {
+        guard let own = target.layers[layer]?.cohorts[name] else {
+            throw StoreError(
+                .badShape,
+                "'\(place)' has no place on '\(branch)', whose model has no cohort \(layer)/\(name); a "
+                    + "merge brings whole cohorts")
+        }
+        guard own.kind == pool.kind, own.parts == pool.parts else {
+            throw StoreError(
+                .badShape,
+                "'\(place)' is a \(pool.kind) of \(pool.parts); the experts of \(layer)/\(name) on "
+                    + "'\(branch)' are \(own.kind)s of \(own.parts)")
+        }
+        return own
+    }
+
+    private mutating func ids(_ pool: Cohort) throws(StoreError) -> [ObjectID] {
+        if let known = arrays[pool.experts] { return known }
+        let ids = try carrying { () throws(SnapshotError) in
+            try store.snapshots.experts(of: pool)
+        }
+        arrays[pool.experts] = ids
+        return ids
+    }
+
+    private mutating func addRows(
+        _ numbers: NumberSet, _ tree: Tree, _ commit: ObjectID, _ place: String,
+        where isMeant: (Int, String, String) -> Bool
+    ) throws(StoreError) {
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+            for (cohort, pool) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) }) {
+                for (name, entry) in pool.router.sorted(by: { isBefore($0.key, $1.key) })
+                where isMeant(Int(number), cohort, name) {
+                    let (count, size) = Snapshots.rows(of: entry.shape)
+                    let wanted = numbers.numbers(below: count)
+                    guard !wanted.isEmpty else { continue }
+                    guard let own = target.layers[number]?.cohorts[cohort]?.router[name],
+                        own.shape.type == entry.shape.type,
+                        Snapshots.rows(of: own.shape).size == size
+                    else {
+                        throw StoreError(
+                            .badShape,
+                            "'\(place)': \(name) is \(entry.shape); "
+                                + (target.layers[number]?.cohorts[cohort]?.router[name].map {
+                                    "on '\(branch)' it is \($0.shape)"
+                                } ?? "the model of '\(branch)' has no such tensor"))
+                    }
+                    let (bytes, mine) = (try data(entry.id), try data(own.id))
+                    for row in wanted {
+                        let range = (row * size)..<((row + 1) * size)
+                        guard range.upperBound <= mine.count, range.upperBound <= bytes.count else {
+                            throw StoreError(
+                                .badShape,
+                                "'\(place)': \(name) has no row \(row) on '\(branch)', where it is "
+                                    + "\(own.shape)")
+                        }
+                        let value = Array(bytes[range])
+                        let entity = MergeEntity.routerRow(
+                            layer: number, cohort: cohort, tensor: name, row: row)
+                        let old = rows.updateValue(
+                            (entry, value), forKey: Row(tensor: name, row: row))
+                        try note(
+                            entity, entry.id, old.map { $0.bytes == value ? entry.id : .zero },
+                            commit, Array(mine[range]) == value)
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func addTensors(
+        _ name: Wildcard, _ tree: Tree, _ commit: ObjectID
+    ) throws(StoreError) {
+        for (tensor, entry) in tree.allTensors where name.matches(tensor) {
+            guard let own = target.allTensors[tensor], own.shape == entry.shape else {
+                throw StoreError(
+                    .badShape,
+                    "\(tensor) of \(commit.short) is \(entry.shape); "
+                        + (target.allTensors[tensor].map { "on '\(branch)' it is \($0.shape)" }
+                            ?? "the model of '\(branch)' has no such tensor"))
+            }
+            let old = tensors.updateValue(entry, forKey: tensor)?.id
+            try note(.trunk(tensor), entry.id, old, commit, own == entry)
+        }
+    }
+
+    private mutating func addFiles(
+        _ name: Wildcard, _ tree: Tree, _ commit: ObjectID
+    ) throws(StoreError) {
+        for (file, id) in tree.files.sorted(by: { isBefore($0.key, $1.key) })
+        where name.matches(file) {
+            try note(
+                .file(file), id, files.updateValue(id, forKey: file), commit,
+                target.files[file] == id)
+        }
+    }
+
+    /// Counts what was named, and refuses a second content for one thing.
+    private mutating func note(
+        _ entity: MergeEntity, _ id: ObjectID, _ known: ObjectID?, _ commit: ObjectID,
+        _ isAlike: Bool
+    ) throws(StoreError) {
+        if let known {
+            guard known == id else {
+                throw StoreError(
+                    .usage,
+                    "\(entity.path) was named twice, with different content; nothing was changed: "
+                        + "leave one of them out")
+            }
+            return
+        }
+        if isAlike {
+            alike += 1
+        } else {
+            items.append(
+                RestoreResult.Item(path: entity.path, from: commit.hex, object: id.hex))
+        }
+    }
+
+    private func data(_ id: ObjectID) throws(StoreError) -> [UInt8] {
+        try carrying { () throws(SnapshotError) in try store.snapshots.data(of: id).1 }
+    }
+
+    /// Puts everything into a patch of the target; what is read is checked against its name first.
+    func put(into patch: inout Patch, _ store: Store) throws(StoreError) {
+        for (entity, id) in experts {
+            guard case .expert(let layer, let cohort, let ordinal) = entity,
+                let own = target.layers[layer]?.cohorts[cohort],
+                arrays[own.experts]?[ordinal] != id
+            else { continue }
+            try patch.put(expert: ordinal, layer: Int(layer), cohort: cohort, try data(id))
+        }
+        for (name, entry) in tensors where target.allTensors[name] != entry {
+            try patch.put(tensor: name, try data(entry.id))
+        }
+        for (name, some) in Dictionary(grouping: rows, by: \.key.tensor) {
+            var bytes = try data(try patch.tensor(named: name).id)
+            for (place, value) in some {
+                let start = place.row * value.bytes.count
+                bytes.replaceSubrange(start..<(start + value.bytes.count), with: value.bytes)
+            }
+            try patch.put(tensor: name, bytes)
+        }
+        for (name, id) in files where target.files[name] != id {
+            let bytes = try data(id)
+            patch.draft.tree.files[name] = try carrying { () throws(SnapshotError) in
+                try patch.draft.put(.file, bytes)
+            }
+        }
+    }
+}
+
+extension Tree {
+    /// The tensors outside the experts, by name: the trunk's and the routers'.
+    fileprivate var allTensors: [String: StoredTensor] {
+        var all = trunk.tensors
+        for layer in layers.values {
+            for pool in layer.cohorts.values { all.merge(pool.router) { first, _ in first } }
+        }
+        return all
+    }
+}

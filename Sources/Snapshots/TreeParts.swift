@@ -1,0 +1,34 @@
+internal import KeyValue
+package import Objects
+
+/// What a tree consists of, by id, so that what many trees share need not be read again.
+package struct TreeParts: Sendable {
+    package let files: [String: ObjectID]
+    package let trunk: ObjectID
+    package let layers: [UInt32: ObjectID]
+}
+
+extension SnapshotStore {
+    /// The parts of a tree, of which none is read.
+    package func parts(ofTree id: ObjectID) throws(SnapshotError) -> TreeParts {
+        try environment.read { (transaction) throws(SnapshotError) in
+            try wrapped { () throws(ObjectError) in
+                let record = try Self.treeRecord(id, try ObjectReader(transaction), transaction)
+                return TreeParts(
+                    files: record.files, trunk: record.trunk, layers: record.layers)
+            }
+        }
+    }
+
+    /// The dense tensors of a record of a trunk.
+    package func trunk(_ id: ObjectID) throws(SnapshotError) -> Trunk {
+        let bytes = try data(of: id).1
+        return try wrapped { () throws(ObjectError) in try Trunk(decoding: bytes) }
+    }
+
+    /// The cohorts of a record of a layer.
+    package func layer(_ id: ObjectID) throws(SnapshotError) -> Layer {
+        let bytes = try data(of: id).1
+        return try wrapped { () throws(ObjectError) in try Layer(decoding: bytes) }
+    }
+}
