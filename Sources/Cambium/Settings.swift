@@ -144,12 +144,3 @@ public struct Settings: Sendable {
         }
     }
 }
-
-extension String {
-    /// The text without blanks and tabs around it.
-    fileprivate var trimmed: String {
-        let blanks: Set<Character> = [" ", "\t", "\r"]
-        let start = drop { blanks.contains($0) }
-        return String(start.reversed().drop { blanks.contains($0) }.reversed())
-    }
-}
