@@ -101,6 +101,10 @@ struct CohortRemoval {
         let before = layout
         let prefix = "\(StoredCohorts.prefix)\(name)."
         for index in layout.files.indices {
+            // The text of a header that lists its tensors is that of another file without them.
+            if let splice = layout.files[index].splice, splice.middle.contains(Array(prefix.utf8)) {
+                layout.files[index].splice = nil
+            }
             layout.files[index].tensors.removeAll { tensor in
                 content.tensors[tensor] != nil
                     || content.pools.values.contains { $0.router[tensor] != nil }

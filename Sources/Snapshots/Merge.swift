@@ -32,8 +32,10 @@ package struct MergeConflict: Sendable {
     package let entity: MergeEntity
     /// Indexes of the sides that changed it, ascending.
     package let sides: [Int]
-    /// By side, also those that did not change it: its object, of a router's row the whole tensor's;
-    /// nil where the side has none. Empty of the architecture, which is no object.
+    /// The objects, by side.
+    ///
+    /// Also of sides that did not change it; of a router's row the whole tensor's; nil where the side has
+    /// none. Empty of the architecture, which is no object.
     package let versions: [ObjectID?]
     /// The same of each merge base.
     package let bases: [ObjectID?]
