@@ -64,7 +64,7 @@ struct CheckpointForm: MergeForm {
         try putIndex(trees, merge, fit, tensors, &draft)
         let canonical = merge.canonical.union(fit.canonical).sorted(by: isBefore)
         return canonical.isEmpty
-            ? [:] : [LayoutFit.canonicalKey: canonical.joined(separator: ", ")]
+            ? [:] : [LayoutFit.canonicalKey: canonical.joined(separator: "\n")]
     }
 
     /// Puts the index that the three-way rule gives, fitted; where it gives none, a new one.

@@ -79,7 +79,7 @@ struct CommitTarget {
         if !isFitted, let before {
             let canonical = try draft.fitLayout(before, store)
             if !canonical.isEmpty {
-                options.metadata[LayoutFit.canonicalKey] = canonical.joined(separator: ", ")
+                options.metadata[LayoutFit.canonicalKey] = canonical.joined(separator: "\n")
             }
         }
         let note = CommitNote(
@@ -93,6 +93,16 @@ struct CommitTarget {
         } catch {
             throw StoreError(error)
         }
+    }
+}
+
+extension CommitTarget {
+    /// Files whose headers are canonical from a commit on.
+    fileprivate func canonicalFiles(_ outcome: CommitOutcome) -> [String] {
+        guard !outcome.unchanged, let commit = try? store.snapshots.commit(outcome.id) else {
+            return []
+        }
+        return LayoutFit.files(in: commit.metadata)
     }
 }
 
@@ -121,6 +131,12 @@ extension CommitResult {
                     + "is there with `cambium note \(target.branch) --metric NAME=NUMBER`, or make "
                     + "one of the same model with --allow-empty")
         }
+        let canonical = target.canonicalFiles(outcome)
+        if !canonical.isEmpty {
+            notes.append(
+                "\(canonical.joined(separator: ", ")): the tensors are not those that came, so an export "
+                    + "writes the header in canonical form")
+        }
         self.init(
             id: outcome.id.hex, tree: outcome.tree.hex, branch: target.branch,
             parents: (outcome.unchanged ? target.grandparents : outcome.parents).map(\.hex),
@@ -131,6 +147,6 @@ extension CommitResult {
             newObjects: outcome.newObjects, newBytes: outcome.newBytes,
             reusedObjects: outcome.reusedObjects, reusedBytes: outcome.reusedBytes,
             nanCount: contents.nonFinite.nan, infiniteCount: contents.nonFinite.infinite,
-            notes: notes)
+            canonical: canonical, notes: notes)
     }
 }

@@ -12,6 +12,11 @@ struct LayoutFit {
     /// commit on.
     static let canonicalKey = "checkpoint.canonical"
 
+    /// The files that a commit's metadata name; names of files hold no line feed (`Checkpoint`).
+    static func files(in metadata: [String: String]) -> [String] {
+        metadata[canonicalKey]?.split(separator: "\n").map(String.init) ?? []
+    }
+
     private(set) var layout: Layout
     /// Files whose header was kept byte for byte and does not fit any more.
     private(set) var canonical: [String] = []

@@ -69,6 +69,9 @@ public struct CommitResult: Sendable, Encodable {
     public let nanCount: Int
     /// Elements of new objects that are infinite.
     public let infiniteCount: Int
+    /// Files of tensors whose header had been kept as it came and is canonical from this commit on, since their
+    /// tensors are not those that came.
+    public let canonical: [String]
     /// Sentences that the user should read.
     public let notes: [String]
 }

@@ -175,13 +175,15 @@ struct RoundTripTests {
                 try store.commit(
                     checkpoint: folder, Checkpoints.options(name, branch: name))
                 let before = try store.show(name).tree
-                _ = try store.addExpert(
+                let grown = try store.addExpert(
                     from: ExpertSource(folder, expert: 5), evidence: [Growth.new],
                     keep: [Growth.shortOld], growth: Growth.roughly,
                     Checkpoints.options("grow", branch: name))
                 // The header of the shard with the new expert cannot be the one that came.
                 let said = try store.show(name).metadata["checkpoint.canonical"]
                 #expect((said == nil) == (seed == nil))
+                #expect(grown.commit.canonical.isEmpty == (seed == nil))
+                #expect(grown.commit.notes.joined().contains("canonical form") == (seed != nil))
                 try check(store, name, in: directory)
                 _ = try store.dropExpert(nil, Checkpoints.options("drop", branch: name))
                 try check(store, name, in: directory)
