@@ -6,8 +6,9 @@ package struct CheckpointFolder {
     /// Folders end in `/`.
     private let entries: Set<String>
 
-    /// Names that a reader looks for to find the tensors, the transformers library in this order. An adapter's
-    /// config makes it load another model altogether.
+    /// Names that a reader looks for to find the tensors, the transformers library in this order.
+    ///
+    /// An adapter's config makes it load another model altogether.
     private static let entryPoints = [
         "adapter_config.json", Checkpoint.singleFileName, ShardIndex.fileName,
     ]
