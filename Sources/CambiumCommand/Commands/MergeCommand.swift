@@ -101,8 +101,16 @@ struct MergeCommand: StoreCommand {
                 result: result, verb: .merge, what: branches.joined(separator: ", "),
                 isDryRun: dryRun),
             hint: "settle them by name: --policy mean (weighted mean, lossy), ours (the first "
-                + "side's version) or theirs (the last side's); or one by one: --take "
+                + "side's version\(here(result, \.first))) or theirs (the last side's"
+                + "\(here(result, \.last))); or one by one: --take "
                 + "\(result.conflicts.first.map { "'\($0.path)=\($0.sides[0])'" } ?? "1/7=main")")
+    }
+
+    /// Which side is meant, when it is the same for all conflicts: `, here law's`.
+    private func here(_ result: MergeResult, _ side: ([String]) -> String?) -> String {
+        let names = Set(result.conflicts.compactMap { side($0.sides) })
+        guard names.count == 1, let name = names.first else { return "" }
+        return ", here \(name)'s"
     }
 
     /// The decisions of the command line and of files.
