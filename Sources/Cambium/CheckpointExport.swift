@@ -44,7 +44,7 @@ struct CheckpointExport {
         let records = isPlain ? tree.files.keys.filter(RecordFile.isRecord) : []
         index = try carrying({ () throws(SnapshotError) in
             try tree.files[ShardIndex.fileName].map { (id) throws(SnapshotError) in
-                try snapshot.object(id).payload.copy()
+                try snapshot.data(of: id)
             }
         }).map { (content) throws(StoreError) in
             try reading { () throws(InterchangeError) in
@@ -99,8 +99,7 @@ struct CheckpointExport {
             if !isAsked { canonical.append(file.name) }
         }
         for (name, id) in files {
-            let object = try carrying { () throws(SnapshotError) in try snapshot.object(id) }
-            try checked(object)
+            let object = try carrying { () throws(SnapshotError) in try snapshot.checked(id) }
             let payload = object.payload
             staged.append(
                 try reading { () throws(InterchangeError) in
@@ -125,9 +124,8 @@ struct CheckpointExport {
                 throw StoreError(.corrupt, "tensor \(assembly.name) is missing")
             }
             let object = try carrying { () throws(SnapshotError) in
-                try snapshot.object(entry.id)
+                try snapshot.checked(entry.id)
             }
-            try checked(object)
             guard object.header.parts == [entry.shape] else {
                 throw StoreError(
                     .corrupt,
@@ -170,26 +168,10 @@ struct CheckpointExport {
         _ ordinal: Int, _ experts: MappedExperts, _ hashes: Bool
     ) -> Result<MappedBytes, SnapshotError> {
         do throws(SnapshotError) {
-            let object = try experts.expert(ordinal)
-            if hashes {
-                do throws(ObjectError) {
-                    try object.check()
-                } catch {
-                    throw SnapshotError(error)
-                }
-            }
+            let object = hashes ? try experts.checked(ordinal) : try experts.expert(ordinal)
             return .success(object.payload)
         } catch {
             return .failure(error)
-        }
-    }
-
-    /// Damaged bytes are not given out.
-    private func checked(_ object: StoredObject) throws(StoreError) {
-        do throws(ObjectError) {
-            try object.check()
-        } catch {
-            throw StoreError(SnapshotError(error))
         }
     }
 }

@@ -157,7 +157,7 @@ extension Store {
                         + "wrote it; revert the commit that added it")
             }
             let bytes = try carrying { () throws(SnapshotError) in
-                try snapshot.object(id).payload.copy()
+                try snapshot.data(of: id)
             }
             let record = try counted(.corrupt) { () throws(EvidenceError) in
                 try EvidenceRecord(decoding: bytes)

@@ -117,7 +117,7 @@ struct ExpertCountEdit: ~Copyable {
     ) throws(StoreError) {
         for (name, tensor) in cohort.router.sorted(by: { isBefore($0.key, $1.key) }) {
             let bytes = try carrying { () throws(SnapshotError) in
-                try snapshot.object(tensor.id).payload.copy()
+                try snapshot.data(of: tensor.id)
             }
             let size = bytes.count / max(Int(cohort.count), 1)
             let changed = change(name, bytes, size)
@@ -138,7 +138,7 @@ struct ExpertCountEdit: ~Copyable {
             throw StoreError(.unsupported, "the model has no \(name)")
         }
         let bytes = try carrying { () throws(SnapshotError) in
-            try snapshot.object(id).payload.copy()
+            try snapshot.data(of: id)
         }
         let edited = try reading { () throws(InterchangeError) in
             var text = JSONEdit(bytes, source: name, code: .badConfig)

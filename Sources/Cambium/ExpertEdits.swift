@@ -81,7 +81,7 @@ struct ExpertEdits {
                 experts.isAbsent(ordinal)
                 ? Array(repeating: 0, count: pools[number].pool.expertByteCount)
                 : try carrying { () throws(SnapshotError) in
-                    try experts.expert(ordinal).payload.copy()
+                    try experts.data(ordinal)
                 }
         }
         pools[number].changed[ordinal]?.replaceSubrange(range, with: bytes)

@@ -139,7 +139,7 @@ extension Store {
                 .unsupported, "\(snapshot.id.short) is no peer-lm model with a config.json")
         }
         let json = try carrying { () throws(SnapshotError) in
-            try snapshot.object(file).payload.copy()
+            try snapshot.data(of: file)
         }
         let config = try running { () throws(ModelError) in try PeerConfig(json: json) }
         let trunk = try carrying { () throws(SnapshotError) in

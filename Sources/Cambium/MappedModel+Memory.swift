@@ -13,11 +13,21 @@ public struct ModelOptions: Sendable {
     /// Whether to ask for the experts that the snapshot's usage profile names, if there is one, before
     /// the first token.
     public var warms: Bool
+    /// Whether weights are checked against their names when they are first read.
+    var checks = false
 
     /// No limit, warmed by the profile.
     public init(memoryLimit: Int? = nil, warms: Bool = true) {
         self.memoryLimit = memoryLimit
         self.warms = warms
+    }
+
+    /// For a model of which something is made that is kept, as records of evidence are: all that it reads
+    /// is checked against its name.
+    static var checking: ModelOptions {
+        var options = ModelOptions(warms: false)
+        options.checks = true
+        return options
     }
 }
 

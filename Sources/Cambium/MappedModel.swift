@@ -33,7 +33,7 @@ public struct MappedModel: Sendable {
             throw StoreError(.unsupported, "\(snapshot.id.short) has no config.json to run it by")
         }
         let bytes = try carrying { () throws(SnapshotError) in
-            try snapshot.object(config).payload.copy()
+            try snapshot.data(of: config)
         }
         let architecture = snapshot.tree.architecture
         guard architecture == "peer-lm" || ModelDescription.architectures.contains(architecture)
@@ -47,7 +47,8 @@ public struct MappedModel: Sendable {
         self.snapshot = snapshot
         start = ProcessCounters()
         residency = Residency(limit: options.memoryLimit)
-        let weights = SnapshotWeights(snapshot, residency: residency)
+        let weights = SnapshotWeights(
+            snapshot, residency: residency, checks: options.checks)
         if options.memoryLimit != nil {
             try running { () throws(ModelError) in try weights.releaseMap() }
         }
@@ -75,7 +76,7 @@ public struct MappedModel: Sendable {
     /// A file that was committed with the model; nil when there is none of the name.
     func file(_ name: String) throws(StoreError) -> [UInt8]? {
         guard let id = snapshot.tree.files[name] else { return nil }
-        return try carrying { () throws(SnapshotError) in try snapshot.object(id).payload.copy() }
+        return try carrying { () throws(SnapshotError) in try snapshot.data(of: id) }
     }
 
     /// Whether the model reads and writes bytes; if not, token ids.

@@ -7,7 +7,7 @@ extension MappedSnapshot {
     /// How counts predict beside the snapshot's models; nil where they do not.
     func mixture() throws(StoreError) -> MixtureDescription? {
         guard let file = tree.files[MixtureDescription.fileName] else { return nil }
-        let bytes = try carrying { () throws(SnapshotError) in try object(file).payload.copy() }
+        let bytes = try carrying { () throws(SnapshotError) in try data(of: file) }
         return try running { () throws(ModelError) in try MixtureDescription(bytes) }
     }
 }

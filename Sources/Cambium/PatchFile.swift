@@ -102,7 +102,7 @@ struct PatchFile {
         else { throw mismatch(name, tensor.shape, shape) }
         let size = total / count
         var bytes = try carrying { () throws(SnapshotError) in
-            try snapshot.object(stored.id).payload.copy()
+            try snapshot.data(of: stored.id)
         }
         let new = tensor.bytes.copy()
         for (position, row) in rows.enumerated() {

@@ -50,7 +50,7 @@ struct Round {
         self.stored = stored
         mixture = try snapshot.mixture()
         config = try snapshot.peerConfig()
-        weights = SnapshotWeights(snapshot)
+        weights = SnapshotWeights(snapshot, checks: true)
         let form = Round.kind(form)
         let index = stored.names.firstIndex(of: name)
         if let index, !stored.descriptions[index].matches(form) {
@@ -232,7 +232,7 @@ extension MappedSnapshot {
                 "\(id.short) is a '\(tree.architecture)' model; this version trains peer-lm models only"
             )
         }
-        let bytes = try carrying { () throws(SnapshotError) in try object(file).payload.copy() }
+        let bytes = try carrying { () throws(SnapshotError) in try data(of: file) }
         return try running { () throws(ModelError) in try PeerConfig(json: bytes) }
     }
 }
@@ -242,6 +242,8 @@ func training<Result>(_ body: () throws(TrainingError) -> Result) throws(StoreEr
     do throws(TrainingError) {
         return try body()
     } catch {
+        // Weights that the store cannot give are not of a bad shape.
+        if let cause = error.cause, cause.cause is SnapshotError { throw StoreError(cause) }
         let code: StoreError.Code =
             switch error.code {
             case .badInput: .usage

@@ -56,7 +56,7 @@ enum RouteIdentity {
         }
         guard difference != 0 else { return id }
         let bytes = try carrying { () throws(SnapshotError) in
-            try snapshot.object(id).payload.copy()
+            try snapshot.data(of: id)
         }
         return try Store.fileID(
             reading { () throws(InterchangeError) in
@@ -74,7 +74,7 @@ enum RouteIdentity {
         encoder.append(UInt32(cohort.router.count))
         for (name, tensor) in cohort.router.sorted(by: { isBefore($0.key, $1.key) }) {
             let bytes = try carrying { () throws(SnapshotError) in
-                try snapshot.object(tensor.id).payload.copy()
+                try snapshot.data(of: tensor.id)
             }
             encoder.append(name)
             encoder.append(

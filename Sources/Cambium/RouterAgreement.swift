@@ -40,7 +40,7 @@ extension Store {
         try assigned?.check(text, "the text", experts: router.experts)
         let team = ThreadTeam(count: threads)
         let snapshot = try map(router.commit)
-        let model = try model(router.commit, ModelOptions(warms: false))
+        let model = try model(router.commit, .checking)
             .byteModel("read hidden states").base
         let reader = try MomentReader(
             snapshot, model, layer: router.layer, target: .experts, team)

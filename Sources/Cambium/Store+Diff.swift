@@ -159,7 +159,7 @@ private struct Measure {
             var norms: DifferenceNorms?
             if isOn, let before, let after {
                 norms = try carrying { () throws(SnapshotError) in
-                    compare(try before.expert(ordinal), try after.expert(ordinal))
+                    compare(try before.checked(ordinal), try after.checked(ordinal))
                 }
             }
             if let norms { total = (total ?? DifferenceNorms()) + norms }
@@ -185,7 +185,7 @@ private struct Measure {
     ) throws(StoreError) -> ModelDiff.Change? {
         guard isOn, let old, let new, old.shape == new.shape else { return nil }
         let norms = try carrying { () throws(SnapshotError) in
-            compare(try left.object(old.id), try right.object(new.id))
+            compare(try left.checked(old.id), try right.checked(new.id))
         }
         return norms.map { ModelDiff.Change($0) }
     }

@@ -120,7 +120,7 @@ private struct ExpertEdit {
                     "the experts of layer \(layer) are \(parts); training writes F32 alone")
             }
         }
-        let weights = SnapshotWeights(snapshot)
+        let weights = SnapshotWeights(snapshot, checks: true)
         self.config = config
         self.weights = weights
         model = try training { () throws(TrainingError) in

@@ -101,7 +101,7 @@ extension Store {
         }
         let (target, snapshot) = try modelToGrow(options)
         let cohorts = try ExpertCountEdit.cohorts(of: snapshot.tree)
-        let model = try model(snapshot.id.hex, ModelOptions(warms: false))
+        let model = try model(snapshot.id.hex, .checking)
         guard case .tokens(let decoder) = model.engine else {
             throw StoreError(.unsupported, "a model of bytes has no linear router")
         }
@@ -159,7 +159,7 @@ extension Store {
                 .notFound, "there is no expert \(number); the layers have 0 to \(count - 1)")
         }
         if case .tokens(let decoder) = try model(
-            snapshot.id.hex, ModelOptions(warms: false)
+            snapshot.id.hex, .checking
         ).engine {
             for case .experts(let sizes) in decoder.description.layers.map(\.feedForward) {
                 try Self.check(sizes, count)

@@ -192,7 +192,7 @@ extension Store {
                 .notFound,
                 "there is no expert \(ordinal) in \(layer)/\(cohort), which has \(experts.count)")
         }
-        let object = try carrying { () throws(SnapshotError) in try experts.expert(ordinal) }
+        let object = try carrying { () throws(SnapshotError) in try experts.checked(ordinal) }
         return ExpertInfo(
             layer: Int(layer), cohort: cohort, ordinal: ordinal, id: object.id.hex,
             kind: "\(object.header.kind)", parts: object.header.parts.map(\.description),
@@ -239,7 +239,7 @@ extension Store {
                 .notFound,
                 "there is no file, trunk tensor or router tensor '\(name)' in \(revision)")
         }
-        return try carrying { () throws(SnapshotError) in try snapshot.object(id).payload.copy() }
+        return try carrying { () throws(SnapshotError) in try snapshot.data(of: id) }
     }
 
     private func experts(

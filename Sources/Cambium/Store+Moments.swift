@@ -59,7 +59,7 @@ extension Store {
         let place = try CommitTarget(options, self)
         let parent = try place.model().parent
         let snapshot = try map(parent.hex)
-        let model = try model(parent.hex, ModelOptions(warms: false))
+        let model = try model(parent.hex, .checking)
             .byteModel("sum up hidden states").base
         let reader = try MomentReader(
             snapshot, model, layer: layer, target: target, ThreadTeam(count: threads))

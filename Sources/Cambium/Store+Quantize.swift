@@ -46,7 +46,7 @@ extension Store {
                 for (tensor, entry) in cohort.router
                 where entry.shape.isQuantisable && !tensor.hasSuffix(".scale") {
                     let bytes = try carrying { () throws(SnapshotError) in
-                        try snapshot.object(entry.id).payload
+                        try snapshot.checked(entry.id).payload
                     }
                     let (values, scales) = try Self.quantised(tensor, entry.shape, bytes)
                     let scale = tensor + ".scale"

@@ -33,7 +33,7 @@ extension Store {
         let parent = try place.model().parent
         let snapshot = try map(parent.hex)
         var routes = try KeptRoutes(
-            snapshot, records(in: snapshot), model(parent.hex, ModelOptions(warms: false)))
+            snapshot, records(in: snapshot), model(parent.hex, .checking))
         var records: [NamedContribution] = []
         for (index, text) in limited(texts, to: limit).enumerated() {
             let record = try routes.add(

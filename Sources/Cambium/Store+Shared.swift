@@ -160,9 +160,9 @@ private struct Contents {
                 do throws(SnapshotError) {
                     let object =
                         if let place = experts[some[index]] {
-                            try place.experts.expert(place.ordinal)
+                            try place.experts.checked(place.ordinal)
                         } else {
-                            try snapshot.object(some[index])
+                            try snapshot.checked(some[index])
                         }
                     return .success(object.idInBF16)
                 } catch {

@@ -70,7 +70,8 @@ extension Store {
                     + "commit (Patch.record)")
         }
         let model = try training { () throws(TrainingError) in
-            try TrainableModel(config: config, source: SnapshotWeights(snapshot))
+            try TrainableModel(
+                config: config, source: SnapshotWeights(snapshot, checks: true))
         }
         let found = try training { () throws(TrainingError) in
             try SquaredGradients(of: texts, under: model, threads: threads) {

@@ -115,11 +115,12 @@ extension Store {
         let config = try snapshot.peerConfig()
         let json = try carrying { () throws(SnapshotError) in
             try snapshot.tree.files[Checkpoint.configName].map { (id) throws(SnapshotError) in
-                try snapshot.object(id).payload.copy()
+                try snapshot.data(of: id)
             }
         }
         let model = try training { () throws(TrainingError) in
-            try TrainableModel(config: config, source: SnapshotWeights(snapshot))
+            try TrainableModel(
+                config: config, source: SnapshotWeights(snapshot, checks: true))
         }
         return (model, json ?? [], parent.hex)
     }

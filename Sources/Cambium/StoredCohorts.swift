@@ -31,7 +31,7 @@ struct StoredCohorts {
                     "\(tensor) is \(entry.shape): more than the description of a cohort can be")
             }
             let bytes = try carrying { () throws(SnapshotError) in
-                try snapshot.object(entry.id).payload.copy()
+                try snapshot.data(of: entry.id)
             }
             let description = try running { () throws(ModelError) in
                 try CohortDescription(bytes, of: name)

@@ -1,3 +1,5 @@
+internal import Glibc
+
 extension [UInt8] {
     /// The array's bytes, borrowed.
     ///
@@ -26,5 +28,35 @@ extension RawSpan {
     /// Traps out of bounds.
     package func copy(_ range: Range<Int>) -> [UInt8] {
         unsafe extracting(range).withUnsafeBytes { unsafe Array($0) }
+    }
+}
+
+extension RawSpan {
+    /// Whether both hold the same bytes; at the speed of memory, many of them on all cores.
+    ///
+    /// The corresponding function is `memcmp`.
+    package func hasSameBytes(as other: RawSpan) -> Bool {
+        guard byteCount == other.byteCount else { return false }
+        return unsafe withUnsafeBytes { left in
+            unsafe other.withUnsafeBytes { right in
+                guard let first = left.baseAddress, let second = right.baseAddress else {
+                    return true
+                }
+                let part = 1 << 20
+                guard left.count >= 4 * part else {
+                    return unsafe memcmp(first, second, left.count) == 0
+                }
+                // Both stay borrowed until all threads are done.
+                let (start, other) = (UInt(bitPattern: first), UInt(bitPattern: second))
+                let count = left.count
+                return concurrentMap((count + part - 1) / part, grain: 1) { number in
+                    let offset = UInt(number * part)
+                    guard let left = unsafe UnsafeRawPointer(bitPattern: start + offset),
+                        let right = unsafe UnsafeRawPointer(bitPattern: other + offset)
+                    else { return false }
+                    return unsafe memcmp(left, right, min(part, count - number * part)) == 0
+                }.allSatisfy { $0 }
+            }
+        }
     }
 }

@@ -7,11 +7,18 @@ package struct SnapshotWeights: WeightSource {
     private let snapshot: MappedSnapshot
     private let tensors: [String: StoredTensor]
     private let residency: Residency
+    private let checks: Bool
 
-    /// - Parameter residency: Counts what the experts are used for, and may limit their memory.
-    package init(_ snapshot: MappedSnapshot, residency: Residency = Residency()) {
+    /// - Parameters:
+    ///   - residency: Counts what the experts are used for, and may limit their memory.
+    ///   - checks: Whether all data are checked against their names: for models of which something new
+    ///     is made. What only runs maps its experts, and they are not read before they are needed.
+    package init(
+        _ snapshot: MappedSnapshot, residency: Residency = Residency(), checks: Bool = false
+    ) {
         self.snapshot = snapshot
         self.residency = residency
+        self.checks = checks
         var tensors = snapshot.tree.trunk.tensors
         for layer in snapshot.tree.layers.values {
             for cohort in layer.cohorts.values { tensors.merge(cohort.router) { $1 } }
@@ -24,7 +31,8 @@ package struct SnapshotWeights: WeightSource {
             throw ModelError(.missingTensor, "snapshot \(snapshot.id.short) has no tensor \(name)")
         }
         do throws(SnapshotError) {
-            return Weights(shape: entry.shape, bytes: try snapshot.object(entry.id).payload)
+            let object = try checks ? snapshot.checked(entry.id) : snapshot.object(entry.id)
+            return Weights(shape: entry.shape, bytes: object.payload)
         } catch {
             throw ModelError(.source, "tensor \(name) cannot be read", cause: error)
         }
@@ -44,7 +52,7 @@ package struct SnapshotWeights: WeightSource {
                 .missingTensor,
                 "snapshot \(snapshot.id.short) has no experts\(whose) in layer \(layer)")
         }
-        let stored = try StoredExperts(experts)
+        let stored = try StoredExperts(experts, checks: checks)
         guard let cache = residency.cache else { return MappedExpertTable(stored, residency) }
         return CopiedExpertTable(stored, residency, cache)
     }

@@ -5,13 +5,15 @@ internal import Snapshots
 /// The experts of one cohort where a snapshot has them.
 struct StoredExperts: Sendable {
     private let experts: MappedExperts
+    private let checks: Bool
     /// The tensors of one expert, in the order of its bytes.
     let parts: [TensorShape]
     /// Bytes of an expert.
     let size: Int
 
+    /// - Parameter checks: Whether an expert is checked against its name when it is found.
     /// - Throws: `.badTensor` for experts without a countable size.
-    init(_ experts: MappedExperts) throws(ModelError) {
+    init(_ experts: MappedExperts, checks: Bool = false) throws(ModelError) {
         let parts = experts.cohort.parts
         var size = 0
         for part in parts {
@@ -21,6 +23,7 @@ struct StoredExperts: Sendable {
             size += bytes
         }
         self.experts = experts
+        self.checks = checks
         self.parts = parts
         self.size = size
     }
@@ -33,7 +36,7 @@ struct StoredExperts: Sendable {
     func expert(_ ordinal: Int) throws(ModelError) -> (bytes: MappedBytes, isMapped: Bool) {
         let object: (payload: MappedBytes, isMapped: Bool)
         do throws(SnapshotError) {
-            let stored = try experts.expert(ordinal)
+            let stored = try checks ? experts.checked(ordinal) : experts.expert(ordinal)
             object = (stored.payload, stored.isMapped)
         } catch {
             throw ModelError(.source, "expert \(ordinal) cannot be read", cause: error)

@@ -6,9 +6,12 @@ extension ObjectStaging {
     /// of `objects`.
     ///
     /// The index names the copies from then on.
+    ///
+    /// - Throws: `.corrupt` for an object whose data do not match its name.
     package static func move(
         _ objects: [StoredObject], _ transaction: borrowing WriteTransaction
     ) throws(ObjectError) -> [Location] {
+        try check(objects)
         var finished: [FinishedPack] = []
         var open = PackBuilder()
         var places: [(pack: Int, unit: UInt32)] = []
@@ -33,6 +36,14 @@ extension ObjectStaging {
         try LocationIndex.add(
             zip(objects, locations).map { IndexRow($0.id.prefix, $1) }, transaction)
         return locations
+    }
+
+    /// Hashes objects against their names, on all cores.
+    private static func check(_ objects: [StoredObject]) throws(ObjectError) {
+        let results = concurrentMap(objects.count, grain: 32) { index in
+            Result { () throws(ObjectError) in try objects[index].check() }
+        }
+        for result in results { try result.get() }
     }
 
     /// Writes a pack again under its number, its objects at the same units.

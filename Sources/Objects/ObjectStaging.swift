@@ -37,30 +37,13 @@ package struct ObjectStaging {
     /// `mdb_txn_begin`): one block on one thread does all of it.
     private var writing: Background<Result<[WrittenPack], ObjectError>>?
 
+    /// Copies that nothing should refer to any more, and what is to take their place.
+    private var outdated: [Location: Placement] = [:]
+
     package private(set) var newObjects = 0
     package private(set) var newBytes = 0
     package private(set) var reusedObjects = 0
     package private(set) var reusedBytes = 0
-
-    /// A read transaction and the index as it was then: the index's records stay in place only
-    /// while the transaction lives.
-    private final class View {
-        private let transaction: ReadTransaction
-        private let reader: ObjectReader
-
-        init(_ environment: Environment) throws(ObjectError) {
-            do throws(KeyValueError) {
-                transaction = try ReadTransaction(environment)
-            } catch {
-                throw ObjectError(error)
-            }
-            reader = try ObjectReader(transaction)
-        }
-
-        func location(of id: ObjectID) throws(ObjectError) -> Location? {
-            try reader.location(of: id, transaction)
-        }
-    }
 
     package init(
         _ environment: Environment, flushThreshold: Int = ObjectStaging.flushThreshold
@@ -87,13 +70,14 @@ package struct ObjectStaging {
     }
 
     /// Stages an object whose id was computed elsewhere (in parallel, say).
+    ///
+    /// What the store has already is compared with the payload, byte by byte: where they differ, the
+    /// stored copy is damaged, and the payload is stored as a new one in its place.
     @discardableResult
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
     ) throws(ObjectError) -> Placement {
-        var known = staged.position(id).map { Placement.staged(UInt32($0)) }
-        if known == nil { known = try view.location(of: id).map(Placement.stored) }
-        if let known {
+        if let known = try known(id, header, payload) {
             reusedObjects += 1
             reusedBytes += header.payloadCount
             return known
@@ -141,6 +125,27 @@ package struct ObjectStaging {
         return .staged(UInt32(places.count - 1))
     }
 
+    /// Where an object is staged or stored intact.
+    private mutating func known(
+        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
+    ) throws(ObjectError) -> Placement? {
+        if let position = staged.position(id) { return .staged(UInt32(position)) }
+        guard let copies = try view.copies(of: id) else { return nil }
+        let isIntact = try view.isIntact(copies, header, payload)
+        let place: Placement =
+            isIntact ? .stored(copies.location) : .staged(UInt32(places.count))
+        for copy in copies.older { outdated[copy] = place }
+        if !isIntact { outdated[copies.location] = place }
+        return isIntact ? place : nil
+    }
+
+    /// Whether the store has copies of objects that are to give way to others.
+    package var replaces: Bool { !outdated.isEmpty }
+
+    /// Where the objects lie that copies to be given up should be looked for; call after
+    /// ``flush(_:)``.
+    package var replacements: [Location: Location] { outdated.mapValues(location(of:)) }
+
     /// Writes what is left, and the index of all, in the caller's transaction.
     package mutating func flush(_ transaction: borrowing WriteTransaction) throws(ObjectError) {
         closePack()
@@ -164,7 +169,7 @@ package struct ObjectStaging {
         guard let running = writing else { return }
         writing = nil
         settle(try running.wait().get())
-        view = try View(environment)
+        view = try View(environment, after: view)
     }
 
     /// Where a staged or stored object lies; call after ``flush(_:)``.

@@ -34,7 +34,8 @@ package struct StoredObject: Sendable {
             throw ObjectError(
                 .corrupt,
                 "the data of object \(id.short) in pack \(location.pack) hash to \(actual.short): "
-                    + "damaged on disk. Run `cambium verify`, and restore the store from a backup")
+                    + "damaged on disk. Commit the intact bytes again or restore a backup; "
+                    + "`cambium verify` lists all damage")
         }
     }
 }
@@ -95,6 +96,46 @@ package struct ObjectReader {
             return true
         }
         return found.sorted()
+    }
+
+    /// The newest copy of an object, and where older ones lie.
+    ///
+    /// There is more than one only until a collection: where it was stopped after it had copied, and
+    /// where a damaged object was stored again.
+    struct Copies {
+        let pack: Pack
+        let index: Int
+        var older: [Location] = []
+
+        var location: Location { pack.location(index) }
+    }
+
+    /// Every copy of an object; nil when it is not stored.
+    ///
+    /// - Throws: `.corrupt` when a pack that may hold it cannot be read.
+    func copies(
+        of id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> Copies? {
+        var found: Copies?
+        try candidates(id.prefix...id.prefix, transaction) { (pack, index) in
+            guard pack.id(index) == id else { return true }
+            if let newest = found {
+                if pack.location(index) != newest.location {
+                    found?.older.append(pack.location(index))
+                }
+            } else {
+                found = Copies(pack: pack, index: index)
+            }
+            return true
+        }
+        return found
+    }
+
+    /// Where all copies of an object lie, the newest first.
+    package func locations(
+        of id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws(ObjectError) -> [Location] {
+        try copies(of: id, transaction).map { [$0.location] + $0.older } ?? []
     }
 
     private func find(

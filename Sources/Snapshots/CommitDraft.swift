@@ -173,6 +173,7 @@ package struct CommitDraft: ~Copyable {
                     by: ReflogNote(
                         time: note.time, author: note.author, message: "branch: created"))
             }
+            try mend()
             return outcome(first, record, parents, unchanged: true)
         }
         let commit = Commit(
@@ -184,6 +185,7 @@ package struct CommitDraft: ~Copyable {
         var objects = objects
         let arrays = arrays
         let tree = tree
+        let gate = try Self.gate(store, objects)
         try store.environment.write(note.action) { (transaction) throws(SnapshotError) in
             let head = try SnapshotStore.reference(.branch, branch, transaction)
             try Self.checkHead(head, startingBranch ? nil : parents.first, branch)
@@ -198,6 +200,7 @@ package struct CommitDraft: ~Copyable {
             }
             transaction.environment.step("\(note.action): objects written")
             try Self.writeArrays(arrays, tree, trees, objects, current, transaction)
+            try Self.replacePlaces(objects, store, transaction)
             transaction.environment.step("\(note.action): arrays written")
             let line = note.message.prefix { $0 != "\n" }
             try SnapshotStore.setReference(
@@ -210,8 +213,28 @@ package struct CommitDraft: ~Copyable {
                 Note(commit: id, time: note.time, author: note.author, series: note.series),
                 transaction)
         }
+        _ = gate
         self.objects = objects
         return outcome(id, record, parents, unchanged: false)
+    }
+
+    /// Stores what was damaged anew, where no commit is to be made.
+    private mutating func mend() throws(SnapshotError) {
+        guard objects.replaces else { return }
+        try finishWriting()
+        let store = store
+        var objects = objects
+        let gate = try Self.gate(store, objects)
+        try store.environment.write("mend") { (transaction) throws(SnapshotError) in
+            do throws(ObjectError) {
+                try objects.flush(transaction)
+            } catch {
+                throw SnapshotError(error)
+            }
+            try Self.replacePlaces(objects, store, transaction)
+        }
+        _ = gate
+        self.objects = objects
     }
 
     private mutating func finishWriting() throws(SnapshotError) {

@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 package import Objects
 internal import Synchronization
@@ -17,6 +18,8 @@ package final class MappedSnapshot: Sendable {
     private let keepsDecompressed: Bool
     /// Packs whose structure was checked; their records stay in place under the lease.
     private let packs = Mutex<[UInt32: Pack]>([:])
+    /// Intact copies of experts that are damaged where the arrays have them.
+    private let mended = Mutex<[Location: StoredObject]>([:])
 
     fileprivate init(
         _ id: ObjectID, _ commit: Commit, _ tree: Tree, _ store: SnapshotStore, _ lease: Lease?,
@@ -31,7 +34,22 @@ package final class MappedSnapshot: Sendable {
         self.arrays = arrays
     }
 
-    /// An object's data in place.
+    /// A copy of an object's data, checked against its name: for whatever is kept, copied into new
+    /// objects or given out.
+    package func data(of id: ObjectID) throws(SnapshotError) -> [UInt8] {
+        try checked(id).payload.copy()
+    }
+
+    /// An object whose data were checked against its name.
+    ///
+    /// - Throws: `.corrupt` when they were damaged on disk.
+    package func checked(_ id: ObjectID) throws(SnapshotError) -> StoredObject {
+        let object = try object(id)
+        try wrapped { () throws(ObjectError) in try object.check() }
+        return object
+    }
+
+    /// An object's data in place, to run a model on: they are not checked.
     ///
     /// The bytes hold the lease, so they may outlive this snapshot.
     package func object(_ id: ObjectID) throws(SnapshotError) -> StoredObject {
@@ -108,7 +126,21 @@ package final class MappedSnapshot: Sendable {
         }
     }
 
+    /// The copy that the index names of the object of an entry, checked.
+    fileprivate func newestCopy(_ entry: ArrayEntry) throws(SnapshotError) -> StoredObject {
+        let id = try store.environment.read { (transaction) throws(SnapshotError) in
+            try wrapped { () throws(ObjectError) in
+                try ObjectReader(transaction).id(
+                    at: entry.location, check: entry.check, transaction)
+            }
+        }
+        let object = try checked(id)
+        mended.withLock { $0[entry.location] = object }
+        return object
+    }
+
     fileprivate func expert(_ entry: ArrayEntry) throws(SnapshotError) -> StoredObject {
+        if let copy = mended.withLock({ $0[entry.location] }) { return copy }
         let (pack, index) = try find(entry)
         return leased(pack.stored(index))
     }
@@ -141,7 +173,31 @@ package struct MappedExperts: Sendable {
         return pack.id(index)
     }
 
-    /// The expert's data in place.
+    /// A copy of the expert's data, checked against its name; see ``checked(_:)``.
+    package func data(_ ordinal: Int) throws(SnapshotError) -> [UInt8] {
+        try checked(ordinal).payload.copy()
+    }
+
+    /// The expert, its data checked against its name: for whatever is kept, copied into new objects or
+    /// given out.
+    ///
+    /// - Throws: As ``expert(_:)``, and `.corrupt` when the data were damaged on disk and no other copy
+    ///   is stored.
+    package func checked(_ ordinal: Int) throws(SnapshotError) -> StoredObject {
+        do throws(SnapshotError) {
+            let object = try expert(ordinal)
+            try wrapped { () throws(ObjectError) in try object.check() }
+            return object
+        } catch  where error.code == .corrupt {
+            // The bytes may have been stored again since the snapshot was mapped.
+            guard let other = try? snapshot.newestCopy(array.entry(ordinal)),
+                other.header.kind == cohort.kind, other.header.parts == cohort.parts
+            else { throw error }
+            return other
+        }
+    }
+
+    /// The expert's data in place, to run a model on: they are not checked.
     ///
     /// Traps when the ordinal is out of bounds.
     ///

@@ -7,6 +7,9 @@ internal import Objects
 /// stored is whole, and a commit of the same array may rely on it.
 struct Reachability {
     private(set) var marks: PlaceMarks
+    /// Whether older copies of an object are needed, too: somebody may have mapped them before the
+    /// newest was written.
+    var keepsCopies = false
     /// Live array records: the arrays of trees, and the earlier ones that their change sets refer to.
     private(set) var records: Set<ObjectID> = []
     private(set) var commits: Set<ObjectID> = []
@@ -122,10 +125,14 @@ struct Reachability {
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(SnapshotError) {
         do throws(ObjectError) {
-            guard let location = try reader.location(of: id, transaction) else {
+            let locations =
+                try keepsCopies
+                ? reader.locations(of: id, transaction)
+                : [reader.location(of: id, transaction)].compactMap { $0 }
+            guard !locations.isEmpty else {
                 throw ObjectError(.notFound, "no object \(id.short) in this store")
             }
-            marks.insert(location)
+            for location in locations { marks.insert(location) }
         } catch {
             throw SnapshotError(error)
         }

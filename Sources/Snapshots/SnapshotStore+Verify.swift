@@ -32,6 +32,7 @@ extension SnapshotStore {
     ) throws(SnapshotError) -> [UInt32: Pack] {
         var packs: [UInt32: Pack] = [:]
         var found = report
+        var damaged: [DamagedCopy] = []
         let table = environment.table(ObjectStore.packTable)
         let total: Int
         do throws(KeyValueError) {
@@ -46,26 +47,39 @@ extension SnapshotStore {
                 packs[pack.number] = pack
                 found.objects += pack.count
                 for index in 0..<pack.count { found.bytes += pack.header(index).payloadCount }
-                if !fast, !pack.isCold { verifyData(pack, &found) }
+                if !fast, !pack.isCold { damaged += verifyData(pack) }
             } catch {
                 found.fault("pack \(PackFormat.number(key.prefix(8)))", error.message)
             }
             progress(found.packs, total)
             return true
         }
+        let copies = damaged.isEmpty ? nil : SupersededCopies(transaction)
+        for copy in damaged where copies?.contains(copy.location, of: copy.id, transaction) != true
+        {
+            found.fault(
+                "object \(copy.id.hex)",
+                "its data in pack \(copy.location.pack) hash to \(copy.actual.short): damaged on disk"
+            )
+        }
         report = found
         return packs
     }
 
+    private struct DamagedCopy {
+        let id: ObjectID
+        let location: Location
+        /// What the data hash to.
+        let actual: ObjectID
+    }
+
     /// Hashes every object of a pack against its name, on all cores.
-    private func verifyData(_ pack: Pack, _ report: inout VerificationReport) {
+    private func verifyData(_ pack: Pack) -> [DamagedCopy] {
         let actual = concurrentMap(pack.count, grain: 32) { index in
             pack.header(index).id(of: pack.payload(index).bytes)
         }
-        for index in 0..<pack.count where actual[index] != pack.id(index) {
-            report.fault(
-                "object \(pack.id(index).hex)",
-                "its data in pack \(pack.number) hash to \(actual[index].short): damaged on disk")
+        return (0..<pack.count).filter { actual[$0] != pack.id($0) }.map {
+            DamagedCopy(id: pack.id($0), location: pack.location($0), actual: actual[$0])
         }
     }
 
@@ -80,7 +94,11 @@ extension SnapshotStore {
                 do throws(ObjectError) {
                     _ = try reader.readable(pack, transaction)
                 } catch {
-                    report.fault("pack \(number)", error.message)
+                    let copies = SupersededCopies(transaction)
+                    let isNeeded = (0..<pack.count).contains {
+                        !copies.contains(pack.location($0), of: pack.id($0), transaction)
+                    }
+                    if isNeeded { report.fault("pack \(number)", error.message) }
                 }
             }
         } catch {

@@ -61,6 +61,7 @@ struct Sweep {
         }
         let leased = try Self.leased(leases, transaction)
         var live = leased
+        live.keepsCopies = false
         try live.add(roots, transaction)
         try live.addPredecessors(transaction)
         self.expired = expired
@@ -97,6 +98,7 @@ struct Sweep {
             throw SnapshotError(error)
         }
         var result = try Reachability(transaction)
+        result.keepsCopies = true
         try result.add(roots, transaction)
         return result
     }

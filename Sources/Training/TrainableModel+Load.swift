@@ -33,7 +33,7 @@ extension WeightSource {
             return try widened(name, found.shape, found.bytes.bytes)
         } catch {
             guard error.code != .missingTensor else { return nil }
-            throw TrainingError(.badTensor, error.description)
+            throw TrainingError(error)
         }
     }
 
@@ -59,7 +59,7 @@ extension WeightSource {
             }
             return result
         } catch {
-            throw TrainingError(.badTensor, error.description)
+            throw TrainingError(error)
         }
     }
 
@@ -84,7 +84,7 @@ extension WeightSource {
             }
             return (down, up)
         } catch {
-            throw TrainingError(.badTensor, error.description)
+            throw TrainingError(error)
         }
     }
 }
@@ -112,7 +112,7 @@ extension WeightSource {
             }
             return matrices
         } catch {
-            throw TrainingError(.badTensor, error.description)
+            throw TrainingError(error)
         }
     }
 }

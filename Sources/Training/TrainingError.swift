@@ -1,3 +1,5 @@
+package import Models
+
 /// What went wrong in training.
 package struct TrainingError: Error, Sendable, CustomStringConvertible {
     package enum Code: Sendable {
@@ -15,10 +17,20 @@ package struct TrainingError: Error, Sendable, CustomStringConvertible {
 
     package let code: Code
     package let message: String
+    /// Why weights could not be had, when it was not for their shape alone.
+    package let cause: ModelError?
     package var description: String { message }
 
     init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
+        cause = nil
+    }
+
+    /// Weights could not be read as the config asks for.
+    init(_ error: ModelError) {
+        code = .badTensor
+        message = error.description
+        cause = error
     }
 }

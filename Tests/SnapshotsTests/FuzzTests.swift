@@ -5,6 +5,15 @@ import Snapshots
 import TestSupport
 import Testing
 
+extension SyntheticModel {
+    /// The first commit of the histories below.
+    fileprivate func edited(_ step: Int) -> SyntheticModel {
+        var model = self
+        model.edit(step, seed: step)
+        return model
+    }
+}
+
 @Suite("Damage at random places")
 struct FuzzTests {
     /// Changes some bytes, or the length, of one random record of one random table.
@@ -52,25 +61,41 @@ struct FuzzTests {
         for _ in 0..<60 {
             try withStore { store in
                 var model = SyntheticModel.sample(experts: 40)
+                let first = model
                 for step in 0..<10 {
                     model.edit(step, seed: step)
                     try store.commit(model, time: Int64(step))
                 }
+                let main = model
                 model.edit(30, seed: 30)
                 let root = try store.resolve("main~9")
                 try store.commit(
                     model, to: "side", parents: [root], time: 30, startingBranch: true)
                 let heads = [try store.resolve("main"), try store.resolve("side")]
+                let truth = [main, model]
+                let histories = try heads.map { try store.history(from: [$0]).map(\.id) }
+                let references = try store.references()
+                var damages: [String] = []
                 for _ in 0..<Int.random(in: 1...3, using: &random) {
-                    _ = try damage(store, &random)
+                    damages.append(try damage(store, &random))
                 }
                 _ = try? store.verify(fast: true)
                 _ = try? store.verify(fast: false)
-                for head in heads {
-                    if let found = try? store.model(at: head) { _ = found.trunk.count }
-                    _ = try? store.history(from: [head])
+                func expectTruth() {
+                    for (head, model) in zip(heads, truth) {
+                        guard let found = try? store.model(at: head, checks: true) else { continue }
+                        let isSame = found == model
+                        #expect(isSame, "\(damages)")
+                    }
                 }
-                _ = try? store.references()
+                expectTruth()
+                for (head, history) in zip(heads, histories) {
+                    guard let found = try? store.history(from: [head]) else { continue }
+                    #expect(found.map(\.id) == history, "\(damages)")
+                }
+                if let found = try? store.references() {
+                    #expect(found.branches == references.branches, "\(damages)")
+                }
                 _ = try? store.reflog()
                 _ = try? store.resolve("main@{1}")
                 _ = try? store.resolve(String(heads[0].hex.prefix(4)))
@@ -79,13 +104,24 @@ struct FuzzTests {
                 {
                     _ = try? store.difference(from: left, to: right)
                 }
-                _ = try? store.merge(
+                let merge = try? store.merge(
                     [heads[1]], into: "main", policy: OursPolicy(), note: .sample())
+                if let id = merge?.commit, let found = try? store.model(at: id, checks: true) {
+                    let isSame = found == mergeReference([first.edited(0)], main, model)
+                    #expect(isSame, "\(damages)")
+                }
                 model.edit(31, seed: 31)
-                _ = try? store.commit(model, to: "side")
-                _ = try? store.commit(model, to: "fresh", parents: [])
+                for branch in ["side", "fresh"] {
+                    let outcome = try? store.commit(
+                        model, to: branch, parents: branch == "side" ? nil : [])
+                    guard let outcome, let found = try? store.model(at: outcome.id, checks: true)
+                    else { continue }
+                    let isSame = found == model
+                    #expect(isSame, "\(damages)")
+                }
                 _ = try? store.collect(prune: false, now: 100, grace: 0)
                 _ = try? store.collect(prune: true, now: 100, grace: 0)
+                expectTruth()
                 _ = try? store.verify(fast: false)
             }
         }

@@ -278,23 +278,43 @@ struct VerifyTests {
         }
     }
 
-    @Test("what is damaged is not served, and no damage traps", arguments: damages)
+    /// Records that were changed together with their checksum: only their own root tells.
+    private static let forged = [
+        "an array with another ordinal", "an array whose change is out of bounds",
+    ]
+
+    @Test(
+        "what is damaged is not served as whole, kept or built on, and no damage traps",
+        arguments: damages)
     func notServed(damage: Damage) throws {
         try plant { planting in
+            let (store, head) = (planting.store, planting.head)
+            let truth = try store.model(at: head)
+            let parent = try store.resolve("main~1")
             try damage.plant(planting)
-            let store = planting.store
-            // Whatever each says, it says it as an error or gives the true bytes.
-            if let model = try? store.model(at: planting.head) {
-                _ = model.pools.count
-            }
-            _ = try? store.history(from: [planting.head])
+            // Whatever each says, it says it as an error or gives the truth.
+            let isForged = Self.forged.contains(damage.testDescription)
+            let served = try? store.model(at: head, checks: true)
+            #expect(served == nil || served == truth || isForged)
+            let history = try? store.history(from: [head])
+            #expect(history == nil || history?.map(\.id) == [head, parent])
             _ = try? store.collect(prune: false, now: 0, grace: 0)
-            _ = try? store.resolve("main~1")
-            _ = try? store.resolve(String(planting.head.hex.prefix(6)))
+            let resolved = try? store.resolve("main~1")
+            #expect(resolved == nil || resolved == parent)
+            let named = try? store.resolve(String(head.hex.prefix(6)))
+            #expect(named == nil || named == head)
             var model = SyntheticModel.sample(experts: 301)
             model.edit(3, seed: 4)
-            _ = try? store.commit(model, to: "other", parents: [])
+            if let outcome = try? store.commit(model, to: "other", parents: []) {
+                let isSame = try store.model(at: outcome.id, checks: true) == model
+                #expect(isSame, "what was committed is readable")
+            }
             _ = try? store.collect(prune: true, now: 0, grace: 0)
+            // What could be read is still there.
+            if let served {
+                let isSame = try store.model(at: head, checks: true) == served
+                #expect(isSame)
+            }
         }
     }
 

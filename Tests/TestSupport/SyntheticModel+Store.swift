@@ -70,8 +70,10 @@ extension SnapshotStore {
     }
 
     /// The model of a commit, every byte read through the mapped records.
-    package func model(at commit: ObjectID) throws(SnapshotError) -> SyntheticModel {
-        try map(commit).model(in: self)
+    package func model(
+        at commit: ObjectID, checks: Bool = false
+    ) throws(SnapshotError) -> SyntheticModel {
+        try map(commit).model(in: self, checks: checks)
     }
 
     /// Every fault of the store, as text; none in a sound one.
@@ -82,15 +84,23 @@ extension SnapshotStore {
 
 extension MappedSnapshot {
     /// The whole model, every byte read through the mapped records.
-    package func model(in store: SnapshotStore) throws(SnapshotError) -> SyntheticModel {
+    ///
+    /// - Parameter checks: Whether objects are checked against their names, as they are for whatever is
+    ///   not only run.
+    package func model(
+        in store: SnapshotStore, checks: Bool = false
+    ) throws(SnapshotError) -> SyntheticModel {
+        func data(_ id: ObjectID) throws(SnapshotError) -> [UInt8] {
+            try checks ? self.data(of: id) : object(id).payload.copy()
+        }
         var model = SyntheticModel()
         model.architecture = tree.architecture
         model.layout = try store.layout(of: tree)
         for (name, id) in tree.files {
-            model.files[name] = try object(id).payload.copy()
+            model.files[name] = try data(id)
         }
         for (name, entry) in tree.trunk.tensors {
-            model.trunk[name] = .init(entry.shape, try object(entry.id).payload.copy())
+            model.trunk[name] = .init(entry.shape, try data(entry.id))
         }
         for (layer, cohorts) in tree.layers {
             for (name, cohort) in cohorts.cohorts {
@@ -100,13 +110,17 @@ extension MappedSnapshot {
                 pool.router = [:]
                 for (tensor, entry) in cohort.router {
                     pool.router[tensor] = .init(
-                        entry.shape, try object(entry.id).payload.copy())
+                        entry.shape, try data(entry.id))
                 }
                 if let experts = experts(layer: layer, cohort: name) {
                     for ordinal in 0..<experts.count {
+                        guard !experts.isAbsent(ordinal) else {
+                            pool.experts.append(nil)
+                            continue
+                        }
                         pool.experts.append(
-                            experts.isAbsent(ordinal)
-                                ? nil : try experts.expert(ordinal).payload.copy())
+                            try checks
+                                ? experts.data(ordinal) : experts.expert(ordinal).payload.copy())
                     }
                 }
                 model.pools[.init(layer, name)] = pool
