@@ -164,7 +164,10 @@ let package = Package(
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["CambiumCommand", "Cambium", "CheckpointSupport"],
+            dependencies: [
+                "CambiumCommand", "Cambium", "Snapshots", "KeyValue", "Elements",
+                "CheckpointSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "CambiumTests",

@@ -41,6 +41,7 @@ package enum Migrations {
                 .notAStore, "\(directory) is not a cambium store (it has no data.mdb)")
         }
         return try SnapshotStore.alone(directory, "migrate") { () throws(SnapshotError) in
+            try SnapshotStore.separate(directory, observer)
             let environment: Environment
             do throws(KeyValueError) {
                 environment = try EnvironmentRegistry.open(

@@ -1,3 +1,4 @@
+internal import Interchange
 internal import KeyValue
 internal import Models
 internal import Objects
@@ -117,12 +118,12 @@ extension Store {
     ) throws(StoreError) -> ProfileResult {
         let path = profilePath(model.id)
         do throws(KeyValueError) {
-            try makeDirectory(profileDirectory)
-            let unfinished = path + ".new"
-            try writeFile(unfinished, profile.encoded)
-            try replaceFile(path, with: unfinished, in: profileDirectory)
+            try makeStoreFolder(profileDirectory)
         } catch {
             throw StoreError(error)
+        }
+        try reading { () throws(InterchangeError) in
+            try Interchange.writeFile(profile.encoded, to: path)
         }
         return ProfileResult(
             id: model.id, path: path, experts: profile.expertCount,
@@ -145,11 +146,16 @@ extension Store {
     func removeStaleProfiles() throws(StoreError) {
         guard fileExists(profileDirectory) else { return }
         do throws(KeyValueError) {
+            try checkStoreFolder(profileDirectory)
             for name in try directoryContents(profileDirectory) {
+                let path = "\(profileDirectory)/\(name)"
+                // What has no profile's name, or is no file, is not ours.
+                guard let commit = ObjectID(hex: name), commit.hex == name, isRegularFile(path)
+                else {
+                    continue
+                }
                 // A commit that cannot be read has no use for its profile, which can be made again.
-                let isKnown =
-                    ObjectID(hex: name).map { (try? snapshots.commit($0)) != nil } ?? false
-                if !isKnown { try removeFile("\(profileDirectory)/\(name)") }
+                if (try? snapshots.commit(commit)) == nil { try removeFile(path) }
             }
         } catch {
             throw StoreError(error)

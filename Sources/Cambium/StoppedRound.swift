@@ -47,7 +47,9 @@ struct StoppedRound {
     }
 
     func save(_ state: TrainingState, _ curve: LossCurve) throws(StoreError) {
-        do throws(KeyValueError) { try makeDirectory(directory) } catch { throw StoreError(error) }
+        do throws(KeyValueError) { try makeStoreFolder(directory) } catch {
+            throw StoreError(error)
+        }
         let entries = state.numbers.enumerated().map {
             TensorEntry("numbers.\($0)", TensorShape(.f32, [$1.count]))
         }

@@ -22,8 +22,10 @@ public final class Store: Sendable {
     ///
     /// - Parameters:
     ///   - path: The store's directory.
-    ///   - readOnly: Never writes; works on a read-only disk.
-    /// - Throws: `not-a-store`, `format-too-old` (migrate it), `format-too-new`.
+    ///   - readOnly: Never writes and waits for no writer; works on a read-only disk, and for a user who may
+    ///     not write the data. A store that is opened again to write becomes writable for both.
+    /// - Throws: `not-a-store`, `format-too-old` (migrate it), `format-too-new`, `read-only`, `hard-linked`
+    ///   when its file is shared with a copy of it and is to be written.
     public convenience init(_ path: String, readOnly: Bool = false) throws(StoreError) {
         let snapshots = try carrying { () throws(SnapshotError) in
             try SnapshotStore.open(path, readOnly: readOnly)

@@ -39,6 +39,10 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let badShape = Code(rawValue: "bad-shape")
         /// The model cannot do what was asked, for example run.
         public static let unsupported = Code(rawValue: "unsupported")
+        /// A file of the store has another name: a copy made of hard links shares it.
+        public static let hardLinked = Code(rawValue: "hard-linked")
+        /// A limit of the process, as `ulimit` sets it: descriptors, address space, length of files.
+        public static let limit = Code(rawValue: "limit")
         /// A failure of the operating system.
         public static let io = Code(rawValue: "io")
         /// Training that was told to stop; nothing was committed.

@@ -26,10 +26,10 @@ struct TrainingFolder: ~Copyable {
         _ path: String, in directory: String
     ) throws(StoreError) -> FileLock {
         do throws(KeyValueError) {
-            try makeDirectory(directory)
+            try makeStoreFolder(directory)
             try removeStale(in: directory)
             let lock = try FileLock(path: directory + "/new.lock", .shared, wait: true)
-            try makeDirectory(path)
+            try makeNewDirectory(path)
             return lock
         } catch {
             throw StoreError(error)

@@ -86,6 +86,7 @@ struct CambiumRoot: ParsableCommand {
 
     /// Runs the command that the arguments name.
     static func main() {
+        Terminal.prepare()
         let words = Array(CommandLine.arguments.dropFirst())
         Glibc.exit(Invocation(words, unreadable: Terminal.unreadableArgument).run())
     }

@@ -28,7 +28,7 @@ struct Failure: Error, Equatable {
     /// The next step after an error; nil when the message says it.
     private static func hint(for error: StoreError) -> String? {
         // The message names the next step itself.
-        let steps = ["cambium ", "Restore", "free s"]
+        let steps = ["cambium ", "Restore", "free s", "chmod ", "ulimit "]
         guard !steps.contains(where: { error.message.contains($0) }) else { return nil }
         return switch error.code {
         case .branchMoved: "look at it with `cambium log`, then run the command again"

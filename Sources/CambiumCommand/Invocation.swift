@@ -42,6 +42,7 @@ struct Invocation {
     private func end(_ error: any Error) -> Int32 {
         let text = CambiumRoot.fullMessage(for: error)
         if CambiumRoot.exitCode(for: error).isSuccess {
+            Terminal.needOutput()
             Terminal.write(text + "\n", to: .output)
             return ExitStatus.success.rawValue
         }

@@ -25,13 +25,11 @@ extension StoreCommand {
     /// Opens the store for a command that changes it.
     func openStore() throws -> Store { try Store(global.storePath()) }
 
-    /// Opens the store for a command that only reads; works on a read-only disk.
-    func openForReading() throws -> Store {
-        let path = try global.storePath()
-        do throws(StoreError) {
-            return try Store(path)
-        } catch  where error.code == .readOnly {
-            return try Store(path, readOnly: true)
-        }
+    /// Opens the store for a command that only reads: it waits for no writer, and works on a read-only disk.
+    ///
+    /// - Parameter forOutput: Whether what the command writes to standard output is what it is for.
+    func openForReading(forOutput: Bool = true) throws -> Store {
+        if forOutput { Terminal.needOutput() }
+        return try Store(global.storePath(), readOnly: true)
     }
 }

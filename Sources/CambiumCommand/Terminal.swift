@@ -80,7 +80,9 @@ enum Terminal {
             } else if errno == EPIPE {
                 exit(128 + SIGPIPE)
             } else if errno != EINTR && errno != EAGAIN {
-                if stream == .output { write(Array("\(outputFailure)\n".utf8), to: .error) }
+                // Words that nobody can read end no work: the exit status tells how it went.
+                guard stream == .output, !isOutputUnwanted else { return }
+                write(Array("\(outputFailure)\n".utf8), to: .error)
                 exit(ExitStatus.failure.rawValue)
             }
         }
@@ -151,18 +153,37 @@ extension Terminal {
         return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Whether a path names a regular file, or a link to one: reading it waits for nobody.
+    private static func isRegularFile(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// The names of a folder's .txt files that are not hidden, in order.
-    static func textFiles(in folder: String) -> [String] {
-        guard let stream = unsafe opendir(folder) else { return [] }
+    ///
+    /// - Throws: `io`.
+    static func textFiles(in folder: String) throws(Failure) -> [String] {
+        func failure() -> Failure {
+            Failure(.io, unsafe "cannot list \(folder): \(String(cString: strerror(errno)))")
+        }
+        guard let stream = unsafe opendir(folder) else { throw failure() }
         defer { unsafe closedir(stream) }
         var names: [String] = []
-        while let entry = unsafe readdir(stream) {
+        while true {
+            // readdir(3) tells the end from a failure by errno alone.
+            errno = 0
+            guard let entry = unsafe readdir(stream) else {
+                guard errno == 0 else { throw failure() }
+                break
+            }
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
                 unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) {
                     unsafe String(cString: $0)
                 }
             }
-            if name.hasSuffix(".txt"), !name.hasPrefix(".") { names.append(name) }
+            if name.hasSuffix(".txt"), !name.hasPrefix("."), isRegularFile("\(folder)/\(name)") {
+                names.append(name)
+            }
         }
         return names.sorted()
     }

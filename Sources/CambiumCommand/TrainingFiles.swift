@@ -26,7 +26,7 @@ enum TrainingFiles {
                         bytes: try Terminal.read(path)))
                 continue
             }
-            let names = Terminal.textFiles(in: path)
+            let names = try Terminal.textFiles(in: path)
             guard !names.isEmpty else {
                 throw Failure(.notFound, "\(path) holds no .txt file")
             }

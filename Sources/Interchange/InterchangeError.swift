@@ -40,6 +40,8 @@ package struct InterchangeError: Error, Sendable, CustomStringConvertible {
         /// A file changed while it was being read.
         package static let changed = Code(rawValue: "changed")
         package static let diskFull = Code(rawValue: "disk-full")
+        /// A limit of the process (setrlimit(2)).
+        package static let limit = Code(rawValue: "limit")
         package static let io = Code(rawValue: "io")
     }
 

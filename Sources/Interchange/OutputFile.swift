@@ -28,7 +28,7 @@ struct OutputFile: ~Copyable {
         self.target = path
         self.temporary = temporary
         self.descriptor = try check("create a file in", directory) {
-            unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            openDescriptor(temporary, O_WRONLY | O_CREAT | O_EXCL)
         }
         buffer.reserveCapacity(Self.bufferCapacity)
     }

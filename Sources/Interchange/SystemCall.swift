@@ -23,8 +23,17 @@ func systemError(_ action: String, _ path: String, _ number: Int32) -> Interchan
     case ENOTDIR:
         return InterchangeError(
             .notFound, "cannot \(action) \(path): what stands before a / is not a folder")
-    case ENOSPC, EDQUOT, EFBIG:
-        // EFBIG is a limit on the size of files, of the file system or of the process.
+    case EFBIG:
+        return InterchangeError(
+            .limit,
+            "cannot \(action) \(path): \(reason): a limit of this process (ulimit -f) or of the file system"
+        )
+    case EMFILE, ENFILE:
+        return InterchangeError(.limit, "cannot \(action) \(path): \(reason) (ulimit -n)")
+    case ENOMEM:
+        return InterchangeError(
+            .limit, "cannot \(action) \(path): \(reason): a limit of this process (ulimit -v)")
+    case ENOSPC, EDQUOT:
         return InterchangeError(
             .diskFull, "cannot \(action) \(path): \(reason); free some space and try again")
     default:

@@ -11,7 +11,21 @@ func check(_ code: Int32, _ function: StaticString) throws(KeyValueError) {
     let text = unsafe String(cString: mdb_strerror(code))
     let name = "\(function)"
     switch code {
-    case MDB_MAP_FULL, ENOSPC, EDQUOT:
+    case MDB_MAP_FULL:
+        throw KeyValueError(
+            .limit,
+            "\(name): \(text). The file would outgrow what this process may map (ulimit -v). Nothing was "
+                + "committed; raise the limit and open the store again")
+    case EFBIG:
+        throw KeyValueError(
+            .limit,
+            "\(name): \(text): the limit of this process for files (ulimit -f). Nothing was committed"
+        )
+    case EMFILE, ENFILE:
+        throw KeyValueError(.limit, "\(name): \(text) (ulimit -n)")
+    case ENOMEM:
+        throw KeyValueError(.limit, "\(name): \(text): the limit of this process (ulimit -v, -d)")
+    case ENOSPC, EDQUOT:
         throw KeyValueError(
             .diskFull,
             "the store cannot grow: \(text); nothing was committed. \(Environment.roomHint)")
@@ -41,7 +55,9 @@ func systemError(_ operation: String, _ path: String, _ number: Int32 = errno) -
         case ENOENT, ENOTDIR: .notFound
         case EACCES, EROFS, EPERM: .readOnly
         case ENOSPC, EDQUOT: .diskFull
+        case EFBIG, EMFILE, ENFILE: .limit
         default: .io
         }
-    return KeyValueError(code, "cannot \(operation) \(path): \(text)")
+    let limit = number == EFBIG ? " (ulimit -f)" : code == .limit ? " (ulimit -n)" : ""
+    return KeyValueError(code, "cannot \(operation) \(path): \(text)\(limit)")
 }

@@ -15,7 +15,7 @@ extension Environment {
     ///
     /// Readers and writers go on meanwhile; the copy is one consistent state.
     package func copyCompacted(to path: String) throws(KeyValueError) {
-        let descriptor = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        let descriptor = openDescriptor(path, O_WRONLY | O_CREAT | O_EXCL)
         guard descriptor >= 0 else { throw systemError("create", path) }
         defer { close(descriptor) }
         step("copy: begin")

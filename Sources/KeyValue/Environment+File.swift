@@ -65,7 +65,7 @@ extension Environment {
             mapStart.store(mapping.addresses.lowerBound - UInt(mapping.offset), ordering: .relaxed)
         }
         let start = mapStart.load(ordering: .relaxed)
-        guard address >= start, address - start < UInt(Self.mapSize) else {
+        guard address >= start, address - start < UInt(mapSize) else {
             throw KeyValueError(.io, "address \(address) does not lie in the store's map")
         }
         return Int(address - start)

@@ -2,10 +2,21 @@ internal import CLMDB
 internal import Elements
 internal import Glibc
 
+/// What an environment is opened for.
+enum Opening {
+    /// Makes the file and its tables.
+    case creating
+    case writing
+    /// Writes nothing but its place in LMDB's table of readers.
+    case reading
+    /// The same on a disk that cannot be written, where there is no place to take.
+    case readingAlone
+}
+
 /// The steps of opening an environment.
 extension Environment {
     /// Refuses a file that LMDB would take for a new one, or that is none of its own.
-    static func checkFile(_ path: String) throws(KeyValueError) {
+    package static func checkFile(_ path: String) throws(KeyValueError) {
         let start = try readFile(path, limit: metaEnd)
         // lmdb.h keeps the file's layout private; mdb.c, MDB_meta: after the page header of 16
         // bytes come the magic number 0xBEEFC0DE and the version.
@@ -18,46 +29,6 @@ extension Environment {
                 "\(path) has only \(start.count) bytes: it was truncated. Restore it from a backup")
         }
     }
-
-    /// Reserves the disk space of LMDB's lock file.
-    ///
-    /// LMDB makes it sparse and writes to it through a map; on a full disk the first touch of a
-    /// page would end the process (SIGBUS). No lock is lost: this process does not have the
-    /// environment open. The length stays what LMDB makes it: the constant is not above it.
-    static func reserveLockFile(_ path: String) throws(KeyValueError) {
-        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-        // On a read-only disk LMDB goes without; any other reason it meets and reports itself.
-        guard descriptor >= 0 else { return }
-        defer { close(descriptor) }
-        // mdb.c: 64 bytes per reader and a header.
-        let length = 64 * maximumReaders
-        var status = stat()
-        guard unsafe fstat(descriptor, &status) == 0 else { throw systemError("look at", path) }
-        guard Int(status.st_blocks) * 512 < length else { return }
-        let number = posix_fallocate(descriptor, 0, off_t(length))
-        // File systems that cannot reserve take the risk.
-        if number == ENOSPC || number == EDQUOT { throw systemError("reserve", path, number) }
-    }
-
-    /// Whether the disk has no room left, not even for a small commit.
-    static func isDiskFull(_ path: String) -> Bool {
-        var status = statvfs()
-        guard unsafe statvfs(path, &status) == 0 else { return false }
-        return status.f_bavail * status.f_frsize < 1 << 20
-    }
-
-    /// What a failed commit means: LMDB says EIO, not ENOSPC, when a write is cut short (mdb.c, mdb_page_flush).
-    static func cause(of error: KeyValueError, _ path: String) -> KeyValueError {
-        guard error.code == .io, isDiskFull(path) else { return error }
-        return KeyValueError(
-            .diskFull, "the disk of \(path) is full: nothing was committed. \(roomHint)")
-    }
-
-    /// How to make room.
-    static let roomHint = """
-        Free space on the disk, or remove branches that nobody needs (`cambium branch --delete`) and run \
-        `cambium gc --prune --grace 0`, which work on a full disk
-        """
 
     /// Both meta pages.
     private static let metaEnd = 2 * 4096
@@ -82,12 +53,53 @@ extension Environment {
         }
     }
 
-    @unsafe static func openTables(
-        _ names: [String], _ optional: Set<String>, _ environment: OpaquePointer, readOnly: Bool,
-        creating: Bool
+    /// Opens LMDB's environment: neither waits for a writer nor, unless it creates, writes the file.
+    @unsafe static func open(
+        _ path: String, _ names: [String], _ optional: Set<String>, _ opening: Opening
+    ) throws(KeyValueError) -> (handle: OpaquePointer, tables: [String: Table], mapSize: Int) {
+        let writes = opening == .writing || opening == .creating
+        let length = opening == .creating ? 0 : try fileLength(path + "/data.mdb")
+        let mapSize = try mapSize(path, length: length, writes: writes)
+        var created: OpaquePointer?
+        unsafe try check(mdb_env_create(&created), "mdb_env_create")
+        guard let environment = unsafe created else {
+            throw KeyValueError(.io, "mdb_env_create returned no environment")
+        }
+        do throws(KeyValueError) {
+            unsafe try check(mdb_env_set_mapsize(environment, mapSize), "mdb_env_set_mapsize")
+            unsafe try check(
+                mdb_env_set_maxreaders(environment, UInt32(maximumReaders)),
+                "mdb_env_set_maxreaders")
+            unsafe try check(
+                mdb_env_set_maxdbs(environment, UInt32(names.count)), "mdb_env_set_maxdbs")
+            var flags = UInt32(MDB_NOTLS) | UInt32(MDB_NORDAHEAD)
+            if !writes { flags |= UInt32(MDB_RDONLY) }
+            if opening == .readingAlone { flags |= UInt32(MDB_NOLOCK) }
+            // LMDB opens its files itself, and keeps them.
+            let code = withoutStandardDescriptors {
+                unsafe mdb_env_open(environment, path, flags, 0o666)
+            }
+            try check(code, "mdb_env_open")
+            try unsafe checkLength(environment, path)
+            if writes {
+                var dead: Int32 = 0
+                unsafe try check(mdb_reader_check(environment, &dead), "mdb_reader_check")
+            }
+            let tables = unsafe try openTables(
+                names, optional, environment, creating: opening == .creating)
+            return unsafe (environment, tables, mapSize)
+        } catch {
+            unsafe mdb_env_close(environment)
+            throw error
+        }
+    }
+
+    /// Opens the tables; only to make them, in a write transaction, which would wait for another writer.
+    @unsafe private static func openTables(
+        _ names: [String], _ optional: Set<String>, _ environment: OpaquePointer, creating: Bool
     ) throws(KeyValueError) -> [String: Table] {
         var transaction: OpaquePointer?
-        let flags = readOnly ? UInt32(MDB_RDONLY) : 0
+        let flags = creating ? 0 : UInt32(MDB_RDONLY)
         unsafe try check(mdb_txn_begin(environment, nil, flags, &transaction), "mdb_txn_begin")
         var tables: [String: Table] = [:]
         do throws(KeyValueError) {

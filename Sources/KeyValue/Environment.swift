@@ -8,8 +8,6 @@ internal import Synchronization
 /// kept as ``MappedBytes`` after it; the map's address never changes while this object lives,
 /// because the map size is set once.
 @safe package final class Environment: Sendable {
-    /// Address space only; the file grows as it is used (lmdb.h, `mdb_env_set_mapsize`).
-    package static let mapSize = 1 << 42
     package static let maximumReaders = 1022
 
     /// LMDB: "A thread may use mdb_env handles from several threads; a transaction may only be used
@@ -17,8 +15,14 @@ internal import Synchronization
     ///
     /// Transactions never leave the closures below.
     nonisolated(unsafe) let handle: OpaquePointer
+    /// Bytes of address space that the map takes: a bound of the file's length.
+    package let mapSize: Int
     package let path: String
-    package let isReadOnly: Bool
+    let opening: Opening
+    /// What was opened for reading writes by a handle of its own, once it is asked to; see `beginWriting`.
+    let writer = Mutex(WritingHandle())
+    let tableNames: [String]
+    let optionalTables: Set<String>
     private let tables: [String: Table]
     private let observer: (@Sendable (String) -> Void)?
     private let poison = Poison()
@@ -41,42 +45,36 @@ internal import Synchronization
         use: consuming FileLock?, observer: (@Sendable (String) -> Void)?
     ) throws(KeyValueError) {
         if !creating { try Self.checkFile(path + "/data.mdb") }
-        try Self.reserveLockFile(path + "/lock.mdb")
-        var created: OpaquePointer?
-        unsafe try check(mdb_env_create(&created), "mdb_env_create")
-        guard let environment = unsafe created else {
-            throw KeyValueError(.io, "mdb_env_create returned no environment")
-        }
-        do throws(KeyValueError) {
-            unsafe try check(mdb_env_set_mapsize(environment, Self.mapSize), "mdb_env_set_mapsize")
-            unsafe try check(
-                mdb_env_set_maxreaders(environment, UInt32(Self.maximumReaders)),
-                "mdb_env_set_maxreaders")
-            unsafe try check(
-                mdb_env_set_maxdbs(environment, UInt32(names.count)), "mdb_env_set_maxdbs")
-            var flags = UInt32(MDB_NOTLS) | UInt32(MDB_NORDAHEAD)
-            if readOnly { flags |= UInt32(MDB_RDONLY) }
-            unsafe try check(mdb_env_open(environment, path, flags, 0o666), "mdb_env_open")
-            try unsafe Self.checkLength(environment, path)
-            if !readOnly {
-                var dead: Int32 = 0
-                unsafe try check(mdb_reader_check(environment, &dead), "mdb_reader_check")
-            }
-            tables = unsafe try Self.openTables(
-                names, optional, environment, readOnly: readOnly, creating: creating)
-        } catch {
-            unsafe mdb_env_close(environment)
-            throw error
-        }
-        unsafe handle = environment
+        if !readOnly && !creating { try Self.checkUnshared(path) }
+        let hasLockFile = try Self.prepareLockFile(path, readOnly: readOnly)
+        opening =
+            creating ? .creating : !readOnly ? .writing : hasLockFile ? .reading : .readingAlone
+        let opened = try unsafe Self.open(path, names, optional, opening)
+        unsafe handle = opened.handle
+        mapSize = unsafe opened.mapSize
+        tables = unsafe opened.tables
+        tableNames = names
+        optionalTables = optional
         self.path = path
-        self.isReadOnly = readOnly
         self.observer = observer
         self.use = use
     }
 
     deinit {
-        EnvironmentRegistry.close(path) { unsafe mdb_env_close(handle) }
+        EnvironmentRegistry.close(path) {
+            // Together: LMDB's locks belong to the process, and closing one handle drops the other's.
+            writer.withLock { unsafe $0.close() }
+            unsafe mdb_env_close(handle)
+        }
+    }
+
+    /// Whether nothing can be written.
+    package var isReadOnly: Bool { unsafe writingHandle == nil }
+
+    /// The handle to write by; nil when there is none.
+    @unsafe var writingHandle: OpaquePointer? {
+        if opening == .creating || opening == .writing { return unsafe handle }
+        return unsafe writer.withLock { unsafe $0.handle }
     }
 
     /// A table that was named at opening.

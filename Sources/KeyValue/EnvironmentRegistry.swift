@@ -26,7 +26,9 @@ package enum EnvironmentRegistry {
     ///   - creating: Makes the file and its tables; otherwise both must exist.
     ///   - use: A lock that is held as long as the environment is mapped. Dropped when the process
     ///     has the environment open already.
-    /// - Throws: `.readOnly` when the process has it open read-only and asks to write.
+    ///   - readOnly: Only reads. An environment that is open so becomes writable when it is opened again to
+    ///     write.
+    /// - Throws: `.readOnly`, `.hardLinked` when it cannot be written.
     package static func open(
         _ directory: String, tables: [String], optional: Set<String> = [], readOnly: Bool,
         creating: Bool = false,
@@ -49,10 +51,7 @@ package enum EnvironmentRegistry {
             // Decided outside the lock: letting go of an environment takes it.
             switch found {
             case .open(let environment):
-                guard readOnly || !environment.isReadOnly else {
-                    throw KeyValueError(
-                        .readOnly, "\(path) is open read-only in this process; close it first")
-                }
+                if !readOnly { try environment.beginWriting() }
                 return environment
             case .closing:
                 // Closing is one short call on the other thread, already under way.

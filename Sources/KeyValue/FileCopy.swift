@@ -1,10 +1,5 @@
+internal import Elements
 internal import Glibc
-
-/// Whether a path names anything, also a link that leads nowhere.
-package func isTaken(_ path: String) -> Bool {
-    var status = stat()
-    return unsafe lstat(path, &status) == 0
-}
 
 /// Copies a regular file to a new one, and syncs it.
 ///
@@ -18,7 +13,7 @@ package func copyFile(_ source: String, to target: String) throws(KeyValueError)
     guard status.st_mode & S_IFMT == S_IFREG else {
         throw KeyValueError(.io, "\(source) is no regular file")
     }
-    let output = unsafe open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    let output = openDescriptor(target, O_WRONLY | O_CREAT | O_EXCL)
     guard output >= 0 else { throw systemError("create", target) }
     defer { close(output) }
     var chunk = [UInt8](repeating: 0, count: 1 << 20)

@@ -21,9 +21,27 @@ package struct FileLock: ~Copyable, Sendable {
     package init(path: String, _ mode: Mode, wait: Bool, creating: Bool = true)
         throws(KeyValueError)
     {
-        let flags = O_RDWR | O_CLOEXEC | (creating ? O_CREAT : 0)
-        let descriptor = unsafe open(path, flags, 0o666)
-        guard descriptor >= 0 else { throw systemError("open the lock file", path) }
+        var attempts = 0
+        while true {
+            // Locking needs no right to write: another user's readers hold the lock as well.
+            let descriptor = try openStoreFile(
+                path, O_RDONLY | (creating ? O_CREAT : 0), for: "open the lock file")
+            try Self.lock(descriptor, path, mode, wait: wait)
+            // Replaced or removed meanwhile: whoever comes now locks another file. Some network file systems
+            // number a file differently each time.
+            attempts += 1
+            if attempts > 16 || Self.isCurrent(descriptor, path) {
+                self.descriptor = descriptor
+                return
+            }
+            close(descriptor)
+        }
+    }
+
+    /// Closes the descriptor when it fails.
+    private static func lock(
+        _ descriptor: Int32, _ path: String, _ mode: Mode, wait: Bool
+    ) throws(KeyValueError) {
         var operation = mode == .shared ? LOCK_SH : LOCK_EX
         if !wait { operation |= LOCK_NB }
         while flock(descriptor, operation) != 0 {
@@ -35,7 +53,12 @@ package struct FileLock: ~Copyable, Sendable {
             }
             throw systemError("lock", path, number)
         }
-        self.descriptor = descriptor
+    }
+
+    private static func isCurrent(_ descriptor: Int32, _ path: String) -> Bool {
+        var (open, named) = (stat(), stat())
+        return unsafe fstat(descriptor, &open) == 0 && lstat(path, &named) == 0
+            && open.st_dev == named.st_dev && open.st_ino == named.st_ino
     }
 
     deinit {

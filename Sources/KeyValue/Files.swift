@@ -1,13 +1,21 @@
+internal import CLMDB
+internal import Elements
 internal import Glibc
 
-/// Creates a directory; an existing one is fine.
+/// Creates a directory that a user named; an existing one, or a link to one, is fine.
 package func makeDirectory(_ path: String) throws(KeyValueError) {
-    guard unsafe mkdir(path, 0o777) != 0, errno != EEXIST else { return }
-    throw systemError("create the directory", path)
+    guard unsafe mkdir(path, 0o777) != 0 else { return }
+    guard errno == EEXIST else { throw systemError("create the directory", path) }
+    try checkFolder(path, followingLinks: true)
 }
 
-package func fileExists(_ path: String) -> Bool {
-    unsafe access(path, F_OK) == 0
+/// Creates a folder inside a store; an existing one is fine, and a link is none.
+///
+/// - Throws: `.corrupt` when something else is there.
+package func makeStoreFolder(_ path: String) throws(KeyValueError) {
+    guard unsafe mkdir(path, 0o777) != 0 else { return }
+    guard errno == EEXIST else { throw systemError("create the directory", path) }
+    try checkStoreFolder(path)
 }
 
 /// Whether a path names a directory, and no link to one.
@@ -21,7 +29,14 @@ package func directoryContents(_ path: String) throws(KeyValueError) -> [String]
     guard let directory = unsafe opendir(path) else { throw systemError("list", path) }
     defer { unsafe closedir(directory) }
     var names: [String] = []
-    while let entry = unsafe readdir(directory) {
+    while true {
+        // readdir(3) tells the end from a failure by errno alone; a list that is cut short would be taken for
+        // a whole one.
+        errno = 0
+        guard let entry = unsafe readdir(directory) else {
+            guard errno == 0 else { throw systemError("list", path) }
+            break
+        }
         let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
             unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
         }
@@ -34,21 +49,33 @@ package func removeFile(_ path: String) throws(KeyValueError) {
     guard unsafe unlink(path) == 0 else { throw systemError("remove", path) }
 }
 
+/// Renames a file to a name that must be free, and syncs the directory.
+///
+/// - Throws: `.exists` when something is there.
+package func placeFile(_ path: String, from source: String, in directory: String)
+    throws(KeyValueError)
+{
+    var code = unsafe cambium_rename_new(source, path) == 0 ? 0 : errno
+    // A file system that cannot promise it: then the look and the renaming are two steps.
+    if code == EINVAL || code == ENOSYS {
+        code = fileExists(path) ? EEXIST : unsafe rename(source, path) == 0 ? 0 : errno
+    }
+    guard code != EEXIST else { throw KeyValueError(.exists, "\(path) exists already") }
+    guard code == 0 else { throw systemError("rename a file to", path, code) }
+    try syncFolder(directory)
+}
+
 /// Renames a file over another and syncs the directory, so that the rename is durable.
 package func replaceFile(_ path: String, with source: String, in directory: String)
     throws(KeyValueError)
 {
     guard unsafe rename(source, path) == 0 else { throw systemError("rename over", path) }
-    let descriptor = unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw systemError("open", directory) }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw systemError("sync", directory) }
+    try syncFolder(directory)
 }
 
-/// Writes a small file at once.
+/// Writes a small file at once; what was in it is gone, and a link is not followed.
 package func writeFile(_ path: String, _ bytes: [UInt8]) throws(KeyValueError) {
-    let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw systemError("create", path) }
+    let descriptor = try openStoreFile(path, O_WRONLY | O_CREAT | O_TRUNC, for: "create")
     defer { close(descriptor) }
     var offset = 0
     while offset < bytes.count {
@@ -65,10 +92,9 @@ package func writeFile(_ path: String, _ bytes: [UInt8]) throws(KeyValueError) {
     }
 }
 
-/// Reads a small file, at most `limit` bytes.
+/// Reads a small regular file, at most `limit` bytes; a link is not followed.
 package func readFile(_ path: String, limit: Int = 1 << 16) throws(KeyValueError) -> [UInt8] {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw systemError("open", path) }
+    let descriptor = try openStoreFile(path, O_RDONLY)
     defer { close(descriptor) }
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else { throw systemError("read", path) }

@@ -12,6 +12,11 @@ package struct KeyValueError: Error, Sendable, CustomStringConvertible {
         package static let readOnly = Code(rawValue: "read-only")
         package static let busy = Code(rawValue: "busy")
         package static let io = Code(rawValue: "io")
+        package static let exists = Code(rawValue: "exists")
+        /// A file of the store has another name, in another store.
+        package static let hardLinked = Code(rawValue: "hard-linked")
+        /// A limit of the process (setrlimit(2)).
+        package static let limit = Code(rawValue: "limit")
         package static let poisoned = Code(rawValue: "poisoned")
     }
 

@@ -22,6 +22,7 @@ package import Elements
             code = unsafe mdb_txn_begin(
                 environment.handle, nil, UInt32(MDB_RDONLY), &transaction)
         }
+        if code == MDB_MAP_RESIZED { throw environment.outgrown }
         try check(code, "mdb_txn_begin")
         guard let transaction = unsafe transaction else {
             throw KeyValueError(.io, "mdb_txn_begin returned no transaction")

@@ -24,7 +24,7 @@ package enum Reserve {
         if isThere, !isOurs(path) || Int(status.st_size) * 2 >= size { return }
         guard let room = freeSpace(directory), room / share >= size else { return }
         if isThere, unsafe unlink(path) != 0 { return }
-        let file = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+        let file = openDescriptor(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
         guard file >= 0 else { return }
         defer { close(file) }
         let isWritten = unsafe mark.withUnsafeBytes {

@@ -19,12 +19,13 @@ internal import CLMDB
     }
 
     init(_ environment: Environment) throws(KeyValueError) {
-        guard !environment.isReadOnly else {
+        guard let writer = unsafe environment.writingHandle else {
             throw KeyValueError(.readOnly, "the store at \(environment.path) was opened read-only")
         }
         var transaction: OpaquePointer?
-        unsafe try check(
-            mdb_txn_begin(environment.handle, nil, 0, &transaction), "mdb_txn_begin")
+        let code = unsafe mdb_txn_begin(writer, nil, 0, &transaction)
+        if code == MDB_MAP_RESIZED { throw environment.outgrown }
+        try check(code, "mdb_txn_begin")
         guard let transaction = unsafe transaction else {
             throw KeyValueError(.io, "mdb_txn_begin returned no transaction")
         }

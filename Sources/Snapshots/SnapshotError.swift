@@ -25,6 +25,8 @@ package struct SnapshotError: Error, Sendable, CarriesObjectError, CustomStringC
         package static let formatTooOld = Code(rawValue: "format-too-old")
         package static let formatTooNew = Code(rawValue: "format-too-new")
         package static let tooLarge = Code(rawValue: "too-large")
+        package static let hardLinked = Code(rawValue: "hard-linked")
+        package static let limit = Code(rawValue: "limit")
         package static let io = Code(rawValue: "io")
     }
 
@@ -50,6 +52,9 @@ package struct SnapshotError: Error, Sendable, CarriesObjectError, CustomStringC
         case .some(.busy): code = .busy
         case .some(.notAStore): code = .notAStore
         case .some(.notFound): code = .notFound
+        case .some(.exists): code = .exists
+        case .some(.hardLinked): code = .hardLinked
+        case .some(.limit): code = .limit
         case .some: code = .io
         case .none:
             switch cause.code {

@@ -28,7 +28,7 @@ extension SnapshotStore {
         to target: String, asFile: Bool, progress: (Int, Int) -> Void = { _, _ in }
     ) throws(SnapshotError) -> BackupReport {
         let (environment, directory) = (environment, directory)
-        guard !isTaken(target) else {
+        guard !fileExists(target) else {
             throw SnapshotError(
                 .exists, "\(target) exists already; a backup never replaces anything")
         }
@@ -57,7 +57,7 @@ extension SnapshotStore {
         prepare: (String) throws(SnapshotError) -> Void = { _ in }
     ) throws(SnapshotError) -> BackupReport {
         let isFree =
-            !isTaken(directory)
+            !fileExists(directory)
             || (isDirectoryItself(directory)
                 && (try? directoryContents(directory))?.isEmpty == true)
         guard isFree else {
@@ -143,7 +143,7 @@ extension SnapshotStore {
         guard isDirectoryItself(folder) else { return }
         for name in [
             "data.mdb", "lock.mdb", "use.lock", "maintenance.lock", "opening.lock", settings,
-        ] where isTaken(folder + "/" + name) {
+        ] where fileExists(folder + "/" + name) {
             try? removeFile(folder + "/" + name)
         }
         try? removeDirectory(folder + "/leases")

@@ -19,32 +19,67 @@ extension SnapshotStore {
         } catch {
             throw SnapshotError(error)
         }
+        try checkPlace(directory)
         // Looked at twice: whoever has a store open holds its lock, and two may create at once.
-        let exists = SnapshotError(.exists, "\(directory) holds a store already")
-        guard !fileExists(directory + "/data.mdb") else { throw exists }
         let alone = try lock(directory, "use.lock", .exclusive, wait: true)
-        guard !fileExists(directory + "/data.mdb") else { throw exists }
-        let aside = directory + "/init"
+        try checkPlace(directory)
+        let aside = directory + "/" + StoreNames.random(StoreNames.newStore)
         do throws(KeyValueError) {
-            try makeDirectory(directory + "/leases")
-            try makeDirectory(aside)
-            // Left over from an attempt that was interrupted.
-            try removeFiles(in: aside)
+            try makeStoreFolder(directory + "/leases")
+            // Left over from attempts that were interrupted.
+            for name in try directoryContents(directory)
+            where StoreNames.isRandom(name, StoreNames.newStore) {
+                removeUnfinished(directory + "/" + name)
+            }
+            try makeNewDirectory(aside)
         } catch {
             throw SnapshotError(error)
         }
-        try writeEmpty(aside, branch, observer)
-        do throws(KeyValueError) {
-            observer?("init: before rename")
-            try replaceFile(directory + "/data.mdb", with: aside + "/data.mdb", in: directory)
-            observer?("init: after rename")
-            try removeFiles(in: aside)
-            try removeDirectory(aside)
+        do throws(SnapshotError) {
+            try writeEmpty(aside, branch, observer)
+            do throws(KeyValueError) {
+                observer?("init: before rename")
+                try placeFile(directory + "/data.mdb", from: aside + "/data.mdb", in: directory)
+                observer?("init: after rename")
+            } catch {
+                throw SnapshotError(error)
+            }
         } catch {
-            throw SnapshotError(error)
+            removeUnfinished(aside)
+            throw error
+        }
+        removeUnfinished(aside)
+        // Who may only read the store takes these locks, too, and cannot make them.
+        for name in StoreNames.lockFiles where name != "use.lock" {
+            _ = try lock(directory, name, .shared, wait: true)
         }
         Reserve.keep(in: directory, size: 1 << 20)
         _ = alone
+    }
+
+    /// Refuses a folder that has a file by the name of a store's.
+    private static func checkPlace(_ directory: String) throws(SnapshotError) {
+        let data = directory + "/data.mdb"
+        guard !fileExists(data) else {
+            let isStore = isRegularFile(data)
+            throw SnapshotError(
+                .exists,
+                isStore
+                    ? "\(directory) holds a store already"
+                    : "\(data) exists and is no file of a store; choose another folder")
+        }
+        let lock = directory + "/lock.mdb"
+        let isOurs: Bool
+        do throws(KeyValueError) {
+            isOurs = fileExists(lock) ? try Environment.isLockFile(lock) : true
+        } catch {
+            throw SnapshotError(error)
+        }
+        guard isOurs else {
+            throw SnapshotError(
+                .exists,
+                "\(lock) exists and is not LMDB's, which would overwrite it; choose another folder")
+        }
     }
 
     /// Writes an empty store's file and closes it.
@@ -70,7 +105,19 @@ extension SnapshotStore {
         }
     }
 
-    private static func removeFiles(in directory: String) throws(KeyValueError) {
-        for name in try directoryContents(directory) { try removeFile(directory + "/" + name) }
+    /// Removes what `create` makes aside, and nothing else; a link is not followed.
+    ///
+    /// What fails stays.
+    private static func removeUnfinished(_ directory: String) {
+        do throws(KeyValueError) {
+            try checkStoreFolder(directory)
+            for name in ["data.mdb", "lock.mdb"] where isRegularFile(directory + "/" + name) {
+                try removeFile(directory + "/" + name)
+            }
+            try removeDirectory(directory)
+        } catch {
+            // A user's file is in it, or it cannot be written.
+            return
+        }
     }
 }

@@ -32,6 +32,7 @@ extension SnapshotStore {
             } catch {
                 throw SnapshotError(error)
             }
+            try separate(directory, observer)
             let report = try prepare(directory, compress, progress, observer)
             do throws(KeyValueError) {
                 try replaceByCopy(directory, observer)
@@ -59,14 +60,20 @@ extension SnapshotStore {
         return nil
     }
 
+    /// Puts a compacted copy in the file's place, whatever its format.
     static func replaceByCopy(
         _ directory: String, _ observer: (@Sendable (String) -> Void)?
     ) throws(KeyValueError) {
-        let copy = directory + "/data.mdb.repack"
-        if fileExists(copy) { try removeFile(copy) }
+        // Left over from repacks that were interrupted; nobody else makes one while this has the store alone.
+        for name in try directoryContents(directory)
+        where StoreNames.isRandom(name, StoreNames.copy) && isRegularFile(directory + "/" + name) {
+            try removeFile(directory + "/" + name)
+        }
+        let copy = directory + "/" + StoreNames.random(StoreNames.copy)
         do throws(KeyValueError) {
             let environment = try EnvironmentRegistry.open(
-                directory, tables: tables, readOnly: false, observer: observer)
+                directory, tables: tables, optional: laterTables, readOnly: true,
+                observer: observer)
             try environment.copyCompacted(to: copy)
         } catch {
             if fileExists(copy) { try removeFile(copy) }

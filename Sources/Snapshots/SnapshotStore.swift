@@ -34,9 +34,9 @@ package final class SnapshotStore: Sendable {
     /// Opens the store in `directory`.
     ///
     /// - Parameters:
-    ///   - readOnly: Never writes, and works on a read-only disk.
+    ///   - readOnly: Never writes, waits for no writer, and works on a read-only disk.
     ///   - observer: Called at each step that changes the disk (tests).
-    /// - Throws: `.notAStore`, `.formatTooOld` (migrate), `.formatTooNew`.
+    /// - Throws: `.notAStore`, `.formatTooOld` (migrate), `.formatTooNew`, `.hardLinked`.
     package static func open(
         _ directory: String, readOnly: Bool = false,
         observer: (@Sendable (String) -> Void)? = nil
@@ -47,11 +47,19 @@ package final class SnapshotStore: Sendable {
                 "\(directory) is not a cambium store (it has no data.mdb); "
                     + "`cambium init \(directory)` makes one")
         }
+        do throws(KeyValueError) {
+            // Before anything is made in a folder that is none of ours.
+            try Environment.checkFile(directory + "/data.mdb")
+        } catch {
+            throw SnapshotError(error)
+        }
+        try separateLockFile(directory)
         var use: FileLock?
         do throws(SnapshotError) {
             use = try lock(directory, "use.lock", .shared, wait: true)
         } catch  where error.code == .readOnly && readOnly {
             // Nobody can repack a store on a disk that cannot be written.
+            guard Environment.isOnReadOnlyDisk(directory) else { throw error }
             use = nil
         }
         let store: SnapshotStore
@@ -158,8 +166,15 @@ package final class SnapshotStore: Sendable {
     static func lock(
         _ directory: String, _ name: String, _ mode: FileLock.Mode, wait: Bool
     ) throws(SnapshotError) -> FileLock {
+        let path = directory + "/" + name
         do throws(KeyValueError) {
-            return try FileLock(path: directory + "/" + name, mode, wait: wait)
+            return try FileLock(path: path, mode, wait: wait)
+        } catch  where error.code == .readOnly && !Environment.isOnReadOnlyDisk(directory) {
+            // A missing one is made by whoever may write.
+            throw SnapshotError(
+                .readOnly,
+                "\(error.message). Who reads a store must be able to read its lock files: its owner lets "
+                    + "others read with `touch \(path) && chmod a+r \(path)`")
         } catch {
             throw SnapshotError(error)
         }

@@ -34,23 +34,6 @@ struct RegistryTests {
         }
     }
 
-    @Test("what is open read-only is not opened for writing, and that does not lock up")
-    func readOnly() throws {
-        try withScratchDirectory { directory in
-            do {
-                _ = try EnvironmentRegistry.open(
-                    directory, tables: ["a"], readOnly: false, creating: true)
-            }
-            let environment = try EnvironmentRegistry.open(
-                directory, tables: ["a"], readOnly: true)
-            let error = #expect(throws: KeyValueError.self) {
-                try EnvironmentRegistry.open(directory, tables: ["a"], readOnly: false)
-            }
-            #expect(error?.code == .readOnly)
-            withExtendedLifetime(environment) {}
-        }
-    }
-
     @Test("a table that is missing is an error, not made, and the failure leaves nothing open")
     func missingTable() throws {
         try withScratchDirectory { directory in

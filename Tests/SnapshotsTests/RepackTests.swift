@@ -32,7 +32,7 @@ struct RepackTests {
             #expect(try store.faults().isEmpty)
             try store.commit(.sample(experts: 301), time: 5)
             #expect(try store.faults().isEmpty)
-            #expect(!fileExists(path + "/data.mdb.repack"))
+            #expect(try listDirectory(path).filter { $0.hasPrefix("data") } == ["data.mdb"])
         }
     }
 

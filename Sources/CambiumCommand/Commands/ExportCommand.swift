@@ -34,7 +34,7 @@ struct ExportCommand: StoreCommand {
     @OptionGroup var global: GlobalOptions
 
     func run(_ console: Console) throws {
-        let store = try openForReading()
+        let store = try openForReading(forOutput: false)
         let result = try console.withProgress("export") { progress in
             try store.export(
                 revision, to: directory.withoutTrailingSlashes, overwrite: force,

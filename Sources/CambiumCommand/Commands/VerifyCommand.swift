@@ -18,7 +18,7 @@ struct VerifyCommand: StoreCommand {
     @OptionGroup var global: GlobalOptions
 
     func run(_ console: Console) throws {
-        let store = try openForReading()
+        let store = try openForReading(forOutput: false)
         let result = try console.withProgress("verify") { progress in
             try store.verify(fast: fast, progress: progress.report)
         }
