@@ -249,6 +249,7 @@ func training<Result>(_ body: () throws(TrainingError) -> Result) throws(StoreEr
             case .badInput: .usage
             case .missingTensor, .badTensor: .badShape
             case .diverged: .diverged
+            case .limit: .limit
             case .cancelled: .cancelled
             }
         throw StoreError(code, error.message)

@@ -123,7 +123,7 @@ extension SnapshotStore {
         } catch {
             throw SnapshotError(error)
         }
-        let report = try open(aside).verify(fast: false, progress: progress)
+        let report = try open(aside, readOnly: true).verify(fast: false, progress: progress)
         guard let fault = report.faults.first else {
             do throws(KeyValueError) {
                 return BackupReport(

@@ -3,7 +3,14 @@ internal import COpenBLAS
 /// The threads of OpenBLAS: one setting for the whole process.
 package enum BLASThreads {
     /// The corresponding C function is `openblas_get_num_threads`.
-    package static var count: Int { Int(openblas_get_num_threads()) }
+    package static var count: Int { Int(cambium_blas_threads()) }
+
+    /// Why OpenBLAS cannot be used: it is not installed, or this process may not have its memory.
+    ///
+    /// Nil when it is there. It is loaded at the first question; without it products are right, but slow.
+    package static var failure: String? {
+        unsafe cambium_blas_failure().map { unsafe String(cString: $0) }
+    }
 
     /// Sets how many threads one product may use.
     ///
@@ -11,6 +18,6 @@ package enum BLASThreads {
     /// `openblas_set_num_threads`.
     package static func set(_ count: Int) {
         precondition((1...1024).contains(count), "\(count) BLAS threads; give 1 to 1024")
-        openblas_set_num_threads(Int32(count))
+        cambium_blas_set_threads(Int32(count))
     }
 }

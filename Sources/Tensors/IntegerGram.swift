@@ -32,9 +32,9 @@ package enum IntegerGram {
             widen(features.extracting(start * width..<(start + count) * width), into: &values)
             unsafe values.withUnsafeBufferPointer { values in
                 unsafe sums.withUnsafeMutableBufferPointer { sums in
-                    unsafe cblas_dsyrk(
-                        CblasRowMajor, CblasLower, CblasTrans, Int32(width), Int32(count), 1,
-                        values.baseAddress, Int32(width), 0, sums.baseAddress, Int32(width))
+                    unsafe cambium_blas_dsyrk(
+                        Int32(width), Int32(count), values.baseAddress, Int32(width),
+                        sums.baseAddress, Int32(width))
                 }
             }
             var overflows = false

@@ -68,12 +68,10 @@ package struct Matrix: Sendable {
         let (m, n, k) = (Int32(tokens), Int32(rows), Int32(columns))
         unsafe withPointers(x, &out) { x, out, weights in
             if tokens == 1 {
-                unsafe cblas_sgemv(
-                    CblasRowMajor, CblasNoTrans, n, k, 1, weights, k, x, 1, 0, out, 1)
+                unsafe cambium_blas_sgemv(n, k, weights, k, x, out)
             } else {
-                unsafe cblas_sgemm(
-                    CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1, x, k, weights, k, 0, out, n
-                )
+                unsafe cambium_blas_sgemm(
+                    false, true, m, n, k, 1, x, k, weights, k, 0, out, n)
             }
         }
     }

@@ -47,9 +47,8 @@ package func multiply(
     precondition(
         a.columns == b.rows && c.rows == a.rows && c.columns == b.columns && !c.isTransposed,
         "\(a.rows) x \(a.columns) by \(b.rows) x \(b.columns) into \(c.rows) x \(c.columns)")
-    unsafe cblas_sgemm(
-        CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans,
-        b.isTransposed ? CblasTrans : CblasNoTrans, Int32(a.rows), Int32(b.columns),
-        Int32(a.columns), scale, a.elements.pointer, Int32(a.stride), b.elements.pointer,
+    unsafe cambium_blas_sgemm(
+        a.isTransposed, b.isTransposed, Int32(a.rows), Int32(b.columns), Int32(a.columns), scale,
+        a.elements.pointer, Int32(a.stride), b.elements.pointer,
         Int32(b.stride), keeping, c.elements.pointer, Int32(c.stride))
 }

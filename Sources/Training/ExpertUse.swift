@@ -27,7 +27,7 @@ package struct ExpertUse: Sendable {
                 .badInput, "the text has \(text.count) bytes; one window needs \(size)")
         }
         let count = min(all, Self.windowLimit)
-        BLASThreads.set(1)
+        try useBLAS()
         let teams = min(threads, count)
         let experts = model.config.expertCount
         let layers = model.config.expertLayers.count

@@ -39,7 +39,7 @@ package struct SquaredGradients {
                 windows.append(text[start...min(start + size, text.count - 1)])
             }
         }
-        BLASThreads.set(1)
+        try useBLAS()
         var sums = Sums(model)
         let count = max(1, min(threads, windows.count))
         let team = ThreadTeam(count: count)

@@ -35,7 +35,7 @@ package struct TextLikelihood: Sendable {
             throw TrainingError(
                 .badInput, "the text has \(text.count) bytes; one window needs \(size)")
         }
-        BLASThreads.set(1)
+        try useBLAS()
         let count = min(threads, windows)
         let team = ThreadTeam(count: count)
         let results = Mutex([[Double]](repeating: [], count: windows))

@@ -65,7 +65,7 @@ private struct TrainingRun {
         sampler = try WindowSampler(texts, length: length, seed: settings.seed)
         self.parameters = parameters
         self.settings = settings
-        BLASThreads.set(1)
+        try useBLAS()
         let (model, usesExperts, length) = (
             parameters.model, parameters.usesExperts, self.length
         )

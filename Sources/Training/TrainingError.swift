@@ -11,6 +11,8 @@ package struct TrainingError: Error, Sendable, CustomStringConvertible {
         case badInput
         /// A loss that is no number: the rate is too high, or the weights are damaged.
         case diverged
+        /// The process may not have what training takes.
+        case limit
         /// The caller asked to stop.
         case cancelled
     }

@@ -53,4 +53,23 @@ struct LimitsTests {
         #expect(try session.expect("verify").text.contains("no faults"))
         try session.expect("commit", "next", "-m", "next")
     }
+
+    @Test("a limit of data does not keep the program from starting")
+    func data() throws {
+        let session = try session()
+        let lines = [
+            "--version", "log", "export main out", "commit next -m next",
+            "generate main --prompt abc -n 3",
+        ]
+        for line in lines {
+            let run = try session.shell(
+                "ulimit -d 102400; exec timeout -s KILL 60 \"$cambium\" \(line)")
+            #expect(run.status == 0, "\(line): \(run.status) \(run.errors)")
+        }
+        try session.write(String(repeating: "a text to learn from. ", count: 500), to: "text")
+        let train = try session.shell(
+            "ulimit -d 102400; exec timeout -s KILL 60 \"$cambium\" train --data text --whole --steps 1 -m round"
+        )
+        #expect(train.status == 1 && train.errors.contains("OpenBLAS"), "\(train.errors)")
+    }
 }

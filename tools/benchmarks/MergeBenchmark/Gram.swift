@@ -32,9 +32,9 @@ struct GramCase: ParsableCommand {
             let blas = seconds {
                 unsafe doubles.withUnsafeBufferPointer { values in
                     unsafe gram.withUnsafeMutableBufferPointer { gram in
-                        unsafe cblas_dsyrk(
-                            CblasRowMajor, CblasLower, CblasTrans, Int32(width), Int32(tokens), 1,
-                            values.baseAddress, Int32(width), 0, gram.baseAddress, Int32(width))
+                        unsafe cambium_blas_dsyrk(
+                            Int32(width), Int32(tokens), values.baseAddress, Int32(width),
+                            gram.baseAddress, Int32(width))
                     }
                 }
             }.0
