@@ -165,7 +165,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "CambiumCommand", "Cambium", "Snapshots", "KeyValue", "Elements",
-                "CheckpointSupport",
+                "CheckpointSupport", arguments,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -79,13 +79,15 @@ struct cambium_non_finite cambium_count_non_finite(const void *bytes, size_t cou
 
 struct cambium_products cambium_compare(const void *before, const void *after, size_t count,
                                         enum cambium_float_type type) {
-    struct cambium_products sums = {0, 0, 0, 0};
+    struct cambium_products sums = {0, 0, 0, 0, 0};
     for (size_t i = 0; i < count; i++) {
         double b = element(before, i, type), a = element(after, i, type);
         sums.before_before += b * b;
         sums.after_after += a * a;
         sums.before_after += b * a;
         sums.change_change += (a - b) * (a - b);
+        double change = fabs(a - b);
+        if (change > sums.greatest) sums.greatest = change;
     }
     return sums;
 }

@@ -8,11 +8,18 @@ internal import Tensors
 struct CheckpointImport {
     private let source: CheckpointSource
     private(set) var nonFinite = NonFiniteCount(nan: 0, infinite: 0)
+    /// The first tensor or expert whose numbers are not all finite.
+    private var firstNonFinite: String?
     /// Experts that the store did not have.
     private(set) var newExperts = 0
     /// Squared gradients that the branch's head has of experts which the checkpoint has too.
     private var kept: [String: ObjectID] = [:]
     private var measured: [ObjectID: String] = [:]
+
+    /// What a user should know of the numbers that were imported.
+    var notes: [String] {
+        firstNonFinite.map { ["\($0) holds NaN or infinity, the first that does"] } ?? []
+    }
 
     init(_ source: CheckpointSource) {
         self.source = source
@@ -56,7 +63,7 @@ struct CheckpointImport {
         guard let tensor = source.checkpoint.tensor(named: name) else {
             throw StoreError(.notFound, "the checkpoint has no tensor \(name)")
         }
-        let count = draft.newObjects
+        let before = draft.newObjects
         let entry: StoredTensor
         do throws(SnapshotError) {
             entry = try draft.putTensor(tensor.shape, tensor.bytes.bytes)
@@ -64,7 +71,9 @@ struct CheckpointImport {
             throw StoreError(
                 StoreError.Code(rawValue: error.code.rawValue), "tensor \(name): \(error.message)")
         }
-        if draft.newObjects > count { countNonFinite(tensor.bytes.bytes, [tensor.shape]) }
+        if draft.newObjects > before {
+            count(NonFiniteCount(tensor.bytes.bytes, [tensor.shape]), "tensor \(name)")
+        }
         keepGradients(of: entry.id)
         return entry
     }
@@ -96,7 +105,8 @@ struct CheckpointImport {
                         keepGradients(of: id)
                         if draft.newObjects > count {
                             newExperts += 1
-                            nonFinite = nonFinite + part.nonFinite[position]
+                            self.count(
+                                part.nonFinite[position], "expert \(pool.layer)/\(ids.count - 1)")
                         }
                     }
                 }
@@ -135,8 +145,9 @@ struct CheckpointImport {
         kept[name] = source.headFiles[name]
     }
 
-    private mutating func countNonFinite(_ bytes: RawSpan, _ parts: [TensorShape]) {
-        nonFinite = nonFinite + NonFiniteCount(bytes, parts)
+    private mutating func count(_ found: NonFiniteCount, _ place: @autoclosure () -> String) {
+        nonFinite = nonFinite + found
+        if firstNonFinite == nil, found.nan + found.infinite > 0 { firstNonFinite = place() }
     }
 }
 

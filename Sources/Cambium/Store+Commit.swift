@@ -124,7 +124,7 @@ extension Store {
                 experts: source.layout.pools.reduce(0) { $0 + $1.expertCount },
                 newExperts: importer.newExperts,
                 nonFinite: (importer.nonFinite.nan, importer.nonFinite.infinite),
-                notes: source.notes))
+                notes: source.notes + importer.notes))
     }
 
     /// The named branch, or the one that HEAD is on.

@@ -9,6 +9,10 @@ public struct ModelDiff: Sendable, Encodable {
     public struct Change: Sendable, Encodable {
         /// L2 norm of the change.
         public let l2: Double
+        /// L2 norm of the change as a part of that of what was before; nil when that is zero, or not finite.
+        public let relativeL2: Double?
+        /// The greatest change of one element; nil when it is not finite.
+        public let maxAbs: Double?
         /// Cosine between before and after; nil when one is zero, or not finite.
         public let cosine: Double?
     }
@@ -211,6 +215,8 @@ private struct Measure {
 
 extension ModelDiff.Change {
     fileprivate init(_ norms: DifferenceNorms) {
-        self.init(l2: norms.change, cosine: norms.cosine)
+        self.init(
+            l2: norms.change, relativeL2: norms.relativeChange,
+            maxAbs: norms.greatest.isFinite ? norms.greatest : nil, cosine: norms.cosine)
     }
 }

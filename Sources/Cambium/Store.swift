@@ -98,12 +98,12 @@ public struct Signature: Sendable {
         self.time = time
     }
 
-    /// The author of `CAMBIUM_AUTHOR`, else the user's name, now; `SOURCE_DATE_EPOCH` overrides the
+    /// The author of `CAMBIUM_AUTHOR`, else the user's name as USER, LOGNAME or the system has it, now; `SOURCE_DATE_EPOCH` overrides the
     /// time, so that histories can be reproduced.
     public static var current: Signature {
         let author =
             environmentVariable("CAMBIUM_AUTHOR") ?? environmentVariable("USER")
-            ?? environmentVariable("LOGNAME")
+            ?? environmentVariable("LOGNAME") ?? systemUser()
         let fixed = environmentVariable("SOURCE_DATE_EPOCH").flatMap { Int64($0) }
         return Signature(author: author ?? "unknown", time: fixed ?? secondsSince1970())
     }

@@ -16,14 +16,14 @@ struct CambiumRoot: ParsableCommand {
             cambium generate swahili --prompt "Habari" -n 200
 
             `cambium help COMMAND` has examples, `cambium help revisions` and `cambium help \
-            exit-codes` explain the rest. Every command also takes, before or after its name: -C \
+            words` and `cambium help exit-codes` explain the rest. Every command also takes, before or after its name: -C \
             (--store) PATH, --json, -q (--quiet), --progress auto|plain|json|none, --no-color, \
             --no-pager. `cambium --generate-completion-script bash` (or zsh, fish) prints what completes \
             commands, options, and the names of branches, tags and cohorts: source it in your shell's start \
             file.
             """,
         version: "0.1.0",
-        subcommands: [RevisionsTopic.self, ExitCodesTopic.self],
+        subcommands: [RevisionsTopic.self, WordsTopic.self, ExitCodesTopic.self],
         groupedSubcommands: [
             CommandGroup(
                 name: "Store",

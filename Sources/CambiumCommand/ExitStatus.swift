@@ -44,7 +44,10 @@ enum ExitStatus: Int32, CaseIterable {
     /// The table of all statuses.
     static var table: [String] {
         var table = TextTable([.right, .left])
-        for status in allCases { table.add(["\(status.rawValue)", status.meaning]) }
+        // A status that nothing gives yet is not told.
+        for status in allCases where status != .remote {
+            table.add(["\(status.rawValue)", status.meaning])
+        }
         return table.lines(indent: 2)
     }
 }

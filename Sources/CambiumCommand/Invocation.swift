@@ -20,7 +20,10 @@ struct Invocation {
             return tell(
                 Failure(
                     .usage, "argument \(unreadable) is not UTF-8",
-                    hint: "`--prompt -` reads any bytes from standard input"))
+                    hint: arguments.contains("--prompt")
+                        ? "`--prompt -` reads any bytes from standard input"
+                        : "names of files and folders must be UTF-8: rename it, or go into its folder and "
+                            + "name it `.`"))
         }
         if let page = unknownPage { return tell(unknown(page)) }
         do {
@@ -69,9 +72,32 @@ struct Invocation {
         let nearest = Spelling.nearest(to: name, in: CambiumRoot.names)
         return Failure(
             .usage, "there is no command '\(name)'",
-            hint: nearest.map { "did you mean `cambium \($0)`?" }
+            hint: Self.elsewhere[name] ?? nearest.map { "did you mean `cambium \($0)`?" }
                 ?? "`cambium help` lists the commands")
     }
+
+    /// What commands of other programs are here.
+    private static let elsewhere = [
+        "checkout":
+            "`cambium switch BRANCH` goes to a branch; `cambium export REV DIR` writes a model's files",
+        "clone": "there are no remotes yet: `cambium backup DIR` copies a whole store",
+        "push": "there are no remotes yet: `cambium backup DIR` copies a whole store",
+        "pull": "there are no remotes yet; `cambium merge BRANCH` unites branches of one store",
+        "fetch": "there are no remotes yet; `cambium merge BRANCH` unites branches of one store",
+        "add":
+            "there is nothing to stage: `cambium commit CHECKPOINT` takes a folder or a file whole",
+        "stash":
+            "a store has no working copy: `cambium commit CHECKPOINT --branch NAME` keeps anything",
+        "rebase": "`cambium merge` and `cambium revert` change what a branch has",
+        "rm":
+            "`cambium branch --delete` or `cambium tag --delete` remove names; `cambium gc` what nothing needs",
+        "cp":
+            "`cambium backup DIR` copies a whole store, `cambium branch NEW REV` names a commit again",
+        "prune": "`cambium gc --prune` removes what nothing needs",
+        "fsck": "`cambium verify` checks everything",
+        "init-db": "`cambium init DIR` makes a store",
+        "restore-backup": "a backup is a store: name it with -C, or move it into place",
+    ]
 
     private func tell(_ failure: Failure) -> Int32 {
         let allowsColor = !arguments.contains("--no-color")

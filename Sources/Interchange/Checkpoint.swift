@@ -215,10 +215,15 @@ package struct Checkpoint: Sendable {
     private static func noCheckpoint(_ path: String, _ entries: [String]) -> InterchangeError {
         let others = entries.filter { $0.hasSuffix(".safetensors") }
         let advice =
-            if let other = others.first {
+            if entries.contains("adapter_config.json") {
+                "it is a LoRA adapter of peft: merge it into its model first (merge_and_unload, "
+                    + "save_pretrained) and commit that"
+            } else if let other = others.first {
                 "it has \(others.count == 1 ? "" : "among others ")\(other): name that file itself"
             } else if entries.contains(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") }) {
                 "it has tensors in PyTorch's pickle form: save them as safetensors first"
+            } else if let file = entries.first(where: { $0.hasSuffix(".gguf") }) {
+                "it has \(file), a file of llama.cpp: commit the safetensors that it was converted from"
             } else {
                 "name a .safetensors file or the folder of one"
             }

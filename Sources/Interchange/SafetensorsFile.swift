@@ -14,10 +14,15 @@ package struct SafetensorsFile: Sendable {
 
     /// Maps the file and checks its header.
     ///
-    /// - Throws: `.notFound`, `.io`, `.unsupported`, `.truncated`, `.tooLarge`, or what
+    /// - Throws: `.notFound`, `.io`, `.unsupported`, `.truncated`, `.tooLarge`, `.notACheckpoint` for another
+    ///   kind of file that is known, or what
     ///   ``SafetensorsHeader`` throws.
     package init(opening path: String) throws(InterchangeError) {
         let file = try MappedFile(path: path)
+        let start = file.bytes.bytes.copy(0..<min(64, file.count))
+        if let explanation = ForeignFile.explanation(start) {
+            throw InterchangeError(.notACheckpoint, "\(path) \(explanation)")
+        }
         guard file.count >= SafetensorsHeader.prefixLength else {
             throw InterchangeError(
                 .truncated,

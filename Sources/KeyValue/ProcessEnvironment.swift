@@ -7,5 +7,16 @@ package func environmentVariable(_ name: String) -> String? {
     return text.isEmpty ? nil : text
 }
 
+/// The name that the system has for this process's user; nil when it has none.
+package func systemUser() -> String? {
+    var entry = unsafe passwd()
+    var found: UnsafeMutablePointer<passwd>?
+    var memory = [CChar](repeating: 0, count: 4096)
+    let code = unsafe getpwuid_r(geteuid(), &entry, &memory, memory.count, &found)
+    guard code == 0, unsafe found != nil, let name = unsafe entry.pw_name else { return nil }
+    let text = unsafe String(cString: name)
+    return text.isEmpty ? nil : text
+}
+
 /// The present time in seconds since 1970-01-01 00:00 UTC.
 package func secondsSince1970() -> Int64 { Int64(time(nil)) }

@@ -74,7 +74,8 @@ extension SnapshotStore {
         throw SnapshotError(
             .notFound,
             "there is no branch, tag or commit '\(name)'. Known names: "
-                + (known.isEmpty ? "none yet" : known.prefix(20).joined(separator: ", ")))
+                + (known.isEmpty ? "none yet" : known.prefix(20).joined(separator: ", "))
+                + (known.count > 20 ? " and \(known.count - 20) more" : ""))
     }
 
     private func resolveReflog(

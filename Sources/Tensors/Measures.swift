@@ -44,10 +44,12 @@ package struct DifferenceNorms: Sendable, Hashable {
     package var product: Double
     /// Sum of (after - before)².
     package var changeSquared: Double
+    /// The greatest |after - before|, of those that are numbers.
+    package var greatest: Double
 
     /// Nothing compared yet: the neutral element of `+`.
     package init() {
-        (beforeSquared, afterSquared, product, changeSquared) = (0, 0, 0, 0)
+        (beforeSquared, afterSquared, product, changeSquared, greatest) = (0, 0, 0, 0, 0)
     }
 
     /// Nil unless `type` is F16, BF16, F32 or F64.
@@ -71,10 +73,17 @@ package struct DifferenceNorms: Sendable, Hashable {
         self.afterSquared = sums.after_after
         self.product = sums.before_after
         self.changeSquared = sums.change_change
+        self.greatest = sums.greatest
     }
 
     /// The L2 norm of the change.
     package var change: Double { changeSquared.squareRoot() }
+
+    /// The norm of the change as a part of what was before; nil when that is zero, or not finite.
+    package var relativeChange: Double? {
+        let share = (changeSquared / beforeSquared).squareRoot()
+        return share.isFinite ? share : nil
+    }
 
     /// The cosine between before and after, from -1 to 1; nil when either is zero, or not finite.
     package var cosine: Double? {
@@ -88,6 +97,7 @@ package struct DifferenceNorms: Sendable, Hashable {
         sum.afterSquared = a.afterSquared + b.afterSquared
         sum.product = a.product + b.product
         sum.changeSquared = a.changeSquared + b.changeSquared
+        sum.greatest = max(a.greatest, b.greatest)
         return sum
     }
 }

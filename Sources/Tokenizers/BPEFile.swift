@@ -23,6 +23,15 @@ struct BPEFile {
                 switch key {
                 case "vocab":
                     file.hasVocabulary = true
+                    if reader.next() == UInt8(ascii: "[") {
+                        // A list of pieces with scores; the type may come behind it.
+                        _ = try JSONValue(&reader)
+                        failure =
+                            failure
+                            ?? .unsupported(
+                                "a model of the type Unigram; BPE is supported")
+                        return
+                    }
                     try reader.object { (reader, token) throws(InterchangeError) in
                         let id = try reader.wholeNumber()
                         if failure != nil { return }

@@ -1,13 +1,19 @@
+import ArgumentParser
 import Testing
+
+@testable import CambiumCommand
 
 @Suite("Help")
 struct HelpTests {
-    private static let commands = [
-        "init", "status", "stats", "commit", "export", "ls", "show", "cat", "log", "diff", "branch",
-        "tag", "switch", "reset", "revert", "reflog", "merge", "eval", "generate", "gc", "verify",
-        "repack", "route", "quantize-router", "profile", "note", "backup", "config",
-        "restore", "forget",
-    ]
+    private static let types = CambiumRoot.configuration.groupedSubcommands.flatMap(\.subcommands)
+    /// Commands that are no groups of commands.
+    private static let commands = CambiumRoot.names.filter { !CambiumRoot.groups.contains($0) }
+    /// The words behind `cambium` of every command, those of groups included.
+    private static let pages: [[String]] = types.flatMap { type -> [[String]] in
+        let name = type.configuration.commandName ?? ""
+        return [[name]]
+            + type.configuration.subcommands.map { [name, $0.configuration.commandName ?? ""] }
+    }
 
     @Test("the root lists every command by group", arguments: [[], ["--help"], ["help"]])
     func root(_ arguments: [String]) throws {
@@ -16,10 +22,11 @@ struct HelpTests {
         #expect(run.text.hasPrefix(Self.opening))
         let groups = run.lines.filter { $0.hasSuffix(" SUBCOMMANDS:") }.map { $0.dropLast(13) }
         #expect(groups == ["STORE", "DATA", "HISTORY", "MERGE", "MODEL", "CARE"])
-        for command in Self.commands {
+        #expect(CambiumRoot.names.count > 30)
+        for command in CambiumRoot.names {
             #expect(
                 run.lines.contains {
-                    $0.hasPrefix("  \(command)  ") || $0.hasPrefix("  \(command), ")
+                    $0.hasPrefix("  \(command) ") || $0.hasPrefix("  \(command), ")
                 }, "\(command)")
         }
         #expect(run.lines.allSatisfy { $0.count <= 80 })
@@ -36,23 +43,87 @@ struct HelpTests {
         cambium generate swahili --prompt "Habari" -n 200
 
         `cambium help COMMAND` has examples, `cambium help revisions` and `cambium help
-        exit-codes` explain the rest.
+        words` and `cambium help exit-codes` explain the rest.
         """
 
     @Test("every command's help has an example and the store option", arguments: commands)
     func command(_ name: String) throws {
         let run = try Session().expect("help", name)
         #expect(run.lines.contains { $0.hasPrefix("cambium \(name)") })
-        #expect(run.text.contains("-C, --store <path>") && run.text.contains("--json"))
+        for option in [
+            "-C, --store <path>", "--json", "--quiet", "--progress", "--no-color", "--no-pager",
+        ] {
+            #expect(run.text.contains(option), "\(option)")
+        }
+    }
+
+    @Test("an example stands in one line, and the program understands it", arguments: pages)
+    func examples(_ page: [String]) throws {
+        let type = try #require(
+            Self.types.first { $0.configuration.commandName == page[0] })
+        let configuration =
+            page.count == 1
+            ? type.configuration
+            : try #require(
+                type.configuration.subcommands.first { $0.configuration.commandName == page[1] }
+            ).configuration
+        let shown = try Session().start(["help"] + page).end().lines
+        for line in configuration.discussion.split(separator: "\n")
+        where line.hasPrefix("cambium ") {
+            #expect(shown.contains(line), "wrapped: \(line)")
+            for words in Self.commandLines(String(line)) where words.first == "cambium" {
+                #expect(throws: Never.self, "\(line)") {
+                    try CambiumRoot.parseAsRoot(Array(words.dropFirst()))
+                }
+            }
+        }
+    }
+
+    /// The commands of a line as a shell would split it, without comments and redirections.
+    private static func commandLines(_ line: String) -> [[String]] {
+        var lines: [[String]] = [[]]
+        var word: String?
+        var quote: Character?
+        var skipsNext = false
+        func end() {
+            guard let ended = word else { return }
+            word = nil
+            if skipsNext {
+                skipsNext = false
+            } else if ["&&", "|", "&"].contains(ended) {
+                lines.append([])
+            } else if ["<", ">", ">>"].contains(ended) {
+                skipsNext = true
+            } else {
+                lines[lines.count - 1].append(ended)
+            }
+        }
+        for letter in line {
+            if let open = quote {
+                if letter == open { quote = nil } else { word = (word ?? "") + String(letter) }
+            } else if letter == "'" || letter == "\"" {
+                quote = letter
+                word = word ?? ""
+            } else if letter == " " {
+                end()
+            } else if letter == "#", word == nil {
+                break
+            } else {
+                word = (word ?? "") + String(letter)
+            }
+        }
+        end()
+        return lines
     }
 
     @Test("the exit statuses are one page")
     func statuses() throws {
         let run = try Session().expect("help", "exit-codes")
-        for status in ["0  done", "1  ", "2  ", "3  ", "4  ", "5  ", "6  ", "64  ", "130  "] {
+        for status in ["0  done", "1  ", "2  ", "3  ", "4  ", "5  ", "64  ", "130  "] {
             #expect(run.lines.contains { $0.drop { $0 == " " }.hasPrefix(status) }, "\(status)")
         }
         #expect(try Session().expect("help", "revisions").text.contains("main~2"))
+        #expect(try Session().expect("help", "words").text.contains("reflog"))
     }
 
     @Test("a misspelt command is answered with the right one")

@@ -88,13 +88,15 @@ struct MeasureTests {
         let norms = try #require(compare([3, 4, 0], [3, 0, 4]))
         #expect(norms.change == 32.0.squareRoot())
         #expect(norms.cosine == 9.0 / 25)
+        #expect(norms.relativeChange == (32.0 / 25).squareRoot() && norms.greatest == 4)
         let twice = norms + norms
+        #expect(twice.greatest == 4 && twice.relativeChange == norms.relativeChange)
         #expect(twice.changeSquared == 64 && twice.cosine == 9.0 / 25)
     }
 
     @Test("the cosine of nothing, of zero and of NaN is nil")
     func cosineLimits() throws {
-        #expect(DifferenceNorms().cosine == nil)
+        #expect(DifferenceNorms().cosine == nil && DifferenceNorms().relativeChange == nil)
         #expect(try #require(compare([0], [0])).cosine == nil)
         #expect(try #require(compare([1], [.nan])).cosine == nil)
     }

@@ -180,6 +180,7 @@ struct cambium_products {
     double after_after;            // sum of after^2
     double before_after;           // sum of before * after
     double change_change;          // sum of (after - before)^2
+    double greatest;               // greatest |after - before|, of those that are numbers
 };
 // Sums in double, one after another; before and after hold count elements.
 struct cambium_products cambium_compare(const void *before, const void *after, size_t count,

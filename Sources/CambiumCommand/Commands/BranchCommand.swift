@@ -7,11 +7,11 @@ struct BranchCommand: StoreCommand {
         abstract: "List, make, rename or remove branches.",
         discussion: """
             cambium branch                    # list
-            cambium branch -v                 # with time, author, and commits ahead of HEAD and behind
+            cambium branch -v                 # with time, author, commits ahead and behind
             cambium branch swahili            # make one at HEAD
             cambium branch metamath main~2    # make one elsewhere
             cambium branch -m metamath maths  # rename one, with its reflog
-            cambium branch -d swahili maths   # remove them; their commits stay for the grace period
+            cambium branch -d swahili maths   # remove them; `gc` removes their commits
             """)
 
     @Argument(

@@ -6,7 +6,7 @@ struct DiffCommand: StoreCommand {
         commandName: "diff",
         abstract: "List experts, rows and tensors that differ.",
         discussion: """
-            L2 is the length of the change, cosine the angle between before and after. Without \
+            A change is told in per cent of what was before (L2 norms), and by its greatest element. Without \
             revisions HEAD is compared with its parent; with one, that one with HEAD.
 
             cambium diff main swahili
@@ -19,13 +19,13 @@ struct DiffCommand: StoreCommand {
         completion: Completion.revisions)
     var revisions: [String] = []
 
-    @Flag(help: "List every expert with the length and angle of its change.")
+    @Flag(help: "List every expert with its change.")
     var ids = false
 
     @Flag(help: "Show every layer and tensor, however many.")
     var full = false
 
-    @Flag(help: "Exit 1 when the models differ.")
+    @Flag(help: "Exit 1 when the models differ; with -q nothing is printed.")
     var exitCode = false
 
     @OptionGroup var global: GlobalOptions
@@ -42,10 +42,14 @@ struct DiffCommand: StoreCommand {
             default: (revisions[0], revisions[1])
             }
         let diff = try openForReading().diff(from: from, to: to)
-        console.show(
-            DiffReport(
-                diff: diff, from: from, to: to, detail: ids ? .ids : full ? .full : .summary),
-            paged: true)
+        // As `git diff --quiet`: the status says it.
+        let isAsked = exitCode && global.quiet && !global.json
+        if !isAsked {
+            console.show(
+                DiffReport(
+                    diff: diff, from: from, to: to, detail: ids ? .ids : full ? .full : .summary),
+                paged: true)
+        }
         if exitCode, !diff.identical { throw Ended(status: .failure) }
     }
 }

@@ -41,7 +41,7 @@ struct EvalCommand: StoreCommand {
     func run(_ console: Console) throws {
         let store = try openForReading()
         var texts: [(path: String, bytes: [UInt8])] = []
-        for path in text { texts.append((path, try Terminal.read(path))) }
+        for path in text.map(TextName.file) { texts.append((path, try Terminal.read(path))) }
         let names = TextName.unique(text)
         var meter = MemoryMeter()
         var statistics: [RunStatistics] = []

@@ -15,8 +15,8 @@ struct EvidenceAddCommand: StoreCommand {
             they are; a record has sums of all the text and at most 160 windows of 128 tokens of it.
 
             cambium evidence add --cohort base --text gsm8k.txt --text shakespeare.txt
-            cambium evidence add --cohort swahili --text swahili.txt --branch swahili --label "round 1"
-            cambium evidence add swahili --kind moments --layer 3 --cohort swahili --text swahili.txt
+            cambium evidence add --cohort swahili --text swahili.txt --label "round 1"
+            cambium evidence add --kind moments --layer 3 --cohort sw --text swahili.txt
             cambium evidence add --kind moments --target experts --layer 3 --text gsm8k.txt
             cambium evidence add --kind fisher --branch swahili --text swahili.txt
             cambium evidence add --kind routes --text general.txt

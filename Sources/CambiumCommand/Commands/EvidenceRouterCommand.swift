@@ -14,7 +14,7 @@ struct EvidenceRouterCommand: StoreCommand {
 
             cambium evidence add --kind moments --target experts --layer 1 --text a.txt
             cambium evidence router main --layer 1
-            cambium evidence router main --layer 1 --text unseen.txt --save router.safetensors
+            cambium evidence router main --layer 1 --text new.txt --save r.safetensors
             """)
 
     @Argument(help: "The revision.", completion: Completion.revisions)

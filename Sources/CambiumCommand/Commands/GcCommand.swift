@@ -52,7 +52,7 @@ struct GcReport: Report {
             "not needed", Quantity.count(result.deadObjects, "object"),
             Quantity.bytes(result.deadBytes),
             "(\(Quantity.count(result.deadPacks, "whole pack")), "
-                + "\(Quantity.count(result.sparsePacks, "sparse one")))",
+                + "\(Quantity.count(result.sparsePacks, "pack")) of which little is needed)",
         ])
         var lines = table.lines()
         if result.leases > 0 {

@@ -11,7 +11,7 @@ struct GenerateCommand: StoreCommand {
             order, each ended by a line break, or with --json as one object a line.
 
             cambium generate main --prompt "Q: What is 3 + 4?" -n 200
-            cambium generate main --prompt - -n 50 --temperature 0.8 --top-p 0.9 < prompt.txt
+            cambium generate --prompt - -n 50 --temperature 0.8 --top-p 0.9 < prompt.txt
             cambium generate main --prompts questions.txt -n 100 --stop "Q:" --json
 
             Models with a vocabulary of their own (OLMoE, Mixtral, Qwen3-MoE, DeepSeek-V3, GPT-OSS) read \
@@ -141,13 +141,15 @@ struct GenerateCommand: StoreCommand {
             inputs.append(text == "-" ? try Terminal.read("-") : Array(text.utf8))
         }
         if let prompts {
-            var lines = try Terminal.read(prompts).split(
-                separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            if lines.last?.isEmpty == true { lines.removeLast() }
-            inputs += lines.map { Array($0) }
+            // Lines may end as Windows ends them; blank ones part the others.
+            let lines = try Terminal.read(prompts).split(separator: UInt8(ascii: "\n")).map {
+                $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0
+            }
+            inputs += lines.filter { !$0.isEmpty }.map { Array($0) }
         }
         guard !inputs.isEmpty else {
-            throw Failure(.usage, "there is no prompt; \(prompts ?? "the file") has no lines")
+            throw Failure(
+                .usage, "there is no prompt; \(prompts ?? "the file") has no line with text")
         }
         return inputs
     }

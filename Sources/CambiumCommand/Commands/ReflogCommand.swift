@@ -45,7 +45,10 @@ struct ReflogReport: Report {
     enum CodingKeys: String, CodingKey { case reference, entries }
 
     func lines(_ style: Style) -> [String] {
-        if entries.isEmpty { return [style.faint("\(reference) has not moved yet")] }
+        if entries.isEmpty {
+            let why = "it has not moved yet, or `gc --prune` removed its older entries"
+            return [style.faint("the reflog of \(reference) has no entries: \(why)")]
+        }
         return entries.enumerated().map { number, entry in
             let id = entry.new.map { style.id($0.short) } ?? style.faint("removed     ")
             let age = style.faint(Timestamp.relative(entry.time, now: now))

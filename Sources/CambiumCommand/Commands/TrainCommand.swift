@@ -22,7 +22,7 @@ struct TrainCommand: StoreCommand {
             cambium train --init config.json --data english.txt --steps 400 -m "base"
             cambium train --data swahili.txt --branch swahili --seconds 60
             cambium train --data new.txt --grow auto --steps 200
-            cambium train --data swahili.txt --kind lora:16 --new-experts 1 --expert-kind swiglu
+            cambium train --data sw.txt --kind lora:16 --new-experts 1 --expert-kind swiglu
             cat stream.txt | cambium train --data - --chunk 500000 --grow auto --steps 200
             cambium train --data facts.txt --edit-experts 64 --steps 100
             cambium train --data more.txt --whole --freeze trunk --steps 100

@@ -42,6 +42,7 @@ struct VerifyReport: Report {
             + "\(Quantity.count(result.packs, "pack")); "
             + "\(Quantity.count(result.arrays, "expert array")); "
             + Quantity.count(result.commits, "commit")
+            + " (those included that only the reflog names)"
         let how = result.fast ? "structure only" : "every byte"
         let faults = result.faults.map { "\(style.bad($0.subject)): \($0.message)" }
         let verdict = faults.isEmpty ? [style.good("no faults")] : []

@@ -26,18 +26,20 @@ struct GlobalOptions: ParsableArguments {
     @Flag(
         name: .shortAndLong,
         help: ArgumentHelp(
-            "Print the essential only: ids and names, no notes.", visibility: .hidden))
+            "Print the essential only: ids and names, no notes."))
     var quiet = false
 
-    @Option(help: ArgumentHelp("How to show progress on standard error.", visibility: .hidden))
+    @Option(
+        help: ArgumentHelp(
+            "How to show progress on standard error.", valueName: "auto|plain|json|none"))
     var progress: ProgressChoice?
 
     @Flag(
         help: ArgumentHelp(
-            "Never use colours (also NO_COLOR; CLICOLOR_FORCE forces them).", visibility: .hidden))
+            "Never use colours (also NO_COLOR; CLICOLOR_FORCE forces them)."))
     var noColor = false
 
-    @Flag(help: ArgumentHelp("Never start a pager (also CAMBIUM_PAGER=cat).", visibility: .hidden))
+    @Flag(help: "Never start a pager (also CAMBIUM_PAGER=cat).")
     var noPager = false
 
     /// Options that take a value, and flags; they may also stand before the command's name.

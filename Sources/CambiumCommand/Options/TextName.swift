@@ -1,7 +1,15 @@
+internal import FoundationEssentials
+
 /// Short names for text files: the stem, or the folder's name where the stem says only which part
 /// of a data set it is.
 enum TextName {
     private static let parts: Set<String> = ["train", "valid", "validation", "test", "dev", "-"]
+
+    /// A text's file: of a folder, as `train --data` takes it, the text that it keeps for tests.
+    static func file(_ path: String) -> String {
+        let inside = path + (path.hasSuffix("/") ? "test.txt" : "/test.txt")
+        return FileManager.default.fileExists(atPath: inside) ? inside : path
+    }
 
     /// The name of one file.
     static func of(_ path: String) -> String {

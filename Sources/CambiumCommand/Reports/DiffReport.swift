@@ -127,8 +127,9 @@ struct DiffReport: Report {
     private func cells(_ change: ModelDiff.Change?) -> [String] {
         guard let change else { return [] }
         return [
-            "L2 \(Quantity.significant(change.l2))",
-            change.cosine.map { "cosine \(Quantity.fixed($0, 4))" } ?? "",
+            change.relativeL2.map { "by \(Quantity.significant(100 * $0)) %" }
+                ?? "L2 \(Quantity.significant(change.l2))",
+            change.maxAbs.map { "at most \(Quantity.significant($0))" } ?? "",
         ]
     }
 

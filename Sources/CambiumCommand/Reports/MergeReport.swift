@@ -33,7 +33,9 @@ struct MergeReport: Report {
     func lines(_ style: Style) -> [String] {
         var table = TextTable([.left, .left])
         if result.kind == "up-to-date" { return [headline(style)] }
-        if let tree = result.tree { table.add(["tree", tree.short]) }
+        if isDryRun, let tree = result.tree {
+            table.add(["model", "would have the id \(tree.short)"])
+        }
         if !result.bases.isEmpty {
             table.add(["base", result.bases.map(\.short).joined(separator: ", ")])
         }

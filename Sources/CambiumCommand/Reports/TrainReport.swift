@@ -48,11 +48,15 @@ struct TrainReport: Report {
             "\(Quantity.count(result.steps)), \(Quantity.count(result.tokens, "byte")) in "
                 + "\(Quantity.fixed(result.seconds, 1)) s",
         ])
-        table.add(["loss", "\(Quantity.fixed(result.loss, 3)) bits per byte"])
+        table.add([
+            "loss",
+            "\(Quantity.fixed(result.loss, 3)) bits per byte, of the network alone while it trained",
+        ])
         for (name, bits) in result.bitsPerByte.sorted(by: { $0.key < $1.key }) {
-            table.add([name, "\(Quantity.fixed(bits, 3)) bits per byte, held out"])
+            table.add([
+                name, "\(Quantity.fixed(bits, 3)) bits per byte, held out, as the model predicts",
+            ])
         }
-        if let gate = result.gate { table.add(["gate", style.id(gate.short)]) }
         table.add(["new", Quantity.bytes(result.newBytes)])
         return [style.name(result.branch) + " " + style.id(result.commit.short)]
             + table.lines(indent: 2)
