@@ -1,0 +1,110 @@
+import CheckpointSupport
+import Foundation
+import Testing
+
+@Suite("The README's commands")
+struct ReadmeTests {
+    private static let root = URL(filePath: #filePath).resolvingSymlinksInPath()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// What stands behind `$ ` in blocks of code, in order.
+    private static func commands() throws -> [String] {
+        let text = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+        var isCode = false
+        var lines: [String] = []
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line.hasPrefix("```") { isCode.toggle() }
+            if isCode, line.hasPrefix("$ ") { lines.append(String(line.dropFirst(2))) }
+        }
+        return lines
+    }
+
+    @Test("all go through in one directory, one after the other")
+    func run() throws {
+        let session = try Session()
+        try prepare(session)
+        // Training for some steps instead of seconds; what runs beside is waited for.
+        let lines = try Self.commands().map { line in
+            line.replacing(/--seconds \d+/, with: "--steps 2").replacing(#/ &$/#, with: "")
+        }
+        #expect(lines.count > 25)
+        let script = (["set -eu"] + lines).joined(separator: "\n")
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/bash")
+        process.arguments = ["-xc", script]
+        process.currentDirectoryURL = URL(filePath: session.directory)
+        var environment = ProcessInfo.processInfo.environment
+        environment.removeValue(forKey: "CAMBIUM_STORE")
+        let folder = URL(filePath: try Session.program).deletingLastPathComponent().path
+        environment["PATH"] = "\(folder):\(environment["PATH"] ?? "/usr/bin:/bin")"
+        process.environment = environment
+        let output = session.path("output.txt")
+        FileManager.default.createFile(atPath: output, contents: nil)
+        let handle = try #require(FileHandle(forWritingAtPath: output))
+        process.standardOutput = handle
+        process.standardError = handle
+        try process.run()
+        process.waitUntilExit()
+        let said = try String(contentsOfFile: output, encoding: .utf8)
+        #expect(process.terminationStatus == 0, "\(said.suffix(1_500))")
+        #expect(said.contains("no faults"))
+    }
+
+    /// The files that the commands name.
+    private func prepare(_ session: Session) throws {
+        let sample = Self.root.appending(path: "tools/sample")
+        let text = sample.appending(path: "text").path
+        for name in try FileManager.default.contentsOfDirectory(atPath: text) {
+            for file in ["train.txt", "test.txt"] {
+                let bytes = try Data(contentsOf: URL(filePath: "\(text)/\(name)/\(file)"))
+                try FileManager.default.createDirectory(
+                    atPath: session.path(name), withIntermediateDirectories: true)
+                try bytes.prefix(8_000).write(to: URL(filePath: session.path("\(name)/\(file)")))
+            }
+        }
+        let config: [String: Any] = [
+            "architecture": "peer-lm", "vocab_size": 256, "hidden_size": 16, "num_layers": 2,
+            "num_heads": 2, "context_length": 64, "ffn_size": 32, "rms_norm_eps": 1e-5,
+            "rope_theta": 10000, "peer_layers": [1],
+            "peer": ["sub_keys": 8, "heads": 1, "top_k": 2, "key_size": 8],
+        ]
+        try JSONSerialization.data(withJSONObject: config).write(
+            to: URL(filePath: session.path("config.json")))
+        // The fine-tune differs in the embedding only, so that it merges.
+        for name in ["olmoe", "finetune"] {
+            try FileManager.default.copyItem(
+                atPath: GeneratedCheckpoints.path("hf/olmoe/model"), toPath: session.path(name))
+        }
+        let weights = URL(filePath: session.path("finetune/model.safetensors"))
+        var file = try Data(contentsOf: weights)
+        file.replaceSubrange(file.count - 8..<file.count, with: [0, 0, 0x80, 0x3F, 0, 0, 0, 0x3F])
+        try FileManager.default.removeItem(at: weights)
+        try file.write(to: weights)
+        func noise(_ letters: ClosedRange<UInt8>, _ count: Int) -> Data {
+            var state: UInt32 = 7
+            return Data(
+                (0..<count).map { _ in
+                    state = state &* 1_664_525 &+ 1_013_904_223
+                    return letters.lowerBound + UInt8(state >> 24) % UInt8(letters.count)
+                })
+        }
+        for (name, letters, count) in [
+            ("general.txt", 97...104, 8_192), ("swahili.txt", 200...203, 1_024),
+            ("code.txt", 210...213, 1_024), ("more.txt", 97...122, 2_000),
+        ] as [(String, ClosedRange<UInt8>, Int)] {
+            try noise(letters, count).write(to: URL(filePath: session.path(name)))
+        }
+        try patch().write(to: URL(filePath: session.path("round2.safetensors")))
+    }
+
+    /// Two rows of the embedding.
+    private func patch() throws -> Data {
+        let name = "model.embed_tokens.weight"
+        let header =
+            #"{"\#(name)":{"dtype":"F32","shape":[2,64],"data_offsets":[0,512]},"#
+            + #""\#(name).rows":{"dtype":"I64","shape":[2],"data_offsets":[512,528]}}"#
+        let length = (0..<8).map { UInt8(truncatingIfNeeded: header.utf8.count >> (8 * $0)) }
+        let rows = [3, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0] as [UInt8]
+        return Data(length) + Data(header.utf8) + Data(count: 512) + Data(rows)
+    }
+}
