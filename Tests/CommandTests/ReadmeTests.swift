@@ -39,7 +39,7 @@ struct ReadmeTests {
         environment["PATH"] = "\(folder):\(environment["PATH"] ?? "/usr/bin:/bin")"
         process.environment = environment
         let output = session.path("output.txt")
-        FileManager.default.createFile(atPath: output, contents: nil)
+        _ = FileManager.default.createFile(atPath: output, contents: nil)
         let handle = try #require(FileHandle(forWritingAtPath: output))
         process.standardOutput = handle
         process.standardError = handle
