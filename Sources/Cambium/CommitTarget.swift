@@ -13,8 +13,8 @@ struct CommitTarget {
     let grandparents: [ObjectID]
     private let store: Store
 
-    /// - Throws: `branch-moved` when the branch is not at the commit that the options expect; `usage`
-    ///   for an empty message.
+    /// - Throws: `branch-moved` when the branch is not at the commit that the options expect; `bad-name` for a
+    ///   new branch; `usage` for an empty message.
     init(_ options: CommitOptions, _ store: Store) throws(StoreError) {
         try checkMessage(options.message)
         let references = try carrying { () throws(SnapshotError) in
@@ -22,7 +22,11 @@ struct CommitTarget {
         }
         let branch = try store.branchName(options.branch, references)
         let head = references.branches[branch]
-        if head == nil { try references.checkUnshared(branch, .branch) }
+        if head == nil {
+            try references.checkUnshared(branch, .branch)
+            // Now, not after hours of training.
+            try carrying { () throws(SnapshotError) in try ReferenceName.check(branch, "branch") }
+        }
         let parent = head ?? (options.branch == nil ? nil : references.headCommit)
         if let expected = options.expectedParent {
             let id = try store.id(expected)

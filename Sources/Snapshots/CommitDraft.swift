@@ -160,7 +160,7 @@ package struct CommitDraft: ~Copyable {
         to branch: String, parents: [ObjectID], startingBranch: Bool = false, note: CommitNote,
         keepsUnchanged: Bool = false
     ) throws(SnapshotError) -> CommitOutcome {
-        try checkName(branch, "branch")
+        if startingBranch || parents.isEmpty { try ReferenceName.check(branch, "branch") }
         let record = try stageTree()
         if let first = parents.first, !keepsUnchanged,
             try store.commit(first).tree == record

@@ -84,24 +84,6 @@ package struct References: Sendable {
     }
 }
 
-/// Refuses names that a revision could not spell or a terminal could not show.
-func checkName(_ name: String, _ kind: String) throws(SnapshotError) {
-    let forbidden = Set("~^:?*[\\@ ".unicodeScalars)
-    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-    guard !name.isEmpty, name.utf8.count <= 200, !name.hasPrefix("-"), name != "HEAD",
-        !name.contains(".."), !name.hasSuffix(".lock"),
-        parts.allSatisfy({ !$0.isEmpty && !$0.hasPrefix(".") && !$0.hasSuffix(".") }),
-        name.unicodeScalars.allSatisfy({
-            $0.value >= 32 && $0.value != 127 && !forbidden.contains($0)
-        })
-    else {
-        throw SnapshotError(
-            .badName,
-            "'\(name)' cannot name a \(kind): use letters, digits, '-', '_', '.' and '/', at most"
-                + " 200 bytes")
-    }
-}
-
 extension SnapshotStore {
     package func references() throws(SnapshotError) -> References {
         try environment.read { (transaction) throws(SnapshotError) in
@@ -115,7 +97,7 @@ extension SnapshotStore {
     package func createReference(
         _ kind: ReferenceKind, _ name: String, at commit: ObjectID, by note: ReflogNote
     ) throws(SnapshotError) {
-        try checkName(name, kind.word)
+        try ReferenceName.check(name, kind.word)
         try environment.write("reference", drawsReserve: true) {
             (transaction) throws(SnapshotError) in
             _ = try Self.commit(commit, try ObjectReader.of(transaction), transaction)
@@ -180,7 +162,11 @@ extension SnapshotStore {
 
     /// Points HEAD at a branch (which may have no commits yet) or at a commit.
     package func setHead(_ head: Head, by note: ReflogNote) throws(SnapshotError) {
-        if case .branch(let name) = head { try checkName(name, "branch") }
+        if case .branch(let name) = head {
+            // A branch that is there may have a name of older rules.
+            let isKnown = (try? references())?.branches[name] != nil
+            if !isKnown { try ReferenceName.check(name, "branch") }
+        }
         try environment.write("head", drawsReserve: true) { (transaction) throws(SnapshotError) in
             // A damaged HEAD is what this call repairs.
             let before = (try? References(transaction))?.headCommit

@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 package import Objects
 
@@ -63,7 +64,10 @@ extension SnapshotStore {
             }
             return id
         }
-        if let id = references.branches[name] ?? references.tags[name] { return id }
+        if let (id, word) = references.named(name) {
+            try checkShadow(name, id, word)
+            return id
+        }
         if references.head == .branch(name) {
             throw SnapshotError(
                 .notFound, "branch '\(name)' has no commit yet; commit a checkpoint first")
@@ -76,6 +80,24 @@ extension SnapshotStore {
             "there is no branch, tag or commit '\(name)'. Known names: "
                 + (known.isEmpty ? "none yet" : known.prefix(20).joined(separator: ", "))
                 + (known.count > 20 ? " and \(known.count - 20) more" : ""))
+    }
+
+    /// Refuses a name that is the beginning of another commit's id as well: which of the two is meant?
+    ///
+    /// Such names cannot be given any more; old stores may have them.
+    private func checkShadow(
+        _ name: String, _ id: ObjectID, _ word: String
+    ) throws(SnapshotError) {
+        guard ReferenceName.isHexadecimal(name) else { return }
+        let others = try commits(prefix: name).filter { $0 != id }
+        guard let other = others.first else { return }
+        throw SnapshotError(
+            .ambiguous,
+            "'\(name)' is ambiguous: the \(word) of that name is at \(id.short), and "
+                + (others.count == 1
+                    ? "commit \(other.short) begins" : "\(others.count) commits begin")
+                + " with it; write \(word == "tag" ? "tags" : "heads")/\(name), or more digits of the id"
+        )
     }
 
     private func resolveReflog(
@@ -91,14 +113,24 @@ extension SnapshotStore {
     }
 
     private func resolvePrefix(_ name: String) throws(SnapshotError) -> ObjectID? {
-        let prefix = name.lowercased()
-        guard (4...64).contains(prefix.count), prefix.allSatisfy({ $0.isASCII && $0.isHexDigit })
-        else { return nil }
-        let matches = try environment.read { (transaction) throws(SnapshotError) in
+        guard ReferenceName.isHexadecimal(name) else { return nil }
+        let matches = try commits(prefix: name)
+        guard matches.count <= 1 else {
+            throw SnapshotError(
+                .ambiguous,
+                "'\(name)' is ambiguous: " + matches.map(\.short).joined(separator: ", ")
+                    + "; give more digits")
+        }
+        return matches.first
+    }
+
+    /// The commits whose ids begin so.
+    private func commits(prefix: String) throws(SnapshotError) -> [ObjectID] {
+        try environment.read { (transaction) throws(SnapshotError) in
             let reader = try ObjectReader.of(transaction)
             var commits: [ObjectID] = []
             do throws(ObjectError) {
-                for id in try reader.ids(prefix: prefix, transaction) {
+                for id in try reader.ids(prefix: prefix.lowercased(), transaction) {
                     let object = try reader.object(id, transaction)
                     if object.header.kind == .commit { commits.append(id) }
                 }
@@ -107,12 +139,21 @@ extension SnapshotStore {
             }
             return commits
         }
-        guard matches.count <= 1 else {
-            throw SnapshotError(
-                .ambiguous,
-                "'\(name)' is ambiguous: " + matches.map(\.short).joined(separator: ", ")
-                    + "; give more digits")
+    }
+}
+
+extension References {
+    /// What a name alone stands for: a branch before a tag; `heads/NAME` and `tags/NAME` say which.
+    fileprivate func named(_ name: String) -> (id: ObjectID, word: String)? {
+        if let id = branches[name] { return (id, "branch") }
+        if let id = tags[name] { return (id, "tag") }
+        for (kind, table) in [(ReferenceKind.branch, branches), (.tag, tags)] {
+            if name.hasPrefix(kind.rawValue),
+                let id = table[String(name.dropFirst(kind.rawValue.count))]
+            {
+                return (id, kind.word)
+            }
         }
-        return matches.first
+        return nil
     }
 }

@@ -13,7 +13,7 @@ extension SnapshotStore {
         at directory: String, branch: String = "main",
         observer: (@Sendable (String) -> Void)? = nil
     ) throws(SnapshotError) {
-        try checkName(branch, "branch")
+        try ReferenceName.check(branch, "branch")
         do throws(KeyValueError) {
             try makeDirectory(directory)
         } catch {

@@ -67,25 +67,67 @@ struct ReferenceTests {
     }
 
     @Test(
-        "names that a revision could not spell are refused",
+        "a name that cannot be is refused for the reason that it has",
         arguments: [
-            "", "-x", "a b", "a~1", "a^", "a:b", "a?", "a*", "a[", "a\\", "a@{1}", "a..b", "/a",
-            "a/", "a//b", ".a", "a/.b", "a.", "a.lock", "HEAD", "a\u{7}b", "a~\u{301}",
-            String(repeating: "x", count: 201),
+            ("", "at least one character"), ("-x", "read as an option"), ("a b", "space"),
+            ("a~1", "'~'"), ("a^", "'^'"), ("a:b", "':'"), ("a?", "'?'"), ("a*", "'*'"),
+            ("a[", "'['"),
+            ("a\\", "'\\'"), ("a@{1}", "'@'"), ("a..b", "between two revisions"), ("/a", "empty"),
+            ("a/", "empty"), ("a//b", "empty"), (".a", "begin with '.'"),
+            ("a/.b", "begin with '.'"),
+            ("a.", "end with '.'"), ("a/b./c", "end with '.'"), ("a.lock", "lock files"),
+            ("HEAD", "where the store is"), ("a\u{7}b", "U+0007"), ("a\u{7F}", "U+007F"),
+            ("a~\u{301}", "'~'"), (String(repeating: "x", count: 201), "201 bytes"),
+            ("76755a24", "beginning of a commit's id"), ("CAFE", "beginning of a commit's id"),
+            ("2024", "beginning of a commit's id"),
+            (String(repeating: "0", count: 64), "beginning of a commit's id"),
+            // Not seen, or changing the direction of what is.
+            ("ma\u{200B}in", "U+200B"), ("main\u{200D}", "U+200D"), ("\u{202E}niam", "U+202E"),
+            ("a\u{2066}b", "U+2066"), ("a\u{200F}", "U+200F"), ("a\u{AD}b", "U+00AD"),
+            ("a\u{A0}b", "U+00A0"), ("a\u{2003}b", "U+2003"), ("a\u{3000}b", "U+3000"),
+            ("a\u{2028}b", "U+2028"), ("a\u{FEFF}", "U+FEFF"), ("a\u{FE0F}", "U+FE0F"),
+            ("a\u{34F}b", "U+034F"), ("\u{3164}", "U+3164"), ("a\u{115F}", "U+115F"),
+            ("a\u{2800}b", "U+2800"), ("a\u{E0041}", "U+E0041"), ("a\u{85}", "U+0085"),
+            ("a\u{E000}", "U+E000"), ("a\u{FFFF}", "U+FFFF"), ("a\u{61C}", "U+061C"),
         ])
-    func badNames(name: String) throws {
+    func badNames(name: String, reason: String) throws {
         try withStore { store in
             let id = try store.commit(.sample(experts: 2)).id
-            for kind in [ReferenceKind.branch, .tag] {
+            func check(_ body: () throws(SnapshotError) -> Void) {
+                let error = #expect(throws: SnapshotError.self) { try body() }
+                #expect(error?.code == .badName)
+                #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
                 #expect(
-                    code { () throws(SnapshotError) in
-                        try store.createReference(kind, name, at: id, by: .sample)
-                    } == .badName)
+                    error?.message.unicodeScalars.allSatisfy {
+                        $0.value >= 32 && !$0.properties.isDefaultIgnorableCodePoint
+                            && !$0.properties.isBidiControl
+                    } == true)
             }
-            #expect(
-                code { () throws(SnapshotError) in
-                    try store.setHead(.branch(name), by: .sample)
-                } == .badName)
+            for kind in [ReferenceKind.branch, .tag] {
+                check { () throws(SnapshotError) in
+                    try store.createReference(kind, name, at: id, by: .sample)
+                }
+            }
+            check { () throws(SnapshotError) in try store.setHead(.branch(name), by: .sample) }
+            check { () throws(SnapshotError) in
+                _ = try store.commit(
+                    .sample(experts: 3), to: name, parents: [id], startingBranch: true)
+            }
+        }
+    }
+
+    @Test(
+        "a name that can be seen and spelt is taken",
+        arguments: [
+            "main", "caf\u{E9}", "a+b", "a#1", "\u{6A39}", "x=1", "abc", "76755a24x", "v-2024",
+            "fa\u{E7}ade", "\u{5D0}\u{5D1}", String(repeating: "a", count: 65), "dead/beef",
+        ])
+    func goodNames(name: String) throws {
+        try withStore { store in
+            let id = try store.commit(.sample(experts: 2), to: "trunk").id
+            try store.createReference(.branch, name, at: id, by: .sample)
+            try store.createReference(.tag, name, at: id, by: .sample)
+            #expect(try store.resolve(name) == id)
         }
     }
 

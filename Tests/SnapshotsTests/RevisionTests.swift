@@ -1,7 +1,9 @@
+import KeyValue
 import Objects
-import Snapshots
 import TestSupport
 import Testing
+
+@testable import Snapshots
 
 @Suite("Revisions")
 struct RevisionTests {
@@ -53,6 +55,50 @@ struct RevisionTests {
         try withStore { store in
             try store.commit(.sample(experts: 2))
             #expect(code { () throws(SnapshotError) in try store.resolve(revision) } == expected)
+        }
+    }
+
+    @Test(
+        "a name of an old store that is the beginning of another commit's id is ambiguous",
+        arguments: [ReferenceKind.branch, .tag])
+    func shadowed(kind: ReferenceKind) throws {
+        try withStore { store in
+            let first = try store.commit(.sample(experts: 2)).id
+            let second = try store.commit(.sample(experts: 3)).id
+            // As an older version wrote it, which had no rule against such names.
+            func give(_ name: String, _ id: ObjectID) throws {
+                try store.environment.write("test") { (transaction) throws(KeyValueError) in
+                    try transaction.put(
+                        store.environment.table("refs"), Array((kind.rawValue + name).utf8),
+                        id.bytes)
+                }
+            }
+            let name = String(second.hex.prefix(8))
+            try give(name, first)
+            let error = #expect(throws: SnapshotError.self) { try store.resolve(name) }
+            #expect(error?.code == .ambiguous)
+            #expect(error?.message.contains(first.short) == true)
+            #expect(error?.message.contains(second.short) == true)
+            #expect(
+                code { () throws(SnapshotError) in try store.resolve(name + "~0") } == .ambiguous)
+            // Both can still be named.
+            #expect(try store.resolve(kind.rawValue + name) == first)
+            #expect(try store.resolve(String(second.hex.prefix(10))) == second)
+            // Nothing is ambiguous where both are one commit.
+            let own = String(first.hex.prefix(8))
+            try give(own, first)
+            #expect(try store.resolve(own) == first)
+            // Nor where no commit begins so.
+            let free = try #require(
+                ["f00d", "beef", "cafe"].first { name in
+                    !first.hex.hasPrefix(name) && !second.hex.hasPrefix(name)
+                })
+            try give(free, second)
+            #expect(try store.resolve(free) == second)
+            if kind == .branch {
+                try store.setHead(.branch(free), by: .sample)
+                #expect(try store.references().head == .branch(free))
+            }
         }
     }
 
