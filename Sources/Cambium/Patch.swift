@@ -164,8 +164,9 @@ public struct Patch: ~Copyable {
 
     /// Puts the changed arrays into the draft's tree, and gives the draft away.
     consuming func finish() throws(StoreError) -> CommitDraft {
-        for (place, changes) in experts.sorted(by: {
-            ($0.key.layer, $0.key.cohort) < ($1.key.layer, $1.key.cohort)
+        for (place, changes) in experts.sorted(by: { left, right in
+            left.key.layer == right.key.layer
+                ? isBefore(left.key.cohort, right.key.cohort) : left.key.layer < right.key.layer
         }) {
             guard let cohort = before.layers[place.layer]?.cohorts[place.cohort] else { continue }
             let edited = try carrying { () throws(SnapshotError) in

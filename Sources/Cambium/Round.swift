@@ -124,7 +124,9 @@ struct Round {
     /// Names the weights that training starts from.
     var start: String {
         base
-            + before.tensors.sorted { $0.key < $1.key }.map { " \($0.key) \($0.value.id.hex)" }
+            + before.tensors.sorted { isBefore($0.key, $1.key) }.map {
+                " \($0.key) \($0.value.id.hex)"
+            }
             .joined()
             + before.layers.sorted { $0.key < $1.key }
             .map { " \($0.key) \($0.value.experts.hex)" }.joined()

@@ -134,8 +134,10 @@ extension Store {
     public func evidence(_ revision: String) throws(StoreError) -> [EvidenceInfo] {
         try records(in: map(revision)).map { (entry) throws(StoreError) in
             try EvidenceInfo(entry)
-        }.sorted {
-            ($0.cohort, $0.label, $0.id) < ($1.cohort, $1.label, $1.id)
+        }.sorted { left, right in
+            if left.cohort != right.cohort { return isBefore(left.cohort, right.cohort) }
+            return left.label == right.label
+                ? isBefore(left.id, right.id) : isBefore(left.label, right.label)
         }
     }
 

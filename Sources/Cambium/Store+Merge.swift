@@ -1,3 +1,4 @@
+internal import Elements
 internal import Models
 internal import Objects
 internal import Snapshots
@@ -103,7 +104,7 @@ extension Store {
         } catch {
             throw SnapshotError(.incompatible, error.message)
         }
-        for (name, description) in descriptions.sorted(by: { $0.key < $1.key })
+        for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) })
         where description.usesExperts && !description.base.isEmpty {
             guard !digests.contains(description.base) else { continue }
             throw SnapshotError(

@@ -50,7 +50,7 @@ struct StoredCohorts {
         if let misfit = Self.misfit(descriptions, tree) {
             throw StoreError(.unsupported, "\(snapshot.id.short) cannot run: \(misfit)")
         }
-        names = descriptions.keys.sorted()
+        names = descriptions.keys.sorted(by: isBefore)
         self.descriptions = names.compactMap { descriptions[$0] }
     }
 
@@ -62,14 +62,15 @@ struct StoredCohorts {
     /// What of the cohorts' experts is not as their descriptions say; nil when all is.
     static func misfit(_ descriptions: [String: CohortDescription], _ tree: Tree) -> String? {
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-            for name in layer.cohorts.keys.sorted() where name != Cohort.base {
+            for name in layer.cohorts.keys.sorted(by: isBefore)
+            where name != Cohort.base {
                 guard descriptions[name]?.experts?.layers.contains(Int(number)) == true else {
                     return "layer \(number) has experts of cohort '\(name)', which "
                         + "\(CohortDescription.tensorName(name)) does not describe"
                 }
             }
         }
-        for (name, description) in descriptions.sorted(by: { $0.key < $1.key }) {
+        for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) }) {
             guard let experts = description.experts else { continue }
             for layer in experts.layers {
                 let stored = UInt32(exactly: layer).flatMap { tree.layers[$0]?.cohorts[name] }
@@ -93,12 +94,12 @@ struct StoredCohorts {
     /// the routers and experts of the base where they count as well.
     static func baseDigest(_ tree: Tree, _ parts: BasePart...) throws(StoreError) -> String {
         var text = ""
-        for (name, entry) in tree.trunk.tensors.sorted(by: { $0.key < $1.key })
+        for (name, entry) in tree.trunk.tensors.sorted(by: { isBefore($0.key, $1.key) })
         where !name.hasPrefix(prefix) { text += "\(name) \(entry.id.hex)\n" }
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
             guard let cohort = layer.cohorts[Cohort.base] else { continue }
             if parts.contains(.experts) { text += "\(number) \(cohort.experts.hex)\n" }
-            for (name, entry) in cohort.router.sorted(by: { $0.key < $1.key })
+            for (name, entry) in cohort.router.sorted(by: { isBefore($0.key, $1.key) })
             where parts.contains(.routers) {
                 text += "\(number) \(name) \(entry.id.hex)\n"
             }

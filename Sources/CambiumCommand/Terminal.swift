@@ -185,7 +185,8 @@ extension Terminal {
                 names.append(name)
             }
         }
-        return names.sorted()
+        // The order of the bytes: the texts become one, whatever Unicode's order is.
+        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
     /// Shows text in a pager and waits until it is closed.

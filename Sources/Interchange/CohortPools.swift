@@ -9,12 +9,15 @@ enum CohortPools {
     /// - Throws: `.missingTensor`, `.badConfig` or `.unsupported`.
     static func pools(_ tensors: [TensorEntry]) throws(InterchangeError) -> [ExpertPool] {
         // The longest first: a name may have dots, and one may begin as another ends.
-        let names = tensors.lazy.map(\.name).filter {
+        let described = tensors.lazy.map(\.name).filter {
             $0.hasPrefix(prefix) && $0.hasSuffix(suffix)
                 && $0.utf8.count > prefix.utf8.count + suffix.utf8.count
         }
-        .map { String($0.dropFirst(prefix.count).dropLast(suffix.count)) }
-        .sorted { ($1.utf8.count, $0) < ($0.utf8.count, $1) }
+        let names = described.map { String($0.dropFirst(prefix.count).dropLast(suffix.count)) }
+            .sorted { (left: String, right: String) in
+                let (leftSize, rightSize) = (left.utf8.count, right.utf8.count)
+                return leftSize == rightSize ? isBefore(left, right) : leftSize > rightSize
+            }
         var own: [String: [TensorEntry]] = [:]
         for tensor in tensors where tensor.name.hasPrefix(prefix) {
             let rest = tensor.name.dropFirst(prefix.count)
@@ -25,7 +28,7 @@ enum CohortPools {
                 TensorEntry(String(rest.dropFirst(name.count + 1)), tensor.shape))
         }
         var pools: [ExpertPool] = []
-        for (name, tensors) in own.sorted(by: { $0.key < $1.key }) {
+        for (name, tensors) in own.sorted(by: { isBefore($0.key, $1.key) }) {
             guard name != ExpertPool.baseCohort else {
                 throw InterchangeError(
                     .unsupported,

@@ -13,7 +13,7 @@ func folderEntries(_ path: String) throws(InterchangeError) -> [String] {
         errno = 0
         guard let entry = unsafe readdir(directory) else {
             guard errno == 0 else { throw systemError("list", path, errno) }
-            return names.sorted()
+            return names.sorted(by: isBefore)
         }
         let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
             unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)

@@ -11,8 +11,7 @@ extension SafetensorsHeader {
                 tensors[left].shape.type.fileRank, tensors[right].shape.type.fileRank
             )
             guard leftRank == rightRank else { return leftRank > rightRank }
-            // Not `<` on strings, which compares Unicode normal forms.
-            return tensors[left].name.utf8.lexicographicallyPrecedes(tensors[right].name.utf8)
+            return isBefore(tensors[left].name, tensors[right].name)
         }
     }
 

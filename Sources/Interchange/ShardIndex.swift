@@ -1,3 +1,5 @@
+internal import Elements
+
 /// The index of a sharded checkpoint, `model.safetensors.index.json`: which file holds each tensor.
 package struct ShardIndex: Sendable {
     package static let fileName = "model.safetensors.index.json"
@@ -29,7 +31,7 @@ package struct ShardIndex: Sendable {
         }
         self.content = content
         self.shards = shards
-        self.files = Set(shards.values).sorted()
+        self.files = Set(shards.values).sorted(by: isBefore)
     }
 
     /// Whether `file` names a safetensors file in the folder itself: no path, no way out of it.
@@ -68,7 +70,7 @@ package struct ShardIndex: Sendable {
                     + (shards[name].map { "puts into \($0)" } ?? "does not list"))
         }
         guard seen.count < shards.count else { return }
-        let missing = shards.keys.filter { seen[$0] == nil }.sorted()
+        let missing = shards.keys.filter { seen[$0] == nil }.sorted(by: isBefore)
         throw InterchangeError(
             .missingTensor,
             "\(path): the index lists tensor \(quoted(missing[0])) in "

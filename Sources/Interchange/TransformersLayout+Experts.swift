@@ -170,7 +170,7 @@ extension TransformersLayout.Layer {
     /// The order of an expert's tensors: gate and up before down, each by name.
     private static func precedes(_ left: String, _ right: String) -> Bool {
         let (leftRank, rightRank) = (rank(left), rank(right))
-        return leftRank == rightRank ? left < right : leftRank < rightRank
+        return leftRank == rightRank ? isBefore(left, right) : leftRank < rightRank
     }
 
     private static func rank(_ part: String) -> Int {

@@ -42,7 +42,7 @@ package func directoryContents(_ path: String) throws(KeyValueError) -> [String]
         }
         if name != "." && name != ".." { names.append(name) }
     }
-    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    return names.sorted(by: isBefore)
 }
 
 package func removeFile(_ path: String) throws(KeyValueError) {

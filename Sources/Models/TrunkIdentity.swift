@@ -69,9 +69,7 @@ package enum TrunkIdentity {
         _ tensors: [String: StoredTensor], to encoder: inout ByteEncoder
     ) {
         encoder.append(UInt32(tensors.count))
-        let byName = tensors.sorted {
-            $0.key.utf8.lexicographicallyPrecedes($1.key.utf8)
-        }
+        let byName = tensors.sorted { isBefore($0.key, $1.key) }
         for (name, tensor) in byName {
             encoder.append(name)
             encoder.append(tensor.id)

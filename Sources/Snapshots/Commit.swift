@@ -1,3 +1,4 @@
+internal import Elements
 package import Objects
 
 /// One immutable state of the whole model and how it came to be.
@@ -88,11 +89,6 @@ func refuseOther(
 /// By the bytes of the keys, so that the order is the same everywhere.
 func sortedByKey<Value>(_ table: [String: Value]) -> [(key: String, value: Value)] {
     table.sorted { isBefore($0.key, $1.key) }
-}
-
-/// Byte order of two names: Swift's own order is Unicode's, which may change.
-package func isBefore(_ left: String, _ right: String) -> Bool {
-    left.utf8.lexicographicallyPrecedes(right.utf8)
 }
 
 extension ByteDecoder {
