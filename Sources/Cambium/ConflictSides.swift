@@ -17,9 +17,11 @@ struct ConflictSides {
     let sides: [Side]
     private let parts: [TensorShape]
 
-    /// - Parameter rank: What decides between sides of equal bytes, by the side's index.
+    /// - Parameter rank: What decides between sides of equal bytes: all that a side has besides them and that
+    ///   the policy's sums depend on.
     /// - Returns: Nil for what has no arithmetic: removals, texts, integers and narrow floats.
-    init?(_ values: [ConflictValue], _ parts: [TensorShape], rank: (Int) -> Double = { _ in 0 }) {
+    init?(_ values: [ConflictValue], _ parts: [TensorShape], rank: (Side) -> [Double] = { _ in [] })
+    {
         guard !parts.isEmpty, !values.isEmpty else { return nil }
         var sides: [Side] = []
         for value in values {
@@ -30,7 +32,7 @@ struct ConflictSides {
         }
         self.sides = sides.sorted { left, right in
             left.bytes == right.bytes
-                ? rank(left.index) < rank(right.index)
+                ? rank(left).lexicographicallyPrecedes(rank(right))
                 : left.bytes.lexicographicallyPrecedes(right.bytes)
         }
         self.parts = parts

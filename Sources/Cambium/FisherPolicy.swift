@@ -13,14 +13,15 @@ package struct FisherPolicy: ConflictPolicy {
     package let name = "fisher"
     private let weights: [Double]
     private let trees: [Tree]
-    /// By the id of the object that they are of, all parts one after the other.
-    private let gradients: [ObjectID: [Float]]
+    /// Of each side, by the id of the object that they are of, all parts one after the other.
+    private let gradients: [[ObjectID: [Float]]]
 
     /// - Parameters:
     ///   - weights: One per side.
     ///   - trees: One per side.
-    ///   - gradients: Squared, by the id of the object that they are of.
-    package init(weights: [Double], trees: [Tree], gradients: [ObjectID: [Float]]) {
+    ///   - gradients: Squared, for each side what it recorded itself: two sides with one value may mind
+    ///     changes of it differently.
+    package init(weights: [Double], trees: [Tree], gradients: [[ObjectID: [Float]]]) {
         self.weights = weights
         self.trees = trees
         self.gradients = gradients
@@ -32,7 +33,11 @@ package struct FisherPolicy: ConflictPolicy {
         if case .file(let name) = entity, name.hasPrefix(FisherFile.prefix) {
             return FisherFile.sum(values, name)
         }
-        guard let sides = ConflictSides(values, parts, rank: { weights[$0] }) else { return nil }
+        // Of equal bytes and weights what was recorded decides, so that sums run in one order.
+        let found = ConflictSides(values, parts) { side in
+            [weights[side.index]] + (information(entity, side, parts) ?? []).map(Double.init)
+        }
+        guard let sides = found else { return nil }
         var fisher: [[Float]] = []
         for side in sides.sides {
             guard let found = information(entity, side, parts), found.count == sides.count else {
@@ -65,14 +70,15 @@ package struct FisherPolicy: ConflictPolicy {
             guard let kind = tree.layers[layer]?.cohorts[cohort]?.kind,
                 let header = try? ObjectHeader(kind, parts)
             else { return nil }
-            return gradients[header.id(of: side.bytes.raw)]
+            return gradients[side.index][header.id(of: side.bytes.raw)]
         case .trunk(let name):
-            return tree.trunk.tensors[name].flatMap { gradients[$0.id] }
+            return tree.trunk.tensors[name].flatMap { gradients[side.index][$0.id] }
         case .router(let layer, let cohort, let tensor):
-            return tree.layers[layer]?.cohorts[cohort]?.router[tensor].flatMap { gradients[$0.id] }
+            return tree.layers[layer]?.cohorts[cohort]?.router[tensor]
+                .flatMap { gradients[side.index][$0.id] }
         case .routerRow(let layer, let cohort, let tensor, let row):
             guard let stored = tree.layers[layer]?.cohorts[cohort]?.router[tensor],
-                let all = gradients[stored.id]
+                let all = gradients[side.index][stored.id]
             else { return nil }
             let width = side.values.count
             guard (row + 1) * width <= all.count else { return nil }

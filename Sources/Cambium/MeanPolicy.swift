@@ -18,7 +18,9 @@ package struct MeanPolicy: ConflictPolicy {
         _ entity: MergeEntity, parts: [TensorShape], base: [UInt8]?, values: [ConflictValue]
     ) -> ConflictValue? {
         // A removal has no mean, and neither have texts and integers.
-        guard let sides = ConflictSides(values, parts, rank: { weights[$0] }) else { return nil }
+        guard let sides = ConflictSides(values, parts, rank: { [weights[$0.index]] }) else {
+            return nil
+        }
         let total = sides.sides.reduce(0) { $0 + weights[$1.index] }
         guard total > 0 else { return nil }
         return sides.made(

@@ -64,8 +64,11 @@ package struct RegMeanPolicy: ConflictPolicy {
             return mean.resolve(entity, parts: parts, base: base, values: values)
         }
         // Of equal rows any order gives the same terms, but for which inputs they come with.
-        guard let sides = ConflictSides(values, parts, rank: { trace($0, layer) }),
-            let system = system(layer, sides.sides.map(\.index)), system.width == sides.count
+        let ranked = ConflictSides(values, parts) { side in
+            (inputs[side.index][layer]?.gram ?? []).map(Double.init)
+        }
+        guard let sides = ranked, let system = system(layer, sides.sides.map(\.index)),
+            system.width == sides.count
         else { return nil }
         var terms = [Double](repeating: 0, count: system.width)
         for (side, gram) in zip(sides.sides, system.grams) {
@@ -81,13 +84,6 @@ package struct RegMeanPolicy: ConflictPolicy {
         }
         system.factor.solve(&terms, count: 1)
         return sides.made((0..<system.width).map { terms[$0] * system.scales[$0] })
-    }
-
-    private func trace(_ side: Int, _ layer: UInt32) -> Double {
-        guard let found = inputs[side][layer] else { return 0 }
-        var sum = 0.0
-        for row in found.scales.indices { sum += Double(found.gram[row * (row + 1) / 2 + row]) }
-        return sum
     }
 
     /// The factored sum of some sides' products; nil when one has none, or they are not of one quantiser.

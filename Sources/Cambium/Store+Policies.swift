@@ -50,21 +50,22 @@ extension Store {
         _ sides: [ObjectID], _ weights: [Double]
     ) throws(StoreError) -> FisherPolicy {
         var trees: [Tree] = []
-        var gradients: [ObjectID: [Float]] = [:]
+        var gradients: [[ObjectID: [Float]]] = []
         for side in sides {
             let tree = try tree(side.hex)
+            var recorded: [ObjectID: [Float]] = [:]
             for (name, file) in tree.files where name.hasPrefix(FisherFile.prefix) {
-                guard let id = ObjectID(hex: String(name.dropFirst(FisherFile.prefix.count))),
-                    gradients[id] == nil
+                guard let id = ObjectID(hex: String(name.dropFirst(FisherFile.prefix.count)))
                 else { continue }
                 let bytes = try carrying { () throws(SnapshotError) in
                     try snapshots.data(of: file).1
                 }
-                gradients[id] = try FisherFile.decoded(bytes, name)
+                recorded[id] = try FisherFile.decoded(bytes, name)
             }
             trees.append(tree)
+            gradients.append(recorded)
         }
-        guard !gradients.isEmpty else {
+        guard gradients.contains(where: { !$0.isEmpty }) else {
             throw StoreError(
                 .usage,
                 "no side of the merge has recorded squared gradients, which --policy fisher weighs by; "

@@ -19,13 +19,13 @@ struct FisherPolicyTests {
         _ sides: [[Float]], _ gradients: [[Float]?], weights: [Double]? = nil
     ) throws -> [UInt8]? {
         let header = try ObjectHeader(.tensor, [shape])
-        var (trees, known) = ([Tree](), [ObjectID: [Float]]())
+        var (trees, known) = ([Tree](), [[ObjectID: [Float]]]())
         for (side, gradient) in zip(sides, gradients) {
             let id = header.id(of: bytes(side).raw)
             var tree = Tree(architecture: "x")
             tree.trunk.tensors["w"] = StoredTensor(shape: shape, id: id)
             trees.append(tree)
-            known[id] = gradient
+            known.append(gradient.map { [id: $0] } ?? [:])
         }
         return FisherPolicy(
             weights: weights ?? [Double](repeating: 1, count: sides.count), trees: trees,
@@ -52,21 +52,45 @@ struct FisherPolicyTests {
         func random(_ range: ClosedRange<Float>) -> [Float] {
             (0..<4).map { _ in Float.random(in: range, using: &generator) }
         }
-        var isAssociative = true
         for _ in 0..<100 {
             let sides = (0..<3).map { _ in random(-1...1) }
             let gradients = (0..<3).map { _ in random(0...1) }
-            let all = try merge(sides, gradients)
-            #expect(all != nil)
-            #expect(
-                try merge([1, 2, 0].map { sides[$0] }, [1, 2, 0].map { gradients[$0] }) == all)
+            let all = try #require(try merge(sides, gradients))
+            for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+                #expect(
+                    try merge(order.map { sides[$0] }, order.map { gradients[$0] }) == all)
+            }
             #expect(
                 try merge([sides[0], sides[0]], [gradients[0], gradients[0]]) == bytes(sides[0]))
-            // A merged value has no gradients: merged again, it stays in conflict.
-            isAssociative =
-                try isAssociative && merge([sides[0], sides[1]], [nil, gradients[1]]) != nil
+            // Not associative: the merged value has no gradients of its own, and stays in conflict.
+            let two = try #require(try merge([sides[0], sides[1]], [gradients[0], gradients[1]]))
+            let merged = stride(from: 0, to: two.count, by: 4).map { start in
+                Float(
+                    bitPattern: two[start..<start + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) }
+                )
+            }
+            #expect(try merge([merged, sides[2]], [nil, gradients[2]]) == nil)
         }
-        #expect(!isAssociative)
+    }
+
+    @Test("sides with equal bytes keep the gradients that each recorded, in any order")
+    func equalBytes() throws {
+        let (a, b): ([Float], [Float]) = ([1, 1, 1, 1], [4, 4, 4, 4])
+        // Of two sides with one value the one minds a change, the other hardly.
+        let gradients: [[Float]] = [[3, 3, 3, 0], [0, 1, 3, 0], [1, 1, 6, 0]]
+        let expected = bytes([1.75, 1.6, 2.5, 2])
+        for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [2, 0, 1], [0, 2, 1], [1, 2, 0]] {
+            let found = try merge(order.map { [a, a, b][$0] }, order.map { gradients[$0] })
+            #expect(found == expected)
+            // Whose gradients they are counts, not where they come.
+            let weighted = try merge(
+                order.map { [a, a, b][$0] }, order.map { gradients[$0] },
+                weights: order.map { [2, 1, 1][$0] })
+            #expect(
+                try weighted
+                    == merge([a, a, b], gradients, weights: [2, 1, 1]))
+        }
+        #expect(try merge([a, a, b], [gradients[0], nil, gradients[2]]) == nil)
     }
 
     @Test("of experts, rows and tensors is recorded by patches and settles a merge")
@@ -168,7 +192,7 @@ struct FisherPolicyTests {
         let values = [[1, 2], [0.5, 4]].enumerated().map {
             ConflictValue(side: $0.offset, bytes: FisherFile.encoded($0.element))
         }
-        let policy = FisherPolicy(weights: [1, 1], trees: [], gradients: [:])
+        let policy = FisherPolicy(weights: [1, 1], trees: [], gradients: [[:], [:]])
         let sum = policy.resolve(.file("fisher.ab"), parts: [], base: nil, values: values)
         #expect(sum?.bytes == FisherFile.encoded([1.5, 6]))
         #expect(policy.resolve(.file("config.json"), parts: [], base: nil, values: values) == nil)
