@@ -1,11 +1,11 @@
 // Measures and conversions of stored tensors, and the loss.
 
+#pragma STDC FP_CONTRACT OFF
+
+#include "double_math.h"
 #include "include/cambium_kernels.h"
 
-#include <math.h>
 #include <string.h>
-
-#pragma STDC FP_CONTRACT OFF
 
 static inline uint16_t load16(const char *bytes, size_t i) {
     uint16_t value;
@@ -100,6 +100,6 @@ double cambium_cross_entropy(const float *logits, size_t count, size_t target) {
     double largest = logits[0];
     for (size_t i = 1; i < count; i++) largest = logits[i] > largest ? logits[i] : largest;
     double sum = 0;
-    for (size_t i = 0; i < count; i++) sum += exp((double)logits[i] - largest);
-    return largest + log(sum) - (double)logits[target];
+    for (size_t i = 0; i < count; i++) sum += exp_of_double((double)logits[i] - largest);
+    return largest + log_of_double(sum) - (double)logits[target];
 }

@@ -3,19 +3,20 @@
 
 #pragma STDC FP_CONTRACT OFF
 
+#include "double_math.h"
 #include "include/cambium_kernels.h"
 
-#include <stdint.h>
-#include <string.h>
-
-// ln x for x >= 1: x = 2^e m with m in [2/3, 4/3), ln m = 2 artanh((m - 1) / (m + 1)) by its series.
-static double log_of_double(double x) {
+// ln x, up to 3 units in the last place from the nearest double. double_math.h has a nearer one; this one
+// stays for rotations, since evidence was recorded over states whose bits depend on it.
+static double rotation_log(double x) {
+    if (x < 1) return -rotation_log(1 / x);
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     int exponent = (int)(bits >> 52) - 1023;
     bits = (bits & 0xfffffffffffff) | 0x3ff0000000000000;
     double m;
     memcpy(&m, &bits, sizeof m);
+    // x = 2^e m with m in [2/3, 4/3), ln m = 2 artanh((m - 1) / (m + 1)) by its series.
     if (m >= 4.0 / 3.0) {
         m = m / 2;
         exponent++;
@@ -24,20 +25,6 @@ static double log_of_double(double x) {
     // |s| <= 1/5: 13 terms reach 1e-19.
     for (int i = 25; i >= 1; i -= 2) sum = __builtin_fma(sum, square, 1.0 / i);
     return __builtin_fma(exponent, 0.693147180559945309417, 2 * s * sum);
-}
-
-// e^x for x <= 0: 2^n e^r with |r| <= ln(2) / 2, e^r by its series.
-static double exp_of_double(double x) {
-    double n = __builtin_fma(x, 1.44269504088896340736, 6755399441055744.0) - 6755399441055744.0;
-    double r = __builtin_fma(n, -0.693147180369123816490, x);
-    r = __builtin_fma(n, -1.90821492927058770002e-10, r);
-    double sum = 1;
-    for (int i = 16; i >= 1; i--) sum = __builtin_fma(sum, r / i, 1.0);
-    if (n < -1000) return 0;
-    uint64_t bits = (uint64_t)((int64_t)n + 1023) << 52;
-    double scale;
-    memcpy(&scale, &bits, sizeof scale);
-    return sum * scale;
 }
 
 // Reduces by multiples of pi / 2, in three parts; then the series of both functions for |r| <= pi / 4.
@@ -59,10 +46,14 @@ static void sine_and_cosine(double x, double *sine, double *cosine) {
     }
 }
 
-double cambium_log_of_double(double x) { return x < 1 ? -log_of_double(1 / x) : log_of_double(x); }
+double cambium_rotation_log(double x) { return rotation_log(x); }
+
+double cambium_log_of_double(double x) { return log_of_double(x); }
+
+double cambium_exp_of_double(double x) { return exp_of_double(x); }
 
 void cambium_rotation_frequencies(double theta, size_t size, double *frequencies) {
-    double logarithm = log_of_double(theta);
+    double logarithm = rotation_log(theta);
     for (size_t i = 0; i < size / 2; i++) {
         frequencies[i] = exp_of_double(-(2.0 * (double)i / (double)size) * logarithm);
     }

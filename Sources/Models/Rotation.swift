@@ -102,14 +102,14 @@ struct Rotation {
     }
 
     private func magnitude(_ factor: Double, _ scale: Double) -> Double {
-        factor <= 1 ? 1 : 0.1 * scale * Kernels.log(factor) + 1
+        factor <= 1 ? 1 : 0.1 * scale * RotationFrequencies.log(factor) + 1
     }
 
     /// The pair that turns so many times over the original context, not rounded.
     private func pairIndex(turns: Double, _ positions: Double, _ size: Int) -> Double {
         // With theta 1 all pairs turn alike.
-        let base = 2 * max(Kernels.log(theta), .leastNormalMagnitude)
-        let index = Double(size) * Kernels.log(positions / (turns * 2 * .pi)) / base
+        let base = 2 * max(RotationFrequencies.log(theta), .leastNormalMagnitude)
+        let index = Double(size) * RotationFrequencies.log(positions / (turns * 2 * .pi)) / base
         return min(max(index, -1e9), 1e9)
     }
 }

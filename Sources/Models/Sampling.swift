@@ -1,4 +1,4 @@
-internal import Glibc
+internal import Tensors
 
 /// How the next token is chosen from the logits.
 package struct Sampling: Sendable, Hashable {
@@ -48,7 +48,10 @@ package struct Sampling: Sendable, Hashable {
         guard temperature > 0 else { return best }
         var ranked = logits.enumerated().map { (token: $0, logit: $1) }
         ranked.sort { ($0.logit, $1.token) > ($1.logit, $0.token) }
-        let weights = ranked.map { exp((Double($0.logit) - Double(ranked[0].logit)) / temperature) }
+        // Our own exponential: with the C library's, a seed would give other text elsewhere.
+        let weights = ranked.map {
+            Kernels.exp((Double($0.logit) - Double(ranked[0].logit)) / temperature)
+        }
         let wanted = topP * weights.reduce(0, +)
         var kept = 0.0
         var count = 0

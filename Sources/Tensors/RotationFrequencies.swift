@@ -64,9 +64,17 @@ package struct RotationFrequencies: Sendable, Hashable {
     }
 }
 
-extension Kernels {
-    /// ln x in double, with the same bits on every CPU.
+extension RotationFrequencies {
+    /// ln x with the bits that frequencies are computed from; elsewhere take that of ``Kernels``.
     ///
     /// - Parameter x: Finite and above 0.
+    package static func log(_ x: Double) -> Double { cambium_rotation_log(x) }
+}
+
+extension Kernels {
+    /// ln x in double, with the same bits on every CPU and with every C library.
     package static func log(_ x: Double) -> Double { cambium_log_of_double(x) }
+
+    /// e^x in double, with the same bits on every CPU and with every C library.
+    package static func exp(_ x: Double) -> Double { cambium_exp_of_double(x) }
 }

@@ -1,5 +1,5 @@
-internal import Glibc
 package import Models
+internal import Tensors
 
 extension TextLikelihood {
     /// What a mixture makes of the predictions of several models for one text, byte by byte; as in a store's
@@ -27,9 +27,9 @@ extension TextLikelihood {
             let blend = mixture.blend(state)
             let known = blend.counts.isEmpty ? 0 : blend.counts[Int(text[place + 1])]
             let probability = blend.shares.reduce(Double(known)) {
-                $0 + Double($1.weight) * exp(-models[$1.model].nats[index])
+                $0 + Double($1.weight) * Kernels.exp(-models[$1.model].nats[index])
             }
-            nats -= log(max(probability, 1e-300))
+            nats -= Kernels.log(max(probability, 1e-300))
             picks[blend.shares[0].model] += 1
         }
         return (nats / (Double(count) * 0.693147180559945309417), picks)

@@ -130,7 +130,7 @@ struct EntryRowTests {
                     scale: 1)))
         let steered = sigmoid.entries(x.span, tokens: 1, correction: 0.25, team: .single).entry[0]
         // The second is expert 2 with a share of sigmoid(3); with a correction of 0.25 less is enough.
-        let share = 1 / (1 + Kernels.exp(-3)) - 0.25
+        let share = 1 / (1 + Kernels.exp(Float(-3))) - 0.25
         #expect(abs(steered - Kernels.log(share / (1 - share))) < 1e-5)
     }
 }

@@ -89,9 +89,9 @@ struct KernelTests {
             let error = abs(Double(Kernels.exp(x)) - exact) / Double(Float(exact).ulp)
             #expect(error <= 2, "exp(\(x))")
         }
-        #expect(Kernels.exp(-88) == 0 && Kernels.exp(-.infinity) == 0)
-        #expect(Kernels.exp(.infinity) == .infinity && Kernels.exp(.nan).isNaN)
-        #expect(Kernels.exp(0) == 1)
+        #expect(Kernels.exp(Float(-88)) == 0 && Kernels.exp(-Float.infinity) == 0)
+        #expect(Kernels.exp(Float.infinity) == Float.infinity && Kernels.exp(Float.nan).isNaN)
+        #expect(Kernels.exp(Float(0)) == 1)
     }
 
     @Test("GELU is the exact erf form, tails included")
@@ -121,6 +121,39 @@ struct KernelTests {
             let exact = Double(gate[i]) / (1 + exp(-Double(gate[i]))) * Double(up[i])
             #expect(abs(Double(out[i]) - exact) <= 5e-7 * max(abs(exact), 1e-3))
         }
+    }
+
+    /// Units in the last place between a result and the C library's, which is the nearest double or next to it.
+    private func distance(_ own: Double, _ other: Double) -> Double {
+        own == other ? 0 : abs(own - other) / other.ulp
+    }
+
+    @Test("exp and log in double are next to the C library's, over all that doubles reach")
+    func doubles() {
+        var noise = Noise(seed: 11)
+        func uniform(_ low: Double, _ high: Double) -> Double {
+            low + (high - low) * Double(noise.floats(1)[0] + 1) / 2
+        }
+        // One unit for our rounding, one for theirs.
+        let most = 2.0
+        for _ in 0..<20_000 {
+            for x in [uniform(-745, 709.7), uniform(-2, 2), uniform(-1e-9, 1e-9)] {
+                #expect(distance(Kernels.exp(x), exp(x)) <= most, "exp(\(x))")
+            }
+            for x in [exp(uniform(-744, 709) as Double), uniform(0.5, 2), 1 + uniform(-1e-6, 1e-6)]
+            {
+                #expect(distance(Kernels.log(x), log(x)) <= most, "log(\(x))")
+            }
+        }
+        #expect(Kernels.exp(0.0) == 1 && Kernels.exp(-800.0) == 0)
+        #expect(Kernels.exp(710.0) == Double.infinity && Kernels.exp(-Double.infinity) == 0)
+        #expect(Kernels.exp(Double.nan).isNaN && Kernels.log(Double.nan).isNaN)
+        #expect(Kernels.log(1.0) == 0 && Kernels.log(0.0) == -Double.infinity)
+        #expect(Kernels.log(-1.0).isNaN && Kernels.log(Double.infinity) == Double.infinity)
+        // The bits themselves, on any CPU.
+        #expect(Kernels.exp(1.0).bitPattern == 0x4005_BF0A_8B14_5769)
+        #expect(Kernels.log(10.0).bitPattern == 0x4002_6BB1_BBB5_5516)
+        #expect(Kernels.log(Double.leastNonzeroMagnitude).bitPattern == 0xC087_4385_446D_71C3)
     }
 
     @Test("cross-entropy is log-sum-exp in double, and NaN shows")

@@ -55,8 +55,11 @@ void cambium_rotation_frequencies(double theta, size_t size, double *frequencies
 // count; position < 2^20, 0 <= frequencies <= 1.
 void cambium_rotation(size_t position, const double *frequencies, size_t count, double factor,
                       float *cosines, float *sines);
-// ln x in double, for finite x > 0.
+// ln x for finite x > 0, as the frequencies are computed from.
+double cambium_rotation_log(double x);
+// ln x and e^x in double, within 1 unit in the last place of the nearest double.
 double cambium_log_of_double(double x);
+double cambium_exp_of_double(double x);
 
 // Layers -----------------------------------------------------------------------------------------
 
