@@ -84,7 +84,7 @@ extension Store {
             let model = try round.model(tensors, pools, gate, mixture)
             bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
                 try running { () throws(ModelError) in
-                    try model.evaluate(text, byteLimit: nil, threads: 2).bitsPerByte
+                    try model.evaluate(text, byteLimit: nil, threads: settings.threads).bitsPerByte
                 }
             }
         }

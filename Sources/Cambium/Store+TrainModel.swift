@@ -54,7 +54,8 @@ extension Store {
         let bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
             try training { () throws(TrainingError) in
                 let alone = try TextLikelihood(
-                    of: text, under: model, usesExperts: true, byteLimit: nil)
+                    of: text, under: model, usesExperts: true, byteLimit: nil,
+                    threads: settings.threads)
                 guard let mixture, let gate else { return alone.bitsPerByte }
                 return alone.bits(
                     of: text, by: CohortMixture(gate.solved, counts: mixture.counts))

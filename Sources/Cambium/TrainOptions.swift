@@ -1,5 +1,6 @@
 internal import Models
 internal import Routing
+internal import Tensors
 internal import Training
 
 /// How long a round of training lasts.
@@ -156,6 +157,10 @@ public struct TrainOptions: Sendable {
     public var initial: [UInt8]?
     /// Evaluated before the commit; the figures become metrics.
     public var heldOut: [HeldOutText] = []
+    /// Threads that share a step and evaluate; nil for as many as the machine has cores.
+    ///
+    /// The result does not depend on them.
+    public var threads: Int?
     /// Goes on with the round of this branch that was stopped.
     public var resumes = false
 
@@ -217,6 +222,17 @@ public struct TrainOptions: Sendable {
         }
     }
 
+    /// The number of threads.
+    ///
+    /// - Throws: `usage` for one that cannot be.
+    func teamSize() throws(StoreError) -> Int {
+        let count = threads ?? ThreadTeam.processors
+        guard (1...1_024).contains(count) else {
+            throw StoreError(.usage, "\(count) threads; give 1 to 1024")
+        }
+        return count
+    }
+
     func settings() throws(StoreError) -> TrainingSettings {
         let isPositive =
             switch budget {
@@ -236,6 +252,7 @@ public struct TrainOptions: Sendable {
         }
         guard warmUp >= 0 else { throw StoreError(.usage, "\(warmUp) steps of warm-up") }
         var settings = TrainingSettings(budget: budget.training, seed: seed)
+        settings.threads = try teamSize()
         settings.windows = windows
         settings.rate = Float(rate)
         settings.warmUp = warmUp

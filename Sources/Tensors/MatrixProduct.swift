@@ -37,7 +37,7 @@ package struct MatrixSlice: Sendable {
     }
 }
 
-/// c = scale a b + keeping c by OpenBLAS, on this thread and those that OpenBLAS may use.
+/// c = scale a b + keeping c by OpenBLAS, on this thread alone unless ``BLASThreads`` was told otherwise.
 ///
 /// Fast, but its bits depend on the CPU; on one machine, with one setting of ``BLASThreads``, equal
 /// operands give equal bits. The corresponding function is `cblas_sgemm`.
@@ -47,6 +47,7 @@ package func multiply(
     precondition(
         a.columns == b.rows && c.rows == a.rows && c.columns == b.columns && !c.isTransposed,
         "\(a.rows) x \(a.columns) by \(b.rows) x \(b.columns) into \(c.rows) x \(c.columns)")
+    BLASThreads.settle()
     unsafe cambium_blas_sgemm(
         a.isTransposed, b.isTransposed, Int32(a.rows), Int32(b.columns), Int32(a.columns), scale,
         a.elements.pointer, Int32(a.stride), b.elements.pointer,

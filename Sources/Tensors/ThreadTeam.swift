@@ -1,4 +1,5 @@
 internal import CKernels
+internal import Glibc
 internal import Synchronization
 
 /// Threads that share the parts of a loop.
@@ -11,6 +12,11 @@ internal import Synchronization
     package let count: Int
     // Nil for a team of one. `cambium_team_run` may be called from any thread.
     nonisolated(unsafe) private let team: OpaquePointer?
+
+    /// Cores that the system runs threads on, 1 to 1024.
+    package static var processors: Int {
+        min(1_024, max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+    }
 
     /// A team of the caller alone.
     package static let single = ThreadTeam(count: 1)

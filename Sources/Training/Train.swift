@@ -5,7 +5,8 @@ package import Tensors
 
 /// Trains on random windows of some texts.
 ///
-/// With a budget of steps or tokens, the same texts, settings and machine give the same bits.
+/// With a budget of steps or tokens, the same texts, settings and machine give the same bits, with any number
+/// of threads.
 ///
 /// - Parameters:
 ///   - parameters: What is trained; changed.
@@ -55,12 +56,13 @@ private struct TrainingRun {
             throw TrainingError(
                 .badInput, "windows of \(length) bytes; the model's context is \(context)")
         }
-        guard settings.windows >= 1, settings.parts >= 1,
+        guard settings.windows >= 1, settings.parts >= 1, settings.threads >= 1,
             settings.windows % settings.parts == 0
         else {
             throw TrainingError(
                 .badInput,
-                "\(settings.windows) windows do not divide into \(settings.parts) parts")
+                "\(settings.windows) windows do not divide into \(settings.parts) parts, or "
+                    + "\(settings.threads) threads")
         }
         sampler = try WindowSampler(texts, length: length, seed: settings.seed)
         self.parameters = parameters
@@ -82,7 +84,7 @@ private struct TrainingRun {
             } ?? []
         optimizer = Optimizer(parameters, settings)
         gradient = FloatMemory(count: parameters.values.count)
-        team = ThreadTeam(count: settings.parts)
+        team = ThreadTeam(count: settings.threads)
     }
 
     mutating func restore(_ state: TrainingState) throws(TrainingError) {

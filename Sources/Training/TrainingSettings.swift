@@ -25,10 +25,14 @@ package struct TrainingSettings: Sendable, Hashable {
     package var windows = 16
     /// Bytes of each that predict the next; nil for the model's context length.
     package var length: Int?
-    /// Parts that a step is divided into, one thread for each.
+    /// Parts that a step is divided into, which threads run at the same time.
     ///
     /// The bits depend on it.
     package var parts = 2
+    /// Threads that share a step; the bits do not depend on them.
+    ///
+    /// More than there are parts help with experts and the optimiser alone.
+    package var threads = 2
     /// The peak rate of AdamW.
     package var rate: Float = 3e-3
     /// Of the rows of experts; those that no token of a batch picks stay untouched.

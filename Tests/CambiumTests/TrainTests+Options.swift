@@ -51,6 +51,40 @@ extension TrainTests {
         }
     }
 
+    @Test(
+        "a round is the same tree with any number of threads, and no number that cannot be is taken"
+    )
+    func threads() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            let targets: [(String, TrainTarget)] = [
+                ("cohort", cohort("digits")), ("edit", .experts(2)),
+                ("whole", .model(freezesTrunk: false, freezesExperts: false)),
+            ]
+            for (name, target) in targets {
+                var trees: [Tree] = []
+                for threads in [1, 2, 3, nil] {
+                    let branch = "\(name)-\(threads ?? 0)"
+                    try store.createBranch(branch, at: "main", Checkpoints.signature)
+                    var round = options(target, Self.digits, branch: branch, steps: 6)
+                    round.threads = threads
+                    round.heldOut = [HeldOutText(name: "digits", bytes: Self.digits)]
+                    try store.train(round)
+                    trees.append(try store.tree(branch))
+                    #expect(
+                        try store.show(branch).metrics["digits.bpb"]
+                            == store.show("\(name)-1").metrics["digits.bpb"])
+                }
+                #expect(trees.dropFirst().allSatisfy { $0 == trees[0] }, "\(name)")
+            }
+            for threads in [0, -1, 1_025] {
+                var round = options(cohort("none"), Self.digits)
+                round.threads = threads
+                #expect(code { try store.train(round) } == "usage")
+            }
+        }
+    }
+
     @Test("a mixture that says nothing known is refused by name and changes nothing")
     func badMixture() throws {
         try withScratchDirectory { directory in

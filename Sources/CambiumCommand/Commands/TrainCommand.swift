@@ -116,6 +116,9 @@ struct TrainCommand: StoreCommand {
     @Option(help: "Windows of the context length in a step.")
     var windows = 8
 
+    @Option(help: "Threads (default: the processors). The result does not depend on it.")
+    var threads: Int?
+
     @Option(help: "The peak rate of AdamW.")
     var rate = 3e-3
 
@@ -147,6 +150,9 @@ struct TrainCommand: StoreCommand {
         if data.isEmpty { throw ValidationError("give at least one --data FILE") }
         if [steps != nil, tokens != nil, seconds != nil].count(where: { $0 }) > 1 {
             throw ValidationError("give one of --steps, --tokens and --seconds")
+        }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is \(threads); give 1 to 1024")
         }
         guard (0...50).contains(holdOut) else {
             throw ValidationError("--hold-out is \(holdOut); give 0 to 50 percent")
@@ -273,6 +279,7 @@ struct TrainCommand: StoreCommand {
         options.heldOut = heldOut + held
         options.seed = seed
         options.windows = windows
+        options.threads = threads
         options.rate = rate
         options.resumes = resume
         options.mixesCounts = mixCounts

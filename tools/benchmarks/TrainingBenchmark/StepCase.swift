@@ -41,7 +41,7 @@ struct StepCase: ParsableCommand {
     {
         var settings = TrainingSettings(budget: .steps(steps + 1), seed: 1)
         settings.windows = windows
-        settings.parts = threads
+        (settings.parts, settings.threads) = (threads, threads)
         settings.rate = 3e-4
         let clock = ContinuousClock()
         var (start, processor) = (clock.now, 0.0)
