@@ -8,7 +8,7 @@ extension SnapshotStore {
     package func renameBranch(
         _ old: String, to new: String, by note: ReflogNote
     ) throws(SnapshotError) {
-        try checkName(new, "branch")
+        try ReferenceName.check(new, "branch")
         try environment.write("rename") { (transaction) throws(SnapshotError) in
             let references = try References(transaction)
             let wasHead = references.head == .branch(old)
