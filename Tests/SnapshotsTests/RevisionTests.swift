@@ -67,10 +67,8 @@ struct RevisionTests {
             let second = try store.commit(.sample(experts: 3)).id
             // As an older version wrote it, which had no rule against such names.
             func give(_ name: String, _ id: ObjectID) throws {
-                try store.environment.write("test") { (transaction) throws(KeyValueError) in
-                    try transaction.put(
-                        store.environment.table("refs"), Array((kind.rawValue + name).utf8),
-                        id.bytes)
+                try store.environment.write("test") { (transaction) throws(SnapshotError) in
+                    try SnapshotStore.put(kind, name, id, transaction)
                 }
             }
             let name = String(second.hex.prefix(8))
