@@ -10,6 +10,8 @@ public struct TokenGenerationResult: Sendable, Encodable {
     public let end: GenerationEnd
     /// What prompt and new tokens picked.
     public let usage: UsageInfo
+    /// What came with the model and was not used; see ``MappedModel/unused``.
+    public let unused: [UnusedInfo]
 }
 
 extension MappedModel {
@@ -56,7 +58,7 @@ extension MappedModel {
         return EvaluationResult(
             id: id, bitsPerByte: perToken * Double(tokens.count) / Double(text.count),
             predictions: result.predictions, windows: result.windows,
-            usage: UsageInfo(result.usage), cohorts: [:])
+            usage: UsageInfo(result.usage), cohorts: [:], unused: unused)
     }
 
     /// Continues a prompt token by token, until `count` are made or the context is full.
@@ -85,14 +87,15 @@ extension MappedModel {
             }
             return TokenGenerationResult(
                 id: id, tokens: made.tokens, end: GenerationEnd(made.end),
-                usage: UsageInfo(made.usage))
+                usage: UsageInfo(made.usage), unused: unused)
         case .bytes:
             let stops = try bytes(stops.sorted()).map { [$0] }
             let made = try generate(
                 bytes(prompt), count: count, sampling: sampling, stops: stops, threads: threads
             ) { each(Int($0)) }
             return TokenGenerationResult(
-                id: id, tokens: made.bytes.map(Int.init), end: made.end, usage: made.usage)
+                id: id, tokens: made.bytes.map(Int.init), end: made.end, usage: made.usage,
+                unused: unused)
         }
     }
 

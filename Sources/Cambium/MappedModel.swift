@@ -64,8 +64,18 @@ public struct MappedModel: Sendable {
                     base, cohorts: cohorts.entries(base.config, weights),
                     gate: solved.map { ($0.solved, $0.cohorts) }, counts: mixture?.counts))
         } else {
+            let generation = try Self.file("generation_config.json", snapshot)
+            let description = try running { () throws(ModelError) in
+                try ModelDescription(json: bytes, generation: generation)
+            }
+            guard description.architecture == architecture else {
+                throw StoreError(
+                    .unsupported,
+                    "\(snapshot.id.short) is stored as a '\(architecture)' model, and its config.json says "
+                        + "'\(description.architecture)'; commit it again with one of them")
+            }
             engine = try running { () throws(ModelError) in
-                .tokens(try DecoderModel(ModelDescription(json: bytes), source: weights))
+                .tokens(try DecoderModel(description, source: weights))
             }
         }
         if let limit = options.memoryLimit {
@@ -74,7 +84,11 @@ public struct MappedModel: Sendable {
     }
 
     /// A file that was committed with the model; nil when there is none of the name.
-    func file(_ name: String) throws(StoreError) -> [UInt8]? {
+    func file(_ name: String) throws(StoreError) -> [UInt8]? { try Self.file(name, snapshot) }
+
+    private static func file(
+        _ name: String, _ snapshot: MappedSnapshot
+    ) throws(StoreError) -> [UInt8]? {
         guard let id = snapshot.tree.files[name] else { return nil }
         return try carrying { () throws(SnapshotError) in try snapshot.data(of: id) }
     }
@@ -98,7 +112,18 @@ public struct MappedModel: Sendable {
         }
     }
 
-    /// Tokens that end a text, as the model's config says.
+    /// Tensors and experts that came with the model and that running it does not need, by name and with the
+    /// reason.
+    ///
+    /// A model with others, whose use is not known, is refused.
+    public var unused: [UnusedInfo] {
+        switch engine {
+        case .bytes: []
+        case .tokens(let model): model.unused.map { UnusedInfo($0) }
+        }
+    }
+
+    /// Tokens that end a text, as the model's generation_config.json says, or else its config.json.
     public var endTokens: [Int] {
         switch engine {
         case .bytes: []
@@ -208,7 +233,7 @@ public struct MappedModel: Sendable {
         return EvaluationResult(
             id: id, bitsPerByte: result.bitsPerByte, predictions: result.predictions,
             windows: result.windows, usage: UsageInfo(result.usage),
-            cohorts: shares(result.picks, model))
+            cohorts: shares(result.picks, model), unused: unused)
     }
 
     /// Picks by name, as shares; empty without cohorts.

@@ -34,6 +34,8 @@ public struct EvaluationResult: Sendable, Encodable {
     /// For what share of the bytes the gate held each cohort likeliest, "base" among them; empty for a
     /// model without cohorts of its own weights.
     public let cohorts: [String: Double]
+    /// What came with the model and was not used; see ``MappedModel/unused``.
+    public let unused: [UnusedInfo]
 }
 
 /// Why a generated text ended.

@@ -14,7 +14,15 @@ struct CheckpointConfig {
         guard case .object = root else {
             throw InterchangeError(.badConfig, "\(Checkpoint.configName) is not a JSON object")
         }
-        let model = root["architecture"]?.string ?? root["model_type"]?.string
+        // Ours is `architecture`; that of the transformers library is `model_type`.
+        let own = root["architecture"]?.string
+        let model = own ?? root["model_type"]?.string
+        if let own, let other = root["model_type"]?.string, own != other {
+            throw InterchangeError(
+                .badConfig,
+                "config.json contradicts itself: architecture is \(quoted(own)), model_type is "
+                    + quoted(other))
+        }
         let classes = root["architectures"]?.array?.compactMap(\.string) ?? []
         let byModel = model.flatMap { Architecture(rawValue: $0) }
         let byClass = classes.lazy.compactMap { Architecture(className: $0) }.first

@@ -83,6 +83,9 @@ package struct CohortDescription: Sendable, Hashable {
 }
 
 extension CohortDescription {
+    /// What the names of cohorts' tensors begin with.
+    package static let prefix = "cohorts."
+
     /// The tensor that describes a cohort.
     package static func tensorName(_ cohort: String) -> String { "cohorts.\(cohort).cohort" }
 

@@ -8,10 +8,13 @@ extension DecoderModel {
     /// Nothing is copied but vectors; when the source gives its map back, to hold a limit of memory, also
     /// what every token needs.
     ///
-    /// - Throws: `.missingTensor` or `.badTensor`, naming the tensor; what the source throws.
+    /// Every tensor that the source has is used, or its use is known and it is among ``unused``.
+    ///
+    /// - Throws: `.missingTensor`, `.badTensor` or `.unusedTensor`, naming the tensor; what the source throws.
     /// - Complexity: Reads no expert.
     package init(_ description: ModelDescription, source: some WeightSource) throws(ModelError) {
         let (hidden, vocabulary) = (description.hiddenSize, description.vocabularySize)
+        let source = NotedWeights(source)
         var loader = DecoderLoader(description, source)
         self.description = description
         // A token reads one row of it.
@@ -25,6 +28,7 @@ extension DecoderModel {
         head =
             description.tiesEmbedding
             ? embedding : try loader.rows("lm_head.weight", vocabulary, hidden)
+        unused = try UnusedWeights.known(source, description)
         MappedBytes.willNeed(loader.used)
     }
 }

@@ -95,6 +95,8 @@ package struct DecoderModel: Sendable {
     }
 
     package let description: ModelDescription
+    /// What came with the model and is not needed to run it.
+    package let unused: [UnusedWeights]
     /// [vocabulary, hidden].
     let embedding: RowMatrix
     let layers: [Layer]

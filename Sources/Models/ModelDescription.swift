@@ -102,6 +102,9 @@ package struct ModelDescription: Sendable, Hashable {
     package let layers: [Layer]
     /// Whether the head is the embedding.
     package let tiesEmbedding: Bool
+    /// Numbers of layers behind `layers` that a checkpoint may have and that no text is continued with: they predict
+    /// tokens further ahead.
+    package let furtherLayers: Range<Int>
     /// Tokens that end a text; empty when the config does not say.
     package let endTokens: [Int]
 

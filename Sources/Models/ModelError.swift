@@ -11,6 +11,8 @@ package struct ModelError: Error, Sendable, CustomStringConvertible {
         package static let missingTensor = Code(rawValue: "missing-tensor")
         /// A tensor has another shape or dtype than the config says.
         package static let badTensor = Code(rawValue: "bad-tensor")
+        /// There are tensors that the model would not use.
+        package static let unusedTensor = Code(rawValue: "unused-tensor")
         /// More tokens than the context has room for.
         package static let contextFull = Code(rawValue: "context-full")
         /// A prompt, a text or an option that cannot be used.

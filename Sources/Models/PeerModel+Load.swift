@@ -8,9 +8,12 @@ extension PeerModel {
     /// Trunk and router are copied, F16 and BF16 widened; router tensors of I8, with their scales in
     /// `NAME.scale`, stay quantised; experts stay mapped.
     ///
-    /// - Throws: `.missingTensor` or `.badTensor`, naming the tensor; what the source throws.
+    /// Every tensor that the source has is used, but those of cohorts.
+    ///
+    /// - Throws: `.missingTensor`, `.badTensor` or `.unusedTensor`, naming the tensor; what the source throws.
     /// - Complexity: Reads no expert.
     package init(config: PeerConfig, source: some WeightSource) throws(ModelError) {
+        let source = NotedWeights(source)
         let (hidden, vocabulary) = (config.hiddenSize, PeerConfig.vocabularySize)
         var loader = Loader(config: config, source: source)
         self.config = config
@@ -24,6 +27,7 @@ extension PeerModel {
         self.head = try loader.packed("lm_head.weight", vocabulary, hidden)
         self.rotation = RotationTables(
             positions: config.contextLength, headSize: config.headSize, theta: config.ropeTheta)
+        try source.rest.withoutCohorts.refuse("peer-lm")
     }
 }
 

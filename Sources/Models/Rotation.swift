@@ -1,13 +1,13 @@
 internal import Tensors
 
 /// How positions turn queries and keys, as a config.json says it.
-struct Rotation {
+struct Rotation: Equatable {
     private let theta: Double
     private let yarn: Yarn?
 
     /// YaRN (2309.00071): frequencies that turn rarely over the context that the model was trained on are
     /// divided by a factor, those that turn often are kept, and those between are blended.
-    private struct Yarn {
+    private struct Yarn: Equatable {
         let factor: Double
         let fast: Double
         let slow: Double
@@ -19,31 +19,72 @@ struct Rotation {
         let scaleOfAll: Double?
     }
 
+    private static let thetas = 1.0...1e12
+
     /// Reads `rope_parameters`, or `rope_theta` and `rope_scaling` as older versions wrote them.
     ///
-    /// - Throws: `.badConfig` for a field out of range, and for a kind that is not run.
+    /// Of a config with both, version 5 of the library reads `rope_scaling`, and versions before it do not know
+    /// the other: both must say the same.
+    ///
+    /// - Throws: `.badConfig` for a field out of range, for fields that contradict each other, and for a kind
+    ///   that is not run.
     init(_ fields: ConfigFields) throws(ModelError) {
-        let all = 1.0...1e12
-        let modern = try fields.object("rope_parameters")
-        if let modern, modern.has("rope_theta") {
-            theta = try modern.number("rope_theta", in: all)
-        } else {
-            theta = try fields.number("rope_theta", in: all)
+        let older = try Self.object("rope_scaling", fields)
+        let modern = try Self.object("rope_parameters", fields)
+        guard let older else {
+            try self.init(modern, fields)
+            return
         }
-        let scaling: ConfigFields? =
-            if let modern { modern } else { try fields.object("rope_scaling") }
-        let kind = try scaling?.text("rope_type", "type") ?? "default"
-        let partial = try (scaling ?? fields).number(
-            "partial_rotary_factor", in: 0...1, otherwise: 1)
-        guard partial == 1 else {
+        try self.init(older, fields)
+        guard fields.states("rope_parameters"), let modern else { return }
+        guard try self == Rotation(modern, fields) else {
             throw ModelError(
-                .badConfig, "config partial_rotary_factor is \(partial); whole heads are turned")
+                .badConfig,
+                "config has both rope_scaling and rope_parameters, which say different things; leave out the "
+                    + "one that the model was not trained with")
         }
+    }
+
+    /// An object with members; the library takes an empty one for none.
+    private static func object(
+        _ name: String, _ fields: ConfigFields
+    ) throws(ModelError) -> ConfigFields? {
+        guard let found = try fields.object(name), !found.isEmpty else { return nil }
+        if let inner = found.objects.first {
+            throw ModelError(
+                .badConfig,
+                "config \(name).\(inner) gives layers of one kind a rotation of their own; one rotation for "
+                    + "all layers is run")
+        }
+        return found
+    }
+
+    private init(_ own: ConfigFields?, _ fields: ConfigFields) throws(ModelError) {
+        if let own, own.has("rope_theta") {
+            theta = try own.number("rope_theta", in: Self.thetas)
+            if fields.states("rope_theta"), fields.has("rope_theta") {
+                let outer = try fields.number("rope_theta", in: Self.thetas)
+                guard outer == theta else {
+                    throw fields.contradiction("rope_theta", outer, "that inside its object", theta)
+                }
+            }
+        } else {
+            theta = try fields.number("rope_theta", in: Self.thetas)
+        }
+        for place in [own, fields] {
+            let partial = try place?.number("partial_rotary_factor", in: 0...1, otherwise: 1) ?? 1
+            guard partial == 1 else {
+                throw ModelError(
+                    .badConfig,
+                    "config partial_rotary_factor is \(partial); whole heads are turned")
+            }
+        }
+        let kind = try own?.text("rope_type", "type") ?? "default"
         switch kind {
         case "default": yarn = nil
         case "yarn":
-            guard let scaling else { preconditionFailure("a kind without its object") }
-            yarn = try Self.yarn(scaling, fields)
+            guard let own else { preconditionFailure("a kind without its object") }
+            yarn = try Self.yarn(own, fields)
         default:
             throw ModelError(
                 .badConfig,
@@ -55,9 +96,14 @@ struct Rotation {
         _ scaling: ConfigFields, _ fields: ConfigFields
     ) throws(ModelError) -> Yarn {
         let positions = 1.0...1e12
-        let original = try scaling.number(
-            "original_max_position_embeddings", in: positions,
-            otherwise: fields.number("max_position_embeddings", in: positions))
+        let name = "original_max_position_embeddings"
+        // Beside the object it counts, as Phi-3 has it; else inside, else the context is the original one.
+        let outer = fields.has(name) ? try fields.number(name, in: positions) : nil
+        let context = try fields.number("max_position_embeddings", in: positions)
+        let original = try scaling.number(name, in: positions, otherwise: outer ?? context)
+        if let outer, outer != original {
+            throw fields.contradiction(name, outer, "that inside its object", original)
+        }
         return Yarn(
             factor: try scaling.number("factor", in: 1...1e6),
             fast: try scaling.number("beta_fast", in: 1e-3...1e6, otherwise: 32),

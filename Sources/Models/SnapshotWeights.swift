@@ -40,6 +40,24 @@ package struct SnapshotWeights: WeightSource {
 
     package var releasesMap: Bool { residency.cache != nil }
 
+    package var inventory: WeightInventory? {
+        var pools: Set<WeightInventory.Pool> = []
+        for (number, layer) in snapshot.tree.layers {
+            for (name, cohort) in layer.cohorts {
+                pools.insert(
+                    WeightInventory.Pool(
+                        layer: Int(number), cohort: name, count: Int(clamping: cohort.count)))
+            }
+        }
+        return WeightInventory(tensors: Set(tensors.keys), pools: pools)
+    }
+
+    /// By their names: the same content has the same.
+    package func isSame(_ one: String, _ other: String) throws(ModelError) -> Bool {
+        guard let one = tensors[one], let other = tensors[other] else { return false }
+        return one == other
+    }
+
     package func experts(layer: Int) throws(ModelError) -> any ExpertTable {
         try experts(layer: layer, of: Cohort.base)
     }

@@ -19,6 +19,12 @@ package protocol WeightSource: Sendable {
     /// - Throws: `.missingTensor` if there is none; `.source` if it cannot be read.
     func tensor(_ name: String) throws(ModelError) -> Weights
 
+    /// All that there is; nil where that is not known.
+    var inventory: WeightInventory? { get }
+
+    /// Whether two tensors that are there have the same dtype, shape and bytes.
+    func isSame(_ one: String, _ other: String) throws(ModelError) -> Bool
+
     /// Whether mapped pages are given back to hold a limit of memory, so that what every token needs is
     /// better copied.
     var releasesMap: Bool { get }
@@ -36,6 +42,13 @@ package protocol WeightSource: Sendable {
 
 extension WeightSource {
     package var releasesMap: Bool { false }
+    package var inventory: WeightInventory? { nil }
+
+    /// By comparing all bytes.
+    package func isSame(_ one: String, _ other: String) throws(ModelError) -> Bool {
+        let (one, other) = (try tensor(one), try tensor(other))
+        return one.shape == other.shape && one.bytes.copy() == other.bytes.copy()
+    }
 
     /// Of a source without cohorts.
     package func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {

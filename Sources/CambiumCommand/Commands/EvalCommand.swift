@@ -49,6 +49,7 @@ struct EvalCommand: StoreCommand {
         try console.withProgress { progress in
             for revision in revisions.isEmpty ? ["HEAD"] : revisions {
                 let model = try store.model(revision, memory.model)
+                model.unused.lines.forEach { console.note("\(revision): \($0)") }
                 for (index, (path, bytes)) in texts.enumerated() {
                     progress.label = "\(revision) on \(names[index])"
                     let result = try model.evaluate(

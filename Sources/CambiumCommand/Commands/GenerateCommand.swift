@@ -93,6 +93,7 @@ struct GenerateCommand: StoreCommand {
 
     func run(_ console: Console) throws {
         let model = try openForReading().model(revision, memory.model)
+        model.unused.lines.forEach(console.note)
         if let tokens { return try run(tokens.ids, model, console) }
         let inputs = try readPrompts()
         guard model.takesBytes else { return try run(texts: inputs, model, console) }

@@ -11,6 +11,7 @@ struct RevisionsTopic: ParsableCommand {
 
     private static let text = """
         main         a branch or a tag
+        heads/main   the branch, tags/v1 the tag, where a name alone could be another
         HEAD         where commits go now
         3fa9c01b     the first digits of a commit's id, four or more
         main~2       two commits back, along first parents

@@ -1,0 +1,260 @@
+internal import FoundationEssentials
+
+/// The members of a JSON object, read with checks that name the field.
+///
+/// A field that is left out has the default of its architecture, if there is one. A field that is null is not left
+/// out: it is refused, unless null has a meaning of its own.
+struct ConfigFields {
+    /// The largest config.json that is read.
+    private static let largestFile = 1 << 20
+
+    private let members: [String: ConfigValue]
+    private let defaults: [String: ConfigValue]
+    /// What is read, for messages: "config", or another file's name.
+    private let source: String
+    /// Of an object inside another, its name and a full stop.
+    private let path: String
+
+    private enum Found {
+        case absent
+        case null(String)
+        case value(String, ConfigValue)
+    }
+
+    /// - Parameter file: Its name.
+    /// - Throws: `.badConfig` when the bytes are no JSON object.
+    init(json: [UInt8], file: String = "config.json") throws(ModelError) {
+        guard json.count <= Self.largestFile else {
+            throw ModelError(
+                .badConfig, "\(file) has \(json.count) bytes; more than \(Self.largestFile)")
+        }
+        guard let members = try? JSONDecoder().decode([String: ConfigValue].self, from: Data(json))
+        else {
+            throw ModelError(
+                .badConfig,
+                "\(file) is not a JSON object (NaN and Infinity, which Python writes, are no JSON)")
+        }
+        self.init(members, [:], file == "config.json" ? "config" : file, path: "")
+    }
+
+    private init(
+        _ members: [String: ConfigValue], _ defaults: [String: ConfigValue], _ source: String,
+        path: String
+    ) {
+        self.members = members
+        self.defaults = defaults
+        self.source = source
+        self.path = path
+    }
+
+    /// The same, with what fields are when they are left out.
+    func with(defaults: [String: ConfigValue]) -> ConfigFields {
+        ConfigFields(members, defaults, source, path: path)
+    }
+
+    /// Whether any of the spellings is there, or has a default, and is not null.
+    func has(_ names: String...) -> Bool {
+        if case .value = find(names) { true } else { false }
+    }
+
+    /// Whether the field itself is there, null or not.
+    func states(_ name: String) -> Bool { members[name] != nil }
+
+    /// The names of members that are objects themselves.
+    var objects: [String] {
+        members.keys.filter { if case .object = members[$0] { true } else { false } }.sorted()
+    }
+
+    /// Whether there are members.
+    var isEmpty: Bool { members.isEmpty }
+
+    /// An object inside this one, or nil; where it is null as where it is left out.
+    func object(_ name: String) throws(ModelError) -> ConfigFields? {
+        let stated = members[name].flatMap { $0.isNull ? nil : $0 }
+        guard let value = stated ?? defaults[name], !value.isNull else { return nil }
+        guard case .object(let members) = value else { throw mistyped(name, "an object") }
+        return ConfigFields(members, [:], source, path: path + name + ".")
+    }
+
+    /// A whole number in a range; of several spellings the first that is there, which the others must not
+    /// contradict.
+    ///
+    /// - Parameter otherwise: Where it is null, or left out without a default.
+    /// - Throws: `.badConfig` when it is missing, null, mistyped, contradicted or out of range.
+    func whole(
+        _ names: String..., in range: ClosedRange<Int>, otherwise: Int? = nil
+    ) throws(ModelError) -> Int {
+        try whole(names, in: range, otherwise: otherwise)
+    }
+
+    /// As ``whole(_:in:otherwise:)-(String...,_,_)``.
+    func whole(
+        _ names: [String], in range: ClosedRange<Int>, otherwise: Int? = nil
+    ) throws(ModelError) -> Int {
+        var found: (name: String, value: Int)?
+        for name in names {
+            guard let value = members[name], !value.isNull else { continue }
+            let whole = try whole(name, value)
+            if let found, found.value != whole {
+                throw contradiction(found.name, found.value, name, whole)
+            }
+            found = (name, whole)
+        }
+        if found == nil {
+            switch find(names) {
+            case .value(let name, let value): found = (name, try whole(name, value))
+            case .null(let name):
+                guard let otherwise else { throw null(name) }
+                return otherwise
+            case .absent:
+                guard let otherwise else { throw missing(names) }
+                return otherwise
+            }
+        }
+        guard let found else { throw missing(names) }
+        guard range.contains(found.value) else {
+            let allowed =
+                range.count == 1
+                ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+            throw ModelError(
+                .badConfig,
+                "\(source) \(path)\(found.name) is \(found.value); it must be \(allowed)")
+        }
+        return found.value
+    }
+
+    private func whole(_ name: String, _ value: ConfigValue) throws(ModelError) -> Int {
+        guard case .number(let number) = value, let whole = Int(exactly: number) else {
+            throw mistyped(name, "a whole number")
+        }
+        return whole
+    }
+
+    /// A whole number in a range, or nil where it is null, or left out without a default.
+    func optionalWhole(
+        _ name: String, in range: ClosedRange<Int>
+    ) throws(ModelError) -> Int? {
+        has(name) ? try whole(name, in: range) : nil
+    }
+
+    /// A number in a range.
+    ///
+    /// - Parameter otherwise: Where it is null, or left out without a default.
+    func number(
+        _ name: String, in range: ClosedRange<Double>, otherwise: Double? = nil
+    ) throws(ModelError) -> Double {
+        switch find([name]) {
+        case .null:
+            guard let otherwise else { throw null(name) }
+            return otherwise
+        case .absent:
+            guard let otherwise else { throw missing([name]) }
+            return otherwise
+        case .value(_, let value):
+            guard case .number(let number) = value else { throw mistyped(name, "a number") }
+            guard range.contains(number) else {
+                throw ModelError(
+                    .badConfig,
+                    "\(source) \(path)\(name) is \(number); it must be \(range.lowerBound) to "
+                        + "\(range.upperBound)")
+            }
+            return number
+        }
+    }
+
+    /// - Parameter otherwise: Where it is left out without a default.
+    func flag(_ name: String, otherwise: Bool? = nil) throws(ModelError) -> Bool {
+        switch find([name]) {
+        case .null: throw null(name)
+        case .absent:
+            guard let otherwise else { throw missing([name]) }
+            return otherwise
+        case .value(_, .bool(let flag)): return flag
+        case .value: throw mistyped(name, "true or false")
+        }
+    }
+
+    /// A text, of several spellings any, which must be the same; nil without.
+    func text(_ names: String...) throws(ModelError) -> String? {
+        var found: (name: String, text: String)?
+        for name in names {
+            guard case .value(_, let value) = find([name]) else { continue }
+            guard case .string(let text) = value else { throw mistyped(name, "a text") }
+            if let found, found.text != text {
+                throw contradiction(found.name, found.text, name, text)
+            }
+            found = (name, text)
+        }
+        return found?.text
+    }
+
+    /// Whole numbers: of a list, or one alone; nil where it is null, or left out without a default.
+    func wholes(_ name: String, in range: ClosedRange<Int>) throws(ModelError) -> [Int]? {
+        guard case .value(_, let value) = find([name]) else { return nil }
+        let values: [ConfigValue] = if case .array(let list) = value { list } else { [value] }
+        var result: [Int] = []
+        for value in values {
+            guard case .number(let number) = value, let whole = Int(exactly: number),
+                range.contains(whole)
+            else {
+                throw mistyped(
+                    name, "whole numbers from \(range.lowerBound) to \(range.upperBound)")
+            }
+            result.append(whole)
+        }
+        return result
+    }
+
+    func texts(_ name: String) throws(ModelError) -> [String]? {
+        guard case .value(_, let value) = find([name]) else { return nil }
+        guard case .array(let list) = value else { throw mistyped(name, "a list of texts") }
+        var result: [String] = []
+        for element in list {
+            guard case .string(let text) = element else { throw mistyped(name, "a list of texts") }
+            result.append(text)
+        }
+        return result
+    }
+
+    private func find(_ names: [String]) -> Found {
+        var isNull: String?
+        for values in [members, defaults] {
+            for name in names {
+                guard let value = values[name] else { continue }
+                guard value.isNull else { return .value(name, value) }
+                isNull = isNull ?? name
+            }
+            if let isNull { return .null(isNull) }
+        }
+        return .absent
+    }
+
+    private func mistyped(_ name: String, _ wanted: String) -> ModelError {
+        ModelError(.badConfig, "\(source) field \(path)\(name) is not \(wanted)")
+    }
+
+    private func null(_ name: String) -> ModelError {
+        ModelError(
+            .badConfig,
+            "\(source) field \(path)\(name) is null, which says nothing there; leave it out for the "
+                + "architecture's default, or give its value")
+    }
+
+    private func missing(_ names: [String]) -> ModelError {
+        ModelError(
+            .badConfig,
+            "\(source) field \(path)\(names[0]) is missing"
+                + (names.count == 1 ? "" : " (or \(names.dropFirst().joined(separator: ", ")))"))
+    }
+
+    /// Of two fields that cannot both hold.
+    func contradiction(
+        _ one: String, _ value: some CustomStringConvertible, _ other: String,
+        _ otherValue: some CustomStringConvertible
+    ) -> ModelError {
+        ModelError(
+            .badConfig,
+            "\(source) contradicts itself: \(path)\(one) is \(value), \(path)\(other) is \(otherValue)"
+        )
+    }
+}

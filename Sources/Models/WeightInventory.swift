@@ -1,0 +1,126 @@
+internal import Synchronization
+
+/// All that a source has, so that a model can tell what of it is left over.
+package struct WeightInventory: Sendable {
+    /// The experts of one pool.
+    package struct Pool: Sendable, Hashable {
+        package let layer: Int
+        package let cohort: String
+        package let count: Int
+
+        package init(layer: Int, cohort: String, count: Int) {
+            self.layer = layer
+            self.cohort = cohort
+            self.count = count
+        }
+    }
+
+    /// The cohort of a model's own experts.
+    static let ownCohort = "base"
+
+    /// The names of tensors that are no experts.
+    package let tensors: Set<String>
+    package let pools: Set<Pool>
+
+    package init(tensors: Set<String>, pools: Set<Pool>) {
+        self.tensors = tensors
+        self.pools = pools
+    }
+}
+
+/// Weights that came with a model and that it does not use, and why not.
+package struct UnusedWeights: Sendable, Hashable {
+    /// A tensor's name, or what the names of several begin with and a star.
+    package let name: String
+    package let tensors: Int
+    package let experts: Int
+    package let reason: String
+
+    package init(name: String, tensors: Int, experts: Int, reason: String) {
+        self.name = name
+        self.tensors = tensors
+        self.experts = experts
+        self.reason = reason
+    }
+}
+
+/// Weights of another source, with a note of what was asked for.
+struct NotedWeights<Source: WeightSource>: WeightSource {
+    private let source: Source
+    private let notes = Notes()
+
+    private final class Notes: Sendable {
+        let asked = Mutex<(tensors: Set<String>, layers: Set<Int>)>(([], []))
+    }
+
+    init(_ source: Source) { self.source = source }
+
+    var releasesMap: Bool { source.releasesMap }
+    var inventory: WeightInventory? { source.inventory }
+
+    func tensor(_ name: String) throws(ModelError) -> Weights {
+        let found = try source.tensor(name)
+        notes.asked.withLock { _ = $0.tensors.insert(name) }
+        return found
+    }
+
+    func isSame(_ one: String, _ other: String) throws(ModelError) -> Bool {
+        try source.isSame(one, other)
+    }
+
+    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+        let found = try source.experts(layer: layer)
+        notes.asked.withLock { _ = $0.layers.insert(layer) }
+        return found
+    }
+
+    func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {
+        try source.experts(layer: layer, of: cohort)
+    }
+
+    /// What was never asked for; empty where the source does not know what it has.
+    var rest: WeightInventory {
+        guard let all = source.inventory else { return WeightInventory(tensors: [], pools: []) }
+        return notes.asked.withLock { asked in
+            WeightInventory(
+                tensors: all.tensors.subtracting(asked.tensors),
+                pools: all.pools.filter {
+                    $0.cohort != WeightInventory.ownCohort || !asked.layers.contains($0.layer)
+                })
+        }
+    }
+}
+
+extension WeightInventory {
+    /// What does not belong to a cohort that is described; whether its weights fit is checked with the cohort.
+    var withoutCohorts: WeightInventory {
+        let cohorts = Set(tensors.compactMap { CohortDescription.cohort(describedBy: $0) })
+        let prefixes = cohorts.map { "\(CohortDescription.prefix)\($0)." }
+        return WeightInventory(
+            tensors: tensors.filter { name in !prefixes.contains { name.hasPrefix($0) } },
+            pools: pools.filter { !cohorts.contains($0.cohort) })
+    }
+
+    /// Refuses what nobody knows the use of: a model that leaves out a bias or a norm runs, and says other things
+    /// than it was trained to.
+    ///
+    /// - Throws: `.unusedTensor`, with names.
+    func refuse(_ model: String) throws(ModelError) {
+        var names = tensors.sorted().map(\.debugDescription)
+        for pool in pools.sorted(by: { ($0.layer, $0.cohort) < ($1.layer, $1.cohort) }) {
+            names.append(
+                "the \(pool.count) experts of cohort '\(pool.cohort)' in layer \(pool.layer)")
+        }
+        guard !names.isEmpty else { return }
+        let most = 5
+        let shown = names.prefix(most).joined(separator: ", ")
+        throw ModelError(
+            .unusedTensor,
+            "the model has \(names.count == 1 ? "a tensor that" : "\(names.count) tensors that") its config "
+                + "has no use for: \(shown)"
+                + (names.count > most ? " and \(names.count - most) more" : "")
+                + "; run as \(model) without them it would not be the model that was trained. Mend the "
+                + "config's field (a bias, a norm, the number of layers), or leave the tensors out of the "
+                + "checkpoint")
+    }
+}

@@ -1,0 +1,68 @@
+import CheckpointSupport
+import Foundation
+import Testing
+
+/// A generated checkpoint with another config and other tensors.
+struct ModelVariant {
+    var config: [String: Any]
+    /// Of generation_config.json; nil for none.
+    var generation: [String: Any]?
+    private var header: [String: Any]
+    private var data: Data
+
+    /// - Parameter name: Of ``GeneratedCheckpoints``.
+    init(_ name: String) throws {
+        let folder = URL(filePath: GeneratedCheckpoints.path(name))
+        func json(_ data: Data) throws -> [String: Any] {
+            try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+        }
+        config = try json(Data(contentsOf: folder.appending(path: "config.json")))
+        let file = try Data(contentsOf: folder.appending(path: "model.safetensors"))
+        let size = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+        header = try json(file[8..<8 + size])
+        data = Data(file.dropFirst(8 + size))
+    }
+
+    /// The names of the tensors.
+    var names: [String] { header.keys.filter { $0 != "__metadata__" }.sorted() }
+
+    /// Adds a tensor of F32.
+    mutating func add(_ name: String, _ shape: [Int], _ value: Float = 0.5) {
+        let start = data.count
+        for _ in 0..<shape.reduce(1, *) {
+            data.append(contentsOf: littleEndian(value.bitPattern))
+        }
+        header[name] = ["dtype": "F32", "shape": shape, "data_offsets": [start, data.count]]
+    }
+
+    /// Adds a copy of a tensor under another name.
+    mutating func copy(_ name: String, to other: String) throws {
+        let entry = try #require(header[name] as? [String: Any])
+        let range = try #require(entry["data_offsets"] as? [Int])
+        var new = entry
+        new["data_offsets"] = [data.count, data.count + range[1] - range[0]]
+        data.append(data.subdata(in: data.startIndex + range[0]..<data.startIndex + range[1]))
+        header[other] = new
+    }
+
+    /// Gives a tensor another name.
+    mutating func rename(_ name: String, to other: String) {
+        header[other] = header.removeValue(forKey: name)
+    }
+
+    /// Writes the folder and returns its path.
+    func write(to path: String) throws -> String {
+        let folder = URL(filePath: path)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let json = try JSONSerialization.data(withJSONObject: header, options: .sortedKeys)
+        let length = (0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) }
+        try (Data(length) + json + data).write(to: folder.appending(path: "model.safetensors"))
+        try JSONSerialization.data(withJSONObject: config, options: .sortedKeys)
+            .write(to: folder.appending(path: "config.json"))
+        if let generation {
+            try JSONSerialization.data(withJSONObject: generation, options: .sortedKeys)
+                .write(to: folder.appending(path: "generation_config.json"))
+        }
+        return path
+    }
+}
