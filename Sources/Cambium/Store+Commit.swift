@@ -1,3 +1,4 @@
+internal import Elements
 internal import Interchange
 internal import Objects
 internal import Snapshots
@@ -24,6 +25,9 @@ public struct CommitOptions: Sendable {
     /// Whether a checkpoint is committed without any file of the branch's head or, of a single file, of its
     /// folder.
     public var isAlone = false
+    /// Whether a model is taken that does not run as the branch's history does: one of another architecture, or
+    /// one whose cohorts were trained on another base.
+    public var allowsUnfit = false
     /// Who commits, and when.
     public var signature: Signature
 
@@ -84,7 +88,8 @@ extension Store {
     /// tokenizer.json, and both it and a folder keep what was recorded about the model; the result's notes say
     /// so (``CommitOptions/isAlone``).
     ///
-    /// - Throws: `branch-moved` when another writer was faster or `expectedParent` does not hold;
+    /// - Throws: `unfit` for a model that would not run as the branch's history does, unless the options allow
+    ///   it; `branch-moved` when another writer was faster or `expectedParent` does not hold;
     ///   the codes of a bad checkpoint, such as `truncated` or `bad-header`. Then the store's
     ///   branches are as they were.
     @discardableResult
@@ -115,6 +120,18 @@ extension Store {
         var importer = CheckpointImport(source)
         try importer.run(&draft, progress)
         try adding(&draft)
+        // A branch that only begins has no history of its own yet.
+        if !options.allowsUnfit, !target.isNewBranch, let parent = target.parent,
+            let before = target.before
+        {
+            let tree = draft.tree
+            let reason = try misfit(tree, after: before) { name, _ in
+                source.checkpoint.tensor(named: name)?.bytes.copy()
+            }
+            try Self.refuse(
+                reason ?? source.misfit(tree, after: parent, before, self),
+                "the model on branch '\(target.branch)'")
+        }
         let outcome = try target.commit(draft, options, isFitted: true)
         return CommitResult(
             outcome, target, options,

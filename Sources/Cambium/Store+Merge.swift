@@ -20,14 +20,18 @@ extension Store {
     ///   - settings: Of the policies that have some.
     ///   - message: The merge commit's message; nil names the sides.
     ///   - dryRun: Decide and report, but write nothing.
+    ///   - allowsUnfit: Whether a model may come of it that does not run as the branch's history does, such as
+    ///     one of another architecture; a fast-forward may lead to one too.
     ///   - signature: Who merges, and when.
     /// - Returns: With `conflicts` of kind when sides disagree and nothing settles it.
-    /// - Throws: `usage` for decisions that settle nothing or contradict each other; then nothing is written.
+    /// - Throws: `usage` for decisions that settle nothing or contradict each other; `unfit` for a model that
+    ///   would not run as the branch's history does, unless it is allowed. Then nothing is written.
     public func merge(
         _ revisions: [String], into branch: String? = nil, policy: MergePolicy = .none,
         takes: [MergeTake] = [], weights: [String: Double] = [:],
         settings: PolicySettings = PolicySettings(),
-        message: String? = nil, dryRun: Bool = false, _ signature: Signature = .current
+        message: String? = nil, dryRun: Bool = false, allowsUnfit: Bool = false,
+        _ signature: Signature = .current
     ) throws(StoreError) -> MergeResult {
         guard !revisions.isEmpty else { throw StoreError(.usage, "name what to merge") }
         if let message { try checkMessage(message) }
@@ -76,13 +80,29 @@ extension Store {
         }
         if let decisions { note.metadata["merge.take"] = try decisions.recorded() }
         let recorded = note
+        let before = try tree(head.hex)
         let outcome = try carrying { () throws(SnapshotError) in
             try snapshots.merge(
                 requested, into: target, policy: chosen, decisions: decisions, note: recorded,
-                form: CheckpointForm(self), dryRun: dryRun, check: checkCohorts)
+                form: CheckpointForm(self), dryRun: dryRun
+            ) { (merged, isForward) throws(SnapshotError) in
+                // What a fast-forward leads to was committed as it is.
+                if !isForward { try checkCohorts(merged) }
+                if !allowsUnfit { try checkFit(merged, after: before, target) }
+            }
         }
         if policy == .regmean { try checkMoments(outcome, sideNames) }
         return try MergeResult(outcome, target, policy, sideNames, self)
+    }
+
+    private func checkFit(
+        _ tree: Tree, after before: Tree, _ branch: String
+    ) throws(SnapshotError) {
+        do throws(StoreError) {
+            try Self.refuse(misfit(tree, after: before), "the merged model on branch '\(branch)'")
+        } catch {
+            throw SnapshotError(SnapshotError.Code(rawValue: error.code.rawValue), error.message)
+        }
     }
 
     /// Refuses a merged or reverted model whose cohorts do not fit: the description of one side, experts of

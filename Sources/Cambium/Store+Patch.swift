@@ -15,8 +15,8 @@ extension Store {
     /// - Parameters:
     ///   - options: The branch, which must have a model, or start from one, and the message.
     ///   - body: Puts what changes. When it throws, nothing is committed.
-    /// - Throws: What `body` throws; `not-found` for a branch without a model; `branch-moved` when
-    ///   another writer was faster.
+    /// - Throws: What `body` throws; `not-found` for a branch without a model; `unfit` when cohorts were trained
+    ///   on what it changes, unless the options allow it; `branch-moved` when another writer was faster.
     @discardableResult
     public func commit(
         _ options: CommitOptions, patch body: (inout Patch) throws(StoreError) -> Void
@@ -38,6 +38,10 @@ extension Store {
         let nonFinite = (patch.nonFinite.nan, patch.nonFinite.infinite)
         let finished = try patch.finish()
         let tree = finished.tree
+        if !options.allowsUnfit {
+            try Self.refuse(
+                misfit(tree, after: before), "the model on branch '\(target.branch)'")
+        }
         let cohorts = tree.layers.values.flatMap(\.cohorts.values)
         let outcome = try target.commit(finished, options)
         return CommitResult(

@@ -45,6 +45,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let limit = Code(rawValue: "limit")
         /// A failure of the operating system.
         public static let io = Code(rawValue: "io")
+        /// A model that would not run as its branch's history does.
+        public static let unfit = Code(rawValue: "unfit")
         /// Training that was told to stop; nothing was committed.
         public static let cancelled = Code(rawValue: "cancelled")
         /// Something that other things depend on, and that was to be taken away.

@@ -14,14 +14,14 @@ extension SnapshotStore {
     ///   - note: The merge commit's note; the policy and the sides are added to its metadata.
     ///   - form: Settles the layout; without it a layout that sides changed differently is a conflict.
     ///   - dryRun: Decide and report, but move no branch.
-    ///   - check: Refuses a merged tree by throwing.
+    ///   - check: Refuses by throwing: a merged tree, or with true the one that a fast-forward leads to.
     /// - Returns: With conflicts left, their list; then nothing was written.
     /// - Throws: `.unrelated` when two of the sides have no common ancestor.
     package func merge(
         _ others: [ObjectID], into branch: String, policy: (any ConflictPolicy)?,
         decisions: (any ConflictDecisions)? = nil, note: CommitNote,
         form: (any MergeForm)? = nil, dryRun: Bool = false,
-        check: (Tree) throws(SnapshotError) -> Void = { _ in }
+        check: (Tree, _ isForward: Bool) throws(SnapshotError) -> Void = { _, _ in }
     ) throws(SnapshotError) -> MergeOutcome {
         guard let target = try references().branches[branch] else {
             throw SnapshotError(.notFound, "there is no branch '\(branch)' to merge into")
@@ -35,6 +35,7 @@ extension SnapshotStore {
         }
         if sides.count == 1, try isAncestor(target, of: sides[0]) {
             try decisions?.finish()
+            try check(try tree(try commit(sides[0]).tree), true)
             return try fastForward(branch, target, sides[0], note, dryRun: dryRun)
         }
         let parents = [target] + sides
@@ -64,7 +65,7 @@ extension SnapshotStore {
                 resolved: resolved, bases: bases, parents: parents, sides: parents)
         }
         let merged = try merge.stageTree()
-        try check(merge.draft.tree)
+        try check(merge.draft.tree, false)
         guard !dryRun else {
             return MergeOutcome(
                 kind: .merged, tree: merged, commit: nil, conflicts: [], resolved: resolved,

@@ -70,6 +70,13 @@ struct CommitCommand: StoreCommand {
     @Option(help: ArgumentHelp("A text to keep; may be repeated.", valueName: "key=text"))
     var meta: [TextPair] = []
 
+    @Flag(
+        help: """
+            Commit a model that does not run as the branch's history does: of another architecture, with \
+            cohorts of another base, or with a config that cannot be run.
+            """)
+    var allowUnfit = false
+
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
@@ -108,6 +115,7 @@ struct CommitCommand: StoreCommand {
         var options = CommitOptions(message: message, branch: branch)
         options.isAlone = alone
         options.expectedParent = expectParent
+        options.allowsUnfit = allowUnfit
         options.allowsUnchanged = allowEmpty
         options.metrics = metrics
         options.metadata = metadata

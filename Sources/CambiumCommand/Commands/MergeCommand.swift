@@ -69,6 +69,13 @@ struct MergeCommand: StoreCommand {
             valueName: "number"))
     var scale: Double?
 
+    @Flag(
+        help: """
+            Merge, or fast-forward, to a model that does not run as the branch's history does, such as one \
+            of another architecture.
+            """)
+    var allowUnfit = false
+
     @Flag(help: "Say what would happen, and write nothing.")
     var dryRun = false
 
@@ -95,7 +102,7 @@ struct MergeCommand: StoreCommand {
         if let scale { settings.scale = scale }
         let result = try openStore().merge(
             branches, into: into, policy: policy.policy, takes: takes, weights: weights,
-            settings: settings, message: message, dryRun: dryRun)
+            settings: settings, message: message, dryRun: dryRun, allowsUnfit: allowUnfit)
         try console.show(
             MergeReport(
                 result: result, verb: .merge, what: branches.joined(separator: ", "),

@@ -1,0 +1,171 @@
+internal import Elements
+internal import Interchange
+internal import Models
+internal import Objects
+internal import Snapshots
+
+/// Whether a model can follow another in a branch: what ran before runs after it.
+///
+/// A store keeps any model; but a branch is what people run, train on and merge, and a model of another kind on
+/// it is nearly always a slip of the path.
+extension Store {
+    /// Why a model cannot run as the one before did, by what the two are; nil when it can, or when the one
+    /// before could not either.
+    ///
+    /// - Parameter read: A tensor's bytes; nil for what is not at hand, which is then not held against the model.
+    func misfit(
+        _ tree: Tree, after before: Tree, read: (String, StoredTensor) -> [UInt8]?
+    ) throws(StoreError) -> String? {
+        let known = before.architecture != "unknown" && !before.architecture.isEmpty
+        guard !known || before.architecture == tree.architecture else {
+            return "it is a '\(tree.architecture)' model, and the branch's is "
+                + "'\(before.architecture)'"
+        }
+        guard let reason = try strayCohort(tree, read) else { return nil }
+        return try strayCohort(before) { stored($1) } == nil ? reason : nil
+    }
+
+    /// As ``misfit(_:after:read:)``, of trees that are stored.
+    func misfit(_ tree: Tree, after before: Tree) throws(StoreError) -> String? {
+        try misfit(tree, after: before) { stored($1) }
+    }
+
+    /// The bytes of a stored tensor; nil when they cannot be read.
+    func stored(_ tensor: StoredTensor) -> [UInt8]? { try? snapshots.data(of: tensor.id).1 }
+
+    /// What says of a cohort that its deltas are of other weights than the model has.
+    private func strayCohort(
+        _ tree: Tree, _ read: (String, StoredTensor) -> [UInt8]?
+    ) throws(StoreError) -> String? {
+        var digests: Set<String> = []
+        for name in StoredCohorts.names(tree).sorted(by: isBefore) {
+            let file = CohortDescription.tensorName(name)
+            guard let entry = tree.trunk.tensors[file], let bytes = read(file, entry),
+                let description = try? CohortDescription(bytes, of: name), !description.base.isEmpty
+            else { continue }
+            if digests.isEmpty {
+                digests = [
+                    try StoredCohorts.baseDigest(tree),
+                    try StoredCohorts.baseDigest(tree, .routers, .experts),
+                ]
+            }
+            guard digests.contains(description.base) else {
+                return "the deltas of cohort '\(name)' are of other weights than its base has now"
+            }
+        }
+        return nil
+    }
+
+    /// - Throws: `unfit`.
+    static func refuse(_ reason: String?, _ what: String) throws(StoreError) {
+        guard let reason else { return }
+        throw StoreError(
+            .unfit,
+            "\(what) would not run as its history does: \(reason). Nothing was changed; give --allow-unfit if "
+                + "that is meant, or take another branch")
+    }
+}
+
+extension CheckpointSource {
+    /// Why the model of a checkpoint cannot be run, though the one before it can; nil when it can.
+    ///
+    /// - Complexity: Nothing when config, shapes and numbers are those of the model before; else what opening a
+    ///   model takes.
+    func misfit(_ tree: Tree, after parent: ObjectID, _ before: Tree, _ store: Store) -> String? {
+        guard let config, Outline(tree) != Outline(before) else { return nil }
+        let weights = CheckpointWeights(checkpoint, layout)
+        do throws(ModelError) {
+            if tree.architecture == "peer-lm" {
+                _ = try PeerModel(config: PeerConfig(json: config), source: weights)
+            } else if ModelDescription.architectures.contains(tree.architecture) {
+                let generation = checkpoint.auxiliary.first { $0.name == "generation_config.json" }
+                let description = try ModelDescription(
+                    json: config, generation: generation?.content)
+                _ = try DecoderModel(description, source: weights)
+            }
+            return nil
+        } catch {
+            let ran = (try? store.model(parent.hex, ModelOptions(warms: false))) != nil
+            return ran ? error.description : nil
+        }
+    }
+}
+
+/// What decides whether a model can be opened, without its numbers.
+private struct Outline: Equatable {
+    struct Pool: Equatable {
+        let kind: ObjectKind
+        let parts: [TensorShape]
+        let count: UInt64
+        let router: [String: TensorShape]
+    }
+
+    let files: [ObjectID?]
+    let trunk: [String: TensorShape]
+    let pools: [UInt32: [String: Pool]]
+
+    init(_ tree: Tree) {
+        files = ["config.json", "generation_config.json"].map { tree.files[$0] }
+        trunk = tree.trunk.tensors.mapValues(\.shape)
+        pools = tree.layers.mapValues { layer in
+            layer.cohorts.mapValues {
+                Pool(
+                    kind: $0.kind, parts: $0.parts, count: $0.count,
+                    router: $0.router.mapValues(\.shape))
+            }
+        }
+    }
+}
+
+/// The weights of a checkpoint where they are mapped, to see whether a model can be made of them.
+private struct CheckpointWeights: WeightSource {
+    private let checkpoint: Checkpoint
+    private let layout: CheckpointLayout
+
+    init(_ checkpoint: Checkpoint, _ layout: CheckpointLayout) {
+        self.checkpoint = checkpoint
+        self.layout = layout
+    }
+
+    func tensor(_ name: String) throws(ModelError) -> Weights {
+        guard let found = checkpoint.tensor(named: name) else {
+            throw ModelError(.missingTensor, "the checkpoint has no tensor \(name)")
+        }
+        return Weights(shape: found.shape, bytes: found.bytes)
+    }
+
+    var inventory: WeightInventory? {
+        WeightInventory(
+            tensors: Set(layout.trunk + layout.pools.flatMap(\.routerTensors)),
+            pools: Set(
+                layout.pools.map {
+                    WeightInventory.Pool(
+                        layer: $0.layer, cohort: $0.cohort, count: $0.expertCount)
+                }))
+    }
+
+    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+        let own = layout.pools.first { $0.layer == layer && $0.cohort == Cohort.base }
+        guard let own else {
+            throw ModelError(.missingTensor, "the checkpoint has no experts in layer \(layer)")
+        }
+        return UnreadExperts(parts: own.parts, count: own.expertCount)
+    }
+}
+
+/// Experts of which only the sizes are asked for.
+private final class UnreadExperts: ExpertTable {
+    let parts: [TensorShape]
+    let count: Int
+
+    init(parts: [TensorShape], count: Int) {
+        self.parts = parts
+        self.count = count
+    }
+
+    func find(
+        _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
+    ) throws(ModelError) {
+        throw ModelError(.source, "the experts of a checkpoint are not run")
+    }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+@Suite("models that would not run as their branch's history does")
+struct UnfitTests {
+    private func refused(_ body: () throws -> Void) -> StoreError? {
+        let error = #expect(throws: StoreError.self) { try body() }
+        #expect(error?.code == .unfit)
+        #expect(error?.message.contains("--allow-unfit") == true)
+        return error
+    }
+
+    @Test("another architecture is committed only when that is said")
+    func architecture() throws {
+        try withScratchDirectory { directory in
+            let store = try Checkpoints.tinyStore(in: directory)
+            let head = try store.resolve("main")
+            let other = Checkpoints.path("hf/olmoe/model")
+            let error = refused { try store.commit(checkpoint: other, Checkpoints.options("x")) }
+            #expect(error?.message.contains("olmoe") == true)
+            #expect(error?.message.contains("peer-lm") == true)
+            #expect(try store.resolve("main") == head)
+            // Of a file by itself the config of the head was taken before; of no config nothing is known.
+            try FileManager.default.createDirectory(
+                atPath: directory + "/plain", withIntermediateDirectories: true)
+            try FileManager.default.copyItem(
+                atPath: other + "/model.safetensors", toPath: directory + "/plain/model.safetensors"
+            )
+            try Data(#"{"model_type": "bert"}"#.utf8).write(
+                to: URL(filePath: directory + "/plain/config.json"))
+            _ = refused {
+                try store.commit(checkpoint: directory + "/plain", Checkpoints.options("x"))
+            }
+            var options = Checkpoints.options("meant")
+            options.allowsUnfit = true
+            #expect(try store.commit(checkpoint: other, options).architecture == "olmoe")
+            // Back again is another architecture too.
+            _ = refused {
+                try store.commit(checkpoint: directory + "/base", Checkpoints.options("back"))
+            }
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test("a merge neither goes forward nor comes to another architecture unless that is said")
+    func merge() throws {
+        try withScratchDirectory { directory in
+            let store = try Checkpoints.tinyStore(in: directory)
+            // A branch that begins with it has no other history yet.
+            try store.commit(
+                checkpoint: Checkpoints.path("hf/olmoe/model"),
+                Checkpoints.options("another", branch: "other"))
+            let head = try store.resolve("main")
+            let error = refused {
+                _ = try store.merge(["other"], into: "main", Checkpoints.signature)
+            }
+            #expect(error?.message.contains("olmoe") == true)
+            _ = refused {
+                _ = try store.merge(["other"], into: "main", dryRun: true, Checkpoints.signature)
+            }
+            #expect(try store.resolve("main") == head)
+            let forward = try store.merge(
+                ["other"], into: "main", allowsUnfit: true, Checkpoints.signature)
+            #expect(forward.kind == "fast-forward")
+            #expect(try store.resolve("main") == store.resolve("other"))
+            // A side that changed nothing but a file gives way to the other's model.
+            try store.createBranch("side", at: head, Checkpoints.signature)
+            try store.commit(Checkpoints.options("side", branch: "side")) {
+                (patch) throws(StoreError) in
+                try patch.put(expert: 1, layer: 0, [UInt8](repeating: 1, count: 64))
+            }
+            #expect(
+                try store.merge(["other"], into: "side", Checkpoints.signature).kind == "conflicts")
+        }
+    }
+
+    @Test("a config that cannot be run is no successor of one that can")
+    func config() throws {
+        try withScratchDirectory { directory in
+            try Store.create(at: directory + "/S")
+            let store = try Store(directory + "/S")
+            func commit(_ name: String, _ change: (inout ModelVariant) -> Void) throws {
+                var variant = try ModelVariant("hf/mixtral/model")
+                change(&variant)
+                try store.commit(
+                    checkpoint: variant.write(to: directory + "/" + name), Checkpoints.options(name)
+                )
+            }
+            try commit("first") { _ in }
+            _ = refused { try commit("a") { $0.config["num_attention_heads"] = 8 } }
+            _ = refused { try commit("b") { $0.config["hidden_act"] = "gelu" } }
+            let error = refused {
+                try commit("c") { $0.add("model.layers.0.self_attn.q_proj.bias", [64]) }
+            }
+            #expect(error?.message.contains("q_proj.bias") == true)
+            // What still runs is a successor, with whatever numbers.
+            try commit("d") { $0.config["rms_norm_eps"] = 1e-6 }
+            _ = try store.model("main").generate(tokens: [1], count: 2)
+        }
+        // Of a history that could not run either nothing more is asked.
+        try withScratchDirectory { directory in
+            try Store.create(at: directory + "/S")
+            let store = try Store(directory + "/S")
+            for (name, act) in [("a", "gelu"), ("b", "relu")] {
+                var variant = try ModelVariant("hf/mixtral/model")
+                variant.config["hidden_act"] = act
+                try store.commit(
+                    checkpoint: variant.write(to: directory + "/" + name), Checkpoints.options(name)
+                )
+            }
+        }
+    }
+}
