@@ -72,15 +72,16 @@ extension CheckpointSource {
     /// - Complexity: Nothing when config, shapes and numbers are those of the model before; else what opening a
     ///   model takes.
     func misfit(_ tree: Tree, after parent: ObjectID, _ before: Tree, _ store: Store) -> String? {
-        guard let config, Outline(tree) != Outline(before) else { return nil }
+        guard Outline(tree) != Outline(before), let config = file("config.json", store) else {
+            return nil
+        }
         let weights = CheckpointWeights(checkpoint, layout)
         do throws(ModelError) {
             if tree.architecture == "peer-lm" {
                 _ = try PeerModel(config: PeerConfig(json: config), source: weights)
             } else if ModelDescription.architectures.contains(tree.architecture) {
-                let generation = checkpoint.auxiliary.first { $0.name == "generation_config.json" }
                 let description = try ModelDescription(
-                    json: config, generation: generation?.content)
+                    json: config, generation: file("generation_config.json", store))
                 _ = try DecoderModel(description, source: weights)
             }
             return nil
@@ -88,6 +89,12 @@ extension CheckpointSource {
             let ran = (try? store.model(parent.hex, ModelOptions(warms: false))) != nil
             return ran ? error.description : nil
         }
+    }
+
+    /// A file that the new tree has: of the checkpoint, or kept from the branch's head.
+    private func file(_ name: String, _ store: Store) -> [UInt8]? {
+        files.first { $0.name == name }?.content
+            ?? headFiles[name].flatMap { try? store.snapshots.data(of: $0).1 }
     }
 }
 

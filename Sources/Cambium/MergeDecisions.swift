@@ -1,3 +1,4 @@
+internal import Elements
 internal import Objects
 internal import Snapshots
 internal import Synchronization

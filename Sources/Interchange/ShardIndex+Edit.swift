@@ -1,3 +1,5 @@
+internal import Elements
+
 extension ShardIndex {
     private static let mapKey = "weight_map"
     private static let sizePath = ["metadata", "total_size"]

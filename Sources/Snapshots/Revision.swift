@@ -82,7 +82,7 @@ extension SnapshotStore {
                 + (known.count > 20 ? " and \(known.count - 20) more" : ""))
     }
 
-    /// Refuses a name that is the beginning of another commit's id as well: which of the two is meant?
+    /// Refuses a name that is the beginning of another commit's id as well, since either may be meant.
     ///
     /// Such names cannot be given any more; old stores may have them.
     private func checkShadow(
