@@ -59,6 +59,15 @@ public struct VerifyResult: Sendable, Encodable {
     public let faults: [Fault]
 }
 
+extension VerifyResult {
+    init(_ fast: Bool, _ report: VerificationReport) {
+        self.init(
+            fast: fast, objects: report.objects, bytes: report.bytes, packs: report.packs,
+            commits: report.commits, arrays: report.arrays,
+            faults: report.faults.map { Fault(subject: $0.subject, message: $0.message) })
+    }
+}
+
 /// Sizes of a store.
 public struct StoreStatistics: Sendable, Encodable {
     /// Length of the store's file.
@@ -174,12 +183,24 @@ extension Store {
         let report = try carrying { () throws(SnapshotError) in
             try snapshots.verify(fast: fast) { progress(Progress("packs", $0, $1)) }
         }
-        return VerifyResult(
-            fast: fast, objects: report.objects, bytes: report.bytes, packs: report.packs,
-            commits: report.commits, arrays: report.arrays,
-            faults: report.faults.map {
-                VerifyResult.Fault(subject: $0.subject, message: $0.message)
-            })
+        return VerifyResult(fast, report)
+    }
+
+    /// Checks a store as ``verify(fast:progress:)`` does, one too that is too damaged to be opened.
+    ///
+    /// - Throws: `not-a-store`, `format-too-old`, `format-too-new`, or what the system says.
+    public static func verify(
+        at path: String, fast: Bool = false, progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> VerifyResult {
+        try carrying { () throws(SnapshotError) in
+            do throws(SnapshotError) {
+                let store = try SnapshotStore.open(path, readOnly: true)
+                return VerifyResult(
+                    fast, try store.verify(fast: fast) { progress(Progress("packs", $0, $1)) })
+            } catch  where error.code == .corrupt {
+                return VerifyResult(fast, try SnapshotStore.verifyUnopened(path, error))
+            }
+        }
     }
 
     /// What the store is at a glance.

@@ -34,7 +34,9 @@ func check(_ code: Int32, _ function: StaticString) throws(KeyValueError) {
             .readOnly, "\(name): \(text). The store cannot be written by this user or on this disk")
     case ENOENT:
         throw KeyValueError(.notFound, "\(name): \(text)")
-    case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC:
+    // The last ones say that pages are not what their tree needs.
+    case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC, MDB_BAD_TXN, MDB_INCOMPATIBLE,
+        MDB_CURSOR_FULL, MDB_PAGE_FULL:
         throw KeyValueError(
             .corrupt, "\(name): \(text). Run `cambium verify`, and restore the store from a backup")
     case MDB_INVALID, MDB_VERSION_MISMATCH:

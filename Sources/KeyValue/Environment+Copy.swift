@@ -26,22 +26,8 @@ extension Environment {
     }
 
     package func sizes() throws(KeyValueError) -> EnvironmentSizes {
-        var stat = MDB_stat()
-        unsafe try check(mdb_env_stat(handle, &stat), "mdb_env_stat")
-        let pageSize = Int(stat.ms_psize)
         let length = try fileLength(path + "/data.mdb")
-        let free = try read { (transaction) throws(KeyValueError) in
-            var pages = 0
-            // Table 0 is LMDB's own list of free pages: each value starts with its length.
-            let freeList = Table(handle: 0, name: "free pages")
-            try transaction.scan(freeList) { (_, value) throws(KeyValueError) in
-                let count = value.count >= 8 ? value.bytes.number(at: 0, as: UInt64.self) : 0
-                pages += Int(clamping: min(count, 1 << 40))
-                return true
-            }
-            return pages
-        }
-        return EnvironmentSizes(file: length, free: free * pageSize)
+        return EnvironmentSizes(file: length, free: try freePageCount() * PageFile.pageSize)
     }
 }
 

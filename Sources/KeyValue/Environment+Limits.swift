@@ -4,7 +4,7 @@ internal import Glibc
 /// What the process may use: address space, and the size of files (setrlimit(2)).
 extension Environment {
     /// Address space only; the file grows as it is used (lmdb.h, `mdb_env_set_mapsize`).
-    private static let greatestMapSize = 1 << 42
+    static let greatestMapSize = 1 << 42
     private static let step = 1 << 20
     /// What is left to the process at least, where the map takes most of what it may have.
     private static let reserve = 256 << 20

@@ -20,9 +20,11 @@ extension Environment {
         let start = try readFile(path, limit: metaEnd)
         // lmdb.h keeps the file's layout private; mdb.c, MDB_meta: after the page header of 16
         // bytes come the magic number 0xBEEFC0DE and the version.
-        guard start.count >= 24, start.raw.number(at: 16) == UInt32(0xBEEF_C0DE) else {
-            throw KeyValueError(.notAStore, "\(path) is not an LMDB file")
+        // One of them may be damaged.
+        let isMeta = [16, metaEnd / 2 + 16].contains {
+            start.count >= $0 + 4 && start.raw.number(at: $0) == UInt32(0xBEEF_C0DE)
         }
+        guard isMeta else { throw KeyValueError(.notAStore, "\(path) is not an LMDB file") }
         guard start.count == metaEnd else {
             throw KeyValueError(
                 .corrupt,
@@ -32,26 +34,6 @@ extension Environment {
 
     /// Both meta pages.
     private static let metaEnd = 2 * 4096
-
-    /// Refuses a file that is shorter than its pages: reading behind the end of the file would end
-    /// the process (SIGBUS).
-    @unsafe static func checkLength(
-        _ environment: OpaquePointer, _ path: String
-    ) throws(KeyValueError) {
-        var info = unsafe MDB_envinfo()
-        unsafe try check(mdb_env_info(environment, &info), "mdb_env_info")
-        var stat = MDB_stat()
-        unsafe try check(mdb_env_stat(environment, &stat), "mdb_env_stat")
-        let length = try fileLength(path + "/data.mdb")
-        let pages = length / max(1, Int(stat.ms_psize))
-        guard unsafe info.me_last_pgno < pages else {
-            throw KeyValueError(
-                .corrupt,
-                "\(path)/data.mdb has \(length) bytes, \(pages) pages, but its last page is "
-                    + "number \(unsafe info.me_last_pgno): it was truncated. Restore it from a backup"
-            )
-        }
-    }
 
     /// Opens LMDB's environment: neither waits for a writer nor, unless it creates, writes the file.
     @unsafe static func open(
@@ -80,7 +62,7 @@ extension Environment {
                 unsafe mdb_env_open(environment, path, flags, 0o666)
             }
             try check(code, "mdb_env_open")
-            try unsafe checkLength(environment, path)
+            try unsafe checkTrees(environment, path)
             if writes {
                 var dead: Int32 = 0
                 unsafe try check(mdb_reader_check(environment, &dead), "mdb_reader_check")
@@ -102,6 +84,7 @@ extension Environment {
         let flags = creating ? 0 : UInt32(MDB_RDONLY)
         unsafe try check(mdb_txn_begin(environment, nil, flags, &transaction), "mdb_txn_begin")
         var tables: [String: Table] = [:]
+        var missing: String?
         do throws(KeyValueError) {
             for name in names {
                 var handle: MDB_dbi = 0
@@ -109,11 +92,20 @@ extension Environment {
                 let code = unsafe mdb_dbi_open(transaction, name, create, &handle)
                 if code == MDB_NOTFOUND, optional.contains(name) { continue }
                 if code == MDB_NOTFOUND {
-                    throw KeyValueError(
-                        .notAStore, "the file has no table '\(name)': not a cambium store")
+                    missing = missing ?? name
+                    continue
                 }
                 try check(code, "mdb_dbi_open")
                 tables[name] = Table(handle: handle, name: name)
+            }
+            if let missing {
+                throw tables.isEmpty
+                    ? KeyValueError(
+                        .notAStore, "the file has no table '\(missing)': not a cambium store")
+                    : KeyValueError(
+                        .corrupt,
+                        "the file has no table '\(missing)', but others of a store: damaged on disk. "
+                            + "Restore it from a backup")
             }
         } catch {
             unsafe mdb_txn_abort(transaction)

@@ -26,6 +26,7 @@ internal import Synchronization
     private let tables: [String: Table]
     private let observer: (@Sendable (String) -> Void)?
     private let poison = Poison()
+    private let hasSoundFreePages = Atomic(false)
     /// Where the map begins, once it was asked for; 0 before.
     let mapStart = Atomic<UInt>(0)
     /// Held shared as long as the file is mapped; whoever replaces the file needs it alone.
@@ -44,7 +45,10 @@ internal import Synchronization
         path: String, tables names: [String], optional: Set<String>, readOnly: Bool, creating: Bool,
         use: consuming FileLock?, observer: (@Sendable (String) -> Void)?
     ) throws(KeyValueError) {
-        if !creating { try Self.checkFile(path + "/data.mdb") }
+        if !creating {
+            try Self.checkFile(path + "/data.mdb")
+            try Self.checkMetaPages(path)
+        }
         if !readOnly && !creating { try Self.checkUnshared(path) }
         let hasLockFile = try Self.prepareLockFile(path, readOnly: readOnly)
         opening =
@@ -145,6 +149,14 @@ internal import Synchronization
             transaction = try WriteTransaction(self)
         } catch {
             throw Failure(error)
+        }
+        if !hasSoundFreePages.load(ordering: .relaxed) {
+            do throws(KeyValueError) {
+                try checkFreePages(transaction)
+            } catch {
+                throw Failure(error)
+            }
+            hasSoundFreePages.store(true, ordering: .relaxed)
         }
         let result = try body(transaction)
         step("\(label): before commit")

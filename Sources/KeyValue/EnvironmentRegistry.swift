@@ -60,6 +60,17 @@ package enum EnvironmentRegistry {
         }
     }
 
+    /// Looks through all pages of a file that cannot be opened as a store.
+    ///
+    /// Other environments wait meanwhile. Call it when this process does not have the file open.
+    package static func pageReport(_ directory: String) throws(KeyValueError) -> PageReport {
+        let path = try resolve(directory)
+        return try entries.withLock { entries throws(KeyValueError) in
+            guard entries[path] == nil else { return .sound }
+            return try Environment.pageReport(path)
+        }
+    }
+
     /// Runs the closing of an environment, during which no other may be opened in its place.
     static func close(_ path: String, _ body: () -> Void) {
         entries.withLock { entries in

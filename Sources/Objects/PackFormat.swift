@@ -2,9 +2,9 @@
 package enum PackFormat {
     static let magic: UInt32 = 0x4B41_5043  // "CPAK"
     static let version: UInt16 = 2
-    static let headerCount = 48
+    package static let headerCount = 48
     /// Objects start at multiples of 64 in memory: an LMDB overflow value starts at page offset 16.
-    static let alignment = 64
+    package static let alignment = 64
     /// Objects of this size or more are records of their own.
     package static let largeObject = 64 << 10
     /// The highest unit that a record of less than 2 GiB can have.

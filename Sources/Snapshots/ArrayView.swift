@@ -1,4 +1,4 @@
-internal import KeyValue
+package import KeyValue
 package import Objects
 
 /// One expert array, read through its chain of change sets down to a full array.
@@ -9,7 +9,7 @@ package struct ArrayView: Sendable {
     let chain: [ArrayRecord]
 
     /// - Throws: `.corrupt` when a record of the chain is missing.
-    init(
+    package init(
         _ root: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws(SnapshotError) {
         var chain: [ArrayRecord] = []

@@ -11,18 +11,40 @@ extension SnapshotStore {
     package func verify(
         fast: Bool, progress: (Int, Int) -> Void = { _, _ in }
     ) throws(SnapshotError) -> VerificationReport {
-        try environment.read { (transaction) throws(SnapshotError) in
-            var report = VerificationReport()
-            let packs = try verifyPacks(fast, progress, &report, transaction)
-            if !fast { verifyCompressed(packs, &report, transaction) }
-            let known = VerifiedObjects(packs, transaction)
-            verifyIndex(&report, transaction)
-            let roots = try verifyReferences(known, &report, transaction)
-            try verifyNotes(known, &report, transaction)
-            let arrays = try verifyGraph(roots, known, &report, transaction)
-            try verifyArrays(fast, arrays, known, &report, transaction)
-            return report
+        while true {
+            let report = try environment.read { (transaction) throws(SnapshotError) in
+                try verify(fast, progress, transaction)
+            }
+            if let report { return report }
         }
+    }
+
+    /// Nil when commits came before the pages could be looked through.
+    private func verify(
+        _ fast: Bool, _ progress: (Int, Int) -> Void, _ transaction: borrowing ReadTransaction
+    ) throws(SnapshotError) -> VerificationReport? {
+        var report = VerificationReport()
+        let pages: PageReport?
+        do throws(KeyValueError) {
+            pages = try environment.pageReport(transaction)
+        } catch {
+            throw SnapshotError(error)
+        }
+        guard let pages else { return nil }
+        report.add(pages)
+        // LMDB trusts its pages: it may trap on a damaged one.
+        guard pages.damages.isEmpty else { return report }
+        try verifyFormat(&report, transaction)
+        let packs = try verifyPacks(fast, progress, &report, transaction)
+        if !fast { verifyCompressed(packs, &report, transaction) }
+        let known = VerifiedObjects(packs, transaction)
+        verifyIndex(&report, transaction)
+        let roots = try verifyReferences(known, &report, transaction)
+        try verifyNotes(known, &report, transaction)
+        let arrays = try verifyGraph(roots, known, &report, transaction)
+        try verifyArrays(fast, arrays, known, &report, transaction)
+        report.nameOwners(packs: packs, roots, transaction)
+        return report
     }
 
     /// Every pack that is whole, by number.
@@ -44,12 +66,25 @@ extension SnapshotStore {
             found.packs += 1
             do throws(ObjectError) {
                 let pack = try Pack(number: try PackFormat.packNumber(key), record: record)
+                if record.count % 4096 != 4080 {
+                    found.fault(
+                        "pack \(pack.number)", "\(record.count) bytes do not fill its pages")
+                }
                 packs[pack.number] = pack
                 found.objects += pack.count
                 for index in 0..<pack.count { found.bytes += pack.header(index).payloadCount }
-                if !fast, !pack.isCold { damaged += verifyData(pack) }
+                if !fast, !pack.isCold {
+                    damaged += verifyData(pack)
+                    if !hasZeroPadding(pack) {
+                        found.fault(
+                            "pack \(pack.number)", "bytes that it does not use are not zero")
+                    }
+                }
             } catch {
-                found.fault("pack \(PackFormat.number(key.prefix(8)))", error.message)
+                let number = PackFormat.number(key.prefix(8))
+                found.fault(
+                    "pack \(number)", error.message,
+                    about: .pack(UInt32(truncatingIfNeeded: number)))
             }
             progress(found.packs, total)
             return true
@@ -59,8 +94,9 @@ extension SnapshotStore {
         {
             found.fault(
                 "object \(copy.id.hex)",
-                "its data in pack \(copy.location.pack) hash to \(copy.actual.short): damaged on disk"
-            )
+                "its data in pack \(copy.location.pack) hash to \(copy.actual.short): damaged on disk",
+                about: .object(copy.id))
+            found.damagedPlaces[copy.location] = copy.id
         }
         report = found
         return packs
@@ -71,6 +107,26 @@ extension SnapshotStore {
         let location: Location
         /// What the data hash to.
         let actual: ObjectID
+    }
+
+    /// Whether what a raw pack does not use is zero: between its objects, before its directory and
+    /// behind it.
+    private func hasZeroPadding(_ pack: Pack) -> Bool {
+        let record = pack.record
+        func isZero(_ range: Range<Int>) -> Bool {
+            let bytes = record.bytes
+            for offset in range where bytes.number(at: offset, as: UInt8.self) != 0 { return false }
+            return true
+        }
+        var end = PackFormat.headerCount
+        for index in 0..<pack.count {
+            let start =
+                PackFormat.headerCount + PackFormat.alignment * Int(pack.location(index).unit)
+            guard start <= end || isZero(end..<start) else { return false }
+            end = max(end, start + pack.header(index).payloadCount)
+        }
+        let directory = Int(clamping: record.bytes.number(at: 16, as: UInt64.self))
+        return (end >= directory || isZero(end..<directory)) && isZero(pack.used..<record.count)
     }
 
     /// Hashes every object of a pack against its name, on all cores.
@@ -98,7 +154,9 @@ extension SnapshotStore {
                     let isNeeded = (0..<pack.count).contains {
                         !copies.contains(pack.location($0), of: pack.id($0), transaction)
                     }
-                    if isNeeded { report.fault("pack \(number)", error.message) }
+                    if isNeeded {
+                        report.fault("pack \(number)", error.message, about: .pack(number))
+                    }
                 }
             }
         } catch {

@@ -28,7 +28,7 @@ extension SnapshotStore {
                 do throws(SnapshotError) {
                     try record.checkWhole(transaction)
                 } catch {
-                    report.fault(subject, error.message)
+                    report.fault(subject, error.message, about: .array(root))
                 }
                 let isOrdered = verifyOrder(record, subject, &report)
                 let ids = verifyEntries(
@@ -36,7 +36,7 @@ extension SnapshotStore {
                 // Roots are computed only from what is in order and in its place.
                 if isOrdered, !fast, let ids { try verifyRoot(record, ids, &report, transaction) }
             } catch {
-                report.fault("array \(root.hex)", error.message)
+                report.fault("array \(root.hex)", error.message, about: .array(root))
             }
         }
     }

@@ -1,10 +1,13 @@
+internal import KeyValue
 internal import Objects
 
 /// One thing that is wrong with a store.
 package struct VerificationFault: Sendable {
     /// What is at fault, for example "object 3fa9…", "pack 7", "branch main".
     package let subject: String
-    package let message: String
+    package fileprivate(set) var message: String
+    /// What its owners are looked for by, or nil.
+    let about: DamageOwners.Subject?
 }
 
 /// What a verification looked at and found.
@@ -16,8 +19,26 @@ package struct VerificationReport: Sendable {
     package var arrays = 0
     package var references = 0
     package var faults: [VerificationFault] = []
+    /// Where damaged objects lie in packs that can be read.
+    var damagedPlaces: [Location: ObjectID] = [:]
 
-    mutating func fault(_ subject: String, _ message: String) {
-        faults.append(VerificationFault(subject: subject, message: message))
+    mutating func fault(
+        _ subject: String, _ message: String, about: DamageOwners.Subject? = nil
+    ) {
+        faults.append(VerificationFault(subject: subject, message: message, about: about))
+    }
+
+    /// Says of each damaged object what it is, and which revisions and branches have it.
+    mutating func nameOwners(
+        packs: [UInt32: Pack], _ roots: [ObjectID], _ transaction: borrowing ReadTransaction
+    ) {
+        let subjects = Set(faults.compactMap(\.about))
+        guard !subjects.isEmpty else { return }
+        let owners = DamageOwners(subjects, places: damagedPlaces, packs: packs, roots, transaction)
+        for index in faults.indices {
+            guard let about = faults[index].about, let text = owners.text(about) else { continue }
+            let verb = if case .object = about { "it is" } else { "it holds" }
+            faults[index].message += "; \(verb) \(text)"
+        }
     }
 }

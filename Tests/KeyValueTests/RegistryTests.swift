@@ -45,7 +45,7 @@ struct RegistryTests {
                 let error = #expect(throws: KeyValueError.self) {
                     try EnvironmentRegistry.open(directory, tables: ["a", "b"], readOnly: false)
                 }
-                #expect(error?.code == .notAStore)
+                #expect(error?.code == .corrupt)
             }
             #expect(try !EnvironmentRegistry.isOpen(directory))
             _ = try EnvironmentRegistry.open(directory, tables: ["a"], readOnly: false)

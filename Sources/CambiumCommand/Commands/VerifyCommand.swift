@@ -6,7 +6,8 @@ struct VerifyCommand: StoreCommand {
         commandName: "verify",
         abstract: "Check every object and every reference.",
         discussion: """
-            Changes nothing. Lists every fault and exits 4 when there is one.
+            Changes nothing. Lists every fault and exits 4 when there is one, also of a store that
+            is too damaged to be opened.
 
             cambium verify
             cambium verify --fast             # structure and references only
@@ -18,15 +19,17 @@ struct VerifyCommand: StoreCommand {
     @OptionGroup var global: GlobalOptions
 
     func run(_ console: Console) throws {
-        let store = try openForReading(forOutput: false)
+        let path = try global.storePath()
         let result = try console.withProgress("verify") { progress in
-            try store.verify(fast: fast, progress: progress.report)
+            try Store.verify(at: path, fast: fast, progress: progress.report)
         }
         console.show(VerifyReport(result: result))
         if !result.faults.isEmpty {
             throw Failure(
-                .corrupt, "\(store.path) has \(Quantity.count(result.faults.count, "fault"))",
-                hint: "keep a copy of the directory; what is whole can still be exported")
+                .corrupt, "\(path) has \(Quantity.count(result.faults.count, "fault"))",
+                hint:
+                    "keep a copy of the directory; restore the store from a backup, or export what "
+                    + "is whole")
         }
     }
 }

@@ -1,0 +1,55 @@
+internal import Elements
+internal import KeyValue
+internal import Objects
+
+/// The part of a verification that looks at what is below the objects: LMDB's pages and the format.
+extension SnapshotStore {
+    /// The faults of a store that is too damaged to be opened.
+    ///
+    /// - Parameter error: What opening it said; the only fault when its pages are sound.
+    package static func verifyUnopened(
+        _ directory: String, _ error: SnapshotError
+    ) throws(SnapshotError) -> VerificationReport {
+        var use: FileLock?
+        do throws(SnapshotError) {
+            use = try lock(directory, "use.lock", .shared, wait: true)
+        } catch  where error.code == .readOnly {
+            // Nobody can replace the file of a store on a disk that cannot be written.
+            use = nil
+        }
+        var report = VerificationReport()
+        do throws(KeyValueError) {
+            report.add(try EnvironmentRegistry.pageReport(directory))
+        } catch {
+            report.fault("data.mdb", error.message)
+        }
+        if report.faults.isEmpty { report.fault("store", error.message) }
+        _ = consume use
+        return report
+    }
+
+    func verifyFormat(
+        _ report: inout VerificationReport, _ transaction: borrowing ReadTransaction
+    ) throws(SnapshotError) {
+        let known = [Self.formatKey, Self.formatCheckKey]
+        var found: [[UInt8]] = []
+        try transaction.scan(environment.table(Self.metaTable)) {
+            (key, _) throws(SnapshotError) in
+            found.append(key)
+            return true
+        }
+        for key in known where !found.contains(key) {
+            report.fault("table meta", "it has no '\(String(decoding: key, as: UTF8.self))'")
+        }
+        for key in found where !known.contains(key) {
+            report.fault("table meta", "'\(String(decoding: key, as: UTF8.self))' is unknown")
+        }
+    }
+}
+
+extension VerificationReport {
+    mutating func add(_ pages: PageReport) {
+        for damage in pages.damages { fault(damage.subject, damage.message) }
+        if pages.unlisted > 0 { fault("data.mdb", "\(pages.unlisted) more faults of pages") }
+    }
+}
