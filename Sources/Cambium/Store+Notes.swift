@@ -62,6 +62,19 @@ extension Store {
         }
     }
 
+    /// Unites the notes with those of another store, as far as their commits are in this one.
+    ///
+    /// Notes are sets, so the order of stores does not matter, and twice is once.
+    ///
+    /// - Parameter path: The other store's directory, which is only read.
+    /// - Returns: How many were new here.
+    @discardableResult
+    public func uniteNotes(with path: String) throws(StoreError) -> Int {
+        try carrying { () throws(SnapshotError) in
+            try snapshots.uniteNotes(with: try SnapshotStore.open(path, readOnly: true))
+        }
+    }
+
     /// Removes a note.
     ///
     /// - Parameter note: The first digits of its id.

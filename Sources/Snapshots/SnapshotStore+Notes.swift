@@ -16,6 +16,40 @@ extension SnapshotStore {
         }
     }
 
+    /// Unites the notes with those of another store, as far as their commits are here.
+    ///
+    /// - Returns: How many were not here yet.
+    package func uniteNotes(with other: SnapshotStore) throws(SnapshotError) -> Int {
+        let theirs = try other.environment.read { (transaction) throws(SnapshotError) in
+            var notes: [Note] = []
+            try Self.scanNotes(from: [], transaction) { (_, note) in
+                notes.append(note)
+                return true
+            }
+            return notes
+        }
+        return try environment.write("note") { (transaction) throws(SnapshotError) in
+            let reader = try ObjectReader.of(transaction)
+            let table = environment.table(Self.noteTable)
+            var added = 0
+            for note in theirs {
+                let isKnown = try wrapped { () throws(ObjectError) in
+                    try reader.location(of: note.commit, transaction) != nil
+                }
+                guard isKnown else { continue }
+                do throws(KeyValueError) {
+                    let key = Self.noteKey(note.commit, note.id)
+                    guard try transaction.value(table, key) == nil else { continue }
+                } catch {
+                    throw SnapshotError(error)
+                }
+                try Self.put(note, transaction)
+                added += 1
+            }
+            return added
+        }
+    }
+
     /// Removes a note of a commit.
     ///
     /// - Parameter prefix: The first hexadecimal digits of its id.

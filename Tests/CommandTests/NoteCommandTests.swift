@@ -27,6 +27,13 @@ struct NoteCommandTests {
         try session.expect("note", "left", "--drop", String(note.prefix(8)))
         #expect(try session.expect("note", "left").text.contains("has no notes"))
         #expect(try session.run("note", "left", "--text", "").status == 64)
+        try session.expect("backup", "copy")
+        try session.expect("note", "main", "--text", "over there", "-C", "copy")
+        #expect(
+            try session.expect("note", "--from", "copy").text == "1 note of copy was new here\n")
+        #expect(try session.expect("note", "main").text.contains("over there"))
+        #expect(try session.run("note").status == 64)
+        #expect(try session.run("note", "main", "--from", "copy").status == 64)
         #expect(try session.run("note", "none", "--text", "x").status == 2)
     }
 

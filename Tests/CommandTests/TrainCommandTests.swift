@@ -112,6 +112,30 @@ struct TrainCommandTests {
         #expect(both.status == 64 && both.errors.contains("nothing is left to train"))
     }
 
+    @Test(
+        "a file of several kinds is a round for each: known parts and novel ones go their own ways")
+    func stretches() throws {
+        let session = try session()
+        try session.expect(
+            "train", "--init", "config.json", "--data", "english.txt", "--steps", "2", "-m", "base")
+        try session.expect("train", "--data", "digits.txt", "--steps", "2")
+        let parts = [Self.english, Self.digits, String(repeating: "QXZ JVW KPQ! ", count: 240)]
+        // About 30,000 bytes of each, so that most stretches are of one kind.
+        try session.write(
+            parts.map { String(repeating: $0, count: 1 + 30_000 / $0.utf8.count) }.joined(),
+            to: "mixed.txt")
+        let run = try session.expect(
+            "train", "--data", "mixed.txt", "--grow", "auto", "--steps", "2", "--json")
+        let rounds = try run.lines.map { try object(Data($0.utf8)) }
+        let names = rounds.map {
+            "\($0["cohort"] as? String ?? "") \($0["isNewCohort"] as? Bool ?? false)"
+        }
+        #expect(Set(names) == ["digits false", "mixed true"])
+        let told = try session.expect(
+            "train", "--data", "mixed.txt", "--grow", "auto", "--steps", "2", "--cohort", "more")
+        #expect(told.errors.contains("the base knows") && told.errors.contains("left alone"))
+    }
+
     @Test("Ctrl-C commits nothing and keeps where the round is, for the same command alone")
     func interrupt() throws {
         let session = try session()

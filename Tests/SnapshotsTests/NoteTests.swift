@@ -153,4 +153,24 @@ struct NoteTests {
             #expect(try store.faults().count == 1)
         }
     }
+
+    @Test("the notes of two stores unite, in any order, as far as both have the commits")
+    func united() throws {
+        try withStore { left in
+            try withStore { right in
+                let shared = try left.commit(.sample(experts: 5)).id
+                #expect(try right.commit(.sample(experts: 5)).id == shared)
+                let own = try right.commit(.sample(experts: 6)).id
+                let notes = (0..<3).map { note(shared, time: Int64($0), "\($0)") }
+                try left.add([notes[0], notes[1]])
+                try right.add([notes[1], notes[2], note(own, "not there")])
+                #expect(try left.uniteNotes(with: right) == 1)
+                #expect(try left.uniteNotes(with: right) == 0)
+                #expect(try right.uniteNotes(with: left) == 1)
+                #expect(try left.notes(of: shared) == notes && right.notes(of: shared) == notes)
+                #expect(try left.notes(of: own).isEmpty && right.notes(of: own).count == 1)
+                #expect(try left.faults().isEmpty && right.faults().isEmpty)
+            }
+        }
+    }
 }

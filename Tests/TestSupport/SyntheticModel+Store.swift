@@ -1,4 +1,5 @@
 internal import Elements
+internal import KeyValue
 package import Objects
 package import Snapshots
 
@@ -74,6 +75,18 @@ extension SnapshotStore {
         at commit: ObjectID, checks: Bool = false
     ) throws(SnapshotError) -> SyntheticModel {
         try map(commit).model(in: self, checks: checks)
+    }
+
+    /// Takes a pack's record away, as damage would.
+    package func losePack(_ number: UInt64) throws(SnapshotError) {
+        try environment.write("test") { (transaction) throws(SnapshotError) in
+            do throws(KeyValueError) {
+                let table = transaction.environment.table(ObjectStore.packTable)
+                try transaction.delete(table, PackFormat.key(number))
+            } catch {
+                throw SnapshotError(error)
+            }
+        }
     }
 
     /// Every fault of the store, as text; none in a sound one.

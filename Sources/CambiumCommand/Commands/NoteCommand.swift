@@ -13,10 +13,11 @@ struct NoteCommand: StoreCommand {
             cambium note main~2 --text "trained on the wrong split" --metric acc=0.91
             cambium note main                 # list
             cambium note main --drop 3fa9c01b
+            cambium note --from ../other/S    # unite with the notes of another store
             """)
 
     @Argument(help: "The commit.", completion: Completion.revisions)
-    var revision: String
+    var revision: String?
 
     @Option(help: ArgumentHelp("A number; may be repeated.", valueName: "name=number"))
     var metric: [NumberPair] = []
@@ -27,15 +28,32 @@ struct NoteCommand: StoreCommand {
     @Option(help: ArgumentHelp("Remove the note whose id begins so.", valueName: "id"))
     var drop: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Add the notes of another store, of commits that both have.", valueName: "store"),
+        completion: .directory)
+    var from: String?
+
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
+        guard (revision == nil) == (from != nil) else {
+            throw ValidationError("name the commit, or with --from another store: one of the two")
+        }
+        if from != nil, drop != nil || text != nil || !metric.isEmpty {
+            throw ValidationError("--from stands alone")
+        }
         if drop != nil, text != nil || !metric.isEmpty {
             throw ValidationError("--drop removes a note; leave --metric and --text out")
         }
     }
 
     func run(_ console: Console) throws {
+        if let from {
+            let count = try openStore().uniteNotes(with: from)
+            return console.show(NotesAddedReport(added: count, from: from))
+        }
+        let revision = revision ?? "HEAD"
         if let drop {
             let id = try openStore().dropNote(drop, of: revision)
             return console.show(NoteReport(note: id, action: .removed))
@@ -74,6 +92,18 @@ struct NotesReport: Report {
     }
 
     func quietLines() -> [String] { notes.map(\.id) }
+}
+
+/// Notes that came from another store.
+struct NotesAddedReport: Report {
+    let added: Int
+    let from: String
+
+    func lines(_ style: Style) -> [String] {
+        ["\(Quantity.count(added, "note")) of \(from) \(added == 1 ? "was" : "were") new here"]
+    }
+
+    func quietLines() -> [String] { ["\(added)"] }
 }
 
 /// A note that was added or removed.
