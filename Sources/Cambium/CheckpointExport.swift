@@ -28,6 +28,14 @@ struct CheckpointExport {
         else {
             throw StoreError(.unsupported, "this model has no checkpoint layout to be written in")
         }
+        let problems = tree.fileNameProblems(layout)
+        guard problems.isEmpty else {
+            throw StoreError(
+                .corrupt,
+                "this model cannot be written as files: \(problems[0])"
+                    + (problems.count > 1 ? " (and \(problems.count - 1) more)" : "")
+                    + "; `cambium verify` lists all")
+        }
         let whole = try CheckpointTensors(tree, layout)
         let tensors = isPlain ? try CheckpointTensors(tree, layout, cohorts: false) : whole
         var experts: [MappedExperts] = []

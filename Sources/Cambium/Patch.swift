@@ -14,6 +14,9 @@ public struct Patch: ~Copyable {
         let cohort: String
     }
 
+    /// Ordinals that one patch may add to a cohort.
+    private static let mostNewExperts = 1 << 20
+
     var draft: CommitDraft
     let before: Tree
     /// Ids by ordinal; ``ObjectID/zero`` removes.
@@ -145,6 +148,13 @@ public struct Patch: ~Copyable {
         }
         guard ordinal >= 0, ordinal < Int(UInt32.max) else {
             throw StoreError(.usage, "\(ordinal) is not the number of an expert")
+        }
+        // Absent experts take room as well: a number far behind the last is a slip of the pen.
+        guard UInt64(ordinal) < cohort.count + UInt64(Self.mostNewExperts) else {
+            throw StoreError(
+                .badShape,
+                "expert \(place.layer)/\(place.cohort)/\(ordinal) is far behind the last, "
+                    + "\(Int64(cohort.count) - 1): one commit adds at most \(Self.mostNewExperts)")
         }
         if let header = headers[place] { return (cohort, header) }
         let header = try carrying { () throws(SnapshotError) in

@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 internal import Objects
 package import Snapshots
@@ -52,6 +53,11 @@ public final class Store: Sendable {
 
     /// Whether a directory holds a store, of whatever format.
     public static func exists(at path: String) -> Bool { fileExists(path + "/data.mdb") }
+
+    /// Removes the files that this process is writing, and runs `body`, which ends the process.
+    ///
+    /// For a program that a signal ends: what is being exported or repacked leaves nothing behind.
+    public static func abandonFiles(_ body: () -> Void) { TemporaryFiles.end(body) }
 
     /// The commit that a revision names: a branch, a tag, `HEAD`, a hash prefix, each with `~N`,
     /// `^N` or `@{N}` as in git.

@@ -51,6 +51,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let cancelled = Code(rawValue: "cancelled")
         /// Something that other things depend on, and that was to be taken away.
         public static let dependedOn = Code(rawValue: "depended-on")
+        /// More than can be read, kept or made.
+        public static let tooLarge = Code(rawValue: "too-large")
         /// A loss that is not a finite number.
         public static let diverged = Code(rawValue: "diverged")
     }

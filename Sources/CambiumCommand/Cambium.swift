@@ -87,6 +87,7 @@ struct CambiumRoot: ParsableCommand {
     /// Runs the command that the arguments name.
     static func main() {
         Terminal.prepare()
+        Interrupt.begin()
         let words = Array(CommandLine.arguments.dropFirst())
         Glibc.exit(Invocation(words, unreadable: Terminal.unreadableArgument).run())
     }

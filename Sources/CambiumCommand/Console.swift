@@ -26,9 +26,11 @@ struct Console {
     /// - Parameter paged: Whether a person may want to scroll in it.
     func show(_ report: some Report, paged: Bool = false) {
         if options.json {
-            line(JSONText.encode(Envelope(command: command, payload: report)))
+            line(JSONText.encode(Envelope(command: command, payload: report)), made: report.made)
         } else {
-            print(options.quiet ? report.quietLines() : report.lines(style), paged: paged)
+            print(
+                options.quiet ? report.quietLines() : report.lines(style), paged: paged,
+                made: report.made)
         }
     }
 
@@ -44,6 +46,13 @@ struct Console {
 
     /// Prints bytes as they are.
     func write(_ bytes: [UInt8]) { Terminal.write(bytes, to: .output) }
+
+    /// Prints a whole file: as it is into a file or a pipe, with control characters spelled out on a
+    /// terminal.
+    func write(file bytes: [UInt8]) {
+        Terminal.write(
+            Terminal.isTerminal(.output) ? VisibleText.bytes(bytes) : bytes, to: .output)
+    }
 
     /// Tells the user something beside the result, on standard error.
     func note(_ text: String) {
@@ -76,7 +85,7 @@ struct Console {
         }
     }
 
-    private func print(_ lines: [String], paged: Bool) {
+    private func print(_ lines: [String], paged: Bool, made: String? = nil) {
         guard !lines.isEmpty else { return }
         let text = lines.joined(separator: "\n") + "\n"
         if paged, !options.noPager, Terminal.isTerminal(.output), lines.count >= Terminal.height,
@@ -84,8 +93,10 @@ struct Console {
         {
             return
         }
-        Terminal.write(text, to: .output)
+        Terminal.write(text, to: .output, made: made)
     }
 
-    private func line(_ text: String) { Terminal.write(text + "\n", to: .output) }
+    private func line(_ text: String, made: String?) {
+        Terminal.write(text + "\n", to: .output, made: made)
+    }
 }

@@ -1,23 +1,81 @@
+internal import Cambium
 internal import Glibc
 internal import Synchronization
 
-/// Ctrl-C during work that can stop by itself: the first asks it to, the second ends the process.
+/// Ctrl-C, a termination and a hang-up: the process says that it was interrupted, removes the files that
+/// it was writing, and ends by the signal, so that a shell sees what happened.
+///
+/// Work that can stop by itself (training) is asked to; the second signal ends the process.
 enum Interrupt {
     private static let asked = Atomic<Bool>(false)
+    private static let isCooperative = Atomic<Bool>(false)
+    private static let numbers = [SIGINT, SIGTERM, SIGHUP]
 
     /// Whether Ctrl-C came since `watch`.
     static var isAsked: Bool { asked.load(ordering: .relaxed) }
 
-    /// Begins to take Ctrl-C and termination as requests.
+    /// Begins to take the next signal as a request.
     static func watch() {
-        // Made before a handler may touch it.
         asked.store(false, ordering: .relaxed)
+        isCooperative.store(true, ordering: .relaxed)
+    }
+
+    /// Takes the signals from now on, and acts on a thread of its own: there, unlike in a handler, files
+    /// can be removed.
+    ///
+    /// A hang-up that the parent had ignored (nohup) stays ignored; a script's background work, for which
+    /// shells ignore Ctrl-C, can still be interrupted by name.
+    static func begin() {
+        guard let ends = Terminal.pipe() else { return }
+        writeEnd.store(ends.write, ordering: .relaxed)
+        var thread = pthread_t()
+        readEnd.store(ends.read, ordering: .relaxed)
+        let code = unsafe pthread_create(
+            &thread, nil,
+            { _ in
+                Interrupt.wait()
+                return nil
+            }, nil)
+        guard code == 0 else { return }
+        for number in numbers {
+            let before = signal(number, Self.note)
+            if number == SIGHUP, unsafe unsafeBitCast(before, to: Int.self) == ignored {
+                signal(number, SIG_IGN)
+            }
+        }
         // A parent may have blocked them, and a child inherits that.
-        Terminal.unblock([SIGINT, SIGTERM])
-        for number in [SIGINT, SIGTERM] {
-            signal(number) { number in
-                Interrupt.asked.store(true, ordering: .relaxed)
+        Terminal.unblock(numbers)
+    }
+
+    /// What `SIG_IGN` is as a number (signal.h).
+    private static let ignored = 1
+    private static let writeEnd = Atomic<Int32>(-1)
+    private static let readEnd = Atomic<Int32>(-1)
+
+    /// Hands a signal to the thread; only what a handler may do (signal-safety(7)).
+    private static let note: @convention(c) (Int32) -> Void = { number in
+        let before = errno
+        Terminal.put(UInt8(truncatingIfNeeded: number), into: writeEnd.load(ordering: .relaxed))
+        errno = before
+    }
+
+    private static func wait() {
+        let source = readEnd.load(ordering: .relaxed)
+        while let byte = Terminal.next(from: source) {
+            let number = Int32(byte)
+            let isRequest = isCooperative.load(ordering: .relaxed) && !isAsked
+            guard !isRequest || number == SIGHUP else {
+                asked.store(true, ordering: .relaxed)
+                continue
+            }
+            Store.abandonFiles {
+                if Terminal.isTerminal(.error) { Terminal.clearLine(.error) }
+                Terminal.tell(
+                    "interrupted: stopped before the end; what was not committed is not kept")
                 signal(number, SIG_DFL)
+                kill(getpid(), number)
+                // Until the signal arrives.
+                while true { pause() }
             }
         }
     }

@@ -14,7 +14,7 @@ enum JSONText {
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         do {
-            return String(decoding: try encoder.encode(value), as: UTF8.self)
+            return VisibleText.json(String(decoding: try encoder.encode(value), as: UTF8.self))
         } catch {
             preconditionFailure("\(type(of: value)) cannot be encoded: \(error)")
         }

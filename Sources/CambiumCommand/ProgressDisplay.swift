@@ -41,14 +41,16 @@ final class ProgressDisplay {
         guard now >= next || isNew else { return }
         phase = progress.phase
         next = now.advanced(by: mode == .bar ? .milliseconds(100) : .seconds(1))
-        let title = label.isEmpty ? progress.phase : "\(label): \(progress.phase)"
+        let title = VisibleText.of(
+            label.isEmpty ? progress.phase : "\(label): \(progress.phase)")
         switch mode {
         case .bar:
             isDrawn = true
             let line = ProgressLine(
                 title: title, done: progress.done, total: progress.total,
                 elapsed: start.duration(to: now), detail: progress.detail)
-            Terminal.write("\r\u{1B}[K" + line.bar(width: Terminal.width(.error)), to: .error)
+            Terminal.clearLine(.error)
+            Terminal.write(line.bar(width: Terminal.width(.error)), to: .error)
         case .plain:
             let counts = "\(Quantity.count(progress.done)) of \(Quantity.count(progress.total))"
             let detail = progress.detail.isEmpty ? counts : progress.detail
@@ -65,7 +67,7 @@ final class ProgressDisplay {
 
     /// Removes the bar.
     func finish() {
-        if isDrawn { Terminal.write("\r\u{1B}[K", to: .error) }
+        if isDrawn { Terminal.clearLine(.error) }
         isDrawn = false
     }
 

@@ -7,10 +7,13 @@ protocol Report: Encodable {
     func lines(_ style: Style) -> [String]
     /// The report under `--quiet`: what a script would cut out.
     func quietLines() -> [String]
+    /// What the command did that stays done when nobody can read the report; nil when it only looked.
+    var made: String? { get }
 }
 
 extension Report {
     func quietLines() -> [String] { lines(.plain) }
+    var made: String? { nil }
 }
 
 extension String {

@@ -28,8 +28,25 @@ struct Style: Sendable {
             isUnicode: encoding.hasSuffix("utf-8") || encoding.hasSuffix("utf8"))
     }
 
+    /// Stands for the beginning of a colour code until the text is written.
+    ///
+    /// Chosen anew by each process from the last plane of private use, so that text of somebody else
+    /// cannot hold it: ``VisibleText`` turns this into an escape, and spells out all other escapes.
+    static let mark = Unicode.Scalar(UInt32.random(in: 0x100000...0x10FFFD)) ?? "\u{100000}"
+
     private func wrapped(_ text: String, _ code: String) -> String {
-        isColored && !text.isEmpty ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+        isColored && !text.isEmpty ? "\(Self.mark)\(code)m\(text)\(Self.mark)0m" : text
+    }
+
+    /// The end of a code of ours, `m` included, that starts behind a mark; nil when there is none.
+    static func endOfCode(
+        in text: String.UnicodeScalarView, from start: String.Index
+    ) -> String.Index? {
+        let digits = text[start...].prefix { ("0"..."9").contains($0) }
+        guard (1...2).contains(digits.count), digits.endIndex < text.endIndex,
+            text[digits.endIndex] == "m"
+        else { return nil }
+        return text.index(after: digits.endIndex)
     }
 
     /// A heading.

@@ -67,7 +67,9 @@ enum Terminal {
     ///
     /// A reader that went away (`| head`) is not a mistake: the process ends as SIGPIPE would have
     /// ended it, and says nothing. Any other failure, such as a full disk, is said.
-    static func write(_ bytes: [UInt8], to stream: Stream) {
+    ///
+    /// - Parameter made: What was done already, and stays done; said when the bytes cannot be written.
+    static func write(_ bytes: [UInt8], to stream: Stream, made: String? = nil) {
         var start = 0
         while start < bytes.count {
             let count = unsafe bytes.withUnsafeBytes { buffer in
@@ -78,68 +80,64 @@ enum Terminal {
             if count >= 0 {
                 start += count
             } else if errno == EPIPE {
+                if let made { tell("note: \(made); nobody reads standard output any more") }
                 exit(128 + SIGPIPE)
             } else if errno != EINTR && errno != EAGAIN {
                 // Words that nobody can read end no work: the exit status tells how it went.
                 guard stream == .output, !isOutputUnwanted else { return }
-                write(Array("\(outputFailure)\n".utf8), to: .error)
+                tell(outputFailure + (made.map { "; \($0)" } ?? ""))
                 exit(ExitStatus.failure.rawValue)
             }
         }
     }
 
-    /// Writes text.
-    static func write(_ text: String, to stream: Stream) { write(Array(text.utf8), to: stream) }
+    /// Writes text; control characters in it are spelled out (``VisibleText``).
+    static func write(_ text: String, to stream: Stream, made: String? = nil) {
+        write(Array(VisibleText.of(text).utf8), to: stream, made: made)
+    }
+
+    /// Goes to the beginning of a terminal's line and empties it.
+    static func clearLine(_ stream: Stream) { write(Array("\r\u{1B}[K".utf8), to: stream) }
 
     private static var outputFailure: String {
         unsafe "error: standard output cannot be written: \(String(cString: strerror(errno)))"
     }
-
-    /// The bytes of a file; of standard input for `-`.
-    ///
-    /// - Throws: `not-found`, `io`.
-    static func read(_ path: String) throws(Failure) -> [UInt8] {
-        guard path != "-" else { return try readAll(0, "standard input") }
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            let code: StoreError.Code = errno == ENOENT ? .notFound : .io
-            throw Failure(code, unsafe "\(path): \(String(cString: strerror(errno)))")
-        }
-        defer { close(descriptor) }
-        return try readAll(descriptor, path)
-    }
-
-    /// The next bytes of standard input, as they come: fewer than `count` at its end alone.
-    ///
-    /// - Throws: `io`.
-    static func readNext(_ count: Int) throws(Failure) -> [UInt8] {
-        try readAll(0, "standard input", limit: count)
-    }
-
-    private static func readAll(
-        _ descriptor: Int32, _ name: String, limit: Int = .max
-    ) throws(Failure) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: min(limit, 1 << 16))
-        while bytes.count < limit {
-            let room = min(chunk.count, limit - bytes.count)
-            let count = unsafe chunk.withUnsafeMutableBytes { buffer in
-                unsafe Glibc.read(descriptor, buffer.baseAddress, room)
-            }
-            if count > 0 {
-                bytes += chunk[..<count]
-            } else if count == 0 {
-                break
-            } else if errno != EINTR {
-                throw Failure(.io, unsafe "\(name): \(String(cString: strerror(errno)))")
-            }
-        }
-        return bytes
-    }
 }
 
 extension Terminal {
-    /// Lets signals reach this process.
+    /// A pipe for bytes from a signal's handler; nil when none can be made.
+    static func pipe() -> (read: Int32, write: Int32)? {
+        var ends: [Int32] = [-1, -1]
+        guard unsafe Glibc.pipe(&ends) == 0 else { return nil }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        return (ends[0], ends[1])
+    }
+
+    /// Writes one byte; may be called by a signal's handler.
+    static func put(_ byte: UInt8, into descriptor: Int32) {
+        var byte = byte
+        _ = unsafe Glibc.write(descriptor, &byte, 1)
+    }
+
+    /// Waits for one byte; nil at the end.
+    static func next(from descriptor: Int32) -> UInt8? {
+        var byte: UInt8 = 0
+        while true {
+            let count = unsafe Glibc.read(descriptor, &byte, 1)
+            if count == 1 { return byte }
+            if count == 0 || errno != EINTR { return nil }
+        }
+    }
+
+    /// Writes one line to standard error, and does not mind when nobody reads it.
+    static func tell(_ line: String) {
+        let bytes = Array((VisibleText.of(line) + "\n").utf8)
+        _ = unsafe bytes.withUnsafeBytes {
+            unsafe Glibc.write(Stream.error.rawValue, $0.baseAddress, $0.count)
+        }
+    }
+
+    /// Lets signals reach this thread.
     static func unblock(_ numbers: [Int32]) {
         var set = sigset_t()
         unsafe sigemptyset(&set)
@@ -197,7 +195,7 @@ extension Terminal {
         // The pager decides what an interrupt means; as with `git log`.
         let before = signal(SIGINT, SIG_IGN)
         defer { _ = signal(SIGINT, before) }
-        let bytes = Array(text.utf8)
+        let bytes = Array(VisibleText.of(text).utf8)
         _ = unsafe bytes.withUnsafeBytes { unsafe fwrite($0.baseAddress, 1, $0.count, pipe) }
         return unsafe pclose(pipe) >= 0
     }

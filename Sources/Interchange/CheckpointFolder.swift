@@ -1,3 +1,4 @@
+internal import Elements
 internal import Glibc
 
 /// A folder that a checkpoint is written into, with what is in it before.
@@ -61,6 +62,14 @@ package struct CheckpointFolder {
     /// - Throws: `.io` or the like; the folder may be without a checkpoint then.
     package func replace(
         by files: [StagedFile], removing strays: [String]
+    ) throws(InterchangeError) {
+        try TemporaryFiles.whole { () throws(InterchangeError) in
+            try place(files, removing: strays)
+        }
+    }
+
+    private func place(
+        _ files: [StagedFile], removing strays: [String]
     ) throws(InterchangeError) {
         // A config makes a folder's only file of tensors a model, so it counts among them.
         let order = [Checkpoint.configName] + Self.pickles + Self.entryPoints

@@ -106,15 +106,3 @@ struct HeaderDecoder {
         return .init(name: name, shape: shape, range: offsets[0]..<offsets[1])
     }
 }
-
-/// Why `name` may not name a tensor, or nil when it may.
-///
-/// The format leaves names free; an empty one, or one with a NUL, an escape sequence or a line break
-/// in it, would be cut, shown wrongly or taken for several further on.
-func reasonToRefuse(name: String) -> String? {
-    if name.isEmpty { return "is empty" }
-    for byte in name.utf8 where byte < 0x20 || byte == 0x7F {
-        return "contains the control character 0x\(String(byte, radix: 16))"
-    }
-    return nil
-}

@@ -27,6 +27,7 @@ struct OutputFile: ~Copyable {
         let temporary = "\(directory)/.cambium-\(suffix).tmp"
         self.target = path
         self.temporary = temporary
+        TemporaryFiles.add(temporary)
         self.descriptor = try check("create a file in", directory) {
             openDescriptor(temporary, O_WRONLY | O_CREAT | O_EXCL)
         }
@@ -37,7 +38,10 @@ struct OutputFile: ~Copyable {
         // The bytes are lost on purpose or already durable, so a failure here loses nothing.
         _ = syncing?.wait()
         close(descriptor)
-        if !staged { unsafe unlink(temporary) }
+        if !staged {
+            unsafe unlink(temporary)
+            TemporaryFiles.forget(temporary)
+        }
     }
 
     mutating func append(_ bytes: RawSpan) throws(InterchangeError) {
@@ -124,6 +128,7 @@ package final class StagedFile: Sendable {
     deinit {
         // There is none when it has its name.
         unsafe unlink(temporary)
+        TemporaryFiles.forget(temporary)
     }
 
     /// Gives the file its name, in the place of what has it; durable when the folder is flushed.

@@ -15,9 +15,18 @@ extension Environment {
     ///
     /// Readers and writers go on meanwhile; the copy is one consistent state.
     package func copyCompacted(to path: String) throws(KeyValueError) {
+        TemporaryFiles.add(path)
         let descriptor = openDescriptor(path, O_WRONLY | O_CREAT | O_EXCL)
         guard descriptor >= 0 else { throw systemError("create", path) }
         defer { close(descriptor) }
+        // Who may read and write the store does not change; the owner only root can give away.
+        var status = stat()
+        if unsafe stat(self.path + "/data.mdb", &status) == 0 {
+            _ = fchown(descriptor, status.st_uid, status.st_gid)
+            guard fchmod(descriptor, status.st_mode & 0o7777) == 0 else {
+                throw systemError("set the permissions of", path)
+            }
+        }
         step("copy: begin")
         unsafe try check(
             mdb_env_copyfd2(handle, descriptor, UInt32(MDB_CP_COMPACT)), "mdb_env_copyfd2")

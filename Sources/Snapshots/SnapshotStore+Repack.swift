@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 
 /// What a repack gave back.
@@ -77,10 +78,12 @@ extension SnapshotStore {
             try environment.copyCompacted(to: copy)
         } catch {
             if fileExists(copy) { try removeFile(copy) }
+            TemporaryFiles.forget(copy)
             throw error
         }
         observer?("repack: before rename")
         try replaceFile(directory + "/data.mdb", with: copy, in: directory)
+        TemporaryFiles.forget(copy)
         observer?("repack: after rename")
     }
 

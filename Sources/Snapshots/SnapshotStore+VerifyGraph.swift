@@ -106,6 +106,7 @@ extension SnapshotStore {
                 if let layout = record.layout {
                     verify(layout, .layout, "its layout", subject, known, &report, transaction)
                 }
+                verifyNames(record, reader, subject, &report, transaction)
                 verifyTensors(tree.trunk.tensors, subject, known, &seen, &report, transaction)
                 for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
                     for (name, cohort) in sortedByKey(layer.cohorts) {
@@ -120,6 +121,22 @@ extension SnapshotStore {
             }
         }
         return cohorts
+    }
+
+    /// Names that an export refuses.
+    private func verifyNames(
+        _ record: TreeRecord, _ reader: ObjectReader, _ subject: String,
+        _ report: inout VerificationReport, _ transaction: borrowing ReadTransaction
+    ) {
+        let layout = record.layout.flatMap { id -> Layout? in
+            // A layout that is missing or damaged is a fault of its own.
+            let bytes = try? reader.data(id, transaction).1
+            return bytes.flatMap { try? Layout(decoding: $0) }
+        }
+        let files = record.files.keys.sorted(by: isBefore)
+        for problem in Tree.fileNameProblems(files: files, layout) {
+            report.fault(subject, problem)
+        }
     }
 
     private var unindexed: String { "it is in a pack but not in the location index" }

@@ -66,11 +66,16 @@ struct GenerateTests {
         #expect(try Session.history().start(["generate"] + words).end().status == 64)
     }
 
-    @Test("an empty line among the prompts is named")
-    func emptyLine() throws {
+    @Test("blank lines part prompts, and lines may end as Windows ends them")
+    func lines() throws {
         let session = try Session.history()
-        try session.write("cd\n\nef\n", to: "prompts.txt")
-        let run = try session.run("generate", "--prompts", "prompts.txt")
-        #expect(run.status == 1 && run.text == "" && run.errors.contains("prompt 2 is empty"))
+        try session.write("cd\r\n\r\n\nef\n", to: "prompts.txt")
+        try session.write("cd\nef", to: "plain.txt")
+        let run = try session.expect("generate", "--prompts", "prompts.txt", "-n", "4")
+        let plain = try session.expect("generate", "--prompts", "plain.txt", "-n", "4")
+        #expect(run.output == plain.output && !run.output.isEmpty)
+        try session.write("\r\n\n", to: "blank.txt")
+        let blank = try session.run("generate", "--prompts", "blank.txt")
+        #expect(blank.status == 64 && blank.errors.contains("no line with text"))
     }
 }

@@ -7,7 +7,8 @@ import Testing
 struct HelpTests {
     private static let types = CambiumRoot.configuration.groupedSubcommands.flatMap(\.subcommands)
     /// Commands that are no groups of commands.
-    private static let commands = CambiumRoot.names.filter { !CambiumRoot.groups.contains($0) }
+    private static let commands = types.filter { $0.configuration.subcommands.isEmpty }
+        .compactMap { $0.configuration.commandName }
     /// The words behind `cambium` of every command, those of groups included.
     private static let pages: [[String]] = types.flatMap { type -> [[String]] in
         let name = type.configuration.commandName ?? ""
@@ -23,7 +24,7 @@ struct HelpTests {
         let groups = run.lines.filter { $0.hasSuffix(" SUBCOMMANDS:") }.map { $0.dropLast(13) }
         #expect(groups == ["STORE", "DATA", "HISTORY", "MERGE", "MODEL", "CARE"])
         #expect(CambiumRoot.names.count > 30)
-        for command in CambiumRoot.names {
+        for command in Self.types.compactMap({ $0.configuration.commandName }) {
             #expect(
                 run.lines.contains {
                     $0.hasPrefix("  \(command) ") || $0.hasPrefix("  \(command), ")

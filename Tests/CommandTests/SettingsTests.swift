@@ -53,7 +53,7 @@ struct SettingsTests {
     func used() throws {
         let session = try session()
         try session.expect("config", "grace", "0")
-        #expect(try session.expect("gc").text.contains("(grace 0)"))
+        #expect(try session.expect("gc").text.contains("grace period (0)"))
         #expect(try session.expect("gc", "--grace", "3d").text.contains("(grace 3d)"))
         try session.expect("config", "color", "always")
         #expect(try session.expect("log", "-n1").text.contains("\u{1B}["))

@@ -36,7 +36,7 @@ struct CatCommand: StoreCommand {
         if console.isJSON {
             console.show(CatReport(revision: place.revision, path: path, content: bytes))
         } else {
-            console.write(bytes)
+            console.write(file: bytes)
         }
     }
 }

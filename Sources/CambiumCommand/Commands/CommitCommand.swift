@@ -183,6 +183,10 @@ struct CommitReport: Report {
 
     func quietLines() -> [String] { [result.id] }
 
+    var made: String? {
+        result.unchanged ? nil : "the commit was made: \(result.id) on \(result.branch)"
+    }
+
     private func amount(_ objects: Int, _ bytes: Int) -> String {
         "\(Quantity.count(objects, "object")), \(Quantity.bytes(bytes))"
     }
@@ -207,4 +211,6 @@ struct AmendReport: Report {
     }
 
     func quietLines() -> [String] { [result.id] }
+
+    var made: String? { "the commit was made: \(result.id) on \(result.branch)" }
 }

@@ -41,7 +41,9 @@ struct EvalCommand: StoreCommand {
     func run(_ console: Console) throws {
         let store = try openForReading()
         var texts: [(path: String, bytes: [UInt8])] = []
-        for path in text.map(TextName.file) { texts.append((path, try Terminal.read(path))) }
+        for path in text.map(TextName.file) {
+            texts.append((path, try Terminal.read(path, limit: limit.count)))
+        }
         let names = TextName.unique(text)
         var meter = MemoryMeter()
         var statistics: [RunStatistics] = []

@@ -144,10 +144,11 @@ struct EvidenceAddCommand: StoreCommand {
         }
         if kind == .routes {
             let options = CommitOptions(message: message ?? "routes to keep", branch: branch)
-            let texts = try text.map { try Terminal.read($0) }
+            let limit = limit.map(\.count) ?? 100_000
+            let texts = try text.map { try Terminal.read($0, limit: limit) }
             let result = try console.withProgress("routes") { progress in
                 try store.addRoutes(
-                    texts, label: label, limit: limit.map(\.count) ?? 100_000, threads: threads,
+                    texts, label: label, limit: limit, threads: threads,
                     options, progress: progress.report)
             }
             return console.show(EvidenceReport(result: result, verb: "added"))

@@ -45,7 +45,7 @@ struct EvidenceGateCommand: StoreCommand {
         let gate = try openForReading().gate(revision)
         var rows: [GateReport.Row] = []
         for path in text {
-            let bytes = try Terminal.read(path)
+            let bytes = try Terminal.read(path, limit: limit)
             rows.append(
                 GateReport.Row(
                     text: path, shares: gate.shares(after: Array(bytes.prefix(limit ?? .max)))))
@@ -59,7 +59,7 @@ struct EvidenceGateCommand: StoreCommand {
             revision, layer: layer, form: form?.form ?? .discriminant, threads: threads)
         var rows: [GateReport.Row] = []
         for path in text {
-            let bytes = try Terminal.read(path)
+            let bytes = try Terminal.read(path, limit: limit)
             rows.append(
                 GateReport.Row(
                     text: path, shares: try gate.shares(of: Array(bytes.prefix(limit ?? .max)))))

@@ -10,7 +10,7 @@ struct ExpertCommand: ParsableCommand {
             rows are solved from evidence, without training; nothing else of the model changes, and `drop` \
             gives back the model before, byte for byte.
 
-            cambium expert add --from finetune:7 --evidence sw.txt --keep general.txt
+            cambium expert add main --from ft:7 --evidence sw.txt --keep general.txt
             cambium expert drop main
             """,
         subcommands: [ExpertAddCommand.self, ExpertDropCommand.self])
@@ -35,8 +35,8 @@ struct ExpertAddCommand: StoreCommand {
             must have no experts, and its feed-forward of each layer becomes one. Texts are read by the \
             tokenizer.json that was committed with the model; a vocabulary of 256 without one reads bytes.
 
-            cambium expert add --from finetune:7 --evidence sw.txt --keep general.txt
-            cambium expert add --from dense-coder --evidence code.txt
+            cambium expert add main --from ft:7 --evidence sw.txt --keep general.txt
+            cambium expert add main --from dense-coder --evidence code.txt
             cambium generate main --prompt "Habari" -n 40 && cambium export main grown
             """)
 
@@ -89,8 +89,8 @@ struct ExpertAddCommand: StoreCommand {
         let source = ExpertSource(parsing: from)
         let options = CommitOptions(
             message: message ?? "add expert \(source.text)", branch: branch)
-        let new = try evidence.map { try Terminal.read($0) }
-        let old = try keep.map { try Terminal.read($0) }
+        let new = try evidence.map { try Terminal.read($0, limit: limit.count) }
+        let old = try keep.map { try Terminal.read($0, limit: limit.count) }
         let growth = GrowthOptions(
             unchanged: unchanged, limit: limit.count, threads: threads ?? Terminal.processors)
         let result = try console.withProgress("expert") { progress in

@@ -193,7 +193,7 @@ private struct GenerateOutput {
     private func start() {
         guard !console.isJSON, isWatched, !console.isQuiet else { return }
         let text = String(decoding: prompts[current], as: UTF8.self)
-        console.write(Array(console.style.faint(text).utf8))
+        Terminal.write(console.style.faint(text), to: .output)
     }
 
     private func write(_ bytes: [UInt8]) {

@@ -11,7 +11,7 @@ struct TagCommand: StoreCommand {
             cambium tag                       # list
             cambium tag v1                    # make one at HEAD
             cambium tag v0 main~2             # make one elsewhere
-            cambium tag -d v0 v1              # remove them: all, or none when one is missing
+            cambium tag -d v0 v1              # remove them, all or none
             """)
 
     @Argument(

@@ -37,17 +37,18 @@ struct TextTable {
 
     /// Characters that a terminal shows; colour codes take no room.
     private static func width(_ cell: String) -> Int {
-        var count = 0
-        var isCode = false
-        for character in cell {
-            if character == "\u{1B}" {
-                isCode = true
-            } else if isCode {
-                isCode = character != "m"
+        var visible = String.UnicodeScalarView()
+        let scalars = cell.unicodeScalars
+        var index = scalars.startIndex
+        while index < scalars.endIndex {
+            let next = scalars.index(after: index)
+            if scalars[index] == Style.mark, let end = Style.endOfCode(in: scalars, from: next) {
+                index = end
             } else {
-                count += 1
+                visible.append(scalars[index])
+                index = next
             }
         }
-        return count
+        return VisibleText.of(String(visible)).count
     }
 }

@@ -43,6 +43,10 @@ struct MergeReport: Report {
         return [headline(style)] + table.lines(indent: 2) + conflictLines(style)
     }
 
+    var made: String? {
+        result.commit.map { "the merge was made: \($0) on \(result.branch)" }
+    }
+
     func quietLines() -> [String] {
         isConflict ? result.conflicts.map(\.entity) : [result.commit ?? result.tree ?? ""]
     }
