@@ -86,7 +86,7 @@ struct cambium_products cambium_compare(const void *before, const void *after, s
         sums.after_after += a * a;
         sums.before_after += b * a;
         sums.change_change += (a - b) * (a - b);
-        double change = fabs(a - b);
+        double change = a < b ? b - a : a - b;
         if (change > sums.greatest) sums.greatest = change;
     }
     return sums;
