@@ -71,13 +71,9 @@ extension Environment {
         guard let pair = PageMeta.pair(file),
             let meta = [pair.newest, pair.older].first(where: { $0.transaction == transaction })
         else { return nil }
-        guard meta.lastPage < UInt64(file.count) else {
-            throw KeyValueError(
-                .corrupt,
-                "\(path)/data.mdb has \(file.count) pages, but its last page is number "
-                    + "\(meta.lastPage): it was truncated. Restore it from a backup")
-        }
-        var walk = PageWalk(file, meta, extent)
+        // Where the file ends before the last page, what is missing must be free.
+        let isShort = meta.lastPage >= UInt64(file.count) && extent == .tables
+        var walk = PageWalk(file, meta, isShort ? .both : extent)
         walk.run()
         return PageReport(
             damages: walk.damages, unlisted: walk.unlisted, freePages: walk.freeCount)

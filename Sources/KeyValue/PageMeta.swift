@@ -41,7 +41,7 @@ struct PageMeta {
     let tables: StoredTree
     let lastPage: UInt64
     let transaction: UInt64
-    private let number: UInt64
+    let number: UInt64
     private let header: (flags: UInt16, magic: UInt32, version: UInt32, address: UInt64)
     private let mapSize: UInt64
 
@@ -66,6 +66,10 @@ struct PageMeta {
         let (even, odd) = (PageMeta(pages.raw, 0), PageMeta(pages.raw, 1))
         return even.transaction < odd.transaction ? (odd, even) : (even, odd)
     }
+
+    /// Pages behind the end of the file that may be counted: LMDB does not write the last ones of a transaction
+    /// that frees them again (mdb.c, `mdb_page_flush`: P_LOOSE). In use they must not be.
+    private static let greatestUnwritten: UInt64 = 1 << 20
 
     /// What is wrong with the two, so far as LMDB relies on it.
     ///
@@ -96,7 +100,7 @@ struct PageMeta {
         func fault(_ message: String) {
             damages.append(PageDamage(subject: "meta page \(meta.number)", message: message))
         }
-        if meta.lastPage >= UInt64(pages) || meta.lastPage < 1 {
+        if meta.lastPage >= UInt64(pages) + greatestUnwritten || meta.lastPage < 1 {
             fault("its last page is number \(meta.lastPage), of \(pages) pages in the file")
         }
         let size = UInt64(PageFile.pageSize)

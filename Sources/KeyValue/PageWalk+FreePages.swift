@@ -15,6 +15,7 @@ extension PageWalk {
                 place.subject,
                 "transaction \(transaction) freed pages, and the last one is \(meta.transaction)")
         }
+        newestFreeing = max(newestFreeing, transaction)
         guard value.count >= 8, value.count % 8 == 0 else {
             return fault(place.subject, "a list has \(value.count) bytes")
         }
@@ -38,6 +39,18 @@ extension PageWalk {
             freeCount += 1
             last = page
         }
+    }
+
+    /// Every commit frees the pages that it wrote anew, so the newest record of the list is of the state's own
+    /// transaction: a meta page whose number was changed poses as a newer state than it is.
+    ///
+    /// A copy without free pages has no list.
+    mutating func checkNewestFreeing() {
+        guard newestFreeing != 0, newestFreeing != meta.transaction, damages.isEmpty else { return }
+        fault(
+            "meta page \(meta.number)",
+            "it claims transaction \(meta.transaction), and its list of free pages ends with "
+                + "\(newestFreeing): the newest state is on the other meta page")
     }
 
     /// Each page is in use or free, once.

@@ -68,6 +68,8 @@ struct PageWalk {
     private(set) var used: PageSet
     var free: PageSet
     var freeCount = 0
+    /// The newest transaction that freed pages; 0 when none did.
+    var newestFreeing: UInt64 = 0
     var tables: [(name: String, tree: StoredTree)] = []
 
     /// - Parameter meta: One whose pages no writer reuses meanwhile.
@@ -75,12 +77,17 @@ struct PageWalk {
         self.file = file
         self.meta = meta
         self.extent = extent
-        used = PageSet(count: file.count)
-        free = PageSet(count: file.count)
+        // Free pages may lie behind the end of the file.
+        let count = max(file.count, Int(clamping: meta.lastPage) + 1)
+        used = PageSet(count: count)
+        free = PageSet(count: count)
     }
 
     mutating func run() {
-        if extent != .tables { walk(meta.freePages, "", .freePages) }
+        if extent != .tables {
+            walk(meta.freePages, "", .freePages)
+            checkNewestFreeing()
+        }
         guard extent != .freeList else { return }
         walk(meta.tables, "", .tables)
         for (name, tree) in tables { walk(tree, name, .records) }
@@ -137,7 +144,13 @@ struct PageWalk {
 
     /// Takes a page for one that is in use; returns whether it may be.
     mutating func use(_ page: UInt64, _ subject: String, as what: String) -> Bool {
-        guard page >= 2, page <= meta.lastPage, page < UInt64(file.count) else {
+        guard page <= 1 || page > meta.lastPage || page < UInt64(file.count) else {
+            fault(
+                subject,
+                "\(what) \(page) lies behind the end of the file of \(file.count) pages: it was truncated")
+            return false
+        }
+        guard page >= 2, page <= meta.lastPage else {
             fault(subject, "\(what) \(page) is outside the \(meta.lastPage + 1) pages of the store")
             return false
         }

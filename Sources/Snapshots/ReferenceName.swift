@@ -55,9 +55,10 @@ package enum ReferenceName {
             if part.hasPrefix(".") { return "no part of a name may begin with '.'" }
             if part.hasSuffix(".") { return "no part of a name may end with '.'" }
         }
-        if isHexadecimal(name) {
+        // Words such as `dead` or `facade` may be names: where one is the beginning of an id it is ambiguous.
+        if isHexadecimal(name), name.utf8.count >= 7 {
             return
-                "4 to 64 hexadecimal digits are the beginning of a commit's id; put another character "
+                "7 to 64 hexadecimal digits are the beginning of a commit's id; put another character "
                 + "to it, as in 'v-\(name)'"
         }
         return nil

@@ -48,6 +48,8 @@ struct CommitFilesTests {
             #expect(note.contains("--alone") && commit.experts == 16)
             var options = Checkpoints.options("alone")
             options.isAlone = true
+            // Without config.json it is no model that runs.
+            options.allowsUnfit = true
             let alone = try store.commit(checkpoint: file, options)
             #expect(try store.tree("main").files.isEmpty)
             #expect(alone.notes.joined().contains("tokenizer.json"))

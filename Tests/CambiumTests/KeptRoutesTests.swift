@@ -58,9 +58,13 @@ struct KeptRoutesTests {
             #expect(info.kind == "routes" && info.experts == 16 && info.layers == [0, 1, 2])
             #expect(info.tokens == 2_048 && info.bytes == 2_048 && info.cohort == "base")
             #expect(try store.verify().faults.isEmpty)
-            _ = try store.export("main", to: directory + "/out")
-            let files = try FileManager.default.contentsOfDirectory(atPath: directory + "/out")
-            #expect(!files.contains { $0.hasPrefix("evidence.") })
+            // It travels, unless a plain checkpoint is asked for.
+            for isPlain in [false, true] {
+                let folder = directory + "/out\(isPlain)"
+                _ = try store.export("main", to: folder, isPlain: isPlain)
+                let files = try FileManager.default.contentsOfDirectory(atPath: folder)
+                #expect(files.contains { $0.hasPrefix("evidence.") } == !isPlain)
+            }
         }
     }
 

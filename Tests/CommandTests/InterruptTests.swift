@@ -36,7 +36,9 @@ struct InterruptTests {
         try TinyCheckpoint(edits: [4: 1]).write(to: session.path("last"))
         let closed = try session.shell(
             "set -o pipefail; { sleep 0.2; cambium commit last -m last; } | true")
-        #expect(closed.status == 141 && closed.errors.contains("the commit was made: "))
+        // The shell's own sub-shell may end by the signal first; the commit is there all the same.
+        #expect(closed.status == 141)
+        #expect(try session.expect("log", "-n", "1").text.contains("last"))
     }
 
     @Test("a repack keeps the store's permissions")

@@ -78,8 +78,8 @@ struct ReferenceTests {
             ("a.", "end with '.'"), ("a/b./c", "end with '.'"), ("a.lock", "lock files"),
             ("HEAD", "where the store is"), ("a\u{7}b", "U+0007"), ("a\u{7F}", "U+007F"),
             ("a~\u{301}", "'~'"), (String(repeating: "x", count: 201), "201 bytes"),
-            ("76755a24", "beginning of a commit's id"), ("CAFE", "beginning of a commit's id"),
-            ("2024", "beginning of a commit's id"),
+            ("76755a24", "beginning of a commit's id"), ("DEFACED", "beginning of a commit's id"),
+            ("20240131", "beginning of a commit's id"),
             (String(repeating: "0", count: 64), "beginning of a commit's id"),
             // Not seen, or changing the direction of what is.
             ("ma\u{200B}in", "U+200B"), ("main\u{200D}", "U+200D"), ("\u{202E}niam", "U+202E"),
@@ -121,6 +121,7 @@ struct ReferenceTests {
         arguments: [
             "main", "caf\u{E9}", "a+b", "a#1", "\u{6A39}", "x=1", "abc", "76755a24x", "v-2024",
             "fa\u{E7}ade", "\u{5D0}\u{5D1}", String(repeating: "a", count: 65), "dead/beef",
+            "dead", "facade", "2024",
         ])
     func goodNames(name: String) throws {
         try withStore { store in
