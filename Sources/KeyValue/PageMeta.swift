@@ -67,8 +67,10 @@ struct PageMeta {
         return even.transaction < odd.transaction ? (odd, even) : (even, odd)
     }
 
-    /// Pages behind the end of the file that may be counted: LMDB does not write the last ones of a transaction
-    /// that frees them again (mdb.c, `mdb_page_flush`: P_LOOSE). In use they must not be.
+    /// Pages behind the end of the file that may be counted, and must not be in use.
+    ///
+    /// LMDB does not write the last ones of a transaction that frees them again (mdb.c, `mdb_page_flush`,
+    /// P_LOOSE).
     private static let greatestUnwritten: UInt64 = 1 << 20
 
     /// What is wrong with the two, so far as LMDB relies on it.

@@ -147,7 +147,8 @@ struct PageWalk {
         guard page <= 1 || page > meta.lastPage || page < UInt64(file.count) else {
             fault(
                 subject,
-                "\(what) \(page) lies behind the end of the file of \(file.count) pages: it was truncated")
+                "\(what) \(page) lies behind the end of the file of \(file.count) pages: it was truncated"
+            )
             return false
         }
         guard page >= 2, page <= meta.lastPage else {
