@@ -28,11 +28,15 @@ struct ConfigFields {
             throw ModelError(
                 .badConfig, "\(file) has \(json.count) bytes; more than \(Self.largestFile)")
         }
-        guard let members = try? JSONDecoder().decode([String: ConfigValue].self, from: Data(json))
-        else {
-            throw ModelError(
-                .badConfig,
-                "\(file) is not a JSON object (NaN and Infinity, which Python writes, are no JSON)")
+        let decoder = JSONDecoder()
+        var members = try? decoder.decode([String: ConfigValue].self, from: Data(json))
+        if members == nil {
+            // Python writes NaN and Infinity, which JSON5 has; a field that is used must be finite.
+            decoder.allowsJSON5 = true
+            members = try? decoder.decode([String: ConfigValue].self, from: Data(json))
+        }
+        guard let members else {
+            throw ModelError(.badConfig, "\(file) is not a JSON object")
         }
         self.init(members, [:], file == "config.json" ? "config" : file, path: "")
     }
@@ -151,7 +155,9 @@ struct ConfigFields {
             guard let otherwise else { throw missing([name]) }
             return otherwise
         case .value(_, let value):
-            guard case .number(let number) = value else { throw mistyped(name, "a number") }
+            guard case .number(let number) = value, number.isFinite else {
+                throw mistyped(name, "a finite number")
+            }
             guard range.contains(number) else {
                 throw ModelError(
                     .badConfig,

@@ -152,7 +152,12 @@ static int open_file(int folder, const char *path, int flags, unsigned permissio
     ENTER(absolute(folder, path, buffer_));
     struct stat status;
     if (fault_ && hit(fault_, !(flags & (O_CREAT | O_TRUNC)))) LEAVE(FAILED());
-    int is_new = fault_ && (flags & O_CREAT) && stat(path_, &status) != 0;
+    if (!fault_) {
+        // The opening of a FIFO waits.
+        pthread_mutex_unlock(&gate);
+        return (int)syscall(SYS_openat, folder, path, flags, permission);
+    }
+    int is_new = (flags & O_CREAT) && stat(path_, &status) != 0;
     int file = (int)syscall(SYS_openat, folder, path, flags, permission);
     if (file >= 0 && (is_new || (flags & O_TRUNC))) note(fault_, is_new ? 'c' : 't', 0, path_, NULL, 0, NULL, 0);
     LEAVE(file);
@@ -182,6 +187,11 @@ static ssize_t write_parts(int file, const struct iovec *parts, int number_of_pa
     if (!armed) return put(file, parts, number_of_parts, offset, has_offset);
     ENTER(path_of(file, buffer_));
     struct iovec half;
+    if (!fault_) {
+        // A write to a pipe may wait.
+        pthread_mutex_unlock(&gate);
+        return put(file, parts, number_of_parts, offset, has_offset);
+    }
     if (hit(fault_, 0)) {
         if (fault_->number || number_of_parts < 1 || parts[0].iov_len < 2) LEAVE((ssize_t)FAILED());
         half = (struct iovec){parts[0].iov_base, parts[0].iov_len / 2};
@@ -276,7 +286,9 @@ int mkdirat(int folder, const char *path, mode_t mode) { return change_name(fold
         if (!armed) return (type)(call); \
         ENTER(path_of(file, buffer_)); \
         if (hit(fault_, 1)) LEAVE((type)FAILED()); \
-        LEAVE((type)(call)); \
+        /* It may wait for another thread, which must not wait for this one. */ \
+        pthread_mutex_unlock(&gate); \
+        return (type)(call); \
     }
 READING(ssize_t, read, (int file, void *bytes, size_t n), syscall(SYS_read, file, bytes, n))
 READING(ssize_t, pread, (int file, void *bytes, size_t n, off_t o), syscall(SYS_pread64, file, bytes, n, o))

@@ -100,4 +100,15 @@ struct ConfigTests {
         }
         #expect(error?.code == .badConfig)
     }
+
+    @Test("NaN and Infinity, as Python writes them, are read, and refused in a field that counts")
+    func notFinite() throws {
+        let other = TinyModel.json.replacingOccurrences(
+            of: "{\"architecture\"", with: "{\"jitter\": Infinity, \"architecture\"")
+        #expect(other != TinyModel.json)
+        #expect(throws: Never.self) { try PeerConfig(json: Array(other.utf8)) }
+        let wrong = TinyModel.json.replacingOccurrences(of: "10000", with: "NaN")
+        let error = #expect(throws: ModelError.self) { try PeerConfig(json: Array(wrong.utf8)) }
+        #expect(error?.message.contains("rope_theta") == true)
+    }
 }

@@ -47,7 +47,10 @@ def full(history, folder, most, seed, large):
                 store = disk.place + "/S"
                 prepared(step, history, store)
                 if step[0] != "init":
-                    must("repack", store=store)  # leaves no free page, and makes what is kept beside data.mdb
+                    # A command that writes makes the reserve; a repack then leaves no free page.
+                    must("tag", "touched", store=store)
+                    must("tag", "--delete", "touched", store=store)
+                    must("repack", store=store)
                 disk.fill(left)
                 outcome = apply(step, history, store)
                 problems = [f"{outcome}"] if outcome.trapped or outcome.code == 4 else []
