@@ -103,12 +103,14 @@ struct ConfigTests {
 
     @Test("NaN and Infinity, as Python writes them, are read, and refused in a field that counts")
     func notFinite() throws {
-        let other = TinyModel.json.replacingOccurrences(
-            of: "{\"architecture\"", with: "{\"jitter\": Infinity, \"architecture\"")
-        #expect(other != TinyModel.json)
-        #expect(throws: Never.self) { try PeerConfig(json: Array(other.utf8)) }
-        let wrong = TinyModel.json.replacingOccurrences(of: "10000", with: "NaN")
-        let error = #expect(throws: ModelError.self) { try PeerConfig(json: Array(wrong.utf8)) }
+        let text = try #require(ArchitectureConfigs.all["olmoe"])
+        let other = text.replacingOccurrences(of: "\"clip_qkv\": null", with: "\"x\": Infinity")
+        #expect(other != text)
+        #expect(throws: Never.self) { try ModelDescription(json: Array(other.utf8)) }
+        let wrong = text.replacingOccurrences(of: "10000.0", with: "NaN")
+        let error = #expect(throws: ModelError.self) {
+            try ModelDescription(json: Array(wrong.utf8))
+        }
         #expect(error?.message.contains("rope_theta") == true)
     }
 }
