@@ -151,7 +151,10 @@ extension Store {
 
     /// Gives a branch another name; its reflog goes with it.
     ///
-    /// - Parameter old: Nil for the branch that HEAD is on.
+    /// - Parameters:
+    ///   - old: Nil for the branch that HEAD is on.
+    ///   - new: Its new name, which must be free.
+    ///   - signature: Who renames it, and when.
     /// - Returns: The old name.
     /// - Throws: `not-found`, `exists`, `bad-name`.
     @discardableResult

@@ -77,7 +77,9 @@ extension Store {
 
     /// Removes a note.
     ///
-    /// - Parameter note: The first digits of its id.
+    /// - Parameters:
+    ///   - note: The first digits of its id.
+    ///   - revision: The commit that it is of.
     /// - Returns: Its id.
     /// - Throws: `not-found`, `ambiguous`.
     @discardableResult
@@ -90,7 +92,9 @@ extension Store {
 
     /// A curve that was kept with a commit, for example the loss of its training; empty without one.
     ///
-    /// - Parameter name: `train.loss` is bits per byte, each value the mean since the point before.
+    /// - Parameters:
+    ///   - revision: The commit.
+    ///   - name: `train.loss` is bits per byte, each value the mean since the point before.
     public func curve(
         _ revision: String, named name: String = "train.loss"
     ) throws(StoreError) -> [CurvePoint] {
