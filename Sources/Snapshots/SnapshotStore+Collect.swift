@@ -81,7 +81,7 @@ extension SnapshotStore {
             report = try remove([:], threshold)
             do throws(SnapshotError) {
                 report.add(try remove(try moveSparse(threshold, all: movesAll), threshold))
-            } catch  where !movesAll {
+            } catch  where error.code == .diskFull && !movesAll {
                 // What shares packs may stay.
             }
         }
