@@ -91,7 +91,7 @@ extension Patch {
     public mutating func addEvidence(
         _ text: [UInt8], cohort: String, label: String = "", order: Int = 3
     ) throws(StoreError) {
-        try addEvidence(Store.count(text, "the text", cohort, label, order))
+        try addEvidence(Store.count(TextSource(text), "the text", cohort, label, order))
     }
 
     /// Adds a record of evidence that was counted elsewhere.
@@ -128,7 +128,7 @@ extension Store {
     ///
     /// - Throws: `usage` for a text shorter than `order`, an order that cannot be, or a bad name.
     static func count(
-        _ text: [UInt8], _ what: String, _ cohort: String, _ label: String, _ order: Int
+        _ text: TextSource, _ what: String, _ cohort: String, _ label: String, _ order: Int
     ) throws(StoreError) -> CountContribution {
         guard (1...8).contains(order) else {
             throw StoreError(.usage, "n-grams of \(order) bytes; give 1 to 8")
@@ -139,11 +139,29 @@ extension Store {
                 "\(what) has \(text.count) bytes; evidence of \(order)-grams needs \(order) at least"
             )
         }
-        let data = try fileID(text).bytes
+        var counter = NGramCounter(order: order)
+        let data = try fileID(of: text) { counter.add($0) }.bytes
         return try counted(.usage) { () throws(EvidenceError) in
             try CountContribution(
                 cohort: cohort, label: label, data: data, byteCount: UInt64(text.count),
-                counts: NGramCounts(of: text, order: order))
+                counts: counter.counts)
+        }
+    }
+
+    /// The id that a text's bytes would have as a file.
+    ///
+    /// - Parameter each: Called with the text, part by part.
+    private static func fileID(
+        of text: TextSource, each: ([UInt8]) -> Void
+    ) throws(StoreError) -> ObjectID {
+        let header = try header(text.count)
+        return try header.id { (part) throws(StoreError) in
+            let length = 1 << 20
+            for start in stride(from: 0, to: text.count, by: length) {
+                let bytes = try text.bytes(start..<min(start + length, text.count))
+                part(bytes.raw)
+                each(bytes)
+            }
         }
     }
 
@@ -168,9 +186,13 @@ extension Store {
     }
 
     static func fileID(_ bytes: [UInt8]) throws(StoreError) -> ObjectID {
+        try header(bytes.count).id(of: bytes.raw)
+    }
+
+    private static func header(_ count: Int) throws(StoreError) -> ObjectHeader {
         try carrying { () throws(SnapshotError) in
             do throws(ObjectError) {
-                return try ObjectHeader(.file, byteCount: bytes.count).id(of: bytes.raw)
+                return try ObjectHeader(.file, byteCount: count)
             } catch {
                 throw SnapshotError(error)
             }

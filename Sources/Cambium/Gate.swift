@@ -40,6 +40,22 @@ public struct Gate: Sendable {
     public func shares(after text: [UInt8]) -> [Share] {
         var state = solved.start
         for byte in text { solved.advance(&state, byte) }
+        return shares(state)
+    }
+
+    /// As ``shares(after:)-([UInt8])``, of a text that is read part by part.
+    public func shares(after text: TextSource) throws(StoreError) -> [Share] {
+        var state = solved.start
+        let length = 1 << 16
+        for start in stride(from: 0, to: text.count, by: length) {
+            for byte in try text.bytes(start..<min(start + length, text.count)) {
+                solved.advance(&state, byte)
+            }
+        }
+        return shares(state)
+    }
+
+    private func shares(_ state: CountGate.State) -> [Share] {
         let weights = solved.weights(state)
         let sum = Double(weights.reduce(0, +))
         // Indexes, since names are in the order of their bytes.

@@ -94,6 +94,13 @@ extension Store {
     public func profile(
         _ revision: String, on text: [UInt8], progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> ProfileResult {
+        try profile(revision, on: TextSource(text), progress: progress)
+    }
+
+    /// As ``profile(_:on:progress:)-(_,[UInt8],_)``, of a text that is read window by window.
+    public func profile(
+        _ revision: String, on text: TextSource, progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> ProfileResult {
         let model = try model(revision, ModelOptions(warms: false))
         return try store(try model.makeProfile(text, progress), of: model)
     }

@@ -38,17 +38,24 @@ extension MappedModel {
     public func routes(
         _ text: [UInt8], layers: [Int]? = nil, each: (TokenRoute) throws(StoreError) -> Bool
     ) throws(StoreError) {
+        try routes(TextSource(text), layers: layers, each: each)
+    }
+
+    /// As ``routes(_:layers:each:)-([UInt8],_,_)``, of a text that is read window by window.
+    public func routes(
+        _ text: TextSource, layers: [Int]? = nil, each: (TokenRoute) throws(StoreError) -> Bool
+    ) throws(StoreError) {
         for layer in layers ?? [] where !expertLayers.contains(layer) {
             throw StoreError(
                 .notFound,
                 "layer \(layer) has no experts; those that do: "
                     + expertLayers.map(String.init).joined(separator: ", "))
         }
-        guard !text.isEmpty else { throw StoreError(.usage, "the text is empty") }
+        guard text.count > 0 else { throw StoreError(.usage, "the text is empty") }
         let session = try newSession()
         session.recordsRoutes = true
         for start in stride(from: 0, to: text.count, by: contextLength) {
-            let window = Array(text[start..<min(start + contextLength, text.count)])
+            let window = try text.bytes(start..<min(start + contextLength, text.count))
             session.reset()
             try running { () throws(ModelError) in _ = try session.append(window) }
             for record in session.routes.sorted(by: {

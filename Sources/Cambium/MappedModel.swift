@@ -174,11 +174,12 @@ public struct MappedModel: Sendable {
     }
 
     func makeProfile(
-        _ text: [UInt8], _ progress: ProgressReporter
+        _ text: TextSource, _ progress: ProgressReporter
     ) throws(StoreError) -> ExpertProfile {
         let model = try byteModel("note the experts of a text of bytes")
-        return try running { () throws(ModelError) in
-            try model.base.profile(text) { progress(Progress("windows", $0, $1)) }
+        return try text.reading { (read) throws(ModelError) in
+            try model.base.profile(
+                count: text.count, progress: { progress(Progress("windows", $0, $1)) }, read: read)
         }
     }
 
@@ -186,7 +187,7 @@ public struct MappedModel: Sendable {
         tokens: [Int], _ progress: ProgressReporter
     ) throws(StoreError) -> ExpertProfile {
         guard case .tokens(let model) = engine else {
-            return try makeProfile(bytes(tokens), progress)
+            return try makeProfile(TextSource(bytes(tokens)), progress)
         }
         return try running { () throws(ModelError) in
             try model.profile(tokens) { progress(Progress("windows", $0, $1)) }
@@ -221,14 +222,24 @@ public struct MappedModel: Sendable {
         _ text: [UInt8], limit: Int? = 20_000, threads: Int = 1,
         progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> EvaluationResult {
+        try evaluate(TextSource(text), limit: limit, threads: threads, progress: progress)
+    }
+
+    /// As ``evaluate(_:limit:threads:progress:)-([UInt8],_,_,_)``, of a text that is read some windows at a time.
+    ///
+    /// A model with a tokenizer needs the tokens of the whole text, and reads it at once.
+    public func evaluate(
+        _ text: TextSource, limit: Int? = 20_000, threads: Int = 1,
+        progress: ProgressReporter = { _ in }
+    ) throws(StoreError) -> EvaluationResult {
+        let text = text.prefix(limit)
         guard case .bytes(let model) = engine else {
-            return try evaluateTokens(
-                Array(text.prefix(limit ?? text.count)), threads, progress)
+            return try evaluateTokens(text.bytes(0..<text.count), threads, progress)
         }
-        let result = try running { () throws(ModelError) in
-            try model.evaluate(text, byteLimit: limit, threads: threads) {
-                progress(Progress("windows", $0, $1))
-            }
+        let result = try text.reading { (read) throws(ModelError) in
+            try model.evaluate(
+                count: text.count, threads: threads,
+                progress: { progress(Progress("windows", $0, $1)) }, read: read)
         }
         return EvaluationResult(
             id: id, bitsPerByte: result.bitsPerByte, predictions: result.predictions,

@@ -18,6 +18,7 @@ struct StoppedRound {
     private let record: [String: String]
     private let commit: CommitOptions
     private let request: String?
+    private let plan: RoundPlan?
 
     /// - Parameters:
     ///   - start: Names the weights that the round starts from.
@@ -31,6 +32,7 @@ struct StoppedRound {
         self.record = record
         commit = options.commit
         request = options.request
+        plan = options.plan
         var text = "\(start) \(options.target) \(options.budget) \(options.seed) \(options.windows)"
         text += " \(options.rate) \(options.warmUp)"
         if options.divergenceWeight > 0 { text += " \(options.divergenceWeight)" }
@@ -61,6 +63,7 @@ struct StoppedRound {
             ("time", "\(Signature.current.time)"), ("curve", curve.text),
         ]
         if let request { fields.append(("request", request)) }
+        if let plan { fields += [("plan", plan.commit), ("plan_round", "\(plan.number)")] }
         fields += record.sorted { isBefore($0.key, $1.key) }.map { ($0.key, $0.value) }
         let metadata = HeaderMetadata(
             entries: fields.map { HeaderMetadata.Entry(key: $0.0, value: $0.1) })

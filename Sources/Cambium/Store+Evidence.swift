@@ -77,6 +77,16 @@ extension Store {
         _ texts: [[UInt8]], cohort: String, label: String = "", order: Int? = nil,
         _ options: CommitOptions
     ) throws(StoreError) -> EvidenceResult {
+        try addEvidence(
+            texts.map { TextSource($0) }, cohort: cohort, label: label, order: order, options)
+    }
+
+    /// As ``addEvidence(_:cohort:label:order:_:)-([[UInt8]],_,_,_,_)``, of texts that are read part by part.
+    @discardableResult
+    public func addEvidence(
+        _ texts: [TextSource], cohort: String, label: String = "", order: Int? = nil,
+        _ options: CommitOptions
+    ) throws(StoreError) -> EvidenceResult {
         return try change(options) { (draft, known) throws(StoreError) in
             let order =
                 order

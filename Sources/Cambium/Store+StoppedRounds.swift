@@ -27,6 +27,8 @@ public struct StoppedRoundInfo: Sendable, Encodable {
     public let options: [String: String]
     /// How the round was asked for, for example a command line.
     public let request: String?
+    /// Which of several rounds it is, when they were planned at once.
+    public let plan: RoundPlan?
     /// How the loss went.
     public let curve: [CurvePoint]
     /// The name of its file in the store's folder `training`.
@@ -66,7 +68,7 @@ extension Store {
                     author: fields["author"] ?? "", message: fields["message"] ?? "",
                     steps: state.step, loss: state.loss, seconds: state.seconds,
                     bytes: (try? fileLength(path)) ?? 0, options: stored.record,
-                    request: fields["request"],
+                    request: fields["request"], plan: stored.plan,
                     curve: curve.points.map { CurvePoint(step: $0.step, value: $0.loss) },
                     file: name))
         }

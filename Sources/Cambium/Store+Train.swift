@@ -209,16 +209,21 @@ extension Store {
 extension Progress {
     /// In tenths of a percent of the budget.
     fileprivate init(training step: TrainingProgress) {
-        let loss = Int((step.loss * 1000).rounded())
+        let loss = Self.whole(step.loss * 1000)
         let digits = String(loss % 1000)
         let padded = String(repeating: "0", count: 3 - digits.count) + digits
         self.init(
-            "training", Int(step.fraction * 1000), 1000,
+            "training", Self.whole(step.fraction * 1000), 1000,
             detail: "step \(step.step), \(loss / 1000).\(padded) bits per byte, "
-                + "\(Int(step.tokensPerSecond)) bytes/s",
+                + "\(Self.whole(step.tokensPerSecond)) bytes/s",
             figures: [
                 "step": Double(step.step), "loss": step.loss,
                 "seconds": (step.seconds * 100).rounded() / 100, "bytes": Double(step.tokens),
             ])
+    }
+
+    /// A figure of a round that runs away may be greater than any whole number.
+    private static func whole(_ number: Double) -> Int {
+        number > 0 ? Int(min(number.rounded(), 1e15)) : 0
     }
 }

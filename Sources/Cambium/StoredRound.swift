@@ -30,6 +30,14 @@ struct StoredRound {
     /// What the commit would have told of the round.
     var record: [String: String] { fields.filter { $0.key.hasPrefix("train.") } }
 
+    /// Which of several planned rounds it is.
+    var plan: RoundPlan? {
+        guard let commit = fields["plan"], let number = fields["plan_round"].flatMap({ Int($0) }),
+            number > 0
+        else { return nil }
+        return RoundPlan(commit: commit, number: number)
+    }
+
     /// - Throws: `corrupt` when something is missing.
     func state() throws(StoreError) -> (state: TrainingState, curve: LossCurve) {
         guard let step = fields["step"].flatMap({ Int($0) }), step >= 0,

@@ -108,6 +108,20 @@ public struct HeldOutText: Sendable {
     }
 }
 
+/// The place of a round among several that were planned at once.
+public struct RoundPlan: Sendable, Hashable, Encodable {
+    /// The commit whose model the plan was made for, by its id.
+    public let commit: String
+    /// Which of the rounds, from 1.
+    public let number: Int
+
+    /// A round of a plan.
+    public init(commit: String, number: Int) {
+        self.commit = commit
+        self.number = number
+    }
+}
+
 /// A round of training.
 public struct TrainOptions: Sendable {
     /// Where the round is committed, with message, metadata and metrics of the caller's.
@@ -163,6 +177,8 @@ public struct TrainOptions: Sendable {
     public var threads: Int?
     /// Goes on with the round of this branch that was stopped.
     public var resumes = false
+    /// Which of several rounds this is, when they were planned at once; kept with a round that was stopped.
+    public var plan: RoundPlan?
 
     /// A round with a seed of 1 and the rates that the documentation's figures were made with.
     public init(
@@ -191,7 +207,7 @@ public struct TrainOptions: Sendable {
         var records: [CountContribution] = []
         for (index, text) in texts.enumerated() {
             records.append(
-                try Store.count(text, "text \(index + 1)", cohort, label, order))
+                try Store.count(TextSource(text), "text \(index + 1)", cohort, label, order))
         }
         return records
     }

@@ -55,6 +55,14 @@ struct Invocation {
             return tell(Failure(.usage, message, hint: "`cambium help` lists the commands"))
         }
         guard CambiumRoot.names.contains(name) else { return tell(unknown(name)) }
+        if arguments.contains("--abort") || arguments.contains("--continue") {
+            return tell(
+                Failure(
+                    .usage, "cambium \(name) leaves nothing half done",
+                    hint:
+                        "what stops, for example at conflicts, has written nothing: give the command again, "
+                        + "with --take or --policy to settle conflicts"))
+        }
         return tell(
             Failure(
                 .usage, CambiumRoot.message(for: error),

@@ -31,13 +31,26 @@ extension CohortModel {
         _ text: [UInt8], byteLimit: Int? = 20_000, threads: Int = 1,
         progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws(ModelError) -> Evaluation {
+        try evaluate(
+            count: min(text.count, byteLimit ?? text.count), threads: threads, progress: progress
+        ) { Array(text[$0]) }
+    }
+
+    /// As ``evaluate(_:byteLimit:threads:progress:)``, of a text that is read some windows at a time.
+    ///
+    /// - Parameters:
+    ///   - count: Bytes of the text.
+    ///   - read: Bytes of it, called on this thread with ranges that ascend and do not overlap.
+    /// - Throws: What `read` throws, too.
+    package func evaluate(
+        count: Int, threads: Int = 1, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in },
+        read: (Range<Int>) throws(ModelError) -> [UInt8]
+    ) throws(ModelError) -> Evaluation {
         let size = config.contextLength
-        let windows = min(text.count, byteLimit ?? text.count) / size
+        let windows = count / size
         guard windows > 0 else {
             throw ModelError(
-                .badInput,
-                "the text has \(min(text.count, byteLimit ?? text.count)) bytes to evaluate; one "
-                    + "window needs \(size)")
+                .badInput, "the text has \(count) bytes to evaluate; one window needs \(size)")
         }
         guard (1...1_024).contains(threads) else {
             throw ModelError(.badInput, "\(threads) threads; give 1 to 1024")
@@ -52,11 +65,16 @@ extension CohortModel {
         let batch = 4
         for first in stride(from: 0, to: windows, by: batch * team.count) {
             let end = min(first + batch * team.count, windows)
+            let text = try read(first * size..<end * size)
+            guard text.count == (end - first) * size else {
+                throw ModelError(.badInput, "the text became shorter while it was read")
+            }
             let results = Mutex<[Int: Result<Double, ModelError>]>([:])
             team.forEach(team.count) { part in
                 for window in stride(from: first + part, to: end, by: team.count) {
+                    let start = (window - first) * size
                     let result = evaluateWindow(
-                        window, of: text, unsafe parallel[part])
+                        text[start..<start + size], at: window * size, unsafe parallel[part])
                     results.withLock { $0[window] = result }
                 }
             }
@@ -80,21 +98,20 @@ extension CohortModel {
     }
 
     /// The sum over the predicted bytes of minus the natural logarithm of their probability.
+    ///
+    /// - Parameter start: Where the window is in the text.
     private func evaluateWindow(
-        _ index: Int, of text: [UInt8], _ session: CohortSession
+        _ window: ArraySlice<UInt8>, at start: Int, _ session: CohortSession
     ) -> Result<Double, ModelError> {
-        let size = config.contextLength
         let vocabulary = PeerConfig.vocabularySize
-        let start = index * size
         session.reset()
         do throws(ModelError) {
-            let logits = try session.append(
-                Array(text[start..<start + size - 1]), logits: .all)
+            let logits = try session.append(Array(window.dropLast()), logits: .all)
             var nats = 0.0
-            for position in 0..<size - 1 {
+            for (position, target) in window.dropFirst().enumerated() {
                 let row = logits.span.extracting(
                     position * vocabulary..<(position + 1) * vocabulary)
-                let loss = Kernels.crossEntropy(row, target: Int(text[start + position + 1]))
+                let loss = Kernels.crossEntropy(row, target: Int(target))
                 guard loss.isFinite else {
                     throw ModelError(
                         .notFinite,

@@ -100,16 +100,27 @@ extension PeerModel {
     package func profile(
         _ text: [UInt8], progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws(ModelError) -> ExpertProfile {
-        guard !text.isEmpty else { throw ModelError(.badInput, "the text is empty") }
+        try profile(count: text.count, progress: progress) { Array(text[$0]) }
+    }
+
+    /// As ``profile(_:progress:)``, of a text that is read window by window.
+    ///
+    /// - Parameters:
+    ///   - count: Bytes of the text.
+    ///   - read: Bytes of it, called with ranges that ascend and do not overlap.
+    package func profile(
+        count: Int, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in },
+        read: (Range<Int>) throws(ModelError) -> [UInt8]
+    ) throws(ModelError) -> ExpertProfile {
+        guard count > 0 else { throw ModelError(.badInput, "the text is empty") }
         let session = Session(self)
         session.recordsRoutes = true
         var picks: [Int: [UInt32: Int]] = [:]
         let size = config.contextLength
-        let windows = (text.count + size - 1) / size
+        let windows = (count + size - 1) / size
         for window in 0..<windows {
             session.reset()
-            let end = min(text.count, (window + 1) * size)
-            _ = try session.append(Array(text[window * size..<end]))
+            _ = try session.append(read(window * size..<min(count, (window + 1) * size)))
             for route in session.routes {
                 for expert in route.heads.flatMap(\.experts) {
                     picks[route.layer, default: [:]][expert, default: 0] += 1

@@ -186,7 +186,9 @@ extension ModelDescription {
         }
         guard size >= 2, size % 2 == 0 else {
             throw ModelError(
-                .badConfig, "config makes heads of \(size) elements; give an even size")
+                .badConfig,
+                "config makes heads of \(size) elements (head_dim, else hidden_size / "
+                    + "num_attention_heads); give an even size")
         }
         return GroupedAttention(
             heads: heads, keyHeads: keyHeads, headSize: size, norm: norm, hasBias: bias,

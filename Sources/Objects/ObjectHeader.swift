@@ -123,4 +123,13 @@ package struct ObjectHeader: Hashable, Sendable {
 
     /// The name of the object with this header and `payload`.
     package func id(of payload: RawSpan) -> ObjectID { ObjectID(hashing: encoded, payload) }
+
+    /// As ``id(of:)``, of a payload that comes part by part.
+    ///
+    /// - Parameter read: Calls its argument with each part, in order.
+    package func id<Failure: Error>(
+        ofParts read: ((RawSpan) -> Void) throws(Failure) -> Void
+    ) throws(Failure) -> ObjectID {
+        try ObjectID(hashing: encoded, parts: read)
+    }
 }

@@ -50,6 +50,18 @@ package struct ObjectID: Hashable, Comparable, Sendable, CustomStringConvertible
         self = unsafe hash.finalize().withUnsafeBytes { unsafe ObjectID(RawSpan(_unsafeBytes: $0)) }
     }
 
+    /// As ``init(hashing:_:)``, of a payload that `read` passes on part by part.
+    package init<Failure: Error>(
+        hashing header: [UInt8], parts read: ((RawSpan) -> Void) throws(Failure) -> Void
+    ) throws(Failure) {
+        var hash = SHA256()
+        unsafe header.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
+        try read { part in
+            unsafe part.withUnsafeBytes { unsafe hash.update(bufferPointer: $0) }
+        }
+        self = unsafe hash.finalize().withUnsafeBytes { unsafe ObjectID(RawSpan(_unsafeBytes: $0)) }
+    }
+
     /// The digest of eight bytes (a number's, little-endian) and then ids: an inner node of a hash
     /// tree.
     package init(hashing prefix: UInt64, _ ids: ArraySlice<ObjectID>) {

@@ -60,28 +60,15 @@ package struct NGramCounts: Sendable, Equatable {
     /// Counts one text.
     ///
     /// - Parameter order: 1 to 8.
-    /// - Complexity: Sorts one number per byte of the text.
+    /// - Complexity: As ``NGramCounter``.
     package init(of text: [UInt8], order: Int) {
-        precondition((1...8).contains(order), "n-grams of \(order) bytes")
-        let mask: UInt64 = order == 8 ? .max : 1 << UInt64(8 * order) - 1
-        var keys: [UInt64] = []
-        keys.reserveCapacity(text.count)
-        var key: UInt64 = 0
-        for (position, byte) in text.enumerated() {
-            key = (key << 8 | UInt64(byte)) & mask
-            if position + 1 >= order { keys.append(key) }
-        }
-        keys.sort()
-        var entries: [Entry] = []
-        var start = 0
-        while start < keys.count {
-            var end = start + 1
-            while end < keys.count, keys[end] == keys[start] { end += 1 }
-            entries.append(Entry(key: keys[start], count: UInt64(end - start)))
-            start = end
-        }
-        self.init(checked: order, entries)
+        var counter = NGramCounter(order: order)
+        counter.add(text)
+        self = counter.counts
     }
+
+    /// - Parameter entries: By ascending key, each count at least 1.
+    init(counted entries: [Entry], order: Int) { self.init(checked: order, entries) }
 
     /// Sequences counted.
     package var total: UInt64 { entries.reduce(0) { $0 &+ $1.count } }

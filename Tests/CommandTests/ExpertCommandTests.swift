@@ -5,7 +5,7 @@ import Testing
 @Suite("expert add and drop, and shared")
 struct ExpertCommandTests {
     /// Bytes that follow each other without a pattern.
-    private func text(_ first: UInt8, _ count: Int) -> Data {
+    static func text(_ first: UInt8, _ count: Int) -> Data {
         var state: UInt32 = 7
         return Data(
             (0..<count).map { _ in
@@ -17,8 +17,8 @@ struct ExpertCommandTests {
     private func session() throws -> Session {
         let session = try Session.history()
         try session.expect("commit", TokensTests.model, "-m", "olmoe", "--branch", "olmoe")
-        try text(97, 3_072).write(to: URL(filePath: session.path("old.txt")))
-        try text(200, 1_024).write(to: URL(filePath: session.path("new.txt")))
+        try Self.text(97, 3_072).write(to: URL(filePath: session.path("old.txt")))
+        try Self.text(200, 1_024).write(to: URL(filePath: session.path("new.txt")))
         return session
     }
 

@@ -47,6 +47,18 @@ struct FormattingTests {
         #expect(Quantity.share(part, of: whole) == expected)
     }
 
+    @Test(
+        "recorded numbers are as they are, without digits that nobody reads",
+        arguments: [
+            (30, "30"), (0.93, "0.93"), (7.67553799500364, "7.67554"), (-1, "-1"),
+            (1e300, "1e+300"),
+            (0.0001234567890123, "0.0001234567890123"), (0.12345678901, "0.123457"),
+            (123_456.789012, "123456.79"), (.nan, "nan"), (.infinity, "inf"),
+        ])
+    func recorded(_ value: Double, _ expected: String) {
+        #expect(Quantity.recorded(value) == expected)
+    }
+
     @Test("decimals are fixed")
     func fixed() {
         #expect(Quantity.fixed(2.14904, 4) == "2.1490")

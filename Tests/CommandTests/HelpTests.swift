@@ -72,49 +72,12 @@ struct HelpTests {
         for line in configuration.discussion.split(separator: "\n")
         where line.hasPrefix("cambium ") {
             #expect(shown.contains(line), "wrapped: \(line)")
-            for words in Self.commandLines(String(line)) where words.first == "cambium" {
+            for words in ShellLine.commands(in: String(line)) where words.first == "cambium" {
                 #expect(throws: Never.self, "\(line)") {
                     try CambiumRoot.parseAsRoot(Array(words.dropFirst()))
                 }
             }
         }
-    }
-
-    /// The commands of a line as a shell would split it, without comments and redirections.
-    private static func commandLines(_ line: String) -> [[String]] {
-        var lines: [[String]] = [[]]
-        var word: String?
-        var quote: Character?
-        var skipsNext = false
-        func end() {
-            guard let ended = word else { return }
-            word = nil
-            if skipsNext {
-                skipsNext = false
-            } else if ["&&", "|", "&"].contains(ended) {
-                lines.append([])
-            } else if ["<", ">", ">>"].contains(ended) {
-                skipsNext = true
-            } else {
-                lines[lines.count - 1].append(ended)
-            }
-        }
-        for letter in line {
-            if let open = quote {
-                if letter == open { quote = nil } else { word = (word ?? "") + String(letter) }
-            } else if letter == "'" || letter == "\"" {
-                quote = letter
-                word = word ?? ""
-            } else if letter == " " {
-                end()
-            } else if letter == "#", word == nil {
-                break
-            } else {
-                word = (word ?? "") + String(letter)
-            }
-        }
-        end()
-        return lines
     }
 
     @Test("the exit statuses are one page")
@@ -133,6 +96,27 @@ struct HelpTests {
         #expect(run.status == 64)
         #expect(run.errors.contains("there is no command 'comit'"))
         #expect(run.errors.contains("did you mean `cambium commit`?"))
+    }
+
+    @Test("what other programs have and this one needs not is told so")
+    func elsewhere() throws {
+        let session = try Session.history()
+        for words in [["merge", "left", "--abort"], ["revert", "--abort"]] {
+            let run = try session.start(words).end()
+            #expect(run.status == 64 && run.errors.contains("nothing half done"), "\(run.errors)")
+        }
+        let negative = try session.run("log", "-n", "-1")
+        #expect(negative.status == 64 && negative.errors.contains("-n is -1; give 0 or more"))
+        let folder = try session.run("eval", "main", "--text", "base")
+        #expect(folder.status == 1 && folder.errors.contains("base is a folder"))
+    }
+
+    @Test("no line of the page of words is wrapped")
+    func words() throws {
+        let lines = try Session().expect("help", "words").lines.dropFirst()
+            .prefix { !$0.hasPrefix("OPTIONS") }
+        let whole = WordsTopic.configuration.discussion.split(separator: "\n")
+        #expect(lines.count == whole.count && whole.count > 20)
     }
 
     @Test("help of a command that does not exist is an error, and no far-fetched guess")

@@ -1,31 +1,118 @@
+import ArgumentParser
 import Foundation
 import Testing
 
+@testable import CambiumCommand
+
 @Suite("JSON, exit statuses, pipes and help")
 struct ProtocolTests {
-    @Test("every command answers --json with one object of schema 1")
+    /// The words of every command that does something: those of groups have two.
+    private static let known: [[String]] = CambiumRoot.configuration.groupedSubcommands
+        .flatMap(\.subcommands).flatMap { type -> [[String]] in
+            let name = type.configuration.commandName ?? ""
+            let own = type.configuration.subcommands
+            return own.isEmpty ? [[name]] : own.map { [name, $0.configuration.commandName ?? ""] }
+        }
+
+    /// Command lines that go through one after the other; EVIDENCE is a record's id, OLMOE a checkpoint.
+    private static let lines: [String] = """
+        init T
+        status
+        stats
+        commit next -m next
+        export main out
+        ls
+        ls main:0
+        show
+        show main:0/1
+        cat main:config.json
+        log -n 1
+        diff main left
+        branch
+        branch new
+        branch -d new
+        tag
+        tag v1
+        switch left
+        revert HEAD
+        reset HEAD~1
+        reflog
+        restore main:0/1
+        merge left --into main --dry-run
+        shared main left
+        config
+        config grace 9d
+        config --unset grace
+        note main --metric acc=0.9
+        note main
+        eval main --text text.txt --stats
+        generate main --prompt a -n 4 --stats
+        route main --prompt a
+        profile main --text text.txt
+        quantize-router --branch left
+        evidence add main --cohort base --text text.txt
+        evidence ls main
+        evidence show EVIDENCE main
+        evidence gate main --text text.txt
+        evidence drop EVIDENCE --branch main
+        evidence add main --kind moments --target experts --layer 0 --text text.txt
+        evidence router main --layer 0
+        evidence add main --cohort base --text old.txt
+        train --data text.txt --branch main --cohort words --steps 1
+        forget words --branch main
+        round ls
+        round show main
+        round drop main
+        commit OLMOE -m olmoe --branch olmoe
+        expert add olmoe --from OLMOE:3 --evidence new.txt --keep old.txt --unchanged 0.5
+        expert drop olmoe
+        backup B
+        gc
+        verify
+        repack
+        migrate
+        """.split(separator: "\n").map(String.init)
+
+    @Test("every command answers --json with one object of schema 1, and none is left out here")
     func objects() throws {
         let session = try Session.history()
         try session.write(String(repeating: "abcdefgh", count: 8), to: "text.txt")
-        try TinyCheckpoint(edits: [1: 1]).write(to: session.path("next"))
-        let commands: [[String]] = [
-            ["init", "T"], ["status"], ["stats"], ["commit", "next", "-m", "next"],
-            ["export", "main", "out"], ["ls"], ["ls", "main:0"], ["show"], ["show", "main:0/1"],
-            ["cat", "main:config.json"], ["log", "-n", "1"], ["diff", "main", "left"], ["branch"],
-            ["branch", "new"], ["branch", "-d", "new"], ["tag"], ["tag", "v1"], ["switch", "left"],
-            ["revert", "HEAD"], ["reset", "HEAD~1"], ["reflog"], ["restore", "main:0/1"],
-            ["merge", "left", "--into", "main", "--dry-run"],
-            ["eval", "main", "--text", "text.txt", "--stats"],
-            ["generate", "main", "--prompt", "a", "-n", "4", "--stats"], ["gc"], ["verify"],
-            ["repack"],
-        ]
-        for command in commands {
-            let run = try session.start(command + ["--json"]).end()
-            #expect(run.status == 0 && run.errors == "", "\(command): \(run.errors)")
-            #expect(run.lines.count == 1, "\(command): \(run.text)")
-            let json = try run.json
-            #expect(json["schema"] as? Int == 1 && json["command"] as? String == command[0])
+        for (name, first, count) in [("new.txt", 200, 1_024), ("old.txt", 97, 2_048)] {
+            try ExpertCommandTests.text(UInt8(first), count)
+                .write(to: URL(filePath: session.path(name)))
         }
+        try TinyCheckpoint(edits: [1: 1]).write(to: session.path("next"))
+        var missing = Set(Self.known)
+        for line in Self.lines {
+            if line == "round show main" { try stopRound(session) }
+            let evidence =
+                line.contains("EVIDENCE")
+                ? try session.expect("evidence", "ls", "main", "-q").lines[0].description : ""
+            let words = line.replacing("EVIDENCE", with: evidence)
+                .replacing("OLMOE", with: TokensTests.model).split(separator: " ").map(String.init)
+            let name = try #require(
+                Self.known.first { words.starts(with: $0) }, "no command: \(line)")
+            missing.remove(name)
+            let run = try session.start(words + ["--json"]).end()
+            #expect(run.status == 0 && run.errors == "", "\(line): \(run.errors)")
+            #expect(run.lines.count == 1, "\(line): \(run.text)")
+            let json = try run.json
+            #expect(
+                json["schema"] as? Int == 1 && json["command"] as? String == name.last, "\(line)")
+        }
+        #expect(missing.isEmpty, "commands whose JSON no test asks for: \(missing)")
+    }
+
+    /// Leaves a round of main that was stopped.
+    private func stopRound(_ session: Session) throws {
+        let run = try session.shell(
+            """
+            env --default-signal=INT "$cambium" train --data text.txt --branch main --cohort long \
+                --steps 10000000 --progress json 2> log & job=$!
+            for _ in $(seq 1200); do grep -q loss log && break; sleep 0.05; done
+            kill -INT $job; wait $job
+            """)
+        #expect(run.status == 130)
     }
 
     @Test("log prints an object per line")

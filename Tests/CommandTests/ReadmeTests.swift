@@ -1,6 +1,9 @@
+import ArgumentParser
 import CheckpointSupport
 import Foundation
 import Testing
+
+@testable import CambiumCommand
 
 @Suite("The README's commands")
 struct ReadmeTests {
@@ -9,14 +12,57 @@ struct ReadmeTests {
 
     /// What stands behind `$ ` in blocks of code, in order.
     private static func commands() throws -> [String] {
-        let text = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
-        var isCode = false
+        try code(in: text("README.md")).filter { $0.hasPrefix("$ ") }.map {
+            String($0.dropFirst(2))
+        }
+    }
+
+    private static func text(_ path: String) throws -> String {
+        try String(contentsOf: root.appending(path: path), encoding: .utf8)
+    }
+
+    /// The lines of all blocks of code, fenced or indented.
+    private static func code(in text: String) -> [String] {
+        var isFenced = false
         var lines: [String] = []
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-            if line.hasPrefix("```") { isCode.toggle() }
-            if isCode, line.hasPrefix("$ ") { lines.append(String(line.dropFirst(2))) }
+            if line.hasPrefix("```") {
+                isFenced.toggle()
+            } else if isFenced || line.hasPrefix("    ") {
+                lines.append(line.drop { $0 == " " }.description)
+            }
         }
         return lines
+    }
+
+    @Test("no command of the README is left out of the run")
+    func allRun() throws {
+        let left = try Self.code(in: Self.text("README.md")).filter { $0.hasPrefix("cambium ") }
+        #expect(left.isEmpty, "begin these with `$ `: \(left)")
+    }
+
+    @Test("commands in the documents are such as the program understands")
+    func documents() throws {
+        let folder = Self.root.appending(path: "docs").path
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+            .filter { $0.hasSuffix(".md") }.map { "docs/\($0)" }
+        #expect(names.count > 5)
+        // A file begins with the words of the last.
+        let known = Set(CambiumRoot.pages + ["reserve"])
+        for name in names + ["README.md"] {
+            let text = try Self.text(name)
+            for line in Self.code(in: text) where line.hasPrefix("cambium ") {
+                for words in ShellLine.commands(in: line) where words.first == "cambium" {
+                    #expect(throws: Never.self, "\(name): \(line)") {
+                        try CambiumRoot.parseAsRoot(Array(words.dropFirst()))
+                    }
+                }
+            }
+            // Between backquotes words may stand for others, but not the command.
+            for match in text.matches(of: #/`cambium ([a-z][a-z-]*)/#) {
+                #expect(known.contains(String(match.1)), "\(name): \(match.0)")
+            }
+        }
     }
 
     @Test("all go through in one directory, one after the other")
@@ -80,6 +126,17 @@ struct ReadmeTests {
         file.replaceSubrange(file.count - 8..<file.count, with: [0, 0, 0x80, 0x3F, 0, 0, 0, 0x3F])
         try FileManager.default.removeItem(at: weights)
         try file.write(to: weights)
+        // Two lines of work that disagree about an expert, and about its row of the first router.
+        for (name, value) in [("law", 0.5), ("tax", 0.25)] as [(String, Float)] {
+            let folder = session.path(name)
+            try FileManager.default.copyItem(atPath: session.path("finetune"), toPath: folder)
+            for (tensor, row) in [
+                ("model.layers.1.mlp.experts.7.up_proj.weight", 0),
+                ("model.layers.0.mlp.gate.weight", 3),
+            ] {
+                try replace(row, of: tensor, by: value, in: folder + "/model.safetensors")
+            }
+        }
         func noise(_ letters: ClosedRange<UInt8>, _ count: Int) -> Data {
             var state: UInt32 = 7
             return Data(
@@ -95,6 +152,24 @@ struct ReadmeTests {
             try noise(letters, count).write(to: URL(filePath: session.path(name)))
         }
         try patch().write(to: URL(filePath: session.path("round2.safetensors")))
+    }
+
+    /// Writes a number into the whole row of a matrix of F32.
+    private func replace(_ row: Int, of tensor: String, by value: Float, in path: String) throws {
+        var file = try Data(contentsOf: URL(filePath: path))
+        let length = file.prefix(8).enumerated().reduce(0) {
+            $0 + Int($1.element) << (8 * $1.offset)
+        }
+        let entry = try #require(try object(Data(file[8..<8 + length]))[tensor] as? [String: Any])
+        let shape = try #require(entry["shape"] as? [Int])
+        let offsets = try #require(entry["data_offsets"] as? [Int])
+        let start = 8 + length + offsets[0] + 4 * row * shape[1]
+        let bytes = (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) }
+        file.replaceSubrange(
+            start..<start + 4 * shape[1],
+            with: (0..<shape[1]).flatMap { _ in bytes })
+        try FileManager.default.removeItem(atPath: path)
+        try file.write(to: URL(filePath: path))
     }
 
     /// Two rows of the embedding.

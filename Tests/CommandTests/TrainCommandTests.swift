@@ -165,6 +165,62 @@ struct TrainCommandTests {
         #expect(gone.status == 2)
     }
 
+    @Test("--grow auto goes on after Ctrl-C with the round and those behind it, to the same model")
+    func resumesStretches() throws {
+        let session = try session()
+        let letters = String(repeating: "QXZ JVW KPQ! ", count: 240)
+        try session.write(letters, to: "letters.txt")
+        try session.expect(
+            "train", "--init", "config.json", "--data", "english.txt", "--steps", "2", "-m", "base")
+        for name in ["digits", "letters"] {
+            try session.expect("train", "--data", "\(name).txt", "--steps", "2")
+        }
+        let greek = String(repeating: "αβγ δεζ ηθι. ", count: 240)
+        try session.write(
+            [Self.english, Self.digits, letters, greek].map {
+                String(repeating: $0, count: 1 + 30_000 / $0.utf8.count)
+            }.joined(), to: "mixed.txt")
+        let words = "train --data mixed.txt --grow auto --steps 150 --json --progress plain"
+        try session.expect("branch", "whole")
+        try session.expect("branch", "cut")
+        let whole = try session.start(
+            words.split(separator: " ").map(String.init)
+                + ["--branch", "whole"]
+        ).end()
+        #expect(whole.status == 0 && whole.lines.count == 3, "\(whole.errors)")
+        let cut = try session.shell(
+            """
+            "$cambium" \(words) --branch cut > out 2> log & job=$!
+            for _ in $(seq 1200); do [ -s out ] && break; sleep 0.02; done
+            kill -INT $job; wait $job
+            """)
+        #expect(cut.status == 130)
+        let done = try String(contentsOfFile: session.path("out"), encoding: .utf8)
+            .split(separator: "\n").count
+        #expect(done == 1 || done == 2)
+        let shown = try session.expect("round", "show", "cut", "--json").json
+        let plan = try #require(shown["plan"] as? [String: Any])
+        #expect(plan["number"] as? Int == done + 1)
+        #expect(
+            plan["commit"] as? String == (try session.expect("show", "main", "--json").json)["id"]
+                as? String)
+        let rest = try session.start(
+            words.split(separator: " ").map(String.init)
+                + ["--branch", "cut", "--resume"]
+        ).end()
+        #expect(rest.status == 0 && rest.lines.count == 3 - done, "\(rest.errors)")
+        let trees = try ["whole", "cut"].map {
+            try session.expect("show", $0, "--json").json["tree"] as? String
+        }
+        #expect(trees[0] != nil && trees[0] == trees[1])
+        #expect(try session.expect("round", "ls", "-q").lines.isEmpty)
+        let none = try session.start(
+            words.split(separator: " ").map(String.init)
+                + ["--branch", "cut", "--resume"]
+        ).end()
+        #expect(none.status == 2 && none.errors.contains("no stopped round"))
+    }
+
     @Test(
         "options that make no sense are refused",
         arguments: [

@@ -40,9 +40,9 @@ struct EvalCommand: StoreCommand {
 
     func run(_ console: Console) throws {
         let store = try openForReading()
-        var texts: [(path: String, bytes: [UInt8])] = []
+        var texts: [(path: String, source: TextSource)] = []
         for path in text.map(TextName.file) {
-            texts.append((path, try Terminal.read(path, limit: limit.count)))
+            texts.append((path, try Terminal.source(path, limit: limit.count)))
         }
         let names = TextName.unique(text)
         var meter = MemoryMeter()
@@ -52,10 +52,10 @@ struct EvalCommand: StoreCommand {
             for revision in revisions.isEmpty ? ["HEAD"] : revisions {
                 let model = try store.model(revision, memory.model)
                 model.unused.lines.forEach { console.note("\(revision): \($0)") }
-                for (index, (path, bytes)) in texts.enumerated() {
+                for (index, (path, source)) in texts.enumerated() {
                     progress.label = "\(revision) on \(names[index])"
                     let result = try model.evaluate(
-                        bytes, limit: limit.count, threads: threads ?? Terminal.processors
+                        source, limit: limit.count, threads: threads ?? Terminal.processors
                     ) { step in
                         progress.report(step)
                         if stats { meter.sample(model.statistics) }

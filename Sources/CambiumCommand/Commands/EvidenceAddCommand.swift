@@ -156,19 +156,19 @@ struct EvidenceAddCommand: StoreCommand {
         var options = CommitOptions(
             message: message ?? "evidence for \(cohort)", branch: branch)
         options.metadata["evidence.cohort"] = cohort
-        let texts = try text.map { try Terminal.read($0) }
         let assigned: [Assignments]? =
             assignments.isEmpty
             ? nil : try assignments.map { try Assignments(text: Terminal.read($0), name: $0) }
         let result =
             if let layer {
                 try store.addMoments(
-                    texts, layer: layer, cohort: cohort, label: label,
+                    text.map { try Terminal.read($0) }, layer: layer, cohort: cohort, label: label,
                     target: target?.target ?? .cohort, assignments: assigned, threads: threads,
                     options)
             } else {
                 try store.addEvidence(
-                    texts, cohort: cohort, label: label, order: order, options)
+                    text.map { try Terminal.source($0) }, cohort: cohort, label: label,
+                    order: order, options)
             }
         console.show(EvidenceReport(result: result, verb: "added"))
     }

@@ -45,10 +45,8 @@ struct EvidenceGateCommand: StoreCommand {
         let gate = try openForReading().gate(revision)
         var rows: [GateReport.Row] = []
         for path in text {
-            let bytes = try Terminal.read(path, limit: limit)
-            rows.append(
-                GateReport.Row(
-                    text: path, shares: gate.shares(after: Array(bytes.prefix(limit ?? .max)))))
+            let source = try Terminal.source(path, limit: limit)
+            rows.append(GateReport.Row(text: path, shares: try gate.shares(after: source)))
         }
         console.show(
             GateReport(commit: gate.commit, gate: gate.id, cohorts: gate.cohorts, texts: rows))
@@ -60,9 +58,7 @@ struct EvidenceGateCommand: StoreCommand {
         var rows: [GateReport.Row] = []
         for path in text {
             let bytes = try Terminal.read(path, limit: limit)
-            rows.append(
-                GateReport.Row(
-                    text: path, shares: try gate.shares(of: Array(bytes.prefix(limit ?? .max)))))
+            rows.append(GateReport.Row(text: path, shares: try gate.shares(of: bytes)))
         }
         console.show(
             GateReport(

@@ -58,13 +58,14 @@ struct LogCommand: StoreCommand {
 
     @Option(
         name: [.customShort("n", allowingJoined: true), .customLong("limit")],
+        parsing: .unconditional,
         help: ArgumentHelp("At most this many.", valueName: "count"))
     var limit: Int?
 
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        if let limit, limit < 0 { throw ValidationError("-n must not be negative") }
+        if let limit, limit < 0 { throw ValidationError("-n is \(limit); give 0 or more") }
         if graph, sort != nil {
             throw ValidationError("--graph draws history in its order; leave --sort out")
         }

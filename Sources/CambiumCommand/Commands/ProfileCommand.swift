@@ -33,13 +33,13 @@ struct ProfileCommand: StoreCommand {
     }
 
     func run(_ console: Console) throws {
-        let bytes = try text.map { try Terminal.read($0) } ?? []
+        let source = try text.map { try Terminal.source($0) } ?? TextSource([])
         let store = try openStore()
         let result = try console.withProgress("profile") { progress in
             if let tokens {
                 try store.profile(revision, onTokens: tokens.ids, progress: progress.report)
             } else {
-                try store.profile(revision, on: bytes, progress: progress.report)
+                try store.profile(revision, on: source, progress: progress.report)
             }
         }
         console.show(ProfileReport(result: result))

@@ -37,10 +37,11 @@ struct RouteCommand: StoreCommand {
 
     func run(_ console: Console) throws {
         let model = try openForReading().model(revision, memory.model)
-        let bytes = try text.map { try Terminal.read($0) } ?? Array((prompt ?? "").utf8)
+        let source =
+            try text.map { try Terminal.source($0) } ?? TextSource(Array((prompt ?? "").utf8))
         let layers = layer.isEmpty ? nil : layer
         // As they come: a long text has more routes than memory.
-        try model.routes(bytes, layers: layers) { (route) throws(StoreError) in
+        try model.routes(source, layers: layers) { (route) throws(StoreError) in
             console.show(RouteReport(route: route))
             return true
         }

@@ -12,7 +12,7 @@ struct TrainCommand: StoreCommand {
             learned different things merge: cohorts and counts unite.
 
             A part of each text is held out (--hold-out) and evaluated before the commit. Ctrl-C commits \
-            nothing; --resume goes on, and `cambium round ls` lists what was stopped. The commit tells every \
+            nothing; --resume goes on, with the rounds behind it too, and `cambium round ls` lists what was stopped. The commit tells every \
             option that the result depends on, and the digest of each text; `cambium show REV --curve` \
             shows how the loss went. With --grow auto, each stretch of some 8,192 bytes is \
             judged: what the gate knows trains its cohort further, what the base knows is left alone, and \
@@ -233,9 +233,13 @@ struct TrainCommand: StoreCommand {
             if !isBase, !resume, (try? store.resolve(revision)) != nil {
                 try checkName(name, try store.cohorts(revision))
             }
-            return try round(store, texts, name, isKnown: false, held, label, console)
+            return try round(
+                store, texts, name, isKnown: false, nil, resumes: resume, held, label, console)
         }
-        let plan = try GrowthPlan(texts, store, revision)
+        let stopped = resume ? try store.stoppedRound(of: branch ?? headBranch(store)) : nil
+        // The model as it was before the first of the rounds: what they learned since is known by now.
+        let start = try stopped?.plan?.commit ?? store.resolve(revision)
+        let plan = try GrowthPlan(texts, store, start)
         if let known = plan.known {
             guard !plan.parts.isEmpty else {
                 return console.show(KnownTextReport(familiarity: known))
@@ -244,7 +248,13 @@ struct TrainCommand: StoreCommand {
                 "the base knows \(Quantity.count(plan.knownBytes, "byte")) of the text, which are left "
                     + "alone")
         }
-        for part in plan.parts {
+        let first = stopped?.plan?.number ?? 1
+        guard first <= plan.parts.count else {
+            throw Failure(
+                .usage, "the stopped round was number \(first) of those of other texts",
+                hint: "give the same ones, or start anew without --resume")
+        }
+        for (index, part) in plan.parts.enumerated().dropFirst(first - 1) {
             let bytes = part.texts.reduce(0) { $0 + $1.bytes.count }
             console.note(
                 KnownTextReport.sentence(part.familiarity)
@@ -256,14 +266,23 @@ struct TrainCommand: StoreCommand {
             let own = cohort ?? part.texts[0].name
             try round(
                 store, part.texts, part.cohort ?? unused(own, plan.cohorts),
-                isKnown: part.cohort != nil, held, label, console)
+                isKnown: part.cohort != nil, RoundPlan(commit: start, number: index + 1),
+                resumes: resume && index + 1 == first, held, label, console)
         }
+    }
+
+    private func headBranch(_ store: Store) throws -> String {
+        guard let branch = try store.currentBranch() else {
+            throw Failure(.usage, "HEAD is on no branch; name the round's with --branch")
+        }
+        return branch
     }
 
     /// Trains one round and commits it.
     private func round(
         _ store: Store, _ texts: [TrainingFiles.Text], _ name: String, isKnown: Bool,
-        _ held: [HeldOutText], _ label: String, _ console: Console
+        _ plan: RoundPlan?, resumes: Bool, _ held: [HeldOutText], _ label: String,
+        _ console: Console
     ) throws {
         let (kept, heldOut) = TrainingFiles.split(texts, percent: holdOut)
         var options = TrainOptions(
@@ -281,7 +300,8 @@ struct TrainCommand: StoreCommand {
         options.windows = windows
         options.threads = threads
         options.rate = rate
-        options.resumes = resume
+        options.resumes = resumes
+        options.plan = plan
         options.mixesCounts = mixCounts
         options.divergenceWeight = kl
         // A cohort that the gate chose has what it has.
@@ -342,47 +362,5 @@ struct TrainCommand: StoreCommand {
             candidate = "\(name)-\(number)"
         }
         return candidate
-    }
-}
-
-/// `trunk`, `experts`, or both with a comma between them.
-struct FrozenParts: ExpressibleByArgument {
-    private(set) var (trunk, experts) = (false, false)
-
-    init?(argument: String) {
-        for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
-            switch part {
-            case "trunk": trunk = true
-            case "experts": experts = true
-            default: return nil
-            }
-        }
-    }
-
-    static var allValueStrings: [String] { ["trunk", "experts"] }
-}
-
-/// `dense`, `lora` or `lora:RANK`.
-struct CohortKind: ExpressibleByArgument, CustomStringConvertible {
-    let form: CohortForm
-
-    init(form: CohortForm) { self.form = form }
-
-    init?(argument: String) {
-        switch argument {
-        case "dense": form = .dense
-        case "lora": form = .lowRank(16)
-        default:
-            guard argument.hasPrefix("lora:"), let rank = Int(argument.dropFirst(5)), rank > 0
-            else { return nil }
-            form = .lowRank(rank)
-        }
-    }
-
-    var description: String {
-        switch form {
-        case .dense: "dense"
-        case .lowRank(let rank): "lora:\(rank)"
-        }
     }
 }

@@ -11,6 +11,7 @@ struct WordsTopic: ParsableCommand {
 
     private static let text = """
         store       one directory with all versions of models
+        tree        the content of a snapshot; equal models have equal trees
         snapshot    one immutable state of a whole model: what a commit names
         expert      a small network of which a layer has many and a token picks few
         router      what picks experts for a token
@@ -20,10 +21,11 @@ struct WordsTopic: ParsableCommand {
         cohort      what a round added: changes of the frozen base's weights, with or
                     without experts of its own
         gate        what picks the cohort for a text, by the text's own bytes
-        evidence    what a gate or a router is solved from: sums that add up, one record
-                    for each text; merging them is exact
-        counts      evidence of a gate: how often runs of a few bytes occur in a text; they
-                    also predict beside the network where they know a text better
+        evidence    what a gate or a router is solved from: sums that add up, one
+                    record for each text; merging them is exact
+        counts      evidence of a gate: how often runs of a few bytes occur in a
+                    text; they also predict beside the network where they know a
+                    text better
         moments     evidence over hidden states: sums of products of features
         routes      evidence of what old text decided, kept when an expert is added
         conflict    what two sides of a merge changed differently

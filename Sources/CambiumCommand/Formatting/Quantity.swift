@@ -65,6 +65,19 @@ enum Quantity {
         }
     }
 
+    /// A number that somebody recorded: as it is, but not with more digits than are read: `30`, `0.93`,
+    /// `7.67554`.
+    static func recorded(_ value: Double) -> String {
+        let text = "\(value)"
+        if let whole = Int(exactly: value), whole.magnitude < 1_000_000_000_000_000 {
+            return "\(whole)"
+        }
+        guard text.utf8.count > 9, value.isFinite, (0.001..<1e6).contains(value.magnitude) else {
+            return text
+        }
+        return fixed(value, value.magnitude < 1 ? 6 : value.magnitude < 1_000 ? 5 : 2)
+    }
+
     /// Ascending numbers with runs drawn together: `0-127, 130`.
     static func ranges(_ numbers: [Int]) -> String {
         var runs: [ClosedRange<Int>] = []

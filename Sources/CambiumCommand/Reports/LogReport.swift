@@ -53,7 +53,9 @@ struct LogReport {
         var lines = [subject(commit, style)] + rest.map { indent + $0 }
         lines.append(
             indent + style.faint(Timestamp.full(commit.time, now: now) + " by \(commit.author)"))
-        let metrics = commit.metrics.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        let metrics = commit.metrics.sorted { $0.key < $1.key }.map {
+            "\($0.key) \(Quantity.recorded($0.value))"
+        }
         if !metrics.isEmpty { lines.append(indent + metrics.joined(separator: ", ")) }
         for note in commit.notes where note.isTold {
             let when = Timestamp.relative(note.time, now: now)

@@ -1,0 +1,57 @@
+internal import Models
+
+/// A text that is read part by part, so that a long one takes no memory.
+public struct TextSource: Sendable {
+    /// Its length in bytes.
+    public let count: Int
+    private let part: @Sendable (Range<Int>) throws(StoreError) -> [UInt8]
+
+    /// A text of which any part can be read.
+    ///
+    /// - Parameter read: The bytes of a range inside the text; fewer are an error of who asks.
+    public init(
+        count: Int, read: @escaping @Sendable (Range<Int>) throws(StoreError) -> [UInt8]
+    ) {
+        self.count = count
+        part = read
+    }
+
+    /// A text that is in memory.
+    public init(_ bytes: [UInt8]) {
+        self.init(count: bytes.count) { Array(bytes[$0]) }
+    }
+
+    /// The first bytes of the text alone.
+    public func prefix(_ limit: Int?) -> TextSource {
+        TextSource(count: max(0, min(count, limit ?? count)), read: part)
+    }
+
+    /// The bytes of a range.
+    ///
+    /// - Throws: What reading throws; `bad-input` when the text has become shorter.
+    public func bytes(_ range: Range<Int>) throws(StoreError) -> [UInt8] {
+        let bytes = try part(range)
+        guard bytes.count == range.count else {
+            throw StoreError(
+                ModelError(.badInput, "the text became shorter while it was read"))
+        }
+        return bytes
+    }
+
+    /// Lets `body` read parts where only a model's errors may be thrown, and throws the error of reading.
+    func reading<Result>(
+        _ body: ((Range<Int>) throws(ModelError) -> [UInt8]) throws(ModelError) -> Result
+    ) throws(StoreError) -> Result {
+        var failure: StoreError?
+        do throws(ModelError) {
+            return try body { (range) throws(ModelError) in
+                do throws(StoreError) { return try bytes(range) } catch {
+                    failure = error
+                    throw ModelError(.badInput, error.message)
+                }
+            }
+        } catch {
+            throw failure ?? StoreError(error)
+        }
+    }
+}
