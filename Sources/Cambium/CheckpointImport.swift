@@ -93,20 +93,23 @@ struct CheckpointImport {
         do throws(SnapshotError) {
             let header = try expertHeader(pool)
             let size = header.payloadCount
-            var blocks = ExpertBlocks(reader, header)
-            while let block = blocks.block() {
+            var blocks = ExpertBlocks(reader, header, draft.copies)
+            defer { blocks.finish() }
+            while let block = try blocks.block() {
                 for part in block {
                     for (position, id) in part.ids.enumerated() {
                         let range = (position * size)..<((position + 1) * size)
                         let count = draft.newObjects
                         places.append(
-                            try draft.put(id, header, part.bytes.raw.extracting(range)))
+                            try draft.put(
+                                id, header, part.bytes.raw.extracting(range), part.found[position]))
                         ids.append(id)
                         keepGradients(of: id)
                         if draft.newObjects > count {
                             newExperts += 1
-                            self.count(
-                                part.nonFinite[position], "expert \(pool.layer)/\(ids.count - 1)")
+                            if let found = part.nonFinite[position] {
+                                self.count(found, "expert \(pool.layer)/\(ids.count - 1)")
+                            }
                         }
                     }
                 }

@@ -1,16 +1,20 @@
 internal import Elements
 internal import Interchange
 internal import Objects
+internal import Snapshots
 internal import Tensors
 
-/// The experts of a checkpoint's pool, gathered, hashed and looked over in blocks on all cores; the
-/// next block while the present one is staged.
+/// The experts of a checkpoint's pool, gathered, hashed, looked for in the store and looked over in
+/// blocks on all cores; the next block while the present one is staged.
 struct ExpertBlocks {
     /// Some experts, one after the other.
     struct Part: Sendable {
         let bytes: [UInt8]
         let ids: [ObjectID]
-        let nonFinite: [NonFiniteCount]
+        /// What the store has of each.
+        let found: [StoredCopies.Found?]
+        /// Of those that the store does not have intact.
+        let nonFinite: [NonFiniteCount?]
     }
 
     /// Bytes of a block: enough work for all cores, little beside what is being written.
@@ -19,53 +23,75 @@ struct ExpertBlocks {
 
     private let reader: PoolReader
     private let header: ObjectHeader
+    private let copies: StoredCopies
     private let partCount: Int
-    private var next: Background<[Part]>?
+    private var next: Background<[Result<Part, ObjectError>]>?
     private var start = 0
 
-    init(_ reader: PoolReader, _ header: ObjectHeader) {
+    init(_ reader: PoolReader, _ header: ObjectHeader, _ copies: StoredCopies) {
         self.reader = reader
         self.header = header
+        self.copies = copies
         let experts = max(1, Self.blockBytes / max(header.payloadCount, 1))
         partCount = max(1, min(experts, 1 << 16) / Self.partsPerBlock)
         prepare()
     }
 
     /// The next block, or nil behind the last.
-    mutating func block() -> [Part]? {
+    ///
+    /// - Throws: What looking for stored copies says of a damaged index or pack.
+    mutating func block() throws(SnapshotError) -> [Part]? {
         guard let block = next?.wait() else { return nil }
         next = nil
         prepare()
-        return block
+        var parts: [Part] = []
+        do throws(ObjectError) {
+            for part in block { parts.append(try part.get()) }
+        } catch {
+            throw SnapshotError(error)
+        }
+        return parts
+    }
+
+    /// Waits for a block that nobody will ask for: it reads the store.
+    mutating func finish() {
+        _ = next?.wait()
+        next = nil
     }
 
     private mutating func prepare() {
-        let (reader, header, size) = (reader, header, partCount)
+        let (reader, header, copies, size) = (reader, header, copies, partCount)
         let (start, end) = (start, min(start + size * Self.partsPerBlock, reader.pool.expertCount))
         guard start < end else { return }
         self.start = end
         next = Background {
             concurrentMap((end - start + size - 1) / size, grain: 1) { part in
                 let first = start + part * size
-                return Self.part(first..<min(first + size, end), reader, header)
+                return Result { () throws(ObjectError) in
+                    try Self.part(first..<min(first + size, end), reader, header, copies)
+                }
             }
         }
     }
 
     private static func part(
-        _ range: Range<Int>, _ reader: PoolReader, _ header: ObjectHeader
-    ) -> Part {
+        _ range: Range<Int>, _ reader: PoolReader, _ header: ObjectHeader, _ copies: StoredCopies
+    ) throws(ObjectError) -> Part {
         let size = header.payloadCount
         var bytes: [UInt8] = []
         bytes.reserveCapacity(range.count * size)
         for expert in range { reader.append(expert: expert, to: &bytes) }
+        func expert(_ position: Int) -> Range<Int> { (position * size)..<((position + 1) * size) }
         var ids: [ObjectID] = []
-        var nonFinite: [NonFiniteCount] = []
+        ids.reserveCapacity(range.count)
         for position in 0..<range.count {
-            let expert = bytes.raw.extracting((position * size)..<((position + 1) * size))
-            ids.append(header.id(of: expert))
-            nonFinite.append(NonFiniteCount(expert, header.parts))
+            ids.append(header.id(of: bytes.raw.extracting(expert(position))))
         }
-        return Part(bytes: bytes, ids: ids, nonFinite: nonFinite)
+        let found = try copies.find(ids, header, bytes.raw)
+        let nonFinite = found.enumerated().map { (position, found) -> NonFiniteCount? in
+            guard found?.isIntact != true else { return nil }
+            return NonFiniteCount(bytes.raw.extracting(expert(position)), header.parts)
+        }
+        return Part(bytes: bytes, ids: ids, found: found, nonFinite: nonFinite)
     }
 }

@@ -46,7 +46,7 @@ extension Store {
         var bits: [String: Double] = [:]
         if !options.heldOut.isEmpty {
             let model = try edit.model(gate, mixture)
-            bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
+            bits = try evaluate(options.heldOut, progress, isStopped) { (text) throws(StoreError) in
                 try running { () throws(ModelError) in
                     try model.evaluate(text, byteLimit: nil, threads: settings.threads).bitsPerByte
                 }

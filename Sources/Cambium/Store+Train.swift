@@ -82,7 +82,7 @@ extension Store {
         var bits: [String: Double] = [:]
         if !options.heldOut.isEmpty, let gate {
             let model = try round.model(tensors, pools, gate, mixture)
-            bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
+            bits = try evaluate(options.heldOut, progress, isStopped) { (text) throws(StoreError) in
                 try running { () throws(ModelError) in
                     try model.evaluate(text, byteLimit: nil, threads: settings.threads).bitsPerByte
                 }
@@ -176,14 +176,22 @@ extension Store {
     }
 
     /// Bits per byte of held-out texts.
+    ///
+    /// - Throws: `cancelled` when the round is stopped meanwhile; its state is kept by then.
     func evaluate(
-        _ texts: [HeldOutText], _ progress: ProgressReporter,
+        _ texts: [HeldOutText], _ progress: ProgressReporter, _ isStopped: () -> Bool,
         _ bits: ([UInt8]) throws(StoreError) -> Double
     ) throws(StoreError) -> [String: Double] {
         var result: [String: Double] = [:]
         for (index, text) in texts.enumerated() {
             progress(Progress("held-out texts", index, texts.count))
             result[text.name] = try bits(text.bytes)
+            guard !isStopped() else {
+                throw StoreError(
+                    .cancelled,
+                    "stopped after training, before the commit; nothing was committed. Go on with the "
+                        + "same command and --resume")
+            }
         }
         return result
     }

@@ -51,7 +51,7 @@ extension Store {
             ? Teacher(model.copy(), weight: Float(options.divergenceWeight)) : nil
         let (summary, curve) = try run(
             parameters, options, settings, stopped, teacher, progress, isStopped)
-        let bits = try evaluate(options.heldOut, progress) { (text) throws(StoreError) in
+        let bits = try evaluate(options.heldOut, progress, isStopped) { (text) throws(StoreError) in
             try training { () throws(TrainingError) in
                 let alone = try TextLikelihood(
                     of: text, under: model, usesExperts: true, byteLimit: nil,

@@ -59,6 +59,12 @@ public final class Store: Sendable {
     /// For a program that a signal ends: what is being exported or repacked leaves nothing behind.
     public static func abandonFiles(_ body: () -> Void) { TemporaryFiles.end(body) }
 
+    /// Frees what this process wrote of commits that it did not finish; it commits nothing from then on.
+    ///
+    /// For a program that a signal ends. Takes at most the given time: what cannot be freed until then, because
+    /// another process is writing, is freed by the next commit.
+    public static func abandonCommits(seconds: Double = 5) { Stagings.abandon(seconds: seconds) }
+
     /// The commit that a revision names: a branch, a tag, `HEAD`, a hash prefix, each with `~N`,
     /// `^N` or `@{N}` as in git.
     ///

@@ -89,6 +89,8 @@ struct CambiumRoot: ParsableCommand {
         Terminal.prepare()
         Interrupt.begin()
         let words = Array(CommandLine.arguments.dropFirst())
-        Glibc.exit(Invocation(words, unreadable: Terminal.unreadableArgument).run())
+        let status = Invocation(words, unreadable: Terminal.unreadableArgument).run()
+        if status == ExitStatus.interrupted.rawValue { Interrupt.endIfAsked() }
+        Glibc.exit(status)
     }
 }

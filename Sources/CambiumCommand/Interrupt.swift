@@ -3,21 +3,24 @@ internal import Glibc
 internal import Synchronization
 
 /// Ctrl-C, a termination and a hang-up: the process says that it was interrupted, removes the files that
-/// it was writing, and ends by the signal, so that a shell sees what happened.
+/// it was writing, frees what it staged, and ends by the signal, so that a shell sees what happened.
 ///
 /// Work that can stop by itself (training) is asked to; the second signal ends the process.
 enum Interrupt {
     private static let asked = Atomic<Bool>(false)
+    /// The signal that asked.
+    private static let request = Atomic<Int32>(0)
     private static let isCooperative = Atomic<Bool>(false)
     private static let numbers = [SIGINT, SIGTERM, SIGHUP]
 
-    /// Whether Ctrl-C came since `watch`.
+    /// Whether a signal asked the work to stop.
     static var isAsked: Bool { asked.load(ordering: .relaxed) }
 
-    /// Begins to take the next signal as a request.
-    static func watch() {
-        asked.store(false, ordering: .relaxed)
+    /// Runs work that looks at ``isAsked``: meanwhile the first signal is a request.
+    static func watching<Result>(_ body: () throws -> Result) rethrows -> Result {
         isCooperative.store(true, ordering: .relaxed)
+        defer { isCooperative.store(false, ordering: .relaxed) }
+        return try body()
     }
 
     /// Takes the signals from now on, and acts on a thread of its own: there, unlike in a handler, files
@@ -65,6 +68,7 @@ enum Interrupt {
             let number = Int32(byte)
             let isRequest = isCooperative.load(ordering: .relaxed) && !isAsked
             guard !isRequest || number == SIGHUP else {
+                request.store(number, ordering: .relaxed)
                 asked.store(true, ordering: .relaxed)
                 continue
             }
@@ -72,11 +76,25 @@ enum Interrupt {
                 if Terminal.isTerminal(.error) { Terminal.clearLine(.error) }
                 Terminal.tell(
                     "interrupted: stopped before the end; what was not committed is not kept")
-                signal(number, SIG_DFL)
-                kill(getpid(), number)
-                // Until the signal arrives.
-                while true { pause() }
+                // Whoever is tired of waiting may end it at once.
+                for number in numbers { signal(number, SIG_DFL) }
+                Store.abandonCommits()
+                end(by: number)
             }
         }
+    }
+
+    /// Ends the process by a signal.
+    private static func end(by number: Int32) -> Never {
+        signal(number, SIG_DFL)
+        kill(getpid(), number)
+        // Until the signal arrives.
+        while true { pause() }
+    }
+
+    /// Ends the process by the signal that asked for it, if one did, after all was said.
+    static func endIfAsked() {
+        let number = request.load(ordering: .relaxed)
+        if isAsked, number != 0 { end(by: number) }
     }
 }

@@ -12,8 +12,8 @@ package enum Placement: Sendable, Hashable {
 /// Collects the objects of one commit, writes only those that are new, and tells where they lie.
 ///
 /// Full packs are written by another thread in transactions of their own, while the next ones are
-/// filled. No index names them before the commit's own transaction, so they are garbage if the
-/// process dies. The caller holds the maintenance lock (shared) meanwhile, so that no collection
+/// filled. No index names them before the commit's own transaction; a record does, by which they are freed
+/// if the process dies (``StagedPacks``). The caller holds the maintenance lock (shared) meanwhile, so that no collection
 /// removes what this staging relies on.
 package struct ObjectStaging {
     /// Bytes of finished packs that are kept in memory before they are written.
@@ -21,9 +21,9 @@ package struct ObjectStaging {
 
     private let environment: Environment
     private let flushThreshold: Int
-    /// The state that tells what is known; renewed after each flush, so that pages freed
-    /// meanwhile are not kept for long.
-    private var view: View
+    /// What the store has already, to look for from any thread; renewed after each flush, so that
+    /// pages freed meanwhile are not kept for long.
+    package let copies: StoredCopies
     private var staged = IDTable()
     /// Of each staged object, the position of its pack in `packNumbers`, and its unit.
     private var places: [(pack: UInt32, unit: UInt32)] = []
@@ -36,6 +36,9 @@ package struct ObjectStaging {
     /// LMDB: "A write Transaction may only be used by the thread it was created on" (lmdb.h,
     /// `mdb_txn_begin`): one block on one thread does all of it.
     private var writing: Background<Result<[WrittenPack], ObjectError>>?
+
+    /// What was written ahead, as the store names it.
+    private let ahead: StagedPacks
 
     /// Copies that nothing should refer to any more, and what is to take their place.
     private var outdated: [Location: Placement] = [:]
@@ -50,13 +53,14 @@ package struct ObjectStaging {
     ) throws(ObjectError) {
         self.environment = environment
         self.flushThreshold = flushThreshold
-        view = try View(environment)
+        copies = try StoredCopies(environment)
+        ahead = StagedPacks(environment)
     }
 
     /// Whether the object is stored or staged.
     package func contains(_ id: ObjectID) throws(ObjectError) -> Bool {
         if staged.position(id) != nil { return true }
-        return try view.location(of: id) != nil
+        return try copies.location(of: id) != nil
     }
 
     /// Stages one object; a known one costs a look-up and is not copied.
@@ -77,7 +81,18 @@ package struct ObjectStaging {
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
     ) throws(ObjectError) -> Placement {
-        if let known = try known(id, header, payload) {
+        let found = try staged.position(id) != nil ? nil : copies.find([id], header, payload)[0]
+        return try put(id, header, payload, found)
+    }
+
+    /// Stages an object of which it is known already what the store has.
+    ///
+    /// - Parameter found: As ``copies`` told since this staging began.
+    @discardableResult
+    package mutating func put(
+        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ found: StoredCopies.Found?
+    ) throws(ObjectError) -> Placement {
+        if let known = known(id, found) {
             reusedObjects += 1
             reusedBytes += header.payloadCount
             return known
@@ -106,16 +121,17 @@ package struct ObjectStaging {
         if finishedBytes >= flushThreshold {
             try finishWriting()
             let batch = PackBatch(finished)
-            let environment = environment
+            let (environment, ahead) = (environment, ahead)
             writing = Background {
-                environment.writingBehind {
-                    do throws(ObjectError) {
-                        return .success(
+                Stagings.writing {
+                    environment.writingBehind {
+                        Result { () throws(ObjectError) in
                             try environment.write("packs") { (transaction) throws(ObjectError) in
-                                try Self.write(batch.next, transaction)
-                            })
-                    } catch {
-                        return .failure(error)
+                                let written = try Self.write(batch.next, transaction)
+                                try ahead.add(written.map(\.number), transaction)
+                                return written
+                            }
+                        }
                     }
                 }
             }
@@ -126,17 +142,14 @@ package struct ObjectStaging {
     }
 
     /// Where an object is staged or stored intact.
-    private mutating func known(
-        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
-    ) throws(ObjectError) -> Placement? {
+    private mutating func known(_ id: ObjectID, _ found: StoredCopies.Found?) -> Placement? {
         if let position = staged.position(id) { return .staged(UInt32(position)) }
-        guard let copies = try view.copies(of: id) else { return nil }
-        let isIntact = try view.isIntact(copies, header, payload)
+        guard let found else { return nil }
         let place: Placement =
-            isIntact ? .stored(copies.location) : .staged(UInt32(places.count))
-        for copy in copies.older { outdated[copy] = place }
-        if !isIntact { outdated[copies.location] = place }
-        return isIntact ? place : nil
+            found.isIntact ? .stored(found.location) : .staged(UInt32(places.count))
+        for copy in found.older { outdated[copy] = place }
+        if !found.isIntact { outdated[found.location] = place }
+        return found.isIntact ? place : nil
     }
 
     /// Whether the store has copies of objects that are to give way to others.
@@ -154,6 +167,7 @@ package struct ObjectStaging {
         finishedBytes = 0
         let rows = staged.ids.indices.map { IndexRow(staged.ids[$0].prefix, location($0)) }
         try LocationIndex.add(rows, transaction)
+        try ahead.settle(transaction)
     }
 
     /// Makes room for objects to come, so that lists of a million do not grow step by step.
@@ -169,7 +183,7 @@ package struct ObjectStaging {
         guard let running = writing else { return }
         writing = nil
         settle(try running.wait().get())
-        view = try View(environment, after: view)
+        copies.renew()
     }
 
     /// Where a staged or stored object lies; call after ``flush(_:)``.
@@ -177,7 +191,7 @@ package struct ObjectStaging {
     /// Nil when it is neither.
     package func location(of id: ObjectID) throws(ObjectError) -> Location? {
         if let position = staged.position(id) { return location(position) }
-        return try view.location(of: id)
+        return try copies.location(of: id)
     }
 
     /// Where the object of a placement lies; call after ``flush(_:)``.

@@ -324,6 +324,9 @@ package struct ObjectReader {
 package enum ObjectStore {
     package static let packTable = "packs"
     package static let indexTable = "index"
+    /// Facts about the store; here, the records of packs that no index names yet.
+    package static let metaTable = "meta"
+    package static let tables = [packTable, indexTable, metaTable]
 }
 
 extension ObjectReader {

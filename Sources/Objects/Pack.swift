@@ -163,6 +163,17 @@ package final class Pack: Sendable {
         return data.slice(start..<(start + header(index).payloadCount))
     }
 
+    /// Whether the object at `index` of a raw pack has this header and these bytes.
+    func holds(_ header: ObjectHeader, _ payload: RawSpan, at index: Int) -> Bool {
+        guard let data else { preconditionFailure("pack \(number) is compressed; decode it first") }
+        let group = group(of: index)
+        guard headers[group.header] == header else { return false }
+        let unit = group.unit + (index - group.first) * group.stride
+        let start = PackFormat.headerCount + unit * PackFormat.alignment
+        let bytes = data.bytes
+        return bytes.extracting(start..<(start + header.payloadCount)).hasSameBytes(as: payload)
+    }
+
     /// The object at `index`, in place.
     package func stored(_ index: Int) -> StoredObject {
         StoredObject(

@@ -60,6 +60,7 @@ package struct CommitDraft: ~Copyable {
     package init(
         _ store: SnapshotStore, tree: Tree, flushThreshold: Int = ObjectStaging.flushThreshold
     ) throws(SnapshotError) {
+        try store.freeAbandoned()
         let held = try store.maintenanceLock(.shared, wait: true)
         let environment = store.environment
         let staging = try wrapped { () throws(ObjectError) in
@@ -94,6 +95,20 @@ package struct CommitDraft: ~Copyable {
     ) throws(SnapshotError) -> Placement {
         do throws(ObjectError) {
             return try objects.put(id, header, payload)
+        } catch {
+            throw SnapshotError(error)
+        }
+    }
+
+    /// What the store has already, to look for from any thread while objects are staged.
+    package var copies: StoredCopies { objects.copies }
+
+    /// Stages an object of which ``copies`` told what the store has.
+    package mutating func put(
+        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ found: StoredCopies.Found?
+    ) throws(SnapshotError) -> Placement {
+        do throws(ObjectError) {
+            return try objects.put(id, header, payload, found)
         } catch {
             throw SnapshotError(error)
         }
@@ -186,32 +201,34 @@ package struct CommitDraft: ~Copyable {
         let arrays = arrays
         let tree = tree
         let gate = try Self.gate(store, objects)
-        try store.environment.write(note.action) { (transaction) throws(SnapshotError) in
-            let head = try SnapshotStore.reference(.branch, branch, transaction)
-            try Self.checkHead(head, startingBranch ? nil : parents.first, branch)
-            // Made before the first write of the transaction, so what it maps does not move.
-            let current = try ObjectReader.of(transaction)
-            let trees = try Self.trees(of: parents, current, transaction)
-            try Self.checkObjects(of: tree, objects, current, transaction)
-            do throws(ObjectError) {
-                try objects.flush(transaction)
-            } catch {
-                throw SnapshotError(error)
+        try Stagings.writing { () throws(SnapshotError) in
+            try store.environment.write(note.action) { (transaction) throws(SnapshotError) in
+                let head = try SnapshotStore.reference(.branch, branch, transaction)
+                try Self.checkHead(head, startingBranch ? nil : parents.first, branch)
+                // Made before the first write of the transaction, so what it maps does not move.
+                let current = try ObjectReader.of(transaction)
+                let trees = try Self.trees(of: parents, current, transaction)
+                try Self.checkObjects(of: tree, objects, current, transaction)
+                do throws(ObjectError) {
+                    try objects.flush(transaction)
+                } catch {
+                    throw SnapshotError(error)
+                }
+                transaction.environment.step("\(note.action): objects written")
+                try Self.writeArrays(arrays, tree, trees, objects, current, transaction)
+                try Self.replacePlaces(objects, store, transaction)
+                transaction.environment.step("\(note.action): arrays written")
+                let line = note.message.prefix { $0 != "\n" }
+                try SnapshotStore.setReference(
+                    .branch, branch, id, old: head,
+                    ReflogNote(
+                        time: note.time, author: note.author, message: "\(note.action): \(line)"),
+                    transaction)
+                guard !note.series.isEmpty else { return }
+                try SnapshotStore.put(
+                    Note(commit: id, time: note.time, author: note.author, series: note.series),
+                    transaction)
             }
-            transaction.environment.step("\(note.action): objects written")
-            try Self.writeArrays(arrays, tree, trees, objects, current, transaction)
-            try Self.replacePlaces(objects, store, transaction)
-            transaction.environment.step("\(note.action): arrays written")
-            let line = note.message.prefix { $0 != "\n" }
-            try SnapshotStore.setReference(
-                .branch, branch, id, old: head,
-                ReflogNote(
-                    time: note.time, author: note.author, message: "\(note.action): \(line)"),
-                transaction)
-            guard !note.series.isEmpty else { return }
-            try SnapshotStore.put(
-                Note(commit: id, time: note.time, author: note.author, series: note.series),
-                transaction)
         }
         _ = gate
         self.objects = objects
@@ -225,13 +242,15 @@ package struct CommitDraft: ~Copyable {
         let store = store
         var objects = objects
         let gate = try Self.gate(store, objects)
-        try store.environment.write("mend") { (transaction) throws(SnapshotError) in
-            do throws(ObjectError) {
-                try objects.flush(transaction)
-            } catch {
-                throw SnapshotError(error)
+        try Stagings.writing { () throws(SnapshotError) in
+            try store.environment.write("mend") { (transaction) throws(SnapshotError) in
+                do throws(ObjectError) {
+                    try objects.flush(transaction)
+                } catch {
+                    throw SnapshotError(error)
+                }
+                try Self.replacePlaces(objects, store, transaction)
             }
-            try Self.replacePlaces(objects, store, transaction)
         }
         _ = gate
         self.objects = objects

@@ -43,6 +43,9 @@ extension SnapshotStore {
         where isWanted: (ReferenceKind, String) -> Bool, dryRun: Bool, by note: ReflogNote,
         strip: (Tree) throws(SnapshotError) -> (tree: Tree, layout: Layout?)?
     ) throws(SnapshotError) -> HistoryRewrite {
+        // What is staged here is neither collected nor taken for left over.
+        var lock: FileLock?
+        if !dryRun { lock = try maintenanceLock(.shared, wait: true) }
         let references = try references()
         let named =
             references.branches.map { (ReferenceKind.branch, $0.key, $0.value) }
@@ -111,6 +114,7 @@ extension SnapshotStore {
                     move.kind, move.name, move.new, old: move.new, note, transaction)
             }
         }
+        _ = consume lock
         return result
     }
 }

@@ -32,10 +32,17 @@ extension SnapshotStore {
         _ report: inout VerificationReport, _ transaction: borrowing ReadTransaction
     ) throws(SnapshotError) {
         let known = [Self.formatKey, Self.formatCheckKey]
+        let table = environment.table(Self.metaTable)
         var found: [[UInt8]] = []
-        try transaction.scan(environment.table(Self.metaTable)) {
-            (key, _) throws(SnapshotError) in
-            found.append(key)
+        try transaction.scan(table) { (key, value) throws(SnapshotError) in
+            if !StagedPacks.isRecord(key) {
+                found.append(key)
+            } else if !StagedPacks.isIntact(key, value, table) {
+                report.fault(
+                    "table meta",
+                    "a record of what a commit wrote ahead does not match its checksum; `cambium gc --prune` "
+                        + "removes it")
+            }
             return true
         }
         for key in known where !found.contains(key) {

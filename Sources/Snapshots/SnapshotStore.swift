@@ -8,7 +8,7 @@ internal import Objects
 package final class SnapshotStore: Sendable {
     /// The format that this version writes (docs/format.md).
     package static let format: UInt32 = 4
-    static let metaTable = "meta"
+    static let metaTable = ObjectStore.metaTable
     static let referenceTable = "refs"
     static let reflogTable = "reflog"
     /// Facts about commits that were learned after them.
@@ -188,6 +188,27 @@ package final class SnapshotStore: Sendable {
             throw SnapshotError(
                 .busy, "a commit or a collection is under way in \(directory); try again later")
         }
+    }
+
+    /// Frees what commits wrote ahead that were killed, unless one is under way.
+    func freeAbandoned() throws(SnapshotError) {
+        let environment = environment
+        func abandoned() throws(SnapshotError) -> [[UInt8]] {
+            try environment.read { (transaction) throws(SnapshotError) in
+                try wrapped { () throws(ObjectError) in try StagedPacks.keys(transaction) }
+            }
+        }
+        guard try !abandoned().isEmpty else { return }
+        let alone: FileLock
+        do throws(SnapshotError) {
+            alone = try maintenanceLock(.exclusive, wait: false)
+        } catch  where error.code == .busy {
+            return
+        }
+        // Listed again: now no staging is under way.
+        let keys = try abandoned()
+        try wrapped { () throws(ObjectError) in try StagedPacks.free(environment, keys) }
+        _ = alone
     }
 }
 

@@ -202,6 +202,10 @@ struct Sweep {
         } catch {
             throw SnapshotError(error)
         }
+        // No staging is under way, so what was staged is dead.
+        try wrapped { () throws(ObjectError) in
+            try StagedPacks.forget(StagedPacks.keys(transaction), transaction)
+        }
         for root in deadArrays { try ArrayRecord.delete(root, transaction) }
         for key in deadNotes { try SnapshotStore.deleteNote(key, transaction) }
         environment.step("gc: arrays and reflog removed")

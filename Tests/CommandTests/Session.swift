@@ -162,6 +162,20 @@ final class Job {
         return try FileHandle(forWritingTo: url)
     }
 
+    /// What it has said on standard error so far.
+    var errors: String {
+        get throws {
+            try String(contentsOf: folder.appendingPathComponent("errors"), encoding: .utf8)
+        }
+    }
+
+    /// Sends a signal; waits before it until `isReady`, or for two minutes.
+    func send(_ signal: Int32, when isReady: () throws -> Bool) throws {
+        let limit = Date().addingTimeInterval(120)
+        while try !isReady(), process.isRunning, Date() < limit { usleep(2_000) }
+        kill(process.processIdentifier, signal)
+    }
+
     /// Waits for the end.
     func end() throws -> Run {
         process.waitUntilExit()

@@ -222,6 +222,35 @@ struct TrainCommandTests {
     }
 
     @Test(
+        "a signal in training says how to go on, and ends the program",
+        arguments: [SIGINT, SIGTERM])
+    func signal(_ number: Int32) throws {
+        let session = try session()
+        try session.expect(
+            "train", "--init", "config.json", "--data", "english.txt", "--steps", "5", "-m", "base")
+        var steps: [Int] = []
+        for more in [[], ["--resume"]] {
+            let job = try session.start(
+                [
+                    "train", "--data", "digits.txt", "--branch", "cut", "--steps", "10000000",
+                    "--progress", "plain",
+                ] + more)
+            try job.send(number) { try job.errors.contains("training") }
+            let run = try job.end()
+            #expect(run.wasKilled && run.status == number)
+            #expect(run.errors.contains("nothing was committed") && run.errors.contains("--resume"))
+            let folder = try FileManager.default.contentsOfDirectory(
+                atPath: session.path("S/training"))
+            #expect(folder.count == 1)
+            let rounds = try session.expect("round", "ls", "--json").json["rounds"]
+            let round = try #require((rounds as? [[String: Any]])?.first)
+            steps.append(try #require(round["steps"] as? Int))
+        }
+        // It went on from where it was.
+        #expect(steps.count == 2 && steps[1] > steps[0])
+    }
+
+    @Test(
         "options that make no sense are refused",
         arguments: [
             ["--data", "english.txt", "--steps", "1", "--seconds", "1"],

@@ -10,7 +10,7 @@ struct ObjectStagingTests {
         try withScratchDirectory { directory in
             try body(
                 try EnvironmentRegistry.open(
-                    directory, tables: [ObjectStore.packTable, ObjectStore.indexTable],
+                    directory, tables: ObjectStore.tables,
                     readOnly: false, creating: true))
         }
     }

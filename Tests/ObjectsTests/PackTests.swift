@@ -10,7 +10,7 @@ struct PackTests {
     private func record() throws -> [UInt8] {
         try withScratchDirectory { directory in
             let environment = try EnvironmentRegistry.open(
-                directory, tables: [ObjectStore.packTable, ObjectStore.indexTable],
+                directory, tables: ObjectStore.tables,
                 readOnly: false, creating: true)
             var staging = try ObjectStaging(environment)
             for count in [10, 0, 200, 64] {

@@ -199,7 +199,6 @@ struct TrainCommand: StoreCommand {
         let held = zip(
             TextName.unique(evaluated), try evaluated.map { try Terminal.read($0) }
         ).map { HeldOutText(name: $0, bytes: $1) }
-        Interrupt.watch()
         guard let chunk else {
             return try train(store, TrainingFiles.read(data), held, "", console)
         }
@@ -307,8 +306,10 @@ struct TrainCommand: StoreCommand {
         // A cohort that the gate chose has what it has.
         options.newExperts = isKnown ? nil : newExperts.chosen
         options.initial = try initial.map { try Terminal.read($0) }
-        let result = try console.withProgress(label) { progress in
-            try store.train(options, progress: progress.report) { Interrupt.isAsked }
+        let result = try Interrupt.watching {
+            try console.withProgress(label) { progress in
+                try store.train(options, progress: progress.report) { Interrupt.isAsked }
+            }
         }
         console.show(TrainReport(result: result))
     }

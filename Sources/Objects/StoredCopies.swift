@@ -1,0 +1,151 @@
+internal import Elements
+internal import KeyValue
+internal import Synchronization
+
+/// Looks for stored copies of objects and compares them with what they should be, from several
+/// threads at once.
+///
+/// Whoever stages objects keeps collections away, so what was found stays where it is.
+package final class StoredCopies: Sendable {
+    /// What the store has of an object.
+    package struct Found: Sendable {
+        /// Where the newest copy lies.
+        let location: Location
+        let older: [Location]
+        /// Whether the newest copy is, byte by byte, what the object should be.
+        package let isIntact: Bool
+    }
+
+    private struct Idle: Sendable {
+        var views: [View] = []
+        var generation = 0
+    }
+
+    private let environment: Environment
+    private let idle = Mutex(Idle())
+    /// Compressed packs that were decompressed: each of their objects was checked then, and packs are
+    /// not changed while an object is staged.
+    private let checked = CheckedPacks()
+
+    init(_ environment: Environment) throws(ObjectError) {
+        self.environment = environment
+        // Tells now that the index can be read.
+        let view = try View(environment, checked)
+        idle.withLock { $0.views.append(view) }
+    }
+
+    /// What the store has of some objects with the same header.
+    ///
+    /// - Parameter payloads: The objects' bytes, one after the other.
+    package func find(
+        _ ids: [ObjectID], _ header: ObjectHeader, _ payloads: RawSpan
+    ) throws(ObjectError) -> [Found?] {
+        let view = try take()
+        defer { give(view.view, view.generation) }
+        return try view.view.find(ids, header, payloads)
+    }
+
+    func location(of id: ObjectID) throws(ObjectError) -> Location? {
+        let view = try take()
+        defer { give(view.view, view.generation) }
+        return try view.view.location(of: id)
+    }
+
+    /// Looks at the store's newest state from now on, so that pages freed meanwhile are not kept.
+    func renew() {
+        idle.withLock { idle in
+            idle.views = []
+            idle.generation += 1
+        }
+    }
+
+    private func take() throws(ObjectError) -> (view: View, generation: Int) {
+        let (view, generation) = idle.withLock { ($0.views.popLast(), $0.generation) }
+        if let view { return (view, generation) }
+        return (try View(environment, checked), generation)
+    }
+
+    private func give(_ view: View, _ generation: Int) {
+        idle.withLock { if $0.generation == generation { $0.views.append(view) } }
+    }
+}
+
+extension StoredCopies {
+    fileprivate final class CheckedPacks: Sendable {
+        private let numbers = Mutex<Set<UInt32>>([])
+
+        func contains(_ number: UInt32) -> Bool { numbers.withLock { $0.contains(number) } }
+
+        func insert(_ number: UInt32) { _ = numbers.withLock { $0.insert(number) } }
+    }
+
+    /// A read transaction and the index as it was then: the index's records stay in place only
+    /// while the transaction lives.
+    fileprivate final class View: Sendable {
+        private struct State: ~Copyable {
+            let transaction: ReadTransaction
+            let reader: ObjectReader
+        }
+
+        /// LMDB: a read-only transaction of an environment with `MDB_NOTLS` may be used by several
+        /// threads, one at a time (lmdb.h, "Caveats").
+        private let state: Mutex<State>
+        private let checked: CheckedPacks
+
+        init(_ environment: Environment, _ checked: CheckedPacks) throws(ObjectError) {
+            let transaction: ReadTransaction
+            do throws(KeyValueError) {
+                transaction = try ReadTransaction(environment)
+            } catch {
+                throw ObjectError(error)
+            }
+            let reader = try ObjectReader(transaction)
+            state = Mutex(State(transaction: transaction, reader: reader))
+            self.checked = checked
+        }
+
+        func location(of id: ObjectID) throws(ObjectError) -> Location? {
+            try state.withLock { (state) throws(ObjectError) in
+                try state.reader.location(of: id, state.transaction)
+            }
+        }
+
+        func find(
+            _ ids: [ObjectID], _ header: ObjectHeader, _ payloads: RawSpan
+        ) throws(ObjectError) -> [Found?] {
+            try state.withLock { (state) throws(ObjectError) in
+                var found: [Found?] = []
+                found.reserveCapacity(ids.count)
+                let size = header.payloadCount
+                for (position, id) in ids.enumerated() {
+                    guard let copies = try state.reader.copies(of: id, state.transaction) else {
+                        found.append(nil)
+                        continue
+                    }
+                    let payload = payloads.extracting((position * size)..<((position + 1) * size))
+                    let isIntact = try Self.isIntact(copies, header, payload, state, checked)
+                    found.append(
+                        Found(location: copies.location, older: copies.older, isIntact: isIntact))
+                }
+                return found
+            }
+        }
+
+        /// Whether the newest copy is what the object should be.
+        private static func isIntact(
+            _ copies: ObjectReader.Copies, _ header: ObjectHeader, _ payload: RawSpan,
+            _ state: borrowing State, _ checked: CheckedPacks
+        ) throws(ObjectError) -> Bool {
+            let pack = copies.pack
+            guard pack.isCold else { return pack.holds(header, payload, at: copies.index) }
+            if checked.contains(pack.number) { return true }
+            do throws(ObjectError) {
+                _ = try state.reader.readable(pack, state.transaction)
+            } catch  where error.code == .corrupt {
+                return false
+            }
+            checked.insert(pack.number)
+            return true
+        }
+    }
+}
