@@ -22,7 +22,7 @@ struct CambiumRoot: ParsableCommand {
             commands, options, and the names of branches, tags and cohorts: source it in your shell's start \
             file.
             """,
-        version: "0.1.0",
+        version: programVersion,
         subcommands: [RevisionsTopic.self, WordsTopic.self, ExitCodesTopic.self],
         groupedSubcommands: [
             CommandGroup(
