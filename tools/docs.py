@@ -4,7 +4,8 @@ import os, re, subprocess, sys
 files = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
                        check=True, capture_output=True, text=True).stdout.split()
 required = ["README.md", "docs/architecture.md", "docs/format.md", "docs/testing.md",
-            "docs/benchmarks.md", "docs/shortcomings.md"]
+            "docs/benchmarks.md", "docs/shortcomings.md", "LICENSE", "CONTRIBUTING.md",
+            "CHANGELOG.md", "SECURITY.md"]
 faults = [f"{path} is missing" for path in required if not os.path.exists(path)]
 for path in files:
     text = open(path, encoding="utf-8").read()
