@@ -5,7 +5,7 @@ internal import Snapshots
 internal import Tensors
 
 /// The experts of a checkpoint's pool, gathered, hashed, looked for in the store and looked over in
-/// blocks on all cores; the next block while the present one is staged.
+/// blocks on all cores; the next blocks while the present one is staged.
 struct ExpertBlocks {
     /// Some experts, one after the other.
     struct Part: Sendable {
@@ -25,7 +25,8 @@ struct ExpertBlocks {
     private let header: ObjectHeader
     private let copies: StoredCopies
     private let partCount: Int
-    private var next: Background<[Result<Part, ObjectError>]>?
+    /// Blocks under way: two, so that no core waits for the last part of one.
+    private var next: [Background<[Result<Part, ObjectError>]>] = []
     private var start = 0
 
     init(_ reader: PoolReader, _ header: ObjectHeader, _ copies: StoredCopies) {
@@ -35,14 +36,15 @@ struct ExpertBlocks {
         let experts = max(1, Self.blockBytes / max(header.payloadCount, 1))
         partCount = max(1, min(experts, 1 << 16) / Self.partsPerBlock)
         prepare()
+        prepare()
     }
 
     /// The next block, or nil behind the last.
     ///
     /// - Throws: What looking for stored copies says of a damaged index or pack.
     mutating func block() throws(SnapshotError) -> [Part]? {
-        guard let block = next?.wait() else { return nil }
-        next = nil
+        guard !next.isEmpty else { return nil }
+        let block = next.removeFirst().wait()
         prepare()
         var parts: [Part] = []
         do throws(ObjectError) {
@@ -53,10 +55,10 @@ struct ExpertBlocks {
         return parts
     }
 
-    /// Waits for a block that nobody will ask for: it reads the store.
+    /// Waits for blocks that nobody will ask for: they read the store.
     mutating func finish() {
-        _ = next?.wait()
-        next = nil
+        for block in next { _ = block.wait() }
+        next = []
     }
 
     private mutating func prepare() {
@@ -64,7 +66,7 @@ struct ExpertBlocks {
         let (start, end) = (start, min(start + size * Self.partsPerBlock, reader.pool.expertCount))
         guard start < end else { return }
         self.start = end
-        next = Background {
+        let block = Background {
             concurrentMap((end - start + size - 1) / size, grain: 1) { part in
                 let first = start + part * size
                 return Result { () throws(ObjectError) in
@@ -72,6 +74,7 @@ struct ExpertBlocks {
                 }
             }
         }
+        next.append(block)
     }
 
     private static func part(

@@ -8,7 +8,9 @@ public struct TextSource: Sendable {
 
     /// A text of which any part can be read.
     ///
-    /// - Parameter read: The bytes of a range inside the text; fewer are an error of who asks.
+    /// - Parameters:
+    ///   - count: Its length in bytes.
+    ///   - read: The bytes of a range inside the text; fewer are an error of who asks.
     public init(
         count: Int, read: @escaping @Sendable (Range<Int>) throws(StoreError) -> [UInt8]
     ) {
