@@ -42,6 +42,7 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "CKernels"),
         .target(name: "Elements", swiftSettings: strict),
+        .target(name: "Architectures", dependencies: ["Elements"], swiftSettings: strict),
         .target(name: "KeyValue", dependencies: ["CLMDB", "Elements"], swiftSettings: strict),
         .target(
             name: "Objects", dependencies: ["CZstd", "KeyValue", "Elements", crypto],
@@ -55,10 +56,13 @@ let package = Package(
         .target(name: "Routing", dependencies: ["Tensors", "Elements"], swiftSettings: strict),
         .target(
             name: "Models",
-            dependencies: ["Snapshots", "Objects", "Tensors", "Routing", "Elements"],
+            dependencies: [
+                "Architectures", "Snapshots", "Objects", "Tensors", "Routing", "Elements",
+            ],
             swiftSettings: strict),
         .target(
-            name: "Training", dependencies: ["Models", "Routing", "Tensors", "Elements"],
+            name: "Training",
+            dependencies: ["Models", "Architectures", "Routing", "Tensors", "Elements"],
             swiftSettings: strict),
         .target(name: "Interchange", dependencies: ["Elements"], swiftSettings: strict),
         .target(name: "Tokenizers", dependencies: ["Interchange"], swiftSettings: strict),
@@ -69,7 +73,7 @@ let package = Package(
             name: "Cambium",
             dependencies: [
                 "Interchange", "Tokenizers", "Migrations", "Training", "Models", "Routing",
-                "Snapshots", "Objects", "KeyValue", "Tensors", "Elements",
+                "Architectures", "Snapshots", "Objects", "KeyValue", "Tensors", "Elements",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -80,35 +84,39 @@ let package = Package(
         .executableTarget(
             name: "StorageBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Cambium", "Interchange", "Models", "Snapshots", "Objects",
+                "BenchmarkSupport", "Cambium", "Interchange", "Models", "Architectures",
+                "Snapshots",
+                "Objects",
                 "Elements", arguments,
             ],
             path: "tools/benchmarks/StorageBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "MergeBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Cambium", "Models", "Routing", "Tensors", "Snapshots",
+                "BenchmarkSupport", "Cambium", "Models", "Architectures", "Routing", "Tensors",
+                "Snapshots",
                 "Objects", "Elements", "CKernels", "COpenBLAS", arguments,
             ],
             path: "tools/benchmarks/MergeBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "InferenceBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Models", "Routing", "Tensors", "Snapshots", "Objects",
-                "Elements", arguments,
+                "BenchmarkSupport", "Models", "Architectures", "Routing", "Tensors", "Snapshots",
+                "Objects", "Elements", arguments,
             ],
             path: "tools/benchmarks/InferenceBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "ContinualBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Training", "Models", "Routing", "Tensors", arguments,
+                "BenchmarkSupport", "Training", "Models", "Architectures", "Routing", "Tensors",
+                "Elements", arguments,
             ],
             path: "tools/benchmarks/ContinualBenchmark", swiftSettings: strict),
         .executableTarget(
             name: "TrainingBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Training", "Interchange", "Models", "Tensors", "Elements",
-                arguments,
+                "BenchmarkSupport", "Training", "Interchange", "Models", "Architectures", "Tensors",
+                "Elements", arguments,
             ],
             path: "tools/benchmarks/TrainingBenchmark", swiftSettings: strict),
         .executableTarget(
@@ -171,19 +179,24 @@ let package = Package(
         .testTarget(
             name: "CambiumTests",
             dependencies: [
-                "Cambium", "Models", "Routing", "Snapshots", "Interchange", "Objects", "Elements",
+                "Cambium", "Models", "Architectures", "Routing", "Snapshots", "Interchange",
+                "Objects",
+                "Elements",
                 "TestSupport", "CheckpointSupport",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Models", "Tensors", "Elements", "CKernels", "NumericSupport",
+                "Training", "Models", "Architectures", "Tensors", "Elements", "CKernels",
+                "NumericSupport",
             ],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "ModelsTests",
-            dependencies: ["Models", "Tensors", "Routing", "Elements", "CKernels"],
+            dependencies: [
+                "Models", "Architectures", "Tensors", "Routing", "Elements", "CKernels",
+            ],
             swiftSettings: strict),
     ]
 )

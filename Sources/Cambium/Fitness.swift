@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Interchange
 internal import Models

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Models
 
 /// Tokens that a model wrote.

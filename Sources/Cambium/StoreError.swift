@@ -1,6 +1,6 @@
+package import Elements
 package import Interchange
 package import KeyValue
-package import Models
 package import Snapshots
 
 /// What went wrong, for a person and for a program.

@@ -1,3 +1,5 @@
+internal import Architectures
+internal import Elements
 internal import Models
 internal import Routing
 internal import Tensors

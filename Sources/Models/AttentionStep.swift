@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Tensors
 
 /// The attention of any layer, with its working memory.
@@ -30,7 +31,7 @@ struct AttentionStep: ~Copyable {
         self.tokens = tokens
         self.position = position
         if tokens > room { reserve(tokens) }
-        let rotation = model.description.rotation
+        let rotation = model.frequencies
         fill(rotation, tokens, position, &cosines, &sines)
     }
 
@@ -54,7 +55,7 @@ struct AttentionStep: ~Copyable {
                 widths.turning = max(widths.turning, latent.sizes.heads * latent.sizes.turningSize)
             }
         }
-        let half = model.description.rotation.size / 2
+        let half = model.frequencies.size / 2
         queries = FloatBuffer(count: tokens * max(widths.queries, widths.mixed))
         keys = FloatBuffer(count: tokens * widths.keys)
         values = FloatBuffer(count: tokens * widths.keys)

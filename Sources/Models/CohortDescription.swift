@@ -1,3 +1,6 @@
+package import Architectures
+package import Elements
+
 /// What a cohort is, as the tensor `cohorts.NAME.cohort` of U8 says in JSON.
 package struct CohortDescription: Sendable, Hashable {
     package enum Kind: String, Sendable, Hashable, Codable {

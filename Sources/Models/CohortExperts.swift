@@ -1,3 +1,4 @@
+package import Architectures
 package import Elements
 
 /// The experts that a cohort brings along, with a router of their own, and the layers that they are in.

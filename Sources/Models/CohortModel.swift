@@ -1,3 +1,5 @@
+package import Architectures
+package import Elements
 package import Routing
 internal import Synchronization
 

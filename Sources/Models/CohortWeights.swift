@@ -1,4 +1,4 @@
-internal import Elements
+package import Elements
 internal import Tensors
 
 /// A base's weights with the deltas of one cohort added: what the model runs on while the cohort is active.

@@ -1,3 +1,4 @@
+package import Elements
 internal import Tensors
 
 /// Tokens that a model wrote.

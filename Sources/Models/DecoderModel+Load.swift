@@ -1,4 +1,5 @@
-internal import Elements
+package import Architectures
+package import Elements
 internal import Routing
 internal import Tensors
 
@@ -17,6 +18,7 @@ extension DecoderModel {
         let source = NotedWeights(source)
         var loader = DecoderLoader(description, source)
         self.description = description
+        frequencies = description.frequencies
         // A token reads one row of it.
         embedding = try loader.reader.rows(
             "model.embed_tokens.weight", vocabulary, hidden,
@@ -130,7 +132,7 @@ private struct DecoderLoader<Source: WeightSource> {
         return DecoderModel.Latent(
             shape: AttentionShape(
                 heads: sizes.heads, keyHeads: 1, keySize: sizes.rank + sizes.turningSize,
-                valueSize: sizes.rank, scale: sizes.scale, window: window),
+                valueSize: sizes.rank, scale: sizes.scale(description.rotation), window: window),
             sizes: sizes, queryDown: queryDown, queryNorm: queryNorm,
             query: try linear(
                 "\(name).\(queryDown == nil ? "q_proj" : "q_b_proj")", width,

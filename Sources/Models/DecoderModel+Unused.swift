@@ -1,3 +1,6 @@
+internal import Architectures
+internal import Elements
+
 extension UnusedWeights {
     /// What a decoder leaves over, where its use is known.
     ///

@@ -1,3 +1,4 @@
+package import Architectures
 internal import Routing
 internal import Tensors
 
@@ -95,6 +96,8 @@ package struct DecoderModel: Sendable {
     }
 
     package let description: ModelDescription
+    /// By how much each pair of a head's elements turns.
+    let frequencies: RotationFrequencies
     /// What came with the model and is not needed to run it.
     package let unused: [UnusedWeights]
     /// [vocabulary, hidden].

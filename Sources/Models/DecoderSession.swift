@@ -1,3 +1,5 @@
+internal import Architectures
+package import Elements
 internal import Routing
 
 /// One text on its way through a decoder: the key-value cache and what the tokens picked.

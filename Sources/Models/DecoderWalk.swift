@@ -1,3 +1,5 @@
+internal import Architectures
+internal import Elements
 internal import Tensors
 
 /// Runs several texts through a decoder, all of them through one layer before the next: so a layer may be

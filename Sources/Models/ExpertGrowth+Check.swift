@@ -1,3 +1,5 @@
+internal import Architectures
+internal import Elements
 internal import Routing
 
 /// What is refused before a model grows.

@@ -1,3 +1,5 @@
+internal import Architectures
+package import Elements
 internal import Routing
 
 /// How often the experts of a model were picked on some text, to warm the next start: those that were

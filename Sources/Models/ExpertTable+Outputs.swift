@@ -1,4 +1,4 @@
-internal import Elements
+package import Elements
 package import Routing
 package import Tensors
 

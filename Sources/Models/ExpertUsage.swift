@@ -1,3 +1,5 @@
+internal import Architectures
+
 /// Which experts the tokens of a session picked, in each layer that has some.
 package struct ExpertUsage: Sendable, Hashable {
     /// One layer's counts.

@@ -1,3 +1,5 @@
+internal import Architectures
+package import Elements
 internal import Tensors
 
 /// Text that a model wrote.

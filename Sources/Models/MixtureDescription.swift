@@ -1,3 +1,4 @@
+package import Elements
 package import Routing
 
 /// How what a snapshot's models and its evidence say is put together, as the file `mixture.json` of the

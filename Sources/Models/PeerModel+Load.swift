@@ -1,4 +1,5 @@
-internal import Elements
+package import Architectures
+package import Elements
 internal import Routing
 internal import Tensors
 

@@ -1,3 +1,4 @@
+package import Architectures
 internal import Routing
 internal import Tensors
 

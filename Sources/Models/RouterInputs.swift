@@ -1,3 +1,5 @@
+internal import Architectures
+package import Elements
 internal import Routing
 package import Tensors
 

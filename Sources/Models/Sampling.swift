@@ -1,3 +1,4 @@
+package import Elements
 internal import Tensors
 
 /// How the next token is chosen from the logits.

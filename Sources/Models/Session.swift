@@ -1,3 +1,5 @@
+internal import Architectures
+package import Elements
 package import Routing
 internal import Tensors
 

@@ -1,4 +1,4 @@
-internal import Elements
+package import Elements
 internal import Objects
 package import Snapshots
 

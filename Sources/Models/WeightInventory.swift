@@ -1,3 +1,4 @@
+internal import Elements
 internal import Synchronization
 
 /// All that a source has, so that a model can tell what of it is left over.

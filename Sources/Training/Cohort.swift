@@ -1,3 +1,4 @@
+internal import Architectures
 package import Models
 package import Tensors
 

@@ -1,4 +1,5 @@
-package import Models
+package import Architectures
+internal import Models
 
 /// Where each dense tensor of a peer-lm model lies in one run of floats, in the order and by the names
 /// of its checkpoint.

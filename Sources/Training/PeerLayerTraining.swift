@@ -1,4 +1,5 @@
-package import Models
+package import Architectures
+internal import Models
 internal import Synchronization
 package import Tensors
 

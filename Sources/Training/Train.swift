@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Glibc
 internal import Models
 internal import Synchronization

@@ -1,3 +1,4 @@
+package import Architectures
 internal import Elements
 package import Models
 internal import Tensors

@@ -1,4 +1,5 @@
-package import Models
+package import Architectures
+internal import Models
 package import Tensors
 
 /// The weights of a peer-lm model in memory that training may change.

@@ -1,4 +1,4 @@
-package import Models
+package import Elements
 
 /// What went wrong in training.
 package struct TrainingError: Error, Sendable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+import Architectures
+import Elements
 import Foundation
 import Models
 import Testing

@@ -1,3 +1,5 @@
+import Architectures
+import Elements
 import Foundation
 import Models
 import Tensors
@@ -143,10 +145,11 @@ struct LibraryDefaultsTests {
         )
         // gpt-oss scales unless it is told otherwise.
         let own = try with("gpt_oss", [:])
-        #expect(own.rotation.factor != 1)
+        #expect(own.frequencies.factor != 1)
         #expect(
-            try with("gpt_oss", ["rope_scaling": ["rope_type": "default"]]).rotation.factor == 1)
-        #expect(try with("gpt_oss", ["rope_theta": 1e5]).rotation.factor == own.rotation.factor)
+            try with("gpt_oss", ["rope_scaling": ["rope_type": "default"]]).frequencies.factor == 1)
+        #expect(
+            try with("gpt_oss", ["rope_theta": 1e5]).frequencies.factor == own.frequencies.factor)
         #expect(try with("gpt_oss", ["rope_theta": 1e5]).rotation != own.rotation)
     }
 

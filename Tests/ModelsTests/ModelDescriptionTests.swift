@@ -1,3 +1,5 @@
+import Architectures
+import Elements
 import Foundation
 import Models
 import Tensors
@@ -73,12 +75,15 @@ struct ModelDescriptionTests {
         }
     }
 
+    @Test("a description allows as many picks as the kernels have room for")
+    func mostPicks() { #expect(ModelDescription.largestTopK == Kernels.largestTopK) }
+
     @Test("YaRN keeps what turns often, divides what turns rarely, and raises the scores")
     func yarn() throws {
-        let rotation = try describe(fields("gpt_oss")).rotation
+        let rotation = try describe(fields("gpt_oss")).frequencies
         var plain = try fields("gpt_oss")
         plain["rope_parameters"] = ["rope_theta": 150_000.0, "rope_type": "default"]
-        let unscaled = try describe(plain).rotation
+        let unscaled = try describe(plain).frequencies
         #expect(unscaled.factor == 1)
         #expect(abs(rotation.factor - 1.346_573_590_28) < 1e-9)
         #expect(rotation.values[0] == unscaled.values[0])
@@ -90,9 +95,9 @@ struct ModelDescriptionTests {
             return
         }
         // mscale / mscale_all_dim is 1; the scores take (0.1 ln 40 + 1)² instead.
-        #expect(latent.rotation.factor == 1)
+        #expect(latent.frequencies.factor == 1)
         let raised = 1.368_887_945_41 * 1.368_887_945_41 / 24.0.squareRoot()
-        #expect(abs(Double(sizes.scale) - raised) < 1e-7)
+        #expect(abs(Double(sizes.scale(latent.rotation)) - raised) < 1e-7)
     }
 
     @Test("a config without a model type is refused", arguments: ArchitectureConfigs.names)

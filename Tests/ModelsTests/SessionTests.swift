@@ -1,3 +1,5 @@
+import Architectures
+import Elements
 import Models
 import Routing
 import Testing

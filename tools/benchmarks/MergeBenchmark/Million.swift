@@ -1,3 +1,4 @@
+import Architectures
 internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Cambium

@@ -1,4 +1,4 @@
-internal import Tensors
+package import Elements
 
 extension ModelDescription {
     /// The architectures that can be described, as `model_type` spells them.

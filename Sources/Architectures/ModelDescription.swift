@@ -1,4 +1,4 @@
-package import Tensors
+package import Elements
 
 /// What a decoder-only language model is made of: the sizes and variants of each layer, whatever
 /// architecture's config.json they were read from.
@@ -60,8 +60,6 @@ package struct ModelDescription: Sendable, Hashable {
         package let isInterleaved: Bool
         /// Whether the projections from the hidden state and to it have biases.
         package let hasBias: Bool
-        /// What scores are multiplied with.
-        package let scale: Float
     }
 
     package enum FeedForward: Sendable, Hashable {
@@ -86,10 +84,13 @@ package struct ModelDescription: Sendable, Hashable {
         package let inner: Int
         /// Of the experts that every token uses, together; nil for none.
         package let sharedInner: Int?
-        package let kind: GatedExpertForm.Kind
+        package let kind: GatedExpertKind
         package let scoring: Scoring
         package let routerHasBias: Bool
     }
+
+    /// The most experts that a token can pick of a layer: what the kernels have room for.
+    package static let largestTopK = 128
 
     /// As config.json names it, for messages.
     package let architecture: String
@@ -98,7 +99,7 @@ package struct ModelDescription: Sendable, Hashable {
     /// Positions that the model was made for.
     package let contextLength: Int
     package let normEpsilon: Float
-    package let rotation: RotationFrequencies
+    package let rotation: Rotation
     package let layers: [Layer]
     /// Whether the head is the embedding.
     package let tiesEmbedding: Bool

@@ -1,5 +1,5 @@
+package import Elements
 internal import FoundationEssentials
-internal import Tensors
 
 /// config.json as it is written, before any check: the names are the file's.
 struct PeerConfigFields: Decodable {

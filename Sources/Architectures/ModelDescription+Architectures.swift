@@ -1,10 +1,10 @@
-internal import Tensors
+internal import Elements
 
 /// What architectures differ in, each as the transformers library has it.
 extension ModelDescription {
     /// What is read differently for each.
     struct Parts {
-        let rotation: RotationFrequencies
+        let rotation: Rotation
         let layers: [Layer]
     }
 
@@ -107,7 +107,7 @@ extension ModelDescription {
     static func gptOSS(_ fields: ConfigFields) throws(ModelError) -> Parts {
         let attention = try grouped(
             fields, norm: .none, bias: fields.flag("attention_bias"), sinks: true)
-        let kind = GatedExpertForm.Kind.columns(
+        let kind = GatedExpertKind.columns(
             alpha: Float(try fields.number("swiglu_alpha", in: 0...1e6)),
             limit: Float(try fields.number("swiglu_limit", in: 0...1e30)))
         let experts = try experts(
@@ -164,7 +164,7 @@ extension ModelDescription {
             case .latent(let latent): latent.turningSize
             }
         return Parts(
-            rotation: try Rotation(fields).frequencies(size: size),
+            rotation: try Rotation(fields, size: size),
             layers: (0..<(try layerCount(fields))).map {
                 Layer(attention: attention, window: window($0), feedForward: feedForward($0))
             })
@@ -201,7 +201,6 @@ extension ModelDescription {
         guard turning % 2 == 0 else {
             throw ModelError(.badConfig, "config qk_rope_head_dim is \(turning); it must be even")
         }
-        let scale = try Rotation(fields).scoreScale / Double(plain + turning).squareRoot()
         return .latent(
             LatentAttention(
                 heads: try fields.whole("num_attention_heads", in: 1...4096),
@@ -209,18 +208,18 @@ extension ModelDescription {
                 rank: try fields.whole("kv_lora_rank", in: 1...65_536), plainSize: plain,
                 turningSize: turning, valueSize: try fields.whole("v_head_dim", in: 1...4096),
                 isInterleaved: try fields.flag("rope_interleave"),
-                hasBias: try fields.flag("attention_bias"), scale: Float(scale)))
+                hasBias: try fields.flag("attention_bias")))
     }
 
     /// - Parameter counts: The architecture's own spellings of the number of experts, the first of which has
     ///   the default.
     private static func experts(
         _ fields: ConfigFields, counts: [String], inner: Int, shared: Int? = nil,
-        kind: GatedExpertForm.Kind = .rows, scoring: Experts.Scoring, routerHasBias: Bool = false
+        kind: GatedExpertKind = .rows, scoring: Experts.Scoring, routerHasBias: Bool = false
     ) throws(ModelError) -> Experts {
         let count = try fields.whole(counts, in: 1...65_536)
         let topK = try fields.whole(
-            "num_experts_per_tok", in: 1...min(count, Kernels.largestTopK))
+            "num_experts_per_tok", in: 1...min(count, ModelDescription.largestTopK))
         // Other architectures' spellings are not read by the library; they must not say otherwise.
         for name in ["num_experts", "num_local_experts", "n_routed_experts"]
         where fields.states(name) {

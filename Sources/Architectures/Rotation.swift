@@ -1,22 +1,28 @@
-internal import Tensors
+internal import Elements
 
 /// How positions turn queries and keys, as a config.json says it.
-struct Rotation: Equatable {
-    private let theta: Double
-    private let yarn: Yarn?
+package struct Rotation: Sendable, Hashable {
+    /// At least 1.
+    package let theta: Double
+    package let yarn: Yarn?
+    /// Elements of a head that turn, even.
+    package let size: Int
 
     /// YaRN (2309.00071): frequencies that turn rarely over the context that the model was trained on are
     /// divided by a factor, those that turn often are kept, and those between are blended.
-    private struct Yarn: Equatable {
-        let factor: Double
-        let fast: Double
-        let slow: Double
-        let original: Double
-        let truncates: Bool
+    package struct Yarn: Sendable, Hashable {
+        package let factor: Double
+        /// Turns over the original context, of the pairs that are kept and more, and those of the pairs that are
+        /// divided and fewer.
+        package let fast, slow: Double
+        /// Positions of the context that the model was trained on.
+        package let original: Double
+        /// Whether the pairs between which is blended are rounded to whole ones.
+        package let truncates: Bool
         /// What cosines and sines are multiplied with, when the config says so.
-        let attentionFactor: Double?
-        let scale: Double?
-        let scaleOfAll: Double?
+        package let attentionFactor: Double?
+        package let scale: Double?
+        package let scaleOfAll: Double?
     }
 
     private static let thetas = 1.0...1e12
@@ -28,16 +34,16 @@ struct Rotation: Equatable {
     ///
     /// - Throws: `.badConfig` for a field out of range, for fields that contradict each other, and for a kind
     ///   that is not run.
-    init(_ fields: ConfigFields) throws(ModelError) {
+    init(_ fields: ConfigFields, size: Int) throws(ModelError) {
         let older = try Self.object("rope_scaling", fields)
         let modern = try Self.object("rope_parameters", fields)
         guard let older else {
-            try self.init(modern, fields)
+            try self.init(modern, fields, size)
             return
         }
-        try self.init(older, fields)
+        try self.init(older, fields, size)
         guard fields.states("rope_parameters"), let modern else { return }
-        guard try self == Rotation(modern, fields) else {
+        guard try self == Rotation(modern, fields, size) else {
             throw ModelError(
                 .badConfig,
                 "config has both rope_scaling and rope_parameters, which say different things; leave out the "
@@ -59,7 +65,10 @@ struct Rotation: Equatable {
         return found
     }
 
-    private init(_ own: ConfigFields?, _ fields: ConfigFields) throws(ModelError) {
+    private init(
+        _ own: ConfigFields?, _ fields: ConfigFields, _ size: Int
+    ) throws(ModelError) {
+        self.size = size
         if let own, own.has("rope_theta") {
             theta = try own.number("rope_theta", in: Self.thetas)
             if fields.states("rope_theta"), fields.has("rope_theta") {
@@ -114,48 +123,5 @@ struct Rotation: Equatable {
             scale: scaling.has("mscale") ? try scaling.number("mscale", in: 0...1e3) : nil,
             scaleOfAll: scaling.has("mscale_all_dim")
                 ? try scaling.number("mscale_all_dim", in: 0...1e3) : nil)
-    }
-
-    /// What the scores of latent attention are multiplied with besides.
-    var scoreScale: Double {
-        guard let yarn, let all = yarn.scaleOfAll, all != 0 else { return 1 }
-        let scale = magnitude(yarn.factor, all)
-        return scale * scale
-    }
-
-    /// - Parameter size: Elements of a head that turn, even.
-    func frequencies(size: Int) -> RotationFrequencies {
-        let plain = RotationFrequencies(theta: theta, size: size)
-        guard let yarn else { return plain }
-        var low = pairIndex(turns: yarn.fast, yarn.original, size)
-        var high = pairIndex(turns: yarn.slow, yarn.original, size)
-        if yarn.truncates { (low, high) = (low.rounded(.down), high.rounded(.up)) }
-        (low, high) = (max(low, 0), min(high, Double(size - 1)))
-        if low == high { high += 0.001 }
-        let values = plain.values.enumerated().map { index, frequency in
-            let ramp = min(max((Double(index) - low) / (high - low), 0), 1)
-            return frequency / yarn.factor * ramp + frequency * (1 - ramp)
-        }
-        return RotationFrequencies(values: values, factor: attentionFactor(yarn))
-    }
-
-    private func attentionFactor(_ yarn: Yarn) -> Double {
-        if let factor = yarn.attentionFactor { return factor }
-        if let one = yarn.scale, let all = yarn.scaleOfAll, one != 0, all != 0 {
-            return magnitude(yarn.factor, one) / magnitude(yarn.factor, all)
-        }
-        return magnitude(yarn.factor, 1)
-    }
-
-    private func magnitude(_ factor: Double, _ scale: Double) -> Double {
-        factor <= 1 ? 1 : 0.1 * scale * RotationFrequencies.log(factor) + 1
-    }
-
-    /// The pair that turns so many times over the original context, not rounded.
-    private func pairIndex(turns: Double, _ positions: Double, _ size: Int) -> Double {
-        // With theta 1 all pairs turn alike.
-        let base = 2 * max(RotationFrequencies.log(theta), .leastNormalMagnitude)
-        let index = Double(size) * RotationFrequencies.log(positions / (turns * 2 * .pi)) / base
-        return min(max(index, -1e9), 1e9)
     }
 }

@@ -1,3 +1,4 @@
+internal import Elements
 internal import FoundationEssentials
 
 /// The members of a JSON object, read with checks that name the field.

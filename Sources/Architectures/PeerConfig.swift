@@ -1,4 +1,4 @@
-internal import Tensors
+package import Elements
 
 /// The sizes of a peer-lm model: a byte-level Llama-style decoder with expert layers, all of one kind.
 ///
@@ -22,7 +22,7 @@ package struct PeerConfig: Sendable, Hashable {
             try PeerConfig.check("peer.sub_keys", subKeys, in: 1...65_535)
             try PeerConfig.check("peer.heads", heads, in: 1...4_096)
             try PeerConfig.check(
-                "peer.top_k", topK, in: 1...min(subKeys, Kernels.largestTopK))
+                "peer.top_k", topK, in: 1...min(subKeys, ModelDescription.largestTopK))
             try PeerConfig.check("peer.key_size", keySize, in: 2...65_536)
             guard keySize % 2 == 0 else {
                 throw ModelError(
@@ -47,7 +47,7 @@ package struct PeerConfig: Sendable, Hashable {
         package init(experts: Int, topK: Int, width: Int) throws(ModelError) {
             try PeerConfig.check("linear.experts", experts, in: 1...65_536)
             try PeerConfig.check(
-                "linear.top_k", topK, in: 1...min(experts, Kernels.largestTopK))
+                "linear.top_k", topK, in: 1...min(experts, ModelDescription.largestTopK))
             try PeerConfig.check("linear.ffn_size", width, in: 1...1_048_576)
             self.experts = experts
             self.topK = topK
@@ -76,10 +76,11 @@ package struct PeerConfig: Sendable, Hashable {
                     "tree.branching[\(level)]", children, in: 2...max(2, Self.mostExperts / leaves))
                 leaves *= children
             }
-            try PeerConfig.check("tree.beam", beam, in: 1...Kernels.largestTopK)
+            try PeerConfig.check("tree.beam", beam, in: 1...ModelDescription.largestTopK)
             let last = branching[branching.count - 1]
             let reached = min(beam, leaves / last) * last
-            try PeerConfig.check("tree.top_k", topK, in: 1...min(reached, Kernels.largestTopK))
+            try PeerConfig.check(
+                "tree.top_k", topK, in: 1...min(reached, ModelDescription.largestTopK))
             self.branching = branching
             self.beam = beam
             self.topK = topK
