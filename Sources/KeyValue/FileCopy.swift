@@ -53,6 +53,15 @@ package func syncFolder(_ path: String) throws(KeyValueError) {
     guard fsync(descriptor) == 0 else { throw systemError("sync", path) }
 }
 
+/// Makes the name of a folder that was just made durable, where the folder above may be read.
+func syncName(of path: String) throws(KeyValueError) {
+    do throws(KeyValueError) {
+        try syncFolder(path + "/..")
+    } catch {
+        guard error.code == .readOnly else { throw error }
+    }
+}
+
 /// Creates a directory that must not exist.
 package func makeNewDirectory(_ path: String) throws(KeyValueError) {
     guard unsafe mkdir(path, 0o777) == 0 else { throw systemError("create the directory", path) }

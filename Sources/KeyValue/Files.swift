@@ -2,9 +2,9 @@ internal import CLMDB
 internal import Elements
 internal import Glibc
 
-/// Creates a directory that a user named; an existing one, or a link to one, is fine.
+/// Creates a directory that a user named, durably; an existing one, or a link to one, is fine.
 package func makeDirectory(_ path: String) throws(KeyValueError) {
-    guard unsafe mkdir(path, 0o777) != 0 else { return }
+    guard unsafe mkdir(path, 0o777) != 0 else { return try syncName(of: path) }
     guard errno == EEXIST else { throw systemError("create the directory", path) }
     try checkFolder(path, followingLinks: true)
 }
@@ -73,7 +73,7 @@ package func replaceFile(_ path: String, with source: String, in directory: Stri
     try syncFolder(directory)
 }
 
-/// Writes a small file at once; what was in it is gone, and a link is not followed.
+/// Writes a small file at once and syncs it; what was in it is gone, and a link is not followed.
 package func writeFile(_ path: String, _ bytes: [UInt8]) throws(KeyValueError) {
     let descriptor = try openStoreFile(path, O_WRONLY | O_CREAT | O_TRUNC, for: "create")
     defer { close(descriptor) }
@@ -90,6 +90,8 @@ package func writeFile(_ path: String, _ bytes: [UInt8]) throws(KeyValueError) {
         }
         offset += count
     }
+    // A file that is renamed over another before its bytes are on the disk may be empty after a power cut.
+    guard fsync(descriptor) == 0 else { throw systemError("sync", path) }
 }
 
 /// Reads a small regular file, at most `limit` bytes; a link is not followed.

@@ -85,6 +85,36 @@ struct FilesTests {
         }
     }
 
+    @Test(
+        "a small file's bytes, and the name of a new directory, are synced; a failure of each call is told"
+    )
+    func synced() throws {
+        try withScratchDirectory { directory in
+            let path = directory + "/new"
+            let file = try failingCall(0, in: directory) { try writeFile(path, [1, 2, 3]) }
+            #expect(file.calls == 3, "made, written, synced")
+            for at in 1...file.calls {
+                try removeFile(path)
+                #expect(throws: KeyValueError.self, "call \(at)") {
+                    _ = try failingCall(at, in: directory) { try writeFile(path, [1, 2, 3]) }
+                }
+                try writeFile(path, [])
+            }
+            let folder = directory + "/folder"
+            let made = try failingCall(0, in: directory) { try makeDirectory(folder) }
+            #expect(made.calls == 2, "made, its name synced")
+            for at in 1...made.calls {
+                try removeDirectory(folder)
+                #expect(throws: KeyValueError.self, "call \(at)") {
+                    _ = try failingCall(at, in: directory) { try makeDirectory(folder) }
+                }
+                try makeDirectory(folder)
+            }
+            // One that is there is not synced again.
+            #expect(try failingCall(0, in: directory) { try makeDirectory(folder) }.calls == 1)
+        }
+    }
+
     @Test("what is missing is told with its path")
     func missing() throws {
         let path = "/no/such/place"

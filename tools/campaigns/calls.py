@@ -1,72 +1,74 @@
 """Kill the process before its n-th system call that changes the disk, or let that call fail."""
-import errno, os, random, shutil
-from program import faulty, run
+import errno, os
+from program import faulty
 from report import Row
-from steps import LARGE, STEPS, apply, faults_of, prepared, states_of
+from steps import steps
 
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR, 0]  # 0: half of a write
+READ_ERRORS = [errno.EIO, errno.EINTR, errno.ENOMEM]
 
 
-def places(total, most, source):
+def numbers(total, plan, source):
     """All numbers of calls, or so many of them, drawn at random, with the first and the last."""
-    if total <= most:
+    if plan.only is not None:
+        return [plan.only]
+    if total <= plan.most:
         return list(range(1, total + 1))
-    return sorted({1, total, *source.sample(range(1, total + 1), most - 2)})
+    return sorted({1, total, *source.sample(range(1, total + 1), max(0, plan.most - 2))})
 
 
-def number_of_calls(step, history, store, mode):
-    log = store + ".calls"
+def number_of_calls(step, history, place, mode):
+    log = place + ".calls"
     if os.path.exists(log):
         os.remove(log)
-    prepared(step, history, store)
-    apply(step, history, store, env=faulty(store, mode, 0, log=log))
+    step.prepared(history, place)
+    step.apply(history, place, env=faulty(place, mode, 0, log=log))
     return os.path.getsize(log)
 
 
-def killed(history, folder, most, seed, large):
+def kills(plan, history):
+    return [(step.name, step) for step in steps(plan)]
+
+
+def killed(what, step, history, folder, plan):
     """SIGKILL before each call: the old state or the new one, and the step can be run again."""
-    rows = []
-    for step in STEPS + ([LARGE] if large else []):
-        source, row = random.Random(f"{seed} kill {step[0]}"), Row("kill", f"{step[0]}, before a call")
-        states = states_of(step, history, folder)
-        store = folder + "/S"
-        total = number_of_calls(step, history, store, "count")
-        for at in places(total, most, source):
-            prepared(step, history, store)
-            outcome = apply(step, history, store, env=faulty(store, "kill", at))
-            problems = []
-            if outcome.code not in (-9, 0):
-                problems.append(f"{outcome}")
-            if step[0] != "init" or os.path.exists(store + "/data.mdb"):
-                problems += faults_of(store, history, states, source)
-            again = apply(step, history, store)
-            if again.trapped or (again.code == 4):
-                problems.append(f"run again: {again}")
-            problems += faults_of(store, history, states[1:] + states[:again.code != 0], source, 1)
-            row.tried(problems, f"{step[0]}, call {at} of {total}", outcome.code == -9)
-        rows.append(row)
-    return rows
+    row, place = Row(plan, "kill", what), folder + "/place"
+    states = step.states(history, place)
+    total = number_of_calls(step, history, place, "count")
+    for at in numbers(total, plan, plan.source("kill", what)):
+        source = plan.source("kill", what, at)
+        step.prepared(history, place)
+        outcome = step.apply(history, place, env=faulty(place, "kill", at))
+        problems = [] if outcome.code in (-9, 0) else [f"{outcome}"]
+        # Only what was killed may have the old state.
+        problems += step.faults(history, place, states if outcome.code else states[-1:], source)
+        again = step.apply(history, place)
+        if again.trapped or again.code == 4:
+            problems.append(f"run again: {again}")
+        problems += step.faults(history, place, states if again.code else states[-1:], source, 1)
+        row.tried(problems, at, f"{what}, call {at} of {total}", outcome.code == -9)
+    return [row]
 
 
-def failing(history, folder, most, seed, large):
+def failures(plan, history):
+    return [(f"{step.name}, {what}", (step, mode)) for step in steps(plan)
+            for mode, what in (("fail", "a write fails"), ("readfail", "a read fails"))]
+
+
+def failing(what, chosen, history, folder, plan):
     """A call that fails: an error that says so, no signal, and the old state or the new one."""
-    rows = []
-    for step in STEPS + ([LARGE] if large else []):
-        for mode, what in (("fail", "a write fails"), ("readfail", "a read fails")):
-            source = random.Random(f"{seed} {mode} {step[0]}")
-            row = Row("fail", f"{step[0]}, {what}")
-            states = states_of(step, history, folder)
-            store = folder + "/S"
-            total = number_of_calls(step, history, store, "count" if mode == "fail" else "readfail")
-            for at in places(total, most, source):
-                number = source.choice(ERRORS if mode == "fail" else [errno.EIO, errno.EINTR, errno.ENOMEM])
-                prepared(step, history, store)
-                outcome = apply(step, history, store, env=faulty(store, mode, at, number))
-                problems = [f"{outcome}"] if outcome.trapped else []
-                if outcome.code and not outcome.err.strip():
-                    problems.append(f"exit {outcome.code} without a message")
-                if step[0] != "init" or os.path.exists(store + "/data.mdb"):
-                    problems += faults_of(store, history, states, source, 1)
-                row.tried(problems, f"{step[0]}, call {at} of {total}, errno {number}", outcome.code != 0)
-            rows.append(row)
-    return rows
+    step, mode = chosen
+    row, place = Row(plan, "fail", what), folder + "/place"
+    states = step.states(history, place)
+    total = number_of_calls(step, history, place, "count" if mode == "fail" else mode)
+    for at in numbers(total, plan, plan.source(mode, what)):
+        source = plan.source(mode, what, at)
+        number = source.choice(ERRORS if mode == "fail" else READ_ERRORS)
+        step.prepared(history, place)
+        outcome = step.apply(history, place, env=faulty(place, mode, at, number))
+        problems = [f"{outcome}"] if outcome.trapped else []
+        if outcome.code and not outcome.err.strip():
+            problems.append(f"exit {outcome.code} without a message")
+        problems += step.faults(history, place, states if outcome.code else states[-1:], source, 1)
+        row.tried(problems, at, f"{what}, call {at} of {total}, errno {number}", outcome.code != 0)
+    return [row]

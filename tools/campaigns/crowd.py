@@ -1,5 +1,5 @@
 """Readers, writers, collections and repacks at the same time: nothing wrong is read, nothing acknowledged is lost."""
-import os, random, threading
+import threading
 from models import Model
 from program import Clock, run
 from report import Row
@@ -8,10 +8,15 @@ from steps import export
 READERS, WRITERS = 8, 2
 
 
-def crowded(history, folder, seconds, seed, large):
-    store, clock, gate = history.copy(folder + "/S"), Clock(seconds), threading.Lock()
+def crowd_lines(plan, history):
+    return [("8 readers, 2 writers", None)]
+
+
+def crowded(what, _, history, folder, plan):
+    """The moments at which commands meet are chance: the same seed gives the same commands, not the same order."""
+    store, clock, gate, seed = history.copy(folder + "/S"), Clock(plan.most), threading.Lock(), plan.seed
     acknowledged = {}
-    rows = {name: Row("crowd", name) for name in ("readers", "writers", "collections", "repacks")}
+    rows = {name: Row(plan, "crowd", f"{what}: {name}") for name in ("readers", "writers", "collections", "repacks")}
 
     def told(name, outcome, allowed):
         """Counts a command; `allowed` are words of errors that are right in a crowd."""
@@ -19,11 +24,11 @@ def crowded(history, folder, seconds, seed, large):
         if outcome.trapped or (outcome.code != 0 and not any(word in outcome.err for word in allowed)):
             problems = [f"{outcome}"]
         with gate:
-            rows[name].tried(problems, name, outcome.code == 0)
+            rows[name].tried(problems, 0, name, outcome.code == 0)
         return outcome
 
     def reader(number):
-        source = random.Random(f"{seed} reader {number}")
+        source = plan.source("reader", number)
         while not clock.is_over:
             words = source.choice([["log", "--all"], ["ls", "main"], ["show", "main"], ["status"], ["verify", "--fast"], ["diff", "left", "main"]])
             told("readers", run(*words, store=store), [])
@@ -33,7 +38,7 @@ def crowded(history, folder, seconds, seed, large):
                 commit = source.choice(sorted(known))
                 found = export(store, commit, f"{folder}/out{number}")
                 with gate:
-                    rows["readers"].tried([] if found == known[commit] else [f"{commit[:12]}: {found}"], "export", found == known[commit])
+                    rows["readers"].tried([] if found == known[commit] else [f"{commit[:12]}: {found}"], 0, "export", found == known[commit])
 
     def writer(number):
         model, turn = Model.made(seed + number), 0
@@ -47,7 +52,7 @@ def crowded(history, folder, seconds, seed, large):
                     acknowledged[outcome.json["id"]] = model.digest
 
     def keeper(name, words):
-        source = random.Random(f"{seed} {name}")
+        source = plan.source(name)
         while not clock.is_over:
             told(name, run(*words(source), store=store), ["try again", "in use", "busy", "open"])
 
@@ -59,10 +64,10 @@ def crowded(history, folder, seconds, seed, large):
         thread.start()
     for thread in threads:
         thread.join()
-    end = Row("crowd", "acknowledged commits, in the end")
+    end = Row(plan, "crowd", f"{what}: acknowledged commits, in the end")
     for commit, digest in {**acknowledged}.items():
         found = export(store, commit, folder + "/out")
-        end.tried([] if found == digest else [f"{commit[:12]}: {found}"], "export", found == digest)
+        end.tried([] if found == digest else [f"{commit[:12]}: {found}"], 0, "export", found == digest)
     outcome = run("verify", store=store)
-    end.tried([] if outcome.code == 0 else [f"{outcome}"], "verify")
+    end.tried([] if outcome.code == 0 else [f"{outcome}"], 0, "verify")
     return [*rows.values(), end]

@@ -1,9 +1,8 @@
 """A disk that somebody else filled: an error, nothing lost, and a way to make room."""
-import os, random, shutil, subprocess
-from models import Model
+import os, subprocess, sys
 from program import must, run
 from report import Row
-from steps import STEPS, apply, faults_of, prepared, states_of
+from steps import STEPS
 
 
 class SmallDisk:
@@ -31,42 +30,45 @@ class SmallDisk:
         subprocess.run(["umount", self.place], check=True)
 
 
-def full(history, folder, most, seed, large):
-    rows = []
+SIZES = [0, 8192, 65536, 4096, 16384, 262144]
+
+
+def full_lines(plan, history):
     if os.geteuid() != 0:
-        print("campaign: full disks need root (mount); left out")
-        return rows
-    for step in STEPS:
-        source, row = random.Random(f"{seed} full {step[0]}"), Row("full", f"{step[0]} on a full disk")
-        sizes = [0, 8192, 65536, 4096, 16384, 262144]
-        states = states_of(step, history, folder)
-        for turn in range(most):
-            left = sizes[turn % len(sizes)]
-            disk = SmallDisk(folder + "/disk", "48m")
-            try:
-                store = disk.place + "/S"
-                prepared(step, history, store)
-                if step[0] != "init":
-                    # A command that writes makes the reserve; a repack then leaves no free page.
-                    must("tag", "touched", store=store)
-                    must("tag", "--delete", "touched", store=store)
-                    must("repack", store=store)
-                disk.fill(left)
-                outcome = apply(step, history, store)
-                problems = [f"{outcome}"] if outcome.trapped or outcome.code == 4 else []
-                if os.path.exists(store + "/data.mdb"):
-                    if outcome.code != 0 and step[0] != "init":
-                        for words in (["branch", "--delete", "left"], ["gc", "--prune", "--grace", "0"]):
-                            way_out = run(*words, store=store)
-                            if way_out.code != 0:
-                                problems.append(f"no way to make room: {way_out}")
-                        allowed = [[entry for entry in state if entry[1] != "left"] for state in states]
-                    else:
-                        allowed = states
-                    disk.empty()
-                    problems += faults_of(store, history, allowed, source, 1)
-                row.tried(problems, f"{step[0]} with {left} bytes left", outcome.code != 0)
-            finally:
-                disk.close()
-        rows.append(row)
-    return rows
+        print("campaign: full disks need root (mount); left out", file=sys.stderr)
+        return []
+    return [(f"{step.name} on a full disk", step) for step in STEPS]
+
+
+def full(what, step, history, folder, plan):
+    row = Row(plan, "full", what)
+    states = step.states(history, folder + "/place")
+    # A store of an old format has no reserve: the current one makes it.
+    is_current = not step.makes_store and not step.name.startswith("migrate")
+    for turn in plan.turns:
+        left, source = SIZES[turn % len(SIZES)], plan.source("full", what, turn)
+        disk = SmallDisk(folder + "/disk", "48m")
+        try:
+            place = disk.place + "/place"
+            store = step.prepared(history, place)
+            if is_current:
+                # A command that writes makes the reserve; a repack then leaves no free page.
+                must("tag", "touched", store=store)
+                must("tag", "--delete", "touched", store=store)
+                must("repack", store=store)
+            disk.fill(left)
+            outcome = step.apply(history, place)
+            problems = [f"{outcome}"] if outcome.trapped or outcome.code == 4 else []
+            allowed = states if outcome.code else states[-1:]
+            if outcome.code and is_current:
+                for words in (["branch", "--delete", "left"], ["gc", "--prune", "--grace", "0"]):
+                    way_out = run(*words, store=store)
+                    if way_out.code != 0:
+                        problems.append(f"no way to make room: {way_out}")
+                allowed = [state and [entry for entry in state if entry[1] != "left"] for state in states]
+            disk.empty()
+            problems += step.faults(history, place, allowed, source, 1)
+            row.tried(problems, turn, f"{what} with {left} bytes left", outcome.code != 0)
+        finally:
+            disk.close()
+    return [row]

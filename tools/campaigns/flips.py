@@ -1,5 +1,5 @@
 """One flipped bit: `verify` finds it, or nothing that is served is wrong, also after more commits."""
-import os, random
+import os
 from models import Model
 from pages import regions
 from program import run
@@ -7,34 +7,37 @@ from report import Row
 from steps import export, references
 
 
-def flipped(history, folder, most, seed, large):
+def flip_lines(plan, history):
     with open(history.store + "/data.mdb", "rb") as file:
-        whole = file.read()
-    before = references(history.copy(folder + "/S"))
-    more = [Model.made(seed + 900 + number).write(f"{folder}/more{number}") for number in range(2)]
-    rows = []
-    for region, ranges in sorted(regions(whole).items()):
-        source, found, harmless = random.Random(f"{seed} flip {region}"), 0, 0
-        row = Row("flip", region)
-        for _ in range(most):
-            start, end = source.choices(ranges, weights=[end - start for start, end in ranges])[0]
-            at, bit = source.randrange(start, end), source.randrange(8)
-            store = history.copy(folder + "/S")
-            with open(store + "/data.mdb", "r+b") as file:
-                file.seek(at)
-                file.write(bytes([whole[at] ^ 1 << bit]))
-            outcome = run("verify", store=store)
-            problems = [f"{outcome}"] if outcome.trapped else []
-            if outcome.code == 0:
-                problems += served_wrong(store, history, before, more, folder, source)
-                harmless += not problems
-            elif outcome.code != 4 and not outcome.trapped:
-                problems.append(f"verify ends with {outcome.code}: {outcome.err.strip()[-200:]}")
-            found += outcome.code == 4
-            row.tried(problems, f"byte {at}, bit {bit} ({region})", outcome.code == 4)
-        row.what = f"a bit of {region} ({found} found, {harmless} harmless)"
-        rows.append(row)
-    return rows
+        return sorted(regions(file.read()).items())
+
+
+def flipped(what, ranges, history, folder, plan):
+    row, store = Row(plan, "flip", what), folder + "/S"
+    before = references(history.copy(store))
+    more = [Model.made(plan.seed + 900 + number).write(f"{folder}/more{number}") for number in range(2)]
+    found = harmless = 0
+    for turn in plan.turns:
+        source = plan.source("flip", what, turn)
+        start, end = source.choices(ranges, weights=[end - start for start, end in ranges])[0]
+        at, bit = source.randrange(start, end), source.randrange(8)
+        history.copy(store)
+        with open(store + "/data.mdb", "r+b") as file:
+            file.seek(at)
+            byte = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([byte ^ 1 << bit]))
+        outcome = run("verify", store=store)
+        problems = [f"{outcome}"] if outcome.trapped else []
+        if outcome.code == 0:
+            problems += served_wrong(store, history, before, more, folder, source)
+            harmless += not problems
+        elif outcome.code != 4 and not outcome.trapped:
+            problems.append(f"verify ends with {outcome.code}: {outcome.err.strip()[-200:]}")
+        found += outcome.code == 4
+        row.tried(problems, turn, f"byte {at}, bit {bit} ({what})", outcome.code == 4)
+    row.detail = f" ({found} found, {harmless} harmless)"
+    return [row]
 
 
 def served_wrong(store, history, before, more, folder, source):

@@ -1,5 +1,5 @@
 """Checkpoints, configs and patches that are wrong in one place: an error that says so, never a trap, nothing written."""
-import copy, json, os, random, shutil, struct
+import copy, json, os, shutil, struct
 from models import Model, patch
 from program import run
 from report import Row
@@ -78,52 +78,57 @@ def header_mutated(file, source):
     return struct.pack("<Q", length) + text + file[8 + struct.unpack("<Q", file[:8])[0]:]
 
 
-def fuzzed(history, folder, most, seed, large):
-    store = history.copy(folder + "/S")
-    before = references(store)
-    model = Model.made(seed).changed(seed + 1)
-    whole = model.write(folder + "/fuzz-whole")
-    tokenizer = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]},
-                 "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False}, "decoder": {"type": "ByteLevel"}}
-    cases = {
+TOKENIZER = {
+    "version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]},
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False}, "decoder": {"type": "ByteLevel"},
+}
+
+
+def fuzz_lines(plan, history):
+    """What is wrong: the file's name, and a function that makes its bytes."""
+    model = Model.made(plan.seed).changed(plan.seed + 1)
+    change = patch(plan.seed + 2)
+    index = {"metadata": {"total_size": 1}, "weight_map": {name: "model.safetensors" for name in model.tensors}}
+    return list({
         "a header of safetensors": ("model.safetensors", lambda s: header_mutated(model.file, s)),
         "bytes of safetensors": ("model.safetensors", lambda s: damaged(model.file[:4000], s) + model.file[4000:]),
         "config.json": ("config.json", lambda s: text_of(mutated(model.config, s))),
         "bytes of config.json": ("config.json", lambda s: damaged(json.dumps(model.config).encode(), s)),
-        "tokenizer.json": ("tokenizer.json", lambda s: text_of(mutated(tokenizer, s))),
-        "an index of shards": ("model.safetensors.index.json", lambda s: text_of(mutated(
-            {"metadata": {"total_size": 1}, "weight_map": {name: "model.safetensors" for name in model.tensors}}, s))),
-        "a patch": (None, lambda s: header_mutated(patch(seed + 2), s) if s.random() < 0.7 else damaged(patch(seed + 2), s)),
-    }
-    rows = []
-    for what, (name, make) in cases.items():
-        source, row = random.Random(f"{seed} fuzz {what}"), Row("fuzz", what)
-        for turn in range(most):
-            place = folder + "/fuzz"
-            shutil.rmtree(place, ignore_errors=True)
-            shutil.copytree(whole, place)
-            if name == "model.safetensors.index.json":
-                os.rename(place + "/model.safetensors", place + "/model-00001-of-00001.safetensors")
-            content = make(source)
-            with open(f"{place}/{name or 'patch.safetensors'}", "wb") as file:
-                file.write(content)
-            words = ["commit", place] if name else ["commit", "--patch", place + "/patch.safetensors"]
-            outcome = run(*words, "-m", "fuzz", store=store)
-            problems = [f"{outcome}"] if outcome.trapped else []
-            if outcome.code == 0:
-                for words in (["generate", "main", "--prompt", "ab", "-n", "2"], ["export", "main", folder + "/out", "--force"], ["ls", "main"]):
-                    after = run(*words, store=store)
-                    if after.trapped or after.code == 4:
-                        problems.append(f"{after}")
-                history.copy(store)
-            elif turn % 10 == 0 and references(store) != before:
-                problems.append("the commit failed, and references changed")
-            if problems:
-                kept = f"{folder}/kept-{len(row.problems)}-{what.replace(' ', '-')}"
-                shutil.copytree(place, kept, dirs_exist_ok=True)
-                problems = [f"{problem} (input: {kept})" for problem in problems]
-            row.tried(problems, f"{what}, turn {turn}", outcome.code != 0)
-        outcome = run("verify", store=store)
-        row.tried([] if outcome.code == 0 else [f"{outcome}"], "verify", False)
-        rows.append(row)
-    return rows
+        "tokenizer.json": ("tokenizer.json", lambda s: text_of(mutated(TOKENIZER, s))),
+        "an index of shards": ("model.safetensors.index.json", lambda s: text_of(mutated(index, s))),
+        "a patch": (None, lambda s: header_mutated(change, s) if s.random() < 0.7 else damaged(change, s)),
+    }.items())
+
+
+def fuzzed(what, case, history, folder, plan):
+    name, make = case
+    row, store, place = Row(plan, "fuzz", what), history.copy(folder + "/S"), folder + "/fuzz"
+    before = references(store)
+    whole = Model.made(plan.seed).changed(plan.seed + 1).write(folder + "/fuzz-whole")
+    for turn in plan.turns:
+        source = plan.source("fuzz", what, turn)
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(whole, place)
+        if name == "model.safetensors.index.json":
+            os.rename(place + "/model.safetensors", place + "/model-00001-of-00001.safetensors")
+        with open(f"{place}/{name or 'patch.safetensors'}", "wb") as file:
+            file.write(make(source))
+        words = ["commit", place] if name else ["commit", "--patch", place + "/patch.safetensors"]
+        outcome = run(*words, "-m", "fuzz", store=store)
+        problems = [f"{outcome}"] if outcome.trapped else []
+        if outcome.code == 0:
+            for words in (["generate", "main", "--prompt", "ab", "-n", "2"], ["export", "main", folder + "/out", "--force"], ["ls", "main"]):
+                after = run(*words, store=store)
+                if after.trapped or after.code == 4:
+                    problems.append(f"{after}")
+            history.copy(store)
+        elif turn % 10 == 0 and references(store) != before:
+            problems.append("the commit failed, and references changed")
+        if problems:
+            kept = f"{folder}/kept-{turn}"
+            shutil.copytree(place, kept, dirs_exist_ok=True)
+            problems = [f"{problem} (input: {kept})" for problem in problems]
+        row.tried(problems, turn, f"{what}, turn {turn}", outcome.code != 0)
+    outcome = run("verify", store=store)
+    row.tried([] if outcome.code == 0 else [f"{outcome}"], 0, "verify", False)
+    return [row]

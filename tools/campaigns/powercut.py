@@ -5,10 +5,10 @@ synced until then; of the writes since, each is kept, dropped or cut at a sector
 folder's last sync a beginning is kept (journals keep their order). Then the old state or the new one must be there;
 when the step had ended before the cut, the new one.
 """
-import os, random, shutil, struct
+import os, shutil, struct
 from program import faulty
 from report import Row
-from steps import LARGE, STEPS, apply, faults_of, prepared, states_of
+from steps import steps
 
 HEAD = struct.Struct("<BBHHHQQ")
 SECTOR = 512
@@ -31,6 +31,9 @@ def records(path):
             at += length
         found.append((chr(what), name, other, offset, data, bool(flags)))
     return found
+
+
+FOLDER = "a folder"
 
 
 class Content:
@@ -59,11 +62,12 @@ def put(data, change):
 
 
 class Disk:
-    """Files by path, as the process sees them (`names`) and as they are safe (`safe_names`)."""
+    """Files and folders by path, as the process sees them (`names`) and as they are safe (`safe_names`)."""
 
     def __init__(self, folder):
         self.names, self.changes, self.safe_names = {}, [], {}
         for path, _, files in os.walk(folder):
+            self.names[path] = FOLDER
             for name in files:
                 with open(f"{path}/{name}", "rb") as file:
                     self.names[f"{path}/{name}"] = Content(file.read())
@@ -71,8 +75,8 @@ class Disk:
 
     def replay(self, record):
         what, name, other, offset, data, durable = record
-        if what == "c":
-            self.names[name] = Content()
+        if what in "cm":
+            self.names[name] = Content() if what == "c" else FOLDER
             self.changes.append((name, self.names[name]))
         elif what in "wta" and name in self.names:
             change = (what, offset, data)
@@ -81,18 +85,28 @@ class Disk:
                 put(self.names[name].safe, change)
             self.names[name].pending.append(change)
         elif what == "s":
-            if name in self.names:
+            if self.names.get(name, FOLDER) is not FOLDER:
                 self.names[name].sync()
-            else:  # A folder: the names in it are safe.
+            else:  # The names in a folder are safe.
                 inside = [change for change in self.changes if os.path.dirname(change[0]) == name]
                 self.changes = [change for change in self.changes if change not in inside]
                 for path, content in inside:
                     rename(self.safe_names, path, content)
-        elif what == "r":
-            content = self.names.pop(name, None)
-            if content is not None:
-                self.names[other] = content
-                self.changes += [(name, None), (other, content)]
+        elif what in "rl" and name in self.names:
+            # What is in a folder goes with it.
+            moved = [path for path in self.names if path == name or path.startswith(name + "/")]
+            for path in sorted(moved):
+                content = self.names[path] if what == "l" else self.names.pop(path)
+                self.names[other + path[len(name):]] = content
+            if what == "r":
+                self.changes.append((name, None))
+            self.changes.append((other, self.names[other]))
+            if self.names[other] is FOLDER:
+                # Its own names are as safe as they were under the old one.
+                inside = [(path, content) for path, content in self.safe_names.items() if path.startswith(name + "/")]
+                self.safe_names.update((other + path[len(name):], content) for path, content in inside)
+                self.changes = [(other + path[len(name):] if path.startswith(name + "/") else path, content)
+                                for path, content in self.changes]
         elif what == "u":
             if self.names.pop(name, None) is not None:
                 self.changes.append((name, None))
@@ -102,8 +116,16 @@ class Disk:
         names = dict(self.safe_names)
         for path, content in self.changes[:source.randint(0, len(self.changes))]:
             rename(names, path, content)
+        os.makedirs(target)
         chance = source.choice([0.0, 0.5, 0.9])
-        for path, content in names.items():
+        for path, content in sorted(names.items()):
+            place = target + path[len(root):]
+            # What is in a folder whose name is lost is lost.
+            if path == root or not os.path.isdir(os.path.dirname(place)):
+                continue
+            if content is FOLDER:
+                os.mkdir(place)
+                continue
             data = bytearray(content.safe)
             for change in content.pending:
                 if source.random() >= chance:
@@ -112,8 +134,6 @@ class Disk:
                     keep = source.randrange(0, len(change[2]) + 1) // SECTOR * SECTOR
                     change = ("w", change[1], change[2][:keep])
                 put(data, change)
-            place = target + path[len(root):]
-            os.makedirs(os.path.dirname(place), exist_ok=True)
             with open(place, "wb") as file:
                 file.write(data)
 
@@ -125,40 +145,33 @@ def rename(names, path, content):
         names[path] = content
 
 
-def cuts(history, folder, most, seed, large):
-    rows = []
-    for step in STEPS + ([LARGE] if large else []):
-        source, row = random.Random(f"{seed} power {step[0]}"), Row("power", f"{step[0]}, the power fails")
-        states = states_of(step, history, folder)
-        store, log = folder + "/S", folder + "/log"
-        if os.path.exists(log):
-            os.remove(log)
-        prepared(step, history, store)
-        disk = Disk(store)
-        outcome = apply(step, history, store, env=faulty(store, "record", log=log))
-        if outcome.code != 0:
-            raise SystemExit(f"campaign: recording: {outcome}")
-        found = records(log)
-        points = sorted(source.choices(range(len(found) + 1), k=most - 1) + [len(found)])
-        done = 0
-        for point in points:
-            for record in found[done:point]:
-                disk.replay(record)
-            done = point
-            target = folder + "/cut"
-            shutil.rmtree(target, ignore_errors=True)
-            os.makedirs(target)
-            disk.cut(source, target, store)
-            shutil.rmtree(target + "/leases", ignore_errors=True)
-            for name in ("lock.mdb",):  # LMDB's lock file is made anew by the first who opens.
-                if os.path.exists(f"{target}/{name}"):
-                    os.remove(f"{target}/{name}")
-            where = f"{step[0]}, after write {point} of {len(found)}"
-            if not os.path.exists(target + "/data.mdb"):
-                # The naming of a new store (renameat2) is not among the calls that are recorded.
-                row.tried([] if step[0] == "init" else ["there is no data.mdb"], where)
-                continue
-            allowed = states[1:] if point == len(found) else states
-            row.tried(faults_of(target, history, allowed, source), where)
-        rows.append(row)
-    return rows
+def cut_lines(plan, history):
+    return [(f"{step.name}, the power fails", step) for step in steps(plan)]
+
+
+def cuts(what, step, history, folder, plan):
+    row, place, target, log = Row(plan, "power", what), folder + "/place", folder + "/cut", folder + "/log"
+    states = step.states(history, place)
+    step.prepared(history, place)
+    disk = Disk(place)
+    outcome = step.apply(history, place, env=faulty(place, "record", log=log))
+    if outcome.code != 0:
+        raise SystemExit(f"campaign: recording: {outcome}")
+    found = records(log)
+    # The first try is after the end.
+    points = {turn: plan.source("power", what, turn).randint(0, len(found)) if turn else len(found) for turn in plan.turns}
+    done = 0
+    for turn, point in sorted(points.items(), key=lambda one: one[1]):
+        for record in found[done:point]:
+            disk.replay(record)
+        done = point
+        source = plan.source("cut", what, turn)
+        shutil.rmtree(target, ignore_errors=True)
+        disk.cut(source, target, place)
+        shutil.rmtree(target + "/S/leases", ignore_errors=True)
+        if os.path.exists(target + "/S/lock.mdb"):  # LMDB's lock file is made anew by the first who opens.
+            os.remove(target + "/S/lock.mdb")
+        problems = step.faults(history, target, states[-1:] if point == len(found) else states, source)
+        row.tried(problems, turn, f"{what}, after write {point} of {len(found)}")
+    os.remove(log)
+    return [row]

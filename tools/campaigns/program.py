@@ -5,6 +5,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CAMBIUM = os.environ.get("CAMBIUM", "")
 # Bounds one command; what takes longer hangs.
 LIMIT = float(os.environ.get("CAMPAIGN_LIMIT", "60"))
+# Variables that plant a fault in whatever runs with the faults of system calls (--self-test).
+PLANTED = {}
 
 
 class Outcome:
@@ -30,7 +32,7 @@ class Outcome:
 def environment(**more):
     """Repeatable: no user's settings, one author, one time, so that ids repeat too."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CAMBIUM")}
-    return {**kept, "CAMBIUM_AUTHOR": "campaign", "SOURCE_DATE_EPOCH": "1790000000", "NO_COLOR": "1", **more}
+    return {**kept, "CAMBIUM_AUTHOR": "campaign", "SOURCE_DATE_EPOCH": "1790000000", "NO_COLOR": "1", **PLANTED, **more}
 
 
 def run(*words, store=None, env=None, limit=None, before=None):
