@@ -1,3 +1,4 @@
+internal import Elements
 internal import Models
 
 /// A text that is read part by part, so that a long one takes no memory.
