@@ -182,7 +182,7 @@ let package = Package(
                 "Cambium", "Models", "Architectures", "Routing", "Snapshots", "Interchange",
                 "Objects",
                 "Elements",
-                "TestSupport", "CheckpointSupport",
+                "TestSupport", "CheckpointSupport", "Tensors", "CKernels",
             ],
             swiftSettings: strict),
         .testTarget(

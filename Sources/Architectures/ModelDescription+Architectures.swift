@@ -166,7 +166,11 @@ extension ModelDescription {
         return Parts(
             rotation: try Rotation(fields, size: size),
             layers: (0..<(try layerCount(fields))).map {
-                Layer(attention: attention, window: window($0), feedForward: feedForward($0))
+                Layer(
+                    attention: attention, window: window($0),
+                    blocks: [
+                        Block(norm: "post_attention_layernorm", feedForward: feedForward($0))
+                    ])
             })
     }
 

@@ -50,7 +50,31 @@ extension ModelDescription {
             rotation: parts.rotation, layers: parts.layers,
             tiesEmbedding: try fields.flag("tie_word_embeddings"),
             furtherLayers: try Self.furtherLayers(fields, after: parts.layers.count),
-            endTokens: try Self.endTokens(fields, generation))
+            endTokens: try Self.endTokens(fields, generation), matrixForm: .rows, readsBytes: false,
+            slides: false)
+    }
+
+    /// Reads the config.json of a model that is stored as one of an architecture.
+    ///
+    /// - Throws: As ``init(json:generation:)``.
+    package init(
+        architecture: String, json: [UInt8], generation: [UInt8]? = nil
+    ) throws(ModelError) {
+        if architecture == Self.ownArchitecture {
+            self.init(try PeerConfig(json: json))
+        } else {
+            try self.init(json: json, generation: generation)
+        }
+    }
+
+    /// The architecture that config.json has in a form of its own.
+    package static let ownArchitecture = "peer-lm"
+
+    /// All architectures whose models run.
+    package static let allArchitectures = [ownArchitecture] + architectures
+
+    package static func isKnown(_ architecture: String) -> Bool {
+        allArchitectures.contains(architecture)
     }
 
     /// Layers behind the model's own that predict tokens further ahead (multi-token prediction).

@@ -6,11 +6,19 @@ package import Elements
 /// A value of this type has been validated: a model can be built from it without overflow, and every
 /// division that it asks for is even.
 package struct ModelDescription: Sendable, Hashable {
-    /// One decoder block: attention, then a feed-forward, each with a norm before and a residual around.
+    /// Attention with a norm before and a residual around, then blocks.
     package struct Layer: Sendable, Hashable {
         package let attention: Attention
         /// Positions that a query sees, its own the last; nil for all before it.
         package let window: Int?
+        /// One after the other; at most one has experts.
+        package let blocks: [Block]
+    }
+
+    /// A feed-forward with a norm before and a residual around.
+    package struct Block: Sendable, Hashable {
+        /// Of the norm's tensor, behind the layer's name.
+        package let norm: String
         package let feedForward: FeedForward
     }
 
@@ -65,7 +73,31 @@ package struct ModelDescription: Sendable, Hashable {
     package enum FeedForward: Sendable, Hashable {
         /// SwiGLU of this many elements.
         case dense(inner: Int)
+        /// Gated experts below a linear router.
         case experts(Experts)
+        case neurons(Neurons)
+    }
+
+    /// Experts of one hidden element each, by what picks them.
+    package enum Neurons: Sendable, Hashable {
+        /// Product keys (PEER, 2407.04153).
+        case productKeys(PeerConfig.Peer)
+        case tree(PeerConfig.Tree)
+
+        package var count: Int {
+            switch self {
+            case .productKeys(let sizes): sizes.expertCount
+            case .tree(let sizes): sizes.expertCount
+            }
+        }
+    }
+
+    /// How matrices lie in memory; the two add up a row's products in different orders, so that a model keeps to its own.
+    package enum MatrixForm: Sendable, Hashable {
+        /// Read where they are stored.
+        case rows
+        /// Laid out once as panels of 32-bit floats.
+        case packed
     }
 
     /// Experts that a router picks, and those that every token uses.
@@ -100,7 +132,7 @@ package struct ModelDescription: Sendable, Hashable {
     package let contextLength: Int
     package let normEpsilon: Float
     package let rotation: Rotation
-    package let layers: [Layer]
+    package internal(set) var layers: [Layer]
     /// Whether the head is the embedding.
     package let tiesEmbedding: Bool
     /// Numbers of layers behind `layers` that a checkpoint may have and that no text is continued with: they predict
@@ -109,10 +141,28 @@ package struct ModelDescription: Sendable, Hashable {
     /// Tokens that end a text; empty when the config does not say.
     package let endTokens: [Int]
 
+    package let matrixForm: MatrixForm
+    /// Whether tokens are bytes.
+    package let readsBytes: Bool
+    /// Whether a text that outgrows the context goes on from its last half; if not, it ends there.
+    package let slides: Bool
+
     /// The numbers of the layers that have experts, ascending.
     package var expertLayers: [Int] {
-        layers.indices.filter {
-            if case .experts = layers[$0].feedForward { true } else { false }
-        }
+        layers.indices.filter { layers[$0].blocks.contains { $0.feedForward.hasExperts } }
     }
+}
+
+extension ModelDescription.Layer {
+    /// Its gated experts; nil without.
+    package var experts: ModelDescription.Experts? {
+        for block in blocks {
+            if case .experts(let experts) = block.feedForward { return experts }
+        }
+        return nil
+    }
+}
+
+extension ModelDescription.FeedForward {
+    var hasExperts: Bool { if case .dense = self { false } else { true } }
 }

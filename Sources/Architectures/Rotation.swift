@@ -27,6 +27,12 @@ package struct Rotation: Sendable, Hashable {
 
     private static let thetas = 1.0...1e12
 
+    init(theta: Double, yarn: Yarn?, size: Int) {
+        self.theta = theta
+        self.yarn = yarn
+        self.size = size
+    }
+
     /// Reads `rope_parameters`, or `rope_theta` and `rope_scaling` as older versions wrote them.
     ///
     /// Of a config with both, version 5 of the library reads `rope_scaling`, and versions before it do not know

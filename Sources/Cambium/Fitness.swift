@@ -78,12 +78,11 @@ extension CheckpointSource {
         }
         let weights = CheckpointWeights(checkpoint, layout)
         do throws(ModelError) {
-            if tree.architecture == "peer-lm" {
-                _ = try PeerModel(config: PeerConfig(json: config), source: weights)
-            } else if ModelDescription.architectures.contains(tree.architecture) {
+            if ModelDescription.isKnown(tree.architecture) {
                 let description = try ModelDescription(
-                    json: config, generation: file("generation_config.json", store))
-                _ = try DecoderModel(description, source: weights)
+                    architecture: tree.architecture, json: config,
+                    generation: file("generation_config.json", store))
+                _ = try LanguageModel(description, source: weights)
             }
             return nil
         } catch {

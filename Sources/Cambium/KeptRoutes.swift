@@ -81,13 +81,10 @@ struct KeptRoutes {
     ) throws(StoreError) -> RouteContribution {
         let data = try Store.fileID(text).bytes
         if let record = (known + added).first(where: { $0.data == data }) { return record }
-        guard case .tokens(let decoder) = model.engine else {
-            throw StoreError(.unsupported, "a model of bytes has no linear router")
-        }
         let windows = try model.windows(of: [text], what)
         let read = try running { () throws(ModelError) in
             try RouteReader(
-                decoder, team: threads == 1 ? .single : ThreadTeam(count: threads)
+                model.model.base, team: threads == 1 ? .single : ThreadTeam(count: threads)
             ).read(windows) { progress(Progress("layers of old text", $0, $1)) }
         }
         let identity = identity

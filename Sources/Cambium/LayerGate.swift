@@ -88,8 +88,7 @@ extension Store {
         let snapshot = try map(revision)
         let named = try records(in: snapshot)
         let team = ThreadTeam(count: threads)
-        let model = try model(snapshot.id.hex, .checking)
-            .byteModel("read hidden states").base
+        let model = try model(snapshot.id.hex, .checking).model.base
         let reader = try MomentReader(snapshot, model, layer: layer, target: .cohort, team)
         let wanted = named.filter { entry in
             guard case .moments(let record) = entry.record else { return false }

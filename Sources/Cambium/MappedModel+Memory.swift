@@ -89,8 +89,12 @@ extension Store {
     /// Counts which experts a revision's model picks on a text, and keeps the counts beside the store's
     /// data, to warm later starts.
     ///
+    /// - Parameters:
+    ///   - revision: A branch, a tag or a commit.
+    ///   - text: Of bytes; with a tokenizer UTF-8.
+    ///   - progress: Called as windows of the text are done.
     /// - Returns: Where the profile is; an earlier one of this commit is replaced.
-    /// - Throws: `bad-input` for an empty text, `read-only`.
+    /// - Throws: `bad-input` for an empty text, `read-only`; `unsupported` for a model that has no text.
     public func profile(
         _ revision: String, on text: [UInt8], progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> ProfileResult {
@@ -102,10 +106,10 @@ extension Store {
         _ revision: String, on text: TextSource, progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> ProfileResult {
         let model = try model(revision, ModelOptions(warms: false))
-        return try store(try model.makeProfile(text, progress), of: model)
+        return try store(try model.makeProfile(try model.tokens(of: text), progress), of: model)
     }
 
-    /// The same for tokens, of a model with a vocabulary of its own.
+    /// The same for tokens.
     ///
     /// - Parameters:
     ///   - revision: A branch, a tag or a commit.
@@ -116,7 +120,7 @@ extension Store {
         _ revision: String, onTokens tokens: [Int], progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> ProfileResult {
         let model = try model(revision, ModelOptions(warms: false))
-        return try store(try model.makeProfile(tokens: tokens, progress), of: model)
+        return try store(try model.makeProfile(.tokens(tokens), progress), of: model)
     }
 
     /// Keeps a profile in its file.

@@ -17,7 +17,7 @@ public struct TokenRoute: Sendable, Encodable {
 
     /// The token's place in the text, from 0.
     public let position: Int
-    /// The byte.
+    /// The byte, or the token's id.
     public let token: Int
     /// The number of the expert layer.
     public let layer: Int
@@ -26,16 +26,17 @@ public struct TokenRoute: Sendable, Encodable {
 }
 
 extension MappedModel {
-    /// The experts and weights that each byte of a text picks, in order of position, then layer.
+    /// The experts and weights that each token of a text picks, in order of position, then layer.
     ///
     /// A text longer than the context is read in windows of the context length that do not overlap;
-    /// each begins anew. The same text gives the same bits on any CPU.
+    /// each begins anew. Of a model with cohorts the base's picks are told. The same text gives the same bits on any CPU.
     ///
     /// - Parameters:
     ///   - text: At least one byte.
     ///   - layers: Only these; nil for all.
     ///   - each: Called with every route; returning false stops.
-    /// - Throws: `usage` for an empty text, `not-found` for a layer without experts.
+    /// - Throws: `usage` for an empty text, `not-found` for a layer without experts; `unsupported` for a model
+    ///   that has no text.
     public func routes(
         _ text: [UInt8], layers: [Int]? = nil, each: (TokenRoute) throws(StoreError) -> Bool
     ) throws(StoreError) {
@@ -53,25 +54,39 @@ extension MappedModel {
                     + expertLayers.map(String.init).joined(separator: ", "))
         }
         guard text.count > 0 else { throw StoreError(.usage, "the text is empty") }
-        let session = try newSession()
+        let tokens = try tokens(of: text)
+        let session = Session(model.base)
         session.recordsRoutes = true
-        for start in stride(from: 0, to: text.count, by: contextLength) {
-            let window = try text.bytes(start..<min(start + contextLength, text.count))
-            session.reset()
-            try running { () throws(ModelError) in _ = try session.append(window) }
-            for record in session.routes.sorted(by: {
+        var start = 0
+        while start < tokens.count {
+            if session.room == 0 { session.reset() }
+            // A block at a time, so that a long context's routes are not all held.
+            let count = min(session.room, Session.blockSize, tokens.count - start)
+            let some = try tokens.reading { (read) throws(ModelError) in
+                let some = try read(start..<start + count)
+                _ = try session.append(some)
+                return some
+            }
+            let offset = start - (session.position - count)
+            for record in session.takeRoutes().sorted(by: {
                 ($0.position, $0.layer) < ($1.position, $1.layer)
             }) where layers?.contains(record.layer) ?? true {
-                let route = TokenRoute(
-                    position: start + record.position, token: Int(window[record.position]),
-                    layer: record.layer,
-                    heads: zip(record.heads, record.margins).map { head, margin in
-                        TokenRoute.Head(
-                            experts: head.experts.map(Int.init), weights: head.weights,
-                            margin: margin.isFinite ? margin : nil)
-                    })
-                guard try each(route) else { return }
+                let token = some[offset + record.position - start]
+                guard try each(route(record, offset + record.position, token)) else { return }
             }
+            start += count
         }
+    }
+
+    private func route(
+        _ record: Session.RouteRecord, _ position: Int, _ token: Int
+    ) -> TokenRoute {
+        TokenRoute(
+            position: position, token: token, layer: record.layer,
+            heads: zip(record.heads, record.margins).map { head, margin in
+                TokenRoute.Head(
+                    experts: head.experts.map(Int.init), weights: head.weights,
+                    margin: margin.isFinite ? margin : nil)
+            })
     }
 }

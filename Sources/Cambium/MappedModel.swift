@@ -6,22 +6,17 @@ internal import Snapshots
 
 /// A model that runs on the mapped records of a store.
 ///
-/// Experts are read when a token picks them. A model takes either bytes (``takesBytes``) or the token ids of
-/// a vocabulary; every model can be asked in tokens, a byte's token being its value.
+/// Experts are read when a token picks them. Every model can be asked in text and in tokens: where
+/// ``takesBytes``, a byte's token is its value; elsewhere the tokenizer.json that was committed with the model
+/// spells them.
 public struct MappedModel: Sendable {
-    /// What runs a model.
-    enum Engine: Sendable {
-        /// Our own byte-level architecture, peer-lm, with the cohorts that rounds of training added.
-        case bytes(CohortModel)
-        /// Architectures of the transformers library.
-        case tokens(DecoderModel)
-    }
-
     /// The commit's id.
     public let id: String
-    let engine: Engine
+    /// The base, with what rounds of training added to it.
+    let model: CohortModel
     /// Keeps the lease: weights are read in place.
     private let snapshot: MappedSnapshot
+    private let vocabulary: Vocabulary
     private let residency: Residency
     private let start: ProcessCounters
 
@@ -30,20 +25,7 @@ public struct MappedModel: Sendable {
         _ snapshot: MappedSnapshot, _ options: ModelOptions,
         gate: () throws(StoreError) -> Gate?
     ) throws(StoreError) {
-        guard let config = snapshot.tree.files["config.json"] else {
-            throw StoreError(.unsupported, "\(snapshot.id.short) has no config.json to run it by")
-        }
-        let bytes = try carrying { () throws(SnapshotError) in
-            try snapshot.data(of: config)
-        }
-        let architecture = snapshot.tree.architecture
-        guard architecture == "peer-lm" || ModelDescription.architectures.contains(architecture)
-        else {
-            throw StoreError(
-                .unsupported,
-                "\(snapshot.id.short) is a '\(architecture)' model; this version runs peer-lm, "
-                    + ModelDescription.architectures.joined(separator: ", "))
-        }
+        let description = try snapshot.modelDescription()
         id = snapshot.id.hex
         self.snapshot = snapshot
         start = ProcessCounters()
@@ -53,162 +35,102 @@ public struct MappedModel: Sendable {
         if options.memoryLimit != nil {
             try running { () throws(ModelError) in try weights.releaseMap() }
         }
-        if architecture == "peer-lm" {
-            let base = try running { () throws(ModelError) in
-                try PeerModel(config: PeerConfig(json: bytes), source: weights)
-            }
-            let cohorts = try StoredCohorts(snapshot)
-            let mixture = try snapshot.mixture()
-            let solved = cohorts.names.isEmpty && mixture == nil ? nil : try gate()
-            engine = .bytes(
-                CohortModel(
-                    base, cohorts: cohorts.entries(base.config, weights),
-                    gate: solved.map { ($0.solved, $0.cohorts) }, counts: mixture?.counts))
-        } else {
-            let generation = try Self.file("generation_config.json", snapshot)
-            let description = try running { () throws(ModelError) in
-                try ModelDescription(json: bytes, generation: generation)
-            }
-            guard description.architecture == architecture else {
-                throw StoreError(
-                    .unsupported,
-                    "\(snapshot.id.short) is stored as a '\(architecture)' model, and its config.json says "
-                        + "'\(description.architecture)'; commit it again with one of them")
-            }
-            engine = try running { () throws(ModelError) in
-                .tokens(try DecoderModel(description, source: weights))
-            }
+        let base = try running { () throws(ModelError) in
+            try LanguageModel(description, source: weights)
         }
+        let vocabulary = Vocabulary(snapshot, description)
+        self.vocabulary = vocabulary
+        let cohorts = try StoredCohorts(snapshot)
+        let mixture = try snapshot.mixture()
+        let solved = cohorts.names.isEmpty && mixture == nil ? nil : try gate()
+        let tokenizer = mixture == nil ? nil : try vocabulary.tokenizer()
+        guard mixture == nil || description.vocabularySize == 256 && tokenizer == nil else {
+            throw StoreError(
+                .unsupported,
+                "the \(MixtureDescription.fileName) of \(snapshot.id.short) has counts predict bytes, and the "
+                    + "model's tokens are none; commit the model without the file")
+        }
+        model = CohortModel(
+            base, cohorts: cohorts.entries(description, weights),
+            gate: solved.map { ($0.solved, $0.cohorts) },
+            counts: solved == nil ? nil : mixture?.counts,
+            speller: solved == nil ? nil : try vocabulary.speller())
         if let limit = options.memoryLimit {
             try running { () throws(ModelError) in try weights.release(within: limit) }
         }
     }
 
-    /// A file that was committed with the model; nil when there is none of the name.
-    func file(_ name: String) throws(StoreError) -> [UInt8]? { try Self.file(name, snapshot) }
-
-    private static func file(
-        _ name: String, _ snapshot: MappedSnapshot
-    ) throws(StoreError) -> [UInt8]? {
-        guard let id = snapshot.tree.files[name] else { return nil }
-        return try carrying { () throws(SnapshotError) in try snapshot.data(of: id) }
-    }
-
-    /// Whether the model reads and writes bytes; if not, token ids.
-    public var takesBytes: Bool { if case .bytes = engine { true } else { false } }
+    /// Whether the model's tokens are bytes.
+    public var takesBytes: Bool { model.description.readsBytes }
 
     /// Tokens that the model knows, 0 ..< this.
-    public var vocabularySize: Int {
-        switch engine {
-        case .bytes: PeerConfig.vocabularySize
-        case .tokens(let model): model.description.vocabularySize
-        }
-    }
+    public var vocabularySize: Int { model.description.vocabularySize }
 
-    /// Bytes or tokens that the model sees at once; of longer bytes only the last ones are read.
-    public var contextLength: Int {
-        switch engine {
-        case .bytes(let model): model.config.contextLength
-        case .tokens(let model): model.description.contextLength
-        }
-    }
+    /// Tokens that the model sees at once.
+    public var contextLength: Int { model.description.contextLength }
+
+    /// Whether a text that outgrows the context goes on from its last half, so that of a longer prompt the last
+    /// part is read; if not, it ends there, and a longer prompt is refused.
+    public var slides: Bool { model.description.slides }
 
     /// Tensors and experts that came with the model and that running it does not need, by name and with the
     /// reason.
     ///
     /// A model with others, whose use is not known, is refused.
-    public var unused: [UnusedInfo] {
-        switch engine {
-        case .bytes: []
-        case .tokens(let model): model.unused.map { UnusedInfo($0) }
-        }
-    }
+    public var unused: [UnusedInfo] { model.base.unused.map { UnusedInfo($0) } }
 
     /// Tokens that end a text, as the model's generation_config.json says, or else its config.json.
-    public var endTokens: [Int] {
-        switch engine {
-        case .bytes: []
-        case .tokens(let model): model.description.endTokens
-        }
-    }
+    public var endTokens: [Int] { model.description.endTokens }
 
     /// The numbers of the layers that have experts, ascending.
-    public var expertLayers: [Int] {
-        switch engine {
-        case .bytes(let model): model.config.expertLayers
-        case .tokens(let model): model.description.expertLayers
-        }
-    }
+    public var expertLayers: [Int] { model.description.expertLayers }
 
     /// The cohorts that rounds of training added, by ascending name; the gate picks among them and the base.
-    public var cohorts: [String] {
-        switch engine {
-        case .bytes(let model): model.cohorts.map(\.name)
-        case .tokens: []
-        }
+    public var cohorts: [String] { model.cohorts.map(\.name) }
+
+    /// What turns text into the model's tokens: the tokenizer.json that was committed with it; nil without, and
+    /// where tokens are bytes.
+    ///
+    /// - Throws: `bad-tokenizer`, `unsupported`.
+    public func tokenizer() throws(StoreError) -> Tokenizer? { try vocabulary.tokenizer() }
+
+    func tokens(of text: [UInt8], addsSpecialTokens: Bool) throws(StoreError) -> [Int] {
+        try vocabulary.tokens(of: text, addsSpecialTokens: addsSpecialTokens)
     }
 
-    /// The model, when it reads bytes.
+    /// The tokens of a text that is read part by part.
+    func tokens(of text: TextSource) throws(StoreError) -> TokenSource {
+        try vocabulary.tokens(of: text)
+    }
+
+    /// What spells tokens.
     ///
-    /// - Parameter task: What only such a model can do, for the message.
-    /// - Throws: `unsupported`.
-    func byteModel(_ task: String) throws(StoreError) -> CohortModel {
-        switch engine {
-        case .bytes(let model): return model
-        case .tokens(let model):
-            throw StoreError(
-                .unsupported,
-                "\(model.description.architecture) takes token ids of a vocabulary of "
-                    + "\(vocabularySize); this version cannot \(task) with it, but continue tokens")
-        }
+    /// - Throws: `unsupported` for a vocabulary of other than 256 tokens without a tokenizer; `bad-tokenizer`.
+    func speller() throws(StoreError) -> @Sendable () -> any TokenSpeller {
+        try vocabulary.speller()
     }
 
     /// What the runs of this model did so far.
     public var statistics: RunStatistics { RunStatistics(residency.counts, since: start) }
 
     /// Bytes of one expert.
-    var expertBytes: Int {
-        switch engine {
-        case .bytes(let model): model.base.expertBytes
-        case .tokens(let model): model.expertBytes
-        }
-    }
+    var expertBytes: Int { model.base.expertBytes }
 
     func makeProfile(
-        _ text: TextSource, _ progress: ProgressReporter
+        _ tokens: TokenSource, _ progress: ProgressReporter
     ) throws(StoreError) -> ExpertProfile {
-        let model = try byteModel("note the experts of a text of bytes")
-        return try text.reading { (read) throws(ModelError) in
+        try tokens.reading { (read) throws(ModelError) in
             try model.base.profile(
-                count: text.count, progress: { progress(Progress("windows", $0, $1)) }, read: read)
-        }
-    }
-
-    func makeProfile(
-        tokens: [Int], _ progress: ProgressReporter
-    ) throws(StoreError) -> ExpertProfile {
-        guard case .tokens(let model) = engine else {
-            return try makeProfile(TextSource(bytes(tokens)), progress)
-        }
-        return try running { () throws(ModelError) in
-            try model.profile(tokens) { progress(Progress("windows", $0, $1)) }
+                count: tokens.count, progress: { progress(Progress("windows", $0, $1)) }, read: read
+            )
         }
     }
 
     /// Asks for the experts of a profile, up to half of a limit.
     func warm(_ profile: ExpertProfile, limit: Int?) throws(StoreError) {
         try running { () throws(ModelError) in
-            let half = limit.map { $0 / 2 }
-            switch engine {
-            case .bytes(let model): try model.base.warm(profile, byteLimit: half)
-            case .tokens(let model): try model.warm(profile, byteLimit: half)
-            }
+            try model.base.warm(profile, byteLimit: limit.map { $0 / 2 })
         }
-    }
-
-    /// A text that has not begun.
-    func newSession() throws(StoreError) -> Session {
-        Session(try byteModel("tell the routes of a text").base)
     }
 
     /// Bits per byte of a text: its first `limit` bytes in full windows that do not overlap; in each, every
@@ -234,22 +156,23 @@ public struct MappedModel: Sendable {
         progress: ProgressReporter = { _ in }
     ) throws(StoreError) -> EvaluationResult {
         let text = text.prefix(limit)
-        guard case .bytes(let model) = engine else {
-            return try evaluateTokens(text.bytes(0..<text.count), threads, progress)
-        }
-        let result = try text.reading { (read) throws(ModelError) in
+        let tokens = try tokens(of: text)
+        let result = try tokens.reading { (read) throws(ModelError) in
             try model.evaluate(
-                count: text.count, threads: threads,
+                count: tokens.count, threads: threads,
                 progress: { progress(Progress("windows", $0, $1)) }, read: read)
         }
+        let bits = result.bitsPerToken
         return EvaluationResult(
-            id: id, bitsPerByte: result.bitsPerByte, predictions: result.predictions,
-            windows: result.windows, usage: UsageInfo(result.usage),
-            cohorts: shares(result.picks, model), unused: unused)
+            id: id,
+            bitsPerByte: tokens.count == text.count
+                ? bits : bits * Double(tokens.count) / Double(text.count),
+            predictions: result.predictions, windows: result.windows,
+            usage: UsageInfo(result.usage), cohorts: shares(result.picks), unused: unused)
     }
 
     /// Picks by name, as shares; empty without cohorts.
-    private func shares(_ picks: [Int], _ model: CohortModel) -> [String: Double] {
+    private func shares(_ picks: [Int]) -> [String: Double] {
         guard picks.count > 1 else { return [:] }
         let sum = Double(max(1, picks.reduce(0, +)))
         return Dictionary(

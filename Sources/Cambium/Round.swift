@@ -202,15 +202,16 @@ struct Round {
         _ mixture: MixtureDescription?
     ) throws(StoreError) -> CohortModel {
         var entries: [CohortModel.Entry] = []
-        for (other, entry) in zip(stored.names, stored.entries(config, weights))
+        let sizes = ModelDescription(config)
+        for (other, entry) in zip(stored.names, stored.entries(sizes, weights))
         where other != name { entries.append(entry) }
         entries.append(
             CohortModel.Entry(
-                name, parameters.description(base: base), config: config,
+                name, parameters.description(base: base), base: sizes,
                 source: TrainedWeights(weights, tensors, pools)))
-        let (config, weights) = (config, weights)
+        let weights = weights
         let model = try running { () throws(ModelError) in
-            try PeerModel(config: config, source: weights)
+            try LanguageModel(sizes, source: weights)
         }
         return CohortModel(
             model, cohorts: entries, gate: (gate.solved, gate.cohorts),
@@ -227,12 +228,13 @@ extension CohortDescription {
 extension MappedSnapshot {
     /// The sizes of a model that this version trains.
     ///
+    /// - Parameter task: What it does with such models, for the message.
     /// - Throws: `unsupported` for another architecture.
-    func peerConfig() throws(StoreError) -> PeerConfig {
+    func peerConfig(_ task: String = "trains") throws(StoreError) -> PeerConfig {
         guard tree.architecture == "peer-lm", let file = tree.files[Checkpoint.configName] else {
             throw StoreError(
                 .unsupported,
-                "\(id.short) is a '\(tree.architecture)' model; this version trains peer-lm models only"
+                "\(id.short) is a '\(tree.architecture)' model; this version \(task) peer-lm models only"
             )
         }
         let bytes = try carrying { () throws(SnapshotError) in try data(of: file) }

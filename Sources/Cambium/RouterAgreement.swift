@@ -40,8 +40,7 @@ extension Store {
         try assigned?.check(text, "the text", experts: router.experts)
         let team = ThreadTeam(count: threads)
         let snapshot = try map(router.commit)
-        let model = try model(router.commit, .checking)
-            .byteModel("read hidden states").base
+        let model = try model(router.commit, .checking).model.base
         let reader = try MomentReader(
             snapshot, model, layer: router.layer, target: .experts, team)
         let second = reader.source.digits[1]

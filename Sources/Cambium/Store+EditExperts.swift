@@ -49,7 +49,9 @@ extension Store {
             let model = try edit.model(gate, mixture)
             bits = try evaluate(options.heldOut, progress, isStopped) { (text) throws(StoreError) in
                 try running { () throws(ModelError) in
-                    try model.evaluate(text, byteLimit: nil, threads: settings.threads).bitsPerByte
+                    try model.evaluate(
+                        text.map { Int($0) }, threads: settings.threads
+                    ).bitsPerToken
                 }
             }
         }
@@ -232,6 +234,7 @@ private struct ExpertEdit {
         _ gate: Gate?, _ mixture: MixtureDescription?
     ) throws(StoreError) -> CohortModel {
         let (config, weights) = (config, weights)
+        let sizes = ModelDescription(config)
         let all = EditedExperts(
             model,
             experts: config.expertLayers.map { _ in Array(0..<config.expertCount) })
@@ -247,10 +250,10 @@ private struct ExpertEdit {
         }
         let source = TrainedWeights(weights, [], pools)
         let base = try running { () throws(ModelError) in
-            try PeerModel(config: config, source: source)
+            try LanguageModel(sizes, source: source)
         }
         return CohortModel(
-            base, cohorts: stored.entries(config, weights),
+            base, cohorts: stored.entries(sizes, weights),
             gate: gate.map { ($0.solved, $0.cohorts) }, counts: mixture?.counts)
     }
 }

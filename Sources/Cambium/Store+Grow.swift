@@ -103,9 +103,6 @@ extension Store {
         let (target, snapshot) = try modelToGrow(options)
         let cohorts = try ExpertCountEdit.cohorts(of: snapshot.tree)
         let model = try model(snapshot.id.hex, .checking)
-        guard case .tokens(let decoder) = model.engine else {
-            throw StoreError(.unsupported, "a model of bytes has no linear router")
-        }
         let experts = try SourceExperts(source, for: cohorts)
         let new = try model.windows(
             of: limited(evidence, to: growth.limit), "the text of the new domain")
@@ -119,7 +116,7 @@ extension Store {
         let types = cohorts.mapValues { $0.router.mapValues(\.shape.type) }
         let grown = try running { () throws(ModelError) in
             try ExpertGrowth(
-                decoder, experts: experts.experts, old: old, new: new,
+                model.model.base, experts: experts.experts, old: old, new: new,
                 team: growth.threads == 1 ? .single : ThreadTeam(count: growth.threads)
             ) { numbers, layer, part in
                 let type = types[layer]?.first { ExpertGrowth.RouterPart($0.key) == part }?.value
@@ -159,13 +156,8 @@ extension Store {
             throw StoreError(
                 .notFound, "there is no expert \(number); the layers have 0 to \(count - 1)")
         }
-        if case .tokens(let decoder) = try model(
-            snapshot.id.hex, .checking
-        ).engine {
-            for case .experts(let sizes) in decoder.description.layers.map(\.feedForward) {
-                try Self.check(sizes, count)
-            }
-        }
+        let description = try model(snapshot.id.hex, .checking).model.description
+        for sizes in description.layers.compactMap(\.experts) { try Self.check(sizes, count) }
         let draft = try carrying { () throws(SnapshotError) in
             try CommitDraft(snapshots, tree: snapshot.tree)
         }

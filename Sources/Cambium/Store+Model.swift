@@ -42,7 +42,7 @@ public struct EvaluationResult: Sendable, Encodable {
 public enum GenerationEnd: String, Sendable, Encodable {
     /// All bytes or tokens that were asked for were made.
     case count
-    /// A stop text came; it is not part of the result.
+    /// A stop text or an end token came; it is not part of the result.
     case stop
     /// The receiver wanted no more.
     case receiver
@@ -64,7 +64,9 @@ public enum GenerationEnd: String, Sendable, Encodable {
 public struct GenerationResult: Sendable, Encodable {
     /// The commit's id.
     public let id: String
-    /// The new bytes.
+    /// The new tokens; of a text that ended in a stop text those in front of it.
+    public let tokens: [Int]
+    /// What the new tokens are spelled by.
     ///
     /// Not encoded; `text` is.
     public let bytes: [UInt8]
@@ -72,10 +74,12 @@ public struct GenerationResult: Sendable, Encodable {
     public let text: String
     /// Why it ended.
     public let end: GenerationEnd
-    /// What prompt and new bytes picked.
+    /// What prompt and new tokens picked.
     public let usage: UsageInfo
+    /// What came with the model and was not used; see ``MappedModel/unused``.
+    public let unused: [UnusedInfo]
 
-    enum CodingKeys: String, CodingKey { case id, text, end, usage }
+    enum CodingKeys: String, CodingKey { case id, tokens, text, end, usage, unused }
 }
 
 /// How the next byte or token is chosen.

@@ -61,8 +61,7 @@ extension Store {
         let place = try CommitTarget(options, self)
         let parent = try place.model().parent
         let snapshot = try map(parent.hex)
-        let model = try model(parent.hex, .checking)
-            .byteModel("sum up hidden states").base
+        let model = try model(parent.hex, .checking).model.base
         let reader = try MomentReader(
             snapshot, model, layer: layer, target: target, ThreadTeam(count: threads))
         let known = try self.records(in: snapshot)
@@ -132,25 +131,25 @@ struct MomentReader {
     private let target: MomentTarget
 
     init(
-        _ snapshot: MappedSnapshot, _ model: PeerModel, layer: Int, target: MomentTarget,
+        _ snapshot: MappedSnapshot, _ model: LanguageModel, layer: Int, target: MomentTarget,
         _ team: ThreadTeam
     ) throws(StoreError) {
+        let config = try snapshot.peerConfig("reads what routers read of")
         inputs = try running { () throws(ModelError) in
             try RouterInputs(model, layer: layer, team: team)
         }
         self.target = target
-        source = try Self.source(snapshot, model, inputs, layer, target)
+        source = try Self.source(snapshot, config, inputs, layer, target)
     }
 
     /// Where moments of a snapshot's layer come from.
     static func source(
-        _ snapshot: MappedSnapshot, _ model: PeerModel, _ inputs: RouterInputs, _ layer: Int,
+        _ snapshot: MappedSnapshot, _ config: PeerConfig, _ inputs: RouterInputs, _ layer: Int,
         _ target: MomentTarget
     ) throws(StoreError) -> MomentContribution.Source {
         let trunk = try carrying { () throws(SnapshotError) in
-            try TrunkIdentity.id(of: snapshot.tree, model.config, layer: layer)
+            try TrunkIdentity.id(of: snapshot.tree, config, layer: layer)
         }
-        let config = model.config
         let experts: [UInt32] =
             if let peer = config.peer {
                 [UInt32(peer.subKeys), UInt32(peer.subKeys)]
@@ -178,8 +177,10 @@ struct MomentReader {
     ) throws(StoreError) {
         for (index, start) in stride(from: 0, to: text.count, by: inputs.windowLength).enumerated()
         {
-            let window = text[start..<min(start + inputs.windowLength, text.count)]
-            let states = try running { () throws(ModelError) in try inputs.states(of: window) }
+            let window = text[start..<min(start + inputs.windowLength, text.count)].map { Int($0) }
+            let states = try running { () throws(ModelError) in
+                try inputs.states(of: window[...])
+            }
             try counted(.usage) { () throws(EvidenceError) in
                 let features = try source.quantiser.features(states.span)
                 try body(index, features, states)

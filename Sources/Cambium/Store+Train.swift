@@ -84,7 +84,9 @@ extension Store {
             let model = try round.model(tensors, pools, gate, mixture)
             bits = try evaluate(options.heldOut, progress, isStopped) { (text) throws(StoreError) in
                 try running { () throws(ModelError) in
-                    try model.evaluate(text, byteLimit: nil, threads: settings.threads).bitsPerByte
+                    try model.evaluate(
+                        text.map { Int($0) }, threads: settings.threads
+                    ).bitsPerToken
                 }
             }
         }

@@ -109,9 +109,9 @@ struct StoredCohorts {
     }
 
     /// The cohorts' models, to be made when first needed.
-    func entries(_ config: PeerConfig, _ weights: SnapshotWeights) -> [CohortModel.Entry] {
+    func entries(_ base: ModelDescription, _ weights: SnapshotWeights) -> [CohortModel.Entry] {
         zip(names, descriptions).map {
-            CohortModel.Entry($0, $1, config: config, source: weights)
+            CohortModel.Entry($0, $1, base: base, source: weights)
         }
     }
 }

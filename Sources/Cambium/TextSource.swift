@@ -40,21 +40,4 @@ public struct TextSource: Sendable {
         }
         return bytes
     }
-
-    /// Lets `body` read parts where only a model's errors may be thrown, and throws the error of reading.
-    func reading<Result>(
-        _ body: ((Range<Int>) throws(ModelError) -> [UInt8]) throws(ModelError) -> Result
-    ) throws(StoreError) -> Result {
-        var failure: StoreError?
-        do throws(ModelError) {
-            return try body { (range) throws(ModelError) in
-                do throws(StoreError) { return try bytes(range) } catch {
-                    failure = error
-                    throw ModelError(.badInput, error.message)
-                }
-            }
-        } catch {
-            throw failure ?? StoreError(error)
-        }
-    }
 }

@@ -6,10 +6,9 @@ struct AttentionStep: ~Copyable {
     /// Of the norms inside latent attention, whatever the config says of the others (transformers 5.23).
     private static let latentNormEpsilon: Float = 1e-6
 
-    private let model: DecoderModel
+    private let model: LanguageModel
     private let team: ThreadTeam
     private var tokens = 0
-    private var position = 0
     private var room = 0
     /// [tokens, …] each, grown to the largest batch so far.
     private var queries = FloatBuffer(count: 0)
@@ -17,22 +16,21 @@ struct AttentionStep: ~Copyable {
     private var values = FloatBuffer(count: 0)
     private var mixed = FloatBuffer(count: 0)
     private var turning = FloatBuffer(count: 0)
-    /// [tokens, half]: of the tokens' positions.
-    private var cosines = FloatBuffer(count: 0)
-    private var sines = FloatBuffer(count: 0)
+    private var rotation: RotationTable
 
-    init(_ model: DecoderModel, _ team: ThreadTeam) {
+    init(_ model: LanguageModel, _ team: ThreadTeam) {
         self.model = model
         self.team = team
+        rotation = RotationTable(model.frequencies)
     }
 
-    /// Prepares for some tokens, the first at a position.
-    mutating func begin(_ tokens: Int, position: Int) {
+    /// Prepares for a batch of some tokens.
+    mutating func begin(_ segments: [ForwardPass.Segment], _ tokens: Int) {
         self.tokens = tokens
-        self.position = position
         if tokens > room { reserve(tokens) }
-        let rotation = model.frequencies
-        fill(rotation, tokens, position, &cosines, &sines)
+        for segment in segments {
+            rotation.reserve(segment.session.position + segment.tokens.count)
+        }
     }
 
     private mutating func reserve(_ tokens: Int) {
@@ -55,35 +53,34 @@ struct AttentionStep: ~Copyable {
                 widths.turning = max(widths.turning, latent.sizes.heads * latent.sizes.turningSize)
             }
         }
-        let half = model.frequencies.size / 2
         queries = FloatBuffer(count: tokens * max(widths.queries, widths.mixed))
         keys = FloatBuffer(count: tokens * widths.keys)
         values = FloatBuffer(count: tokens * widths.keys)
         mixed = FloatBuffer(
             count: tokens * max(widths.queries, widths.mixed, widths.keys))
         turning = FloatBuffer(count: tokens * widths.turning)
-        cosines = FloatBuffer(count: tokens * half)
-        sines = FloatBuffer(count: tokens * half)
     }
 
     /// out = what the tokens read.
     ///
     /// - Parameters:
+    ///   - layer: The attention's number, which is that of its caches.
+    ///   - segments: Those that it was prepared for.
     ///   - x: [tokens, hidden], normalised.
     ///   - out: [tokens, hidden].
     mutating func run(
-        _ attention: DecoderModel.Attention, _ cache: KeyValueCache, _ x: borrowing FloatBuffer,
-        into out: inout FloatBuffer
+        _ attention: LanguageModel.Attention, _ layer: Int, _ segments: [ForwardPass.Segment],
+        _ x: borrowing FloatBuffer, into out: inout FloatBuffer
     ) {
         switch attention {
-        case .grouped(let grouped): run(grouped, cache, x, into: &out)
-        case .latent(let latent): run(latent, cache, x, into: &out)
+        case .grouped(let grouped): run(grouped, layer, segments, x, into: &out)
+        case .latent(let latent): run(latent, layer, segments, x, into: &out)
         }
     }
 
     private mutating func run(
-        _ layer: DecoderModel.Grouped, _ cache: KeyValueCache, _ x: borrowing FloatBuffer,
-        into out: inout FloatBuffer
+        _ layer: LanguageModel.Grouped, _ number: Int, _ segments: [ForwardPass.Segment],
+        _ x: borrowing FloatBuffer, into out: inout FloatBuffer
     ) {
         let (shape, epsilon) = (layer.shape, model.description.normEpsilon)
         prepare(
@@ -95,16 +92,18 @@ struct AttentionStep: ~Copyable {
         prepare(
             layer.value, [], epsilon, layer.clip, x, tokens, &mixed, into: &values,
             team)
-        rotate(&queries, tokens, shape.heads, shape.keySize, cosines, sines)
-        rotate(&keys, tokens, shape.keyHeads, shape.keySize, cosines, sines)
-        store(keys, values, shape, tokens, position, cache)
-        attend(shape, queries, cache, tokens, position, into: &mixed, team)
+        for segment in segments {
+            rotate(&queries, segment, shape.heads, rotation)
+            rotate(&keys, segment, shape.keyHeads, rotation)
+            store(keys, values, shape, segment, number)
+            attend(shape, queries, segment, number, into: &mixed, team)
+        }
         apply(layer.output, mixed, tokens, into: &out, team)
     }
 
     private mutating func run(
-        _ layer: DecoderModel.Latent, _ cache: KeyValueCache, _ x: borrowing FloatBuffer,
-        into out: inout FloatBuffer
+        _ layer: LanguageModel.Latent, _ number: Int, _ segments: [ForwardPass.Segment],
+        _ x: borrowing FloatBuffer, into out: inout FloatBuffer
     ) {
         let (shape, sizes, epsilon) = (layer.shape, layer.sizes, Self.latentNormEpsilon)
         // The cache's row: the latent vector, normalised, then the part that turns.
@@ -113,11 +112,11 @@ struct AttentionStep: ~Copyable {
         gather(
             mixed, tokens, step: shape.keySize, from: sizes.rank, sizes, 1,
             into: &turning)
-        rotate(&turning, tokens, 1, sizes.turningSize, cosines, sines)
+        for segment in segments { rotate(&turning, segment, 1, rotation) }
         scatter(
             turning, tokens, sizes.turningSize, step: shape.keySize, to: sizes.rank,
             into: &keys)
-        store(keys, values, shape, tokens, position, cache)
+        for segment in segments { store(keys, values, shape, segment, number) }
         // The queries, brought to the latent space.
         if let down = layer.queryDown {
             apply(down, x, tokens, into: &mixed, team)
@@ -131,12 +130,11 @@ struct AttentionStep: ~Copyable {
         gather(
             mixed, tokens * sizes.heads, step: width, from: sizes.plainSize, sizes,
             sizes.heads, into: &turning)
-        rotate(
-            &turning, tokens, sizes.heads, sizes.turningSize, cosines, sines)
+        for segment in segments { rotate(&turning, segment, sizes.heads, rotation) }
         scatter(
             turning, tokens * sizes.heads, sizes.turningSize, step: shape.keySize,
             to: sizes.rank, into: &queries)
-        attend(shape, queries, cache, tokens, position, into: &mixed, team)
+        for segment in segments { attend(shape, queries, segment, number, into: &mixed, team) }
         expandValues(layer, mixed, tokens, into: &queries, team)
         apply(layer.output, queries, tokens, into: &out, team)
     }
@@ -144,19 +142,9 @@ struct AttentionStep: ~Copyable {
 
 // Functions of the buffers, since a method cannot lend one of them while it writes another.
 
-private func fill(
-    _ rotation: RotationFrequencies, _ tokens: Int, _ position: Int,
-    _ cosines: inout FloatBuffer, _ sines: inout FloatBuffer
-) {
-    let count = tokens * rotation.size / 2
-    var cosineSpan = cosines.mutableSpan(0..<count)
-    var sineSpan = sines.mutableSpan(0..<count)
-    rotation.fill(from: position, cosines: &cosineSpan, sines: &sineSpan)
-}
-
 /// out = x Wᵀ + b.
 private func apply(
-    _ linear: DecoderModel.Linear, _ x: borrowing FloatBuffer, _ tokens: Int,
+    _ linear: LanguageModel.Linear, _ x: borrowing FloatBuffer, _ tokens: Int,
     into out: inout FloatBuffer, _ team: ThreadTeam
 ) {
     project(linear.matrix, x, tokens, into: &out, team)
@@ -170,7 +158,7 @@ private func apply(
 
 /// out = the norm of x Wᵀ + b, cut at plus and minus `clip`.
 private func prepare(
-    _ linear: DecoderModel.Linear, _ norm: [Float], _ epsilon: Float, _ clip: Float?,
+    _ linear: LanguageModel.Linear, _ norm: [Float], _ epsilon: Float, _ clip: Float?,
     _ x: borrowing FloatBuffer, _ tokens: Int, _ scratch: inout FloatBuffer,
     into out: inout FloatBuffer, _ team: ThreadTeam
 ) {
@@ -190,42 +178,46 @@ private func prepare(
     }
 }
 
+/// Turns the heads of a segment's tokens by their positions.
 private func rotate(
-    _ x: inout FloatBuffer, _ tokens: Int, _ heads: Int, _ size: Int,
-    _ cosines: borrowing FloatBuffer, _ sines: borrowing FloatBuffer
+    _ x: inout FloatBuffer, _ segment: ForwardPass.Segment, _ heads: Int,
+    _ table: borrowing RotationTable
 ) {
-    let angles = 0..<tokens * size / 2
-    var span = x.mutableSpan(0..<tokens * heads * size)
-    Kernels.rotate(
-        &span, cosines: cosines.span(angles), sines: sines.span(angles), heads: heads,
-        headSize: size)
+    let width = heads * 2 * table.half
+    var span = x.mutableSpan(
+        segment.range.lowerBound * width..<segment.range.upperBound * width)
+    table.rotate(&span, from: segment.session.position, heads: heads)
 }
 
 private func store(
     _ keys: borrowing FloatBuffer, _ values: borrowing FloatBuffer, _ shape: AttentionShape,
-    _ tokens: Int, _ position: Int, _ cache: KeyValueCache
+    _ segment: ForwardPass.Segment, _ layer: Int
 ) {
-    cache.store(
-        keys.span(0..<tokens * shape.keyWidth), values.span(0..<tokens * shape.valueWidth),
-        at: position)
+    let (first, end) = (segment.range.lowerBound, segment.range.upperBound)
+    segment.session.caches[layer].store(
+        keys.span(first * shape.keyWidth..<end * shape.keyWidth),
+        values.span(first * shape.valueWidth..<end * shape.valueWidth),
+        at: segment.session.position)
 }
 
 private func attend(
-    _ shape: AttentionShape, _ queries: borrowing FloatBuffer, _ cache: KeyValueCache,
-    _ tokens: Int, _ position: Int, into out: inout FloatBuffer, _ team: ThreadTeam
+    _ shape: AttentionShape, _ queries: borrowing FloatBuffer, _ segment: ForwardPass.Segment,
+    _ layer: Int, into out: inout FloatBuffer, _ team: ThreadTeam
 ) {
-    var span = out.mutableSpan(0..<tokens * shape.outWidth)
-    let queries = queries.span(0..<tokens * shape.queryWidth)
+    let (first, end) = (segment.range.lowerBound, segment.range.upperBound)
+    var span = out.mutableSpan(first * shape.outWidth..<end * shape.outWidth)
+    let queries = queries.span(first * shape.queryWidth..<end * shape.queryWidth)
+    let cache = segment.session.caches[layer]
     cache.read { keys, values in
         Kernels.attend(
-            shape, queries, keys: keys.span, values: values.span, first: position,
-            capacity: cache.capacity, into: &span, team: team)
+            shape, queries, keys: keys.span, values: values.span,
+            first: segment.session.position, capacity: cache.capacity, into: &span, team: team)
     }
 }
 
 /// keys[t] begins with, and values[t] is, the norm of the latent vector that x[t] begins with.
 private func splitLatent(
-    _ x: borrowing FloatBuffer, _ layer: DecoderModel.Latent, _ epsilon: Float, _ tokens: Int,
+    _ x: borrowing FloatBuffer, _ layer: LanguageModel.Latent, _ epsilon: Float, _ tokens: Int,
     _ keys: inout FloatBuffer, _ values: inout FloatBuffer
 ) {
     let (rank, step) = (layer.sizes.rank, layer.shape.keySize)
@@ -268,7 +260,7 @@ private func scatter(
 }
 
 private func absorb(
-    _ layer: DecoderModel.Latent, _ queries: borrowing FloatBuffer, _ tokens: Int,
+    _ layer: LanguageModel.Latent, _ queries: borrowing FloatBuffer, _ tokens: Int,
     into out: inout FloatBuffer, _ team: ThreadTeam
 ) {
     var span = out.mutableSpan(0..<tokens * layer.shape.queryWidth)
@@ -278,7 +270,7 @@ private func absorb(
 }
 
 private func expandValues(
-    _ layer: DecoderModel.Latent, _ x: borrowing FloatBuffer, _ tokens: Int,
+    _ layer: LanguageModel.Latent, _ x: borrowing FloatBuffer, _ tokens: Int,
     into out: inout FloatBuffer, _ team: ThreadTeam
 ) {
     var span = out.mutableSpan(0..<tokens * layer.output.matrix.columns)

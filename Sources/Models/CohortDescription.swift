@@ -76,12 +76,13 @@ package struct CohortDescription: Sendable, Hashable {
             }, base: fields.base ?? "")
     }
 
-    /// The sizes of the model that runs while the cohort is active.
+    /// What runs while the cohort is active, of a base.
     ///
-    /// - Throws: `.badConfig` for layers that the base does not have.
-    package func config(on base: PeerConfig) throws(ModelError) -> PeerConfig {
-        if let experts { return try experts.config(on: base) }
-        return usesExperts ? base : base.withoutExperts
+    /// - Throws: `.badConfig` for layers that the base does not have, or that are left without a feed-forward.
+    package func model(on base: ModelDescription) throws(ModelError) -> ModelDescription {
+        if usesExperts { return base }
+        let blocks: [Int: ModelDescription.Block] = experts?.blocks ?? [:]
+        return try base.replacingExperts(blocks)
     }
 }
 

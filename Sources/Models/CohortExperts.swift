@@ -82,7 +82,17 @@ package enum CohortExperts: Sendable, Hashable {
         }
     }
 
-    /// The base's sizes with these experts in place of its own.
+    /// By layer, what runs there in place of the base's experts.
+    var blocks: [Int: ModelDescription.Block] {
+        let block: ModelDescription.Block =
+            switch self {
+            case .neurons(let sizes, _): .neurons(.productKeys(sizes))
+            case .swiglu(let sizes, _): .experts(sizes)
+            }
+        return Dictionary(layers.map { ($0, block) }, uniquingKeysWith: { $1 })
+    }
+
+    /// The base's sizes with these experts in place of its own, as training takes them.
     ///
     /// - Throws: `.badConfig` for layers that the base does not have.
     package func config(on base: PeerConfig) throws(ModelError) -> PeerConfig {

@@ -16,33 +16,42 @@ package final class CohortModel: Sendable {
         package let name: String
         /// Whether its model runs the base's experts, so that its picks are of them.
         let usesExperts: Bool
-        private let make: @Sendable () throws(ModelError) -> PeerModel
+        private let make: @Sendable () throws(ModelError) -> LanguageModel
 
         package init(
             name: String, usesExperts: Bool = false,
-            make: @escaping @Sendable () throws(ModelError) -> PeerModel
+            make: @escaping @Sendable () throws(ModelError) -> LanguageModel
         ) {
             self.name = name
             self.usesExperts = usesExperts
             self.make = make
         }
 
-        fileprivate func model() throws(ModelError) -> PeerModel { try make() }
+        fileprivate func model() throws(ModelError) -> LanguageModel { try make() }
     }
 
-    package let base: PeerModel
+    package let base: LanguageModel
     package let cohorts: [Entry]
     package let mixture: CohortMixture
-    private let loaded: Mutex<[PeerModel?]>
+    /// How tokens are spelled, for the gate and for stop texts; nil where they are no text.
+    package let speller: (@Sendable () -> any TokenSpeller)?
+    private let loaded: Mutex<[LanguageModel?]>
 
     /// - Parameters:
     ///   - gate: Picks among classes of these names, in the gate's order. A class that is no cohort's
     ///     name is the base's. Nil for the base alone.
     ///   - counts: How the gate's counts predict beside the models; nil if they do not.
+    ///   - speller: Spells the tokens of a text; nil for bytes, where there are 256, and no text elsewhere.
     package init(
-        _ base: PeerModel, cohorts: [Entry] = [],
-        gate: (gate: CountGate, classes: [String])? = nil, counts: CountExpert.Settings? = nil
+        _ base: LanguageModel, cohorts: [Entry] = [],
+        gate: (gate: CountGate, classes: [String])? = nil, counts: CountExpert.Settings? = nil,
+        speller: (@Sendable () -> any TokenSpeller)? = nil
     ) {
+        let hasBytes = base.description.vocabularySize == 256
+        let bytes: @Sendable () -> any TokenSpeller = { ByteSpeller() }
+        self.speller = speller ?? (hasBytes ? bytes : nil)
+        precondition(gate == nil || self.speller != nil, "a gate reads text")
+        precondition(counts == nil || hasBytes, "counts predict bytes")
         self.base = base
         self.cohorts = cohorts
         if let gate {
@@ -53,10 +62,10 @@ package final class CohortModel: Sendable {
         } else {
             mixture = CohortMixture()
         }
-        loaded = Mutex([PeerModel?](repeating: nil, count: cohorts.count))
+        loaded = Mutex([LanguageModel?](repeating: nil, count: cohorts.count))
     }
 
-    package var config: PeerConfig { base.config }
+    package var description: ModelDescription { base.description }
 
     /// The name of a model: "base", or a cohort's.
     package func name(of model: Int) -> String { model == 0 ? "base" : cohorts[model - 1].name }
@@ -64,7 +73,7 @@ package final class CohortModel: Sendable {
     /// The base for 0, then the cohorts, loaded when first asked for.
     ///
     /// - Throws: What loading throws; then the next call tries again.
-    package func model(_ index: Int) throws(ModelError) -> PeerModel {
+    package func model(_ index: Int) throws(ModelError) -> LanguageModel {
         guard index > 0 else { return base }
         return try loaded.withLock { (models) throws(ModelError) in
             if let model = models[index - 1] { return model }
@@ -79,15 +88,16 @@ extension CohortModel.Entry {
     /// A cohort whose deltas lie beside the base's weights.
     ///
     /// - Parameters:
+    ///   - base: What the base is made of.
     ///   - source: Has the base's tensors and those of the cohort.
     package init(
-        _ name: String, _ description: CohortDescription, config: PeerConfig,
+        _ name: String, _ description: CohortDescription, base: ModelDescription,
         source: some WeightSource
     ) {
         self.init(name: name, usesExperts: description.usesExperts) { () throws(ModelError) in
             do throws(ModelError) {
-                return try PeerModel(
-                    config: try description.config(on: config),
+                return try LanguageModel(
+                    description.model(on: base),
                     source: CohortWeights(source, cohort: name, description))
             } catch {
                 throw ModelError(

@@ -12,12 +12,15 @@ package import Tensors
 /// Not to be shared between threads.
 package final class CohortSession {
     package let model: CohortModel
-    /// Bytes since the last reset.
-    private(set) var text: [UInt8] = []
+    /// Tokens since the last reset.
+    private(set) var text: [Int] = []
     private var state: CountGate.State?
+    private var speller: (any TokenSpeller)?
+    /// What the last token is spelled by.
+    private var spelled: [UInt8] = []
     /// By model; made when first needed.
     fileprivate var sessions: [Session?]
-    /// How many bytes each model was the likeliest for, the base first; only of those whose logits were
+    /// How many tokens each model was the likeliest for, the base first; only of those whose logits were
     /// asked for.
     package fileprivate(set) var picks: [Int]
     private let pass: CohortPass
@@ -27,13 +30,14 @@ package final class CohortSession {
         self.model = model
         self.pass = pass ?? CohortPass(model)
         state = model.mixture.start
+        speller = model.mixture.hasGate ? model.speller?() : nil
         sessions = [Session?](repeating: nil, count: 1 + model.cohorts.count)
         picks = [Int](repeating: 0, count: 1 + model.cohorts.count)
     }
 
     package var position: Int { text.count }
 
-    package var room: Int { model.config.contextLength - text.count }
+    package var room: Int { model.description.contextLength - text.count }
 
     /// Picks of experts, by the base and by cohorts that run with its experts.
     package var usage: ExpertUsage {
@@ -48,32 +52,41 @@ package final class CohortSession {
     package func reset() {
         text = []
         state = model.mixture.start
+        if model.mixture.hasGate { speller = model.speller?() }
         for session in sessions { session?.reset() }
     }
 
-    /// Runs bytes through the model, after those that it has read.
+    /// Runs tokens through the model, after those that it has read.
     ///
-    /// - Returns: [tokens, 256] or [256]: where one model answers alone its logits, else the logarithm of
-    ///   the mixed probability.
+    /// - Returns: [tokens, vocabulary] or [vocabulary]: where one model answers alone its logits, else the
+    ///   logarithm of the mixed probability.
     /// - Throws: As `Session.append`.
     package func append(
-        _ bytes: [UInt8], logits selection: Session.LogitSelection = .last
+        _ tokens: [Int], logits selection: Session.LogitSelection = .last
     ) throws(ModelError) -> [Float] {
-        try pass.append([(self, bytes)], logits: selection)[0]
+        try pass.append([(self, tokens)], logits: selection)[0]
     }
 
-    /// Takes bytes in.
+    /// Takes tokens in that the base alone answers for.
+    fileprivate func readAlone(_ tokens: [Int], _ selection: Session.LogitSelection) {
+        text += tokens
+        picks[0] += selection == .all ? tokens.count : 1
+    }
+
+    /// Takes tokens in.
     ///
-    /// - Returns: What predicts the byte after each, or after the last one.
+    /// - Returns: What predicts the token after each, or after the last one.
     fileprivate func read(
-        _ bytes: [UInt8], _ selection: Session.LogitSelection
+        _ tokens: [Int], _ selection: Session.LogitSelection
     ) -> [CohortMixture.Blend] {
         var blends: [CohortMixture.Blend] = []
-        for byte in bytes {
-            model.mixture.advance(&state, byte)
+        for token in tokens {
+            spelled.removeAll(keepingCapacity: true)
+            speller?.append(token, to: &spelled)
+            for byte in spelled { model.mixture.advance(&state, byte) }
             if selection == .all { blends.append(model.mixture.blend(state)) }
         }
-        text += bytes
+        text += tokens
         if selection == .last { blends = [model.mixture.blend(state)] }
         for blend in blends { picks[blend.shares[0].model] += 1 }
         return blends
@@ -101,24 +114,30 @@ package final class CohortPass {
         self.team = team
     }
 
-    /// Runs bytes of several texts, each after those that its session has read; each text gets the bits
+    /// Runs tokens of several texts, each after those that its session has read; each text gets the bits
     /// that it would get alone.
     ///
     /// - Parameter inputs: Distinct sessions of this model.
     /// - Returns: For each input as `CohortSession.append`.
     /// - Throws: As `ForwardPass.append`.
     package func append(
-        _ inputs: [(session: CohortSession, bytes: [UInt8])],
+        _ inputs: [(session: CohortSession, tokens: [Int])],
         logits selection: Session.LogitSelection = .last
     ) throws(ModelError) -> [[Float]] {
-        for (session, bytes) in inputs {
-            try model.config.checkRoom(for: bytes.count, after: session.position)
+        for (session, tokens) in inputs {
+            try model.description.check(tokens, after: session.position)
         }
-        let blends = inputs.map { $0.session.read($0.bytes, selection) }
+        guard model.mixture.hasGate else {
+            let pass = try pass(0)
+            for (session, tokens) in inputs { session.readAlone(tokens, selection) }
+            return try pass.append(
+                inputs.map { ($0.session.session(0, pass), $0.tokens) }, logits: selection)
+        }
+        let blends = inputs.map { $0.session.read($0.tokens, selection) }
         var answers = [[Int: Answer]](repeating: [:], count: inputs.count)
         for index in 0...model.cohorts.count {
             var owners: [Int] = []
-            var runs: [(session: Session, bytes: [UInt8])] = []
+            var runs: [(session: Session, tokens: [Int])] = []
             var pass: ForwardPass?
             for (owner, input) in inputs.enumerated() {
                 guard
@@ -127,11 +146,13 @@ package final class CohortPass {
                     })
                 else { continue }
                 let text = input.session.text
-                let end = selection == .all ? text.count - input.bytes.count + last + 1 : text.count
+                let end =
+                    selection == .all ? text.count - input.tokens.count + last + 1 : text.count
                 let own = if let pass { pass } else { try self.pass(index) }
                 pass = own
                 let session = input.session.session(index, own)
-                answers[owner][index] = Answer(start: session.position)
+                answers[owner][index] = Answer(
+                    start: session.position, width: model.description.vocabularySize)
                 owners.append(owner)
                 runs.append((session, Array(text[session.position..<end])))
             }
@@ -141,7 +162,7 @@ package final class CohortPass {
             }
         }
         return inputs.indices.map { owner in
-            let first = inputs[owner].session.text.count - inputs[owner].bytes.count
+            let first = inputs[owner].session.text.count - inputs[owner].tokens.count
             var result: [Float] = []
             for (offset, blend) in blends[owner].enumerated() {
                 let rows = blend.shares.map { share in
@@ -166,15 +187,19 @@ package final class CohortPass {
     private struct Answer {
         /// Of the first row, in the text.
         let start: Int
+        /// Of a row.
+        let width: Int
         var logits: [Float] = []
 
-        init(start: Int) { self.start = start }
+        init(start: Int, width: Int) {
+            self.start = start
+            self.width = width
+        }
 
         /// The row of a position, or the only one.
         func row(_ position: Int?) -> [Float] {
-            let first = position.map { ($0 - start) * PeerConfig.vocabularySize } ?? 0
-            return Array(
-                logits[first..<first + PeerConfig.vocabularySize])
+            let first = position.map { ($0 - start) * width } ?? 0
+            return Array(logits[first..<first + width])
         }
     }
 }
@@ -193,5 +218,15 @@ private func mix(_ rows: [[Float]], _ blend: CohortMixture.Blend) -> [Float] {
     }
     return sum.map {
         $0 < .leastNormalMagnitude ? Kernels.log(.leastNormalMagnitude) : Kernels.log($0)
+    }
+}
+
+extension CohortModel {
+    /// Runs tokens through a session of their own: [tokens, vocabulary], as `CohortSession.append`.
+    ///
+    /// - Throws: As `CohortSession.append`; `.badInput` for no threads.
+    package func forward(_ tokens: [Int], threads: Int = 1) throws(ModelError) -> [Float] {
+        try CohortSession(self, pass: CohortPass(self, team: try base.team(threads)))
+            .append(tokens, logits: .all)
     }
 }

@@ -5,80 +5,91 @@ internal import Tensors
 
 /// How well a model predicts a text.
 package struct Evaluation: Sendable {
-    package let bitsPerByte: Double
-    /// Bytes that were predicted.
+    /// Minus the sum of the natural logarithms of the predicted tokens' probabilities.
+    package let nats: Double
+    /// Tokens that were predicted.
     package let predictions: Int
     package let windows: Int
     /// Picks of all windows.
     package let usage: ExpertUsage
-    /// How many bytes each model was the likeliest for, the base first, then the cohorts.
+    /// How many tokens each model was the likeliest for, the base first, then the cohorts.
     package let picks: [Int]
+
+    /// Of tokens that are bytes, bits per byte.
+    package var bitsPerToken: Double { nats / (Double(predictions) * 0.693147180559945309417) }
 }
 
 extension CohortModel {
-    /// Bits per byte of a text, by the protocol of the recorded reference figures: its first
-    /// `byteLimit` bytes in full windows of contextLength that do not overlap (the tail is dropped);
-    /// in each window every byte but the first is predicted from those before it.
+    /// How well tokens are predicted, by the protocol of the recorded reference figures: in full windows that do
+    /// not overlap (the tail is dropped), of the context length, and of at most
+    /// ``ModelDescription/longestWindow`` where tokens are no bytes; in each window every token but the first is
+    /// predicted from those before it.
     ///
-    /// The result does not depend on `threads`: every window runs alone on one thread, and the sums
-    /// are added in the order of the windows.
+    /// The result does not depend on `threads`: every window runs alone, and the sums are added in the order of the
+    /// windows.
     ///
     /// - Parameters:
-    ///   - byteLimit: Nil for the whole text.
-    ///   - threads: Windows that run at the same time.
+    ///   - threads: Share the windows; where these are few or a limit of memory is held, each window.
     ///   - progress: Called on this thread with the windows done and all windows, at least once.
-    /// - Throws: `.badInput` if the text is shorter than a window or there are no threads; `.notFinite` with the position of
-    ///   the byte in the text; what reading an expert throws.
+    /// - Throws: `.badInput` if the text is shorter than a window, has a token that the vocabulary lacks, or there
+    ///   are no threads; `.notFinite` with the position of the token in the text; what reading an expert throws.
     package func evaluate(
-        _ text: [UInt8], byteLimit: Int? = 20_000, threads: Int = 1,
-        progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+        _ tokens: [Int], threads: Int = 1, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws(ModelError) -> Evaluation {
-        try evaluate(
-            count: min(text.count, byteLimit ?? text.count), threads: threads, progress: progress
-        ) { Array(text[$0]) }
+        try evaluate(count: tokens.count, threads: threads, progress: progress) {
+            Array(tokens[$0])
+        }
     }
 
-    /// As ``evaluate(_:byteLimit:threads:progress:)``, of a text that is read some windows at a time.
+    /// As ``evaluate(_:threads:progress:)``, of a text that is read some windows at a time.
     ///
     /// - Parameters:
-    ///   - count: Bytes of the text.
-    ///   - read: Bytes of it, called on this thread with ranges that ascend and do not overlap.
+    ///   - count: Tokens of the text.
+    ///   - read: Tokens of it, called on this thread with ranges that ascend and do not overlap.
     /// - Throws: What `read` throws, too.
     package func evaluate(
         count: Int, threads: Int = 1, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in },
-        read: (Range<Int>) throws(ModelError) -> [UInt8]
+        read: (Range<Int>) throws(ModelError) -> [Int]
     ) throws(ModelError) -> Evaluation {
-        let size = config.contextLength
+        let size = description.evaluationWindow
         let windows = count / size
-        guard windows > 0 else {
+        guard windows > 0, size > 1 else {
             throw ModelError(
-                .badInput, "the text has \(count) bytes to evaluate; one window needs \(size)")
+                .badInput,
+                "the text has \(count) \(description.unit)s to evaluate; one window needs "
+                    + "\(max(size, 2))")
         }
-        guard (1...1_024).contains(threads) else {
-            throw ModelError(.badInput, "\(threads) threads; give 1 to 1024")
+        let team = try base.team(threads)
+        let batch = 4
+        let shares = windows >= batch * threads && !base.holdsLimit
+        // One on each thread: a part of a loop runs on one thread from its start to its end.
+        let sessions = (0..<(shares ? team.count : 1)).map { _ in
+            CohortSession(self, pass: CohortPass(self, team: shares ? .single : team))
         }
         var nats = 0.0
-        var usage = ExpertUsage(base)
         progress(0, windows)
-        let team = ThreadTeam(count: min(threads, windows))
-        // One on each thread: a part of a loop runs on one thread from its start to its end.
-        let sessions = (0..<team.count).map { _ in CohortSession(self) }
         nonisolated(unsafe) let parallel = sessions
-        let batch = 4
-        for first in stride(from: 0, to: windows, by: batch * team.count) {
-            let end = min(first + batch * team.count, windows)
+        let step = shares ? batch * team.count : 1
+        for first in stride(from: 0, to: windows, by: step) {
+            let end = min(first + step, windows)
             let text = try read(first * size..<end * size)
             guard text.count == (end - first) * size else {
                 throw ModelError(.badInput, "the text became shorter while it was read")
             }
+            try description.check(text)
             let results = Mutex<[Int: Result<Double, ModelError>]>([:])
-            team.forEach(team.count) { part in
-                for window in stride(from: first + part, to: end, by: team.count) {
-                    let start = (window - first) * size
-                    let result = evaluateWindow(
-                        text[start..<start + size], at: window * size, unsafe parallel[part])
-                    results.withLock { $0[window] = result }
+            if shares {
+                team.forEach(team.count) { part in
+                    for window in stride(from: first + part, to: end, by: team.count) {
+                        let start = (window - first) * size
+                        let result = evaluateWindow(
+                            text[start..<start + size], at: window * size, unsafe parallel[part])
+                        results.withLock { $0[window] = result }
+                    }
                 }
+            } else {
+                let result = evaluateWindow(text[...], at: first * size, sessions[0])
+                results.withLock { $0[first] = result }
             }
             for window in first..<end {
                 guard let result = results.withLock({ $0[window] }) else {
@@ -88,24 +99,24 @@ extension CohortModel {
             }
             progress(end, windows)
         }
+        var usage = ExpertUsage(base)
         var picks = [Int](repeating: 0, count: 1 + cohorts.count)
         for session in sessions {
             usage.formUnion(session.usage)
             for index in picks.indices { picks[index] += session.picks[index] }
         }
-        let predictions = windows * (size - 1)
         return Evaluation(
-            bitsPerByte: nats / (Double(predictions) * 0.693147180559945309417),
-            predictions: predictions, windows: windows, usage: usage, picks: picks)
+            nats: nats, predictions: windows * (size - 1), windows: windows, usage: usage,
+            picks: picks)
     }
 
-    /// The sum over the predicted bytes of minus the natural logarithm of their probability.
+    /// The sum over the predicted tokens of minus the natural logarithm of their probability.
     ///
     /// - Parameter start: Where the window is in the text.
     private func evaluateWindow(
-        _ window: ArraySlice<UInt8>, at start: Int, _ session: CohortSession
+        _ window: ArraySlice<Int>, at start: Int, _ session: CohortSession
     ) -> Result<Double, ModelError> {
-        let vocabulary = PeerConfig.vocabularySize
+        let vocabulary = description.vocabularySize
         session.reset()
         do throws(ModelError) {
             let logits = try session.append(Array(window.dropLast()), logits: .all)
@@ -113,11 +124,12 @@ extension CohortModel {
             for (position, target) in window.dropFirst().enumerated() {
                 let row = logits.span.extracting(
                     position * vocabulary..<(position + 1) * vocabulary)
-                let loss = Kernels.crossEntropy(row, target: Int(target))
+                let loss = Kernels.crossEntropy(row, target: target)
                 guard loss.isFinite else {
                     throw ModelError(
                         .notFinite,
-                        "the logits for byte \(start + position + 1) of the text are not finite")
+                        "the logits for \(description.unit) \(start + position + 1) of the text are "
+                            + "not finite")
                 }
                 nats += loss
             }

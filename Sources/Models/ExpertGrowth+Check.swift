@@ -7,8 +7,12 @@ extension ExpertGrowth {
     /// Refuses routers that no row can be added to.
     static func check(_ description: ModelDescription) throws(ModelError) {
         for layer in description.expertLayers {
-            guard case .experts(let sizes) = description.layers[layer].feedForward else {
-                continue
+            guard description.matrixForm == .rows, let sizes = description.layers[layer].experts
+            else {
+                throw ModelError(
+                    .badConfig,
+                    "layer \(layer) of the \(description.architecture) model has no router of rows that one "
+                        + "more could be solved for; experts are added by training a cohort there")
             }
             guard sizes.topK < sizes.count else {
                 throw ModelError(
@@ -27,29 +31,25 @@ extension ExpertGrowth {
 
     /// Refuses texts that the model cannot read.
     static func check(_ texts: [[Int]], _ description: ModelDescription) throws(ModelError) {
-        let longest = min(DecoderSession.blockSize, description.contextLength)
+        let longest = min(Session.blockSize, description.contextLength)
         for text in texts {
             guard (1...max(longest, 1)).contains(text.count) else {
                 throw ModelError(
                     .badInput, "a window of \(text.count) tokens; the model reads 1 to \(longest)")
             }
-            for token in text where token < 0 || token >= description.vocabularySize {
-                throw ModelError(
-                    .badInput,
-                    "there is no token \(token); the vocabulary has 0 to "
-                        + "\(description.vocabularySize - 1)")
-            }
+            try description.check(text)
         }
     }
 
     /// Old text's sums by layer, when they are of the model's layers.
     static func layers(
-        of old: UnitedRoutes, _ model: DecoderModel
+        of old: UnitedRoutes, _ model: LanguageModel
     ) throws(ModelError) -> [Int: RouteContribution.Layer] {
         var layers: [Int: RouteContribution.Layer] = [:]
         for layer in old.layers { layers[Int(layer.number)] = layer }
         for number in model.description.expertLayers {
-            let quantiser = try? Quantiser(normWeights: model.layers[number].feedForwardNorm)
+            let norm = model.layers[number].experts?.norm ?? []
+            let quantiser = try? Quantiser(normWeights: norm)
             guard let layer = layers[number], layer.quantiser == quantiser else {
                 throw ModelError(
                     .badInput,

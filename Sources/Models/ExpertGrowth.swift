@@ -2,7 +2,7 @@ package import Elements
 package import Routing
 package import Tensors
 
-/// Gives each layer of a decoder that has experts one more, and solves the router rows by which tokens of a new
+/// Gives each layer of a model that has experts one more, and solves the router rows by which tokens of a new
 /// domain pick it, while the routes of old text stay.
 ///
 /// Layers are solved one after the other, each on what it reads when the layers below have grown already. Of
@@ -100,7 +100,7 @@ package struct ExpertGrowth {
         (0, [8, 16, 32]),
     ]
 
-    private let model: DecoderModel
+    private let model: LanguageModel
     /// By layer: the expert's parts one after the other.
     private let experts: [Int: [UInt8]]
     private let old: [Int: RouteContribution.Layer]
@@ -116,7 +116,7 @@ package struct ExpertGrowth {
     /// - Throws: `.badInput` for too few texts, a token that the vocabulary lacks, or old text of other layers;
     ///   `.badConfig` for routers that no row can be added to.
     package init(
-        _ model: DecoderModel, experts: [Int: [UInt8]], old: UnitedRoutes, new: [[Int]],
+        _ model: LanguageModel, experts: [Int: [UInt8]], old: UnitedRoutes, new: [[Int]],
         team: ThreadTeam = .single, rounding: @escaping Rounding
     ) throws(ModelError) {
         try Self.check(model.description)
@@ -176,34 +176,38 @@ package struct ExpertGrowth {
     private func attempt(
         _ loss: Double, _ margins: [Double], _ before: Before, _ progress: (Int, Int) -> Void
     ) throws(ModelError) -> Result {
-        let walk = DecoderWalk(model, texts.map(\.tokens), team: team)
+        let walk = LayerWalk(model, texts.map(\.tokens), team: team)
         var additions: [Addition] = []
         var all = Figures()
         // By text: changes come in clusters, one moving the states behind it.
         var held: [Int: Figures] = [:]
         for (layer, parts) in model.layers.enumerated() {
             walk.attend(layer)
-            guard case .experts(let layerExperts) = parts.feedForward,
-                let expert = experts[layer], let old = old[layer]
-            else {
-                _ = try walk.feed(parts.feedForward)
-                continue
+            for block in parts.blocks {
+                walk.read(block)
+                guard case .experts(let layerExperts) = block.feedForward,
+                    let router = block.feedForward.linearRouter,
+                    let expert = experts[layer], let old = old[layer]
+                else {
+                    _ = try walk.feed(block.feedForward)
+                    continue
+                }
+                let grown = try GrownLayer(
+                    layerExperts, router, adding: expert,
+                    LayerEvidence(walk.inputs, texts, router, old, team: team),
+                    layer: layer, (loss, margins), team, rounding)
+                let picks = try walk.feed(.experts(grown.experts))
+                let added = UInt32(layerExperts.table.count)
+                let report = figures(of: added, picks, before.picks[layer], .report)
+                all.add(report)
+                for text in texts.indices where texts[text].use == .check {
+                    held[text, default: Figures()].add(
+                        figures(of: added, picks, before.picks[layer], .check, only: text))
+                }
+                additions.append(
+                    Addition(
+                        layer: layer, row: grown.row, stored: grown.stored, figures: report))
             }
-            let grown = try GrownLayer(
-                layerExperts, adding: expert,
-                LayerEvidence(walk.inputs, texts, layerExperts.router, old, team: team),
-                layer: layer, (loss, margins), team, rounding)
-            let picks = try walk.feed(.experts(grown.experts))
-            let added = UInt32(layerExperts.table.count)
-            let report = figures(of: added, picks, before.picks[layer], .report)
-            all.add(report)
-            for text in texts.indices where texts[text].use == .check {
-                held[text, default: Figures()].add(
-                    figures(of: added, picks, before.picks[layer], .check, only: text))
-            }
-            additions.append(
-                Addition(
-                    layer: layer, row: grown.row, stored: grown.stored, figures: report))
             progress(layer + 1, model.layers.count)
         }
         var (newBits, oldBits) = (Bits(), Bits())
@@ -276,13 +280,19 @@ private struct Before {
     let nats: [Int: Double]
 
     init(
-        _ model: DecoderModel, _ texts: [ExpertGrowth.Text], _ team: ThreadTeam
+        _ model: LanguageModel, _ texts: [ExpertGrowth.Text], _ team: ThreadTeam
     ) throws(ModelError) {
-        let walk = DecoderWalk(model, texts.map(\.tokens), team: team)
+        let walk = LayerWalk(model, texts.map(\.tokens), team: team)
         var picks: [[[UInt32]]] = []
         for (index, layer) in model.layers.enumerated() {
             walk.attend(index)
-            picks.append(try walk.feed(layer.feedForward))
+            var picked: [[UInt32]] = []
+            for block in layer.blocks {
+                walk.read(block)
+                let own = try walk.feed(block.feedForward)
+                if case .experts = block.feedForward { picked = own }
+            }
+            picks.append(picked)
         }
         self.picks = picks
         var nats: [Int: Double] = [:]

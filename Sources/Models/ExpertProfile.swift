@@ -94,56 +94,10 @@ package struct ExpertProfile: Sendable, Equatable {
     }
 }
 
-extension PeerModel {
-    /// Counts what a text picks.
-    ///
-    /// - Parameter progress: Called with the windows done and all windows.
-    /// - Throws: `.badInput` for an empty text; what reading an expert throws.
-    package func profile(
-        _ text: [UInt8], progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
-    ) throws(ModelError) -> ExpertProfile {
-        try profile(count: text.count, progress: progress) { Array(text[$0]) }
-    }
+extension LanguageModel {
+    /// Tokens of a window of a profile, at most.
+    private static let longestProfileWindow = 4096
 
-    /// As ``profile(_:progress:)``, of a text that is read window by window.
-    ///
-    /// - Parameters:
-    ///   - count: Bytes of the text.
-    ///   - read: Bytes of it, called with ranges that ascend and do not overlap.
-    package func profile(
-        count: Int, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in },
-        read: (Range<Int>) throws(ModelError) -> [UInt8]
-    ) throws(ModelError) -> ExpertProfile {
-        guard count > 0 else { throw ModelError(.badInput, "the text is empty") }
-        let session = Session(self)
-        session.recordsRoutes = true
-        var picks: [Int: [UInt32: Int]] = [:]
-        let size = config.contextLength
-        let windows = (count + size - 1) / size
-        for window in 0..<windows {
-            session.reset()
-            _ = try session.append(read(window * size..<min(count, (window + 1) * size)))
-            for route in session.routes {
-                for expert in route.heads.flatMap(\.experts) {
-                    picks[route.layer, default: [:]][expert, default: 0] += 1
-                }
-            }
-            progress(window + 1, windows)
-        }
-        return ExpertProfile(picks)
-    }
-
-    /// Asks for the experts that a profile says are picked most, in the background.
-    ///
-    /// - Parameter byteLimit: Of the experts' bytes, over all layers; nil for all that were picked.
-    /// - Throws: What reading an expert throws.
-    package func warm(_ profile: ExpertProfile, byteLimit: Int? = nil) throws(ModelError) {
-        let tables = zip(config.expertLayers, layers.compactMap { $0.experts?.table })
-        try profile.warm(Array(tables), byteLimit: byteLimit)
-    }
-}
-
-extension DecoderModel {
     /// Counts what a text picks.
     ///
     /// - Parameter progress: Called with the windows done and all windows.
@@ -151,21 +105,35 @@ extension DecoderModel {
     package func profile(
         _ tokens: [Int], progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws(ModelError) -> ExpertProfile {
-        guard !tokens.isEmpty else { throw ModelError(.badInput, "the text is empty") }
-        let session = DecoderSession(self)
+        try profile(count: tokens.count, progress: progress) { Array(tokens[$0]) }
+    }
+
+    /// As ``profile(_:progress:)``, of a text that is read window by window.
+    ///
+    /// - Parameters:
+    ///   - count: Tokens of the text.
+    ///   - read: Tokens of it, called with ranges that ascend and do not overlap.
+    package func profile(
+        count: Int, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in },
+        read: (Range<Int>) throws(ModelError) -> [Int]
+    ) throws(ModelError) -> ExpertProfile {
+        guard count > 0 else { throw ModelError(.badInput, "the text is empty") }
+        let session = Session(self)
         session.countsPicks = true
-        let size = min(description.contextLength, 4096)
-        let windows = (tokens.count + size - 1) / size
+        let size = min(description.contextLength, Self.longestProfileWindow)
+        let windows = (count + size - 1) / size
         for window in 0..<windows {
             session.reset()
-            let end = min(tokens.count, (window + 1) * size)
-            _ = try session.append(Array(tokens[window * size..<end]))
+            _ = try session.append(read(window * size..<min(count, (window + 1) * size)))
             progress(window + 1, windows)
         }
         return ExpertProfile(session.picks)
     }
 
-    /// Asks for the experts that a profile says are picked most; see `PeerModel.warm`.
+    /// Asks for the experts that a profile says are picked most, in the background.
+    ///
+    /// - Parameter byteLimit: Of the experts' bytes, over all layers; nil for all that were picked.
+    /// - Throws: What reading an expert throws.
     package func warm(_ profile: ExpertProfile, byteLimit: Int? = nil) throws(ModelError) {
         let tables = zip(description.expertLayers, experts.map(\.table))
         try profile.warm(Array(tables), byteLimit: byteLimit)

@@ -50,14 +50,7 @@ package struct ExpertUsage: Sendable, Hashable {
     /// Bytes of one expert as stored.
     package let expertBytes: Int
 
-    init(_ model: PeerModel) {
-        expertBytes = model.expertBytes
-        layers = model.config.expertLayers.map {
-            Layer(layer: $0, expertCount: model.config.expertCount)
-        }
-    }
-
-    init(_ model: DecoderModel) {
+    init(_ model: LanguageModel) {
         expertBytes = model.expertBytes
         layers = zip(model.description.expertLayers, model.experts).map {
             Layer(layer: $0, expertCount: $1.table.count)

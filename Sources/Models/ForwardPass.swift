@@ -12,17 +12,17 @@ package final class ForwardPass {
     /// Some tokens of one text.
     struct Segment {
         let session: Session
-        let tokens: ArraySlice<UInt8>
+        let tokens: ArraySlice<Int>
         /// Of the segment's first token among all of the batch.
         let start: Int
 
         var range: Range<Int> { start..<start + tokens.count }
     }
 
-    package let model: PeerModel
+    package let model: LanguageModel
     private var activations: Activations
 
-    package init(_ model: PeerModel, team: ThreadTeam = .single) {
+    package init(_ model: LanguageModel, team: ThreadTeam = .single) {
         self.model = model
         activations = Activations(model, team)
     }
@@ -41,39 +41,74 @@ package final class ForwardPass {
         try activations.routerInputs(segments, layer)
     }
 
-    /// The logits of some tokens of the batch that ran last, [tokens, 256].
+    /// The logits of some tokens of the batch that ran last, [tokens, vocabulary].
     func logits(_ tokens: Range<Int>) -> [Float] { activations.logits(tokens) }
+
+    // MARK: Layer by layer
+
+    /// The states in front of the first layer, [tokens, hidden].
+    func embedded(_ tokens: ArraySlice<Int>) -> [Float] { activations.embedded(tokens) }
+
+    /// Runs the attention of one layer over a segment.
+    ///
+    /// - Parameter states: [tokens, hidden]; changed.
+    func attend(_ layer: Int, _ segment: Segment, _ states: inout [Float]) {
+        activations.attend(layer, segment, &states)
+    }
+
+    /// What the feed-forward of a block reads, [tokens, hidden].
+    func inputs(_ block: LanguageModel.Block, _ states: [Float]) -> [Float] {
+        activations.inputs(block, states)
+    }
+
+    /// Runs a feed-forward.
+    ///
+    /// - Parameters:
+    ///   - inputs: As ``inputs(_:_:)`` gave them.
+    ///   - states: [tokens, hidden]; changed.
+    /// - Returns: The experts that were picked, [tokens, heads, topK]; empty for a dense one.
+    func feed(
+        _ feedForward: LanguageModel.FeedForward, _ inputs: [Float], _ states: inout [Float]
+    ) throws(ModelError) -> [UInt32] {
+        try activations.feed(feedForward, inputs, &states)
+    }
+
+    /// The logits of states behind the last layer, [tokens, vocabulary].
+    func logits(of states: [Float]) -> [Float] { activations.logits(of: states) }
 }
 
 /// What the layers compute for one batch after the other.
 private struct Activations: ~Copyable {
-    private let model: PeerModel
+    private let model: LanguageModel
     private let team: ThreadTeam
-    /// [tokens, hidden], and so on; grown to the largest batch so far.
+    private var attention: AttentionStep
+    /// [tokens, hidden], grown to the largest batch so far.
     private var hidden = FloatBuffer(count: 0)
     private var normed = FloatBuffer(count: 0)
-    private var queries = FloatBuffer(count: 0)
-    private var keys = FloatBuffer(count: 0)
-    private var mixed = FloatBuffer(count: 0)
+    private var added = FloatBuffer(count: 0)
+    /// [tokens, inner].
     private var gate = FloatBuffer(count: 0)
     private var up = FloatBuffer(count: 0)
     private var room = 0
-    private var picks: [Int: Picks] = [:]
+    /// By slot.
+    private var picks: [Picks]
 
-    init(_ model: PeerModel, _ team: ThreadTeam) {
+    private var width: Int { model.description.hiddenSize }
+    private var epsilon: Float { model.description.normEpsilon }
+
+    init(_ model: LanguageModel, _ team: ThreadTeam) {
         self.model = model
         self.team = team
+        attention = AttentionStep(model, team)
+        picks = model.experts.map { $0.router.noPicks }
     }
 
     /// Runs a batch through the layers.
     mutating func run(_ segments: [ForwardPass.Segment]) throws(ModelError) {
-        let tokens = segments.last?.range.upperBound ?? 0
-        reserve(tokens)
-        embed(segments)
+        let count = begin(segments)
         for (index, layer) in model.layers.enumerated() {
-            attend(layer, index, segments, tokens)
-            feedForward(layer, tokens)
-            if let experts = layer.experts { try addExperts(experts, segments, tokens) }
+            attend(layer, index, segments, count)
+            for block in layer.blocks { try feed(block, segments, count) }
         }
     }
 
@@ -81,95 +116,154 @@ private struct Activations: ~Copyable {
     mutating func routerInputs(
         _ segments: [ForwardPass.Segment], _ target: Int
     ) throws(ModelError) -> [Float] {
-        let tokens = segments.last?.range.upperBound ?? 0
-        reserve(tokens)
-        embed(segments)
+        let count = begin(segments)
         for (index, layer) in model.layers.enumerated() {
-            attend(layer, index, segments, tokens)
-            feedForward(layer, tokens)
-            guard let experts = layer.experts else { continue }
-            if index == target {
-                normalise(hidden, experts.norm, model.config.normEpsilon, tokens, into: &normed)
-                return normed.array(0..<tokens * model.config.hiddenSize)
+            attend(layer, index, segments, count)
+            for block in layer.blocks {
+                if index == target, case .experts = block.feedForward {
+                    normalise(hidden, block.norm, epsilon, count, into: &normed)
+                    return normed.array(0..<count * width)
+                }
+                try feed(block, segments, count)
             }
-            try addExperts(experts, segments, tokens)
         }
         preconditionFailure("layer \(target) has no experts")
+    }
+
+    /// Makes room for a batch, and its first states.
+    ///
+    /// - Returns: Its tokens.
+    private mutating func begin(_ segments: [ForwardPass.Segment]) -> Int {
+        let count = segments.last?.range.upperBound ?? 0
+        reserve(count)
+        attention.begin(segments, count)
+        for segment in segments { embed(segment.tokens, from: segment.start) }
+        return count
+    }
+
+    private mutating func embed(_ tokens: ArraySlice<Int>, from first: Int) {
+        for (row, token) in tokens.enumerated() {
+            copyRow(token, of: model.embedding, first + row, into: &hidden)
+        }
+    }
+
+    /// hidden += what the tokens read.
+    private mutating func attend(
+        _ layer: LanguageModel.Layer, _ index: Int, _ segments: [ForwardPass.Segment], _ count: Int
+    ) {
+        normalise(hidden, layer.attentionNorm, epsilon, count, into: &normed)
+        attention.run(layer.attention, index, segments, normed, into: &added)
+        add(added, count * width, to: &hidden)
+    }
+
+    /// hidden += a block of hidden.
+    private mutating func feed(
+        _ block: LanguageModel.Block, _ segments: [ForwardPass.Segment], _ count: Int
+    ) throws(ModelError) {
+        normalise(hidden, block.norm, epsilon, count, into: &normed)
+        switch block.feedForward {
+        case .dense(let dense): feedForward(dense, count)
+        case .experts(let experts):
+            route(experts.router, normed, count * width, count, into: &picks[experts.slot], team)
+            for segment in segments {
+                segment.session.record(picks[experts.slot], experts.slot, segment.range)
+            }
+            try addExperts(experts, count)
+        }
     }
 
     private mutating func reserve(_ tokens: Int) {
         guard tokens > room else { return }
         room = tokens
-        let (width, inner) = (model.config.hiddenSize, model.config.feedForwardSize)
         hidden = FloatBuffer(count: tokens * width)
         normed = FloatBuffer(count: tokens * width)
-        queries = FloatBuffer(count: tokens * width)
-        keys = FloatBuffer(count: tokens * width)
-        mixed = FloatBuffer(count: tokens * width)
+        added = FloatBuffer(count: tokens * width)
+        let inner = model.layers.lazy.flatMap(\.blocks).reduce(0) { most, block in
+            switch block.feedForward {
+            case .dense(let dense): max(most, dense.gate.rows)
+            case .experts(let experts): max(most, experts.shared?.gate.rows ?? 0)
+            }
+        }
         gate = FloatBuffer(count: tokens * inner)
         up = FloatBuffer(count: tokens * inner)
     }
 
-    private mutating func embed(_ segments: [ForwardPass.Segment]) {
-        for segment in segments {
-            for (token, byte) in zip(segment.range, segment.tokens) {
-                copyRow(Int(byte), of: model.embedding, token, into: &hidden)
-            }
-        }
+    /// hidden += the dense layer of normed.
+    private mutating func feedForward(_ dense: LanguageModel.Dense, _ count: Int) {
+        project(dense.gate, normed, count, into: &gate, team)
+        project(dense.up, normed, count, into: &up, team)
+        activate(&gate, up, count * dense.gate.rows)
+        project(dense.down, gate, count, into: &added, team)
+        add(added, count * width, to: &hidden)
     }
 
-    private mutating func attend(
-        _ layer: PeerModel.Layer, _ index: Int, _ segments: [ForwardPass.Segment], _ tokens: Int
-    ) {
-        let config = model.config
-        normalise(hidden, layer.attentionNorm, config.normEpsilon, tokens, into: &normed)
-        project(layer.query, normed, tokens, into: &queries, team)
-        project(layer.key, normed, tokens, into: &keys, team)
-        project(layer.value, normed, tokens, into: &mixed, team)
-        for segment in segments {
-            rotate(&queries, segment, model)
-            rotate(&keys, segment, model)
-            let cache = segment.session.caches[index]
-            store(keys: keys, values: mixed, in: cache, segment, config.hiddenSize)
-        }
-        // Only now, since what is read takes the place of the values.
-        for segment in segments {
-            read(
-                segment.session.caches[index], queries, segment, config, into: &mixed, team)
-        }
-        project(layer.output, mixed, tokens, into: &normed, team)
-        add(normed, tokens * config.hiddenSize, to: &hidden)
-    }
-
-    private mutating func feedForward(_ layer: PeerModel.Layer, _ tokens: Int) {
-        let config = model.config
-        normalise(hidden, layer.feedForwardNorm, config.normEpsilon, tokens, into: &normed)
-        project(layer.gate, normed, tokens, into: &gate, team)
-        project(layer.up, normed, tokens, into: &up, team)
-        activate(&gate, up, tokens * config.feedForwardSize)
-        project(layer.down, gate, tokens, into: &mixed, team)
-        add(mixed, tokens * config.hiddenSize, to: &hidden)
-    }
-
+    /// hidden += the picked experts and the shared ones of normed.
     private mutating func addExperts(
-        _ experts: PeerModel.Experts, _ segments: [ForwardPass.Segment], _ tokens: Int
+        _ experts: LanguageModel.Experts, _ count: Int
     ) throws(ModelError) {
-        let config = model.config
-        normalise(hidden, experts.norm, config.normEpsilon, tokens, into: &normed)
-        var picked = picks.removeValue(forKey: experts.slot) ?? experts.router.noPicks
-        route(experts.router, normed, tokens * config.hiddenSize, tokens, into: &picked, team)
-        for segment in segments { segment.session.record(picked, experts, segment.range) }
-        try addOutputs(
-            experts, picked, normed, tokens * config.hiddenSize, tokens, into: &mixed, team)
-        picks[experts.slot] = picked
-        add(mixed, tokens * config.hiddenSize, to: &hidden)
+        try addOutputs(experts, picks[experts.slot], normed, count * width, count, &added, team)
+        add(added, count * width, to: &hidden)
+        if let shared = experts.shared { feedForward(shared, count) }
     }
 
-    /// The logits of some tokens of the batch, [tokens, 256].
+    /// The logits of some tokens of the batch, [tokens, vocabulary].
     func logits(_ tokens: Range<Int>) -> [Float] {
         Models.logits(
-            of: tokens, hidden, norm: model.finalNorm, model.config.normEpsilon, head: model.head,
-            team)
+            of: tokens, hidden, norm: model.finalNorm, epsilon, head: model.head, team)
+    }
+
+    // MARK: Layer by layer
+
+    mutating func embedded(_ tokens: ArraySlice<Int>) -> [Float] {
+        reserve(tokens.count)
+        embed(tokens, from: 0)
+        return hidden.array(0..<tokens.count * width)
+    }
+
+    mutating func attend(
+        _ layer: Int, _ segment: ForwardPass.Segment, _ states: inout [Float]
+    ) {
+        let count = segment.tokens.count
+        reserve(count)
+        copy(states, into: &hidden)
+        attention.begin([segment], count)
+        attend(model.layers[layer], layer, [segment], count)
+        states = hidden.array(0..<states.count)
+    }
+
+    mutating func inputs(_ block: LanguageModel.Block, _ states: [Float]) -> [Float] {
+        let count = states.count / width
+        reserve(count)
+        copy(states, into: &hidden)
+        normalise(hidden, block.norm, epsilon, count, into: &normed)
+        return normed.array(0..<states.count)
+    }
+
+    mutating func feed(
+        _ feedForward: LanguageModel.FeedForward, _ inputs: [Float], _ states: inout [Float]
+    ) throws(ModelError) -> [UInt32] {
+        let count = states.count / width
+        reserve(count)
+        copy(states, into: &hidden)
+        copy(inputs, into: &normed)
+        var picked: [UInt32] = []
+        switch feedForward {
+        case .dense(let dense): self.feedForward(dense, count)
+        case .experts(let experts):
+            route(experts.router, normed, count * width, count, into: &picks[experts.slot], team)
+            picked = picks[experts.slot].experts
+            try addExperts(experts, count)
+        }
+        states = hidden.array(0..<states.count)
+        return picked
+    }
+
+    func logits(of states: [Float]) -> [Float] {
+        var behind = FloatBuffer(count: states.count)
+        copy(states, into: &behind)
+        return Models.logits(
+            of: 0..<states.count / width, behind, norm: model.finalNorm, epsilon,
+            head: model.head, team)
     }
 }
 
@@ -178,55 +272,15 @@ private struct Activations: ~Copyable {
 
 /// Row `token` of out = a row of a matrix.
 private func copyRow(
-    _ row: Int, of matrix: Matrix, _ token: Int, into out: inout FloatBuffer
+    _ row: Int, of matrix: RowMatrix, _ token: Int, into out: inout FloatBuffer
 ) {
     var span = out.mutableSpan(token * matrix.columns..<(token + 1) * matrix.columns)
     matrix.copyRow(row, into: &span)
 }
 
-/// Rotates a segment's queries or keys by its positions.
-private func rotate(
-    _ x: inout FloatBuffer, _ segment: ForwardPass.Segment, _ model: PeerModel
-) {
-    let width = model.config.hiddenSize
-    var span = x.mutableSpan(
-        segment.range.lowerBound * width..<segment.range.upperBound * width)
-    model.rotation.rotate(
-        &span, first: segment.session.position, heads: model.config.headCount)
-}
-
-/// Writes a segment's keys and values to a cache.
-private func store(
-    keys: borrowing FloatBuffer, values: borrowing FloatBuffer, in cache: Session.Cache,
-    _ segment: ForwardPass.Segment, _ width: Int
-) {
-    let (first, capacity) = (segment.session.position, segment.session.capacity)
-    let rows = segment.range.lowerBound * width..<segment.range.upperBound * width
-    let (newKeys, newValues) = (keys.span(rows), values.span(rows))
-    cache.change { keys, values in
-        var columns = keys.mutableSpan(0..<keys.count)
-        Kernels.storeKeys(
-            newKeys, width: width, first: first, capacity: capacity, into: &columns)
-        var kept = values.mutableSpan(first * width..<first * width + newValues.count)
-        for index in newValues.indices { kept[index] = newValues[index] }
-    }
-}
-
-/// What a segment's queries read from a cache.
-private func read(
-    _ cache: Session.Cache, _ queries: borrowing FloatBuffer, _ segment: ForwardPass.Segment,
-    _ config: PeerConfig, into out: inout FloatBuffer, _ team: ThreadTeam
-) {
-    let width = config.hiddenSize
-    let range = segment.range.lowerBound * width..<segment.range.upperBound * width
-    var span = out.mutableSpan(range)
-    let queries = queries.span(range)
-    cache.read { keys, values in
-        Kernels.attend(
-            AttentionShape(heads: config.headCount, headSize: config.headSize), queries,
-            keys: keys.span, values: values.span, first: segment.session.position,
-            capacity: segment.session.capacity, into: &span, team: team)
-    }
+private func copy(_ values: [Float], into out: inout FloatBuffer) {
+    var span = out.mutableSpan(0..<values.count)
+    for index in values.indices { span[index] = values[index] }
 }
 
 private func route(
@@ -236,9 +290,10 @@ private func route(
     router.route(x.span(0..<count), tokens: tokens, into: &picks, team: team)
 }
 
+/// out = the sum of what a token's picks make of x.
 private func addOutputs(
-    _ experts: PeerModel.Experts, _ picks: borrowing Picks, _ x: borrowing FloatBuffer,
-    _ count: Int, _ tokens: Int, into out: inout FloatBuffer, _ team: ThreadTeam
+    _ experts: LanguageModel.Experts, _ picks: borrowing Picks, _ x: borrowing FloatBuffer,
+    _ count: Int, _ tokens: Int, _ out: inout FloatBuffer, _ team: ThreadTeam
 ) throws(ModelError) {
     var span = out.mutableSpan(0..<count)
     if let form = experts.form {

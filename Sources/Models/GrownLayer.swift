@@ -4,7 +4,7 @@ internal import Tensors
 
 /// A layer with one more expert, and what is stored of it.
 struct GrownLayer {
-    let experts: DecoderModel.Experts
+    let experts: LanguageModel.Experts
     let row: EntryRow
     let stored: [ExpertGrowth.RouterPart: [UInt8]]
 
@@ -12,13 +12,15 @@ struct GrownLayer {
     ///   - layer: Its number.
     ///   - aim: The share of old tokens that may pick the expert, and the margins to try.
     init(
-        _ before: DecoderModel.Experts, adding expert: [UInt8], _ evidence: LayerEvidence,
+        _ before: LanguageModel.Experts, _ router: LinearRouter, adding expert: [UInt8],
+        _ evidence: LayerEvidence,
         layer: Int, _ aim: (loss: Double, margins: [Double]), _ team: ThreadTeam,
         _ rounding: ExpertGrowth.Rounding
     ) throws(ModelError) {
-        let router = before.router
         guard let matrix = router.weights as? RowMatrix else {
-            throw ModelError(.badTensor, "a router of quantised rows cannot be given one more")
+            throw ModelError(
+                .badTensor,
+                "only a router of rows that are read where they are stored is given one more")
         }
         do throws(EvidenceError) {
             row = try EntryRow(
@@ -47,7 +49,7 @@ struct GrownLayer {
                     isNormalised: sigmoid.isNormalised, scale: sigmoid.scale))
         }
         self.stored = stored
-        experts = DecoderModel.Experts(
+        experts = LanguageModel.Experts(
             router: LinearRouter(
                 matrix.adding(row: storedRow.bytes), bias: bias, topK: router.topK,
                 scoring: scoring),

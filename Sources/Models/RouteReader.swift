@@ -2,16 +2,16 @@ package import Elements
 package import Routing
 package import Tensors
 
-/// Reads what a decoder's routers read and decide on a text, as evidence of routes that are to stay.
+/// Reads what a model's routers read and decide on a text, as evidence of routes that are to stay.
 package struct RouteReader {
     /// Windows of old text that are kept as tokens, at most, by what they are for.
     private static let kept: [ExpertGrowth.Use: Int] = [.choose: 64, .check: 64, .report: 32]
 
-    private let model: DecoderModel
+    private let model: LanguageModel
     private let team: ThreadTeam
 
     /// - Throws: `.badConfig` for a model whose routers no row can be added to.
-    package init(_ model: DecoderModel, team: ThreadTeam = .single) throws(ModelError) {
+    package init(_ model: LanguageModel, team: ThreadTeam = .single) throws(ModelError) {
         try ExpertGrowth.check(model.description)
         self.model = model
         self.team = team
@@ -56,15 +56,17 @@ package struct RouteReader {
     private func layers(
         _ texts: [[Int]], _ progress: (Int, Int) -> Void
     ) throws(ModelError) -> [RouteContribution.Layer] {
-        let walk = DecoderWalk(model, texts, team: team)
+        let walk = LayerWalk(model, texts, team: team)
         var layers: [RouteContribution.Layer] = []
         for (number, parts) in model.layers.enumerated() {
             walk.attend(number)
-            if case .experts(let experts) = parts.feedForward {
-                layers.append(
-                    try layer(number, experts.router, parts.feedForwardNorm, walk.inputs))
+            for block in parts.blocks {
+                walk.read(block)
+                if let router = block.feedForward.linearRouter {
+                    layers.append(try layer(number, router, block.norm, walk.inputs))
+                }
+                _ = try walk.feed(block.feedForward)
             }
-            _ = try walk.feed(parts.feedForward)
             progress(number + 1, model.layers.count)
         }
         return layers
@@ -89,6 +91,13 @@ package struct RouteReader {
         } catch {
             throw ModelError(.badInput, "layer \(number): \(error.message)", cause: error)
         }
+    }
+}
+
+extension LanguageModel.FeedForward {
+    /// What picks experts by one row for each; nil where nothing does.
+    var linearRouter: LinearRouter? {
+        if case .experts(let experts) = self { experts.router as? LinearRouter } else { nil }
     }
 }
 

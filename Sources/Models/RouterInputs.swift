@@ -11,43 +11,46 @@ package import Tensors
 package final class RouterInputs {
     private let pass: ForwardPass
     private let session: Session
-    private let experts: PeerModel.Experts
+    /// The weights of the norm that makes the states, [`width`].
+    package let normWeights: [Float]
+    private let router: any Router
     private let layer: Int
     private let team: ThreadTeam
 
     /// - Parameter layer: The number of a layer with experts.
     /// - Throws: `.badInput` for another layer.
     package init(
-        _ model: PeerModel, layer: Int, team: ThreadTeam = .single
+        _ model: LanguageModel, layer: Int, team: ThreadTeam = .single
     ) throws(ModelError) {
         guard model.layers.indices.contains(layer), let experts = model.layers[layer].experts else {
             throw ModelError(
                 .badInput,
-                "layer \(layer) has no experts; those that have are \(model.config.expertLayers)")
+                "layer \(layer) has no experts; those that have are "
+                    + "\(model.description.expertLayers)")
         }
         pass = ForwardPass(model, team: team)
         session = Session(model, pass: pass)
-        self.experts = experts
+        normWeights = experts.norm
+        router = experts.experts.router
         self.layer = layer
         self.team = team
     }
 
     /// Elements of a state.
-    package var width: Int { pass.model.config.hiddenSize }
-    /// Bytes of a window.
-    package var windowLength: Int { pass.model.config.contextLength }
-    /// The weights of the norm that makes the states, [`width`].
-    package var normWeights: [Float] { experts.norm }
-    /// Picks of the layer's router for one byte.
-    package var picksPerToken: Int { experts.router.heads }
+    package var width: Int { pass.model.description.hiddenSize }
+    /// Tokens of a window.
+    package var windowLength: Int { pass.model.description.contextLength }
+    /// Picks of the layer's router for one token.
+    package var picksPerToken: Int { router.heads }
 
     /// The states of one window.
     ///
-    /// - Parameter window: 1 to `windowLength` bytes.
-    /// - Returns: [bytes, `width`].
+    /// - Parameter window: 1 to `windowLength` tokens.
+    /// - Returns: [tokens, `width`].
     /// - Throws: What reading an expert of a layer below throws.
-    package func states(of window: ArraySlice<UInt8>) throws(ModelError) -> [Float] {
-        precondition((1...windowLength).contains(window.count), "a window of \(window.count) bytes")
+    package func states(of window: ArraySlice<Int>) throws(ModelError) -> [Float] {
+        precondition(
+            (1...windowLength).contains(window.count), "a window of \(window.count) tokens")
         session.reset()
         var states: [Float] = []
         // The layers take a block at a time.
@@ -66,8 +69,8 @@ package final class RouterInputs {
     /// - Returns: [tokens, `picksPerToken`].
     package func firstPicks(_ states: [Float]) -> [UInt32] {
         let tokens = states.count / width
-        var picks = experts.router.noPicks
-        experts.router.route(states.span, tokens: tokens, into: &picks, team: team)
+        var picks = router.noPicks
+        router.route(states.span, tokens: tokens, into: &picks, team: team)
         let (heads, topK) = (picks.heads, picks.topK)
         return (0..<tokens * heads).map { picks.experts[$0 * topK] }
     }

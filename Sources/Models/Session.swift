@@ -1,7 +1,6 @@
 internal import Architectures
 package import Elements
 package import Routing
-internal import Tensors
 
 /// One text on its way through a model: the key-value cache and what the tokens picked.
 ///
@@ -9,9 +8,9 @@ internal import Tensors
 package final class Session {
     /// Which positions' logits `append` returns.
     package enum LogitSelection: Sendable {
-        /// Those of every appended token: [tokens, 256].
+        /// Those of every appended token: [tokens, vocabulary].
         case all
-        /// Those of the last appended token: [256].
+        /// Those of the last appended token: [vocabulary].
         case last
     }
 
@@ -25,60 +24,37 @@ package final class Session {
         package let margins: [Float]
     }
 
-    /// Keys and values of one layer, for positions below the context length.
-    final class Cache {
-        /// [hidden, capacity]: one column per position.
-        var keys: FloatBuffer
-        /// [capacity, hidden].
-        var values: FloatBuffer
-
-        init(hidden: Int, capacity: Int) {
-            keys = FloatBuffer(count: hidden * capacity)
-            values = FloatBuffer(count: hidden * capacity)
-        }
-
-        func change(_ body: (inout FloatBuffer, inout FloatBuffer) -> Void) {
-            body(&keys, &values)
-        }
-
-        func read(_ body: (borrowing FloatBuffer, borrowing FloatBuffer) -> Void) {
-            body(keys, values)
-        }
-    }
-
     /// Tokens that run through the layers together; longer input is cut into blocks of this size.
-    static let blockSize = 256
+    package static let blockSize = 256
 
-    package let model: PeerModel
+    package let model: LanguageModel
     /// Tokens in the cache: the position of the next one.
     package private(set) var position = 0
     /// What was picked since the session was made; `reset` keeps it.
-    package internal(set) var usage: ExpertUsage
+    package private(set) var usage: ExpertUsage
     /// Whether routes are kept in `routes`; off at first, since they take memory.
     package var recordsRoutes = false
     /// By position, then layer, as far as they were recorded.
-    package internal(set) var routes: [RouteRecord] = []
-    let caches: [Cache]
+    package private(set) var routes: [RouteRecord] = []
+    /// Whether `picks` is kept; off at first, since it takes time.
+    package var countsPicks = false
+    /// How often each expert was picked, by layer number, as far as it was counted.
+    package private(set) var picks: [Int: [UInt32: Int]] = [:]
+    /// By layer.
+    let caches: [KeyValueCache]
     private let pass: ForwardPass
-    /// Positions that the caches have room for: the context length, rounded up to 16.
-    let capacity: Int
 
     /// - Parameter pass: What runs the text; by default one of its own, on the caller's thread.
     ///   Sessions of one thread may share one.
-    /// - Complexity: Allocates the cache of the whole context: 8 * layers * hidden * context bytes.
-    package init(_ model: PeerModel, pass: ForwardPass? = nil) {
+    package init(_ model: LanguageModel, pass: ForwardPass? = nil) {
         self.model = model
         self.pass = pass ?? ForwardPass(model)
-        let capacity = (model.config.contextLength + 15) / 16 * 16
-        self.capacity = capacity
-        self.usage = ExpertUsage(model)
-        self.caches = model.layers.map { _ in
-            Cache(hidden: model.config.hiddenSize, capacity: capacity)
-        }
+        usage = ExpertUsage(model)
+        caches = model.layers.map { KeyValueCache($0.attention.shape) }
     }
 
     /// Tokens that still fit.
-    package var room: Int { model.config.contextLength - position }
+    package var room: Int { model.description.contextLength - position }
 
     /// Forgets the text, not the usage counts.
     package func reset() {
@@ -86,31 +62,41 @@ package final class Session {
         routes = []
     }
 
-    /// Runs bytes through the model, after those that are already in the cache.
+    /// Runs tokens through the model, after those that are already in the cache.
     ///
-    /// - Returns: Logits before softmax, [tokens, 256] or [256].
-    /// - Throws: `.badInput` without bytes; `.contextFull` if they do not fit, and then nothing is
-    ///   appended; what reading an expert throws, and then the session is to be reset.
+    /// - Returns: Logits before softmax, [tokens, vocabulary] or [vocabulary].
+    /// - Throws: `.badInput` without tokens or for one that the vocabulary lacks; `.contextFull` if they do not
+    ///   fit; then nothing is appended. What reading an expert throws, and then the session is to be reset.
     package func append(
-        _ bytes: [UInt8], logits selection: LogitSelection = .last
+        _ tokens: [Int], logits selection: LogitSelection = .last
     ) throws(ModelError) -> [Float] {
-        try pass.append([(self, bytes)], logits: selection)[0]
+        try pass.append([(self, tokens)], logits: selection)[0]
+    }
+
+    /// Gives the routes out that were recorded since the last time, and forgets them.
+    package func takeRoutes() -> [RouteRecord] {
+        defer { routes = [] }
+        return routes
     }
 
     /// Moves on by tokens that ran.
     func advance(_ count: Int) { position += count }
 
     /// Notes what the tokens of a segment picked in a layer.
-    func record(_ picks: borrowing Picks, _ experts: PeerModel.Experts, _ tokens: Range<Int>) {
+    func record(_ picks: borrowing Picks, _ slot: Int, _ tokens: Range<Int>) {
         let perToken = picks.heads * picks.topK
-        usage.layers[experts.slot].record(
-            picks.experts[tokens.lowerBound * perToken..<tokens.upperBound * perToken])
+        let experts = picks.experts[
+            tokens.lowerBound * perToken..<tokens.upperBound * perToken]
+        usage.layers[slot].record(experts)
+        let layer = usage.layers[slot].layer
+        if countsPicks {
+            for expert in experts { self.picks[layer, default: [:]][expert, default: 0] += 1 }
+        }
         guard recordsRoutes else { return }
         for token in tokens {
             routes.append(
                 RouteRecord(
-                    position: position + token - tokens.lowerBound,
-                    layer: model.config.expertLayers[experts.slot],
+                    position: position + token - tokens.lowerBound, layer: layer,
                     heads: (0..<picks.heads).map { picks.route(token: token, head: $0) },
                     margins: Array(
                         picks.margins[token * picks.heads..<(token + 1) * picks.heads])))
@@ -119,20 +105,20 @@ package final class Session {
 }
 
 extension ForwardPass {
-    /// Runs bytes of several texts through the model, each after those that are in its cache.
+    /// Runs tokens of several texts through the model, each after those that are in its cache.
     ///
     /// Each text gets the same bits as if it ran alone.
     ///
     /// - Parameter inputs: Distinct sessions of this model.
-    /// - Returns: For each input its logits before softmax, [tokens, 256] or [256].
-    /// - Throws: `.badInput` without bytes; `.contextFull` if some do not fit, and then nothing is
-    ///   appended; what reading an expert throws, and then the sessions are to be reset.
+    /// - Returns: For each input its logits before softmax, [tokens, vocabulary] or [vocabulary].
+    /// - Throws: `.badInput` without tokens or for one that the vocabulary lacks; `.contextFull` if some do not
+    ///   fit; then nothing is appended. What reading an expert throws, and then the sessions are to be reset.
     package func append(
-        _ inputs: [(session: Session, bytes: [UInt8])],
+        _ inputs: [(session: Session, tokens: [Int])],
         logits selection: Session.LogitSelection = .last
     ) throws(ModelError) -> [[Float]] {
-        for (session, bytes) in inputs {
-            try model.config.checkRoom(for: bytes.count, after: session.position)
+        for (session, tokens) in inputs {
+            try model.description.check(tokens, after: session.position)
         }
         var results = [[Float]](repeating: [], count: inputs.count)
         var done = [Int](repeating: 0, count: inputs.count)
@@ -142,7 +128,7 @@ extension ForwardPass {
             var owners: [Int] = []
             var total = 0
             for (index, input) in inputs.enumerated() where total < Session.blockSize {
-                let rest = input.bytes[done[index]...]
+                let rest = input.tokens[done[index]...]
                 guard !rest.isEmpty else { continue }
                 let tokens = rest.prefix(Session.blockSize - total)
                 segments.append(Segment(session: input.session, tokens: tokens, start: total))
@@ -156,7 +142,7 @@ extension ForwardPass {
                 done[index] += segment.tokens.count
                 switch selection {
                 case .all: results[index] += logits(segment.range)
-                case .last where done[index] == inputs[index].bytes.count:
+                case .last where done[index] == inputs[index].tokens.count:
                     results[index] = logits(
                         segment.range.upperBound - 1..<segment.range.upperBound)
                 case .last: break
@@ -166,23 +152,12 @@ extension ForwardPass {
     }
 }
 
-extension PeerConfig {
-    /// Checks that bytes fit behind those that a session has read.
-    func checkRoom(for count: Int, after position: Int) throws(ModelError) {
-        guard count > 0 else { throw ModelError(.badInput, "no bytes to run") }
-        guard count <= contextLength - position else {
-            throw ModelError(
-                .contextFull,
-                "\(count) bytes after \(position) do not fit the context of \(contextLength)")
-        }
-    }
-}
-
-extension PeerModel {
-    /// Runs bytes through a session of their own: the logits of every position, [tokens, 256].
+extension LanguageModel {
+    /// Runs tokens through a session of their own: the logits of every position, [tokens, vocabulary].
     ///
-    /// - Throws: As `Session.append`.
-    package func forward(_ bytes: [UInt8]) throws(ModelError) -> [Float] {
-        try Session(self).append(bytes, logits: .all)
+    /// - Throws: As `Session.append`; `.badInput` for no threads.
+    package func forward(_ tokens: [Int], threads: Int = 1) throws(ModelError) -> [Float] {
+        try Session(self, pass: ForwardPass(self, team: try team(threads)))
+            .append(tokens, logits: .all)
     }
 }

@@ -27,18 +27,20 @@ struct AttentionPass {
             self.length = length
             self.headSize = headSize
             let count = length * headSize / 2
-            let tables = RotationTables(positions: length, headSize: headSize, theta: theta)
+            var table = RotationTable(RotationFrequencies(theta: theta, size: headSize))
+            table.reserve(length)
             let memory = FloatMemory(count: 3 * windows * count)
-            func table(_ index: Int, _ values: [Float]) -> FloatSlice {
+            func tiled(_ index: Int, _ values: [Float]) -> FloatSlice {
                 let slice = memory[index * windows * count..<(index + 1) * windows * count]
                 for window in 0..<windows {
                     slice[window * count..<(window + 1) * count].copy(values)
                 }
                 return slice
             }
-            cosines = table(0, tables.cosines)
-            sines = table(1, tables.sines)
-            backwardSines = table(2, tables.sines.map { -$0 })
+            let turned = Array(table.sines[..<count])
+            cosines = tiled(0, Array(table.cosines[..<count]))
+            sines = tiled(1, turned)
+            backwardSines = tiled(2, turned.map { -$0 })
         }
     }
 

@@ -19,13 +19,6 @@ struct ArchitectureTests {
         return store
     }
 
-    private func decoder(_ model: MappedModel) throws -> DecoderModel {
-        guard case .tokens(let decoder) = model.engine else {
-            throw TestFailure("\(model.id) takes bytes")
-        }
-        return decoder
-    }
-
     @Test("logits and greedy continuation are PyTorch's", arguments: Checkpoints.transformers)
     func parity(path: String) throws {
         let parts = path.split(separator: "/").map(String.init)
@@ -82,7 +75,7 @@ struct ArchitectureTests {
             let text = (0..<5).flatMap { turn in golden.tokens.map { ($0 + turn) % 256 } }
             let whole = try model.logits(text).map { $0.map(\.bitPattern) }
             #expect(try model.logits(text, threads: 3).map { $0.map(\.bitPattern) } == whole)
-            let session = DecoderSession(try decoder(model))
+            let session = Session(model.model.base)
             for (position, token) in text.enumerated() {
                 let one = try session.append([token]).map(\.bitPattern)
                 #expect(one == whole[position], "position \(position)")
@@ -121,11 +114,4 @@ struct ArchitectureTests {
             #expect(limited.statistics.hitRate > 0)
         }
     }
-}
-
-/// What a test needs and does not find.
-struct TestFailure: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
 }

@@ -1,4 +1,6 @@
+import Architectures
 import CheckpointSupport
+import Elements
 import Foundation
 import Models
 import TestSupport

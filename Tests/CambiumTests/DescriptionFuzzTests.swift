@@ -1,4 +1,6 @@
+import Architectures
 import CheckpointSupport
+import Elements
 import Foundation
 import Models
 import Routing
@@ -27,15 +29,15 @@ struct DescriptionFuzzTests {
             """,
         ])
     func cohorts(_ json: String) throws {
-        let base = try PeerConfig(
-            json: [UInt8](bytes(Checkpoints.path("peer-lm/base") + "/config.json")))
+        let base = try ModelDescription(
+            PeerConfig(json: [UInt8](bytes(Checkpoints.path("peer-lm/base") + "/config.json"))))
         #expect(throws: Never.self) {
-            try CohortDescription(Array(json.utf8), of: "x").config(on: base)
+            try CohortDescription(Array(json.utf8), of: "x").model(on: base)
         }
         var refused = 0
         for variant in try HostileJSON.variants(of: object(json)) {
             do throws(ModelError) {
-                _ = try CohortDescription(variant.bytes, of: "x").config(on: base)
+                _ = try CohortDescription(variant.bytes, of: "x").model(on: base)
             } catch {
                 refused += 1
                 #expect(

@@ -102,7 +102,13 @@ struct HostileModelTests {
                 code { _ = try model.generate(tokens: [1], count: 1, threads: 0) } == "bad-input")
             let long = [Int](repeating: 1, count: 257)
             #expect(code { _ = try model.logits(long) } == "context-full")
-            #expect(code { _ = try model.generate([1], count: 1) } == "unsupported")
+            // Of 256 tokens without a tokenizer each is a byte.
+            let spelled = try model.generate([1, 2], count: 3, pastEnd: true)
+            let ids = try model.generate(tokens: [1, 2], count: 3).tokens
+            #expect(spelled.tokens == ids && spelled.bytes == ids.map { UInt8($0) })
+            #expect(
+                code { _ = try model.generate([UInt8](repeating: 1, count: 257), count: 1) }
+                    == "context-full")
             // A vocabulary of 256 without a tokenizer reads bytes; a window is 256 of them.
             #expect(try model.evaluate(Array(repeating: 65, count: 256)).bitsPerByte > 0)
             #expect(

@@ -102,6 +102,6 @@ struct BatchGenerateTests {
         #expect(throws: ModelError.self) {
             try CohortModel(model).generate([1], count: 1, threads: 0)
         }
-        #expect(try CohortModel(model).generate(prompts: [], count: 1).isEmpty)
+        #expect(try CohortModel(model).generate(prompts: [] as [[UInt8]], count: 1).isEmpty)
     }
 }

@@ -38,7 +38,7 @@ struct CohortModelTests {
     private let latin = Array(String(repeating: "the cat sat on the mat. ", count: 40).utf8)
     private let digits = Array(String(repeating: "12 + 30 = 42; 7 * 8 = 56; ", count: 40).utf8)
 
-    private func config() throws -> PeerConfig { try TinyModel().model().config }
+    private func config() throws -> PeerConfig { try TinyModel.config() }
 
     private func gate(_ texts: [[UInt8]]) throws -> CountGate {
         try CountGate(texts.map { NGramCounts(of: $0, order: 3) })
@@ -53,9 +53,10 @@ struct CohortModelTests {
         source.add("cohorts.sums.model.layers.1.self_attn.q_proj.weight", [16, 16], seed: 5)
         let config = try config()
         let description = CohortDescription(kind: .dense, usesExperts: usesExperts, base: "")
-        let entry = CohortModel.Entry("sums", description, config: config, source: source)
+        let entry = CohortModel.Entry(
+            "sums", description, base: ModelDescription(config), source: source)
         let model = CohortModel(
-            try PeerModel(config: config, source: source), cohorts: [entry],
+            try LanguageModel(config: config, source: source), cohorts: [entry],
             gate: (try gate([latin, digits]), ["base", "sums"]), counts: counts)
         return (model, source)
     }
@@ -78,7 +79,7 @@ struct CohortModelTests {
             let old = try #require(whole.tensors[name])
             whole.tensors[name] = (old.shape, zip(old.values, delta.values).map { $0 + $1 })
         }
-        let expected = try PeerModel(config: config().withoutExperts, source: whole)
+        let expected = try LanguageModel(config: config().withoutExperts, source: whole)
         let text = Array(digits[..<19])
         let session = CohortSession(model)
         #expect(try session.append(text) == Array(expected.forward(text).suffix(256)))
@@ -147,7 +148,7 @@ struct CohortModelTests {
     @Test("counts predict beside the models: alone, in pieces and together with the same bits")
     func countsBeside() throws {
         let (model, source) = try sums(usesExperts: true, counts: .standard)
-        let cohort = try PeerModel(
+        let cohort = try LanguageModel(
             config: config(),
             source: CohortWeights(
                 source, cohort: "sums",
@@ -194,8 +195,8 @@ struct CohortModelTests {
         // Text like what was counted is predicted better than by the models alone.
         let (alone, _) = try sums(usesExperts: true)
         #expect(
-            try model.evaluate(latin, byteLimit: nil).bitsPerByte
-                < alone.evaluate(latin, byteLimit: nil).bitsPerByte - 1)
+            try model.evaluate(latin, byteLimit: nil).bitsPerToken
+                < alone.evaluate(latin, byteLimit: nil).bitsPerToken - 1)
     }
 
     @Test("how counts are mixed is read as it was written, and nothing else is")
@@ -225,7 +226,7 @@ struct CohortModelTests {
         model.mixture.advance(&state, 32)
         let shares = model.mixture.shares(state)
         try #require(shares.count == 2)
-        let cohort = try PeerModel(
+        let cohort = try LanguageModel(
             config: config().withoutExperts,
             source: CohortWeights(
                 source, cohort: "sums",
@@ -290,7 +291,7 @@ struct CohortModelTests {
         #expect(made == Array(text[12...]))
         let one = try model.evaluate(latin + digits, byteLimit: nil, threads: 1)
         let two = try model.evaluate(latin + digits, byteLimit: nil, threads: 2)
-        #expect(one.bitsPerByte == two.bitsPerByte)
+        #expect(one.bitsPerToken == two.bitsPerToken)
         #expect(one.picks == two.picks)
         #expect(one.picks.reduce(0, +) == one.predictions)
         #expect(one.picks.allSatisfy { $0 > one.predictions / 3 })

@@ -15,13 +15,13 @@ struct EvaluateTests {
         var nats = 0.0
         for window in 0..<2 {
             let bytes = Array(text[window * 20..<(window + 1) * 20])
-            let logits = try ReferenceForward(config: model.config, source: tiny)
+            let logits = try ReferenceForward(config: TinyModel.config(), source: tiny)
                 .logits(Array(bytes.dropLast()))
             for (row, next) in zip(logits, bytes.dropFirst()) {
                 nats += log(row.reduce(0) { $0 + exp($1) }) - row[Int(next)]
             }
         }
-        #expect(abs(evaluation.bitsPerByte - nats / log(2) / 38) < 1e-5)
+        #expect(abs(evaluation.bitsPerToken - nats / log(2) / 38) < 1e-5)
         #expect(evaluation.windows == 2 && evaluation.predictions == 38)
         #expect(evaluation.usage.picks == 2 * 19 * 2 * 2 * 3)
     }
@@ -32,7 +32,7 @@ struct EvaluateTests {
         let text = noiseText(110)
         let one = try CohortModel(model).evaluate(text, threads: 1)
         let many = try CohortModel(model).evaluate(text, threads: count)
-        #expect(one.bitsPerByte == many.bitsPerByte && one.usage == many.usage)
+        #expect(one.bitsPerToken == many.bitsPerToken && one.usage == many.usage)
     }
 
     @Test("the limit counts bytes from the start")
@@ -42,7 +42,8 @@ struct EvaluateTests {
         let limited = try CohortModel(model).evaluate(text, byteLimit: 45)
         #expect(limited.windows == 2)
         #expect(
-            limited.bitsPerByte == (try CohortModel(model).evaluate(Array(text[..<40]))).bitsPerByte
+            limited.bitsPerToken
+                == (try CohortModel(model).evaluate(Array(text[..<40]))).bitsPerToken
         )
         #expect(try CohortModel(model).evaluate(text, byteLimit: nil).windows == 5)
     }
@@ -115,7 +116,7 @@ struct EvaluateTests {
             let evaluation = try CohortModel(model).evaluate(try Shared.text(domain), threads: 2)
             let expected = try #require(golden[domain])
             #expect(evaluation.predictions == 19_890)
-            #expect(abs(evaluation.bitsPerByte - expected) < 0.001, "\(name) on \(domain)")
+            #expect(abs(evaluation.bitsPerToken - expected) < 0.001, "\(name) on \(domain)")
         }
     }
 }

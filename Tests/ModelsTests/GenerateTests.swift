@@ -97,7 +97,9 @@ struct GenerateTests {
     @Test("an empty prompt and a negative count are refused")
     func badInput() throws {
         let model = try TinyModel().model()
-        #expect(throws: ModelError.self) { try CohortModel(model).generate([], count: 1) }
+        #expect(throws: ModelError.self) {
+            try CohortModel(model).generate([] as [UInt8], count: 1)
+        }
         #expect(throws: ModelError.self) { try CohortModel(model).generate([1], count: -1) }
     }
 

@@ -41,7 +41,7 @@ struct InvarianceTests {
 
     /// Runs a text in pieces of the given sizes, the last repeated.
     private func run(
-        _ model: PeerModel, _ text: [UInt8], pieces: [Int], threads: Int = 1
+        _ model: LanguageModel, _ text: [UInt8], pieces: [Int], threads: Int = 1
     ) throws -> Outcome {
         let pass = ForwardPass(model, team: ThreadTeam(count: threads))
         let session = Session(model, pass: pass)
@@ -57,7 +57,7 @@ struct InvarianceTests {
         return outcome
     }
 
-    private func check(_ model: PeerModel, _ text: [UInt8], pieces: [[Int]]) throws {
+    private func check(_ model: LanguageModel, _ text: [UInt8], pieces: [[Int]]) throws {
         let alone = try run(model, text, pieces: [1])
         try withEachVariant { variant in
             for pieces in pieces {
@@ -135,7 +135,7 @@ struct InvarianceTests {
         func random(in range: ClosedRange<Int>) -> Int {
             range.lowerBound + Int(generator.next() % UInt64(range.count))
         }
-        let length = model.config.contextLength
+        let length = model.description.contextLength
         var tokens = 0
         var batch = 0
         while tokens < 100_000 {

@@ -36,6 +36,6 @@ struct ProfileTests {
             damaged[position] ^= 0x40
             #expect(throws: ModelError.self) { try ExpertProfile(decoding: damaged) }
         }
-        #expect(throws: ModelError.self) { try TinyModel().model().profile([]) }
+        #expect(throws: ModelError.self) { try TinyModel().model().profile([] as [Int]) }
     }
 }

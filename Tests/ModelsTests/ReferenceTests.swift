@@ -15,7 +15,7 @@ struct ReferenceTests {
         let tiny = TinyModel(seed: seed, type: type)
         let model = try tiny.model()
         let text = noiseText(18, seed: seed)
-        let reference = try ReferenceForward(config: model.config, source: tiny).logits(text)
+        let reference = try ReferenceForward(config: TinyModel.config(), source: tiny).logits(text)
         let logits = try model.forward(text)
         #expect(logits.count == 18 * 256)
         // Float against double through three layers of width 16: about 100 roundings of values
@@ -29,9 +29,9 @@ struct ReferenceTests {
         arguments: Shared.checkpointNames)
     func trained(name: String) throws {
         let checkpoint = try Shared.checkpoint(name)
-        let model = try PeerModel(config: checkpoint.config, source: checkpoint)
+        let model = try LanguageModel(config: checkpoint.config, source: checkpoint)
         let text = Array("Swali: 4".utf8)
-        let reference = try ReferenceForward(config: model.config, source: checkpoint)
+        let reference = try ReferenceForward(config: checkpoint.config, source: checkpoint)
             .logits(text)
         #expect(try largestDifference(model.forward(text), reference) < 5e-5)
     }

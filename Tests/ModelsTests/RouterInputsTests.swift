@@ -29,7 +29,7 @@ struct RouterInputsTests {
         // Longer than what the layers take at a time.
         let json = TinyModel.json.replacing(
             "\"context_length\": 20", with: "\"context_length\": 300")
-        let model = try PeerModel(
+        let model = try LanguageModel(
             config: PeerConfig(json: Array(json.utf8)), source: TinyModel(seed: 4))
         let text = noiseText(300)
         let inputs = try RouterInputs(model, layer: 2)

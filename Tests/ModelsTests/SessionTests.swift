@@ -51,7 +51,7 @@ struct SessionTests {
     func blocks() throws {
         let json = TinyModel.json.replacing(
             "\"context_length\": 20", with: "\"context_length\": 600")
-        let model = try PeerModel(
+        let model = try LanguageModel(
             config: PeerConfig(json: Array(json.utf8)), source: TinyModel())
         let text = noiseText(550)
         let whole = try model.forward(text)
@@ -88,7 +88,7 @@ struct SessionTests {
     @Test("no bytes are refused")
     func empty() throws {
         let session = Session(try TinyModel().model())
-        let error = #expect(throws: ModelError.self) { try session.append([]) }
+        let error = #expect(throws: ModelError.self) { try session.append([] as [Int]) }
         #expect(error?.code == .badInput)
     }
 
@@ -134,7 +134,7 @@ struct SessionTests {
     @Test("an expert that cannot be read is an error and not a trap")
     func brokenExperts() throws {
         let config = try PeerConfig(json: Array(TinyModel.json.utf8))
-        let session = Session(try PeerModel(config: config, source: BrokenSource()))
+        let session = Session(try LanguageModel(config: config, source: BrokenSource()))
         let error = #expect(throws: ModelError.self) { try session.append([1, 2]) }
         #expect(error?.code == .source)
         #expect(session.position == 0)

@@ -19,9 +19,9 @@ enum Shared {
         try Checkpoint(models.appending(path: name))
     }
 
-    static func model(_ name: String) throws -> PeerModel {
+    static func model(_ name: String) throws -> LanguageModel {
         let checkpoint = try checkpoint(name)
-        return try PeerModel(config: checkpoint.config, source: checkpoint)
+        return try LanguageModel(config: checkpoint.config, source: checkpoint)
     }
 
     static func golden() throws -> Golden {

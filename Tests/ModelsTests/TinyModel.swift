@@ -75,8 +75,12 @@ struct TinyModel: WeightSource {
         return MemoryExperts(Self.encode(table.values, table.shape.type), shape: table.shape)
     }
 
-    func model() throws(ModelError) -> PeerModel {
-        try PeerModel(config: PeerConfig(json: Array(Self.json.utf8)), source: self)
+    static func config() throws(ModelError) -> PeerConfig {
+        try PeerConfig(json: Array(json.utf8))
+    }
+
+    func model() throws(ModelError) -> LanguageModel {
+        try LanguageModel(config: Self.config(), source: self)
     }
 
     private static func encode(_ values: [Float], _ type: ElementType) -> [UInt8] {

@@ -118,12 +118,12 @@ struct CohortExpertsTests {
         }
         let description = cohort.description(base: "")
         #expect(try CohortDescription(description.encoded, of: "c") == description)
-        let model = try PeerModel(
-            config: try description.config(on: config),
+        let model = try LanguageModel(
+            try description.model(on: ModelDescription(config)),
             source: CohortWeights(weights, cohort: "c", description))
         let (trained, run) = (
             logits(cohort.model, usesExperts: true),
-            try Session(model).append(Self.text, logits: .all)
+            try model.forward(Self.text.map { Int($0) })
         )
         #expect(trained.count == run.count)
         #expect(zip(trained, run).allSatisfy { abs($0 - $1) < 1e-4 * max(1, abs($0)) })
@@ -153,8 +153,8 @@ struct CohortExpertsTests {
         weights.tables[1] = table(experts, .swiglu(sizes, layers: [1]))
         let loaded = try TrainableModel(config: config, source: weights)
         #expect(loaded.weights.slice.array == model.weights.slice.array)
-        let run = try Session(PeerModel(config: config, source: weights)).append(
-            Self.text, logits: .all)
+        let run = try LanguageModel(ModelDescription(config), source: weights)
+            .forward(Self.text.map { Int($0) })
         let trained = logits(model, usesExperts: true)
         #expect(zip(trained, run).allSatisfy { abs($0 - $1) < 1e-4 * max(1, abs($0)) })
     }
@@ -173,8 +173,8 @@ struct CohortExpertsTests {
         }
         let loaded = try TrainableModel(config: config, source: weights)
         #expect(loaded.weights.slice.array == model.weights.slice.array)
-        let run = try Session(PeerModel(config: config, source: weights)).append(
-            Self.text, logits: .all)
+        let run = try LanguageModel(ModelDescription(config), source: weights)
+            .forward(Self.text.map { Int($0) })
         let trained = logits(model, usesExperts: true)
         #expect(zip(trained, run).allSatisfy { abs($0 - $1) < 1e-4 * max(1, abs($0)) })
     }

@@ -7,16 +7,17 @@ struct GenerateCommand: StoreCommand {
         abstract: "Let a model continue a text, or tokens.",
         discussion: """
             Greedy unless --temperature is above 0; the same seed gives the same text. Several \
-            prompts run together, each with the bytes that it would get alone; their texts come in \
+            prompts run together, each with the text that it would get alone; their texts come in \
             order, each ended by a line break, or with --json as one object a line.
 
             cambium generate main --prompt "Q: What is 3 + 4?" -n 200
             cambium generate --prompt - -n 50 --temperature 0.8 --top-p 0.9 < prompt.txt
             cambium generate main --prompts questions.txt -n 100 --stop "Q:" --json
 
-            Models with a vocabulary of their own (OLMoE, Mixtral, Qwen3-MoE, DeepSeek-V3, GPT-OSS) read \
-            text by the tokenizer.json that was committed with them, as it is, without a chat template; without \
-            one by bytes, if there are 256 tokens; or token ids. They end at the model's own end token unless told otherwise.
+            Models with a vocabulary of their own (OLMoE, Mixtral, Qwen3-MoE, DeepSeek-V3, GPT-OSS) read and \
+            write text by the tokenizer.json that was committed with them, as it is, without a chat template; \
+            without one by bytes, if there are 256 tokens. They end at the model's own end token unless told \
+            otherwise. Every model takes token ids as well.
 
             cambium generate main --tokens 1,178,199 -n 16
             """)
@@ -43,10 +44,10 @@ struct GenerateCommand: StoreCommand {
         help: ArgumentHelp("Bytes or tokens to write.", valueName: "count"))
     var count = 200
 
-    @Option(help: "0 takes the likeliest byte; 1 draws from the model's distribution.")
+    @Option(help: "0 takes the likeliest token; 1 draws from the model's distribution.")
     var temperature = 0.0
 
-    @Option(help: "Draw only from the likeliest bytes that together have this probability.")
+    @Option(help: "Draw only from the likeliest tokens that together have this probability.")
     var topP = 1.0
 
     @Option(help: "For draws that can be repeated.")
@@ -96,8 +97,17 @@ struct GenerateCommand: StoreCommand {
         model.unused.lines.forEach(console.note)
         if let tokens { return try run(tokens.ids, model, console) }
         let inputs = try readPrompts()
-        guard model.takesBytes else { return try run(texts: inputs, model, console) }
-        for (index, input) in inputs.enumerated() where input.count > model.contextLength {
+        guard try model.takesBytes || model.vocabularySize == 256 || model.tokenizer() != nil else {
+            throw Failure(
+                .usage,
+                "this model reads token ids of a vocabulary of \(model.vocabularySize), and no "
+                    + "tokenizer.json was committed with it",
+                hint:
+                    "give ids with --tokens 1,2,3, or commit the checkpoint with its tokenizer.json"
+            )
+        }
+        for (index, input) in inputs.enumerated()
+        where model.slides && input.count > model.contextLength {
             console.note(
                 "note: of the \(Quantity.count(input.count, "byte")) of "
                     + (inputs.count == 1 ? "the prompt" : "prompt \(index + 1)")
@@ -110,7 +120,8 @@ struct GenerateCommand: StoreCommand {
         let results = try model.generate(
             prompts: inputs, count: count,
             sampling: SamplingOptions(temperature: temperature, topP: topP, seed: seed),
-            stops: stop.map { Array($0.utf8) }, threads: threads ?? Terminal.processors
+            stops: stop.map { Array($0.utf8) }, pastEnd: pastEnd,
+            threads: threads ?? Terminal.processors
         ) { index, byte in
             output.add(byte, to: index)
             if stats, written.isMultiple(of: 16) { meter.sample(model.statistics) }

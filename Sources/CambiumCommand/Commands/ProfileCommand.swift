@@ -21,7 +21,7 @@ struct ProfileCommand: StoreCommand {
     @Option(help: "A file to read; - reads standard input.", completion: .file())
     var text: String?
 
-    @Option(help: "Token ids with commas between, for models that take them.")
+    @Option(help: "Token ids with commas between.")
     var tokens: TokenList?
 
     @OptionGroup var global: GlobalOptions

@@ -4,11 +4,12 @@ internal import Cambium
 struct RouteCommand: StoreCommand {
     static let configuration = CommandConfiguration(
         commandName: "route",
-        abstract: "Show which experts the bytes of a text pick.",
+        abstract: "Show which experts the tokens of a text pick.",
         discussion: """
-            For each byte and layer every head's experts, best first, and their weights. A text longer \
+            For each token and layer every head's experts, best first, and their weights. Tokens are bytes, or \
+            those of the tokenizer.json that was committed with the model. A text longer \
             than the context is read in windows that do not overlap. With --json, one object per line, \
-            byte and layer.
+            token and layer.
 
             cambium route main --prompt "Habari ya"
             cambium route main --text test.txt --layer 1 --json | head -n 100
@@ -40,17 +41,20 @@ struct RouteCommand: StoreCommand {
         let source =
             try text.map { try Terminal.source($0) } ?? TextSource(Array((prompt ?? "").utf8))
         let layers = layer.isEmpty ? nil : layer
+        let isByte = try model.takesBytes || model.tokenizer() == nil
         // As they come: a long text has more routes than memory.
         try model.routes(source, layers: layers) { (route) throws(StoreError) in
-            console.show(RouteReport(route: route))
+            console.show(RouteReport(route: route, isByte: isByte))
             return true
         }
     }
 }
 
-/// What one byte picked in one layer.
+/// What one token picked in one layer.
 struct RouteReport: Report {
     let route: TokenRoute
+    /// Whether the token is a byte.
+    let isByte: Bool
 
     func encode(to encoder: any Encoder) throws { try route.encode(to: encoder) }
 
@@ -59,7 +63,8 @@ struct RouteReport: Report {
             zip(head.experts, head.weights).map { "\($0):\(Quantity.fixed(Double($1), 3))" }
                 .joined(separator: " ")
         }
-        return ["\(route.position) \(route.token.spelled) layer \(route.layer)"]
+        let token = isByte ? route.token.spelled : "token \(route.token)"
+        return ["\(route.position) \(token) layer \(route.layer)"]
             + heads.map { "    " + $0 }
     }
 

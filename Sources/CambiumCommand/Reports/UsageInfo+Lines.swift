@@ -30,21 +30,15 @@ struct TokenReport: Report {
     let result: TokenGenerationResult
     /// Nil when no statistics were asked for.
     let memory: MemoryUse?
-    /// The new tokens as text; nil when ids were asked for.
-    let text: String?
-    /// Which prompt it continues, from 1; nil when there was one.
-    let prompt: Int?
 
-    enum CodingKeys: String, CodingKey { case memory, text, prompt }
+    enum CodingKeys: String, CodingKey { case memory }
 
     func encode(to encoder: any Encoder) throws {
         try result.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encodeIfPresent(memory, forKey: .memory)
-        try container.encodeIfPresent(text, forKey: .text)
-        try container.encodeIfPresent(prompt, forKey: .prompt)
     }
 
     /// The statistics; the tokens went out one by one.
-    func lines(_ style: Style) -> [String] { result.usage.lines(style, memory, prompt: prompt) }
+    func lines(_ style: Style) -> [String] { result.usage.lines(style, memory, prompt: nil) }
 }

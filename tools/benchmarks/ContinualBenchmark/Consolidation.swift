@@ -1,4 +1,4 @@
-import Architectures
+internal import Architectures
 internal import Models
 internal import Tensors
 internal import Training

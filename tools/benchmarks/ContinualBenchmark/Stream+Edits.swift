@@ -1,4 +1,4 @@
-import Architectures
+internal import Architectures
 internal import Foundation
 internal import Models
 internal import Training

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Foundation
@@ -76,7 +77,7 @@ struct ColdCase: ParsableCommand {
         let before = try bytesRead()
         let (opening, (model, weights)) = try seconds {
             let (config, weights) = try LayerStore.weights(store, limit: limit)
-            let model = try PeerModel(config: config, source: weights)
+            let model = try LanguageModel(ModelDescription(config), source: weights)
             if let limit { try weights.release(within: limit) }
             return (model, weights)
         }
@@ -87,9 +88,9 @@ struct ColdCase: ParsableCommand {
             var left = tokens
             while left > 0 {
                 session.reset()
-                let bytes = (0..<min(left, session.room)).map { _ -> UInt8 in
+                let bytes = (0..<min(left, session.room)).map { _ -> Int in
                     state &+= 1
-                    return UInt8(truncatingIfNeeded: ExpertData.mix(state))
+                    return Int(UInt8(truncatingIfNeeded: ExpertData.mix(state)))
                 }
                 let logits = try session.append(bytes)
                 try expect(logits.allSatisfy(\.isFinite), "logits are not finite")

@@ -1,4 +1,4 @@
-import Architectures
+internal import Architectures
 internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Elements
@@ -18,34 +18,37 @@ struct LanguageCase: ParsableCommand {
 
     func run() throws {
         let (config, weights) = try LayerStore.weights(store)
-        let model = try PeerModel(config: config, source: weights)
+        let description = ModelDescription(config)
+        let model = try LanguageModel(description, source: weights)
         let bytes = Array(try Data(contentsOf: URL(filePath: text)))
         let start = Array(try Data(contentsOf: URL(filePath: prompt)))
         try answer([:]) { words in
             switch words.first {
             case "generate":
                 let (count, batch) = (try number(words, 1), try number(words, 2))
-                let prompts = [[UInt8]](repeating: start, count: batch)
+                let prompts = [[Int]](repeating: start.map { Int($0) }, count: batch)
                 let threads = try number(words, 3)
                 let (spent, made) = try seconds {
                     try CohortModel(model).generate(
-                        prompts: prompts, count: count, threads: threads)
+                        prompts: prompts, GenerationLimits(count: count), threads: threads)
                 }
-                try expect(made.allSatisfy { $0.bytes == made[0].bytes }, "a batch differs")
+                try expect(made.allSatisfy { $0.tokens == made[0].tokens }, "a batch differs")
                 return ["tokens_per_s": Double(count * batch) / spent]
             case "text":
-                let made = try CohortModel(model).generate(start, count: try number(words, 1))
-                try Data(made.bytes).write(to: URL(filePath: words[2]))
+                let made = try CohortModel(model).generate(
+                    prompts: [start.map { Int($0) }], GenerationLimits(count: number(words, 1)))
+                try Data(made[0].tokens.map { UInt8($0) }).write(to: URL(filePath: words[2]))
                 return [:]
             case "eval":
                 let (limit, threads) = (try number(words, 1), try number(words, 2))
                 let (spent, result) = try seconds {
-                    try CohortModel(model).evaluate(bytes, byteLimit: limit, threads: threads)
+                    try CohortModel(model).evaluate(
+                        bytes.prefix(limit).map { Int($0) }, threads: threads)
                 }
                 let tokens = Double(result.windows * config.contextLength)
-                return ["ms_per_token": spent / tokens * 1e3, "bits": result.bitsPerByte]
+                return ["ms_per_token": spent / tokens * 1e3, "bits": result.bitsPerToken]
             case "recall":
-                let fast = try PeerModel(config: config, source: QuantizedRouters(weights))
+                let fast = try LanguageModel(description, source: QuantizedRouters(weights))
                 return try recall(model, fast, bytes, limit: try number(words, 1))
             default: throw Failure("there is no command '\(words.joined(separator: " "))'")
             }
@@ -55,16 +58,16 @@ struct LanguageCase: ParsableCommand {
     /// How much of the fp32 routes the int8 routers find, each on its own hidden states, and what that
     /// does to bits per byte.
     private func recall(
-        _ exact: PeerModel, _ fast: PeerModel, _ bytes: [UInt8], limit: Int
+        _ exact: LanguageModel, _ fast: LanguageModel, _ bytes: [UInt8], limit: Int
     ) throws -> Figures {
-        let window = exact.config.contextLength
+        let window = exact.description.contextLength
         var (kept, all, whole, heads) = (0, 0, 0, 0)
         for start in stride(from: 0, to: min(limit, bytes.count) - window + 1, by: window) {
             var routes: [[Session.RouteRecord]] = []
             for model in [exact, fast] {
                 let session = Session(model)
                 session.recordsRoutes = true
-                _ = try session.append(Array(bytes[start..<start + window]))
+                _ = try session.append(bytes[start..<start + window].map { Int($0) })
                 routes.append(session.routes)
             }
             for (one, two) in zip(routes[0], routes[1]) {
@@ -79,7 +82,8 @@ struct LanguageCase: ParsableCommand {
             }
         }
         let bits = try [exact, fast].map {
-            try CohortModel($0).evaluate(bytes, byteLimit: limit, threads: 2).bitsPerByte
+            try CohortModel($0).evaluate(bytes.prefix(limit).map { Int($0) }, threads: 2)
+                .bitsPerToken
         }
         return [
             "recall": Double(kept) / Double(all), "same_sets": Double(whole) / Double(heads),

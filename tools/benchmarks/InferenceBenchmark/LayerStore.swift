@@ -1,4 +1,4 @@
-import Architectures
+internal import Architectures
 internal import BenchmarkSupport
 internal import Elements
 internal import Models

@@ -1,4 +1,4 @@
-import Architectures
+internal import Architectures
 internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Foundation
@@ -48,7 +48,7 @@ struct DistilledCase: ParsableCommand {
             let text = try text(data, domain, "test", test)
             for start in stride(from: 0, to: text.count, by: states.inputs.windowLength) {
                 let window = text[start..<min(start + states.inputs.windowLength, text.count)]
-                let x = try states.inputs.states(of: window)
+                let x = try states.inputs.states(of: window.map { Int($0) }[...])
                 let wanted = states.inputs.firstPicks(x)
                 var made = router.noPicks
                 router.route(x.span, tokens: window.count, into: &made)
@@ -74,7 +74,7 @@ struct DistilledCase: ParsableCommand {
     ) throws {
         for start in stride(from: 0, to: text.count, by: states.inputs.windowLength) {
             let window = text[start..<min(start + states.inputs.windowLength, text.count)]
-            let x = try states.inputs.states(of: window)
+            let x = try states.inputs.states(of: window.map { Int($0) }[...])
             let features = try states.quantiser.features(x.span)
             try moments.add(
                 features.span, experts: states.inputs.firstPicks(x), second: side,

@@ -1,4 +1,4 @@
-import Architectures
+internal import Architectures
 internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Cambium
@@ -219,7 +219,8 @@ struct States {
             throw Failure("\(checkpoint) has no config.json")
         }
         config = try PeerConfig(json: try snapshot.object(file).payload.copy())
-        let model = try PeerModel(config: config, source: SnapshotWeights(snapshot))
+        let model = try LanguageModel(
+            ModelDescription(config), source: SnapshotWeights(snapshot))
         inputs = try RouterInputs(model, layer: layer, team: ThreadTeam(count: 2))
         quantiser = try Quantiser(normWeights: inputs.normWeights)
     }
@@ -229,7 +230,7 @@ struct States {
         var features: [Int16] = []
         for start in stride(from: 0, to: text.count, by: inputs.windowLength) {
             let window = text[start..<min(start + inputs.windowLength, text.count)]
-            let states = try inputs.states(of: window)
+            let states = try inputs.states(of: window.map { Int($0) }[...])
             features += try quantiser.features(states.span)
         }
         return features

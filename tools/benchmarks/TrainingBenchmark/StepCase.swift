@@ -1,4 +1,4 @@
-import Architectures
+internal import Architectures
 internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Foundation

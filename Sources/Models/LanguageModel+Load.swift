@@ -3,22 +3,24 @@ package import Elements
 internal import Routing
 internal import Tensors
 
-extension DecoderModel {
+extension LanguageModel {
     /// Finds every weight and checks its dtype and shape against the description.
     ///
-    /// Nothing is copied but vectors; when the source gives its map back, to hold a limit of memory, also
-    /// what every token needs.
+    /// Of matrices of rows nothing is copied, but when the source gives its map back, to hold a limit of memory;
+    /// packed matrices and vectors are, F16 and BF16 widened. Matrices of routers may be of I8, with their scales in
+    /// `NAME.scale`.
     ///
-    /// Every tensor that the source has is used, or its use is known and it is among ``unused``.
+    /// Every tensor that the source has is used or of an adapter, or its use is known and it is among ``unused``.
     ///
     /// - Throws: `.missingTensor`, `.badTensor` or `.unusedTensor`, naming the tensor; what the source throws.
     /// - Complexity: Reads no expert.
     package init(_ description: ModelDescription, source: some WeightSource) throws(ModelError) {
         let (hidden, vocabulary) = (description.hiddenSize, description.vocabularySize)
         let source = NotedWeights(source)
-        var loader = DecoderLoader(description, source)
+        var loader = WeightLoader(description, source)
         self.description = description
         frequencies = description.frequencies
+        holdsLimit = source.releasesMap
         // A token reads one row of it.
         embedding = try loader.reader.rows(
             "model.embed_tokens.weight", vocabulary, hidden,
@@ -26,22 +28,23 @@ extension DecoderModel {
         var layers: [Layer] = []
         for index in description.layers.indices { layers.append(try loader.layer(index)) }
         self.layers = layers
+        experts = layers.compactMap { $0.experts?.experts }
         finalNorm = try loader.reader.vector("model.norm.weight", hidden)
         head =
             description.tiesEmbedding
-            ? embedding : try loader.rows("lm_head.weight", vocabulary, hidden)
+            ? embedding : try loader.matrix("lm_head.weight", vocabulary, hidden)
         unused = try UnusedWeights.known(source, description)
         MappedBytes.willNeed(loader.used)
     }
 }
 
-/// Reads tensors by their names in a checkpoint.
-private struct DecoderLoader<Source: WeightSource> {
+/// Reads the parts of a model by their tensors' names in a checkpoint.
+struct WeightLoader<Source: WeightSource> {
+    let description: ModelDescription
+    let source: Source
     let reader: WeightReader<Source>
     /// Mapped tensors that every token needs.
     private(set) var used: [MappedBytes] = []
-    private let description: ModelDescription
-    private let source: Source
     private var nextSlot = 0
 
     init(_ description: ModelDescription, _ source: Source) {
@@ -50,15 +53,30 @@ private struct DecoderLoader<Source: WeightSource> {
         reader = WeightReader(source)
     }
 
-    mutating func layer(_ index: Int) throws(ModelError) -> DecoderModel.Layer {
+    mutating func layer(_ index: Int) throws(ModelError) -> LanguageModel.Layer {
         let hidden = description.hiddenSize
         let name = "model.layers.\(index)"
         let layer = description.layers[index]
-        return DecoderModel.Layer(
-            attentionNorm: try reader.vector("\(name).input_layernorm.weight", hidden),
-            attention: try attention(layer, "\(name).self_attn"),
-            feedForwardNorm: try reader.vector("\(name).post_attention_layernorm.weight", hidden),
-            feedForward: try feedForward(layer.feedForward, index))
+        let norm = try reader.vector("\(name).input_layernorm.weight", hidden)
+        let attention = try attention(layer, "\(name).self_attn")
+        var blocks: [LanguageModel.Block] = []
+        for block in layer.blocks {
+            blocks.append(
+                LanguageModel.Block(
+                    norm: try reader.vector("\(name).\(block.norm).weight", hidden),
+                    feedForward: try feedForward(block.feedForward, index)))
+        }
+        return LanguageModel.Layer(attentionNorm: norm, attention: attention, blocks: blocks)
+    }
+
+    /// A matrix in the description's form.
+    mutating func matrix(
+        _ name: String, _ rows: Int, _ columns: Int
+    ) throws(ModelError) -> any Projection {
+        switch description.matrixForm {
+        case .rows: try self.rows(name, rows, columns)
+        case .packed: PackedMatrix(try reader.matrix(name, rows, columns))
+        }
     }
 
     mutating func rows(
@@ -69,19 +87,19 @@ private struct DecoderLoader<Source: WeightSource> {
         return try reader.rows(name, rows, columns, isCopied: isCopied)
     }
 
+    // MARK: Attention
+
     private mutating func linear(
         _ name: String, _ outputs: Int, _ inputs: Int, bias: Bool = false
-    ) throws(ModelError) -> DecoderModel.Linear {
-        DecoderModel.Linear(
-            matrix: try rows(name + ".weight", outputs, inputs),
+    ) throws(ModelError) -> LanguageModel.Linear {
+        LanguageModel.Linear(
+            matrix: try matrix(name + ".weight", outputs, inputs),
             bias: bias ? try reader.vector(name + ".bias", outputs) : [])
     }
 
-    // MARK: Attention
-
     private mutating func attention(
         _ layer: ModelDescription.Layer, _ name: String
-    ) throws(ModelError) -> DecoderModel.Attention {
+    ) throws(ModelError) -> LanguageModel.Attention {
         switch layer.attention {
         case .grouped(let sizes): .grouped(try grouped(sizes, layer.window, name))
         case .latent(let sizes): .latent(try latent(sizes, layer.window, name))
@@ -90,7 +108,7 @@ private struct DecoderLoader<Source: WeightSource> {
 
     private mutating func grouped(
         _ sizes: ModelDescription.GroupedAttention, _ window: Int?, _ name: String
-    ) throws(ModelError) -> DecoderModel.Grouped {
+    ) throws(ModelError) -> LanguageModel.Grouped {
         let hidden = description.hiddenSize
         let (width, keyWidth) = (sizes.heads * sizes.headSize, sizes.keyHeads * sizes.headSize)
         let norms: (query: Int, key: Int)? =
@@ -99,7 +117,7 @@ private struct DecoderLoader<Source: WeightSource> {
             case .projection: (width, keyWidth)
             case .head: (sizes.headSize, sizes.headSize)
             }
-        return DecoderModel.Grouped(
+        return LanguageModel.Grouped(
             shape: AttentionShape(
                 heads: sizes.heads, keyHeads: sizes.keyHeads, keySize: sizes.headSize,
                 valueSize: sizes.headSize, scale: 1 / Float(sizes.headSize).squareRoot(),
@@ -120,16 +138,16 @@ private struct DecoderLoader<Source: WeightSource> {
 
     private mutating func latent(
         _ sizes: ModelDescription.LatentAttention, _ window: Int?, _ name: String
-    ) throws(ModelError) -> DecoderModel.Latent {
+    ) throws(ModelError) -> LanguageModel.Latent {
         let hidden = description.hiddenSize
         let width = sizes.heads * (sizes.plainSize + sizes.turningSize)
-        var queryDown: DecoderModel.Linear?
+        var queryDown: LanguageModel.Linear?
         var queryNorm: [Float] = []
         if let rank = sizes.queryRank {
             queryDown = try linear("\(name).q_a_proj", rank, hidden, bias: sizes.hasBias)
             queryNorm = try reader.vector("\(name).q_a_layernorm.weight", rank)
         }
-        return DecoderModel.Latent(
+        return LanguageModel.Latent(
             shape: AttentionShape(
                 heads: sizes.heads, keyHeads: 1, keySize: sizes.rank + sizes.turningSize,
                 valueSize: sizes.rank, scale: sizes.scale(description.rotation), window: window),
@@ -141,6 +159,7 @@ private struct DecoderLoader<Source: WeightSource> {
                 "\(name).kv_a_proj_with_mqa", sizes.rank + sizes.turningSize, hidden,
                 bias: sizes.hasBias),
             latentNorm: try reader.vector("\(name).kv_a_layernorm.weight", sizes.rank),
+            // Its rows are read by heads.
             expand: try rows(
                 "\(name).kv_b_proj.weight", sizes.heads * (sizes.plainSize + sizes.valueSize),
                 sizes.rank),
@@ -152,74 +171,25 @@ private struct DecoderLoader<Source: WeightSource> {
 
     private mutating func feedForward(
         _ kind: ModelDescription.FeedForward, _ layer: Int
-    ) throws(ModelError) -> DecoderModel.FeedForward {
+    ) throws(ModelError) -> LanguageModel.FeedForward {
         switch kind {
-        case .dense(let inner): .dense(try dense("model.layers.\(layer).mlp", inner))
-        case .experts(let sizes): .experts(try experts(sizes, layer))
+        case .dense(let inner): return .dense(try dense("model.layers.\(layer).mlp", inner))
+        case .experts(let sizes):
+            defer { nextSlot += 1 }
+            return .experts(try experts(sizes, layer, slot: nextSlot))
+        case .neurons(let sizes):
+            defer { nextSlot += 1 }
+            return .experts(try neurons(sizes, layer, slot: nextSlot))
         }
     }
 
-    private mutating func dense(
+    mutating func dense(
         _ name: String, _ inner: Int
-    ) throws(ModelError) -> DecoderModel.Dense {
+    ) throws(ModelError) -> LanguageModel.Dense {
         let hidden = description.hiddenSize
-        return DecoderModel.Dense(
-            gate: try rows("\(name).gate_proj.weight", inner, hidden),
-            up: try rows("\(name).up_proj.weight", inner, hidden),
-            down: try rows("\(name).down_proj.weight", hidden, inner))
-    }
-
-    private mutating func experts(
-        _ sizes: ModelDescription.Experts, _ layer: Int
-    ) throws(ModelError) -> DecoderModel.Experts {
-        let name = "model.layers.\(layer)"
-        let table = try source.experts(layer: layer)
-        guard table.count == sizes.count else {
-            throw ModelError(
-                .badTensor,
-                "layer \(layer) has \(table.count) experts; config asks for \(sizes.count)")
-        }
-        guard let type = table.parts.first?.type, type.isTrunkType else {
-            throw unfit(table, layer, "experts of type F32, F16 or BF16")
-        }
-        let form = GatedExpertForm(
-            kind: sizes.kind, width: description.hiddenSize, inner: sizes.inner, type: type)
-        guard table.parts == form.parts else { throw unfit(table, layer, "\(form.parts)") }
-        defer { nextSlot += 1 }
-        return DecoderModel.Experts(
-            router: try router(sizes, name), table: table, form: form,
-            shared: try sizes.sharedInner.map { inner throws(ModelError) in
-                try dense("\(name).mlp.shared_experts", inner)
-            }, slot: nextSlot)
-    }
-
-    private func unfit(_ table: any ExpertTable, _ layer: Int, _ wanted: String) -> ModelError {
-        ModelError(
-            .badTensor,
-            "an expert of layer \(layer) is \(table.parts); config asks for \(wanted)")
-    }
-
-    private mutating func router(
-        _ sizes: ModelDescription.Experts, _ layer: String
-    ) throws(ModelError) -> LinearRouter {
-        // The spellings of one thing; the error names the first when none can be read.
-        let names = ["mlp.gate", "block_sparse_moe.gate", "mlp.router"].map { "\(layer).\($0)" }
-        let name = names.first { (try? source.tensor($0 + ".weight")) != nil } ?? names[0]
-        let matrix = try rows(name + ".weight", sizes.count, description.hiddenSize)
-        let scoring: ExpertScoring =
-            switch sizes.scoring {
-            case .softmaxOfPicked: .softmaxOfPicked
-            case .softmaxOfAll(let normalised): .softmaxOfAll(normalised: normalised)
-            case .sigmoid(let groups, let picked, let normalised, let scale):
-                .sigmoid(
-                    SigmoidScoring(
-                        correction: try reader.vector(
-                            name + ".e_score_correction_bias", sizes.count),
-                        groups: groups, pickedGroups: picked, isNormalised: normalised,
-                        scale: scale))
-            }
-        return LinearRouter(
-            matrix, bias: sizes.routerHasBias ? try reader.vector(name + ".bias", sizes.count) : [],
-            topK: sizes.topK, scoring: scoring)
+        return LanguageModel.Dense(
+            gate: try matrix("\(name).gate_proj.weight", inner, hidden),
+            up: try matrix("\(name).up_proj.weight", inner, hidden),
+            down: try matrix("\(name).down_proj.weight", hidden, inner))
     }
 }

@@ -2,41 +2,48 @@ internal import Architectures
 internal import Elements
 internal import Tensors
 
-/// Runs several texts through a decoder, all of them through one layer before the next: so a layer may be
+/// Runs several texts through a model, all of them through one layer before the next: so a layer may be
 /// changed when it is known what it reads.
 ///
 /// The bits are those of a session for each text. Not to be shared between threads.
-final class DecoderWalk {
-    private let model: DecoderModel
-    private let pass: DecoderPass
+final class LayerWalk {
+    private let model: LanguageModel
+    private let pass: ForwardPass
+    private let texts: [[Int]]
     /// Of each text [tokens, hidden].
     private var states: [[Float]]
-    /// What the present layer's feed-forward reads, of each text [tokens, hidden].
+    /// What the feed-forward reads that runs next, of each text [tokens, hidden].
     private(set) var inputs: [[Float]] = []
 
     /// - Parameter texts: Of one token to a block of a session, each in the vocabulary.
-    init(_ model: DecoderModel, _ texts: [[Int]], team: ThreadTeam) {
+    init(_ model: LanguageModel, _ texts: [[Int]], team: ThreadTeam) {
         self.model = model
-        pass = DecoderPass(model, team: team)
+        self.texts = texts
+        pass = ForwardPass(model, team: team)
         let pass = pass
         states = texts.map { pass.embedded($0[...]) }
     }
 
     /// Runs the attention of a layer.
     func attend(_ layer: Int) {
-        let cache =
-            switch model.layers[layer].attention {
-            case .grouped(let grouped): KeyValueCache(grouped.shape)
-            case .latent(let latent): KeyValueCache(latent.shape)
-            }
-        inputs = []
-        for text in states.indices { inputs.append(pass.attend(layer, &states[text], cache)) }
+        // Of the layer's cache alone room is made; every text starts at position 0.
+        let session = Session(model, pass: pass)
+        for (index, text) in texts.enumerated() {
+            let segment = ForwardPass.Segment(session: session, tokens: text[...], start: 0)
+            pass.attend(layer, segment, &states[index])
+        }
     }
 
-    /// Runs the feed-forward behind ``attend(_:)``: the layer's own, or another in its place.
+    /// Finds what a block of the layer reads.
+    func read(_ block: LanguageModel.Block) {
+        let (pass, states) = (pass, states)
+        inputs = states.map { pass.inputs(block, $0) }
+    }
+
+    /// Runs the feed-forward of the block that was read: its own, or another in its place.
     ///
-    /// - Returns: Of each text the picks, [tokens, topK]; empty for a dense layer.
-    func feed(_ feedForward: DecoderModel.FeedForward) throws(ModelError) -> [[UInt32]] {
+    /// - Returns: Of each text the picks, [tokens, topK]; empty for a dense one.
+    func feed(_ feedForward: LanguageModel.FeedForward) throws(ModelError) -> [[UInt32]] {
         var picks: [[UInt32]] = []
         for text in states.indices {
             picks.append(try pass.feed(feedForward, inputs[text], &states[text]))

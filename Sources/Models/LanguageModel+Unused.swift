@@ -2,14 +2,14 @@ internal import Architectures
 internal import Elements
 
 extension UnusedWeights {
-    /// What a decoder leaves over, where its use is known.
+    /// What a model leaves over, where its use is known.
     ///
     /// - Throws: `.unusedTensor` for all else; `.badConfig` for a head that the config takes for the embedding and
     ///   that is another matrix.
     static func known(
         _ source: NotedWeights<some WeightSource>, _ description: ModelDescription
     ) throws(ModelError) -> [UnusedWeights] {
-        let rest = source.rest
+        let rest = source.rest.withoutCohorts
         var (tensors, pools) = (rest.tensors, rest.pools)
         var found: [UnusedWeights] = []
         let head = "lm_head.weight"

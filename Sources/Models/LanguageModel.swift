@@ -4,22 +4,28 @@ internal import Tensors
 
 /// A decoder-only model of any architecture that a ``ModelDescription`` describes.
 ///
-/// Matrices and experts are read where they are mapped; nothing is widened or laid out anew. The value is
-/// immutable and may be shared between threads; each ``DecoderSession`` runs on one.
-package struct DecoderModel: Sendable {
+/// Experts are read where they are mapped, and so are matrices of rows; packed ones are laid out in memory once.
+/// The value is immutable and may be shared between threads; each ``Session`` runs on one.
+package struct LanguageModel: Sendable {
     struct Layer: Sendable {
         /// [hidden].
         let attentionNorm: [Float]
         let attention: Attention
+        /// One after the other.
+        let blocks: [Block]
+    }
+
+    /// A feed-forward with the norm before it; a residual goes around both.
+    struct Block: Sendable {
         /// [hidden].
-        let feedForwardNorm: [Float]
+        let norm: [Float]
         let feedForward: FeedForward
     }
 
     /// y = W x + b.
     struct Linear: Sendable {
         /// [outputs, inputs].
-        let matrix: RowMatrix
+        let matrix: any Projection
         /// [outputs]; empty for none.
         let bias: [Float]
     }
@@ -27,6 +33,13 @@ package struct DecoderModel: Sendable {
     enum Attention: Sendable {
         case grouped(Grouped)
         case latent(Latent)
+
+        var shape: AttentionShape {
+            switch self {
+            case .grouped(let grouped): grouped.shape
+            case .latent(let latent): latent.shape
+            }
+        }
     }
 
     struct Grouped: Sendable {
@@ -80,15 +93,16 @@ package struct DecoderModel: Sendable {
     /// SwiGLU.
     struct Dense: Sendable {
         /// Each [inner, hidden].
-        let gate, up: RowMatrix
+        let gate, up: any Projection
         /// [hidden, inner].
-        let down: RowMatrix
+        let down: any Projection
     }
 
     struct Experts: Sendable {
-        let router: LinearRouter
+        let router: any Router
         let table: any ExpertTable
-        let form: GatedExpertForm
+        /// What gated experts look like; nil for neurons.
+        let form: GatedExpertForm?
         /// What every token uses besides.
         let shared: Dense?
         /// Which of the model's layers with experts this is, from 0.
@@ -100,21 +114,28 @@ package struct DecoderModel: Sendable {
     let frequencies: RotationFrequencies
     /// What came with the model and is not needed to run it.
     package let unused: [UnusedWeights]
+    /// Whether a limit of memory is held, so that what runs at the same time should need the same experts.
+    let holdsLimit: Bool
     /// [vocabulary, hidden].
     let embedding: RowMatrix
     let layers: [Layer]
     /// [hidden].
     let finalNorm: [Float]
     /// [vocabulary, hidden].
-    let head: RowMatrix
+    let head: any Projection
+    /// Of the layers that have some, by slot.
+    let experts: [Experts]
 
     /// Bytes of one expert of the first layer that has some; 0 when none has.
     package var expertBytes: Int { experts.first?.table.expertBytes ?? 0 }
+}
 
-    /// Of the layers that have some.
-    var experts: [Experts] {
-        layers.compactMap {
-            if case .experts(let experts) = $0.feedForward { experts } else { nil }
+extension LanguageModel.Layer {
+    /// The part with experts, and the norm in front of it; nil when there is none.
+    var experts: (norm: [Float], experts: LanguageModel.Experts)? {
+        for block in blocks {
+            if case .experts(let experts) = block.feedForward { return (block.norm, experts) }
         }
+        return nil
     }
 }

@@ -1,0 +1,163 @@
+internal import Architectures
+internal import Elements
+internal import Models
+internal import Objects
+internal import Snapshots
+internal import Synchronization
+
+/// How a model's tokens are spelled: as bytes, or by the tokenizer.json that was committed with it, which is read
+/// when it is first asked for.
+final class Vocabulary: Sendable {
+    private let snapshot: MappedSnapshot
+    private let description: ModelDescription
+    private let read = Mutex<Tokenizer?>(nil)
+
+    init(_ snapshot: MappedSnapshot, _ description: ModelDescription) {
+        self.snapshot = snapshot
+        self.description = description
+    }
+
+    /// Nil where tokens are bytes and where no tokenizer was committed.
+    func tokenizer() throws(StoreError) -> Tokenizer? {
+        guard !description.readsBytes else { return nil }
+        return try read.withLock { (read) throws(StoreError) in
+            if let read { return read }
+            guard let bytes = try snapshot.file("tokenizer.json") else { return nil }
+            let tokenizer = try Tokenizer(json: bytes)
+            read = tokenizer
+            return tokenizer
+        }
+    }
+
+    /// The tokens of a text.
+    ///
+    /// - Parameter addsSpecialTokens: Whether the tokens that the tokenizer puts around a text are added.
+    /// - Throws: `unsupported` for a vocabulary of other than 256 tokens without a tokenizer; `bad-tokenizer`,
+    ///   `too-hard`.
+    func tokens(of text: [UInt8], addsSpecialTokens: Bool) throws(StoreError) -> [Int] {
+        if let tokenizer = try tokenizer() {
+            return try tokenizer.encode(
+                String(decoding: text, as: UTF8.self), addsSpecialTokens: addsSpecialTokens)
+        }
+        try checkBytes()
+        return text.map { Int($0) }
+    }
+
+    /// The tokens of a text that is read part by part where they are bytes, and else at once.
+    ///
+    /// - Throws: As ``tokens(of:addsSpecialTokens:)``; what reading throws.
+    func tokens(of text: TextSource) throws(StoreError) -> TokenSource {
+        guard try tokenizer() == nil else {
+            return .tokens(
+                try tokens(of: text.bytes(0..<text.count), addsSpecialTokens: false))
+        }
+        try checkBytes()
+        return .bytes(text)
+    }
+
+    /// What spells the tokens of a text.
+    ///
+    /// - Throws: As ``tokens(of:addsSpecialTokens:)``.
+    func speller() throws(StoreError) -> @Sendable () -> any TokenSpeller {
+        if let tokenizer = try tokenizer() {
+            return { StreamSpeller(stream: Tokenizer.Stream(tokenizer)) }
+        }
+        try checkBytes()
+        return { ByteSpeller() }
+    }
+
+    private func checkBytes() throws(StoreError) {
+        guard description.vocabularySize == 256 else {
+            throw StoreError(
+                .unsupported,
+                "\(snapshot.id.short) has no tokenizer.json to make tokens of text; put it beside the "
+                    + "checkpoint and commit it with the model")
+        }
+    }
+}
+
+/// The tokens of a text, of which any part can be read.
+enum TokenSource {
+    case bytes(TextSource)
+    case tokens([Int])
+
+    var count: Int {
+        switch self {
+        case .bytes(let text): text.count
+        case .tokens(let tokens): tokens.count
+        }
+    }
+
+    private func part(_ range: Range<Int>) throws(StoreError) -> [Int] {
+        switch self {
+        case .bytes(let text): try text.bytes(range).map { Int($0) }
+        case .tokens(let tokens): Array(tokens[range])
+        }
+    }
+
+    /// Lets `body` read parts where only a model's errors may be thrown, and throws the error of reading.
+    func reading<Result>(
+        _ body: ((Range<Int>) throws(ModelError) -> [Int]) throws(ModelError) -> Result
+    ) throws(StoreError) -> Result {
+        var failure: StoreError?
+        do throws(ModelError) {
+            return try body { (range) throws(ModelError) in
+                do throws(StoreError) { return try part(range) } catch {
+                    failure = error
+                    throw ModelError(.badInput, error.message)
+                }
+            }
+        } catch {
+            throw failure ?? StoreError(error)
+        }
+    }
+}
+
+/// Tokens as a tokenizer decodes them.
+private struct StreamSpeller: TokenSpeller {
+    var stream: Tokenizer.Stream
+
+    mutating func append(_ token: Int, to text: inout [UInt8]) {
+        text.append(contentsOf: stream.push(token).utf8)
+    }
+
+    mutating func finish(_ text: inout [UInt8]) {
+        text.append(contentsOf: stream.finish().utf8)
+    }
+}
+
+extension MappedSnapshot {
+    /// A file that was committed with the model; nil when there is none of the name.
+    func file(_ name: String) throws(StoreError) -> [UInt8]? {
+        guard let id = tree.files[name] else { return nil }
+        return try carrying { () throws(SnapshotError) in try data(of: id) }
+    }
+
+    /// What the model is made of.
+    ///
+    /// - Throws: `unsupported` without a config.json, and for an architecture that this version does not run;
+    ///   `bad-config`.
+    func modelDescription() throws(StoreError) -> ModelDescription {
+        guard let config = try file("config.json") else {
+            throw StoreError(.unsupported, "\(id.short) has no config.json to run it by")
+        }
+        let architecture = tree.architecture
+        guard ModelDescription.isKnown(architecture) else {
+            throw StoreError(
+                .unsupported,
+                "\(id.short) is a '\(architecture)' model; this version runs "
+                    + ModelDescription.allArchitectures.joined(separator: ", "))
+        }
+        let generation = try file("generation_config.json")
+        let description = try running { () throws(ModelError) in
+            try ModelDescription(architecture: architecture, json: config, generation: generation)
+        }
+        guard description.architecture == architecture else {
+            throw StoreError(
+                .unsupported,
+                "\(id.short) is stored as a '\(architecture)' model, and its config.json says "
+                    + "'\(description.architecture)'; commit it again with one of them")
+        }
+        return description
+    }
+}

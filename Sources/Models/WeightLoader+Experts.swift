@@ -1,0 +1,168 @@
+internal import Architectures
+internal import Elements
+internal import Routing
+internal import Tensors
+
+/// Experts and what picks them.
+extension WeightLoader {
+    /// Gated experts below a linear router.
+    mutating func experts(
+        _ sizes: ModelDescription.Experts, _ layer: Int, slot: Int
+    ) throws(ModelError) -> LanguageModel.Experts {
+        let name = "model.layers.\(layer)"
+        let table = try source.experts(layer: layer)
+        guard table.count == sizes.count else {
+            throw ModelError(
+                .badTensor,
+                "layer \(layer) has \(table.count) experts; config asks for \(sizes.count)")
+        }
+        guard let type = table.parts.first?.type, type.isTrunkType else {
+            throw unfit(table, layer, "experts of type F32, F16 or BF16")
+        }
+        let form = GatedExpertForm(
+            kind: sizes.kind, width: description.hiddenSize, inner: sizes.inner, type: type)
+        guard table.parts == form.parts else { throw unfit(table, layer, "\(form.parts)") }
+        return LanguageModel.Experts(
+            router: try router(sizes, name), table: table, form: form,
+            shared: try sizes.sharedInner.map { inner throws(ModelError) in
+                try dense("\(name).mlp.shared_experts", inner)
+            }, slot: slot)
+    }
+
+    private func unfit(_ table: any ExpertTable, _ layer: Int, _ wanted: String) -> ModelError {
+        ModelError(
+            .badTensor,
+            "an expert of layer \(layer) is \(table.parts); config asks for \(wanted)")
+    }
+
+    private mutating func router(
+        _ sizes: ModelDescription.Experts, _ layer: String
+    ) throws(ModelError) -> LinearRouter {
+        // The spellings of one thing; the error names the first when none can be read.
+        let names = ["mlp.gate", "block_sparse_moe.gate", "mlp.router"].map { "\(layer).\($0)" }
+        let name = names.first { (try? source.tensor($0 + ".weight")) != nil } ?? names[0]
+        let matrix = try routerMatrix(name + ".weight", sizes.count, description.hiddenSize)
+        let scoring: ExpertScoring =
+            switch sizes.scoring {
+            case .softmaxOfPicked: .softmaxOfPicked
+            case .softmaxOfAll(let normalised): .softmaxOfAll(normalised: normalised)
+            case .sigmoid(let groups, let picked, let normalised, let scale):
+                .sigmoid(
+                    SigmoidScoring(
+                        correction: try reader.vector(
+                            name + ".e_score_correction_bias", sizes.count),
+                        groups: groups, pickedGroups: picked, isNormalised: normalised,
+                        scale: scale))
+            }
+        return LinearRouter(
+            matrix, bias: sizes.routerHasBias ? try reader.vector(name + ".bias", sizes.count) : [],
+            topK: sizes.topK, scoring: scoring)
+    }
+
+    // MARK: Neurons
+
+    /// Neurons below product keys or a tree.
+    mutating func neurons(
+        _ sizes: ModelDescription.Neurons, _ layer: Int, slot: Int
+    ) throws(ModelError) -> LanguageModel.Experts {
+        let name = "model.layers.\(layer).peer"
+        let router: any Router =
+            switch sizes {
+            case .productKeys(let sizes): try productKeys(sizes, name)
+            case .tree(let sizes): try tree(sizes, name)
+            }
+        return LanguageModel.Experts(
+            router: router, table: try table(layer, count: sizes.count), form: nil, shared: nil,
+            slot: slot)
+    }
+
+    private mutating func productKeys(
+        _ sizes: PeerConfig.Peer, _ name: String
+    ) throws(ModelError) -> ProductKeyRouter {
+        let query = try routerMatrix(
+            "\(name).query.weight", sizes.heads * sizes.keySize, description.hiddenSize)
+        let sets = try matrices(
+            "\(name).sub_keys", [2, sizes.subKeys, sizes.keySize / 2], orFor: sizes.heads)
+        let (first, second) = (0..<sets.count / 2, sets.count / 2..<sets.count)
+        let isPerHead = sets.count > 2
+        return ProductKeyRouter(
+            query: query,
+            keys: isPerHead
+                ? ProductKeys(
+                    first: stride(from: 0, to: sets.count, by: 2).map { sets[$0] },
+                    second: stride(from: 1, to: sets.count, by: 2).map { sets[$0] })
+                : ProductKeys(first: Array(sets[first]), second: Array(sets[second])),
+            heads: sizes.heads, topK: sizes.topK)
+    }
+
+    private func tree(
+        _ sizes: PeerConfig.Tree, _ name: String
+    ) throws(ModelError) -> TreeRouter {
+        var keys: [Matrix] = []
+        for (level, count) in sizes.keyCounts.enumerated() {
+            keys.append(
+                try reader.matrix("\(name).tree.\(level)", count, description.hiddenSize))
+        }
+        return TreeRouter(
+            keys: keys, branching: sizes.branching, beam: sizes.beam, topK: sizes.topK)
+    }
+
+    private func table(_ layer: Int, count: Int) throws(ModelError) -> any ExpertTable {
+        let table = try source.experts(layer: layer)
+        guard table.count == count else {
+            throw ModelError(
+                .badTensor,
+                "layer \(layer) has \(table.count) experts; its router names \(count)")
+        }
+        guard let shape = table.neuronShape, shape.dimensions == [2, description.hiddenSize],
+            shape.type.isTrunkType || shape.type == .i8
+        else {
+            throw unfit(
+                table, layer, "[2, \(description.hiddenSize)] of type F32, F16, BF16 or I8")
+        }
+        return table
+    }
+
+    // MARK: Matrices of routers
+
+    /// A router's matrix, of floats in the description's form or quantised.
+    private mutating func routerMatrix(
+        _ name: String, _ rows: Int, _ columns: Int
+    ) throws(ModelError) -> any Projection {
+        let found = try reader.weights(name, [rows, columns], orQuantized: true)
+        guard found.shape.type == .i8 else { return try matrix(name, rows, columns) }
+        return try matrix(name, found, 0, rows, columns)
+    }
+
+    /// The matrices of a tensor whose leading dimensions number them: of `dimensions`, or of one such
+    /// tensor for each of `count` heads.
+    private func matrices(
+        _ name: String, _ dimensions: [Int], orFor count: Int
+    ) throws(ModelError) -> [any Projection] {
+        let perHead = try source.tensor(name).shape.dimensions.count == dimensions.count + 1
+        let all = perHead ? [count] + dimensions : dimensions
+        let found = try reader.weights(name, all, orQuantized: true)
+        let (rows, columns) = (all[all.count - 2], all[all.count - 1])
+        var result: [any Projection] = []
+        for index in 0..<all.dropLast(2).reduce(1, *) {
+            result.append(try matrix(name, found, index, rows, columns))
+        }
+        return result
+    }
+
+    /// One of the matrices of a tensor.
+    private func matrix(
+        _ name: String, _ found: Weights, _ index: Int, _ rows: Int, _ columns: Int
+    ) throws(ModelError) -> any Projection {
+        let size = found.shape.type.bitWidth / 8 * rows * columns
+        let bytes = found.bytes.slice(index * size..<(index + 1) * size)
+        guard found.shape.type == .i8 else {
+            return PackedMatrix(
+                Matrix(rows: rows, columns: columns, bytes: bytes, type: found.shape.type))
+        }
+        let scales = try reader.values(name + ".scale", Array(found.shape.dimensions.dropLast()))
+        return QuantizedMatrix(
+            rows: rows, columns: columns, values: bytes.bytes,
+            scales: Array(scales[index * rows..<(index + 1) * rows]))
+    }
+}
