@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Interchange
 internal import Objects
@@ -61,7 +62,7 @@ enum RouteIdentity {
         return try Store.fileID(
             reading { () throws(InterchangeError) in
                 var text = JSONEdit(bytes, source: Checkpoint.configName, code: .badConfig)
-                for key in ExpertCountEdit.countKeys { _ = try text.add(difference, to: [key]) }
+                for key in Architecture.allCountKeys { _ = try text.add(difference, to: [key]) }
                 return text.bytes
             })
     }
