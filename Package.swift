@@ -64,9 +64,9 @@ let package = Package(
             name: "Training",
             dependencies: ["Models", "Architectures", "Routing", "Tensors", "Elements"],
             swiftSettings: strict),
+        .target(name: "Interchange", dependencies: ["Elements"], swiftSettings: strict),
         .target(
-            name: "Interchange", dependencies: ["Architectures", "Elements"], swiftSettings: strict),
-        .target(name: "Tokenizers", dependencies: ["Interchange"], swiftSettings: strict),
+            name: "Tokenizers", dependencies: ["Interchange", "Elements"], swiftSettings: strict),
         .target(
             name: "Migrations", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
             path: "migrations", swiftSettings: strict),
@@ -142,8 +142,8 @@ let package = Package(
             name: "CheckpointSupport", path: "Tests/CheckpointSupport", exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
-            name: "TokenizersTests", dependencies: ["Tokenizers"], exclude: ["Fixtures"],
-            swiftSettings: strict),
+            name: "TokenizersTests", dependencies: ["Tokenizers", "Elements"],
+            exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "InterchangeTests",
             dependencies: ["Interchange", "Elements", "CheckpointSupport"],

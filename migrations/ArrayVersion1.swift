@@ -26,12 +26,12 @@ struct ArrayVersion1 {
     /// All records of a store, by root.
     static func all(
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) -> [ObjectID: ArrayVersion1] {
+    ) throws -> [ObjectID: ArrayVersion1] {
         var chunks: [ObjectID: [MappedBytes]] = [:]
         let table = transaction.environment.table(Self.table)
-        try transaction.scan(table) { (key, value) throws(SnapshotError) in
+        try transaction.scan(table) { key, value in
             guard key.count == ObjectID.byteCount + 4 else {
-                throw SnapshotError(.corrupt, "an expert array has an impossible key")
+                throw CambiumError(.corrupt, "an expert array has an impossible key")
             }
             // In the order of their numbers.
             chunks[ObjectID(key.raw), default: []].append(value)
@@ -39,32 +39,28 @@ struct ArrayVersion1 {
         }
         var records: [ObjectID: ArrayVersion1] = [:]
         for (root, values) in chunks {
-            do throws(ObjectError) {
-                records[root] = try ArrayVersion1(values, root)
-            } catch {
-                throw SnapshotError(error)
-            }
+            records[root] = try ArrayVersion1(values, root)
         }
         return records
     }
 
-    private init(_ chunks: [MappedBytes], _ root: ObjectID) throws(ObjectError) {
+    private init(_ chunks: [MappedBytes], _ root: ObjectID) throws {
         var decoder = ByteDecoder(chunks[0].copy(), "expert array \(root.short)")
         guard try decoder.number(UInt32.self) == Self.magic, try decoder.number(UInt32.self) == 1
-        else { throw ObjectError(.corrupt, "expert array \(root.short) has no valid header") }
+        else { throw CambiumError(.corrupt, "expert array \(root.short) has no valid header") }
         _ = try decoder.take(8)
         let count = try decoder.number(UInt64.self)
         let changes = try decoder.number(UInt64.self)
         base = try decoder.id()
         guard count <= UInt64(UInt32.max), changes <= UInt64(decoder.remaining) / 48 else {
-            throw ObjectError(.corrupt, "expert array \(root.short) has an impossible length")
+            throw CambiumError(.corrupt, "expert array \(root.short) has an impossible length")
         }
         self.count = Int(count)
         var ordinals: [Int] = []
         for _ in 0..<changes {
             let ordinal = try decoder.number(UInt64.self)
             guard ordinal < count else {
-                throw ObjectError(.corrupt, "expert array \(root.short) changes expert \(ordinal)")
+                throw CambiumError(.corrupt, "expert array \(root.short) changes expert \(ordinal)")
             }
             ordinals.append(Int(ordinal))
         }
@@ -83,7 +79,7 @@ struct ArrayVersion1 {
                 }
             }
             guard ids.count == self.count else {
-                throw ObjectError(.corrupt, "expert array \(root.short) has \(ids.count) ids")
+                throw CambiumError(.corrupt, "expert array \(root.short) has \(ids.count) ids")
             }
         }
         self.ids = ids

@@ -23,23 +23,19 @@ enum ArrayVersion2 {
     private static let chunkNodes = 32_767
 
     /// Rewrites the records of this form, and leaves the others.
-    static func renew(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
+    static func renew(_ transaction: borrowing WriteTransaction) throws {
         let table = transaction.environment.table(Self.table)
-        do throws(KeyValueError) {
-            var roots: [[UInt8]] = []
-            try transaction.scan(table) { (key, value) throws(KeyValueError) in
-                guard key.count == ObjectID.byteCount + 4 else {
-                    throw KeyValueError(.corrupt, "an expert array has an impossible key")
-                }
-                if key.suffix(4) == [0, 0, 0, 0], isOld(value) {
-                    roots.append(Array(key.prefix(32)))
-                }
-                return true
+        var roots: [[UInt8]] = []
+        try transaction.scan(table) { key, value in
+            guard key.count == ObjectID.byteCount + 4 else {
+                throw CambiumError(.corrupt, "an expert array has an impossible key")
             }
-            for root in roots { try renew(root, table, transaction) }
-        } catch {
-            throw SnapshotError(error)
+            if key.suffix(4) == [0, 0, 0, 0], isOld(value) {
+                roots.append(Array(key.prefix(32)))
+            }
+            return true
         }
+        for root in roots { try renew(root, table, transaction) }
     }
 
     private static func isOld(_ value: MappedBytes) -> Bool {
@@ -49,7 +45,7 @@ enum ArrayVersion2 {
 
     private static func renew(
         _ root: [UInt8], _ table: Table, _ transaction: borrowing WriteTransaction
-    ) throws(KeyValueError) {
+    ) throws {
         var chunks: [[UInt8]] = []
         while let chunk = try transaction.value(table, key(root, chunks.count)) {
             chunks.append(chunk)
@@ -63,7 +59,7 @@ enum ArrayVersion2 {
             chunks.isEmpty
             ? (0, false) : count.multipliedReportingOverflow(by: entryCount)
         guard !isOverflow, end <= all.count else {
-            throw KeyValueError(
+            throw CambiumError(
                 .corrupt, "expert array \(ObjectID(root.raw).short) lacks entries; restore a backup"
             )
         }

@@ -13,27 +13,23 @@ enum IndexVersion2 {
     private static let magic: UInt32 = 0x3258_4943  // "CIX2"
 
     /// Rebuilds the index in the current form, naming what it named; one that has it stays.
-    static func renew(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
-        do throws(ObjectError) {
-            var named: [(prefix: UInt64, location: Location)] = []
-            var isOld = false
-            let table = transaction.environment.table(ObjectStore.indexTable)
-            try transaction.scan(table) { (_, record) throws(ObjectError) in
-                guard record.count >= 4, record.bytes.number(at: 0) == magic else { return false }
-                isOld = true
-                named += try entries(record.copy())
-                return true
-            }
-            guard isOld else { return }
-            try ObjectStaging.replaceIndex(withPrefixes: named, transaction)
-        } catch {
-            throw SnapshotError(error)
+    static func renew(_ transaction: borrowing WriteTransaction) throws {
+        var named: [(prefix: UInt64, location: Location)] = []
+        var isOld = false
+        let table = transaction.environment.table(ObjectStore.indexTable)
+        try transaction.scan(table) { _, record in
+            guard record.count >= 4, record.bytes.number(at: 0) == magic else { return false }
+            isOld = true
+            named += try entries(record.copy())
+            return true
         }
+        guard isOld else { return }
+        try ObjectStaging.replaceIndex(withPrefixes: named, transaction)
     }
 
     private static func entries(
         _ chunk: [UInt8]
-    ) throws(ObjectError) -> [(prefix: UInt64, location: Location)] {
+    ) throws -> [(prefix: UInt64, location: Location)] {
         var decoder = ByteDecoder(chunk, "an index chunk")
         _ = try decoder.take(8)
         let count = try decoder.number(UInt32.self)

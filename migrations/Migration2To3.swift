@@ -11,38 +11,30 @@ internal import Snapshots
 struct Migration2To3: Migration {
     let from: UInt32 = 2
 
-    func run(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
+    func run(_ transaction: borrowing WriteTransaction) throws {
         // The writing below is the current code's, which looks objects up in an index of its own.
         try IndexVersion2.renew(transaction)
         try rewritePacks(transaction)
         transaction.environment.step("migrate: packs rewritten")
         let arrays = try ArrayVersion1.all(transaction)
-        do throws(KeyValueError) {
-            try transaction.clear(transaction.environment.table("arrays"))
-        } catch {
-            throw SnapshotError(error)
-        }
+        try transaction.clear(transaction.environment.table("arrays"))
         var done: Set<ObjectID> = []
         for root in arrays.keys.sorted() { try write(root, arrays, &done, transaction) }
         transaction.environment.step("migrate: arrays rewritten")
     }
 
-    private func rewritePacks(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
-        do throws(ObjectError) {
-            var numbers: [UInt32] = []
-            let table = transaction.environment.table(ObjectStore.packTable)
-            try transaction.scan(table) { (key, _) throws(ObjectError) in
-                numbers.append(try PackFormat.packNumber(key))
-                return true
-            }
-            for number in numbers {
-                let pack = try PackVersion1.read(number, transaction)
-                try ObjectStaging.replacePack(
-                    number, with: pack.objects.map { ($0.id, $0.header, $0.payload) },
-                    at: pack.objects.map(\.unit), transaction)
-            }
-        } catch {
-            throw SnapshotError(error)
+    private func rewritePacks(_ transaction: borrowing WriteTransaction) throws {
+        var numbers: [UInt32] = []
+        let table = transaction.environment.table(ObjectStore.packTable)
+        try transaction.scan(table) { key, _ in
+            numbers.append(try PackFormat.packNumber(key))
+            return true
+        }
+        for number in numbers {
+            let pack = try PackVersion1.read(number, transaction)
+            try ObjectStaging.replacePack(
+                number, with: pack.objects.map { ($0.id, $0.header, $0.payload) },
+                at: pack.objects.map(\.unit), transaction)
         }
     }
 
@@ -50,10 +42,10 @@ struct Migration2To3: Migration {
     private func write(
         _ root: ObjectID, _ arrays: [ObjectID: ArrayVersion1], _ done: inout Set<ObjectID>,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         guard done.insert(root).inserted else { return }
         guard let array = arrays[root] else {
-            throw SnapshotError(.corrupt, "expert array \(root.short) is missing; restore a backup")
+            throw CambiumError(.corrupt, "expert array \(root.short) is missing; restore a backup")
         }
         if array.base != .zero { try write(array.base, arrays, &done, transaction) }
         try SnapshotStore.storeArray(
@@ -65,16 +57,12 @@ struct Migration2To3: Migration {
 extension PackVersion1 {
     static func read(
         _ number: UInt32, _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) -> PackVersion1 {
+    ) throws -> PackVersion1 {
         let record: MappedBytes?
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(ObjectStore.packTable)
-            record = try transaction.mapped(table, PackFormat.key(UInt64(number)))
-        } catch {
-            throw ObjectError(error)
-        }
+        let table = transaction.environment.table(ObjectStore.packTable)
+        record = try transaction.mapped(table, PackFormat.key(UInt64(number)))
         guard let record else {
-            throw ObjectError(.corrupt, "pack \(number) is missing; restore a backup")
+            throw CambiumError(.corrupt, "pack \(number) is missing; restore a backup")
         }
         return try PackVersion1(number: number, record: record)
     }
@@ -82,10 +70,10 @@ extension PackVersion1 {
     /// Every pack of a store.
     static func all(
         _ transaction: borrowing WriteTransaction,
-        _ body: (PackVersion1) throws(ObjectError) -> Void
-    ) throws(ObjectError) {
+        _ body: (PackVersion1) throws -> Void
+    ) throws {
         let table = transaction.environment.table(ObjectStore.packTable)
-        try transaction.scan(table) { (key, record) throws(ObjectError) in
+        try transaction.scan(table) { key, record in
             try body(PackVersion1(number: try PackFormat.packNumber(key), record: record))
             return true
         }

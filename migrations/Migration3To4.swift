@@ -9,33 +9,25 @@ internal import Snapshots
 struct Migration3To4: Migration {
     let from: UInt32 = 3
 
-    func run(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
+    func run(_ transaction: borrowing WriteTransaction) throws {
         for name in ["refs", "reflog"] { try seal(name, transaction) }
         transaction.environment.step("migrate: references sealed")
         try IndexVersion2.renew(transaction)
         try ArrayVersion2.renew(transaction)
         transaction.environment.step("migrate: arrays sealed")
-        do throws(KeyValueError) {
-            _ = try transaction.create(table: "notes")
-        } catch {
-            throw SnapshotError(error)
-        }
+        _ = try transaction.create(table: "notes")
     }
 
     /// Puts a checksum behind every value of a table.
     private func seal(
         _ name: String, _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(name)
-            var records: [(key: [UInt8], value: [UInt8])] = []
-            try transaction.scan(table) { (key, value) throws(KeyValueError) in
-                records.append((key, value.copy()))
-                return true
-            }
-            for (key, value) in records { try transaction.putChecked(table, key, value) }
-        } catch {
-            throw SnapshotError(error)
+    ) throws {
+        let table = transaction.environment.table(name)
+        var records: [(key: [UInt8], value: [UInt8])] = []
+        try transaction.scan(table) { key, value in
+            records.append((key, value.copy()))
+            return true
         }
+        for (key, value) in records { try transaction.putChecked(table, key, value) }
     }
 }

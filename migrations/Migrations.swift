@@ -1,5 +1,6 @@
+internal import Elements
 internal import KeyValue
-package import Snapshots
+internal import Snapshots
 
 /// One step from a format to the next, inside the one transaction of the whole migration.
 ///
@@ -8,7 +9,7 @@ protocol Migration: Sendable {
     /// The format that it starts from; it ends at the next number.
     var from: UInt32 { get }
 
-    func run(_ transaction: borrowing WriteTransaction) throws(SnapshotError)
+    func run(_ transaction: borrowing WriteTransaction) throws
 }
 
 /// Brings a store to the current format, in place.
@@ -35,27 +36,22 @@ package enum Migrations {
     ///   when the store is damaged; then it is as it was.
     package static func migrate(
         directory: String, observer: (@Sendable (String) -> Void)? = nil
-    ) throws(SnapshotError) -> Outcome {
+    ) throws -> Outcome {
         guard fileExists(directory + "/data.mdb") else {
-            throw SnapshotError(
+            throw CambiumError(
                 .notAStore, "\(directory) is not a cambium store (it has no data.mdb)")
         }
-        return try SnapshotStore.alone(directory, "migrate") { () throws(SnapshotError) in
+        return try SnapshotStore.alone(directory, "migrate") {
             try SnapshotStore.separate(directory, observer)
-            let environment: Environment
-            do throws(KeyValueError) {
-                environment = try EnvironmentRegistry.open(
-                    directory, tables: SnapshotStore.tables, optional: SnapshotStore.laterTables,
-                    readOnly: false, observer: observer)
-            } catch {
-                throw SnapshotError(error)
-            }
-            let from = try environment.read { (transaction) throws(SnapshotError) in
+            let environment: Environment = try EnvironmentRegistry.open(
+                directory, tables: SnapshotStore.tables, optional: SnapshotStore.laterTables,
+                readOnly: false, observer: observer)
+            let from = try environment.read { transaction in
                 try SnapshotStore.storedFormat(transaction)
             }
             guard from != SnapshotStore.format else { return Outcome(from: from, to: from) }
             try checkRange(from, directory)
-            try environment.write("migrate") { (transaction) throws(SnapshotError) in
+            try environment.write("migrate") { transaction in
                 for step in steps where step.from >= from {
                     try step.run(transaction)
                     try SnapshotStore.setFormat(step.from + 1, transaction)
@@ -68,15 +64,15 @@ package enum Migrations {
 
     private static func checkRange(
         _ format: UInt32, _ directory: String
-    ) throws(SnapshotError) {
+    ) throws {
         guard format <= SnapshotStore.format else {
-            throw SnapshotError(
+            throw CambiumError(
                 .formatTooNew,
                 "\(directory) has format \(format); this cambium knows up to "
                     + "\(SnapshotStore.format). Update it")
         }
         guard let first = steps.first, format >= first.from else {
-            throw SnapshotError(
+            throw CambiumError(
                 .notAStore, "\(directory) has format \(format), which no version ever wrote")
         }
     }

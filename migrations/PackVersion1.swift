@@ -22,10 +22,10 @@ struct PackVersion1 {
     private static let magic: UInt32 = 0x4B41_5043  // "CPAK"
     private static let headerCount = 48
 
-    init(number: UInt32, record: MappedBytes) throws(ObjectError) {
+    init(number: UInt32, record: MappedBytes) throws {
         self.number = number
-        func fail(_ problem: String) -> ObjectError {
-            ObjectError(.corrupt, "pack \(number): \(problem); restore a backup")
+        func fail(_ problem: String) -> CambiumError {
+            CambiumError(.corrupt, "pack \(number): \(problem); restore a backup")
         }
         let bytes = record.bytes
         guard bytes.byteCount >= Self.headerCount else { throw fail("record too short") }

@@ -24,9 +24,9 @@ struct ConfigFields {
 
     /// - Parameter file: Its name.
     /// - Throws: `.badConfig` when the bytes are no JSON object.
-    init(json: [UInt8], file: String = "config.json") throws(ModelError) {
+    init(json: [UInt8], file: String = "config.json") throws {
         guard json.count <= Self.largestFile else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig, "\(file) has \(json.count) bytes; more than \(Self.largestFile)")
         }
         let decoder = JSONDecoder()
@@ -37,7 +37,7 @@ struct ConfigFields {
             members = try? decoder.decode([String: ConfigValue].self, from: Data(json))
         }
         guard let members else {
-            throw ModelError(.badConfig, "\(file) is not a JSON object")
+            throw CambiumError(.badConfig, "\(file) is not a JSON object")
         }
         self.init(members, [:], file == "config.json" ? "config" : file, path: "")
     }
@@ -74,7 +74,7 @@ struct ConfigFields {
     var isEmpty: Bool { members.isEmpty }
 
     /// An object inside this one, or nil; where it is null as where it is left out.
-    func object(_ name: String) throws(ModelError) -> ConfigFields? {
+    func object(_ name: String) throws -> ConfigFields? {
         let stated = members[name].flatMap { $0.isNull ? nil : $0 }
         guard let value = stated ?? defaults[name], !value.isNull else { return nil }
         guard case .object(let members) = value else { throw mistyped(name, "an object") }
@@ -88,14 +88,14 @@ struct ConfigFields {
     /// - Throws: `.badConfig` when it is missing, null, mistyped, contradicted or out of range.
     func whole(
         _ names: String..., in range: ClosedRange<Int>, otherwise: Int? = nil
-    ) throws(ModelError) -> Int {
+    ) throws -> Int {
         try whole(names, in: range, otherwise: otherwise)
     }
 
     /// As ``whole(_:in:otherwise:)-(String...,_,_)``.
     func whole(
         _ names: [String], in range: ClosedRange<Int>, otherwise: Int? = nil
-    ) throws(ModelError) -> Int {
+    ) throws -> Int {
         var found: (name: String, value: Int)?
         for name in names {
             guard let value = members[name], !value.isNull else { continue }
@@ -121,14 +121,14 @@ struct ConfigFields {
             let allowed =
                 range.count == 1
                 ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "\(source) \(path)\(found.name) is \(found.value); it must be \(allowed)")
         }
         return found.value
     }
 
-    private func whole(_ name: String, _ value: ConfigValue) throws(ModelError) -> Int {
+    private func whole(_ name: String, _ value: ConfigValue) throws -> Int {
         guard case .number(let number) = value, let whole = Int(exactly: number) else {
             throw mistyped(name, "a whole number")
         }
@@ -138,7 +138,7 @@ struct ConfigFields {
     /// A whole number in a range, or nil where it is null, or left out without a default.
     func optionalWhole(
         _ name: String, in range: ClosedRange<Int>
-    ) throws(ModelError) -> Int? {
+    ) throws -> Int? {
         has(name) ? try whole(name, in: range) : nil
     }
 
@@ -147,7 +147,7 @@ struct ConfigFields {
     /// - Parameter otherwise: Where it is null, or left out without a default.
     func number(
         _ name: String, in range: ClosedRange<Double>, otherwise: Double? = nil
-    ) throws(ModelError) -> Double {
+    ) throws -> Double {
         switch find([name]) {
         case .null:
             guard let otherwise else { throw null(name) }
@@ -160,7 +160,7 @@ struct ConfigFields {
                 throw mistyped(name, "a finite number")
             }
             guard range.contains(number) else {
-                throw ModelError(
+                throw CambiumError(
                     .badConfig,
                     "\(source) \(path)\(name) is \(number); it must be \(range.lowerBound) to "
                         + "\(range.upperBound)")
@@ -170,7 +170,7 @@ struct ConfigFields {
     }
 
     /// - Parameter otherwise: Where it is left out without a default.
-    func flag(_ name: String, otherwise: Bool? = nil) throws(ModelError) -> Bool {
+    func flag(_ name: String, otherwise: Bool? = nil) throws -> Bool {
         switch find([name]) {
         case .null: throw null(name)
         case .absent:
@@ -182,7 +182,7 @@ struct ConfigFields {
     }
 
     /// A text, of several spellings any, which must be the same; nil without.
-    func text(_ names: String...) throws(ModelError) -> String? {
+    func text(_ names: String...) throws -> String? {
         var found: (name: String, text: String)?
         for name in names {
             guard case .value(_, let value) = find([name]) else { continue }
@@ -196,7 +196,7 @@ struct ConfigFields {
     }
 
     /// Whole numbers: of a list, or one alone; nil where it is null, or left out without a default.
-    func wholes(_ name: String, in range: ClosedRange<Int>) throws(ModelError) -> [Int]? {
+    func wholes(_ name: String, in range: ClosedRange<Int>) throws -> [Int]? {
         guard case .value(_, let value) = find([name]) else { return nil }
         let values: [ConfigValue] = if case .array(let list) = value { list } else { [value] }
         var result: [Int] = []
@@ -212,7 +212,7 @@ struct ConfigFields {
         return result
     }
 
-    func texts(_ name: String) throws(ModelError) -> [String]? {
+    func texts(_ name: String) throws -> [String]? {
         guard case .value(_, let value) = find([name]) else { return nil }
         guard case .array(let list) = value else { throw mistyped(name, "a list of texts") }
         var result: [String] = []
@@ -236,19 +236,19 @@ struct ConfigFields {
         return .absent
     }
 
-    private func mistyped(_ name: String, _ wanted: String) -> ModelError {
-        ModelError(.badConfig, "\(source) field \(path)\(name) is not \(wanted)")
+    private func mistyped(_ name: String, _ wanted: String) -> CambiumError {
+        CambiumError(.badConfig, "\(source) field \(path)\(name) is not \(wanted)")
     }
 
-    private func null(_ name: String) -> ModelError {
-        ModelError(
+    private func null(_ name: String) -> CambiumError {
+        CambiumError(
             .badConfig,
             "\(source) field \(path)\(name) is null, which says nothing there; leave it out for the "
                 + "architecture's default, or give its value")
     }
 
-    private func missing(_ names: [String]) -> ModelError {
-        ModelError(
+    private func missing(_ names: [String]) -> CambiumError {
+        CambiumError(
             .badConfig,
             "\(source) field \(path)\(names[0]) is missing"
                 + (names.count == 1 ? "" : " (or \(names.dropFirst().joined(separator: ", ")))"))
@@ -258,8 +258,8 @@ struct ConfigFields {
     func contradiction(
         _ one: String, _ value: some CustomStringConvertible, _ other: String,
         _ otherValue: some CustomStringConvertible
-    ) -> ModelError {
-        ModelError(
+    ) -> CambiumError {
+        CambiumError(
             .badConfig,
             "\(source) contradicts itself: \(path)\(one) is \(value), \(path)\(other) is \(otherValue)"
         )

@@ -1,9 +1,13 @@
-package import Elements
+internal import Elements
 
 extension ModelDescription {
     /// The architectures that can be described, as `model_type` spells them.
-    package static let architectures: [String] = Architecture.all.filter { $0.parts != nil }
-        .map(\.name).sorted()
+    package static let architectures: [String] = builders.keys.sorted()
+
+    private static let builders: [String: @Sendable (ConfigFields) throws -> Parts] = [
+        "olmoe": olmoe, "mixtral": mixtral, "qwen3_moe": qwen3, "deepseek_v3": deepseek,
+        "gpt_oss": gptOSS,
+    ]
 
     /// Positions whose angles are exact enough.
     private static let mostPositions = 1 << 20
@@ -16,19 +20,20 @@ extension ModelDescription {
     ///   config.json; nil without the file.
     /// - Throws: `.badConfig`, naming the field that is null, mistyped or out of range, or the architecture when
     ///   it is none of ``architectures``.
-    package init(json: [UInt8], generation: [UInt8]? = nil) throws(ModelError) {
+    package init(json: [UInt8], generation: [UInt8]? = nil) throws {
         let stated = try ConfigFields(json: json)
         let name = try stated.text("model_type") ?? "without a model_type"
-        guard let family = Architecture.named(name), let build = family.parts else {
-            throw ModelError(
+        guard let build = Self.builders[name], let defaults = ArchitectureDefaults.fields[name]
+        else {
+            throw CambiumError(
                 .badConfig,
                 "config describes a model \(name.debugDescription); this engine runs "
                     + Self.architectures.joined(separator: ", "))
         }
-        let fields = stated.with(defaults: family.defaults)
+        let fields = stated.with(defaults: defaults)
         let activation = try fields.text("hidden_act") ?? "null"
         guard activation == "silu" || activation == "swish" else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig, "config hidden_act is \(activation.debugDescription); silu is run")
         }
         try Self.refuseOthers(fields)
@@ -54,7 +59,7 @@ extension ModelDescription {
     /// - Throws: As ``init(json:generation:)``.
     package init(
         architecture: String, json: [UInt8], generation: [UInt8]? = nil
-    ) throws(ModelError) {
+    ) throws {
         if architecture == Self.ownArchitecture {
             self.init(try PeerConfig(json: json))
         } else {
@@ -63,7 +68,7 @@ extension ModelDescription {
     }
 
     /// The architecture that config.json has in a form of its own.
-    package static let ownArchitecture = Architecture.peerLM.name
+    package static let ownArchitecture = "peer-lm"
 
     /// All architectures whose models run.
     package static let allArchitectures = [ownArchitecture] + architectures
@@ -75,7 +80,7 @@ extension ModelDescription {
     /// Layers behind the model's own that predict tokens further ahead (multi-token prediction).
     private static func furtherLayers(
         _ fields: ConfigFields, after count: Int
-    ) throws(ModelError) -> Range<Int> {
+    ) throws -> Range<Int> {
         let further = try fields.whole(
             "num_nextn_predict_layers", "num_mtp_layers", in: 0...64, otherwise: 0)
         return count..<count + further
@@ -87,7 +92,7 @@ extension ModelDescription {
     /// config.json's end a text here; the library then goes on to the limit.
     private static func endTokens(
         _ fields: ConfigFields, _ generation: [UInt8]?
-    ) throws(ModelError) -> [Int] {
+    ) throws -> [Int] {
         let name = "eos_token_id"
         // Negative ones are none: no token is.
         let range = -(1 << 24)...1 << 24
@@ -107,16 +112,16 @@ extension ModelDescription {
     // MARK: What is not run
 
     /// Refuses fields that say of the weights or the layers what no architecture here does.
-    private static func refuseOthers(_ fields: ConfigFields) throws(ModelError) {
+    private static func refuseOthers(_ fields: ConfigFields) throws {
         for name in ["quantization_config", "compression_config"] where fields.has(name) {
             let method = try fields.object(name)?.text("quant_method") ?? "a method without a name"
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "config \(name) says that weights are quantised (\(method)); weights of F32, F16 and BF16 are "
                     + "run: convert them, and leave the field out")
         }
         if let own = try fields.object("per_layer_config"), !own.isEmpty {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "config per_layer_config gives layers sizes of their own; layers of one kind are run"
             )
@@ -126,17 +131,17 @@ extension ModelDescription {
     /// Refuses kinds of layers that contradict the windows.
     private static func checkLayerTypes(
         _ fields: ConfigFields, _ layers: [Layer]
-    ) throws(ModelError) {
+    ) throws {
         guard let types = try fields.texts("layer_types") else { return }
         guard types.count == layers.count else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "config layer_types has \(types.count) entries for \(layers.count) layers")
         }
         for (index, (type, layer)) in zip(types, layers).enumerated() {
             let own = layer.window == nil ? "full_attention" : "sliding_attention"
             guard type == own else {
-                throw ModelError(
+                throw CambiumError(
                     .badConfig,
                     "config layer_types says that layer \(index) is \(type.debugDescription); by the other "
                         + "fields it is \(own)")

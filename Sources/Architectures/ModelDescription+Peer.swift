@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 
 extension ModelDescription {
     /// A peer-lm model: attention as many heads of keys as of queries have, a dense feed-forward, and in some layers
@@ -36,9 +36,9 @@ extension ModelDescription {
     ///
     /// - Parameter blocks: By layer.
     /// - Throws: `.badConfig` for a layer that the model does not have, or that is left without a feed-forward.
-    package func replacingExperts(_ blocks: [Int: Block]) throws(ModelError) -> ModelDescription {
+    package func replacingExperts(_ blocks: [Int: Block]) throws -> ModelDescription {
         for layer in blocks.keys.sorted() where !layers.indices.contains(layer) {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "config layers has \(layer); it must be 0 to \(layers.count - 1)")
         }
@@ -47,7 +47,7 @@ extension ModelDescription {
             let kept = layer.blocks.filter { !$0.feedForward.hasExperts }
             let all = kept + (blocks[index].map { [$0] } ?? [])
             guard !all.isEmpty else {
-                throw ModelError(
+                throw CambiumError(
                     .badConfig,
                     "layer \(index) would be left without a feed-forward when its experts are skipped"
                 )

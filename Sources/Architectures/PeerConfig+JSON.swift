@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 internal import FoundationEssentials
 
 /// config.json as it is written, before any check: the names are the file's.
@@ -63,16 +63,16 @@ extension PeerConfig {
     /// Fields that the architecture does not have are ignored.
     ///
     /// - Throws: `.badConfig`, naming the field that is missing, mistyped or out of range.
-    package init(json: [UInt8]) throws(ModelError) {
+    package init(json: [UInt8]) throws {
         guard json.count <= Self.largestFile else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig, "config.json has \(json.count) bytes; more than \(Self.largestFile)")
         }
         let fields: PeerConfigFields
         do {
             fields = try JSONDecoder().decode(PeerConfigFields.self, from: Data(json))
         } catch {
-            throw ModelError(.badConfig, Self.explain(error))
+            throw CambiumError(.badConfig, Self.explain(error))
         }
         try self.init(fields)
     }
@@ -99,7 +99,7 @@ extension PeerConfig {
 
 extension PeerConfig.Peer {
     /// - Throws: `.badConfig`, naming the field, its value and what is allowed.
-    init(_ fields: PeerConfigFields.Peer) throws(ModelError) {
+    init(_ fields: PeerConfigFields.Peer) throws {
         try self.init(
             subKeys: fields.sub_keys.value, heads: fields.heads.value, topK: fields.top_k.value,
             keySize: fields.key_size.value)

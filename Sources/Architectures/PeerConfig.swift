@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 
 /// The sizes of a peer-lm model: a byte-level Llama-style decoder with expert layers, all of one kind.
 ///
@@ -18,14 +18,14 @@ package struct PeerConfig: Sendable, Hashable {
         package var expertCount: Int { subKeys * subKeys }
 
         /// - Throws: `.badConfig`, naming the field, its value and what is allowed.
-        package init(subKeys: Int, heads: Int, topK: Int, keySize: Int) throws(ModelError) {
+        package init(subKeys: Int, heads: Int, topK: Int, keySize: Int) throws {
             try PeerConfig.check("peer.sub_keys", subKeys, in: 1...65_535)
             try PeerConfig.check("peer.heads", heads, in: 1...4_096)
             try PeerConfig.check(
                 "peer.top_k", topK, in: 1...min(subKeys, ModelDescription.largestTopK))
             try PeerConfig.check("peer.key_size", keySize, in: 2...65_536)
             guard keySize % 2 == 0 else {
-                throw ModelError(
+                throw CambiumError(
                     .badConfig, "config peer.key_size is \(keySize); it must be even")
             }
             self.subKeys = subKeys
@@ -44,7 +44,7 @@ package struct PeerConfig: Sendable, Hashable {
         package let width: Int
 
         /// - Throws: `.badConfig` for sizes that cannot be.
-        package init(experts: Int, topK: Int, width: Int) throws(ModelError) {
+        package init(experts: Int, topK: Int, width: Int) throws {
             try PeerConfig.check("linear.experts", experts, in: 1...65_536)
             try PeerConfig.check(
                 "linear.top_k", topK, in: 1...min(experts, ModelDescription.largestTopK))
@@ -68,7 +68,7 @@ package struct PeerConfig: Sendable, Hashable {
         package let topK: Int
 
         /// - Throws: `.badConfig`, naming the field, its value and what is allowed.
-        package init(branching: [Int], beam: Int, topK: Int) throws(ModelError) {
+        package init(branching: [Int], beam: Int, topK: Int) throws {
             try PeerConfig.check("tree.branching's length", branching.count, in: 1...24)
             var leaves = 1
             for (level, children) in branching.enumerated() {
@@ -140,7 +140,7 @@ package struct PeerConfig: Sendable, Hashable {
     /// - Throws: `.badConfig` for layers that do not ascend or are not the model's.
     package func replacingExperts(
         peer: Peer? = nil, linear: Linear? = nil, layers: [Int]
-    ) throws(ModelError) -> PeerConfig {
+    ) throws -> PeerConfig {
         precondition((peer == nil) != (linear == nil), "experts of one kind")
         try Self.check("layers", layers, of: layerCount)
         var config = withoutExperts
@@ -153,9 +153,9 @@ package struct PeerConfig: Sendable, Hashable {
     /// Checks sizes from outside.
     ///
     /// - Throws: `.badConfig`, naming the field, its value and what is allowed.
-    init(_ fields: PeerConfigFields) throws(ModelError) {
+    init(_ fields: PeerConfigFields) throws {
         guard fields.architecture == "peer-lm" else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "config architecture is \"\(fields.architecture)\"; this engine runs \"peer-lm\"")
         }
@@ -166,17 +166,17 @@ package struct PeerConfig: Sendable, Hashable {
         try Self.check("context_length", fields.context_length.value, in: 2...65_536)
         try Self.check("ffn_size", fields.ffn_size.value, in: 1...1_048_576)
         guard fields.hidden_size.value % (2 * fields.num_heads.value) == 0 else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "config hidden_size \(fields.hidden_size.value) does not divide into "
                     + "\(fields.num_heads.value) heads of even size")
         }
         guard fields.rms_norm_eps > 0, fields.rms_norm_eps <= 1 else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig, "config rms_norm_eps is \(fields.rms_norm_eps); give 0 < eps <= 1")
         }
         guard fields.rope_theta >= 1, fields.rope_theta <= 1e12 else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig, "config rope_theta is \(fields.rope_theta); give 1 to 1e12")
         }
         let peerLayers = fields.peer_layers.map(\.value)
@@ -184,7 +184,7 @@ package struct PeerConfig: Sendable, Hashable {
         try Self.check("peer_layers", peerLayers, of: fields.num_layers.value)
         try Self.check("linear_layers", linearLayers, of: fields.num_layers.value)
         guard peerLayers.isEmpty || linearLayers.isEmpty else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "config has peer_layers \(peerLayers) and linear_layers \(linearLayers); the expert layers "
                     + "of a model are of one kind")
@@ -198,28 +198,28 @@ package struct PeerConfig: Sendable, Hashable {
         self.ropeTheta = fields.rope_theta
         self.peerLayers = peerLayers
         self.linearLayers = linearLayers
-        self.peer = try fields.peer.map { (peer) throws(ModelError) in try Peer(peer) }
-        self.linear = try fields.linear.map { (linear) throws(ModelError) in
+        self.peer = try fields.peer.map { peer in try Peer(peer) }
+        self.linear = try fields.linear.map { linear in
             try Linear(
                 experts: linear.experts.value, topK: linear.top_k.value,
                 width: linear.ffn_size.value)
         }
-        self.tree = try fields.tree.map { (tree) throws(ModelError) in
+        self.tree = try fields.tree.map { tree in
             try Tree(
                 branching: tree.branching.map(\.value), beam: tree.beam.value,
                 topK: tree.top_k.value)
         }
         guard peer != nil || tree != nil || peerLayers.isEmpty else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig, "config has peer_layers \(peerLayers) but no \"peer\" sizes")
         }
         guard peer == nil || tree == nil else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig, "config has \"peer\" and \"tree\"; neurons have one kind of router")
         }
         if peerLayers.isEmpty { (peer, tree) = (nil, nil) }
         guard linear != nil || linearLayers.isEmpty else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig, "config has linear_layers \(linearLayers) but no \"linear\" sizes")
         }
         if linearLayers.isEmpty { linear = nil }
@@ -228,23 +228,23 @@ package struct PeerConfig: Sendable, Hashable {
     /// Checks a list of layers.
     private static func check(
         _ field: String, _ layers: [Int], of count: Int
-    ) throws(ModelError) {
+    ) throws {
         for (index, layer) in layers.enumerated() {
             try check("\(field)[\(index)]", layer, in: 0...count - 1)
             guard index == 0 || layer > layers[index - 1] else {
-                throw ModelError(.badConfig, "config \(field) \(layers) do not ascend")
+                throw CambiumError(.badConfig, "config \(field) \(layers) do not ascend")
             }
         }
     }
 
     static func check(
         _ field: String, _ value: Int, in range: ClosedRange<Int>
-    ) throws(ModelError) {
+    ) throws {
         guard range.contains(value) else {
             let allowed =
                 range.count == 1
                 ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
-            throw ModelError(.badConfig, "config \(field) is \(value); it must be \(allowed)")
+            throw CambiumError(.badConfig, "config \(field) is \(value); it must be \(allowed)")
         }
     }
 }

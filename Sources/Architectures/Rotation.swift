@@ -40,7 +40,7 @@ package struct Rotation: Sendable, Hashable {
     ///
     /// - Throws: `.badConfig` for a field out of range, for fields that contradict each other, and for a kind
     ///   that is not run.
-    init(_ fields: ConfigFields, size: Int) throws(ModelError) {
+    init(_ fields: ConfigFields, size: Int) throws {
         let older = try Self.object("rope_scaling", fields)
         let modern = try Self.object("rope_parameters", fields)
         guard let older else {
@@ -50,7 +50,7 @@ package struct Rotation: Sendable, Hashable {
         try self.init(older, fields, size)
         guard fields.states("rope_parameters"), let modern else { return }
         guard try self == Rotation(modern, fields, size) else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "config has both rope_scaling and rope_parameters, which say different things; leave out the "
                     + "one that the model was not trained with")
@@ -60,10 +60,10 @@ package struct Rotation: Sendable, Hashable {
     /// An object with members; the library takes an empty one for none.
     private static func object(
         _ name: String, _ fields: ConfigFields
-    ) throws(ModelError) -> ConfigFields? {
+    ) throws -> ConfigFields? {
         guard let found = try fields.object(name), !found.isEmpty else { return nil }
         if let inner = found.objects.first {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "config \(name).\(inner) gives layers of one kind a rotation of their own; one rotation for "
                     + "all layers is run")
@@ -73,7 +73,7 @@ package struct Rotation: Sendable, Hashable {
 
     private init(
         _ own: ConfigFields?, _ fields: ConfigFields, _ size: Int
-    ) throws(ModelError) {
+    ) throws {
         self.size = size
         if let own, own.has("rope_theta") {
             theta = try own.number("rope_theta", in: Self.thetas)
@@ -89,7 +89,7 @@ package struct Rotation: Sendable, Hashable {
         for place in [own, fields] {
             let partial = try place?.number("partial_rotary_factor", in: 0...1, otherwise: 1) ?? 1
             guard partial == 1 else {
-                throw ModelError(
+                throw CambiumError(
                     .badConfig,
                     "config partial_rotary_factor is \(partial); whole heads are turned")
             }
@@ -101,7 +101,7 @@ package struct Rotation: Sendable, Hashable {
             guard let own else { preconditionFailure("a kind without its object") }
             yarn = try Self.yarn(own, fields)
         default:
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "config rope_type is \(kind.debugDescription); \"default\" and \"yarn\" are run")
         }
@@ -109,7 +109,7 @@ package struct Rotation: Sendable, Hashable {
 
     private static func yarn(
         _ scaling: ConfigFields, _ fields: ConfigFields
-    ) throws(ModelError) -> Yarn {
+    ) throws -> Yarn {
         let positions = 1.0...1e12
         let name = "original_max_position_embeddings"
         // Beside the object it counts, as Phi-3 has it; else inside, else the context is the original one.

@@ -12,7 +12,7 @@ public struct Assignments: Sendable, Equatable {
     ///   - text: The bytes of the file.
     ///   - name: What errors call it.
     /// - Throws: `usage` for another byte, naming the line, and for a number of more than 32 bits.
-    public init(text: [UInt8], name: String) throws(StoreError) {
+    public init(text: [UInt8], name: String) throws {
         var experts: [UInt32] = []
         var line = 1
         var number: UInt32?
@@ -22,7 +22,7 @@ public struct Assignments: Sendable, Equatable {
                 let (product, first) = (number ?? 0).multipliedReportingOverflow(by: 10)
                 let (sum, second) = product.addingReportingOverflow(UInt32(byte) - 48)
                 guard !first, !second else {
-                    throw StoreError(
+                    throw CambiumError(
                         .usage,
                         "\(name), line \(line): a number above \(UInt32.max); give an expert's "
                             + "number for each byte of the text")
@@ -36,7 +36,7 @@ public struct Assignments: Sendable, Equatable {
                 let shown =
                     (0x21...0x7e).contains(byte)
                     ? "'\(Character(UnicodeScalar(byte)))'" : "byte \(byte)"
-                throw StoreError(
+                throw CambiumError(
                     .usage,
                     "\(name), line \(line): \(shown) is no digit; give an expert's number for each "
                         + "byte of the text, with white space between them")
@@ -47,15 +47,15 @@ public struct Assignments: Sendable, Equatable {
     }
 
     /// Checks that there is one for each byte, and that the layer has all of the experts.
-    func check(_ text: [UInt8], _ what: String, experts count: Int) throws(StoreError) {
+    func check(_ text: [UInt8], _ what: String, experts count: Int) throws {
         guard experts.count == text.count else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "\(what) has \(text.count) bytes and \(experts.count) assigned experts; give one for each "
                     + "byte")
         }
         for (index, expert) in experts.enumerated() where expert >= count {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "byte \(index) of \(what) is assigned expert \(expert); the layer has \(count), numbered "
                     + "from 0")

@@ -19,18 +19,16 @@ struct CheckpointExport {
     let leftOut: [String]
 
     /// - Parameter isPlain: Whether what the transformers library would not read is left out.
-    init(_ snapshot: MappedSnapshot, _ store: Store, isPlain: Bool) throws(StoreError) {
+    init(_ snapshot: MappedSnapshot, _ store: Store, isPlain: Bool) throws {
         let tree = snapshot.tree
         guard
-            let layout = try carrying({ () throws(SnapshotError) in
-                try store.snapshots.layout(of: tree)
-            })
+            let layout = try store.snapshots.layout(of: tree)
         else {
-            throw StoreError(.unsupported, "this model has no checkpoint layout to be written in")
+            throw CambiumError(.unsupported, "this model has no checkpoint layout to be written in")
         }
         let problems = tree.fileNameProblems(layout)
         guard problems.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .corrupt,
                 "this model cannot be written as files: \(problems[0])"
                     + (problems.count > 1 ? " (and \(problems.count - 1) more)" : "")
@@ -42,7 +40,7 @@ struct CheckpointExport {
         for pool in tensors.pools {
             guard let mapped = snapshot.experts(layer: UInt32(pool.layer), cohort: pool.cohort)
             else {
-                throw StoreError(
+                throw CambiumError(
                     .corrupt,
                     "the layout names cohort \(pool.layer)/\(pool.cohort), which is missing")
             }
@@ -50,15 +48,9 @@ struct CheckpointExport {
         }
         let fit = try LayoutFit(layout, tensors)
         let records = isPlain ? tree.files.keys.filter(RecordFile.isRecord) : []
-        index = try carrying({ () throws(SnapshotError) in
-            try tree.files[ShardIndex.fileName].map { (id) throws(SnapshotError) in
-                try snapshot.data(of: id)
-            }
-        }).map { (content) throws(StoreError) in
-            try reading { () throws(InterchangeError) in
-                try ShardIndex.fitted(
-                    content, to: fit.shards, sizes: tensors.sizes, before: whole.sizes)
-            }
+        index = try tree.files[ShardIndex.fileName].map { id in
+            try ShardIndex.fitted(
+                snapshot.data(of: id), to: fit.shards, sizes: tensors.sizes, before: whole.sizes)
         }
         files = tree.files.filter { $0.key != ShardIndex.fileName && !records.contains($0.key) }
             .sorted { isBefore($0.key, $1.key) }.map { ($0.key, $0.value) }
@@ -86,7 +78,7 @@ struct CheckpointExport {
     /// - Returns: The files, and the names of those whose headers are not the ones that were committed.
     func stage(
         in directory: String, _ progress: ProgressReporter
-    ) throws(StoreError) -> (files: [StagedFile], canonical: [String]) {
+    ) throws -> (files: [StagedFile], canonical: [String]) {
         var staged: [StagedFile] = []
         var canonical = fit.canonical
         var done = 0
@@ -95,9 +87,9 @@ struct CheckpointExport {
             let (written, isAsked) = try SafetensorsWriter.stage(
                 entries, metadata: HeaderMetadata(file.metadata), ordered: isOrdered,
                 splice: file.splice.map(HeaderSplice.init), at: directory + "/" + file.name
-            ) { (position, sink: inout TensorSink<StoreError>) throws(StoreError) in
+            ) { (position, sink: inout TensorSink) in
                 guard let assembly = assemblies[entries[position].name] else {
-                    throw StoreError(.corrupt, "tensor \(entries[position].name) is missing")
+                    throw CambiumError(.corrupt, "tensor \(entries[position].name) is missing")
                 }
                 try fill(assembly, &sink)
                 done += 1
@@ -107,35 +99,29 @@ struct CheckpointExport {
             if !isAsked { canonical.append(file.name) }
         }
         for (name, id) in files {
-            let object = try carrying { () throws(SnapshotError) in try snapshot.checked(id) }
+            let object = try snapshot.checked(id)
             let payload = object.payload
             staged.append(
-                try reading { () throws(InterchangeError) in
-                    try stageFile(payload.bytes, at: directory + "/" + name)
-                })
+                try stageFile(payload.bytes, at: directory + "/" + name))
         }
         if let index {
             staged.append(
-                try reading { () throws(InterchangeError) in
-                    try stageFile(index.raw, at: directory + "/" + ShardIndex.fileName)
-                })
+                try stageFile(index.raw, at: directory + "/" + ShardIndex.fileName))
         }
         return (staged, canonical)
     }
 
     private func fill(
-        _ assembly: TensorAssembly, _ sink: inout TensorSink<StoreError>
-    ) throws(StoreError) {
+        _ assembly: TensorAssembly, _ sink: inout TensorSink
+    ) throws {
         switch assembly.source {
         case .whole:
             guard let entry = tensors.stored[assembly.name] else {
-                throw StoreError(.corrupt, "tensor \(assembly.name) is missing")
+                throw CambiumError(.corrupt, "tensor \(assembly.name) is missing")
             }
-            let object = try carrying { () throws(SnapshotError) in
-                try snapshot.checked(entry.id)
-            }
+            let object = try snapshot.checked(entry.id)
             guard object.header.parts == [entry.shape] else {
-                throw StoreError(
+                throw CambiumError(
                     .corrupt,
                     "tensor \(assembly.name) is \(object.header.parts), not \(entry.shape); run "
                         + "`cambium verify`")
@@ -151,7 +137,7 @@ struct CheckpointExport {
             while let block = next?.found.wait(), let rest = next?.rest {
                 next = Self.block(rest, mapped, hashes)
                 for result in block {
-                    let payload = try carrying { () throws(SnapshotError) in try result.get() }
+                    let payload = try result.get()
                     try sink.append(payload.bytes.extracting(range))
                 }
             }
@@ -161,7 +147,7 @@ struct CheckpointExport {
     /// Finds the first of some experts on all cores; nil when there are none.
     private static func block(
         _ ordinals: Range<Int>, _ experts: MappedExperts, _ hashes: Bool
-    ) -> (found: Background<[Result<MappedBytes, SnapshotError>]>, rest: Range<Int>)? {
+    ) -> (found: Background<[Result<MappedBytes, any Error>]>, rest: Range<Int>)? {
         guard !ordinals.isEmpty else { return nil }
         let end = min(ordinals.lowerBound + 4096, ordinals.upperBound)
         let found = Background {
@@ -174,8 +160,8 @@ struct CheckpointExport {
 
     private static func expert(
         _ ordinal: Int, _ experts: MappedExperts, _ hashes: Bool
-    ) -> Result<MappedBytes, SnapshotError> {
-        do throws(SnapshotError) {
+    ) -> Result<MappedBytes, any Error> {
+        do {
             let object = hashes ? try experts.checked(ordinal) : try experts.expert(ordinal)
             return .success(object.payload)
         } catch {

@@ -13,13 +13,8 @@ struct CheckpointForm: MergeForm {
 
     func settle(
         _ trees: MergeTrees, _ draft: inout CommitDraft
-    ) throws(SnapshotError) -> [String: String] {
-        do throws(StoreError) {
-            return try settled(trees, &draft)
-        } catch {
-            throw SnapshotError(
-                SnapshotError.Code(rawValue: error.code.rawValue), error.message)
-        }
+    ) throws -> [String: String] {
+        return try settled(trees, &draft)
     }
 
     /// What says in which files a tree is: by ids.
@@ -35,7 +30,7 @@ struct CheckpointForm: MergeForm {
 
     private func settled(
         _ trees: MergeTrees, _ draft: inout CommitDraft
-    ) throws(StoreError) -> [String: String] {
+    ) throws -> [String: String] {
         let all = trees.bases + trees.sides
         if case .settled(let form) = trees.decide(Form.init),
             let model = all.first(where: { Form($0) == form })
@@ -47,9 +42,7 @@ struct CheckpointForm: MergeForm {
         var layouts: [ObjectID: Layout] = [:]
         for tree in all {
             guard let id = tree.layout, layouts[id] == nil else { continue }
-            layouts[id] = try carrying { () throws(SnapshotError) in
-                try store.snapshots.layout(of: tree)
-            }
+            layouts[id] = try store.snapshots.layout(of: tree)
         }
         let merge = LayoutMerge(trees, layouts, of: draft.tree)
         guard let merged = merge.layout else {
@@ -71,7 +64,7 @@ struct CheckpointForm: MergeForm {
     private func putIndex(
         _ trees: MergeTrees, _ merge: LayoutMerge, _ fit: LayoutFit, _ tensors: CheckpointTensors,
         _ draft: inout CommitDraft
-    ) throws(StoreError) {
+    ) throws {
         let name = ShardIndex.fileName
         let models = (trees.sides + trees.bases).filter(merge.hasFiles)
         draft.tree.files[name] = nil
@@ -83,10 +76,8 @@ struct CheckpointForm: MergeForm {
             let before = merge.layout(of: model).flatMap({ try? CheckpointTensors(model, $0) })
         {
             let content = try data(id)
-            text = try reading { () throws(InterchangeError) in
-                try ShardIndex.fitted(
-                    content, to: fit.shards, sizes: tensors.sizes, before: before.sizes)
-            }
+            text = try ShardIndex.fitted(
+                content, to: fit.shards, sizes: tensors.sizes, before: before.sizes)
         } else {
             var size: Int?
             for id in indexes where try ShardIndex.size(data(id)) != nil {
@@ -94,13 +85,11 @@ struct CheckpointForm: MergeForm {
             }
             text = ShardIndex.written(fit.shards, size: size)
         }
-        draft.tree.files[name] = try carrying { () throws(SnapshotError) in
-            try draft.put(.file, text)
-        }
+        draft.tree.files[name] = try draft.put(.file, text)
     }
 
-    private func data(_ id: ObjectID) throws(StoreError) -> [UInt8] {
-        try carrying { () throws(SnapshotError) in try store.snapshots.data(of: id).1 }
+    private func data(_ id: ObjectID) throws -> [UInt8] {
+        try store.snapshots.data(of: id).1
     }
 }
 

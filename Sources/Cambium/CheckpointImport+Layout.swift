@@ -24,7 +24,7 @@ extension ExpertPool {
     }
 
     /// The pool that a stored layout and cohort describe.
-    init(_ stored: Layout.Pool, _ cohort: Cohort) throws(StoreError) {
+    init(_ stored: Layout.Pool, _ cohort: Cohort) throws {
         let kinds: [ObjectKind: Kind] = [.neuron: .neuron, .swiglu: .swiglu]
         let routers: [Snapshots.RouterKind: RouterKind] = [
             .productKey: .productKey, .tree: .tree,
@@ -35,20 +35,18 @@ extension ExpertPool {
             let parts = Array(rest.prefix(tensor.partCount))
             rest = rest.dropFirst(parts.count)
             guard let first = parts.first else {
-                throw StoreError(
+                throw CambiumError(
                     .corrupt, "the layout of layer \(stored.layer) does not fit its experts")
             }
             let slice = TensorShape(first.type, tensor.slice)
             guard slice.byteCount == parts.reduce(0, { $0 + ($1.byteCount ?? 0) }) else {
-                throw StoreError(
+                throw CambiumError(
                     .corrupt, "the layout of layer \(stored.layer) does not fit its experts")
             }
             tensors.append(
-                try reading { () throws(InterchangeError) in
-                    try PoolTensor(
-                        template: tensor.template, stacked: tensor.stacked, slice: slice,
-                        parts: parts)
-                })
+                try PoolTensor(
+                    template: tensor.template, stacked: tensor.stacked, slice: slice,
+                    parts: parts))
         }
         self.init(
             layer: Int(stored.layer), cohort: stored.cohort, kind: kinds[cohort.kind] ?? .tensors,
@@ -66,14 +64,14 @@ extension CheckpointSource {
     static func layout(
         _ checkpoint: Checkpoint, _ layout: CheckpointLayout, limit: Int = greatestSplices,
         _ notes: inout [String]
-    ) throws(StoreError) -> Layout {
+    ) throws -> Layout {
         var files: [Layout.File] = []
         var room = limit
         for (number, file) in checkpoint.files.enumerated() {
             let metadata = file.content.header.metadata.map { metadata in
                 Dictionary(metadata.entries.map { ($0.key, $0.value) }) { $1 }
             }
-            let form = try reading { () throws(InterchangeError) in try file.content.form() }
+            let form = try file.content.form()
             var splice = form.splice.map(Layout.Splice.init)
             room -= splice?.middle.count ?? 0
             if splice != nil, room < 0 {

@@ -31,7 +31,7 @@ struct CheckpointImport {
     /// Fills the draft's tree.
     mutating func run(
         _ draft: inout CommitDraft, _ progress: ProgressReporter
-    ) throws(StoreError) {
+    ) throws {
         var tree = Tree(architecture: source.layout.architecture)
         for (number, name) in source.layout.trunk.enumerated() {
             tree.trunk.tensors[name] = try stage(name, &draft)
@@ -47,29 +47,25 @@ struct CheckpointImport {
             tree.layers[UInt32(pool.layer), default: Layer()].cohorts[pool.cohort] = cohort
         }
         try stageFiles(&tree, &draft)
-        tree.layout = try carrying { [source] () throws(SnapshotError) in
-            try draft.put(.layout, source.stored.encoded)
-        }
+        tree.layout = try draft.put(.layout, source.stored.encoded)
         // What was read must be what was checked at opening.
-        try reading { [source] () throws(InterchangeError) in
-            try source.checkpoint.checkUnchanged()
-        }
+        try source.checkpoint.checkUnchanged()
         draft.tree = tree
     }
 
     private mutating func stage(
         _ name: String, _ draft: inout CommitDraft
-    ) throws(StoreError) -> StoredTensor {
+    ) throws -> StoredTensor {
         guard let tensor = source.checkpoint.tensor(named: name) else {
-            throw StoreError(.notFound, "the checkpoint has no tensor \(name)")
+            throw CambiumError(.notFound, "the checkpoint has no tensor \(name)")
         }
         let before = draft.newObjects
         let entry: StoredTensor
-        do throws(SnapshotError) {
+        do {
             entry = try draft.putTensor(tensor.shape, tensor.bytes.bytes)
-        } catch {
-            throw StoreError(
-                StoreError.Code(rawValue: error.code.rawValue), "tensor \(name): \(error.message)")
+        } catch let error as CambiumError {
+            throw CambiumError(
+                error.code, "tensor \(name): \(error.message)")
         }
         if draft.newObjects > before {
             count(NonFiniteCount(tensor.bytes.bytes, [tensor.shape]), "tensor \(name)")
@@ -80,65 +76,53 @@ struct CheckpointImport {
 
     private mutating func stageExperts(
         of pool: ExpertPool, _ draft: inout CommitDraft, _ progress: ProgressReporter
-    ) throws(StoreError) -> ObjectID {
+    ) throws -> ObjectID {
         let checkpoint = source.checkpoint
-        let reader = try reading { () throws(InterchangeError) in
-            try PoolReader(pool, in: checkpoint)
-        }
+        let reader = try PoolReader(pool, in: checkpoint)
         var ids: [ObjectID] = []
         var places: [Placement] = []
         ids.reserveCapacity(pool.expertCount)
         places.reserveCapacity(pool.expertCount)
         draft.reserve(pool.expertCount)
-        do throws(SnapshotError) {
-            let header = try expertHeader(pool)
-            let size = header.payloadCount
-            var blocks = ExpertBlocks(reader, header, draft.copies)
-            defer { blocks.finish() }
-            while let block = try blocks.block() {
-                for part in block {
-                    for (position, id) in part.ids.enumerated() {
-                        let range = (position * size)..<((position + 1) * size)
-                        let count = draft.newObjects
-                        places.append(
-                            try draft.put(
-                                id, header, part.bytes.raw.extracting(range), part.found[position]))
-                        ids.append(id)
-                        keepGradients(of: id)
-                        if draft.newObjects > count {
-                            newExperts += 1
-                            if let found = part.nonFinite[position] {
-                                self.count(found, "expert \(pool.layer)/\(ids.count - 1)")
-                            }
+        let header = try expertHeader(pool)
+        let size = header.payloadCount
+        var blocks = ExpertBlocks(reader, header, draft.copies)
+        defer { blocks.finish() }
+        while let block = try blocks.block() {
+            for part in block {
+                for (position, id) in part.ids.enumerated() {
+                    let range = (position * size)..<((position + 1) * size)
+                    let count = draft.newObjects
+                    places.append(
+                        try draft.put(
+                            id, header, part.bytes.raw.extracting(range), part.found[position]))
+                    ids.append(id)
+                    keepGradients(of: id)
+                    if draft.newObjects > count {
+                        newExperts += 1
+                        if let found = part.nonFinite[position] {
+                            self.count(found, "expert \(pool.layer)/\(ids.count - 1)")
                         }
                     }
                 }
-                progress(Progress("experts of layer \(pool.layer)", ids.count, pool.expertCount))
             }
-        } catch {
-            throw StoreError(error)
+            progress(Progress("experts of layer \(pool.layer)", ids.count, pool.expertCount))
         }
         return draft.putExperts(ids, places: places)
     }
 
     private func stageFiles(
         _ tree: inout Tree, _ draft: inout CommitDraft
-    ) throws(StoreError) {
+    ) throws {
         tree.files = source.headFiles.filter { RecordFile.measured($0.key) == nil }
         tree.files.merge(kept) { $1 }
         // One at a time: a record may be as large as a tensor.
         for name in source.checkpoint.records {
             let content = try source.record(name)
-            tree.files[name] = try carrying { () throws(SnapshotError) in
-                try draft.put(.file, content)
-            }
+            tree.files[name] = try draft.put(.file, content)
         }
-        do throws(SnapshotError) {
-            for file in source.files {
-                tree.files[file.name] = try draft.put(.file, file.content)
-            }
-        } catch {
-            throw StoreError(error)
+        for file in source.files {
+            tree.files[file.name] = try draft.put(.file, file.content)
         }
     }
 
@@ -155,10 +139,6 @@ struct CheckpointImport {
 }
 
 /// The header of every expert of a pool.
-private func expertHeader(_ pool: ExpertPool) throws(SnapshotError) -> ObjectHeader {
-    do throws(ObjectError) {
-        return try ObjectHeader(pool.objectKind, pool.parts)
-    } catch {
-        throw SnapshotError(error)
-    }
+private func expertHeader(_ pool: ExpertPool) throws -> ObjectHeader {
+    return try ObjectHeader(pool.objectKind, pool.parts)
 }

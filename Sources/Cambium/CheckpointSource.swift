@@ -34,10 +34,8 @@ struct CheckpointSource {
     /// - Parameter wanted: Nil for that rule; with ``HeadFiles/nothing`` nothing but the path itself counts.
     init(
         _ path: String, _ before: Tree?, _ store: Store, keeping wanted: HeadFiles? = nil
-    ) throws(StoreError) {
-        let checkpoint = try reading { () throws(InterchangeError) in
-            try Checkpoint(opening: path, isRecord: RecordFile.isNamedByID)
-        }
+    ) throws {
+        let checkpoint = try Checkpoint(opening: path, isRecord: RecordFile.isNamedByID)
         var notes: [String] = []
         let wanted = wanted ?? (checkpoint.isFolder ? .records : .all)
         let files = try Self.files(checkpoint, isAlone: wanted == .nothing, &notes)
@@ -55,17 +53,15 @@ struct CheckpointSource {
         }
         var config = files.first { $0.name == Checkpoint.configName }?.content
         if config == nil, let id = head[Checkpoint.configName] {
-            config = try carrying { () throws(SnapshotError) in try store.snapshots.data(of: id).1 }
+            config = try store.snapshots.data(of: id).1
         }
         let found = config
-        do throws(StoreError) {
-            layout = try reading { () throws(InterchangeError) in
-                try CheckpointLayout(config: found, tensors: checkpoint.tensors.map(\.entry))
-            }
-        } catch {
+        do {
+            layout = try CheckpointLayout(config: found, tensors: checkpoint.tensors.map(\.entry))
+        } catch let error as CambiumError {
             // Whoever gave one file does not expect the config of another model.
             guard checkpoint.config == nil, let note = notes.first else { throw error }
-            throw StoreError(
+            throw CambiumError(
                 error.code, "\(error.message) (\(note); commit a folder with the right config.json)"
             )
         }
@@ -85,14 +81,14 @@ struct CheckpointSource {
     /// A record of the checkpoint's folder.
     ///
     /// - Throws: `bad-input` when its content is not what its name says.
-    func record(_ name: String) throws(StoreError) -> [UInt8] {
-        let bytes = try reading { () throws(InterchangeError) in try checkpoint.record(name) }
+    func record(_ name: String) throws -> [UInt8] {
+        let bytes = try checkpoint.record(name)
         try RecordFile.check(name, bytes)
         return bytes
     }
 
     /// Refuses evidence that no gate can be solved from, before anything is stored.
-    private func checkRecords(_ store: Store) throws(StoreError) {
+    private func checkRecords(_ store: Store) throws {
         var counts: [CountContribution] = []
         var isNew = false
         for name in checkpoint.records where name.hasPrefix(EvidenceName.prefix) {
@@ -102,27 +98,23 @@ struct CheckpointSource {
         guard isNew else { return }
         for (name, id) in headFiles
         where name.hasPrefix(EvidenceName.prefix) && !checkpoint.records.contains(name) {
-            let bytes = try carrying { () throws(SnapshotError) in
-                try store.snapshots.data(of: id).1
-            }
+            let bytes = try store.snapshots.data(of: id).1
             if case .counts(let record) = try evidence(bytes) { counts.append(record) }
         }
         _ = try Gate("", counts)
     }
 
-    private func evidence(_ bytes: [UInt8]) throws(StoreError) -> EvidenceRecord {
-        try counted(.corrupt) { () throws(EvidenceError) in try EvidenceRecord(decoding: bytes) }
+    private func evidence(_ bytes: [UInt8]) throws -> EvidenceRecord {
+        try counted(.corrupt) { try EvidenceRecord(decoding: bytes) }
     }
 
     /// The files that come with the checkpoint.
     private static func files(
         _ checkpoint: Checkpoint, isAlone: Bool, _ notes: inout [String]
-    ) throws(StoreError) -> [Checkpoint.Auxiliary] {
+    ) throws -> [Checkpoint.Auxiliary] {
         guard checkpoint.isFolder else {
             guard !isAlone else { return [] }
-            let beside = try reading { () throws(InterchangeError) in
-                try Checkpoint.auxiliary(beside: checkpoint.path)
-            }
+            let beside = try Checkpoint.auxiliary(beside: checkpoint.path)
             // How counts predict goes with the evidence, which only a folder brings.
             let files = beside.filter { $0.name != MixtureDescription.fileName }
             if !files.isEmpty {

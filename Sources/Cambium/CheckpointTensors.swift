@@ -13,14 +13,14 @@ struct CheckpointTensors {
     /// - Parameter cohorts: Whether what rounds added is among them.
     /// - Throws: `corrupt` for a layout that does not fit the tree; `unsupported` for experts that it has no
     ///   place for.
-    init(_ tree: Tree, _ layout: Layout, cohorts: Bool = true) throws(StoreError) {
+    init(_ tree: Tree, _ layout: Layout, cohorts: Bool = true) throws {
         let added = cohorts ? [] : Self.cohorts(of: tree).map { "cohorts.\($0)." }
         func isPart(_ name: String) -> Bool { !added.contains { name.hasPrefix($0) } }
         var stored = tree.trunk.tensors.filter { isPart($0.key) }
         var pools: [ExpertPool] = []
         for pool in layout.allPools(of: tree) where cohorts || pool.cohort == Cohort.base {
             guard let cohort = tree.layers[pool.layer]?.cohorts[pool.cohort] else {
-                throw StoreError(
+                throw CambiumError(
                     .corrupt,
                     "the layout names cohort \(pool.layer)/\(pool.cohort), which is missing")
             }
@@ -30,7 +30,7 @@ struct CheckpointTensors {
             for (name, cohort) in layer.cohorts where cohorts || name == Cohort.base {
                 guard pools.contains(where: { $0.layer == Int(number) && $0.cohort == name })
                 else {
-                    throw StoreError(
+                    throw CambiumError(
                         .unsupported,
                         "cohort \(number)/\(name) has no place in the checkpoint's layout, so the "
                             + "model cannot be exported whole")

@@ -47,15 +47,13 @@ struct CohortReader {
     init(_ store: Store) { self.store = store }
 
     /// The cohorts of a stored tree, by name; the base is none of them.
-    mutating func cohorts(ofTree id: ObjectID) throws(StoreError) -> [String: CohortContent] {
+    mutating func cohorts(ofTree id: ObjectID) throws -> [String: CohortContent] {
         if let known = trees[id] { return known }
         let store = store
-        let parts = try carrying { () throws(SnapshotError) in
-            try store.snapshots.parts(ofTree: id)
-        }
+        let parts = try store.snapshots.parts(ofTree: id)
         if trunks[parts.trunk] == nil {
             trunks[parts.trunk] = Self.tensors(
-                try carrying { () throws(SnapshotError) in try store.snapshots.trunk(parts.trunk) })
+                try store.snapshots.trunk(parts.trunk))
         }
         var result: [String: CohortContent] = [:]
         for (name, tensors) in trunks[parts.trunk] ?? [:] {
@@ -63,9 +61,9 @@ struct CohortReader {
         }
         for (number, layer) in parts.layers {
             if layers[layer] == nil {
-                layers[layer] = try carrying { () throws(SnapshotError) in
-                    try store.snapshots.layer(layer)
-                }.cohorts.filter { $0.key != Cohort.base }
+                layers[layer] = try store.snapshots.layer(layer).cohorts.filter {
+                    $0.key != Cohort.base
+                }
             }
             for (name, pool) in layers[layer] ?? [:] {
                 result[name, default: CohortContent()].pools[number] = pool
@@ -92,16 +90,14 @@ struct CohortReader {
     /// The records of evidence among a tree's files, and the cohort that each belongs to.
     mutating func evidence(
         _ files: [String: ObjectID]
-    ) throws(StoreError) -> [(name: String, id: ObjectID, cohort: String)] {
+    ) throws -> [(name: String, id: ObjectID, cohort: String)] {
         var result: [(name: String, id: ObjectID, cohort: String)] = []
         for (name, id) in files.sorted(by: { isBefore($0.key, $1.key) })
         where name.hasPrefix(EvidenceName.prefix) {
             if records[id] == nil {
                 let store = store
-                let bytes = try carrying { () throws(SnapshotError) in
-                    try store.snapshots.data(of: id).1
-                }
-                records[id] = try counted(.corrupt) { () throws(EvidenceError) in
+                let bytes = try store.snapshots.data(of: id).1
+                records[id] = try counted(.corrupt) {
                     try EvidenceRecord(decoding: bytes).cohort
                 }
             }
@@ -111,12 +107,10 @@ struct CohortReader {
     }
 
     /// Whether a stored tree has weights or evidence of a cohort.
-    mutating func has(_ cohort: String, inTree id: ObjectID) throws(StoreError) -> Bool {
+    mutating func has(_ cohort: String, inTree id: ObjectID) throws -> Bool {
         if try cohorts(ofTree: id)[cohort] != nil { return true }
         let store = store
-        let files = try carrying { () throws(SnapshotError) in
-            try store.snapshots.parts(ofTree: id).files
-        }
+        let files = try store.snapshots.parts(ofTree: id).files
         return try evidence(files).contains { $0.cohort == cohort }
     }
 
@@ -124,11 +118,9 @@ struct CohortReader {
     /// not what it is in any parent.
     mutating func rounds(
         of head: ObjectID
-    ) throws(StoreError) -> [String: [HistoryEntry]] {
+    ) throws -> [String: [HistoryEntry]] {
         let store = store
-        let entries = try carrying { () throws(SnapshotError) in
-            try store.snapshots.history(from: [head])
-        }
+        let entries = try store.snapshots.history(from: [head])
         var trees: [ObjectID: ObjectID] = [:]
         for entry in entries { trees[entry.id] = entry.commit.tree }
         var result: [String: [HistoryEntry]] = [:]

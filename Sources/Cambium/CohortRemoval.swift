@@ -23,7 +23,7 @@ struct CohortRemoval {
     private let broughtMixture: Bool
 
     /// - Parameter tips: Commits whose history tells what the cohort's rounds brought.
-    init(_ name: String, _ store: Store, tips: [ObjectID]) throws(StoreError) {
+    init(_ name: String, _ store: Store, tips: [ObjectID]) throws {
         self.name = name
         self.store = store
         reader = CohortReader(store)
@@ -33,24 +33,22 @@ struct CohortRemoval {
     /// Whether every commit that first had a `mixture.json` is a round of the cohort.
     private static func broughtMixture(
         _ name: String, _ store: Store, _ tips: [ObjectID]
-    ) throws(StoreError) -> Bool {
-        try carrying { () throws(SnapshotError) in
-            let entries = try store.snapshots.history(from: tips)
-            var has: [ObjectID: Bool] = [:]
-            for entry in entries {
-                let files = try store.snapshots.parts(ofTree: entry.commit.tree).files
-                has[entry.id] = files[MixtureDescription.fileName] != nil
-            }
-            let first = entries.filter { entry in
-                has[entry.id] == true && !entry.commit.parents.contains { has[$0] == true }
-            }
-            return !first.isEmpty
-                && first.allSatisfy { $0.commit.metadata["train.cohort"] == name }
+    ) throws -> Bool {
+        let entries = try store.snapshots.history(from: tips)
+        var has: [ObjectID: Bool] = [:]
+        for entry in entries {
+            let files = try store.snapshots.parts(ofTree: entry.commit.tree).files
+            has[entry.id] = files[MixtureDescription.fileName] != nil
         }
+        let first = entries.filter { entry in
+            has[entry.id] == true && !entry.commit.parents.contains { has[$0] == true }
+        }
+        return !first.isEmpty
+            && first.allSatisfy { $0.commit.metadata["train.cohort"] == name }
     }
 
     /// The tree without the cohort; nil when it has nothing of it.
-    mutating func removed(from tree: Tree) throws(StoreError) -> Removed? {
+    mutating func removed(from tree: Tree) throws -> Removed? {
         var result = tree
         let tensors = CohortReader.tensors(tree.trunk)
         var content = CohortContent(tensors: tensors[name] ?? [:])
@@ -76,14 +74,14 @@ struct CohortRemoval {
     /// Files of squared gradients of objects that only the cohort had.
     private func gradients(
         _ content: CohortContent, _ before: Tree, _ after: Tree
-    ) throws(StoreError) -> [String] {
+    ) throws -> [String] {
         let files = before.files.keys.filter { $0.hasPrefix(FisherFile.prefix) }
         guard !files.isEmpty else { return [] }
         var own = Set(content.tensors.values.map(\.id))
         for pool in content.pools.values {
             own.formUnion(pool.router.values.map(\.id))
             own.formUnion(
-                try carrying { () throws(SnapshotError) in try store.snapshots.experts(of: pool) })
+                try store.snapshots.experts(of: pool))
         }
         own.subtract(after.trunk.tensors.values.map(\.id))
         return files.filter { file in
@@ -93,10 +91,8 @@ struct CohortRemoval {
     }
 
     /// A layout that lists tensors of the cohort, without them; nil when it lists none.
-    private func layout(_ tree: Tree, _ content: CohortContent) throws(StoreError) -> Layout? {
-        let layout = try carrying { () throws(SnapshotError) in
-            try store.snapshots.layout(of: tree)
-        }
+    private func layout(_ tree: Tree, _ content: CohortContent) throws -> Layout? {
+        let layout = try store.snapshots.layout(of: tree)
         guard var layout else { return nil }
         let before = layout
         let prefix = "\(StoredCohorts.prefix)\(name)."

@@ -16,17 +16,15 @@ struct CommitTarget {
 
     /// - Throws: `branch-moved` when the branch is not at the commit that the options expect; `bad-name` for a
     ///   new branch; `usage` for an empty message.
-    init(_ options: CommitOptions, _ store: Store) throws(StoreError) {
+    init(_ options: CommitOptions, _ store: Store) throws {
         try checkMessage(options.message)
-        let references = try carrying { () throws(SnapshotError) in
-            try store.snapshots.references()
-        }
+        let references = try store.snapshots.references()
         let branch = try store.branchName(options.branch, references)
         let head = references.branches[branch]
         if head == nil {
             try references.checkUnshared(branch, .branch)
             // Now, not after hours of training.
-            try carrying { () throws(SnapshotError) in try ReferenceName.check(branch, "branch") }
+            try ReferenceName.check(branch, "branch")
         }
         let parent = head ?? (options.branch == nil ? nil : references.headCommit)
         if let expected = options.expectedParent {
@@ -39,23 +37,19 @@ struct CommitTarget {
         self.branch = branch
         self.parent = parent
         isNewBranch = head == nil && parent != nil
-        let commit = try carrying { () throws(SnapshotError) in
-            try parent.map { (id) throws(SnapshotError) in try store.snapshots.commit(id) }
-        }
+        let commit = try parent.map { id in try store.snapshots.commit(id) }
         grandparents = commit?.parents ?? []
-        before = try carrying { () throws(SnapshotError) in
-            try commit.map { (commit) throws(SnapshotError) in
-                try store.snapshots.tree(commit.tree)
-            }
+        before = try commit.map { commit in
+            try store.snapshots.tree(commit.tree)
         }
     }
 
     /// The parent and its tree.
     ///
     /// - Throws: `not-found` for a branch without a model.
-    func model() throws(StoreError) -> (parent: ObjectID, before: Tree) {
+    func model() throws -> (parent: ObjectID, before: Tree) {
         guard let parent, let before else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound, "branch '\(branch)' has no model; commit a checkpoint first")
         }
         return (parent, before)
@@ -63,9 +57,9 @@ struct CommitTarget {
 
     private static func moved(
         _ branch: String, exists: Bool, _ parent: ObjectID?, _ expected: String, _ id: ObjectID
-    ) -> StoreError {
+    ) -> CambiumError {
         let place = parent?.short ?? "no commit"
-        return StoreError(
+        return CambiumError(
             .branchMoved,
             exists
                 ? "branch '\(branch)' is at \(place), not at the expected \(id.short); nothing was "
@@ -79,7 +73,7 @@ struct CommitTarget {
     /// - Parameter isFitted: Whether the layout lists the tensors of the tree already.
     func commit(
         _ draft: consuming CommitDraft, _ options: CommitOptions, isFitted: Bool = false
-    ) throws(StoreError) -> CommitOutcome {
+    ) throws -> CommitOutcome {
         var options = options
         if !isFitted, let before {
             let canonical = try draft.fitLayout(before, store)
@@ -91,13 +85,9 @@ struct CommitTarget {
             time: options.signature.time, author: options.signature.author,
             message: options.message, metadata: options.metadata, metrics: options.metrics,
             series: options.series)
-        do throws(SnapshotError) {
-            return try draft.commit(
-                to: branch, parents: parent.map { [$0] } ?? [], startingBranch: isNewBranch,
-                note: note, keepsUnchanged: options.allowsUnchanged)
-        } catch {
-            throw StoreError(error)
-        }
+        return try draft.commit(
+            to: branch, parents: parent.map { [$0] } ?? [], startingBranch: isNewBranch,
+            note: note, keepsUnchanged: options.allowsUnchanged)
     }
 }
 

@@ -42,7 +42,7 @@ struct ConflictMeasure {
     /// Of the two sides that are farthest apart; of equal ones, the first.
     ///
     /// - Complexity: Reads each side's object.
-    mutating func distance(_ conflict: MergeConflict) throws(StoreError) -> MergeDistance? {
+    mutating func distance(_ conflict: MergeConflict) throws -> MergeDistance? {
         if case .cohort = conflict.entity { return nil }
         guard !conflict.versions.isEmpty else { return nil }
         var versions: [(side: Int, version: Version)] = []
@@ -67,11 +67,9 @@ struct ConflictMeasure {
 
     private mutating func version(
         _ id: ObjectID, _ entity: MergeEntity
-    ) throws(StoreError) -> Version? {
+    ) throws -> Version? {
         guard case .routerRow(_, _, _, let row) = entity else {
-            let (header, bytes) = try carrying { () throws(SnapshotError) in
-                try store.snapshots.data(of: id)
-            }
+            let (header, bytes) = try store.snapshots.data(of: id)
             var isFile = false
             if case .file = entity { isFile = true }
             if case .layout = entity { isFile = true }
@@ -81,9 +79,7 @@ struct ConflictMeasure {
         }
         if tensors[id] == nil {
             if tensors.count > 16 { tensors = [:] }
-            let (header, bytes) = try carrying { () throws(SnapshotError) in
-                try store.snapshots.data(of: id)
-            }
+            let (header, bytes) = try store.snapshots.data(of: id)
             tensors[id] = (header, bytes)
         }
         guard let tensor = tensors[id], let shape = tensor.header.parts.first else { return nil }

@@ -23,10 +23,10 @@ struct EntityPattern: Sendable, Hashable {
     let form: Form
 
     /// - Throws: `usage` for a text that names nothing.
-    init(_ text: String) throws(StoreError) {
+    init(_ text: String) throws {
         let text = text.trimmed
         guard !text.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "an empty text names no expert, router row, tensor or file; write for example 1/17")
         }
@@ -35,13 +35,13 @@ struct EntityPattern: Sendable, Hashable {
 
     init(_ form: Form) { self.form = form }
 
-    private static func parse(_ text: String) throws(StoreError) -> Form {
+    private static func parse(_ text: String) throws -> Form {
         if text == "architecture" { return .architecture }
         if let name = rest(text, ["file "]) { return .files(Wildcard(name)) }
         if let name = rest(text, ["tensor ", "trunk "]) { return .tensors(Wildcard(name)) }
         if let path = rest(text, ["expert "]) {
             guard let found = try numbers(path), let last = found.last else {
-                throw StoreError(
+                throw CambiumError(
                     .usage, "'\(text)' names no expert: write LAYER/EXPERT or LAYER/COHORT/EXPERT")
             }
             return .experts(layer: found.layer, cohort: found.cohort, ordinal: last)
@@ -50,7 +50,7 @@ struct EntityPattern: Sendable, Hashable {
         if let path = rest(text, ["cohort "]) {
             let parts = path.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, !parts[1].isEmpty, let layer = try NumberSet(parts[0]) else {
-                throw StoreError(.usage, "'\(text)' names no cohort: write cohort LAYER/COHORT")
+                throw CambiumError(.usage, "'\(text)' names no cohort: write cohort LAYER/COHORT")
             }
             return .cohorts(layer: layer, cohort: Wildcard(parts[1]))
         }
@@ -63,13 +63,13 @@ struct EntityPattern: Sendable, Hashable {
 
     /// What follows `router`: `LAYER/ROW`, `LAYER/COHORT/ROW`, or as conflicts are listed
     /// `LAYER/COHORT/TENSOR` and `LAYER/COHORT/TENSOR[ROW]`.
-    private static func router(_ path: Substring, _ text: String) throws(StoreError) -> Form {
+    private static func router(_ path: Substring, _ text: String) throws -> Form {
         if let found = try numbers(path), let last = found.last {
             return .rows(layer: found.layer, cohort: found.cohort, row: last)
         }
         let parts = path.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, try NumberSet(parts[0]) != nil, !parts[2].isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "'\(text)' names no row of a router: write router LAYER/ROW, router "
                     + "LAYER/COHORT/ROW or TENSOR[ROW]")
@@ -88,7 +88,7 @@ struct EntityPattern: Sendable, Hashable {
     /// `LAYER/NUMBER` or `LAYER/COHORT/NUMBER`; nil for a text of another form.
     private static func numbers(
         _ path: Substring
-    ) throws(StoreError) -> (layer: NumberSet, cohort: Wildcard, last: NumberSet?)? {
+    ) throws -> (layer: NumberSet, cohort: Wildcard, last: NumberSet?)? {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2 || parts.count == 3, parts.allSatisfy({ !$0.isEmpty }),
             let layer = try NumberSet(parts[0]), let last = try NumberSet(parts[parts.count - 1])
@@ -99,7 +99,7 @@ struct EntityPattern: Sendable, Hashable {
     /// `NAME[NUMBERS]`.
     private static func indexed(
         _ text: Substring
-    ) throws(StoreError) -> (name: Substring, rows: NumberSet)? {
+    ) throws -> (name: Substring, rows: NumberSet)? {
         guard text.hasSuffix("]"), let bracket = text.lastIndex(of: "["), bracket > text.startIndex,
             let rows = try NumberSet(text[text.index(after: bracket)...].dropLast())
         else { return nil }

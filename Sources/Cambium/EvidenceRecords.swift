@@ -23,7 +23,7 @@ enum EvidenceRecord: Sendable {
     case routes(RouteContribution)
 
     /// - Throws: `.badInput` for bytes that are no record.
-    init(decoding bytes: [UInt8]) throws(EvidenceError) {
+    init(decoding bytes: [UInt8]) throws {
         if bytes.starts(with: MomentContribution.magic) {
             self = .moments(try MomentContribution(decoding: bytes))
         } else if bytes.starts(with: UseContribution.magic) {
@@ -67,13 +67,11 @@ extension [NamedContribution] {
 
 extension CommitDraft {
     /// Stages a record of evidence and lists it in the tree; one that is there already stays.
-    mutating func add(_ evidence: EvidenceRecord) throws(StoreError) -> ObjectID {
+    mutating func add(_ evidence: EvidenceRecord) throws -> ObjectID {
         let bytes = evidence.encoded
-        return try carrying { () throws(SnapshotError) in
-            let id = try put(.file, bytes)
-            tree.files[EvidenceName.name(id)] = id
-            return id
-        }
+        let id = try put(.file, bytes)
+        tree.files[EvidenceName.name(id)] = id
+        return id
     }
 }
 
@@ -90,24 +88,24 @@ extension Patch {
     /// - Throws: `usage` for a text or name that cannot be.
     public mutating func addEvidence(
         _ text: [UInt8], cohort: String, label: String = "", order: Int = 3
-    ) throws(StoreError) {
+    ) throws {
         try addEvidence(Store.count(TextSource(text), "the text", cohort, label, order))
     }
 
     /// Adds a record of evidence that was counted elsewhere.
-    package mutating func addEvidence(_ record: CountContribution) throws(StoreError) {
+    package mutating func addEvidence(_ record: CountContribution) throws {
         let id = try draft.add(.counts(record))
         evidence.append((id, .counts(record)))
     }
 
     /// Adds a record of what experts are used for.
-    package mutating func addEvidence(_ record: UseContribution) throws(StoreError) {
+    package mutating func addEvidence(_ record: UseContribution) throws {
         let id = try draft.add(.use(record))
         evidence.append((id, .use(record)))
     }
 
     /// Adds a record of moments that was made elsewhere, over this branch's trunk.
-    package mutating func addEvidence(_ record: MomentContribution) throws(StoreError) {
+    package mutating func addEvidence(_ record: MomentContribution) throws {
         let id = try draft.add(.moments(record))
         evidence.append((id, .moments(record)))
     }
@@ -120,7 +118,7 @@ extension Store {
     ///
     /// - Throws: `corrupt` for a record that is not one.
     /// - Complexity: Reads and adds all records.
-    package func gate(of snapshot: MappedSnapshot) throws(StoreError) -> Gate? {
+    package func gate(of snapshot: MappedSnapshot) throws -> Gate? {
         try Gate(snapshot.id.hex, records(in: snapshot).counts)
     }
 
@@ -129,19 +127,19 @@ extension Store {
     /// - Throws: `usage` for a text shorter than `order`, an order that cannot be, or a bad name.
     static func count(
         _ text: TextSource, _ what: String, _ cohort: String, _ label: String, _ order: Int
-    ) throws(StoreError) -> CountContribution {
+    ) throws -> CountContribution {
         guard (1...8).contains(order) else {
-            throw StoreError(.usage, "n-grams of \(order) bytes; give 1 to 8")
+            throw CambiumError(.usage, "n-grams of \(order) bytes; give 1 to 8")
         }
         guard text.count >= order else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "\(what) has \(text.count) bytes; evidence of \(order)-grams needs \(order) at least"
             )
         }
         var counter = NGramCounter(order: order)
         let data = try fileID(of: text) { counter.add($0) }.bytes
-        return try counted(.usage) { () throws(EvidenceError) in
+        return try counted(.usage) {
             try CountContribution(
                 cohort: cohort, label: label, data: data, byteCount: UInt64(text.count),
                 counts: counter.counts)
@@ -153,9 +151,9 @@ extension Store {
     /// - Parameter each: Called with the text, part by part.
     private static func fileID(
         of text: TextSource, each: ([UInt8]) -> Void
-    ) throws(StoreError) -> ObjectID {
+    ) throws -> ObjectID {
         let header = try header(text.count)
-        return try header.id { (part) throws(StoreError) in
+        return try header.id { part in
             let length = 1 << 20
             for start in stride(from: 0, to: text.count, by: length) {
                 let bytes = try text.bytes(start..<min(start + length, text.count))
@@ -165,19 +163,17 @@ extension Store {
         }
     }
 
-    func records(in snapshot: MappedSnapshot) throws(StoreError) -> [NamedContribution] {
+    func records(in snapshot: MappedSnapshot) throws -> [NamedContribution] {
         var records: [NamedContribution] = []
         for id in EvidenceName.records(snapshot.tree) {
             guard snapshot.tree.files[EvidenceName.name(id)] == id else {
-                throw StoreError(
+                throw CambiumError(
                     .corrupt,
                     "the evidence in object \(id.short) has another object's name: another program "
                         + "wrote it; revert the commit that added it")
             }
-            let bytes = try carrying { () throws(SnapshotError) in
-                try snapshot.data(of: id)
-            }
-            let record = try counted(.corrupt) { () throws(EvidenceError) in
+            let bytes = try snapshot.data(of: id)
+            let record = try counted(.corrupt) {
                 try EvidenceRecord(decoding: bytes)
             }
             records.append((id, record))
@@ -185,32 +181,26 @@ extension Store {
         return records
     }
 
-    static func fileID(_ bytes: [UInt8]) throws(StoreError) -> ObjectID {
+    static func fileID(_ bytes: [UInt8]) throws -> ObjectID {
         try header(bytes.count).id(of: bytes.raw)
     }
 
-    private static func header(_ count: Int) throws(StoreError) -> ObjectHeader {
-        try carrying { () throws(SnapshotError) in
-            do throws(ObjectError) {
-                return try ObjectHeader(.file, byteCount: count)
-            } catch {
-                throw SnapshotError(error)
-            }
-        }
+    private static func header(_ count: Int) throws -> ObjectHeader {
+        return try ObjectHeader(.file, byteCount: count)
     }
 }
 
 /// Runs what may fail on evidence.
 func counted<Result>(
-    _ code: StoreError.Code, _ body: () throws(EvidenceError) -> Result
-) throws(StoreError) -> Result {
-    do throws(EvidenceError) {
+    _ code: CambiumError.Code, _ body: () throws -> Result
+) throws -> Result {
+    do {
         return try body()
-    } catch {
-        guard error.code == .badInput else { throw StoreError(.usage, error.message) }
+    } catch let error as CambiumError {
+        guard error.code == .badInput else { throw CambiumError(.usage, error.message) }
         let hint =
             code == .corrupt
             ? ": damaged, or written by another program; revert the commit that added it" : ""
-        throw StoreError(code, error.message + hint)
+        throw CambiumError(code, error.message + hint)
     }
 }

@@ -26,7 +26,7 @@ struct ExpertBlocks {
     private let copies: StoredCopies
     private let partCount: Int
     /// Blocks under way: two, so that no core waits for the last part of one.
-    private var next: [Background<[Result<Part, ObjectError>]>] = []
+    private var next: [Background<[Result<Part, any Error>]>] = []
     private var start = 0
 
     init(_ reader: PoolReader, _ header: ObjectHeader, _ copies: StoredCopies) {
@@ -42,16 +42,12 @@ struct ExpertBlocks {
     /// The next block, or nil behind the last.
     ///
     /// - Throws: What looking for stored copies says of a damaged index or pack.
-    mutating func block() throws(SnapshotError) -> [Part]? {
+    mutating func block() throws -> [Part]? {
         guard !next.isEmpty else { return nil }
         let block = next.removeFirst().wait()
         prepare()
         var parts: [Part] = []
-        do throws(ObjectError) {
-            for part in block { parts.append(try part.get()) }
-        } catch {
-            throw SnapshotError(error)
-        }
+        for part in block { parts.append(try part.get()) }
         return parts
     }
 
@@ -69,7 +65,7 @@ struct ExpertBlocks {
         let block = Background {
             concurrentMap((end - start + size - 1) / size, grain: 1) { part in
                 let first = start + part * size
-                return Result { () throws(ObjectError) in
+                return Result {
                     try Self.part(first..<min(first + size, end), reader, header, copies)
                 }
             }
@@ -79,7 +75,7 @@ struct ExpertBlocks {
 
     private static func part(
         _ range: Range<Int>, _ reader: PoolReader, _ header: ObjectHeader, _ copies: StoredCopies
-    ) throws(ObjectError) -> Part {
+    ) throws -> Part {
         let size = header.payloadCount
         var bytes: [UInt8] = []
         bytes.reserveCapacity(range.count * size)

@@ -1,4 +1,3 @@
-internal import Architectures
 internal import Elements
 internal import Interchange
 internal import Objects
@@ -6,6 +5,9 @@ internal import Snapshots
 
 /// What in a tree says how many experts a layer has, besides the experts: routers and config.json.
 struct ExpertCountEdit: ~Copyable {
+    /// config.json has one number for all layers.
+    static let countKeys = ["num_experts", "num_local_experts", "n_routed_experts"]
+
     var draft: CommitDraft
     private let snapshot: MappedSnapshot
 
@@ -21,10 +23,9 @@ struct ExpertCountEdit: ~Copyable {
     /// The layers that have experts, with their only cohort.
     ///
     /// - Throws: `unsupported` for a model whose experts are not counted by config.json.
-    static func cohorts(of tree: Tree) throws(StoreError) -> [Int: Cohort] {
-        let isCounted = Architecture.named(tree.architecture)?.countKeys.isEmpty != true
-        guard isCounted, !tree.layers.isEmpty else {
-            throw StoreError(
+    static func cohorts(of tree: Tree) throws -> [Int: Cohort] {
+        guard tree.architecture != "peer-lm", !tree.layers.isEmpty else {
+            throw CambiumError(
                 .unsupported,
                 "a '\(tree.architecture)' model "
                     + (tree.layers.isEmpty
@@ -35,7 +36,7 @@ struct ExpertCountEdit: ~Copyable {
         var cohorts: [Int: Cohort] = [:]
         for (layer, value) in tree.layers {
             guard value.cohorts.count == 1, let cohort = value.cohorts[Cohort.base] else {
-                throw StoreError(
+                throw CambiumError(
                     .unsupported, "layer \(layer) has \(value.cohorts.count) cohorts, not one")
             }
             cohorts[Int(layer)] = cohort
@@ -48,35 +49,24 @@ struct ExpertCountEdit: ~Copyable {
     /// - Parameter row: Gives what each tensor of the router gets, by its name.
     mutating func add(
         _ expert: [UInt8], to layer: Int, row: (String) -> [UInt8]
-    ) throws(StoreError) {
+    ) throws {
         guard let cohort = cohort(layer) else { return }
         let number = Int(cohort.count)
-        let edited = try carrying { () throws(SnapshotError) in
-            let header: ObjectHeader
-            do throws(ObjectError) {
-                header = try ObjectHeader(cohort.kind, cohort.parts)
-            } catch {
-                throw SnapshotError(error)
-            }
-            let id = try draft.put(header, expert.raw)
-            return try draft.putExperts(changing: cohort.experts, [number: id])
-        }
+        let header = try ObjectHeader(cohort.kind, cohort.parts)
+        let id = try draft.put(header, expert.raw)
+        let edited = try draft.putExperts(changing: cohort.experts, [number: id])
         set(layer, edited.root, edited.count)
         try router(layer, cohort) { name, bytes, _ in bytes + row(name) }
     }
 
     /// Takes an expert out of a layer; those behind it move up.
-    mutating func remove(_ number: Int, from layer: Int) throws(StoreError) {
+    mutating func remove(_ number: Int, from layer: Int) throws {
         guard let cohort = cohort(layer),
             let experts = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base)
         else { return }
         var ids: [ObjectID] = []
-        do throws(SnapshotError) {
-            for ordinal in 0..<experts.count where ordinal != number {
-                ids.append(try experts.id(ordinal))
-            }
-        } catch {
-            throw StoreError(error)
+        for ordinal in 0..<experts.count where ordinal != number {
+            ids.append(try experts.id(ordinal))
         }
         set(layer, draft.putExperts(ids), ids.count)
         try router(layer, cohort) { _, bytes, size in
@@ -85,14 +75,14 @@ struct ExpertCountEdit: ~Copyable {
     }
 
     /// Changes the files, and gives the draft away.
-    consuming func finish(by difference: Int) throws(StoreError) -> CommitDraft {
+    consuming func finish(by difference: Int) throws -> CommitDraft {
         var count = 0
-        try edit(Checkpoint.configName) { (config) throws(InterchangeError) in
-            for key in Architecture.allCountKeys
+        try edit(Checkpoint.configName) { config in
+            for key in Self.countKeys
             where try config.add(difference, to: [key]) { count += 1 }
         }
         guard count > 0 else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "config.json says nowhere how many experts there are; the model could not be loaded"
             )
@@ -113,39 +103,29 @@ struct ExpertCountEdit: ~Copyable {
     private mutating func router(
         _ layer: Int, _ cohort: Cohort,
         _ change: (_ name: String, _ bytes: [UInt8], _ rowBytes: Int) -> [UInt8]
-    ) throws(StoreError) {
+    ) throws {
         for (name, tensor) in cohort.router.sorted(by: { isBefore($0.key, $1.key) }) {
-            let bytes = try carrying { () throws(SnapshotError) in
-                try snapshot.data(of: tensor.id)
-            }
+            let bytes = try snapshot.data(of: tensor.id)
             let size = bytes.count / max(Int(cohort.count), 1)
             let changed = change(name, bytes, size)
             let shape = TensorShape(
                 tensor.shape.type,
                 [changed.count / max(size, 1)] + tensor.shape.dimensions.dropFirst())
-            let stored = try carrying { () throws(SnapshotError) in
-                try draft.putTensor(shape, changed.raw)
-            }
+            let stored = try draft.putTensor(shape, changed.raw)
             draft.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]?.router[name] = stored
         }
     }
 
     private mutating func edit(
-        _ name: String, _ body: (inout JSONEdit) throws(InterchangeError) -> Void
-    ) throws(StoreError) {
+        _ name: String, _ body: (inout JSONEdit) throws -> Void
+    ) throws {
         guard let id = draft.tree.files[name] else {
-            throw StoreError(.unsupported, "the model has no \(name)")
+            throw CambiumError(.unsupported, "the model has no \(name)")
         }
-        let bytes = try carrying { () throws(SnapshotError) in
-            try snapshot.data(of: id)
-        }
-        let edited = try reading { () throws(InterchangeError) in
-            var text = JSONEdit(bytes, source: name, code: .badConfig)
-            try body(&text)
-            return text.bytes
-        }
-        draft.tree.files[name] = try carrying { () throws(SnapshotError) in
-            try draft.put(.file, edited)
-        }
+        let bytes = try snapshot.data(of: id)
+        var text = JSONEdit(bytes, source: name, code: .badConfig)
+        try body(&text)
+        let edited = text.bytes
+        draft.tree.files[name] = try draft.put(.file, edited)
     }
 }

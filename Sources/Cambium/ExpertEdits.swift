@@ -15,7 +15,7 @@ struct ExpertEdits {
 
     private var pools: [Pool] = []
 
-    init(_ snapshot: MappedSnapshot, _ layout: Layout?) throws(StoreError) {
+    init(_ snapshot: MappedSnapshot, _ layout: Layout?) throws {
         for stored in layout?.allPools(of: snapshot.tree) ?? [] {
             guard let experts = snapshot.experts(layer: stored.layer, cohort: stored.cohort) else {
                 continue
@@ -29,7 +29,7 @@ struct ExpertEdits {
     /// Takes a tensor of the file when it holds parts of experts, and tells whether it did.
     mutating func take(
         _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?
-    ) throws(StoreError) -> Bool {
+    ) throws -> Bool {
         for number in pools.indices {
             let pool = pools[number].pool
             for (part, range) in zip(pool.tensors, pool.sliceRanges) {
@@ -51,7 +51,7 @@ struct ExpertEdits {
     private mutating func takeStacked(
         _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?, _ part: PoolTensor,
         _ range: Range<Int>, _ number: Int
-    ) throws(StoreError) {
+    ) throws {
         let count = pools[number].pool.expertCount
         guard tensor.shape.type == part.type,
             Array(tensor.shape.dimensions.dropFirst()) == part.sliceDimensions,
@@ -67,12 +67,12 @@ struct ExpertEdits {
 
     private mutating func replace(
         _ range: Range<Int>, of ordinal: Int, by bytes: ArraySlice<UInt8>, _ number: Int
-    ) throws(StoreError) {
+    ) throws {
         let experts = pools[number].experts
         if pools[number].changed[ordinal] == nil {
             guard ordinal < experts.count else {
                 let pool = pools[number].pool
-                throw StoreError(
+                throw CambiumError(
                     .badShape,
                     "the patch changes expert \(ordinal) of layer \(pool.layer), which has "
                         + "\(experts.count)")
@@ -80,15 +80,13 @@ struct ExpertEdits {
             pools[number].changed[ordinal] =
                 experts.isAbsent(ordinal)
                 ? Array(repeating: 0, count: pools[number].pool.expertByteCount)
-                : try carrying { () throws(SnapshotError) in
-                    try experts.data(ordinal)
-                }
+                : try experts.data(ordinal)
         }
         pools[number].changed[ordinal]?.replaceSubrange(range, with: bytes)
     }
 
     /// Puts the changed experts into the patch.
-    func put(into patch: inout Patch, _ progress: ProgressReporter) throws(StoreError) {
+    func put(into patch: inout Patch, _ progress: ProgressReporter) throws {
         let total = pools.reduce(0) { $0 + $1.changed.count }
         var done = 0
         for pool in pools {
@@ -106,9 +104,9 @@ struct ExpertEdits {
 
     private func mismatch(
         _ name: String, _ shape: TensorShape, _ part: PoolTensor, stacked count: Int?
-    ) -> StoreError {
+    ) -> CambiumError {
         let whole = TensorShape(part.type, (count.map { [$0] } ?? []) + part.sliceDimensions)
-        return StoreError(
+        return CambiumError(
             .badShape,
             "\(name) is \(shape) in the patch, but the branch's model has \(whole)"
                 + (count == nil

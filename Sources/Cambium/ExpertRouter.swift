@@ -46,9 +46,9 @@ public struct ExpertRouter: Sendable {
     fileprivate init(
         _ snapshot: MappedSnapshot, _ records: [NamedContribution], _ form: ReadOutForm,
         topK: Int, _ team: ThreadTeam
-    ) throws(StoreError) {
+    ) throws {
         let moments = records.moments
-        let solved = try counted(.corrupt) { () throws(EvidenceError) in
+        let solved = try counted(.corrupt) {
             let united = try UnitedMoments(picks: moments)
             let kind: ReadOut.Form = form == .ridge ? .ridge : .discriminant
             let first = try united.readOut(kind, digit: 0, team: team)
@@ -58,7 +58,7 @@ public struct ExpertRouter: Sendable {
         let (source, first, second) = (solved.source, solved.first, solved.second)
         let counts = (Int(source.digits[0]), Int(source.digits[1]))
         guard topK > 0, topK <= min(counts.0 * counts.1, Kernels.largestTopK) else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "\(topK) picks of \(counts.0 * counts.1) experts; give 1 to "
                     + "\(min(counts.0 * counts.1, Kernels.largestTopK))")
@@ -92,7 +92,7 @@ public struct ExpertRouter: Sendable {
     /// metadata holds the id, the layer, the form and the ids of trunk and quantiser.
     ///
     /// - Throws: `not-found` for a missing folder, `disk-full`, `io`.
-    public func save(to path: String) throws(StoreError) {
+    public func save(to path: String) throws {
         var tensors: [(entry: TensorEntry, values: [Float])] = []
         for (digit, name) in ["high", "low"].enumerated() {
             let (weights, biases) = router.dense(digit: digit)
@@ -107,7 +107,7 @@ public struct ExpertRouter: Sendable {
             ].map { HeaderMetadata.Entry(key: $0.0, value: $0.1) })
         let written = tensors
         try SafetensorsWriter.write(written.map(\.entry), metadata: metadata, to: path) {
-            (index, sink: inout TensorSink<StoreError>) throws(StoreError) in
+            (index, sink: inout TensorSink) in
             try sink.append(written[index].values.littleEndianBytes.raw)
         }
     }
@@ -128,30 +128,26 @@ extension Store {
     public func expertRouter(
         _ revision: String, layer: Int, form: ReadOutForm = .ridge, topK: Int? = nil,
         threads: Int = 1
-    ) throws(StoreError) -> ExpertRouter {
+    ) throws -> ExpertRouter {
         guard (1...1_024).contains(threads) else {
-            throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
+            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
         }
         let snapshot = try map(revision)
         guard snapshot.tree.architecture == "peer-lm",
             let file = snapshot.tree.files["config.json"]
         else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported, "\(snapshot.id.short) is no peer-lm model with a config.json")
         }
-        let json = try carrying { () throws(SnapshotError) in
-            try snapshot.data(of: file)
-        }
-        let config = try running { () throws(ModelError) in try PeerConfig(json: json) }
-        let trunk = try carrying { () throws(SnapshotError) in
-            try TrunkIdentity.id(of: snapshot.tree, config, layer: layer)
-        }
+        let json = try snapshot.data(of: file)
+        let config = try PeerConfig(json: json)
+        let trunk = try TrunkIdentity.id(of: snapshot.tree, config, layer: layer)
         let wanted = try records(in: snapshot).filter { entry in
             guard case .moments(let record) = entry.record else { return false }
             return Int(record.source.layer) == layer && record.source.digits.count == 2
         }
         guard !wanted.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "\(snapshot.id.short) has no moments of picks of layer \(layer); add some: cambium "
                     + "evidence add --kind moments --target experts --layer \(layer) --cohort base "
@@ -164,7 +160,7 @@ extension Store {
                     first.source, entry.id, "evidence \(wanted[0].id.short)")
             }
             guard record.source.trunk != trunk.bytes else { continue }
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "evidence \(entry.id.short) of layer \(layer) was made over another trunk than "
                     + "\(snapshot.id.short) has: what it counted are other features; drop it, or ask the "

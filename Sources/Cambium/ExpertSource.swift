@@ -41,11 +41,9 @@ struct SourceExperts {
     /// - Parameter cohorts: By layer, what the model has.
     /// - Throws: `not-found`, `usage` or `bad-shape` when the checkpoint has no such expert, or one of another
     ///   size, or one with NaN; the codes of a bad checkpoint.
-    init(_ source: ExpertSource, for cohorts: [Int: Cohort]) throws(StoreError) {
-        let checkpoint = try reading { () throws(InterchangeError) in
-            try Checkpoint(opening: source.path)
-        }
-        let layout = try reading { () throws(InterchangeError) in try checkpoint.layout() }
+    init(_ source: ExpertSource, for cohorts: [Int: Cohort]) throws {
+        let checkpoint = try Checkpoint(opening: source.path)
+        let layout = try checkpoint.layout()
         var rounded: Set<String> = []
         for (layer, cohort) in cohorts.sorted(by: { $0.key < $1.key }) {
             let found =
@@ -55,15 +53,15 @@ struct SourceExperts {
                     try Self.dense(layer, layout, checkpoint)
                 }
             guard found.parts.map(\.dimensions) == cohort.parts.map(\.dimensions) else {
-                throw StoreError(
+                throw CambiumError(
                     .badShape,
                     "layer \(layer) of \(source.text) has an expert of \(found.parts), but the model's "
                         + "are of \(cohort.parts)")
             }
             let bad = NonFiniteCount(found.bytes.raw, found.parts)
             guard bad.nan == 0, bad.infinite == 0 else {
-                throw StoreError(
-                    StoreError.Code(rawValue: "bad-input"),
+                throw CambiumError(
+                    CambiumError.Code.badInput,
                     "layer \(layer) of \(source.text) has \(bad.nan) NaN and \(bad.infinite) infinite "
                         + "elements; an expert must be finite")
             }
@@ -74,7 +72,7 @@ struct SourceExperts {
             guard let values = FloatCode.decode(found.bytes, found.parts),
                 let bytes = FloatCode.encode(values, cohort.parts)
             else {
-                throw StoreError(
+                throw CambiumError(
                     .badShape,
                     "layer \(layer) of \(source.text) is \(found.parts), which cannot be made "
                         + "\(cohort.parts)")
@@ -89,22 +87,20 @@ struct SourceExperts {
 
     private static func expert(
         _ number: Int, _ layer: Int, _ layout: CheckpointLayout, _ checkpoint: Checkpoint
-    ) throws(StoreError) -> Found {
+    ) throws -> Found {
         guard let pool = layout.pools.first(where: { $0.layer == layer }) else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "\(checkpoint.path) has no experts in layer \(layer)"
                     + (layout.note.map { " (\($0))" } ?? ""))
         }
         guard number < pool.expertCount else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "\(checkpoint.path) has no expert \(number) in layer \(layer), but "
                     + "\(pool.expertCount), from 0")
         }
-        let reader = try reading { () throws(InterchangeError) in
-            try PoolReader(pool, in: checkpoint)
-        }
+        let reader = try PoolReader(pool, in: checkpoint)
         var bytes: [UInt8] = []
         reader.append(expert: number, to: &bytes)
         return (pool.parts, bytes)
@@ -112,13 +108,13 @@ struct SourceExperts {
 
     private static func dense(
         _ layer: Int, _ layout: CheckpointLayout, _ checkpoint: Checkpoint
-    ) throws(StoreError) -> Found {
+    ) throws -> Found {
         var found: Found = ([], [])
         for part in ["gate_proj", "up_proj", "down_proj"] {
             let name = "model.layers.\(layer).mlp.\(part).weight"
             guard let tensor = checkpoint.tensor(named: name) else {
                 let pool = layout.pools.first { $0.layer == layer }
-                throw StoreError(
+                throw CambiumError(
                     .usage,
                     pool.map {
                         "\(checkpoint.path) has \($0.expertCount) experts in layer \(layer); name one: "

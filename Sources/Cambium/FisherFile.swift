@@ -17,9 +17,9 @@ enum FisherFile {
     }
 
     /// - Throws: `corrupt` for bytes that ``encoded(_:)`` does not give.
-    static func decoded(_ bytes: [UInt8], _ name: String) throws(StoreError) -> [Float] {
+    static func decoded(_ bytes: [UInt8], _ name: String) throws -> [Float] {
         guard bytes.starts(with: header), bytes.count % 4 == 0 else {
-            throw StoreError(
+            throw CambiumError(
                 .corrupt,
                 "file \(name) holds no squared gradients: another program wrote it; revert the commit "
                     + "that added it")
@@ -64,22 +64,16 @@ extension Patch {
     public mutating func record(
         squaredGradients gradients: [Float], ofExpert bytes: [UInt8], layer: Int,
         cohort: String = "base"
-    ) throws(StoreError) {
+    ) throws {
         guard let number = UInt32(exactly: layer),
             let stored = draft.tree.layers[number]?.cohorts[cohort]
         else {
-            throw StoreError(.notFound, "the branch's model has no cohort \(layer)/\(cohort)")
+            throw CambiumError(.notFound, "the branch's model has no cohort \(layer)/\(cohort)")
         }
-        let header = try carrying { () throws(SnapshotError) in
-            do throws(ObjectError) {
-                return try ObjectHeader(stored.kind, stored.parts)
-            } catch {
-                throw SnapshotError(error)
-            }
-        }
+        let header = try ObjectHeader(stored.kind, stored.parts)
         let count = stored.parts.reduce(0) { $0 + $1.dimensions.reduce(1, *) }
         guard bytes.count == header.payloadCount else {
-            throw StoreError(
+            throw CambiumError(
                 .badShape,
                 "an expert of \(layer)/\(cohort) has \(header.payloadCount) bytes, not \(bytes.count)"
             )
@@ -94,7 +88,7 @@ extension Patch {
     ///   cannot be.
     public mutating func record(
         squaredGradients gradients: [Float], ofTensor name: String
-    ) throws(StoreError) {
+    ) throws {
         let stored = try tensor(named: name)
         try record(gradients, stored.shape.dimensions.reduce(1, *), of: stored.id)
     }
@@ -102,17 +96,15 @@ extension Patch {
     /// Records squared gradients of an object of so many elements.
     mutating func record(
         _ gradients: [Float], _ count: Int, of id: ObjectID
-    ) throws(StoreError) {
+    ) throws {
         guard gradients.count == count else {
-            throw StoreError(
+            throw CambiumError(
                 .badShape, "\(gradients.count) squared gradients of \(count) elements")
         }
         guard gradients.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
-            throw StoreError(.usage, "a squared gradient is negative or not finite")
+            throw CambiumError(.usage, "a squared gradient is negative or not finite")
         }
-        try carrying { () throws(SnapshotError) in
-            draft.tree.files[FisherFile.name(id)] = try draft.put(
-                .file, FisherFile.encoded(gradients))
-        }
+        draft.tree.files[FisherFile.name(id)] = try draft.put(
+            .file, FisherFile.encoded(gradients))
     }
 }

@@ -16,7 +16,7 @@ extension Store {
     /// - Parameter read: A tensor's bytes; nil for what is not at hand, which is then not held against the model.
     func misfit(
         _ tree: Tree, after before: Tree, read: (String, StoredTensor) -> [UInt8]?
-    ) throws(StoreError) -> String? {
+    ) throws -> String? {
         let known = before.architecture != "unknown" && !before.architecture.isEmpty
         guard !known || before.architecture == tree.architecture else {
             return "it is a '\(tree.architecture)' model, and the branch's is "
@@ -27,7 +27,7 @@ extension Store {
     }
 
     /// As ``misfit(_:after:read:)``, of trees that are stored.
-    func misfit(_ tree: Tree, after before: Tree) throws(StoreError) -> String? {
+    func misfit(_ tree: Tree, after before: Tree) throws -> String? {
         try misfit(tree, after: before) { stored($1) }
     }
 
@@ -37,7 +37,7 @@ extension Store {
     /// What says of a cohort that its deltas are of other weights than the model has.
     private func strayCohort(
         _ tree: Tree, _ read: (String, StoredTensor) -> [UInt8]?
-    ) throws(StoreError) -> String? {
+    ) throws -> String? {
         var digests: Set<String> = []
         for name in StoredCohorts.names(tree).sorted(by: isBefore) {
             let file = CohortDescription.tensorName(name)
@@ -58,9 +58,9 @@ extension Store {
     }
 
     /// - Throws: `unfit`.
-    static func refuse(_ reason: String?, _ what: String) throws(StoreError) {
+    static func refuse(_ reason: String?, _ what: String) throws {
         guard let reason else { return }
-        throw StoreError(
+        throw CambiumError(
             .unfit,
             "\(what) would not run as its history does: \(reason). Nothing was changed; give --allow-unfit if "
                 + "that is meant, or take another branch")
@@ -77,7 +77,7 @@ extension CheckpointSource {
             return nil
         }
         let weights = CheckpointWeights(checkpoint, layout)
-        do throws(ModelError) {
+        do {
             if ModelDescription.isKnown(tree.architecture) {
                 let description = try ModelDescription(
                     architecture: tree.architecture, json: config,
@@ -87,7 +87,7 @@ extension CheckpointSource {
             return nil
         } catch {
             let ran = (try? store.model(parent.hex, ModelOptions(warms: false))) != nil
-            return ran ? error.description : nil
+            return ran ? "\(error)" : nil
         }
     }
 
@@ -134,9 +134,9 @@ private struct CheckpointWeights: WeightSource {
         self.layout = layout
     }
 
-    func tensor(_ name: String) throws(ModelError) -> Weights {
+    func tensor(_ name: String) throws -> Weights {
         guard let found = checkpoint.tensor(named: name) else {
-            throw ModelError(.missingTensor, "the checkpoint has no tensor \(name)")
+            throw CambiumError(.missingTensor, "the checkpoint has no tensor \(name)")
         }
         return Weights(shape: found.shape, bytes: found.bytes)
     }
@@ -151,10 +151,10 @@ private struct CheckpointWeights: WeightSource {
                 }))
     }
 
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+    func experts(layer: Int) throws -> any ExpertTable {
         let own = layout.pools.first { $0.layer == layer && $0.cohort == Cohort.base }
         guard let own else {
-            throw ModelError(.missingTensor, "the checkpoint has no experts in layer \(layer)")
+            throw CambiumError(.missingTensor, "the checkpoint has no experts in layer \(layer)")
         }
         return UnreadExperts(parts: own.parts, count: own.expertCount)
     }
@@ -172,7 +172,7 @@ private final class UnreadExperts: ExpertTable {
 
     func find(
         _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
-    ) throws(ModelError) {
-        throw ModelError(.source, "the experts of a checkpoint are not run")
+    ) throws {
+        throw CambiumError(.unsupported, "the experts of a checkpoint are not run")
     }
 }

@@ -23,10 +23,10 @@ public struct Gate: Sendable {
     package let solved: CountGate
 
     /// - Returns: Nil without contributions.
-    init?(_ commit: String, _ contributions: [CountContribution]) throws(StoreError) {
+    init?(_ commit: String, _ contributions: [CountContribution]) throws {
         guard !contributions.isEmpty else { return nil }
         let settings = CountGate.Settings.standard
-        let (classes, gate) = try counted(.corrupt) { () throws(EvidenceError) in
+        let (classes, gate) = try counted(.corrupt) {
             let classes = try CountGate.classes(of: contributions)
             return (classes, try CountGate(classes.map(\.counts), settings: settings))
         }
@@ -44,7 +44,7 @@ public struct Gate: Sendable {
     }
 
     /// As ``shares(after:)-([UInt8])``, of a text that is read part by part.
-    public func shares(after text: TextSource) throws(StoreError) -> [Share] {
+    public func shares(after text: TextSource) throws -> [Share] {
         var state = solved.start
         let length = 1 << 16
         for start in stride(from: 0, to: text.count, by: length) {

@@ -19,9 +19,9 @@ struct KeptRoutes {
     /// - Throws: `unsupported` for a model without linear routers.
     init(
         _ snapshot: MappedSnapshot, _ records: [NamedContribution], _ model: MappedModel
-    ) throws(StoreError) {
+    ) throws {
         guard let identity = try RouteIdentity.id(of: snapshot) else {
-            throw StoreError(.unsupported, "the model has no experts")
+            throw CambiumError(.unsupported, "the model has no experts")
         }
         (known, strange) = try Self.sorted(records, snapshot)
         self.model = model
@@ -31,7 +31,7 @@ struct KeptRoutes {
     /// Records of routes by whether they are of a snapshot's model, or of one that it grew out of.
     private static func sorted(
         _ records: [NamedContribution], _ snapshot: MappedSnapshot
-    ) throws(StoreError) -> (known: [RouteContribution], strange: [ObjectID]) {
+    ) throws -> (known: [RouteContribution], strange: [ObjectID]) {
         var identities: [Int: ObjectID] = [:]
         var known: [RouteContribution] = []
         var strange: [ObjectID] = []
@@ -53,10 +53,10 @@ struct KeptRoutes {
     /// What those of some records that are of a snapshot's model add up to; nil when there are none.
     static func united(
         of snapshot: MappedSnapshot, _ records: [NamedContribution]
-    ) throws(StoreError) -> UnitedRoutes? {
+    ) throws -> UnitedRoutes? {
         let known = try sorted(records, snapshot).known
         guard !known.isEmpty else { return nil }
-        return try counted(.corrupt) { () throws(EvidenceError) in try UnitedRoutes(known) }
+        return try counted(.corrupt) { try UnitedRoutes(known) }
     }
 
     /// What was not used, for people.
@@ -78,17 +78,15 @@ struct KeptRoutes {
     mutating func add(
         _ text: [UInt8], _ what: String, label: String = "", threads: Int,
         _ progress: ProgressReporter
-    ) throws(StoreError) -> RouteContribution {
+    ) throws -> RouteContribution {
         let data = try Store.fileID(text).bytes
         if let record = (known + added).first(where: { $0.data == data }) { return record }
         let windows = try model.windows(of: [text], what)
-        let read = try running { () throws(ModelError) in
-            try RouteReader(
-                model.model.base, team: threads == 1 ? .single : ThreadTeam(count: threads)
-            ).read(windows) { progress(Progress("layers of old text", $0, $1)) }
-        }
+        let read = try RouteReader(
+            model.model.base, team: threads == 1 ? .single : ThreadTeam(count: threads)
+        ).read(windows) { progress(Progress("layers of old text", $0, $1)) }
         let identity = identity
-        let record = try counted(.usage) { () throws(EvidenceError) in
+        let record = try counted(.usage) {
             try RouteContribution(
                 label: label, data: data, byteCount: UInt64(text.count),
                 tokenCount: UInt64(windows.joined().count), model: identity.id.bytes,
@@ -102,10 +100,10 @@ struct KeptRoutes {
     /// All as one.
     ///
     /// - Throws: `usage` when there is none.
-    func united() throws(StoreError) -> UnitedRoutes {
+    func united() throws -> UnitedRoutes {
         let all = known + added
         guard !all.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 (strange.isEmpty
                     ? "the branch has no evidence of routes that are to stay"
@@ -114,7 +112,7 @@ struct KeptRoutes {
                     + "; give old text with --keep, or add it: cambium evidence add --kind routes --text FILE"
             )
         }
-        return try counted(.corrupt) { () throws(EvidenceError) in try UnitedRoutes(all) }
+        return try counted(.corrupt) { try UnitedRoutes(all) }
     }
 }
 
@@ -123,15 +121,15 @@ extension MappedModel {
     ///
     /// - Parameter what: The texts, for messages.
     /// - Throws: `bad-input` for too short ones; `unsupported` without a tokenizer.
-    func windows(of texts: [[UInt8]], _ what: String) throws(StoreError) -> [[Int]] {
+    func windows(of texts: [[UInt8]], _ what: String) throws -> [[Int]] {
         var all: [[Int]] = []
         for text in texts { all.append(try tokens(of: text)) }
         let count = all.joined().count
         // Sixteen windows at least, so that each of their uses has some.
         let size = min(RouteContribution.Windows.longest, contextLength, count / 16)
         guard size >= 8 else {
-            throw StoreError(
-                StoreError.Code(rawValue: "bad-input"),
+            throw CambiumError(
+                CambiumError.Code.badInput,
                 "\(what) has \(count) tokens; 128 are needed, and thousands make better routes")
         }
         return all.flatMap { tokens in

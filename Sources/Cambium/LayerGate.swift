@@ -32,8 +32,8 @@ public struct LayerGate {
     fileprivate init(
         _ snapshot: MappedSnapshot, _ reader: MomentReader, _ records: [MomentContribution],
         _ form: ReadOutForm, _ team: ThreadTeam
-    ) throws(StoreError) {
-        let solved = try counted(.corrupt) { () throws(EvidenceError) in
+    ) throws {
+        let solved = try counted(.corrupt) {
             let united = try UnitedMoments(cohorts: records)
             return (
                 united,
@@ -54,8 +54,8 @@ public struct LayerGate {
     /// ones by name.
     ///
     /// - Throws: `usage` without bytes.
-    public func shares(of text: [UInt8]) throws(StoreError) -> [Gate.Share] {
-        guard !text.isEmpty else { throw StoreError(.usage, "the text has no bytes") }
+    public func shares(of text: [UInt8]) throws -> [Gate.Share] {
+        guard !text.isEmpty else { throw CambiumError(.usage, "the text has no bytes") }
         var best = [Int](repeating: 0, count: cohorts.count)
         try reader.windows(text) { _, features, _ in
             let width = reader.source.quantiser.width
@@ -81,9 +81,9 @@ extension Store {
     ///   revision's; `corrupt` for a record that is not one.
     public func gate(
         _ revision: String, layer: Int, form: ReadOutForm = .discriminant, threads: Int = 1
-    ) throws(StoreError) -> LayerGate {
+    ) throws -> LayerGate {
         guard (1...1_024).contains(threads) else {
-            throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
+            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
         }
         let snapshot = try map(revision)
         let named = try records(in: snapshot)
@@ -95,7 +95,7 @@ extension Store {
             return record.source.layer == UInt32(layer) && record.source.digits == [1]
         }
         guard !wanted.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "\(snapshot.id.short) has no moments of layer \(layer); add some: cambium evidence add "
                     + "--kind moments --layer \(layer) --cohort NAME --text FILE")
@@ -105,7 +105,7 @@ extension Store {
                 continue
             }
             try record.checkQuantiser(reader.source, entry.id, snapshot.id.short)
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "evidence \(entry.id.short) of layer \(layer) was made over another trunk than "
                     + "\(snapshot.id.short) has: what it counted are other features; drop it, or ask the "

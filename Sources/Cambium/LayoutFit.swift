@@ -26,7 +26,7 @@ struct LayoutFit {
     /// - Parameter sorted: Names of files whose tensors go into the order of the format's own writer.
     init(
         _ layout: Layout, _ tensors: CheckpointTensors, sorting sorted: Set<String> = []
-    ) throws(StoreError) {
+    ) throws {
         self.layout = layout
         self.sorted = sorted
         entries = Dictionary(tensors.assemblies.map { ($0.name, $0.entry) }) { first, _ in first }
@@ -108,14 +108,12 @@ struct LayoutFit {
         return files
     }
 
-    private mutating func dropSplices() throws(StoreError) {
+    private mutating func dropSplices() throws {
         for index in layout.files.indices {
             guard let splice = layout.files[index].splice else { continue }
             let (entries, isOrdered) = tensors(of: layout.files[index])
             let metadata = HeaderMetadata(layout.files[index].metadata)
-            let fits = try reading { () throws(InterchangeError) in
-                try HeaderSplice(splice).fits(entries, metadata, ordered: isOrdered)
-            }
+            let fits = try HeaderSplice(splice).fits(entries, metadata, ordered: isOrdered)
             guard !fits else { continue }
             layout.files[index].splice = nil
             canonical.append(layout.files[index].name)
@@ -171,40 +169,30 @@ extension CommitDraft {
     ///
     /// - Parameter before: The tree that the draft started from, whose layout and index it still has.
     /// - Returns: Files whose header was kept byte for byte and is canonical from now on.
-    mutating func fitLayout(_ before: Tree, _ store: Store) throws(StoreError) -> [String] {
+    mutating func fitLayout(_ before: Tree, _ store: Store) throws -> [String] {
         guard !tree.hasTensors(of: before) else { return [] }
         let (now, snapshots) = (tree, store.snapshots)
         guard
-            let layout = try carrying({ () throws(SnapshotError) in
-                try snapshots.layout(of: before)
-            }),
+            let layout = try snapshots.layout(of: before),
             // A model that no checkpoint can hold is told of by the export.
             let old = try? CheckpointTensors(before, layout),
             let tensors = try? CheckpointTensors(now, layout)
         else { return [] }
-        let index = try carrying { () throws(SnapshotError) in
-            try now.files[ShardIndex.fileName].map { (id) throws(SnapshotError) in
-                try snapshots.data(of: id).1
-            }
+        let index = try now.files[ShardIndex.fileName].map { id in
+            try snapshots.data(of: id).1
         }
         let fit = try LayoutFit(layout, tensors)
         try put(fit.layout)
         if let index {
-            let fitted = try reading { () throws(InterchangeError) in
-                try ShardIndex.fitted(
-                    index, to: fit.shards, sizes: tensors.sizes, before: old.sizes)
-            }
-            tree.files[ShardIndex.fileName] = try carrying { () throws(SnapshotError) in
-                try put(.file, fitted)
-            }
+            let fitted = try ShardIndex.fitted(
+                index, to: fit.shards, sizes: tensors.sizes, before: old.sizes)
+            tree.files[ShardIndex.fileName] = try put(.file, fitted)
         }
         return fit.canonical
     }
 
-    mutating func put(_ layout: Layout) throws(StoreError) {
-        tree.layout = try carrying { () throws(SnapshotError) in
-            try put(.layout, layout.encoded)
-        }
+    mutating func put(_ layout: Layout) throws {
+        tree.layout = try put(.layout, layout.encoded)
     }
 }
 

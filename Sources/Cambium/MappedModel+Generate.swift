@@ -22,7 +22,7 @@ extension MappedModel {
         _ prompt: [UInt8], count: Int, sampling: SamplingOptions = SamplingOptions(),
         stops: [[UInt8]] = [], pastEnd: Bool = false, threads: Int = 1,
         each: (UInt8) -> Bool = { _ in true }
-    ) throws(StoreError) -> GenerationResult {
+    ) throws -> GenerationResult {
         try generate(
             prompts: [prompt], count: count, sampling: sampling, stops: stops, pastEnd: pastEnd,
             threads: threads, each: { _, byte in each(byte) })[0]
@@ -49,17 +49,15 @@ extension MappedModel {
         stops: [[UInt8]] = [], pastEnd: Bool = false, threads: Int = 1,
         each: (Int, UInt8) -> Bool = { _, _ in true },
         finished: (Int, GenerationResult) -> Void = { _, _ in }
-    ) throws(StoreError) -> [GenerationResult] {
+    ) throws -> [GenerationResult] {
         var tokens: [[Int]] = []
         for prompt in prompts { tokens.append(try promptTokens(prompt)) }
         let limits = GenerationLimits(
             count: count, stops: stops, endTokens: pastEnd ? [] : Set(endTokens),
             speller: try speller())
-        let made = try running { () throws(ModelError) in
-            try model.generate(
-                prompts: tokens, limits, sampling: sampling.sampling(), threads: threads,
-                eachByte: each, finished: { finished($0, result($1)) })
-        }
+        let made = try model.generate(
+            prompts: tokens, limits, sampling: sampling.sampling(), threads: threads,
+            eachByte: each, finished: { finished($0, result($1)) })
         return made.map(result)
     }
 

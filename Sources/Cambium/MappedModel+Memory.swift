@@ -97,14 +97,14 @@ extension Store {
     /// - Throws: `bad-input` for an empty text, `read-only`; `unsupported` for a model that has no text.
     public func profile(
         _ revision: String, on text: [UInt8], progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> ProfileResult {
+    ) throws -> ProfileResult {
         try profile(revision, on: TextSource(text), progress: progress)
     }
 
     /// As ``profile(_:on:progress:)-(_,[UInt8],_)``, of a text that is read window by window.
     public func profile(
         _ revision: String, on text: TextSource, progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> ProfileResult {
+    ) throws -> ProfileResult {
         let model = try model(revision, ModelOptions(warms: false))
         return try store(try model.makeProfile(try model.tokens(of: text), progress), of: model)
     }
@@ -118,7 +118,7 @@ extension Store {
     /// - Throws: `bad-input` for no tokens or one that the model does not know, `read-only`.
     public func profile(
         _ revision: String, onTokens tokens: [Int], progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> ProfileResult {
+    ) throws -> ProfileResult {
         let model = try model(revision, ModelOptions(warms: false))
         return try store(try model.makeProfile(.tokens(tokens), progress), of: model)
     }
@@ -126,16 +126,10 @@ extension Store {
     /// Keeps a profile in its file.
     private func store(
         _ profile: ExpertProfile, of model: MappedModel
-    ) throws(StoreError) -> ProfileResult {
+    ) throws -> ProfileResult {
         let path = profilePath(model.id)
-        do throws(KeyValueError) {
-            try makeStoreFolder(profileDirectory)
-        } catch {
-            throw StoreError(error)
-        }
-        try reading { () throws(InterchangeError) in
-            try Interchange.writeFile(profile.encoded, to: path)
-        }
+        try makeStoreFolder(profileDirectory)
+        try Interchange.writeFile(profile.encoded, to: path)
         return ProfileResult(
             id: model.id, path: path, experts: profile.expertCount,
             bytes: profile.expertCount * model.expertBytes)
@@ -154,22 +148,18 @@ extension Store {
     }
 
     /// Removes the profiles of commits that are gone.
-    func removeStaleProfiles() throws(StoreError) {
+    func removeStaleProfiles() throws {
         guard fileExists(profileDirectory) else { return }
-        do throws(KeyValueError) {
-            try checkStoreFolder(profileDirectory)
-            for name in try directoryContents(profileDirectory) {
-                let path = "\(profileDirectory)/\(name)"
-                // What has no profile's name, or is no file, is not ours.
-                guard let commit = ObjectID(hex: name), commit.hex == name, isRegularFile(path)
-                else {
-                    continue
-                }
-                // A commit that cannot be read has no use for its profile, which can be made again.
-                if (try? snapshots.commit(commit)) == nil { try removeFile(path) }
+        try checkStoreFolder(profileDirectory)
+        for name in try directoryContents(profileDirectory) {
+            let path = "\(profileDirectory)/\(name)"
+            // What has no profile's name, or is no file, is not ours.
+            guard let commit = ObjectID(hex: name), commit.hex == name, isRegularFile(path)
+            else {
+                continue
             }
-        } catch {
-            throw StoreError(error)
+            // A commit that cannot be read has no use for its profile, which can be made again.
+            if (try? snapshots.commit(commit)) == nil { try removeFile(path) }
         }
     }
 }

@@ -38,22 +38,22 @@ extension MappedModel {
     /// - Throws: `usage` for an empty text, `not-found` for a layer without experts; `unsupported` for a model
     ///   that has no text.
     public func routes(
-        _ text: [UInt8], layers: [Int]? = nil, each: (TokenRoute) throws(StoreError) -> Bool
-    ) throws(StoreError) {
+        _ text: [UInt8], layers: [Int]? = nil, each: (TokenRoute) throws -> Bool
+    ) throws {
         try routes(TextSource(text), layers: layers, each: each)
     }
 
     /// As ``routes(_:layers:each:)-([UInt8],_,_)``, of a text that is read window by window.
     public func routes(
-        _ text: TextSource, layers: [Int]? = nil, each: (TokenRoute) throws(StoreError) -> Bool
-    ) throws(StoreError) {
+        _ text: TextSource, layers: [Int]? = nil, each: (TokenRoute) throws -> Bool
+    ) throws {
         for layer in layers ?? [] where !expertLayers.contains(layer) {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "layer \(layer) has no experts; those that do: "
                     + expertLayers.map(String.init).joined(separator: ", "))
         }
-        guard text.count > 0 else { throw StoreError(.usage, "the text is empty") }
+        guard text.count > 0 else { throw CambiumError(.usage, "the text is empty") }
         let tokens = try tokens(of: text)
         let session = Session(model.base)
         session.recordsRoutes = true
@@ -62,7 +62,7 @@ extension MappedModel {
             if session.room == 0 { session.reset() }
             // A block at a time, so that a long context's routes are not all held.
             let count = min(session.room, Session.blockSize, tokens.count - start)
-            let some = try tokens.reading { (read) throws(ModelError) in
+            let some = try tokens.reading { read in
                 let some = try read(start..<start + count)
                 _ = try session.append(some)
                 return some

@@ -23,12 +23,12 @@ extension MappedModel {
     ///
     /// - Parameter text: UTF-8 for a tokenizer; what is not becomes U+FFFD.
     /// - Throws: `unsupported` for a larger vocabulary without a tokenizer; `bad-tokenizer`, `too-hard`.
-    public func tokens(of text: [UInt8]) throws(StoreError) -> [Int] {
+    public func tokens(of text: [UInt8]) throws -> [Int] {
         try tokens(of: text, addsSpecialTokens: false)
     }
 
     /// The tokens of a text that is to be continued, with those that the tokenizer puts around it.
-    func promptTokens(_ text: [UInt8]) throws(StoreError) -> [Int] {
+    func promptTokens(_ text: [UInt8]) throws -> [Int] {
         try tokens(of: text, addsSpecialTokens: true)
     }
 
@@ -46,12 +46,10 @@ extension MappedModel {
     public func generate(
         tokens prompt: [Int], count: Int, sampling: SamplingOptions = SamplingOptions(),
         stops: Set<Int> = [], threads: Int = 1, each: (Int) -> Bool = { _ in true }
-    ) throws(StoreError) -> TokenGenerationResult {
-        let made = try running { () throws(ModelError) in
-            try model.generate(
-                prompts: [prompt], GenerationLimits(count: count, endTokens: stops),
-                sampling: sampling.sampling(), threads: threads, eachToken: { each($1) })[0]
-        }
+    ) throws -> TokenGenerationResult {
+        let made = try model.generate(
+            prompts: [prompt], GenerationLimits(count: count, endTokens: stops),
+            sampling: sampling.sampling(), threads: threads, eachToken: { each($1) })[0]
         return TokenGenerationResult(
             id: id, tokens: made.tokens, end: GenerationEnd(made.end),
             usage: UsageInfo(made.usage), unused: unused)
@@ -64,9 +62,8 @@ extension MappedModel {
     ///   - threads: Share the work; the result does not depend on them.
     /// - Returns: For each token ``vocabularySize`` numbers.
     /// - Throws: `bad-input`, `context-full`.
-    public func logits(_ tokens: [Int], threads: Int = 1) throws(StoreError) -> [[Float]] {
-        let all = try running { () throws(ModelError) in try model.forward(tokens, threads: threads)
-        }
+    public func logits(_ tokens: [Int], threads: Int = 1) throws -> [[Float]] {
+        let all = try model.forward(tokens, threads: threads)
         let width = vocabularySize
         return stride(from: 0, to: all.count, by: width).map { Array(all[$0..<$0 + width]) }
     }

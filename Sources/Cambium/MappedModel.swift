@@ -23,8 +23,8 @@ public struct MappedModel: Sendable {
     /// - Parameter gate: Solves the snapshot's evidence; called when there are cohorts to pick among.
     init(
         _ snapshot: MappedSnapshot, _ options: ModelOptions,
-        gate: () throws(StoreError) -> Gate?
-    ) throws(StoreError) {
+        gate: () throws -> Gate?
+    ) throws {
         let description = try snapshot.modelDescription()
         id = snapshot.id.hex
         self.snapshot = snapshot
@@ -33,11 +33,9 @@ public struct MappedModel: Sendable {
         let weights = SnapshotWeights(
             snapshot, residency: residency, checks: options.checks)
         if options.memoryLimit != nil {
-            try running { () throws(ModelError) in try weights.releaseMap() }
+            try weights.releaseMap()
         }
-        let base = try running { () throws(ModelError) in
-            try LanguageModel(description, source: weights)
-        }
+        let base = try LanguageModel(description, source: weights)
         let vocabulary = Vocabulary(snapshot, description)
         self.vocabulary = vocabulary
         let cohorts = try StoredCohorts(snapshot)
@@ -45,7 +43,7 @@ public struct MappedModel: Sendable {
         let solved = cohorts.names.isEmpty && mixture == nil ? nil : try gate()
         let tokenizer = mixture == nil ? nil : try vocabulary.tokenizer()
         guard mixture == nil || description.vocabularySize == 256 && tokenizer == nil else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "the \(MixtureDescription.fileName) of \(snapshot.id.short) has counts predict bytes, and the "
                     + "model's tokens are none; commit the model without the file")
@@ -56,7 +54,7 @@ public struct MappedModel: Sendable {
             counts: solved == nil ? nil : mixture?.counts,
             speller: solved == nil ? nil : try vocabulary.speller())
         if let limit = options.memoryLimit {
-            try running { () throws(ModelError) in try weights.release(within: limit) }
+            try weights.release(within: limit)
         }
     }
 
@@ -92,21 +90,21 @@ public struct MappedModel: Sendable {
     /// where tokens are bytes.
     ///
     /// - Throws: `bad-tokenizer`, `unsupported`.
-    public func tokenizer() throws(StoreError) -> Tokenizer? { try vocabulary.tokenizer() }
+    public func tokenizer() throws -> Tokenizer? { try vocabulary.tokenizer() }
 
-    func tokens(of text: [UInt8], addsSpecialTokens: Bool) throws(StoreError) -> [Int] {
+    func tokens(of text: [UInt8], addsSpecialTokens: Bool) throws -> [Int] {
         try vocabulary.tokens(of: text, addsSpecialTokens: addsSpecialTokens)
     }
 
     /// The tokens of a text that is read part by part.
-    func tokens(of text: TextSource) throws(StoreError) -> TokenSource {
+    func tokens(of text: TextSource) throws -> TokenSource {
         try vocabulary.tokens(of: text)
     }
 
     /// What spells tokens.
     ///
     /// - Throws: `unsupported` for a vocabulary of other than 256 tokens without a tokenizer; `bad-tokenizer`.
-    func speller() throws(StoreError) -> @Sendable () -> any TokenSpeller {
+    func speller() throws -> @Sendable () -> any TokenSpeller {
         try vocabulary.speller()
     }
 
@@ -118,8 +116,8 @@ public struct MappedModel: Sendable {
 
     func makeProfile(
         _ tokens: TokenSource, _ progress: ProgressReporter
-    ) throws(StoreError) -> ExpertProfile {
-        try tokens.reading { (read) throws(ModelError) in
+    ) throws -> ExpertProfile {
+        try tokens.reading { read in
             try model.base.profile(
                 count: tokens.count, progress: { progress(Progress("windows", $0, $1)) }, read: read
             )
@@ -127,10 +125,8 @@ public struct MappedModel: Sendable {
     }
 
     /// Asks for the experts of a profile, up to half of a limit.
-    func warm(_ profile: ExpertProfile, limit: Int?) throws(StoreError) {
-        try running { () throws(ModelError) in
-            try model.base.warm(profile, byteLimit: limit.map { $0 / 2 })
-        }
+    func warm(_ profile: ExpertProfile, limit: Int?) throws {
+        try model.base.warm(profile, byteLimit: limit.map { $0 / 2 })
     }
 
     /// Bits per byte of a text: its first `limit` bytes in full windows that do not overlap; in each, every
@@ -144,7 +140,7 @@ public struct MappedModel: Sendable {
     public func evaluate(
         _ text: [UInt8], limit: Int? = 20_000, threads: Int = 1,
         progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> EvaluationResult {
+    ) throws -> EvaluationResult {
         try evaluate(TextSource(text), limit: limit, threads: threads, progress: progress)
     }
 
@@ -154,10 +150,10 @@ public struct MappedModel: Sendable {
     public func evaluate(
         _ text: TextSource, limit: Int? = 20_000, threads: Int = 1,
         progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> EvaluationResult {
+    ) throws -> EvaluationResult {
         let text = text.prefix(limit)
         let tokens = try tokens(of: text)
-        let result = try tokens.reading { (read) throws(ModelError) in
+        let result = try tokens.reading { read in
             try model.evaluate(
                 count: tokens.count, threads: threads,
                 progress: { progress(Progress("windows", $0, $1)) }, read: read)

@@ -33,9 +33,9 @@ final class MergeDecisions: ConflictDecisions {
     /// - Throws: `usage` for a name that is no side's.
     init(
         _ takes: [MergeTake], _ sides: [ObjectID], _ names: [[String]],
-        id: (String) throws(StoreError) -> ObjectID,
-        policy: (MergePolicy) throws(StoreError) -> any ConflictPolicy
-    ) throws(StoreError) {
+        id: (String) throws -> ObjectID,
+        policy: (MergePolicy) throws -> any ConflictPolicy
+    ) throws {
         var entries: [Entry] = []
         var exact: [MergeEntity: [Int]] = [:]
         var patterns: [Int] = []
@@ -45,13 +45,13 @@ final class MergeDecisions: ConflictDecisions {
             let found: (value: String, settlement: ConflictSettlement)
             if let kind = MergePolicy(rawValue: take.value) {
                 guard !names.joined().contains(take.value) else {
-                    throw StoreError(
+                    throw CambiumError(
                         .usage,
                         "'\(take.text)': '\(take.value)' is a policy and one of the sides; write "
                             + "the side's commit id for the side")
                 }
                 guard kind != .none else {
-                    throw StoreError(
+                    throw CambiumError(
                         .usage, "'\(take.text)' settles nothing; leave it out to see the conflict")
                 }
                 if made[kind] == nil { made[kind] = try policy(kind) }
@@ -80,36 +80,36 @@ final class MergeDecisions: ConflictDecisions {
 
     private static func side(
         _ take: MergeTake, _ sides: [ObjectID], _ names: [[String]],
-        _ id: (String) throws(StoreError) -> ObjectID
-    ) throws(StoreError) -> Int {
+        _ id: (String) throws -> ObjectID
+    ) throws -> Int {
         if let side = names.firstIndex(where: { $0.contains(take.value) }) { return side }
         let all = names.compactMap(\.first).joined(separator: ", ")
         let commit: ObjectID
-        do throws(StoreError) {
+        do {
             commit = try id(take.value)
-        } catch  where error.code == .notFound {
+        } catch let error as CambiumError where error.code == .notFound {
             let policies = MergePolicy.allCases.dropFirst().map(\.rawValue)
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "'\(take.text)': '\(take.value)' is neither a side of this merge (\(all)) nor a "
                     + "policy (\(policies.joined(separator: ", ")))")
         }
         guard let side = sides.firstIndex(of: commit) else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "'\(take.text)': '\(take.value)' is no side of this merge, which are \(all)")
         }
         return side
     }
 
-    func settlement(of entity: MergeEntity) throws(SnapshotError) -> ConflictSettlement? {
+    func settlement(of entity: MergeEntity) throws -> ConflictSettlement? {
         let found =
             (exact[entity] ?? []) + patterns.filter { entries[$0].pattern.matches(entity) }
         guard let first = found.first else { return nil }
         used.withLock { $0.formUnion(found) }
         if let other = found.first(where: { entries[$0].value != entries[first].value }) {
             let texts = [entries[first].text, entries[other].text].sorted(by: isBefore)
-            throw SnapshotError(
+            throw CambiumError(
                 .usage,
                 "'\(texts[0])' and '\(texts[1])' contradict each other about \(entity.path); nothing "
                     + "was written: leave one of them out")
@@ -117,13 +117,13 @@ final class MergeDecisions: ConflictDecisions {
         return entries[first].settlement
     }
 
-    func finish() throws(SnapshotError) {
+    func finish() throws {
         let used = used.withLock { $0 }
         let unused = entries.indices.filter { !used.contains($0) }.map { entries[$0].text }
         guard !unused.isEmpty else { return }
         let shown = unused.sorted(by: isBefore).prefix(5).map { "'\($0)'" }
         let more = unused.count > 5 ? " and \(unused.count - 5) more" : ""
-        throw SnapshotError(
+        throw CambiumError(
             .usage,
             "\(shown.joined(separator: ", "))\(more) settle\(unused.count == 1 ? "s" : "") nothing: no "
                 + "conflict of this merge is named so; nothing was written. The merge without --take "
@@ -134,7 +134,7 @@ final class MergeDecisions: ConflictDecisions {
     ///
     /// Long lists are cut, and end with how many more there are and the id that the whole text would have
     /// as a file.
-    func recorded() throws(StoreError) -> String {
+    func recorded() throws -> String {
         var texts: Set<String> = []
         var pools: [String: EntityPattern.Form] = [:]
         for entry in entries {
@@ -156,7 +156,7 @@ final class MergeDecisions: ConflictDecisions {
 }
 
 /// Joins what a commit records of many things, bounded.
-func recordedText(_ texts: [String], limit: Int = 16_384) throws(StoreError) -> String {
+func recordedText(_ texts: [String], limit: Int = 16_384) throws -> String {
     let whole = texts.joined(separator: "; ")
     guard whole.utf8.count > limit else { return whole }
     var (length, count) = (0, 0)

@@ -35,12 +35,12 @@ public struct PolicySettings: Sendable {
     }
 
     /// - Throws: `usage` for settings that cannot be.
-    func check() throws(StoreError) {
+    func check() throws {
         guard density > 0, density <= 1 else {
-            throw StoreError(.usage, "a density of \(density); give a share above 0, at most 1")
+            throw CambiumError(.usage, "a density of \(density); give a share above 0, at most 1")
         }
         guard scale.isFinite else {
-            throw StoreError(.usage, "a scale of \(scale); give a finite number")
+            throw CambiumError(.usage, "a scale of \(scale); give a finite number")
         }
     }
 

@@ -88,7 +88,7 @@ extension MergeResult {
     init(
         _ outcome: MergeOutcome, _ branch: String, _ policy: MergePolicy, _ sides: [String],
         _ store: Store
-    ) throws(StoreError) {
+    ) throws {
         let names = outcome.sides.indices.map { $0 < sides.count ? sides[$0] : "side \($0)" }
         var measure = ConflictMeasure(store, names)
         var conflicts: [Conflict] = []

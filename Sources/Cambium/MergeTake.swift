@@ -15,17 +15,17 @@ public struct MergeTake: Sendable {
     /// Reads one decision.
     ///
     /// - Throws: `usage` for a text that is none.
-    public init(_ text: String) throws(StoreError) {
+    public init(_ text: String) throws {
         let line = text.trimmed
         guard let sign = line.lastIndex(of: "=") else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "'\(line)' decides nothing: write ENTITY=SIDE or ENTITY=POLICY, for example 1/7=main"
             )
         }
         let value = String(line[line.index(after: sign)...]).trimmed
         guard !value.isEmpty else {
-            throw StoreError(.usage, "'\(line)' names no side and no policy after the '='")
+            throw CambiumError(.usage, "'\(line)' names no side and no policy after the '='")
         }
         self.text = line
         self.value = value
@@ -35,16 +35,16 @@ public struct MergeTake: Sendable {
     /// Reads decisions from a text, one in a line; empty lines and those that begin with `#` are skipped.
     ///
     /// - Throws: `usage`, with the line's number.
-    public static func list(_ text: String) throws(StoreError) -> [MergeTake] {
+    public static func list(_ text: String) throws -> [MergeTake] {
         var takes: [MergeTake] = []
         let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         for (index, line) in lines.enumerated() {
             let line = String(line).trimmed
             guard !line.isEmpty, !line.hasPrefix("#") else { continue }
-            do throws(StoreError) {
+            do {
                 takes.append(try MergeTake(line))
-            } catch {
-                throw StoreError(error.code, "line \(index + 1): \(error.message)")
+            } catch let error as CambiumError {
+                throw CambiumError(error.code, "line \(index + 1): \(error.message)")
             }
         }
         return takes

@@ -5,10 +5,10 @@ internal import Snapshots
 
 extension MappedSnapshot {
     /// How counts predict beside the snapshot's models; nil where they do not.
-    func mixture() throws(StoreError) -> MixtureDescription? {
+    func mixture() throws -> MixtureDescription? {
         guard let file = tree.files[MixtureDescription.fileName] else { return nil }
-        let bytes = try carrying { () throws(SnapshotError) in try data(of: file) }
-        return try running { () throws(ModelError) in try MixtureDescription(bytes) }
+        let bytes = try data(of: file)
+        return try MixtureDescription(bytes)
     }
 }
 
@@ -21,12 +21,12 @@ extension TrainOptions {
     /// - Throws: `usage` when they do and shall not: models were evaluated, and texts counted, as if they stayed.
     func mixture(
         after before: MixtureDescription?, isStandard: Bool
-    ) throws(StoreError) -> MixtureDescription? {
+    ) throws -> MixtureDescription? {
         guard let before else {
             return mixesCounts ?? isStandard ? MixtureDescription() : nil
         }
         guard mixesCounts != false else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "counts predict beside the models of this branch, and stay: leave that option out, or start "
                     + "a base without them")
@@ -37,9 +37,7 @@ extension TrainOptions {
 
 extension CommitDraft {
     /// Lets counts predict beside the models from this commit on.
-    mutating func put(_ mixture: MixtureDescription) throws(StoreError) {
-        try carrying { () throws(SnapshotError) in
-            tree.files[MixtureDescription.fileName] = try put(.file, mixture.encoded)
-        }
+    mutating func put(_ mixture: MixtureDescription) throws {
+        tree.files[MixtureDescription.fileName] = try put(.file, mixture.encoded)
     }
 }

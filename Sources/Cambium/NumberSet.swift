@@ -7,7 +7,7 @@ enum NumberSet: Sendable, Hashable {
     /// Nil for a text that is not made of numbers.
     ///
     /// - Throws: `usage` for numbers that cannot be: too large, or a range that runs backwards.
-    init?(_ text: Substring) throws(StoreError) {
+    init?(_ text: Substring) throws {
         if text == "*" {
             self = .all
             return
@@ -22,7 +22,7 @@ enum NumberSet: Sendable, Hashable {
             guard ends.count <= 2, let low = Self.number(ends[0]),
                 let high = Self.number(ends[ends.count - 1]), low <= high
             else {
-                throw StoreError(
+                throw CambiumError(
                     .usage,
                     "'\(text)' are no numbers: write one as 7, a range as 3-9, several as 1,4-6, or "
                         + "* for all")

@@ -17,11 +17,10 @@ extension Patch {
     /// Puts the tensors of a cohort into the trunk, new ones and those that it has.
     mutating func put(
         _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])]
-    ) throws(StoreError) {
+    ) throws {
         for tensor in tensors {
-            draft.tree.trunk.tensors[tensor.name] = try carrying { () throws(SnapshotError) in
-                try draft.putTensor(tensor.shape, tensor.bytes.raw)
-            }
+            draft.tree.trunk.tensors[tensor.name] = try draft.putTensor(
+                tensor.shape, tensor.bytes.raw)
         }
     }
 
@@ -32,33 +31,26 @@ extension Patch {
     ///   - router: By name.
     mutating func put(
         _ pool: CohortPool, router: [(name: String, shape: TensorShape, bytes: [UInt8])]
-    ) throws(StoreError) {
-        let cohort = try carrying { () throws(SnapshotError) in
-            let header: ObjectHeader
-            do throws(ObjectError) {
-                header = try ObjectHeader(pool.kind, pool.parts)
-            } catch {
-                throw SnapshotError(error)
-            }
-            draft.reserve(pool.experts.count)
-            var ids: [ObjectID] = []
-            ids.reserveCapacity(pool.experts.count)
-            for expert in pool.experts { ids.append(try draft.put(header, expert.raw)) }
-            var tensors: [String: StoredTensor] = [:]
-            for tensor in router {
-                tensors[tensor.name] = try draft.putTensor(tensor.shape, tensor.bytes.raw)
-            }
-            return Cohort(
-                kind: pool.kind, parts: pool.parts, count: UInt64(ids.count),
-                experts: draft.putExperts(ids), routerKind: pool.routerKind, router: tensors)
+    ) throws {
+        let header = try ObjectHeader(pool.kind, pool.parts)
+        draft.reserve(pool.experts.count)
+        var ids: [ObjectID] = []
+        ids.reserveCapacity(pool.experts.count)
+        for expert in pool.experts { ids.append(try draft.put(header, expert.raw)) }
+        var tensors: [String: StoredTensor] = [:]
+        for tensor in router {
+            tensors[tensor.name] = try draft.putTensor(tensor.shape, tensor.bytes.raw)
         }
+        let cohort = Cohort(
+            kind: pool.kind, parts: pool.parts, count: UInt64(ids.count),
+            experts: draft.putExperts(ids), routerKind: pool.routerKind, router: tensors)
         draft.tree.layers[UInt32(pool.layer), default: Layer()].cohorts[pool.cohort] = cohort
     }
 
     /// Checks by ids that nothing changed but a cohort's own tensors and experts.
     ///
     /// - Throws: `corrupt`: a round must never change what is frozen.
-    func checkFrozen(exceptCohort name: String, _ own: Set<String>) throws(StoreError) {
+    func checkFrozen(exceptCohort name: String, _ own: Set<String>) throws {
         func others(_ tree: Tree) -> [UInt32: [String: Cohort]] {
             tree.layers.mapValues { $0.cohorts.filter { $0.key != name } }
                 .filter { !$0.value.isEmpty }
@@ -68,7 +60,7 @@ extension Patch {
             draft.tree.trunk.tensors.filter({ !own.contains($0.key) }) == trunk,
             before.files.allSatisfy({ draft.tree.files[$0.key] == $0.value })
         else {
-            throw StoreError(
+            throw CambiumError(
                 .corrupt,
                 "the round of cohort '\(name)' would have changed weights that are frozen; nothing was "
                     + "committed")

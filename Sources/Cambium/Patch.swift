@@ -43,17 +43,17 @@ public struct Patch: ~Copyable {
     /// - Throws: `not-found` without such a cohort, `bad-shape` when the length is not an expert's.
     public mutating func put(
         expert ordinal: Int, layer: Int, cohort: String = "base", _ bytes: RawSpan
-    ) throws(StoreError) {
+    ) throws {
         let place = try place(layer, cohort)
         let (stored, header) = try header(place, ordinal)
         guard bytes.byteCount == header.payloadCount else {
-            throw StoreError(
+            throw CambiumError(
                 .badShape,
                 "expert \(layer)/\(cohort)/\(ordinal) was given \(bytes.byteCount) bytes; its parts "
                     + "\(stored.parts) take \(header.payloadCount)")
         }
         let count = draft.newObjects
-        let id = try carrying { () throws(SnapshotError) in try draft.put(header, bytes) }
+        let id = try draft.put(header, bytes)
         experts[place, default: [:]][ordinal] = id
         guard draft.newObjects > count else { return }
         newExperts += 1
@@ -63,7 +63,7 @@ public struct Patch: ~Copyable {
     /// Replaces an expert, or adds one behind the last; see ``put(expert:layer:cohort:_:)``.
     public mutating func put(
         expert ordinal: Int, layer: Int, cohort: String = "base", _ bytes: [UInt8]
-    ) throws(StoreError) {
+    ) throws {
         try put(expert: ordinal, layer: layer, cohort: cohort, bytes.raw)
     }
 
@@ -72,7 +72,7 @@ public struct Patch: ~Copyable {
     /// - Throws: `not-found` without such a cohort.
     public mutating func remove(
         expert ordinal: Int, layer: Int, cohort: String = "base"
-    ) throws(StoreError) {
+    ) throws {
         let place = try place(layer, cohort)
         _ = try header(place, ordinal)
         experts[place, default: [:]][ordinal] = .zero
@@ -84,17 +84,15 @@ public struct Patch: ~Copyable {
     ///   - name: Its name in the checkpoint.
     ///   - bytes: Row-major, little-endian. Copied.
     /// - Throws: `not-found`, `bad-shape` when the length is not the tensor's.
-    public mutating func put(tensor name: String, _ bytes: RawSpan) throws(StoreError) {
+    public mutating func put(tensor name: String, _ bytes: RawSpan) throws {
         let entry = try tensor(named: name)
         guard bytes.byteCount == entry.shape.byteCount else {
-            throw StoreError(
+            throw CambiumError(
                 .badShape,
                 "tensor \(name) was given \(bytes.byteCount) bytes; its shape is \(entry.shape)")
         }
         let count = draft.newObjects
-        let stored = try carrying { () throws(SnapshotError) in
-            try draft.putTensor(entry.shape, bytes)
-        }
+        let stored = try draft.putTensor(entry.shape, bytes)
         if draft.newObjects > count { countNonFinite(bytes, [entry.shape]) }
         if draft.tree.trunk.tensors[name] != nil { draft.tree.trunk.tensors[name] = stored }
         for (number, layer) in draft.tree.layers {
@@ -105,14 +103,14 @@ public struct Patch: ~Copyable {
     }
 
     /// Replaces a tensor of the trunk or of a router; see ``put(tensor:_:)``.
-    public mutating func put(tensor name: String, _ bytes: [UInt8]) throws(StoreError) {
+    public mutating func put(tensor name: String, _ bytes: [UInt8]) throws {
         try put(tensor: name, bytes.raw)
     }
 
     /// The tensor of the trunk or a router as the patch has it now.
-    func tensor(named name: String) throws(StoreError) -> StoredTensor {
+    func tensor(named name: String) throws -> StoredTensor {
         guard let entry = entry(name) else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound, "the branch's model has no tensor '\(name)' outside its experts")
         }
         return entry
@@ -132,38 +130,32 @@ public struct Patch: ~Copyable {
         return nil
     }
 
-    private func place(_ layer: Int, _ cohort: String) throws(StoreError) -> Place {
+    private func place(_ layer: Int, _ cohort: String) throws -> Place {
         guard let number = UInt32(exactly: layer) else {
-            throw StoreError(.notFound, "the branch's model has no cohort \(layer)/\(cohort)")
+            throw CambiumError(.notFound, "the branch's model has no cohort \(layer)/\(cohort)")
         }
         return Place(layer: number, cohort: cohort)
     }
 
     private mutating func header(
         _ place: Place, _ ordinal: Int
-    ) throws(StoreError) -> (Cohort, ObjectHeader) {
+    ) throws -> (Cohort, ObjectHeader) {
         guard let cohort = before.layers[place.layer]?.cohorts[place.cohort] else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound, "the branch's model has no cohort \(place.layer)/\(place.cohort)")
         }
         guard ordinal >= 0, ordinal < Int(UInt32.max) else {
-            throw StoreError(.usage, "\(ordinal) is not the number of an expert")
+            throw CambiumError(.usage, "\(ordinal) is not the number of an expert")
         }
         // Absent experts take room as well: a number far behind the last is a slip of the pen.
         guard UInt64(ordinal) < cohort.count + UInt64(Self.mostNewExperts) else {
-            throw StoreError(
+            throw CambiumError(
                 .badShape,
                 "expert \(place.layer)/\(place.cohort)/\(ordinal) is far behind the last, "
                     + "\(Int64(cohort.count) - 1): one commit adds at most \(Self.mostNewExperts)")
         }
         if let header = headers[place] { return (cohort, header) }
-        let header = try carrying { () throws(SnapshotError) in
-            do throws(ObjectError) {
-                return try ObjectHeader(cohort.kind, cohort.parts)
-            } catch {
-                throw SnapshotError(error)
-            }
-        }
+        let header = try ObjectHeader(cohort.kind, cohort.parts)
         headers[place] = header
         return (cohort, header)
     }
@@ -173,15 +165,13 @@ public struct Patch: ~Copyable {
     }
 
     /// Puts the changed arrays into the draft's tree, and gives the draft away.
-    consuming func finish() throws(StoreError) -> CommitDraft {
+    consuming func finish() throws -> CommitDraft {
         for (place, changes) in experts.sorted(by: { left, right in
             left.key.layer == right.key.layer
                 ? isBefore(left.key.cohort, right.key.cohort) : left.key.layer < right.key.layer
         }) {
             guard let cohort = before.layers[place.layer]?.cohorts[place.cohort] else { continue }
-            let edited = try carrying { () throws(SnapshotError) in
-                try draft.putExperts(changing: cohort.experts, changes)
-            }
+            let edited = try draft.putExperts(changing: cohort.experts, changes)
             draft.tree.layers[place.layer]?.cohorts[place.cohort]?.experts = edited.root
             draft.tree.layers[place.layer]?.cohorts[place.cohort]?.count = UInt64(edited.count)
         }

@@ -12,16 +12,16 @@ struct PatchFile {
     private let checkpoint: Checkpoint
     private static let rowsSuffix = ".rows"
 
-    init(_ path: String) throws(StoreError) {
+    init(_ path: String) throws {
         self.path = path
-        checkpoint = try reading { () throws(InterchangeError) in try Checkpoint(opening: path) }
+        checkpoint = try Checkpoint(opening: path)
     }
 
     /// Puts everything into the patch.
     func apply(
         to patch: inout Patch, _ snapshot: MappedSnapshot, _ layout: Layout?,
         _ progress: ProgressReporter
-    ) throws(StoreError) {
+    ) throws {
         var pending = try ExpertEdits(snapshot, layout)
         let names = checkpoint.tensors.map(\.name).filter { !isRows($0) }
         for name in names {
@@ -29,7 +29,7 @@ struct PatchFile {
             let rows = try rows(of: name, tensor.shape)
             if try pending.take(name, tensor, rows) { continue }
             guard !name.hasSuffix(Self.rowsSuffix) || patch.has(tensor: name) else {
-                throw StoreError(
+                throw CambiumError(
                     .badShape,
                     "\(path): \(name) names rows, but the rows themselves, "
                         + "\(name.dropLast(Self.rowsSuffix.count)), are missing")
@@ -37,7 +37,7 @@ struct PatchFile {
             try putTensor(name, tensor, rows, &patch, snapshot)
         }
         try pending.put(into: &patch, progress)
-        try reading { () throws(InterchangeError) in try checkpoint.checkUnchanged() }
+        try checkpoint.checkUnchanged()
     }
 
     private func isRows(_ name: String) -> Bool {
@@ -46,13 +46,13 @@ struct PatchFile {
     }
 
     /// The row numbers of `T.rows`, or nil when there is no such tensor.
-    private func rows(of name: String, _ shape: TensorShape) throws(StoreError) -> [Int]? {
+    private func rows(of name: String, _ shape: TensorShape) throws -> [Int]? {
         guard let tensor = checkpoint.tensor(named: name + Self.rowsSuffix) else { return nil }
         let types: Set<ElementType> = [.u8, .i8, .u16, .i16, .u32, .i32, .u64, .i64]
         guard types.contains(tensor.shape.type), tensor.shape.dimensions.count == 1,
             shape.dimensions.first == tensor.shape.dimensions[0]
         else {
-            throw StoreError(
+            throw CambiumError(
                 .badShape,
                 "\(path): \(name).rows is \(tensor.shape), but \(name) is \(shape): one integer is "
                     + "expected for each row")
@@ -66,17 +66,17 @@ struct PatchFile {
                 $0 | UInt64(bytes[start + $1]) << UInt64(8 * $1)
             }
             guard !tensor.shape.type.isSigned || bytes[start + width - 1] < 128 else {
-                throw StoreError(
+                throw CambiumError(
                     .badShape,
                     "\(path): \(name).rows names row \(number.signed(bytes: width)); rows are not "
                         + "negative")
             }
             guard let row = Int(exactly: number) else {
-                throw StoreError(
+                throw CambiumError(
                     .badShape, "\(path): \(name).rows names row \(number), which cannot be")
             }
             guard seen.insert(row).inserted else {
-                throw StoreError(.badShape, "\(path): \(name).rows names row \(row) twice")
+                throw CambiumError(.badShape, "\(path): \(name).rows names row \(row) twice")
             }
             rows.append(row)
         }
@@ -86,7 +86,7 @@ struct PatchFile {
     private func putTensor(
         _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?, _ patch: inout Patch,
         _ snapshot: MappedSnapshot
-    ) throws(StoreError) {
+    ) throws {
         let stored = try patch.tensor(named: name)
         guard let rows else {
             guard tensor.shape == stored.shape else {
@@ -101,13 +101,11 @@ struct PatchFile {
             total % count == 0
         else { throw mismatch(name, tensor.shape, shape) }
         let size = total / count
-        var bytes = try carrying { () throws(SnapshotError) in
-            try snapshot.data(of: stored.id)
-        }
+        var bytes = try snapshot.data(of: stored.id)
         let new = tensor.bytes.copy()
         for (position, row) in rows.enumerated() {
             guard row < count else {
-                throw StoreError(
+                throw CambiumError(
                     .badShape, "\(path): \(name).rows names row \(row), but \(name) has \(count)")
             }
             bytes.replaceSubrange(
@@ -117,8 +115,8 @@ struct PatchFile {
         try patch.put(tensor: name, bytes.raw)
     }
 
-    private func mismatch(_ name: String, _ new: TensorShape, _ old: TensorShape) -> StoreError {
-        StoreError(
+    private func mismatch(_ name: String, _ new: TensorShape, _ old: TensorShape) -> CambiumError {
+        CambiumError(
             .badShape,
             "\(path): \(name) is \(new), but the branch's model has \(old); a patch keeps dtypes and "
                 + "shapes, or gives rows of them with \(name).rows")

@@ -7,7 +7,7 @@ extension Quantiser {
     /// The id that its canonical bytes would have as a file object: the same scales, the same id.
     ///
     /// The scales themselves are in every record (docs/decisions/0011).
-    func id() throws(StoreError) -> ObjectID { try Store.fileID(encoded) }
+    func id() throws -> ObjectID { try Store.fileID(encoded) }
 }
 
 extension MomentContribution {
@@ -19,12 +19,12 @@ extension MomentContribution {
     ///   - place: Whose quantiser the other's is.
     func checkQuantiser(
         _ other: Source, _ id: ObjectID, _ place: String
-    ) throws(StoreError) {
+    ) throws {
         guard source.layer == other.layer, source.trunk == other.trunk,
             source.quantiser != other.quantiser
         else { return }
         let (own, others) = (try source.quantiser.id(), try other.quantiser.id())
-        throw StoreError(
+        throw CambiumError(
             .usage,
             "evidence \(id.short) of layer \(source.layer) was made with quantiser "
                 + "\(own.short), and that of \(place) is \(others.short): "

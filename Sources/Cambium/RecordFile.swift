@@ -28,28 +28,28 @@ enum RecordFile {
     /// alone.
     ///
     /// - Throws: `bad-input`.
-    static func check(_ name: String, _ bytes: [UInt8]) throws(StoreError) {
-        let code = StoreError.Code(rawValue: "bad-input")
+    static func check(_ name: String, _ bytes: [UInt8]) throws {
+        let code = CambiumError.Code.badInput
         let advice =
             "it is damaged or another program's; export it again, or move it out of the folder"
         if name.hasPrefix(EvidenceName.prefix) {
             let actual = EvidenceName.name(try Store.fileID(bytes))
             guard actual == name else {
-                throw StoreError(
+                throw CambiumError(
                     code,
                     "\(name) is not the evidence that it is named after (its bytes are \(actual)): \(advice)"
                 )
             }
-            do throws(EvidenceError) {
+            do {
                 _ = try EvidenceRecord(decoding: bytes)
-            } catch {
-                throw StoreError(
+            } catch let error as CambiumError {
+                throw CambiumError(
                     code, "\(name) holds no evidence: \(error.message); move it out of the folder")
             }
         } else if name.hasPrefix(FisherFile.prefix) {
             let values = try? FisherFile.decoded(bytes, name)
             guard let values, values.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
-                throw StoreError(code, "\(name) holds no squared gradients: \(advice)")
+                throw CambiumError(code, "\(name) holds no squared gradients: \(advice)")
             }
         }
     }

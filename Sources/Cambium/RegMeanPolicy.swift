@@ -1,4 +1,3 @@
-internal import Architectures
 package import Elements
 package import Snapshots
 internal import Synchronization
@@ -54,8 +53,8 @@ package struct RegMeanPolicy: ConflictPolicy {
         guard case .routerRow(let layer, let cohort, let tensor, _) = entity, cohort == Cohort.base
         else { return nil }
         if tensor.hasSuffix(".peer.query.weight") { return (layer, false) }
-        return ExpertNames.routersInLayer.contains { tensor.hasSuffix("." + $0) }
-            ? (layer, true) : nil
+        let linear = [".mlp.gate.weight", ".block_sparse_moe.gate.weight", ".mlp.router.weight"]
+        return linear.contains { tensor.hasSuffix($0) } ? (layer, true) : nil
     }
 
     package func resolve(

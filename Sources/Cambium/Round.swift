@@ -35,17 +35,17 @@ struct Round {
     init(
         _ snapshot: MappedSnapshot, _ name: String, _ form: CohortForm, _ experts: NewExperts?,
         seed: UInt64
-    ) throws(StoreError) {
+    ) throws {
         guard name != "base", !name.isEmpty, name.utf8.count <= 100,
             name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") })
         else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "'\(name)' cannot name a cohort; give 1 to 100 visible ASCII characters without '/', not "
                     + "'base'")
         }
         if case .lowRank(let rank) = form, !(1...4_096).contains(rank) {
-            throw StoreError(.usage, "deltas of rank \(rank); give 1 to 4096")
+            throw CambiumError(.usage, "deltas of rank \(rank); give 1 to 4096")
         }
         let stored = try StoredCohorts(snapshot)
         self.stored = stored
@@ -55,7 +55,7 @@ struct Round {
         let form = Round.kind(form)
         let index = stored.names.firstIndex(of: name)
         if let index, !stored.descriptions[index].matches(form) {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "cohort '\(name)' is of kind \(stored.descriptions[index].kind.rawValue); train it further as "
                     + "that, or give another name with --cohort")
@@ -64,26 +64,22 @@ struct Round {
         let wanted = try experts?.sizes(config)
         if let known, let wanted, known.experts != wanted {
             let has = known.experts == nil ? "no experts of its own" : "experts of other sizes"
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "cohort '\(name)' has \(has); train it further without --new-experts, or give another "
                     + "name with --cohort")
         }
         let own = known == nil ? wanted : known?.experts
-        _ = try running { [config] () throws(ModelError) in try own?.config(on: config) }
+        _ = try own?.config(on: config)
         self.name = name
         isNew = index == nil
         let usesExperts =
             known?.usesExperts ?? (form != .dense && own == nil && !config.expertLayers.isEmpty)
-        let (config, weights, isNew) = (config, weights, isNew)
-        parameters = try training { () throws(TrainingError) in
-            let base = try TrainableModel(
-                config: usesExperts ? config : config.withoutExperts, source: weights)
-            let cohort = Training.Cohort(
-                on: base, kind: form, usesExperts: usesExperts, experts: own, seed: seed)
-            if !isNew { try cohort.load(name, from: weights) }
-            return cohort
-        }
+        let base = try TrainableModel(
+            config: usesExperts ? config : config.withoutExperts, source: weights)
+        parameters = Training.Cohort(
+            on: base, kind: form, usesExperts: usesExperts, experts: own, seed: seed)
+        if !isNew { try parameters.load(name, from: weights) }
         before = Self.own(name, parameters, in: snapshot.tree)
     }
 
@@ -99,16 +95,14 @@ struct Round {
     }
 
     /// What answers the round's texts before it, to stay close to: the cohort, or the base when it is new.
-    func modelBefore() throws(StoreError) -> TrainableModel {
+    func modelBefore() throws -> TrainableModel {
         guard isNew else { return parameters.model.copy() }
         let (config, weights) = (config, weights)
-        return try training { () throws(TrainingError) in
-            try TrainableModel(config: config, source: weights)
-        }
+        return try TrainableModel(config: config, source: weights)
     }
 
     /// Why what was trained does not fit a branch's head any more; nil when it does.
-    func obstacle(in tree: Tree) throws(StoreError) -> String? {
+    func obstacle(in tree: Tree) throws -> String? {
         let now =
             parameters.runsBaseExperts
             ? try StoredCohorts.baseDigest(tree, .routers, .experts)
@@ -178,7 +172,7 @@ struct Round {
     /// Puts the cohort into a patch.
     func put(
         _ tensors: [CohortTensor], _ pools: [CohortPool], into patch: inout Patch
-    ) throws(StoreError) {
+    ) throws {
         var trunk = tensors
         for pool in pools {
             let prefix = "cohorts.\(name).model.layers.\(pool.layer)."
@@ -200,7 +194,7 @@ struct Round {
     func model(
         _ tensors: [CohortTensor], _ pools: [CohortPool], _ gate: Gate,
         _ mixture: MixtureDescription?
-    ) throws(StoreError) -> CohortModel {
+    ) throws -> CohortModel {
         var entries: [CohortModel.Entry] = []
         let sizes = ModelDescription(config)
         for (other, entry) in zip(stored.names, stored.entries(sizes, weights))
@@ -210,9 +204,7 @@ struct Round {
                 name, parameters.description(base: base), base: sizes,
                 source: TrainedWeights(weights, tensors, pools)))
         let weights = weights
-        let model = try running { () throws(ModelError) in
-            try LanguageModel(sizes, source: weights)
-        }
+        let model = try LanguageModel(sizes, source: weights)
         return CohortModel(
             model, cohorts: entries, gate: (gate.solved, gate.cohorts),
             counts: mixture?.counts)
@@ -230,33 +222,14 @@ extension MappedSnapshot {
     ///
     /// - Parameter task: What it does with such models, for the message.
     /// - Throws: `unsupported` for another architecture.
-    func peerConfig(_ task: String = "trains") throws(StoreError) -> PeerConfig {
+    func peerConfig(_ task: String = "trains") throws -> PeerConfig {
         guard tree.architecture == "peer-lm", let file = tree.files[Checkpoint.configName] else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "\(id.short) is a '\(tree.architecture)' model; this version \(task) peer-lm models only"
             )
         }
-        let bytes = try carrying { () throws(SnapshotError) in try data(of: file) }
-        return try running { () throws(ModelError) in try PeerConfig(json: bytes) }
-    }
-}
-
-/// Runs what may fail in training.
-func training<Result>(_ body: () throws(TrainingError) -> Result) throws(StoreError) -> Result {
-    do throws(TrainingError) {
-        return try body()
-    } catch {
-        // Weights that the store cannot give are not of a bad shape.
-        if let cause = error.cause, cause.cause is SnapshotError { throw StoreError(cause) }
-        let code: StoreError.Code =
-            switch error.code {
-            case .badInput: .usage
-            case .missingTensor, .badTensor: .badShape
-            case .diverged: .diverged
-            case .limit: .limit
-            case .cancelled: .cancelled
-            }
-        throw StoreError(code, error.message)
+        let bytes = try data(of: file)
+        return try PeerConfig(json: bytes)
     }
 }

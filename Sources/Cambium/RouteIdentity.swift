@@ -1,4 +1,3 @@
-internal import Architectures
 internal import Elements
 internal import Interchange
 internal import Objects
@@ -21,11 +20,11 @@ enum RouteIdentity {
     /// - Throws: `unsupported` for a model of another kind.
     static func id(
         of snapshot: MappedSnapshot, experts: Int? = nil
-    ) throws(StoreError) -> (id: ObjectID, experts: Int)? {
+    ) throws -> (id: ObjectID, experts: Int)? {
         let cohorts = try ExpertCountEdit.cohorts(of: snapshot.tree)
         let counts = Set(cohorts.values.map { Int(clamping: $0.count) })
         guard let count = counts.first, counts.count == 1, count > 0 else {
-            throw StoreError(.unsupported, "the layers have different numbers of experts")
+            throw CambiumError(.unsupported, "the layers have different numbers of experts")
         }
         let kept = experts ?? count
         guard (1...count).contains(kept) else { return nil }
@@ -51,32 +50,25 @@ enum RouteIdentity {
     /// The id of config.json with another count of experts.
     private static func config(
         _ snapshot: MappedSnapshot, _ difference: Int
-    ) throws(StoreError) -> ObjectID {
+    ) throws -> ObjectID {
         guard let id = snapshot.tree.files[Checkpoint.configName] else {
-            throw StoreError(.unsupported, "the model has no \(Checkpoint.configName)")
+            throw CambiumError(.unsupported, "the model has no \(Checkpoint.configName)")
         }
         guard difference != 0 else { return id }
-        let bytes = try carrying { () throws(SnapshotError) in
-            try snapshot.data(of: id)
-        }
-        return try Store.fileID(
-            reading { () throws(InterchangeError) in
-                var text = JSONEdit(bytes, source: Checkpoint.configName, code: .badConfig)
-                for key in Architecture.allCountKeys { _ = try text.add(difference, to: [key]) }
-                return text.bytes
-            })
+        let bytes = try snapshot.data(of: id)
+        var text = JSONEdit(bytes, source: Checkpoint.configName, code: .badConfig)
+        for key in ExpertCountEdit.countKeys { _ = try text.add(difference, to: [key]) }
+        return try Store.fileID(text.bytes)
     }
 
     private static func append(
         _ layer: Int, _ cohort: Cohort, _ kept: Int, _ snapshot: MappedSnapshot,
         to encoder: inout ByteEncoder
-    ) throws(StoreError) {
+    ) throws {
         encoder.append(UInt32(layer))
         encoder.append(UInt32(cohort.router.count))
         for (name, tensor) in cohort.router.sorted(by: { isBefore($0.key, $1.key) }) {
-            let bytes = try carrying { () throws(SnapshotError) in
-                try snapshot.data(of: tensor.id)
-            }
+            let bytes = try snapshot.data(of: tensor.id)
             encoder.append(name)
             encoder.append(
                 try Store.fileID(Array(bytes[..<(bytes.count / Int(cohort.count) * kept)])))
@@ -86,7 +78,7 @@ enum RouteIdentity {
         }
         for ordinal in 0..<kept {
             encoder.append(
-                try carrying { () throws(SnapshotError) in try experts.id(ordinal) })
+                try experts.id(ordinal))
         }
     }
 }

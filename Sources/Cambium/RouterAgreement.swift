@@ -32,11 +32,11 @@ extension Store {
     ///   that cannot be run.
     public func agreement(
         of router: ExpertRouter, on text: [UInt8], assigned: Assignments? = nil, threads: Int = 1
-    ) throws(StoreError) -> RouterAgreement {
+    ) throws -> RouterAgreement {
         guard (1...1_024).contains(threads) else {
-            throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
+            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
         }
-        guard !text.isEmpty else { throw StoreError(.usage, "the text has no bytes") }
+        guard !text.isEmpty else { throw CambiumError(.usage, "the text has no bytes") }
         try assigned?.check(text, "the text", experts: router.experts)
         let team = ThreadTeam(count: threads)
         let snapshot = try map(router.commit)

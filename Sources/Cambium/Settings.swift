@@ -39,14 +39,14 @@ public struct Settings: Sendable {
     /// Reads a store's settings; without a file there are none.
     ///
     /// - Throws: `io`, `usage` for a line that says nothing.
-    public static func ofStore(at directory: String) throws(StoreError) -> Settings {
+    public static func ofStore(at directory: String) throws -> Settings {
         try Settings(path: directory + "/config", isUsers: false)
     }
 
     /// Reads the user's settings; without a file there are none.
     ///
     /// Nil where there is no home.
-    public static func ofUser() throws(StoreError) -> Settings? {
+    public static func ofUser() throws -> Settings? {
         let home = environmentVariable("HOME").map { $0 + "/.config" }
         guard
             let folder = environmentVariable("XDG_CONFIG_HOME").flatMap({ $0.isEmpty ? nil : $0 })
@@ -55,20 +55,15 @@ public struct Settings: Sendable {
         return try Settings(path: folder + "/cambium/config", isUsers: true)
     }
 
-    init(path: String, isUsers: Bool) throws(StoreError) {
+    init(path: String, isUsers: Bool) throws {
         self.path = path
         self.isUsers = isUsers
         values = [:]
         lines = []
         guard fileExists(path) else { return }
-        let bytes: [UInt8]
-        do throws(KeyValueError) {
-            bytes = try readFile(path, limit: Self.limit + 1)
-        } catch {
-            throw StoreError(error)
-        }
+        let bytes: [UInt8] = try readFile(path, limit: Self.limit + 1)
         guard bytes.count <= Self.limit else {
-            throw StoreError(.usage, "\(path) has more than 64 KiB: no file of settings")
+            throw CambiumError(.usage, "\(path) has more than 64 KiB: no file of settings")
         }
         lines = String(decoding: bytes, as: UTF8.self)
             .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
@@ -77,7 +72,7 @@ public struct Settings: Sendable {
             let text = line.trimmed
             if text.isEmpty || text.hasPrefix("#") { continue }
             guard let sign = text.firstIndex(of: "=") else {
-                throw StoreError(
+                throw CambiumError(
                     .usage, "\(path), line \(index + 1): write NAME = VALUE, or # in front")
             }
             // A name of a later version, or a store's that is a user's alone, is left alone.
@@ -91,9 +86,9 @@ public struct Settings: Sendable {
     /// Sets a value, or with nil removes it, and writes the file; other lines stay.
     ///
     /// - Throws: `usage` for a name that a store may not have, or a value of several lines; `read-only`, `io`.
-    public mutating func set(_ name: Name, to value: String?) throws(StoreError) {
+    public mutating func set(_ name: Name, to value: String?) throws {
         guard isUsers || name.isForStores else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "\(name.rawValue) is a user's setting: what a store from somebody else says would run on "
                     + "your machine; give --user")
@@ -103,7 +98,7 @@ public struct Settings: Sendable {
                 $0.value >= 32 && $0.value != 127
             }
             guard isLine, !value.trimmed.isEmpty, value.utf8.count <= 1_024 else {
-                throw StoreError(.usage, "the value of \(name.rawValue) must be one line of text")
+                throw CambiumError(.usage, "the value of \(name.rawValue) must be one line of text")
             }
         }
         var kept = lines.filter { line in
@@ -118,7 +113,7 @@ public struct Settings: Sendable {
     }
 
     /// Makes a folder and those above it.
-    private static func makeFolders(_ path: String) throws(KeyValueError) {
+    private static func makeFolders(_ path: String) throws {
         for (index, character) in path.enumerated() where character == "/" && index > 0 {
             let above = String(path.prefix(index))
             if !fileExists(above) { try makeDirectory(above) }
@@ -126,21 +121,17 @@ public struct Settings: Sendable {
         try makeDirectory(path)
     }
 
-    private func write(_ lines: [String]) throws(StoreError) {
+    private func write(_ lines: [String]) throws {
         let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
             .joined(separator: "/")
         let new = "\(path).\(UInt64.random(in: 0 ... .max))"
-        do throws(KeyValueError) {
-            if isUsers { try Self.makeFolders(folder) }
-            try KeyValue.writeFile(new, Array(lines.map { $0 + "\n" }.joined().utf8))
-            do throws(KeyValueError) {
-                try replaceFile(path, with: new, in: folder.isEmpty ? "/" : folder)
-            } catch {
-                try? removeFile(new)
-                throw error
-            }
+        if isUsers { try Self.makeFolders(folder) }
+        try KeyValue.writeFile(new, Array(lines.map { $0 + "\n" }.joined().utf8))
+        do {
+            try replaceFile(path, with: new, in: folder.isEmpty ? "/" : folder)
         } catch {
-            throw StoreError(error)
+            try? removeFile(new)
+            throw error
         }
     }
 }

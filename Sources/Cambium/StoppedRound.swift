@@ -26,7 +26,7 @@ struct StoppedRound {
     init(
         _ store: Store, _ branch: String, start: String, _ options: TrainOptions,
         _ record: [String: String]
-    ) throws(StoreError) {
+    ) throws {
         self.store = store
         self.branch = branch
         self.record = record
@@ -44,14 +44,12 @@ struct StoppedRound {
 
     private var directory: String { store.trainingDirectory }
 
-    private func path() throws(StoreError) -> String {
+    private func path() throws -> String {
         try StoredRound.path(of: branch, in: store)
     }
 
-    func save(_ state: TrainingState, _ curve: LossCurve) throws(StoreError) {
-        do throws(KeyValueError) { try makeStoreFolder(directory) } catch {
-            throw StoreError(error)
-        }
+    func save(_ state: TrainingState, _ curve: LossCurve) throws {
+        try makeStoreFolder(directory)
         let entries = state.numbers.enumerated().map {
             TensorEntry("numbers.\($0)", TensorShape(.f32, [$1.count]))
         }
@@ -68,17 +66,17 @@ struct StoppedRound {
         let metadata = HeaderMetadata(
             entries: fields.map { HeaderMetadata.Entry(key: $0.0, value: $0.1) })
         try SafetensorsWriter.write(entries, metadata: metadata, to: path()) {
-            (index, sink: inout TensorSink<StoreError>) throws(StoreError) in
+            (index, sink: inout TensorSink) in
             try sink.append(state.numbers[index].littleEndianBytes.raw)
         }
     }
 
     /// - Throws: `not-found` without a stopped round; `usage` when it is another one.
-    func load() throws(StoreError) -> (state: TrainingState, curve: LossCurve) {
+    func load() throws -> (state: TrainingState, curve: LossCurve) {
         let path = try path()
         guard fileExists(path) else {
             let others = try store.stoppedRounds().map(\.branch)
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "no stopped round of branch '\(branch)' is there to go on with; "
                     + (others.isEmpty
@@ -88,7 +86,7 @@ struct StoppedRound {
         }
         let stored = try StoredRound(path)
         guard stored.fields["round"] == fingerprint else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "the stopped round of branch '\(branch)' had other data or options"
                     + difference(from: stored)

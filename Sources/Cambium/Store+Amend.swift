@@ -34,30 +34,29 @@ extension Store {
         branch: String? = nil, message: String? = nil, metadata: [String: String] = [:],
         metrics: [String: Double] = [:], expectedHead: String? = nil,
         _ signature: Signature = .current
-    ) throws(StoreError) -> AmendResult {
+    ) throws -> AmendResult {
         if let message { try checkMessage(message) }
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        let references = try snapshots.references()
         let name = try branchName(branch, references)
         guard let head = references.branches[name] else {
-            throw StoreError(.notFound, "branch '\(name)' has no commit to amend")
+            throw CambiumError(.notFound, "branch '\(name)' has no commit to amend")
         }
         if let expectedHead {
             let expected = try id(expectedHead)
             guard expected == head else {
-                throw StoreError(
+                throw CambiumError(
                     .branchMoved,
                     "branch '\(name)' is at \(head.short), not at the expected \(expected.short); "
                         + "nothing was changed")
             }
         }
-        let old = try carrying { () throws(SnapshotError) in try snapshots.commit(head) }
+        let old = try snapshots.commit(head)
         let line = (message ?? old.message).prefix { !$0.isNewline }
-        let new = try carrying { () throws(SnapshotError) in
-            try snapshots.amend(name, at: head, by: signature.note("amend: \(line)")) { commit in
-                if let message { commit.message = message }
-                commit.metadata.merge(metadata) { $1 }
-                commit.metrics.merge(metrics) { $1 }
-            }
+        let new = try snapshots.amend(name, at: head, by: signature.note("amend: \(line)")) {
+            commit in
+            if let message { commit.message = message }
+            commit.metadata.merge(metadata) { $1 }
+            commit.metrics.merge(metrics) { $1 }
         }
         return AmendResult(
             branch: name, old: head.hex, id: new.hex, tree: old.tree.hex,
@@ -68,8 +67,8 @@ extension Store {
 /// Refuses a message that says nothing.
 ///
 /// - Throws: `usage`.
-func checkMessage(_ message: String) throws(StoreError) {
+func checkMessage(_ message: String) throws {
     guard message.contains(where: { !$0.isWhitespace }) else {
-        throw StoreError(.usage, "the message is empty; say in a few words what the commit is")
+        throw CambiumError(.usage, "the message is empty; say in a few words what the commit is")
     }
 }

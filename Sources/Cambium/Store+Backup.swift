@@ -29,13 +29,11 @@ extension Store {
     @discardableResult
     public func backup(
         to target: String, progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> BackupResult {
-        guard !target.isEmpty else { throw StoreError(.usage, "the backup has no name") }
+    ) throws -> BackupResult {
+        guard !target.isEmpty else { throw CambiumError(.usage, "the backup has no name") }
         let asFile = target.hasSuffix(".mdb")
-        let report = try carrying { () throws(SnapshotError) in
-            try snapshots.backup(to: target, asFile: asFile) {
-                progress(Progress("packs", $0, $1))
-            }
+        let report = try snapshots.backup(to: target, asFile: asFile) {
+            progress(Progress("packs", $0, $1))
         }
         return BackupResult(
             target: target, kind: asFile ? "file" : "store", bytes: report.bytes,
@@ -52,13 +50,11 @@ extension Store {
     @discardableResult
     public static func restore(
         _ file: String, to directory: String, progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> BackupResult {
-        guard !directory.isEmpty else { throw StoreError(.usage, "the store has no path") }
-        let report = try carrying { () throws(SnapshotError) in
-            try SnapshotStore.restore(
-                file, to: directory, progress: { progress(Progress("packs", $0, $1)) }
-            ) { (folder) throws(SnapshotError) in _ = try Migrations.migrate(directory: folder) }
-        }
+    ) throws -> BackupResult {
+        guard !directory.isEmpty else { throw CambiumError(.usage, "the store has no path") }
+        let report = try SnapshotStore.restore(
+            file, to: directory, progress: { progress(Progress("packs", $0, $1)) }
+        ) { folder in _ = try Migrations.migrate(directory: folder) }
         return BackupResult(
             target: directory, kind: "store", bytes: report.bytes,
             commits: report.verification.commits, objects: report.verification.objects)

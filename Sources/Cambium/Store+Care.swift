@@ -150,17 +150,11 @@ extension Store {
     ///   - now: Seconds since 1970.
     public func collect(
         prune: Bool = false, grace: Int64 = 14 * 86_400, now: Int64 = Signature.current.time
-    ) throws(StoreError) -> CollectResult {
-        let report = try carrying { () throws(SnapshotError) in
-            try snapshots.collect(prune: prune, now: now, grace: grace)
-        }
+    ) throws -> CollectResult {
+        let report = try snapshots.collect(prune: prune, now: now, grace: grace)
         if prune {
             try removeStaleProfiles()
-            do throws(KeyValueError) {
-                try TrainingFolder.removeStale(in: trainingDirectory)
-            } catch {
-                throw StoreError(error)
-            }
+            try TrainingFolder.removeStale(in: trainingDirectory)
         }
         return CollectResult(
             pruned: report.pruned, liveObjects: report.liveObjects, liveBytes: report.liveBytes,
@@ -179,10 +173,8 @@ extension Store {
     ///   - progress: Told how many packs are done.
     public func verify(
         fast: Bool = false, progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> VerifyResult {
-        let report = try carrying { () throws(SnapshotError) in
-            try snapshots.verify(fast: fast) { progress(Progress("packs", $0, $1)) }
-        }
+    ) throws -> VerifyResult {
+        let report = try snapshots.verify(fast: fast) { progress(Progress("packs", $0, $1)) }
         return VerifyResult(fast, report)
     }
 
@@ -191,55 +183,49 @@ extension Store {
     /// - Throws: `not-a-store`, `format-too-old`, `format-too-new`, or what the system says.
     public static func verify(
         at path: String, fast: Bool = false, progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> VerifyResult {
-        try carrying { () throws(SnapshotError) in
-            do throws(SnapshotError) {
-                let store = try SnapshotStore.open(path, readOnly: true)
-                return VerifyResult(
-                    fast, try store.verify(fast: fast) { progress(Progress("packs", $0, $1)) })
-            } catch  where error.code == .corrupt {
-                return VerifyResult(fast, try SnapshotStore.verifyUnopened(path, error))
-            }
+    ) throws -> VerifyResult {
+        do {
+            let store = try SnapshotStore.open(path, readOnly: true)
+            return VerifyResult(
+                fast, try store.verify(fast: fast) { progress(Progress("packs", $0, $1)) })
+        } catch let error as CambiumError where error.code == .corrupt {
+            return VerifyResult(fast, try SnapshotStore.verifyUnopened(path, error))
         }
     }
 
     /// What the store is at a glance.
     ///
     /// - Complexity: Grows with the number of branches and tags, not with the history.
-    public func overview() throws(StoreError) -> StoreOverview {
-        try carrying { () throws(SnapshotError) in
-            let sizes = try snapshots.sizes()
-            let counts = try snapshots.quickCounts()
-            let references = try snapshots.references()
-            var trees: [ObjectID] = []
-            if let head = references.headCommit { trees.append(try snapshots.commit(head).tree) }
-            return StoreOverview(
-                fileBytes: sizes.file, freeBytes: sizes.free, objects: counts.objects,
-                packs: counts.packs, branches: references.branches.count,
-                tags: references.tags.count,
-                headBytes: try snapshots.modelBytes(ofTrees: trees),
-                format: Int(try snapshots.storedFormat()))
-        }
+    public func overview() throws -> StoreOverview {
+        let sizes = try snapshots.sizes()
+        let counts = try snapshots.quickCounts()
+        let references = try snapshots.references()
+        var trees: [ObjectID] = []
+        if let head = references.headCommit { trees.append(try snapshots.commit(head).tree) }
+        return StoreOverview(
+            fileBytes: sizes.file, freeBytes: sizes.free, objects: counts.objects,
+            packs: counts.packs, branches: references.branches.count,
+            tags: references.tags.count,
+            headBytes: try snapshots.modelBytes(ofTrees: trees),
+            format: Int(try snapshots.storedFormat()))
     }
 
     /// Sizes and counts.
     ///
     /// - Complexity: Reads every pack's directory and every commit, not the objects.
-    public func statistics() throws(StoreError) -> StoreStatistics {
-        try carrying { () throws(SnapshotError) in
-            let sizes = try snapshots.sizes()
-            let counts = try snapshots.counts()
-            let references = try snapshots.references()
-            let tips = Array(references.branches.values) + Array(references.tags.values)
-            let history = try snapshots.history(from: tips)
-            let logical = try snapshots.modelBytes(ofTrees: history.map(\.commit.tree))
-            return StoreStatistics(
-                fileBytes: sizes.file, freeBytes: sizes.free, objects: counts.objects,
-                objectBytes: counts.bytes, experts: counts.experts, packs: counts.packs,
-                arrays: counts.arrays, commits: history.count, branches: references.branches.count,
-                tags: references.tags.count, logicalBytes: logical,
-                format: Int(try snapshots.storedFormat()))
-        }
+    public func statistics() throws -> StoreStatistics {
+        let sizes = try snapshots.sizes()
+        let counts = try snapshots.counts()
+        let references = try snapshots.references()
+        let tips = Array(references.branches.values) + Array(references.tags.values)
+        let history = try snapshots.history(from: tips)
+        let logical = try snapshots.modelBytes(ofTrees: history.map(\.commit.tree))
+        return StoreStatistics(
+            fileBytes: sizes.file, freeBytes: sizes.free, objects: counts.objects,
+            objectBytes: counts.bytes, experts: counts.experts, packs: counts.packs,
+            arrays: counts.arrays, commits: history.count, branches: references.branches.count,
+            tags: references.tags.count, logicalBytes: logical,
+            format: Int(try snapshots.storedFormat()))
     }
 
     /// Rewrites the store's file without free pages, which returns them to the file system.
@@ -252,11 +238,9 @@ extension Store {
     /// - Throws: `busy` when the store is open, here or elsewhere.
     public static func repack(
         _ path: String, compress: Bool = false, progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> RepackResult {
-        let report = try carrying { () throws(SnapshotError) in
-            try SnapshotStore.repack(
-                path, compress: compress, progress: { progress(Progress("packs", $0, $1)) })
-        }
+    ) throws -> RepackResult {
+        let report = try SnapshotStore.repack(
+            path, compress: compress, progress: { progress(Progress("packs", $0, $1)) })
         return RepackResult(
             bytesBefore: report.bytesBefore, bytesAfter: report.bytesAfter,
             packsCompressed: report.compression?.packs ?? 0,
@@ -267,10 +251,8 @@ extension Store {
     /// Brings a store of an older format to the current one, in place and in one transaction.
     ///
     /// - Throws: `busy` when the store is open, here or elsewhere; `format-too-new`, `not-a-store`.
-    public static func migrate(_ path: String) throws(StoreError) -> MigrateResult {
-        let outcome = try carrying { () throws(SnapshotError) in
-            try Migrations.migrate(directory: path)
-        }
+    public static func migrate(_ path: String) throws -> MigrateResult {
+        let outcome = try Migrations.migrate(directory: path)
         return MigrateResult(from: Int(outcome.from), to: Int(outcome.to))
     }
 }

@@ -96,7 +96,7 @@ extension Store {
     public func commit(
         checkpoint path: String, _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> CommitResult {
+    ) throws -> CommitResult {
         try commit(
             checkpoint: path, options, keeping: options.isAlone ? .nothing : nil, progress: progress
         ) { _ in }
@@ -108,15 +108,13 @@ extension Store {
     func commit(
         checkpoint path: String, _ options: CommitOptions,
         keeping wanted: CheckpointSource.HeadFiles?, progress: ProgressReporter,
-        adding: (inout CommitDraft) throws(StoreError) -> Void
-    ) throws(StoreError) -> CommitResult {
+        adding: (inout CommitDraft) throws -> Void
+    ) throws -> CommitResult {
         let target = try CommitTarget(options, self)
         let source = try CheckpointSource(
             path, target.before, self, keeping: wanted)
-        var draft = try carrying { () throws(SnapshotError) in
-            try CommitDraft(
-                snapshots, tree: Tree(architecture: source.layout.architecture))
-        }
+        var draft = try CommitDraft(
+            snapshots, tree: Tree(architecture: source.layout.architecture))
         var importer = CheckpointImport(source)
         try importer.run(&draft, progress)
         try adding(&draft)
@@ -147,10 +145,10 @@ extension Store {
     /// The named branch, or the one that HEAD is on.
     func branchName(
         _ name: String?, _ references: References
-    ) throws(StoreError) -> String {
+    ) throws -> String {
         if let name { return name }
         guard case .branch(let name) = references.head else {
-            throw StoreError(
+            throw CambiumError(
                 .usage, "HEAD is detached: name a branch with --branch, or switch to one first")
         }
         return name

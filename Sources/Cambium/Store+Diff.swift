@@ -105,11 +105,9 @@ extension Store {
     /// - Complexity: Grows with what differs, not with the models.
     public func diff(
         from old: String, to new: String, norms: Bool = true
-    ) throws(StoreError) -> ModelDiff {
+    ) throws -> ModelDiff {
         let (left, right) = (try map(old), try map(new))
-        let difference = try carrying { () throws(SnapshotError) in
-            try snapshots.difference(from: left.tree, to: right.tree)
-        }
+        let difference = try snapshots.difference(from: left.tree, to: right.tree)
         let measure = Measure(left, right, isOn: norms)
         var cohorts: [ModelDiff.CohortDiff] = []
         for cohort in difference.cohorts { cohorts.append(try measure.cohort(cohort)) }
@@ -154,7 +152,7 @@ private struct Measure {
 
     func cohort(
         _ difference: TreeDifference.CohortDifference
-    ) throws(StoreError) -> ModelDiff.CohortDiff {
+    ) throws -> ModelDiff.CohortDiff {
         let before = left.experts(layer: difference.layer, cohort: difference.cohort)
         let after = right.experts(layer: difference.layer, cohort: difference.cohort)
         var total: DifferenceNorms?
@@ -162,9 +160,7 @@ private struct Measure {
         for ordinal in difference.changed {
             var norms: DifferenceNorms?
             if isOn, let before, let after {
-                norms = try carrying { () throws(SnapshotError) in
-                    compare(try before.checked(ordinal), try after.checked(ordinal))
-                }
+                norms = compare(try before.checked(ordinal), try after.checked(ordinal))
             }
             if let norms { total = (total ?? DifferenceNorms()) + norms }
             changed.append(
@@ -186,11 +182,9 @@ private struct Measure {
 
     func tensor(
         _ old: StoredTensor?, _ new: StoredTensor?
-    ) throws(StoreError) -> ModelDiff.Change? {
+    ) throws -> ModelDiff.Change? {
         guard isOn, let old, let new, old.shape == new.shape else { return nil }
-        let norms = try carrying { () throws(SnapshotError) in
-            compare(try left.checked(old.id), try right.checked(new.id))
-        }
+        let norms = compare(try left.checked(old.id), try right.checked(new.id))
         return norms.map { ModelDiff.Change($0) }
     }
 

@@ -13,10 +13,10 @@ extension Store {
     func trainExperts(
         _ count: Int, _ options: TrainOptions, _ progress: ProgressReporter,
         _ isStopped: () -> Bool
-    ) throws(StoreError) -> TrainResult {
+    ) throws -> TrainResult {
         let settings = try options.settings()
         guard count > 0 else {
-            throw StoreError(.usage, "\(count) experts to edit; give 1 or more")
+            throw CambiumError(.usage, "\(count) experts to edit; give 1 or more")
         }
         let target = try CommitTarget(options.commit, self)
         let parent = try target.model().parent
@@ -47,12 +47,10 @@ extension Store {
         var bits: [String: Double] = [:]
         if !options.heldOut.isEmpty {
             let model = try edit.model(gate, mixture)
-            bits = try evaluate(options.heldOut, progress, isStopped) { (text) throws(StoreError) in
-                try running { () throws(ModelError) in
-                    try model.evaluate(
-                        text.map { Int($0) }, threads: settings.threads
-                    ).bitsPerToken
-                }
+            bits = try evaluate(options.heldOut, progress, isStopped) { text in
+                try model.evaluate(
+                    text.map { Int($0) }, threads: settings.threads
+                ).bitsPerToken
             }
         }
         var commit = options.commit
@@ -61,7 +59,7 @@ extension Store {
             .joined(separator: ", ")
         // The weights grew out of this commit's; another's would be lost.
         commit.expectedParent = commit.expectedParent ?? parent.hex
-        let result = try self.commit(commit) { (patch) throws(StoreError) in
+        let result = try self.commit(commit) { patch in
             for pool in pools {
                 for (number, bytes) in pool.experts {
                     try patch.put(expert: number, layer: pool.layer, bytes)
@@ -102,14 +100,14 @@ private struct ExpertEdit {
         let experts: [(number: Int, bytes: [UInt8])]
     }
 
-    init(_ snapshot: MappedSnapshot) throws(StoreError) {
+    init(_ snapshot: MappedSnapshot) throws {
         let config = try snapshot.peerConfig()
         guard !config.expertLayers.isEmpty else {
-            throw StoreError(.usage, "the model has no experts to edit")
+            throw CambiumError(.usage, "the model has no experts to edit")
         }
         stored = try StoredCohorts(snapshot)
         if let name = zip(stored.names, stored.descriptions).first(where: { $1.usesExperts })?.0 {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "cohort '\(name)' runs with the base's experts, which must stay as they are; train a "
                     + "cohort instead")
@@ -118,7 +116,7 @@ private struct ExpertEdit {
             let parts =
                 snapshot.tree.layers[UInt32(layer)]?.cohorts[Snapshots.Cohort.base]?.parts ?? []
             guard parts.allSatisfy({ $0.type == .f32 }) else {
-                throw StoreError(
+                throw CambiumError(
                     .unsupported,
                     "the experts of layer \(layer) are \(parts); training writes F32 alone")
             }
@@ -126,9 +124,7 @@ private struct ExpertEdit {
         let weights = SnapshotWeights(snapshot, checks: true)
         self.config = config
         self.weights = weights
-        model = try training { () throws(TrainingError) in
-            try TrainableModel(config: config, source: weights)
-        }
+        model = try TrainableModel(config: config, source: weights)
         digest = try UseContribution.modelDigest(snapshot.tree)
     }
 
@@ -140,7 +136,7 @@ private struct ExpertEdit {
     func use(
         of texts: [[UInt8]], _ what: String, label: String, beside known: [UseContribution],
         _ progress: ProgressReporter
-    ) throws(StoreError) -> (picks: [[Int]], records: [UseContribution]) {
+    ) throws -> (picks: [[Int]], records: [UseContribution]) {
         var picks = [[Int]](
             repeating: [Int](repeating: 0, count: config.expertCount),
             count: config.expertLayers.count)
@@ -148,14 +144,12 @@ private struct ExpertEdit {
         for (index, text) in texts.enumerated() {
             progress(Progress("use of experts", index, texts.count))
             guard text.count >= config.contextLength else {
-                throw StoreError(
+                throw CambiumError(
                     .usage,
                     "\(what) \(index + 1) has \(text.count) bytes; a window of the model has "
                         + "\(config.contextLength): give a longer one")
             }
-            let found = try training { () throws(TrainingError) in
-                try ExpertUse(of: text, under: model)
-            }
+            let found = try ExpertUse(of: text, under: model)
             for layer in picks.indices {
                 for expert in picks[layer].indices {
                     picks[layer][expert] += found.picks[layer][expert]
@@ -174,7 +168,7 @@ private struct ExpertEdit {
     func choose(
         _ count: Int, _ own: (picks: [[Int]], records: [UseContribution]),
         _ known: [UseContribution]
-    ) throws(StoreError) -> [[Int]] {
+    ) throws -> [[Int]] {
         // The round's own texts are no background to themselves, and a text counts once, however often it
         // was recorded.
         var texts: [[UInt8]: UseContribution] = [:]
@@ -187,7 +181,7 @@ private struct ExpertEdit {
         }
         let background = Array(texts.values)
         guard !background.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "there is no evidence of what these experts are used for, so none could be told from those "
                     + "that other texts need; give texts of what the model knows: --background FILE"
@@ -210,7 +204,7 @@ private struct ExpertEdit {
             count, of: own.picks, background: windows,
             backgroundWindows: background.reduce(0) { $0 + Int(clamping: $1.windows) })
         guard chosen.contains(where: { !$0.isEmpty }) else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "every expert that these texts use is used all over the background too; train a cohort "
                     + "instead")
@@ -232,7 +226,7 @@ private struct ExpertEdit {
     /// The model as it will be committed, to evaluate it.
     func model(
         _ gate: Gate?, _ mixture: MixtureDescription?
-    ) throws(StoreError) -> CohortModel {
+    ) throws -> CohortModel {
         let (config, weights) = (config, weights)
         let sizes = ModelDescription(config)
         let all = EditedExperts(
@@ -240,18 +234,14 @@ private struct ExpertEdit {
             experts: config.expertLayers.map { _ in Array(0..<config.expertCount) })
         var pools: [CohortPool] = []
         for pool in self.pools(all) {
-            let parts = try running { () throws(ModelError) in
-                try weights.experts(layer: pool.layer).parts
-            }
+            let parts = try weights.experts(layer: pool.layer).parts
             pools.append(
                 CohortPool(
                     layer: pool.layer, cohort: Snapshots.Cohort.base, kind: .tensors, parts: parts,
                     routerKind: .productKey, experts: pool.experts.map(\.bytes)))
         }
         let source = TrainedWeights(weights, [], pools)
-        let base = try running { () throws(ModelError) in
-            try LanguageModel(sizes, source: source)
-        }
+        let base = try LanguageModel(sizes, source: source)
         return CohortModel(
             base, cohorts: stored.entries(sizes, weights),
             gate: gate.map { ($0.solved, $0.cohorts) }, counts: mixture?.counts)
@@ -260,7 +250,7 @@ private struct ExpertEdit {
 
 extension UseContribution {
     /// Names what picked: the trunk and the routers of a tree's base.
-    static func modelDigest(_ tree: Tree) throws(StoreError) -> [UInt8] {
+    static func modelDigest(_ tree: Tree) throws -> [UInt8] {
         let hex = try StoredCohorts.baseDigest(tree, .routers)
         return ObjectID(hex: hex)?.bytes ?? []
     }
@@ -272,10 +262,10 @@ extension ExpertUse {
     /// - Parameter layers: The numbers of those with experts.
     func record(
         of text: [UInt8], label: String, model: [UInt8], layers: [Int]
-    ) throws(StoreError) -> UseContribution {
+    ) throws -> UseContribution {
         let data = try Store.fileID(text).bytes
         let (windows, windowsOf) = (windows, windowsOf)
-        return try counted(.usage) { () throws(EvidenceError) in
+        return try counted(.usage) {
             try UseContribution(
                 cohort: Snapshots.Cohort.base, label: label, data: data,
                 byteCount: UInt64(text.count),
@@ -294,7 +284,7 @@ extension ExpertUse {
 
 extension Patch {
     /// Checks by ids that nothing changed but the base's experts, and that files were only added.
-    fileprivate func checkRoutersAndTrunk() throws(StoreError) {
+    fileprivate func checkRoutersAndTrunk() throws {
         func frozen(_ tree: Tree) -> [UInt32: [String: Snapshots.Cohort]] {
             tree.layers.mapValues { layer in
                 var cohorts = layer.cohorts
@@ -305,7 +295,7 @@ extension Patch {
         guard draft.tree.trunk == before.trunk, frozen(draft.tree) == frozen(before),
             before.files.allSatisfy({ draft.tree.files[$0.key] == $0.value })
         else {
-            throw StoreError(
+            throw CambiumError(
                 .corrupt,
                 "editing experts would have changed weights that are frozen; nothing was committed")
         }

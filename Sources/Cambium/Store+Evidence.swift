@@ -76,7 +76,7 @@ extension Store {
     public func addEvidence(
         _ texts: [[UInt8]], cohort: String, label: String = "", order: Int? = nil,
         _ options: CommitOptions
-    ) throws(StoreError) -> EvidenceResult {
+    ) throws -> EvidenceResult {
         try addEvidence(
             texts.map { TextSource($0) }, cohort: cohort, label: label, order: order, options)
     }
@@ -86,8 +86,8 @@ extension Store {
     public func addEvidence(
         _ texts: [TextSource], cohort: String, label: String = "", order: Int? = nil,
         _ options: CommitOptions
-    ) throws(StoreError) -> EvidenceResult {
-        return try change(options) { (draft, known) throws(StoreError) in
+    ) throws -> EvidenceResult {
+        return try change(options) { draft, known in
             let order =
                 order
                 ?? EvidenceOrder.standard(
@@ -115,13 +115,13 @@ extension Store {
     @discardableResult
     public func dropEvidence(
         _ ids: [String], _ options: CommitOptions
-    ) throws(StoreError) -> EvidenceResult {
-        let result = try change(options) { (draft, records) throws(StoreError) in
+    ) throws -> EvidenceResult {
+        let result = try change(options) { draft, records in
             var dropped: [NamedContribution] = []
             for text in ids {
                 let found = records.filter { $0.id.hex.hasPrefix(text.lowercased()) }
                 guard found.count == 1, !text.isEmpty else {
-                    throw StoreError(
+                    throw CambiumError(
                         found.isEmpty ? .notFound : .ambiguous,
                         found.isEmpty
                             ? "there is no evidence '\(text)'; `cambium evidence ls` lists it"
@@ -141,8 +141,8 @@ extension Store {
     }
 
     /// The evidence of a revision, by cohort, then label and id.
-    public func evidence(_ revision: String) throws(StoreError) -> [EvidenceInfo] {
-        try records(in: map(revision)).map { (entry) throws(StoreError) in
+    public func evidence(_ revision: String) throws -> [EvidenceInfo] {
+        try records(in: map(revision)).map { entry in
             try EvidenceInfo(entry)
         }.sorted { left, right in
             if left.cohort != right.cohort { return isBefore(left.cohort, right.cohort) }
@@ -155,10 +155,10 @@ extension Store {
     ///
     /// - Throws: `not-found` without evidence; `corrupt` for a record that is not one.
     /// - Complexity: Reads and adds all records.
-    public func gate(_ revision: String) throws(StoreError) -> Gate {
+    public func gate(_ revision: String) throws -> Gate {
         let snapshot = try map(revision)
         guard let gate = try gate(of: snapshot) else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "\(snapshot.id.short) has no evidence; add some: cambium evidence add --cohort NAME "
                     + "--text FILE")
@@ -167,10 +167,10 @@ extension Store {
     }
 
     /// Moments are added up when a router is asked for; that it can be done is seen to before.
-    private func checkSums(_ moments: [MomentContribution]) throws(StoreError) {
+    private func checkSums(_ moments: [MomentContribution]) throws {
         for source in Set(moments.map(\.source)) {
             let same = moments.filter { $0.source == source }
-            try counted(.usage) { () throws(EvidenceError) in
+            try counted(.usage) {
                 if source.digits.count == 1 {
                     _ = try UnitedMoments(cohorts: same)
                 } else {
@@ -187,14 +187,12 @@ extension Store {
         _ options: CommitOptions,
         _ body: (
             inout CommitDraft, [NamedContribution]
-        ) throws(StoreError) -> [NamedContribution]
-    ) throws(StoreError) -> EvidenceResult {
+        ) throws -> [NamedContribution]
+    ) throws -> EvidenceResult {
         let target = try CommitTarget(options, self)
         let (parent, before) = try target.model()
         let known = try records(in: map(parent.hex))
-        var draft = try carrying { () throws(SnapshotError) in
-            try CommitDraft(snapshots, tree: before)
-        }
+        var draft = try CommitDraft(snapshots, tree: before)
         let changed = try body(&draft, known)
         let after = Set(EvidenceName.records(draft.tree))
         let added = changed.filter { change in !known.contains { $0.id == change.id } }
@@ -204,14 +202,14 @@ extension Store {
         try checkSums(kept.moments)
         let outcome = try target.commit(draft, options)
         return EvidenceResult(
-            evidence: try changed.map { (entry) throws(StoreError) in try EvidenceInfo(entry) },
+            evidence: try changed.map { entry in try EvidenceInfo(entry) },
             gate: gate?.id, commit: outcome.id.hex,
             branch: target.branch, cohortsWithWeights: nil, unchanged: outcome.unchanged)
     }
 }
 
 extension EvidenceInfo {
-    init(_ entry: NamedContribution) throws(StoreError) {
+    init(_ entry: NamedContribution) throws {
         switch entry.record {
         case .counts(let record):
             self.init(

@@ -41,27 +41,21 @@ extension Store {
     public func export(
         _ revision: String, to directory: String, overwrite: Bool = false, isPlain: Bool = false,
         progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> ExportResult {
-        guard !directory.isEmpty else { throw StoreError(.usage, "the folder's path is empty") }
+    ) throws -> ExportResult {
+        guard !directory.isEmpty else { throw CambiumError(.usage, "the folder's path is empty") }
         guard !Store.exists(at: directory) else {
-            throw StoreError(
+            throw CambiumError(
                 .usage, "\(directory) is a store: name a folder of its own for the checkpoint")
         }
         let snapshot = try map(revision)
         let export = try CheckpointExport(snapshot, self, isPlain: isPlain)
         let names = export.fileNames
-        let folder = try reading { () throws(InterchangeError) in try CheckpointFolder(directory) }
+        let folder = try CheckpointFolder(directory)
         let strays = folder.strays(beside: names, isRecord: RecordFile.isNamedByID)
         try check(folder, names, strays, overwrite: overwrite)
-        do throws(KeyValueError) {
-            try makeDirectories(directory)
-        } catch {
-            throw StoreError(error)
-        }
+        try makeDirectories(directory)
         let staged = try export.stage(in: directory, progress)
-        try reading { () throws(InterchangeError) in
-            try folder.replace(by: staged.files, removing: strays)
-        }
+        try folder.replace(by: staged.files, removing: strays)
         return ExportResult(
             id: snapshot.id.hex, directory: directory, files: names,
             tensors: export.tensorCount, bytes: export.byteCount, leftOut: export.leftOut,
@@ -71,18 +65,18 @@ extension Store {
     /// Refuses a folder with something in the way.
     private func check(
         _ folder: CheckpointFolder, _ names: [String], _ strays: [String], overwrite: Bool
-    ) throws(StoreError) {
+    ) throws {
         if let name = folder.folders(names).first {
-            throw StoreError(
+            throw CambiumError(
                 .exists, "\(folder.path)/\(name) is a folder; export to another folder")
         }
         guard !overwrite else { return }
         if let name = folder.taken(names).first {
-            throw StoreError(
+            throw CambiumError(
                 .exists, "\(folder.path)/\(name) exists already; --force replaces it")
         }
         guard strays.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .exists,
                 "\(folder.path) has files of another checkpoint, which a reader would take for this one's: "
                     + "\(strays.joined(separator: ", ")); --force removes them")
@@ -91,7 +85,7 @@ extension Store {
 }
 
 /// Creates a directory and those above it.
-private func makeDirectories(_ path: String) throws(KeyValueError) {
+private func makeDirectories(_ path: String) throws {
     for end in path.indices.dropFirst() where path[end] == "/" {
         let parent = String(path[..<end])
         if !fileExists(parent) { try makeDirectory(parent) }

@@ -21,8 +21,8 @@ extension Store {
     /// - Complexity: Reads all evidence, and a megabyte of the text at most.
     public func familiarity(
         of text: [UInt8], to revision: String
-    ) throws(StoreError) -> Familiarity {
-        guard !text.isEmpty else { throw StoreError(.usage, "the text is empty") }
+    ) throws -> Familiarity {
+        guard !text.isEmpty else { throw CambiumError(.usage, "the text is empty") }
         let snapshot = try map(revision)
         let gate = try self.gate(revision)
         let novelty = gate.solved.novelty(

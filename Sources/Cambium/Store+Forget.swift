@@ -53,7 +53,7 @@ extension Store {
     @discardableResult
     public func forget(
         _ name: String, _ options: CommitOptions
-    ) throws(StoreError) -> ForgetResult {
+    ) throws -> ForgetResult {
         let target = try CommitTarget(options, self)
         let (parent, before) = try target.model()
         var reader = CohortReader(self)
@@ -63,21 +63,17 @@ extension Store {
         try checkEdits(cohort, before, made, &reader)
         var removal = try CohortRemoval(cohort, self, tips: [parent])
         guard let removed = try removal.removed(from: before) else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound, "branch '\(target.branch)' has nothing of cohort '\(cohort)'")
         }
-        let kept = try EvidenceName.records(removed.tree).map { (id) throws(StoreError) in
+        let kept = try EvidenceName.records(removed.tree).map { id in
             try record(id)
         }
         // Before anything is committed: a set that no gate can be solved from is refused.
         _ = try Gate("", kept.counts)
-        var draft = try carrying { () throws(SnapshotError) in
-            try CommitDraft(snapshots, tree: removed.tree)
-        }
+        var draft = try CommitDraft(snapshots, tree: removed.tree)
         if let layout = removed.layout {
-            draft.tree.layout = try carrying { () throws(SnapshotError) in
-                try draft.put(.layout, layout.encoded)
-            }
+            draft.tree.layout = try draft.put(.layout, layout.encoded)
         }
         var options = options
         options.metadata["forget.cohort"] = cohort
@@ -96,41 +92,41 @@ extension Store {
     private func cohort(
         _ name: String, _ tree: Tree, _ head: ObjectID, _ rounds: [String: [HistoryEntry]],
         _ reader: inout CohortReader, branch: String
-    ) throws(StoreError) -> String {
+    ) throws -> String {
         var names = Set(CohortReader.tensors(tree.trunk).keys)
         for layer in tree.layers.values { names.formUnion(layer.cohorts.keys) }
         names.formUnion(try reader.evidence(tree.files).map(\.cohort))
         names.remove(Cohort.base)
         if names.contains(name) { return name }
         guard name != Cohort.base else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "the base is what all cohorts stand on, and cannot be forgotten; `cambium reset` goes back "
                     + "to a model before it")
         }
         guard let id = try? id(name) else {
             let known = names.sorted(by: isBefore).prefix(20).joined(separator: ", ")
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "there is no cohort and no commit '\(name)' on '\(branch)'"
                     + (known.isEmpty ? ", which has no cohorts" : "; its cohorts are \(known)"))
         }
         let commit = try show(id.hex)
         guard let cohort = commit.metadata["train.cohort"] else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "\(id.short) is no round of a cohort; `cambium revert \(id.short)` undoes it when "
                     + "nothing depends on it")
         }
         let made = rounds[cohort] ?? []
         guard names.contains(cohort), made.contains(where: { $0.id == id }) else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "'\(branch)' has nothing of \(id.short), a round of cohort '\(cohort)'")
         }
         let others = made.filter { $0.id != id }
         guard others.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .dependedOn,
                 "round \(id.short) cannot be forgotten alone: cohort '\(cohort)' was trained by "
                     + others.prefix(5).map(\.words).joined(separator: ", ")
@@ -144,7 +140,7 @@ extension Store {
     /// Refuses to take out what a commit changed that is no round of the cohort: its work would be lost.
     private func checkEdits(
         _ cohort: String, _ tree: Tree, _ made: [HistoryEntry], _ reader: inout CohortReader
-    ) throws(StoreError) {
+    ) throws {
         let now = CohortContent(
             tensors: CohortReader.tensors(tree.trunk)[cohort] ?? [:],
             pools: tree.layers.compactMapValues { $0.cohorts[cohort] })
@@ -153,9 +149,7 @@ extension Store {
         where try reader.cohorts(ofTree: entry.commit.tree)[cohort] == now {
             var isFirst = true
             for parent in entry.commit.parents {
-                let tree = try carrying { () throws(SnapshotError) in
-                    try snapshots.commit(parent).tree
-                }
+                let tree = try snapshots.commit(parent).tree
                 if try reader.cohorts(ofTree: tree)[cohort] != nil { isFirst = false }
             }
             // Rounds, imports and merges are where a cohort comes from.
@@ -167,7 +161,7 @@ extension Store {
             edits.append(entry)
         }
         guard let edit = edits.first else { return }
-        throw StoreError(
+        throw CambiumError(
             .dependedOn,
             "cohort '\(cohort)' was edited by \(edits.map(\.words).joined(separator: ", ")), which "
                 + "would be lost; revert that first: cambium revert \(edit.id.short)")
@@ -176,18 +170,16 @@ extension Store {
     /// The branches, tags and entries of the reflog that lead to something of a cohort.
     private func holders(
         of cohort: String, _ reader: inout CohortReader
-    ) throws(StoreError) -> ([HistoryHolder], reflogEntries: Int) {
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
-        let reflog = try carrying { () throws(SnapshotError) in try snapshots.reflog() }
+    ) throws -> ([HistoryHolder], reflogEntries: Int) {
+        let references = try snapshots.references()
+        let reflog = try snapshots.reflog()
         var tips = Set(references.branches.values).union(references.tags.values)
         for id in reflog.flatMap({ [$0.old, $0.new] }).compactMap({ $0 })
         where (try? snapshots.commit(id)) != nil {
             tips.insert(id)
         }
         let roots = Array(tips)
-        let entries = try carrying { () throws(SnapshotError) in
-            try snapshots.history(from: roots)
-        }
+        let entries = try snapshots.history(from: roots)
         var has: Set<ObjectID> = []
         var leads: Set<ObjectID> = []
         for entry in entries.reversed() {
@@ -211,11 +203,11 @@ extension Store {
     }
 
     /// A record of evidence by its id.
-    private func record(_ id: ObjectID) throws(StoreError) -> NamedContribution {
-        let bytes = try carrying { () throws(SnapshotError) in try snapshots.data(of: id).1 }
+    private func record(_ id: ObjectID) throws -> NamedContribution {
+        let bytes = try snapshots.data(of: id).1
         return (
             id,
-            try counted(.corrupt) { () throws(EvidenceError) in
+            try counted(.corrupt) {
                 try EvidenceRecord(decoding: bytes)
             }
         )

@@ -57,45 +57,32 @@ extension Store {
     public static func forgetFromHistory(
         _ cohort: String, at path: String, branch: String? = nil, prune: Bool = false,
         _ signature: Signature = .current, progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> HistoryForgetResult {
+    ) throws -> HistoryForgetResult {
         guard cohort != Cohort.base else {
-            throw StoreError(
+            throw CambiumError(
                 .usage, "the base is what all cohorts stand on, and cannot be forgotten")
         }
         // Reports what is wrong with the store before anything is locked.
         _ = try Store(path, readOnly: true).path
-        let report: SnapshotStore.ForgetReport
-        do throws(SnapshotError) {
-            report = try SnapshotStore.forget(
-                path, dryRun: !prune, branch: branch,
-                by: signature.note("forget: history rewritten"),
-                progress: { progress(Progress($0, $1, $2)) }
-            ) { (snapshots, tips) throws(SnapshotError) in
-                do throws(StoreError) {
-                    var removal = try CohortRemoval(cohort, Store(snapshots, path), tips: tips)
-                    return { (tree) throws(SnapshotError) in
-                        do throws(StoreError) {
-                            return try removal.removed(from: tree).map { ($0.tree, $0.layout) }
-                        } catch {
-                            throw SnapshotError(error)
-                        }
-                    }
-                } catch {
-                    throw SnapshotError(error)
-                }
+        let report: SnapshotStore.ForgetReport = try SnapshotStore.forget(
+            path, dryRun: !prune, branch: branch,
+            by: signature.note("forget: history rewritten"),
+            progress: { progress(Progress($0, $1, $2)) }
+        ) { snapshots, tips in
+            var removal = try CohortRemoval(cohort, Store(snapshots, path), tips: tips)
+            return { tree in
+                return try removal.removed(from: tree).map { ($0.tree, $0.layout) }
             }
-        } catch {
-            throw StoreError(error)
         }
         let rewrite = report.rewrite
         guard rewrite.blocking.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .dependedOn,
                 "\(rewrite.blocking.joined(separator: ", ")) still lead to cohort '\(cohort)'; leave "
                     + "--branch out to rewrite them all, or remove them first")
         }
         guard prune || !rewrite.commits.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "no branch, tag or entry of the reflog leads to a cohort '\(cohort)'")
         }
@@ -114,12 +101,5 @@ extension Store {
             }, rewritten: rewrite.commits.count - rewrite.dropped, dropped: rewrite.dropped,
             reflogEntries: rewrite.reflogEntries, objects: report.objects,
             bytesBefore: report.bytesBefore, bytesAfter: report.bytesAfter)
-    }
-}
-
-extension SnapshotError {
-    /// Carries an error of the façade through a call of the layer below.
-    fileprivate init(_ error: StoreError) {
-        self.init(Code(rawValue: error.code.rawValue), error.message)
     }
 }

@@ -92,12 +92,12 @@ extension Store {
         from source: ExpertSource, evidence: [[UInt8]], keep: [[UInt8]] = [],
         growth: GrowthOptions = GrowthOptions(), _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> GrowthResult {
+    ) throws -> GrowthResult {
         guard (1...1_024).contains(growth.threads) else {
-            throw StoreError(.usage, "\(growth.threads) threads; give 1 to 1024")
+            throw CambiumError(.usage, "\(growth.threads) threads; give 1 to 1024")
         }
         guard (0...1).contains(growth.unchanged) else {
-            throw StoreError(
+            throw CambiumError(
                 .usage, "\(growth.unchanged) is no share of routes; give a number from 0 to 1")
         }
         let (target, snapshot) = try modelToGrow(options)
@@ -114,15 +114,13 @@ extension Store {
         }
         let old = try routes.united()
         let types = cohorts.mapValues { $0.router.mapValues(\.shape.type) }
-        let grown = try running { () throws(ModelError) in
-            try ExpertGrowth(
-                model.model.base, experts: experts.experts, old: old, new: new,
-                team: growth.threads == 1 ? .single : ThreadTeam(count: growth.threads)
-            ) { numbers, layer, part in
-                let type = types[layer]?.first { ExpertGrowth.RouterPart($0.key) == part }?.value
-                return Self.rounded(numbers, type ?? .f32)
-            }.solve(unchanged: growth.unchanged) { progress(Progress("layers", $0, $1)) }
-        }
+        let grown = try ExpertGrowth(
+            model.model.base, experts: experts.experts, old: old, new: new,
+            team: growth.threads == 1 ? .single : ThreadTeam(count: growth.threads)
+        ) { numbers, layer, part in
+            let type = types[layer]?.first { ExpertGrowth.RouterPart($0.key) == part }?.value
+            return Self.rounded(numbers, type ?? .f32)
+        }.solve(unchanged: growth.unchanged) { progress(Progress("layers", $0, $1)) }
         let commit = try commit(
             grown, experts.experts, routes, options, target, snapshot,
             notes: experts.notes + routes.notes, source)
@@ -144,23 +142,21 @@ extension Store {
     @discardableResult
     public func dropExpert(
         _ expert: Int? = nil, _ options: CommitOptions
-    ) throws(StoreError) -> CommitResult {
+    ) throws -> CommitResult {
         let (target, snapshot) = try modelToGrow(options)
         let cohorts = try ExpertCountEdit.cohorts(of: snapshot.tree)
         let counts = Set(cohorts.values.map { Int($0.count) })
         guard let count = counts.first, counts.count == 1 else {
-            throw StoreError(.unsupported, "the layers have different numbers of experts")
+            throw CambiumError(.unsupported, "the layers have different numbers of experts")
         }
         let number = expert ?? count - 1
         guard (0..<count).contains(number) else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound, "there is no expert \(number); the layers have 0 to \(count - 1)")
         }
         let description = try model(snapshot.id.hex, .checking).model.description
         for sizes in description.layers.compactMap(\.experts) { try Self.check(sizes, count) }
-        let draft = try carrying { () throws(SnapshotError) in
-            try CommitDraft(snapshots, tree: snapshot.tree)
-        }
+        let draft = try CommitDraft(snapshots, tree: snapshot.tree)
         var edit = ExpertCountEdit(draft, snapshot)
         for layer in cohorts.keys.sorted() { try edit.remove(number, from: layer) }
         var options = options
@@ -170,14 +166,14 @@ extension Store {
 
     private static func check(
         _ sizes: ModelDescription.Experts, _ count: Int
-    ) throws(StoreError) {
+    ) throws {
         guard sizes.topK < count else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "a token picks \(sizes.topK) experts; \(count - 1) would be too few")
         }
         if case .sigmoid(let groups, _, _, _) = sizes.scoring, groups > 1 {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "the experts are in \(groups) groups of one size, of which none can lose one")
         }
@@ -185,10 +181,10 @@ extension Store {
 
     private func modelToGrow(
         _ options: CommitOptions
-    ) throws(StoreError) -> (CommitTarget, MappedSnapshot) {
+    ) throws -> (CommitTarget, MappedSnapshot) {
         let target = try CommitTarget(options, self)
         guard let parent = target.parent, !target.isNewBranch else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "there is no branch '\(target.branch)' with a model; `cambium branch` lists them")
         }
@@ -199,10 +195,8 @@ extension Store {
         _ grown: ExpertGrowth.Result, _ experts: [Int: [UInt8]], _ routes: KeptRoutes,
         _ options: CommitOptions, _ target: CommitTarget, _ snapshot: MappedSnapshot,
         notes: [String], _ source: ExpertSource
-    ) throws(StoreError) -> CommitResult {
-        var draft = try carrying { () throws(SnapshotError) in
-            try CommitDraft(snapshots, tree: snapshot.tree)
-        }
+    ) throws -> CommitResult {
+        var draft = try CommitDraft(snapshots, tree: snapshot.tree)
         for record in routes.added { _ = try draft.add(.routes(record)) }
         var edit = ExpertCountEdit(draft, snapshot)
         for addition in grown.additions {
@@ -221,7 +215,7 @@ extension Store {
     private func commit(
         _ draft: consuming CommitDraft, _ options: CommitOptions, _ target: CommitTarget,
         newExperts: Int, notes: [String]
-    ) throws(StoreError) -> CommitResult {
+    ) throws -> CommitResult {
         let tree = draft.tree
         let outcome = try target.commit(draft, options)
         let cohorts = tree.layers.values.flatMap(\.cohorts.values)

@@ -64,42 +64,36 @@ public struct ReflogInfo: Sendable, Encodable {
 
 extension Store {
     /// One commit.
-    public func show(_ revision: String) throws(StoreError) -> CommitInfo {
+    public func show(_ revision: String) throws -> CommitInfo {
         let id = try id(revision)
-        return try carrying { () throws(SnapshotError) in
-            CommitInfo(
-                id, try snapshots.commit(id), try snapshots.references().names,
-                try snapshots.notes(of: id))
-        }
+        return CommitInfo(
+            id, try snapshots.commit(id), try snapshots.references().names,
+            try snapshots.notes(of: id))
     }
 
     /// All branches, by name.
     ///
     /// - Parameter comparing: Whether to count the commits that each is ahead of HEAD, and behind it.
     /// - Complexity: One commit for each; the whole history with `comparing`.
-    public func branches(comparing: Bool = false) throws(StoreError) -> [ReferenceInfo] {
-        try carrying { () throws(SnapshotError) in
-            let references = try snapshots.references()
-            return try infos(references.branches, references, comparing: comparing)
-        }
+    public func branches(comparing: Bool = false) throws -> [ReferenceInfo] {
+        let references = try snapshots.references()
+        return try infos(references.branches, references, comparing: comparing)
     }
 
     /// All tags, by name.
-    public func tags() throws(StoreError) -> [ReferenceInfo] {
-        try carrying { () throws(SnapshotError) in
-            let references = try snapshots.references()
-            return try infos(references.tags, references)
-        }
+    public func tags() throws -> [ReferenceInfo] {
+        let references = try snapshots.references()
+        return try infos(references.tags, references)
     }
 
     private func infos(
         _ table: [String: ObjectID], _ references: References, comparing: Bool = false
-    ) throws(SnapshotError) -> [ReferenceInfo] {
+    ) throws -> [ReferenceInfo] {
         var result: [ReferenceInfo] = []
         let head = comparing ? references.headCommit : nil
         for (name, id) in table.sorted(by: { isBefore($0.key, $1.key) }) {
             let commit = try snapshots.commit(id)
-            let divergence = try head.map { (head) throws(SnapshotError) in
+            let divergence = try head.map { head in
                 try snapshots.divergence(of: id, from: head)
             }
             result.append(
@@ -113,8 +107,8 @@ extension Store {
     }
 
     /// The branch that HEAD is on, or nil when it is detached; it may have no commits yet.
-    public func currentBranch() throws(StoreError) -> String? {
-        let head = try carrying { () throws(SnapshotError) in try snapshots.references().head }
+    public func currentBranch() throws -> String? {
+        let head = try snapshots.references().head
         guard case .branch(let name) = head else { return nil }
         return name
     }
@@ -124,7 +118,7 @@ extension Store {
     /// - Throws: `exists`, `bad-name`, `not-found`.
     public func createBranch(
         _ name: String, at revision: String = "HEAD", _ signature: Signature = .current
-    ) throws(StoreError) {
+    ) throws {
         try create(.branch, name, revision, signature)
     }
 
@@ -133,20 +127,18 @@ extension Store {
     /// Tags do not move.
     public func createTag(
         _ name: String, at revision: String = "HEAD", _ signature: Signature = .current
-    ) throws(StoreError) {
+    ) throws {
         try create(.tag, name, revision, signature)
     }
 
     private func create(
         _ kind: ReferenceKind, _ name: String, _ revision: String, _ signature: Signature
-    ) throws(StoreError) {
+    ) throws {
         let id = try id(revision)
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        let references = try snapshots.references()
         try references.checkUnshared(name, kind)
-        try carrying { () throws(SnapshotError) in
-            try snapshots.createReference(
-                kind, name, at: id, by: signature.note("\(kind.word): created from \(revision)"))
-        }
+        try snapshots.createReference(
+            kind, name, at: id, by: signature.note("\(kind.word): created from \(revision)"))
     }
 
     /// Gives a branch another name; its reflog goes with it.
@@ -160,14 +152,12 @@ extension Store {
     @discardableResult
     public func renameBranch(
         _ old: String? = nil, to new: String, _ signature: Signature = .current
-    ) throws(StoreError) -> String {
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+    ) throws -> String {
+        let references = try snapshots.references()
         let name = try branchName(old, references)
         try references.checkUnshared(new, .branch)
-        try carrying { () throws(SnapshotError) in
-            try snapshots.renameBranch(
-                name, to: new, by: signature.note("branch: renamed from \(name)"))
-        }
+        try snapshots.renameBranch(
+            name, to: new, by: signature.note("branch: renamed from \(name)"))
         return name
     }
 
@@ -176,12 +166,12 @@ extension Store {
     /// Its commits stay until they are collected after the reflog's grace period.
     public func deleteBranch(
         _ name: String, _ signature: Signature = .current
-    ) throws(StoreError) {
+    ) throws {
         try deleteBranches([name], signature)
     }
 
     /// Removes a tag.
-    public func deleteTag(_ name: String, _ signature: Signature = .current) throws(StoreError) {
+    public func deleteTag(_ name: String, _ signature: Signature = .current) throws {
         try deleteTags([name], signature)
     }
 
@@ -191,10 +181,9 @@ extension Store {
     @discardableResult
     public func deleteBranches(
         _ names: [String], _ signature: Signature = .current
-    ) throws(StoreError) -> [String] {
-        try carrying { () throws(SnapshotError) in
-            try snapshots.removeReferences(.branch, names, by: signature.note("branch: deleted"))
-        }.map(\.hex)
+    ) throws -> [String] {
+        try snapshots.removeReferences(.branch, names, by: signature.note("branch: deleted")).map(
+            \.hex)
     }
 
     /// Removes tags: all of them, or none when one of them does not exist.
@@ -203,26 +192,22 @@ extension Store {
     @discardableResult
     public func deleteTags(
         _ names: [String], _ signature: Signature = .current
-    ) throws(StoreError) -> [String] {
-        try carrying { () throws(SnapshotError) in
-            try snapshots.removeReferences(.tag, names, by: signature.note("tag: deleted"))
-        }.map(\.hex)
+    ) throws -> [String] {
+        try snapshots.removeReferences(.tag, names, by: signature.note("tag: deleted")).map(\.hex)
     }
 
     /// Points HEAD at a branch; or, for any other revision, detaches it there.
     public func switchHead(
         to revision: String, _ signature: Signature = .current
-    ) throws(StoreError) {
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+    ) throws {
+        let references = try snapshots.references()
         let head: Head =
             if references.branches[revision] != nil || references.head == .branch(revision) {
                 .branch(revision)
             } else {
                 .detached(try id(revision))
             }
-        try carrying { () throws(SnapshotError) in
-            try snapshots.setHead(head, by: signature.note("switch: to \(revision)"))
-        }
+        try snapshots.setHead(head, by: signature.note("switch: to \(revision)"))
     }
 
     /// Moves a branch (the one that HEAD is on, by default) to any commit.
@@ -230,46 +215,42 @@ extension Store {
     /// - Returns: Where it was and where it is.
     public func reset(
         to revision: String, branch: String? = nil, _ signature: Signature = .current
-    ) throws(StoreError) -> (old: String, new: String) {
+    ) throws -> (old: String, new: String) {
         let target = try id(revision)
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        let references = try snapshots.references()
         let name = try branchName(branch, references)
         guard let old = references.branches[name] else {
-            throw StoreError(.notFound, "there is no branch '\(name)' to reset")
+            throw CambiumError(.notFound, "there is no branch '\(name)' to reset")
         }
-        try carrying { () throws(SnapshotError) in
-            try snapshots.moveReference(
-                .branch, name, from: old, to: target,
-                by: signature.note("reset: to \(revision)"))
-        }
+        try snapshots.moveReference(
+            .branch, name, from: old, to: target,
+            by: signature.note("reset: to \(revision)"))
         return (old.hex, target.hex)
     }
 
     /// The moves of a reference (HEAD by default), newest first.
-    public func reflog(_ reference: String = "HEAD") throws(StoreError) -> [ReflogInfo] {
-        try carrying { () throws(SnapshotError) in
-            let references = try snapshots.references()
-            let name =
-                if reference == "HEAD" || reference.hasPrefix("heads/")
-                    || reference.hasPrefix("tags/")
-                {
-                    reference
-                } else if references.tags[reference] != nil,
-                    references.branches[reference] == nil
-                {
-                    "tags/" + reference
-                } else {
-                    "heads/" + reference
-                }
-            let entries = try snapshots.reflog(of: name)
-            guard !entries.isEmpty || reference == "HEAD" else {
-                throw SnapshotError(.notFound, "there is no reflog of '\(reference)'")
+    public func reflog(_ reference: String = "HEAD") throws -> [ReflogInfo] {
+        let references = try snapshots.references()
+        let name =
+            if reference == "HEAD" || reference.hasPrefix("heads/")
+                || reference.hasPrefix("tags/")
+            {
+                reference
+            } else if references.tags[reference] != nil,
+                references.branches[reference] == nil
+            {
+                "tags/" + reference
+            } else {
+                "heads/" + reference
             }
-            return entries.map {
-                ReflogInfo(
-                    reference: $0.reference, old: $0.old?.hex, new: $0.new?.hex,
-                    time: $0.note.time, author: $0.note.author, message: $0.note.message)
-            }
+        let entries = try snapshots.reflog(of: name)
+        guard !entries.isEmpty || reference == "HEAD" else {
+            throw CambiumError(.notFound, "there is no reflog of '\(reference)'")
+        }
+        return entries.map {
+            ReflogInfo(
+                reference: $0.reference, old: $0.old?.hex, new: $0.new?.hex,
+                time: $0.note.time, author: $0.note.author, message: $0.note.message)
         }
     }
 }
@@ -279,10 +260,10 @@ extension References {
     /// be named.
     ///
     /// - Throws: `exists` when the other kind has the name.
-    func checkUnshared(_ name: String, _ kind: ReferenceKind) throws(StoreError) {
+    func checkUnshared(_ name: String, _ kind: ReferenceKind) throws {
         let other = kind == .branch ? ReferenceKind.tag : .branch
         guard (kind == .branch ? tags : branches)[name] != nil else { return }
-        throw StoreError(
+        throw CambiumError(
             .exists,
             "there is a \(other.word) '\(name)' already; give the \(kind.word) a name of its own")
     }

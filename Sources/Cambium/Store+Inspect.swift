@@ -127,18 +127,16 @@ extension Store {
     /// What a revision's model consists of.
     ///
     /// - Complexity: With cohorts, reads the commits that lead to it, to tell which made them.
-    public func list(_ revision: String) throws(StoreError) -> ModelSummary {
+    public func list(_ revision: String) throws -> ModelSummary {
         let id = try id(revision)
-        let (treeID, tree) = try carrying { () throws(SnapshotError) in
-            let commit = try snapshots.commit(id)
-            return (commit.tree, try snapshots.tree(commit.tree))
-        }
+        let commit = try snapshots.commit(id)
+        let (treeID, tree) = (commit.tree, try snapshots.tree(commit.tree))
         return ModelSummary(id, treeID, tree, cohorts: try cohortSummaries(id, tree, treeID))
     }
 
     private func cohortSummaries(
         _ id: ObjectID, _ tree: Tree, _ treeID: ObjectID
-    ) throws(StoreError) -> [CohortSummary] {
+    ) throws -> [CohortSummary] {
         var reader = CohortReader(self)
         let contents = try reader.cohorts(ofTree: treeID)
         guard !contents.isEmpty else { return [] }
@@ -148,9 +146,7 @@ extension Store {
         for (name, content) in contents.sorted(by: { isBefore($0.key, $1.key) }) {
             var kind: String?
             if let entry = content.tensors[CohortDescription.tensorName(name)] {
-                let bytes = try carrying { () throws(SnapshotError) in
-                    try snapshots.data(of: entry.id).1
-                }
+                let bytes = try snapshots.data(of: entry.id).1
                 // What cannot be read tells so where it is run.
                 kind = (try? CohortDescription(bytes, of: name))?.kind.rawValue
             }
@@ -175,12 +171,12 @@ extension Store {
     ///   - revision: The model.
     ///   - path: `LAYER/ORDINAL` for the base cohort, or `LAYER/COHORT/ORDINAL`.
     /// - Throws: `usage` for a malformed path, `not-found`.
-    public func expert(_ revision: String, _ path: String) throws(StoreError) -> ExpertInfo {
+    public func expert(_ revision: String, _ path: String) throws -> ExpertInfo {
         let parts = path.split(separator: "/").map(String.init)
         guard parts.count == 2 || parts.count == 3, let layer = UInt32(parts[0]),
             let ordinal = parts.last.flatMap({ Int($0) })
         else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "'\(path)' names no expert: write LAYER/ORDINAL or LAYER/COHORT/ORDINAL; `cambium "
                     + "cat` writes tensors and files by their names")
@@ -188,11 +184,11 @@ extension Store {
         let cohort = parts.count == 3 ? parts[1] : Cohort.base
         let experts = try experts(of: map(revision), revision, layer, cohort)
         guard ordinal >= 0, ordinal < experts.count else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "there is no expert \(ordinal) in \(layer)/\(cohort), which has \(experts.count)")
         }
-        let object = try carrying { () throws(SnapshotError) in try experts.checked(ordinal) }
+        let object = try experts.checked(ordinal)
         return ExpertInfo(
             layer: Int(layer), cohort: cohort, ordinal: ordinal, id: object.id.hex,
             kind: "\(object.header.kind)", parts: object.header.parts.map(\.description),
@@ -207,21 +203,17 @@ extension Store {
     /// - Throws: `usage` for a malformed path, `not-found`.
     public func experts(
         _ revision: String, in path: String
-    ) throws(StoreError) -> [ExpertEntry] {
+    ) throws -> [ExpertEntry] {
         let parts = path.split(separator: "/").map(String.init)
         guard parts.count == 1 || parts.count == 2, let layer = UInt32(parts[0]) else {
-            throw StoreError(.usage, "'\(path)' names no cohort: write LAYER or LAYER/COHORT")
+            throw CambiumError(.usage, "'\(path)' names no cohort: write LAYER or LAYER/COHORT")
         }
         let cohort = parts.count == 2 ? parts[1] : Cohort.base
         let experts = try experts(of: map(revision), revision, layer, cohort)
         var entries: [ExpertEntry] = []
-        do throws(SnapshotError) {
-            for ordinal in 0..<experts.count {
-                let id = try experts.id(ordinal)
-                entries.append(ExpertEntry(ordinal: ordinal, id: id == .zero ? nil : id.hex))
-            }
-        } catch {
-            throw StoreError(error)
+        for ordinal in 0..<experts.count {
+            let id = try experts.id(ordinal)
+            entries.append(ExpertEntry(ordinal: ordinal, id: id == .zero ? nil : id.hex))
         }
         return entries
     }
@@ -230,26 +222,26 @@ extension Store {
     /// in the checkpoint; copied.
     ///
     /// - Throws: `not-found`.
-    public func data(_ revision: String, named name: String) throws(StoreError) -> [UInt8] {
+    public func data(_ revision: String, named name: String) throws -> [UInt8] {
         let snapshot = try map(revision)
         let routers = snapshot.tree.layers.values.lazy.flatMap(\.cohorts.values).map(\.router)
         let tensor = snapshot.tree.trunk.tensors[name] ?? routers.compactMap { $0[name] }.first
         guard let id = snapshot.tree.files[name] ?? tensor?.id else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "there is no file, trunk tensor or router tensor '\(name)' in \(revision)")
         }
-        return try carrying { () throws(SnapshotError) in try snapshot.data(of: id) }
+        return try snapshot.data(of: id)
     }
 
     private func experts(
         of snapshot: MappedSnapshot, _ revision: String, _ layer: UInt32, _ cohort: String
-    ) throws(StoreError) -> MappedExperts {
+    ) throws -> MappedExperts {
         if let experts = snapshot.experts(layer: layer, cohort: cohort) { return experts }
         let known = snapshot.tree.layers.sorted { $0.key < $1.key }.flatMap { number, layer in
             layer.cohorts.keys.sorted(by: isBefore).map { "\(number)/\($0)" }
         }
-        throw StoreError(
+        throw CambiumError(
             .notFound,
             "there is no cohort \(layer)/\(cohort) in \(revision); it has "
                 + (known.isEmpty ? "no experts" : known.joined(separator: ", ")))

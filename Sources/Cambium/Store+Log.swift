@@ -11,7 +11,7 @@ extension Store {
     ///   - since: Leaves out commits before this time (seconds since 1970).
     public func log(
         _ revisions: [String] = [], all: Bool = false, limit: Int? = nil, since: Int64? = nil
-    ) throws(StoreError) -> [CommitInfo] {
+    ) throws -> [CommitInfo] {
         var query = LogQuery(revisions)
         query.all = all
         query.limit = limit
@@ -25,34 +25,30 @@ extension Store {
     ///   names nothing.
     /// - Complexity: Where history does not part, a limit costs what it lets through. With a path,
     ///   each commit's small records are read, and of the models only what changed.
-    public func log(_ query: LogQuery) throws(StoreError) -> [CommitInfo] {
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+    public func log(_ query: LogQuery) throws -> [CommitInfo] {
+        let references = try snapshots.references()
         let (tips, hidden) = try ends(of: query, references)
         let isSorted = query.order != nil
         var entries: [HistoryEntry]
         if let path = query.path {
             let entity = try entity(path, in: tips)
-            let changes = try carrying { () throws(SnapshotError) in
-                try snapshots.changes(
-                    of: entity, in: try snapshots.history(from: tips, without: hidden))
-            }
+            let changes = try snapshots.changes(
+                of: entity, in: try snapshots.history(from: tips, without: hidden))
             guard !changes.isEmpty || !hidden.isEmpty else {
-                throw StoreError(
+                throw CambiumError(
                     .notFound,
                     "no commit of \(query.revisions.first ?? "HEAD") has '\(path)'; `cambium ls` lists "
                         + "what a model consists of")
             }
             entries = changes.map(\.entry).filter { query.wants($0.commit) }
         } else {
-            entries = try carrying { () throws(SnapshotError) in
-                try snapshots.history(
-                    from: tips, without: hidden, limit: isSorted ? nil : query.limit
-                ) { query.wants($0.commit) }
-            }
+            entries = try snapshots.history(
+                from: tips, without: hidden, limit: isSorted ? nil : query.limit
+            ) { query.wants($0.commit) }
         }
         let names = references.names
         let ids = entries.map(\.id)
-        let notes = try carrying { () throws(SnapshotError) in try snapshots.notes(of: ids) }
+        let notes = try snapshots.notes(of: ids)
         var commits = entries.map { CommitInfo($0.id, $0.commit, names, notes[$0.id] ?? []) }
         if let order = query.order { commits = order.sorted(commits) }
         return Array(commits.prefix(query.limit ?? .max))
@@ -61,7 +57,7 @@ extension Store {
     /// The commits that a query starts from, and those that it leaves out with all their history.
     private func ends(
         of query: LogQuery, _ references: References
-    ) throws(StoreError) -> (tips: [ObjectID], hidden: [ObjectID]) {
+    ) throws -> (tips: [ObjectID], hidden: [ObjectID]) {
         var (tips, hidden): ([ObjectID], [ObjectID]) = ([], [])
         for revision in query.revisions.isEmpty && !query.all ? ["HEAD"] : query.revisions {
             guard let dots = revision.firstRange(of: "..") else {
@@ -70,7 +66,7 @@ extension Store {
             }
             let (old, new) = (revision[..<dots.lowerBound], revision[dots.upperBound...])
             guard !new.hasPrefix("."), !new.contains("..") else {
-                throw StoreError(
+                throw CambiumError(
                     .usage, "'\(revision)' is no range: write A..B for what B has and A has not")
             }
             hidden.append(try id(old.isEmpty ? "HEAD" : String(old)))
@@ -83,7 +79,7 @@ extension Store {
     /// What a path of a query names.
     private func entity(
         _ path: String, in tips: [ObjectID]
-    ) throws(StoreError) -> ModelEntity {
+    ) throws -> ModelEntity {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         if parts.count == 2 || parts.count == 3, let layer = UInt32(parts[0]),
             let ordinal = parts.last.flatMap({ Int($0) }), ordinal >= 0
@@ -92,7 +88,7 @@ extension Store {
             return .expert(layer: layer, cohort: cohort, ordinal: ordinal)
         }
         guard !path.isEmpty, !parts.allSatisfy({ UInt32($0) != nil }) else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "'\(path)' names nothing with a history of its own: write LAYER/ORDINAL, "
                     + "LAYER/COHORT/ORDINAL, a tensor's or file's name, or TENSOR:ROW")

@@ -32,13 +32,13 @@ extension Store {
         settings: PolicySettings = PolicySettings(),
         message: String? = nil, dryRun: Bool = false, allowsUnfit: Bool = false,
         _ signature: Signature = .current
-    ) throws(StoreError) -> MergeResult {
-        guard !revisions.isEmpty else { throw StoreError(.usage, "name what to merge") }
+    ) throws -> MergeResult {
+        guard !revisions.isEmpty else { throw CambiumError(.usage, "name what to merge") }
         if let message { try checkMessage(message) }
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        let references = try snapshots.references()
         let target = try branchName(branch, references)
         guard let head = references.branches[target] else {
-            throw StoreError(.notFound, "there is no branch '\(target)' to merge into")
+            throw CambiumError(.notFound, "there is no branch '\(target)' to merge into")
         }
         // A side may have several names: a branch and a tag of one commit.
         var names = [head: [target]]
@@ -49,9 +49,7 @@ extension Store {
             names[id, default: []].append(revision)
         }
         let requested = others
-        let sides = try carrying { () throws(SnapshotError) in
-            [head] + (try snapshots.mergeSides(head, requested))
-        }
+        let sides = [head] + (try snapshots.mergeSides(head, requested))
         let sideWeights = try self.weights(weights, names, sides)
         let sideNames = sides.map { names[$0]?.first ?? $0.short }
         let chosen = try mergePolicy(policy, settings, sides, sideWeights.values)
@@ -60,11 +58,11 @@ extension Store {
             ? nil
             : MergeDecisions(
                 takes, sides, sides.map { names[$0] ?? [] },
-                id: { (name) throws(StoreError) in try id(name) },
-                policy: { (kind) throws(StoreError) in
+                id: { name in try id(name) },
+                policy: { kind in
                     guard
                         let made = try conflictPolicy(kind, settings, sides, sideWeights.values)
-                    else { throw StoreError(.usage, "'\(kind.rawValue)' settles nothing") }
+                    else { throw CambiumError(.usage, "'\(kind.rawValue)' settles nothing") }
                     return made
                 })
         let policies = (decisions?.policies ?? []).union([policy])
@@ -81,15 +79,13 @@ extension Store {
         if let decisions { note.metadata["merge.take"] = try decisions.recorded() }
         let recorded = note
         let before = try tree(head.hex)
-        let outcome = try carrying { () throws(SnapshotError) in
-            try snapshots.merge(
-                requested, into: target, policy: chosen, decisions: decisions, note: recorded,
-                form: CheckpointForm(self), dryRun: dryRun
-            ) { (merged, isForward) throws(SnapshotError) in
-                // What a fast-forward leads to was committed as it is.
-                if !isForward { try checkCohorts(merged) }
-                if !allowsUnfit { try checkFit(merged, after: before, target) }
-            }
+        let outcome = try snapshots.merge(
+            requested, into: target, policy: chosen, decisions: decisions, note: recorded,
+            form: CheckpointForm(self), dryRun: dryRun
+        ) { merged, isForward in
+            // What a fast-forward leads to was committed as it is.
+            if !isForward { try checkCohorts(merged) }
+            if !allowsUnfit { try checkFit(merged, after: before, target) }
         }
         if policy == .regmean { try checkMoments(outcome, sideNames) }
         return try MergeResult(outcome, target, policy, sideNames, self)
@@ -97,17 +93,13 @@ extension Store {
 
     private func checkFit(
         _ tree: Tree, after before: Tree, _ branch: String
-    ) throws(SnapshotError) {
-        do throws(StoreError) {
-            try Self.refuse(misfit(tree, after: before), "the merged model on branch '\(branch)'")
-        } catch {
-            throw SnapshotError(SnapshotError.Code(rawValue: error.code.rawValue), error.message)
-        }
+    ) throws {
+        try Self.refuse(misfit(tree, after: before), "the merged model on branch '\(branch)'")
     }
 
     /// Refuses a merged or reverted model whose cohorts do not fit: the description of one side, experts of
     /// another.
-    func checkCohorts(_ tree: Tree) throws(SnapshotError) {
+    func checkCohorts(_ tree: Tree) throws {
         var descriptions: [String: CohortDescription] = [:]
         for (tensor, entry) in tree.trunk.tensors {
             guard let name = CohortDescription.cohort(describedBy: tensor) else { continue }
@@ -116,24 +108,24 @@ extension Store {
             descriptions[name] = try? CohortDescription(bytes, of: name)
         }
         let digests: [String]
-        do throws(StoreError) {
+        do {
             digests = [
                 try StoredCohorts.baseDigest(tree),
                 try StoredCohorts.baseDigest(tree, .routers, .experts),
             ]
-        } catch {
-            throw SnapshotError(.incompatible, error.message)
+        } catch let error as CambiumError {
+            throw CambiumError(.incompatible, error.message)
         }
         for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) })
         where description.usesExperts && !description.base.isEmpty {
             guard !digests.contains(description.base) else { continue }
-            throw SnapshotError(
+            throw CambiumError(
                 .incompatible,
                 "cohort '\(name)' runs with the base's experts, which another side changed; train the cohort "
                     + "again on that side, or merge what was before")
         }
         guard let misfit = StoredCohorts.misfit(descriptions, tree) else { return }
-        throw SnapshotError(
+        throw CambiumError(
             .incompatible,
             "the model could not run: \(misfit). The sides have different forms of one cohort; train "
                 + "one of them under another name (--cohort), or revert all rounds of it, the last first"
@@ -152,9 +144,9 @@ extension Store {
     public func revert(
         _ revision: String, branch: String? = nil, parent: Int = 1, policy: MergePolicy = .none,
         message: String? = nil, _ signature: Signature = .current
-    ) throws(StoreError) -> MergeResult {
+    ) throws -> MergeResult {
         if let message { try checkMessage(message) }
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        let references = try snapshots.references()
         let target = try branchName(branch, references)
         let id = try id(revision)
         let chosen: (any ConflictPolicy)? =
@@ -163,18 +155,16 @@ extension Store {
             case .ours: OursPolicy()
             case .theirs: TheirsPolicy()
             case .mean, .ties, .task, .fisher, .regmean:
-                throw StoreError(
+                throw CambiumError(
                     .usage, "a revert has no \(policy.rawValue); use ours or theirs")
             }
         let subject = try show(revision).message.prefix { $0 != "\n" }
         let note = CommitNote(
             time: signature.time, author: signature.author,
             message: message ?? "revert \"\(subject)\"")
-        let outcome = try carrying { () throws(SnapshotError) in
-            try snapshots.revert(
-                id, parent: parent, on: target, policy: chosen, note: note,
-                form: CheckpointForm(self), check: checkCohorts)
-        }
+        let outcome = try snapshots.revert(
+            id, parent: parent, on: target, policy: chosen, note: note,
+            form: CheckpointForm(self), check: checkCohorts)
         return try MergeResult(outcome, target, policy, [target, "before \(id.short)"], self)
     }
 
@@ -185,23 +175,23 @@ extension Store {
     ///   - names: All names of each side; the first is recorded.
     private func weights(
         _ given: [String: Double], _ names: [ObjectID: [String]], _ sides: [ObjectID]
-    ) throws(StoreError) -> (values: [Double], text: String) {
+    ) throws -> (values: [Double], text: String) {
         let known = Set(names.values.joined())
         for (name, weight) in given {
             guard known.contains(name) else {
-                throw StoreError(
+                throw CambiumError(
                     .usage,
                     "--weight names '\(name)', which is none of "
                         + known.sorted().joined(separator: ", "))
             }
             guard weight.isFinite, weight > 0 else {
-                throw StoreError(
+                throw CambiumError(
                     .usage, "the weight of '\(name)' is \(weight); give a number above 0")
             }
         }
         var tokens: [Double?] = []
         for id in sides {
-            let commit = try carrying { () throws(SnapshotError) in try snapshots.commit(id) }
+            let commit = try snapshots.commit(id)
             let count = commit.metadata["tokens"].flatMap { Double($0) }
             tokens.append(count.flatMap { $0.isFinite && $0 > 0 ? $0 : nil })
         }
@@ -213,7 +203,7 @@ extension Store {
             let aliases = names[id] ?? [id.short]
             let named = Set(aliases.compactMap { given[$0] })
             guard named.count <= 1 else {
-                throw StoreError(
+                throw CambiumError(
                     .usage,
                     "\(aliases.joined(separator: " and ")) are one commit, \(id.short), with "
                         + "different weights; give it one")

@@ -99,7 +99,7 @@ public struct SamplingOptions: Sendable {
     }
 
     /// What the engine takes.
-    func sampling() throws(ModelError) -> Sampling {
+    func sampling() throws -> Sampling {
         temperature == 0
             ? .greedy : try Sampling(temperature: temperature, topP: topP, seed: seed)
     }
@@ -115,9 +115,9 @@ extension Store {
     ///   model does not fit the memory limit without any expert.
     public func model(
         _ revision: String, _ options: ModelOptions = ModelOptions()
-    ) throws(StoreError) -> MappedModel {
+    ) throws -> MappedModel {
         let snapshot = try map(revision, keepsDecompressed: options.memoryLimit == nil)
-        let model = try MappedModel(snapshot, options) { () throws(StoreError) in
+        let model = try MappedModel(snapshot, options) {
             try gate(of: snapshot)
         }
         if options.warms, let profile = storedProfile(model.id) {

@@ -41,18 +41,18 @@ extension Store {
         _ texts: [[UInt8]], layer: Int, cohort: String, label: String = "",
         target: MomentTarget = .cohort, assignments: [Assignments]? = nil, threads: Int = 1,
         _ options: CommitOptions, progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> EvidenceResult {
+    ) throws -> EvidenceResult {
         guard (1...1_024).contains(threads) else {
-            throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
+            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
         }
         guard target == .cohort || cohort == Cohort.base else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "picks are of the cohort '\(Cohort.base)'; '\(cohort)' has no router that runs")
         }
         if let assignments {
             guard target == .experts, assignments.count == texts.count else {
-                throw StoreError(
+                throw CambiumError(
                     .usage,
                     "\(assignments.count) files of assigned experts for \(texts.count) texts; give one for "
                         + "each text, with the target 'experts'")
@@ -82,7 +82,7 @@ extension Store {
         // The states are those of this very model.
         var options = options
         options.expectedParent = parent.hex
-        return try change(options) { (draft, known) throws(StoreError) in
+        return try change(options) { draft, known in
             for entry in records { _ = try draft.add(entry.record) }
             return records.filter { new in !known.contains { $0.id == new.id } }
         }
@@ -91,13 +91,13 @@ extension Store {
     /// Refuses to add to moments of the layer that were made otherwise.
     private func check(
         _ records: [NamedContribution], _ source: MomentContribution.Source, _ branch: String
-    ) throws(StoreError) {
+    ) throws {
         for entry in records {
             guard case .moments(let record) = entry.record, record.source.layer == source.layer
             else { continue }
             try record.checkQuantiser(source, entry.id, "branch '\(branch)'")
             guard record.source.trunk != source.trunk else { continue }
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "branch '\(branch)' has moments of layer \(source.layer) over another trunk "
                     + "(\(entry.id.short), of cohort '\(record.cohort)'): its dense weights changed since, "
@@ -109,13 +109,13 @@ extension Store {
     /// Refuses picks for a text that has others already: only one of the two would count.
     private func checkPicks(
         _ new: MomentContribution, _ records: [NamedContribution], _ what: String
-    ) throws(StoreError) {
+    ) throws {
         for entry in records {
             guard case .moments(let record) = entry.record, record.source == new.source,
                 record.cohort == new.cohort, record.data == new.data,
                 record.fitted != new.fitted || record.heldOut != new.heldOut
             else { continue }
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "\(what) has other picks of layer \(new.source.layer) already, in evidence "
                     + "\(entry.id.short), and a text counts once; drop them first: cambium evidence drop "
@@ -133,11 +133,9 @@ struct MomentReader {
     init(
         _ snapshot: MappedSnapshot, _ model: LanguageModel, layer: Int, target: MomentTarget,
         _ team: ThreadTeam
-    ) throws(StoreError) {
+    ) throws {
         let config = try snapshot.peerConfig("reads what routers read of")
-        inputs = try running { () throws(ModelError) in
-            try RouterInputs(model, layer: layer, team: team)
-        }
+        inputs = try RouterInputs(model, layer: layer, team: team)
         self.target = target
         source = try Self.source(snapshot, config, inputs, layer, target)
     }
@@ -146,10 +144,8 @@ struct MomentReader {
     static func source(
         _ snapshot: MappedSnapshot, _ config: PeerConfig, _ inputs: RouterInputs, _ layer: Int,
         _ target: MomentTarget
-    ) throws(StoreError) -> MomentContribution.Source {
-        let trunk = try carrying { () throws(SnapshotError) in
-            try TrunkIdentity.id(of: snapshot.tree, config, layer: layer)
-        }
+    ) throws -> MomentContribution.Source {
+        let trunk = try TrunkIdentity.id(of: snapshot.tree, config, layer: layer)
         let experts: [UInt32] =
             if let peer = config.peer {
                 [UInt32(peer.subKeys), UInt32(peer.subKeys)]
@@ -158,7 +154,7 @@ struct MomentReader {
             } else {
                 [1, UInt32(clamping: max(config.expertCount, 1))]
             }
-        return try counted(.usage) { () throws(EvidenceError) in
+        return try counted(.usage) {
             try MomentContribution.Source(
                 layer: UInt32(layer), trunk: trunk.bytes,
                 quantiser: Quantiser(normWeights: inputs.normWeights),
@@ -173,15 +169,13 @@ struct MomentReader {
     ///
     /// - Parameter body: Given the window's number, its features and its states.
     func windows(
-        _ text: [UInt8], _ body: (Int, [Int16], [Float]) throws(EvidenceError) -> Void
-    ) throws(StoreError) {
+        _ text: [UInt8], _ body: (Int, [Int16], [Float]) throws -> Void
+    ) throws {
         for (index, start) in stride(from: 0, to: text.count, by: inputs.windowLength).enumerated()
         {
             let window = text[start..<min(start + inputs.windowLength, text.count)].map { Int($0) }
-            let states = try running { () throws(ModelError) in
-                try inputs.states(of: window[...])
-            }
-            try counted(.usage) { () throws(EvidenceError) in
+            let states = try inputs.states(of: window[...])
+            try counted(.usage) {
                 let features = try source.quantiser.features(states.span)
                 try body(index, features, states)
             }
@@ -191,12 +185,12 @@ struct MomentReader {
     func record(
         _ text: [UInt8], _ what: String, _ cohort: String, _ label: String,
         assigned: Assignments?, _ progress: ProgressReporter
-    ) throws(StoreError) -> MomentContribution {
-        guard !text.isEmpty else { throw StoreError(.usage, "\(what) has no bytes") }
+    ) throws -> MomentContribution {
+        guard !text.isEmpty else { throw CambiumError(.usage, "\(what) has no bytes") }
         var (fitted, heldOut) = (source.nothing, source.nothing)
         let count = (text.count + inputs.windowLength - 1) / inputs.windowLength
         progress(Progress("windows", 0, count))
-        try windows(text) { (index, features, states) throws(EvidenceError) in
+        try windows(text) { index, features, states in
             let isHeldOut = index % 4 == MomentContribution.heldOutRest
             var part = isHeldOut ? heldOut : fitted
             switch target {
@@ -213,7 +207,7 @@ struct MomentReader {
         }
         let data = try Store.fileID(text).bytes
         let parts = (fitted, heldOut)
-        return try counted(.usage) { () throws(EvidenceError) in
+        return try counted(.usage) {
             try MomentContribution(
                 cohort: cohort, label: label, data: data, byteCount: UInt64(text.count),
                 source: source, fitted: parts.0, heldOut: parts.1)

@@ -39,27 +39,25 @@ extension Store {
     public func addNote(
         to revision: String, text: String = "", metrics: [String: Double] = [:],
         _ signature: Signature = .current
-    ) throws(StoreError) -> NoteInfo {
+    ) throws -> NoteInfo {
         guard !metrics.isEmpty || text.contains(where: { !$0.isWhitespace }) else {
-            throw StoreError(.usage, "the note is empty; give it numbers or words")
+            throw CambiumError(.usage, "the note is empty; give it numbers or words")
         }
         let note = Note(
             commit: try id(revision), time: signature.time, author: signature.author, text: text,
             metrics: metrics)
         guard note.encoded.count <= 1 << 16 else {
-            throw StoreError(
+            throw CambiumError(
                 .usage, "the note takes \(note.encoded.count) bytes; a note has at most 65,536")
         }
-        try carrying { () throws(SnapshotError) in try snapshots.add([note]) }
+        try snapshots.add([note])
         return NoteInfo(note)
     }
 
     /// The notes of a commit, the oldest first.
-    public func notes(of revision: String) throws(StoreError) -> [NoteInfo] {
+    public func notes(of revision: String) throws -> [NoteInfo] {
         let id = try id(revision)
-        return try carrying { () throws(SnapshotError) in
-            try snapshots.notes(of: id).map { NoteInfo($0) }
-        }
+        return try snapshots.notes(of: id).map { NoteInfo($0) }
     }
 
     /// Unites the notes with those of another store, as far as their commits are in this one.
@@ -69,10 +67,8 @@ extension Store {
     /// - Parameter path: The other store's directory, which is only read.
     /// - Returns: How many were new here.
     @discardableResult
-    public func uniteNotes(with path: String) throws(StoreError) -> Int {
-        try carrying { () throws(SnapshotError) in
-            try snapshots.uniteNotes(with: try SnapshotStore.open(path, readOnly: true))
-        }
+    public func uniteNotes(with path: String) throws -> Int {
+        try snapshots.uniteNotes(with: try SnapshotStore.open(path, readOnly: true))
     }
 
     /// Removes a note.
@@ -83,11 +79,9 @@ extension Store {
     /// - Returns: Its id.
     /// - Throws: `not-found`, `ambiguous`.
     @discardableResult
-    public func dropNote(_ note: String, of revision: String) throws(StoreError) -> String {
+    public func dropNote(_ note: String, of revision: String) throws -> String {
         let id = try id(revision)
-        return try carrying { () throws(SnapshotError) in
-            try snapshots.dropNote(note, of: id).hex
-        }
+        return try snapshots.dropNote(note, of: id).hex
     }
 
     /// A curve that was kept with a commit, for example the loss of its training; empty without one.
@@ -97,9 +91,9 @@ extension Store {
     ///   - name: `train.loss` is bits per byte, each value the mean since the point before.
     public func curve(
         _ revision: String, named name: String = "train.loss"
-    ) throws(StoreError) -> [CurvePoint] {
+    ) throws -> [CurvePoint] {
         let id = try id(revision)
-        let notes = try carrying { () throws(SnapshotError) in try snapshots.notes(of: id) }
+        let notes = try snapshots.notes(of: id)
         let points = notes.last { $0.series[name] != nil }?.series[name] ?? []
         return points.map { CurvePoint(step: Int(clamping: $0.step), value: $0.value) }
     }

@@ -7,7 +7,7 @@ extension Store {
     /// checkpoint.
     ///
     /// ```swift
-    /// try store.commit(CommitOptions(message: "round 2")) { (patch) throws(StoreError) in
+    /// try store.commit(CommitOptions(message: "round 2")) { patch in
     ///     try patch.put(expert: 17, layer: 1, bytes)
     /// }
     /// ```
@@ -19,13 +19,11 @@ extension Store {
     ///   on what it changes, unless the options allow it; `branch-moved` when another writer was faster.
     @discardableResult
     public func commit(
-        _ options: CommitOptions, patch body: (inout Patch) throws(StoreError) -> Void
-    ) throws(StoreError) -> CommitResult {
+        _ options: CommitOptions, patch body: (inout Patch) throws -> Void
+    ) throws -> CommitResult {
         let target = try CommitTarget(options, self)
         let before = try target.model().before
-        let draft = try carrying { () throws(SnapshotError) in
-            try CommitDraft(snapshots, tree: before)
-        }
+        let draft = try CommitDraft(snapshots, tree: before)
         var patch = Patch(draft, before)
         try body(&patch)
         let newExperts = patch.newExperts
@@ -64,18 +62,16 @@ extension Store {
     public func commit(
         patchFile path: String, _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> CommitResult {
+    ) throws -> CommitResult {
         let file = try PatchFile(path)
         let target = try CommitTarget(options, self)
         let parent = try target.model().parent
         let snapshot = try map(parent.hex)
-        let layout = try carrying { () throws(SnapshotError) in
-            try snapshots.layout(of: snapshot.tree)
-        }
+        let layout = try snapshots.layout(of: snapshot.tree)
         // The rows of the file replace rows of this very model.
         var options = options
         options.expectedParent = parent.hex
-        return try commit(options) { (patch) throws(StoreError) in
+        return try commit(options) { patch in
             try file.apply(to: &patch, snapshot, layout, progress)
         }
     }

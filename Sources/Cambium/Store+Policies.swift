@@ -12,7 +12,7 @@ extension Store {
     /// - Throws: `usage` for settings that cannot be, and for a policy that needs what no side has.
     func conflictPolicy(
         _ policy: MergePolicy, _ settings: PolicySettings, _ sides: [ObjectID], _ weights: [Double]
-    ) throws(StoreError) -> (any ConflictPolicy)? {
+    ) throws -> (any ConflictPolicy)? {
         try settings.check()
         switch policy {
         case .none: return nil
@@ -31,7 +31,7 @@ extension Store {
     /// `ours` and `theirs` take gradients with the values that they are of.
     func mergePolicy(
         _ policy: MergePolicy, _ settings: PolicySettings, _ sides: [ObjectID], _ weights: [Double]
-    ) throws(StoreError) -> (any ConflictPolicy)? {
+    ) throws -> (any ConflictPolicy)? {
         let chosen = try conflictPolicy(policy, settings, sides, weights)
         switch policy {
         case .ours, .theirs, .fisher: return chosen
@@ -48,7 +48,7 @@ extension Store {
 
     private func fisher(
         _ sides: [ObjectID], _ weights: [Double]
-    ) throws(StoreError) -> FisherPolicy {
+    ) throws -> FisherPolicy {
         var trees: [Tree] = []
         var gradients: [[ObjectID: [Float]]] = []
         for side in sides {
@@ -57,16 +57,14 @@ extension Store {
             for (name, file) in tree.files where name.hasPrefix(FisherFile.prefix) {
                 guard let id = ObjectID(hex: String(name.dropFirst(FisherFile.prefix.count)))
                 else { continue }
-                let bytes = try carrying { () throws(SnapshotError) in
-                    try snapshots.data(of: file).1
-                }
+                let bytes = try snapshots.data(of: file).1
                 recorded[id] = try FisherFile.decoded(bytes, name)
             }
             trees.append(tree)
             gradients.append(recorded)
         }
         guard gradients.contains(where: { !$0.isEmpty }) else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "no side of the merge has recorded squared gradients, which --policy fisher weighs by; "
                     + "add them to each side: cambium evidence add --kind fisher --branch NAME --text "
@@ -77,7 +75,7 @@ extension Store {
 
     private func regMean(
         _ sides: [ObjectID], _ weights: [Double]
-    ) throws(StoreError) -> RegMeanPolicy {
+    ) throws -> RegMeanPolicy {
         var snapshots: [MappedSnapshot] = []
         var all: [[NamedContribution]] = []
         for side in sides {
@@ -92,7 +90,7 @@ extension Store {
             let own = records.moments
             var tables: [UInt32: RegMeanPolicy.Inputs] = [:]
             for (layer, some) in Dictionary(grouping: own, by: \.source.layer) {
-                tables[layer] = try counted(.corrupt) { () throws(EvidenceError) in
+                tables[layer] = try counted(.corrupt) {
                     try RegMeanPolicy.Inputs(some)
                 }
             }
@@ -102,7 +100,7 @@ extension Store {
             inputs.append(tables)
         }
         guard inputs.contains(where: { !$0.isEmpty }) else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "no side of the merge has moments or routes of its own, which --policy regmean solves from; "
                     + "add some on each side: cambium evidence add --kind moments --layer NUMBER --cohort "
@@ -113,14 +111,14 @@ extension Store {
     }
 
     /// Tells what a merge by `regmean` lacks, instead of listing each row.
-    func checkMoments(_ outcome: MergeOutcome, _ names: [String]) throws(StoreError) {
+    func checkMoments(_ outcome: MergeOutcome, _ names: [String]) throws {
         for conflict in outcome.conflicts {
             guard let layer = RegMeanPolicy.layer(of: conflict.entity) else { continue }
             let kind =
                 layer.isLinear
                 ? "--kind routes" : "--kind moments --layer \(layer.number) --cohort NAME"
             let sides = conflict.sides.map { $0 < names.count ? names[$0] : "side \($0)" }
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "\(conflict.entity) was changed by \(sides.joined(separator: " and ")), and not all of "
                     + "them have \(layer.isLinear ? "routes" : "moments") of layer \(layer.number) of their "
@@ -140,7 +138,7 @@ extension RegMeanPolicy.Inputs {
     }
 
     /// What contributions of one layer add up to, each text once; nil when they do not add.
-    fileprivate init?(_ records: [MomentContribution]) throws(EvidenceError) {
+    fileprivate init?(_ records: [MomentContribution]) throws {
         guard let first = records.first,
             records.allSatisfy({
                 $0.source.trunk == first.source.trunk
@@ -161,7 +159,7 @@ extension RegMeanPolicy.Inputs {
                 for index in sum.indices {
                     let (total, overflow) = sum[index].addingReportingOverflow(part.gram[index])
                     guard !overflow else {
-                        throw EvidenceError(.overflow, "the products of the moments leave 64 bits")
+                        throw CambiumError(.overflow, "the products of the moments leave 64 bits")
                     }
                     sum[index] = total
                 }

@@ -21,21 +21,19 @@ extension Store {
     @discardableResult
     public func quantizeRouters(
         _ options: CommitOptions, layers: [Int]? = nil
-    ) throws(StoreError) -> CommitResult {
+    ) throws -> CommitResult {
         let target = try CommitTarget(options, self)
         let (parent, before) = try target.model()
         let snapshot = try map(parent.hex)
-        var draft = try carrying { () throws(SnapshotError) in
-            try CommitDraft(snapshots, tree: before)
-        }
+        var draft = try CommitDraft(snapshots, tree: before)
         for layer in layers ?? [] where UInt32(exactly: layer).flatMap({ before.layers[$0] }) == nil
         {
-            throw StoreError(.notFound, "the model has no expert layer \(layer)")
+            throw CambiumError(.notFound, "the model has no expert layer \(layer)")
         }
         let chosen = before.layers.filter { layers?.contains(Int($0.key)) ?? true }
         let kinds = Set(chosen.values.flatMap { $0.cohorts.values.map(\.routerKind) })
         guard kinds.isEmpty || kinds.contains(.productKey) else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "the routers are \(kinds.map(\.name).sorted().joined(separator: " and ")); this version "
                     + "quantises product keys only")
@@ -45,19 +43,15 @@ extension Store {
             where cohort.routerKind == .productKey {
                 for (tensor, entry) in cohort.router
                 where entry.shape.isQuantisable && !tensor.hasSuffix(".scale") {
-                    let bytes = try carrying { () throws(SnapshotError) in
-                        try snapshot.checked(entry.id).payload
-                    }
+                    let bytes = try snapshot.checked(entry.id).payload
                     let (values, scales) = try Self.quantised(tensor, entry.shape, bytes)
                     let scale = tensor + ".scale"
-                    try carrying { () throws(SnapshotError) in
-                        let rows = try draft.putTensor(
-                            TensorShape(.i8, entry.shape.dimensions), values.raw)
-                        let rowScales = try draft.putTensor(
-                            TensorShape(.f32, entry.shape.dimensions.dropLast()), scales.raw)
-                        draft.tree.layers[number]?.cohorts[name]?.router[tensor] = rows
-                        draft.tree.layers[number]?.cohorts[name]?.router[scale] = rowScales
-                    }
+                    let rows = try draft.putTensor(
+                        TensorShape(.i8, entry.shape.dimensions), values.raw)
+                    let rowScales = try draft.putTensor(
+                        TensorShape(.f32, entry.shape.dimensions.dropLast()), scales.raw)
+                    draft.tree.layers[number]?.cohorts[name]?.router[tensor] = rows
+                    draft.tree.layers[number]?.cohorts[name]?.router[scale] = rowScales
                 }
             }
         }
@@ -74,13 +68,13 @@ extension Store {
     /// The rows' bytes and the scales' bytes.
     private static func quantised(
         _ name: String, _ shape: TensorShape, _ bytes: MappedBytes
-    ) throws(StoreError) -> (values: [UInt8], scales: [UInt8]) {
+    ) throws -> (values: [UInt8], scales: [UInt8]) {
         let columns = shape.dimensions[shape.dimensions.count - 1]
         let rows = shape.dimensions.dropLast().reduce(1, *)
         let form = QuantizedMatrix.quantize(
             Matrix(rows: rows, columns: columns, bytes: bytes, type: shape.type))
         if let row = form.scales.firstIndex(where: \.isNaN) {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported, "row \(row) of \(name) holds NaN or infinity and cannot be quantised")
         }
         return (

@@ -42,9 +42,9 @@ extension Store {
     @discardableResult
     public func restore(
         _ places: [String], _ options: CommitOptions
-    ) throws(StoreError) -> RestoreResult {
+    ) throws -> RestoreResult {
         guard !places.isEmpty else {
-            throw StoreError(.usage, "name what to restore, for example main~1:1/17")
+            throw CambiumError(.usage, "name what to restore, for example main~1:1/17")
         }
         let target = try CommitTarget(options, self)
         let (parent, before) = try target.model()
@@ -55,7 +55,7 @@ extension Store {
         // What is compared with the branch's model replaces parts of this very model.
         options.expectedParent = options.expectedParent ?? parent.hex
         let chosen = plan
-        let result = try commit(options) { (patch) throws(StoreError) in
+        let result = try commit(options) { patch in
             try chosen.put(into: &patch, self)
         }
         return RestoreResult(
@@ -91,9 +91,9 @@ private struct RestorePlan {
         self.branch = branch
     }
 
-    mutating func add(_ place: String) throws(StoreError) {
+    mutating func add(_ place: String) throws {
         guard let colon = place.firstIndex(of: ":") else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "'\(place)' names a whole model: add what to take, for example \(place):1/17")
         }
@@ -104,7 +104,7 @@ private struct RestorePlan {
         let count = items.count + alike
         switch pattern.form {
         case .architecture:
-            throw StoreError(
+            throw CambiumError(
                 .usage, "an architecture is not taken alone; merge, or reset the branch")
         case .experts(let layers, let cohorts, let ordinals):
             try addExperts(layers, cohorts, ordinals, tree, commit, place)
@@ -130,7 +130,7 @@ private struct RestorePlan {
             }
         }
         guard items.count + alike > count else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "there is no \(pattern) in \(revision); `cambium ls \(revision) --trunk` lists what is"
             )
@@ -141,14 +141,14 @@ private struct RestorePlan {
     private mutating func addExperts(
         _ layers: NumberSet, _ cohorts: Wildcard, _ ordinals: NumberSet, _ tree: Tree,
         _ commit: ObjectID, _ place: String
-    ) throws(StoreError) {
+    ) throws {
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key })
         where layers.contains(Int(number)) {
             for (name, pool) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
             where cohorts.matches(name) {
                 let ids = try self.ids(pool)
                 if let greatest = ordinals.greatest, greatest >= ids.count {
-                    throw StoreError(
+                    throw CambiumError(
                         .notFound,
                         "there is no expert \(greatest) in \(number)/\(name) of '\(place)', which has "
                             + "\(ids.count)")
@@ -161,13 +161,13 @@ private struct RestorePlan {
                     guard id != .zero else {
                         // Named by its number it is an error, among many it is passed over.
                         guard ordinals.single == nil else {
-                            throw StoreError(
+                            throw CambiumError(
                                 .notFound, "'\(place)': expert \(entity.path) was removed there")
                         }
                         continue
                     }
                     guard ordinal < mine.count else {
-                        throw StoreError(
+                        throw CambiumError(
                             .badShape,
                             "'\(place)' is expert \(ordinal) of \(number)/\(name), which has "
                                 + "\(mine.count) experts on '\(branch)'; `cambium expert add` adds one "
@@ -184,15 +184,15 @@ private struct RestorePlan {
     /// The target's cohort, which must have experts of the same form.
     private func counterpart(
         of name: String, _ layer: UInt32, like pool: Cohort, _ place: String
-    ) throws(StoreError) -> Cohort {
+    ) throws -> Cohort {
         guard let own = target.layers[layer]?.cohorts[name] else {
-            throw StoreError(
+            throw CambiumError(
                 .badShape,
                 "'\(place)' has no place on '\(branch)', whose model has no cohort \(layer)/\(name); a "
                     + "merge brings whole cohorts")
         }
         guard own.kind == pool.kind, own.parts == pool.parts else {
-            throw StoreError(
+            throw CambiumError(
                 .badShape,
                 "'\(place)' is a \(pool.kind) of \(pool.parts); the experts of \(layer)/\(name) on "
                     + "'\(branch)' are \(own.kind)s of \(own.parts)")
@@ -200,11 +200,9 @@ private struct RestorePlan {
         return own
     }
 
-    private mutating func ids(_ pool: Cohort) throws(StoreError) -> [ObjectID] {
+    private mutating func ids(_ pool: Cohort) throws -> [ObjectID] {
         if let known = arrays[pool.experts] { return known }
-        let ids = try carrying { () throws(SnapshotError) in
-            try store.snapshots.experts(of: pool)
-        }
+        let ids = try store.snapshots.experts(of: pool)
         arrays[pool.experts] = ids
         return ids
     }
@@ -212,7 +210,7 @@ private struct RestorePlan {
     private mutating func addRows(
         _ numbers: NumberSet, _ tree: Tree, _ commit: ObjectID, _ place: String,
         where isMeant: (Int, String, String) -> Bool
-    ) throws(StoreError) {
+    ) throws {
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
             for (cohort, pool) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) }) {
                 for (name, entry) in pool.router.sorted(by: { isBefore($0.key, $1.key) })
@@ -224,7 +222,7 @@ private struct RestorePlan {
                         own.shape.type == entry.shape.type,
                         Snapshots.rows(of: own.shape).size == size
                     else {
-                        throw StoreError(
+                        throw CambiumError(
                             .badShape,
                             "'\(place)': \(name) is \(entry.shape); "
                                 + (target.layers[number]?.cohorts[cohort]?.router[name].map {
@@ -235,7 +233,7 @@ private struct RestorePlan {
                     for row in wanted {
                         let range = (row * size)..<((row + 1) * size)
                         guard range.upperBound <= mine.count, range.upperBound <= bytes.count else {
-                            throw StoreError(
+                            throw CambiumError(
                                 .badShape,
                                 "'\(place)': \(name) has no row \(row) on '\(branch)', where it is "
                                     + "\(own.shape)")
@@ -256,10 +254,10 @@ private struct RestorePlan {
 
     private mutating func addTensors(
         _ name: Wildcard, _ tree: Tree, _ commit: ObjectID
-    ) throws(StoreError) {
+    ) throws {
         for (tensor, entry) in tree.allTensors where name.matches(tensor) {
             guard let own = target.allTensors[tensor], own.shape == entry.shape else {
-                throw StoreError(
+                throw CambiumError(
                     .badShape,
                     "\(tensor) of \(commit.short) is \(entry.shape); "
                         + (target.allTensors[tensor].map { "on '\(branch)' it is \($0.shape)" }
@@ -272,7 +270,7 @@ private struct RestorePlan {
 
     private mutating func addFiles(
         _ name: Wildcard, _ tree: Tree, _ commit: ObjectID
-    ) throws(StoreError) {
+    ) throws {
         for (file, id) in tree.files.sorted(by: { isBefore($0.key, $1.key) })
         where name.matches(file) {
             try note(
@@ -285,10 +283,10 @@ private struct RestorePlan {
     private mutating func note(
         _ entity: MergeEntity, _ id: ObjectID, _ known: ObjectID?, _ commit: ObjectID,
         _ isAlike: Bool
-    ) throws(StoreError) {
+    ) throws {
         if let known {
             guard known == id else {
-                throw StoreError(
+                throw CambiumError(
                     .usage,
                     "\(entity.path) was named twice, with different content; nothing was changed: "
                         + "leave one of them out")
@@ -303,12 +301,12 @@ private struct RestorePlan {
         }
     }
 
-    private func data(_ id: ObjectID) throws(StoreError) -> [UInt8] {
-        try carrying { () throws(SnapshotError) in try store.snapshots.data(of: id).1 }
+    private func data(_ id: ObjectID) throws -> [UInt8] {
+        try store.snapshots.data(of: id).1
     }
 
     /// Puts everything into a patch of the target; what is read is checked against its name first.
-    func put(into patch: inout Patch, _ store: Store) throws(StoreError) {
+    func put(into patch: inout Patch, _ store: Store) throws {
         for (entity, id) in experts {
             guard case .expert(let layer, let cohort, let ordinal) = entity,
                 let own = target.layers[layer]?.cohorts[cohort],
@@ -329,9 +327,7 @@ private struct RestorePlan {
         }
         for (name, id) in files where target.files[name] != id {
             let bytes = try data(id)
-            patch.draft.tree.files[name] = try carrying { () throws(SnapshotError) in
-                try patch.draft.put(.file, bytes)
-            }
+            patch.draft.tree.files[name] = try patch.draft.put(.file, bytes)
         }
     }
 }

@@ -25,9 +25,9 @@ extension Store {
     public func addRoutes(
         _ texts: [[UInt8]], label: String = "", limit: Int? = 100_000, threads: Int = 1,
         _ options: CommitOptions, progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> EvidenceResult {
+    ) throws -> EvidenceResult {
         guard (1...1_024).contains(threads) else {
-            throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
+            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
         }
         let place = try CommitTarget(options, self)
         let parent = try place.model().parent
@@ -45,7 +45,7 @@ extension Store {
         // The routes are those of this very model.
         var options = options
         options.expectedParent = parent.hex
-        return try change(options) { (draft, known) throws(StoreError) in
+        return try change(options) { draft, known in
             for entry in records { _ = try draft.add(entry.record) }
             return records.filter { new in !known.contains { $0.id == new.id } }
         }

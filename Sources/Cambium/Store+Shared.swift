@@ -65,9 +65,9 @@ extension Store {
     /// - Complexity: Reads the ids of all experts; with `values` also all floats that not all models share.
     public func shared(
         _ revisions: [String], values: Bool = true, progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> SharedContents {
+    ) throws -> SharedContents {
         guard revisions.count >= 2 else {
-            throw StoreError(.usage, "name at least two revisions to compare")
+            throw CambiumError(.usage, "name at least two revisions to compare")
         }
         var models: [Contents] = []
         for revision in revisions { models.append(try Contents(revision, map(revision))) }
@@ -118,7 +118,7 @@ private struct Contents {
     /// Where each different expert is.
     private let experts: [ObjectID: (experts: MappedExperts, ordinal: Int)]
 
-    init(_ name: String, _ snapshot: MappedSnapshot) throws(StoreError) {
+    init(_ name: String, _ snapshot: MappedSnapshot) throws {
         var sizes: [ObjectID: Part] = [:]
         var found: [ObjectID: (experts: MappedExperts, ordinal: Int)] = [:]
         var tensors = Array(snapshot.tree.trunk.tensors.values)
@@ -130,7 +130,7 @@ private struct Contents {
                 }
                 let size = cohort.parts.reduce(0) { $0 + ($1.byteCount ?? 0) }
                 for ordinal in 0..<experts.count {
-                    let id = try carrying { () throws(SnapshotError) in try experts.id(ordinal) }
+                    let id = try experts.id(ordinal)
                     guard id != .zero else { continue }
                     sizes[id] = Part(bytes: size, isExpert: true)
                     found[id] = (experts, ordinal)
@@ -149,15 +149,15 @@ private struct Contents {
     /// Finds the ids that objects would have in BF16.
     mutating func round(
         except common: [ObjectID: Part], _ progress: ProgressReporter
-    ) throws(StoreError) {
+    ) throws {
         let ids = sizes.keys.filter { common[$0] == nil }
         let (snapshot, experts) = (snapshot, experts)
         let block = 1024
         for first in stride(from: 0, to: ids.count, by: block) {
             let some = Array(ids[first..<min(first + block, ids.count)])
             let results = concurrentMap(some.count, grain: 8) {
-                index -> Result<ObjectID?, SnapshotError> in
-                do throws(SnapshotError) {
+                index -> Result<ObjectID?, any Error> in
+                do {
                     let object =
                         if let place = experts[some[index]] {
                             try place.experts.checked(place.ordinal)
@@ -170,7 +170,7 @@ private struct Contents {
                 }
             }
             for (id, result) in zip(some, results) {
-                rounded[id] = try carrying { () throws(SnapshotError) in try result.get() }
+                rounded[id] = try result.get()
             }
             progress(Progress("objects of \(name)", first + some.count, ids.count))
         }

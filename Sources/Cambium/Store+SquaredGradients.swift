@@ -48,12 +48,12 @@ extension Store {
     public func addSquaredGradients(
         _ texts: [[UInt8]], threads: Int = 1, _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
-    ) throws(StoreError) -> SquaredGradientsResult {
+    ) throws -> SquaredGradientsResult {
         guard (1...1_024).contains(threads) else {
-            throw StoreError(.usage, "\(threads) threads; give 1 to 1024")
+            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
         }
         for (index, text) in texts.enumerated() where text.count < 2 {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "\(texts.count == 1 ? "the text" : "text \(index + 1)") has \(text.count) bytes; a "
                     + "gradient needs at least 2")
@@ -64,26 +64,22 @@ extension Store {
         let config = try snapshot.peerConfig()
         let total = config.expertLayers.count * config.expertCount
         guard total <= Self.mostRecorded else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "the model has \(total) experts, and a record of each is a file of the tree, of which "
                     + "\(Self.mostRecorded) are supported; record those that a round changed with its "
                     + "commit (Patch.record)")
         }
-        let model = try training { () throws(TrainingError) in
-            try TrainableModel(
-                config: config, source: SnapshotWeights(snapshot, checks: true))
-        }
-        let found = try training { () throws(TrainingError) in
-            try SquaredGradients(of: texts, under: model, threads: threads) {
-                progress(Progress("windows", $0, $1))
-            }
+        let model = try TrainableModel(
+            config: config, source: SnapshotWeights(snapshot, checks: true))
+        let found = try SquaredGradients(of: texts, under: model, threads: threads) {
+            progress(Progress("windows", $0, $1))
         }
         // The gradients are those of this very model.
         var options = options
         options.expectedParent = parent.hex
         var (experts, picked) = (0, 0)
-        let committed = try commit(options) { (patch) throws(StoreError) in
+        let committed = try commit(options) { patch in
             try patch.forgetSquaredGradients(exceptOf: Self.objects(of: snapshot))
             for entry in model.layout.entries where entry.role != .expert {
                 try patch.record(
@@ -98,7 +94,7 @@ extension Store {
                 // Experts of the same bytes are one object: it minds what all of them mind.
                 var sums: [ObjectID: [Float]] = [:]
                 for ordinal in 0..<stored.count {
-                    let id = try carrying { () throws(SnapshotError) in try stored.id(ordinal) }
+                    let id = try stored.id(ordinal)
                     guard id != .zero else { continue }
                     experts += 1
                     let known =
@@ -126,7 +122,7 @@ extension Store {
     }
 
     /// The ids of all tensors and experts of a snapshot.
-    private static func objects(of snapshot: MappedSnapshot) throws(StoreError) -> Set<ObjectID> {
+    private static func objects(of snapshot: MappedSnapshot) throws -> Set<ObjectID> {
         var ids = Set(snapshot.tree.trunk.tensors.values.map(\.id))
         for (layer, value) in snapshot.tree.layers {
             for (name, cohort) in value.cohorts {
@@ -134,7 +130,7 @@ extension Store {
                 guard let stored = snapshot.experts(layer: layer, cohort: name) else { continue }
                 for ordinal in 0..<stored.count {
                     ids.insert(
-                        try carrying { () throws(SnapshotError) in try stored.id(ordinal) })
+                        try stored.id(ordinal))
                 }
             }
         }

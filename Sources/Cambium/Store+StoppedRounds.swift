@@ -39,16 +39,12 @@ extension Store {
     /// The rounds that were stopped and can go on, by branch.
     ///
     /// A file that is no such round is left out.
-    public func stoppedRounds() throws(StoreError) -> [StoppedRoundInfo] {
+    public func stoppedRounds() throws -> [StoppedRoundInfo] {
         let directory = trainingDirectory
         guard fileExists(directory) else { return [] }
         var names: [String] = []
-        do throws(KeyValueError) {
-            names = try directoryContents(directory).filter(Self.isRound)
-        } catch {
-            throw StoreError(error)
-        }
-        let references = try carrying { () throws(SnapshotError) in try snapshots.references() }
+        names = try directoryContents(directory).filter(Self.isRound)
+        let references = try snapshots.references()
         var branches = Array(references.branches.keys)
         if case .branch(let name) = references.head { branches.append(name) }
         var rounds: [StoppedRoundInfo] = []
@@ -78,11 +74,11 @@ extension Store {
     /// The stopped round of a branch.
     ///
     /// - Throws: `not-found`.
-    public func stoppedRound(of branch: String) throws(StoreError) -> StoppedRoundInfo {
+    public func stoppedRound(of branch: String) throws -> StoppedRoundInfo {
         let rounds = try stoppedRounds()
         guard let round = rounds.first(where: { $0.branch == branch || $0.file == branch }) else {
             let known = rounds.map { $0.branch.isEmpty ? $0.file : $0.branch }
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "there is no stopped round of '\(branch)'; "
                     + (known.isEmpty
@@ -96,13 +92,9 @@ extension Store {
     /// - Returns: What it was.
     /// - Throws: `not-found`.
     @discardableResult
-    public func discardStoppedRound(of branch: String) throws(StoreError) -> StoppedRoundInfo {
+    public func discardStoppedRound(of branch: String) throws -> StoppedRoundInfo {
         let round = try stoppedRound(of: branch)
-        do throws(KeyValueError) {
-            try removeFile(trainingDirectory + "/" + round.file)
-        } catch {
-            throw StoreError(error)
-        }
+        try removeFile(trainingDirectory + "/" + round.file)
         return round
     }
 

@@ -23,8 +23,8 @@ extension Store {
     /// - Complexity: Reads all evidence, and the whole text once.
     public func stretches(
         of text: [UInt8], to revision: String
-    ) throws(StoreError) -> [TextStretch] {
-        guard !text.isEmpty else { throw StoreError(.usage, "the text is empty") }
+    ) throws -> [TextStretch] {
+        guard !text.isEmpty else { throw CambiumError(.usage, "the text is empty") }
         let snapshot = try map(revision)
         let gate = try self.gate(revision)
         let cohorts = try StoredCohorts(snapshot).names

@@ -24,9 +24,9 @@ extension Store {
     public func train(
         _ options: TrainOptions, progress: ProgressReporter = { _ in },
         isStopped: () -> Bool = { false }
-    ) throws(StoreError) -> TrainResult {
+    ) throws -> TrainResult {
         guard !options.texts.isEmpty else {
-            throw StoreError(.usage, "there is no text to train on")
+            throw CambiumError(.usage, "there is no text to train on")
         }
         try options.checkTarget()
         switch options.target {
@@ -44,11 +44,11 @@ extension Store {
     private func trainCohort(
         _ name: String, _ form: CohortForm, _ options: TrainOptions,
         _ progress: ProgressReporter, _ isStopped: () -> Bool
-    ) throws(StoreError) -> TrainResult {
+    ) throws -> TrainResult {
         let settings = try options.settings()
         let target = try CommitTarget(options.commit, self)
         guard let parent = target.parent else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "branch '\(target.branch)' has no model to train a cohort on; commit a checkpoint, or train "
                     + "a base first: cambium train --init config.json --data FILE")
@@ -58,7 +58,7 @@ extension Store {
         let round = try Round(snapshot, name, form, options.newExperts, seed: options.seed)
         let others = Set(round.stored.names + [name])
         guard known.counts.contains(where: { !others.contains($0.cohort) }) else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "\(snapshot.id.short) has no evidence of what its base knows, so the gate could not tell "
                     + "other texts from those of '\(name)'; add some first: cambium evidence add "
@@ -82,12 +82,10 @@ extension Store {
         var bits: [String: Double] = [:]
         if !options.heldOut.isEmpty, let gate {
             let model = try round.model(tensors, pools, gate, mixture)
-            bits = try evaluate(options.heldOut, progress, isStopped) { (text) throws(StoreError) in
-                try running { () throws(ModelError) in
-                    try model.evaluate(
-                        text.map { Int($0) }, threads: settings.threads
-                    ).bitsPerToken
-                }
+            bits = try evaluate(options.heldOut, progress, isStopped) { text in
+                try model.evaluate(
+                    text.map { Int($0) }, threads: settings.threads
+                ).bitsPerToken
             }
         }
         var commit = options.commit
@@ -111,15 +109,15 @@ extension Store {
         _ round: Round, _ tensors: [CohortTensor], _ pools: [CohortPool],
         _ records: [CountContribution], _ mixture: MixtureDescription?,
         _ options: CommitOptions, from parent: ObjectID
-    ) throws(StoreError) -> CommitResult {
+    ) throws -> CommitResult {
         var attempts = 5
         while true {
             var obstacle: String?
-            do throws(StoreError) {
-                return try commit(options) { (patch) throws(StoreError) in
+            do {
+                return try commit(options) { patch in
                     obstacle = try round.obstacle(in: patch.before)
                     if let obstacle {
-                        throw StoreError(
+                        throw CambiumError(
                             .branchMoved,
                             "\(obstacle) while cohort '\(round.name)' was trained on "
                                 + "\(parent.short); nothing was committed: train again, or under "
@@ -133,7 +131,7 @@ extension Store {
                     }
                     try patch.checkFrozen(exceptCohort: round.name, Set(tensors.map(\.name)))
                 }
-            } catch {
+            } catch let error as CambiumError {
                 // Only a head that moved between reading and writing it is worth another try.
                 attempts -= 1
                 guard error.code == .branchMoved, obstacle == nil,
@@ -149,29 +147,27 @@ extension Store {
         _ parameters: any TrainedParameters, _ options: TrainOptions,
         _ settings: TrainingSettings, _ stopped: StoppedRound, _ teacher: Teacher?,
         _ progress: ProgressReporter, _ isStopped: () -> Bool
-    ) throws(StoreError) -> (summary: TrainingSummary, curve: LossCurve) {
+    ) throws -> (summary: TrainingSummary, curve: LossCurve) {
         let begun = options.resumes ? try stopped.load() : nil
         let state = begun?.state
         var curve = begun?.curve ?? LossCurve()
         var kept: TrainingState?
-        do throws(StoreError) {
-            let summary = try training { () throws(TrainingError) in
-                try Training.train(
-                    parameters, on: options.texts.map { TrainingText($0) }, settings: settings,
-                    from: state, teacher: teacher, ended: { kept = $0 }
-                ) { step in
-                    curve.add(step.loss)
-                    progress(Progress(training: step))
-                    return !isStopped()
-                }
+        do {
+            let summary = try Training.train(
+                parameters, on: options.texts.map { TrainingText($0) }, settings: settings,
+                from: state, teacher: teacher, ended: { kept = $0 }
+            ) { step in
+                curve.add(step.loss)
+                progress(Progress(training: step))
+                return !isStopped()
             }
             // A disk that has no room for it may have room for the commit, which says so if not.
             if let kept { try? stopped.save(kept, curve) }
             return (summary, curve)
-        } catch {
+        } catch let error as CambiumError {
             guard error.code == .cancelled, let kept else { throw error }
             try stopped.save(kept, curve)
-            throw StoreError(
+            throw CambiumError(
                 .cancelled,
                 "\(error.message); nothing was committed. Go on with the same command and --resume")
         }
@@ -182,14 +178,14 @@ extension Store {
     /// - Throws: `cancelled` when the round is stopped meanwhile; its state is kept by then.
     func evaluate(
         _ texts: [HeldOutText], _ progress: ProgressReporter, _ isStopped: () -> Bool,
-        _ bits: ([UInt8]) throws(StoreError) -> Double
-    ) throws(StoreError) -> [String: Double] {
+        _ bits: ([UInt8]) throws -> Double
+    ) throws -> [String: Double] {
         var result: [String: Double] = [:]
         for (index, text) in texts.enumerated() {
             progress(Progress("held-out texts", index, texts.count))
             result[text.name] = try bits(text.bytes)
             guard !isStopped() else {
-                throw StoreError(
+                throw CambiumError(
                     .cancelled,
                     "stopped after training, before the commit; nothing was committed. Go on with the "
                         + "same command and --resume")

@@ -14,16 +14,17 @@ extension Store {
     func trainModel(
         freezesTrunk: Bool, freezesExperts: Bool, _ options: TrainOptions,
         _ progress: ProgressReporter, _ isStopped: () -> Bool
-    ) throws(StoreError) -> TrainResult {
+    ) throws -> TrainResult {
         let settings = try options.settings()
         guard !(freezesTrunk && freezesExperts) else {
-            throw StoreError(.usage, "trunk and experts are both frozen: nothing is left to train")
+            throw CambiumError(
+                .usage, "trunk and experts are both frozen: nothing is left to train")
         }
         let target = try CommitTarget(options.commit, self)
         let (model, json, base) = try trainable(target, options)
         let usesExperts = !model.config.expertLayers.isEmpty
         if !usesExperts, freezesTrunk {
-            throw StoreError(
+            throw CambiumError(
                 .usage, "the model has no experts: with its trunk frozen nothing is left")
         }
         let parameters = WholeModel(model, trainsExperts: usesExperts && !freezesExperts) { name in
@@ -33,13 +34,13 @@ extension Store {
             return isExpert && freezesExperts || freezesTrunk && !isExpert && !isRouter
         }
         try options.checkHeldOut(model.config)
-        let parent = try target.parent.map { (id) throws(StoreError) in try map(id.hex) }
+        let parent = try target.parent.map { id in try map(id.hex) }
         let known =
-            try parent.map { (snapshot) throws(StoreError) in
+            try parent.map { snapshot in
                 try records(in: snapshot)
             } ?? []
         let mixture = try options.mixture(
-            after: parent.map { (snapshot) throws(StoreError) in try snapshot.mixture() } ?? nil,
+            after: parent.map { snapshot in try snapshot.mixture() } ?? nil,
             isStandard: options.initial != nil)
         let new = try options.evidence(
             for: "base", beside: known.counts, mixesCounts: mixture != nil)
@@ -52,21 +53,19 @@ extension Store {
             ? Teacher(model.copy(), weight: Float(options.divergenceWeight)) : nil
         let (summary, curve) = try run(
             parameters, options, settings, stopped, teacher, progress, isStopped)
-        let bits = try evaluate(options.heldOut, progress, isStopped) { (text) throws(StoreError) in
-            try training { () throws(TrainingError) in
-                let alone = try TextLikelihood(
-                    of: text, under: model, usesExperts: true, byteLimit: nil,
-                    threads: settings.threads)
-                guard let mixture, let gate else { return alone.bitsPerByte }
-                return alone.bits(
-                    of: text, by: CohortMixture(gate.solved, counts: mixture.counts))
-            }
+        let bits = try evaluate(options.heldOut, progress, isStopped) { text in
+            let alone = try TextLikelihood(
+                of: text, under: model, usesExperts: true, byteLimit: nil,
+                threads: settings.threads)
+            guard let mixture, let gate else { return alone.bitsPerByte }
+            return alone.bits(
+                of: text, by: CohortMixture(gate.solved, counts: mixture.counts))
         }
         var commit = options.commit
         annotate(&commit, summary, curve, bits, record)
         // The weights grew out of this commit's; another's would be lost.
         commit.expectedParent = commit.expectedParent ?? target.parent?.hex
-        let result = try self.commit(model, json, commit, progress) { (draft) throws(StoreError) in
+        let result = try self.commit(model, json, commit, progress) { draft in
             for record in new { _ = try draft.add(.counts(record)) }
             try Self.replaceUse(of: options.texts, model, new[0].label, &draft, known)
             if let mixture { try draft.put(mixture) }
@@ -86,22 +85,22 @@ extension Store {
     /// The model to train, its config.json, and what names the weights that it starts from.
     private func trainable(
         _ target: CommitTarget, _ options: TrainOptions
-    ) throws(StoreError) -> (model: TrainableModel, config: [UInt8], base: String) {
+    ) throws -> (model: TrainableModel, config: [UInt8], base: String) {
         if let json = options.initial {
             guard target.before == nil else {
-                throw StoreError(
+                throw CambiumError(
                     .usage,
                     "branch '\(target.branch)' has a model; a new base needs a store or branch without "
                         + "one, and further training no --init")
             }
-            let config = try running { () throws(ModelError) in try PeerConfig(json: json) }
+            let config = try PeerConfig(json: json)
             return (
                 TrainableModel(config: config, seed: options.seed), json,
                 try Self.fileID(json).hex
             )
         }
         guard let parent = target.parent else {
-            throw StoreError(
+            throw CambiumError(
                 .notFound,
                 "branch '\(target.branch)' has no model; give the sizes of a new one with --init "
                     + "config.json")
@@ -109,21 +108,17 @@ extension Store {
         let snapshot = try map(parent.hex)
         let cohorts = try StoredCohorts(snapshot).names
         guard cohorts.isEmpty else {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "cohorts (\(cohorts.joined(separator: ", "))) are deltas of this model's weights, which "
                     + "must stay as they are; train a cohort instead")
         }
         let config = try snapshot.peerConfig()
-        let json = try carrying { () throws(SnapshotError) in
-            try snapshot.tree.files[Checkpoint.configName].map { (id) throws(SnapshotError) in
-                try snapshot.data(of: id)
-            }
+        let json = try snapshot.tree.files[Checkpoint.configName].map { id in
+            try snapshot.data(of: id)
         }
-        let model = try training { () throws(TrainingError) in
-            try TrainableModel(
-                config: config, source: SnapshotWeights(snapshot, checks: true))
-        }
+        let model = try TrainableModel(
+            config: config, source: SnapshotWeights(snapshot, checks: true))
         return (model, json ?? [], parent.hex)
     }
 
@@ -131,19 +126,15 @@ extension Store {
     private func commit(
         _ model: TrainableModel, _ config: [UInt8], _ options: CommitOptions,
         _ progress: ProgressReporter,
-        adding: (inout CommitDraft) throws(StoreError) -> Void
-    ) throws(StoreError) -> CommitResult {
+        adding: (inout CommitDraft) throws -> Void
+    ) throws -> CommitResult {
         let folder = try TrainingFolder(in: self)
         defer { folder.remove() }
-        do throws(KeyValueError) {
-            try KeyValue.writeFile(folder.config, config)
-        } catch {
-            throw StoreError(error)
-        }
+        try KeyValue.writeFile(folder.config, config)
         let tensors = model.tensors()
         try SafetensorsWriter.write(
             tensors.map { TensorEntry($0.name, TensorShape(.f32, $0.shape)) }, to: folder.weights
-        ) { (index, sink: inout TensorSink<StoreError>) throws(StoreError) in
+        ) { (index, sink: inout TensorSink) in
             try sink.append(tensors[index].values.littleEndianBytes.raw)
         }
         return try commit(
@@ -155,7 +146,7 @@ extension Store {
     private static func replaceUse(
         of texts: [[UInt8]], _ model: TrainableModel, _ label: String,
         _ draft: inout CommitDraft, _ known: [NamedContribution]
-    ) throws(StoreError) {
+    ) throws {
         let digest = try UseContribution.modelDigest(draft.tree)
         for entry in known {
             guard case .use(let record) = entry.record, record.model != digest else { continue }
@@ -163,9 +154,7 @@ extension Store {
         }
         guard !model.config.expertLayers.isEmpty else { return }
         for text in texts where text.count >= model.config.contextLength {
-            let use = try training { () throws(TrainingError) in
-                try ExpertUse(of: text, under: model)
-            }
+            let use = try ExpertUse(of: text, under: model)
             let record = try use.record(
                 of: text, label: label, model: digest, layers: model.config.expertLayers)
             _ = try draft.add(.use(record))
@@ -175,7 +164,7 @@ extension Store {
     /// Checks by ids that what was frozen is what it was.
     private static func checkFrozen(
         _ before: Tree?, _ after: Tree, _ freezesTrunk: Bool, _ freezesExperts: Bool
-    ) throws(StoreError) {
+    ) throws {
         guard let before else { return }
         let trunk = !freezesTrunk || before.trunk.tensors == after.trunk.tensors
         let experts =
@@ -183,7 +172,7 @@ extension Store {
             || before.layers.mapValues { $0.cohorts.mapValues(\.experts) }
                 == after.layers.mapValues { $0.cohorts.mapValues(\.experts) }
         guard trunk, experts else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "the \(trunk ? "experts" : "trunk") would not keep their bytes: the model is stored in "
                     + "another type than F32, which training writes; nothing was committed")

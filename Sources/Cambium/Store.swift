@@ -27,10 +27,8 @@ public final class Store: Sendable {
     ///     not write the data. A store that is opened again to write becomes writable for both.
     /// - Throws: `not-a-store`, `format-too-old` (migrate it), `format-too-new`, `read-only`, `hard-linked`
     ///   when its file is shared with a copy of it and is to be written.
-    public convenience init(_ path: String, readOnly: Bool = false) throws(StoreError) {
-        let snapshots = try carrying { () throws(SnapshotError) in
-            try SnapshotStore.open(path, readOnly: readOnly)
-        }
+    public convenience init(_ path: String, readOnly: Bool = false) throws {
+        let snapshots = try SnapshotStore.open(path, readOnly: readOnly)
         self.init(snapshots, path)
     }
 
@@ -45,10 +43,8 @@ public final class Store: Sendable {
     ///   - path: Its directory.
     ///   - branch: The branch that HEAD is on.
     /// - Throws: `exists` when there is a store already, `bad-name`.
-    public static func create(at path: String, branch: String = "main") throws(StoreError) {
-        try carrying { () throws(SnapshotError) in
-            try SnapshotStore.create(at: path, branch: branch)
-        }
+    public static func create(at path: String, branch: String = "main") throws {
+        try SnapshotStore.create(at: path, branch: branch)
     }
 
     /// Whether a directory holds a store, of whatever format.
@@ -69,19 +65,17 @@ public final class Store: Sendable {
     /// `^N` or `@{N}` as in git.
     ///
     /// - Throws: `not-found`, `ambiguous`, `bad-revision`.
-    public func resolve(_ revision: String) throws(StoreError) -> String {
+    public func resolve(_ revision: String) throws -> String {
         try id(revision).hex
     }
 
-    func id(_ revision: String) throws(StoreError) -> ObjectID {
-        try carrying { () throws(SnapshotError) in try snapshots.resolve(revision) }
+    func id(_ revision: String) throws -> ObjectID {
+        try snapshots.resolve(revision)
     }
 
-    func tree(_ revision: String) throws(StoreError) -> Tree {
+    func tree(_ revision: String) throws -> Tree {
         let id = try id(revision)
-        return try carrying { () throws(SnapshotError) in
-            try snapshots.tree(try snapshots.commit(id).tree)
-        }
+        return try snapshots.tree(try snapshots.commit(id).tree)
     }
 
     /// Maps a revision's model; what it needs is kept while the result lives.
@@ -89,11 +83,9 @@ public final class Store: Sendable {
     /// - Parameter keepsDecompressed: False where memory is limited.
     func map(
         _ revision: String, keepsDecompressed: Bool = true
-    ) throws(StoreError) -> MappedSnapshot {
+    ) throws -> MappedSnapshot {
         let id = try id(revision)
-        return try carrying { () throws(SnapshotError) in
-            try snapshots.map(id, keepsDecompressed: keepsDecompressed)
-        }
+        return try snapshots.map(id, keepsDecompressed: keepsDecompressed)
     }
 }
 

@@ -19,7 +19,7 @@ struct StoredCohorts {
 
     /// - Throws: `corrupt` for a description that is not one; `unsupported` for a cohort of another base:
     ///   its deltas would change weights that they were not trained with.
-    init(_ snapshot: MappedSnapshot) throws(StoreError) {
+    init(_ snapshot: MappedSnapshot) throws {
         let tree = snapshot.tree
         base = try Self.baseDigest(tree)
         baseWithExperts = try Self.baseDigest(tree, .routers, .experts)
@@ -27,20 +27,16 @@ struct StoredCohorts {
         for (tensor, entry) in tree.trunk.tensors {
             guard let name = CohortDescription.cohort(describedBy: tensor) else { continue }
             guard let count = entry.shape.byteCount, count <= CohortDescription.largest else {
-                throw StoreError(
+                throw CambiumError(
                     .corrupt,
                     "\(tensor) is \(entry.shape): more than the description of a cohort can be")
             }
-            let bytes = try carrying { () throws(SnapshotError) in
-                try snapshot.data(of: entry.id)
-            }
-            let description = try running { () throws(ModelError) in
-                try CohortDescription(bytes, of: name)
-            }
+            let bytes = try snapshot.data(of: entry.id)
+            let description = try CohortDescription(bytes, of: name)
             // Earlier versions named the base without its experts by all cohorts.
             let own = description.usesExperts ? [baseWithExperts, base] : [base]
             guard description.base.isEmpty || own.contains(description.base) else {
-                throw StoreError(
+                throw CambiumError(
                     .unsupported,
                     "cohort '\(name)' was trained on the base \(description.base.prefix(12)); the base of "
                         + "\(snapshot.id.short) is \(own[0].prefix(12)). Revert what changed the base, or "
@@ -49,7 +45,7 @@ struct StoredCohorts {
             descriptions[name] = description
         }
         if let misfit = Self.misfit(descriptions, tree) {
-            throw StoreError(.unsupported, "\(snapshot.id.short) cannot run: \(misfit)")
+            throw CambiumError(.unsupported, "\(snapshot.id.short) cannot run: \(misfit)")
         }
         names = descriptions.keys.sorted(by: isBefore)
         self.descriptions = names.compactMap { descriptions[$0] }
@@ -93,7 +89,7 @@ struct StoredCohorts {
 
     /// Names the weights that deltas are added to: the trunk's tensors, without cohorts, and their ids, with
     /// the routers and experts of the base where they count as well.
-    static func baseDigest(_ tree: Tree, _ parts: BasePart...) throws(StoreError) -> String {
+    static func baseDigest(_ tree: Tree, _ parts: BasePart...) throws -> String {
         var text = ""
         for (name, entry) in tree.trunk.tensors.sorted(by: { isBefore($0.key, $1.key) })
         where !name.hasPrefix(prefix) { text += "\(name) \(entry.id.hex)\n" }
@@ -120,7 +116,7 @@ extension Store {
     /// The cohorts of deltas in a revision's model, by ascending name.
     ///
     /// - Throws: `corrupt` or `unsupported` for a cohort that does not fit the model.
-    public func cohorts(_ revision: String) throws(StoreError) -> [String] {
+    public func cohorts(_ revision: String) throws -> [String] {
         try StoredCohorts(map(revision)).names
     }
 }

@@ -13,16 +13,16 @@ struct StoredRound {
     private let file: SafetensorsFile
 
     /// - Throws: `corrupt` for a file that is none.
-    init(_ path: String) throws(StoreError) {
+    init(_ path: String) throws {
         self.path = path
-        file = try reading { () throws(InterchangeError) in try SafetensorsFile(opening: path) }
+        file = try SafetensorsFile(opening: path)
         fields = Dictionary(
             (file.header.metadata?.entries ?? []).map { ($0.key, $0.value) },
             uniquingKeysWith: { $1 })
     }
 
     /// The file of a branch's round.
-    static func path(of branch: String, in store: Store) throws(StoreError) -> String {
+    static func path(of branch: String, in store: Store) throws -> String {
         let name = try Store.fileID(Array(branch.utf8)).hex.prefix(16)
         return "\(store.trainingDirectory)/\(name).safetensors"
     }
@@ -39,7 +39,7 @@ struct StoredRound {
     }
 
     /// - Throws: `corrupt` when something is missing.
-    func state() throws(StoreError) -> (state: TrainingState, curve: LossCurve) {
+    func state() throws -> (state: TrainingState, curve: LossCurve) {
         guard let step = fields["step"].flatMap({ Int($0) }), step >= 0,
             let sampler = fields["sampler"].flatMap({ UInt64($0) }),
             let loss = fields["loss"].flatMap({ Double($0) }), loss.isFinite,
@@ -47,7 +47,7 @@ struct StoredRound {
             let processor = fields["processor_seconds"].flatMap({ Double($0) }),
             processor.isFinite
         else {
-            throw StoreError(
+            throw CambiumError(
                 .corrupt, "\(path) is not a stopped round; remove it and start anew")
         }
         var numbers: [[Float]] = []

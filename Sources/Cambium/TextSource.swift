@@ -5,7 +5,7 @@ internal import Models
 public struct TextSource: Sendable {
     /// Its length in bytes.
     public let count: Int
-    private let part: @Sendable (Range<Int>) throws(StoreError) -> [UInt8]
+    private let part: @Sendable (Range<Int>) throws -> [UInt8]
 
     /// A text of which any part can be read.
     ///
@@ -13,7 +13,7 @@ public struct TextSource: Sendable {
     ///   - count: Its length in bytes.
     ///   - read: The bytes of a range inside the text; fewer are an error of who asks.
     public init(
-        count: Int, read: @escaping @Sendable (Range<Int>) throws(StoreError) -> [UInt8]
+        count: Int, read: @escaping @Sendable (Range<Int>) throws -> [UInt8]
     ) {
         self.count = count
         part = read
@@ -32,11 +32,10 @@ public struct TextSource: Sendable {
     /// The bytes of a range.
     ///
     /// - Throws: What reading throws; `bad-input` when the text has become shorter.
-    public func bytes(_ range: Range<Int>) throws(StoreError) -> [UInt8] {
+    public func bytes(_ range: Range<Int>) throws -> [UInt8] {
         let bytes = try part(range)
         guard bytes.count == range.count else {
-            throw StoreError(
-                ModelError(.badInput, "the text became shorter while it was read"))
+            throw CambiumError(.badInput, "the text became shorter while it was read")
         }
         return bytes
     }

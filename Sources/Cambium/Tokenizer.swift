@@ -20,8 +20,8 @@ public struct Tokenizer: Sendable {
     /// - Throws: `bad-tokenizer` for a file that is damaged or lacks something; `unsupported` for one
     ///   that needs what Cambium does not do, naming it.
     /// - Complexity: O(n) in the file's size; some tenths of a second for 100,000 tokens.
-    public init(json: [UInt8]) throws(StoreError) {
-        tokens = try tokenizing { () throws(TokenizerError) in try BPETokenizer(json: json) }
+    public init(json: [UInt8]) throws {
+        tokens = try BPETokenizer(json: json)
     }
 
     /// One more than the greatest token id; a model's vocabulary is at least as large.
@@ -37,10 +37,8 @@ public struct Tokenizer: Sendable {
     ///   - addsSpecialTokens: Whether the tokens that the file puts around every text, a start token
     ///     for example, are added.
     /// - Throws: `too-hard` when the file's own pattern takes too many steps on this text.
-    public func encode(_ text: String, addsSpecialTokens: Bool = true) throws(StoreError) -> [Int] {
-        try tokenizing { () throws(TokenizerError) in
-            try tokens.encode(text, addsSpecialTokens: addsSpecialTokens)
-        }
+    public func encode(_ text: String, addsSpecialTokens: Bool = true) throws -> [Int] {
+        try tokens.encode(text, addsSpecialTokens: addsSpecialTokens)
     }
 
     /// The text of some ids.
@@ -72,15 +70,5 @@ public struct Tokenizer: Sendable {
 
         /// What was held back, at the end of the text.
         public mutating func finish() -> String { stream.finish() }
-    }
-}
-
-private func tokenizing<Result>(
-    _ body: () throws(TokenizerError) -> Result
-) throws(StoreError) -> Result {
-    do throws(TokenizerError) {
-        return try body()
-    } catch {
-        throw StoreError(StoreError.Code(rawValue: error.code.rawValue), error.message)
     }
 }

@@ -14,7 +14,7 @@ extension TrainOptions {
     ///   - evidenceOrder: Bytes in an n-gram of the round's evidence.
     func record(
         from parent: ObjectID?, mixesCounts: Bool, evidenceOrder: Int
-    ) throws(StoreError) -> [String: String] {
+    ) throws -> [String: String] {
         let settings = try settings()
         var record = targetRecord
         record["train.budget"] = budget.words
@@ -56,7 +56,7 @@ extension TrainOptions {
     /// Notes texts as `PREFIX.1`, `PREFIX.2`, …: id, length in bytes, and name.
     private static func name(
         _ texts: [[UInt8]], _ names: [String], _ prefix: String, _ record: inout [String: String]
-    ) throws(StoreError) {
+    ) throws {
         for (index, text) in texts.enumerated() {
             let id = try Store.fileID(text).hex
             let name = names.indices.contains(index) ? " \(names[index])" : ""

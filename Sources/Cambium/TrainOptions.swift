@@ -55,14 +55,14 @@ public enum NewExperts: Sendable, Hashable {
     case swiglu(Int, width: Int, picks: Int)
 
     /// - Throws: `usage` for sizes that cannot be.
-    func sizes(_ config: PeerConfig) throws(StoreError) -> CohortExperts {
+    func sizes(_ config: PeerConfig) throws -> CohortExperts {
         // Numbers of weights: training takes four times as much memory and more.
         let most = (1 << 29) / config.hiddenSize / max(config.layerCount, 1)
-        do throws(ModelError) {
+        do {
             switch self {
             case .neurons(let count):
                 guard let peer = config.peer else {
-                    throw ModelError(
+                    throw CambiumError(
                         .badConfig,
                         "the base has no layers of neurons that say how new ones are picked; give SwiGLU "
                             + "experts")
@@ -71,7 +71,7 @@ public enum NewExperts: Sendable, Hashable {
                 guard (1...max(1, most / 2)).contains(count), side * side == count,
                     side >= peer.topK
                 else {
-                    throw ModelError(
+                    throw CambiumError(
                         .badConfig,
                         "\(count) neurons; pairs of keys pick them, so give a square number from "
                             + "\(peer.topK * peer.topK) to \(most / 2)")
@@ -83,15 +83,15 @@ public enum NewExperts: Sendable, Hashable {
             case .swiglu(let count, let width, let picks):
                 let sizes = try PeerConfig.Linear(experts: count, topK: picks, width: width)
                 guard width <= most / 3 / count else {
-                    throw ModelError(
+                    throw CambiumError(
                         .badConfig,
                         "\(count) experts of width \(width); for this model \(most / 3 / width) of that width "
                             + "can be trained in memory")
                 }
                 return .swiglu(sizes, layers: Array(0..<config.layerCount))
             }
-        } catch {
-            throw StoreError(.usage, error.message)
+        } catch let error as CambiumError {
+            throw CambiumError(.usage, error.message)
         }
     }
 }
@@ -197,7 +197,7 @@ public struct TrainOptions: Sendable {
     /// - Parameter known: The branch's.
     func evidence(
         for cohort: String, beside known: [CountContribution], mixesCounts: Bool
-    ) throws(StoreError) -> [CountContribution] {
+    ) throws -> [CountContribution] {
         let order =
             evidenceOrder ?? EvidenceOrder.standard(known, mixesCounts: mixesCounts)
         let line = commit.message.split(whereSeparator: \.isNewline).first ?? ""
@@ -215,7 +215,7 @@ public struct TrainOptions: Sendable {
     }
 
     /// Refuses what is for another kind of round.
-    func checkTarget() throws(StoreError) {
+    func checkTarget() throws {
         let (isCohort, isEdit) =
             switch target {
             case .cohort: (true, false)
@@ -223,17 +223,17 @@ public struct TrainOptions: Sendable {
             case .model: (false, false)
             }
         guard isCohort || newExperts == nil else {
-            throw StoreError(.usage, "new experts are for a round that trains a cohort")
+            throw CambiumError(.usage, "new experts are for a round that trains a cohort")
         }
         guard isEdit || background.isEmpty else {
-            throw StoreError(.usage, "background texts are for a round that edits experts")
+            throw CambiumError(.usage, "background texts are for a round that edits experts")
         }
     }
 
     /// Checks before training what would fail behind it.
-    func checkHeldOut(_ config: PeerConfig) throws(StoreError) {
+    func checkHeldOut(_ config: PeerConfig) throws {
         for text in heldOut where text.bytes.count < config.contextLength {
-            throw StoreError(
+            throw CambiumError(
                 .usage,
                 "the held-out text '\(text.name)' has \(text.bytes.count) bytes; a window of the model "
                     + "has \(config.contextLength): hold out more, or nothing")
@@ -243,32 +243,34 @@ public struct TrainOptions: Sendable {
     /// The number of threads.
     ///
     /// - Throws: `usage` for one that cannot be.
-    func teamSize() throws(StoreError) -> Int {
+    func teamSize() throws -> Int {
         let count = threads ?? ThreadTeam.processors
         guard (1...1_024).contains(count) else {
-            throw StoreError(.usage, "\(count) threads; give 1 to 1024")
+            throw CambiumError(.usage, "\(count) threads; give 1 to 1024")
         }
         return count
     }
 
-    func settings() throws(StoreError) -> TrainingSettings {
+    func settings() throws -> TrainingSettings {
         let isPositive =
             switch budget {
             case .steps(let count), .tokens(let count): count > 0
             case .seconds(let seconds): seconds > 0 && seconds.isFinite
             }
-        guard isPositive else { throw StoreError(.usage, "the budget of the round is not above 0") }
+        guard isPositive else {
+            throw CambiumError(.usage, "the budget of the round is not above 0")
+        }
         guard windows > 0, windows <= 1 << 16, windows % 2 == 0 else {
-            throw StoreError(.usage, "\(windows) windows in a step; give an even number above 0")
+            throw CambiumError(.usage, "\(windows) windows in a step; give an even number above 0")
         }
         guard rate > 0, rate <= 1 else {
-            throw StoreError(.usage, "a rate of \(rate); give more than 0, at most 1")
+            throw CambiumError(.usage, "a rate of \(rate); give more than 0, at most 1")
         }
         guard divergenceWeight >= 0, divergenceWeight <= 1_000 else {
-            throw StoreError(
+            throw CambiumError(
                 .usage, "the divergence counts \(divergenceWeight) times; give 0 to 1000")
         }
-        guard warmUp >= 0 else { throw StoreError(.usage, "\(warmUp) steps of warm-up") }
+        guard warmUp >= 0 else { throw CambiumError(.usage, "\(warmUp) steps of warm-up") }
         var settings = TrainingSettings(budget: budget.training, seed: seed)
         settings.threads = try teamSize()
         settings.windows = windows

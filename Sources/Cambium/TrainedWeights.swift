@@ -21,15 +21,15 @@ struct TrainedWeights: WeightSource {
             }, uniquingKeysWith: { $1 })
     }
 
-    func tensor(_ name: String) throws(ModelError) -> Weights {
+    func tensor(_ name: String) throws -> Weights {
         if let found = tensors[name] { found } else { try base.tensor(name) }
     }
 
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+    func experts(layer: Int) throws -> any ExpertTable {
         try experts(layer: layer, of: Snapshots.Cohort.base)
     }
 
-    func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {
+    func experts(layer: Int, of cohort: String) throws -> any ExpertTable {
         guard let pool = pools.first(where: { $0.layer == layer && $0.cohort == cohort }) else {
             return try base.experts(layer: layer, of: cohort)
         }

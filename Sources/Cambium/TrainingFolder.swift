@@ -15,7 +15,7 @@ struct TrainingFolder: ~Copyable {
     var config: String { path + "/" + Checkpoint.configName }
 
     /// Makes a new folder, and removes those that dead processes left behind.
-    init(in store: Store) throws(StoreError) {
+    init(in store: Store) throws {
         let directory = store.trainingDirectory
         let path = "\(directory)/\(Self.prefix)\(UInt64.random(in: 0 ... .max))"
         lock = try Self.make(path, in: directory)
@@ -24,31 +24,27 @@ struct TrainingFolder: ~Copyable {
 
     private static func make(
         _ path: String, in directory: String
-    ) throws(StoreError) -> FileLock {
-        do throws(KeyValueError) {
-            try makeStoreFolder(directory)
-            try removeStale(in: directory)
-            let lock = try FileLock(path: directory + "/new.lock", .shared, wait: true)
-            try makeNewDirectory(path)
-            return lock
-        } catch {
-            throw StoreError(error)
-        }
+    ) throws -> FileLock {
+        try makeStoreFolder(directory)
+        try removeStale(in: directory)
+        let lock = try FileLock(path: directory + "/new.lock", .shared, wait: true)
+        try makeNewDirectory(path)
+        return lock
     }
 
     /// Removes what was written; what cannot be removed goes with the next folder.
     func remove() { Self.remove(path) }
 
     /// Removes the folders that dead processes left behind, unless a live one is at work.
-    static func removeStale(in directory: String) throws(KeyValueError) {
+    static func removeStale(in directory: String) throws {
         guard fileExists(directory) else { return }
-        do throws(KeyValueError) {
+        do {
             let alone = try FileLock(path: directory + "/new.lock", .exclusive, wait: false)
             for name in try directoryContents(directory) where isOurs(name) {
                 remove(directory + "/" + name)
             }
             _ = alone
-        } catch  where error.code == .busy {}
+        } catch let error as CambiumError where error.code == .busy {}
     }
 
     /// Whether a name is one that this type gives: the prefix and a number without leading zeros.

@@ -18,9 +18,9 @@ final class Vocabulary: Sendable {
     }
 
     /// Nil where tokens are bytes and where no tokenizer was committed.
-    func tokenizer() throws(StoreError) -> Tokenizer? {
+    func tokenizer() throws -> Tokenizer? {
         guard !description.readsBytes else { return nil }
-        return try read.withLock { (read) throws(StoreError) in
+        return try read.withLock { read in
             if let read { return read }
             guard let bytes = try snapshot.file("tokenizer.json") else { return nil }
             let tokenizer = try Tokenizer(json: bytes)
@@ -34,7 +34,7 @@ final class Vocabulary: Sendable {
     /// - Parameter addsSpecialTokens: Whether the tokens that the tokenizer puts around a text are added.
     /// - Throws: `unsupported` for a vocabulary of other than 256 tokens without a tokenizer; `bad-tokenizer`,
     ///   `too-hard`.
-    func tokens(of text: [UInt8], addsSpecialTokens: Bool) throws(StoreError) -> [Int] {
+    func tokens(of text: [UInt8], addsSpecialTokens: Bool) throws -> [Int] {
         if let tokenizer = try tokenizer() {
             return try tokenizer.encode(
                 String(decoding: text, as: UTF8.self), addsSpecialTokens: addsSpecialTokens)
@@ -46,7 +46,7 @@ final class Vocabulary: Sendable {
     /// The tokens of a text that is read part by part where they are bytes, and else at once.
     ///
     /// - Throws: As ``tokens(of:addsSpecialTokens:)``; what reading throws.
-    func tokens(of text: TextSource) throws(StoreError) -> TokenSource {
+    func tokens(of text: TextSource) throws -> TokenSource {
         guard try tokenizer() == nil else {
             return .tokens(
                 try tokens(of: text.bytes(0..<text.count), addsSpecialTokens: false))
@@ -58,7 +58,7 @@ final class Vocabulary: Sendable {
     /// What spells the tokens of a text.
     ///
     /// - Throws: As ``tokens(of:addsSpecialTokens:)``.
-    func speller() throws(StoreError) -> @Sendable () -> any TokenSpeller {
+    func speller() throws -> @Sendable () -> any TokenSpeller {
         if let tokenizer = try tokenizer() {
             return { StreamSpeller(stream: Tokenizer.Stream(tokenizer)) }
         }
@@ -66,9 +66,9 @@ final class Vocabulary: Sendable {
         return { ByteSpeller() }
     }
 
-    private func checkBytes() throws(StoreError) {
+    private func checkBytes() throws {
         guard description.vocabularySize == 256 else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "\(snapshot.id.short) has no tokenizer.json to make tokens of text; put it beside the "
                     + "checkpoint and commit it with the model")
@@ -88,7 +88,7 @@ enum TokenSource {
         }
     }
 
-    private func part(_ range: Range<Int>) throws(StoreError) -> [Int] {
+    private func part(_ range: Range<Int>) throws -> [Int] {
         switch self {
         case .bytes(let text): try text.bytes(range).map { Int($0) }
         case .tokens(let tokens): Array(tokens[range])
@@ -97,18 +97,18 @@ enum TokenSource {
 
     /// Lets `body` read parts where only a model's errors may be thrown, and throws the error of reading.
     func reading<Result>(
-        _ body: ((Range<Int>) throws(ModelError) -> [Int]) throws(ModelError) -> Result
-    ) throws(StoreError) -> Result {
-        var failure: StoreError?
-        do throws(ModelError) {
-            return try body { (range) throws(ModelError) in
-                do throws(StoreError) { return try part(range) } catch {
+        _ body: ((Range<Int>) throws -> [Int]) throws -> Result
+    ) throws -> Result {
+        var failure: CambiumError?
+        do {
+            return try body { range in
+                do { return try part(range) } catch let error as CambiumError {
                     failure = error
-                    throw ModelError(.badInput, error.message)
+                    throw CambiumError(.badInput, error.message)
                 }
             }
-        } catch {
-            throw failure ?? StoreError(error)
+        } catch let error as CambiumError {
+            throw failure ?? error
         }
     }
 }
@@ -128,32 +128,31 @@ private struct StreamSpeller: TokenSpeller {
 
 extension MappedSnapshot {
     /// A file that was committed with the model; nil when there is none of the name.
-    func file(_ name: String) throws(StoreError) -> [UInt8]? {
+    func file(_ name: String) throws -> [UInt8]? {
         guard let id = tree.files[name] else { return nil }
-        return try carrying { () throws(SnapshotError) in try data(of: id) }
+        return try data(of: id)
     }
 
     /// What the model is made of.
     ///
     /// - Throws: `unsupported` without a config.json, and for an architecture that this version does not run;
     ///   `bad-config`.
-    func modelDescription() throws(StoreError) -> ModelDescription {
+    func modelDescription() throws -> ModelDescription {
         guard let config = try file("config.json") else {
-            throw StoreError(.unsupported, "\(id.short) has no config.json to run it by")
+            throw CambiumError(.unsupported, "\(id.short) has no config.json to run it by")
         }
         let architecture = tree.architecture
         guard ModelDescription.isKnown(architecture) else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "\(id.short) is a '\(architecture)' model; this version runs "
                     + ModelDescription.allArchitectures.joined(separator: ", "))
         }
         let generation = try file("generation_config.json")
-        let description = try running { () throws(ModelError) in
-            try ModelDescription(architecture: architecture, json: config, generation: generation)
-        }
+        let description = try ModelDescription(
+            architecture: architecture, json: config, generation: generation)
         guard description.architecture == architecture else {
-            throw StoreError(
+            throw CambiumError(
                 .unsupported,
                 "\(id.short) is stored as a '\(architecture)' model, and its config.json says "
                     + "'\(description.architecture)'; commit it again with one of them")

@@ -14,14 +14,14 @@ enum ExitStatus: Int32, CaseIterable {
     case interrupted = 130
 
     /// The status for an error's code.
-    init(_ code: StoreError.Code) {
-        switch code.rawValue {
-        case "not-found", "not-a-store": self = .notFound
-        case "conflict": self = .conflict
-        case "corrupt": self = .corrupt
-        case "branch-moved": self = .branchMoved
-        case "cancelled": self = .interrupted
-        case "usage", "bad-name", "bad-revision", "ambiguous": self = .usage
+    init(_ code: CambiumError.Code) {
+        switch code {
+        case .notFound, .notAStore: self = .notFound
+        case .conflict: self = .conflict
+        case .corrupt: self = .corrupt
+        case .branchMoved: self = .branchMoved
+        case .cancelled: self = .interrupted
+        case .usage, .badName, .badRevision, .ambiguous: self = .usage
         default: self = .failure
         }
     }

@@ -3,7 +3,7 @@ internal import Cambium
 
 /// Something that went wrong, ready to be told.
 struct Failure: Error, Equatable {
-    /// A stable word, as in ``StoreError``.
+    /// A stable word, as in ``CambiumError``.
     let code: String
     /// What happened, with the value.
     let message: String
@@ -13,7 +13,7 @@ struct Failure: Error, Equatable {
     let status: ExitStatus
 
     /// Makes a failure of the command line itself.
-    init(_ code: StoreError.Code, _ message: String, hint: String? = nil) {
+    init(_ code: CambiumError.Code, _ message: String, hint: String? = nil) {
         self.code = code.rawValue
         self.message = message
         self.hint = hint
@@ -21,12 +21,12 @@ struct Failure: Error, Equatable {
     }
 
     /// Tells an error of the store.
-    init(_ error: StoreError) {
+    init(_ error: CambiumError) {
         self.init(error.code, error.message, hint: Self.hint(for: error))
     }
 
     /// The next step after an error; nil when the message says it.
-    private static func hint(for error: StoreError) -> String? {
+    private static func hint(for error: CambiumError) -> String? {
         // The message names the next step itself.
         let steps = ["cambium ", "Restore", "free s", "chmod ", "ulimit "]
         guard !steps.contains(where: { error.message.contains($0) }) else { return nil }
@@ -37,9 +37,8 @@ struct Failure: Error, Equatable {
         case .diskFull: "the store is as it was; free some space and try again"
         case .readOnly: "this command changes the store, which you or its disk may not"
         case .ambiguous: "`cambium log --all` lists commits with longer ids"
-        case .notFound: nil
-        default:
-            error.code.rawValue == "bad-revision" ? "`cambium help revisions` explains them" : nil
+        case .badRevision: "`cambium help revisions` explains them"
+        default: nil
         }
     }
 

@@ -23,7 +23,7 @@ struct GrowthPlan {
     private(set) var cohorts: [String] = []
 
     /// Asks of each stretch of each text what is known of it.
-    init(_ texts: [TrainingFiles.Text], _ store: Store, _ revision: String) throws(StoreError) {
+    init(_ texts: [TrainingFiles.Text], _ store: Store, _ revision: String) throws {
         for text in texts {
             var own: [(cohort: String?, bytes: [UInt8], familiarity: Familiarity)] = []
             for stretch in try store.stretches(of: text.bytes, to: revision) {

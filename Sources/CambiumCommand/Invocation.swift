@@ -32,7 +32,7 @@ struct Invocation {
             return ExitStatus.success.rawValue
         } catch let ended as Ended {
             return ended.status.rawValue
-        } catch let error as StoreError {
+        } catch let error as CambiumError {
             return tell(Failure(error))
         } catch let failure as Failure {
             return tell(failure)

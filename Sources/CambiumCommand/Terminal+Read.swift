@@ -22,7 +22,7 @@ extension Terminal {
             descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
             name = path
             guard descriptor >= 0 else {
-                let code: StoreError.Code = errno == ENOENT ? .notFound : .io
+                let code: CambiumError.Code = errno == ENOENT ? .notFound : .io
                 throw Failure(code, unsafe "\(path): \(String(cString: strerror(errno)))")
             }
         }
@@ -56,7 +56,7 @@ extension Terminal {
         guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
             return TextSource(try readAll(file.descriptor, path, limit))
         }
-        return TextSource(count: Int(status.st_size)) { (range) throws(StoreError) in
+        return TextSource(count: Int(status.st_size)) { range in
             var bytes = [UInt8](repeating: 0, count: range.count)
             var done = 0
             while done < bytes.count {
@@ -70,7 +70,7 @@ extension Terminal {
                 } else if count == 0 {
                     return Array(bytes[..<done])
                 } else if errno != EINTR {
-                    throw StoreError(
+                    throw CambiumError(
                         .io, unsafe "\(file.name): \(String(cString: strerror(errno)))")
                 }
             }

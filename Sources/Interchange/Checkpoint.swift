@@ -74,7 +74,7 @@ package struct Checkpoint: Sendable {
     ///   `.unlistedTensor`, `.duplicateName`, `.tooLarge`, or what ``SafetensorsFile`` throws.
     package init(
         opening path: String, isRecord: (String) -> Bool = { _ in false }
-    ) throws(InterchangeError) {
+    ) throws {
         if Interchange.isFolder(path) {
             try self.init(folder: path, isRecord)
         } else {
@@ -88,7 +88,7 @@ package struct Checkpoint: Sendable {
 
     private init(
         folder path: String, _ isRecord: (String) -> Bool
-    ) throws(InterchangeError) {
+    ) throws {
         let entries = try folderEntries(path)
         let index: ShardIndex?
         let names: [String]
@@ -110,7 +110,7 @@ package struct Checkpoint: Sendable {
         var files: [File] = []
         for name in names {
             guard index == nil || entries.contains(name) else {
-                throw InterchangeError(
+                throw CambiumError(
                     .missingShard,
                     "\(path) lacks \(name), which its index lists (\(names.count) shards in all): "
                         + "copy or download it again")
@@ -141,7 +141,7 @@ package struct Checkpoint: Sendable {
         path: String, isFolder: Bool = false, files: [File], index: ShardIndex? = nil,
         config: [UInt8]? = nil,
         auxiliary: [Auxiliary] = [], records: [String] = [], ignored: [String] = []
-    ) throws(InterchangeError) {
+    ) throws {
         var tensors: [Tensor] = []
         for (number, file) in files.enumerated() {
             for (position, tensor) in file.content.header.tensors.enumerated() {
@@ -173,28 +173,28 @@ package struct Checkpoint: Sendable {
     }
 
     /// See ``SafetensorsFile/checkUnchanged()``; call it when all that is needed has been read.
-    package func checkUnchanged() throws(InterchangeError) {
+    package func checkUnchanged() throws {
         for file in files { try file.content.checkUnchanged() }
     }
 
     /// Reads one of ``records``.
     ///
     /// - Throws: `.notFound`, `.unsupported`, `.changed` or `.io`.
-    package func record(_ name: String) throws(InterchangeError) -> [UInt8] {
+    package func record(_ name: String) throws -> [UInt8] {
         try readFile("\(path)/\(name)", limit: .max)
     }
 
     /// config.json and the auxiliary files in the folder of a file that is opened by itself.
     ///
     /// - Throws: `.notFound`, `.unsupported`, `.tooLarge`, `.changed` or `.io`.
-    package static func auxiliary(beside file: String) throws(InterchangeError) -> [Auxiliary] {
+    package static func auxiliary(beside file: String) throws -> [Auxiliary] {
         let folder = file.lastIndex(of: "/").map { String(file[...$0]) } ?? "./"
         return try auxiliary(of: folderEntries(folder), in: folder)
     }
 
     private static func auxiliary(
         of entries: [String], in folder: String
-    ) throws(InterchangeError) -> [Auxiliary] {
+    ) throws -> [Auxiliary] {
         var files: [Auxiliary] = []
         for entry in entries where entry == configName || auxiliaryNames.contains(entry) {
             let content = try readFile("\(folder)/\(entry)", limit: greatestAuxiliarySize)
@@ -212,7 +212,7 @@ package struct Checkpoint: Sendable {
         return files[0]
     }
 
-    private static func noCheckpoint(_ path: String, _ entries: [String]) -> InterchangeError {
+    private static func noCheckpoint(_ path: String, _ entries: [String]) -> CambiumError {
         let others = entries.filter { $0.hasSuffix(".safetensors") }
         let advice =
             if entries.contains("adapter_config.json") {
@@ -227,7 +227,7 @@ package struct Checkpoint: Sendable {
             } else {
                 "name a .safetensors file or the folder of one"
             }
-        return InterchangeError(
+        return CambiumError(
             .notACheckpoint,
             "\(path) has neither \(singleFileName) nor \(ShardIndex.fileName); \(advice)")
     }

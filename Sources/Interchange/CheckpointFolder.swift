@@ -19,11 +19,11 @@ package struct CheckpointFolder {
     /// Lists a folder; a missing one is empty.
     ///
     /// - Throws: `.io`, or `.notFound` for a path that leads through a file.
-    package init(_ path: String) throws(InterchangeError) {
+    package init(_ path: String) throws {
         self.path = path
-        do throws(InterchangeError) {
+        do {
             entries = Set(try folderEntries(path))
-        } catch {
+        } catch let error as CambiumError {
             guard error.code == .notFound, !isFile(path) else { throw error }
             entries = []
         }
@@ -62,15 +62,15 @@ package struct CheckpointFolder {
     /// - Throws: `.io` or the like; the folder may be without a checkpoint then.
     package func replace(
         by files: [StagedFile], removing strays: [String]
-    ) throws(InterchangeError) {
-        try TemporaryFiles.whole { () throws(InterchangeError) in
+    ) throws {
+        try TemporaryFiles.whole {
             try place(files, removing: strays)
         }
     }
 
     private func place(
         _ files: [StagedFile], removing strays: [String]
-    ) throws(InterchangeError) {
+    ) throws {
         // A config makes a folder's only file of tensors a model, so it counts among them.
         let order = [Checkpoint.configName] + Self.pickles + Self.entryPoints
         func rank(_ name: String) -> Int? { order.firstIndex(of: name) }
@@ -117,7 +117,7 @@ package struct CheckpointFolder {
         return parts.count == 3 && isNumber(parts[0]) && parts[1] == "of" && isNumber(parts[2])
     }
 
-    private func remove(_ name: String) throws(InterchangeError) {
+    private func remove(_ name: String) throws {
         let file = "\(path)/\(name)"
         try check("remove", file) { unsafe unlink(file) }
     }

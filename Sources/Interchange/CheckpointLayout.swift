@@ -1,4 +1,4 @@
-internal import Architectures
+internal import Elements
 
 /// Which tensors of a checkpoint are experts, which route to them, and which are neither.
 package struct CheckpointLayout: Sendable, Hashable {
@@ -23,7 +23,7 @@ package struct CheckpointLayout: Sendable, Hashable {
     /// - Throws: `.badConfig` when config and tensors contradict each other, `.missingTensor` when a
     ///   known architecture lacks one of its tensors, `.unsupported`, or `.duplicateName` for equal
     ///   keys in the config.
-    package init(config: [UInt8]?, tensors: [TensorEntry]) throws(InterchangeError) {
+    package init(config: [UInt8]?, tensors: [TensorEntry]) throws {
         let parsed: CheckpointConfig?
         if let config { parsed = try CheckpointConfig(parsing: config) } else { parsed = nil }
         guard let parsed, let architecture = parsed.architecture else {
@@ -34,25 +34,24 @@ package struct CheckpointLayout: Sendable, Hashable {
             self.trunk = tensors.map(\.name)
             return
         }
-        let isOwn = architecture.name == Architecture.peerLM.name
         let pools =
-            isOwn
+            architecture == .peerLM
             ? try PeerLayout(tensors).pools(parsed)
                 + TransformersLayout(tensors, opaque: false).pools(parsed)
                 + CohortPools.pools(tensors)
-            : try TransformersLayout(tensors, opaque: architecture.names.isOpaque).pools(parsed)
-        let hasNone = isOwn ? try parsed.peerLayers() == [] : false
+            : try TransformersLayout(tensors, opaque: architecture == .gptOSS).pools(parsed)
+        let hasNone = architecture == .peerLM ? try parsed.peerLayers() == [] : false
         guard !pools.isEmpty || hasNone else {
-            throw InterchangeError(
+            throw CambiumError(
                 .missingTensor,
-                "config.json says \(architecture.name), but none of the \(tensors.count) "
-                    + "tensors belongs to an expert, as \(architecture.names.example) would")
+                "config.json says \(architecture.rawValue), but none of the \(tensors.count) "
+                    + "tensors belongs to an expert, as \(architecture.exampleName) would")
         }
         var taken: Set<String> = []
         for pool in pools {
             // A tensor of no bytes can have any number of rows; such experts could not be counted off.
             guard pool.expertByteCount > 0 else {
-                throw InterchangeError(
+                throw CambiumError(
                     .badConfig,
                     "the \(pool.expertCount) experts of layer \(pool.layer) have no bytes: "
                         + "\(quoted(pool.tensors[0].template)) holds \(pool.parts) for each")
@@ -64,7 +63,7 @@ package struct CheckpointLayout: Sendable, Hashable {
                 }
             }
         }
-        self.architecture = architecture.name
+        self.architecture = architecture.rawValue
         self.recognised = true
         self.note = nil
         self.pools = pools
@@ -74,7 +73,7 @@ package struct CheckpointLayout: Sendable, Hashable {
     /// Why experts could not be told apart.
     private static func note(name: String?, hasConfig: Bool) -> String {
         if let name {
-            let known = Architecture.all.map(\.name).joined(separator: ", ")
+            let known = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
             return
                 "config.json names the architecture \(quoted(name)), whose experts Cambium cannot "
                 + "tell apart (it knows \(known)): every tensor is stored whole"
@@ -90,7 +89,19 @@ package struct CheckpointLayout: Sendable, Hashable {
 
 extension Checkpoint {
     /// See ``CheckpointLayout/init(config:tensors:)``.
-    package func layout() throws(InterchangeError) -> CheckpointLayout {
+    package func layout() throws -> CheckpointLayout {
         try CheckpointLayout(config: config, tensors: tensors.map(\.entry))
+    }
+}
+
+extension Architecture {
+    /// The name of a tensor of an expert, for a message.
+    fileprivate var exampleName: String {
+        switch self {
+        case .peerLM: "model.layers.1.peer.down.weight"
+        case .mixtral: "model.layers.0.block_sparse_moe.experts.0.w1.weight"
+        case .gptOSS: "model.layers.0.mlp.experts.gate_up_proj"
+        case .olmoe, .qwen3MoE, .deepseekV3: "model.layers.1.mlp.experts.0.gate_proj.weight"
+        }
     }
 }

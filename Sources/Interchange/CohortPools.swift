@@ -7,7 +7,7 @@ enum CohortPools {
     private static let suffix = ".cohort"
 
     /// - Throws: `.missingTensor`, `.badConfig` or `.unsupported`.
-    static func pools(_ tensors: [TensorEntry]) throws(InterchangeError) -> [ExpertPool] {
+    static func pools(_ tensors: [TensorEntry]) throws -> [ExpertPool] {
         // The longest first: a name may have dots, and one may begin as another ends.
         let described = tensors.lazy.map(\.name).filter {
             $0.hasPrefix(prefix) && $0.hasSuffix(suffix)
@@ -30,7 +30,7 @@ enum CohortPools {
         var pools: [ExpertPool] = []
         for (name, tensors) in own.sorted(by: { isBefore($0.key, $1.key) }) {
             guard name != ExpertPool.baseCohort else {
-                throw InterchangeError(
+                throw CambiumError(
                     .unsupported,
                     "the tensors \(prefix)\(name).… are of a cohort named as the model's own experts; rename "
                         + "it in the file")
@@ -48,7 +48,7 @@ enum CohortPools {
 
 extension ExpertPool {
     /// The same experts as a cohort's, in tensors whose names begin with `prefix`.
-    fileprivate func named(_ cohort: String, _ prefix: String) throws(InterchangeError)
+    fileprivate func named(_ cohort: String, _ prefix: String) throws
         -> ExpertPool
     {
         var renamed: [PoolTensor] = []

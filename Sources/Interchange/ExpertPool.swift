@@ -85,12 +85,12 @@ package struct PoolTensor: Sendable, Hashable {
     /// - Throws: `.unsupported` when a part does not fill whole bytes.
     package init(
         template: String, stacked: Bool, slice: TensorShape, parts: [TensorShape]? = nil
-    ) throws(InterchangeError) {
+    ) throws {
         let parts = parts ?? [slice]
         var count = 0
         for part in parts {
             guard let bytes = part.byteCount else {
-                throw InterchangeError(
+                throw CambiumError(
                     .unsupported,
                     "an expert's part \(part) of tensor \(quoted(template)) does not fill a "
                         + "countable whole of bytes")

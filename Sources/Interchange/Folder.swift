@@ -4,7 +4,7 @@ internal import Glibc
 /// The entries of a directory, sorted; folders end in `/`.
 ///
 /// - Throws: `.notFound`, or `.io`.
-func folderEntries(_ path: String) throws(InterchangeError) -> [String] {
+func folderEntries(_ path: String) throws -> [String] {
     guard let directory = unsafe opendir(path) else { throw systemError("list", path, errno) }
     defer { unsafe closedir(directory) }
     var names: [String] = []
@@ -32,10 +32,10 @@ func isFolder(_ path: String) -> Bool {
 /// The whole of a regular file.
 ///
 /// - Throws: `.notFound`, `.unsupported`, `.io`, or `.tooLarge` for more than `limit` bytes.
-func readFile(_ path: String, limit: Int) throws(InterchangeError) -> [UInt8] {
+func readFile(_ path: String, limit: Int) throws -> [UInt8] {
     let file = try MappedFile(path: path)
     guard file.count <= limit else {
-        throw InterchangeError(
+        throw CambiumError(
             .tooLarge,
             "\(path) is \(file.count) bytes long, but at most \(limit) are kept of such a file; "
                 + "move it out of the folder to go on without it")

@@ -10,7 +10,7 @@ struct HeaderDecoder {
     init(source: String) { self.source = source }
 
     /// Reads the value of the member `key`, where `reader` stands.
-    mutating func member(_ key: String, _ reader: inout JSONReader) throws(InterchangeError) {
+    mutating func member(_ key: String, _ reader: inout JSONReader) throws {
         guard names.insert(key).inserted else { throw reader.duplicate(key) }
         if key == SafetensorsHeader.metadataKey {
             metadata = try Self.metadata(&reader)
@@ -21,12 +21,12 @@ struct HeaderDecoder {
 
     private static func metadata(
         _ reader: inout JSONReader
-    ) throws(InterchangeError) -> HeaderMetadata? {
+    ) throws -> HeaderMetadata? {
         // The reference implementation takes null for none.
         if reader.takeWord("null") { return nil }
         var entries: [HeaderMetadata.Entry] = []
         var keys: Set<String> = []
-        try reader.object { (reader, key) throws(InterchangeError) in
+        try reader.object { reader, key in
             guard keys.insert(key).inserted else { throw reader.duplicate(key) }
             guard reader.next() == UInt8(ascii: "\"") else {
                 throw reader.fault("__metadata__ member \(quoted(key)) is not text")
@@ -38,14 +38,14 @@ struct HeaderDecoder {
 
     private func tensor(
         _ name: String, _ reader: inout JSONReader
-    ) throws(InterchangeError) -> SafetensorsHeader.Tensor {
+    ) throws -> SafetensorsHeader.Tensor {
         if let reason = reasonToRefuse(name: name) {
             throw reader.fault("tensor name \(quoted(name)) \(reason)")
         }
         var typeName: String?
         var dimensions: [Int]?
         var offsets: [Int]?
-        try reader.object { (reader, field) throws(InterchangeError) in
+        try reader.object { reader, field in
             switch field {
             case "dtype":
                 guard typeName == nil else { throw reader.duplicate(field) }
@@ -68,9 +68,9 @@ struct HeaderDecoder {
 
     private static func wholeNumbers(
         _ reader: inout JSONReader
-    ) throws(InterchangeError) -> [Int] {
+    ) throws -> [Int] {
         var numbers: [Int] = []
-        try reader.array { (reader) throws(InterchangeError) in
+        try reader.array { reader in
             numbers.append(try reader.wholeNumber())
         }
         return numbers
@@ -79,26 +79,26 @@ struct HeaderDecoder {
     /// Checks what a tensor's fields say against one another.
     private func place(
         _ name: String, _ typeName: String, _ dimensions: [Int], _ offsets: [Int]
-    ) throws(InterchangeError) -> SafetensorsHeader.Tensor {
+    ) throws -> SafetensorsHeader.Tensor {
         let subject = "tensor \(quoted(name)) of \(source)"
         guard let type = ElementType(name: typeName) else {
-            throw InterchangeError(
+            throw CambiumError(
                 .unknownType,
                 "\(subject) has dtype \(quoted(typeName)), which safetensors 0.8 does not know; "
                     + "convert it to a known one")
         }
         let shape = TensorShape(type, dimensions)
         guard offsets.count == 2, offsets[0] <= offsets[1] else {
-            throw InterchangeError(
+            throw CambiumError(
                 .badHeader, "\(subject) has data_offsets \(offsets), not [begin, end]")
         }
         guard let byteCount = shape.byteCount else {
-            throw InterchangeError(
+            throw CambiumError(
                 .badHeader, "\(subject) is \(shape), which does not fill a countable whole of bytes"
             )
         }
         guard byteCount == offsets[1] - offsets[0] else {
-            throw InterchangeError(
+            throw CambiumError(
                 .badHeader,
                 "\(subject) is \(shape), which takes \(byteCount) bytes, but its data_offsets "
                     + "\(offsets) span \(offsets[1] - offsets[0])")

@@ -40,7 +40,7 @@ package struct HeaderSplice: Sendable, Hashable {
     /// - Parameter isOrdered: Whether the data lie in the order of `tensors`; else in that of Python's writer.
     package func fits(
         _ tensors: [TensorEntry], _ metadata: HeaderMetadata?, ordered isOrdered: Bool
-    ) throws(InterchangeError) -> Bool {
+    ) throws -> Bool {
         let entries = isOrdered ? tensors : SafetensorsHeader.inFileOrder(tensors)
         let plain = try SafetensorsHeader.text(entries, metadata: metadata, source: "the file")
         return SafetensorsHeader.spliced(plain, by: self, entries, metadata, source: "the file")
@@ -68,7 +68,7 @@ extension SafetensorsFile {
     ///
     /// - Throws: `.unsupported` or `.tooLarge`, for a header that cannot be written.
     /// - Complexity: Builds the header's text once more.
-    package func form() throws(InterchangeError) -> HeaderForm {
+    package func form() throws -> HeaderForm {
         let entries = header.tensors.map { TensorEntry($0.name, $0.shape) }
         let plain = try SafetensorsHeader.text(
             entries, metadata: header.metadata?.sorted, source: path)

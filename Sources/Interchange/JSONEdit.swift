@@ -1,14 +1,16 @@
+package import Elements
+
 /// Changes single values of a JSON text and leaves every other byte as it is, so that what is changed back is
 /// the text that was.
 package struct JSONEdit {
     package private(set) var bytes: [UInt8]
     private let source: String
-    private let code: InterchangeError.Code
+    private let code: CambiumError.Code
 
     /// - Parameters:
     ///   - source: What is changed, for messages: "config.json".
     ///   - code: The code of faults in the text.
-    package init(_ bytes: [UInt8], source: String, code: InterchangeError.Code) {
+    package init(_ bytes: [UInt8], source: String, code: CambiumError.Code) {
         self.bytes = bytes
         self.source = source
         self.code = code
@@ -30,13 +32,13 @@ package struct JSONEdit {
     /// - Throws: The fault of the text when the sum leaves 64 bits, or the text is no JSON.
     package mutating func add(
         _ difference: Int, to path: [String]
-    ) throws(InterchangeError) -> Bool {
+    ) throws -> Bool {
         guard let found = try members(of: path.dropLast())?.first(where: { $0.key == path.last }),
             let number = Int(String(decoding: bytes[found.value], as: UTF8.self))
         else { return false }
         let (sum, overflows) = number.addingReportingOverflow(difference)
         guard !overflows else {
-            throw InterchangeError(
+            throw CambiumError(
                 code,
                 "\(source): \(path.joined(separator: ".")) is \(number), which cannot change by "
                     + "\(difference); correct it")
@@ -50,7 +52,7 @@ package struct JSONEdit {
     /// - Returns: Whether there is an object at the path that is not empty; if not, nothing is changed.
     package mutating func append(
         _ entries: [(key: String, value: String)], to path: [String]
-    ) throws(InterchangeError) -> Bool {
+    ) throws -> Bool {
         guard let last = try members(of: path[...])?.last else { return false }
         var text: [UInt8] = []
         for (key, value) in entries {
@@ -68,7 +70,7 @@ package struct JSONEdit {
     /// - Returns: How many were taken out.
     package mutating func remove(
         _ keys: Set<String>, from path: [String]
-    ) throws(InterchangeError) -> Int {
+    ) throws -> Int {
         let found = (try members(of: path[...]) ?? []).dropFirst().filter { keys.contains($0.key) }
         for member in found.reversed() {
             bytes.removeSubrange(member.start..<member.value.upperBound)
@@ -77,7 +79,7 @@ package struct JSONEdit {
     }
 
     /// The members of an object in order; nil when there is none at the path.
-    private func members(of path: ArraySlice<String>) throws(InterchangeError) -> [Member]? {
+    private func members(of path: ArraySlice<String>) throws -> [Member]? {
         var reader = JSONReader(bytes, source: source, code: code)
         let members = try Self.members(&reader, path)
         try reader.end()
@@ -86,7 +88,7 @@ package struct JSONEdit {
 
     private static func members(
         _ reader: inout JSONReader, _ path: ArraySlice<String>
-    ) throws(InterchangeError) -> [Member]? {
+    ) throws -> [Member]? {
         guard reader.next() == UInt8(ascii: "{") else {
             _ = try JSONValue(&reader)
             return nil
@@ -95,7 +97,7 @@ package struct JSONEdit {
         var inner: [Member]?
         // The reader stands behind the brace, or behind the last value, when a key comes.
         var before = reader.position
-        try reader.object { (reader, key) throws(InterchangeError) in
+        try reader.object { reader, key in
             _ = reader.next()
             let start = reader.position
             if key == path.first {

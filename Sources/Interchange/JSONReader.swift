@@ -1,3 +1,5 @@
+package import Elements
+
 /// A strict reader of JSON (RFC 8259) that the caller pulls from, value by value.
 ///
 /// Own code because Foundation's decoder takes the last of two equal keys in silence, which in a
@@ -9,14 +11,14 @@
 package struct JSONReader {
     private let bytes: [UInt8]
     private let source: String
-    private let code: InterchangeError.Code
+    private let code: CambiumError.Code
     /// The byte that is read next.
     private(set) var position = 0
 
     /// - Parameters:
     ///   - source: What is read, for messages: "the header of model.safetensors".
     ///   - code: The code of faults in the text. Equal keys are always `.duplicateName`.
-    package init(_ bytes: [UInt8], source: String, code: InterchangeError.Code) {
+    package init(_ bytes: [UInt8], source: String, code: CambiumError.Code) {
         self.bytes = bytes
         self.source = source
         self.code = code
@@ -26,8 +28,8 @@ package struct JSONReader {
 
     /// Reads an object and calls `member` at each value, which it must read.
     package mutating func object(
-        _ member: (inout JSONReader, _ key: String) throws(InterchangeError) -> Void
-    ) throws(InterchangeError) {
+        _ member: (inout JSONReader, _ key: String) throws -> Void
+    ) throws {
         try expect("{")
         if take("}") { return }
         repeat {
@@ -41,8 +43,8 @@ package struct JSONReader {
 
     /// Reads an array and calls `element` at each value, which it must read.
     package mutating func array(
-        _ element: (inout JSONReader) throws(InterchangeError) -> Void
-    ) throws(InterchangeError) {
+        _ element: (inout JSONReader) throws -> Void
+    ) throws {
         try expect("[")
         if take("]") { return }
         repeat { try element(&self) } while take(",")
@@ -50,7 +52,7 @@ package struct JSONReader {
     }
 
     /// Reads a whole number from 0 to the largest `Int`, written without sign, point or exponent.
-    package mutating func wholeNumber() throws(InterchangeError) -> Int {
+    package mutating func wholeNumber() throws -> Int {
         let text = try numberText()
         guard let number = Int(text), text.utf8.first != UInt8(ascii: "-") else {
             throw fault("\(quoted(text)) where a whole number from 0 to \(Int.max) is expected")
@@ -59,7 +61,7 @@ package struct JSONReader {
     }
 
     /// Reads a string, its escapes resolved.
-    package mutating func string() throws(InterchangeError) -> String {
+    package mutating func string() throws -> String {
         try expect("\"")
         let start = position
         while let byte = peek(), byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"),
@@ -75,7 +77,7 @@ package struct JSONReader {
     }
 
     /// The characters of a number as they stand, checked against the grammar.
-    mutating func numberText() throws(InterchangeError) -> String {
+    mutating func numberText() throws -> String {
         skipSpace()
         let start = position
         if peek() == UInt8(ascii: "-") { position += 1 }
@@ -115,7 +117,7 @@ package struct JSONReader {
     }
 
     /// Takes `character`, or throws.
-    mutating func expect(_ character: Unicode.Scalar) throws(InterchangeError) {
+    mutating func expect(_ character: Unicode.Scalar) throws {
         skipSpace()
         guard peek() == UInt8(ascii: character) else {
             throw fault("\(found(at: position)) where \(character) is expected")
@@ -132,19 +134,19 @@ package struct JSONReader {
     }
 
     /// Checks that only white space is left.
-    package mutating func end() throws(InterchangeError) {
+    package mutating func end() throws {
         skipSpace()
         guard position == bytes.count else { throw fault("text after the end") }
     }
 
     /// The error for a fault at the present place.
-    package func fault(_ message: String) -> InterchangeError {
-        InterchangeError(code, "\(source) is not valid: \(message), at byte \(position)")
+    package func fault(_ message: String) -> CambiumError {
+        CambiumError(code, "\(source) is not valid: \(message), at byte \(position)")
     }
 
     /// The error for a second member of one name.
-    package func duplicate(_ key: String) -> InterchangeError {
-        InterchangeError(
+    package func duplicate(_ key: String) -> CambiumError {
+        CambiumError(
             .duplicateName,
             "\(source) has \(quoted(key)) twice (names that differ only in Unicode normal form "
                 + "count as one), at byte \(position)")
@@ -176,7 +178,7 @@ package struct JSONReader {
             ? String(UnicodeScalar(byte)) : "byte 0x\(String(byte, radix: 16))"
     }
 
-    private func text(_ slice: ArraySlice<UInt8>) throws(InterchangeError) -> String {
+    private func text(_ slice: ArraySlice<UInt8>) throws -> String {
         guard let text = String(validating: slice, as: UTF8.self) else {
             throw fault("a string is not UTF-8")
         }
@@ -184,7 +186,7 @@ package struct JSONReader {
     }
 
     /// Goes on with a string whose plain bytes since `start` have been passed.
-    private mutating func escapedString(from start: Int) throws(InterchangeError) -> String {
+    private mutating func escapedString(from start: Int) throws -> String {
         var content = Array(bytes[start..<position])
         while let byte = peek() {
             guard byte >= 0x20 else { throw fault("a control character inside a string") }
@@ -198,7 +200,7 @@ package struct JSONReader {
         throw fault("a string without its closing quote")
     }
 
-    private mutating func escape(into content: inout [UInt8]) throws(InterchangeError) {
+    private mutating func escape(into content: inout [UInt8]) throws {
         guard let byte = peek() else { throw fault("a string without its closing quote") }
         position += 1
         switch byte {
@@ -225,7 +227,7 @@ package struct JSONReader {
         }
     }
 
-    private mutating func hexUnit() throws(InterchangeError) -> UInt16 {
+    private mutating func hexUnit() throws -> UInt16 {
         var unit: UInt16 = 0
         for _ in 0..<4 {
             guard let byte = peek(), let digit = Character(UnicodeScalar(byte)).hexDigitValue else {

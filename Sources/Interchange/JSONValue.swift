@@ -1,3 +1,5 @@
+package import Elements
+
 /// A JSON value held in memory: for config.json and the shard index, not for large headers.
 package enum JSONValue: Sendable, Equatable {
     case null
@@ -20,28 +22,28 @@ package enum JSONValue: Sendable, Equatable {
     ///
     /// - Throws: `.duplicateName` for equal keys in one object, else `code`.
     package init(
-        parsing bytes: [UInt8], source: String, code: InterchangeError.Code
-    ) throws(InterchangeError) {
+        parsing bytes: [UInt8], source: String, code: CambiumError.Code
+    ) throws {
         var reader = JSONReader(bytes, source: source, code: code)
         try self.init(&reader)
         try reader.end()
     }
 
     /// Reads one value.
-    package init(_ reader: inout JSONReader) throws(InterchangeError) {
+    package init(_ reader: inout JSONReader) throws {
         self = try Self.value(&reader, depth: 0)
     }
 
     private static func value(
         _ reader: inout JSONReader, depth: Int
-    ) throws(InterchangeError) -> JSONValue {
+    ) throws -> JSONValue {
         guard depth < greatestDepth else {
             throw reader.fault("nested deeper than \(greatestDepth)")
         }
         switch reader.next() {
         case UInt8(ascii: "{"):
             var members: [String: JSONValue] = [:]
-            try reader.object { (reader, key) throws(InterchangeError) in
+            try reader.object { reader, key in
                 let value = try value(&reader, depth: depth + 1)
                 guard members.updateValue(value, forKey: key) == nil else {
                     throw reader.duplicate(key)
@@ -50,7 +52,7 @@ package enum JSONValue: Sendable, Equatable {
             return .object(members)
         case UInt8(ascii: "["):
             var elements: [JSONValue] = []
-            try reader.array { (reader) throws(InterchangeError) in
+            try reader.array { reader in
                 elements.append(try value(&reader, depth: depth + 1))
             }
             return .array(elements)
@@ -59,7 +61,7 @@ package enum JSONValue: Sendable, Equatable {
         }
     }
 
-    private static func scalar(_ reader: inout JSONReader) throws(InterchangeError) -> JSONValue {
+    private static func scalar(_ reader: inout JSONReader) throws -> JSONValue {
         if reader.takeWord("true") { return .bool(true) }
         if reader.takeWord("false") { return .bool(false) }
         if reader.takeWord("null") { return .null }

@@ -15,14 +15,14 @@ internal import Glibc
     nonisolated(unsafe) private let base: UnsafeRawPointer?
 
     /// - Throws: `.notFound`, `.unsupported` for anything but a regular file, or `.io`.
-    init(path: String) throws(InterchangeError) {
+    init(path: String) throws {
         // A named pipe would block without O_NONBLOCK.
         let descriptor = try check("open", path) {
             unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         }
         let state: FileState
         let base: UnsafeRawPointer?
-        do throws(InterchangeError) {
+        do {
             state = try FileState(of: descriptor, path: path)
             unsafe base = try Self.map(descriptor, count: state.size, path: path)
         } catch {
@@ -49,10 +49,10 @@ internal import Glibc
     }
 
     /// - Throws: `.changed` when the size or the modification time is not that of the opening.
-    func checkUnchanged() throws(InterchangeError) {
+    func checkUnchanged() throws {
         let now = try FileState(of: descriptor, path: path)
         guard now == opened else {
-            throw InterchangeError(
+            throw CambiumError(
                 .changed,
                 "\(path) changed while it was read (\(opened.size) bytes at first, now \(now.size)); "
                     + "wait until it is written and try again")
@@ -61,7 +61,7 @@ internal import Glibc
 
     private static func map(
         _ descriptor: Int32, count: Int, path: String
-    ) throws(InterchangeError) -> UnsafeRawPointer? {
+    ) throws -> UnsafeRawPointer? {
         // An empty mapping is an error to mmap.
         guard count > 0 else { return nil }
         let base = unsafe mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
@@ -78,11 +78,11 @@ struct FileState: Equatable {
     private let seconds: Int
     private let nanoseconds: Int
 
-    init(of descriptor: Int32, path: String) throws(InterchangeError) {
+    init(of descriptor: Int32, path: String) throws {
         var status = stat()
         try check("examine", path) { unsafe fstat(descriptor, &status) }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw InterchangeError(.unsupported, "\(path) is not a regular file")
+            throw CambiumError(.unsupported, "\(path) is not a regular file")
         }
         size = status.st_size
         seconds = status.st_mtim.tv_sec

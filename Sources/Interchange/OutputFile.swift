@@ -21,7 +21,7 @@ struct OutputFile: ~Copyable {
     /// Small pieces are gathered to this size before they are written.
     private static let bufferCapacity = 1 << 18
 
-    init(path: String) throws(InterchangeError) {
+    init(path: String) throws {
         let directory = folder(of: path)
         let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
         let temporary = "\(directory)/.cambium-\(suffix).tmp"
@@ -44,7 +44,7 @@ struct OutputFile: ~Copyable {
         }
     }
 
-    mutating func append(_ bytes: RawSpan) throws(InterchangeError) {
+    mutating func append(_ bytes: RawSpan) throws {
         if buffer.count + bytes.byteCount > Self.bufferCapacity { try flush() }
         guard bytes.byteCount <= Self.bufferCapacity else {
             try write(bytes)
@@ -55,7 +55,7 @@ struct OutputFile: ~Copyable {
     }
 
     /// Makes the bytes durable, not yet under their name.
-    consuming func stage() throws(InterchangeError) -> StagedFile {
+    consuming func stage() throws -> StagedFile {
         try flush()
         try finishSyncing()
         try check("flush", target) { fsync(descriptor) }
@@ -63,20 +63,20 @@ struct OutputFile: ~Copyable {
         return StagedFile(temporary, target)
     }
 
-    consuming func publish() throws(InterchangeError) {
+    consuming func publish() throws {
         let file = try stage()
         try file.publish()
         try syncFolder(file.folder)
     }
 
-    private mutating func flush() throws(InterchangeError) {
+    private mutating func flush() throws {
         try write(buffer.raw)
         length += buffer.count
         buffer.removeAll(keepingCapacity: true)
         try startSyncing()
     }
 
-    private func write(_ bytes: RawSpan) throws(InterchangeError) {
+    private func write(_ bytes: RawSpan) throws {
         var rest = bytes
         while rest.byteCount > 0 {
             let written = try check("write", target) {
@@ -94,7 +94,7 @@ extension OutputFile {
     private static let syncInterval = 64 << 20
 
     /// Lets the disk write while the next bytes are made, so that the flush at the end waits less.
-    private mutating func startSyncing() throws(InterchangeError) {
+    private mutating func startSyncing() throws {
         guard length - synced >= Self.syncInterval else { return }
         try finishSyncing()
         synced = length
@@ -102,7 +102,7 @@ extension OutputFile {
     }
 
     /// Waits for the disk; a failure is told here, since the kernel tells it only once.
-    private mutating func finishSyncing() throws(InterchangeError) {
+    private mutating func finishSyncing() throws {
         guard let running = syncing else { return }
         syncing = nil
         let failure = running.wait()
@@ -132,7 +132,7 @@ package final class StagedFile: Sendable {
     }
 
     /// Gives the file its name, in the place of what has it; durable when the folder is flushed.
-    func publish() throws(InterchangeError) {
+    func publish() throws {
         try check("rename a temporary file to", target) { unsafe rename(temporary, target) }
     }
 }
@@ -147,7 +147,7 @@ private func folder(of path: String) -> String {
 }
 
 /// Makes what was renamed or removed in a folder durable.
-func syncFolder(_ path: String) throws(InterchangeError) {
+func syncFolder(_ path: String) throws {
     let folder = try check("open", path) {
         unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     }
@@ -158,7 +158,7 @@ func syncFolder(_ path: String) throws(InterchangeError) {
 /// Writes a whole file that does not get its name yet.
 ///
 /// - Throws: `.diskFull`, `.notFound` for a missing directory, or `.io`.
-package func stageFile(_ bytes: RawSpan, at path: String) throws(InterchangeError) -> StagedFile {
+package func stageFile(_ bytes: RawSpan, at path: String) throws -> StagedFile {
     var output = try OutputFile(path: path)
     try output.append(bytes)
     return try output.stage()
@@ -167,7 +167,7 @@ package func stageFile(_ bytes: RawSpan, at path: String) throws(InterchangeErro
 /// Writes a whole small file, which appears complete and durable or not at all.
 ///
 /// - Throws: `.diskFull`, `.notFound` for a missing directory, or `.io`.
-package func writeFile(_ bytes: [UInt8], to path: String) throws(InterchangeError) {
+package func writeFile(_ bytes: [UInt8], to path: String) throws {
     var output = try OutputFile(path: path)
     try output.append(bytes.raw)
     try output.publish()

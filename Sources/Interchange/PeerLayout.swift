@@ -33,16 +33,16 @@ struct PeerLayout {
 
     /// - Parameter config: Of the model; nil for a cohort's experts, whose sizes are the cohort's.
     /// - Throws: `.missingTensor`, `.badConfig` or `.unsupported`.
-    func pools(_ config: CheckpointConfig?) throws(InterchangeError) -> [ExpertPool] {
+    func pools(_ config: CheckpointConfig?) throws -> [ExpertPool] {
         if let stated = try config?.peerLayers() {
             for layer in stated where layers[layer] == nil {
-                throw InterchangeError(
+                throw CambiumError(
                     .missingTensor,
                     "config.json lists \(layer) in peer_layers, but there is no tensor "
                         + "model.layers.\(layer).peer.down.weight")
             }
             for layer in layers.keys.sorted() where !stated.contains(layer) {
-                throw InterchangeError(
+                throw CambiumError(
                     .badConfig,
                     "layer \(layer) has experts, but peer_layers of config.json is \(stated)")
             }
@@ -57,14 +57,14 @@ struct PeerLayout {
 
     private func pool(
         _ number: Int, _ layer: Layer, subKeys: Int?
-    ) throws(InterchangeError) -> ExpertPool {
+    ) throws -> ExpertPool {
         let prefix = "\(layer.prefix)peer."
         let isTree = layer.shapes.keys.contains { $0.hasPrefix(Self.tree) }
         let needed = isTree ? Self.rows : Self.rows + Self.keys
         var shapes: [TensorShape] = []
         for name in needed {
             guard let shape = layer.shapes[name] else {
-                throw InterchangeError(
+                throw CambiumError(
                     .missingTensor,
                     "tensor \(prefix)\(name) is missing; a PEER layer has \(needed)")
             }
@@ -73,7 +73,7 @@ struct PeerLayout {
         let (down, up) = (shapes[0], shapes[1])
         guard down.dimensions.count == 2, up.dimensions == down.dimensions, down.dimensions[0] > 0
         else {
-            throw InterchangeError(
+            throw CambiumError(
                 .badConfig,
                 "\(prefix)down.weight is \(down) and up.weight \(up); both are expected to be "
                     + "[experts, hidden]")
@@ -95,18 +95,18 @@ struct PeerLayout {
     /// The names of a product-key router's tensors, checked against the number of experts.
     private func keyNames(
         _ layer: Layer, _ prefix: String, _ keys: TensorShape, _ count: Int, _ subKeys: Int?
-    ) throws(InterchangeError) -> [String] {
+    ) throws -> [String] {
         guard keys.dimensions.count == 3, keys.dimensions[0] == 2,
             keys.dimensions[1] > 0, count / keys.dimensions[1] == keys.dimensions[1],
             count % keys.dimensions[1] == 0
         else {
-            throw InterchangeError(
+            throw CambiumError(
                 .badConfig,
                 "\(prefix)sub_keys is \(keys), but \(count) experts in down.weight take "
                     + "[2, square root of \(count), key size / 2]")
         }
         if let subKeys, subKeys != keys.dimensions[1] {
-            throw InterchangeError(
+            throw CambiumError(
                 .badConfig,
                 "config.json says peer.sub_keys is \(subKeys), but \(prefix)sub_keys is \(keys)")
         }
@@ -117,19 +117,19 @@ struct PeerLayout {
     /// The names of a tree's levels, which are numbered from 0; the last has a key for each expert.
     private func treeNames(
         _ layer: Layer, _ prefix: String, experts: Int
-    ) throws(InterchangeError) -> [String] {
+    ) throws -> [String] {
         let levels = layer.shapes.keys.count { $0.hasPrefix(Self.tree) }
         var names: [String] = []
         for level in 0..<levels {
             guard let shape = layer.shapes["\(Self.tree)\(level)"] else {
-                throw InterchangeError(
+                throw CambiumError(
                     .missingTensor,
                     "tensor \(prefix)\(Self.tree)\(level) is missing, one of \(levels) levels of a tree"
                 )
             }
             guard shape.dimensions.count == 2, level < levels - 1 || shape.dimensions[0] == experts
             else {
-                throw InterchangeError(
+                throw CambiumError(
                     .badConfig,
                     "\(prefix)\(Self.tree)\(level) is \(shape); a tree's last level has a key for each of "
                         + "the \(experts) experts in down.weight")

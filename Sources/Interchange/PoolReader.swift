@@ -8,7 +8,7 @@ package struct PoolReader: Sendable {
 
     /// - Parameter pool: A pool that was recognised in `checkpoint`.
     /// - Throws: `.missingTensor`, or `.badConfig` when a tensor is not as long as the pool says.
-    package init(_ pool: ExpertPool, in checkpoint: Checkpoint) throws(InterchangeError) {
+    package init(_ pool: ExpertPool, in checkpoint: Checkpoint) throws {
         var sources: [[MappedBytes]] = []
         for tensor in pool.tensors {
             var bytes: [MappedBytes] = []
@@ -16,11 +16,11 @@ package struct PoolReader: Sendable {
             for ordinal in 0..<(tensor.stacked ? 1 : pool.expertCount) {
                 let name = tensor.name(of: ordinal)
                 guard let source = checkpoint.tensor(named: name) else {
-                    throw InterchangeError(
+                    throw CambiumError(
                         .missingTensor, "\(checkpoint.path) has no tensor \(quoted(name))")
                 }
                 guard source.bytes.count == length else {
-                    throw InterchangeError(
+                    throw CambiumError(
                         .badConfig,
                         "tensor \(quoted(name)) of \(checkpoint.path) is \(source.bytes.count) "
                             + "bytes long; \(length) are expected")

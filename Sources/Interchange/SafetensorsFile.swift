@@ -17,14 +17,14 @@ package struct SafetensorsFile: Sendable {
     /// - Throws: `.notFound`, `.io`, `.unsupported`, `.truncated`, `.tooLarge`, `.notACheckpoint` for another
     ///   kind of file that is known, or what
     ///   ``SafetensorsHeader`` throws.
-    package init(opening path: String) throws(InterchangeError) {
+    package init(opening path: String) throws {
         let file = try MappedFile(path: path)
         let start = file.bytes.bytes.copy(0..<min(64, file.count))
         if let explanation = ForeignFile.explanation(start) {
-            throw InterchangeError(.notACheckpoint, "\(path) \(explanation)")
+            throw CambiumError(.notACheckpoint, "\(path) \(explanation)")
         }
         guard file.count >= SafetensorsHeader.prefixLength else {
-            throw InterchangeError(
+            throw CambiumError(
                 .truncated,
                 "\(path) is \(file.count) bytes long, shorter than any safetensors file: copy or "
                     + "download it again")
@@ -58,7 +58,7 @@ package struct SafetensorsFile: Sendable {
     /// It compares size and modification time. A writer that sets the time back goes unnoticed.
     ///
     /// - Throws: `.changed`, or `.io`.
-    package func checkUnchanged() throws(InterchangeError) {
+    package func checkUnchanged() throws {
         try file.checkUnchanged()
     }
 }

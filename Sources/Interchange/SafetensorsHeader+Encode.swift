@@ -23,7 +23,7 @@ extension SafetensorsHeader {
     ///   `.duplicateName`, or `.tooLarge`.
     static func text(
         _ tensors: [TensorEntry], metadata: HeaderMetadata?, source: String
-    ) throws(InterchangeError) -> [UInt8] {
+    ) throws -> [UInt8] {
         var json: [UInt8] = [UInt8(ascii: "{")]
         if let metadata {
             json.append(contentsOf: "\"\(metadataKey)\":{".utf8)
@@ -41,7 +41,7 @@ extension SafetensorsHeader {
             let count = try byteCount(of: tensor, names: &names, source: source)
             let (end, overflow) = offset.addingReportingOverflow(count)
             guard !overflow else {
-                throw InterchangeError(
+                throw CambiumError(
                     .unsupported, "the tensors of \(source) take more bytes than can be counted")
             }
             if json.count > 1 { json.append(UInt8(ascii: ",")) }
@@ -52,7 +52,7 @@ extension SafetensorsHeader {
         // The data starts at a multiple of 8.
         while json.count % prefixLength != 0 { json.append(UInt8(ascii: " ")) }
         guard json.count <= greatestLength else {
-            throw InterchangeError(
+            throw CambiumError(
                 .tooLarge,
                 "the header of \(source) would be \(json.count) bytes, but safetensors allows "
                     + "\(greatestLength); write several files")
@@ -83,16 +83,16 @@ extension SafetensorsHeader {
 
     private static func byteCount(
         of tensor: TensorEntry, names: inout Set<String>, source: String
-    ) throws(InterchangeError) -> Int {
+    ) throws -> Int {
         let subject = "tensor \(quoted(tensor.name)) cannot be written to \(source): its name"
         if let reason = reasonToRefuse(name: tensor.name) {
-            throw InterchangeError(.unsupported, "\(subject) \(reason)")
+            throw CambiumError(.unsupported, "\(subject) \(reason)")
         }
         guard names.insert(tensor.name).inserted else {
-            throw InterchangeError(.duplicateName, "\(subject) is taken")
+            throw CambiumError(.duplicateName, "\(subject) is taken")
         }
         guard let count = tensor.shape.byteCount else {
-            throw InterchangeError(
+            throw CambiumError(
                 .unsupported,
                 "tensor \(quoted(tensor.name)) cannot be written to \(source): \(tensor.shape) does "
                     + "not fill a countable whole of bytes")

@@ -37,16 +37,16 @@ package struct SafetensorsHeader: Sendable, Hashable {
     /// - Throws: `.tooLarge`, or `.truncated` when the file ends inside the header.
     static func length(
         prefix: UInt64, fileLength: Int, source: String
-    ) throws(InterchangeError) -> Int {
+    ) throws -> Int {
         guard prefix <= greatestLength else {
-            throw InterchangeError(
+            throw CambiumError(
                 .tooLarge,
                 "\(source) announces a header of \(prefix) bytes, but safetensors allows "
                     + "\(greatestLength); it is probably not a safetensors file")
         }
         let length = Int(prefix)
         guard length <= fileLength - prefixLength else {
-            throw InterchangeError(
+            throw CambiumError(
                 .truncated,
                 "\(source) announces a header of \(length) bytes but is \(fileLength) bytes long; "
                     + "it is cut short or not a safetensors file: copy or download it again")
@@ -63,14 +63,14 @@ package struct SafetensorsHeader: Sendable, Hashable {
     /// - Complexity: O(*n* log *n*) for *n* tensors.
     package init(
         decoding json: [UInt8], dataCount: Int, source: String
-    ) throws(InterchangeError) {
+    ) throws {
         guard json.first == UInt8(ascii: "{") else {
-            throw InterchangeError(
+            throw CambiumError(
                 .badHeader, "the header of \(source) does not begin with { as the format requires")
         }
         var decoder = HeaderDecoder(source: source)
         var reader = JSONReader(json, source: "the header of \(source)", code: .badHeader)
-        try reader.object { (reader, key) throws(InterchangeError) in
+        try reader.object { reader, key in
             try decoder.member(key, &reader)
         }
         try reader.end()
@@ -86,13 +86,13 @@ package struct SafetensorsHeader: Sendable, Hashable {
     /// Checks that the tensors, sorted by place, follow one another from the first byte to the last.
     private static func checkCover(
         _ tensors: [Tensor], dataCount: Int, source: String
-    ) throws(InterchangeError) {
+    ) throws {
         var end = 0
         for tensor in tensors {
             let range = tensor.range
             guard range.lowerBound == end else {
                 let overlaps = range.lowerBound < end
-                throw InterchangeError(
+                throw CambiumError(
                     overlaps ? .overlap : .hole,
                     "tensor \(quoted(tensor.name)) of \(source) begins at byte \(range.lowerBound) "
                         + "of the data, but the tensors before it end at \(end): "
@@ -101,13 +101,13 @@ package struct SafetensorsHeader: Sendable, Hashable {
             end = range.upperBound
         }
         guard end <= dataCount else {
-            throw InterchangeError(
+            throw CambiumError(
                 .truncated,
                 "the tensors of \(source) take \(end) bytes, but the file holds \(dataCount) after "
                     + "its header: it is cut short, copy or download it again")
         }
         guard end == dataCount else {
-            throw InterchangeError(
+            throw CambiumError(
                 .hole,
                 "\(source) has \(dataCount - end) bytes after its last tensor, which the format "
                     + "forbids: it is damaged, or its header belongs to another file")

@@ -21,32 +21,28 @@ package enum SafetensorsWriter {
     ///   `.diskFull`, `.notFound` for a missing directory, `.io`. Nothing is left behind, and a file
     ///   that was at `path` is untouched.
     @discardableResult
-    package static func write<Failure: CarriesInterchangeError>(
+    package static func write(
         _ tensors: [TensorEntry], metadata: HeaderMetadata? = nil, ordered: Bool = false,
         splice: HeaderSplice? = nil, to path: String,
-        fill: (_ tensor: Int, _ sink: inout TensorSink<Failure>) throws(Failure) -> Void
-    ) throws(Failure) -> Bool {
+        fill: (_ tensor: Int, _ sink: inout TensorSink) throws -> Void
+    ) throws -> Bool {
         let (file, isAsked) = try stage(
             tensors, metadata: metadata, ordered: ordered, splice: splice, at: path, fill: fill)
-        do throws(InterchangeError) {
-            try file.publish()
-            try syncFolder(file.folder)
-        } catch {
-            throw Failure(error)
-        }
+        try file.publish()
+        try syncFolder(file.folder)
         return isAsked
     }
 
     /// Writes `tensors` to a temporary file, which does not get its name yet.
     ///
     /// See ``write(_:metadata:ordered:splice:to:fill:)``.
-    package static func stage<Failure: CarriesInterchangeError>(
+    package static func stage(
         _ tensors: [TensorEntry], metadata: HeaderMetadata?, ordered: Bool, splice: HeaderSplice?,
         at path: String,
-        fill: (_ tensor: Int, _ sink: inout TensorSink<Failure>) throws(Failure) -> Void
-    ) throws(Failure) -> (file: StagedFile, isAsked: Bool) {
+        fill: (_ tensor: Int, _ sink: inout TensorSink) throws -> Void
+    ) throws -> (file: StagedFile, isAsked: Bool) {
         let order = ordered ? Array(tensors.indices) : SafetensorsHeader.fileOrder(tensors)
-        var sink = try TensorSink<Failure>(path: path)
+        var sink = try TensorSink(path: path)
         let isSpliced = try sink.begin(
             order.map { tensors[$0] }, metadata: metadata, splice: splice, source: path)
         for position in order {
@@ -62,36 +58,28 @@ package enum SafetensorsWriter {
 }
 
 /// Takes the bytes of one tensor after another for a file that is being written.
-package struct TensorSink<Failure: CarriesInterchangeError>: ~Copyable {
+package struct TensorSink: ~Copyable {
     private var output: OutputFile
     private var name = ""
     /// Bytes of the present tensor that are still to come.
     package private(set) var remaining = 0
 
-    fileprivate init(path: String) throws(Failure) {
-        do throws(InterchangeError) {
-            output = try OutputFile(path: path)
-        } catch {
-            throw Failure(error)
-        }
+    fileprivate init(path: String) throws {
+        output = try OutputFile(path: path)
     }
 
     /// - Returns: Whether the splice was used.
     fileprivate mutating func begin(
         _ tensors: [TensorEntry], metadata: HeaderMetadata?, splice: HeaderSplice?, source: String
-    ) throws(Failure) -> Bool {
-        do throws(InterchangeError) {
-            let plain = try SafetensorsHeader.text(tensors, metadata: metadata, source: source)
-            let spliced = splice.flatMap {
-                SafetensorsHeader.spliced(plain, by: $0, tensors, metadata, source: source)
-            }
-            let text = spliced ?? plain
-            try output.append(SafetensorsHeader.prefix(of: text.count).raw)
-            try output.append(text.raw)
-            return spliced != nil
-        } catch {
-            throw Failure(error)
+    ) throws -> Bool {
+        let plain = try SafetensorsHeader.text(tensors, metadata: metadata, source: source)
+        let spliced = splice.flatMap {
+            SafetensorsHeader.spliced(plain, by: $0, tensors, metadata, source: source)
         }
+        let text = spliced ?? plain
+        try output.append(SafetensorsHeader.prefix(of: text.count).raw)
+        try output.append(text.raw)
+        return spliced != nil
     }
 
     fileprivate mutating func expect(_ tensor: TensorEntry) {
@@ -103,23 +91,15 @@ package struct TensorSink<Failure: CarriesInterchangeError>: ~Copyable {
     /// Appends bytes of the present tensor.
     ///
     /// Traps when there are more than its shape holds.
-    package mutating func append(_ bytes: RawSpan) throws(Failure) {
+    package mutating func append(_ bytes: RawSpan) throws {
         precondition(
             bytes.byteCount <= remaining,
             "tensor \(name) was given \(bytes.byteCount) bytes where \(remaining) are to come")
         remaining -= bytes.byteCount
-        do throws(InterchangeError) {
-            try output.append(bytes)
-        } catch {
-            throw Failure(error)
-        }
+        try output.append(bytes)
     }
 
-    fileprivate consuming func finish() throws(Failure) -> StagedFile {
-        do throws(InterchangeError) {
-            return try output.stage()
-        } catch {
-            throw Failure(error)
-        }
+    fileprivate consuming func finish() throws -> StagedFile {
+        return try output.stage()
     }
 }

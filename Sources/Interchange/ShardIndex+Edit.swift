@@ -15,7 +15,7 @@ extension ShardIndex {
     package static func fitted(
         _ content: [UInt8], to shards: [String: String], sizes: [String: Int],
         before: [String: Int]
-    ) throws(InterchangeError) -> [UInt8] {
+    ) throws -> [UInt8] {
         let source = fileName
         let listed = try ShardIndex(parsing: content, path: source).shards
         var growth = 0

@@ -12,17 +12,17 @@ package struct ShardIndex: Sendable {
     package let files: [String]
 
     /// - Throws: `.badIndex`, or `.duplicateName`.
-    init(parsing content: [UInt8], path: String) throws(InterchangeError) {
+    init(parsing content: [UInt8], path: String) throws {
         let root = try JSONValue(parsing: content, source: path, code: .badIndex)
         guard case .object(let map)? = root["weight_map"], !map.isEmpty else {
-            throw InterchangeError(
+            throw CambiumError(
                 .badIndex, "\(path) has no weight_map object that names the shard of each tensor")
         }
         var shards: [String: String] = [:]
         shards.reserveCapacity(map.count)
         for (tensor, value) in map {
             guard let file = value.string, Self.isPlainName(file) else {
-                throw InterchangeError(
+                throw CambiumError(
                     .badIndex,
                     "\(path) puts tensor \(quoted(tensor)) into \(Self.shown(value)), but a shard "
                         + "is a .safetensors file in the same folder, named without a path")
@@ -52,26 +52,26 @@ package struct ShardIndex: Sendable {
     /// - Throws: `.unlistedTensor`, `.duplicateName` or `.missingTensor`.
     func check(
         _ tensors: [(name: String, file: Int)], path: String
-    ) throws(InterchangeError) {
+    ) throws {
         var seen: [String: Int] = [:]
         seen.reserveCapacity(tensors.count)
         for (name, file) in tensors {
             if let other = seen.updateValue(file, forKey: name) {
-                throw InterchangeError(
+                throw CambiumError(
                     .duplicateName,
                     "\(path) holds tensor \(quoted(name)) in two shards, \(files[other]) and "
                         + "\(files[file]); keep one")
             }
         }
         for (name, file) in tensors where shards[name] != files[file] {
-            throw InterchangeError(
+            throw CambiumError(
                 .unlistedTensor,
                 "\(path)/\(files[file]) holds tensor \(quoted(name)), which the index "
                     + (shards[name].map { "puts into \($0)" } ?? "does not list"))
         }
         guard seen.count < shards.count else { return }
         let missing = shards.keys.filter { seen[$0] == nil }.sorted(by: isBefore)
-        throw InterchangeError(
+        throw CambiumError(
             .missingTensor,
             "\(path): the index lists tensor \(quoted(missing[0])) in "
                 + "\(shards[missing[0], default: "?"]), which does not hold it"

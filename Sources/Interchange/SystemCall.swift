@@ -1,10 +1,11 @@
+internal import Elements
 internal import Glibc
 
 /// Runs a C call that returns -1 on failure, again as long as a signal interrupts it.
 @discardableResult
 func check<Result: SignedInteger>(
     _ action: String, _ path: String, _ call: () -> Result
-) throws(InterchangeError) -> Result {
+) throws -> Result {
     while true {
         let result = call()
         if result != -1 { return result }
@@ -14,29 +15,29 @@ func check<Result: SignedInteger>(
 }
 
 /// The error for `errno` number `number`: what was tried, on what, and the system's words.
-func systemError(_ action: String, _ path: String, _ number: Int32) -> InterchangeError {
+func systemError(_ action: String, _ path: String, _ number: Int32) -> CambiumError {
     let reason = unsafe String(cString: strerror(number))
     switch number {
     case ENOENT:
-        return InterchangeError(
+        return CambiumError(
             .notFound, path.isEmpty ? "the path is empty" : "\(path) does not exist")
     case ENOTDIR:
-        return InterchangeError(
+        return CambiumError(
             .notFound, "cannot \(action) \(path): what stands before a / is not a folder")
     case EFBIG:
-        return InterchangeError(
+        return CambiumError(
             .limit,
             "cannot \(action) \(path): \(reason): a limit of this process (ulimit -f) or of the file system"
         )
     case EMFILE, ENFILE:
-        return InterchangeError(.limit, "cannot \(action) \(path): \(reason) (ulimit -n)")
+        return CambiumError(.limit, "cannot \(action) \(path): \(reason) (ulimit -n)")
     case ENOMEM:
-        return InterchangeError(
+        return CambiumError(
             .limit, "cannot \(action) \(path): \(reason): a limit of this process (ulimit -v)")
     case ENOSPC, EDQUOT:
-        return InterchangeError(
+        return CambiumError(
             .diskFull, "cannot \(action) \(path): \(reason); free some space and try again")
     default:
-        return InterchangeError(.io, "cannot \(action) \(path): \(reason)")
+        return CambiumError(.io, "cannot \(action) \(path): \(reason)")
     }
 }

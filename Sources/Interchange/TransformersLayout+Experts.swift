@@ -1,4 +1,3 @@
-internal import Architectures
 internal import Elements
 
 /// The experts of one layer, before they are given a router.
@@ -9,15 +8,22 @@ struct FoundExperts {
 }
 
 extension TransformersLayout.Layer {
+    /// Gate, up, down, as the two families of names have them.
+    private static let separateTriples = [
+        ["gate_proj.weight", "up_proj.weight", "down_proj.weight"],
+        ["w1.weight", "w3.weight", "w2.weight"],
+    ]
+    private static let stackedPair = ["gate_up_proj", "down_proj"]
+
     // MARK: Separate
 
     /// The experts of a layer that has a tensor for each of them.
-    func separateExperts(expected: Int?, opaque: Bool) throws(InterchangeError) -> FoundExperts {
+    func separateExperts(expected: Int?, opaque: Bool) throws -> FoundExperts {
         let parts = separate.keys.sorted(by: Self.precedes)
         let count = try separateCount(parts, expected: expected)
         var shapes: [String: TensorShape] = [:]
         for part in parts { shapes[part] = try commonShape(of: part) }
-        let triple = ExpertNames.triples.first { Set($0).isSuperset(of: parts) }
+        let triple = Self.separateTriples.first { Set($0).isSuperset(of: parts) }
         guard !opaque, let triple else {
             var tensors: [PoolTensor] = []
             for part in parts { tensors.append(try separateTensor(part, shapes)) }
@@ -29,7 +35,7 @@ extension TransformersLayout.Layer {
         guard dimensions[0].count == 2, dimensions[1] == dimensions[0],
             dimensions[2] == dimensions[0].reversed()
         else {
-            throw InterchangeError(
+            throw CambiumError(
                 .badConfig,
                 "the experts under \(block)experts have gate, up and down \(tensors[0].parts), "
                     + "\(tensors[1].parts), \(tensors[2].parts); [I, H], [I, H], [H, I] are expected"
@@ -41,7 +47,7 @@ extension TransformersLayout.Layer {
     /// How many experts there are, when every part has 0, 1, … without a gap.
     private func separateCount(
         _ parts: [String], expected: Int?
-    ) throws(InterchangeError) -> Int {
+    ) throws -> Int {
         // Counted rather than allotted: one hostile name may hold a huge ordinal.
         var lengths: [Int] = []
         for part in parts {
@@ -61,15 +67,15 @@ extension TransformersLayout.Layer {
         return count
     }
 
-    private func missing(_ part: String, _ expert: Int, _ reason: String) -> InterchangeError {
-        InterchangeError(
+    private func missing(_ part: String, _ expert: Int, _ reason: String) -> CambiumError {
+        CambiumError(
             .missingTensor, "tensor \(block)experts.\(expert).\(part) is missing, but \(reason)")
     }
 
-    private func commonShape(of part: String) throws(InterchangeError) -> TensorShape? {
+    private func commonShape(of part: String) throws -> TensorShape? {
         let tensors = separate[part, default: []]
         for tensor in tensors where tensor.shape != tensors[0].shape {
-            throw InterchangeError(
+            throw CambiumError(
                 .badConfig,
                 "tensor \(block)experts.\(tensor.expert).\(part) is \(tensor.shape), but that of "
                     + "expert \(tensors[0].expert) is \(tensors[0].shape); all experts of a layer "
@@ -80,7 +86,7 @@ extension TransformersLayout.Layer {
 
     private func separateTensor(
         _ part: String, _ shapes: [String: TensorShape]
-    ) throws(InterchangeError) -> PoolTensor {
+    ) throws -> PoolTensor {
         guard let shape = shapes[part] else {
             throw missing(part, 0, "gate, up and down are needed")
         }
@@ -92,27 +98,27 @@ extension TransformersLayout.Layer {
     // MARK: Stacked
 
     /// The experts of a layer that has them stacked along dimension 0.
-    func stackedExperts(expected: Int?, opaque: Bool) throws(InterchangeError) -> FoundExperts {
+    func stackedExperts(expected: Int?, opaque: Bool) throws -> FoundExperts {
         let names = stacked.keys.sorted(by: Self.precedes)
         let first = names.first.flatMap { stacked[$0] }
         guard let first, let count = expected ?? first.dimensions.first, count > 0 else {
-            throw InterchangeError(
+            throw CambiumError(
                 .missingTensor, "\(block) has a router but no experts under \(block)experts")
         }
         for name in names where stacked[name]?.dimensions.first != count {
-            throw InterchangeError(
+            throw CambiumError(
                 .badConfig,
                 "tensor \(block)experts.\(name) is \(stacked[name]?.description ?? "missing"), but "
                     + "dimension 0 is expected to be the number of experts, \(count)")
         }
         let needed = neededNames(names, opaque: opaque)
         for name in needed where stacked[name] == nil {
-            throw InterchangeError(
+            throw CambiumError(
                 .missingTensor,
                 "tensor \(block)experts.\(name) is missing; the layer has \(names) under "
                     + "\(block)experts")
         }
-        if !opaque, Set(names) == Set(ExpertNames.stacked) { return try stackedSwiGLU(count) }
+        if !opaque, Set(names) == Set(Self.stackedPair) { return try stackedSwiGLU(count) }
         var tensors: [PoolTensor] = []
         for name in names {
             guard let slice = slice(name) else { continue }
@@ -126,16 +132,16 @@ extension TransformersLayout.Layer {
     private func neededNames(_ names: [String], opaque: Bool) -> [String] {
         let isQuantised = names.contains { $0.hasSuffix("_blocks") || $0.hasSuffix("_scales") }
         let endings = (isQuantised ? ["_blocks", "_scales"] : [""]) + (opaque ? ["_bias"] : [])
-        return ExpertNames.stacked.flatMap { name in endings.map { name + $0 } }
+        return Self.stackedPair.flatMap { name in endings.map { name + $0 } }
     }
 
-    private func stackedSwiGLU(_ count: Int) throws(InterchangeError) -> FoundExperts {
-        guard let gateUp = slice(ExpertNames.stacked[0]), let down = slice(ExpertNames.stacked[1]),
+    private func stackedSwiGLU(_ count: Int) throws -> FoundExperts {
+        guard let gateUp = slice(Self.stackedPair[0]), let down = slice(Self.stackedPair[1]),
             gateUp.dimensions.count == 2, down.dimensions.count == 2,
             gateUp.dimensions[0] % 2 == 0, gateUp.dimensions[0] / 2 == down.dimensions[1],
             gateUp.dimensions[1] == down.dimensions[0]
         else {
-            throw InterchangeError(
+            throw CambiumError(
                 .badConfig,
                 "\(block)experts has gate_up_proj \(stacked["gate_up_proj"]?.description ?? "-") and "
                     + "down_proj \(stacked["down_proj"]?.description ?? "-"); [experts, 2I, H] and "
@@ -147,10 +153,10 @@ extension TransformersLayout.Layer {
             kind: .swiglu, count: count,
             tensors: [
                 try PoolTensor(
-                    template: prefix + ExpertNames.stacked[0], stacked: true, slice: gateUp,
+                    template: prefix + Self.stackedPair[0], stacked: true, slice: gateUp,
                     parts: [half, half]),
                 try PoolTensor(
-                    template: prefix + ExpertNames.stacked[1], stacked: true, slice: down),
+                    template: prefix + Self.stackedPair[1], stacked: true, slice: down),
             ])
     }
 
@@ -167,14 +173,8 @@ extension TransformersLayout.Layer {
         return leftRank == rightRank ? isBefore(left, right) : leftRank < rightRank
     }
 
-    /// Gate and up in one, gate, up, and down, as the families name them.
-    private static let stems =
-        [ExpertNames.stacked[0]]
-        + (0..<3).flatMap { part in
-            ExpertNames.triples.map { String($0[part].prefix { $0 != "." }) }
-        }
-
     private static func rank(_ part: String) -> Int {
-        stems.firstIndex { part.hasPrefix($0) } ?? stems.count
+        let stems = ["gate_up_proj", "gate_proj", "w1", "up_proj", "w3", "down_proj", "w2"]
+        return stems.firstIndex { part.hasPrefix($0) } ?? stems.count
     }
 }

@@ -1,4 +1,3 @@
-internal import Architectures
 internal import Elements
 
 /// The experts of the transformers library's models, in either of its two forms, layer by layer.
@@ -21,23 +20,32 @@ struct TransformersLayout {
         var routers: [String: TensorShape] = [:]
     }
 
+    /// The blocks of a layer that hold experts.
+    private static let blocks = ["mlp.", "block_sparse_moe."]
+    /// Tensors that route, in the order in which a pool lists them.
+    ///
+    /// A layer with experts needs one of the two weights.
+    static let routerNames = [
+        "gate.weight", "gate.bias", "gate.e_score_correction_bias", "router.weight", "router.bias",
+    ]
+
     private var layers: [Int: Layer] = [:]
     private let opaque: Bool
 
     /// - Throws: `.badConfig` when a layer has two blocks with experts.
-    init(_ tensors: [TensorEntry], opaque: Bool) throws(InterchangeError) {
+    init(_ tensors: [TensorEntry], opaque: Bool) throws {
         self.opaque = opaque
         for tensor in tensors {
             guard let name = LayerName(tensor.name),
-                let block = ExpertNames.blocks.first(where: { name.rest.hasPrefix($0) })
+                let block = Self.blocks.first(where: { name.rest.hasPrefix($0) })
             else { continue }
             let rest = name.rest.dropFirst(block.count)
-            let isRouter = ExpertNames.routers.contains(String(rest))
-            guard isRouter || rest.hasPrefix(ExpertNames.experts) else { continue }
+            let isRouter = Self.routerNames.contains(String(rest))
+            guard isRouter || rest.hasPrefix("experts.") else { continue }
             let prefix = String(name.prefix) + block
             var layer = layers.removeValue(forKey: name.layer) ?? Layer(block: prefix)
             guard layer.block == prefix else {
-                throw InterchangeError(
+                throw CambiumError(
                     .badConfig,
                     "layer \(name.layer) has experts or routers both under \(layer.block) and "
                         + "\(prefix); one is expected")
@@ -45,7 +53,7 @@ struct TransformersLayout {
             if isRouter {
                 layer.routers[String(rest)] = tensor.shape
             } else {
-                layer.addExpert(rest.dropFirst(ExpertNames.experts.count), tensor.shape)
+                layer.addExpert(rest.dropFirst("experts.".count), tensor.shape)
             }
             layers[name.layer] = layer
         }
@@ -53,7 +61,7 @@ struct TransformersLayout {
 
     /// - Parameter config: Of the model; nil for a cohort's experts, whose number is the cohort's.
     /// - Throws: `.missingTensor`, `.badConfig` or `.unsupported`.
-    func pools(_ config: CheckpointConfig?) throws(InterchangeError) -> [ExpertPool] {
+    func pools(_ config: CheckpointConfig?) throws -> [ExpertPool] {
         let stated = try config?.expertCount()
         var pools: [ExpertPool] = []
         for (number, layer) in layers.sorted(by: { $0.key < $1.key }) {
@@ -64,9 +72,9 @@ struct TransformersLayout {
 
     private func pool(
         _ number: Int, _ layer: Layer, _ stated: (key: String, value: Int)?
-    ) throws(InterchangeError) -> ExpertPool {
+    ) throws -> ExpertPool {
         guard layer.separate.isEmpty || layer.stacked.isEmpty else {
-            throw InterchangeError(
+            throw CambiumError(
                 .badConfig,
                 "layer \(number) has experts both stacked (\(layer.block)experts."
                     + "\(layer.stacked.keys.sorted()[0])) and in tensors of their own; one form is "
@@ -77,7 +85,7 @@ struct TransformersLayout {
             ? try layer.stackedExperts(expected: stated?.value, opaque: opaque)
             : try layer.separateExperts(expected: stated?.value, opaque: opaque)
         if let stated, stated.value != found.count {
-            throw InterchangeError(
+            throw CambiumError(
                 .badConfig,
                 "config.json says \(stated.key) is \(stated.value), but layer \(number) has "
                     + "\(found.count) experts under \(layer.block)experts")
@@ -101,18 +109,18 @@ extension TransformersLayout.Layer {
     }
 
     /// The names of the tensors that route, each checked to have one row for each expert.
-    fileprivate func routerTensors(experts: Int) throws(InterchangeError) -> [String] {
-        guard ExpertNames.routerWeights.contains(where: { routers[$0] != nil }) else {
-            let names = ExpertNames.routerWeights.map { block + $0 }.joined(separator: " nor ")
-            throw InterchangeError(
+    fileprivate func routerTensors(experts: Int) throws -> [String] {
+        guard routers["gate.weight"] != nil || routers["router.weight"] != nil else {
+            throw CambiumError(
                 .missingTensor,
-                "there are experts under \(block)experts, but no router: neither \(names)")
+                "there are experts under \(block)experts, but no router: neither "
+                    + "\(block)gate.weight nor \(block)router.weight")
         }
         var names: [String] = []
-        for name in ExpertNames.routers {
+        for name in TransformersLayout.routerNames {
             guard let shape = routers[name] else { continue }
             guard shape.dimensions.first == experts else {
-                throw InterchangeError(
+                throw CambiumError(
                     .badConfig,
                     "tensor \(block)\(name) is \(shape), but there are \(experts) experts")
             }

@@ -1,4 +1,5 @@
 internal import CLMDB
+internal import Elements
 internal import Glibc
 
 /// The one funnel from LMDB's return codes to typed errors.
@@ -6,53 +7,53 @@ internal import Glibc
 /// - Parameters:
 ///   - code: What the C function returned: 0, a negative LMDB code, or an errno.
 ///   - function: The C function, for the message.
-func check(_ code: Int32, _ function: StaticString) throws(KeyValueError) {
+func check(_ code: Int32, _ function: StaticString) throws {
     guard code != 0 else { return }
     let text = unsafe String(cString: mdb_strerror(code))
     let name = "\(function)"
     switch code {
     case MDB_MAP_FULL:
-        throw KeyValueError(
+        throw CambiumError(
             .limit,
             "\(name): \(text). The file would outgrow what this process may map (ulimit -v). Nothing was "
                 + "committed; raise the limit and open the store again")
     case EFBIG:
-        throw KeyValueError(
+        throw CambiumError(
             .limit,
             "\(name): \(text): the limit of this process for files (ulimit -f). Nothing was committed"
         )
     case EMFILE, ENFILE:
-        throw KeyValueError(.limit, "\(name): \(text) (ulimit -n)")
+        throw CambiumError(.limit, "\(name): \(text) (ulimit -n)")
     case ENOMEM:
-        throw KeyValueError(.limit, "\(name): \(text): the limit of this process (ulimit -v, -d)")
+        throw CambiumError(.limit, "\(name): \(text): the limit of this process (ulimit -v, -d)")
     case ENOSPC, EDQUOT:
-        throw KeyValueError(
+        throw CambiumError(
             .diskFull,
             "the store cannot grow: \(text); nothing was committed. \(Environment.roomHint)")
     case EACCES, EROFS, EPERM:
-        throw KeyValueError(
+        throw CambiumError(
             .readOnly, "\(name): \(text). The store cannot be written by this user or on this disk")
     case ENOENT:
-        throw KeyValueError(.notFound, "\(name): \(text)")
+        throw CambiumError(.notFound, "\(name): \(text)")
     // The last ones say that pages are not what their tree needs.
     case MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC, MDB_BAD_TXN, MDB_INCOMPATIBLE,
         MDB_CURSOR_FULL, MDB_PAGE_FULL:
-        throw KeyValueError(
+        throw CambiumError(
             .corrupt, "\(name): \(text). Run `cambium verify`, and restore the store from a backup")
     case MDB_INVALID, MDB_VERSION_MISMATCH:
-        throw KeyValueError(.notAStore, "\(name): \(text). data.mdb is not an LMDB 0.9 file")
+        throw CambiumError(.notAStore, "\(name): \(text). data.mdb is not an LMDB 0.9 file")
     case MDB_READERS_FULL:
-        throw KeyValueError(
+        throw CambiumError(
             .busy, "\(name): \(text). More than \(Environment.maximumReaders) readers are open")
     default:
-        throw KeyValueError(.io, "\(name): \(text) (code \(code))")
+        throw CambiumError(.io, "\(name): \(text) (code \(code))")
     }
 }
 
 /// Turns the current errno into an error that names the operation and the path.
-func systemError(_ operation: String, _ path: String, _ number: Int32 = errno) -> KeyValueError {
+func systemError(_ operation: String, _ path: String, _ number: Int32 = errno) -> CambiumError {
     let text = unsafe String(cString: strerror(number))
-    let code: KeyValueError.Code =
+    let code: CambiumError.Code =
         switch number {
         case ENOENT, ENOTDIR: .notFound
         case EACCES, EROFS, EPERM: .readOnly
@@ -61,5 +62,5 @@ func systemError(_ operation: String, _ path: String, _ number: Int32 = errno) -
         default: .io
         }
     let limit = number == EFBIG ? " (ulimit -f)" : code == .limit ? " (ulimit -n)" : ""
-    return KeyValueError(code, "cannot \(operation) \(path): \(text)\(limit)")
+    return CambiumError(code, "cannot \(operation) \(path): \(text)\(limit)")
 }

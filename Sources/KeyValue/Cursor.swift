@@ -7,12 +7,12 @@ internal import Elements
     private let environment: Environment
 
     @unsafe init(_ transaction: OpaquePointer, _ table: Table, _ environment: Environment)
-        throws(KeyValueError)
+        throws
     {
         var cursor: OpaquePointer?
         unsafe try check(mdb_cursor_open(transaction, table.handle, &cursor), "mdb_cursor_open")
         guard let cursor = unsafe cursor else {
-            throw KeyValueError(.io, "mdb_cursor_open returned no cursor")
+            throw CambiumError(.io, "mdb_cursor_open returned no cursor")
         }
         unsafe handle = cursor
         self.environment = environment
@@ -23,22 +23,22 @@ internal import Elements
     }
 
     /// The next record, or with `start` the first one whose key is not below it.
-    func next(from start: [UInt8]?) throws(KeyValueError) -> (key: [UInt8], value: MappedBytes)? {
+    func next(from start: [UInt8]?) throws -> (key: [UInt8], value: MappedBytes)? {
         guard let start else { return try get(MDB_NEXT, []) }
         return try get(start.isEmpty ? MDB_FIRST : MDB_SET_RANGE, start)
     }
 
-    func previous() throws(KeyValueError) -> (key: [UInt8], value: MappedBytes)? {
+    func previous() throws -> (key: [UInt8], value: MappedBytes)? {
         try get(MDB_PREV, [])
     }
 
-    func last() throws(KeyValueError) -> (key: [UInt8], value: MappedBytes)? {
+    func last() throws -> (key: [UInt8], value: MappedBytes)? {
         try get(MDB_LAST, [])
     }
 
     private func get(
         _ operation: MDB_cursor_op, _ start: [UInt8]
-    ) throws(KeyValueError) -> (key: [UInt8], value: MappedBytes)? {
+    ) throws -> (key: [UInt8], value: MappedBytes)? {
         var value = unsafe MDB_val()
         var key: [UInt8] = []
         let code = unsafe withValue(start) { keyValue in

@@ -14,7 +14,7 @@ extension Environment {
     /// Writes a copy without free pages to `path` (a file that must not exist) and syncs it.
     ///
     /// Readers and writers go on meanwhile; the copy is one consistent state.
-    package func copyCompacted(to path: String) throws(KeyValueError) {
+    package func copyCompacted(to path: String) throws {
         TemporaryFiles.add(path)
         let descriptor = openDescriptor(path, O_WRONLY | O_CREAT | O_EXCL)
         guard descriptor >= 0 else { throw systemError("create", path) }
@@ -34,14 +34,14 @@ extension Environment {
         guard fsync(descriptor) == 0 else { throw systemError("sync", path) }
     }
 
-    package func sizes() throws(KeyValueError) -> EnvironmentSizes {
+    package func sizes() throws -> EnvironmentSizes {
         let length = try fileLength(path + "/data.mdb")
         return EnvironmentSizes(file: length, free: try freePageCount() * PageFile.pageSize)
     }
 }
 
 /// The length of the file at `path` in bytes.
-package func fileLength(_ path: String) throws(KeyValueError) -> Int {
+package func fileLength(_ path: String) throws -> Int {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { throw systemError("look at", path) }
     return Int(status.st_size)

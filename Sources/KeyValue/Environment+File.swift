@@ -15,7 +15,7 @@ extension Environment {
     ///   file cannot be read.
     package func copy(
         from address: UInt, into buffer: inout MutableRawSpan
-    ) throws(KeyValueError) {
+    ) throws {
         let descriptor = try descriptor()
         let start = try fileOffset(of: address)
         let wanted = buffer.byteCount
@@ -31,7 +31,7 @@ extension Environment {
                 throw systemError("read", path + "/data.mdb")
             }
             guard count > 0 else {
-                throw KeyValueError(
+                throw CambiumError(
                     .corrupt,
                     "\(path)/data.mdb ends before byte \(start + wanted); run `cambium verify`")
             }
@@ -42,7 +42,7 @@ extension Environment {
     /// Asks the system to read what lies at some addresses of the map into its cache, in the background.
     ///
     /// Advice only (posix_fadvise(2)): what fails shows when the bytes are read.
-    package func willNeed(_ addresses: [UInt], size: Int) throws(KeyValueError) {
+    package func willNeed(_ addresses: [UInt], size: Int) throws {
         let descriptor = try descriptor()
         for address in addresses {
             _ = posix_fadvise(
@@ -50,23 +50,23 @@ extension Environment {
         }
     }
 
-    private func descriptor() throws(KeyValueError) -> Int32 {
+    private func descriptor() throws -> Int32 {
         var descriptor: Int32 = -1
         unsafe try check(mdb_env_get_fd(handle, &descriptor), "mdb_env_get_fd")
         return descriptor
     }
 
     /// LMDB maps the file from its first byte (mdb_env_map), in one piece.
-    private func fileOffset(of address: UInt) throws(KeyValueError) -> Int {
+    private func fileOffset(of address: UInt) throws -> Int {
         if mapStart.load(ordering: .relaxed) == 0 {
             guard let mapping = MappedBytes.mapping(of: address) else {
-                throw KeyValueError(.io, "the store's map cannot be found in /proc/self/maps")
+                throw CambiumError(.io, "the store's map cannot be found in /proc/self/maps")
             }
             mapStart.store(mapping.addresses.lowerBound - UInt(mapping.offset), ordering: .relaxed)
         }
         let start = mapStart.load(ordering: .relaxed)
         guard address >= start, address - start < UInt(mapSize) else {
-            throw KeyValueError(.io, "address \(address) does not lie in the store's map")
+            throw CambiumError(.io, "address \(address) does not lie in the store's map")
         }
         return Int(address - start)
     }

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Glibc
 
 /// Copies by hard links (`cp -al`, rsync's --link-dest) share their files with the original: what is written
@@ -6,10 +7,10 @@ extension Environment {
     /// Refuses to write to a file that has another name.
     ///
     /// - Throws: `.hardLinked`.
-    static func checkUnshared(_ directory: String) throws(KeyValueError) {
+    static func checkUnshared(_ directory: String) throws {
         let path = directory + "/data.mdb"
         guard let status = try fileStatus(path), status.st_nlink > 1 else { return }
-        throw KeyValueError(
+        throw CambiumError(
             .hardLinked,
             "\(path) has \(status.st_nlink) names: a copy made of hard links (cp -al) shares it, and a write "
                 + "would change both. Give this store a file of its own: `cambium repack -C \(directory)`"
@@ -18,6 +19,6 @@ extension Environment {
 }
 
 /// Whether a store's file is shared with another store by a hard link.
-package func isHardLinked(_ path: String) throws(KeyValueError) -> Bool {
+package func isHardLinked(_ path: String) throws -> Bool {
     try (fileStatus(path)?.st_nlink ?? 1) > 1
 }

@@ -1,4 +1,5 @@
 internal import CLMDB
+internal import Elements
 internal import Glibc
 
 /// What the process may use: address space, and the size of files (setrlimit(2)).
@@ -17,7 +18,7 @@ extension Environment {
     /// - Throws: `.limit` when the file cannot be mapped.
     static func mapSize(
         _ path: String, length: Int, writes: Bool
-    ) throws(KeyValueError) -> Int {
+    ) throws -> Int {
         if canMap(greatestMapSize) { return greatestMapSize }
         var (room, tooMuch) = (0, greatestMapSize / step)
         while tooMuch - room > 1 {
@@ -29,7 +30,7 @@ extension Environment {
         // What writes needs room to grow.
         let needed = (length + step - 1) / step * step + (writes ? 16 * step : 0)
         guard needed <= most else {
-            throw KeyValueError(
+            throw CambiumError(
                 .limit,
                 "\(path)/data.mdb has \(length) bytes, but this process has \(room) bytes of address "
                     + "space left; raise its limit (ulimit -v) by at least \(needed - most) bytes")
@@ -46,8 +47,8 @@ extension Environment {
     }
 
     /// The error for a file that has outgrown the map (MDB_MAP_RESIZED).
-    var outgrown: KeyValueError {
-        KeyValueError(
+    var outgrown: CambiumError {
+        CambiumError(
             .limit,
             "\(path)/data.mdb has outgrown the \(mapSize) bytes of address space that it was opened with "
                 + "(ulimit -v); open the store again, with a higher limit if that fails")
@@ -56,10 +57,10 @@ extension Environment {
     /// What was behind a failed commit.
     ///
     /// LMDB says EIO, not ENOSPC or EFBIG, when a write is cut short (mdb.c, mdb_page_flush).
-    static func cause(of error: KeyValueError, _ path: String) -> KeyValueError {
+    static func cause(of error: CambiumError, _ path: String) -> CambiumError {
         guard error.code == .io else { return error }
         if isDiskFull(path) {
-            return KeyValueError(
+            return CambiumError(
                 .diskFull, "the disk of \(path) is full: nothing was committed. \(roomHint)")
         }
         var limit = rlimit()
@@ -67,7 +68,7 @@ extension Environment {
             let length = try? fileLength(path + "/data.mdb"),
             limit.rlim_cur < UInt(length + step)
         else { return error }
-        return KeyValueError(
+        return CambiumError(
             .limit,
             "\(path)/data.mdb may not grow beyond \(limit.rlim_cur) bytes: that is the limit of this "
                 + "process for files (ulimit -f). Nothing was committed")

@@ -14,16 +14,16 @@ extension Environment {
     /// - Throws: `.readOnly` when this user may not write the file.
     static func prepareLockFile(
         _ directory: String, readOnly: Bool
-    ) throws(KeyValueError) -> Bool {
+    ) throws -> Bool {
         let path = directory + "/lock.mdb"
         let descriptor: Int32
-        do throws(KeyValueError) {
+        do {
             descriptor = try openStoreFile(path, O_RDWR | O_CREAT)
-        } catch {
+        } catch let error as CambiumError {
             guard readOnly, error.code == .readOnly else { throw error }
             if isOnReadOnlyDisk(directory) { return false }
             let isThere = fileExists(path)
-            throw KeyValueError(
+            throw CambiumError(
                 .readOnly,
                 "\(path) cannot be written, where each reader of a store takes a place. Its owner "
                     + (isThere
@@ -46,7 +46,7 @@ extension Environment {
     ///
     /// mdb.c, MDB_txninfo: the file begins with the magic number 0xBEEFC0DE; before LMDB has written it, it
     /// is empty or zero.
-    package static func isLockFile(_ path: String) throws(KeyValueError) -> Bool {
+    package static func isLockFile(_ path: String) throws -> Bool {
         let start = try readFile(path, limit: 4)
         guard start.count == 4 else { return start.isEmpty }
         let magic: UInt32 = start.raw.number(at: 0)

@@ -16,7 +16,7 @@ enum Opening {
 /// The steps of opening an environment.
 extension Environment {
     /// Refuses a file that LMDB would take for a new one, or that is none of its own.
-    package static func checkFile(_ path: String) throws(KeyValueError) {
+    package static func checkFile(_ path: String) throws {
         let start = try readFile(path, limit: metaEnd)
         // lmdb.h keeps the file's layout private; mdb.c, MDB_meta: after the page header of 16
         // bytes come the magic number 0xBEEFC0DE and the version.
@@ -24,9 +24,9 @@ extension Environment {
         let isMeta = [16, metaEnd / 2 + 16].contains {
             start.count >= $0 + 4 && start.raw.number(at: $0) == UInt32(0xBEEF_C0DE)
         }
-        guard isMeta else { throw KeyValueError(.notAStore, "\(path) is not an LMDB file") }
+        guard isMeta else { throw CambiumError(.notAStore, "\(path) is not an LMDB file") }
         guard start.count == metaEnd else {
-            throw KeyValueError(
+            throw CambiumError(
                 .corrupt,
                 "\(path) has only \(start.count) bytes: it was truncated. Restore it from a backup")
         }
@@ -38,16 +38,16 @@ extension Environment {
     /// Opens LMDB's environment: neither waits for a writer nor, unless it creates, writes the file.
     @unsafe static func open(
         _ path: String, _ names: [String], _ optional: Set<String>, _ opening: Opening
-    ) throws(KeyValueError) -> (handle: OpaquePointer, tables: [String: Table], mapSize: Int) {
+    ) throws -> (handle: OpaquePointer, tables: [String: Table], mapSize: Int) {
         let writes = opening == .writing || opening == .creating
         let length = opening == .creating ? 0 : try fileLength(path + "/data.mdb")
         let mapSize = try mapSize(path, length: length, writes: writes)
         var created: OpaquePointer?
         unsafe try check(mdb_env_create(&created), "mdb_env_create")
         guard let environment = unsafe created else {
-            throw KeyValueError(.io, "mdb_env_create returned no environment")
+            throw CambiumError(.io, "mdb_env_create returned no environment")
         }
-        do throws(KeyValueError) {
+        do {
             unsafe try check(mdb_env_set_mapsize(environment, mapSize), "mdb_env_set_mapsize")
             unsafe try check(
                 mdb_env_set_maxreaders(environment, UInt32(maximumReaders)),
@@ -79,13 +79,13 @@ extension Environment {
     /// Opens the tables; only to make them, in a write transaction, which would wait for another writer.
     @unsafe private static func openTables(
         _ names: [String], _ optional: Set<String>, _ environment: OpaquePointer, creating: Bool
-    ) throws(KeyValueError) -> [String: Table] {
+    ) throws -> [String: Table] {
         var transaction: OpaquePointer?
         let flags = creating ? 0 : UInt32(MDB_RDONLY)
         unsafe try check(mdb_txn_begin(environment, nil, flags, &transaction), "mdb_txn_begin")
         var tables: [String: Table] = [:]
         var missing: String?
-        do throws(KeyValueError) {
+        do {
             for name in names {
                 var handle: MDB_dbi = 0
                 let create = creating ? UInt32(MDB_CREATE) : 0
@@ -100,9 +100,9 @@ extension Environment {
             }
             if let missing {
                 throw tables.isEmpty
-                    ? KeyValueError(
+                    ? CambiumError(
                         .notAStore, "the file has no table '\(missing)': not a cambium store")
-                    : KeyValueError(
+                    : CambiumError(
                         .corrupt,
                         "the file has no table '\(missing)', but others of a store: damaged on disk. "
                             + "Restore it from a backup")

@@ -10,11 +10,11 @@ extension Environment {
     private static let attempts = 100
 
     /// Refuses a file whose meta pages are damaged, before LMDB reads them.
-    static func checkMetaPages(_ path: String) throws(KeyValueError) {
+    static func checkMetaPages(_ path: String) throws {
         try metaReport(path).check(path)
     }
 
-    private static func metaReport(_ path: String) throws(KeyValueError) -> PageReport {
+    private static func metaReport(_ path: String) throws -> PageReport {
         let name = path + "/data.mdb"
         let descriptor = unsafe Glibc.open(name, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw systemError("open", name) }
@@ -24,7 +24,7 @@ extension Environment {
         for _ in 0..<Self.attempts {
             let file = try PageFile(descriptor, name)
             guard let pair = PageMeta.pair(file) else {
-                throw KeyValueError(
+                throw CambiumError(
                     .corrupt,
                     "\(name) has only \(file.count) pages: it was truncated. Restore it from a backup"
                 )
@@ -41,14 +41,14 @@ extension Environment {
     /// - Complexity: Reads every branch and leaf once, some microseconds each; no overflow page.
     @unsafe static func checkTrees(
         _ environment: OpaquePointer, _ path: String
-    ) throws(KeyValueError) {
+    ) throws {
         try unsafe report(environment, path, .tables).check(path)
     }
 
     /// Looks through the pages of the newest state.
     @unsafe private static func report(
         _ environment: OpaquePointer, _ path: String, _ extent: PageWalk.Extent
-    ) throws(KeyValueError) -> PageReport {
+    ) throws -> PageReport {
         for _ in 0..<attempts {
             var transaction: OpaquePointer?
             unsafe try check(
@@ -57,14 +57,14 @@ extension Environment {
             let number = UInt64(unsafe mdb_txn_id(transaction))
             if let report = try unsafe report(environment, path, number, extent) { return report }
         }
-        throw KeyValueError(.busy, "\(path) changes too fast to be checked; try again")
+        throw CambiumError(.busy, "\(path) changes too fast to be checked; try again")
     }
 
     /// Looks through the pages of the state that a transaction left; nil when its meta page is gone.
     @unsafe private static func report(
         _ environment: OpaquePointer, _ path: String, _ transaction: UInt64,
         _ extent: PageWalk.Extent
-    ) throws(KeyValueError) -> PageReport? {
+    ) throws -> PageReport? {
         var descriptor: Int32 = -1
         unsafe try check(mdb_env_get_fd(environment, &descriptor), "mdb_env_get_fd")
         let file = try PageFile(descriptor, path + "/data.mdb")
@@ -81,11 +81,11 @@ extension Environment {
 
     /// Refuses to write to a file whose list of free pages is damaged: a commit would write over what
     /// is in use.
-    func checkFreePages(_ transaction: borrowing WriteTransaction) throws(KeyValueError) {
+    func checkFreePages(_ transaction: borrowing WriteTransaction) throws {
         // No other commit can happen, so the state before this one is there.
         let number = UInt64(unsafe mdb_txn_id(transaction.rawHandle)) - 1
         guard let report = try unsafe Self.report(handle, path, number, .both) else {
-            throw KeyValueError(
+            throw CambiumError(
                 .corrupt,
                 "\(path)/data.mdb has no meta page of transaction \(number); run `cambium verify`")
         }
@@ -95,7 +95,7 @@ extension Environment {
     /// The number of pages that later commits may use.
     ///
     /// - Throws: `.corrupt` when their list is damaged.
-    func freePageCount() throws(KeyValueError) -> Int {
+    func freePageCount() throws -> Int {
         let report = try unsafe Self.report(handle, path, .freeList)
         try report.check(path)
         return report.freePages
@@ -108,13 +108,13 @@ extension Environment {
     /// - Complexity: Reads every branch and leaf, and of each overflow run the header.
     package func pageReport(
         _ transaction: borrowing ReadTransaction
-    ) throws(KeyValueError) -> PageReport? {
+    ) throws -> PageReport? {
         let number = UInt64(unsafe mdb_txn_id(transaction.rawHandle))
         return try unsafe Self.report(handle, path, number, .everything)
     }
 
     /// Looks through all pages of a file that cannot be opened as a store.
-    static func pageReport(_ path: String) throws(KeyValueError) -> PageReport {
+    static func pageReport(_ path: String) throws -> PageReport {
         let metas = try metaReport(path)
         guard metas.damages.isEmpty else { return metas }
         var created: OpaquePointer?

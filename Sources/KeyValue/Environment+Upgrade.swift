@@ -27,22 +27,22 @@ extension Environment {
     /// it would meet another process.
     ///
     /// - Throws: `.readOnly` when this user or disk does not allow to write.
-    func beginWriting() throws(KeyValueError) {
+    func beginWriting() throws {
         guard isReadOnly else { return }
         guard opening == .reading else {
-            throw KeyValueError(
+            throw CambiumError(
                 .readOnly, "\(path) was opened on a disk that could not be written; close it first")
         }
         try Self.checkUnshared(path)
         // Most of what could fail fails here, where no lock is at stake.
         close(try openStoreFile(path + "/data.mdb", O_RDWR))
-        try writer.withLock { writer throws(KeyValueError) in
+        try writer.withLock { writer in
             guard unsafe writer.handle == nil else { return }
             if writer.lock < 0 { writer.lock = try openStoreFile(path + "/lock.mdb", O_RDWR) }
             guard cambium_keep_lock_shared(writer.lock) == 0 else {
                 throw systemError("lock", path + "/lock.mdb")
             }
-            do throws(KeyValueError) {
+            do {
                 let opened = try unsafe Self.open(path, tableNames, optionalTables, .writing)
                 // Numbers are given in the order of opening, which is the same.
                 precondition(

@@ -1,4 +1,5 @@
 internal import CLMDB
+internal import Elements
 internal import Glibc
 internal import Synchronization
 
@@ -44,7 +45,7 @@ internal import Synchronization
     init(
         path: String, tables names: [String], optional: Set<String>, readOnly: Bool, creating: Bool,
         use: consuming FileLock?, observer: (@Sendable (String) -> Void)?
-    ) throws(KeyValueError) {
+    ) throws {
         if !creating {
             try Self.checkFile(path + "/data.mdb")
             try Self.checkMetaPages(path)
@@ -93,7 +94,7 @@ internal import Synchronization
     package func hasTable(_ name: String) -> Bool { tables[name] != nil }
 
     /// Frees the reader slots of processes that died, which keep freed pages from being reused.
-    package func forgetDeadReaders() throws(KeyValueError) {
+    package func forgetDeadReaders() throws {
         var dead: Int32 = 0
         unsafe try check(mdb_reader_check(handle, &dead), "mdb_reader_check")
     }
@@ -104,15 +105,10 @@ internal import Synchronization
     }
 
     /// Runs `body` in a read transaction: one consistent state, never blocked by a writer.
-    package func read<Result, Failure: CarriesKeyValueError>(
-        _ body: (borrowing ReadTransaction) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        let transaction: ReadTransaction
-        do throws(KeyValueError) {
-            transaction = try ReadTransaction(self)
-        } catch {
-            throw Failure(error)
-        }
+    package func read<Result>(
+        _ body: (borrowing ReadTransaction) throws -> Result
+    ) throws -> Result {
+        let transaction = try ReadTransaction(self)
         return try body(transaction)
     }
 
@@ -123,51 +119,38 @@ internal import Synchronization
     /// - Parameter drawsReserve: On a full disk the ``Reserve`` is given up and `body` runs once more; for what makes
     ///   room or moves references, and whose body may run twice.
     /// - Throws: `.poisoned` when an earlier commit failed: reopen the store first.
-    package func write<Result, Failure: CarriesKeyValueError>(
+    package func write<Result>(
         _ label: String, drawsReserve: Bool = false,
-        _ body: (borrowing WriteTransaction) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        do throws(Failure) {
+        _ body: (borrowing WriteTransaction) throws -> Result
+    ) throws -> Result {
+        do {
             return try writeOnce(label, body)
-        } catch {
+        } catch let error as CambiumError {
             guard drawsReserve, error.isDiskFull, Reserve.giveUp(in: path) else { throw error }
             return try writeOnce(label, body)
         }
     }
 
-    private func writeOnce<Result, Failure: CarriesKeyValueError>(
-        _ label: String, _ body: (borrowing WriteTransaction) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        do throws(KeyValueError) {
-            try poison.check()
-        } catch {
-            throw Failure(error)
-        }
+    private func writeOnce<Result>(
+        _ label: String, _ body: (borrowing WriteTransaction) throws -> Result
+    ) throws -> Result {
+        try poison.check()
         step("\(label): begin")
-        let transaction: WriteTransaction
-        do throws(KeyValueError) {
-            transaction = try WriteTransaction(self)
-        } catch {
-            throw Failure(error)
-        }
+        let transaction = try WriteTransaction(self)
         if !hasSoundFreePages.load(ordering: .relaxed) {
-            do throws(KeyValueError) {
-                try checkFreePages(transaction)
-            } catch {
-                throw Failure(error)
-            }
+            try checkFreePages(transaction)
             hasSoundFreePages.store(true, ordering: .relaxed)
         }
         let result = try body(transaction)
         step("\(label): before commit")
-        do throws(KeyValueError) {
+        do {
             try transaction.commit()
-        } catch {
+        } catch let error as CambiumError {
             let cause = Self.cause(of: error, path)
             // A transaction that found no room wrote free pages only, and LMDB refuses by itself to go on when
             // its meta page could not be written (mdb.c, mdb_env_write_meta: MDB_FATAL_ERROR).
             if cause.code != .diskFull { poison.set(cause.message) }
-            throw Failure(cause)
+            throw cause
         }
         step("\(label): after commit")
         return result

@@ -33,11 +33,11 @@ package enum EnvironmentRegistry {
         _ directory: String, tables: [String], optional: Set<String> = [], readOnly: Bool,
         creating: Bool = false,
         use: consuming FileLock? = nil, observer: (@Sendable (String) -> Void)? = nil
-    ) throws(KeyValueError) -> Environment {
+    ) throws -> Environment {
         let path = try resolve(directory)
         var use: FileLock? = consume use
         while true {
-            let found = try entries.withLock { entries throws(KeyValueError) -> Found in
+            let found = try entries.withLock { entries throws -> Found in
                 if let entry = entries[path] {
                     return entry.environment.map(Found.open) ?? .closing
                 }
@@ -63,9 +63,9 @@ package enum EnvironmentRegistry {
     /// Looks through all pages of a file that cannot be opened as a store.
     ///
     /// Other environments wait meanwhile. Call it when this process does not have the file open.
-    package static func pageReport(_ directory: String) throws(KeyValueError) -> PageReport {
+    package static func pageReport(_ directory: String) throws -> PageReport {
         let path = try resolve(directory)
-        return try entries.withLock { entries throws(KeyValueError) in
+        return try entries.withLock { entries in
             guard entries[path] == nil else { return .sound }
             return try Environment.pageReport(path)
         }
@@ -80,12 +80,12 @@ package enum EnvironmentRegistry {
     }
 
     /// Whether this process has the environment open.
-    package static func isOpen(_ directory: String) throws(KeyValueError) -> Bool {
+    package static func isOpen(_ directory: String) throws -> Bool {
         let path = try resolve(directory)
         return entries.withLock { $0[path] != nil }
     }
 
-    private static func resolve(_ directory: String) throws(KeyValueError) -> String {
+    private static func resolve(_ directory: String) throws -> String {
         guard let resolved = unsafe realpath(directory, nil) else {
             throw systemError("open", directory)
         }

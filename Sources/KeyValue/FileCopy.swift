@@ -4,14 +4,14 @@ internal import Glibc
 /// Copies a regular file to a new one, and syncs it.
 ///
 /// - Throws: `.io` when the source is no regular file, or the target exists.
-package func copyFile(_ source: String, to target: String) throws(KeyValueError) {
+package func copyFile(_ source: String, to target: String) throws {
     let input = unsafe open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard input >= 0 else { throw systemError("open", source) }
     defer { close(input) }
     var status = stat()
     guard unsafe fstat(input, &status) == 0 else { throw systemError("look at", source) }
     guard status.st_mode & S_IFMT == S_IFREG else {
-        throw KeyValueError(.io, "\(source) is no regular file")
+        throw CambiumError(.io, "\(source) is no regular file")
     }
     let output = openDescriptor(target, O_WRONLY | O_CREAT | O_EXCL)
     guard output >= 0 else { throw systemError("create", target) }
@@ -40,13 +40,13 @@ package func copyFile(_ source: String, to target: String) throws(KeyValueError)
 }
 
 /// Gives a file another name in the same file system; the name must be free, and the old one goes.
-package func publishFile(_ path: String, as target: String) throws(KeyValueError) {
+package func publishFile(_ path: String, as target: String) throws {
     guard unsafe link(path, target) == 0 else { throw systemError("name a file", target) }
     guard unsafe unlink(path) == 0 else { throw systemError("remove", path) }
 }
 
 /// Makes the names in a folder durable.
-package func syncFolder(_ path: String) throws(KeyValueError) {
+package func syncFolder(_ path: String) throws {
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw systemError("open", path) }
     defer { close(descriptor) }
@@ -54,15 +54,15 @@ package func syncFolder(_ path: String) throws(KeyValueError) {
 }
 
 /// Makes the name of a folder that was just made durable, where the folder above may be read.
-func syncName(of path: String) throws(KeyValueError) {
-    do throws(KeyValueError) {
+func syncName(of path: String) throws {
+    do {
         try syncFolder(path + "/..")
-    } catch {
+    } catch let error as CambiumError {
         guard error.code == .readOnly else { throw error }
     }
 }
 
 /// Creates a directory that must not exist.
-package func makeNewDirectory(_ path: String) throws(KeyValueError) {
+package func makeNewDirectory(_ path: String) throws {
     guard unsafe mkdir(path, 0o777) == 0 else { throw systemError("create the directory", path) }
 }

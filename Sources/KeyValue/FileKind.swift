@@ -24,7 +24,7 @@ enum FileKind: String {
 }
 
 /// The state of what is at a path itself; nil when nothing is there.
-func fileStatus(_ path: String) throws(KeyValueError) -> stat? {
+func fileStatus(_ path: String) throws -> stat? {
     var status = stat()
     if unsafe lstat(path, &status) == 0 { return status }
     guard errno == ENOENT else { throw systemError("look at", path) }
@@ -44,21 +44,21 @@ package func isRegularFile(_ path: String) -> Bool {
 }
 
 /// Refuses anything but a folder or a link to one; for folders that a user names.
-func checkFolder(_ path: String, followingLinks: Bool) throws(KeyValueError) {
+func checkFolder(_ path: String, followingLinks: Bool) throws {
     var status = stat()
     let code = unsafe followingLinks ? stat(path, &status) : lstat(path, &status)
     guard code == 0 else { throw systemError("look at", path) }
     let kind = FileKind(status)
     guard kind != .folder else { return }
     guard followingLinks else { throw wrongKind(path, kind, wanted: .folder) }
-    throw KeyValueError(.io, "\(path) is \(kind.rawValue) and no folder; choose another name")
+    throw CambiumError(.io, "\(path) is \(kind.rawValue) and no folder; choose another name")
 }
 
 /// Refuses a folder of a store that is something else, such as a link to a folder elsewhere; nothing at
 /// all is fine.
 ///
 /// - Throws: `.corrupt`.
-package func checkStoreFolder(_ path: String) throws(KeyValueError) {
+package func checkStoreFolder(_ path: String) throws {
     guard let status = try fileStatus(path) else { return }
     let kind = FileKind(status)
     guard kind == .folder else { throw wrongKind(path, kind, wanted: .folder) }
@@ -69,7 +69,7 @@ package func checkStoreFolder(_ path: String) throws(KeyValueError) {
 /// - Throws: `.corrupt` when something else is there.
 func openStoreFile(
     _ path: String, _ flags: Int32, for operation: String = "open"
-) throws(KeyValueError) -> Int32 {
+) throws -> Int32 {
     // Looked at first: to open a device may already do something.
     if let status = try fileStatus(path), FileKind(status) != .regular {
         throw wrongKind(path, FileKind(status), wanted: .regular)
@@ -87,8 +87,8 @@ func openStoreFile(
     return descriptor
 }
 
-private func wrongKind(_ path: String, _ found: FileKind, wanted: FileKind) -> KeyValueError {
-    KeyValueError(
+private func wrongKind(_ path: String, _ found: FileKind, wanted: FileKind) -> CambiumError {
+    CambiumError(
         .corrupt,
         "\(path) is \(found.rawValue), but must be \(wanted.rawValue) of the store's own. Move it away; "
             + "what belongs there comes from a backup")

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Glibc
 
 /// An advisory `flock` on one file of the store, released when the value ends or the process dies.
@@ -19,7 +20,7 @@ package struct FileLock: ~Copyable, Sendable {
     ///   - creating: Whether to create the file when it is missing.
     /// - Throws: `.busy` when `wait` is false and another holder excludes this mode.
     package init(path: String, _ mode: Mode, wait: Bool, creating: Bool = true)
-        throws(KeyValueError)
+        throws
     {
         var attempts = 0
         while true {
@@ -41,7 +42,7 @@ package struct FileLock: ~Copyable, Sendable {
     /// Closes the descriptor when it fails.
     private static func lock(
         _ descriptor: Int32, _ path: String, _ mode: Mode, wait: Bool
-    ) throws(KeyValueError) {
+    ) throws {
         var operation = mode == .shared ? LOCK_SH : LOCK_EX
         if !wait { operation |= LOCK_NB }
         while flock(descriptor, operation) != 0 {
@@ -49,7 +50,7 @@ package struct FileLock: ~Copyable, Sendable {
             if number == EINTR { continue }
             close(descriptor)
             if number == EWOULDBLOCK {
-                throw KeyValueError(.busy, "\(path) is locked by another process or store")
+                throw CambiumError(.busy, "\(path) is locked by another process or store")
             }
             throw systemError("lock", path, number)
         }

@@ -3,7 +3,7 @@ internal import Elements
 internal import Glibc
 
 /// Creates a directory that a user named, durably; an existing one, or a link to one, is fine.
-package func makeDirectory(_ path: String) throws(KeyValueError) {
+package func makeDirectory(_ path: String) throws {
     guard unsafe mkdir(path, 0o777) != 0 else { return try syncName(of: path) }
     guard errno == EEXIST else { throw systemError("create the directory", path) }
     try checkFolder(path, followingLinks: true)
@@ -12,7 +12,7 @@ package func makeDirectory(_ path: String) throws(KeyValueError) {
 /// Creates a folder inside a store; an existing one is fine, and a link is none.
 ///
 /// - Throws: `.corrupt` when something else is there.
-package func makeStoreFolder(_ path: String) throws(KeyValueError) {
+package func makeStoreFolder(_ path: String) throws {
     guard unsafe mkdir(path, 0o777) != 0 else { return }
     guard errno == EEXIST else { throw systemError("create the directory", path) }
     try checkStoreFolder(path)
@@ -25,7 +25,7 @@ package func isDirectoryItself(_ path: String) -> Bool {
 }
 
 /// The names in a directory, sorted by bytes, without `.` and `..`.
-package func directoryContents(_ path: String) throws(KeyValueError) -> [String] {
+package func directoryContents(_ path: String) throws -> [String] {
     guard let directory = unsafe opendir(path) else { throw systemError("list", path) }
     defer { unsafe closedir(directory) }
     var names: [String] = []
@@ -45,7 +45,7 @@ package func directoryContents(_ path: String) throws(KeyValueError) -> [String]
     return names.sorted(by: isBefore)
 }
 
-package func removeFile(_ path: String) throws(KeyValueError) {
+package func removeFile(_ path: String) throws {
     guard unsafe unlink(path) == 0 else { throw systemError("remove", path) }
 }
 
@@ -53,28 +53,28 @@ package func removeFile(_ path: String) throws(KeyValueError) {
 ///
 /// - Throws: `.exists` when something is there.
 package func placeFile(_ path: String, from source: String, in directory: String)
-    throws(KeyValueError)
+    throws
 {
     var code = unsafe cambium_rename_new(source, path) == 0 ? 0 : errno
     // A file system that cannot promise it: then the look and the renaming are two steps.
     if code == EINVAL || code == ENOSYS {
         code = fileExists(path) ? EEXIST : unsafe rename(source, path) == 0 ? 0 : errno
     }
-    guard code != EEXIST else { throw KeyValueError(.exists, "\(path) exists already") }
+    guard code != EEXIST else { throw CambiumError(.exists, "\(path) exists already") }
     guard code == 0 else { throw systemError("rename a file to", path, code) }
     try syncFolder(directory)
 }
 
 /// Renames a file over another and syncs the directory, so that the rename is durable.
 package func replaceFile(_ path: String, with source: String, in directory: String)
-    throws(KeyValueError)
+    throws
 {
     guard unsafe rename(source, path) == 0 else { throw systemError("rename over", path) }
     try syncFolder(directory)
 }
 
 /// Writes a small file at once and syncs it; what was in it is gone, and a link is not followed.
-package func writeFile(_ path: String, _ bytes: [UInt8]) throws(KeyValueError) {
+package func writeFile(_ path: String, _ bytes: [UInt8]) throws {
     let descriptor = try openStoreFile(path, O_WRONLY | O_CREAT | O_TRUNC, for: "create")
     defer { close(descriptor) }
     var offset = 0
@@ -95,7 +95,7 @@ package func writeFile(_ path: String, _ bytes: [UInt8]) throws(KeyValueError) {
 }
 
 /// Reads a small regular file, at most `limit` bytes; a link is not followed.
-package func readFile(_ path: String, limit: Int = 1 << 16) throws(KeyValueError) -> [UInt8] {
+package func readFile(_ path: String, limit: Int = 1 << 16) throws -> [UInt8] {
     let descriptor = try openStoreFile(path, O_RDONLY)
     defer { close(descriptor) }
     var status = stat()
@@ -117,6 +117,6 @@ package func readFile(_ path: String, limit: Int = 1 << 16) throws(KeyValueError
 }
 
 /// Removes an empty directory.
-package func removeDirectory(_ path: String) throws(KeyValueError) {
+package func removeDirectory(_ path: String) throws {
     guard unsafe rmdir(path) == 0 else { throw systemError("remove", path) }
 }

@@ -12,7 +12,7 @@ struct PageFile {
     let count: Int
 
     /// - Parameter descriptor: An open file, which the caller closes.
-    init(_ descriptor: Int32, _ path: String) throws(KeyValueError) {
+    init(_ descriptor: Int32, _ path: String) throws {
         self.descriptor = descriptor
         self.path = path
         var status = stat()

@@ -1,3 +1,5 @@
+internal import Elements
+
 /// What a walk through LMDB's own pages found.
 package struct PageReport: Sendable {
     package let damages: [PageDamage]
@@ -16,11 +18,11 @@ package struct PageReport: Sendable {
     }
 
     /// Throws `.corrupt` with the first damages, when there are any.
-    func check(_ path: String) throws(KeyValueError) {
+    func check(_ path: String) throws {
         guard !damages.isEmpty else { return }
         let first = damages.prefix(3).map { "\($0.subject): \($0.message)" }.joined(separator: "; ")
         let rest = damages.count + unlisted - min(3, damages.count)
-        throw KeyValueError(
+        throw CambiumError(
             .corrupt,
             "\(path)/data.mdb is damaged on disk: \(first)"
                 + (rest > 0 ? "; and \(rest) more" : "")

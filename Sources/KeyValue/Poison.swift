@@ -1,3 +1,4 @@
+internal import Elements
 internal import Synchronization
 
 /// Remembers that a commit failed, after which the environment's state on disk is not known.
@@ -10,10 +11,10 @@ final class Poison: Sendable {
         reason.withLock { $0 = $0 ?? message }
     }
 
-    func check() throws(KeyValueError) {
+    func check() throws {
         guard let message = reason.withLock({ $0 }) else { return }
-        throw KeyValueError(
-            .poisoned,
+        throw CambiumError(
+            .io,
             "an earlier commit failed (\(message)); close and reopen the store before writing")
     }
 }

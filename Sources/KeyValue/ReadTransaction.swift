@@ -12,7 +12,7 @@ package import Elements
     ///
     /// Whoever holds a transaction longer keeps the pages that are freed meanwhile from being
     /// reused.
-    package init(_ environment: Environment) throws(KeyValueError) {
+    package init(_ environment: Environment) throws {
         var transaction: OpaquePointer?
         var code = unsafe mdb_txn_begin(
             environment.handle, nil, UInt32(MDB_RDONLY), &transaction)
@@ -25,7 +25,7 @@ package import Elements
         if code == MDB_MAP_RESIZED { throw environment.outgrown }
         try check(code, "mdb_txn_begin")
         guard let transaction = unsafe transaction else {
-            throw KeyValueError(.io, "mdb_txn_begin returned no transaction")
+            throw CambiumError(.io, "mdb_txn_begin returned no transaction")
         }
         unsafe handle = transaction
         self.environment = environment
@@ -48,7 +48,7 @@ extension ReadTransaction {
 
 extension TransactionAccess where Self: ~Copyable {
     /// A copy of the value of `key`, or nil.
-    package func value(_ table: Table, _ key: [UInt8]) throws(KeyValueError) -> [UInt8]? {
+    package func value(_ table: Table, _ key: [UInt8]) throws -> [UInt8]? {
         guard let mapped = try mapped(table, key) else { return nil }
         return mapped.copy()
     }
@@ -57,7 +57,7 @@ extension TransactionAccess where Self: ~Copyable {
     ///
     /// Valid while this transaction lives. For a record that is never overwritten, also as long as
     /// it is not deleted: LMDB moves no overflow page of a record that no one touches.
-    package func mapped(_ table: Table, _ key: [UInt8]) throws(KeyValueError) -> MappedBytes? {
+    package func mapped(_ table: Table, _ key: [UInt8]) throws -> MappedBytes? {
         var found = unsafe MDB_val()
         let code = unsafe withValue(key) { keyValue in
             unsafe mdb_get(rawHandle, table.handle, keyValue, &found)
@@ -72,24 +72,14 @@ extension TransactionAccess where Self: ~Copyable {
     /// false.
     ///
     /// The value is in place (see ``mapped(_:_:)``).
-    package func scan<Failure: CarriesKeyValueError>(
+    package func scan(
         _ table: Table, from start: [UInt8] = [],
-        _ body: (_ key: [UInt8], _ value: MappedBytes) throws(Failure) -> Bool
-    ) throws(Failure) {
-        let cursor: Cursor
-        do throws(KeyValueError) {
-            cursor = unsafe try Cursor(rawHandle, table, environment)
-        } catch {
-            throw Failure(error)
-        }
+        _ body: (_ key: [UInt8], _ value: MappedBytes) throws -> Bool
+    ) throws {
+        let cursor = unsafe try Cursor(rawHandle, table, environment)
         var start: [UInt8]? = start
         while true {
-            let record: (key: [UInt8], value: MappedBytes)?
-            do throws(KeyValueError) {
-                record = try cursor.next(from: start)
-            } catch {
-                throw Failure(error)
-            }
+            let record: (key: [UInt8], value: MappedBytes)? = try cursor.next(from: start)
             start = nil
             guard let record else { return }
             guard try body(record.key, record.value) else { return }
@@ -97,13 +87,13 @@ extension TransactionAccess where Self: ~Copyable {
     }
 
     /// The last record of the table, or nil when it is empty.
-    package func last(_ table: Table) throws(KeyValueError) -> (key: [UInt8], value: MappedBytes)? {
+    package func last(_ table: Table) throws -> (key: [UInt8], value: MappedBytes)? {
         let cursor = unsafe try Cursor(rawHandle, table, environment)
         return try cursor.last()
     }
 
     /// The last key that begins with `prefix`, or nil.
-    package func last(_ table: Table, prefix: [UInt8]) throws(KeyValueError) -> [UInt8]? {
+    package func last(_ table: Table, prefix: [UInt8]) throws -> [UInt8]? {
         let cursor = unsafe try Cursor(rawHandle, table, environment)
         // The first key behind all that begin with the prefix; keys have at most 511 bytes.
         let behind = prefix + repeatElement(0xFF, count: 511 - prefix.count)
@@ -117,7 +107,7 @@ extension TransactionAccess where Self: ~Copyable {
         return key
     }
 
-    package func statistics(_ table: Table) throws(KeyValueError) -> TableStatistics {
+    package func statistics(_ table: Table) throws -> TableStatistics {
         var stat = MDB_stat()
         unsafe try check(mdb_stat(rawHandle, table.handle, &stat), "mdb_stat")
         return TableStatistics(

@@ -1,4 +1,5 @@
 internal import CLMDB
+internal import Elements
 
 /// The one write transaction of an environment.
 ///
@@ -18,16 +19,16 @@ internal import CLMDB
         }
     }
 
-    init(_ environment: Environment) throws(KeyValueError) {
+    init(_ environment: Environment) throws {
         guard let writer = unsafe environment.writingHandle else {
-            throw KeyValueError(.readOnly, "the store at \(environment.path) was opened read-only")
+            throw CambiumError(.readOnly, "the store at \(environment.path) was opened read-only")
         }
         var transaction: OpaquePointer?
         let code = unsafe mdb_txn_begin(writer, nil, 0, &transaction)
         if code == MDB_MAP_RESIZED { throw environment.outgrown }
         try check(code, "mdb_txn_begin")
         guard let transaction = unsafe transaction else {
-            throw KeyValueError(.io, "mdb_txn_begin returned no transaction")
+            throw CambiumError(.io, "mdb_txn_begin returned no transaction")
         }
         handle = unsafe Handle(transaction)
         self.environment = environment
@@ -43,7 +44,7 @@ internal import CLMDB
     /// Stores `value` under `key`, replacing what was there.
     ///
     /// Copied by LMDB.
-    package func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) throws(KeyValueError) {
+    package func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) throws {
         let code = unsafe withValue(key) { keyValue in
             unsafe withValue(value) { unsafe mdb_put(rawHandle, table.handle, keyValue, $0, 0) }
         }
@@ -51,7 +52,7 @@ internal import CLMDB
     }
 
     /// Stores a new last record: `key` must be above every key of the table.
-    package func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) throws(KeyValueError) {
+    package func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) throws {
         let code = unsafe withValue(key) { keyValue in
             unsafe withValue(value) {
                 unsafe mdb_put(rawHandle, table.handle, keyValue, $0, UInt32(MDB_APPEND))
@@ -62,7 +63,7 @@ internal import CLMDB
 
     /// Removes `key`; returns whether it was there.
     @discardableResult
-    package func delete(_ table: Table, _ key: [UInt8]) throws(KeyValueError) -> Bool {
+    package func delete(_ table: Table, _ key: [UInt8]) throws -> Bool {
         let code = unsafe withValue(key) { unsafe mdb_del(rawHandle, table.handle, $0, nil) }
         if code == MDB_NOTFOUND { return false }
         try check(code, "mdb_del")
@@ -73,7 +74,7 @@ internal import CLMDB
     ///
     /// It is one of the environment's tables once the transaction has committed and the environment
     /// is opened again.
-    package func create(table name: String) throws(KeyValueError) -> Table {
+    package func create(table name: String) throws -> Table {
         var handle: MDB_dbi = 0
         unsafe try check(
             mdb_dbi_open(rawHandle, name, UInt32(MDB_CREATE), &handle), "mdb_dbi_open")
@@ -81,14 +82,14 @@ internal import CLMDB
     }
 
     /// Removes every record of the table.
-    package func clear(_ table: Table) throws(KeyValueError) {
+    package func clear(_ table: Table) throws {
         unsafe try check(mdb_drop(rawHandle, table.handle, 0), "mdb_drop")
     }
 
     /// Makes the transaction durable.
     ///
     /// LMDB frees it whether or not this succeeds.
-    func commit() throws(KeyValueError) {
+    func commit() throws {
         let pointer = unsafe rawHandle
         unsafe handle.pointer = nil
         unsafe try check(mdb_txn_commit(pointer), "mdb_txn_commit")

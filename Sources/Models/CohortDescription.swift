@@ -1,5 +1,5 @@
 package import Architectures
-package import Elements
+internal import Elements
 
 /// What a cohort is, as the tensor `cohorts.NAME.cohort` of U8 says in JSON.
 package struct CohortDescription: Sendable, Hashable {
@@ -54,16 +54,16 @@ package struct CohortDescription: Sendable, Hashable {
     /// - Parameter name: Of the cohort, for the error.
     /// - Throws: `.badTensor` when it is not a description that this version knows; `.badConfig` for experts
     ///   of impossible sizes.
-    package init(_ json: [UInt8], of name: String) throws(ModelError) {
+    package init(_ json: [UInt8], of name: String) throws {
         guard let fields = description(Fields.self, json) else {
-            throw ModelError(
+            throw CambiumError(
                 .badTensor, "cohorts.\(name).cohort is not the description of a cohort")
         }
         let version = fields.experts == nil ? Self.version : Self.versionWithExperts
         guard fields.version == version, ["kept", "skipped"].contains(fields.base_experts),
             fields.experts == nil || fields.base_experts == "skipped"
         else {
-            throw ModelError(
+            throw CambiumError(
                 .badTensor,
                 "cohorts.\(name).cohort has version \(fields.version) and base_experts "
                     + "\"\(fields.base_experts)\"; this version reads version \(Self.version), kept or "
@@ -71,7 +71,7 @@ package struct CohortDescription: Sendable, Hashable {
         }
         self.init(
             kind: fields.kind, usesExperts: fields.base_experts == "kept",
-            experts: try fields.experts.map { (own) throws(ModelError) in
+            experts: try fields.experts.map { own in
                 try CohortExperts(own, of: name)
             }, base: fields.base ?? "")
     }
@@ -79,7 +79,7 @@ package struct CohortDescription: Sendable, Hashable {
     /// What runs while the cohort is active, of a base.
     ///
     /// - Throws: `.badConfig` for layers that the base does not have, or that are left without a feed-forward.
-    package func model(on base: ModelDescription) throws(ModelError) -> ModelDescription {
+    package func model(on base: ModelDescription) throws -> ModelDescription {
         if usesExperts { return base }
         let blocks: [Int: ModelDescription.Block] = experts?.blocks ?? [:]
         return try base.replacingExperts(blocks)

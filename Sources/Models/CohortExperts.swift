@@ -24,7 +24,7 @@ package enum CohortExperts: Sendable, Hashable {
 
     /// - Parameter name: Of the cohort, for the error.
     /// - Throws: `.badTensor` for missing sizes; `.badConfig` for impossible ones.
-    init(_ fields: Fields, of name: String) throws(ModelError) {
+    init(_ fields: Fields, of name: String) throws {
         switch fields.kind {
         case .neuron:
             if let (subKeys, heads, keySize) = all(fields.sub_keys, fields.heads, fields.key_size) {
@@ -42,7 +42,7 @@ package enum CohortExperts: Sendable, Hashable {
                 return
             }
         }
-        throw ModelError(
+        throw CambiumError(
             .badTensor, "cohorts.\(name).cohort does not say how large the cohort's experts are")
     }
 
@@ -95,7 +95,7 @@ package enum CohortExperts: Sendable, Hashable {
     /// The base's sizes with these experts in place of its own, as training takes them.
     ///
     /// - Throws: `.badConfig` for layers that the base does not have.
-    package func config(on base: PeerConfig) throws(ModelError) -> PeerConfig {
+    package func config(on base: PeerConfig) throws -> PeerConfig {
         switch self {
         case .neurons(let sizes, let layers): try base.replacingExperts(peer: sizes, layers: layers)
         case .swiglu(let sizes, let layers):

@@ -1,5 +1,5 @@
 package import Architectures
-package import Elements
+internal import Elements
 package import Routing
 internal import Synchronization
 
@@ -16,18 +16,18 @@ package final class CohortModel: Sendable {
         package let name: String
         /// Whether its model runs the base's experts, so that its picks are of them.
         let usesExperts: Bool
-        private let make: @Sendable () throws(ModelError) -> LanguageModel
+        private let make: @Sendable () throws -> LanguageModel
 
         package init(
             name: String, usesExperts: Bool = false,
-            make: @escaping @Sendable () throws(ModelError) -> LanguageModel
+            make: @escaping @Sendable () throws -> LanguageModel
         ) {
             self.name = name
             self.usesExperts = usesExperts
             self.make = make
         }
 
-        fileprivate func model() throws(ModelError) -> LanguageModel { try make() }
+        fileprivate func model() throws -> LanguageModel { try make() }
     }
 
     package let base: LanguageModel
@@ -73,9 +73,9 @@ package final class CohortModel: Sendable {
     /// The base for 0, then the cohorts, loaded when first asked for.
     ///
     /// - Throws: What loading throws; then the next call tries again.
-    package func model(_ index: Int) throws(ModelError) -> LanguageModel {
+    package func model(_ index: Int) throws -> LanguageModel {
         guard index > 0 else { return base }
-        return try loaded.withLock { (models) throws(ModelError) in
+        return try loaded.withLock { models in
             if let model = models[index - 1] { return model }
             let model = try cohorts[index - 1].model()
             models[index - 1] = model
@@ -94,13 +94,13 @@ extension CohortModel.Entry {
         _ name: String, _ description: CohortDescription, base: ModelDescription,
         source: some WeightSource
     ) {
-        self.init(name: name, usesExperts: description.usesExperts) { () throws(ModelError) in
-            do throws(ModelError) {
+        self.init(name: name, usesExperts: description.usesExperts) {
+            do {
                 return try LanguageModel(
                     description.model(on: base),
                     source: CohortWeights(source, cohort: name, description))
-            } catch {
-                throw ModelError(
+            } catch let error as CambiumError {
+                throw CambiumError(
                     error.code, "cohort \(name) cannot run: \(error.message)", cause: error.cause)
             }
         }

@@ -1,5 +1,5 @@
 internal import Architectures
-package import Elements
+internal import Elements
 internal import Routing
 package import Tensors
 
@@ -63,7 +63,7 @@ package final class CohortSession {
     /// - Throws: As `Session.append`.
     package func append(
         _ tokens: [Int], logits selection: Session.LogitSelection = .last
-    ) throws(ModelError) -> [Float] {
+    ) throws -> [Float] {
         try pass.append([(self, tokens)], logits: selection)[0]
     }
 
@@ -123,7 +123,7 @@ package final class CohortPass {
     package func append(
         _ inputs: [(session: CohortSession, tokens: [Int])],
         logits selection: Session.LogitSelection = .last
-    ) throws(ModelError) -> [[Float]] {
+    ) throws -> [[Float]] {
         for (session, tokens) in inputs {
             try model.description.check(tokens, after: session.position)
         }
@@ -176,7 +176,7 @@ package final class CohortPass {
         }
     }
 
-    private func pass(_ index: Int) throws(ModelError) -> ForwardPass {
+    private func pass(_ index: Int) throws -> ForwardPass {
         if let pass = passes[index] { return pass }
         let pass = ForwardPass(try model.model(index), team: team)
         passes[index] = pass
@@ -225,7 +225,7 @@ extension CohortModel {
     /// Runs tokens through a session of their own: [tokens, vocabulary], as `CohortSession.append`.
     ///
     /// - Throws: As `CohortSession.append`; `.badInput` for no threads.
-    package func forward(_ tokens: [Int], threads: Int = 1) throws(ModelError) -> [Float] {
+    package func forward(_ tokens: [Int], threads: Int = 1) throws -> [Float] {
         try CohortSession(self, pass: CohortPass(self, team: try base.team(threads)))
             .append(tokens, logits: .all)
     }

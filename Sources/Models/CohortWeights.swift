@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 internal import Tensors
 
 /// A base's weights with the deltas of one cohort added: what the model runs on while the cohort is active.
@@ -17,12 +17,12 @@ package struct CohortWeights<Base: WeightSource>: WeightSource {
         self.description = description
     }
 
-    package func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+    package func experts(layer: Int) throws -> any ExpertTable {
         description.experts == nil
             ? try base.experts(layer: layer) : try base.experts(layer: layer, of: name)
     }
 
-    package func tensor(_ tensor: String) throws(ModelError) -> Weights {
+    package func tensor(_ tensor: String) throws -> Weights {
         let own = "cohorts.\(name).\(tensor)"
         // The router of the cohort's own experts is its own too, no delta.
         if description.experts != nil, CohortExperts.isRouter(tensor) {
@@ -33,7 +33,7 @@ package struct CohortWeights<Base: WeightSource>: WeightSource {
         case .dense:
             guard let found = try find(own) else { return whole }
             guard found.shape.dimensions == whole.shape.dimensions else {
-                throw ModelError(
+                throw CambiumError(
                     .badTensor,
                     "tensor \(own) is \(found.shape); the base's is \(whole.shape)")
             }
@@ -45,7 +45,7 @@ package struct CohortWeights<Base: WeightSource>: WeightSource {
                 a.shape.dimensions == [rank, whole.shape.dimensions[1]],
                 b.shape.dimensions == [whole.shape.dimensions[0], rank]
             else {
-                throw ModelError(
+                throw CambiumError(
                     .badTensor,
                     "the factors of \(own) are \(a.shape) and \(b.shape); the base's tensor is "
                         + "\(whole.shape)")
@@ -58,20 +58,20 @@ package struct CohortWeights<Base: WeightSource>: WeightSource {
     }
 
     /// A tensor of the cohort; nil when it has none of the name.
-    private func find(_ name: String) throws(ModelError) -> Weights? {
-        do throws(ModelError) {
+    private func find(_ name: String) throws -> Weights? {
+        do {
             return try base.tensor(name)
-        } catch {
+        } catch let error as CambiumError {
             guard error.code == .missingTensor else { throw error }
             return nil
         }
     }
 
-    private func floats(_ name: String, _ weights: Weights) throws(ModelError) -> [Float] {
+    private func floats(_ name: String, _ weights: Weights) throws -> [Float] {
         guard [.f32, .f16, .bf16].contains(weights.shape.type),
             weights.bytes.count == weights.shape.byteCount
         else {
-            throw ModelError(
+            throw CambiumError(
                 .badTensor, "tensor \(name) is \(weights.shape); give F32, F16 or BF16")
         }
         var values = FloatBuffer(count: weights.shape.dimensions.reduce(1, *))
@@ -99,7 +99,7 @@ package struct CohortWeights<Base: WeightSource>: WeightSource {
 
     private func sum(
         _ name: String, _ whole: Weights, _ delta: [Float]
-    ) throws(ModelError) -> Weights {
+    ) throws -> Weights {
         let values = try floats(name, whole)
         let bytes = MappedBytes(count: 4 * values.count) { bytes in
             for index in values.indices {

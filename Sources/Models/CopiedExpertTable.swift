@@ -35,7 +35,7 @@ final class CopiedExpertTable: ExpertTable {
 
     func find(
         _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
-    ) throws(ModelError) {
+    ) throws {
         let (experts, missing) = try read(ordinals)
         unsafe addresses.fill { rows, copies in
             unsafe rows.removeAll(keepingCapacity: true)
@@ -52,7 +52,7 @@ final class CopiedExpertTable: ExpertTable {
             picks: ordinals.count, firstPicks: missing + used, prefetchedUsed: used)
     }
 
-    func prefetch(_ ordinals: [UInt32]) throws(ModelError) {
+    func prefetch(_ ordinals: [UInt32]) throws {
         // Not all together, so that what is dropped is never among them.
         let block = max(1, min(256, cache.limit / 8 / max(stored.size, 1)))
         for first in stride(from: 0, to: ordinals.count, by: block) {
@@ -66,7 +66,7 @@ final class CopiedExpertTable: ExpertTable {
     /// Copies of some experts, from the cache or from the file.
     private func read(
         _ ordinals: Span<UInt32>
-    ) throws(ModelError) -> (experts: [MappedBytes], missing: Int) {
+    ) throws -> (experts: [MappedBytes], missing: Int) {
         let known = cache.look(table: table, ordinals)
         var wanted: [UInt32: MappedBytes] = [:]
         var unknown: Set<UInt32> = []
@@ -91,7 +91,7 @@ final class CopiedExpertTable: ExpertTable {
         return (experts, missing.count)
     }
 
-    private func copies(of ordinals: [UInt32]) throws(ModelError) -> [MappedBytes] {
+    private func copies(of ordinals: [UInt32]) throws -> [MappedBytes] {
         var copies: [MappedBytes?] = []
         var addresses: [UInt] = []
         for ordinal in ordinals {
@@ -127,7 +127,7 @@ final class CopiedExpertTable: ExpertTable {
     }
 
     /// Gives back the map's pages, which finding experts touched.
-    private func releaseMap() throws(ModelError) {
+    private func releaseMap() throws {
         let mapping = state.withLock { state in
             if state.mapping == nil, let address = state.addresses.values.first {
                 state.mapping = MappedBytes.mapping(of: address)?.addresses

@@ -1,5 +1,5 @@
 internal import Architectures
-package import Elements
+internal import Elements
 internal import Synchronization
 internal import Tensors
 
@@ -35,7 +35,7 @@ extension CohortModel {
     ///   are no threads; `.notFinite` with the position of the token in the text; what reading an expert throws.
     package func evaluate(
         _ tokens: [Int], threads: Int = 1, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
-    ) throws(ModelError) -> Evaluation {
+    ) throws -> Evaluation {
         try evaluate(count: tokens.count, threads: threads, progress: progress) {
             Array(tokens[$0])
         }
@@ -49,12 +49,12 @@ extension CohortModel {
     /// - Throws: What `read` throws, too.
     package func evaluate(
         count: Int, threads: Int = 1, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in },
-        read: (Range<Int>) throws(ModelError) -> [Int]
-    ) throws(ModelError) -> Evaluation {
+        read: (Range<Int>) throws -> [Int]
+    ) throws -> Evaluation {
         let size = description.evaluationWindow
         let windows = count / size
         guard windows > 0, size > 1 else {
-            throw ModelError(
+            throw CambiumError(
                 .badInput,
                 "the text has \(count) \(description.unit)s to evaluate; one window needs "
                     + "\(max(size, 2))")
@@ -74,10 +74,10 @@ extension CohortModel {
             let end = min(first + step, windows)
             let text = try read(first * size..<end * size)
             guard text.count == (end - first) * size else {
-                throw ModelError(.badInput, "the text became shorter while it was read")
+                throw CambiumError(.badInput, "the text became shorter while it was read")
             }
             try description.check(text)
-            let results = Mutex<[Int: Result<Double, ModelError>]>([:])
+            let results = Mutex<[Int: Result<Double, any Error>]>([:])
             if shares {
                 team.forEach(team.count) { part in
                     for window in stride(from: first + part, to: end, by: team.count) {
@@ -115,10 +115,10 @@ extension CohortModel {
     /// - Parameter start: Where the window is in the text.
     private func evaluateWindow(
         _ window: ArraySlice<Int>, at start: Int, _ session: CohortSession
-    ) -> Result<Double, ModelError> {
+    ) -> Result<Double, any Error> {
         let vocabulary = description.vocabularySize
         session.reset()
-        do throws(ModelError) {
+        do {
             let logits = try session.append(Array(window.dropLast()), logits: .all)
             var nats = 0.0
             for (position, target) in window.dropFirst().enumerated() {
@@ -126,7 +126,7 @@ extension CohortModel {
                     position * vocabulary..<(position + 1) * vocabulary)
                 let loss = Kernels.crossEntropy(row, target: target)
                 guard loss.isFinite else {
-                    throw ModelError(
+                    throw CambiumError(
                         .notFinite,
                         "the logits for \(description.unit) \(start + position + 1) of the text are "
                             + "not finite")

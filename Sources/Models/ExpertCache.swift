@@ -78,8 +78,7 @@ package final class ExpertCache: Sendable {
     /// Drops what was used longest ago, so that `bytes` more fit.
     ///
     /// - Parameter release: Called when the process has too much: gives back the map's pages.
-    package func makeRoom(for bytes: Int, release: () throws(ModelError) -> Void) throws(ModelError)
-    {
+    package func makeRoom(for bytes: Int, release: () throws -> Void) throws {
         let allowed = limit - reserve
         var resident = residentBytes()
         if resident + bytes > allowed {

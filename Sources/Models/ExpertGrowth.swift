@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 package import Routing
 package import Tensors
 
@@ -118,10 +118,10 @@ package struct ExpertGrowth {
     package init(
         _ model: LanguageModel, experts: [Int: [UInt8]], old: UnitedRoutes, new: [[Int]],
         team: ThreadTeam = .single, rounding: @escaping Rounding
-    ) throws(ModelError) {
+    ) throws {
         try Self.check(model.description)
         guard new.count >= 8 else {
-            throw ModelError(.badInput, "\(new.count) new texts; give at least 8")
+            throw CambiumError(.badInput, "\(new.count) new texts; give at least 8")
         }
         var texts: [Text] = []
         for (use, windows) in [
@@ -152,7 +152,7 @@ package struct ExpertGrowth {
     /// - Throws: `.badInput` when no row keeps that share; `.notFinite`; what reading an expert throws.
     package func solve(
         unchanged: Double, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
-    ) throws(ModelError) -> Result {
+    ) throws -> Result {
         let before = try Before(model, texts, team)
         // Half of what may change is left for texts that differ from those that tell it.
         let aim = 1 - (1 - unchanged) / 2
@@ -166,7 +166,7 @@ package struct ExpertGrowth {
             limit = loss * (1 - aim) / (1 - result.heldUnchanged)
         }
         if let best, best.heldUnchanged >= unchanged { return best }
-        throw ModelError(
+        throw CambiumError(
             .badInput,
             "at best \(((best?.heldUnchanged ?? 0) * 10_000).rounded() / 100) % of the old text's routes "
                 + "are sure to stay as they are, not \(unchanged * 100) %; give more old text, or ask for a smaller share"
@@ -175,7 +175,7 @@ package struct ExpertGrowth {
 
     private func attempt(
         _ loss: Double, _ margins: [Double], _ before: Before, _ progress: (Int, Int) -> Void
-    ) throws(ModelError) -> Result {
+    ) throws -> Result {
         let walk = LayerWalk(model, texts.map(\.tokens), team: team)
         var additions: [Addition] = []
         var all = Figures()
@@ -281,7 +281,7 @@ private struct Before {
 
     init(
         _ model: LanguageModel, _ texts: [ExpertGrowth.Text], _ team: ThreadTeam
-    ) throws(ModelError) {
+    ) throws {
         let walk = LayerWalk(model, texts.map(\.tokens), team: team)
         var picks: [[[UInt32]]] = []
         for (index, layer) in model.layers.enumerated() {
@@ -301,7 +301,7 @@ private struct Before {
         }
         self.nats = nats
         guard nats.values.allSatisfy(\.isFinite) else {
-            throw ModelError(.notFinite, "the model's logits for the texts are not finite")
+            throw CambiumError(.notFinite, "the model's logits for the texts are not finite")
         }
     }
 }

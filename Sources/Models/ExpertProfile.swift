@@ -1,5 +1,5 @@
 internal import Architectures
-package import Elements
+internal import Elements
 internal import Routing
 
 /// How often the experts of a model were picked on some text, to warm the next start: those that were
@@ -59,17 +59,17 @@ package struct ExpertProfile: Sendable, Equatable {
     /// Reads a file.
     ///
     /// - Throws: `.badInput` when it is not a profile, or cut short.
-    package init(decoding bytes: [UInt8]) throws(ModelError) {
+    package init(decoding bytes: [UInt8]) throws {
         var numbers: [UInt32] = []
         for start in stride(from: 0, to: bytes.count / 4 * 4, by: 4) {
             numbers.append(
                 (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) })
         }
         guard bytes.count % 4 == 0, numbers.count >= 3, numbers[0] == Self.magic else {
-            throw ModelError(.badInput, "the file is not a usage profile")
+            throw CambiumError(.badInput, "the file is not a usage profile")
         }
         guard numbers[1] == Self.version else {
-            throw ModelError(
+            throw CambiumError(
                 .badInput, "the usage profile has version \(numbers[1]); make it again")
         }
         var layers: [Int: [Entry]] = [:]
@@ -77,7 +77,7 @@ package struct ExpertProfile: Sendable, Equatable {
         for _ in 0..<numbers[2] {
             guard numbers.count - position >= 2,
                 (numbers.count - position - 2) / 2 >= Int(numbers[position + 1])
-            else { throw ModelError(.badInput, "the usage profile is cut short; make it again") }
+            else { throw CambiumError(.badInput, "the usage profile is cut short; make it again") }
             let layer = Int(numbers[position])
             let count = Int(numbers[position + 1])
             position += 2
@@ -88,7 +88,7 @@ package struct ExpertProfile: Sendable, Equatable {
             position += 2 * count
         }
         guard position == numbers.count else {
-            throw ModelError(.badInput, "the usage profile has more bytes than it tells")
+            throw CambiumError(.badInput, "the usage profile has more bytes than it tells")
         }
         self.layers = layers
     }
@@ -104,7 +104,7 @@ extension LanguageModel {
     /// - Throws: `.badInput` for an empty text; what reading an expert throws.
     package func profile(
         _ tokens: [Int], progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
-    ) throws(ModelError) -> ExpertProfile {
+    ) throws -> ExpertProfile {
         try profile(count: tokens.count, progress: progress) { Array(tokens[$0]) }
     }
 
@@ -115,9 +115,9 @@ extension LanguageModel {
     ///   - read: Tokens of it, called with ranges that ascend and do not overlap.
     package func profile(
         count: Int, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in },
-        read: (Range<Int>) throws(ModelError) -> [Int]
-    ) throws(ModelError) -> ExpertProfile {
-        guard count > 0 else { throw ModelError(.badInput, "the text is empty") }
+        read: (Range<Int>) throws -> [Int]
+    ) throws -> ExpertProfile {
+        guard count > 0 else { throw CambiumError(.badInput, "the text is empty") }
         let session = Session(self)
         session.countsPicks = true
         let size = min(description.contextLength, Self.longestProfileWindow)
@@ -134,7 +134,7 @@ extension LanguageModel {
     ///
     /// - Parameter byteLimit: Of the experts' bytes, over all layers; nil for all that were picked.
     /// - Throws: What reading an expert throws.
-    package func warm(_ profile: ExpertProfile, byteLimit: Int? = nil) throws(ModelError) {
+    package func warm(_ profile: ExpertProfile, byteLimit: Int? = nil) throws {
         let tables = zip(description.expertLayers, experts.map(\.table))
         try profile.warm(Array(tables), byteLimit: byteLimit)
     }
@@ -144,7 +144,7 @@ extension ExpertProfile {
     /// Asks each layer's table for the experts picked most.
     fileprivate func warm(
         _ tables: [(layer: Int, experts: any ExpertTable)], byteLimit: Int?
-    ) throws(ModelError) {
+    ) throws {
         var wanted: [(layer: Int, entry: Entry)] = []
         for (layer, entries) in layers { wanted += entries.map { (layer, $0) } }
         wanted.sort {

@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 package import Routing
 package import Tensors
 
@@ -11,11 +11,11 @@ extension ExpertTable {
     ///   - x: [tokens, width].
     ///   - out: [tokens, width], replaced.
     ///   - team: Tokens are shared out; each is computed by one thread.
-    /// - Throws: `.source` if an expert cannot be read.
+    /// - Throws: What reading throws if an expert cannot be read.
     package func addOutputs(
         of picks: borrowing Picks, _ x: Span<Float>, tokens: Int,
         into out: inout MutableSpan<Float>, team: ThreadTeam
-    ) throws(ModelError) {
+    ) throws {
         for index in out.indices { out[index] = 0 }
         // With a limit of memory a few tokens at a time, so that what they need fits.
         let perToken = picks.heads * picks.topK

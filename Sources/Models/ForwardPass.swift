@@ -30,14 +30,14 @@ package final class ForwardPass {
     /// Runs segments through the layers; afterwards the sessions' caches hold them.
     ///
     /// The sessions' positions are not moved.
-    func run(_ segments: [Segment]) throws(ModelError) { try activations.run(segments) }
+    func run(_ segments: [Segment]) throws { try activations.run(segments) }
 
     /// Runs segments up to the router of a layer with experts and no further.
     ///
     /// The sessions' positions are not moved; the caches of the layers above hold nothing of them.
     ///
     /// - Returns: What the router reads, [tokens, hidden].
-    func routerInputs(_ segments: [Segment], layer: Int) throws(ModelError) -> [Float] {
+    func routerInputs(_ segments: [Segment], layer: Int) throws -> [Float] {
         try activations.routerInputs(segments, layer)
     }
 
@@ -69,7 +69,7 @@ package final class ForwardPass {
     /// - Returns: The experts that were picked, [tokens, heads, topK]; empty for a dense one.
     func feed(
         _ feedForward: LanguageModel.FeedForward, _ inputs: [Float], _ states: inout [Float]
-    ) throws(ModelError) -> [UInt32] {
+    ) throws -> [UInt32] {
         try activations.feed(feedForward, inputs, &states)
     }
 
@@ -104,7 +104,7 @@ private struct Activations: ~Copyable {
     }
 
     /// Runs a batch through the layers.
-    mutating func run(_ segments: [ForwardPass.Segment]) throws(ModelError) {
+    mutating func run(_ segments: [ForwardPass.Segment]) throws {
         let count = begin(segments)
         for (index, layer) in model.layers.enumerated() {
             attend(layer, index, segments, count)
@@ -115,7 +115,7 @@ private struct Activations: ~Copyable {
     /// Runs a batch up to the router of a layer.
     mutating func routerInputs(
         _ segments: [ForwardPass.Segment], _ target: Int
-    ) throws(ModelError) -> [Float] {
+    ) throws -> [Float] {
         let count = begin(segments)
         for (index, layer) in model.layers.enumerated() {
             attend(layer, index, segments, count)
@@ -159,7 +159,7 @@ private struct Activations: ~Copyable {
     /// hidden += a block of hidden.
     private mutating func feed(
         _ block: LanguageModel.Block, _ segments: [ForwardPass.Segment], _ count: Int
-    ) throws(ModelError) {
+    ) throws {
         normalise(hidden, block.norm, epsilon, count, into: &normed)
         switch block.feedForward {
         case .dense(let dense): feedForward(dense, count)
@@ -200,7 +200,7 @@ private struct Activations: ~Copyable {
     /// hidden += the picked experts and the shared ones of normed.
     private mutating func addExperts(
         _ experts: LanguageModel.Experts, _ count: Int
-    ) throws(ModelError) {
+    ) throws {
         try addOutputs(experts, picks[experts.slot], normed, count * width, count, &added, team)
         add(added, count * width, to: &hidden)
         if let shared = experts.shared { feedForward(shared, count) }
@@ -241,7 +241,7 @@ private struct Activations: ~Copyable {
 
     mutating func feed(
         _ feedForward: LanguageModel.FeedForward, _ inputs: [Float], _ states: inout [Float]
-    ) throws(ModelError) -> [UInt32] {
+    ) throws -> [UInt32] {
         let count = states.count / width
         reserve(count)
         copy(states, into: &hidden)
@@ -294,7 +294,7 @@ private func route(
 private func addOutputs(
     _ experts: LanguageModel.Experts, _ picks: borrowing Picks, _ x: borrowing FloatBuffer,
     _ count: Int, _ tokens: Int, _ out: inout FloatBuffer, _ team: ThreadTeam
-) throws(ModelError) {
+) throws {
     var span = out.mutableSpan(0..<count)
     if let form = experts.form {
         return try experts.table.addGatedOutputs(

@@ -1,5 +1,5 @@
 internal import Architectures
-package import Elements
+internal import Elements
 internal import Tensors
 
 /// A text that a model wrote.
@@ -78,7 +78,7 @@ extension CohortModel {
         threads: Int = 1, eachToken: (Int, Int) -> Bool = { _, _ in true },
         eachByte: (Int, UInt8) -> Bool = { _, _ in true },
         finished: (Int, Generation) -> Void = { _, _ in }
-    ) throws(ModelError) -> [Generation] {
+    ) throws -> [Generation] {
         try check(prompts, limits)
         let pass = CohortPass(self, team: try base.team(threads))
         var results = [Generation?](repeating: nil, count: prompts.count)
@@ -102,10 +102,10 @@ extension CohortModel {
             guard !running.isEmpty else { continue }
             let logits = try pass.append(running.map { ($0.session, $0.takePending()) })
             for (text, row) in zip(running, logits) {
-                do throws(ModelError) {
+                do {
                     try text.append(row, sampling, eachToken, eachByte)
-                } catch {
-                    throw ModelError(
+                } catch let error as CambiumError {
+                    throw CambiumError(
                         error.code,
                         (prompts.count == 1 ? "" : "prompt \(text.index + 1): ")
                             + "after \(description.unit) \(text.text.count - 1) of the text: "
@@ -117,31 +117,31 @@ extension CohortModel {
     }
 
     /// Checks all that can be known before anything runs.
-    private func check(_ prompts: [[Int]], _ limits: GenerationLimits) throws(ModelError) {
+    private func check(_ prompts: [[Int]], _ limits: GenerationLimits) throws {
         for (index, prompt) in prompts.enumerated() {
             let name = prompts.count == 1 ? "the prompt" : "prompt \(index + 1)"
             guard !prompt.isEmpty else {
-                throw ModelError(
+                throw CambiumError(
                     .badInput,
                     "\(name) is empty; no start token is added, so give at least one "
                         + description.unit)
             }
             try description.check(prompt)
             guard description.slides || prompt.count <= description.contextLength else {
-                throw ModelError(
+                throw CambiumError(
                     .contextFull,
                     "\(name) has \(prompt.count) \(description.unit)s, which do not fit the context "
                         + "of \(description.contextLength)")
             }
         }
         guard limits.count >= 0 else {
-            throw ModelError(.badInput, "\(limits.count) \(description.unit)s to generate")
+            throw CambiumError(.badInput, "\(limits.count) \(description.unit)s to generate")
         }
         guard !limits.stops.contains([]) else {
-            throw ModelError(.badInput, "a stop text is empty; give at least one byte")
+            throw CambiumError(.badInput, "a stop text is empty; give at least one byte")
         }
         guard limits.stops.isEmpty || limits.speller != nil else {
-            throw ModelError(
+            throw CambiumError(
                 .badInput,
                 "the new tokens are not spelled, so that they could not end in a stop text")
         }
@@ -222,7 +222,7 @@ private final class Continuation {
     func append(
         _ logits: [Float], _ sampling: Sampling, _ eachToken: (Int, Int) -> Bool,
         _ eachByte: (Int, UInt8) -> Bool
-    ) throws(ModelError) {
+    ) throws {
         let token = try sampling.choose(logits, using: &generator)
         if limits.endTokens.contains(token) {
             end = .stop

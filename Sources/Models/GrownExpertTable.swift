@@ -18,7 +18,7 @@ final class GrownExpertTable: ExpertTable {
 
     func find(
         _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
-    ) throws(ModelError) {
+    ) throws {
         let last = UInt32(base.count)
         var known: [UInt32] = []
         // Any other expert stands in for the added one, so that places stay.

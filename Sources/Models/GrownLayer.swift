@@ -16,20 +16,20 @@ struct GrownLayer {
         _ evidence: LayerEvidence,
         layer: Int, _ aim: (loss: Double, margins: [Double]), _ team: ThreadTeam,
         _ rounding: ExpertGrowth.Rounding
-    ) throws(ModelError) {
+    ) throws {
         guard let matrix = router.weights as? RowMatrix else {
-            throw ModelError(
+            throw CambiumError(
                 .badTensor,
                 "only a router of rows that are read where they are stored is given one more")
         }
-        do throws(EvidenceError) {
+        do {
             row = try EntryRow(
                 old: evidence.old, new: evidence.new,
                 margins: aim.margins.map { $0 * evidence.spread },
                 heldOld: evidence.heldOld, heldNew: evidence.heldNew, scales: evidence.scales,
                 hasBias: !router.bias.isEmpty, loss: aim.loss, team: team)
-        } catch {
-            throw ModelError(.badInput, "layer \(layer): \(error.message)", cause: error)
+        } catch let error as CambiumError {
+            throw CambiumError(.badInput, "layer \(layer): \(error.message)", cause: error)
         }
         let storedRow = rounding(row.weights, layer, .row)
         var stored = [ExpertGrowth.RouterPart.row: storedRow.bytes]

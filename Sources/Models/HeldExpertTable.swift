@@ -18,7 +18,7 @@ package final class HeldExpertTable: ExpertTable {
 
     package func find(
         _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
-    ) throws(ModelError) {
+    ) throws {
         let size = expertBytes
         unsafe addresses.fill { rows, _ in
             unsafe rows.removeAll(keepingCapacity: true)

@@ -1,5 +1,5 @@
 package import Architectures
-package import Elements
+internal import Elements
 internal import Routing
 internal import Tensors
 
@@ -14,7 +14,7 @@ extension LanguageModel {
     ///
     /// - Throws: `.missingTensor`, `.badTensor` or `.unusedTensor`, naming the tensor; what the source throws.
     /// - Complexity: Reads no expert.
-    package init(_ description: ModelDescription, source: some WeightSource) throws(ModelError) {
+    package init(_ description: ModelDescription, source: some WeightSource) throws {
         let (hidden, vocabulary) = (description.hiddenSize, description.vocabularySize)
         let source = NotedWeights(source)
         var loader = WeightLoader(description, source)
@@ -53,7 +53,7 @@ struct WeightLoader<Source: WeightSource> {
         reader = WeightReader(source)
     }
 
-    mutating func layer(_ index: Int) throws(ModelError) -> LanguageModel.Layer {
+    mutating func layer(_ index: Int) throws -> LanguageModel.Layer {
         let hidden = description.hiddenSize
         let name = "model.layers.\(index)"
         let layer = description.layers[index]
@@ -72,7 +72,7 @@ struct WeightLoader<Source: WeightSource> {
     /// A matrix in the description's form.
     mutating func matrix(
         _ name: String, _ rows: Int, _ columns: Int
-    ) throws(ModelError) -> any Projection {
+    ) throws -> any Projection {
         switch description.matrixForm {
         case .rows: try self.rows(name, rows, columns)
         case .packed: PackedMatrix(try reader.matrix(name, rows, columns))
@@ -81,7 +81,7 @@ struct WeightLoader<Source: WeightSource> {
 
     mutating func rows(
         _ name: String, _ rows: Int, _ columns: Int
-    ) throws(ModelError) -> RowMatrix {
+    ) throws -> RowMatrix {
         let isCopied = source.releasesMap
         if !isCopied { used.append(try reader.weights(name, [rows, columns]).bytes) }
         return try reader.rows(name, rows, columns, isCopied: isCopied)
@@ -91,7 +91,7 @@ struct WeightLoader<Source: WeightSource> {
 
     private mutating func linear(
         _ name: String, _ outputs: Int, _ inputs: Int, bias: Bool = false
-    ) throws(ModelError) -> LanguageModel.Linear {
+    ) throws -> LanguageModel.Linear {
         LanguageModel.Linear(
             matrix: try matrix(name + ".weight", outputs, inputs),
             bias: bias ? try reader.vector(name + ".bias", outputs) : [])
@@ -99,7 +99,7 @@ struct WeightLoader<Source: WeightSource> {
 
     private mutating func attention(
         _ layer: ModelDescription.Layer, _ name: String
-    ) throws(ModelError) -> LanguageModel.Attention {
+    ) throws -> LanguageModel.Attention {
         switch layer.attention {
         case .grouped(let sizes): .grouped(try grouped(sizes, layer.window, name))
         case .latent(let sizes): .latent(try latent(sizes, layer.window, name))
@@ -108,7 +108,7 @@ struct WeightLoader<Source: WeightSource> {
 
     private mutating func grouped(
         _ sizes: ModelDescription.GroupedAttention, _ window: Int?, _ name: String
-    ) throws(ModelError) -> LanguageModel.Grouped {
+    ) throws -> LanguageModel.Grouped {
         let hidden = description.hiddenSize
         let (width, keyWidth) = (sizes.heads * sizes.headSize, sizes.keyHeads * sizes.headSize)
         let norms: (query: Int, key: Int)? =
@@ -127,10 +127,10 @@ struct WeightLoader<Source: WeightSource> {
             key: try linear("\(name).k_proj", keyWidth, hidden, bias: sizes.hasBias),
             value: try linear("\(name).v_proj", keyWidth, hidden, bias: sizes.hasBias),
             output: try linear("\(name).o_proj", hidden, width, bias: sizes.outputHasBias),
-            queryNorm: try norms.map { norms throws(ModelError) in
+            queryNorm: try norms.map { norms in
                 try reader.vector("\(name).q_norm.weight", norms.query)
             } ?? [],
-            keyNorm: try norms.map { norms throws(ModelError) in
+            keyNorm: try norms.map { norms in
                 try reader.vector("\(name).k_norm.weight", norms.key)
             } ?? [],
             clip: sizes.clip)
@@ -138,7 +138,7 @@ struct WeightLoader<Source: WeightSource> {
 
     private mutating func latent(
         _ sizes: ModelDescription.LatentAttention, _ window: Int?, _ name: String
-    ) throws(ModelError) -> LanguageModel.Latent {
+    ) throws -> LanguageModel.Latent {
         let hidden = description.hiddenSize
         let width = sizes.heads * (sizes.plainSize + sizes.turningSize)
         var queryDown: LanguageModel.Linear?
@@ -171,7 +171,7 @@ struct WeightLoader<Source: WeightSource> {
 
     private mutating func feedForward(
         _ kind: ModelDescription.FeedForward, _ layer: Int
-    ) throws(ModelError) -> LanguageModel.FeedForward {
+    ) throws -> LanguageModel.FeedForward {
         switch kind {
         case .dense(let inner): return .dense(try dense("model.layers.\(layer).mlp", inner))
         case .experts(let sizes):
@@ -185,7 +185,7 @@ struct WeightLoader<Source: WeightSource> {
 
     mutating func dense(
         _ name: String, _ inner: Int
-    ) throws(ModelError) -> LanguageModel.Dense {
+    ) throws -> LanguageModel.Dense {
         let hidden = description.hiddenSize
         return LanguageModel.Dense(
             gate: try matrix("\(name).gate_proj.weight", inner, hidden),

@@ -8,7 +8,7 @@ extension UnusedWeights {
     ///   that is another matrix.
     static func known(
         _ source: NotedWeights<some WeightSource>, _ description: ModelDescription
-    ) throws(ModelError) -> [UnusedWeights] {
+    ) throws -> [UnusedWeights] {
         let rest = source.rest.withoutCohorts
         var (tensors, pools) = (rest.tensors, rest.pools)
         var found: [UnusedWeights] = []
@@ -16,7 +16,7 @@ extension UnusedWeights {
         if description.tiesEmbedding, tensors.remove(head) != nil {
             // Version 5 of the transformers library runs the head of the file then, those before the embedding.
             guard try source.isSame(head, "model.embed_tokens.weight") else {
-                throw ModelError(
+                throw CambiumError(
                     .badConfig,
                     "config tie_word_embeddings is true, but the model has a \(head) of its own that is not "
                         + "its embedding; set the field to false to run with it, or leave the tensor out"

@@ -21,10 +21,10 @@ struct LayerEvidence {
     init(
         _ inputs: [[Float]], _ texts: [ExpertGrowth.Text], _ router: LinearRouter,
         _ old: RouteContribution.Layer, team: ThreadTeam
-    ) throws(ModelError) {
+    ) throws {
         let correction = router.newcomerCorrection
         let quantiser = old.quantiser
-        do throws(EvidenceError) {
+        do {
             var new = EntryMoments(width: quantiser.width)
             var (above, count) = (0.0, 0)
             for (input, text) in zip(inputs, texts) {
@@ -45,8 +45,8 @@ struct LayerEvidence {
             self.new = new
             // Of top-1 the best is the entry; a hundredth is then no reason to divide by.
             spread = max(above / Double(max(count, 1)), 0.25)
-        } catch {
-            throw ModelError(.badInput, error.message, cause: error)
+        } catch let error as CambiumError {
+            throw CambiumError(.badInput, error.message, cause: error)
         }
         scales = quantiser.scales
         self.old = old.moments

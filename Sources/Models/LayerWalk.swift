@@ -43,7 +43,7 @@ final class LayerWalk {
     /// Runs the feed-forward of the block that was read: its own, or another in its place.
     ///
     /// - Returns: Of each text the picks, [tokens, topK]; empty for a dense one.
-    func feed(_ feedForward: LanguageModel.FeedForward) throws(ModelError) -> [[UInt32]] {
+    func feed(_ feedForward: LanguageModel.FeedForward) throws -> [[UInt32]] {
         var picks: [[UInt32]] = []
         for text in states.indices {
             picks.append(try pass.feed(feedForward, inputs[text], &states[text]))

@@ -21,10 +21,10 @@ package final class MappedExpertTable: ExpertTable {
 
     package func find(
         _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
-    ) throws(ModelError) {
+    ) throws {
         var found: [MappedBytes] = []
         var first = 0
-        try unsafe addresses.fill { rows, _ throws(ModelError) in
+        try unsafe addresses.fill { rows, _ in
             for index in unsafe slots.fill(&rows, ordinals) {
                 let ordinal = Int(ordinals[index])
                 if let address = unsafe slots.address(ordinal) {
@@ -47,7 +47,7 @@ package final class MappedExpertTable: ExpertTable {
             picks: ordinals.count, firstPicks: first + used, prefetchedUsed: used)
     }
 
-    package func prefetch(_ ordinals: [UInt32]) throws(ModelError) {
+    package func prefetch(_ ordinals: [UInt32]) throws {
         var found: [MappedBytes] = []
         for ordinal in ordinals where unsafe slots.address(Int(ordinal)) == nil {
             let (bytes, isMapped) = try stored.expert(Int(ordinal))

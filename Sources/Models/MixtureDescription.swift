@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 package import Routing
 
 /// How what a snapshot's models and its evidence say is put together, as the file `mixture.json` of the
@@ -29,9 +29,9 @@ package struct MixtureDescription: Sendable, Hashable {
     }
 
     /// - Throws: `.badConfig` when it is not a description that this version knows.
-    package init(_ json: [UInt8]) throws(ModelError) {
+    package init(_ json: [UInt8]) throws {
         guard let fields = description(Fields.self, json) else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "\(Self.fileName) does not say how counts and models are mixed; revert the commit that "
                     + "changed it")
@@ -39,7 +39,7 @@ package struct MixtureDescription: Sendable, Hashable {
         let (pseudo, share) = (fields.counts.pseudo_count, fields.counts.model_share)
         guard fields.version == Self.version, pseudo > 0, pseudo <= 1e6, share > 0, share <= 1
         else {
-            throw ModelError(
+            throw CambiumError(
                 .badConfig,
                 "\(Self.fileName) has version \(fields.version), a pseudo-count of \(pseudo) and a model's "
                     + "share of \(share); this version reads version \(Self.version), a pseudo-count above 0 "

@@ -1,5 +1,5 @@
 package import Architectures
-package import Elements
+internal import Elements
 internal import Tensors
 
 extension ModelDescription {
@@ -18,9 +18,9 @@ extension ModelDescription {
     /// Checks that the vocabulary has all tokens.
     ///
     /// - Throws: `.badInput`.
-    package func check(_ tokens: [Int]) throws(ModelError) {
+    package func check(_ tokens: [Int]) throws {
         for token in tokens where token < 0 || token >= vocabularySize {
-            throw ModelError(
+            throw CambiumError(
                 .badInput,
                 "there is no token \(token); the vocabulary has 0 to \(vocabularySize - 1)")
         }
@@ -29,11 +29,11 @@ extension ModelDescription {
     /// Checks that tokens can follow those that a session has read.
     ///
     /// - Throws: `.badInput` for none, or one that the vocabulary lacks; `.contextFull`.
-    func check(_ tokens: [Int], after position: Int) throws(ModelError) {
-        guard !tokens.isEmpty else { throw ModelError(.badInput, "no \(unit)s to run") }
+    func check(_ tokens: [Int], after position: Int) throws {
+        guard !tokens.isEmpty else { throw CambiumError(.badInput, "no \(unit)s to run") }
         try check(tokens)
         guard tokens.count <= contextLength - position else {
-            throw ModelError(
+            throw CambiumError(
                 .contextFull,
                 "\(tokens.count) \(unit)s after \(position) do not fit the context of "
                     + "\(contextLength)")
@@ -42,9 +42,9 @@ extension ModelDescription {
 }
 
 extension LanguageModel {
-    func team(_ threads: Int) throws(ModelError) -> ThreadTeam {
+    func team(_ threads: Int) throws -> ThreadTeam {
         guard (1...1_024).contains(threads) else {
-            throw ModelError(.badInput, "\(threads) threads; give 1 to 1024")
+            throw CambiumError(.badInput, "\(threads) threads; give 1 to 1024")
         }
         return threads == 1 ? .single : ThreadTeam(count: threads)
     }

@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 package import Routing
 package import Tensors
 
@@ -11,7 +11,7 @@ package struct RouteReader {
     private let team: ThreadTeam
 
     /// - Throws: `.badConfig` for a model whose routers no row can be added to.
-    package init(_ model: LanguageModel, team: ThreadTeam = .single) throws(ModelError) {
+    package init(_ model: LanguageModel, team: ThreadTeam = .single) throws {
         try ExpertGrowth.check(model.description)
         self.model = model
         self.team = team
@@ -28,11 +28,11 @@ package struct RouteReader {
     /// - Complexity: One run over the text, with the states of all its windows in memory.
     package func read(
         _ windows: [[Int]], progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
-    ) throws(ModelError) -> (
+    ) throws -> (
         layers: [RouteContribution.Layer], windows: RouteContribution.Windows
     ) {
         guard windows.count >= 8 else {
-            throw ModelError(.badInput, "\(windows.count) windows of a text; give at least 8")
+            throw CambiumError(.badInput, "\(windows.count) windows of a text; give at least 8")
         }
         try ExpertGrowth.check(windows, model.description)
         var kept: [ExpertGrowth.Use: [Int]] = [:]
@@ -55,7 +55,7 @@ package struct RouteReader {
 
     private func layers(
         _ texts: [[Int]], _ progress: (Int, Int) -> Void
-    ) throws(ModelError) -> [RouteContribution.Layer] {
+    ) throws -> [RouteContribution.Layer] {
         let walk = LayerWalk(model, texts, team: team)
         var layers: [RouteContribution.Layer] = []
         for (number, parts) in model.layers.enumerated() {
@@ -74,8 +74,8 @@ package struct RouteReader {
 
     private func layer(
         _ number: Int, _ router: LinearRouter, _ norm: [Float], _ inputs: [[Float]]
-    ) throws(ModelError) -> RouteContribution.Layer {
-        do throws(EvidenceError) {
+    ) throws -> RouteContribution.Layer {
+        do {
             let quantiser = try Quantiser(normWeights: norm)
             var moments = EntryMoments(width: norm.count)
             for input in inputs {
@@ -88,8 +88,8 @@ package struct RouteReader {
             }
             return RouteContribution.Layer(
                 number: UInt32(number), quantiser: quantiser, moments: moments)
-        } catch {
-            throw ModelError(.badInput, "layer \(number): \(error.message)", cause: error)
+        } catch let error as CambiumError {
+            throw CambiumError(.badInput, "layer \(number): \(error.message)", cause: error)
         }
     }
 }

@@ -1,5 +1,5 @@
 internal import Architectures
-package import Elements
+internal import Elements
 internal import Routing
 package import Tensors
 
@@ -21,9 +21,9 @@ package final class RouterInputs {
     /// - Throws: `.badInput` for another layer.
     package init(
         _ model: LanguageModel, layer: Int, team: ThreadTeam = .single
-    ) throws(ModelError) {
+    ) throws {
         guard model.layers.indices.contains(layer), let experts = model.layers[layer].experts else {
-            throw ModelError(
+            throw CambiumError(
                 .badInput,
                 "layer \(layer) has no experts; those that have are "
                     + "\(model.description.expertLayers)")
@@ -48,7 +48,7 @@ package final class RouterInputs {
     /// - Parameter window: 1 to `windowLength` tokens.
     /// - Returns: [tokens, `width`].
     /// - Throws: What reading an expert of a layer below throws.
-    package func states(of window: ArraySlice<Int>) throws(ModelError) -> [Float] {
+    package func states(of window: ArraySlice<Int>) throws -> [Float] {
         precondition(
             (1...windowLength).contains(window.count), "a window of \(window.count) tokens")
         session.reset()

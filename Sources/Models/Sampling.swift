@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 internal import Tensors
 
 /// How the next token is chosen from the logits.
@@ -14,12 +14,12 @@ package struct Sampling: Sendable, Hashable {
     package static let greedy = Sampling(checked: 0, 1, 0)
 
     /// - Throws: `.badInput` unless 0 <= temperature <= 100 and 0 < topP <= 1.
-    package init(temperature: Double, topP: Double = 1, seed: UInt64) throws(ModelError) {
+    package init(temperature: Double, topP: Double = 1, seed: UInt64) throws {
         guard temperature >= 0, temperature <= 100 else {
-            throw ModelError(.badInput, "temperature is \(temperature); give 0 to 100")
+            throw CambiumError(.badInput, "temperature is \(temperature); give 0 to 100")
         }
         guard topP > 0, topP <= 1 else {
-            throw ModelError(.badInput, "top-p is \(topP); give more than 0, at most 1")
+            throw CambiumError(.badInput, "top-p is \(topP); give more than 0, at most 1")
         }
         self.init(checked: temperature, topP, seed)
     }
@@ -38,11 +38,11 @@ package struct Sampling: Sendable, Hashable {
     /// - Throws: `.notFinite` if a logit is NaN or infinite.
     func choose(
         _ logits: [Float], using generator: inout SplitMix64
-    ) throws(ModelError) -> Int {
+    ) throws -> Int {
         var best = 0
         for (token, logit) in logits.enumerated() {
             guard logit.isFinite else {
-                throw ModelError(.notFinite, "the logit of token \(token) is \(logit)")
+                throw CambiumError(.notFinite, "the logit of token \(token) is \(logit)")
             }
             if logit > logits[best] { best = token }
         }

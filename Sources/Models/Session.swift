@@ -1,5 +1,5 @@
 internal import Architectures
-package import Elements
+internal import Elements
 package import Routing
 
 /// One text on its way through a model: the key-value cache and what the tokens picked.
@@ -69,7 +69,7 @@ package final class Session {
     ///   fit; then nothing is appended. What reading an expert throws, and then the session is to be reset.
     package func append(
         _ tokens: [Int], logits selection: LogitSelection = .last
-    ) throws(ModelError) -> [Float] {
+    ) throws -> [Float] {
         try pass.append([(self, tokens)], logits: selection)[0]
     }
 
@@ -116,7 +116,7 @@ extension ForwardPass {
     package func append(
         _ inputs: [(session: Session, tokens: [Int])],
         logits selection: Session.LogitSelection = .last
-    ) throws(ModelError) -> [[Float]] {
+    ) throws -> [[Float]] {
         for (session, tokens) in inputs {
             try model.description.check(tokens, after: session.position)
         }
@@ -156,7 +156,7 @@ extension LanguageModel {
     /// Runs tokens through a session of their own: the logits of every position, [tokens, vocabulary].
     ///
     /// - Throws: As `Session.append`; `.badInput` for no threads.
-    package func forward(_ tokens: [Int], threads: Int = 1) throws(ModelError) -> [Float] {
+    package func forward(_ tokens: [Int], threads: Int = 1) throws -> [Float] {
         try Session(self, pass: ForwardPass(self, team: try team(threads)))
             .append(tokens, logits: .all)
     }

@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 internal import Objects
 package import Snapshots
 
@@ -26,15 +26,16 @@ package struct SnapshotWeights: WeightSource {
         self.tensors = tensors
     }
 
-    package func tensor(_ name: String) throws(ModelError) -> Weights {
+    package func tensor(_ name: String) throws -> Weights {
         guard let entry = tensors[name] else {
-            throw ModelError(.missingTensor, "snapshot \(snapshot.id.short) has no tensor \(name)")
+            throw CambiumError(
+                .missingTensor, "snapshot \(snapshot.id.short) has no tensor \(name)")
         }
-        do throws(SnapshotError) {
+        do {
             let object = try checks ? snapshot.checked(entry.id) : snapshot.object(entry.id)
             return Weights(shape: entry.shape, bytes: object.payload)
-        } catch {
-            throw ModelError(.source, "tensor \(name) cannot be read", cause: error)
+        } catch let error as CambiumError {
+            throw error.adding("tensor \(name) cannot be read")
         }
     }
 
@@ -53,20 +54,20 @@ package struct SnapshotWeights: WeightSource {
     }
 
     /// By their names: the same content has the same.
-    package func isSame(_ one: String, _ other: String) throws(ModelError) -> Bool {
+    package func isSame(_ one: String, _ other: String) throws -> Bool {
         guard let one = tensors[one], let other = tensors[other] else { return false }
         return one == other
     }
 
-    package func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+    package func experts(layer: Int) throws -> any ExpertTable {
         try experts(layer: layer, of: Cohort.base)
     }
 
-    package func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {
+    package func experts(layer: Int, of cohort: String) throws -> any ExpertTable {
         guard let experts = snapshot.experts(layer: UInt32(clamping: layer), cohort: cohort)
         else {
             let whose = cohort == Cohort.base ? "" : " of cohort \(cohort)"
-            throw ModelError(
+            throw CambiumError(
                 .missingTensor,
                 "snapshot \(snapshot.id.short) has no experts\(whose) in layer \(layer)")
         }
@@ -78,9 +79,9 @@ package struct SnapshotWeights: WeightSource {
     /// Gives back all pages of the store's map that the process has, and asks for small ones from now on:
     /// opening a snapshot and copying its trunk leave many behind, the more so in huge pages.
     ///
-    /// - Throws: `.source` when no tensor can be read.
-    package func releaseMap() throws(ModelError) {
-        do throws(SnapshotError) {
+    /// - Throws: What reading throws when no tensor can be read.
+    package func releaseMap() throws {
+        do {
             for entry in tensors.values {
                 let object = try snapshot.object(entry.id)
                 guard object.isMapped else { continue }
@@ -89,8 +90,8 @@ package struct SnapshotWeights: WeightSource {
                 MappedBytes.release(mapping.addresses)
                 return
             }
-        } catch {
-            throw ModelError(.source, "the trunk cannot be read", cause: error)
+        } catch let error as CambiumError {
+            throw error.adding("the trunk cannot be read")
         }
     }
 
@@ -98,11 +99,11 @@ package struct SnapshotWeights: WeightSource {
     ///
     /// - Parameter limit: Bytes of memory that the process may have.
     /// - Throws: `.badInput` when it has more without any expert.
-    package func release(within limit: Int) throws(ModelError) {
+    package func release(within limit: Int) throws {
         try releaseMap()
         let resident = Residency.residentBytes()
         guard resident < limit else {
-            throw ModelError(
+            throw CambiumError(
                 .badInput,
                 "the process takes \(resident) bytes without any expert; the memory limit of \(limit) "
                     + "bytes must leave room for them above that")

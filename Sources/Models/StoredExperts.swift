@@ -13,12 +13,12 @@ struct StoredExperts: Sendable {
 
     /// - Parameter checks: Whether an expert is checked against its name when it is found.
     /// - Throws: `.badTensor` for experts without a countable size.
-    init(_ experts: MappedExperts, checks: Bool = false) throws(ModelError) {
+    init(_ experts: MappedExperts, checks: Bool = false) throws {
         let parts = experts.cohort.parts
         var size = 0
         for part in parts {
             guard let bytes = part.byteCount else {
-                throw ModelError(.badTensor, "experts of \(parts) have no countable size")
+                throw CambiumError(.badTensor, "experts of \(parts) have no countable size")
             }
             size += bytes
         }
@@ -32,17 +32,17 @@ struct StoredExperts: Sendable {
 
     /// An expert's data in place, and whether they lie in the map.
     ///
-    /// - Throws: `.source` if it cannot be read; `.badTensor` for another size.
-    func expert(_ ordinal: Int) throws(ModelError) -> (bytes: MappedBytes, isMapped: Bool) {
+    /// - Throws: What reading throws if it cannot be read; `.badTensor` for another size.
+    func expert(_ ordinal: Int) throws -> (bytes: MappedBytes, isMapped: Bool) {
         let object: (payload: MappedBytes, isMapped: Bool)
-        do throws(SnapshotError) {
+        do {
             let stored = try checks ? experts.checked(ordinal) : experts.expert(ordinal)
             object = (stored.payload, stored.isMapped)
-        } catch {
-            throw ModelError(.source, "expert \(ordinal) cannot be read", cause: error)
+        } catch let error as CambiumError {
+            throw error.adding("expert \(ordinal) cannot be read")
         }
         guard object.payload.count == size else {
-            throw ModelError(
+            throw CambiumError(
                 .badTensor,
                 "expert \(ordinal) has \(object.payload.count) bytes; its table says \(size)")
         }
@@ -50,24 +50,24 @@ struct StoredExperts: Sendable {
     }
 
     /// Asks the system to read mapped experts into its cache, for ``copy(from:)``.
-    func willCopy(from addresses: [UInt]) throws(ModelError) {
-        do throws(SnapshotError) {
+    func willCopy(from addresses: [UInt]) throws {
+        do {
             try experts.snapshot.willCopy(from: addresses, size: size)
-        } catch {
-            throw ModelError(.source, "experts cannot be read", cause: error)
+        } catch let error as CambiumError {
+            throw error.adding("experts cannot be read")
         }
     }
 
     /// A mapped expert in memory of its own, read without touching the map.
     ///
     /// - Parameter address: As ``expert(_:)`` told it.
-    func copy(from address: UInt) throws(ModelError) -> MappedBytes {
-        do throws(SnapshotError) {
-            return try MappedBytes(count: size) { (buffer) throws(SnapshotError) in
+    func copy(from address: UInt) throws -> MappedBytes {
+        do {
+            return try MappedBytes(count: size) { buffer in
                 try experts.snapshot.copy(from: address, into: &buffer)
             }
-        } catch {
-            throw ModelError(.source, "an expert cannot be read", cause: error)
+        } catch let error as CambiumError {
+            throw error.adding("an expert cannot be read")
         }
     }
 }

@@ -17,7 +17,7 @@ package enum TrunkIdentity {
     /// - Parameter layer: One with experts.
     package static func id(
         of tree: Tree, _ config: PeerConfig, layer: Int
-    ) throws(SnapshotError) -> ObjectID {
+    ) throws -> ObjectID {
         var encoder = ByteEncoder()
         encoder.append(raw: magic)
         encoder.append(UInt32(1))
@@ -51,11 +51,7 @@ package enum TrunkIdentity {
             encoder.append(cohort.experts)
         }
         let bytes = encoder.bytes
-        do throws(ObjectError) {
-            return try ObjectHeader(.file, byteCount: bytes.count).id(of: bytes.raw)
-        } catch {
-            throw SnapshotError(error)
-        }
+        return try ObjectHeader(.file, byteCount: bytes.count).id(of: bytes.raw)
     }
 
     /// Whether a dense tensor is used in front of the layer's experts.

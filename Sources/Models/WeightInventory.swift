@@ -59,23 +59,23 @@ struct NotedWeights<Source: WeightSource>: WeightSource {
     var releasesMap: Bool { source.releasesMap }
     var inventory: WeightInventory? { source.inventory }
 
-    func tensor(_ name: String) throws(ModelError) -> Weights {
+    func tensor(_ name: String) throws -> Weights {
         let found = try source.tensor(name)
         notes.asked.withLock { _ = $0.tensors.insert(name) }
         return found
     }
 
-    func isSame(_ one: String, _ other: String) throws(ModelError) -> Bool {
+    func isSame(_ one: String, _ other: String) throws -> Bool {
         try source.isSame(one, other)
     }
 
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+    func experts(layer: Int) throws -> any ExpertTable {
         let found = try source.experts(layer: layer)
         notes.asked.withLock { _ = $0.layers.insert(layer) }
         return found
     }
 
-    func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {
+    func experts(layer: Int, of cohort: String) throws -> any ExpertTable {
         try source.experts(layer: layer, of: cohort)
     }
 
@@ -106,7 +106,7 @@ extension WeightInventory {
     /// than it was trained to.
     ///
     /// - Throws: `.unusedTensor`, with names.
-    func refuse(_ model: String) throws(ModelError) {
+    func refuse(_ model: String) throws {
         var names = tensors.sorted().map(\.debugDescription)
         for pool in pools.sorted(by: { ($0.layer, $0.cohort) < ($1.layer, $1.cohort) }) {
             names.append(
@@ -115,7 +115,7 @@ extension WeightInventory {
         guard !names.isEmpty else { return }
         let most = 5
         let shown = names.prefix(most).joined(separator: ", ")
-        throw ModelError(
+        throw CambiumError(
             .unusedTensor,
             "the model has \(names.count == 1 ? "a tensor that" : "\(names.count) tensors that") its config "
                 + "has no use for: \(shown)"

@@ -8,11 +8,11 @@ extension WeightLoader {
     /// Gated experts below a linear router.
     mutating func experts(
         _ sizes: ModelDescription.Experts, _ layer: Int, slot: Int
-    ) throws(ModelError) -> LanguageModel.Experts {
+    ) throws -> LanguageModel.Experts {
         let name = "model.layers.\(layer)"
         let table = try source.experts(layer: layer)
         guard table.count == sizes.count else {
-            throw ModelError(
+            throw CambiumError(
                 .badTensor,
                 "layer \(layer) has \(table.count) experts; config asks for \(sizes.count)")
         }
@@ -24,24 +24,22 @@ extension WeightLoader {
         guard table.parts == form.parts else { throw unfit(table, layer, "\(form.parts)") }
         return LanguageModel.Experts(
             router: try router(sizes, name), table: table, form: form,
-            shared: try sizes.sharedInner.map { inner throws(ModelError) in
+            shared: try sizes.sharedInner.map { inner in
                 try dense("\(name).mlp.shared_experts", inner)
             }, slot: slot)
     }
 
-    private func unfit(_ table: any ExpertTable, _ layer: Int, _ wanted: String) -> ModelError {
-        ModelError(
+    private func unfit(_ table: any ExpertTable, _ layer: Int, _ wanted: String) -> CambiumError {
+        CambiumError(
             .badTensor,
             "an expert of layer \(layer) is \(table.parts); config asks for \(wanted)")
     }
 
     private mutating func router(
         _ sizes: ModelDescription.Experts, _ layer: String
-    ) throws(ModelError) -> LinearRouter {
+    ) throws -> LinearRouter {
         // The spellings of one thing; the error names the first when none can be read.
-        let names = ExpertNames.routersInLayer.map {
-            "\(layer).\($0.dropLast(".weight".count))"
-        }
+        let names = ["mlp.gate", "block_sparse_moe.gate", "mlp.router"].map { "\(layer).\($0)" }
         let name = names.first { (try? source.tensor($0 + ".weight")) != nil } ?? names[0]
         let matrix = try routerMatrix(name + ".weight", sizes.count, description.hiddenSize)
         let scoring: ExpertScoring =
@@ -66,7 +64,7 @@ extension WeightLoader {
     /// Neurons below product keys or a tree.
     mutating func neurons(
         _ sizes: ModelDescription.Neurons, _ layer: Int, slot: Int
-    ) throws(ModelError) -> LanguageModel.Experts {
+    ) throws -> LanguageModel.Experts {
         let name = "model.layers.\(layer).peer"
         let router: any Router =
             switch sizes {
@@ -80,7 +78,7 @@ extension WeightLoader {
 
     private mutating func productKeys(
         _ sizes: PeerConfig.Peer, _ name: String
-    ) throws(ModelError) -> ProductKeyRouter {
+    ) throws -> ProductKeyRouter {
         let query = try routerMatrix(
             "\(name).query.weight", sizes.heads * sizes.keySize, description.hiddenSize)
         let sets = try matrices(
@@ -99,7 +97,7 @@ extension WeightLoader {
 
     private func tree(
         _ sizes: PeerConfig.Tree, _ name: String
-    ) throws(ModelError) -> TreeRouter {
+    ) throws -> TreeRouter {
         var keys: [Matrix] = []
         for (level, count) in sizes.keyCounts.enumerated() {
             keys.append(
@@ -109,10 +107,10 @@ extension WeightLoader {
             keys: keys, branching: sizes.branching, beam: sizes.beam, topK: sizes.topK)
     }
 
-    private func table(_ layer: Int, count: Int) throws(ModelError) -> any ExpertTable {
+    private func table(_ layer: Int, count: Int) throws -> any ExpertTable {
         let table = try source.experts(layer: layer)
         guard table.count == count else {
-            throw ModelError(
+            throw CambiumError(
                 .badTensor,
                 "layer \(layer) has \(table.count) experts; its router names \(count)")
         }
@@ -130,7 +128,7 @@ extension WeightLoader {
     /// A router's matrix, of floats in the description's form or quantised.
     private mutating func routerMatrix(
         _ name: String, _ rows: Int, _ columns: Int
-    ) throws(ModelError) -> any Projection {
+    ) throws -> any Projection {
         let found = try reader.weights(name, [rows, columns], orQuantized: true)
         guard found.shape.type == .i8 else { return try matrix(name, rows, columns) }
         return try matrix(name, found, 0, rows, columns)
@@ -140,7 +138,7 @@ extension WeightLoader {
     /// tensor for each of `count` heads.
     private func matrices(
         _ name: String, _ dimensions: [Int], orFor count: Int
-    ) throws(ModelError) -> [any Projection] {
+    ) throws -> [any Projection] {
         let perHead = try source.tensor(name).shape.dimensions.count == dimensions.count + 1
         let all = perHead ? [count] + dimensions : dimensions
         let found = try reader.weights(name, all, orQuantized: true)
@@ -155,7 +153,7 @@ extension WeightLoader {
     /// One of the matrices of a tensor.
     private func matrix(
         _ name: String, _ found: Weights, _ index: Int, _ rows: Int, _ columns: Int
-    ) throws(ModelError) -> any Projection {
+    ) throws -> any Projection {
         let size = found.shape.type.bitWidth / 8 * rows * columns
         let bytes = found.bytes.slice(index * size..<(index + 1) * size)
         guard found.shape.type == .i8 else {

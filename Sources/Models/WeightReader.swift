@@ -13,18 +13,18 @@ struct WeightReader<Source: WeightSource> {
     /// - Throws: `.missingTensor`; `.badTensor` for another shape or type.
     func weights(
         _ name: String, _ dimensions: [Int], orQuantized: Bool = false
-    ) throws(ModelError) -> Weights {
+    ) throws -> Weights {
         let found = try source.tensor(name)
         guard found.shape.dimensions == dimensions,
             found.shape.type.isTrunkType || orQuantized && found.shape.type == .i8
         else {
-            throw ModelError(
+            throw CambiumError(
                 .badTensor,
                 "tensor \(name) is \(found.shape); config asks for \(dimensions) of type F32, F16 or "
                     + "BF16" + (orQuantized ? ", or I8 with scales" : ""))
         }
         guard found.bytes.count == found.shape.byteCount else {
-            throw ModelError(
+            throw CambiumError(
                 .badTensor,
                 "tensor \(name) has \(found.bytes.count) bytes; \(found.shape) needs another count")
         }
@@ -32,7 +32,7 @@ struct WeightReader<Source: WeightSource> {
     }
 
     /// The elements of a tensor as floats.
-    func values(_ name: String, _ dimensions: [Int]) throws(ModelError) -> [Float] {
+    func values(_ name: String, _ dimensions: [Int]) throws -> [Float] {
         let found = try weights(name, dimensions)
         var values = FloatBuffer(count: dimensions.reduce(1, *))
         var span = values.mutableSpan(0..<values.count)
@@ -40,11 +40,11 @@ struct WeightReader<Source: WeightSource> {
         return values.array(0..<values.count)
     }
 
-    func vector(_ name: String, _ count: Int) throws(ModelError) -> [Float] {
+    func vector(_ name: String, _ count: Int) throws -> [Float] {
         try values(name, [count])
     }
 
-    func matrix(_ name: String, _ rows: Int, _ columns: Int) throws(ModelError) -> Matrix {
+    func matrix(_ name: String, _ rows: Int, _ columns: Int) throws -> Matrix {
         let found = try weights(name, [rows, columns])
         return Matrix(rows: rows, columns: columns, bytes: found.bytes, type: found.shape.type)
     }
@@ -54,7 +54,7 @@ struct WeightReader<Source: WeightSource> {
     /// - Parameter isCopied: Whether in memory of its own.
     func rows(
         _ name: String, _ rows: Int, _ columns: Int, isCopied: Bool
-    ) throws(ModelError) -> RowMatrix {
+    ) throws -> RowMatrix {
         let found = try weights(name, [rows, columns])
         let bytes = isCopied ? MappedBytes(copying: found.bytes.copy()) : found.bytes
         return RowMatrix(rows: rows, columns: columns, bytes: bytes, type: found.shape.type)

@@ -16,14 +16,14 @@ package protocol WeightSource: Sendable {
     /// A trunk or router tensor under its name in the checkpoint, for example
     /// `model.layers.1.peer.query.weight`.
     ///
-    /// - Throws: `.missingTensor` if there is none; `.source` if it cannot be read.
-    func tensor(_ name: String) throws(ModelError) -> Weights
+    /// - Throws: `.missingTensor` if there is none; What reading throws if it cannot be read.
+    func tensor(_ name: String) throws -> Weights
 
     /// All that there is; nil where that is not known.
     var inventory: WeightInventory? { get }
 
     /// Whether two tensors that are there have the same dtype, shape and bytes.
-    func isSame(_ one: String, _ other: String) throws(ModelError) -> Bool
+    func isSame(_ one: String, _ other: String) throws -> Bool
 
     /// Whether mapped pages are given back to hold a limit of memory, so that what every token needs is
     /// better copied.
@@ -31,13 +31,13 @@ package protocol WeightSource: Sendable {
 
     /// The experts of a layer.
     ///
-    /// - Throws: `.missingTensor` if the layer has none; `.source` if they cannot be read.
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable
+    /// - Throws: `.missingTensor` if the layer has none; What reading throws if they cannot be read.
+    func experts(layer: Int) throws -> any ExpertTable
 
     /// The experts that a cohort has in a layer.
     ///
-    /// - Throws: `.missingTensor` if it has none there; `.source` if they cannot be read.
-    func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable
+    /// - Throws: `.missingTensor` if it has none there; What reading throws if they cannot be read.
+    func experts(layer: Int, of cohort: String) throws -> any ExpertTable
 }
 
 extension WeightSource {
@@ -45,14 +45,14 @@ extension WeightSource {
     package var inventory: WeightInventory? { nil }
 
     /// By comparing all bytes.
-    package func isSame(_ one: String, _ other: String) throws(ModelError) -> Bool {
+    package func isSame(_ one: String, _ other: String) throws -> Bool {
         let (one, other) = (try tensor(one), try tensor(other))
         return one.shape == other.shape && one.bytes.copy() == other.bytes.copy()
     }
 
     /// Of a source without cohorts.
-    package func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {
-        throw ModelError(
+    package func experts(layer: Int, of cohort: String) throws -> any ExpertTable {
+        throw CambiumError(
             .missingTensor, "there are no experts of cohort \(cohort) in layer \(layer)")
     }
 }
@@ -74,14 +74,14 @@ package protocol ExpertTable: AnyObject, Sendable {
     ///   - ordinals: Each below `count`; may repeat.
     ///   - addresses: Replaced by one for each of `ordinals`; they stay valid as long as both the table
     ///     and `addresses`, unchanged.
-    /// - Throws: `.source` if an expert cannot be read.
-    func find(_ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses) throws(ModelError)
+    /// - Throws: What reading throws if an expert cannot be read.
+    func find(_ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses) throws
 
     /// Asks for experts that will be picked, in the background.
     ///
     /// - Parameter ordinals: Ascending, each below `count`.
-    /// - Throws: `.source` if an expert cannot be read.
-    func prefetch(_ ordinals: [UInt32]) throws(ModelError)
+    /// - Throws: What reading throws if an expert cannot be read.
+    func prefetch(_ ordinals: [UInt32]) throws
 
     /// How many tokens may look up their picks at once, so that a limit of memory holds; nil for any
     /// number.
@@ -89,7 +89,7 @@ package protocol ExpertTable: AnyObject, Sendable {
 }
 
 extension ExpertTable {
-    package func prefetch(_ ordinals: [UInt32]) throws(ModelError) {}
+    package func prefetch(_ ordinals: [UInt32]) throws {}
 
     package func tokensAtOnce(picks: Int) -> Int? { nil }
 
@@ -111,11 +111,11 @@ extension ExpertTable {
     /// Calls `body` once for each ordinal in order, with its index in `ordinals` and the expert's
     /// bytes, which are borrowed for the call.
     ///
-    /// - Throws: What `body` throws; `.source` if an expert cannot be read.
+    /// - Throws: What `body` throws; What reading throws if an expert cannot be read.
     package func visit(
         _ ordinals: Span<UInt32>,
-        _ body: (_ index: Int, _ expert: RawSpan) throws(ModelError) -> Void
-    ) throws(ModelError) {
+        _ body: (_ index: Int, _ expert: RawSpan) throws -> Void
+    ) throws {
         var addresses = ExpertAddresses()
         let size = expertBytes
         // Blocks whose addresses stay in the cache.

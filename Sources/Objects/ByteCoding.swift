@@ -24,7 +24,7 @@ package struct ByteEncoder {
     }
 }
 
-/// Reads what ``ByteEncoder`` writes; every read is bounds-checked and throws `.badFormat`.
+/// Reads what ``ByteEncoder`` writes; every read is bounds-checked and throws `.corrupt`.
 package struct ByteDecoder {
     private let bytes: [UInt8]
     private var offset = 0
@@ -40,54 +40,54 @@ package struct ByteDecoder {
 
     package mutating func number<Number: FixedWidthInteger & BitwiseCopyable>(
         _ type: Number.Type = Number.self
-    ) throws(ObjectError) -> Number {
+    ) throws -> Number {
         try need(Number.bitWidth / 8)
         defer { offset += Number.bitWidth / 8 }
         return bytes.raw.number(at: offset)
     }
 
     /// A 32-bit count of items that take at least `minimum` bytes each.
-    package mutating func count(minimum: Int) throws(ObjectError) -> Int {
+    package mutating func count(minimum: Int) throws -> Int {
         let count = Int(try number(UInt32.self))
         guard count <= remaining / max(minimum, 1) else {
-            throw ObjectError(
-                .badFormat, "\(what) claims \(count) items but has only \(remaining) bytes left")
+            throw CambiumError(
+                .corrupt, "\(what) claims \(count) items but has only \(remaining) bytes left")
         }
         return count
     }
 
-    package mutating func id() throws(ObjectError) -> ObjectID {
+    package mutating func id() throws -> ObjectID {
         try need(ObjectID.byteCount)
         defer { offset += ObjectID.byteCount }
         return ObjectID(bytes.raw, at: offset)
     }
 
-    package mutating func text() throws(ObjectError) -> String {
+    package mutating func text() throws -> String {
         let count = try count(minimum: 1)
         let raw = try take(count)
         guard let text = String(validating: raw, as: UTF8.self) else {
-            throw ObjectError(.badFormat, "\(what) holds text that is not UTF-8")
+            throw CambiumError(.corrupt, "\(what) holds text that is not UTF-8")
         }
         return text
     }
 
-    package mutating func take(_ count: Int) throws(ObjectError) -> [UInt8] {
+    package mutating func take(_ count: Int) throws -> [UInt8] {
         try need(count)
         defer { offset += count }
         return Array(bytes[offset..<(offset + count)])
     }
 
     /// Throws unless everything was read.
-    package func end() throws(ObjectError) {
+    package func end() throws {
         guard remaining == 0 else {
-            throw ObjectError(.badFormat, "\(what) has \(remaining) bytes too many")
+            throw CambiumError(.corrupt, "\(what) has \(remaining) bytes too many")
         }
     }
 
-    private func need(_ count: Int) throws(ObjectError) {
+    private func need(_ count: Int) throws {
         guard count >= 0, count <= remaining else {
-            throw ObjectError(
-                .badFormat, "\(what) ends \(count - remaining) bytes early; run `cambium verify`")
+            throw CambiumError(
+                .corrupt, "\(what) ends \(count - remaining) bytes early; run `cambium verify`")
         }
     }
 }

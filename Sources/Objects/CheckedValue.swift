@@ -46,10 +46,10 @@ extension TransactionAccess where Self: ~Copyable {
     /// The bytes of a checked value, copied; nil when the key is not there.
     ///
     /// - Throws: `.corrupt` when they or the key are damaged.
-    package func checkedValue(_ table: Table, _ key: [UInt8]) throws(KeyValueError) -> [UInt8]? {
+    package func checkedValue(_ table: Table, _ key: [UInt8]) throws -> [UInt8]? {
         guard let value = try mapped(table, key) else { return nil }
         guard let bytes = CheckedValue.open(value, table, key) else {
-            throw KeyValueError(
+            throw CambiumError(
                 .corrupt,
                 "a record of the table '\(table.name)' does not match its checksum: damaged on disk;"
                     + " run `cambium verify`, and restore the store from a backup")
@@ -62,7 +62,7 @@ extension WriteTransaction {
     /// Stores `bytes` under `key` as a checked value, replacing what was there.
     package func putChecked(
         _ table: Table, _ key: [UInt8], _ bytes: [UInt8]
-    ) throws(KeyValueError) {
+    ) throws {
         try put(table, key, CheckedValue.seal(bytes, table, key))
     }
 }

@@ -30,7 +30,7 @@ package struct ColdGroup: Sendable {
     /// - Throws: `.corrupt` when the bytes are not a block, are damaged, or hold more than `limit`.
     package init(
         _ block: RawSpan, limit: Int, _ decompressor: inout ZstdDecompressor
-    ) throws(ObjectError) {
+    ) throws {
         guard block.byteCount >= ColdGroupFormat.headCount,
             block.number(at: 0, as: UInt32.self) == ColdGroupFormat.magic
         else { throw Self.corrupt("does not begin with CGRP") }
@@ -62,7 +62,7 @@ package struct ColdGroup: Sendable {
     /// Whether the payload with this number cannot be read without its predecessor.
     ///
     /// - Throws: `.corrupt` when the group has no such payload.
-    package func needsPredecessor(_ index: Int) throws(ObjectError) -> Bool {
+    package func needsPredecessor(_ index: Int) throws -> Bool {
         try run(of: index).kind.hasPredecessor
     }
 
@@ -76,7 +76,7 @@ package struct ColdGroup: Sendable {
     ///   another length.
     package func payload(
         _ index: Int, predecessor: RawSpan? = nil
-    ) throws(ObjectError) -> [UInt8] {
+    ) throws -> [UInt8] {
         let run = try run(of: index)
         guard run.payloadBytes > 0 else { return [] }
         let start = run.start + (index - run.payloads.lowerBound) * run.payloadBytes
@@ -97,11 +97,11 @@ package struct ColdGroup: Sendable {
 // MARK: - Parsing
 
 extension ColdGroup {
-    static func corrupt(_ what: String) -> ObjectError {
-        ObjectError(.corrupt, "a compressed block \(what); run `cambium verify`")
+    static func corrupt(_ what: String) -> CambiumError {
+        CambiumError(.corrupt, "a compressed block \(what); run `cambium verify`")
     }
 
-    private func run(of index: Int) throws(ObjectError) -> Run {
+    private func run(of index: Int) throws -> Run {
         guard index >= 0, index < count else {
             throw Self.corrupt("has \(count) payloads, none with the number \(index)")
         }
@@ -117,7 +117,7 @@ extension ColdGroup {
     /// - Parameter sizes: Receives the bytes of each kind's content, where there are any.
     private static func runs(
         _ table: RawSpan, limit: Int, _ sizes: inout [ColdGroupFormat.Kind: Int]
-    ) throws(ObjectError) -> [Run] {
+    ) throws -> [Run] {
         var runs: [Run] = []
         runs.reserveCapacity(table.byteCount / ColdGroupFormat.runEntryCount)
         var count = 0
@@ -145,7 +145,7 @@ extension ColdGroup {
         return runs
     }
 
-    private static func kind(_ table: RawSpan, at offset: Int) throws(ObjectError)
+    private static func kind(_ table: RawSpan, at offset: Int) throws
         -> ColdGroupFormat.Kind
     {
         let predecessor = table.number(at: offset + 1, as: UInt8.self)
@@ -159,7 +159,7 @@ extension ColdGroup {
     private mutating func open(
         _ block: RawSpan, sections: Int, contents start: Int, _ sizes: [ColdGroupFormat.Kind: Int],
         _ decompressor: inout ZstdDecompressor
-    ) throws(ObjectError) {
+    ) throws {
         let expected = ColdGroupFormat.Kind.all.filter { sizes[$0] != nil }
         guard (start - sections) / ColdGroupFormat.sectionEntryCount == expected.count else {
             throw Self.corrupt("has other sections than its payloads need")
@@ -189,7 +189,7 @@ extension ColdGroup {
     private static func content(
         _ bytes: RawSpan, _ method: ColdGroupFormat.Method, _ width: ElementWidth, count: Int,
         _ decompressor: inout ZstdDecompressor
-    ) throws(ObjectError) -> [UInt8] {
+    ) throws -> [UInt8] {
         switch method {
         case .compressed:
             return ByteShuffle.unshuffled(

@@ -30,10 +30,10 @@ package struct ColdGroupBuilder: Sendable {
     ///   when the predecessor has another length.
     package mutating func add(
         _ payload: RawSpan, _ width: ElementWidth, predecessor: RawSpan? = nil
-    ) throws(ObjectError) {
+    ) throws {
         let count = payload.byteCount
         guard count <= ObjectHeader.maximumPayload - byteCount else {
-            throw ObjectError(
+            throw CambiumError(
                 .tooLarge, "a group of \(byteCount) bytes has no room for \(count) more")
         }
         let kind = ColdGroupFormat.Kind(width: width, hasPredecessor: predecessor != nil)
@@ -62,7 +62,7 @@ package struct ColdGroupBuilder: Sendable {
     /// - Throws: `.tooLarge` when there is no memory.
     package consuming func finish(
         _ compressor: inout ZstdCompressor
-    ) throws(ObjectError) -> [UInt8] {
+    ) throws -> [UInt8] {
         var tables = ByteEncoder(capacity: runs.count * ColdGroupFormat.runEntryCount + 64)
         for run in runs {
             tables.append(run.payloads)
@@ -99,7 +99,7 @@ package struct ColdGroupBuilder: Sendable {
     /// The stored form of a section: a frame, unless the content itself is no longer.
     private static func section(
         _ content: [UInt8], _ width: ElementWidth, _ compressor: inout ZstdCompressor
-    ) throws(ObjectError) -> (ColdGroupFormat.Method, [UInt8]) {
+    ) throws -> (ColdGroupFormat.Method, [UInt8]) {
         let plane = width == .one ? .max : max(content.count / width.byteCount, 1)
         let frame = try compressor.frame(
             of: ByteShuffle.shuffled(content, width).raw, piece: plane)

@@ -27,8 +27,8 @@ struct ColdPack {
 
     /// Reads what lies between the pack's header and its directory.
     init(
-        _ bytes: RawSpan, directory: Int, objects: Int, _ fail: (String) -> ObjectError
-    ) throws(ObjectError) {
+        _ bytes: RawSpan, directory: Int, objects: Int, _ fail: (String) -> CambiumError
+    ) throws {
         let start = PackFormat.headerCount
         guard directory - start >= Self.headCount else { throw fail("no room for compressed data") }
         let length: UInt64 = bytes.number(at: start)
@@ -60,7 +60,7 @@ struct ColdPack {
     ///   written as differences to this one. They are used only if they save a tenth of the data.
     static func record(
         of pack: Pack, predecessors: [Int: StoredObject]
-    ) throws(ObjectError) -> CompressedRecord? {
+    ) throws -> CompressedRecord? {
         var compressor = try ZstdCompressor()
         var plain = ColdGroupBuilder()
         var related = ColdGroupBuilder()

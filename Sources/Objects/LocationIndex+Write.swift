@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 
 /// One row of the location index.
@@ -24,7 +25,7 @@ extension LocationIndex {
     /// that are full are merged.
     static func add(
         _ rows: [IndexRow], _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
+    ) throws {
         guard !rows.isEmpty else { return }
         let level = level(of: rows.count)
         let smaller = try LocationIndex(transaction).runs.prefix {
@@ -39,13 +40,13 @@ extension LocationIndex {
     /// - Throws: `.corrupt` when a chunk is damaged: its entries would get a right checksum.
     private static func rows(
         of runs: some Sequence<[Chunk]>, _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) -> [IndexRow] {
+    ) throws -> [IndexRow] {
         let table = transaction.environment.table(ObjectStore.indexTable)
         var rows: [IndexRow] = []
         for run in runs {
             for chunk in run {
                 guard chunk.isIntact(table) else {
-                    throw ObjectError(
+                    throw CambiumError(
                         .corrupt,
                         "run \(chunk.run) of the location index does not match its checksum; "
                             + "run `cambium verify`")
@@ -60,29 +61,21 @@ extension LocationIndex {
 
     private static func remove(
         _ runs: some Sequence<[Chunk]>, _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
+    ) throws {
         let table = transaction.environment.table(ObjectStore.indexTable)
-        do throws(KeyValueError) {
-            for run in runs {
-                for (number, chunk) in run.enumerated() {
-                    let key = PackFormat.key(chunk.run) + PackFormat.key(UInt64(number)).suffix(4)
-                    try transaction.delete(table, key)
-                }
+        for run in runs {
+            for (number, chunk) in run.enumerated() {
+                let key = PackFormat.key(chunk.run) + PackFormat.key(UInt64(number)).suffix(4)
+                try transaction.delete(table, key)
             }
-        } catch {
-            throw ObjectError(error)
         }
     }
 
     /// Replaces the whole index by one run with `rows`, in any order.
     static func replace(
         with rows: [IndexRow], _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
-        do throws(KeyValueError) {
-            try transaction.clear(transaction.environment.table(ObjectStore.indexTable))
-        } catch {
-            throw ObjectError(error)
-        }
+    ) throws {
+        try transaction.clear(transaction.environment.table(ObjectStore.indexTable))
         guard !rows.isEmpty else { return }
         try writeRun(rows.sorted(), level: level(of: rows.count), transaction)
     }
@@ -100,40 +93,36 @@ extension LocationIndex {
 
     private static func writeRun(
         _ rows: [IndexRow], level: UInt8, _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
+    ) throws {
         let table = transaction.environment.table(ObjectStore.indexTable)
-        do throws(KeyValueError) {
-            let last = try transaction.last(table)
-            let newest = last.map { PackFormat.number($0.key.prefix(8)) } ?? 0
-            guard newest < UInt64.max else {
-                throw KeyValueError(.corrupt, "the location index has a run without a number")
+        let last = try transaction.last(table)
+        let newest = last.map { PackFormat.number($0.key.prefix(8)) } ?? 0
+        guard newest < UInt64.max else {
+            throw CambiumError(.corrupt, "the location index has a run without a number")
+        }
+        let run = newest + 1
+        for (number, start) in stride(from: 0, to: rows.count, by: chunkLimit).enumerated() {
+            let slice = rows[start..<min(start + chunkLimit, rows.count)]
+            var encoder = ByteEncoder(capacity: headerCount + slice.count * entryCount)
+            encoder.append(magic)
+            encoder.append(level)
+            encoder.append(raw: [0, 0, 0])
+            encoder.append(UInt32(slice.count))
+            encoder.append(UInt32(0))
+            for row in slice {
+                encoder.append(row.prefix.byteSwapped)
+                encoder.append(row.location.pack)
+                encoder.append(row.location.unit)
             }
-            let run = newest + 1
-            for (number, start) in stride(from: 0, to: rows.count, by: chunkLimit).enumerated() {
-                let slice = rows[start..<min(start + chunkLimit, rows.count)]
-                var encoder = ByteEncoder(capacity: headerCount + slice.count * entryCount)
-                encoder.append(magic)
-                encoder.append(level)
-                encoder.append(raw: [0, 0, 0])
-                encoder.append(UInt32(slice.count))
-                encoder.append(UInt32(0))
-                for row in slice {
-                    encoder.append(row.prefix.byteSwapped)
-                    encoder.append(row.location.pack)
-                    encoder.append(row.location.unit)
-                }
-                let key = PackFormat.key(run) + PackFormat.key(UInt64(number)).suffix(4)
-                try transaction.append(table, key, CheckedValue.seal(encoder.bytes, table, key))
-            }
-        } catch {
-            throw ObjectError(error)
+            let key = PackFormat.key(run) + PackFormat.key(UInt64(number)).suffix(4)
+            try transaction.append(table, key, CheckedValue.seal(encoder.bytes, table, key))
         }
     }
 
     /// Merges the newest level that holds too many runs; returns whether it did.
     private static func mergeOneLevel(
         _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) -> Bool {
+    ) throws -> Bool {
         let runs = try LocationIndex(transaction).runs
         // Levels do not fall from newest to oldest, so the runs to merge are the newest ones.
         guard let level = runs.first?.first?.level else { return false }

@@ -19,9 +19,9 @@ struct LocationIndex {
         private let key: [UInt8]
         private let record: MappedBytes
 
-        init(key: [UInt8], record: MappedBytes) throws(ObjectError) {
-            func fail(_ problem: String) -> ObjectError {
-                ObjectError(.corrupt, "an index chunk \(problem); run `cambium verify`")
+        init(key: [UInt8], record: MappedBytes) throws {
+            func fail(_ problem: String) -> CambiumError {
+                CambiumError(.corrupt, "an index chunk \(problem); run `cambium verify`")
             }
             let end = record.count - CheckedValue.checksumCount
             guard key.count == 12, end >= LocationIndex.headerCount else {
@@ -114,10 +114,10 @@ struct LocationIndex {
     /// Chunks by run, newest run first; within a run by prefix.
     let runs: [[Chunk]]
 
-    init(_ transaction: borrowing some TransactionAccess & ~Copyable) throws(ObjectError) {
+    init(_ transaction: borrowing some TransactionAccess & ~Copyable) throws {
         var runs: [[Chunk]] = []
         try transaction.scan(transaction.environment.table(ObjectStore.indexTable)) {
-            (key, value) throws(ObjectError) in
+            key, value in
             let chunk = try Chunk(key: key, record: value)
             if runs.last?.last?.run == chunk.run {
                 runs[runs.count - 1].append(chunk)
@@ -132,8 +132,8 @@ struct LocationIndex {
     /// Calls `body` with the location of each entry whose prefix is in `range`, those of the
     /// newest run first, until it returns false.
     func forEach(
-        _ range: ClosedRange<UInt64>, _ body: (Location) throws(ObjectError) -> Bool
-    ) throws(ObjectError) {
+        _ range: ClosedRange<UInt64>, _ body: (Location) throws -> Bool
+    ) throws {
         for run in runs {
             // The last chunk that begins below the range: equal prefixes may cross chunks.
             var low = 0

@@ -44,9 +44,9 @@ package struct ObjectHeader: Hashable, Sendable {
     package static let maximumPayload = (2 << 30) - (16 << 20)
 
     /// - Throws: `.tooLarge` when the shapes overflow or exceed what one record can hold.
-    package init(_ kind: ObjectKind, _ parts: [TensorShape]) throws(ObjectError) {
+    package init(_ kind: ObjectKind, _ parts: [TensorShape]) throws {
         guard !parts.isEmpty, parts.count <= 255 else {
-            throw ObjectError(.badFormat, "an object has 1 to 255 parts, not \(parts.count)")
+            throw CambiumError(.corrupt, "an object has 1 to 255 parts, not \(parts.count)")
         }
         var total = 0
         var encoder = ByteEncoder()
@@ -58,7 +58,7 @@ package struct ObjectHeader: Hashable, Sendable {
             guard let count = part.byteCount, part.dimensions.count <= 255,
                 total + count <= Self.maximumPayload
             else {
-                throw ObjectError(
+                throw CambiumError(
                     .tooLarge,
                     "\(part) does not fit one record (at most \(Self.maximumPayload) bytes)")
             }
@@ -75,19 +75,19 @@ package struct ObjectHeader: Hashable, Sendable {
     }
 
     /// The header of a record of `count` plain bytes.
-    package init(_ kind: ObjectKind, byteCount count: Int) throws(ObjectError) {
+    package init(_ kind: ObjectKind, byteCount count: Int) throws {
         try self.init(kind, [TensorShape(.u8, [count])])
     }
 
     /// Parses canonical bytes; anything but the exact encoding is refused.
-    package init(decoding bytes: [UInt8]) throws(ObjectError) {
+    package init(decoding bytes: [UInt8]) throws {
         var decoder = ByteDecoder(bytes, "an object header")
         guard try decoder.take(4) == Self.magic else {
-            throw ObjectError(.corrupt, "an object header does not begin with CMBO")
+            throw CambiumError(.corrupt, "an object header does not begin with CMBO")
         }
         let rawKind = try decoder.number(UInt8.self)
         guard let kind = ObjectKind(rawValue: rawKind) else {
-            throw ObjectError(.corrupt, "object kind \(rawKind) is unknown to this version")
+            throw CambiumError(.corrupt, "object kind \(rawKind) is unknown to this version")
         }
         let count = Int(try decoder.number(UInt8.self))
         _ = try decoder.number(UInt16.self)
@@ -95,14 +95,14 @@ package struct ObjectHeader: Hashable, Sendable {
         for _ in 0..<count {
             let rawType = try decoder.number(UInt8.self)
             guard let type = ElementType(rawValue: rawType) else {
-                throw ObjectError(.corrupt, "element type \(rawType) is unknown to this version")
+                throw CambiumError(.corrupt, "element type \(rawType) is unknown to this version")
             }
             let rank = Int(try decoder.number(UInt8.self))
             _ = try decoder.number(UInt16.self)
             var dimensions: [Int] = []
             for _ in 0..<rank {
                 guard let dimension = Int(exactly: try decoder.number(UInt64.self)) else {
-                    throw ObjectError(.corrupt, "an object header has an impossible dimension")
+                    throw CambiumError(.corrupt, "an object header has an impossible dimension")
                 }
                 dimensions.append(dimension)
             }
@@ -111,7 +111,7 @@ package struct ObjectHeader: Hashable, Sendable {
         try decoder.end()
         try self.init(kind, parts)
         guard encoded == bytes else {
-            throw ObjectError(.corrupt, "an object header has reserved bytes that are not zero")
+            throw CambiumError(.corrupt, "an object header has reserved bytes that are not zero")
         }
     }
 

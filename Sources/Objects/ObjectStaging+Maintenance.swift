@@ -10,7 +10,7 @@ extension ObjectStaging {
     /// - Throws: `.corrupt` for an object whose data do not match its name.
     package static func move(
         _ objects: [StoredObject], _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) -> [Location] {
+    ) throws -> [Location] {
         try check(objects)
         var finished: [FinishedPack] = []
         var open = PackBuilder()
@@ -39,9 +39,9 @@ extension ObjectStaging {
     }
 
     /// Hashes objects against their names, on all cores.
-    private static func check(_ objects: [StoredObject]) throws(ObjectError) {
+    private static func check(_ objects: [StoredObject]) throws {
         let results = concurrentMap(objects.count, grain: 32) { index in
-            Result { () throws(ObjectError) in try objects[index].check() }
+            Result { try objects[index].check() }
         }
         for result in results { try result.get() }
     }
@@ -53,11 +53,11 @@ extension ObjectStaging {
         _ number: UInt32,
         with objects: [(id: ObjectID, header: ObjectHeader, payload: MappedBytes)],
         at units: [UInt32], _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
+    ) throws {
         var builder = PackBuilder()
         for (object, unit) in zip(objects, units) {
             guard builder.add(object.id, object.header, object.payload.bytes) == unit else {
-                throw ObjectError(
+                throw CambiumError(
                     .corrupt, "pack \(number) has a gap before unit \(unit); restore a backup")
             }
         }
@@ -67,13 +67,9 @@ extension ObjectStaging {
     /// Replaces a pack's record by another form of it: the same objects at the same places.
     package static func replaceRecord(
         _ number: UInt32, with record: [UInt8], _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(ObjectStore.packTable)
-            try transaction.put(table, PackFormat.key(UInt64(number)), record)
-        } catch {
-            throw ObjectError(error)
-        }
+    ) throws {
+        let table = transaction.environment.table(ObjectStore.packTable)
+        try transaction.put(table, PackFormat.key(UInt64(number)), record)
         transaction.environment.step("pack \(number) rewritten")
     }
 
@@ -81,7 +77,7 @@ extension ObjectStaging {
     package static func replaceIndex(
         with objects: [(id: ObjectID, location: Location)],
         _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
+    ) throws {
         try LocationIndex.replace(
             with: objects.map { IndexRow($0.id.prefix, $0.location) }, transaction)
     }
@@ -91,7 +87,7 @@ extension ObjectStaging {
     package static func replaceIndex(
         withPrefixes entries: [(prefix: UInt64, location: Location)],
         _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
+    ) throws {
         try LocationIndex.replace(
             with: entries.map { IndexRow($0.prefix, $0.location) }, transaction)
     }

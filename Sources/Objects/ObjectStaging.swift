@@ -35,7 +35,7 @@ package struct ObjectStaging {
     private var packNumbers: [UInt32] = []
     /// LMDB: "A write Transaction may only be used by the thread it was created on" (lmdb.h,
     /// `mdb_txn_begin`): one block on one thread does all of it.
-    private var writing: Background<Result<[WrittenPack], ObjectError>>?
+    private var writing: Background<Result<[WrittenPack], any Error>>?
 
     /// What was written ahead, as the store names it.
     private let ahead: StagedPacks
@@ -50,7 +50,7 @@ package struct ObjectStaging {
 
     package init(
         _ environment: Environment, flushThreshold: Int = ObjectStaging.flushThreshold
-    ) throws(ObjectError) {
+    ) throws {
         self.environment = environment
         self.flushThreshold = flushThreshold
         copies = try StoredCopies(environment)
@@ -58,7 +58,7 @@ package struct ObjectStaging {
     }
 
     /// Whether the object is stored or staged.
-    package func contains(_ id: ObjectID) throws(ObjectError) -> Bool {
+    package func contains(_ id: ObjectID) throws -> Bool {
         if staged.position(id) != nil { return true }
         return try copies.location(of: id) != nil
     }
@@ -67,7 +67,7 @@ package struct ObjectStaging {
     @discardableResult
     package mutating func put(
         _ header: ObjectHeader, _ payload: RawSpan
-    ) throws(ObjectError) -> ObjectID {
+    ) throws -> ObjectID {
         let id = header.id(of: payload)
         try put(id, header, payload)
         return id
@@ -80,7 +80,7 @@ package struct ObjectStaging {
     @discardableResult
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
-    ) throws(ObjectError) -> Placement {
+    ) throws -> Placement {
         let found = try staged.position(id) != nil ? nil : copies.find([id], header, payload)[0]
         return try put(id, header, payload, found)
     }
@@ -91,14 +91,14 @@ package struct ObjectStaging {
     @discardableResult
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ found: StoredCopies.Found?
-    ) throws(ObjectError) -> Placement {
+    ) throws -> Placement {
         if let known = known(id, found) {
             reusedObjects += 1
             reusedBytes += header.payloadCount
             return known
         }
         guard staged.ids.count < Int(UInt32.max) - 1 else {
-            throw ObjectError(.tooLarge, "one commit holds at most 4,294,967,294 new objects")
+            throw CambiumError(.tooLarge, "one commit holds at most 4,294,967,294 new objects")
         }
         newObjects += 1
         newBytes += header.payloadCount
@@ -125,8 +125,8 @@ package struct ObjectStaging {
             writing = Background {
                 Stagings.writing {
                     environment.writingBehind {
-                        Result { () throws(ObjectError) in
-                            try environment.write("packs") { (transaction) throws(ObjectError) in
+                        Result {
+                            try environment.write("packs") { transaction in
                                 let written = try Self.write(batch.next, transaction)
                                 try ahead.add(written.map(\.number), transaction)
                                 return written
@@ -160,7 +160,7 @@ package struct ObjectStaging {
     package var replacements: [Location: Location] { outdated.mapValues(location(of:)) }
 
     /// Writes what is left, and the index of all, in the caller's transaction.
-    package mutating func flush(_ transaction: borrowing WriteTransaction) throws(ObjectError) {
+    package mutating func flush(_ transaction: borrowing WriteTransaction) throws {
         closePack()
         settle(try Self.write(PackBatch(finished).next, transaction))
         finished = []
@@ -179,7 +179,7 @@ package struct ObjectStaging {
     /// Waits for packs that another thread is writing.
     ///
     /// Call before the transaction in which ``flush(_:)`` is called: LMDB has one writer.
-    package mutating func finishWriting() throws(ObjectError) {
+    package mutating func finishWriting() throws {
         guard let running = writing else { return }
         writing = nil
         settle(try running.wait().get())
@@ -189,7 +189,7 @@ package struct ObjectStaging {
     /// Where a staged or stored object lies; call after ``flush(_:)``.
     ///
     /// Nil when it is neither.
-    package func location(of id: ObjectID) throws(ObjectError) -> Location? {
+    package func location(of id: ObjectID) throws -> Location? {
         if let position = staged.position(id) { return location(position) }
         return try copies.location(of: id)
     }
@@ -240,22 +240,18 @@ package struct ObjectStaging {
     /// - Parameter next: Gives one after the other away, so that each is freed when LMDB has it.
     static func write(
         _ next: () -> FinishedPack?, _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) -> [WrittenPack] {
+    ) throws -> [WrittenPack] {
         var written: [WrittenPack] = []
         let table = transaction.environment.table(ObjectStore.packTable)
-        do throws(KeyValueError) {
-            var last = try transaction.last(table).map { PackFormat.number($0.key) } ?? 0
-            while let pack = next() {
-                guard last < UInt64(UInt32.max) else {
-                    throw KeyValueError(.io, "pack numbers are used up; export to a new store")
-                }
-                last += 1
-                try transaction.append(table, PackFormat.key(last), pack.record)
-                transaction.environment.step("pack \(last) written")
-                written.append(WrittenPack(position: pack.position, number: UInt32(last)))
+        var last = try transaction.last(table).map { PackFormat.number($0.key) } ?? 0
+        while let pack = next() {
+            guard last < UInt64(UInt32.max) else {
+                throw CambiumError(.io, "pack numbers are used up; export to a new store")
             }
-        } catch {
-            throw ObjectError(error)
+            last += 1
+            try transaction.append(table, PackFormat.key(last), pack.record)
+            transaction.environment.step("pack \(last) written")
+            written.append(WrittenPack(position: pack.position, number: UInt32(last)))
         }
         return written
     }

@@ -28,10 +28,10 @@ package struct StoredObject: Sendable {
     /// Hashes the data against the object's name.
     ///
     /// - Throws: `.corrupt` when they do not match: the data were damaged on disk.
-    package func check() throws(ObjectError) {
+    package func check() throws {
         let actual = header.id(of: payload.bytes)
         guard actual == id else {
-            throw ObjectError(
+            throw CambiumError(
                 .corrupt,
                 "the data of object \(id.short) in pack \(location.pack) hash to \(actual.short): "
                     + "damaged on disk. Commit the intact bytes again or restore a backup; "
@@ -64,7 +64,7 @@ package struct ObjectReader {
     /// Reads the index's chunk headers; cost grows with the number of runs, not of objects.
     package init(
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) {
+    ) throws {
         index = try LocationIndex(transaction)
     }
 
@@ -76,14 +76,14 @@ package struct ObjectReader {
     /// - Throws: `.corrupt` when a pack that may hold it cannot be read.
     package func location(
         of id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> Location? {
+    ) throws -> Location? {
         try find(id, transaction).map { $0.pack.location($0.index) }
     }
 
     /// The ids of stored objects that begin with the hexadecimal digits.
     package func ids(
         prefix: String, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> [ObjectID] {
+    ) throws -> [ObjectID] {
         let digits = 2 * ObjectID.byteCount - prefix.utf8.count
         guard digits >= 0,
             let low = ObjectID(hex: prefix + String(repeating: "0", count: digits)),
@@ -115,7 +115,7 @@ package struct ObjectReader {
     /// - Throws: `.corrupt` when a pack that may hold it cannot be read.
     func copies(
         of id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> Copies? {
+    ) throws -> Copies? {
         var found: Copies?
         try candidates(id.prefix...id.prefix, transaction) { (pack, index) in
             guard pack.id(index) == id else { return true }
@@ -134,13 +134,13 @@ package struct ObjectReader {
     /// Where all copies of an object lie, the newest first.
     package func locations(
         of id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> [Location] {
+    ) throws -> [Location] {
         try copies(of: id, transaction).map { [$0.location] + $0.older } ?? []
     }
 
     private func find(
         _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> (pack: Pack, index: Int)? {
+    ) throws -> (pack: Pack, index: Int)? {
         var found: (pack: Pack, index: Int)?
         try candidates(id.prefix...id.prefix, transaction) { (pack, index) in
             if pack.id(index) == id { found = (pack, index) }
@@ -154,10 +154,10 @@ package struct ObjectReader {
     private func candidates(
         _ range: ClosedRange<UInt64>, _ transaction: borrowing some TransactionAccess & ~Copyable,
         _ body: (Pack, Int) -> Bool
-    ) throws(ObjectError) {
+    ) throws {
         // A closure cannot capture a borrowed transaction, so the places are listed first.
         var locations: [Location] = []
-        try index.forEach(range) { (location) throws(ObjectError) in
+        try index.forEach(range) { location in
             locations.append(location)
             return true
         }
@@ -172,7 +172,7 @@ package struct ObjectReader {
     /// A copy of the object's data, which were checked against its name.
     package func data(
         _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> (header: ObjectHeader, bytes: [UInt8]) {
+    ) throws -> (header: ObjectHeader, bytes: [UInt8]) {
         let object = try object(id, transaction)
         try object.check()
         return (object.header, object.payload.copy())
@@ -183,9 +183,9 @@ package struct ObjectReader {
     /// - Throws: `.notFound`, or `.corrupt` when a pack that may hold it cannot be read.
     package func object(
         _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> StoredObject {
+    ) throws -> StoredObject {
         guard let found = try find(id, transaction) else {
-            throw ObjectError(.notFound, "no object \(id.short) in this store")
+            throw CambiumError(.notFound, "no object \(id.short) in this store")
         }
         return try readable(found.pack, transaction).stored(found.index)
     }
@@ -196,7 +196,7 @@ package struct ObjectReader {
     package func object(
         at location: Location, check: UInt32,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> StoredObject {
+    ) throws -> StoredObject {
         let pack = try pack(location.pack, transaction)
         guard let index = pack.index(unit: location.unit, check: check) else {
             throw Self.misplaced(location)
@@ -208,15 +208,15 @@ package struct ObjectReader {
     package func id(
         at location: Location, check: UInt32,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> ObjectID {
+    ) throws -> ObjectID {
         guard
             let id = try pack(location.pack, transaction).id(unit: location.unit, check: check)
         else { throw Self.misplaced(location) }
         return id
     }
 
-    package static func misplaced(_ location: Location) -> ObjectError {
-        ObjectError(
+    package static func misplaced(_ location: Location) -> CambiumError {
+        CambiumError(
             .corrupt,
             "the wanted object is not at unit \(location.unit) of pack \(location.pack); run "
                 + "`cambium verify`")
@@ -227,11 +227,11 @@ package struct ObjectReader {
     /// - Throws: `.corrupt` when they are damaged, or a predecessor is missing.
     package func readable(
         _ pack: Pack, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> Pack {
+    ) throws -> Pack {
         if pack.isReadable { return pack }
         if let known = packs.decoded.first(where: { $0.number == pack.number }) { return known }
         guard !packs.opening.contains(pack.number), packs.opening.count < Self.longestChain else {
-            throw ObjectError(
+            throw CambiumError(
                 .corrupt,
                 "pack \(pack.number) holds differences that lead back to it, or through more than "
                     + "\(Self.longestChain) packs; run `cambium verify`")
@@ -242,16 +242,16 @@ package struct ObjectReader {
         var bases: [ObjectID: MappedBytes] = [:]
         for (_, id) in pack.predecessors {
             guard let found = try find(id, transaction) else {
-                throw ObjectError(
+                throw CambiumError(
                     .corrupt,
                     "pack \(pack.number) holds differences from object \(id.short), which is "
                         + "missing; run `cambium verify`")
             }
             bases[id] = try readable(found.pack, transaction).payload(found.index)
         }
-        let decoded = try pack.decoded { (id) throws(ObjectError) in
+        let decoded = try pack.decoded { id in
             guard let base = bases[id] else {
-                throw ObjectError(.corrupt, "object \(id.short) was not read")
+                throw CambiumError(.corrupt, "object \(id.short) was not read")
             }
             return base
         }
@@ -265,7 +265,7 @@ package struct ObjectReader {
     /// - Throws: `.corrupt` when there is none.
     package func pack(
         _ number: UInt32, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> Pack {
+    ) throws -> Pack {
         if let last = packs.last, last.number == number { return last }
         let pack = try checkedPack(number, transaction)
         packs.last = pack
@@ -274,10 +274,10 @@ package struct ObjectReader {
 
     private func checkedPack(
         _ number: UInt32, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> Pack {
+    ) throws -> Pack {
         if let pack = packs.byNumber[number] { return pack }
         guard let pack = try Self.packIfPresent(number, transaction) else {
-            throw ObjectError(.corrupt, "pack \(number) is missing; run `cambium verify`")
+            throw CambiumError(.corrupt, "pack \(number) is missing; run `cambium verify`")
         }
         packs.byNumber[number] = pack
         return pack
@@ -286,19 +286,15 @@ package struct ObjectReader {
     /// The highest number of a pack, or 0.
     package static func lastPack(
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> UInt32 {
-        do throws(KeyValueError) {
-            let last = try transaction.last(transaction.environment.table(ObjectStore.packTable))
-            return try last.map { (record) throws(KeyValueError) in
-                do throws(ObjectError) {
-                    return try PackFormat.packNumber(record.key)
-                } catch {
-                    throw KeyValueError(.corrupt, error.message)
-                }
-            } ?? 0
-        } catch {
-            throw ObjectError(error)
-        }
+    ) throws -> UInt32 {
+        let last = try transaction.last(transaction.environment.table(ObjectStore.packTable))
+        return try last.map { record in
+            do {
+                return try PackFormat.packNumber(record.key)
+            } catch let error as CambiumError {
+                throw CambiumError(.corrupt, error.message)
+            }
+        } ?? 0
     }
 
     /// The pack, or nil when there is none of this number (any more).
@@ -306,15 +302,10 @@ package struct ObjectReader {
     /// Its directory is not hashed; `verify` does that.
     package static func packIfPresent(
         _ number: UInt32, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> Pack? {
+    ) throws -> Pack? {
         let table = transaction.environment.table(ObjectStore.packTable)
-        let record: MappedBytes?
-        do throws(KeyValueError) {
-            record = try transaction.mapped(table, PackFormat.key(UInt64(number)))
-        } catch {
-            throw ObjectError(error)
-        }
-        return try record.map { (record) throws(ObjectError) in
+        let record: MappedBytes? = try transaction.mapped(table, PackFormat.key(UInt64(number)))
+        return try record.map { record in
             try Pack(number: number, record: record, checksum: false)
         }
     }
@@ -333,7 +324,7 @@ extension ObjectReader {
     /// Entries of the index that are out of order or name a place where the object is not.
     package func indexProblems(
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> [String] {
+    ) throws -> [String] {
         var problems: [String] = []
         for run in index.runs {
             var last: IndexRow?

@@ -17,7 +17,7 @@ extension Pack {
     ///   difference would hide the damage, or be readable only as long as the damage lasts.
     package func compressed(
         predecessors: [Int: StoredObject]
-    ) throws(ObjectError) -> CompressedRecord? {
+    ) throws -> CompressedRecord? {
         for index in 0..<count {
             try stored(index).check()
             try predecessors[index]?.check()
@@ -37,8 +37,8 @@ extension Pack {
     /// - Parameter predecessor: Finds an object that this pack's are differences from.
     /// - Throws: `.corrupt` when the block is damaged or gives other data than the names say.
     func decoded(
-        _ predecessor: (ObjectID) throws(ObjectError) -> MappedBytes
-    ) throws(ObjectError) -> Pack {
+        _ predecessor: (ObjectID) throws -> MappedBytes
+    ) throws -> Pack {
         guard let cold else { return self }
         var decompressor = try ZstdDecompressor()
         let block = record.slice(cold.block)
@@ -46,7 +46,7 @@ extension Pack {
         let group = try ColdGroup(
             block.bytes, limit: total, &decompressor)
         guard group.count == count else {
-            throw ObjectError(
+            throw CambiumError(
                 .corrupt, "pack \(number) has \(group.count) compressed objects instead of \(count)"
             )
         }
@@ -63,7 +63,7 @@ extension Pack {
             }
             let actual = header(index).id(of: payload.raw)
             guard payload.count == header(index).payloadCount, actual == id(index) else {
-                throw ObjectError(
+                throw CambiumError(
                     .corrupt,
                     "object \(id(index).short) of pack \(number) decompresses to \(actual.short): "
                         + "damaged on disk; run `cambium verify`")

@@ -34,11 +34,11 @@ package final class Pack: Sendable {
     /// - Parameter checksum: Whether to hash the directory too, which touches all of it.
     /// - Complexity: One step per run of objects with the same header, besides the checksum.
     /// - Throws: `.corrupt` naming the pack and what is wrong.
-    package init(number: UInt32, record: MappedBytes, checksum: Bool = true) throws(ObjectError) {
+    package init(number: UInt32, record: MappedBytes, checksum: Bool = true) throws {
         self.number = number
         self.record = record
-        func fail(_ problem: String) -> ObjectError {
-            ObjectError(.corrupt, "pack \(number): \(problem); run `cambium verify`")
+        func fail(_ problem: String) -> CambiumError {
+            CambiumError(.corrupt, "pack \(number): \(problem); run `cambium verify`")
         }
         let bytes = record.bytes
         guard bytes.byteCount >= PackFormat.headerCount else { throw fail("record too short") }

@@ -25,10 +25,10 @@ package struct PackChains: Sendable {
     /// - Complexity: A look at every pack, and a look-up for every object stored as a difference.
     package init(
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) {
+    ) throws {
         var needing: [Pack] = []
         let table = transaction.environment.table(ObjectStore.packTable)
-        try transaction.scan(table) { (key, record) throws(ObjectError) in
+        try transaction.scan(table) { key, record in
             let pack = try Pack(
                 number: try PackFormat.packNumber(key), record: record, checksum: false)
             if !pack.predecessors.isEmpty { needing.append(pack) }

@@ -1,3 +1,5 @@
+internal import Elements
+
 /// The fixed numbers of a pack record (docs/format.md, "Packs").
 package enum PackFormat {
     static let magic: UInt32 = 0x4B41_5043  // "CPAK"
@@ -29,9 +31,9 @@ package enum PackFormat {
     }
 
     /// The pack number that a key of the table of packs holds.
-    package static func packNumber(_ key: [UInt8]) throws(ObjectError) -> UInt32 {
+    package static func packNumber(_ key: [UInt8]) throws -> UInt32 {
         guard key.count == 8, let number = UInt32(exactly: number(key)) else {
-            throw ObjectError(.corrupt, "\(key) is not the key of a pack; run `cambium verify`")
+            throw CambiumError(.corrupt, "\(key) is not the key of a pack; run `cambium verify`")
         }
         return number
     }

@@ -22,32 +22,24 @@ package final class StagedPacks: Sendable {
     /// Names packs that the transaction writes.
     func add(
         _ numbers: [UInt32], _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
+    ) throws {
         guard !numbers.isEmpty else { return }
-        do throws(KeyValueError) {
-            let table = environment.table(ObjectStore.metaTable)
-            var encoder = ByteEncoder()
-            if let before = try transaction.checkedValue(table, key) { encoder.append(raw: before) }
-            for number in numbers { encoder.append(number) }
-            try transaction.putChecked(table, key, encoder.bytes)
-        } catch {
-            throw ObjectError(error)
-        }
+        let table = environment.table(ObjectStore.metaTable)
+        var encoder = ByteEncoder()
+        if let before = try transaction.checkedValue(table, key) { encoder.append(raw: before) }
+        for number in numbers { encoder.append(number) }
+        try transaction.putChecked(table, key, encoder.bytes)
         Stagings.add(self)
     }
 
     /// Forgets the packs, which the transaction indexes.
-    func settle(_ transaction: borrowing WriteTransaction) throws(ObjectError) {
-        do throws(KeyValueError) {
-            try transaction.delete(environment.table(ObjectStore.metaTable), key)
-        } catch {
-            throw ObjectError(error)
-        }
+    func settle(_ transaction: borrowing WriteTransaction) throws {
+        try transaction.delete(environment.table(ObjectStore.metaTable), key)
     }
 
     /// Frees what this staging wrote and did not settle.
-    func free() throws(ObjectError) {
-        let isNamed = try environment.read { (transaction) throws(ObjectError) in
+    func free() throws {
+        let isNamed = try environment.read { transaction in
             try Self.keys(transaction).contains(key)
         }
         if isNamed { try Self.free(environment, [key]) }
@@ -56,10 +48,10 @@ package final class StagedPacks: Sendable {
     /// The records of stagings that are under way or were left.
     package static func keys(
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> [[UInt8]] {
+    ) throws -> [[UInt8]] {
         var keys: [[UInt8]] = []
         let table = transaction.environment.table(ObjectStore.metaTable)
-        try transaction.scan(table, from: prefix) { (key, _) throws(ObjectError) in
+        try transaction.scan(table, from: prefix) { key, _ in
             if isRecord(key) { keys.append(key) }
             return key.starts(with: prefix)
         }
@@ -73,10 +65,10 @@ package final class StagedPacks: Sendable {
     ///
     /// Two transactions: LMDB gives pages out again that were freed before the last one, so the next commit
     /// writes into them.
-    package static func free(_ environment: Environment, _ keys: [[UInt8]]) throws(ObjectError) {
+    package static func free(_ environment: Environment, _ keys: [[UInt8]]) throws {
         guard !keys.isEmpty else { return }
         try environment.write("free staged packs", drawsReserve: true) {
-            (transaction) throws(ObjectError) in
+            transaction in
             let reader = try ObjectReader(transaction)
             var unused: [UInt32] = []
             for key in keys {
@@ -87,17 +79,13 @@ package final class StagedPacks: Sendable {
                     if try !reader.names(pack, transaction) { unused.append(number) }
                 }
             }
-            do throws(KeyValueError) {
-                let table = environment.table(ObjectStore.packTable)
-                for number in unused {
-                    try transaction.delete(table, PackFormat.key(UInt64(number)))
-                }
-            } catch {
-                throw ObjectError(error)
+            let table = environment.table(ObjectStore.packTable)
+            for number in unused {
+                try transaction.delete(table, PackFormat.key(UInt64(number)))
             }
         }
         try environment.write("forget staged packs", drawsReserve: true) {
-            (transaction) throws(ObjectError) in
+            transaction in
             var intact: [[UInt8]] = []
             for key in keys where try numbers(key, transaction) != nil { intact.append(key) }
             try forget(intact, transaction)
@@ -107,26 +95,17 @@ package final class StagedPacks: Sendable {
     /// Removes records alone.
     package static func forget(
         _ keys: [[UInt8]], _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(ObjectStore.metaTable)
-            for key in keys { try transaction.delete(table, key) }
-        } catch {
-            throw ObjectError(error)
-        }
+    ) throws {
+        let table = transaction.environment.table(ObjectStore.metaTable)
+        for key in keys { try transaction.delete(table, key) }
     }
 
     /// The packs that a record names; nil when it is damaged, which is for a verification to tell.
     private static func numbers(
         _ key: [UInt8], _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> [UInt32]? {
+    ) throws -> [UInt32]? {
         let table = transaction.environment.table(ObjectStore.metaTable)
-        let value: MappedBytes?
-        do throws(KeyValueError) {
-            value = try transaction.mapped(table, key)
-        } catch {
-            throw ObjectError(error)
-        }
+        let value: MappedBytes? = try transaction.mapped(table, key)
         guard let value, isIntact(key, value, table) else { return nil }
         let bytes = value.bytes
         let count = (value.count - CheckedValue.checksumCount) / 4
@@ -149,7 +128,7 @@ extension ObjectReader {
     /// Whether the index names an object at its place in the pack.
     fileprivate func names(
         _ pack: Pack, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> Bool {
+    ) throws -> Bool {
         for index in 0..<pack.count {
             let place = pack.location(index)
             if try locations(of: pack.id(index), transaction).contains(place) { return true }

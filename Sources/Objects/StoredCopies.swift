@@ -27,7 +27,7 @@ package final class StoredCopies: Sendable {
     /// not changed while an object is staged.
     private let checked = CheckedPacks()
 
-    init(_ environment: Environment) throws(ObjectError) {
+    init(_ environment: Environment) throws {
         self.environment = environment
         // Tells now that the index can be read.
         let view = try View(environment, checked)
@@ -39,13 +39,13 @@ package final class StoredCopies: Sendable {
     /// - Parameter payloads: The objects' bytes, one after the other.
     package func find(
         _ ids: [ObjectID], _ header: ObjectHeader, _ payloads: RawSpan
-    ) throws(ObjectError) -> [Found?] {
+    ) throws -> [Found?] {
         let view = try take()
         defer { give(view.view, view.generation) }
         return try view.view.find(ids, header, payloads)
     }
 
-    func location(of id: ObjectID) throws(ObjectError) -> Location? {
+    func location(of id: ObjectID) throws -> Location? {
         let view = try take()
         defer { give(view.view, view.generation) }
         return try view.view.location(of: id)
@@ -59,7 +59,7 @@ package final class StoredCopies: Sendable {
         }
     }
 
-    private func take() throws(ObjectError) -> (view: View, generation: Int) {
+    private func take() throws -> (view: View, generation: Int) {
         let (view, generation) = idle.withLock { ($0.views.popLast(), $0.generation) }
         if let view { return (view, generation) }
         return (try View(environment, checked), generation)
@@ -92,28 +92,23 @@ extension StoredCopies {
         private let state: Mutex<State>
         private let checked: CheckedPacks
 
-        init(_ environment: Environment, _ checked: CheckedPacks) throws(ObjectError) {
-            let transaction: ReadTransaction
-            do throws(KeyValueError) {
-                transaction = try ReadTransaction(environment)
-            } catch {
-                throw ObjectError(error)
-            }
+        init(_ environment: Environment, _ checked: CheckedPacks) throws {
+            let transaction = try ReadTransaction(environment)
             let reader = try ObjectReader(transaction)
             state = Mutex(State(transaction: transaction, reader: reader))
             self.checked = checked
         }
 
-        func location(of id: ObjectID) throws(ObjectError) -> Location? {
-            try state.withLock { (state) throws(ObjectError) in
+        func location(of id: ObjectID) throws -> Location? {
+            try state.withLock { state in
                 try state.reader.location(of: id, state.transaction)
             }
         }
 
         func find(
             _ ids: [ObjectID], _ header: ObjectHeader, _ payloads: RawSpan
-        ) throws(ObjectError) -> [Found?] {
-            try state.withLock { (state) throws(ObjectError) in
+        ) throws -> [Found?] {
+            try state.withLock { state in
                 var found: [Found?] = []
                 found.reserveCapacity(ids.count)
                 let size = header.payloadCount
@@ -135,13 +130,13 @@ extension StoredCopies {
         private static func isIntact(
             _ copies: ObjectReader.Copies, _ header: ObjectHeader, _ payload: RawSpan,
             _ state: borrowing State, _ checked: CheckedPacks
-        ) throws(ObjectError) -> Bool {
+        ) throws -> Bool {
             let pack = copies.pack
             guard pack.isCold else { return pack.holds(header, payload, at: copies.index) }
             if checked.contains(pack.number) { return true }
-            do throws(ObjectError) {
+            do {
                 _ = try state.reader.readable(pack, state.transaction)
-            } catch  where error.code == .corrupt {
+            } catch let error as CambiumError where error.code == .corrupt {
                 return false
             }
             checked.insert(pack.number)

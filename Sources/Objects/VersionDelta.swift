@@ -19,7 +19,7 @@ package enum VersionDelta {
     /// - Throws: `.corrupt` when the lengths differ.
     package static func difference(
         _ bytes: RawSpan, from predecessor: RawSpan, _ width: ElementWidth
-    ) throws(ObjectError) -> [UInt8] {
+    ) throws -> [UInt8] {
         try combined(bytes, predecessor, width, restoring: false)
     }
 
@@ -28,16 +28,16 @@ package enum VersionDelta {
     /// - Throws: `.corrupt` when the lengths differ.
     package static func restored(
         _ difference: RawSpan, onto predecessor: RawSpan, _ width: ElementWidth
-    ) throws(ObjectError) -> [UInt8] {
+    ) throws -> [UInt8] {
         try combined(difference, predecessor, width, restoring: true)
     }
 
     private static func combined(
         _ bytes: RawSpan, _ predecessor: RawSpan, _ width: ElementWidth, restoring: Bool
-    ) throws(ObjectError) -> [UInt8] {
+    ) throws -> [UInt8] {
         let count = bytes.byteCount
         guard predecessor.byteCount == count else {
-            throw ObjectError(
+            throw CambiumError(
                 .corrupt,
                 "a version of \(count) bytes cannot differ from its predecessor of "
                     + "\(predecessor.byteCount) bytes; run `cambium verify`")

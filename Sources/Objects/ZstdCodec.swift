@@ -15,11 +15,11 @@ internal import Elements
     ///   nearest one. On shuffled floats, 1 is not only faster than 3 and 9 but smaller: the matches
     ///   that the others find in noise cost more than they save.
     /// - Throws: `.tooLarge` when there is no memory for a context.
-    package init(level: Int = 1) throws(ObjectError) {
+    package init(level: Int = 1) throws {
         guard let handle = unsafe ZSTD_createCCtx() else {
-            throw ObjectError(.tooLarge, "ZSTD_createCCtx: no memory for a compressor")
+            throw CambiumError(.tooLarge, "ZSTD_createCCtx: no memory for a compressor")
         }
-        do throws(ObjectError) {
+        do {
             let clamped = Int32(clamping: level)
             try checked(
                 unsafe ZSTD_CCtx_setParameter(handle, ZSTD_c_compressionLevel, clamped),
@@ -49,7 +49,7 @@ internal import Elements
     /// - Throws: `.tooLarge` when there is no memory.
     package mutating func frame(
         of bytes: RawSpan, piece: Int = .max
-    ) throws(ObjectError) -> [UInt8] {
+    ) throws -> [UInt8] {
         precondition(piece > 0, "pieces of \(piece) bytes")
         let count = bytes.byteCount
         let bound = ZSTD_compressBound(count)
@@ -79,7 +79,7 @@ internal import Elements
         }
         try checked(code, "ZSTD_compressStream2", .tooLarge)
         guard code == 0 else {
-            throw ObjectError(.tooLarge, "ZSTD_compressStream2: no room for \(code) bytes more")
+            throw CambiumError(.tooLarge, "ZSTD_compressStream2: no room for \(code) bytes more")
         }
         return frame
     }
@@ -95,9 +95,9 @@ internal import Elements
     private let handle: OpaquePointer
 
     /// - Throws: `.tooLarge` when there is no memory for a context.
-    package init() throws(ObjectError) {
+    package init() throws {
         guard let handle = unsafe ZSTD_createDCtx() else {
-            throw ObjectError(.tooLarge, "ZSTD_createDCtx: no memory for a decompressor")
+            throw CambiumError(.tooLarge, "ZSTD_createDCtx: no memory for a decompressor")
         }
         unsafe self.handle = handle
     }
@@ -114,12 +114,12 @@ internal import Elements
     ///   say or give another size.
     package mutating func content(
         of frame: RawSpan, count: Int
-    ) throws(ObjectError) -> [UInt8] {
+    ) throws -> [UInt8] {
         // Refuses skippable frames and the formats of old versions, which the library may know.
         guard frame.byteCount >= 5, frame.number(at: 0, as: UInt32.self) == ZSTD_MAGICNUMBER,
             frame.number(at: 4, as: UInt8.self) & Self.checksumFlag != 0
         else {
-            throw ObjectError(
+            throw CambiumError(
                 .corrupt, "\(frame.byteCount) bytes are not a zstd frame with a checksum")
         }
         let (size, length) = unsafe frame.withUnsafeBytes { source in
@@ -130,11 +130,11 @@ internal import Elements
         }
         // Also refuses "unknown" and "error", which are numbers near 2^64.
         guard size == UInt64(count) else {
-            throw ObjectError(.corrupt, "a zstd frame says \(size) bytes, not \(count)")
+            throw CambiumError(.corrupt, "a zstd frame says \(size) bytes, not \(count)")
         }
         try checked(length, "ZSTD_findFrameCompressedSize", .corrupt)
         guard length == frame.byteCount else {
-            throw ObjectError(
+            throw CambiumError(
                 .corrupt, "a zstd frame of \(length) bytes is stored as \(frame.byteCount)")
         }
         var code = 0
@@ -148,7 +148,7 @@ internal import Elements
         }
         try checked(code, "ZSTD_decompressDCtx", .corrupt)
         guard bytes.count == count else {
-            throw ObjectError(.corrupt, "a zstd frame gives \(bytes.count) bytes, not \(count)")
+            throw CambiumError(.corrupt, "a zstd frame gives \(bytes.count) bytes, not \(count)")
         }
         return bytes
     }
@@ -156,9 +156,9 @@ internal import Elements
 
 /// The one funnel from zstd's return values, which are sizes or errors, to typed errors.
 private func checked(
-    _ result: Int, _ function: StaticString, _ code: ObjectError.Code
-) throws(ObjectError) {
+    _ result: Int, _ function: StaticString, _ code: CambiumError.Code
+) throws {
     guard ZSTD_isError(result) != 0 else { return }
     let text = unsafe String(cString: ZSTD_getErrorName(result))
-    throw ObjectError(code, "\(function): \(text)")
+    throw CambiumError(code, "\(function): \(text)")
 }

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Tensors
 
 /// How many feature vectors each class has, and Σ φ of each: the part of moments that knows labels.
@@ -37,12 +38,12 @@ package struct ClassSums: Sendable, Equatable {
     ///
     /// - Throws: `.badInput` when order, counts or lengths cannot be, or a sum is greater than so many
     ///   vectors can have; `.overflow` for 2^32 vectors or more.
-    init(width: Int, classes: [Class]) throws(EvidenceError) {
+    init(width: Int, classes: [Class]) throws {
         guard (1...1 << 16).contains(width),
             zip(classes, classes.dropFirst()).allSatisfy({ $0.id < $1.id }),
             classes.allSatisfy({ $0.count > 0 && $0.sum.count == width })
         else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "moments of \(width) features and \(classes.count) classes are not valid"
             )
         }
@@ -53,7 +54,7 @@ package struct ClassSums: Sendable, Equatable {
             guard !overflow, total < Self.limit else { throw Self.overflow }
             let greatest = UInt64(entry.count) * UInt64(IntegerGram.largestFeature)
             guard entry.sum.allSatisfy({ $0.magnitude <= greatest }) else {
-                throw EvidenceError(
+                throw CambiumError(
                     .badInput,
                     "a sum of class \(entry.id) is greater than \(entry.count) vectors can have")
             }
@@ -72,7 +73,7 @@ package struct ClassSums: Sendable, Equatable {
     ///   - labels: [tokens, `perToken`]: the classes that each vector counts for.
     mutating func add(
         _ features: Span<Int16>, labels: [UInt32], perToken: Int = 1
-    ) throws(EvidenceError) {
+    ) throws {
         precondition(
             perToken > 0 && labels.count % perToken == 0
                 && features.count == labels.count / perToken * width,
@@ -98,10 +99,10 @@ package struct ClassSums: Sendable, Equatable {
     }
 
     /// Adds what another contribution saw; both must have one width.
-    mutating func add(_ other: ClassSums) throws(EvidenceError) { try merge(other.classes) }
+    mutating func add(_ other: ClassSums) throws { try merge(other.classes) }
 
     /// The same sums under one other class.
-    func renamed(_ id: UInt32) throws(EvidenceError) -> ClassSums {
+    func renamed(_ id: UInt32) throws -> ClassSums {
         var result = ClassSums(width: width)
         for entry in classes {
             try result.merge([Class(id: id, count: entry.count, sum: entry.sum)])
@@ -109,7 +110,7 @@ package struct ClassSums: Sendable, Equatable {
         return result
     }
 
-    private mutating func merge(_ others: [Class]) throws(EvidenceError) {
+    private mutating func merge(_ others: [Class]) throws {
         var merged: [Class] = []
         merged.reserveCapacity(classes.count + others.count)
         var (left, right) = (0, 0)
@@ -131,13 +132,13 @@ package struct ClassSums: Sendable, Equatable {
         classes = merged
     }
 
-    static let overflow = EvidenceError(
+    static let overflow = CambiumError(
         .overflow, "a sum of evidence leaves its integers; use fewer tokens or smaller features")
 }
 
 extension ClassSums.Class {
     /// Adds what another contribution saw of the class.
-    fileprivate mutating func add(_ other: Self) throws(EvidenceError) {
+    fileprivate mutating func add(_ other: Self) throws {
         var overflows = false
         (count, overflows) = count.addingReportingOverflow(other.count)
         for feature in sum.indices {

@@ -1,3 +1,5 @@
+internal import Elements
+
 /// Picks cohorts by a given table: the same for every token.
 ///
 /// The gates that read evidence are ``CountGate`` and, over hidden states, ``ReadOut``; a table serves
@@ -6,15 +8,15 @@ package struct CohortGate: Sendable, Hashable {
     /// One weight for each cohort, none negative, not all zero.
     package let table: [Float]
 
-    /// - Throws: ``EvidenceError`` for a weight that is negative or not finite, or when none is
+    /// - Throws: ``CambiumError`` for a weight that is negative or not finite, or when none is
     ///   positive.
-    package init(_ table: [Float]) throws(EvidenceError) {
+    package init(_ table: [Float]) throws {
         for (index, weight) in table.enumerated() where !(weight >= 0 && weight.isFinite) {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "the weight of cohort \(index) is \(weight); give 0 or more")
         }
         guard table.contains(where: { $0 > 0 }) else {
-            throw EvidenceError(.badInput, "no cohort has a weight above 0; give one at least")
+            throw CambiumError(.badInput, "no cohort has a weight above 0; give one at least")
         }
         self.table = table
     }

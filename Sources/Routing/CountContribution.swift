@@ -1,3 +1,5 @@
+internal import Elements
+
 /// One contribution of evidence for the gate: the n-grams of some text that a cohort should answer, and
 /// where they come from.
 ///
@@ -20,15 +22,15 @@ package struct CountContribution: Sendable, Equatable {
     ///   32 bytes, or counts of more n-grams than the text has bytes.
     package init(
         cohort: String, label: String, data: [UInt8], byteCount: UInt64, counts: NGramCounts
-    ) throws(EvidenceError) {
+    ) throws {
         try checkEvidenceName(cohort, "cohort", mayBeEmpty: false)
         try checkEvidenceName(label, "label", mayBeEmpty: true)
         guard data.count == 32 else {
-            throw EvidenceError(.badInput, "a digest of \(data.count) bytes; it must have 32")
+            throw CambiumError(.badInput, "a digest of \(data.count) bytes; it must have 32")
         }
         let expected = byteCount - min(byteCount, UInt64(counts.order - 1))
         guard counts.total == expected else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput,
                 "\(counts.total) n-grams in a text of \(byteCount) bytes, which has \(expected)")
         }
@@ -52,14 +54,14 @@ package struct CountContribution: Sendable, Equatable {
     /// Reads what ``encoded`` gives, and nothing else.
     ///
     /// - Throws: `.badInput`, saying where the bytes are wrong.
-    package init(decoding bytes: [UInt8]) throws(EvidenceError) {
+    package init(decoding bytes: [UInt8]) throws {
         var reader = NumberReader(bytes)
         guard try reader.take(4) == Self.magic[...] else {
-            throw EvidenceError(.badInput, "not a record of evidence: it does not begin with CEVC")
+            throw CambiumError(.badInput, "not a record of evidence: it does not begin with CEVC")
         }
         let version = try reader.byte()
         guard version == Self.version else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput,
                 "evidence of version \(version); this program reads version \(Self.version)")
         }
@@ -105,7 +107,7 @@ extension CountGate {
     /// - Throws: `.overflow`.
     package static func classes(
         of contributions: [CountContribution]
-    ) throws(EvidenceError) -> [(name: String, counts: NGramCounts)] {
+    ) throws -> [(name: String, counts: NGramCounts)] {
         let order = contributions.lazy.map(\.counts.order).min() ?? 1
         var texts: [[UInt8]: CountContribution] = [:]
         for contribution in contributions {
@@ -120,7 +122,7 @@ extension CountGate {
         for contribution in texts.values {
             let key = Array(contribution.cohort.utf8)
             let counts = contribution.counts.shortened(to: order)
-            let sum = try sums[key].map { (sum) throws(EvidenceError) in
+            let sum = try sums[key].map { sum in
                 try sum.counts.adding(counts)
             }
             sums[key] = (contribution.cohort, sum ?? counts)
@@ -149,11 +151,11 @@ private func appendEntries(_ counts: NGramCounts, to bytes: inout [UInt8]) {
 }
 
 extension NumberReader {
-    mutating func entries(order: Int) throws(EvidenceError) -> NGramCounts {
+    mutating func entries(order: Int) throws -> NGramCounts {
         let count = try number()
         // Each takes two bytes at least: no room is made for what a false number claims.
         guard count <= UInt64(rest) / 2 else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "\(count) n-grams in the \(rest) bytes that are left")
         }
         var entries: [NGramCounts.Entry] = []
@@ -162,7 +164,7 @@ extension NumberReader {
         for _ in 0..<count {
             let (next, overflow) = key.addingReportingOverflow(try number())
             guard !overflow else {
-                throw EvidenceError(.badInput, "the keys of the evidence leave 64 bits")
+                throw CambiumError(.badInput, "the keys of the evidence leave 64 bits")
             }
             key = next
             entries.append(NGramCounts.Entry(key: key, count: try number()))

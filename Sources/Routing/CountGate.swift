@@ -1,3 +1,5 @@
+internal import Elements
+
 /// Picks cohorts for a byte from n-gram counts of what each cohort was trained on: naive Bayes over
 /// the bytes so far, with decay.
 ///
@@ -57,19 +59,19 @@ package struct CountGate: Sendable {
     /// - Parameter classes: At least one, all of one order of at least 1, totals below 2^33.
     package init(
         _ classes: [NGramCounts], settings: Settings = .standard
-    ) throws(EvidenceError) {
+    ) throws {
         guard let first = classes.first else {
-            throw EvidenceError(.unsolvable, "a gate needs the counts of at least one cohort")
+            throw CambiumError(.unsolvable, "a gate needs the counts of at least one cohort")
         }
         for counts in classes {
             guard counts.order == first.order else {
-                throw EvidenceError(
+                throw CambiumError(
                     .incompatible,
                     "one cohort has counts of \(first.order)-grams, another of "
                         + "\(counts.order)-grams; count again with one order")
             }
             guard counts.total < 1 << 33, counts.entries.count < 1 << 29 else {
-                throw EvidenceError(
+                throw CambiumError(
                     .overflow, "more than 2^33 n-grams in one class, or 2^29 different ones")
             }
         }

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Tensors
 
 /// Moments of vectors that belong to a class in each of several tables, over one shared Σ φφᵀ.
@@ -20,12 +21,12 @@ package struct DigitMoments: Sendable, Equatable {
 
     /// What was stored.
     ///
-    /// - Throws: ``EvidenceError`` without digits, or when counts, totals or lengths cannot be.
-    package init(digits: [ClassSums], gram: [Int64]) throws(EvidenceError) {
+    /// - Throws: ``CambiumError`` without digits, or when counts, totals or lengths cannot be.
+    package init(digits: [ClassSums], gram: [Int64]) throws {
         guard let first = digits.first,
             digits.allSatisfy({ $0.width == first.width && $0.count == first.count })
         else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "\(digits.count) digits that did not count the same vectors")
         }
         try checkGram(gram, width: first.width, vectors: first.count)
@@ -43,10 +44,10 @@ package struct DigitMoments: Sendable, Equatable {
     /// - Parameters:
     ///   - features: [tokens, `width`], magnitudes at most `IntegerGram.largestFeature`.
     ///   - labels: For each digit [tokens, `perToken`].
-    /// - Throws: ``EvidenceError`` with code overflow, and then the value is of no use.
+    /// - Throws: ``CambiumError`` with code overflow, and then the value is of no use.
     package mutating func add(
         _ features: Span<Int16>, labels: [[UInt32]], perToken: Int = 1
-    ) throws(EvidenceError) {
+    ) throws {
         precondition(labels.count == digits.count, "\(labels.count) of \(digits.count) digits")
         for digit in digits.indices {
             try digits[digit].add(features, labels: labels[digit], perToken: perToken)
@@ -74,7 +75,7 @@ package struct DigitMoments: Sendable, Equatable {
     ///   - second: Values of the low digit.
     package mutating func add(
         _ features: Span<Int16>, experts: [UInt32], second: UInt32, perToken: Int = 1
-    ) throws(EvidenceError) {
+    ) throws {
         precondition(second > 0, "\(second) values of the low digit")
         try add(
             features, labels: [experts.map { $0 / second }, experts.map { $0 % second }],
@@ -83,12 +84,12 @@ package struct DigitMoments: Sendable, Equatable {
 
     /// Adds what another contribution saw.
     ///
-    /// - Throws: ``EvidenceError`` for another width or number of digits, or an overflow; then the value
+    /// - Throws: ``CambiumError`` for another width or number of digits, or an overflow; then the value
     ///   is of no use.
-    package mutating func add(_ other: DigitMoments) throws(EvidenceError) {
+    package mutating func add(_ other: DigitMoments) throws {
         try checkWidths(width, other.width)
         guard digits.count == other.digits.count else {
-            throw EvidenceError(
+            throw CambiumError(
                 .incompatible,
                 "moments of \(digits.count) and of \(other.digits.count) digits cannot be added")
         }
@@ -97,12 +98,12 @@ package struct DigitMoments: Sendable, Equatable {
     }
 
     /// The moments of one digit.
-    package func moments(_ digit: Int) throws(EvidenceError) -> Moments {
+    package func moments(_ digit: Int) throws -> Moments {
         try Moments(digits[digit], gram)
     }
 
     /// The same vectors with all their digits in one class.
-    func renamed(_ id: UInt32) throws(EvidenceError) -> DigitMoments {
+    func renamed(_ id: UInt32) throws -> DigitMoments {
         var result = self
         for digit in digits.indices { result.digits[digit] = try digits[digit].renamed(id) }
         return result

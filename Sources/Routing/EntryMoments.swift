@@ -1,3 +1,4 @@
+internal import Elements
 internal import Tensors
 
 /// The integer sufficient statistics that the router row of a further expert is solved from.
@@ -28,9 +29,9 @@ package struct EntryMoments: Sendable, Equatable {
     /// What was stored.
     ///
     /// - Throws: `.badInput` when lengths or sums are not what so many tokens can have.
-    package init(width: Int, count: Int64, gram: [Int64]) throws(EvidenceError) {
+    package init(width: Int, count: Int64, gram: [Int64]) throws {
         guard (1...1 << 16).contains(width), (1..<ClassSums.limit).contains(count) else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "sums of \(count) tokens of \(width) features are not valid")
         }
         try checkGram(gram, width: width + 2, vectors: count)
@@ -39,7 +40,7 @@ package struct EntryMoments: Sendable, Equatable {
         self.gram = gram
         let one = Double(Self.one)
         guard sum(width, width) == Double(count) * one * one else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "the sums of the constant are not those of \(count) tokens")
         }
     }
@@ -49,8 +50,8 @@ package struct EntryMoments: Sendable, Equatable {
     /// - Parameters:
     ///   - features: [tokens, `width`].
     ///   - entries: [tokens], finite.
-    /// - Throws: ``EvidenceError`` with code overflow, and then the value is of no use.
-    package mutating func add(_ features: [Int16], entries: [Float]) throws(EvidenceError) {
+    /// - Throws: ``CambiumError`` with code overflow, and then the value is of no use.
+    package mutating func add(_ features: [Int16], entries: [Float]) throws {
         precondition(
             features.count == entries.count * width, "\(features.count) for \(entries.count)")
         var rows: [Int16] = []
@@ -69,8 +70,8 @@ package struct EntryMoments: Sendable, Equatable {
 
     /// Adds what another value saw.
     ///
-    /// - Throws: ``EvidenceError`` for another width, or an overflow; then the value is of no use.
-    package mutating func add(_ other: EntryMoments) throws(EvidenceError) {
+    /// - Throws: ``CambiumError`` for another width, or an overflow; then the value is of no use.
+    package mutating func add(_ other: EntryMoments) throws {
         try checkWidths(width, other.width)
         count += other.count
         guard count < ClassSums.limit else { throw ClassSums.overflow }

@@ -1,3 +1,4 @@
+internal import Elements
 package import Tensors
 
 /// The router row of a further expert, solved in closed form: its score is to be above the entry for tokens
@@ -64,12 +65,12 @@ package struct EntryRow: Sendable, Equatable {
     ///   - scales: [width], of the quantiser.
     ///   - hasBias: Whether the router adds a constant to each score.
     ///   - loss: The share of `heldOld` for which the expert may be picked.
-    /// - Throws: ``EvidenceError`` when the sums have no solution.
+    /// - Throws: ``CambiumError`` when the sums have no solution.
     /// - Complexity: width³ / 3 multiplications for each λ, and 3 width for each of them, weight and token held out.
     package init(
         old: EntryMoments, new: EntryMoments, margins: [Double], heldOld: HeldOut, heldNew: HeldOut,
         scales: [Float], hasBias: Bool, loss: Double, team: ThreadTeam = .single
-    ) throws(EvidenceError) {
+    ) throws {
         let width = old.width
         precondition(
             new.width == width && scales.count == width && margins.allSatisfy { $0 > 0 }
@@ -96,7 +97,7 @@ package struct EntryRow: Sendable, Equatable {
             }
         }
         guard let best else {
-            throw EvidenceError(
+            throw CambiumError(
                 .unsolvable,
                 "the evidence gives no router row: its \(old.count) + \(new.count) tokens are alike"
             )

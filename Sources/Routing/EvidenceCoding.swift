@@ -8,17 +8,17 @@ private let longestName = 255
 /// - Throws: `.badInput` for a name that is empty and may not be, is long, or has control characters.
 func checkEvidenceName(
     _ name: String, _ what: String, mayBeEmpty: Bool
-) throws(EvidenceError) {
+) throws {
     guard mayBeEmpty || !name.isEmpty else {
-        throw EvidenceError(.badInput, "the \(what)'s name is empty")
+        throw CambiumError(.badInput, "the \(what)'s name is empty")
     }
     guard name.utf8.count <= longestName else {
-        throw EvidenceError(
+        throw CambiumError(
             .badInput,
             "the \(what)'s name has \(name.utf8.count) bytes; at most \(longestName) are kept")
     }
     guard name.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-        throw EvidenceError(.badInput, "the \(what)'s name has control characters")
+        throw CambiumError(.badInput, "the \(what)'s name has control characters")
     }
 }
 
@@ -74,9 +74,9 @@ struct NumberReader {
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    mutating func take(_ count: Int) throws(EvidenceError) -> ArraySlice<UInt8> {
+    mutating func take(_ count: Int) throws -> ArraySlice<UInt8> {
         guard count <= bytes.count - position else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput,
                 "evidence of \(bytes.count) bytes ends within what begins at byte \(position)")
         }
@@ -84,12 +84,12 @@ struct NumberReader {
         return bytes[position..<position + count]
     }
 
-    mutating func byte() throws(EvidenceError) -> UInt8 {
+    mutating func byte() throws -> UInt8 {
         let part = try take(1)
         return part[part.startIndex]
     }
 
-    mutating func number() throws(EvidenceError) -> UInt64 {
+    mutating func number() throws -> UInt64 {
         let start = position
         var value: UInt64 = 0
         for shift in stride(from: UInt64(0), to: 70, by: 7) {
@@ -103,30 +103,30 @@ struct NumberReader {
                 return value
             }
         }
-        throw EvidenceError(
+        throw CambiumError(
             .badInput, "the number at byte \(start) of the evidence is not in its shortest form")
     }
 
     /// A number of up to 32 bits.
-    mutating func small() throws(EvidenceError) -> UInt32 {
+    mutating func small() throws -> UInt32 {
         let number = try number()
         guard let small = UInt32(exactly: number) else {
-            throw EvidenceError(.badInput, "\(number) in the evidence is more than 32 bits")
+            throw CambiumError(.badInput, "\(number) in the evidence is more than 32 bits")
         }
         return small
     }
 
     /// A name behind its length.
-    mutating func name() throws(EvidenceError) -> String {
+    mutating func name() throws -> String {
         let length = Int(try byte())
         guard let name = String(validating: try take(length), as: UTF8.self) else {
-            throw EvidenceError(.badInput, "a name in the evidence is not UTF-8")
+            throw CambiumError(.badInput, "a name in the evidence is not UTF-8")
         }
         return name
     }
 
     /// Little-endian 64-bit numbers.
-    mutating func integers(_ count: Int) throws(EvidenceError) -> [Int64] {
+    mutating func integers(_ count: Int) throws -> [Int64] {
         try need(count, 8)
         let start = position
         position += 8 * count
@@ -135,18 +135,18 @@ struct NumberReader {
     }
 
     /// How many of something follow, each of which takes a byte or more.
-    mutating func count(_ what: String) throws(EvidenceError) -> Int {
+    mutating func count(_ what: String) throws -> Int {
         let number = try number()
         // No room is made for what a false number claims.
         guard let count = Int(exactly: number), count <= rest else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "\(number) \(what) in the \(rest) bytes of evidence that are left")
         }
         return count
     }
 
     /// What `appendSigned` wrote.
-    mutating func signed(_ count: Int) throws(EvidenceError) -> [Int64] {
+    mutating func signed(_ count: Int) throws -> [Int64] {
         try need(count, 1)
         var numbers: [Int64] = []
         numbers.reserveCapacity(count)
@@ -158,7 +158,7 @@ struct NumberReader {
     }
 
     /// Little-endian floats.
-    mutating func floats(_ count: Int) throws(EvidenceError) -> [Float] {
+    mutating func floats(_ count: Int) throws -> [Float] {
         try need(count, 4)
         let start = position
         position += 4 * count
@@ -166,17 +166,17 @@ struct NumberReader {
         return (0..<count).map { Float(bitPattern: span.number(at: start + 4 * $0)) }
     }
 
-    private func need(_ count: Int, _ size: Int) throws(EvidenceError) {
+    private func need(_ count: Int, _ size: Int) throws {
         guard count >= 0, count <= rest / size else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput,
                 "evidence of \(bytes.count) bytes ends within what begins at byte \(position)")
         }
     }
 
-    func end() throws(EvidenceError) {
+    func end() throws {
         guard position == bytes.count else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "\(bytes.count - position) bytes too many at the end of the evidence")
         }
     }

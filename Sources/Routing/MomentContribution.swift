@@ -1,3 +1,5 @@
+internal import Elements
+
 /// One contribution of evidence over hidden states: the moments of quantised activations of some text, and
 /// where they come from.
 ///
@@ -26,13 +28,13 @@ package struct MomentContribution: Sendable, Equatable {
         /// - Throws: `.badInput` for a digest that is not 32 bytes, or digits that cannot be.
         package init(
             layer: UInt32, trunk: [UInt8], quantiser: Quantiser, digits: [UInt32]
-        ) throws(EvidenceError) {
+        ) throws {
             guard trunk.count == 32 else {
-                throw EvidenceError(.badInput, "a trunk's digest of \(trunk.count) bytes, not 32")
+                throw CambiumError(.badInput, "a trunk's digest of \(trunk.count) bytes, not 32")
             }
             guard digits == [1] || digits.count == 2 && digits.allSatisfy({ 1...65_536 ~= $0 })
             else {
-                throw EvidenceError(.badInput, "digits of \(digits) values; give two of 1 to 65536")
+                throw CambiumError(.badInput, "digits of \(digits) values; give two of 1 to 65536")
             }
             self.layer = layer
             self.trunk = trunk
@@ -64,21 +66,21 @@ package struct MomentContribution: Sendable, Equatable {
     package init(
         cohort: String, label: String, data: [UInt8], byteCount: UInt64, source: Source,
         fitted: DigitMoments, heldOut: DigitMoments
-    ) throws(EvidenceError) {
+    ) throws {
         try checkEvidenceName(cohort, "cohort", mayBeEmpty: false)
         try checkEvidenceName(label, "label", mayBeEmpty: true)
         guard data.count == 32 else {
-            throw EvidenceError(.badInput, "a digest of \(data.count) bytes; it must have 32")
+            throw CambiumError(.badInput, "a digest of \(data.count) bytes; it must have 32")
         }
         for part in [fitted, heldOut] {
             guard part.width == source.quantiser.width, part.digits.count == source.digits.count,
                 zip(part.digits, source.digits).allSatisfy({ digit, values in
                     digit.classes.allSatisfy { $0.id < values }
                 })
-            else { throw EvidenceError(.badInput, "moments that do not fit their digits") }
+            else { throw CambiumError(.badInput, "moments that do not fit their digits") }
         }
         guard fitted.count > 0 else {
-            throw EvidenceError(.badInput, "moments of no vector at all")
+            throw CambiumError(.badInput, "moments of no vector at all")
         }
         self.cohort = cohort
         self.label = label
@@ -108,14 +110,14 @@ package struct MomentContribution: Sendable, Equatable {
     /// Reads what ``encoded`` gives, and nothing else.
     ///
     /// - Throws: `.badInput`, saying where the bytes are wrong.
-    package init(decoding bytes: [UInt8]) throws(EvidenceError) {
+    package init(decoding bytes: [UInt8]) throws {
         var reader = NumberReader(bytes)
         guard try reader.take(4) == Self.magic[...] else {
-            throw EvidenceError(.badInput, "not a record of moments: it does not begin with CEVM")
+            throw CambiumError(.badInput, "not a record of moments: it does not begin with CEVM")
         }
         let version = try reader.byte()
         guard version == Self.version else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput,
                 "moments of version \(version); this program reads version \(Self.version)")
         }
@@ -158,13 +160,13 @@ package struct MomentContribution: Sendable, Equatable {
 extension NumberReader {
     fileprivate mutating func moments(
         width: Int, digits: Int, mayBeEmpty: Bool
-    ) throws(EvidenceError) -> DigitMoments {
+    ) throws -> DigitMoments {
         var tables: [ClassSums] = []
         for _ in 0..<digits {
             let count = try number()
             // No room is made for what a false number claims.
             guard count <= UInt64(rest / (8 * width)) else {
-                throw EvidenceError(
+                throw CambiumError(
                     .badInput, "\(count) classes in the \(rest) bytes that are left")
             }
             var classes: [ClassSums.Class] = []
@@ -172,7 +174,7 @@ extension NumberReader {
             for _ in 0..<count {
                 let (next, overflow) = id.addingReportingOverflow(try small())
                 guard !overflow, let vectors = Int64(exactly: try number()) else {
-                    throw EvidenceError(.badInput, "a class of the evidence leaves its integers")
+                    throw CambiumError(.badInput, "a class of the evidence leaves its integers")
                 }
                 id = next
                 classes.append(
@@ -182,7 +184,7 @@ extension NumberReader {
         }
         let size = width * (width + 1) / 2
         guard tables.contains(where: { !$0.classes.isEmpty }) else {
-            guard mayBeEmpty else { throw EvidenceError(.badInput, "moments of no vector at all") }
+            guard mayBeEmpty else { throw CambiumError(.badInput, "moments of no vector at all") }
             return try DigitMoments(digits: tables, gram: [Int64](repeating: 0, count: size))
         }
         return try DigitMoments(digits: tables, gram: integers(size))

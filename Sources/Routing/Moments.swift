@@ -1,3 +1,4 @@
+internal import Elements
 internal import Tensors
 
 /// The integer sufficient statistics of labelled feature vectors: from their sum over any division
@@ -20,12 +21,12 @@ package struct Moments: Sendable, Equatable {
 
     /// What was stored.
     ///
-    /// - Throws: ``EvidenceError`` when counts, totals, order or lengths cannot be.
-    package init(width: Int, classes: [Class], gram: [Int64]) throws(EvidenceError) {
+    /// - Throws: ``CambiumError`` when counts, totals, order or lengths cannot be.
+    package init(width: Int, classes: [Class], gram: [Int64]) throws {
         try self.init(ClassSums(width: width, classes: classes), gram)
     }
 
-    init(_ sums: ClassSums, _ gram: [Int64]) throws(EvidenceError) {
+    init(_ sums: ClassSums, _ gram: [Int64]) throws {
         try checkGram(gram, width: sums.width, vectors: sums.count)
         self.sums = sums
         self.gram = gram
@@ -43,16 +44,16 @@ package struct Moments: Sendable, Equatable {
     /// - Parameters:
     ///   - features: [`labels.count`, `width`], magnitudes at most `IntegerGram.largestFeature`.
     ///   - labels: The class of each vector.
-    /// - Throws: ``EvidenceError`` with code overflow, and then the value is of no use.
-    package mutating func add(_ features: Span<Int16>, labels: [UInt32]) throws(EvidenceError) {
+    /// - Throws: ``CambiumError`` with code overflow, and then the value is of no use.
+    package mutating func add(_ features: Span<Int16>, labels: [UInt32]) throws {
         try sums.add(features, labels: labels)
         guard IntegerGram.add(features, width: width, to: &gram) else { throw ClassSums.overflow }
     }
 
     /// Adds what another contribution saw.
     ///
-    /// - Throws: ``EvidenceError`` for another width, or an overflow; then the value is of no use.
-    package mutating func add(_ other: Moments) throws(EvidenceError) {
+    /// - Throws: ``CambiumError`` for another width, or an overflow; then the value is of no use.
+    package mutating func add(_ other: Moments) throws {
         try checkWidths(width, other.width)
         try sums.add(other.sums)
         try addGram(other.gram, to: &gram)
@@ -60,9 +61,9 @@ package struct Moments: Sendable, Equatable {
 }
 
 /// - Throws: `.incompatible` when they differ.
-func checkWidths(_ left: Int, _ right: Int) throws(EvidenceError) {
+func checkWidths(_ left: Int, _ right: Int) throws {
     guard left == right else {
-        throw EvidenceError(
+        throw CambiumError(
             .incompatible, "moments of \(left) and of \(right) features cannot be added")
     }
 }
@@ -70,12 +71,12 @@ func checkWidths(_ left: Int, _ right: Int) throws(EvidenceError) {
 /// A stored triangle of Σ φφᵀ: its length, and that no element is greater than so many vectors can have.
 ///
 /// - Throws: `.badInput` otherwise.
-func checkGram(_ gram: [Int64], width: Int, vectors: Int64) throws(EvidenceError) {
+func checkGram(_ gram: [Int64], width: Int, vectors: Int64) throws {
     // Vectors are fewer than 2^32, products at most 2^30.
     let greatest = UInt64(vectors) << 30
     guard gram.count == width * (width + 1) / 2, gram.allSatisfy({ $0.magnitude <= greatest })
     else {
-        throw EvidenceError(
+        throw CambiumError(
             .badInput, "the products of \(vectors) vectors of \(width) features are not valid")
     }
 }
@@ -83,7 +84,7 @@ func checkGram(_ gram: [Int64], width: Int, vectors: Int64) throws(EvidenceError
 /// gram += other, element by element.
 ///
 /// - Throws: `.overflow`.
-func addGram(_ other: [Int64], to gram: inout [Int64]) throws(EvidenceError) {
+func addGram(_ other: [Int64], to gram: inout [Int64]) throws {
     var overflows = false
     for index in gram.indices {
         let (sum, overflow) = gram[index].addingReportingOverflow(other[index])

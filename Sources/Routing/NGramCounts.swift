@@ -1,3 +1,5 @@
+internal import Elements
+
 /// How often each sequence of `order` bytes occurs in some text: integer evidence, added exactly.
 ///
 /// Only full sequences within one text are counted; the counts of shorter ones follow from them.
@@ -25,10 +27,10 @@ package struct NGramCounts: Sendable, Equatable {
     package let entries: [Entry]
 
     /// - Parameter entries: By ascending key; none with a count of 0 or a key beyond `order` bytes.
-    /// - Throws: ``EvidenceError`` otherwise, and for 2^33 sequences or more.
-    package init(order: Int, entries: [Entry]) throws(EvidenceError) {
+    /// - Throws: ``CambiumError`` otherwise, and for 2^33 sequences or more.
+    package init(order: Int, entries: [Entry]) throws {
         guard (1...8).contains(order) else {
-            throw EvidenceError(.badInput, "n-grams of \(order) bytes; give 1 to 8")
+            throw CambiumError(.badInput, "n-grams of \(order) bytes; give 1 to 8")
         }
         var last: UInt64?
         var sum: UInt64 = 0
@@ -36,13 +38,13 @@ package struct NGramCounts: Sendable, Equatable {
             let (next, overflows) = sum.addingReportingOverflow(entry.count)
             sum = next
             guard !overflows, sum < Self.limit else {
-                throw EvidenceError(
+                throw CambiumError(
                     .overflow, "more than 2^33 n-grams in one class; start a new class")
             }
             guard entry.count > 0, order == 8 || entry.key >> UInt64(8 * order) == 0,
                 last.map({ $0 < entry.key }) ?? true
             else {
-                throw EvidenceError(
+                throw CambiumError(
                     .badInput,
                     "the count of n-gram \(String(entry.key, radix: 16)) is 0, not in order, or "
                         + "longer than \(order) bytes")
@@ -94,10 +96,10 @@ package struct NGramCounts: Sendable, Equatable {
 
     /// The counts of both.
     ///
-    /// - Throws: ``EvidenceError`` when the orders differ or a sum leaves 64 bits.
-    package func adding(_ other: NGramCounts) throws(EvidenceError) -> NGramCounts {
+    /// - Throws: ``CambiumError`` when the orders differ or a sum leaves 64 bits.
+    package func adding(_ other: NGramCounts) throws -> NGramCounts {
         guard order == other.order else {
-            throw EvidenceError(
+            throw CambiumError(
                 .incompatible,
                 "counts of \(order)-grams and of \(other.order)-grams cannot be added; count again "
                     + "with one order")
@@ -121,34 +123,11 @@ package struct NGramCounts: Sendable, Equatable {
             let (next, overflows) = sum.addingReportingOverflow(count)
             sum = next
             guard !overflow, !overflows, sum < Self.limit else {
-                throw EvidenceError(
+                throw CambiumError(
                     .overflow, "more than 2^33 n-grams in one class; start a new class")
             }
             merged.append(Entry(key: entry.key, count: count))
         }
         return NGramCounts(checked: order, merged)
-    }
-}
-
-/// What is wrong with evidence.
-package struct EvidenceError: Error, Sendable, CustomStringConvertible {
-    package enum Code: Sendable {
-        /// A value from outside that cannot be.
-        case badInput
-        /// Two contributions that are not about the same thing.
-        case incompatible
-        /// A sum that leaves its integers.
-        case overflow
-        /// Too little, or contradictory, to solve a router from.
-        case unsolvable
-    }
-
-    package let code: Code
-    package let message: String
-    package var description: String { message }
-
-    package init(_ code: Code, _ message: String) {
-        self.code = code
-        self.message = message
     }
 }

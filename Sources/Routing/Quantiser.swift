@@ -1,3 +1,5 @@
+internal import Elements
+
 /// Turns activations into small integers, feature by feature, so that their sums are exact.
 ///
 /// φ = round(x scale), to the nearest, ties to even, limited to ±`limit`. The scales are fixed when
@@ -19,14 +21,14 @@ package struct Quantiser: Sendable, Hashable {
         return bytes
     }
 
-    /// - Throws: ``EvidenceError`` without scales, or with one that is not a positive number.
-    package init(scales: [Float]) throws(EvidenceError) {
+    /// - Throws: ``CambiumError`` without scales, or with one that is not a positive number.
+    package init(scales: [Float]) throws {
         guard !scales.isEmpty, scales.count <= 1 << 16 else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "a quantiser of \(scales.count) features; give 1 to 65536")
         }
         for (index, scale) in scales.enumerated() where !(scale > 0 && scale.isFinite) {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "the scale of feature \(index) is \(scale); give a positive number")
         }
         self.scales = scales
@@ -37,10 +39,10 @@ package struct Quantiser: Sendable, Hashable {
     /// A feature that is always 0 gets the scale 1.
     ///
     /// - Parameter x: [tokens, `width`], at least one token.
-    /// - Throws: ``EvidenceError`` when an activation is not a finite number.
+    /// - Throws: ``CambiumError`` when an activation is not a finite number.
     package init(
         fitting x: Span<Float>, width: Int, target: Double = 256
-    ) throws(EvidenceError) {
+    ) throws {
         precondition(width > 0 && x.count > 0 && x.count % width == 0, "\(x.count) by \(width)")
         let tokens = x.count / width
         var scales: [Float] = []
@@ -51,7 +53,7 @@ package struct Quantiser: Sendable, Hashable {
                 sum += value * value
             }
             guard sum.isFinite else {
-                throw EvidenceError(
+                throw CambiumError(
                     .badInput, "feature \(feature) of the activations is not finite")
             }
             let scale = Float(target / (sum / Double(tokens)).squareRoot())
@@ -65,7 +67,7 @@ package struct Quantiser: Sendable, Hashable {
     /// Before its weights, such a norm's output has a mean square of 1 over the features of each token; so
     /// features come out at about `target`, and no text is needed to tell: every branch of one trunk has
     /// one quantiser. A weight of 0, or one so small that its scale is not finite, gets the scale 1.
-    package init(normWeights: [Float], target: Float = 128) throws(EvidenceError) {
+    package init(normWeights: [Float], target: Float = 128) throws {
         try self.init(
             scales: normWeights.map { weight in
                 let scale = target / weight.magnitude
@@ -77,15 +79,15 @@ package struct Quantiser: Sendable, Hashable {
     ///
     /// - Parameter x: [tokens, `width`].
     /// - Returns: [tokens, `width`].
-    /// - Throws: ``EvidenceError`` when an activation is NaN; infinities are limited.
-    package func features(_ x: Span<Float>) throws(EvidenceError) -> [Int16] {
+    /// - Throws: ``CambiumError`` when an activation is NaN; infinities are limited.
+    package func features(_ x: Span<Float>) throws -> [Int16] {
         precondition(x.count % width == 0, "\(x.count) activations by \(width)")
         var features = [Int16](repeating: 0, count: x.count)
         var feature = 0
         for index in 0..<x.count {
             let scaled = x[index] * scales[feature]
             guard !scaled.isNaN else {
-                throw EvidenceError(
+                throw CambiumError(
                     .badInput,
                     "feature \(feature) of token \(index / width) is not a number; the model "
                         + "computes NaN on this text")

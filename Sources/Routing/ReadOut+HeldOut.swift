@@ -17,14 +17,14 @@ extension ReadOut {
     /// - Complexity: For each λ a solution, and width² · classes multiplications (ridge) or width³.
     package static func lambda(
         _ form: Form, fitted: Moments, heldOut: Moments, team: ThreadTeam = .single
-    ) throws(EvidenceError) -> Double {
+    ) throws -> Double {
         try chosen(form, fitted, heldOut, team).lambda
     }
 
     /// ``lambda(_:fitted:heldOut:team:)``, and its loss; nil when none could be computed.
     static func chosen(
         _ form: Form, _ fitted: Moments, _ heldOut: Moments, _ team: ThreadTeam
-    ) throws(EvidenceError) -> (lambda: Double, loss: Double?) {
+    ) throws -> (lambda: Double, loss: Double?) {
         try checkWidths(fitted.width, heldOut.width)
         guard heldOut.count > 0, fitted.count > 0 else { return (defaultLambda, nil) }
         var best: (loss: Double, lambda: Double)?

@@ -1,3 +1,4 @@
+internal import Elements
 package import Tensors
 
 /// A linear router solved in closed form from moments: score(c | φ) = w_c · φ + b_c.
@@ -28,14 +29,14 @@ package struct ReadOut: Sendable, Equatable {
     ///   - lambda: λ, as a share of the mean of the diagonal of the matrix to which it is added; so
     ///     it means the same for features of any scale. A matrix that is still not positive
     ///     definite is tried again with ten times the share, at most eight times.
-    /// - Throws: ``EvidenceError`` without classes, or when no attempt gives a solution.
+    /// - Throws: ``CambiumError`` without classes, or when no attempt gives a solution.
     /// - Complexity: width³ / 3 + width² · classes multiplications.
     package init(
         _ form: Form, of moments: Moments, lambda: Double, team: ThreadTeam = .single
-    ) throws(EvidenceError) {
+    ) throws {
         precondition(lambda > 0 && lambda.isFinite, "a ridge of \(lambda)")
         guard !moments.classes.isEmpty else {
-            throw EvidenceError(
+            throw CambiumError(
                 .unsolvable, "there is no evidence to solve a router from; add some first")
         }
         let (d, n) = (moments.width, Double(moments.count))
@@ -134,13 +135,13 @@ package struct ReadOut: Sendable, Equatable {
     /// The factored matrix to invert, λ added.
     static func factored(
         _ form: Form, _ moments: Moments, _ lambda: Double, _ team: ThreadTeam
-    ) throws(EvidenceError) -> Cholesky {
+    ) throws -> Cholesky {
         let (d, n) = (moments.width, Double(moments.count))
         let scatter = scatter(form, moments, total(moments).map { Double($0) / n })
         var trace = 0.0
         for row in 0..<d { trace += scatter[row * (row + 1) / 2 + row] }
         guard trace > 0, trace.isFinite else {
-            throw EvidenceError(
+            throw CambiumError(
                 .unsolvable, "all \(moments.count) feature vectors of the evidence are alike")
         }
         return try factor(scatter, d, trace / Double(d), lambda, team)
@@ -183,7 +184,7 @@ package struct ReadOut: Sendable, Equatable {
 
     private static func factor(
         _ scatter: [Double], _ d: Int, _ diagonal: Double, _ lambda: Double, _ team: ThreadTeam
-    ) throws(EvidenceError) -> Cholesky {
+    ) throws -> Cholesky {
         var ridge = lambda * diagonal
         for _ in 0..<8 {
             do {
@@ -201,7 +202,7 @@ package struct ReadOut: Sendable, Equatable {
                 ridge *= 10
             }
         }
-        throw EvidenceError(
+        throw CambiumError(
             .unsolvable, "the evidence has no solution even with a ridge of \(ridge / 10)")
     }
 }

@@ -1,3 +1,5 @@
+internal import Elements
+
 /// One contribution of evidence about routes that are to stay: what a model's linear routers read and decided on
 /// a text.
 ///
@@ -68,10 +70,10 @@ package struct RouteContribution: Sendable, Equatable {
     package init(
         label: String, data: [UInt8], byteCount: UInt64, tokenCount: UInt64, model: [UInt8],
         experts: UInt32, layers: [Layer], windows: Windows
-    ) throws(EvidenceError) {
+    ) throws {
         try checkEvidenceName(label, "label", mayBeEmpty: true)
         guard data.count == 32, model.count == 32, experts > 0 else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput,
                 "digests of \(data.count) and \(model.count) bytes, \(experts) experts; give 32 bytes "
                     + "and at least one expert")
@@ -83,13 +85,13 @@ package struct RouteContribution: Sendable, Equatable {
                     && $0.moments.count > 0
             })
         else {
-            throw EvidenceError(.badInput, "routes of layers that are not of one text, in order")
+            throw CambiumError(.badInput, "routes of layers that are not of one text, in order")
         }
         for windows in windows.all {
             guard (1...Windows.most).contains(windows.count),
                 windows.allSatisfy({ (1...Windows.longest).contains($0.count) })
             else {
-                throw EvidenceError(
+                throw CambiumError(
                     .badInput,
                     "windows of routes are 1 to \(Windows.most), of 1 to \(Windows.longest) tokens")
             }
@@ -134,14 +136,14 @@ package struct RouteContribution: Sendable, Equatable {
     /// Reads what ``encoded`` gives, and nothing else.
     ///
     /// - Throws: `.badInput`, saying where the bytes are wrong.
-    package init(decoding bytes: [UInt8]) throws(EvidenceError) {
+    package init(decoding bytes: [UInt8]) throws {
         var reader = NumberReader(bytes)
         guard try reader.take(4) == Self.magic[...] else {
-            throw EvidenceError(.badInput, "not a record of routes: it does not begin with CEVR")
+            throw CambiumError(.badInput, "not a record of routes: it does not begin with CEVR")
         }
         let version = try reader.byte()
         guard version == Self.version else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput,
                 "routes of version \(version); this program reads version \(Self.version)")
         }
@@ -163,7 +165,7 @@ package struct RouteContribution: Sendable, Equatable {
 }
 
 extension NumberReader {
-    fileprivate mutating func windows() throws(EvidenceError) -> [[UInt32]] {
+    fileprivate mutating func windows() throws -> [[UInt32]] {
         var windows: [[UInt32]] = []
         for _ in 0..<(try count("windows")) {
             var window: [UInt32] = []
@@ -173,12 +175,12 @@ extension NumberReader {
         return windows
     }
 
-    fileprivate mutating func layer() throws(EvidenceError) -> RouteContribution.Layer {
+    fileprivate mutating func layer() throws -> RouteContribution.Layer {
         let number = try small()
         let width = try count("features")
         let quantiser = try Quantiser(scales: floats(width))
         guard let tokens = Int64(exactly: try self.number()) else {
-            throw EvidenceError(.badInput, "a count of tokens leaves its integers")
+            throw CambiumError(.badInput, "a count of tokens leaves its integers")
         }
         let gram = try signed((width + 2) * (width + 3) / 2)
         return RouteContribution.Layer(

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Tensors
 
 /// A tree router in closed form.
@@ -18,15 +19,15 @@ extension DigitMoments {
     ///   - features: [tokens, `width`].
     ///   - leaves: [tokens, `perToken`], each below the product of `branching`.
     ///   - branching: Children of a node, by level; as many levels as this has tables.
-    /// - Throws: ``EvidenceError`` for a leaf that the tree does not have, and with code overflow; then the
+    /// - Throws: ``CambiumError`` for a leaf that the tree does not have, and with code overflow; then the
     ///   value is of no use.
     package mutating func add(
         _ features: Span<Int16>, leaves: [UInt32], branching: [Int], perToken: Int = 1
-    ) throws(EvidenceError) {
+    ) throws {
         precondition(branching.count == digits.count, "\(branching) for \(digits.count) levels")
         let count = branching.reduce(1, *)
         if let leaf = leaves.first(where: { Int($0) >= count }) {
-            throw EvidenceError(.badInput, "leaf \(leaf) of a tree with \(count)")
+            throw CambiumError(.badInput, "leaf \(leaf) of a tree with \(count)")
         }
         var below = count
         let labels = branching.map { children in

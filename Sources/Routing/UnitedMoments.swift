@@ -1,3 +1,4 @@
+internal import Elements
 package import Tensors
 
 /// What a set of contributions over hidden states adds up to.
@@ -16,7 +17,7 @@ package struct UnitedMoments: Sendable, Equatable {
     ///
     /// - Parameter contributions: Of texts of cohorts; at least one.
     /// - Throws: `.incompatible` for several layers, trunks or quantisers; `.overflow`.
-    package init(cohorts contributions: [MomentContribution]) throws(EvidenceError) {
+    package init(cohorts contributions: [MomentContribution]) throws {
         try self.init(contributions, namesAreClasses: true)
     }
 
@@ -24,15 +25,15 @@ package struct UnitedMoments: Sendable, Equatable {
     ///
     /// - Parameter contributions: Of picks, all of one cohort; at least one.
     /// - Throws: As ``init(cohorts:)``, and for several numbers of experts.
-    package init(picks contributions: [MomentContribution]) throws(EvidenceError) {
+    package init(picks contributions: [MomentContribution]) throws {
         try self.init(contributions, namesAreClasses: false)
     }
 
     private init(
         _ contributions: [MomentContribution], namesAreClasses: Bool
-    ) throws(EvidenceError) {
+    ) throws {
         guard let source = contributions.first?.source else {
-            throw EvidenceError(
+            throw CambiumError(
                 .unsolvable, "there is no evidence to solve a router from; add some first")
         }
         var texts: [[UInt8]: MomentContribution] = [:]
@@ -73,14 +74,14 @@ package struct UnitedMoments: Sendable, Equatable {
 
     private static func check(
         _ other: MomentContribution.Source, _ source: MomentContribution.Source
-    ) throws(EvidenceError) {
+    ) throws {
         guard other != source else { return }
         let what =
             other.layer != source.layer
             ? "layers"
             : other.trunk != source.trunk
                 ? "trunks" : other.digits != source.digits ? "numbers of experts" : "quantisers"
-        throw EvidenceError(
+        throw CambiumError(
             .incompatible, "moments over different \(what) cannot be added: their features differ")
     }
 
@@ -91,7 +92,7 @@ package struct UnitedMoments: Sendable, Equatable {
     /// nothing is held out.
     package func readOut(
         _ form: ReadOut.Form, digit: Int = 0, team: ThreadTeam = .single
-    ) throws(EvidenceError) -> (readOut: ReadOut, lambda: Double, explained: Double?) {
+    ) throws -> (readOut: ReadOut, lambda: Double, explained: Double?) {
         let (fit, held) = (try fitted.moments(digit), try heldOut.moments(digit))
         let (lambda, loss) = try ReadOut.chosen(form, fit, held, team)
         var all = fit

@@ -1,3 +1,5 @@
+internal import Elements
+
 /// The routes of several texts that are to stay, as one: sums added up, windows together.
 ///
 /// Depends on the set of records alone, not on their order. A text counts once, as the model with the most experts
@@ -13,7 +15,7 @@ package struct UnitedRoutes: Sendable {
     package private(set) var tokenCount: UInt64 = 0
 
     /// - Throws: `.incompatible` for records of other layers or with other quantisers, or none; `.overflow`.
-    package init(_ records: [RouteContribution]) throws(EvidenceError) {
+    package init(_ records: [RouteContribution]) throws {
         var texts: [[UInt8]: RouteContribution] = [:]
         for record in records {
             guard let known = texts[record.data] else {
@@ -27,7 +29,7 @@ package struct UnitedRoutes: Sendable {
         }
         let sorted = texts.values.sorted { $0.data.lexicographicallyPrecedes($1.data) }
         guard let first = sorted.first else {
-            throw EvidenceError(.incompatible, "there is no record of routes")
+            throw CambiumError(.incompatible, "there is no record of routes")
         }
         layers = first.layers
         for (index, record) in sorted.enumerated() {
@@ -41,13 +43,13 @@ package struct UnitedRoutes: Sendable {
 
     private static func added(
         _ left: [RouteContribution.Layer], _ right: [RouteContribution.Layer]
-    ) throws(EvidenceError) -> [RouteContribution.Layer] {
+    ) throws -> [RouteContribution.Layer] {
         guard left.count == right.count,
             zip(left, right).allSatisfy({
                 $0.number == $1.number && $0.quantiser == $1.quantiser
             })
         else {
-            throw EvidenceError(
+            throw CambiumError(
                 .incompatible, "records of routes of other layers, or made with another quantiser")
         }
         var sums: [RouteContribution.Layer] = []

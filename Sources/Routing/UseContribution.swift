@@ -1,3 +1,5 @@
+internal import Elements
+
 /// One contribution of evidence on what experts are used for: of each, in how many windows of some text a
 /// router picked it.
 ///
@@ -53,15 +55,15 @@ package struct UseContribution: Sendable, Equatable {
     package init(
         cohort: String, label: String, data: [UInt8], byteCount: UInt64, model: [UInt8],
         windows: UInt64, layers: [Layer]
-    ) throws(EvidenceError) {
+    ) throws {
         try checkEvidenceName(cohort, "cohort", mayBeEmpty: false)
         try checkEvidenceName(label, "label", mayBeEmpty: true)
         guard data.count == 32, model.count == 32 else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "digests of \(data.count) and \(model.count) bytes; they must have 32")
         }
         guard windows > 0, windows <= byteCount, windows <= Self.mostWindows else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput,
                 "\(windows) windows of a text of \(byteCount) bytes; at most \(Self.mostWindows) are kept"
             )
@@ -71,7 +73,7 @@ package struct UseContribution: Sendable, Equatable {
                 zip(layer.entries, layer.entries.dropFirst()).allSatisfy({ $0.expert < $1.expert }),
                 layer.entries.allSatisfy({ 1...windows ~= $0.windows })
             else {
-                throw EvidenceError(
+                throw CambiumError(
                     .badInput, "what layer \(layer.layer) was used for is out of order or range")
             }
         }
@@ -109,14 +111,14 @@ package struct UseContribution: Sendable, Equatable {
     /// Reads what ``encoded`` gives, and nothing else.
     ///
     /// - Throws: `.badInput`, saying where the bytes are wrong.
-    package init(decoding bytes: [UInt8]) throws(EvidenceError) {
+    package init(decoding bytes: [UInt8]) throws {
         var reader = NumberReader(bytes)
         guard try reader.take(4) == Self.magic[...] else {
-            throw EvidenceError(.badInput, "not a record of use: it does not begin with CEVU")
+            throw CambiumError(.badInput, "not a record of use: it does not begin with CEVU")
         }
         let version = try reader.byte()
         guard version == Self.version else {
-            throw EvidenceError(
+            throw CambiumError(
                 .badInput, "use of version \(version); this program reads version \(Self.version)")
         }
         let (cohort, label) = (try reader.name(), try reader.name())
@@ -131,7 +133,7 @@ package struct UseContribution: Sendable, Equatable {
             for _ in 0..<(try reader.count("experts")) {
                 let (next, overflow) = last.addingReportingOverflow(try reader.small())
                 guard !overflow else {
-                    throw EvidenceError(.badInput, "an expert of the evidence leaves 32 bits")
+                    throw CambiumError(.badInput, "an expert of the evidence leaves 32 bits")
                 }
                 entries.append(Layer.Entry(expert: next, windows: try reader.number()))
                 last = next

@@ -36,7 +36,7 @@ struct ArrayEdit: Sendable {
     init(
         base: ArrayView, _ ordinals: [Int], _ ids: [ObjectID], places: [Placement]?, count: Int,
         _ reader: ObjectReader, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
+    ) throws {
         precondition(count >= base.count && ordinals.count == ids.count)
         self.base = base.root
         self.count = count
@@ -77,7 +77,7 @@ struct ArrayEdit: Sendable {
     init?(
         changing root: ObjectID, _ changes: [Int: ObjectID],
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
+    ) throws {
         let base = try ArrayView(root, transaction)
         let reader = try ObjectReader.of(transaction)
         var real: [(ordinal: Int, id: ObjectID)] = []
@@ -116,7 +116,7 @@ struct ArrayEdit: Sendable {
     func relative(
         to base: ArrayView, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> ArrayEdit {
+    ) throws -> ArrayEdit {
         guard self.base == nil, base.count <= count else { return self }
         let before = try base.ids(0..<base.count, reader, transaction)
         let changed = ordinals.filter { $0 >= before.count || ids[$0] != before[$0] }
@@ -145,7 +145,7 @@ struct ArrayEdit: Sendable {
     private static func lowest(
         _ base: ArrayView, _ ordinals: [Int], _ ids: [ObjectID], _ count: Int,
         _ reader: ObjectReader, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> ArrayNodes.Level {
+    ) throws -> ArrayNodes.Level {
         let indexes = distinct(ordinals.map { UInt32($0 / ExpertArray.blockCount) })
         // Blocks that are read at once, so that a change of everything does not hold all ids twice.
         let batch = 1024
@@ -178,7 +178,7 @@ struct ArrayEdit: Sendable {
     /// The nodes that this edit and the earlier array have at a height, for `indexes`.
     func nodes(
         height: Int, _ indexes: [UInt32], _ base: ArrayView
-    ) throws(SnapshotError) -> ArrayNodes.Level {
+    ) throws -> ArrayNodes.Level {
         let own = nodes.level(height: height)
         return ArrayNodes.Level(
             indexes: indexes, ids: try own.nodes(indexes, before: base, height: height))
@@ -191,7 +191,7 @@ extension ArrayNodes.Level {
     /// - Parameter indexes: Ascending.
     fileprivate func nodes(
         _ indexes: [UInt32], before base: ArrayView, height: Int
-    ) throws(SnapshotError) -> [ObjectID] {
+    ) throws -> [ObjectID] {
         let missing = indexes.filter { node(Int($0)) == nil }
         var others = try base.nodes(height: height, missing)[...]
         return indexes.map { node(Int($0)) ?? others.removeFirst() }

@@ -11,7 +11,7 @@ extension ArrayRecord {
     static func move(
         _ moved: [Location: Location], keeping kept: Set<ObjectID>,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         guard !moved.isEmpty else { return }
         for root in try SnapshotStore.arrayRoots(transaction) where !kept.contains(root) {
             guard let record = try ArrayRecord(root, transaction) else { continue }
@@ -36,25 +36,21 @@ extension ArrayRecord {
     private static func rewrite(
         _ root: ObjectID, chunk: UInt32, at offset: Int, _ entries: [ArrayEntry],
         _ moved: [Location: Location], _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         let changed = entries.indices.filter { moved[entries[$0].location] != nil }
         guard !changed.isEmpty else { return }
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(table)
-            let key = key(root, chunk: chunk)
-            guard var bytes = try transaction.checkedValue(table, key) else { return }
-            for index in changed {
-                guard let place = moved[entries[index].location] else { continue }
-                var encoder = ByteEncoder()
-                encoder.append(place.pack)
-                encoder.append(place.unit)
-                let start = offset + index * entryCount
-                bytes.replaceSubrange(start..<(start + 8), with: encoder.bytes)
-            }
-            try transaction.putChecked(table, key, bytes)
-        } catch {
-            throw SnapshotError(error)
+        let table = transaction.environment.table(table)
+        let key = key(root, chunk: chunk)
+        guard var bytes = try transaction.checkedValue(table, key) else { return }
+        for index in changed {
+            guard let place = moved[entries[index].location] else { continue }
+            var encoder = ByteEncoder()
+            encoder.append(place.pack)
+            encoder.append(place.unit)
+            let start = offset + index * entryCount
+            bytes.replaceSubrange(start..<(start + 8), with: encoder.bytes)
         }
+        try transaction.putChecked(table, key, bytes)
     }
 }
 
@@ -62,10 +58,10 @@ extension SnapshotStore {
     /// The roots of all stored array records, reachable or not, in order.
     static func arrayRoots(
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> [ObjectID] {
+    ) throws -> [ObjectID] {
         var roots: [ObjectID] = []
         let table = transaction.environment.table(ArrayRecord.table)
-        try transaction.scan(table) { (key, _) throws(SnapshotError) in
+        try transaction.scan(table) { key, _ in
             if key.count == ObjectID.byteCount + 4 {
                 let root = ObjectID(key.raw)
                 if roots.last != root { roots.append(root) }

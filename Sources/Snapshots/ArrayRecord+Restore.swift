@@ -1,3 +1,4 @@
+internal import Elements
 package import KeyValue
 package import Objects
 
@@ -11,7 +12,7 @@ extension SnapshotStore {
     package static func storeArray(
         _ root: ObjectID, base: ObjectID?, count: Int, _ ids: [Int: ObjectID],
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         let reader = try ObjectReader.of(transaction)
         let changes = ids.sorted { $0.key < $1.key }
         let edit: ArrayEdit
@@ -23,24 +24,20 @@ extension SnapshotStore {
             edit = ArrayEdit(changes.map(\.value))
         }
         guard edit.root == root else {
-            throw SnapshotError(
+            throw CambiumError(
                 .corrupt, "the ids of array \(root.short) hash to \(edit.root.short)")
         }
         var entries: [ArrayEntry] = []
-        do throws(ObjectError) {
-            for id in edit.ids {
-                guard id != .zero else {
-                    entries.append(.absent)
-                    continue
-                }
-                guard let location = try reader.location(of: id, transaction) else {
-                    throw ObjectError(
-                        .corrupt, "expert \(id.short) of array \(root.short) is missing")
-                }
-                entries.append(ArrayEntry(id: id, location: location))
+        for id in edit.ids {
+            guard id != .zero else {
+                entries.append(.absent)
+                continue
             }
-        } catch {
-            throw SnapshotError(error)
+            guard let location = try reader.location(of: id, transaction) else {
+                throw CambiumError(
+                    .corrupt, "expert \(id.short) of array \(root.short) is missing")
+            }
+            entries.append(ArrayEntry(id: id, location: location))
         }
         try ArrayRecord.write(edit, entries, transaction)
     }

@@ -12,7 +12,7 @@ extension ArrayRecord {
     /// - Parameter entries: Of each of the edit's ordinals.
     static func write(
         _ edit: ArrayEdit, _ entries: [ArrayEntry], _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         guard try ArrayRecord(edit.root, transaction) == nil else { return }
         guard let base = edit.base else {
             return try writeFull(edit.root, entries, edit.nodes, transaction)
@@ -68,7 +68,7 @@ extension ArrayRecord {
     private static func writeFull(
         _ edit: ArrayEdit, _ entries: [ArrayEntry], _ parent: ArrayView,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         for record in parent.chain where record.isFull { try record.checkWhole(transaction) }
         var all = parent.entries(0..<edit.count)
         for (ordinal, entry) in zip(edit.ordinals, entries) { all[ordinal] = entry }
@@ -83,7 +83,7 @@ extension ArrayRecord {
     private static func writeFull(
         _ root: ObjectID, _ entries: [ArrayEntry], _ nodes: ArrayNodes,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         let header = header(count: entries.count, changes: 0, 0, base: .zero)
         try put(root, chunk: 0, header.bytes, transaction)
         var number: UInt32 = 1
@@ -121,26 +121,18 @@ extension ArrayRecord {
     private static func put(
         _ root: ObjectID, chunk: UInt32, _ bytes: [UInt8],
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(table)
-            try transaction.putChecked(table, key(root, chunk: chunk), bytes)
-        } catch {
-            throw SnapshotError(error)
-        }
+    ) throws {
+        let table = transaction.environment.table(table)
+        try transaction.putChecked(table, key(root, chunk: chunk), bytes)
     }
 
     /// Removes a record with all its chunks.
     static func delete(
         _ root: ObjectID, _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(table)
-            var chunk: UInt32 = 0
-            while try transaction.delete(table, key(root, chunk: chunk)) { chunk += 1 }
-        } catch {
-            throw SnapshotError(error)
-        }
+    ) throws {
+        let table = transaction.environment.table(table)
+        var chunk: UInt32 = 0
+        while try transaction.delete(table, key(root, chunk: chunk)) { chunk += 1 }
     }
 }
 

@@ -51,85 +51,81 @@ struct ArrayRecord: Sendable {
     /// - Complexity: One look-up for each MiB of a full array; a change set is not read.
     init?(
         _ root: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(Self.table)
-            guard let mapped = try transaction.mapped(table, Self.key(root, chunk: 0)) else {
-                return nil
-            }
-            // LMDB keeps a small value in the leaf of its B-tree, which it writes anew, and whose
-            // page it reuses, when a neighbour is written. Only what has pages of its own stays.
-            let record =
-                mapped.count < Self.greatestInline ? MappedBytes(copying: mapped.copy()) : mapped
-            self.root = root
-            self.record = record
-            let end = record.count - CheckedValue.checksumCount
-            let bytes = record.bytes
-            guard end >= Self.headerCount, bytes.number(at: 0) == Self.magic,
-                bytes.number(at: 4) == Self.version
-            else { throw Self.corrupt(root, "the record has no valid header") }
-            if record.count <= Self.greatestChecked {
-                try Self.check(record, root, chunk: 0, transaction)
-            }
-            guard bytes.number(at: 8, as: UInt64.self) >> 8 == 0 else {
-                throw Self.corrupt(root, "reserved bytes are in use")
-            }
-            level = bytes.number(at: 8)
-            let count: UInt64 = bytes.number(at: 16)
-            let changeCount: UInt64 = bytes.number(at: 24)
-            base = ObjectID(bytes, at: 32)
-            guard count <= UInt64(UInt32.max), changeCount <= count else {
-                throw Self.corrupt(root, "\(changeCount) changes of \(count) experts")
-            }
-            self.count = Int(count)
-            self.changeCount = Int(changeCount)
-            let body = record.slice(Self.headerCount..<end)
-            changes = body
-            var levels: [(offset: Int, count: Int)] = []
-            var chunks: [MappedBytes] = []
-            var nodeChunks: [MappedBytes] = []
-            if base == .zero {
-                guard changeCount == 0, body.count == 0 else {
-                    throw Self.corrupt(root, "a full array has changes")
-                }
-                chunks = try Self.chunks(
-                    root, after: 0, Int(count), Self.chunkEntries, Self.entryCount, transaction)
-                nodeChunks = try Self.chunks(
-                    root, after: chunks.count, Self.nodeOffset(height: .max, Int(count)),
-                    Self.chunkNodes, ObjectID.byteCount, transaction)
-                // New roots are computed from them; entries name objects that carry their ids.
-                for (index, chunk) in nodeChunks.enumerated() {
-                    try Self.check(chunk, root, chunk: chunks.count + index + 1, transaction)
-                }
-            } else {
-                var offset = Int(changeCount) * (4 + Self.entryCount)
-                guard offset <= body.count else { throw Self.corrupt(root, "changes are missing") }
-                for _ in Self.storedHeights(Int(count)) {
-                    let rest = body.count - offset
-                    guard rest >= 4 else { throw Self.corrupt(root, "nodes are missing") }
-                    let nodes = Int(body.bytes.number(at: offset, as: UInt32.self))
-                    levels.append((offset + 4, nodes))
-                    offset += 4 + nodes * (4 + ObjectID.byteCount)
-                    guard offset <= body.count else {
-                        throw Self.corrupt(root, "nodes are missing")
-                    }
-                }
-                guard offset == body.count else {
-                    throw Self.corrupt(root, "\(changeCount) changes in \(record.count) bytes")
-                }
-            }
-            self.levels = levels
-            self.chunks = chunks
-            self.nodeChunks = nodeChunks
-        } catch {
-            throw SnapshotError(error)
+    ) throws {
+        let table = transaction.environment.table(Self.table)
+        guard let mapped = try transaction.mapped(table, Self.key(root, chunk: 0)) else {
+            return nil
         }
+        // LMDB keeps a small value in the leaf of its B-tree, which it writes anew, and whose
+        // page it reuses, when a neighbour is written. Only what has pages of its own stays.
+        let record =
+            mapped.count < Self.greatestInline ? MappedBytes(copying: mapped.copy()) : mapped
+        self.root = root
+        self.record = record
+        let end = record.count - CheckedValue.checksumCount
+        let bytes = record.bytes
+        guard end >= Self.headerCount, bytes.number(at: 0) == Self.magic,
+            bytes.number(at: 4) == Self.version
+        else { throw Self.corrupt(root, "the record has no valid header") }
+        if record.count <= Self.greatestChecked {
+            try Self.check(record, root, chunk: 0, transaction)
+        }
+        guard bytes.number(at: 8, as: UInt64.self) >> 8 == 0 else {
+            throw Self.corrupt(root, "reserved bytes are in use")
+        }
+        level = bytes.number(at: 8)
+        let count: UInt64 = bytes.number(at: 16)
+        let changeCount: UInt64 = bytes.number(at: 24)
+        base = ObjectID(bytes, at: 32)
+        guard count <= UInt64(UInt32.max), changeCount <= count else {
+            throw Self.corrupt(root, "\(changeCount) changes of \(count) experts")
+        }
+        self.count = Int(count)
+        self.changeCount = Int(changeCount)
+        let body = record.slice(Self.headerCount..<end)
+        changes = body
+        var levels: [(offset: Int, count: Int)] = []
+        var chunks: [MappedBytes] = []
+        var nodeChunks: [MappedBytes] = []
+        if base == .zero {
+            guard changeCount == 0, body.count == 0 else {
+                throw Self.corrupt(root, "a full array has changes")
+            }
+            chunks = try Self.chunks(
+                root, after: 0, Int(count), Self.chunkEntries, Self.entryCount, transaction)
+            nodeChunks = try Self.chunks(
+                root, after: chunks.count, Self.nodeOffset(height: .max, Int(count)),
+                Self.chunkNodes, ObjectID.byteCount, transaction)
+            // New roots are computed from them; entries name objects that carry their ids.
+            for (index, chunk) in nodeChunks.enumerated() {
+                try Self.check(chunk, root, chunk: chunks.count + index + 1, transaction)
+            }
+        } else {
+            var offset = Int(changeCount) * (4 + Self.entryCount)
+            guard offset <= body.count else { throw Self.corrupt(root, "changes are missing") }
+            for _ in Self.storedHeights(Int(count)) {
+                let rest = body.count - offset
+                guard rest >= 4 else { throw Self.corrupt(root, "nodes are missing") }
+                let nodes = Int(body.bytes.number(at: offset, as: UInt32.self))
+                levels.append((offset + 4, nodes))
+                offset += 4 + nodes * (4 + ObjectID.byteCount)
+                guard offset <= body.count else {
+                    throw Self.corrupt(root, "nodes are missing")
+                }
+            }
+            guard offset == body.count else {
+                throw Self.corrupt(root, "\(changeCount) changes in \(record.count) bytes")
+            }
+        }
+        self.levels = levels
+        self.chunks = chunks
+        self.nodeChunks = nodeChunks
     }
 
     private static func check(
         _ value: MappedBytes, _ root: ObjectID, chunk: Int,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(KeyValueError) {
+    ) throws {
         let table = transaction.environment.table(table)
         guard CheckedValue.isIntact(value, table, key(root, chunk: UInt32(chunk))) else {
             throw corrupt(root, "chunk \(chunk) does not match its checksum: damaged on disk")
@@ -144,25 +140,21 @@ struct ArrayRecord: Sendable {
     /// - Complexity: Hashes the whole record.
     func checkWhole(
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            for (number, chunk) in ([record] + chunks + nodeChunks).enumerated() {
-                try Self.check(chunk, root, chunk: number, transaction)
-            }
-        } catch {
-            throw SnapshotError(error)
+    ) throws {
+        for (number, chunk) in ([record] + chunks + nodeChunks).enumerated() {
+            try Self.check(chunk, root, chunk: number, transaction)
         }
     }
 
-    private static func corrupt(_ root: ObjectID, _ problem: String) -> KeyValueError {
-        KeyValueError(.corrupt, "expert array \(root.short): \(problem); run `cambium verify`")
+    private static func corrupt(_ root: ObjectID, _ problem: String) -> CambiumError {
+        CambiumError(.corrupt, "expert array \(root.short): \(problem); run `cambium verify`")
     }
 
     /// The chunks behind number `before` that hold `count` items of `size` bytes.
     private static func chunks(
         _ root: ObjectID, after before: Int, _ count: Int, _ limit: Int, _ size: Int,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(KeyValueError) -> [MappedBytes] {
+    ) throws -> [MappedBytes] {
         var chunks: [MappedBytes] = []
         for start in stride(from: 0, to: count, by: limit) {
             let number = before + chunks.count + 1

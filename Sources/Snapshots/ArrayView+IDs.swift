@@ -8,7 +8,7 @@ extension ArrayView {
     func ids(
         _ range: Range<Int>, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> [ObjectID] {
+    ) throws -> [ObjectID] {
         try reader.ids(of: entries(range), transaction)
     }
 
@@ -16,7 +16,7 @@ extension ArrayView {
     func ids(
         _ ranges: [Range<Int>], _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> [ObjectID] {
+    ) throws -> [ObjectID] {
         try reader.ids(of: entries(ranges), transaction)
     }
 
@@ -25,7 +25,7 @@ extension ArrayView {
     /// - Parameter indexes: Ascending.
     /// - Throws: `.corrupt` when no record of the chain has one.
     /// - Complexity: One pass over the nodes of each change set.
-    func nodes(height: Int, _ indexes: [UInt32]) throws(SnapshotError) -> [ObjectID] {
+    func nodes(height: Int, _ indexes: [UInt32]) throws -> [ObjectID] {
         var nodes = indexes.map { chain.last?.node(height: height, Int($0)) }
         for record in chain.dropLast().reversed() {
             record.replaceNodes(height: height, indexes, in: &nodes)
@@ -34,7 +34,7 @@ extension ArrayView {
         result.reserveCapacity(nodes.count)
         for (index, node) in zip(indexes, nodes) {
             guard let node else {
-                throw SnapshotError(
+                throw CambiumError(
                     .corrupt,
                     "expert array \(root.short) lacks node \(index) of height \(height); run "
                         + "`cambium verify`")
@@ -55,47 +55,43 @@ extension ObjectReader {
     /// - Throws: `.corrupt` when another object lies at one of the places.
     func ids(
         of entries: [ArrayEntry], _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> [ObjectID] {
-        do throws(ObjectError) {
-            let last = try Self.lastPack(transaction)
-            var starts = [Int](repeating: 0, count: Int(last) + 2)
-            for entry in entries {
-                guard entry.location.pack <= last else { throw Self.misplaced(entry.location) }
-                starts[Int(entry.location.pack) + 1] += 1
-            }
-            var packs: [Pack] = []
-            var spans: [Range<Int>] = []
-            for number in 0...Int(last) {
-                starts[number + 1] += starts[number]
-                let span = starts[number]..<starts[number + 1]
-                // Pack 0 does not exist: its entries are the absent ones.
-                guard number > 0, !span.isEmpty else { continue }
-                packs.append(try pack(UInt32(number), transaction))
-                spans.append(span)
-            }
-            var sorted = [Int](repeating: 0, count: entries.count)
-            for (position, entry) in entries.enumerated() {
-                sorted[starts[Int(entry.location.pack)]] = position
-                starts[Int(entry.location.pack)] += 1
-            }
-            let found = concurrentMap(packs.count, grain: 16) {
-                [packs, spans, sorted] index -> [ObjectID?] in
-                let span = spans[index]
-                return packs[index].ids(count: span.count) {
-                    let entry = entries[sorted[span.lowerBound + $0]]
-                    return (entry.location.unit, entry.check)
-                }
-            }
-            var result = [ObjectID](repeating: .zero, count: entries.count)
-            for (span, ids) in zip(spans, found) {
-                for (position, id) in zip(sorted[span], ids) {
-                    guard let id else { throw Self.misplaced(entries[position].location) }
-                    result[position] = id
-                }
-            }
-            return result
-        } catch {
-            throw SnapshotError(error)
+    ) throws -> [ObjectID] {
+        let last = try Self.lastPack(transaction)
+        var starts = [Int](repeating: 0, count: Int(last) + 2)
+        for entry in entries {
+            guard entry.location.pack <= last else { throw Self.misplaced(entry.location) }
+            starts[Int(entry.location.pack) + 1] += 1
         }
+        var packs: [Pack] = []
+        var spans: [Range<Int>] = []
+        for number in 0...Int(last) {
+            starts[number + 1] += starts[number]
+            let span = starts[number]..<starts[number + 1]
+            // Pack 0 does not exist: its entries are the absent ones.
+            guard number > 0, !span.isEmpty else { continue }
+            packs.append(try pack(UInt32(number), transaction))
+            spans.append(span)
+        }
+        var sorted = [Int](repeating: 0, count: entries.count)
+        for (position, entry) in entries.enumerated() {
+            sorted[starts[Int(entry.location.pack)]] = position
+            starts[Int(entry.location.pack)] += 1
+        }
+        let found = concurrentMap(packs.count, grain: 16) {
+            [packs, spans, sorted] index -> [ObjectID?] in
+            let span = spans[index]
+            return packs[index].ids(count: span.count) {
+                let entry = entries[sorted[span.lowerBound + $0]]
+                return (entry.location.unit, entry.check)
+            }
+        }
+        var result = [ObjectID](repeating: .zero, count: entries.count)
+        for (span, ids) in zip(spans, found) {
+            for (position, id) in zip(sorted[span], ids) {
+                guard let id else { throw Self.misplaced(entries[position].location) }
+                result[position] = id
+            }
+        }
+        return result
     }
 }

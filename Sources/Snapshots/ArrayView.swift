@@ -1,3 +1,4 @@
+internal import Elements
 package import KeyValue
 package import Objects
 
@@ -11,16 +12,16 @@ package struct ArrayView: Sendable {
     /// - Throws: `.corrupt` when a record of the chain is missing.
     package init(
         _ root: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
+    ) throws {
         var chain: [ArrayRecord] = []
         var next = root
         repeat {
             guard let record = try ArrayRecord(next, transaction) else {
-                throw SnapshotError(
+                throw CambiumError(
                     .corrupt, "expert array \(next.short) is missing; run `cambium verify`")
             }
             guard chain.count < 1000, record.count <= chain.last?.count ?? .max else {
-                throw SnapshotError(
+                throw CambiumError(
                     .corrupt,
                     "expert array \(root.short) has a chain that does not end, or whose base is "
                         + "longer; run `cambium verify`")
@@ -30,7 +31,7 @@ package struct ArrayView: Sendable {
         } while next != .zero
         let bound = chain.reduce(chain.last?.count ?? 0) { $0 + $1.changeCount }
         guard chain[0].count <= bound else {
-            throw SnapshotError(
+            throw CambiumError(
                 .corrupt,
                 "expert array \(root.short) claims \(chain[0].count) experts but names at "
                     + "most \(bound); run `cambium verify`")
@@ -84,14 +85,10 @@ package struct ArrayView: Sendable {
     func id(
         _ ordinal: Int, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> ObjectID? {
+    ) throws -> ObjectID? {
         guard ordinal < count else { return nil }
-        do throws(ObjectError) {
-            let id = try reader.id(of: entry(ordinal), transaction)
-            return id == .zero ? nil : id
-        } catch {
-            throw SnapshotError(error)
-        }
+        let id = try reader.id(of: entry(ordinal), transaction)
+        return id == .zero ? nil : id
     }
 
     /// The ordinals at which two arrays differ, ascending.
@@ -100,7 +97,7 @@ package struct ArrayView: Sendable {
     func differences(
         from other: ArrayView, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> [Int] {
+    ) throws -> [Int] {
         if root == other.root { return [] }
         let candidates: [Int]
         let mine: [ArrayEntry]
@@ -121,20 +118,16 @@ package struct ArrayView: Sendable {
             theirs = other.entries(all)
         }
         var result: [Int] = []
-        do throws(ObjectError) {
-            for (position, ordinal) in candidates.enumerated() {
-                let (left, right) = (mine[position], theirs[position])
-                if left == right { continue }
-                // Two places may hold the same object: one is a copy.
-                if left.check == right.check, left.isAbsent == right.isAbsent,
-                    try reader.id(of: left, transaction) == reader.id(of: right, transaction)
-                {
-                    continue
-                }
-                result.append(ordinal)
+        for (position, ordinal) in candidates.enumerated() {
+            let (left, right) = (mine[position], theirs[position])
+            if left == right { continue }
+            // Two places may hold the same object: one is a copy.
+            if left.check == right.check, left.isAbsent == right.isAbsent,
+                try reader.id(of: left, transaction) == reader.id(of: right, transaction)
+            {
+                continue
             }
-        } catch {
-            throw SnapshotError(error)
+            result.append(ordinal)
         }
         return result
     }

@@ -50,7 +50,7 @@ package struct Commit: Sendable, Equatable {
         return encoder.bytes
     }
 
-    package init(decoding bytes: [UInt8]) throws(ObjectError) {
+    package init(decoding bytes: [UInt8]) throws {
         var decoder = ByteDecoder(bytes, "a commit")
         try decoder.version(1)
         tree = try decoder.id()
@@ -80,9 +80,9 @@ package struct Commit: Sendable, Equatable {
 /// with reserved bytes in use.
 func refuseOther(
     _ canonical: [UInt8], _ bytes: [UInt8], _ what: String
-) throws(ObjectError) {
+) throws {
     guard canonical == bytes else {
-        throw ObjectError(.badFormat, "\(what) is not in canonical form; run `cambium verify`")
+        throw CambiumError(.corrupt, "\(what) is not in canonical form; run `cambium verify`")
     }
 }
 
@@ -93,11 +93,11 @@ func sortedByKey<Value>(_ table: [String: Value]) -> [(key: String, value: Value
 
 extension ByteDecoder {
     /// Reads a record's version and refuses any other.
-    mutating func version(_ expected: UInt32) throws(ObjectError) {
+    mutating func version(_ expected: UInt32) throws {
         let found = try number(UInt32.self)
         guard found == expected else {
-            throw ObjectError(
-                .badFormat, "record version \(found) is not \(expected); use a newer cambium")
+            throw CambiumError(
+                .corrupt, "record version \(found) is not \(expected); use a newer cambium")
         }
     }
 }

@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 internal import Objects
 
@@ -6,9 +7,9 @@ extension CommitDraft {
     /// Refuses to go on when the branch is not where the draft expects it.
     static func checkHead(
         _ head: ObjectID?, _ expected: ObjectID?, _ branch: String
-    ) throws(SnapshotError) {
+    ) throws {
         guard head == expected else {
-            throw SnapshotError(
+            throw CambiumError(
                 .branchMoved,
                 "branch '\(branch)' is at \(head?.short ?? "no commit"), not at "
                     + "\(expected?.short ?? "no commit"); nothing was changed, try again")
@@ -22,7 +23,7 @@ extension CommitDraft {
     static func trees(
         of parents: [ObjectID], _ reader: ObjectReader,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) -> [Tree] {
+    ) throws -> [Tree] {
         var trees: [Tree] = []
         for parent in parents {
             let commit = try SnapshotStore.commit(parent, reader, transaction)
@@ -35,23 +36,19 @@ extension CommitDraft {
     static func checkObjects(
         of tree: Tree, _ objects: ObjectStaging, _ current: ObjectReader,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         var named = sortedByKey(tree.files).map { ("file \($0.key)", $0.value) }
         if let layout = tree.layout { named.append(("the layout", layout)) }
         named += sortedByKey(tree.trunk.tensors).map { ($0.key, $0.value.id) }
         for cohort in tree.layers.values.flatMap(\.cohorts.values) {
             named += sortedByKey(cohort.router).map { ($0.key, $0.value.id) }
         }
-        do throws(ObjectError) {
-            for (name, id) in named {
-                if try objects.contains(id) { continue }
-                guard try current.location(of: id, transaction) != nil else {
-                    throw ObjectError(
-                        .notFound, "\(name) is \(id.short), which is neither stored nor staged")
-                }
+        for (name, id) in named {
+            if try objects.contains(id) { continue }
+            guard try current.location(of: id, transaction) != nil else {
+                throw CambiumError(
+                    .notFound, "\(name) is \(id.short), which is neither stored nor staged")
             }
-        } catch {
-            throw SnapshotError(error)
         }
     }
 
@@ -64,7 +61,7 @@ extension CommitDraft {
         _ arrays: [ObjectID: ArrayEdit], _ tree: Tree, _ parents: [Tree],
         _ objects: ObjectStaging, _ current: ObjectReader,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         let known = Set(
             parents.flatMap { $0.layers.values.flatMap { $0.cohorts.values.map(\.experts) } })
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
@@ -91,9 +88,9 @@ extension CommitDraft {
 
     private static func checkCount(
         _ cohort: Cohort, _ count: Int?, _ place: String
-    ) throws(SnapshotError) {
+    ) throws {
         guard let count, UInt64(count) == cohort.count else {
-            throw SnapshotError(
+            throw CambiumError(
                 .incompatible,
                 "\(place) claims \(cohort.count) experts but names \(count ?? 0), or ends with an "
                     + "absent one")
@@ -104,7 +101,7 @@ extension CommitDraft {
     private static func locate(
         _ edit: ArrayEdit, _ objects: ObjectStaging, _ current: ObjectReader,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) -> [ArrayEntry] {
+    ) throws -> [ArrayEntry] {
         var entries: [ArrayEntry] = []
         entries.reserveCapacity(edit.ids.count)
         for (position, id) in edit.ids.enumerated() {
@@ -116,20 +113,16 @@ extension CommitDraft {
                 entries.append(ArrayEntry(id: id, location: objects.location(of: place)))
                 continue
             }
-            do throws(ObjectError) {
-                var location = try objects.location(of: id)
-                // Others may have stored it since this draft began.
-                if location == nil { location = try current.location(of: id, transaction) }
-                guard let location else {
-                    throw ObjectError(
-                        .notFound,
-                        "expert \(edit.ordinals[position]) is \(id.short), which is neither stored "
-                            + "nor staged")
-                }
-                entries.append(ArrayEntry(id: id, location: location))
-            } catch {
-                throw SnapshotError(error)
+            var location = try objects.location(of: id)
+            // Others may have stored it since this draft began.
+            if location == nil { location = try current.location(of: id, transaction) }
+            guard let location else {
+                throw CambiumError(
+                    .notFound,
+                    "expert \(edit.ordinals[position]) is \(id.short), which is neither stored "
+                        + "nor staged")
             }
+            entries.append(ArrayEntry(id: id, location: location))
         }
         return entries
     }

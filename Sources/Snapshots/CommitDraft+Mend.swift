@@ -6,7 +6,7 @@ extension CommitDraft {
     /// Keeps snapshots from being opened while places change; nil when none will.
     static func gate(
         _ store: SnapshotStore, _ objects: ObjectStaging
-    ) throws(SnapshotError) -> FileLock? {
+    ) throws -> FileLock? {
         guard objects.replaces else { return nil }
         return try SnapshotStore.lock(
             store.directory, "opening.lock", .exclusive, wait: true)
@@ -19,7 +19,7 @@ extension CommitDraft {
     static func replacePlaces(
         _ objects: ObjectStaging, _ store: SnapshotStore,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         guard objects.replaces else { return }
         let leases = try Set(store.leasedCommits(removingStale: false))
         let mapped = try mappedRecords(leases, transaction)
@@ -30,13 +30,13 @@ extension CommitDraft {
     /// The array records of some commits, those that they build on included.
     private static func mappedRecords(
         _ commits: Set<ObjectID>, _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) -> Set<ObjectID> {
+    ) throws -> Set<ObjectID> {
         let reader = try ObjectReader.of(transaction)
         var records: Set<ObjectID> = []
         var stored: [ObjectID] = []
         for id in commits {
             // A lease may be older than the collection that removed its commit.
-            let place = try wrapped { () throws(ObjectError) in
+            let place = try wrapped {
                 try reader.location(of: id, transaction)
             }
             if place != nil { stored.append(id) }

@@ -59,11 +59,11 @@ package struct CommitDraft: ~Copyable {
     ///   - flushThreshold: Bytes of new objects that are kept in memory before they are written.
     package init(
         _ store: SnapshotStore, tree: Tree, flushThreshold: Int = ObjectStaging.flushThreshold
-    ) throws(SnapshotError) {
+    ) throws {
         try store.freeAbandoned()
         let held = try store.maintenanceLock(.shared, wait: true)
         let environment = store.environment
-        let staging = try wrapped { () throws(ObjectError) in
+        let staging = try wrapped {
             try ObjectStaging(environment, flushThreshold: flushThreshold)
         }
         lock = held
@@ -83,7 +83,7 @@ package struct CommitDraft: ~Copyable {
     /// The payload is copied unless the store has it.
     package mutating func put(
         _ header: ObjectHeader, _ payload: RawSpan
-    ) throws(SnapshotError) -> ObjectID {
+    ) throws -> ObjectID {
         let id = header.id(of: payload)
         _ = try put(id, header, payload)
         return id
@@ -92,12 +92,8 @@ package struct CommitDraft: ~Copyable {
     /// Stages an object whose id is known to be right, and tells where it is.
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
-    ) throws(SnapshotError) -> Placement {
-        do throws(ObjectError) {
-            return try objects.put(id, header, payload)
-        } catch {
-            throw SnapshotError(error)
-        }
+    ) throws -> Placement {
+        return try objects.put(id, header, payload)
     }
 
     /// What the store has already, to look for from any thread while objects are staged.
@@ -106,19 +102,15 @@ package struct CommitDraft: ~Copyable {
     /// Stages an object of which ``copies`` told what the store has.
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ found: StoredCopies.Found?
-    ) throws(SnapshotError) -> Placement {
-        do throws(ObjectError) {
-            return try objects.put(id, header, payload, found)
-        } catch {
-            throw SnapshotError(error)
-        }
+    ) throws -> Placement {
+        return try objects.put(id, header, payload, found)
     }
 
     /// Stages plain bytes.
     package mutating func put(
         _ kind: ObjectKind, _ bytes: [UInt8]
-    ) throws(SnapshotError) -> ObjectID {
-        let header = try wrapped { () throws(ObjectError) in
+    ) throws -> ObjectID {
+        let header = try wrapped {
             try ObjectHeader(kind, byteCount: bytes.count)
         }
         return try put(header, bytes.raw)
@@ -127,8 +119,8 @@ package struct CommitDraft: ~Copyable {
     /// Stages one dense tensor.
     package mutating func putTensor(
         _ shape: TensorShape, _ payload: RawSpan
-    ) throws(SnapshotError) -> StoredTensor {
-        let header = try wrapped { () throws(ObjectError) in try ObjectHeader(.tensor, [shape]) }
+    ) throws -> StoredTensor {
+        let header = try wrapped { try ObjectHeader(.tensor, [shape]) }
         return StoredTensor(shape: shape, id: try put(header, payload))
     }
 
@@ -154,8 +146,8 @@ package struct CommitDraft: ~Copyable {
     /// - Returns: The root and the number of experts up to the last one that is not absent.
     package mutating func putExperts(
         changing base: ObjectID, _ changes: [Int: ObjectID]
-    ) throws(SnapshotError) -> (root: ObjectID, count: Int) {
-        let edit = try store.environment.read { (transaction) throws(SnapshotError) in
+    ) throws -> (root: ObjectID, count: Int) {
+        let edit = try store.environment.read { transaction in
             try ArrayEdit(changing: base, changes, transaction)
         }
         guard let edit else { return (base, try store.count(ofArray: base)) }
@@ -174,7 +166,7 @@ package struct CommitDraft: ~Copyable {
     package consuming func commit(
         to branch: String, parents: [ObjectID], startingBranch: Bool = false, note: CommitNote,
         keepsUnchanged: Bool = false
-    ) throws(SnapshotError) -> CommitOutcome {
+    ) throws -> CommitOutcome {
         if startingBranch || parents.isEmpty { try ReferenceName.check(branch, "branch") }
         let record = try stageTree()
         if let first = parents.first, !keepsUnchanged,
@@ -201,19 +193,15 @@ package struct CommitDraft: ~Copyable {
         let arrays = arrays
         let tree = tree
         let gate = try Self.gate(store, objects)
-        try Stagings.writing { () throws(SnapshotError) in
-            try store.environment.write(note.action) { (transaction) throws(SnapshotError) in
+        try Stagings.writing {
+            try store.environment.write(note.action) { transaction in
                 let head = try SnapshotStore.reference(.branch, branch, transaction)
                 try Self.checkHead(head, startingBranch ? nil : parents.first, branch)
                 // Made before the first write of the transaction, so what it maps does not move.
                 let current = try ObjectReader.of(transaction)
                 let trees = try Self.trees(of: parents, current, transaction)
                 try Self.checkObjects(of: tree, objects, current, transaction)
-                do throws(ObjectError) {
-                    try objects.flush(transaction)
-                } catch {
-                    throw SnapshotError(error)
-                }
+                try objects.flush(transaction)
                 transaction.environment.step("\(note.action): objects written")
                 try Self.writeArrays(arrays, tree, trees, objects, current, transaction)
                 try Self.replacePlaces(objects, store, transaction)
@@ -236,19 +224,15 @@ package struct CommitDraft: ~Copyable {
     }
 
     /// Stores what was damaged anew, where no commit is to be made.
-    private mutating func mend() throws(SnapshotError) {
+    private mutating func mend() throws {
         guard objects.replaces else { return }
         try finishWriting()
         let store = store
         var objects = objects
         let gate = try Self.gate(store, objects)
-        try Stagings.writing { () throws(SnapshotError) in
-            try store.environment.write("mend") { (transaction) throws(SnapshotError) in
-                do throws(ObjectError) {
-                    try objects.flush(transaction)
-                } catch {
-                    throw SnapshotError(error)
-                }
+        try Stagings.writing {
+            try store.environment.write("mend") { transaction in
+                try objects.flush(transaction)
                 try Self.replacePlaces(objects, store, transaction)
             }
         }
@@ -256,16 +240,12 @@ package struct CommitDraft: ~Copyable {
         self.objects = objects
     }
 
-    private mutating func finishWriting() throws(SnapshotError) {
-        do throws(ObjectError) {
-            try objects.finishWriting()
-        } catch {
-            throw SnapshotError(error)
-        }
+    private mutating func finishWriting() throws {
+        try objects.finishWriting()
     }
 
     /// The id that the tree has now; stages its records.
-    package mutating func stageTree() throws(SnapshotError) -> ObjectID {
+    package mutating func stageTree() throws -> ObjectID {
         let trunk = try put(.trunk, tree.trunk.encoded)
         var layers: [UInt32: ObjectID] = [:]
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {

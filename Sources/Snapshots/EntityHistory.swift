@@ -30,8 +30,8 @@ extension SnapshotStore {
     ///   changed, and then one place of it; a tensor only where it changed.
     package func changes(
         of entity: ModelEntity, in entries: [HistoryEntry], limit: Int? = nil
-    ) throws(SnapshotError) -> [EntityChange] {
-        try environment.read { (transaction) throws(SnapshotError) in
+    ) throws -> [EntityChange] {
+        try environment.read { transaction in
             let reader = try ObjectReader.of(transaction)
             var versions = EntityVersions(entity, entries)
             var changes: [EntityChange] = []
@@ -69,13 +69,13 @@ private struct EntityVersions {
     mutating func version(
         ofCommit id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> ObjectID? {
+    ) throws -> ObjectID? {
         var known = trees[id]
         if known == nil { known = try SnapshotStore.commit(id, reader, transaction).tree }
         guard let tree = known else { return nil }
         trees[id] = tree
         if let known = byTree[tree] { return known }
-        let record = try wrapped { () throws(ObjectError) in
+        let record = try wrapped {
             try SnapshotStore.treeRecord(tree, reader, transaction)
         }
         var version: ObjectID?
@@ -99,7 +99,7 @@ private struct EntityVersions {
     private mutating func expert(
         _ ordinal: Int, _ cohort: String, inLayer id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> ObjectID? {
+    ) throws -> ObjectID? {
         if let known = byExpertLayer[id] { return known }
         var version: ObjectID?
         if let root = try layer(id, reader, transaction).cohorts[cohort]?.experts {
@@ -117,11 +117,11 @@ private struct EntityVersions {
     private mutating func tensor(
         _ name: String, in record: TreeRecord, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> StoredTensor? {
+    ) throws -> StoredTensor? {
         if let known = byTrunk[record.trunk] {
             if let known { return known }
         } else {
-            let trunk = try wrapped { () throws(ObjectError) in
+            let trunk = try wrapped {
                 try Trunk(decoding: try reader.data(record.trunk, transaction).bytes)
             }
             byTrunk[record.trunk] = trunk.tensors[name]
@@ -143,15 +143,15 @@ private struct EntityVersions {
     private mutating func row(
         _ row: Int, of tensor: StoredTensor, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> ObjectID? {
+    ) throws -> ObjectID? {
         if let known = byTensor[tensor.id] { return known }
         let (count, size) = rows(of: tensor.shape)
         var version: ObjectID?
         if row < count {
-            version = try wrapped { () throws(ObjectError) in
+            version = try wrapped {
                 let bytes = try reader.data(tensor.id, transaction).bytes
                 guard bytes.count >= (row + 1) * size else {
-                    throw ObjectError(
+                    throw CambiumError(
                         .corrupt, "tensor \(tensor.id.short) is shorter than its shape; run verify")
                 }
                 let part = Array(bytes[(row * size)..<((row + 1) * size)])
@@ -165,8 +165,8 @@ private struct EntityVersions {
     private func layer(
         _ id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> Layer {
-        try wrapped { () throws(ObjectError) in
+    ) throws -> Layer {
+        try wrapped {
             try Layer(decoding: try reader.data(id, transaction).bytes)
         }
     }

@@ -132,7 +132,7 @@ extension ObjectReader {
     /// The id of an array's entry; ``ObjectID/zero`` for an absent one.
     func id(
         of entry: ArrayEntry, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> ObjectID {
+    ) throws -> ObjectID {
         entry.isAbsent ? .zero : try id(at: entry.location, check: entry.check, transaction)
     }
 }

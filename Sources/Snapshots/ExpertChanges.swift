@@ -17,11 +17,11 @@ struct ExpertChanges {
     init(
         _ bases: [Cohort?], _ sides: [Cohort],
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
+    ) throws {
         var before: [ArrayView?] = []
         for base in bases {
             before.append(
-                try base.map { (cohort) throws(SnapshotError) in
+                try base.map { cohort in
                     try ArrayView(cohort.experts, transaction)
                 })
         }
@@ -44,7 +44,7 @@ struct ExpertChanges {
             var olds: [ObjectID?] = []
             for view in before {
                 olds.append(
-                    try view.map { (view) throws(SnapshotError) in
+                    try view.map { view in
                         try view.id(ordinal, reader, transaction)
                     } ?? nil)
             }

@@ -16,9 +16,9 @@ extension SnapshotStore {
     ///   - isWanted: Which commits count; their ancestors are read in any case.
     package func history(
         from tips: [ObjectID], without hidden: [ObjectID] = [], limit: Int? = nil,
-        where isWanted: (HistoryEntry) throws(SnapshotError) -> Bool = { _ in true }
-    ) throws(SnapshotError) -> [HistoryEntry] {
-        try environment.read { (transaction) throws(SnapshotError) in
+        where isWanted: (HistoryEntry) throws -> Bool = { _ in true }
+    ) throws -> [HistoryEntry] {
+        try environment.read { transaction in
             let reader = try ObjectReader.of(transaction)
             let old = try Self.ancestry(of: hidden, reader, transaction)
             var result: [HistoryEntry] = []
@@ -68,7 +68,7 @@ extension SnapshotStore {
     private static func ancestry(
         of commits: [ObjectID], _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> Set<ObjectID> {
+    ) throws -> Set<ObjectID> {
         var seen = Set(commits)
         var stack = Array(seen)
         while let id = stack.popLast() {
@@ -83,9 +83,9 @@ extension SnapshotStore {
     /// How many commits each of two has that the other has not.
     package func divergence(
         of left: ObjectID, from right: ObjectID
-    ) throws(SnapshotError) -> (ahead: Int, behind: Int) {
+    ) throws -> (ahead: Int, behind: Int) {
         if left == right { return (0, 0) }
-        return try environment.read { (transaction) throws(SnapshotError) in
+        return try environment.read { transaction in
             let reader = try ObjectReader.of(transaction)
             let mine = try Self.ancestry(of: [left], reader, transaction)
             let theirs = try Self.ancestry(of: [right], reader, transaction)
@@ -98,8 +98,8 @@ extension SnapshotStore {
     /// - Complexity: Reads commits, nearest first, until it is found.
     package func isAncestor(
         _ ancestor: ObjectID, of commit: ObjectID
-    ) throws(SnapshotError) -> Bool {
-        try environment.read { (transaction) throws(SnapshotError) in
+    ) throws -> Bool {
+        try environment.read { transaction in
             let reader = try ObjectReader.of(transaction)
             var seen: Set<ObjectID> = [commit]
             var queue = [commit]
@@ -120,8 +120,7 @@ extension SnapshotStore {
     /// The best common ancestors of two commits: those that no other common ancestor descends from.
     ///
     /// None when the histories are unrelated, several in criss-cross histories; sorted by id.
-    package func mergeBases(_ left: ObjectID, _ right: ObjectID) throws(SnapshotError) -> [ObjectID]
-    {
+    package func mergeBases(_ left: ObjectID, _ right: ObjectID) throws -> [ObjectID] {
         let mine = Set(try history(from: [left]).map(\.id))
         let common = try history(from: [right]).filter { mine.contains($0.id) }
         var covered: Set<ObjectID> = []

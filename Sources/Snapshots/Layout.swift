@@ -1,4 +1,5 @@
-package import Objects
+internal import Elements
+internal import Objects
 
 /// How a model was laid out in its checkpoint, so that it can be written back as it was.
 package struct Layout: Sendable, Equatable {
@@ -117,12 +118,12 @@ package struct Layout: Sendable, Equatable {
         return encoder.bytes
     }
 
-    package init(decoding bytes: [UInt8]) throws(ObjectError) {
+    package init(decoding bytes: [UInt8]) throws {
         var decoder = ByteDecoder(bytes, "a layout record")
         let version = try decoder.number(UInt32.self)
         guard version == 1 || version == 2 else {
-            throw ObjectError(
-                .badFormat, "a layout's version \(version) is not 1 or 2; use a newer cambium")
+            throw CambiumError(
+                .corrupt, "a layout's version \(version) is not 1 or 2; use a newer cambium")
         }
         files = []
         for _ in 0..<(try decoder.count(minimum: 12)) {
@@ -155,7 +156,7 @@ package struct Layout: Sendable, Equatable {
                 var slice: [Int] = []
                 for _ in 0..<rank {
                     guard let dimension = Int(exactly: try decoder.number(UInt64.self)) else {
-                        throw ObjectError(.badFormat, "a layout has an impossible dimension")
+                        throw CambiumError(.corrupt, "a layout has an impossible dimension")
                     }
                     slice.append(dimension)
                 }

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Glibc
 internal import KeyValue
 internal import Objects
@@ -35,26 +36,26 @@ extension SnapshotStore {
     /// - Returns: Nil for the lease on a read-only disk, where nothing can be collected.
     /// - Throws: `.readOnly` when this user may not make one.
     func leasing<Result>(
-        _ commit: ObjectID, _ body: () throws(SnapshotError) -> Result
-    ) throws(SnapshotError) -> (lease: Lease?, result: Result) {
+        _ commit: ObjectID, _ body: () throws -> Result
+    ) throws -> (lease: Lease?, result: Result) {
         if Environment.isOnReadOnlyDisk(directory) { return (nil, try body()) }
         let gate = try Self.lock(directory, "opening.lock", .shared, wait: true)
         let path = leaseDirectory + "/" + StoreNames.lease(commit, process: getpid())
         let lease: Lease
-        do throws(KeyValueError) {
+        do {
             try makeStoreFolder(leaseDirectory)
             // Waits for no one but a collection's preview that looks at this very file.
             lease = Lease(
                 path: path, lock: try FileLock(path: path, .exclusive, wait: true),
                 environment: environment)
-        } catch  where error.code == .readOnly {
-            throw SnapshotError(
+        } catch let error as CambiumError where error.code == .readOnly {
+            throw CambiumError(
                 .readOnly,
                 "\(error.message). What is read is kept from collection by a file in \(leaseDirectory); "
                     + "the store's owner lets others read with `mkdir -p \(leaseDirectory) && "
                     + "chmod a+rwxt \(leaseDirectory)`")
         } catch {
-            throw SnapshotError(error)
+            throw error
         }
         let result = try body()
         _ = gate
@@ -68,42 +69,38 @@ extension SnapshotStore {
     /// - Parameter removingStale: Removes files of dead processes. Only for a caller that holds
     ///   `opening.lock` alone, so that no lease is half made.
     /// - Throws: `.corrupt` when the folder is a link or something else.
-    func leasedCommits(removingStale: Bool) throws(SnapshotError) -> [ObjectID] {
-        do throws(KeyValueError) {
-            guard fileExists(leaseDirectory) else { return [] }
-            try checkStoreFolder(leaseDirectory)
-            var commits: [ObjectID] = []
-            for name in try directoryContents(leaseDirectory) {
-                let path = leaseDirectory + "/" + name
-                guard let commit = StoreNames.leasedCommit(name), isRegularFile(path) else {
-                    continue
-                }
-                if try isHeld(path, removingStale: removingStale) { commits.append(commit) }
+    func leasedCommits(removingStale: Bool) throws -> [ObjectID] {
+        guard fileExists(leaseDirectory) else { return [] }
+        try checkStoreFolder(leaseDirectory)
+        var commits: [ObjectID] = []
+        for name in try directoryContents(leaseDirectory) {
+            let path = leaseDirectory + "/" + name
+            guard let commit = StoreNames.leasedCommit(name), isRegularFile(path) else {
+                continue
             }
-            return commits
-        } catch {
-            throw SnapshotError(error)
+            if try isHeld(path, removingStale: removingStale) { commits.append(commit) }
         }
+        return commits
     }
 
     /// Whether a lease's owner lives.
-    private func isHeld(_ path: String, removingStale: Bool) throws(KeyValueError) -> Bool {
-        do throws(KeyValueError) {
+    private func isHeld(_ path: String, removingStale: Bool) throws -> Bool {
+        do {
             _ = try FileLock(path: path, .shared, wait: false, creating: false)
-        } catch  where error.code == .busy {
+        } catch let error as CambiumError where error.code == .busy {
             return true
-        } catch  where error.code == .readOnly {
+        } catch let error as CambiumError where error.code == .readOnly {
             // Another user's, who lets nobody look at it: it may be held.
             return true
-        } catch  where error.code == .notFound {
+        } catch let error as CambiumError where error.code == .notFound {
             // It ended while this looked at it; then it binds no longer.
             return false
         }
         // Nobody holds it: its owner died.
         guard removingStale else { return false }
-        do throws(KeyValueError) {
+        do {
             try removeFile(path)
-        } catch  where error.code == .notFound || error.code == .readOnly {
+        } catch let error as CambiumError where error.code == .notFound || error.code == .readOnly {
             // Ended meanwhile; or another user's in a folder where only that user removes it.
         }
         return false

@@ -36,26 +36,26 @@ package final class MappedSnapshot: Sendable {
 
     /// A copy of an object's data, checked against its name: for whatever is kept, copied into new
     /// objects or given out.
-    package func data(of id: ObjectID) throws(SnapshotError) -> [UInt8] {
+    package func data(of id: ObjectID) throws -> [UInt8] {
         try checked(id).payload.copy()
     }
 
     /// An object whose data were checked against its name.
     ///
     /// - Throws: `.corrupt` when they were damaged on disk.
-    package func checked(_ id: ObjectID) throws(SnapshotError) -> StoredObject {
+    package func checked(_ id: ObjectID) throws -> StoredObject {
         let object = try object(id)
-        try wrapped { () throws(ObjectError) in try object.check() }
+        try wrapped { try object.check() }
         return object
     }
 
     /// An object's data in place, to run a model on: they are not checked.
     ///
     /// The bytes hold the lease, so they may outlive this snapshot.
-    package func object(_ id: ObjectID) throws(SnapshotError) -> StoredObject {
+    package func object(_ id: ObjectID) throws -> StoredObject {
         leased(
-            try store.environment.read { (transaction) throws(SnapshotError) in
-                try wrapped { () throws(ObjectError) in
+            try store.environment.read { transaction in
+                try wrapped {
                     try ObjectReader(transaction).object(id, transaction)
                 }
             })
@@ -74,12 +74,12 @@ package final class MappedSnapshot: Sendable {
     }
 
     /// The pack that an array entry names, and the expert's position in it.
-    fileprivate func find(_ entry: ArrayEntry) throws(SnapshotError) -> (pack: Pack, index: Int) {
+    fileprivate func find(_ entry: ArrayEntry) throws -> (pack: Pack, index: Int) {
         let number = entry.location.pack
         var pack = packs.withLock { $0[number] }
         if pack == nil {
-            pack = try store.environment.read { (transaction) throws(SnapshotError) in
-                try wrapped { () throws(ObjectError) in
+            pack = try store.environment.read { transaction in
+                try wrapped {
                     let found = try ObjectReader.packIfPresent(number, transaction)
                     // Compressed data cannot be mapped: they are decompressed and kept.
                     guard let found, found.isCold else { return found }
@@ -97,7 +97,7 @@ package final class MappedSnapshot: Sendable {
             }
         }
         guard let pack, let index = pack.index(unit: entry.location.unit, check: entry.check)
-        else { throw SnapshotError(ObjectReader.misplaced(entry.location)) }
+        else { throw ObjectReader.misplaced(entry.location) }
         return (pack, index)
     }
 
@@ -109,27 +109,19 @@ package final class MappedSnapshot: Sendable {
     ///   - buffer: Filled.
     package func copy(
         from address: UInt, into buffer: inout MutableRawSpan
-    ) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            try store.environment.copy(from: address, into: &buffer)
-        } catch {
-            throw SnapshotError(error)
-        }
+    ) throws {
+        try store.environment.copy(from: address, into: &buffer)
     }
 
     /// Asks the system to read mapped data into its cache, for ``copy(from:into:)``.
-    package func willCopy(from addresses: [UInt], size: Int) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            try store.environment.willNeed(addresses, size: size)
-        } catch {
-            throw SnapshotError(error)
-        }
+    package func willCopy(from addresses: [UInt], size: Int) throws {
+        try store.environment.willNeed(addresses, size: size)
     }
 
     /// The copy that the index names of the object of an entry, checked.
-    fileprivate func newestCopy(_ entry: ArrayEntry) throws(SnapshotError) -> StoredObject {
-        let id = try store.environment.read { (transaction) throws(SnapshotError) in
-            try wrapped { () throws(ObjectError) in
+    fileprivate func newestCopy(_ entry: ArrayEntry) throws -> StoredObject {
+        let id = try store.environment.read { transaction in
+            try wrapped {
                 try ObjectReader(transaction).id(
                     at: entry.location, check: entry.check, transaction)
             }
@@ -139,7 +131,7 @@ package final class MappedSnapshot: Sendable {
         return object
     }
 
-    fileprivate func expert(_ entry: ArrayEntry) throws(SnapshotError) -> StoredObject {
+    fileprivate func expert(_ entry: ArrayEntry) throws -> StoredObject {
         if let copy = mended.withLock({ $0[entry.location] }) { return copy }
         let (pack, index) = try find(entry)
         return leased(pack.stored(index))
@@ -166,7 +158,7 @@ package struct MappedExperts: Sendable {
     /// The expert's id; ``ObjectID/zero`` when there is none at this ordinal.
     ///
     /// - Throws: `.corrupt` when it is not where the array says.
-    package func id(_ ordinal: Int) throws(SnapshotError) -> ObjectID {
+    package func id(_ ordinal: Int) throws -> ObjectID {
         let entry = array.entry(ordinal)
         guard !entry.isAbsent else { return .zero }
         let (pack, index) = try snapshot.find(entry)
@@ -174,7 +166,7 @@ package struct MappedExperts: Sendable {
     }
 
     /// A copy of the expert's data, checked against its name; see ``checked(_:)``.
-    package func data(_ ordinal: Int) throws(SnapshotError) -> [UInt8] {
+    package func data(_ ordinal: Int) throws -> [UInt8] {
         try checked(ordinal).payload.copy()
     }
 
@@ -183,12 +175,12 @@ package struct MappedExperts: Sendable {
     ///
     /// - Throws: As ``expert(_:)``, and `.corrupt` when the data were damaged on disk and no other copy
     ///   is stored.
-    package func checked(_ ordinal: Int) throws(SnapshotError) -> StoredObject {
-        do throws(SnapshotError) {
+    package func checked(_ ordinal: Int) throws -> StoredObject {
+        do {
             let object = try expert(ordinal)
-            try wrapped { () throws(ObjectError) in try object.check() }
+            try wrapped { try object.check() }
             return object
-        } catch  where error.code == .corrupt {
+        } catch let error as CambiumError where error.code == .corrupt {
             // The bytes may have been stored again since the snapshot was mapped.
             guard let other = try? snapshot.newestCopy(array.entry(ordinal)),
                 other.header.kind == cohort.kind, other.header.parts == cohort.parts
@@ -203,14 +195,14 @@ package struct MappedExperts: Sendable {
     ///
     /// - Throws: `.notFound` for an absent expert, `.corrupt` when it does not have the cohort's
     ///   shape.
-    package func expert(_ ordinal: Int) throws(SnapshotError) -> StoredObject {
+    package func expert(_ ordinal: Int) throws -> StoredObject {
         let entry = array.entry(ordinal)
         guard !entry.isAbsent else {
-            throw SnapshotError(.notFound, "there is no expert \(ordinal): it was removed")
+            throw CambiumError(.notFound, "there is no expert \(ordinal): it was removed")
         }
         let object = try snapshot.expert(entry)
         guard object.header.kind == cohort.kind, object.header.parts == cohort.parts else {
-            throw SnapshotError(
+            throw CambiumError(
                 .corrupt,
                 "expert \(ordinal) is \(object.header.kind) \(object.header.parts), but its cohort "
                     + "holds \(cohort.kind) \(cohort.parts); run `cambium verify`")
@@ -227,9 +219,9 @@ extension SnapshotStore {
     /// - Throws: `.notFound` when the commit does not exist (any more).
     package func map(
         _ id: ObjectID, keepsDecompressed: Bool = true
-    ) throws(SnapshotError) -> MappedSnapshot {
-        let (lease, parts) = try leasing(id) { () throws(SnapshotError) in
-            try environment.read { (transaction) throws(SnapshotError) in
+    ) throws -> MappedSnapshot {
+        let (lease, parts) = try leasing(id) {
+            try environment.read { transaction in
                 let reader = try ObjectReader.of(transaction)
                 let commit = try Self.commit(id, reader, transaction)
                 let tree = try Self.tree(commit.tree, reader, transaction)
@@ -238,7 +230,7 @@ extension SnapshotStore {
                     for cohort in layer.cohorts.values where arrays[cohort.experts] == nil {
                         let array = try ArrayView(cohort.experts, transaction)
                         guard array.count == Int(clamping: cohort.count) else {
-                            throw SnapshotError(
+                            throw CambiumError(
                                 .corrupt,
                                 "an array of \(array.count) experts stands for \(cohort.count)")
                         }

@@ -71,12 +71,12 @@ package enum ConflictSettlement: Sendable {
 /// What was decided about single conflicts, before the policy for all others is asked.
 package protocol ConflictDecisions: Sendable {
     /// What was decided about an entity in conflict; nil when nothing was.
-    func settlement(of entity: MergeEntity) throws(SnapshotError) -> ConflictSettlement?
+    func settlement(of entity: MergeEntity) throws -> ConflictSettlement?
 
     /// Called when every conflict was asked about and before anything is written.
     ///
     /// - Throws: When a decision settled nothing.
-    func finish() throws(SnapshotError)
+    func finish() throws
 }
 
 /// One value of an entity in conflict.

@@ -31,5 +31,5 @@ package protocol MergeForm: Sendable {
     /// - Returns: What the merge commit's metadata say about it.
     func settle(
         _ trees: MergeTrees, _ draft: inout CommitDraft
-    ) throws(SnapshotError) -> [String: String]
+    ) throws -> [String: String]
 }

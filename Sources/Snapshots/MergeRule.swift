@@ -19,8 +19,8 @@ struct MergeBases {
     ///   - tree: Reads a commit's tree.
     init(
         sideCount: Int, _ ids: [[ObjectID]],
-        tree: (ObjectID) throws(SnapshotError) -> Tree
-    ) throws(SnapshotError) {
+        tree: (ObjectID) throws -> Tree
+    ) throws {
         let distinct = Set(ids.joined()).sorted()
         var trees: [Tree] = []
         for id in distinct { trees.append(try tree(id)) }

@@ -68,10 +68,10 @@ package struct Note: Sendable, Equatable {
         return encoder.bytes
     }
 
-    package init(decoding bytes: [UInt8]) throws(ObjectError) {
+    package init(decoding bytes: [UInt8]) throws {
         var decoder = ByteDecoder(bytes, "a note")
         guard try decoder.number(UInt32.self) == Self.magic else {
-            throw ObjectError(.badFormat, "a note has no magic number; run `cambium verify`")
+            throw CambiumError(.corrupt, "a note has no magic number; run `cambium verify`")
         }
         try decoder.version(1)
         commit = try decoder.id()

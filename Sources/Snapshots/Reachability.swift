@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 internal import Objects
 
@@ -16,12 +17,8 @@ struct Reachability {
     private var trees: Set<ObjectID> = []
     private var parts: Set<ObjectID> = []
 
-    init(_ transaction: borrowing some TransactionAccess & ~Copyable) throws(SnapshotError) {
-        do throws(ObjectError) {
-            marks = PlaceMarks(lastPack: try ObjectReader.lastPack(transaction))
-        } catch {
-            throw SnapshotError(error)
-        }
+    init(_ transaction: borrowing some TransactionAccess & ~Copyable) throws {
+        marks = PlaceMarks(lastPack: try ObjectReader.lastPack(transaction))
     }
 
     /// Adds what `roots` need.
@@ -32,7 +29,7 @@ struct Reachability {
     mutating func add(
         _ roots: some Sequence<ObjectID>,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
+    ) throws {
         let reader = try ObjectReader.of(transaction)
         var stack = Array(roots)
         while let id = stack.popLast() {
@@ -49,7 +46,7 @@ struct Reachability {
     /// name besides.
     mutating func addModel(
         of commit: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
+    ) throws {
         let reader = try ObjectReader.of(transaction)
         let tree = try SnapshotStore.commit(commit, reader, transaction).tree
         guard trees.insert(tree).inserted else { return }
@@ -62,12 +59,12 @@ struct Reachability {
     /// As many rounds as chains are long follow all of them to their ends.
     mutating func addPredecessors(
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
+    ) throws {
         let reader = try ObjectReader.of(transaction)
         var cold: [Pack] = []
         let table = transaction.environment.table(ObjectStore.packTable)
-        try transaction.scan(table) { (key, record) throws(SnapshotError) in
-            let pack = try wrapped { () throws(ObjectError) in
+        try transaction.scan(table) { key, record in
+            let pack = try wrapped {
                 try Pack(
                     number: try PackFormat.packNumber(key), record: record, checksum: false)
             }
@@ -88,8 +85,8 @@ struct Reachability {
     private mutating func addTree(
         _ id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable, wholeRecords: Bool = true
-    ) throws(SnapshotError) {
-        let record = try wrapped { () throws(ObjectError) in
+    ) throws {
+        let record = try wrapped {
             try SnapshotStore.treeRecord(id, reader, transaction)
         }
         try mark(id, reader, transaction)
@@ -97,14 +94,14 @@ struct Reachability {
         if let layout = record.layout { try mark(layout, reader, transaction) }
         if parts.insert(record.trunk).inserted {
             try mark(record.trunk, reader, transaction)
-            let trunk = try wrapped { () throws(ObjectError) in
+            let trunk = try wrapped {
                 try Trunk(decoding: try reader.data(record.trunk, transaction).bytes)
             }
             for tensor in trunk.tensors.values { try mark(tensor.id, reader, transaction) }
         }
         for id in record.layers.values where parts.insert(id).inserted {
             try mark(id, reader, transaction)
-            let layer = try wrapped { () throws(ObjectError) in
+            let layer = try wrapped {
                 try Layer(decoding: try reader.data(id, transaction).bytes)
             }
             for cohort in layer.cohorts.values {
@@ -123,24 +120,20 @@ struct Reachability {
     private mutating func mark(
         _ id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
-        do throws(ObjectError) {
-            let locations =
-                try keepsCopies
-                ? reader.locations(of: id, transaction)
-                : [reader.location(of: id, transaction)].compactMap { $0 }
-            guard !locations.isEmpty else {
-                throw ObjectError(.notFound, "no object \(id.short) in this store")
-            }
-            for location in locations { marks.insert(location) }
-        } catch {
-            throw SnapshotError(error)
+    ) throws {
+        let locations =
+            try keepsCopies
+            ? reader.locations(of: id, transaction)
+            : [reader.location(of: id, transaction)].compactMap { $0 }
+        guard !locations.isEmpty else {
+            throw CambiumError(.notFound, "no object \(id.short) in this store")
         }
+        for location in locations { marks.insert(location) }
     }
 
     private mutating func addArray(
         _ root: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
+    ) throws {
         guard !records.contains(root) else { return }
         for record in try ArrayView(root, transaction).chain {
             // Its bases came with it.

@@ -1,3 +1,5 @@
+internal import Elements
+
 /// The rule for names of new branches and tags: what a revision can spell, a terminal can show, and nobody
 /// takes for something else.
 ///
@@ -9,11 +11,11 @@ package enum ReferenceName {
 
     /// - Parameter kind: What it would name, for the message.
     /// - Throws: `.badName`, with what of the name is not possible.
-    package static func check(_ name: String, _ kind: String) throws(SnapshotError) {
+    package static func check(_ name: String, _ kind: String) throws {
         guard let reason = objection(to: name) else { return }
         // What cannot be shown is not shown.
         let shown = String(String.UnicodeScalarView(name.unicodeScalars.prefix(80).map(visible)))
-        throw SnapshotError(.badName, "'\(shown)' cannot name a \(kind): \(reason)")
+        throw CambiumError(.badName, "'\(shown)' cannot name a \(kind): \(reason)")
     }
 
     /// Whether it could be the beginning of a commit's id.

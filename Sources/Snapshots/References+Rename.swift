@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 internal import Objects
 
@@ -7,17 +8,17 @@ extension SnapshotStore {
     /// - Throws: `.notFound` without such a branch, `.exists` when the new name is taken, `.badName`.
     package func renameBranch(
         _ old: String, to new: String, by note: ReflogNote
-    ) throws(SnapshotError) {
+    ) throws {
         try ReferenceName.check(new, "branch")
-        try environment.write("rename") { (transaction) throws(SnapshotError) in
+        try environment.write("rename") { transaction in
             let references = try References(transaction)
             let wasHead = references.head == .branch(old)
             let place = references.branches[old]
             guard place != nil || wasHead else {
-                throw SnapshotError(.notFound, "there is no branch '\(old)'")
+                throw CambiumError(.notFound, "there is no branch '\(old)'")
             }
             guard references.branches[new] == nil, references.head != .branch(new) else {
-                throw SnapshotError(.exists, "the branch '\(new)' exists already")
+                throw CambiumError(.exists, "the branch '\(new)' exists already")
             }
             if let place {
                 try Self.moveReflog("heads/\(old)", to: "heads/\(new)", transaction)
@@ -35,19 +36,15 @@ extension SnapshotStore {
     /// Moves all entries of a reflog behind those that another one has.
     private static func moveReflog(
         _ old: String, to new: String, _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         var keys: [[UInt8]] = []
         var entries: [ReflogEntry] = []
         try scanReflog(old, transaction) { (key, entry) in
             keys.append(key)
             entries.append(entry)
         }
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(reflogTable)
-            for key in keys { try transaction.delete(table, key) }
-        } catch {
-            throw SnapshotError(error)
-        }
+        let table = transaction.environment.table(reflogTable)
+        for key in keys { try transaction.delete(table, key) }
         for entry in entries {
             try log(new, entry.old, entry.new, entry.note, transaction)
         }

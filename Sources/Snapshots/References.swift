@@ -50,12 +50,12 @@ package struct References: Sendable {
         }
     }
 
-    init(_ transaction: borrowing some TransactionAccess & ~Copyable) throws(SnapshotError) {
+    init(_ transaction: borrowing some TransactionAccess & ~Copyable) throws {
         var head: Head?
         var branches: [String: ObjectID] = [:]
         var tags: [String: ObjectID] = [:]
         let table = transaction.environment.table(SnapshotStore.referenceTable)
-        try transaction.scan(table) { (key, value) throws(SnapshotError) in
+        try transaction.scan(table) { key, value in
             let name = String(decoding: key, as: UTF8.self)
             let bytes = CheckedValue.open(value, table, key)
             if key == Head.key {
@@ -68,7 +68,7 @@ package struct References: Sendable {
                     tags[String(name.dropFirst(ReferenceKind.tag.rawValue.count))] = id
                 }
             } else {
-                throw SnapshotError(
+                throw CambiumError(
                     .corrupt,
                     "reference \(name) is damaged on disk; run `cambium verify`, and restore the "
                         + "store from a backup")
@@ -76,7 +76,7 @@ package struct References: Sendable {
             return true
         }
         guard let head else {
-            throw SnapshotError(.corrupt, "HEAD is missing or damaged; run `cambium switch BRANCH`")
+            throw CambiumError(.corrupt, "HEAD is missing or damaged; run `cambium switch BRANCH`")
         }
         self.head = head
         self.branches = branches
@@ -85,8 +85,8 @@ package struct References: Sendable {
 }
 
 extension SnapshotStore {
-    package func references() throws(SnapshotError) -> References {
-        try environment.read { (transaction) throws(SnapshotError) in
+    package func references() throws -> References {
+        try environment.read { transaction in
             try References(transaction)
         }
     }
@@ -96,13 +96,13 @@ extension SnapshotStore {
     /// - Throws: `.exists` when the name is taken, `.badName`, `.notFound` for a missing commit.
     package func createReference(
         _ kind: ReferenceKind, _ name: String, at commit: ObjectID, by note: ReflogNote
-    ) throws(SnapshotError) {
+    ) throws {
         try ReferenceName.check(name, kind.word)
         try environment.write("reference", drawsReserve: true) {
-            (transaction) throws(SnapshotError) in
+            transaction in
             _ = try Self.commit(commit, try ObjectReader.of(transaction), transaction)
             guard try Self.reference(kind, name, transaction) == nil else {
-                throw SnapshotError(.exists, "the \(kind.word) '\(name)' exists already")
+                throw CambiumError(.exists, "the \(kind.word) '\(name)' exists already")
             }
             try Self.setReference(kind, name, commit, old: nil, note, transaction)
         }
@@ -114,21 +114,21 @@ extension SnapshotStore {
     package func moveReference(
         _ kind: ReferenceKind, _ name: String, from expected: ObjectID, to commit: ObjectID?,
         by note: ReflogNote
-    ) throws(SnapshotError) {
+    ) throws {
         try environment.write("reference", drawsReserve: true) {
-            (transaction) throws(SnapshotError) in
+            transaction in
             guard let current = try Self.reference(kind, name, transaction) else {
-                throw SnapshotError(.notFound, "there is no \(kind.word) '\(name)'")
+                throw CambiumError(.notFound, "there is no \(kind.word) '\(name)'")
             }
             guard current == expected else {
-                throw SnapshotError(
+                throw CambiumError(
                     .branchMoved,
                     "the \(kind.word) '\(name)' moved to \(current.short) meanwhile; try again")
             }
             if let commit {
                 _ = try Self.commit(commit, try ObjectReader.of(transaction), transaction)
             } else if kind == .branch, try References(transaction).head == .branch(name) {
-                throw SnapshotError(
+                throw CambiumError(
                     .badName, "HEAD is on '\(name)'; switch to another branch before removing it")
             }
             try Self.setReference(kind, name, commit, old: current, note, transaction)
@@ -140,16 +140,16 @@ extension SnapshotStore {
     /// - Throws: `.notFound` when one does not exist, `.badName` for the branch that HEAD is on.
     package func removeReferences(
         _ kind: ReferenceKind, _ names: [String], by note: ReflogNote
-    ) throws(SnapshotError) -> [ObjectID] {
+    ) throws -> [ObjectID] {
         try environment.write("reference", drawsReserve: true) {
-            (transaction) throws(SnapshotError) in
+            transaction in
             var places: [ObjectID] = []
             for name in names {
                 guard let place = try Self.reference(kind, name, transaction) else {
-                    throw SnapshotError(.notFound, "there is no \(kind.word) '\(name)'")
+                    throw CambiumError(.notFound, "there is no \(kind.word) '\(name)'")
                 }
                 if kind == .branch, try References(transaction).head == .branch(name) {
-                    throw SnapshotError(
+                    throw CambiumError(
                         .badName,
                         "HEAD is on '\(name)'; switch to another branch before removing it")
                 }
@@ -161,13 +161,13 @@ extension SnapshotStore {
     }
 
     /// Points HEAD at a branch (which may have no commits yet) or at a commit.
-    package func setHead(_ head: Head, by note: ReflogNote) throws(SnapshotError) {
+    package func setHead(_ head: Head, by note: ReflogNote) throws {
         if case .branch(let name) = head {
             // A branch that is there may have a name of older rules.
             let isKnown = (try? references())?.branches[name] != nil
             if !isKnown { try ReferenceName.check(name, "branch") }
         }
-        try environment.write("head", drawsReserve: true) { (transaction) throws(SnapshotError) in
+        try environment.write("head", drawsReserve: true) { transaction in
             // A damaged HEAD is what this call repairs.
             let before = (try? References(transaction))?.headCommit
             if case .detached(let id) = head {
@@ -182,52 +182,40 @@ extension SnapshotStore {
     static func reference(
         _ kind: ReferenceKind, _ name: String,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> ObjectID? {
-        do throws(KeyValueError) {
-            let key = Array((kind.rawValue + name).utf8)
-            let table = transaction.environment.table(referenceTable)
-            guard let value = try transaction.mapped(table, key) else { return nil }
-            guard let bytes = CheckedValue.open(value, table, key),
-                bytes.count == ObjectID.byteCount
-            else {
-                throw KeyValueError(
-                    .corrupt,
-                    "\(kind.word) '\(name)' is damaged on disk; run `cambium verify`, and restore "
-                        + "the store from a backup")
-            }
-            return ObjectID(bytes.raw)
-        } catch {
-            throw SnapshotError(error)
+    ) throws -> ObjectID? {
+        let key = Array((kind.rawValue + name).utf8)
+        let table = transaction.environment.table(referenceTable)
+        guard let value = try transaction.mapped(table, key) else { return nil }
+        guard let bytes = CheckedValue.open(value, table, key),
+            bytes.count == ObjectID.byteCount
+        else {
+            throw CambiumError(
+                .corrupt,
+                "\(kind.word) '\(name)' is damaged on disk; run `cambium verify`, and restore "
+                    + "the store from a backup")
         }
+        return ObjectID(bytes.raw)
     }
 
     /// Writes HEAD, and logs nothing.
     static func writeHead(
         _ head: Head, _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(referenceTable)
-            try transaction.putChecked(table, Head.key, head.encoded)
-        } catch {
-            throw SnapshotError(error)
-        }
+    ) throws {
+        let table = transaction.environment.table(referenceTable)
+        try transaction.putChecked(table, Head.key, head.encoded)
     }
 
     /// Writes or removes a reference, and logs nothing.
     static func put(
         _ kind: ReferenceKind, _ name: String, _ id: ObjectID?,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            let key = Array((kind.rawValue + name).utf8)
-            let table = transaction.environment.table(referenceTable)
-            if let id {
-                try transaction.putChecked(table, key, id.bytes)
-            } else {
-                try transaction.delete(table, key)
-            }
-        } catch {
-            throw SnapshotError(error)
+    ) throws {
+        let key = Array((kind.rawValue + name).utf8)
+        let table = transaction.environment.table(referenceTable)
+        if let id {
+            try transaction.putChecked(table, key, id.bytes)
+        } else {
+            try transaction.delete(table, key)
         }
     }
 
@@ -235,13 +223,13 @@ extension SnapshotStore {
     static func setReference(
         _ kind: ReferenceKind, _ name: String, _ new: ObjectID?, old: ObjectID?,
         _ note: ReflogNote, _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         if old == nil {
             // Two spellings of one name (an accent composed or not) are one name to their reader.
             let references = try References(transaction)
             let taken = kind == .branch ? references.branches[name] : references.tags[name]
             guard taken == nil else {
-                throw SnapshotError(.exists, "the \(kind.word) '\(name)' exists already")
+                throw CambiumError(.exists, "the \(kind.word) '\(name)' exists already")
             }
         }
         try put(kind, name, new, transaction)

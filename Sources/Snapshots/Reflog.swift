@@ -25,8 +25,8 @@ package struct ReflogEntry: Sendable {
 
 extension SnapshotStore {
     /// The moves of one reference ("HEAD", "heads/main"), newest first; with nil, of all.
-    package func reflog(of reference: String? = nil) throws(SnapshotError) -> [ReflogEntry] {
-        try environment.read { (transaction) throws(SnapshotError) in
+    package func reflog(of reference: String? = nil) throws -> [ReflogEntry] {
+        try environment.read { transaction in
             var entries: [ReflogEntry] = []
             try Self.scanReflog(reference, transaction) { (_, entry) in entries.append(entry) }
             return entries.reversed()
@@ -37,10 +37,10 @@ extension SnapshotStore {
     static func scanReflog(
         _ reference: String?, _ transaction: borrowing some TransactionAccess & ~Copyable,
         _ body: ([UInt8], ReflogEntry) -> Void
-    ) throws(SnapshotError) {
+    ) throws {
         let start: [UInt8] = reference.map { Array($0.utf8) + [0] } ?? []
         let table = transaction.environment.table(reflogTable)
-        try transaction.scan(table, from: start) { (key, value) throws(SnapshotError) in
+        try transaction.scan(table, from: start) { key, value in
             guard key.starts(with: start) else { return false }
             body(key, try decode(key, value, table))
             return true
@@ -50,52 +50,44 @@ extension SnapshotStore {
     static func log(
         _ reference: String, _ old: ObjectID?, _ new: ObjectID?, _ note: ReflogNote,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         var encoder = ByteEncoder()
         encoder.append(note.time)
         encoder.append(old ?? .zero)
         encoder.append(new ?? .zero)
         encoder.append(note.author)
         encoder.append(note.message)
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(reflogTable)
-            let prefix = Array(reference.utf8) + [0]
-            let last = try transaction.last(table, prefix: prefix)
-            let number = last.map { PackFormat.number($0.suffix(8)) } ?? 0
-            guard number < UInt64.max, last.map({ $0.count == prefix.count + 8 }) ?? true else {
-                throw KeyValueError(.corrupt, "the reflog of \(reference) is damaged; run verify")
-            }
-            try transaction.putChecked(table, prefix + bigEndian(number + 1), encoder.bytes)
-        } catch {
-            throw SnapshotError(error)
+        let table = transaction.environment.table(reflogTable)
+        let prefix = Array(reference.utf8) + [0]
+        let last = try transaction.last(table, prefix: prefix)
+        let number = last.map { PackFormat.number($0.suffix(8)) } ?? 0
+        guard number < UInt64.max, last.map({ $0.count == prefix.count + 8 }) ?? true else {
+            throw CambiumError(.corrupt, "the reflog of \(reference) is damaged; run verify")
         }
+        try transaction.putChecked(table, prefix + bigEndian(number + 1), encoder.bytes)
     }
 
     static func decode(
         _ key: [UInt8], _ value: MappedBytes, _ table: Table
-    ) throws(SnapshotError) -> ReflogEntry {
-        do throws(ObjectError) {
-            guard let bytes = CheckedValue.open(value, table, key) else {
-                let name = String(decoding: key.dropLast(9), as: UTF8.self)
-                throw ObjectError(
-                    .corrupt,
-                    "an entry of the reflog of \(name) does not match its checksum: damaged on "
-                        + "disk; run `cambium verify`, and restore the store from a backup")
-            }
-            var decoder = ByteDecoder(bytes, "a reflog entry")
-            let time = try decoder.number(Int64.self)
-            let old = try decoder.id()
-            let new = try decoder.id()
-            let author = try decoder.text()
-            let message = try decoder.text()
-            try decoder.end()
-            return ReflogEntry(
-                reference: String(decoding: key.dropLast(9), as: UTF8.self),
-                old: old == .zero ? nil : old, new: new == .zero ? nil : new,
-                note: ReflogNote(time: time, author: author, message: message))
-        } catch {
-            throw SnapshotError(error)
+    ) throws -> ReflogEntry {
+        guard let bytes = CheckedValue.open(value, table, key) else {
+            let name = String(decoding: key.dropLast(9), as: UTF8.self)
+            throw CambiumError(
+                .corrupt,
+                "an entry of the reflog of \(name) does not match its checksum: damaged on "
+                    + "disk; run `cambium verify`, and restore the store from a backup")
         }
+        var decoder = ByteDecoder(bytes, "a reflog entry")
+        let time = try decoder.number(Int64.self)
+        let old = try decoder.id()
+        let new = try decoder.id()
+        let author = try decoder.text()
+        let message = try decoder.text()
+        try decoder.end()
+        return ReflogEntry(
+            reference: String(decoding: key.dropLast(9), as: UTF8.self),
+            old: old == .zero ? nil : old, new: new == .zero ? nil : new,
+            note: ReflogNote(time: time, author: author, message: message))
     }
 }
 

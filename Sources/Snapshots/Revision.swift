@@ -8,7 +8,7 @@ extension SnapshotStore {
     /// branch was N moves ago).
     ///
     /// - Throws: `.notFound`, `.ambiguous` with the candidates, `.badRevision`.
-    package func resolve(_ revision: String) throws(SnapshotError) -> ObjectID {
+    package func resolve(_ revision: String) throws -> ObjectID {
         let end = revision.firstIndex { $0 == "~" || $0 == "^" } ?? revision.endIndex
         // The whole text is read before anything is looked up.
         var steps: [(mark: Character, number: Int)] = []
@@ -20,7 +20,7 @@ extension SnapshotStore {
             guard let number = digits.isEmpty ? 1 : Int(digits), number <= 1_000_000,
                 mark == "~" || mark == "^"
             else {
-                throw SnapshotError(
+                throw CambiumError(
                     .badRevision, "'\(revision)' is no revision: after the name come ~N or ^N")
             }
             steps.append((mark, number))
@@ -38,17 +38,17 @@ extension SnapshotStore {
 
     private func parent(
         _ number: Int, of id: ObjectID, _ revision: String
-    ) throws(SnapshotError) -> ObjectID {
+    ) throws -> ObjectID {
         let parents = try commit(id).parents
         guard number <= parents.count else {
-            throw SnapshotError(
+            throw CambiumError(
                 .notFound,
                 "'\(revision)' goes too far back: \(id.short) has \(parents.count) parent(s)")
         }
         return parents[number - 1]
     }
 
-    private func resolveName(_ name: String) throws(SnapshotError) -> ObjectID {
+    private func resolveName(_ name: String) throws -> ObjectID {
         if let at = name.firstIndex(of: "@"), name.hasSuffix("}"),
             name[at...].hasPrefix("@{"), let steps = Int(name[at...].dropFirst(2).dropLast())
         {
@@ -57,10 +57,10 @@ extension SnapshotStore {
         let references = try references()
         if name == "HEAD" || name.isEmpty {
             guard !name.isEmpty else {
-                throw SnapshotError(.badRevision, "an empty text is no revision")
+                throw CambiumError(.badRevision, "an empty text is no revision")
             }
             guard let id = references.headCommit else {
-                throw SnapshotError(.notFound, "HEAD has no commit yet; commit a checkpoint first")
+                throw CambiumError(.notFound, "HEAD has no commit yet; commit a checkpoint first")
             }
             return id
         }
@@ -69,13 +69,13 @@ extension SnapshotStore {
             return id
         }
         if references.head == .branch(name) {
-            throw SnapshotError(
+            throw CambiumError(
                 .notFound, "branch '\(name)' has no commit yet; commit a checkpoint first")
         }
         if let id = try resolvePrefix(name) { return id }
         let known = (Array(references.branches.keys) + Array(references.tags.keys)).sorted(
             by: isBefore)
-        throw SnapshotError(
+        throw CambiumError(
             .notFound,
             "there is no branch, tag or commit '\(name)'. Known names: "
                 + (known.isEmpty ? "none yet" : known.prefix(20).joined(separator: ", "))
@@ -87,11 +87,11 @@ extension SnapshotStore {
     /// Such names cannot be given any more; old stores may have them.
     private func checkShadow(
         _ name: String, _ id: ObjectID, _ word: String
-    ) throws(SnapshotError) {
+    ) throws {
         guard ReferenceName.isHexadecimal(name) else { return }
         let others = try commits(prefix: name).filter { $0 != id }
         guard let other = others.first else { return }
-        throw SnapshotError(
+        throw CambiumError(
             .ambiguous,
             "'\(name)' is ambiguous: the \(word) of that name is at \(id.short), and "
                 + (others.count == 1
@@ -102,21 +102,21 @@ extension SnapshotStore {
 
     private func resolveReflog(
         _ name: String, _ steps: Int, _ revision: String
-    ) throws(SnapshotError) -> ObjectID {
+    ) throws -> ObjectID {
         let reference = name.isEmpty || name == "HEAD" ? "HEAD" : "heads/" + name
         let moves = try reflog(of: reference)
         guard steps >= 0, steps < moves.count, let id = moves[steps].new else {
-            throw SnapshotError(
+            throw CambiumError(
                 .notFound, "'\(revision)': the reflog of \(reference) has \(moves.count) entries")
         }
         return id
     }
 
-    private func resolvePrefix(_ name: String) throws(SnapshotError) -> ObjectID? {
+    private func resolvePrefix(_ name: String) throws -> ObjectID? {
         guard ReferenceName.isHexadecimal(name) else { return nil }
         let matches = try commits(prefix: name)
         guard matches.count <= 1 else {
-            throw SnapshotError(
+            throw CambiumError(
                 .ambiguous,
                 "'\(name)' is ambiguous: " + matches.map(\.short).joined(separator: ", ")
                     + "; give more digits")
@@ -125,17 +125,13 @@ extension SnapshotStore {
     }
 
     /// The commits whose ids begin so.
-    private func commits(prefix: String) throws(SnapshotError) -> [ObjectID] {
-        try environment.read { (transaction) throws(SnapshotError) in
+    private func commits(prefix: String) throws -> [ObjectID] {
+        try environment.read { transaction in
             let reader = try ObjectReader.of(transaction)
             var commits: [ObjectID] = []
-            do throws(ObjectError) {
-                for id in try reader.ids(prefix: prefix.lowercased(), transaction) {
-                    let object = try reader.object(id, transaction)
-                    if object.header.kind == .commit { commits.append(id) }
-                }
-            } catch {
-                throw SnapshotError(error)
+            for id in try reader.ids(prefix: prefix.lowercased(), transaction) {
+                let object = try reader.object(id, transaction)
+                if object.header.kind == .commit { commits.append(id) }
             }
             return commits
         }

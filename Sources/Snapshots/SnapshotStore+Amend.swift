@@ -16,7 +16,7 @@ extension SnapshotStore {
     package func amend(
         _ branch: String, at head: ObjectID, by note: ReflogNote,
         _ change: (inout Commit) -> Void
-    ) throws(SnapshotError) -> ObjectID {
+    ) throws -> ObjectID {
         let lock = try maintenanceLock(.shared, wait: true)
         let old = try commit(head)
         var new = old
@@ -24,22 +24,18 @@ extension SnapshotStore {
         precondition(new.tree == old.tree && new.parents == old.parents, "another snapshot")
         let environment = environment
         let bytes = new.encoded
-        var (objects, id) = try wrapped { () throws(ObjectError) in
+        var (objects, id) = try wrapped {
             var objects = try ObjectStaging(environment)
             let header = try ObjectHeader(.commit, byteCount: bytes.count)
             let id = try objects.put(header, bytes.raw)
             try objects.finishWriting()
             return (objects, id)
         }
-        try environment.write("amend") { (transaction) throws(SnapshotError) in
+        try environment.write("amend") { transaction in
             let current = try Self.reference(.branch, branch, transaction)
             try CommitDraft.checkHead(current, head, branch)
             guard id != head else { return }
-            do throws(ObjectError) {
-                try objects.flush(transaction)
-            } catch {
-                throw SnapshotError(error)
-            }
+            try objects.flush(transaction)
             try Self.setReference(.branch, branch, id, old: head, note, transaction)
             // What was noted of the old commit is true of the new one.
             for note in try Self.notes(of: head, transaction) {

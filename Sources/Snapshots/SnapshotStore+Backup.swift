@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 
 /// A backup that was made, or a store that was made of one.
@@ -26,21 +27,17 @@ extension SnapshotStore {
     /// - Throws: `.exists`; `.corrupt` when the copy has a fault, and then there is no target.
     package func backup(
         to target: String, asFile: Bool, progress: (Int, Int) -> Void = { _, _ in }
-    ) throws(SnapshotError) -> BackupReport {
+    ) throws -> BackupReport {
         let (environment, directory) = (environment, directory)
         guard !fileExists(target) else {
-            throw SnapshotError(
+            throw CambiumError(
                 .exists, "\(target) exists already; a backup never replaces anything")
         }
-        return try Self.make(target, asFile: asFile, progress) { (aside) throws(SnapshotError) in
-            do throws(KeyValueError) {
-                try environment.copyCompacted(to: aside + "/data.mdb")
-                let settings = directory + "/" + Self.settings
-                if !asFile, fileExists(settings) {
-                    try copyFile(settings, to: aside + "/" + Self.settings)
-                }
-            } catch {
-                throw SnapshotError(error)
+        return try Self.make(target, asFile: asFile, progress) { aside in
+            try environment.copyCompacted(to: aside + "/data.mdb")
+            let settings = directory + "/" + Self.settings
+            if !asFile, fileExists(settings) {
+                try copyFile(settings, to: aside + "/" + Self.settings)
             }
         }
     }
@@ -54,55 +51,43 @@ extension SnapshotStore {
     /// - Throws: `.exists`; `.notAStore` when the file is no store's; `.corrupt` when it has a fault.
     package static func restore(
         _ file: String, to directory: String, progress: (Int, Int) -> Void = { _, _ in },
-        prepare: (String) throws(SnapshotError) -> Void = { _ in }
-    ) throws(SnapshotError) -> BackupReport {
+        prepare: (String) throws -> Void = { _ in }
+    ) throws -> BackupReport {
         let isFree =
             !fileExists(directory)
             || (isDirectoryItself(directory)
                 && (try? directoryContents(directory))?.isEmpty == true)
         guard isFree else {
-            throw SnapshotError(
+            throw CambiumError(
                 .exists, "\(directory) is not empty; a store is restored to a folder of its own")
         }
-        return try make(directory, asFile: false, progress) { (aside) throws(SnapshotError) in
-            do throws(KeyValueError) {
-                try copyFile(file, to: aside + "/data.mdb")
-            } catch {
-                throw SnapshotError(error)
-            }
+        return try make(directory, asFile: false, progress) { aside in
+            try copyFile(file, to: aside + "/data.mdb")
             try prepare(aside)
         }
     }
 
     private static func make(
         _ target: String, asFile: Bool, _ progress: (Int, Int) -> Void,
-        _ fill: (String) throws(SnapshotError) -> Void
-    ) throws(SnapshotError) -> BackupReport {
+        _ fill: (String) throws -> Void
+    ) throws -> BackupReport {
         var parts = target.split(separator: "/", omittingEmptySubsequences: false)
         while parts.count > 1, parts.last == "" { parts.removeLast() }
         let path = parts.joined(separator: "/")
         let parent = parts.count == 1 ? "." : parts.dropLast().joined(separator: "/")
         let digits = String(UInt64.random(in: 0 ... .max), radix: 16)
         let aside = (parent.isEmpty ? "" : parent) + "/" + asidePrefix + digits
-        do throws(KeyValueError) {
-            try makeNewDirectory(aside)
-        } catch {
-            throw SnapshotError(error)
-        }
-        do throws(SnapshotError) {
+        try makeNewDirectory(aside)
+        do {
             try fill(aside)
             let report = try checked(aside, target, progress)
-            do throws(KeyValueError) {
-                if asFile {
-                    try publishFile(aside + "/data.mdb", as: path)
-                    removeAside(aside)
-                    try syncFolder(parent.isEmpty ? "/" : parent)
-                } else {
-                    try syncFolder(aside)
-                    try replaceFile(path, with: aside, in: parent.isEmpty ? "/" : parent)
-                }
-            } catch {
-                throw SnapshotError(error)
+            if asFile {
+                try publishFile(aside + "/data.mdb", as: path)
+                removeAside(aside)
+                try syncFolder(parent.isEmpty ? "/" : parent)
+            } else {
+                try syncFolder(aside)
+                try replaceFile(path, with: aside, in: parent.isEmpty ? "/" : parent)
             }
             return report
         } catch {
@@ -114,25 +99,17 @@ extension SnapshotStore {
     /// Verifies a copy and closes it again.
     private static func checked(
         _ aside: String, _ target: String, _ progress: (Int, Int) -> Void
-    ) throws(SnapshotError) -> BackupReport {
+    ) throws -> BackupReport {
         for name in ["use.lock", "maintenance.lock", "opening.lock"] {
             _ = try lock(aside, name, .shared, wait: true)
         }
-        do throws(KeyValueError) {
-            try makeDirectory(aside + "/leases")
-        } catch {
-            throw SnapshotError(error)
-        }
+        try makeDirectory(aside + "/leases")
         let report = try open(aside, readOnly: true).verify(fast: false, progress: progress)
         guard let fault = report.faults.first else {
-            do throws(KeyValueError) {
-                return BackupReport(
-                    bytes: try fileLength(aside + "/data.mdb"), verification: report)
-            } catch {
-                throw SnapshotError(error)
-            }
+            return BackupReport(
+                bytes: try fileLength(aside + "/data.mdb"), verification: report)
         }
-        throw SnapshotError(
+        throw CambiumError(
             .corrupt,
             "the copy has \(report.faults.count) fault(s), the first in \(fault.subject): "
                 + "\(fault.message). \(target) was not made; run `cambium verify`")

@@ -10,15 +10,15 @@ extension SnapshotStore {
     /// has the store alone. Packs whose chain is broken stay as they are: `verify` names them.
     ///
     /// - Returns: The chains as they are now.
-    func mendChains() throws(SnapshotError) -> PackChains {
-        var chains = try environment.read { (transaction) throws(SnapshotError) in
-            try wrapped { () throws(ObjectError) in try PackChains(transaction) }
+    func mendChains() throws -> PackChains {
+        var chains = try environment.read { transaction in
+            try wrapped { try PackChains(transaction) }
         }
         // From those that need least on, so that each is measured when its bases are as they will be.
         for number in chains.inOrder {
             guard let depth = chains.depth(of: number), depth > Pack.greatestDepth else { continue }
-            try environment.write("repack chains") { (transaction) throws(SnapshotError) in
-                try wrapped { () throws(ObjectError) in
+            try environment.write("repack chains") { transaction in
+                try wrapped {
                     try Self.writeAlone(number, transaction)
                 }
             }
@@ -26,10 +26,10 @@ extension SnapshotStore {
         }
         let noted = chains.inOrder
         for start in stride(from: 0, to: noted.count, by: 32) {
-            let numbers = try environment.read { (transaction) throws(SnapshotError) in
+            let numbers = try environment.read { transaction in
                 var untrue: [UInt32] = []
                 for number in noted[start..<min(start + 32, noted.count)] {
-                    let pack = try wrapped { () throws(ObjectError) in
+                    let pack = try wrapped {
                         try ObjectReader.packIfPresent(number, transaction)
                     }
                     if pack?.notedDepth != chains.depth(of: number) { untrue.append(number) }
@@ -37,8 +37,8 @@ extension SnapshotStore {
                 return untrue
             }
             guard !numbers.isEmpty else { continue }
-            try environment.write("repack chains") { (transaction) throws(SnapshotError) in
-                try wrapped { () throws(ObjectError) in
+            try environment.write("repack chains") { transaction in
+                try wrapped {
                     try Self.noteDepths(of: numbers, chains, transaction)
                 }
             }
@@ -50,7 +50,7 @@ extension SnapshotStore {
     /// Writes the depths of compressed packs into their records where these say otherwise.
     static func noteDepths(
         of numbers: [UInt32], _ chains: PackChains, _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
+    ) throws {
         for number in numbers {
             guard let depth = chains.depth(of: number),
                 let pack = try ObjectReader.packIfPresent(number, transaction),
@@ -64,7 +64,7 @@ extension SnapshotStore {
     /// Writes a compressed pack so that it needs no other.
     private static func writeAlone(
         _ number: UInt32, _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) {
+    ) throws {
         let reader = try ObjectReader(transaction)
         let pack = try reader.readable(try reader.pack(number, transaction), transaction)
         if let alone = try pack.compressed(predecessors: [:]) {

@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 internal import Objects
 
@@ -55,33 +56,29 @@ extension SnapshotStore {
     ///   then nothing was removed.
     package func collect(
         prune: Bool, now: Int64, grace: Int64, movesAll: Bool = false
-    ) throws(SnapshotError) -> CollectionReport {
+    ) throws -> CollectionReport {
         // No grace is none, whatever the clock said when an entry was written.
         let (difference, overflow) = now.subtractingReportingOverflow(grace)
         let threshold = grace <= 0 ? .max : overflow ? Int64.min : difference
         guard prune else {
             let leases = try Set(leasedCommits(removingStale: false))
-            return try environment.read { (transaction) throws(SnapshotError) in
+            return try environment.read { transaction in
                 try Sweep(leases, threshold, transaction).report
             }
         }
         let lock = try maintenanceLock(.exclusive, wait: false)
-        do throws(KeyValueError) {
-            try environment.forgetDeadReaders()
-        } catch {
-            throw SnapshotError(error)
-        }
+        try environment.forgetDeadReaders()
         let freeBefore = try sizes().free
         var report: CollectionReport
-        do throws(SnapshotError) {
+        do {
             report = try remove(try moveSparse(threshold, all: movesAll), threshold)
-        } catch  where error.code == .diskFull {
+        } catch let error as CambiumError where error.code == .diskFull {
             // No room to copy what shares packs with dead objects: whole dead packs first, whose pages then have
             // room for the copies.
             report = try remove([:], threshold)
-            do throws(SnapshotError) {
+            do {
                 report.add(try remove(try moveSparse(threshold, all: movesAll), threshold))
-            } catch  where error.code == .diskFull && !movesAll {
+            } catch let error as CambiumError where error.code == .diskFull && !movesAll {
                 // What shares packs may stay.
             }
         }
@@ -98,7 +95,7 @@ extension SnapshotStore {
     /// Whoever opens a snapshot waits for this one transaction; see `leasing`.
     private func remove(
         _ moved: [Location: Location], _ threshold: Int64
-    ) throws(SnapshotError) -> CollectionReport {
+    ) throws -> CollectionReport {
         let gate = try Self.lock(directory, "opening.lock", .exclusive, wait: true)
         let leases = try Set(leasedCommits(removingStale: true))
         let report = try settle(moved, leases, threshold)
@@ -110,9 +107,9 @@ extension SnapshotStore {
     /// ones.
     private func moveSparse(
         _ threshold: Int64, all: Bool
-    ) throws(SnapshotError) -> [Location: Location] {
+    ) throws -> [Location: Location] {
         let leases = try Set(leasedCommits(removingStale: false))
-        let (sparse, marks) = try environment.read { (transaction) throws(SnapshotError) in
+        let (sparse, marks) = try environment.read { transaction in
             let sweep = try Sweep(leases, threshold, transaction)
             return (all ? sweep.mixed : sweep.sparse, sweep.live.marks)
         }
@@ -128,12 +125,12 @@ extension SnapshotStore {
     /// - Parameter hot: Objects that go to packs of their own, apart from the others.
     func move(
         _ numbers: [UInt32], _ marks: PlaceMarks, apart hot: PlaceMarks? = nil
-    ) throws(SnapshotError) -> [Location: Location] {
+    ) throws -> [Location: Location] {
         var moved: [Location: Location] = [:]
         for group in stride(from: 0, to: numbers.count, by: 32) {
             try environment.write("gc move", drawsReserve: true) {
-                (transaction) throws(SnapshotError) in
-                try wrapped { () throws(ObjectError) in
+                transaction in
+                try wrapped {
                     let reader = try ObjectReader(transaction)
                     var objects: [StoredObject] = []
                     for number in numbers[group..<min(group + 32, numbers.count)] {
@@ -166,8 +163,8 @@ extension SnapshotStore {
     /// Only for a caller that keeps snapshots from being opened meanwhile.
     func settle(
         _ moved: [Location: Location], _ leases: Set<ObjectID>, _ threshold: Int64
-    ) throws(SnapshotError) -> CollectionReport {
-        try environment.write("gc", drawsReserve: true) { (transaction) throws(SnapshotError) in
+    ) throws -> CollectionReport {
+        try environment.write("gc", drawsReserve: true) { transaction in
             // Whoever has an array mapped keeps it, and the packs that it names.
             let mapped = try Sweep.leased(leases, transaction)
             try ArrayRecord.move(moved, keeping: mapped.records, transaction)
@@ -180,12 +177,8 @@ extension SnapshotStore {
     }
 
     /// Sizes of the store's file.
-    package func sizes() throws(SnapshotError) -> (file: Int, free: Int) {
-        do throws(KeyValueError) {
-            let sizes = try environment.sizes()
-            return (sizes.file, sizes.free)
-        } catch {
-            throw SnapshotError(error)
-        }
+    package func sizes() throws -> (file: Int, free: Int) {
+        let sizes = try environment.sizes()
+        return (sizes.file, sizes.free)
     }
 }

@@ -23,10 +23,10 @@ extension SnapshotStore {
     /// - Parameter progress: Called with the packs looked at and their number.
     func compress(
         progress: (Int, Int) -> Void = { _, _ in }
-    ) throws(SnapshotError) -> CompressionReport {
+    ) throws -> CompressionReport {
         try partMixed()
         var chains = try mendChains()
-        let (cold, later) = try environment.read { (transaction) throws(SnapshotError) in
+        let (cold, later) = try environment.read { transaction in
             (try coldPacks(transaction), try laterVersions(transaction))
         }
         var report = CompressionReport()
@@ -35,7 +35,7 @@ extension SnapshotStore {
         let batch = 32
         for start in stride(from: 0, to: cold.count, by: batch) {
             let numbers = Array(cold[start..<min(start + batch, cold.count)])
-            try environment.write("compress") { (transaction) throws(SnapshotError) in
+            try environment.write("compress") { transaction in
                 try compress(numbers, later, &chains, &report, transaction)
             }
             progress(start + numbers.count, cold.count)
@@ -44,11 +44,11 @@ extension SnapshotStore {
     }
 
     /// Moves hot and cold objects apart where a raw pack holds both.
-    private func partMixed() throws(SnapshotError) {
+    private func partMixed() throws {
         // Nobody has the store but this process, so there are no leases; and nothing that a reflog
         // entry of any age keeps is removed here.
         let threshold = Int64.min
-        let (mixed, live, hot) = try environment.read { (transaction) throws(SnapshotError) in
+        let (mixed, live, hot) = try environment.read { transaction in
             let live = try Sweep([], threshold, transaction).live.marks
             let hot = try hotPlaces(transaction)
             return (try mixedPacks(live, hot, transaction), live, hot)
@@ -60,11 +60,11 @@ extension SnapshotStore {
     /// Raw packs with hot objects of which at least a tenth is cold.
     private func mixedPacks(
         _ live: PlaceMarks, _ hot: PlaceMarks, _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> [UInt32] {
+    ) throws -> [UInt32] {
         var numbers: [UInt32] = []
         let table = environment.table(ObjectStore.packTable)
-        try transaction.scan(table) { (key, record) throws(SnapshotError) in
-            let pack = try wrapped { () throws(ObjectError) in
+        try transaction.scan(table) { key, record in
+            let pack = try wrapped {
                 try Pack(
                     number: try PackFormat.packNumber(key), record: record, checksum: false)
             }
@@ -85,7 +85,7 @@ extension SnapshotStore {
     /// What the heads of branches and tags need for themselves.
     private func hotPlaces(
         _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> PlaceMarks {
+    ) throws -> PlaceMarks {
         let references = try References(transaction)
         var heads = Set(references.branches.values).union(references.tags.values)
         if let head = references.headCommit { heads.insert(head) }
@@ -97,12 +97,12 @@ extension SnapshotStore {
     /// Numbers of raw packs that only history needs, newest first.
     private func coldPacks(
         _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> [UInt32] {
+    ) throws -> [UInt32] {
         let marks = try hotPlaces(transaction)
         var numbers: [UInt32] = []
         let table = environment.table(ObjectStore.packTable)
-        try transaction.scan(table) { (key, record) throws(SnapshotError) in
-            let pack = try wrapped { () throws(ObjectError) in
+        try transaction.scan(table) { key, record in
+            let pack = try wrapped {
                 try Pack(
                     number: try PackFormat.packNumber(key), record: record, checksum: false)
             }
@@ -123,7 +123,7 @@ extension SnapshotStore {
     /// - Complexity: What each commit changed; all experts where an array was written whole.
     private func laterVersions(
         _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> [Location: ArrayEntry] {
+    ) throws -> [Location: ArrayEntry] {
         let references = try References(transaction)
         let reader = try ObjectReader.of(transaction)
         var stack = Array(references.branches.values) + Array(references.tags.values)
@@ -160,53 +160,49 @@ extension SnapshotStore {
     private func compress(
         _ numbers: [UInt32], _ later: [Location: ArrayEntry], _ chains: inout PackChains,
         _ report: inout CompressionReport, _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
-        do throws(ObjectError) {
-            let reader = try ObjectReader(transaction)
-            var sources: [Pack] = []
-            var versions: [[Int: StoredObject]] = []
-            for number in numbers {
-                let pack = try reader.pack(number, transaction)
-                let found = try Self.predecessors(of: pack, later, chains, reader, transaction)
-                // Noted before it is certain, so that the next one's chains neither come back to this
-                // one nor become too long together with it.
-                chains.set(number, needs: Set(found.values.map(\.location.pack)))
-                sources.append(pack)
-                versions.append(found)
-            }
-            let results = concurrentMap(sources.count, grain: 1) {
-                [sources, versions] position in
-                Result { () throws(ObjectError) in
-                    try sources[position].compressed(predecessors: versions[position])
-                }
-            }
-            var records: [(raw: Pack, record: [UInt8])] = []
-            for (pack, result) in zip(sources, results) {
-                let compressed = try result.get()
-                if compressed?.usesPredecessors != true { chains.set(pack.number, needs: []) }
-                if let compressed { records.append((pack, compressed.bytes)) }
-            }
-            for (pack, record) in records {
-                report.packs += 1
-                report.rawBytes += pack.record.count
-                report.coldBytes += record.count
-                try ObjectStaging.replaceRecord(
-                    pack.number,
-                    with: Pack.record(record, depth: chains.depth(of: pack.number) ?? 0),
-                    transaction)
-            }
-            // What needs these packs lies deeper now.
-            try Self.noteDepths(of: chains.takeChanges(), chains, transaction)
-        } catch {
-            throw SnapshotError(error)
+    ) throws {
+        let reader = try ObjectReader(transaction)
+        var sources: [Pack] = []
+        var versions: [[Int: StoredObject]] = []
+        for number in numbers {
+            let pack = try reader.pack(number, transaction)
+            let found = try Self.predecessors(of: pack, later, chains, reader, transaction)
+            // Noted before it is certain, so that the next one's chains neither come back to this
+            // one nor become too long together with it.
+            chains.set(number, needs: Set(found.values.map(\.location.pack)))
+            sources.append(pack)
+            versions.append(found)
         }
+        let results = concurrentMap(sources.count, grain: 1) {
+            [sources, versions] position in
+            Result {
+                try sources[position].compressed(predecessors: versions[position])
+            }
+        }
+        var records: [(raw: Pack, record: [UInt8])] = []
+        for (pack, result) in zip(sources, results) {
+            let compressed = try result.get()
+            if compressed?.usesPredecessors != true { chains.set(pack.number, needs: []) }
+            if let compressed { records.append((pack, compressed.bytes)) }
+        }
+        for (pack, record) in records {
+            report.packs += 1
+            report.rawBytes += pack.record.count
+            report.coldBytes += record.count
+            try ObjectStaging.replaceRecord(
+                pack.number,
+                with: Pack.record(record, depth: chains.depth(of: pack.number) ?? 0),
+                transaction)
+        }
+        // What needs these packs lies deeper now.
+        try Self.noteDepths(of: chains.takeChanges(), chains, transaction)
     }
 
     /// The later versions from which a pack's objects may be stored as differences, by position.
     private static func predecessors(
         of pack: Pack, _ later: [Location: ArrayEntry], _ chains: PackChains,
         _ reader: ObjectReader, _ transaction: borrowing WriteTransaction
-    ) throws(ObjectError) -> [Int: StoredObject] {
+    ) throws -> [Int: StoredObject] {
         let demands = chains.demands(on: pack.number)
         var found: [Int: StoredObject] = [:]
         for index in 0..<pack.count {

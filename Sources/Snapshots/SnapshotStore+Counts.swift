@@ -13,12 +13,12 @@ package struct StoreCounts: Sendable {
 
 extension SnapshotStore {
     /// Counts from the packs' directories.
-    package func counts() throws(SnapshotError) -> StoreCounts {
-        try environment.read { (transaction) throws(SnapshotError) in
+    package func counts() throws -> StoreCounts {
+        try environment.read { transaction in
             var counts = StoreCounts()
             try transaction.scan(environment.table(ObjectStore.packTable)) {
-                (key, record) throws(SnapshotError) in
-                let pack = try wrapped { () throws(ObjectError) in
+                key, record in
+                let pack = try wrapped {
                     let number = UInt32(truncatingIfNeeded: PackFormat.number(key))
                     return try Pack(number: number, record: record)
                 }
@@ -32,7 +32,7 @@ extension SnapshotStore {
                 return true
             }
             try transaction.scan(environment.table(ArrayRecord.table)) {
-                (key, _) throws(SnapshotError) in
+                key, _ in
                 // Chunk 0 stands for the record; the others belong to it.
                 if key.suffix(4).allSatisfy({ $0 == 0 }) { counts.arrays += 1 }
                 return true
@@ -45,32 +45,28 @@ extension SnapshotStore {
     ///
     /// - Complexity: Does not grow with what is stored: LMDB counts a table's records, and the index is
     ///   a few runs that know their lengths.
-    package func quickCounts() throws(SnapshotError) -> (packs: Int, objects: Int) {
-        try environment.read { (transaction) throws(SnapshotError) in
+    package func quickCounts() throws -> (packs: Int, objects: Int) {
+        try environment.read { transaction in
             let objects = try ObjectReader.of(transaction).indexCount
-            do throws(KeyValueError) {
-                let packs = try transaction.statistics(environment.table(ObjectStore.packTable))
-                return (packs.entries, objects)
-            } catch {
-                throw SnapshotError(error)
-            }
+            let packs = try transaction.statistics(environment.table(ObjectStore.packTable))
+            return (packs.entries, objects)
         }
     }
 
     /// Bytes of all tensors and experts of each model, added up.
     ///
     /// - Complexity: Reads the records of each tree; trunks and layers that several share once.
-    package func modelBytes(ofTrees trees: [ObjectID]) throws(SnapshotError) -> Int {
-        try environment.read { (transaction) throws(SnapshotError) in
+    package func modelBytes(ofTrees trees: [ObjectID]) throws -> Int {
+        try environment.read { transaction in
             let reader = try ObjectReader.of(transaction)
             var sizes: [ObjectID: Int] = [:]
             var total = 0
             for id in trees {
-                let record = try wrapped { () throws(ObjectError) in
+                let record = try wrapped {
                     try Self.treeRecord(id, reader, transaction)
                 }
                 if sizes[record.trunk] == nil {
-                    let trunk = try wrapped { () throws(ObjectError) in
+                    let trunk = try wrapped {
                         try Trunk(decoding: try reader.data(record.trunk, transaction).bytes)
                     }
                     sizes[record.trunk] = trunk.tensors.values.reduce(0) { $0 + $1.byteCount }
@@ -78,7 +74,7 @@ extension SnapshotStore {
                 total += sizes[record.trunk] ?? 0
                 for layer in record.layers.values {
                     if sizes[layer] == nil {
-                        let decoded = try wrapped { () throws(ObjectError) in
+                        let decoded = try wrapped {
                             try Layer(decoding: try reader.data(layer, transaction).bytes)
                         }
                         sizes[layer] = decoded.cohorts.values.reduce(0) { $0 + $1.byteCount }

@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 internal import Objects
 
@@ -12,38 +13,26 @@ extension SnapshotStore {
     package static func create(
         at directory: String, branch: String = "main",
         observer: (@Sendable (String) -> Void)? = nil
-    ) throws(SnapshotError) {
+    ) throws {
         try ReferenceName.check(branch, "branch")
-        do throws(KeyValueError) {
-            try makeDirectory(directory)
-        } catch {
-            throw SnapshotError(error)
-        }
+        try makeDirectory(directory)
         try checkPlace(directory)
         // Looked at twice: whoever has a store open holds its lock, and two may create at once.
         let alone = try lock(directory, "use.lock", .exclusive, wait: true)
         try checkPlace(directory)
         let aside = directory + "/" + StoreNames.random(StoreNames.newStore)
-        do throws(KeyValueError) {
-            try makeStoreFolder(directory + "/leases")
-            // Left over from attempts that were interrupted.
-            for name in try directoryContents(directory)
-            where StoreNames.isRandom(name, StoreNames.newStore) {
-                removeUnfinished(directory + "/" + name)
-            }
-            try makeNewDirectory(aside)
-        } catch {
-            throw SnapshotError(error)
+        try makeStoreFolder(directory + "/leases")
+        // Left over from attempts that were interrupted.
+        for name in try directoryContents(directory)
+        where StoreNames.isRandom(name, StoreNames.newStore) {
+            removeUnfinished(directory + "/" + name)
         }
-        do throws(SnapshotError) {
+        try makeNewDirectory(aside)
+        do {
             try writeEmpty(aside, branch, observer)
-            do throws(KeyValueError) {
-                observer?("init: before rename")
-                try placeFile(directory + "/data.mdb", from: aside + "/data.mdb", in: directory)
-                observer?("init: after rename")
-            } catch {
-                throw SnapshotError(error)
-            }
+            observer?("init: before rename")
+            try placeFile(directory + "/data.mdb", from: aside + "/data.mdb", in: directory)
+            observer?("init: after rename")
         } catch {
             removeUnfinished(aside)
             throw error
@@ -58,25 +47,20 @@ extension SnapshotStore {
     }
 
     /// Refuses a folder that has a file by the name of a store's.
-    private static func checkPlace(_ directory: String) throws(SnapshotError) {
+    private static func checkPlace(_ directory: String) throws {
         let data = directory + "/data.mdb"
         guard !fileExists(data) else {
             let isStore = isRegularFile(data)
-            throw SnapshotError(
+            throw CambiumError(
                 .exists,
                 isStore
                     ? "\(directory) holds a store already"
                     : "\(data) exists and is no file of a store; choose another folder")
         }
         let lock = directory + "/lock.mdb"
-        let isOurs: Bool
-        do throws(KeyValueError) {
-            isOurs = fileExists(lock) ? try Environment.isLockFile(lock) : true
-        } catch {
-            throw SnapshotError(error)
-        }
+        let isOurs: Bool = fileExists(lock) ? try Environment.isLockFile(lock) : true
         guard isOurs else {
-            throw SnapshotError(
+            throw CambiumError(
                 .exists,
                 "\(lock) exists and is not LMDB's, which would overwrite it; choose another folder")
         }
@@ -85,23 +69,14 @@ extension SnapshotStore {
     /// Writes an empty store's file and closes it.
     private static func writeEmpty(
         _ directory: String, _ branch: String, _ observer: (@Sendable (String) -> Void)?
-    ) throws(SnapshotError) {
-        let environment: Environment
-        do throws(KeyValueError) {
-            environment = try EnvironmentRegistry.open(
-                directory, tables: tables, readOnly: false, creating: true, observer: observer)
-        } catch {
-            throw SnapshotError(error)
-        }
-        try environment.write("init") { (transaction) throws(SnapshotError) in
+    ) throws {
+        let environment: Environment = try EnvironmentRegistry.open(
+            directory, tables: tables, readOnly: false, creating: true, observer: observer)
+        try environment.write("init") { transaction in
             try setFormat(format, transaction)
-            do throws(KeyValueError) {
-                try transaction.putChecked(
-                    transaction.environment.table(referenceTable), Head.key,
-                    Head.branch(branch).encoded)
-            } catch {
-                throw SnapshotError(error)
-            }
+            try transaction.putChecked(
+                transaction.environment.table(referenceTable), Head.key,
+                Head.branch(branch).encoded)
         }
     }
 
@@ -109,7 +84,7 @@ extension SnapshotStore {
     ///
     /// What fails stays.
     private static func removeUnfinished(_ directory: String) {
-        do throws(KeyValueError) {
+        do {
             try checkStoreFolder(directory)
             for name in ["data.mdb", "lock.mdb"] where isRegularFile(directory + "/" + name) {
                 try removeFile(directory + "/" + name)

@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 package import Objects
 
@@ -13,7 +14,7 @@ extension SnapshotStore {
 
     /// Makes what a function of a tree.
     package typealias TreeRemoval =
-        (Tree) throws(SnapshotError) -> (tree: Tree, layout: Layout?)?
+        (Tree) throws -> (tree: Tree, layout: Layout?)?
 
     /// Takes something out of all history and out of the store's file: rewrites history, removes what nothing
     /// names any more, also where it shares packs with what stays, and writes the file anew, for free pages
@@ -28,15 +29,11 @@ extension SnapshotStore {
         _ directory: String, dryRun: Bool, branch: String?, by note: ReflogNote,
         observer: (@Sendable (String) -> Void)? = nil,
         progress: (String, Int, Int) -> Void = { _, _, _ in },
-        removal: (SnapshotStore, [ObjectID]) throws(SnapshotError) -> TreeRemoval
-    ) throws(SnapshotError) -> ForgetReport {
-        try alone(directory, "forgetting") { () throws(SnapshotError) in
-            func length() throws(SnapshotError) -> Int {
-                do throws(KeyValueError) {
-                    return try fileLength(directory + "/data.mdb")
-                } catch {
-                    throw SnapshotError(error)
-                }
+        removal: (SnapshotStore, [ObjectID]) throws -> TreeRemoval
+    ) throws -> ForgetReport {
+        try alone(directory, "forgetting") {
+            func length() throws -> Int {
+                return try fileLength(directory + "/data.mdb")
             }
             let before = try length()
             progress("history", 0, 3)
@@ -47,11 +44,7 @@ extension SnapshotStore {
             progress("objects", 1, 3)
             report.objects = try collectAll(directory, note.time, observer)
             progress("file", 2, 3)
-            do throws(KeyValueError) {
-                try replaceByCopy(directory, observer)
-            } catch {
-                throw SnapshotError(error)
-            }
+            try replaceByCopy(directory, observer)
             report.bytesAfter = try length()
             progress("file", 3, 3)
             return report
@@ -61,12 +54,12 @@ extension SnapshotStore {
     private static func rewrite(
         _ directory: String, _ dryRun: Bool, _ branch: String?, _ note: ReflogNote,
         _ observer: (@Sendable (String) -> Void)?,
-        _ removal: (SnapshotStore, [ObjectID]) throws(SnapshotError) -> TreeRemoval
-    ) throws(SnapshotError) -> ForgetReport {
+        _ removal: (SnapshotStore, [ObjectID]) throws -> TreeRemoval
+    ) throws -> ForgetReport {
         let store = try openAlone(directory, observer)
         let references = try store.references()
         if let branch, references.branches[branch] == nil {
-            throw SnapshotError(.notFound, "there is no branch '\(branch)'")
+            throw CambiumError(.notFound, "there is no branch '\(branch)'")
         }
         let tips = Set(references.branches.values).union(references.tags.values).sorted()
         let strip = try removal(store, tips)
@@ -79,7 +72,7 @@ extension SnapshotStore {
     /// Removes everything that nothing names, in packs of whatever use.
     private static func collectAll(
         _ directory: String, _ now: Int64, _ observer: (@Sendable (String) -> Void)?
-    ) throws(SnapshotError) -> Int {
+    ) throws -> Int {
         try openAlone(directory, observer).collect(
             prune: true, now: now, grace: .max, movesAll: true
         ).deadObjects

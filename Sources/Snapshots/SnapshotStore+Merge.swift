@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 package import Objects
 
@@ -21,10 +22,10 @@ extension SnapshotStore {
         _ others: [ObjectID], into branch: String, policy: (any ConflictPolicy)?,
         decisions: (any ConflictDecisions)? = nil, note: CommitNote,
         form: (any MergeForm)? = nil, dryRun: Bool = false,
-        check: (Tree, _ isForward: Bool) throws(SnapshotError) -> Void = { _, _ in }
-    ) throws(SnapshotError) -> MergeOutcome {
+        check: (Tree, _ isForward: Bool) throws -> Void = { _, _ in }
+    ) throws -> MergeOutcome {
         guard let target = try references().branches[branch] else {
-            throw SnapshotError(.notFound, "there is no branch '\(branch)' to merge into")
+            throw CambiumError(.notFound, "there is no branch '\(branch)' to merge into")
         }
         let sides = try mergeSides(target, others)
         if sides.isEmpty {
@@ -42,14 +43,14 @@ extension SnapshotStore {
         let pairs = try pairBases(parents)
         let count = parents.count
         guard pairs.indices.allSatisfy({ $0 / count == $0 % count || !pairs[$0].isEmpty }) else {
-            throw SnapshotError(
+            throw CambiumError(
                 .unrelated,
                 "the histories of \(parents.map(\.short).joined(separator: ", ")) share no commit; "
                     + "commit the model on a branch of the other history first")
         }
         let bases = Set(pairs.joined()).sorted()
         let ancestry = try MergeBases(sideCount: parents.count, pairs) {
-            (id) throws(SnapshotError) in try tree(try commit(id).tree)
+            (id) throws in try tree(try commit(id).tree)
         }
         var trees: [Tree] = []
         for parent in parents { trees.append(try tree(try commit(parent).tree)) }
@@ -85,7 +86,7 @@ extension SnapshotStore {
     /// The commits that add something: not in the target's history, nor in another's.
     package func mergeSides(
         _ target: ObjectID, _ others: [ObjectID]
-    ) throws(SnapshotError) -> [ObjectID] {
+    ) throws -> [ObjectID] {
         var result: [ObjectID] = []
         for other in others where !result.contains(other) {
             if try !isAncestor(other, of: target) { result.append(other) }
@@ -103,7 +104,7 @@ extension SnapshotStore {
 
     private func fastForward(
         _ branch: String, _ target: ObjectID, _ side: ObjectID, _ note: CommitNote, dryRun: Bool
-    ) throws(SnapshotError) -> MergeOutcome {
+    ) throws -> MergeOutcome {
         if !dryRun {
             try moveReference(
                 .branch, branch, from: target, to: side,
@@ -117,7 +118,7 @@ extension SnapshotStore {
     }
 
     /// The merge bases of each pair of commits (i, j), at i · count + j.
-    private func pairBases(_ commits: [ObjectID]) throws(SnapshotError) -> [[ObjectID]] {
+    private func pairBases(_ commits: [ObjectID]) throws -> [[ObjectID]] {
         let count = commits.count
         var pairs = [[ObjectID]](repeating: [], count: count * count)
         for left in 0..<count {

@@ -6,8 +6,8 @@ extension SnapshotStore {
     /// Adds notes to the set; one that is there already changes nothing.
     ///
     /// - Throws: `.notFound` when a note is about a commit that the store has not.
-    package func add(_ notes: [Note]) throws(SnapshotError) {
-        try environment.write("note") { (transaction) throws(SnapshotError) in
+    package func add(_ notes: [Note]) throws {
+        try environment.write("note") { transaction in
             let reader = try ObjectReader.of(transaction)
             for note in notes {
                 _ = try Self.commit(note.commit, reader, transaction)
@@ -19,8 +19,8 @@ extension SnapshotStore {
     /// Unites the notes with those of another store, as far as their commits are here.
     ///
     /// - Returns: How many were not here yet.
-    package func uniteNotes(with other: SnapshotStore) throws(SnapshotError) -> Int {
-        let theirs = try other.environment.read { (transaction) throws(SnapshotError) in
+    package func uniteNotes(with other: SnapshotStore) throws -> Int {
+        let theirs = try other.environment.read { transaction in
             var notes: [Note] = []
             try Self.scanNotes(from: [], transaction) { (_, note) in
                 notes.append(note)
@@ -28,21 +28,17 @@ extension SnapshotStore {
             }
             return notes
         }
-        return try environment.write("note") { (transaction) throws(SnapshotError) in
+        return try environment.write("note") { transaction in
             let reader = try ObjectReader.of(transaction)
             let table = environment.table(Self.noteTable)
             var added = 0
             for note in theirs {
-                let isKnown = try wrapped { () throws(ObjectError) in
+                let isKnown = try wrapped {
                     try reader.location(of: note.commit, transaction) != nil
                 }
                 guard isKnown else { continue }
-                do throws(KeyValueError) {
-                    let key = Self.noteKey(note.commit, note.id)
-                    guard try transaction.value(table, key) == nil else { continue }
-                } catch {
-                    throw SnapshotError(error)
-                }
+                let key = Self.noteKey(note.commit, note.id)
+                guard try transaction.value(table, key) == nil else { continue }
                 try Self.put(note, transaction)
                 added += 1
             }
@@ -55,19 +51,19 @@ extension SnapshotStore {
     /// - Parameter prefix: The first hexadecimal digits of its id.
     /// - Returns: Its id.
     /// - Throws: `.notFound`, `.ambiguous`.
-    package func dropNote(_ prefix: String, of commit: ObjectID) throws(SnapshotError) -> ObjectID {
-        try environment.write("note") { (transaction) throws(SnapshotError) in
+    package func dropNote(_ prefix: String, of commit: ObjectID) throws -> ObjectID {
+        try environment.write("note") { transaction in
             let digits = prefix.lowercased()
             let found = try Self.notes(of: commit, transaction).map(\.id)
                 .filter { $0.hex.hasPrefix(digits) }
             guard let id = found.first, !digits.isEmpty else {
-                throw SnapshotError(
+                throw CambiumError(
                     .notFound,
                     "\(commit.short) has no note '\(prefix)'; `cambium note \(commit.short)` lists them"
                 )
             }
             guard found.count == 1 else {
-                throw SnapshotError(
+                throw CambiumError(
                     .ambiguous,
                     "'\(prefix)' begins the ids of \(found.count) notes; give more digits")
             }
@@ -77,8 +73,8 @@ extension SnapshotStore {
     }
 
     /// The notes of a commit, the oldest first.
-    package func notes(of commit: ObjectID) throws(SnapshotError) -> [Note] {
-        try environment.read { (transaction) throws(SnapshotError) in
+    package func notes(of commit: ObjectID) throws -> [Note] {
+        try environment.read { transaction in
             try Self.notes(of: commit, transaction)
         }
     }
@@ -88,8 +84,8 @@ extension SnapshotStore {
     /// - Complexity: A look-up for each of a few commits; one pass over all notes for many.
     package func notes(
         of commits: some Collection<ObjectID>
-    ) throws(SnapshotError) -> [ObjectID: [Note]] {
-        try environment.read { (transaction) throws(SnapshotError) in
+    ) throws -> [ObjectID: [Note]] {
+        try environment.read { transaction in
             var result: [ObjectID: [Note]] = [:]
             if commits.count <= 64 {
                 for commit in commits {
@@ -109,7 +105,7 @@ extension SnapshotStore {
 
     static func notes(
         of commit: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> [Note] {
+    ) throws -> [Note] {
         var notes: [Note] = []
         try scanNotes(from: commit.bytes, transaction) { (_, note) in
             guard note.commit == commit else { return false }
@@ -123,26 +119,26 @@ extension SnapshotStore {
     static func scanNotes(
         from start: [UInt8], _ transaction: borrowing some TransactionAccess & ~Copyable,
         _ body: ([UInt8], Note) -> Bool
-    ) throws(SnapshotError) {
+    ) throws {
         let table = transaction.environment.table(noteTable)
-        try transaction.scan(table, from: start) { (key, value) throws(SnapshotError) in
+        try transaction.scan(table, from: start) { key, value in
             body(key, try decodeNote(key, value, table))
         }
     }
 
     private static func decodeNote(
         _ key: [UInt8], _ value: MappedBytes, _ table: Table
-    ) throws(SnapshotError) -> Note {
+    ) throws -> Note {
         let about = key.count > ObjectID.byteCount ? " of \(ObjectID(key.raw).short)" : ""
         guard let bytes = CheckedValue.open(value, table, key) else {
-            throw SnapshotError(
+            throw CambiumError(
                 .corrupt,
                 "a note\(about) does not match its checksum: damaged on disk; run `cambium verify`, "
                     + "and restore the store from a backup")
         }
-        let note = try wrapped { () throws(ObjectError) in try Note(decoding: bytes) }
+        let note = try wrapped { try Note(decoding: bytes) }
         guard key == noteKey(note.commit, Note.id(of: bytes)) else {
-            throw SnapshotError(
+            throw CambiumError(
                 .corrupt, "a note\(about) has another's name; run `cambium verify`")
         }
         return note
@@ -152,14 +148,14 @@ extension SnapshotStore {
     func verifyNotes(
         _ known: VerifiedObjects, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         var commits: Set<ObjectID> = []
         var found = report
         let table = environment.table(Self.noteTable)
-        try transaction.scan(table) { (key, value) throws(SnapshotError) in
-            do throws(SnapshotError) {
+        try transaction.scan(table) { key, value in
+            do {
                 commits.insert(try Self.decodeNote(key, value, table).commit)
-            } catch {
+            } catch let error as CambiumError {
                 found.fault("notes", error.message)
             }
             return true
@@ -177,24 +173,16 @@ extension SnapshotStore {
     /// Writes a note; its commit must be there.
     static func put(
         _ note: Note, _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            let bytes = note.encoded
-            let key = noteKey(note.commit, Note.id(of: bytes))
-            try transaction.putChecked(transaction.environment.table(noteTable), key, bytes)
-        } catch {
-            throw SnapshotError(error)
-        }
+    ) throws {
+        let bytes = note.encoded
+        let key = noteKey(note.commit, Note.id(of: bytes))
+        try transaction.putChecked(transaction.environment.table(noteTable), key, bytes)
     }
 
     static func deleteNote(
         _ key: [UInt8], _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
-        do throws(KeyValueError) {
-            try transaction.delete(transaction.environment.table(noteTable), key)
-        } catch {
-            throw SnapshotError(error)
-        }
+    ) throws {
+        try transaction.delete(transaction.environment.table(noteTable), key)
     }
 }
 

@@ -6,36 +6,32 @@ extension SnapshotStore {
     /// The commit named `id`.
     ///
     /// - Throws: `.notFound`, or `.badRevision` when the object is no commit.
-    package func commit(_ id: ObjectID) throws(SnapshotError) -> Commit {
-        try environment.read { (transaction) throws(SnapshotError) in
+    package func commit(_ id: ObjectID) throws -> Commit {
+        try environment.read { transaction in
             try Self.commit(id, try ObjectReader.of(transaction), transaction)
         }
     }
 
     /// The model tree named `id`.
-    package func tree(_ id: ObjectID) throws(SnapshotError) -> Tree {
-        try environment.read { (transaction) throws(SnapshotError) in
+    package func tree(_ id: ObjectID) throws -> Tree {
+        try environment.read { transaction in
             try Self.tree(id, try ObjectReader.of(transaction), transaction)
         }
     }
 
     /// A copy of the object's raw data, checked against its name.
-    package func data(of id: ObjectID) throws(SnapshotError) -> (header: ObjectHeader, [UInt8]) {
-        try environment.read { (transaction) throws(SnapshotError) in
-            do throws(ObjectError) {
-                let (header, bytes) = try ObjectReader(transaction).data(id, transaction)
-                return (header, bytes)
-            } catch {
-                throw SnapshotError(error)
-            }
+    package func data(of id: ObjectID) throws -> (header: ObjectHeader, [UInt8]) {
+        try environment.read { transaction in
+            let (header, bytes) = try ObjectReader(transaction).data(id, transaction)
+            return (header, bytes)
         }
     }
 
     /// A copy of a tensor's raw data, which has the length of its shape.
-    func data(of tensor: StoredTensor) throws(SnapshotError) -> [UInt8] {
+    func data(of tensor: StoredTensor) throws -> [UInt8] {
         let (header, bytes) = try data(of: tensor.id)
         guard header.kind == .tensor, header.parts == [tensor.shape] else {
-            throw SnapshotError(
+            throw CambiumError(
                 .corrupt,
                 "object \(tensor.id.short) is \(header.kind) \(header.parts), but its tree has "
                     + "\(tensor.shape); run `cambium verify`")
@@ -46,71 +42,59 @@ extension SnapshotStore {
     static func commit(
         _ id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> Commit {
-        do throws(ObjectError) {
-            let (header, bytes) = try reader.data(id, transaction)
-            guard header.kind == .commit else {
-                throw ObjectError(.notFound, "\(id.short) is a \(header.kind), not a commit")
-            }
-            return try Commit(decoding: bytes)
-        } catch {
-            throw SnapshotError(error)
+    ) throws -> Commit {
+        let (header, bytes) = try reader.data(id, transaction)
+        guard header.kind == .commit else {
+            throw CambiumError(.notFound, "\(id.short) is a \(header.kind), not a commit")
         }
+        return try Commit(decoding: bytes)
     }
 
     static func tree(
         _ id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> Tree {
-        do throws(ObjectError) {
-            let record = try treeRecord(id, reader, transaction)
-            var tree = Tree(
-                architecture: record.architecture, files: record.files, layout: record.layout)
-            tree.trunk = try Trunk(
-                decoding: try reader.data(record.trunk, transaction).bytes)
-            for (number, layer) in record.layers {
-                tree.layers[number] = try Layer(
-                    decoding: try reader.data(layer, transaction).bytes)
-            }
-            return tree
-        } catch {
-            throw SnapshotError(error)
+    ) throws -> Tree {
+        let record = try treeRecord(id, reader, transaction)
+        var tree = Tree(
+            architecture: record.architecture, files: record.files, layout: record.layout)
+        tree.trunk = try Trunk(
+            decoding: try reader.data(record.trunk, transaction).bytes)
+        for (number, layer) in record.layers {
+            tree.layers[number] = try Layer(
+                decoding: try reader.data(layer, transaction).bytes)
         }
+        return tree
     }
 
     static func treeRecord(
         _ id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(ObjectError) -> TreeRecord {
+    ) throws -> TreeRecord {
         let (header, bytes) = try reader.data(id, transaction)
         guard header.kind == .tree else {
-            throw ObjectError(.badFormat, "\(id.short) is a \(header.kind), not a tree")
+            throw CambiumError(.corrupt, "\(id.short) is a \(header.kind), not a tree")
         }
         return try TreeRecord(decoding: bytes)
     }
 
     /// The layout of a tree, or nil when it has none.
-    package func layout(of tree: Tree) throws(SnapshotError) -> Layout? {
+    package func layout(of tree: Tree) throws -> Layout? {
         guard let id = tree.layout else { return nil }
         let bytes = try data(of: id).1
-        do throws(ObjectError) {
-            return try Layout(decoding: bytes)
-        } catch {
-            throw SnapshotError(error)
-        }
+        return try Layout(decoding: bytes)
     }
 
     /// The ids of a cohort's experts, in ordinal order.
-    package func experts(of cohort: Cohort) throws(SnapshotError) -> [ObjectID] {
-        try environment.read { (transaction) throws(SnapshotError) in
+    package func experts(of cohort: Cohort) throws -> [ObjectID] {
+        try environment.read { transaction in
             let array = try ArrayView(cohort.experts, transaction)
             return try array.ids(0..<array.count, try ObjectReader.of(transaction), transaction)
         }
     }
 
     /// How many experts a stored array has, absent ones included.
-    func count(ofArray root: ObjectID) throws(SnapshotError) -> Int {
-        try environment.read { (transaction) throws(SnapshotError) in
+    func count(ofArray root: ObjectID) throws -> Int {
+        try environment.read { transaction in
             try ArrayView(root, transaction).count
         }
     }

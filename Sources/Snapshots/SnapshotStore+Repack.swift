@@ -23,26 +23,17 @@ extension SnapshotStore {
         _ directory: String, compress: Bool = false,
         progress: (Int, Int) -> Void = { _, _ in },
         observer: (@Sendable (String) -> Void)? = nil
-    ) throws(SnapshotError) -> RepackReport {
+    ) throws -> RepackReport {
         // Reports what is wrong with the store before anything is locked.
         _ = try open(directory, readOnly: true).directory
-        return try alone(directory, "repack") { () throws(SnapshotError) in
-            let before: Int
-            do throws(KeyValueError) {
-                before = try fileLength(directory + "/data.mdb")
-            } catch {
-                throw SnapshotError(error)
-            }
+        return try alone(directory, "repack") {
+            let before: Int = try fileLength(directory + "/data.mdb")
             try separate(directory, observer)
             let report = try prepare(directory, compress, progress, observer)
-            do throws(KeyValueError) {
-                try replaceByCopy(directory, observer)
-                return RepackReport(
-                    bytesBefore: before, bytesAfter: try fileLength(directory + "/data.mdb"),
-                    compression: report)
-            } catch {
-                throw SnapshotError(error)
-            }
+            try replaceByCopy(directory, observer)
+            return RepackReport(
+                bytesBefore: before, bytesAfter: try fileLength(directory + "/data.mdb"),
+                compression: report)
         }
     }
 
@@ -50,12 +41,12 @@ extension SnapshotStore {
     private static func prepare(
         _ directory: String, _ compress: Bool, _ progress: (Int, Int) -> Void,
         _ observer: (@Sendable (String) -> Void)?
-    ) throws(SnapshotError) -> CompressionReport? {
+    ) throws -> CompressionReport? {
         let store = try openAlone(directory, observer)
         if compress { return try store.compress(progress: progress) }
-        do throws(SnapshotError) {
+        do {
             _ = try store.mendChains()
-        } catch  where error.code == .corrupt {
+        } catch let error as CambiumError where error.code == .corrupt {
             // Damage does not keep a store from being copied as it is; `verify` tells of it.
         }
         return nil
@@ -64,14 +55,14 @@ extension SnapshotStore {
     /// Puts a compacted copy in the file's place, whatever its format.
     static func replaceByCopy(
         _ directory: String, _ observer: (@Sendable (String) -> Void)?
-    ) throws(KeyValueError) {
+    ) throws {
         // Left over from repacks that were interrupted; nobody else makes one while this has the store alone.
         for name in try directoryContents(directory)
         where StoreNames.isRandom(name, StoreNames.copy) && isRegularFile(directory + "/" + name) {
             try removeFile(directory + "/" + name)
         }
         let copy = directory + "/" + StoreNames.random(StoreNames.copy)
-        do throws(KeyValueError) {
+        do {
             let environment = try EnvironmentRegistry.open(
                 directory, tables: tables, optional: laterTables, readOnly: true,
                 observer: observer)
@@ -92,22 +83,17 @@ extension SnapshotStore {
     /// - Parameter work: What is to be done, for the message.
     /// - Throws: `.busy` when the store is open.
     package static func alone<Result>(
-        _ directory: String, _ work: String, _ body: () throws(SnapshotError) -> Result
-    ) throws(SnapshotError) -> Result {
-        let busy = SnapshotError(
+        _ directory: String, _ work: String, _ body: () throws -> Result
+    ) throws -> Result {
+        let busy = CambiumError(
             .busy, "\(directory) is open elsewhere; \(work) needs the store for itself")
         let lock: FileLock
-        do throws(SnapshotError) {
+        do {
             lock = try Self.lock(directory, "use.lock", .exclusive, wait: false)
-        } catch {
+        } catch let error as CambiumError {
             throw error.code == .busy ? busy : error
         }
-        let isOpen: Bool
-        do throws(KeyValueError) {
-            isOpen = try EnvironmentRegistry.isOpen(directory)
-        } catch {
-            throw SnapshotError(error)
-        }
+        let isOpen: Bool = try EnvironmentRegistry.isOpen(directory)
         guard !isOpen else { throw busy }
         let result = try body()
         _ = lock

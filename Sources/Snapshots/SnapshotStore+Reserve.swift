@@ -5,16 +5,12 @@ extension SnapshotStore {
     /// Keeps room on the disk for a collection's transactions: it writes the location index anew, and some pages.
     ///
     /// - Complexity: Looks at one file and at the index's statistics.
-    func keepReserve() throws(SnapshotError) {
-        do throws(KeyValueError) {
-            let table = environment.table(ObjectStore.indexTable)
-            let index = try environment.read { (transaction) throws(KeyValueError) in
-                let statistics = try transaction.statistics(table)
-                return (statistics.pages + statistics.overflowPages) * 4096
-            }
-            Reserve.keep(in: directory, size: (1 << 20) + 2 * index)
-        } catch {
-            throw SnapshotError(error)
+    func keepReserve() throws {
+        let table = environment.table(ObjectStore.indexTable)
+        let index = try environment.read { transaction in
+            let statistics = try transaction.statistics(table)
+            return (statistics.pages + statistics.overflowPages) * 4096
         }
+        Reserve.keep(in: directory, size: (1 << 20) + 2 * index)
     }
 }

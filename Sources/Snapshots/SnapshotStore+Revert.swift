@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 package import Objects
 
@@ -11,18 +12,18 @@ extension SnapshotStore {
     package func revert(
         _ id: ObjectID, parent number: Int, on branch: String, policy: (any ConflictPolicy)?,
         note: CommitNote, form: (any MergeForm)? = nil,
-        check: (Tree) throws(SnapshotError) -> Void = { _ in }
-    ) throws(SnapshotError) -> MergeOutcome {
+        check: (Tree) throws -> Void = { _ in }
+    ) throws -> MergeOutcome {
         guard let head = try references().branches[branch] else {
-            throw SnapshotError(.notFound, "there is no branch '\(branch)'")
+            throw CambiumError(.notFound, "there is no branch '\(branch)'")
         }
         let commit = try commit(id)
         guard try isAncestor(id, of: head) else {
-            throw SnapshotError(
+            throw CambiumError(
                 .unrelated, "\(id.short) is not in the history of branch '\(branch)'")
         }
         guard number >= 1, number <= commit.parents.count else {
-            throw SnapshotError(
+            throw CambiumError(
                 .badRevision,
                 "\(id.short) has \(commit.parents.count) parent(s); parent \(number) is none of them"
             )

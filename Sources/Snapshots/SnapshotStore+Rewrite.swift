@@ -41,8 +41,8 @@ extension SnapshotStore {
     /// - Throws: `.badName` when HEAD is on no branch and its commit would be left behind.
     package func rewriteHistory(
         where isWanted: (ReferenceKind, String) -> Bool, dryRun: Bool, by note: ReflogNote,
-        strip: (Tree) throws(SnapshotError) -> (tree: Tree, layout: Layout?)?
-    ) throws(SnapshotError) -> HistoryRewrite {
+        strip: (Tree) throws -> (tree: Tree, layout: Layout?)?
+    ) throws -> HistoryRewrite {
         // What is staged here is neither collected nor taken for left over.
         var lock: FileLock?
         if !dryRun { lock = try maintenanceLock(.shared, wait: true) }
@@ -59,7 +59,7 @@ extension SnapshotStore {
         if case .detached(let id) = references.head { known.insert(id) }
         let environment = environment
         var rewriter = HistoryRewriter(
-            self, try wrapped { () throws(ObjectError) in try ObjectStaging(environment) })
+            self, try wrapped { try ObjectStaging(environment) })
         // Children come before their parents.
         for entry in try history(from: named.map(\.2) + known).reversed() {
             try rewriter.add(entry, strip: strip)
@@ -76,7 +76,7 @@ extension SnapshotStore {
             }
         }
         if case .detached(let id) = references.head, result.commits[id] != nil {
-            throw SnapshotError(
+            throw CambiumError(
                 .badName,
                 "HEAD is at commit \(id.short), which would be left behind; switch to a branch first"
             )
@@ -90,23 +90,15 @@ extension SnapshotStore {
         try rewriter.finishWriting()
         var staging = rewriter.staging
         let (moves, dropped) = (result.moves, rewriter.dropped)
-        try environment.write("rewrite") { (transaction) throws(SnapshotError) in
-            do throws(ObjectError) {
-                try staging.flush(transaction)
-            } catch {
-                throw SnapshotError(error)
-            }
+        try environment.write("rewrite") { transaction in
+            try staging.flush(transaction)
             environment.step("rewrite: objects written")
             var keys: [[UInt8]] = []
             try Self.scanReflog(nil, transaction) { (key, entry) in
                 if isGone(entry) { keys.append(key) }
             }
-            do throws(KeyValueError) {
-                let table = environment.table(Self.reflogTable)
-                for key in keys { try transaction.delete(table, key) }
-            } catch {
-                throw SnapshotError(error)
-            }
+            let table = environment.table(Self.reflogTable)
+            for key in keys { try transaction.delete(table, key) }
             try Self.moveNotes(gone, dropped, transaction)
             for move in moves {
                 // The entry must not name the old commit: it would keep it.
@@ -124,7 +116,7 @@ extension SnapshotStore {
     private static func moveNotes(
         _ gone: [ObjectID: ObjectID], _ dropped: Set<ObjectID>,
         _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         var notes: [(key: [UInt8], note: Note)] = []
         try scanNotes(from: [], transaction) { (key, note) in
             if gone[note.commit] != nil { notes.append((key, note)) }
@@ -159,8 +151,8 @@ private struct HistoryRewriter {
 
     mutating func add(
         _ entry: HistoryEntry,
-        strip: (Tree) throws(SnapshotError) -> (tree: Tree, layout: Layout?)?
-    ) throws(SnapshotError) {
+        strip: (Tree) throws -> (tree: Tree, layout: Layout?)?
+    ) throws {
         let old = entry.commit
         trees[entry.id] = old.tree
         let tree = try self.tree(old.tree, strip: strip)
@@ -203,8 +195,8 @@ private struct HistoryRewriter {
     }
 
     private mutating func tree(
-        _ id: ObjectID, strip: (Tree) throws(SnapshotError) -> (tree: Tree, layout: Layout?)?
-    ) throws(SnapshotError) -> ObjectID {
+        _ id: ObjectID, strip: (Tree) throws -> (tree: Tree, layout: Layout?)?
+    ) throws -> ObjectID {
         if let known = stripped[id] { return known }
         var result = id
         if let found = try strip(try store.tree(id)) {
@@ -224,21 +216,13 @@ private struct HistoryRewriter {
         return result
     }
 
-    private mutating func put(_ kind: ObjectKind, _ bytes: [UInt8]) throws(SnapshotError)
+    private mutating func put(_ kind: ObjectKind, _ bytes: [UInt8]) throws
         -> ObjectID
     {
-        do throws(ObjectError) {
-            return try staging.put(try ObjectHeader(kind, byteCount: bytes.count), bytes.raw)
-        } catch {
-            throw SnapshotError(error)
-        }
+        return try staging.put(try ObjectHeader(kind, byteCount: bytes.count), bytes.raw)
     }
 
-    mutating func finishWriting() throws(SnapshotError) {
-        do throws(ObjectError) {
-            try staging.finishWriting()
-        } catch {
-            throw SnapshotError(error)
-        }
+    mutating func finishWriting() throws {
+        try staging.finishWriting()
     }
 }

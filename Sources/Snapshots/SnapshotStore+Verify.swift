@@ -10,9 +10,9 @@ extension SnapshotStore {
     ///   - progress: Called with the packs done and their number.
     package func verify(
         fast: Bool, progress: (Int, Int) -> Void = { _, _ in }
-    ) throws(SnapshotError) -> VerificationReport {
+    ) throws -> VerificationReport {
         while true {
-            let report = try environment.read { (transaction) throws(SnapshotError) in
+            let report = try environment.read { transaction in
                 try verify(fast, progress, transaction)
             }
             if let report { return report }
@@ -22,14 +22,9 @@ extension SnapshotStore {
     /// Nil when commits came before the pages could be looked through.
     private func verify(
         _ fast: Bool, _ progress: (Int, Int) -> Void, _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> VerificationReport? {
+    ) throws -> VerificationReport? {
         var report = VerificationReport()
-        let pages: PageReport?
-        do throws(KeyValueError) {
-            pages = try environment.pageReport(transaction)
-        } catch {
-            throw SnapshotError(error)
-        }
+        let pages: PageReport? = try environment.pageReport(transaction)
         guard let pages else { return nil }
         report.add(pages)
         // LMDB trusts its pages: it may trap on a damaged one.
@@ -51,20 +46,15 @@ extension SnapshotStore {
     private func verifyPacks(
         _ fast: Bool, _ progress: (Int, Int) -> Void, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> [UInt32: Pack] {
+    ) throws -> [UInt32: Pack] {
         var packs: [UInt32: Pack] = [:]
         var found = report
         var damaged: [DamagedCopy] = []
         let table = environment.table(ObjectStore.packTable)
-        let total: Int
-        do throws(KeyValueError) {
-            total = try transaction.statistics(table).entries
-        } catch {
-            throw SnapshotError(error)
-        }
-        try transaction.scan(table) { (key, record) throws(SnapshotError) in
+        let total: Int = try transaction.statistics(table).entries
+        try transaction.scan(table) { key, record in
             found.packs += 1
-            do throws(ObjectError) {
+            do {
                 let pack = try Pack(number: try PackFormat.packNumber(key), record: record)
                 if record.count % 4096 != 4080 {
                     found.fault(
@@ -83,7 +73,7 @@ extension SnapshotStore {
             } catch {
                 let number = PackFormat.number(key.prefix(8))
                 found.fault(
-                    "pack \(number)", error.message,
+                    "pack \(number)", "\(error)",
                     about: .pack(UInt32(truncatingIfNeeded: number)))
             }
             progress(found.packs, total)
@@ -144,10 +134,10 @@ extension SnapshotStore {
         _ packs: [UInt32: Pack], _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
     ) {
-        do throws(ObjectError) {
+        do {
             let reader = try ObjectReader(transaction)
             for (number, pack) in packs.sorted(by: { $0.key > $1.key }) where pack.isCold {
-                do throws(ObjectError) {
+                do {
                     _ = try reader.readable(pack, transaction)
                 } catch {
                     let copies = SupersededCopies(transaction)
@@ -155,12 +145,12 @@ extension SnapshotStore {
                         !copies.contains(pack.location($0), of: pack.id($0), transaction)
                     }
                     if isNeeded {
-                        report.fault("pack \(number)", error.message, about: .pack(number))
+                        report.fault("pack \(number)", "\(error)", about: .pack(number))
                     }
                 }
             }
         } catch {
-            report.fault("index", error.message)
+            report.fault("index", "\(error)")
         }
     }
 
@@ -168,13 +158,13 @@ extension SnapshotStore {
     private func verifyIndex(
         _ report: inout VerificationReport, _ transaction: borrowing ReadTransaction
     ) {
-        do throws(ObjectError) {
+        do {
             let reader = try ObjectReader(transaction)
             for problem in try reader.indexProblems(transaction) {
                 report.fault("index", problem)
             }
         } catch {
-            report.fault("index", error.message)
+            report.fault("index", "\(error)")
         }
     }
 }

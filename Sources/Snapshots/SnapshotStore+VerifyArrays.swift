@@ -1,3 +1,4 @@
+internal import Elements
 internal import KeyValue
 internal import Objects
 
@@ -10,7 +11,7 @@ extension SnapshotStore {
     func verifyArrays(
         _ fast: Bool, _ cohorts: [ObjectID: Cohort], _ known: VerifiedObjects,
         _ report: inout VerificationReport, _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         // What a chain's records hold has the shape of the cohort that the chain leads up to.
         var shapes = cohorts
         for (root, cohort) in cohorts {
@@ -21,13 +22,13 @@ extension SnapshotStore {
         }
         for root in try Self.arrayRoots(transaction) {
             report.arrays += 1
-            do throws(SnapshotError) {
+            do {
                 let view = try ArrayView(root, transaction)
                 guard let record = view.chain.first else { continue }
                 let subject = "array \(root.hex)"
-                do throws(SnapshotError) {
+                do {
                     try record.checkWhole(transaction)
-                } catch {
+                } catch let error as CambiumError {
                     report.fault(subject, error.message, about: .array(root))
                 }
                 let isOrdered = verifyOrder(record, subject, &report)
@@ -35,7 +36,7 @@ extension SnapshotStore {
                     record, shapes[root], subject, fast, known, &report, transaction)
                 // Roots are computed only from what is in order and in its place.
                 if isOrdered, !fast, let ids { try verifyRoot(record, ids, &report, transaction) }
-            } catch {
+            } catch let error as CambiumError {
                 report.fault("array \(root.hex)", error.message, about: .array(root))
             }
         }
@@ -104,7 +105,7 @@ extension SnapshotStore {
     private func verifyRoot(
         _ record: ArrayRecord, _ ids: [ObjectID], _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         let edit: ArrayEdit
         if record.isFull {
             edit = ArrayEdit(ids)

@@ -8,13 +8,13 @@ extension SnapshotStore {
     func verifyReferences(
         _ known: VerifiedObjects, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> [ObjectID] {
+    ) throws -> [ObjectID] {
         var named: [(name: String, id: ObjectID)] = []
         var logged: [ObjectID] = []
         var found = report
         var head: Head?
         let references = environment.table(Self.referenceTable)
-        try transaction.scan(references) { (key, value) throws(SnapshotError) in
+        try transaction.scan(references) { key, value in
             found.references += 1
             let name = String(decoding: key, as: UTF8.self)
             let kind = [ReferenceKind.branch, .tag].first { name.hasPrefix($0.rawValue) }
@@ -39,12 +39,12 @@ extension SnapshotStore {
         case nil: found.fault("HEAD", "it is missing or damaged; run `cambium switch BRANCH`")
         }
         let reflog = environment.table(Self.reflogTable)
-        try transaction.scan(reflog) { (key, value) throws(SnapshotError) in
-            do throws(SnapshotError) {
+        try transaction.scan(reflog) { key, value in
+            do {
                 let entry = try Self.decode(key, value, reflog)
                 if let id = entry.new { logged.append(id) }
             } catch {
-                found.fault("reflog", error.message)
+                found.fault("reflog", "\(error)")
             }
             return true
         }
@@ -68,7 +68,7 @@ extension SnapshotStore {
     func verifyGraph(
         _ roots: [ObjectID], _ known: VerifiedObjects, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> [ObjectID: Cohort] {
+    ) throws -> [ObjectID: Cohort] {
         // When it cannot be read, the check of the index says why.
         guard let reader = try? ObjectReader.of(transaction) else { return [:] }
         var cohorts: [ObjectID: Cohort] = [:]
@@ -77,7 +77,7 @@ extension SnapshotStore {
         while let id = stack.popLast() {
             guard seen.insert(id).inserted else { continue }
             report.commits += 1
-            do throws(SnapshotError) {
+            do {
                 if case .unindexed = known.find(id, transaction) {
                     report.fault("commit \(id.hex)", unindexed)
                     continue
@@ -91,7 +91,7 @@ extension SnapshotStore {
                     }
                 }
                 guard seen.insert(commit.tree).inserted else { continue }
-                let record = try wrapped { () throws(ObjectError) in
+                let record = try wrapped {
                     try Self.treeRecord(commit.tree, reader, transaction)
                 }
                 let tree = try Self.tree(commit.tree, reader, transaction)
@@ -117,7 +117,7 @@ extension SnapshotStore {
                     }
                 }
             } catch {
-                report.fault("commit \(id.hex)", error.message)
+                report.fault("commit \(id.hex)", "\(error)")
             }
         }
         return cohorts
@@ -173,13 +173,13 @@ extension SnapshotStore {
         _ cohort: Cohort, _ subject: String, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
     ) {
-        do throws(SnapshotError) {
+        do {
             let view = try ArrayView(cohort.experts, transaction)
             if UInt64(view.count) != cohort.count {
                 report.fault(subject, "\(view.count) experts are stored, not \(cohort.count)")
             }
         } catch {
-            report.fault(subject, error.message)
+            report.fault(subject, "\(error)")
         }
     }
 }

@@ -1,4 +1,4 @@
-internal import Elements
+package import Elements
 internal import KeyValue
 internal import Objects
 
@@ -8,19 +8,19 @@ extension SnapshotStore {
     ///
     /// - Parameter error: What opening it said; the only fault when its pages are sound.
     package static func verifyUnopened(
-        _ directory: String, _ error: SnapshotError
-    ) throws(SnapshotError) -> VerificationReport {
+        _ directory: String, _ error: CambiumError
+    ) throws -> VerificationReport {
         var use: FileLock?
-        do throws(SnapshotError) {
+        do {
             use = try lock(directory, "use.lock", .shared, wait: true)
-        } catch  where error.code == .readOnly {
+        } catch let error as CambiumError where error.code == .readOnly {
             // Nobody can replace the file of a store on a disk that cannot be written.
             use = nil
         }
         var report = VerificationReport()
-        do throws(KeyValueError) {
+        do {
             report.add(try EnvironmentRegistry.pageReport(directory))
-        } catch {
+        } catch let error as CambiumError {
             report.fault("data.mdb", error.message)
         }
         if report.faults.isEmpty { report.fault("store", error.message) }
@@ -30,11 +30,11 @@ extension SnapshotStore {
 
     func verifyFormat(
         _ report: inout VerificationReport, _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         let known = [Self.formatKey, Self.formatCheckKey]
         let table = environment.table(Self.metaTable)
         var found: [[UInt8]] = []
-        try transaction.scan(table) { (key, value) throws(SnapshotError) in
+        try transaction.scan(table) { key, value in
             if !StagedPacks.isRecord(key) {
                 found.append(key)
             } else if !StagedPacks.isIntact(key, value, table) {

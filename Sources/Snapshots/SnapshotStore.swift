@@ -40,51 +40,43 @@ package final class SnapshotStore: Sendable {
     package static func open(
         _ directory: String, readOnly: Bool = false,
         observer: (@Sendable (String) -> Void)? = nil
-    ) throws(SnapshotError) -> SnapshotStore {
+    ) throws -> SnapshotStore {
         guard fileExists(directory + "/data.mdb") else {
-            throw SnapshotError(
+            throw CambiumError(
                 .notAStore,
                 "\(directory) is not a cambium store (it has no data.mdb); "
                     + "`cambium init \(directory)` makes one")
         }
-        do throws(KeyValueError) {
-            // Before anything is made in a folder that is none of ours.
-            try Environment.checkFile(directory + "/data.mdb")
-        } catch {
-            throw SnapshotError(error)
-        }
+        // Before anything is made in a folder that is none of ours.
+        try Environment.checkFile(directory + "/data.mdb")
         try separateLockFile(directory)
         var use: FileLock?
-        do throws(SnapshotError) {
+        do {
             use = try lock(directory, "use.lock", .shared, wait: true)
-        } catch  where error.code == .readOnly && readOnly {
+        } catch let error as CambiumError where error.code == .readOnly && readOnly {
             // Nobody can repack a store on a disk that cannot be written.
             guard Environment.isOnReadOnlyDisk(directory) else { throw error }
             use = nil
         }
         let store: SnapshotStore
-        do throws(KeyValueError) {
-            let environment = try EnvironmentRegistry.open(
-                directory, tables: tables, optional: laterTables, readOnly: readOnly, use: use,
-                observer: observer)
-            store = SnapshotStore(directory, environment)
-        } catch {
-            throw SnapshotError(error)
-        }
+        let environment = try EnvironmentRegistry.open(
+            directory, tables: tables, optional: laterTables, readOnly: readOnly, use: use,
+            observer: observer)
+        store = SnapshotStore(directory, environment)
         let found = try store.storedFormat()
         guard found <= format else {
-            throw SnapshotError(
+            throw CambiumError(
                 .formatTooNew,
                 "\(directory) has format \(found); this cambium knows up to \(format). Update it")
         }
         guard found == format else {
-            throw SnapshotError(
+            throw CambiumError(
                 .formatTooOld,
                 "\(directory) has format \(found), this cambium writes \(format). "
                     + "Run `cambium migrate --store \(directory)`")
         }
         for table in laterTables where !store.environment.hasTable(table) {
-            throw SnapshotError(
+            throw CambiumError(
                 .corrupt,
                 "\(directory) has format \(format) but no table '\(table)': damaged on disk. "
                     + "Restore it from a backup")
@@ -96,118 +88,108 @@ package final class SnapshotStore: Sendable {
     /// Opens the store for a caller that holds `use.lock` alone.
     static func openAlone(
         _ directory: String, _ observer: (@Sendable (String) -> Void)?
-    ) throws(SnapshotError) -> SnapshotStore {
-        do throws(KeyValueError) {
-            return SnapshotStore(
-                directory,
-                try EnvironmentRegistry.open(
-                    directory, tables: tables, optional: laterTables, readOnly: false,
-                    observer: observer))
-        } catch {
-            throw SnapshotError(error)
-        }
+    ) throws -> SnapshotStore {
+        return SnapshotStore(
+            directory,
+            try EnvironmentRegistry.open(
+                directory, tables: tables, optional: laterTables, readOnly: false,
+                observer: observer))
     }
 
     /// The format number that the store carries.
-    package func storedFormat() throws(SnapshotError) -> UInt32 {
-        try environment.read { (transaction) throws(SnapshotError) in
+    package func storedFormat() throws -> UInt32 {
+        try environment.read { transaction in
             try Self.storedFormat(transaction)
         }
     }
 
     package static func storedFormat(
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> UInt32 {
-        do throws(KeyValueError) {
-            let environment = transaction.environment
-            let table = environment.table(metaTable)
-            let value = try transaction.value(table, formatKey)
-            // Formats before 4 have no checksum.
-            if let check = try transaction.value(table, formatCheckKey),
-                value.map({ CheckedValue.checksum($0.raw, table, formatKey) }) != check
-            {
-                throw KeyValueError(
-                    .corrupt,
-                    "the format number of \(environment.path) is damaged on disk. Restore the store "
-                        + "from a backup")
-            }
-            guard let value, value.count == 4 else {
-                throw KeyValueError(
-                    .notAStore, "\(environment.path) has no format number: not a cambium store")
-            }
-            return UInt32(littleEndianBytes: value)
-        } catch {
-            throw SnapshotError(error)
+    ) throws -> UInt32 {
+        let environment = transaction.environment
+        let table = environment.table(metaTable)
+        let value = try transaction.value(table, formatKey)
+        // Formats before 4 have no checksum.
+        if let check = try transaction.value(table, formatCheckKey),
+            value.map({ CheckedValue.checksum($0.raw, table, formatKey) }) != check
+        {
+            throw CambiumError(
+                .corrupt,
+                "the format number of \(environment.path) is damaged on disk. Restore the store "
+                    + "from a backup")
         }
+        guard let value, value.count == 4 else {
+            throw CambiumError(
+                .notAStore, "\(environment.path) has no format number: not a cambium store")
+        }
+        return UInt32(littleEndianBytes: value)
     }
 
     /// Writes the format number; for `create` and migrations.
     package static func setFormat(
         _ format: UInt32, _ transaction: borrowing WriteTransaction
-    ) throws(SnapshotError) {
+    ) throws {
         var encoder = ByteEncoder()
         encoder.append(format)
-        do throws(KeyValueError) {
-            let table = transaction.environment.table(metaTable)
-            try transaction.put(table, formatKey, encoder.bytes)
-            // Earlier formats have no checksum of it.
-            if format >= 4 {
-                try transaction.put(
-                    table, formatCheckKey,
-                    CheckedValue.checksum(encoder.bytes.raw, table, formatKey))
-            } else {
-                try transaction.delete(table, formatCheckKey)
-            }
-        } catch {
-            throw SnapshotError(error)
+        let table = transaction.environment.table(metaTable)
+        try transaction.put(table, formatKey, encoder.bytes)
+        // Earlier formats have no checksum of it.
+        if format >= 4 {
+            try transaction.put(
+                table, formatCheckKey,
+                CheckedValue.checksum(encoder.bytes.raw, table, formatKey))
+        } else {
+            try transaction.delete(table, formatCheckKey)
         }
     }
 
     static func lock(
         _ directory: String, _ name: String, _ mode: FileLock.Mode, wait: Bool
-    ) throws(SnapshotError) -> FileLock {
+    ) throws -> FileLock {
         let path = directory + "/" + name
-        do throws(KeyValueError) {
+        do {
             return try FileLock(path: path, mode, wait: wait)
-        } catch  where error.code == .readOnly && !Environment.isOnReadOnlyDisk(directory) {
+        } catch let error as CambiumError
+            where error.code == .readOnly && !Environment.isOnReadOnlyDisk(directory)
+        {
             // A missing one is made by whoever may write.
-            throw SnapshotError(
+            throw CambiumError(
                 .readOnly,
                 "\(error.message). Who reads a store must be able to read its lock files: its owner lets "
                     + "others read with `touch \(path) && chmod a+r \(path)`")
         } catch {
-            throw SnapshotError(error)
+            throw error
         }
     }
 
     /// Held shared by whoever stages a commit, alone by a collection while it removes.
-    func maintenanceLock(_ mode: FileLock.Mode, wait: Bool) throws(SnapshotError) -> FileLock {
-        do throws(SnapshotError) {
+    func maintenanceLock(_ mode: FileLock.Mode, wait: Bool) throws -> FileLock {
+        do {
             return try Self.lock(directory, "maintenance.lock", mode, wait: wait)
-        } catch  where error.code == .busy {
-            throw SnapshotError(
+        } catch let error as CambiumError where error.code == .busy {
+            throw CambiumError(
                 .busy, "a commit or a collection is under way in \(directory); try again later")
         }
     }
 
     /// Frees what commits wrote ahead that were killed, unless one is under way.
-    func freeAbandoned() throws(SnapshotError) {
+    func freeAbandoned() throws {
         let environment = environment
-        func abandoned() throws(SnapshotError) -> [[UInt8]] {
-            try environment.read { (transaction) throws(SnapshotError) in
-                try wrapped { () throws(ObjectError) in try StagedPacks.keys(transaction) }
+        func abandoned() throws -> [[UInt8]] {
+            try environment.read { transaction in
+                try wrapped { try StagedPacks.keys(transaction) }
             }
         }
         guard try !abandoned().isEmpty else { return }
         let alone: FileLock
-        do throws(SnapshotError) {
+        do {
             alone = try maintenanceLock(.exclusive, wait: false)
-        } catch  where error.code == .busy {
+        } catch let error as CambiumError where error.code == .busy {
             return
         }
         // Listed again: now no staging is under way.
         let keys = try abandoned()
-        try wrapped { () throws(ObjectError) in try StagedPacks.free(environment, keys) }
+        try wrapped { try StagedPacks.free(environment, keys) }
         _ = alone
     }
 }

@@ -16,9 +16,9 @@ struct SupersededCopies {
 
     private static func named(
         _ transaction: borrowing ReadTransaction
-    ) throws(SnapshotError) -> PlaceMarks {
+    ) throws -> PlaceMarks {
         var marks = PlaceMarks(
-            lastPack: try wrapped { () throws(ObjectError) in
+            lastPack: try wrapped {
                 try ObjectReader.lastPack(transaction)
             })
         for root in try SnapshotStore.arrayRoots(transaction) {

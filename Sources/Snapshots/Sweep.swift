@@ -28,7 +28,7 @@ struct Sweep {
     init(
         _ leases: Set<ObjectID>, _ threshold: Int64,
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
+    ) throws {
         let reader = try ObjectReader.of(transaction)
         let references = try References(transaction)
         var roots = Set(references.branches.values).union(references.tags.values)
@@ -52,12 +52,8 @@ struct Sweep {
             }
         }
         // What a reflog names may be gone since an earlier collection.
-        do throws(ObjectError) {
-            for id in logged where try reader.location(of: id, transaction) != nil {
-                roots.insert(id)
-            }
-        } catch {
-            throw SnapshotError(error)
+        for id in logged where try reader.location(of: id, transaction) != nil {
+            roots.insert(id)
         }
         let leased = try Self.leased(leases, transaction)
         var live = leased
@@ -87,15 +83,11 @@ struct Sweep {
     /// What leases need, of the commits that are still there.
     static func leased(
         _ leases: Set<ObjectID>, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) -> Reachability {
+    ) throws -> Reachability {
         let reader = try ObjectReader.of(transaction)
         var roots: [ObjectID] = []
-        do throws(ObjectError) {
-            for id in leases where try reader.location(of: id, transaction) != nil {
-                roots.append(id)
-            }
-        } catch {
-            throw SnapshotError(error)
+        for id in leases where try reader.location(of: id, transaction) != nil {
+            roots.append(id)
         }
         var result = try Reachability(transaction)
         result.keepsCopies = true
@@ -105,15 +97,15 @@ struct Sweep {
 
     private mutating func scanPacks(
         _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws(SnapshotError) {
+    ) throws {
         var report = report
         var dead: [UInt32] = []
         var mixed: [(pack: UInt32, dead: Int, used: Int)] = []
         var places = 0
         let (live, leased) = (live.marks, leased.marks)
         let table = transaction.environment.table(ObjectStore.packTable)
-        try transaction.scan(table) { (key, record) throws(SnapshotError) in
-            let pack = try wrapped { () throws(ObjectError) in
+        try transaction.scan(table) { key, record in
+            let pack = try wrapped {
                 try Pack(number: try PackFormat.packNumber(key), record: record)
             }
             var liveHere = 0
@@ -148,7 +140,7 @@ struct Sweep {
             return true
         }
         guard places == live.count, live.impossible == 0 else {
-            throw SnapshotError(
+            throw CambiumError(
                 .corrupt,
                 "\(live.count + live.impossible - places) objects that snapshots need are not where they should be; "
                     + "nothing was removed. Run `cambium verify`")
@@ -185,25 +177,21 @@ struct Sweep {
     ///
     /// Dead objects that share a pack with live ones leave the index, too: what the index names is
     /// whole, so that no one can build on a commit of which a part is gone.
-    func remove(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
+    func remove(_ transaction: borrowing WriteTransaction) throws {
         let environment = transaction.environment
         if indexNamesDead {
             try rebuildIndex(transaction)
             environment.step("gc: index rebuilt")
         }
-        do throws(KeyValueError) {
-            let packs = environment.table(ObjectStore.packTable)
-            for number in dead {
-                try transaction.delete(packs, bigEndian(UInt64(number)))
-                environment.step("gc: pack \(number) removed")
-            }
-            let reflog = environment.table(SnapshotStore.reflogTable)
-            for key in expired { try transaction.delete(reflog, key) }
-        } catch {
-            throw SnapshotError(error)
+        let packs = environment.table(ObjectStore.packTable)
+        for number in dead {
+            try transaction.delete(packs, bigEndian(UInt64(number)))
+            environment.step("gc: pack \(number) removed")
         }
+        let reflog = environment.table(SnapshotStore.reflogTable)
+        for key in expired { try transaction.delete(reflog, key) }
         // No staging is under way, so what was staged is dead.
-        try wrapped { () throws(ObjectError) in
+        try wrapped {
             try StagedPacks.forget(StagedPacks.keys(transaction), transaction)
         }
         for root in deadArrays { try ArrayRecord.delete(root, transaction) }
@@ -211,13 +199,13 @@ struct Sweep {
         environment.step("gc: arrays and reflog removed")
     }
 
-    private func rebuildIndex(_ transaction: borrowing WriteTransaction) throws(SnapshotError) {
+    private func rebuildIndex(_ transaction: borrowing WriteTransaction) throws {
         var named: [(id: ObjectID, location: Location)] = []
         named.reserveCapacity(report.liveObjects)
         let marks = live.marks
         let table = transaction.environment.table(ObjectStore.packTable)
-        try transaction.scan(table) { (key, record) throws(SnapshotError) in
-            try wrapped { () throws(ObjectError) in
+        try transaction.scan(table) { key, record in
+            try wrapped {
                 let pack = try Pack(
                     number: try PackFormat.packNumber(key), record: record, checksum: false)
                 for index in 0..<pack.count where marks.contains(pack.location(index)) {
@@ -226,7 +214,7 @@ struct Sweep {
             }
             return true
         }
-        try wrapped { () throws(ObjectError) in
+        try wrapped {
             try ObjectStaging.replaceIndex(with: named, transaction)
         }
     }

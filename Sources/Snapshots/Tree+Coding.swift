@@ -11,7 +11,7 @@ extension Trunk {
         return encoder.bytes
     }
 
-    package init(decoding bytes: [UInt8]) throws(ObjectError) {
+    package init(decoding bytes: [UInt8]) throws {
         var decoder = ByteDecoder(bytes, "a trunk record")
         try decoder.version(1)
         tensors = try decoder.tensors()
@@ -38,7 +38,7 @@ extension Layer {
         return encoder.bytes
     }
 
-    package init(decoding bytes: [UInt8]) throws(ObjectError) {
+    package init(decoding bytes: [UInt8]) throws {
         var decoder = ByteDecoder(bytes, "a layer record")
         try decoder.version(1)
         cohorts = [:]
@@ -49,8 +49,8 @@ extension Layer {
             guard let kind = ObjectKind(rawValue: rawKind), kind.isExpert,
                 let routerKind = RouterKind(rawValue: rawRouter)
             else {
-                throw ObjectError(
-                    .badFormat,
+                throw CambiumError(
+                    .corrupt,
                     "cohort \(name): expert kind \(rawKind) or router kind \(rawRouter)"
                         + " is unknown to this version")
             }
@@ -107,7 +107,7 @@ package struct TreeRecord: Sendable, Equatable {
         self.layers = layers
     }
 
-    package init(decoding bytes: [UInt8]) throws(ObjectError) {
+    package init(decoding bytes: [UInt8]) throws {
         var decoder = ByteDecoder(bytes, "a tree record")
         try decoder.version(1)
         architecture = try decoder.text()
@@ -148,24 +148,24 @@ extension ByteEncoder {
 }
 
 extension ByteDecoder {
-    package mutating func shape() throws(ObjectError) -> TensorShape {
+    package mutating func shape() throws -> TensorShape {
         let rawType = try number(UInt8.self)
         guard let type = ElementType(rawValue: rawType) else {
-            throw ObjectError(.badFormat, "element type \(rawType) is unknown to this version")
+            throw CambiumError(.corrupt, "element type \(rawType) is unknown to this version")
         }
         let rank = Int(try number(UInt8.self))
         _ = try number(UInt16.self)
         var dimensions: [Int] = []
         for _ in 0..<rank {
             guard let dimension = Int(exactly: try number(UInt64.self)) else {
-                throw ObjectError(.badFormat, "a tensor dimension does not fit")
+                throw CambiumError(.corrupt, "a tensor dimension does not fit")
             }
             dimensions.append(dimension)
         }
         return TensorShape(type, dimensions)
     }
 
-    mutating func tensors() throws(ObjectError) -> [String: StoredTensor] {
+    mutating func tensors() throws -> [String: StoredTensor] {
         var tensors: [String: StoredTensor] = [:]
         for _ in 0..<(try count(minimum: 40)) {
             let name = try text()

@@ -50,7 +50,7 @@ extension SnapshotStore {
     /// What changed from one tree to another; costs what differs, not what the models weigh.
     package func difference(
         from old: Tree, to new: Tree
-    ) throws(SnapshotError) -> TreeDifference {
+    ) throws -> TreeDifference {
         var result = TreeDifference()
         result.architectureChanged = old.architecture != new.architecture
         result.layoutChanged = old.layout != new.layout
@@ -75,15 +75,15 @@ extension SnapshotStore {
 
     private func difference(
         _ layer: UInt32, _ name: String, _ old: Cohort?, _ new: Cohort?
-    ) throws(SnapshotError) -> TreeDifference.CohortDifference {
+    ) throws -> TreeDifference.CohortDifference {
         var result = TreeDifference.CohortDifference(layer: layer, cohort: name)
         if old?.experts != new?.experts {
-            try environment.read { (transaction) throws(SnapshotError) in
+            try environment.read { transaction in
                 let reader = try ObjectReader.of(transaction)
-                let left = try old.map { (cohort) throws(SnapshotError) in
+                let left = try old.map { cohort in
                     try ArrayView(cohort.experts, transaction)
                 }
-                let right = try new.map { (cohort) throws(SnapshotError) in
+                let right = try new.map { cohort in
                     try ArrayView(cohort.experts, transaction)
                 }
                 guard let left, let right else {
@@ -111,7 +111,7 @@ extension SnapshotStore {
 
     private func routerDifference(
         _ name: String, _ old: StoredTensor?, _ new: StoredTensor?
-    ) throws(SnapshotError) -> TreeDifference.RouterDifference {
+    ) throws -> TreeDifference.RouterDifference {
         let rowCount = (new ?? old).map { rows(of: $0.shape).count } ?? 0
         var changed = Array(0..<rowCount)
         if let old, let new, old.shape == new.shape {

@@ -20,7 +20,7 @@ struct TreeMerge: ~Copyable {
         _ store: SnapshotStore, bases: MergeBases, sides: [Tree],
         policy: (any ConflictPolicy)?, decisions: (any ConflictDecisions)? = nil,
         form: (any MergeForm)? = nil
-    ) throws(SnapshotError) {
+    ) throws {
         self.form = form
         self.store = store
         self.bases = bases
@@ -33,7 +33,7 @@ struct TreeMerge: ~Copyable {
     /// Decides about every entity.
     ///
     /// Afterwards the draft's tree is the merged one, unless conflicts are left.
-    mutating func run() throws(SnapshotError) {
+    mutating func run() throws {
         let before = bases.trees
         draft.tree.architecture =
             try settle(
@@ -85,11 +85,11 @@ struct TreeMerge: ~Copyable {
     }
 
     /// The merged tree's id, its records staged.
-    mutating func stageTree() throws(SnapshotError) -> ObjectID { try draft.stageTree() }
+    mutating func stageTree() throws -> ObjectID { try draft.stageTree() }
 
     consuming func commit(
         to branch: String, parents: [ObjectID], note: CommitNote, keepsUnchanged: Bool = true
-    ) throws(SnapshotError) -> CommitOutcome {
+    ) throws -> CommitOutcome {
         try draft.commit(
             to: branch, parents: parents, note: note, keepsUnchanged: keepsUnchanged)
     }
@@ -98,7 +98,7 @@ struct TreeMerge: ~Copyable {
 
     private mutating func settleCohort(
         _ layer: UInt32, _ name: String
-    ) throws(SnapshotError) -> Cohort? {
+    ) throws -> Cohort? {
         let before = bases.trees.map { $0.layers[layer]?.cohorts[name] }
         let values = sides.map { $0.layers[layer]?.cohorts[name] }
         guard case .conflict(let changed) = bases.decide(before, sides: values) else {
@@ -137,8 +137,8 @@ struct TreeMerge: ~Copyable {
 
     private mutating func settleExperts(
         _ layer: UInt32, _ name: String, _ shape: Cohort, _ before: [Cohort?], _ values: [Cohort]
-    ) throws(SnapshotError) -> (root: ObjectID, count: Int) {
-        let changes = try store.environment.read { (transaction) throws(SnapshotError) in
+    ) throws -> (root: ObjectID, count: Int) {
+        let changes = try store.environment.read { transaction in
             try ExpertChanges(before, values, transaction)
         }
         var result: [Int: ObjectID] = [:]
@@ -156,7 +156,7 @@ struct TreeMerge: ~Copyable {
     private mutating func settleRouter(
         _ layer: UInt32, _ cohort: String, _ name: String, _ before: [StoredTensor?],
         _ values: [StoredTensor?]
-    ) throws(SnapshotError) -> StoredTensor? {
+    ) throws -> StoredTensor? {
         guard case .conflict = bases.decide(before, sides: values) else {
             if case .settled(let entry) = bases.decide(before, sides: values) { return entry }
             return nil
@@ -193,7 +193,7 @@ struct TreeMerge: ~Copyable {
 
     private mutating func settleTensor(
         _ entity: MergeEntity, _ before: [StoredTensor?], _ values: [StoredTensor?]
-    ) throws(SnapshotError) -> StoredTensor? {
+    ) throws -> StoredTensor? {
         guard case .conflict(let changed) = bases.decide(before, sides: values) else {
             if case .settled(let entry) = bases.decide(before, sides: values) { return entry }
             return nil
@@ -216,27 +216,27 @@ struct TreeMerge: ~Copyable {
     private mutating func settleObject(
         _ entity: MergeEntity, _ before: [ObjectID?], _ values: [ObjectID?], _ kind: ObjectKind,
         parts: [TensorShape]
-    ) throws(SnapshotError) -> ObjectID? {
+    ) throws -> ObjectID? {
         guard case .conflict(let changed) = bases.decide(before, sides: values) else {
             if case .settled(let value) = bases.decide(before, sides: values) { return value }
             return nil
         }
         let conflict = MergeConflict(entity, changed, versions: values, bases: before)
         let store = store
-        let choice = try choose(conflict, parts: parts) { (id) throws(SnapshotError) in
-            try id.map { (id) throws(SnapshotError) in try store.data(of: id).1 }
+        let choice = try choose(conflict, parts: parts) { id in
+            try id.map { id in try store.data(of: id).1 }
         }
         switch choice {
         case .left: return values[changed[0]]
         case .side(let side): return values[side]
         case .made(let bytes):
-            let header = try wrapped { () throws(ObjectError) in
+            let header = try wrapped {
                 parts.isEmpty
                     ? try ObjectHeader(kind, byteCount: bytes.count)
                     : try ObjectHeader(kind, parts)
             }
             guard header.payloadCount == bytes.count else {
-                throw SnapshotError(
+                throw CambiumError(
                     .incompatible,
                     "policy '\(policy?.name ?? "")' made \(bytes.count) bytes for \(entity), which "
                         + "takes \(header.payloadCount)")
@@ -254,7 +254,7 @@ struct TreeMerge: ~Copyable {
         _ entity: MergeEntity, _ before: [Value], _ values: [Value], versions: [ObjectID?] = [],
         bases objects: [ObjectID?] = [], parts: [TensorShape], bytes: (Value) -> [UInt8],
         value: ([UInt8]) -> Value
-    ) throws(SnapshotError) -> Value {
+    ) throws -> Value {
         switch bases.decide(before, sides: values) {
         case .settled(let value): return value
         case .conflict(let changed):
@@ -292,8 +292,8 @@ struct TreeMerge: ~Copyable {
     ///   none that could be compared.
     private mutating func choose(
         _ conflict: MergeConflict, parts: [TensorShape] = [],
-        data: ((ObjectID?) throws(SnapshotError) -> [UInt8]?)? = nil
-    ) throws(SnapshotError) -> Choice {
+        data: ((ObjectID?) throws -> [UInt8]?)? = nil
+    ) throws -> Choice {
         guard let settlement = try settlement(of: conflict) else {
             conflicts.append(conflict)
             return .left
@@ -315,7 +315,7 @@ struct TreeMerge: ~Copyable {
     /// What was decided about an entity, else the policy of the merge.
     private func settlement(
         of conflict: MergeConflict
-    ) throws(SnapshotError) -> ConflictSettlement? {
+    ) throws -> ConflictSettlement? {
         try decisions?.settlement(of: conflict.entity) ?? policy.map { .policy($0) }
     }
 

@@ -10,9 +10,9 @@ package struct TreeParts: Sendable {
 
 extension SnapshotStore {
     /// The parts of a tree, of which none is read.
-    package func parts(ofTree id: ObjectID) throws(SnapshotError) -> TreeParts {
-        try environment.read { (transaction) throws(SnapshotError) in
-            try wrapped { () throws(ObjectError) in
+    package func parts(ofTree id: ObjectID) throws -> TreeParts {
+        try environment.read { transaction in
+            try wrapped {
                 let record = try Self.treeRecord(id, try ObjectReader(transaction), transaction)
                 return TreeParts(
                     files: record.files, trunk: record.trunk, layers: record.layers)
@@ -21,14 +21,14 @@ extension SnapshotStore {
     }
 
     /// The dense tensors of a record of a trunk.
-    package func trunk(_ id: ObjectID) throws(SnapshotError) -> Trunk {
+    package func trunk(_ id: ObjectID) throws -> Trunk {
         let bytes = try data(of: id).1
-        return try wrapped { () throws(ObjectError) in try Trunk(decoding: bytes) }
+        return try wrapped { try Trunk(decoding: bytes) }
     }
 
     /// The cohorts of a record of a layer.
-    package func layer(_ id: ObjectID) throws(SnapshotError) -> Layer {
+    package func layer(_ id: ObjectID) throws -> Layer {
         let bytes = try data(of: id).1
-        return try wrapped { () throws(ObjectError) in try Layer(decoding: bytes) }
+        return try wrapped { try Layer(decoding: bytes) }
     }
 }

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Interchange
 
 /// Tokens that are found in the text itself, before it is divided into words.
@@ -44,13 +45,15 @@ struct AddedTokens: Sendable {
     }
 
     /// Reads the value of `added_tokens`.
-    static func read(_ value: JSONValue?) throws(TokenizerError) -> [Token] {
+    static func read(_ value: JSONValue?) throws -> [Token] {
         guard let value, value != .null else { return [] }
-        guard let list = value.array else { throw .bad("added_tokens is not an array") }
+        guard let list = value.array else {
+            throw CambiumError.badTokenizer("added_tokens is not an array")
+        }
         var tokens: [Token] = []
         for entry in list {
             guard let content = entry["content"]?.string, let id = entry["id"]?.integer else {
-                throw .bad("an added token without content or id")
+                throw CambiumError.badTokenizer("an added token without content or id")
             }
             tokens.append(
                 Token(

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Interchange
 
 /// A tokenizer as Hugging Face's `tokenizer.json` describes it: text to token ids and back.
@@ -24,32 +25,24 @@ package struct BPETokenizer: Sendable {
     ///
     /// - Throws: `.badTokenizer` for one that is damaged or lacks something, `.unsupported` for what
     ///   Cambium does not do.
-    package init(json: [UInt8]) throws(TokenizerError) {
-        var reader = JSONReader(json, source: "tokenizer.json", code: .badConfig)
+    package init(json: [UInt8]) throws {
+        var reader = JSONReader(json, source: "tokenizer.json", code: .badTokenizer)
         var (parts, file): ([String: JSONValue], BPEFile?) = ([:], nil)
-        var failure: TokenizerError?
-        do throws(InterchangeError) {
-            try reader.object { (reader, key) throws(InterchangeError) in
-                guard parts[key] == nil else { throw reader.duplicate(key) }
-                guard key == "model" else {
-                    parts[key] = try JSONValue(&reader)
-                    return
-                }
+        try reader.object { reader, key in
+            guard parts[key] == nil else { throw reader.duplicate(key) }
+            if key == "model" {
                 parts[key] = .null
-                do throws(TokenizerError) { file = try BPEFile(&reader) } catch {
-                    failure = error
-                    throw reader.fault("the model")
-                }
+                file = try BPEFile(&reader)
+            } else {
+                parts[key] = try JSONValue(&reader)
             }
-            try reader.end()
-        } catch {
-            throw failure ?? TokenizerError(error)
         }
-        guard let file else { throw .bad("it has no model") }
+        try reader.end()
+        guard let file else { throw CambiumError.badTokenizer("it has no model") }
         try self.init(file, parts)
     }
 
-    private init(_ file: BPEFile, _ parts: [String: JSONValue]) throws(TokenizerError) {
+    private init(_ file: BPEFile, _ parts: [String: JSONValue]) throws {
         normalizer = try Normalizer.read(parts["normalizer"])
         preTokenizer = try PreTokenizer.read(parts["pre_tokenizer"])
         template = try SpecialTokenTemplate.read(parts["post_processor"])
@@ -60,7 +53,7 @@ package struct BPETokenizer: Sendable {
             file, vocabulary, symbols: preTokenizer?.isByteLevel == true ? .bytes : .scalars)
         for token in tokens { try vocabulary.insert(token.content[...], id: token.id) }
         for id in template.before + template.behind where vocabulary.content(of: id) == nil {
-            throw .bad("the template's token \(id) is not in the vocabulary")
+            throw CambiumError.badTokenizer("the template's token \(id) is not in the vocabulary")
         }
         added = AddedTokens(tokens, normalizer)
         special = Set(tokens.filter(\.isSpecial).map(\.id))
@@ -83,7 +76,7 @@ package struct BPETokenizer: Sendable {
     /// - Complexity: O(n log n) in the length of the longest word, O(n) in that of the text.
     package func encode(
         _ text: String, addsSpecialTokens: Bool = true
-    ) throws(TokenizerError) -> [Int] {
+    ) throws -> [Int] {
         var ids = addsSpecialTokens ? template.before : []
         var memory = Memory()
         var isStart = true

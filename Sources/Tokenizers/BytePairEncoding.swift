@@ -1,3 +1,5 @@
+internal import Elements
+
 /// Byte-pair encoding (Sennrich et al., 1508.07909) of one word at a time: as long as two neighbours
 /// are a pair that merges, those of the lowest rank do, of equal ones the first.
 ///
@@ -22,14 +24,15 @@ struct BytePairEncoding: Sendable {
     /// - Parameter vocabulary: By contents as the file has them.
     init(
         _ model: BPEFile, _ vocabulary: Vocabulary, symbols: Symbols
-    ) throws(TokenizerError) {
+    ) throws {
         self.symbols = symbols
         merges = try model.mergeTable(vocabulary)
         ignoresMerges = model.ignoresMerges
         fusesUnknown = model.fusesUnknown
-        unknown = try model.unknownToken.map { token throws(TokenizerError) in
+        unknown = try model.unknownToken.map { token in
             guard let id = vocabulary.id(of: Array(token.utf8)[...]) else {
-                throw .bad("the unknown token \(shown(token)) is not in the vocabulary")
+                throw CambiumError.badTokenizer(
+                    "the unknown token \(shown(token)) is not in the vocabulary")
             }
             return id
         }

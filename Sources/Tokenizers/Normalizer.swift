@@ -1,3 +1,4 @@
+internal import Elements
 internal import Foundation
 internal import Interchange
 
@@ -12,7 +13,7 @@ indirect enum Normalizer: Sendable {
     case replace(Replacement)
 
     /// Reads the value of `normalizer`.
-    static func read(_ value: JSONValue?) throws(TokenizerError) -> Normalizer? {
+    static func read(_ value: JSONValue?) throws -> Normalizer? {
         guard let value, value != .null else { return nil }
         switch value["type"]?.string {
         case "Sequence":
@@ -28,11 +29,12 @@ indirect enum Normalizer: Sendable {
         case "NFKD": return .form(.nfkd)
         case "Prepend":
             guard let prefix = value["prepend"]?.string else {
-                throw .bad("a Prepend normalizer without prepend")
+                throw CambiumError.badTokenizer("a Prepend normalizer without prepend")
             }
             return .prepend(Array(prefix.utf8))
         case "Replace": return .replace(try Replacement(value))
-        case let type: throw .unsupported("a normalizer of the type \(type ?? "?")")
+        case let type:
+            throw CambiumError.unsupportedTokenizer("a normalizer of the type \(type ?? "?")")
         }
     }
 
@@ -70,12 +72,12 @@ struct Replacement: Sendable {
     }
 
     /// Reads {"pattern": {"String": …}, "content": …}.
-    init(_ value: JSONValue) throws(TokenizerError) {
+    init(_ value: JSONValue) throws {
         guard let pattern = value["pattern"]?["String"]?.string, !pattern.isEmpty else {
-            throw .unsupported("a Replace whose pattern is not a literal text")
+            throw CambiumError.unsupportedTokenizer("a Replace whose pattern is not a literal text")
         }
         guard let content = value["content"]?.string else {
-            throw .bad("a Replace without content")
+            throw CambiumError.badTokenizer("a Replace without content")
         }
         self.init(pattern, by: content)
     }

@@ -1,3 +1,5 @@
+internal import Elements
+
 /// Reads the syntax of ``SplitPattern``.
 struct PatternParser {
     private let pattern: String
@@ -11,14 +13,14 @@ struct PatternParser {
         scalars = Array(pattern.unicodeScalars)
     }
 
-    mutating func parse() throws(TokenizerError) -> PatternNode {
+    mutating func parse() throws -> PatternNode {
         let node = try alternatives()
         guard at == scalars.count else { throw refuse("a ) without its (") }
         return node
     }
 
-    private func refuse(_ what: String) -> TokenizerError {
-        .unsupported("the split pattern \(shown(pattern)): \(what), at character \(at)")
+    private func refuse(_ what: String) -> CambiumError {
+        .unsupportedTokenizer("the split pattern \(shown(pattern)): \(what), at character \(at)")
     }
 
     private mutating func take(_ scalar: Unicode.Scalar) -> Bool {
@@ -27,7 +29,7 @@ struct PatternParser {
         return true
     }
 
-    private mutating func alternatives() throws(TokenizerError) -> PatternNode {
+    private mutating func alternatives() throws -> PatternNode {
         depth += 1
         defer { depth -= 1 }
         guard depth <= 32 else { throw refuse("groups nested deeper than 32") }
@@ -36,7 +38,7 @@ struct PatternParser {
         return nodes.count == 1 ? nodes[0] : .alternatives(nodes)
     }
 
-    private mutating func sequence() throws(TokenizerError) -> PatternNode {
+    private mutating func sequence() throws -> PatternNode {
         var nodes: [PatternNode] = []
         while at < scalars.count, scalars[at] != "|", scalars[at] != ")" {
             nodes.append(try piece())
@@ -44,7 +46,7 @@ struct PatternParser {
         return .sequence(nodes)
     }
 
-    private mutating func piece() throws(TokenizerError) -> PatternNode {
+    private mutating func piece() throws -> PatternNode {
         if take("(") { return try group() }
         if take("$") { return .end }
         let rule = try single()
@@ -52,7 +54,7 @@ struct PatternParser {
         return .repeated(rule, least, most, isPossessive)
     }
 
-    private mutating func group() throws(TokenizerError) -> PatternNode {
+    private mutating func group() throws -> PatternNode {
         let outer = ignoresCase
         defer { ignoresCase = outer }
         var look: Bool?
@@ -79,7 +81,7 @@ struct PatternParser {
         }
     }
 
-    private mutating func quantifier() throws(TokenizerError) -> (Int, Int, Bool) {
+    private mutating func quantifier() throws -> (Int, Int, Bool) {
         guard at < scalars.count else { return (1, 1, false) }
         let range: (Int, Int)
         switch scalars[at] {
@@ -98,7 +100,7 @@ struct PatternParser {
     }
 
     /// {m}, {m,} or {m,n}.
-    private mutating func counted() throws(TokenizerError) -> (Int, Int, Bool) {
+    private mutating func counted() throws -> (Int, Int, Bool) {
         at += 1
         func number(_ parser: inout PatternParser) -> Int? {
             var value: Int?
@@ -121,7 +123,7 @@ struct PatternParser {
     }
 
     /// One character: a class, an escape or itself.
-    private mutating func single() throws(TokenizerError) -> CharacterClass.Rule {
+    private mutating func single() throws -> CharacterClass.Rule {
         let scalar = scalars[at]
         at += 1
         switch scalar {
@@ -134,7 +136,7 @@ struct PatternParser {
         }
     }
 
-    private func literal(_ scalar: Unicode.Scalar) throws(TokenizerError) -> CharacterClass.Rule {
+    private func literal(_ scalar: Unicode.Scalar) throws -> CharacterClass.Rule {
         var rule = CharacterClass.Rule(ranges: [scalar.value...scalar.value])
         if !ignoresCase { return rule }
         guard scalar.isASCII else { throw refuse("(?i:…) of \(shown(String(scalar)))") }
@@ -147,7 +149,7 @@ struct PatternParser {
         return rule
     }
 
-    private mutating func bracket() throws(TokenizerError) -> CharacterClass.Rule {
+    private mutating func bracket() throws -> CharacterClass.Rule {
         if ignoresCase { throw refuse("a class inside (?i:…)") }
         var rule = CharacterClass.Rule()
         rule.isNegated = take("^")
@@ -179,7 +181,7 @@ struct PatternParser {
         return rule
     }
 
-    private mutating func escape() throws(TokenizerError) -> CharacterClass.Rule {
+    private mutating func escape() throws -> CharacterClass.Rule {
         guard at < scalars.count else { throw refuse("a \\ at the end") }
         let scalar = scalars[at]
         at += 1
@@ -225,8 +227,8 @@ extension CharacterClass.Rule {
     }
 
     fileprivate mutating func add(
-        _ other: Self, otherwise error: () -> TokenizerError
-    ) throws(TokenizerError) {
+        _ other: Self, otherwise error: () -> CambiumError
+    ) throws {
         if other.isNegated { throw error() }
         categories |= other.categories
         ranges += other.ranges

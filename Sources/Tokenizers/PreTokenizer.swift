@@ -1,3 +1,4 @@
+internal import Elements
 internal import Interchange
 
 /// Divides a text into the words that byte-pair encoding takes one by one.
@@ -25,7 +26,7 @@ indirect enum PreTokenizer: Sendable {
         #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
     /// Reads the value of `pre_tokenizer`.
-    static func read(_ value: JSONValue?) throws(TokenizerError) -> PreTokenizer? {
+    static func read(_ value: JSONValue?) throws -> PreTokenizer? {
         guard let value, value != .null else { return nil }
         switch value["type"]?.string {
         case "Sequence":
@@ -33,7 +34,7 @@ indirect enum PreTokenizer: Sendable {
             for part in value["pretokenizers"]?.array ?? [] {
                 guard let part = try read(part) else { continue }
                 guard parts.last?.isByteLevel != true else {
-                    throw .unsupported("a pre-tokenizer behind ByteLevel")
+                    throw CambiumError.unsupportedTokenizer("a pre-tokenizer behind ByteLevel")
                 }
                 parts.append(part)
             }
@@ -50,11 +51,12 @@ indirect enum PreTokenizer: Sendable {
             } else if let text = value["pattern"]?["Regex"]?.string {
                 pattern = try SplitPattern(text)
             } else {
-                throw .bad("a Split pre-tokenizer without a pattern")
+                throw CambiumError.badTokenizer("a Split pre-tokenizer without a pattern")
             }
             let name = value["behavior"]?.string ?? "?"
             guard let behavior = Behavior(rawValue: name) else {
-                throw .bad("a Split pre-tokenizer with the behavior \(shown(name))")
+                throw CambiumError.badTokenizer(
+                    "a Split pre-tokenizer with the behavior \(shown(name))")
             }
             return .split(pattern, behavior, isInverted: value["invert"]?.bool ?? false)
         case "Digits":
@@ -63,18 +65,22 @@ indirect enum PreTokenizer: Sendable {
                 try SplitPattern(#"\p{N}"#), isIndividual ? .isolated : .contiguous,
                 isInverted: false)
         case "Metaspace": return try metaspace(value)
-        case let type: throw .unsupported("a pre-tokenizer of the type \(type ?? "?")")
+        case let type:
+            throw CambiumError.unsupportedTokenizer("a pre-tokenizer of the type \(type ?? "?")")
         }
     }
 
-    private static func metaspace(_ value: JSONValue) throws(TokenizerError) -> PreTokenizer {
+    private static func metaspace(_ value: JSONValue) throws -> PreTokenizer {
         guard let replacement = value["replacement"]?.string,
             replacement.unicodeScalars.count == 1
-        else { throw .bad("a Metaspace whose replacement is not one character") }
+        else {
+            throw CambiumError.badTokenizer("a Metaspace whose replacement is not one character")
+        }
         var scheme = PrependScheme.always
         if let name = value["prepend_scheme"]?.string {
             guard let stated = PrependScheme(rawValue: name) else {
-                throw .bad("a Metaspace with the prepend_scheme \(shown(name))")
+                throw CambiumError.badTokenizer(
+                    "a Metaspace with the prepend_scheme \(shown(name))")
             }
             scheme = stated
         } else if value["add_prefix_space"]?.bool == false {
@@ -96,7 +102,7 @@ indirect enum PreTokenizer: Sendable {
     }
 
     /// Divides the words of a text further.
-    func apply(_ words: inout Words) throws(TokenizerError) {
+    func apply(_ words: inout Words) throws {
         switch self {
         case .sequence(let parts): for part in parts { try part.apply(&words) }
         case .split(let pattern, let behavior, let isInverted):
@@ -153,7 +159,7 @@ struct Words: Sendable {
     /// Divides each word at the matches of a pattern.
     mutating func split(
         _ pattern: SplitPattern, _ behavior: PreTokenizer.Behavior, isInverted: Bool
-    ) throws(TokenizerError) {
+    ) throws {
         var result: [Range<Int>] = []
         result.reserveCapacity(max(ranges.count, bytes.count / 4))
         for word in ranges {

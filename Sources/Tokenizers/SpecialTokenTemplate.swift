@@ -1,3 +1,4 @@
+internal import Elements
 internal import Interchange
 
 /// The tokens that are put before and behind those of a text.
@@ -6,7 +7,7 @@ struct SpecialTokenTemplate: Sendable {
     private(set) var behind: [Int] = []
 
     /// Reads the value of `post_processor`.
-    static func read(_ value: JSONValue?) throws(TokenizerError) -> SpecialTokenTemplate {
+    static func read(_ value: JSONValue?) throws -> SpecialTokenTemplate {
         var template = SpecialTokenTemplate()
         guard let value, value != .null else { return template }
         switch value["type"]?.string {
@@ -19,29 +20,35 @@ struct SpecialTokenTemplate: Sendable {
                 template.behind += inner.behind
             }
         case "TemplateProcessing": try template.add(value)
-        case let type: throw .unsupported("a post-processor of the type \(type ?? "?")")
+        case let type:
+            throw CambiumError.unsupportedTokenizer("a post-processor of the type \(type ?? "?")")
         }
         return template
     }
 
-    private mutating func add(_ value: JSONValue) throws(TokenizerError) {
+    private mutating func add(_ value: JSONValue) throws {
         var hasText = false
         for part in value["single"]?.array ?? [] {
             if part["Sequence"] != nil {
-                guard !hasText else { throw .bad("a template that has its text twice") }
+                guard !hasText else {
+                    throw CambiumError.badTokenizer("a template that has its text twice")
+                }
                 hasText = true
                 continue
             }
             guard let name = part["SpecialToken"]?["id"]?.string,
                 let list = value["special_tokens"]?[name]?["ids"]?.array
-            else { throw .bad("a template with a special token that it does not define") }
+            else {
+                throw CambiumError.badTokenizer(
+                    "a template with a special token that it does not define")
+            }
             for entry in list {
                 guard let id = entry.integer, (0..<Int(Int32.max)).contains(id) else {
-                    throw .bad("a template's token \(shown(name)) without ids")
+                    throw CambiumError.badTokenizer("a template's token \(shown(name)) without ids")
                 }
                 if hasText { behind.append(id) } else { before.append(id) }
             }
         }
-        guard hasText else { throw .bad("a template without the text itself") }
+        guard hasText else { throw CambiumError.badTokenizer("a template without the text itself") }
     }
 }

@@ -1,3 +1,5 @@
+internal import Elements
+
 extension SplitPattern {
     /// Steps that one text may take beside some for each of its bytes; the patterns in use take a few
     /// for each character, and a hostile one gets no further.
@@ -8,7 +10,7 @@ extension SplitPattern {
     ///
     /// - Parameter text: UTF-8.
     /// - Throws: `.tooHard`.
-    func matches(in text: ArraySlice<UInt8>) throws(TokenizerError) -> [Range<Int>] {
+    func matches(in text: ArraySlice<UInt8>) throws -> [Range<Int>] {
         var search = Search(
             pattern: self, text: text, left: Self.patience + text.count * Self.patiencePerByte)
         var found: [Range<Int>] = []
@@ -21,7 +23,7 @@ extension SplitPattern {
                 at += UTF8Text.scalar(text, at).length
             }
             guard search.left > 0 else {
-                throw TokenizerError(
+                throw CambiumError(
                     .tooHard,
                     "the split pattern takes too many steps on a text of \(text.count) bytes")
             }

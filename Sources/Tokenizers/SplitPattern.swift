@@ -25,7 +25,7 @@ struct SplitPattern: Sendable {
     let classes: [CharacterClass]
 
     /// - Throws: `.unsupported`, naming the construct.
-    init(_ pattern: String) throws(TokenizerError) {
+    init(_ pattern: String) throws {
         var parser = PatternParser(pattern)
         let tree = try parser.parse()
         var compiler = Compiler()

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Interchange
 
 /// Turns the contents of tokens back into text, one token at a time.
@@ -51,7 +52,7 @@ struct TokenDecoder: Sendable {
     }
 
     /// Reads the value of `decoder`.
-    static func read(_ value: JSONValue?) throws(TokenizerError) -> TokenDecoder {
+    static func read(_ value: JSONValue?) throws -> TokenDecoder {
         guard let value, value != .null else { return TokenDecoder([.spaces(isStart: true)]) }
         var stages: [Stage] = []
         try append(value, to: &stages)
@@ -60,11 +61,12 @@ struct TokenDecoder: Sendable {
 
     private static func append(
         _ value: JSONValue, to stages: inout [Stage]
-    ) throws(TokenizerError) {
+    ) throws {
         let isFused = stages.contains(where: \.fuses)
         let type = value["type"]?.string
         if isFused, type != "Strip", type != "Sequence" {
-            throw .unsupported("a decoder of the type \(type ?? "?") behind Fuse or ByteLevel")
+            throw CambiumError.unsupportedTokenizer(
+                "a decoder of the type \(type ?? "?") behind Fuse or ByteLevel")
         }
         switch type {
         case "Sequence":
@@ -77,7 +79,9 @@ struct TokenDecoder: Sendable {
             guard let character = value["content"]?.string, character.unicodeScalars.count == 1,
                 let left = value["start"]?.integer, let right = value["stop"]?.integer,
                 left >= 0, right >= 0
-            else { throw .bad("a Strip decoder without content, start and stop") }
+            else {
+                throw CambiumError.badTokenizer("a Strip decoder without content, start and stop")
+            }
             stages.append(
                 .strip(
                     Strip(
@@ -85,7 +89,8 @@ struct TokenDecoder: Sendable {
                         isFused: isFused, open: left)))
         case "Metaspace":
             guard let mark = value["replacement"]?.string, mark.unicodeScalars.count == 1 else {
-                throw .bad("a Metaspace decoder without a replacement of one character")
+                throw CambiumError.badTokenizer(
+                    "a Metaspace decoder without a replacement of one character")
             }
             let isKept =
                 value["prepend_scheme"]?.string == "never"
@@ -94,7 +99,8 @@ struct TokenDecoder: Sendable {
                 .metaspace(
                     first: Replacement(mark, by: isKept ? " " : ""),
                     others: Replacement(mark, by: " "), isStart: true))
-        case let type: throw .unsupported("a decoder of the type \(type ?? "?")")
+        case let type:
+            throw CambiumError.unsupportedTokenizer("a decoder of the type \(type ?? "?")")
         }
     }
 }

@@ -1,3 +1,5 @@
+internal import Elements
+
 /// Tokens by content and by id.
 struct Vocabulary: Sendable {
     private(set) var contents: ByteTable
@@ -17,16 +19,17 @@ struct Vocabulary: Sendable {
     ///
     /// - Throws: `.badTokenizer` for a content or an id that another token has, and for an id far
     ///   beyond the number of tokens, which would take memory without use.
-    mutating func insert(_ content: ArraySlice<UInt8>, id: Int) throws(TokenizerError) {
+    mutating func insert(_ content: ArraySlice<UInt8>, id: Int) throws {
         let limit = 4 * (count + 1) + (1 << 20)
         guard id >= 0, id < limit, id < Int(Int32.max) else {
-            throw .bad(
+            throw CambiumError.badTokenizer(
                 "token \(shown(text(content))) has the id \(id); ids are 0 to \(limit - 1) here")
         }
         let (index, isNew) = contents.insert(content)
         if !isNew {
             guard ids[index] == UInt32(id) else {
-                throw .bad("token \(shown(text(content))) has the ids \(ids[index]) and \(id)")
+                throw CambiumError.badTokenizer(
+                    "token \(shown(text(content))) has the ids \(ids[index]) and \(id)")
             }
             return
         }
@@ -36,7 +39,8 @@ struct Vocabulary: Sendable {
         }
         guard indexes[id] == 0 else {
             let other = text(contents[Int(indexes[id]) - 1])
-            throw .bad("tokens \(shown(other)) and \(shown(text(content))) have one id, \(id)")
+            throw CambiumError.badTokenizer(
+                "tokens \(shown(other)) and \(shown(text(content))) have one id, \(id)")
         }
         indexes[id] = UInt32(contents.count)
         ids.append(UInt32(id))

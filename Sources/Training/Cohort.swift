@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Elements
 package import Models
 package import Tensors
 
@@ -134,13 +135,13 @@ package final class Cohort: TrainedParameters {
     /// - Parameter source: Has the cohort's tensors, by the names that ``tensors(named:)`` gives, and its
     ///   experts.
     /// - Throws: `.missingTensor` or `.badTensor`, naming it.
-    package func load(_ name: String, from source: some WeightSource) throws(TrainingError) {
+    package func load(_ name: String, from source: some WeightSource) throws {
         for tensor in stored(named: name) {
             guard let values = try source.floats(tensor.name) else {
-                throw TrainingError(.missingTensor, "there is no tensor \(tensor.name)")
+                throw CambiumError(.missingTensor, "there is no tensor \(tensor.name)")
             }
             guard values.count == tensor.range.count else {
-                throw TrainingError(
+                throw CambiumError(
                     .badTensor,
                     "tensor \(tensor.name) has \(values.count) elements; the cohort has "
                         + "\(tensor.range.count)")
@@ -153,14 +154,14 @@ package final class Cohort: TrainedParameters {
 
     private func loadExperts(
         _ name: String, from source: some WeightSource
-    ) throws(TrainingError) {
+    ) throws {
         for (slot, layer) in (experts?.layers ?? []).enumerated() {
             let rows = try source.expertElements(layer, of: name)
             let own = expertRanges(layer)
             let size =
                 own.isEmpty ? 2 * model.config.hiddenSize : own[0].reduce(0) { $0 + $1.count }
             guard rows.count == (experts?.count ?? 0) * size else {
-                throw TrainingError(
+                throw CambiumError(
                     .badTensor,
                     "the experts of cohort \(name) in layer \(layer) have \(rows.count) elements; "
                         + "the cohort's description says \((experts?.count ?? 0) * size)")

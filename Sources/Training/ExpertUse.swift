@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Elements
 internal import Models
 internal import Synchronization
 internal import Tensors
@@ -17,15 +18,15 @@ package struct ExpertUse: Sendable {
     package let windowsOf: [[Int]]
 
     /// - Parameter model: Has layers with experts.
-    /// - Throws: `.badInput` for a text shorter than a window.
+    /// - Throws: `.usage` for a text shorter than a window.
     package init(
         of text: [UInt8], under model: TrainableModel, threads: Int = 2
-    ) throws(TrainingError) {
+    ) throws {
         let size = model.config.contextLength
         let all = text.count / size
         guard all > 0, threads > 0 else {
-            throw TrainingError(
-                .badInput, "the text has \(text.count) bytes; one window needs \(size)")
+            throw CambiumError(
+                .usage, "the text has \(text.count) bytes; one window needs \(size)")
         }
         let count = min(all, Self.windowLimit)
         try useBLAS()

@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Elements
 internal import Models
 internal import Tensors
 
@@ -42,12 +43,12 @@ final class Optimizer {
 
     /// Goes on from a copy.
     ///
-    /// - Throws: `.badInput` when it is of another run.
-    func restore(_ numbers: [[Float]], step: Int) throws(TrainingError) {
+    /// - Throws: `.usage` when it is of another run.
+    func restore(_ numbers: [[Float]], step: Int) throws {
         let tables = tables
         guard numbers.map(\.count) == tables.map(\.count) else {
-            throw TrainingError(
-                .badInput, "the saved state is of another model: its tables have other sizes")
+            throw CambiumError(
+                .usage, "the saved state is of another model: its tables have other sizes")
         }
         for (table, saved) in zip(tables, numbers) { table.copy(saved) }
         self.step = step

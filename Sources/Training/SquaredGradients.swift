@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Elements
 internal import Models
 internal import Synchronization
 internal import Tensors
@@ -23,18 +24,18 @@ package struct SquaredGradients {
     ///   - texts: Each of at least 2 bytes.
     ///   - threads: Windows that run at the same time; the bits do not depend on it.
     ///   - progress: Called with the windows done, and how many there are.
-    /// - Throws: `.badInput` for texts that are too short; `.diverged` for a gradient that is not finite.
+    /// - Throws: `.usage` for texts that are too short; `.diverged` for a gradient that is not finite.
     package init(
         of texts: [[UInt8]], under model: TrainableModel, threads: Int = 1,
         progress: (Int, Int) -> Void = { _, _ in }
-    ) throws(TrainingError) {
-        guard !texts.isEmpty else { throw TrainingError(.badInput, "there is no text to run") }
+    ) throws {
+        guard !texts.isEmpty else { throw CambiumError(.usage, "there is no text to run") }
         let size = model.config.contextLength
         var windows: [ArraySlice<UInt8>] = []
         for text in texts {
             guard text.count >= 2 else {
-                throw TrainingError(
-                    .badInput, "a text has \(text.count) bytes; a gradient needs at least 2")
+                throw CambiumError(
+                    .usage, "a text has \(text.count) bytes; a gradient needs at least 2")
             }
             for start in stride(from: 0, to: text.count - 1, by: size) {
                 windows.append(text[start...min(start + size, text.count - 1)])
@@ -77,7 +78,7 @@ package struct SquaredGradients {
         guard dense.allSatisfy(\.isFinite),
             experts.allSatisfy({ $0.values.allSatisfy { $0.allSatisfy(\.isFinite) } })
         else {
-            throw TrainingError(
+            throw CambiumError(
                 .diverged, "a gradient of the model on these texts is not a finite number")
         }
     }

@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Elements
 internal import Models
 internal import Synchronization
 internal import Tensors
@@ -25,16 +26,16 @@ package struct TextLikelihood: Sendable {
     /// - Parameters:
     ///   - byteLimit: Nil for the whole text.
     ///   - threads: Windows that run at the same time; the bits do not depend on it.
-    /// - Throws: `.badInput` for a text shorter than a window.
+    /// - Throws: `.usage` for a text shorter than a window.
     package init(
         of text: [UInt8], under model: TrainableModel, usesExperts: Bool,
         byteLimit: Int? = 20_000, threads: Int = 2
-    ) throws(TrainingError) {
+    ) throws {
         let size = model.config.contextLength
         let windows = min(text.count, byteLimit ?? text.count) / size
         guard windows > 0, threads > 0 else {
-            throw TrainingError(
-                .badInput, "the text has \(text.count) bytes; one window needs \(size)")
+            throw CambiumError(
+                .usage, "the text has \(text.count) bytes; one window needs \(size)")
         }
         try useBLAS()
         let count = min(threads, windows)

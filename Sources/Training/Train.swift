@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Elements
 internal import Glibc
 internal import Models
 internal import Synchronization
@@ -17,14 +18,14 @@ package import Tensors
 ///   - adjust: May change the gradient of `values` before each step (a penalty).
 ///   - ended: Called with the state when `progress` stops the run, and when it has come to its end.
 ///   - progress: Called after each step; returns false to stop, then `.cancelled` is thrown.
-/// - Throws: `.badInput`, `.diverged`, `.cancelled`.
+/// - Throws: `.usage`, `.diverged`, `.cancelled`.
 package func train(
     _ parameters: any TrainedParameters, on texts: [TrainingText], settings: TrainingSettings,
     from state: TrainingState? = nil, teacher: Teacher? = nil,
     adjust: ((FloatSlice) -> Void)? = nil,
     ended: ((TrainingState) -> Void)? = nil,
     progress: (TrainingProgress) -> Bool = { _ in true }
-) throws(TrainingError) -> TrainingSummary {
+) throws -> TrainingSummary {
     var run = try TrainingRun(parameters, texts, settings, teacher)
     if let state { try run.restore(state) }
     return try run.finish(adjust: adjust, ended: ended, progress: progress)
@@ -50,18 +51,18 @@ private struct TrainingRun {
     init(
         _ parameters: any TrainedParameters, _ texts: [TrainingText],
         _ settings: TrainingSettings, _ teacher: Teacher?
-    ) throws(TrainingError) {
+    ) throws {
         let context = parameters.model.config.contextLength
         length = settings.length ?? context
         guard (1...context).contains(length) else {
-            throw TrainingError(
-                .badInput, "windows of \(length) bytes; the model's context is \(context)")
+            throw CambiumError(
+                .usage, "windows of \(length) bytes; the model's context is \(context)")
         }
         guard settings.windows >= 1, settings.parts >= 1, settings.threads >= 1,
             settings.windows % settings.parts == 0
         else {
-            throw TrainingError(
-                .badInput,
+            throw CambiumError(
+                .usage,
                 "\(settings.windows) windows do not divide into \(settings.parts) parts, or "
                     + "\(settings.threads) threads")
         }
@@ -88,7 +89,7 @@ private struct TrainingRun {
         team = ThreadTeam(count: settings.threads)
     }
 
-    mutating func restore(_ state: TrainingState) throws(TrainingError) {
+    mutating func restore(_ state: TrainingState) throws {
         try optimizer.restore(state.numbers, step: state.step)
         sampler.state = state.sampler
         begun = state
@@ -98,7 +99,7 @@ private struct TrainingRun {
     mutating func finish(
         adjust: ((FloatSlice) -> Void)?, ended: ((TrainingState) -> Void)?,
         progress: (TrainingProgress) -> Bool
-    ) throws(TrainingError) -> TrainingSummary {
+    ) throws -> TrainingSummary {
         let clock = ContinuousClock()
         let (start, processor) = (clock.now, processorSeconds() - begun.processorSeconds)
         let perStep = settings.windows * length
@@ -130,7 +131,7 @@ private struct TrainingRun {
                         tokens: step * perStep, seconds: passed(), fraction: min(now, 1)))
             else {
                 end()
-                throw TrainingError(.cancelled, "training was stopped after \(step) steps")
+                throw CambiumError(.cancelled, "training was stopped after \(step) steps")
             }
         }
         end()
@@ -155,7 +156,7 @@ private struct TrainingRun {
     /// - Returns: Bits per byte.
     private mutating func run(
         step: Int, fraction: Double, adjust: ((FloatSlice) -> Void)?
-    ) throws(TrainingError) -> Double {
+    ) throws -> Double {
         let tokens = settings.windows * length
         let batches = parts.map { _ in
             sampler.next(windows: settings.windows / settings.parts)
@@ -178,7 +179,7 @@ private struct TrainingRun {
         let loss =
             sums.withLock { $0.reduce(0, +) } / (Double(tokens) * 0.693147180559945309417)
         guard loss.isFinite else {
-            throw TrainingError(
+            throw CambiumError(
                 .diverged, "the loss of step \(step + 1) is not finite; lower the rate")
         }
         var experts: [ExpertGradient] = []

@@ -11,7 +11,7 @@ extension TrainableModel {
     /// - Throws: `.missingTensor`, `.badTensor`; what the source throws.
     package convenience init(
         config: PeerConfig, source: some WeightSource
-    ) throws(TrainingError) {
+    ) throws {
         var pools: [String: [Float]] = [:]
         for layer in config.peerLayers {
             let names = Self.expertNames(layer)
@@ -20,7 +20,7 @@ extension TrainableModel {
             pools[names.up] = up
         }
         for layer in config.linearLayers { pools.merge(try source.matrices(layer)) { $1 } }
-        try self.init(config: config) { (name) throws(TrainingError) in
+        try self.init(config: config) { name in
             if let rows = pools[name] { rows } else { try source.floats(name) }
         }
     }
@@ -28,105 +28,93 @@ extension TrainableModel {
 
 extension WeightSource {
     /// A tensor's elements as floats; nil when there is none of the name.
-    func floats(_ name: String) throws(TrainingError) -> [Float]? {
-        do throws(ModelError) {
+    func floats(_ name: String) throws -> [Float]? {
+        do {
             let found = try tensor(name)
             return try widened(name, found.shape, found.bytes.bytes)
-        } catch {
+        } catch let error as CambiumError {
             guard error.code != .missingTensor else { return nil }
-            throw TrainingError(error)
+            throw error
         }
     }
 
     /// All elements of a cohort's experts in a layer, expert by expert.
-    func expertElements(_ layer: Int, of cohort: String) throws(TrainingError) -> [Float] {
-        do throws(ModelError) {
-            let table = try experts(layer: layer, of: cohort)
-            guard let type = table.parts.first?.type, table.parts.allSatisfy({ $0.type == type })
-            else {
-                throw ModelError(
-                    .badTensor,
-                    "experts of cohort \(cohort) in layer \(layer) are \(table.parts), not of one type"
-                )
-            }
-            var elements = 0
-            for part in table.parts { elements += part.dimensions.reduce(1, *) }
-            let shape = TensorShape(type, [elements])
-            var result: [Float] = []
-            result.reserveCapacity(table.count * elements)
-            let ordinals = (0..<table.count).map { UInt32($0) }
-            try table.visit(ordinals.span) { (_, expert) throws(ModelError) in
-                result += try widened("experts of cohort \(cohort)", shape, expert)
-            }
-            return result
-        } catch {
-            throw TrainingError(error)
+    func expertElements(_ layer: Int, of cohort: String) throws -> [Float] {
+        let table = try experts(layer: layer, of: cohort)
+        guard let type = table.parts.first?.type, table.parts.allSatisfy({ $0.type == type })
+        else {
+            throw CambiumError(
+                .badTensor,
+                "experts of cohort \(cohort) in layer \(layer) are \(table.parts), not of one type"
+            )
         }
+        var elements = 0
+        for part in table.parts { elements += part.dimensions.reduce(1, *) }
+        let shape = TensorShape(type, [elements])
+        var result: [Float] = []
+        result.reserveCapacity(table.count * elements)
+        let ordinals = (0..<table.count).map { UInt32($0) }
+        try table.visit(ordinals.span) { _, expert in
+            result += try widened("experts of cohort \(cohort)", shape, expert)
+        }
+        return result
     }
 
     /// The rows u and v of a layer's experts, each [experts, width].
     fileprivate func rows(
         _ layer: Int, width: Int
-    ) throws(TrainingError) -> (down: [Float], up: [Float]) {
-        do throws(ModelError) {
-            let table = try experts(layer: layer)
-            guard let shape = table.neuronShape, shape.dimensions == [2, width] else {
-                throw ModelError(
-                    .badTensor, "experts of layer \(layer) are \(table.parts), not [2, \(width)]")
-            }
-            var (down, up): ([Float], [Float]) = ([], [])
-            down.reserveCapacity(table.count * width)
-            up.reserveCapacity(table.count * width)
-            let ordinals = (0..<table.count).map { UInt32($0) }
-            try table.visit(ordinals.span) { (_, expert) throws(ModelError) in
-                let both = try widened("experts of layer \(layer)", shape, expert)
-                down += both[..<width]
-                up += both[width...]
-            }
-            return (down, up)
-        } catch {
-            throw TrainingError(error)
+    ) throws -> (down: [Float], up: [Float]) {
+        let table = try experts(layer: layer)
+        guard let shape = table.neuronShape, shape.dimensions == [2, width] else {
+            throw CambiumError(
+                .badTensor, "experts of layer \(layer) are \(table.parts), not [2, \(width)]")
         }
+        var (down, up): ([Float], [Float]) = ([], [])
+        down.reserveCapacity(table.count * width)
+        up.reserveCapacity(table.count * width)
+        let ordinals = (0..<table.count).map { UInt32($0) }
+        try table.visit(ordinals.span) { _, expert in
+            let both = try widened("experts of layer \(layer)", shape, expert)
+            down += both[..<width]
+            up += both[width...]
+        }
+        return (down, up)
     }
 }
 
 extension WeightSource {
     /// The matrices of a layer's SwiGLU experts by their names in a checkpoint.
-    fileprivate func matrices(_ layer: Int) throws(TrainingError) -> [String: [Float]] {
-        do throws(ModelError) {
-            let table = try experts(layer: layer)
-            guard table.parts.count == 3 else {
-                throw ModelError(
-                    .badTensor,
-                    "experts of layer \(layer) are \(table.parts), not gate, up and down")
-            }
-            var matrices: [String: [Float]] = [:]
-            let ordinals = (0..<table.count).map { UInt32($0) }
-            try table.visit(ordinals.span) { (index, expert) throws(ModelError) in
-                var start = 0
-                for (part, name) in zip(table.parts, ["gate", "up", "down"]) {
-                    let tensor = "model.layers.\(layer).mlp.experts.\(index).\(name)_proj.weight"
-                    let end = start + (part.byteCount ?? 0)
-                    matrices[tensor] = try widened(tensor, part, expert.extracting(start..<end))
-                    start = end
-                }
-            }
-            return matrices
-        } catch {
-            throw TrainingError(error)
+    fileprivate func matrices(_ layer: Int) throws -> [String: [Float]] {
+        let table = try experts(layer: layer)
+        guard table.parts.count == 3 else {
+            throw CambiumError(
+                .badTensor,
+                "experts of layer \(layer) are \(table.parts), not gate, up and down")
         }
+        var matrices: [String: [Float]] = [:]
+        let ordinals = (0..<table.count).map { UInt32($0) }
+        try table.visit(ordinals.span) { index, expert in
+            var start = 0
+            for (part, name) in zip(table.parts, ["gate", "up", "down"]) {
+                let tensor = "model.layers.\(layer).mlp.experts.\(index).\(name)_proj.weight"
+                let end = start + (part.byteCount ?? 0)
+                matrices[tensor] = try widened(tensor, part, expert.extracting(start..<end))
+                start = end
+            }
+        }
+        return matrices
     }
 }
 
 /// Elements as floats; exact.
 private func widened(
     _ name: String, _ shape: TensorShape, _ bytes: RawSpan
-) throws(ModelError) -> [Float] {
+) throws -> [Float] {
     guard [.f32, .f16, .bf16].contains(shape.type), bytes.byteCount == shape.byteCount else {
         let hint =
             shape.type == .i8
             ? ": it is quantised; train on the commit before that, and quantise afterwards" : ""
-        throw ModelError(
+        throw CambiumError(
             .badTensor, "\(name) is \(shape); training reads F32, F16 and BF16\(hint)")
     }
     var values = FloatBuffer(count: shape.dimensions.reduce(1, *))

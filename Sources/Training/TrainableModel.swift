@@ -1,4 +1,5 @@
 package import Architectures
+internal import Elements
 internal import Models
 package import Tensors
 
@@ -70,15 +71,15 @@ package final class TrainableModel: Sendable {
     /// - Parameter tensor: Gives a tensor's elements by its name, row-major; nil when there is none.
     /// - Throws: `.missingTensor` or `.badTensor`, naming it; what `tensor` throws.
     package convenience init(
-        config: PeerConfig, tensor: (String) throws(TrainingError) -> [Float]?
-    ) throws(TrainingError) {
+        config: PeerConfig, tensor: (String) throws -> [Float]?
+    ) throws {
         self.init(layout: ParameterLayout(config))
-        func find(_ name: String, _ count: Int) throws(TrainingError) -> [Float] {
+        func find(_ name: String, _ count: Int) throws -> [Float] {
             guard let values = try tensor(name) else {
-                throw TrainingError(.missingTensor, "the checkpoint has no tensor \(name)")
+                throw CambiumError(.missingTensor, "the checkpoint has no tensor \(name)")
             }
             guard values.count == count else {
-                throw TrainingError(
+                throw CambiumError(
                     .badTensor,
                     "tensor \(name) has \(values.count) elements; the config asks for \(count)")
             }

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Models
 
 /// Random windows of some texts, from a seed.
@@ -19,20 +20,20 @@ struct WindowSampler {
         var targets: [UInt8] = []
     }
 
-    init(_ texts: [TrainingText], length: Int, seed: UInt64) throws(TrainingError) {
+    init(_ texts: [TrainingText], length: Int, seed: UInt64) throws {
         for text in texts {
             guard text.bytes.count > length + 1 else {
-                throw TrainingError(
-                    .badInput,
+                throw CambiumError(
+                    .usage,
                     "a text has \(text.bytes.count) bytes; windows of \(length) need more than "
                         + "\(length + 1)")
             }
             guard text.share > 0, text.share.isFinite else {
-                throw TrainingError(.badInput, "a text's share is \(text.share)")
+                throw CambiumError(.usage, "a text's share is \(text.share)")
             }
         }
         guard !texts.isEmpty else {
-            throw TrainingError(.badInput, "there is no text to train on")
+            throw CambiumError(.usage, "there is no text to train on")
         }
         self.texts = texts
         self.length = length

@@ -16,7 +16,7 @@ struct AssignmentTests {
     }
 
     private func usage(_ body: () throws -> Void) throws -> String {
-        let error = #expect(throws: StoreError.self) { try body() }
+        let error = #expect(throws: CambiumError.self) { try body() }
         #expect(error?.code == .usage)
         return error?.message ?? ""
     }
@@ -107,7 +107,7 @@ struct AssignmentTests {
                 littleEndian($0.bitPattern)
             }
             #expect(Array(data[8 + size + offsets[0]..<8 + size + offsets[1]]) == expected)
-            #expect(throws: StoreError.self) { try router.save(to: directory + "/no/such/file") }
+            #expect(throws: CambiumError.self) { try router.save(to: directory + "/no/such/file") }
         }
     }
 
@@ -134,8 +134,8 @@ struct AssignmentTests {
             wrong[7] = experts[7] == 0 ? 5 : 0
             #expect(try usage { try add(wrong) }.contains("other picks of layer 0"))
             let router = try store.expertRouter("main", layer: 0)
-            #expect(throws: StoreError.self) { try store.agreement(of: router, on: []) }
-            #expect(throws: StoreError.self) {
+            #expect(throws: CambiumError.self) { try store.agreement(of: router, on: []) }
+            #expect(throws: CambiumError.self) {
                 try store.agreement(
                     of: router, on: text, assigned: Assignments(experts: [1]))
             }
@@ -172,7 +172,7 @@ struct AssignmentTests {
                         fitted: record.fitted, heldOut: record.heldOut))
             }
             let others = foreign
-            try store.commit(Checkpoints.options("foreign")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("foreign")) { patch in
                 for record in others { try patch.addEvidence(record) }
             }
             let ids = Set(try store.evidence("main").compactMap(\.quantiser))

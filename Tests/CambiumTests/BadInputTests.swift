@@ -96,7 +96,7 @@ struct BadInputTests {
             let first = try store.commit(checkpoint: good, Checkpoints.options("good"))
             let path = try TinyCheckpoint(seed: 2).write(to: directory + "/bad")
             try bad.spoil(path)
-            let error = #expect(throws: StoreError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.commit(checkpoint: path, Checkpoints.options("bad"))
             }
             #expect(error?.code.rawValue == bad.code)
@@ -135,7 +135,7 @@ struct BadInputTests {
             let result = try store.commit(checkpoint: path, Checkpoints.options("mystery"))
             #expect(result.experts == 0 && result.notes.contains { $0.contains("mystery") })
             #expect(try store.list("HEAD").trunk.count == checkpoint.tensors.count)
-            let error = #expect(throws: StoreError.self) { try store.model("HEAD") }
+            let error = #expect(throws: CambiumError.self) { try store.model("HEAD") }
             #expect(error?.code == .unsupported)
         }
     }
@@ -151,7 +151,7 @@ struct BadInputTests {
             var options = Checkpoints.options("two")
             options.expectedParent = first.id
             let second = try store.commit(checkpoint: other, options)
-            let error = #expect(throws: StoreError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.commit(checkpoint: path, options)
             }
             #expect(error?.code == .branchMoved)
@@ -171,7 +171,7 @@ struct BadInputTests {
             let store = try Store(directory + "/S")
             let path = try TinyCheckpoint().write(to: directory + "/c")
             _ = try store.commit(checkpoint: path, Checkpoints.options("one"))
-            let error = #expect(throws: StoreError.self) { try store.show(revision) }
+            let error = #expect(throws: CambiumError.self) { try store.show(revision) }
             #expect(error?.code.rawValue == code)
         }
     }
@@ -179,10 +179,10 @@ struct BadInputTests {
     @Test("a directory that is no store, and a store that exists, are refused")
     func wrongDirectories() throws {
         try withScratchDirectory { directory in
-            let missing = #expect(throws: StoreError.self) { try Store(directory + "/S") }
+            let missing = #expect(throws: CambiumError.self) { try Store(directory + "/S") }
             #expect(missing?.code == .notAStore)
             try Store.create(at: directory + "/S")
-            let twice = #expect(throws: StoreError.self) {
+            let twice = #expect(throws: CambiumError.self) {
                 try Store.create(at: directory + "/S")
             }
             #expect(twice?.code == .exists)
@@ -200,7 +200,7 @@ struct BadInputTests {
             }
             let store = try Store(directory + "/S", readOnly: true)
             let other = try TinyCheckpoint(seed: 2).write(to: directory + "/d")
-            let error = #expect(throws: StoreError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.commit(checkpoint: other, Checkpoints.options("two"))
             }
             #expect(error?.code == .readOnly)

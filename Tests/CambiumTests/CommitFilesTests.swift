@@ -18,7 +18,7 @@ struct CommitFilesTests {
             try Data(#"{"of": "main"}"#.utf8).write(to: URL(filePath: "\(base)/\(name)"))
         }
         try store.commit(checkpoint: base, Checkpoints.options("base"))
-        try store.commit(Checkpoints.options("evidence")) { (patch) throws(StoreError) in
+        try store.commit(Checkpoints.options("evidence")) { patch in
             try patch.addEvidence(Array("some text to count".utf8), cohort: "base")
         }
         return store
@@ -115,7 +115,7 @@ struct CommitFilesTests {
             func refused(_ name: String, _ data: Data) throws {
                 let url = URL(filePath: "\(directory)/out/\(name)")
                 try data.write(to: url)
-                let error = #expect(throws: StoreError.self) {
+                let error = #expect(throws: CambiumError.self) {
                     try store.commit(
                         checkpoint: directory + "/out", Checkpoints.options("hostile"))
                 }

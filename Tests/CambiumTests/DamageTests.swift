@@ -187,7 +187,7 @@ struct DamageTests {
             let id = try operation.damaged(store)
             let head = try store.snapshots.references().branches["main"]
             try store.snapshots.damage(id)
-            let error = #expect(throws: StoreError.self) { try operation.run(store, directory) }
+            let error = #expect(throws: CambiumError.self) { try operation.run(store, directory) }
             #expect(error?.code == .corrupt, "\(String(describing: error))")
             #expect(error?.message.contains(id.short) == true, "\(error?.message ?? "")")
             #expect(try store.snapshots.references().branches["main"] == head)
@@ -218,7 +218,7 @@ struct DamageTests {
             let store = try Checkpoints.tinyStore(in: directory)
             let intact = try store.expert("main", "0/3").data
             try store.snapshots.damage(Self.expert(3)(store))
-            _ = try store.commit(Self.options) { (patch) throws(StoreError) in
+            _ = try store.commit(Self.options) { patch in
                 try patch.put(expert: 3, layer: 0, intact)
             }
             #expect(try store.verify().faults.isEmpty)

@@ -21,7 +21,7 @@ struct EvidenceCommitTests {
         try withBase { store in
             let expert = [UInt8](repeating: 0, count: 64)
             let before = try store.resolve("main")
-            try store.commit(Checkpoints.options("round")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("round")) { patch in
                 try patch.put(expert: 3, layer: 0, expert)
                 try patch.addEvidence(Self.english, cohort: "base")
                 try patch.addEvidence(Self.swahili, cohort: "swahili", label: "round 1")
@@ -44,7 +44,7 @@ struct EvidenceCommitTests {
     func mapped() throws {
         try withBase { store in
             #expect(try store.gate(of: store.map("main")) == nil)
-            try store.commit(Checkpoints.options("round")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("round")) { patch in
                 try patch.addEvidence(Self.swahili, cohort: "swahili")
                 try patch.addEvidence(Self.english, cohort: "base")
             }
@@ -60,8 +60,8 @@ struct EvidenceCommitTests {
     func refused() throws {
         try withBase { store in
             let before = try store.resolve("main")
-            let error = #expect(throws: StoreError.self) {
-                try store.commit(Checkpoints.options("bad")) { (patch) throws(StoreError) in
+            let error = #expect(throws: CambiumError.self) {
+                try store.commit(Checkpoints.options("bad")) { patch in
                     try patch.put(expert: 3, layer: 0, [UInt8](repeating: 0, count: 64))
                     try patch.addEvidence([1, 2], cohort: "base")
                 }
@@ -70,10 +70,10 @@ struct EvidenceCommitTests {
             // Each is as large as a class may be.
             let huge = try NGramCounts(
                 order: 1, entries: [NGramCounts.Entry(key: 1, count: 1 << 33 - 1)])
-            let overflow = #expect(throws: StoreError.self) {
-                try store.commit(Checkpoints.options("huge")) { (patch) throws(StoreError) in
+            let overflow = #expect(throws: CambiumError.self) {
+                try store.commit(Checkpoints.options("huge")) { patch in
                     for digest in [UInt8(1), 2] {
-                        let record = try counted(.usage) { () throws(EvidenceError) in
+                        let record = try counted(.usage) {
                             try CountContribution(
                                 cohort: "a", label: "",
                                 data: [UInt8](repeating: digest, count: 32),

@@ -148,8 +148,8 @@ struct EvidenceTests {
     func refused() throws {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
-            func code(_ body: () throws -> Void) -> StoreError.Code? {
-                do { try body() } catch let error as StoreError { return error.code } catch {}
+            func code(_ body: () throws -> Void) -> CambiumError.Code? {
+                do { try body() } catch { return (error as? CambiumError)?.code }
                 return nil
             }
             try add(1, to: "main", of: store)

@@ -23,7 +23,7 @@ enum Examples {
         print(try store.diff(from: "main", to: "swahili").cohorts.map(\.changed.count))
         let old = try store.expert("swahili", "1/17").data  // u, then v, little-endian
         try store.commit(CommitOptions(message: "round 2", branch: "swahili")) {
-            (patch) throws(StoreError) in
+            patch in
             try patch.put(expert: 17, layer: 1, [UInt8](repeating: 0, count: old.count))
         }
         let merge = try store.merge(["swahili"], into: "main")
@@ -49,7 +49,7 @@ enum Examples {
         let store = try Examples.base()
         let bytes = [UInt8](repeating: 0, count: 256)
         // EXAMPLE Store+Patch.swift
-        try store.commit(CommitOptions(message: "round 2")) { (patch) throws(StoreError) in
+        try store.commit(CommitOptions(message: "round 2")) { patch in
             try patch.put(expert: 17, layer: 1, bytes)
         }
         // END

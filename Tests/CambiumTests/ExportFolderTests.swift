@@ -15,7 +15,7 @@ struct ExportFolderTests {
         one.files["tokenizer.json"] = Data("{}".utf8)
         try store.commit(
             checkpoint: one.write(to: directory + "/one"), Checkpoints.options("1", branch: "one"))
-        try store.commit(Checkpoints.options("e", branch: "one")) { (patch) throws(StoreError) in
+        try store.commit(Checkpoints.options("e", branch: "one")) { patch in
             try patch.addEvidence(Array("some text to count".utf8), cohort: "base")
         }
         var many = one
@@ -51,7 +51,7 @@ struct ExportFolderTests {
             try FileManager.default.createDirectory(
                 atPath: out + "/runs", withIntermediateDirectories: false)
             let before = try folderNames(out)
-            let error = #expect(throws: StoreError.self) { try store.export(new, to: out) }
+            let error = #expect(throws: CambiumError.self) { try store.export(new, to: out) }
             #expect(error?.code == .exists && error?.message.contains("--force") == true)
             #expect(try folderNames(out) == before)
             let result = try store.export(new, to: out, overwrite: true)
@@ -77,7 +77,9 @@ struct ExportFolderTests {
                 try FileManager.default.createDirectory(
                     atPath: out, withIntermediateDirectories: false)
                 try write("{}", "\(out)/\(name)")
-                let error = #expect(throws: StoreError.self) { try store.export("many2", to: out) }
+                let error = #expect(throws: CambiumError.self) {
+                    try store.export("many2", to: out)
+                }
                 #expect(error?.code == .exists && error?.message.contains(name) == true)
                 #expect(try folderNames(out) == [name])
             }
@@ -85,7 +87,7 @@ struct ExportFolderTests {
             let out = directory + "/folder"
             try FileManager.default.createDirectory(
                 atPath: out + "/config.json", withIntermediateDirectories: true)
-            let error = #expect(throws: StoreError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.export("many2", to: out, overwrite: true)
             }
             #expect(error?.code == .exists)
@@ -140,11 +142,11 @@ struct ExportFolderTests {
                         _ = try run.result.get()
                     }
                     try Store.create(at: out + ".store")
-                    do throws(StoreError) {
+                    do {
                         let commit = try Store(out + ".store").commit(
                             checkpoint: out, Checkpoints.options("read"))
                         seen.insert(trees[commit.tree] ?? "a mixture after \(old).\(call)")
-                    } catch {
+                    } catch let error as CambiumError {
                         #expect(error.code.rawValue == "not-a-checkpoint")
                         seen.insert("none")
                     }

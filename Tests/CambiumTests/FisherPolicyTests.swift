@@ -101,7 +101,7 @@ struct FisherPolicyTests {
             func make(_ name: String, _ value: Float, _ gradient: Float?) throws {
                 try store.createBranch(name, at: "main", Checkpoints.signature)
                 try store.commit(Checkpoints.options(name, branch: name)) {
-                    (patch) throws(StoreError) in
+                    patch in
                     let expert = self.bytes([Float](repeating: value, count: 16))
                     try patch.put(expert: 3, layer: 0, expert)
                     try patch.put(
@@ -136,7 +136,7 @@ struct FisherPolicyTests {
             let partly = try store.merge(
                 ["c"], into: "a", policy: .fisher, dryRun: true, Checkpoints.signature)
             #expect(partly.kind == "conflicts" && partly.conflicts.count == 10)
-            let none = #expect(throws: StoreError.self) {
+            let none = #expect(throws: CambiumError.self) {
                 try store.merge(["c"], into: "d", policy: .fisher, dryRun: true)
             }
             #expect(none?.code == .usage)
@@ -147,41 +147,41 @@ struct FisherPolicyTests {
     func refused() throws {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
-            func code(_ body: (inout Patch) throws(StoreError) -> Void) -> StoreError.Code? {
+            func code(_ body: (inout Patch) throws -> Void) -> CambiumError.Code? {
                 do {
                     try store.commit(Checkpoints.options("x"), patch: body)
                     return nil
                 } catch {
-                    return error.code
+                    return (error as? CambiumError)?.code
                 }
             }
             let norm = "model.norm.weight"
             #expect(
-                code { (patch) throws(StoreError) in
+                code { patch in
                     try patch.record(squaredGradients: [1], ofTensor: norm)
                 } == .badShape)
             for value in [-1, Float.nan, .infinity] {
                 #expect(
-                    code { (patch) throws(StoreError) in
+                    code { patch in
                         try patch.record(
                             squaredGradients: [Float](repeating: value, count: 8), ofTensor: norm)
                     } == .usage)
             }
             #expect(
-                code { (patch) throws(StoreError) in
+                code { patch in
                     try patch.record(squaredGradients: [], ofTensor: "none")
                 } == .notFound)
             #expect(
-                code { (patch) throws(StoreError) in
+                code { patch in
                     try patch.record(squaredGradients: [], ofExpert: [], layer: 9)
                 } == .notFound)
             #expect(
-                code { (patch) throws(StoreError) in
+                code { patch in
                     try patch.record(
                         squaredGradients: [Float](repeating: 1, count: 16), ofExpert: [1], layer: 0)
                 } == .badShape)
             for bytes in [[], [1, 2], FisherFile.encoded([1]) + [0]] as [[UInt8]] {
-                #expect(throws: StoreError.self) { try FisherFile.decoded(bytes, "fisher.x") }
+                #expect(throws: CambiumError.self) { try FisherFile.decoded(bytes, "fisher.x") }
             }
             #expect(try FisherFile.decoded(FisherFile.encoded([1, 0.5]), "x") == [1, 0.5])
         }

@@ -28,7 +28,8 @@ struct ForgetTests {
             try body()
             return nil
         } catch {
-            return (error as? StoreError).map { "\($0.code.rawValue): \($0.message)" } ?? "\(error)"
+            return (error as? CambiumError).map { "\($0.code.rawValue): \($0.message)" }
+                ?? "\(error)"
         }
     }
 
@@ -109,7 +110,7 @@ struct ForgetTests {
                     "depended-on: round \(first.prefix(12)) cannot be forgotten alone") == true)
             #expect(further?.contains(String(second.prefix(12))) == true)
             let expert = try store.expert("main", "0/digits/0").data
-            try store.commit(Checkpoints.options("a hand on it")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("a hand on it")) { patch in
                 try patch.put(expert: 1, layer: 0, cohort: "digits", expert)
             }
             let edit = try store.resolve("main")
@@ -246,7 +247,7 @@ struct ForgetTests {
                 try store.deleteBranch("gone", Checkpoints.signature)
                 var edit = Checkpoints.options("an edit")
                 edit.allowsUnfit = true
-                try store.commit(edit) { (patch) throws(StoreError) in
+                try store.commit(edit) { patch in
                     try patch.put(tensor: "model.norm.weight", [UInt8](repeating: 63, count: 64))
                 }
                 try store.addNote(to: "HEAD", text: "of the edit", Checkpoints.signature)
@@ -285,7 +286,7 @@ struct ForgetTests {
             #expect(try !store.notes(of: "v1").contains { $0.text == "of the round" })
             #expect(try store.cohorts("main") == ["swahili"])
             #expect(try store.show("v1").tree == store.show("side~1").tree)
-            #expect(throws: StoreError.self) { try Store.forgetFromHistory("digits", at: path) }
+            #expect(throws: CambiumError.self) { try Store.forgetFromHistory("digits", at: path) }
         }
     }
 
@@ -301,7 +302,7 @@ struct ForgetTests {
                     refusal { _ = try Store.forgetFromHistory("digits", at: path) }?.hasPrefix(
                         "busy") == true)
             }
-            let blocked = #expect(throws: StoreError.self) {
+            let blocked = #expect(throws: CambiumError.self) {
                 try Store.forgetFromHistory("digits", at: path, branch: "main", prune: true)
             }
             #expect(blocked?.code == .dependedOn)

@@ -61,7 +61,7 @@ struct HostileModelTests {
         try withScratchDirectory { directory in
             let store = try store(
                 change.architecture, in: directory, config: { $0[change.key] = change.value })
-            let error = #expect(throws: StoreError.self) { try store.model("main") }
+            let error = #expect(throws: CambiumError.self) { try store.model("main") }
             #expect(error?.code.rawValue == change.code, "\(change): \(error.map(\.message) ?? "")")
         }
     }
@@ -77,7 +77,7 @@ struct HostileModelTests {
                     data.replaceSubrange(start..<start + 4, with: [0, 0, 0xC0, 0x7F])
                 })
             let model = try store.model("main")
-            let error = #expect(throws: StoreError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try model.generate(tokens: [1, 2, 3], count: 2)
             }
             #expect(error?.code.rawValue == "not-finite")
@@ -92,7 +92,7 @@ struct HostileModelTests {
                 do {
                     try body()
                     return nil
-                } catch { return (error as? StoreError)?.code.rawValue }
+                } catch { return (error as? CambiumError)?.code.rawValue }
             }
             #expect(code { _ = try model.generate(tokens: [], count: 1) } == "bad-input")
             #expect(code { _ = try model.generate(tokens: [256], count: 1) } == "bad-input")
@@ -138,8 +138,8 @@ struct HostileModelTests {
             let model = try store.model("main")
             #expect(try model.logits(tokens) == cold)
             #expect(model.statistics.prefetchAccuracy == 1)
-            #expect(throws: StoreError.self) { try store.profile("main", onTokens: []) }
-            #expect(throws: StoreError.self) { try store.profile("main", onTokens: [999]) }
+            #expect(throws: CambiumError.self) { try store.profile("main", onTokens: []) }
+            #expect(throws: CambiumError.self) { try store.profile("main", onTokens: [999]) }
         }
     }
 }

@@ -24,7 +24,7 @@ struct KeptRoutesTests {
         do {
             try body()
             return nil
-        } catch let error as StoreError {
+        } catch let error as CambiumError {
             return error.code.rawValue
         } catch {
             return "\(error)"
@@ -101,7 +101,7 @@ struct KeptRoutesTests {
             #expect {
                 _ = try self.add(store)
             } throws: {
-                ($0 as? StoreError)?.code == .usage && "\($0)".contains("of another model")
+                ($0 as? CambiumError)?.code == .usage && "\($0)".contains("of another model")
             }
             let result = try add(store, keep: [Growth.shortOld])
             #expect(result.commit.notes.contains { $0.contains("of another model") })

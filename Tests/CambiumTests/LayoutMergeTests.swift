@@ -143,7 +143,7 @@ struct LayoutMergeTests {
             try Store.create(at: directory + "/sharded.store")
             let store = try Store(directory + "/sharded.store")
             try store.commit(checkpoint: folder, Checkpoints.options("base"))
-            try store.commit(Checkpoints.options("evidence")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("evidence")) { patch in
                 try patch.addEvidence(TrainTests.english, cohort: "base")
             }
             for name in ["x", "y", "z"] {

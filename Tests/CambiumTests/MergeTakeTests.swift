@@ -38,7 +38,7 @@ struct MergeTakeTests {
             try body()
             return nil
         } catch {
-            return (error as? StoreError).map { "\($0.code.rawValue): \($0.message)" }
+            return (error as? CambiumError).map { "\($0.code.rawValue): \($0.message)" }
         }
     }
 
@@ -172,7 +172,7 @@ struct MergeTakeTests {
                 "0/3", "=law", "0/3=", "router 0=law", "cohort x=law", "0/9-3=law",
                 "0/99999999999=law", "expert x=law",
             ] {
-                #expect(throws: StoreError.self, "\(text)") { try MergeTake(text) }
+                #expect(throws: CambiumError.self, "\(text)") { try MergeTake(text) }
             }
             #expect(try store.resolve("main") == head)
             try store.createBranch("mean", at: "law", Checkpoints.signature)
@@ -188,7 +188,7 @@ struct MergeTakeTests {
             let store = try store(in: directory)
             try store.createBranch("without", at: "main", Checkpoints.signature)
             try store.commit(Checkpoints.options("remove 3", branch: "without")) {
-                (patch) throws(StoreError) in try patch.remove(expert: 3, layer: 0)
+                (patch) throws in try patch.remove(expert: 3, layer: 0)
             }
             let sides = ["law", "without"]
             let merge = try store.merge(sides, into: "main", policy: .mean, Checkpoints.signature)

@@ -89,7 +89,7 @@ struct MergeTests {
             let data = try store.expert("main", "0/3").data
             #expect(Array(data.prefix(4)) == littleEndian(Float(2).bitPattern))
             #expect(try store.show("main").metadata["merge.weights"] == "main=1.0,a=3.0,b=1.0")
-            let wrong = #expect(throws: StoreError.self) {
+            let wrong = #expect(throws: CambiumError.self) {
                 try store.merge(["a"], into: "main", policy: .mean, weights: ["c": 1])
             }
             #expect(wrong?.code == .usage)
@@ -111,7 +111,7 @@ struct MergeTests {
                 ["a", "b"], into: "main", policy: .mean, weights: ["a": 3], dryRun: true,
                 Checkpoints.signature)
             #expect(trees == [plain.tree, plain.tree, plain.tree])
-            let torn = #expect(throws: StoreError.self) {
+            let torn = #expect(throws: CambiumError.self) {
                 try store.merge(
                     ["a", "t", "b"], into: "main", policy: .mean, weights: ["a": 3, "t": 2],
                     dryRun: true)
@@ -124,7 +124,7 @@ struct MergeTests {
     func unrelated() throws {
         try withScratchDirectory { directory in
             let store = try store(in: directory, [])
-            let error = #expect(throws: StoreError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.merge(["nowhere"], into: "main")
             }
             #expect(error?.code == .notFound)

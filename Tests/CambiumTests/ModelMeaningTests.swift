@@ -9,7 +9,7 @@ struct ModelMeaningTests {
     /// What running a variant gives, or the error.
     private func run(
         _ variant: ModelVariant, _ body: (MappedModel) throws -> Void
-    ) throws -> StoreError? {
+    ) throws -> CambiumError? {
         try withScratchDirectory { directory in
             try Store.create(at: directory + "/S")
             let store = try Store(directory + "/S")
@@ -18,7 +18,7 @@ struct ModelMeaningTests {
             do {
                 try body(store.model("main"))
                 return nil
-            } catch let error as StoreError {
+            } catch let error as CambiumError {
                 return error
             }
         }
@@ -174,7 +174,7 @@ struct ModelMeaningTests {
         try withScratchDirectory { directory in
             try Store.create(at: directory + "/S")
             let store = try Store(directory + "/S")
-            let error = #expect(throws: StoreError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.commit(
                     checkpoint: variant.write(to: directory + "/m"), Checkpoints.options("x"))
             }
@@ -192,7 +192,7 @@ struct ModelMeaningTests {
             let store = try Store(directory + "/S")
             try store.commit(
                 checkpoint: checkpoint.write(to: directory + "/m"), Checkpoints.options("x"))
-            let error = #expect(throws: StoreError.self) { try store.model("main") }
+            let error = #expect(throws: CambiumError.self) { try store.model("main") }
             #expect(error?.code.rawValue == "unused-tensor")
             #expect(error?.message.contains("q_proj.bias") == true)
         }

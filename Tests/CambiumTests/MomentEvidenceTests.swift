@@ -130,7 +130,7 @@ struct MomentEvidenceTests {
             let list = try store.evidence("main")
             #expect(list.map(\.experts) == [16, nil])
             #expect(try store.gate("main", layer: 0).cohorts == ["swahili"])
-            let error = #expect(throws: StoreError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.addMoments(
                     [text], layer: 0, cohort: "a", target: .experts, Checkpoints.options("x"))
             }
@@ -162,21 +162,21 @@ struct MomentEvidenceTests {
             let solved = try store.expertRouter("main", layer: 0, topK: 3)
             #expect(solved.experts == 16 && solved.lambdas.count == 2 && solved.layer == 0)
             #expect(solved.router.topK == 3)
-            let none = #expect(throws: StoreError.self) {
+            let none = #expect(throws: CambiumError.self) {
                 try store.expertRouter("main~1", layer: 0)
             }
             #expect(none?.code == .notFound)
             for topK in [0, 17] {
-                let wrong = #expect(throws: StoreError.self) {
+                let wrong = #expect(throws: CambiumError.self) {
                     try store.expertRouter("main", layer: 0, topK: topK)
                 }
                 #expect(wrong?.code == .usage)
             }
-            try store.commit(Checkpoints.options("dense")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("dense")) { patch in
                 try patch.put(
                     tensor: "model.layers.0.mlp.up_proj.weight", [UInt8](repeating: 0, count: 256))
             }
-            let stale = #expect(throws: StoreError.self) {
+            let stale = #expect(throws: CambiumError.self) {
                 try store.expertRouter("main", layer: 0)
             }
             #expect(stale?.message.contains("another trunk") == true)
@@ -190,7 +190,7 @@ struct MomentEvidenceTests {
             for index in [0, 1] { try add(index, to: "main", of: store) }
             let gate = try ids(store, "main")
             // Experts and router of the layer are behind what was counted.
-            try store.commit(Checkpoints.options("experts")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("experts")) { patch in
                 try patch.put(expert: 3, layer: 0, [UInt8](repeating: 0, count: 64))
                 try patch.put(
                     tensor: "model.layers.0.peer.query.weight", [UInt8](repeating: 0, count: 256))
@@ -198,14 +198,14 @@ struct MomentEvidenceTests {
             #expect(try ids(store, "main") == gate)
             try store.createBranch("same", at: "main", Checkpoints.signature)
             try add(2, to: "same", of: store)
-            try store.commit(Checkpoints.options("dense")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("dense")) { patch in
                 try patch.put(
                     tensor: "model.layers.0.mlp.up_proj.weight", [UInt8](repeating: 0, count: 256))
             }
             let before = try store.resolve("main")
-            let asked = #expect(throws: StoreError.self) { try store.gate("main", layer: 0) }
+            let asked = #expect(throws: CambiumError.self) { try store.gate("main", layer: 0) }
             #expect(asked?.code == .usage && asked?.message.contains("another trunk") == true)
-            let added = #expect(throws: StoreError.self) { try add(2, to: "main", of: store) }
+            let added = #expect(throws: CambiumError.self) { try add(2, to: "main", of: store) }
             #expect(added?.code == .usage && added?.message.contains("evidence drop") == true)
             #expect(try store.resolve("main") == before)
             // Dropped, the new trunk can be counted over.
@@ -215,7 +215,7 @@ struct MomentEvidenceTests {
             // A merge unites the records, and the gate tells that they do not add.
             _ = try store.merge(["same"], into: "main", Checkpoints.signature)
             #expect(try store.evidence("main").count == 2)
-            #expect(throws: StoreError.self) { try store.gate("main", layer: 0) }
+            #expect(throws: CambiumError.self) { try store.gate("main", layer: 0) }
         }
     }
 
@@ -224,8 +224,8 @@ struct MomentEvidenceTests {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
             let before = try store.resolve("main")
-            func code(_ body: () throws -> Void) -> StoreError.Code? {
-                do { try body() } catch let error as StoreError { return error.code } catch {}
+            func code(_ body: () throws -> Void) -> CambiumError.Code? {
+                do { try body() } catch { return (error as? CambiumError)?.code }
                 return nil
             }
             let (text, options) = (Self.texts[0].text, Checkpoints.options("bad"))

@@ -24,7 +24,7 @@ struct OverviewTests {
             #expect(glance.fileBytes == whole.fileBytes && glance.freeBytes == whole.freeBytes)
             // The pack of a commit in the middle goes: who reads the history notices.
             try snapshots.losePack(3)
-            #expect(throws: StoreError.self) { try store.statistics() }
+            #expect(throws: CambiumError.self) { try store.statistics() }
             let after = try store.overview()
             #expect(after.headBytes == glance.headBytes && after.packs == glance.packs - 1)
         }

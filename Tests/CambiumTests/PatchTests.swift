@@ -123,7 +123,7 @@ struct PatchTests {
             let expert = (0..<16).flatMap { littleEndian(Float($0).bitPattern) }
             let result = try store.commit(
                 Checkpoints.options("round 1", branch: "round")
-            ) { (patch) throws(StoreError) in
+            ) { patch in
                 try patch.put(expert: 7, layer: 0, expert)
             }
             #expect(result.newExperts == 1 && result.startedBranch)
@@ -143,7 +143,7 @@ struct PatchTests {
         try withBase { store, directory in
             let head = try store.log().first?.id
             let row = Array(repeating: Float(1), count: 8)
-            let cases: [([Tensor], StoreError.Code, String)] = [
+            let cases: [([Tensor], CambiumError.Code, String)] = [
                 ([Tensor("nowhere", [8], row)], .notFound, "nowhere"),
                 ([Tensor(down, [1, 8], row)], .badShape, "give rows of it, F32[k, 8]"),
                 ([Tensor(down, [1, 8], row), Tensor(rows: down, [16])], .badShape, "has 16"),
@@ -169,27 +169,27 @@ struct PatchTests {
             ]
             for (tensors, code, words) in cases {
                 let path = try write(tensors, directory)
-                var thrown: StoreError?
-                do throws(StoreError) {
+                var thrown: CambiumError?
+                do {
                     _ = try store.commit(patchFile: path, Checkpoints.options("bad"))
-                } catch {
+                } catch let error as CambiumError {
                     thrown = error
                 }
                 #expect(thrown?.code == code, "\(words)")
                 #expect(thrown?.message.contains(words) == true, "\(thrown?.message ?? "")")
             }
-            let wrong: [(Int, Int, Int, StoreError.Code)] = [
+            let wrong: [(Int, Int, Int, CambiumError.Code)] = [
                 (0, 9, 64, .notFound), (-1, 0, 64, .usage), (0, 0, 63, .badShape),
                 (0, -1, 64, .notFound), (0, 1 << 32, 64, .notFound),
             ]
             for (ordinal, layer, count, code) in wrong {
-                var thrown: StoreError?
-                do throws(StoreError) {
-                    try store.commit(Checkpoints.options("bad")) { (patch) throws(StoreError) in
+                var thrown: CambiumError?
+                do {
+                    try store.commit(Checkpoints.options("bad")) { patch in
                         let data = [UInt8](repeating: 1, count: count)
                         try patch.put(expert: ordinal, layer: layer, data)
                     }
-                } catch {
+                } catch let error as CambiumError {
                     thrown = error
                 }
                 #expect(thrown?.code == code)

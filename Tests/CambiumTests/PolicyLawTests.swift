@@ -237,7 +237,7 @@ struct TiesPolicyTests {
                 PolicySettings(density: 0), PolicySettings(density: 1.5),
                 PolicySettings(scale: .nan),
             ] {
-                let error = #expect(throws: StoreError.self) {
+                let error = #expect(throws: CambiumError.self) {
                     try store.merge(["a"], into: "main", policy: .ties, settings: settings)
                 }
                 #expect(error?.code == .usage)

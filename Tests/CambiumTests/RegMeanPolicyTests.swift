@@ -141,7 +141,7 @@ struct RegMeanPolicyTests {
             for (name, value) in [("a", Float(0.25)), ("b", -0.5)] {
                 try store.createBranch(name, at: "main", Checkpoints.signature)
                 try store.commit(Checkpoints.options(name, branch: name)) {
-                    (patch) throws(StoreError) in
+                    patch in
                     let row = [Float](repeating: value, count: 8)
                     let bytes = (0..<8).flatMap { index in
                         row.flatMap { littleEndian(($0 + Float(index)).bitPattern) }
@@ -153,7 +153,7 @@ struct RegMeanPolicyTests {
                 try store.merge(
                     order, into: "main", policy: .regmean, dryRun: true, Checkpoints.signature)
             }
-            let none = #expect(throws: StoreError.self) { try merge(["a", "b"]) }
+            let none = #expect(throws: CambiumError.self) { try merge(["a", "b"]) }
             #expect(none?.code == .usage && none?.message.contains("routes of its own") == true)
             func add(_ name: String) throws {
                 try store.addMoments(
@@ -161,7 +161,7 @@ struct RegMeanPolicyTests {
                     Checkpoints.options("moments", branch: name))
             }
             try add("a")
-            let one = #expect(throws: StoreError.self) { try merge(["a", "b"]) }
+            let one = #expect(throws: CambiumError.self) { try merge(["a", "b"]) }
             #expect(one?.code == .usage && one?.message.contains("moments of layer 0") == true)
             try add("b")
             let merged = try merge(["a", "b"])
@@ -192,7 +192,7 @@ struct RegMeanPolicyTests {
             for (name, value) in [("a", Float(0.25)), ("b", -0.5)] {
                 try store.createBranch(name, at: "main", Checkpoints.signature)
                 try store.commit(Checkpoints.options(name, branch: name)) {
-                    (patch) throws(StoreError) in
+                    patch in
                     var bytes = before
                     // One of the row's 64 weights.
                     bytes.replaceSubrange(
@@ -205,7 +205,7 @@ struct RegMeanPolicyTests {
                     order, into: "main", policy: .regmean, dryRun: dryRun, Checkpoints.signature)
             }
             for name in ["a", "b"] {
-                let error = #expect(throws: StoreError.self) { try merge(["a", "b"]) }
+                let error = #expect(throws: CambiumError.self) { try merge(["a", "b"]) }
                 #expect(error?.code == .usage && "\(error!)".contains("--kind routes"))
                 _ = try store.addRoutes(
                     [texts[name]!], Checkpoints.options("routes", branch: name))

@@ -26,7 +26,8 @@ struct RestoreTests {
             try store.restore(places, Checkpoints.options("restore"))
             return nil
         } catch {
-            return "\(error.code.rawValue): \(error.message)"
+            return (error as? CambiumError).map { "\($0.code.rawValue): \($0.message)" }
+                ?? "\(error)"
         }
     }
 
@@ -88,7 +89,7 @@ struct RestoreTests {
             #expect(refusal(store, "law:architecture")?.hasPrefix("usage") == true)
             #expect(refusal(store, "law:0/3", "main:0/3")?.contains("0/3 was named twice") == true)
             try store.commit(Checkpoints.options("remove", branch: "law")) {
-                (patch) throws(StoreError) in try patch.remove(expert: 3, layer: 0)
+                (patch) throws in try patch.remove(expert: 3, layer: 0)
             }
             #expect(refusal(store, "law:0/3")?.contains("was removed there") == true)
             // Another width.

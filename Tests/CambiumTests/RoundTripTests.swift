@@ -61,7 +61,7 @@ struct RoundTripTests {
             // A patch that changes numbers alone changes no byte of a header.
             let norm = "model.norm.weight"
             raw.fill(norm, with: 2)
-            try store.commit(Checkpoints.options("patch")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("patch")) { patch in
                 try patch.put(
                     tensor: norm, raw.tensors.first { $0.name == norm }?.data ?? [])
             }
@@ -88,7 +88,7 @@ struct RoundTripTests {
                 try store.commit(
                     checkpoint: directory + "/sharded", Checkpoints.options("sharded"))
                 let counts = CommitOptions(message: "e", signature: Checkpoints.signature)
-                try store.commit(counts) { (patch) throws(StoreError) in
+                try store.commit(counts) { patch in
                     try patch.addEvidence(TrainTests.english, cohort: "base", order: 6)
                 }
                 try check(store, "main", in: directory)

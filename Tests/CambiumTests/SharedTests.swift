@@ -56,10 +56,10 @@ struct SharedTests {
             #expect(shared.together == shared.models[0].contents)
             #expect(shared.pairs[0].sameInBF16 == nil)
             #expect { _ = try store.shared(["main"]) } throws: {
-                ($0 as? StoreError)?.code == .usage
+                ($0 as? CambiumError)?.code == .usage
             }
             #expect { _ = try store.shared(["main", "none"]) } throws: {
-                ($0 as? StoreError)?.code == .notFound
+                ($0 as? CambiumError)?.code == .notFound
             }
         }
     }

@@ -40,7 +40,7 @@ struct StoreSquaredGradientsTests {
             let second = try gradients(store, "main")
             #expect(Set(first.keys) == Set(second.keys) && first != second)
             // What the model no longer has is forgotten.
-            try store.commit(Checkpoints.options("norm")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("norm")) { patch in
                 try patch.put(
                     tensor: "model.norm.weight", self.bytes([Float](repeating: 2, count: 8)))
             }
@@ -58,7 +58,7 @@ struct StoreSquaredGradientsTests {
             for (name, value) in [("a", Float(0.5)), ("b", 0.25)] {
                 try store.createBranch(name, at: "main", Checkpoints.signature)
                 try store.commit(Checkpoints.options(name, branch: name)) {
-                    (patch) throws(StoreError) in
+                    patch in
                     for expert in 0..<16 {
                         let rows = (0..<16).map { value + Float($0 + expert) / 64 }
                         try patch.put(expert: expert, layer: 0, self.bytes(rows))
@@ -103,19 +103,19 @@ struct StoreSquaredGradientsTests {
             let store = try Checkpoints.tinyStore(in: directory)
             let before = try store.resolve("main")
             for texts in [[], [[1]], [Self.text, []]] as [[[UInt8]]] {
-                let error = #expect(throws: StoreError.self) {
+                let error = #expect(throws: CambiumError.self) {
                     try store.addSquaredGradients(texts, Checkpoints.options("bad"))
                 }
                 #expect(error?.code == .usage)
             }
-            let threads = #expect(throws: StoreError.self) {
+            let threads = #expect(throws: CambiumError.self) {
                 try store.addSquaredGradients(
                     [Self.text], threads: 0, Checkpoints.options("bad"))
             }
             #expect(threads?.code == .usage)
             #expect(try store.resolve("main") == before)
             try Store.create(at: directory + "/T")
-            let empty = #expect(throws: StoreError.self) {
+            let empty = #expect(throws: CambiumError.self) {
                 try Store(directory + "/T").addSquaredGradients(
                     [Self.text], Checkpoints.options("bad"))
             }

@@ -12,7 +12,7 @@ struct TextSourceTests {
     }
 
     private func source(_ text: [UInt8], _ asked: Asked) -> TextSource {
-        TextSource(count: text.count) { (range) throws(StoreError) in
+        TextSource(count: text.count) { range in
             asked.ranges.withLock { $0.append(range) }
             return Array(text[range])
         }
@@ -38,12 +38,12 @@ struct TextSourceTests {
                     zip(ranges, ranges.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
             }
             var (whole, parts): ([TokenRoute], [TokenRoute]) = ([], [])
-            try model.routes(text) { (route) throws(StoreError) in
+            try model.routes(text) { route in
                 whole.append(route)
                 return true
             }
             let asked = Asked()
-            try model.routes(source(text, asked)) { (route) throws(StoreError) in
+            try model.routes(source(text, asked)) { route in
                 parts.append(route)
                 return parts.count < 40
             }
@@ -65,15 +65,15 @@ struct TextSourceTests {
     func failing() throws {
         try withScratchDirectory { directory in
             let model = try TrainTests().store(in: directory).model("main")
-            let short = TextSource(count: 1_000) { (range) throws(StoreError) in
+            let short = TextSource(count: 1_000) { range in
                 range.lowerBound < 100 ? [UInt8](repeating: 65, count: range.count) : []
             }
-            let error = #expect(throws: StoreError.self) { try model.evaluate(short) }
+            let error = #expect(throws: CambiumError.self) { try model.evaluate(short) }
             #expect(error?.message.contains("became shorter") == true)
-            let broken = TextSource(count: 1_000) { (_) throws(StoreError) in
-                throw StoreError(.io, "the disk is gone")
+            let broken = TextSource(count: 1_000) { _ in
+                throw CambiumError(.io, "the disk is gone")
             }
-            let io = #expect(throws: StoreError.self) { try model.evaluate(broken) }
+            let io = #expect(throws: CambiumError.self) { try model.evaluate(broken) }
             #expect(io?.code == .io && io?.message == "the disk is gone")
         }
     }

@@ -26,7 +26,7 @@ struct TokenizerTests {
         for (text, code) in [
             ("{}", "bad-tokenizer"), ("{\"model\":{\"type\":\"WordPiece\"}}", "unsupported"),
         ] {
-            let error = #expect(throws: StoreError.self) { try Tokenizer(json: Array(text.utf8)) }
+            let error = #expect(throws: CambiumError.self) { try Tokenizer(json: Array(text.utf8)) }
             #expect(error?.code.rawValue == code)
         }
     }

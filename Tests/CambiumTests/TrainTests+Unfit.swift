@@ -16,7 +16,7 @@ extension TrainTests {
             let name = "model.norm.weight"
             let count = try #require(store.tree("main").trunk.tensors[name]?.shape.byteCount)
             func change(_ options: CommitOptions) throws {
-                try store.commit(options) { (patch) throws(StoreError) in
+                try store.commit(options) { patch in
                     try patch.put(tensor: name, [UInt8](repeating: 0, count: count))
                 }
             }
@@ -31,7 +31,7 @@ extension TrainTests {
             let range = try #require(entry["data_offsets"] as? [Int])
             file[8 + size + range[0]] ^= 1
             try file.write(to: URL(filePath: directory + "/out/model.safetensors"))
-            let error = #expect(throws: StoreError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.commit(checkpoint: directory + "/out", Checkpoints.options("edited"))
             }
             #expect(error?.code == .unfit && error?.message.contains("'digits'") == true)
@@ -49,7 +49,7 @@ extension TrainTests {
                 ["other"], into: "main", allowsUnfit: true, Checkpoints.signature)
             #expect(merged.kind == "fast-forward")
             // After one that does not run, more of the same is no step down.
-            try store.commit(Checkpoints.options("more")) { (patch) throws(StoreError) in
+            try store.commit(Checkpoints.options("more")) { patch in
                 try patch.put(tensor: name, [UInt8](repeating: 1, count: count))
             }
         }

@@ -39,7 +39,7 @@ struct TrainTests {
             _ = try body()
             return nil
         } catch {
-            return (error as? StoreError)?.code.rawValue ?? "\(error)"
+            return (error as? CambiumError)?.code.rawValue ?? "\(error)"
         }
     }
 
@@ -177,7 +177,7 @@ struct TrainTests {
                         var meant = Checkpoints.options("another norm")
                         meant.allowsUnfit = true
                         _ = try? store.commit(meant) {
-                            (draft) throws(StoreError) in
+                            draft in
                             try draft.put(tensor: "model.norm.weight", patch)
                         }
                     })
@@ -358,7 +358,7 @@ struct TrainTests {
             // Weights that are no numbers.
             let nan = [UInt8](repeating: 0xff, count: 32)
             _ = try store.commit(Checkpoints.options("broken", branch: "broken")) {
-                (patch) throws(StoreError) in
+                patch in
                 try patch.put(tensor: "model.norm.weight", nan)
             }
             #expect(

@@ -6,8 +6,8 @@ import Testing
 
 @Suite("models that would not run as their branch's history does")
 struct UnfitTests {
-    private func refused(_ body: () throws -> Void) -> StoreError? {
-        let error = #expect(throws: StoreError.self) { try body() }
+    private func refused(_ body: () throws -> Void) -> CambiumError? {
+        let error = #expect(throws: CambiumError.self) { try body() }
         #expect(error?.code == .unfit)
         #expect(error?.message.contains("--allow-unfit") == true)
         return error
@@ -69,7 +69,7 @@ struct UnfitTests {
             // A side that changed nothing but a file gives way to the other's model.
             try store.createBranch("side", at: head, Checkpoints.signature)
             try store.commit(Checkpoints.options("side", branch: "side")) {
-                (patch) throws(StoreError) in
+                patch in
                 try patch.put(expert: 1, layer: 0, [UInt8](repeating: 1, count: 64))
             }
             #expect(

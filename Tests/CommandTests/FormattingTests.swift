@@ -15,10 +15,10 @@ struct FormattingTests {
 
     @Test("errors of the disk name the next step, unless their message does")
     func diskHints() {
-        let full = Failure(StoreError(.diskFull, "mdb_txn_commit: the disk is full"))
+        let full = Failure(CambiumError(.diskFull, "mdb_txn_commit: the disk is full"))
         #expect(full.hint?.contains("free some space") == true)
-        #expect(Failure(StoreError(.diskFull, "no space left; free some space")).hint == nil)
-        #expect(Failure(StoreError(.readOnly, "cannot open use.lock")).hint != nil)
+        #expect(Failure(CambiumError(.diskFull, "no space left; free some space")).hint == nil)
+        #expect(Failure(CambiumError(.readOnly, "cannot open use.lock")).hint != nil)
     }
 
     @Test("things are counted in the singular and the plural")

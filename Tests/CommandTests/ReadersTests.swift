@@ -42,7 +42,7 @@ struct ReadersTests {
         let store = try Store(session.path("S"))
         let turn = Turn()
         let writer = Background {
-            try? store.snapshots.environment.write("test") { (_) throws(KeyValueError) in
+            try? store.snapshots.environment.write("test") { _ in
                 turn.state.store(1, ordering: .releasing)
                 while turn.state.load(ordering: .acquiring) != 2 { usleep(1_000) }
             }

@@ -36,7 +36,7 @@ struct MigrationTests {
             let path = directory + "/store"
             try Fixture(format: format).unpack(to: path)
             for readOnly in [false, true] {
-                let error = #expect(throws: SnapshotError.self) {
+                let error = #expect(throws: CambiumError.self) {
                     try SnapshotStore.open(path, readOnly: readOnly)
                 }
                 #expect(error?.code == .formatTooOld)
@@ -96,7 +96,7 @@ struct MigrationTests {
             }
             let isNew = steps[number - 1] == "migrate: after commit"
             #expect(
-                code { () throws(SnapshotError) in try SnapshotStore.open(path) }
+                code { try SnapshotStore.open(path) }
                     == (isNew ? nil : .formatTooOld))
             _ = try Migrations.migrate(directory: path)
             try expectFixture(fixture, at: path)
@@ -107,28 +107,28 @@ struct MigrationTests {
     func refusals() throws {
         try withScratchDirectory { directory in
             #expect(
-                code { () throws(SnapshotError) in try Migrations.migrate(directory: directory) }
+                code { try Migrations.migrate(directory: directory) }
                     == .notAStore)
         }
         try withStore { store in
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try Migrations.migrate(directory: store.directory)
                 } == .busy)
         }
         for (number, expected) in [
-            (SnapshotStore.format + 1, SnapshotError.Code.formatTooNew), (0, .notAStore),
+            (SnapshotStore.format + 1, CambiumError.Code.formatTooNew), (0, .notAStore),
         ] {
             try withScratchDirectory { directory in
                 try SnapshotStore.create(at: directory)
                 do {
                     let store = try SnapshotStore.open(directory)
-                    try store.environment.write("test") { (transaction) throws(SnapshotError) in
+                    try store.environment.write("test") { transaction in
                         try SnapshotStore.setFormat(number, transaction)
                     }
                 }
                 #expect(
-                    code { () throws(SnapshotError) in
+                    code {
                         try Migrations.migrate(directory: directory)
                     } == expected)
             }
@@ -145,7 +145,7 @@ struct MigrationTests {
                 let environment = try EnvironmentRegistry.open(
                     path, tables: SnapshotStore.tables, optional: SnapshotStore.laterTables,
                     readOnly: false)
-                try environment.write("damage") { (transaction) throws(KeyValueError) in
+                try environment.write("damage") { transaction in
                     let table = environment.table("packs")
                     let key: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 2]
                     var record = try transaction.value(table, key) ?? []
@@ -154,10 +154,10 @@ struct MigrationTests {
                 }
             }
             #expect(
-                code { () throws(SnapshotError) in try Migrations.migrate(directory: path) }
+                code { try Migrations.migrate(directory: path) }
                     == .corrupt)
             #expect(
-                code { () throws(SnapshotError) in try SnapshotStore.open(path) } == .formatTooOld)
+                code { try SnapshotStore.open(path) } == .formatTooOld)
         }
     }
 }

@@ -90,7 +90,7 @@ struct CheckpointTests {
         arguments: ["", "x.safetensors", "pytorch_model.bin"])
     func noCheckpoint(content: String) throws {
         if !content.isEmpty { try folder.write(content, []) }
-        let error = #expect(throws: InterchangeError.self) { try opened() }
+        let error = #expect(throws: CambiumError.self) { try opened() }
         #expect(error?.code == .notACheckpoint)
         let advice = [
             "": "name a", "x.safetensors": "has x.safetensors", "pytorch_model.bin": "pickle",
@@ -102,7 +102,7 @@ struct CheckpointTests {
     func missingShard() throws {
         try shard()
         try FileManager.default.removeItem(atPath: "\(folder.path)/m-2.safetensors")
-        let error = #expect(throws: InterchangeError.self) { try opened() }
+        let error = #expect(throws: CambiumError.self) { try opened() }
         #expect(error?.code == .missingShard)
         #expect(error?.message.contains("m-2.safetensors") == true)
     }

@@ -15,7 +15,7 @@ struct HeaderSpliceTests {
         let isAsked = try SafetensorsWriter.write(
             tensors.map { TensorEntry($0.name, $0.shape) }, metadata: file.header.metadata?.sorted,
             ordered: !form.isInFileOrder, splice: splice, to: path
-        ) { (position, sink: inout TensorSink<InterchangeError>) throws(InterchangeError) in
+        ) { (position, sink: inout TensorSink) in
             let bytes = file.bytes(of: position)
             try sink.append(bytes.bytes)
         }

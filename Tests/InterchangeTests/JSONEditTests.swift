@@ -1,3 +1,4 @@
+import Elements
 import Interchange
 import Testing
 
@@ -68,6 +69,6 @@ struct JSONEditTests {
         ])
     func damaged(text: String) {
         var edit = edit(text)
-        #expect(throws: InterchangeError.self) { try edit.add(1, to: ["num"]) }
+        #expect(throws: CambiumError.self) { try edit.add(1, to: ["num"]) }
     }
 }

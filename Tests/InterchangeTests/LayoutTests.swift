@@ -29,7 +29,7 @@ struct LayoutTests {
     @Test("contradictions in a PEER layer are named")
     func peerFaults() throws {
         #expect(try layout(SmallLayer.peerConfig, SmallLayer.peer()).pools.count == 1)
-        let cases: [(String, [Int]?, InterchangeError.Code)] = [
+        let cases: [(String, [Int]?, CambiumError.Code)] = [
             ("down.weight", [8, 4], .badConfig), ("up.weight", [9, 5], .badConfig),
             ("up.weight", nil, .missingTensor), ("query.weight", nil, .missingTensor),
             ("sub_keys", nil, .missingTensor), ("sub_keys", [2, 4, 2], .badConfig),

@@ -9,19 +9,19 @@ struct SafetensorsHeaderTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let name: String
         let file: [UInt8]
-        let code: InterchangeError.Code?
+        let code: CambiumError.Code?
         /// Whether safetensors 0.8 for Python opens it too.
         let python: Bool
         var testDescription: String { name }
 
         init(
             _ name: String, _ header: String, data: [UInt8] = SafetensorsHeaderTests.ab,
-            _ code: InterchangeError.Code?, python: Bool? = nil
+            _ code: CambiumError.Code?, python: Bool? = nil
         ) {
             self.init(name, file: safetensors(header, data: data), code, python: python)
         }
 
-        init(_ name: String, file: [UInt8], _ code: InterchangeError.Code?, python: Bool? = nil) {
+        init(_ name: String, file: [UInt8], _ code: CambiumError.Code?, python: Bool? = nil) {
             self.name = name
             self.file = file
             self.code = code
@@ -199,7 +199,7 @@ struct SafetensorsHeaderTests {
 
     @Test("the message names the tensor, the file and both values")
     func message() throws {
-        let error = #expect(throws: InterchangeError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try open(
                 safetensors("{\(member("layer.weight", "F32", "[3]", "[0,2]"))}", data: [1, 2]))
         }
@@ -212,7 +212,7 @@ struct SafetensorsHeaderTests {
     @Test("a hostile name is escaped and cut in the message")
     func hostileName() throws {
         let name = #"\u001b[31m"# + String(repeating: "x", count: 10_000)
-        let error = #expect(throws: InterchangeError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try open(safetensors("{\(member(name))}", data: [1, 2]))
         }
         let message = try #require(error?.message)

@@ -72,11 +72,11 @@ struct SafetensorsWriterTests {
         let entries = original.header.tensors.map { TensorEntry($0.name, $0.shape) }
         try SafetensorsWriter.write(
             entries.shuffled(), metadata: original.header.metadata, to: "\(folder.path)/order"
-        ) { (_, sink: inout TensorSink<InterchangeError>) throws(InterchangeError) in
+        ) { (_, sink: inout TensorSink) in
             try sink.append([UInt8](repeating: 0, count: sink.remaining).raw)
         }
         try SafetensorsWriter.write(entries, metadata: original.header.metadata, to: target) {
-            (position, sink: inout TensorSink<InterchangeError>) throws(InterchangeError) in
+            (position, sink: inout TensorSink) in
             // In pieces, as an export writes experts.
             let bytes = original.bytes(of: position).copy()
             for start in stride(from: 0, to: bytes.count, by: 1000) {
@@ -115,7 +115,7 @@ struct SafetensorsWriterTests {
     @Test("names and shapes that the format cannot hold are refused, and nothing is left behind")
     func refusals() throws {
         let shape = TensorShape(.u8, [1])
-        let cases: [([TensorEntry], InterchangeError.Code)] = [
+        let cases: [([TensorEntry], CambiumError.Code)] = [
             ([TensorEntry("", shape)], .unsupported),
             ([TensorEntry("a\nb", shape)], .unsupported),
             ([TensorEntry("__metadata__", shape)], .duplicateName),
@@ -141,17 +141,13 @@ struct SafetensorsWriterTests {
 
     @Test("a failing source leaves the old file as it was and no temporary one")
     func sourceFails() throws {
-        struct Lost: CarriesInterchangeError, Equatable {
-            var carried = false
-            init() {}
-            init(_ cause: InterchangeError) { carried = true }
-        }
+        struct Lost: Error, Equatable {}
         try write([tensor("a", .u8, [3])], to: target)
         let before = try contents(target)
         let entries = [tensor("a", .u8, [3]).entry, tensor("b", .u8, [3]).entry]
         #expect(throws: Lost()) {
             try SafetensorsWriter.write(entries, to: target) {
-                (position, sink: inout TensorSink<Lost>) throws(Lost) in
+                (position, sink: inout TensorSink) in
                 guard position == 0 else { throw Lost() }
                 try sink.append([1, 2, 3].raw)
             }
@@ -185,7 +181,7 @@ struct SafetensorsWriterTests {
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = target as String] in
             let entries = [tensor("a", .u8, [1 << 20]).entry, tensor("b", .u8, [1]).entry]
             try SafetensorsWriter.write(entries, to: path) {
-                (position, sink: inout TensorSink<InterchangeError>) throws(InterchangeError) in
+                (position, sink: inout TensorSink) in
                 if position == 1 { kill(getpid(), SIGKILL) }
                 try sink.append([UInt8](repeating: 1, count: sink.remaining).raw)
             }

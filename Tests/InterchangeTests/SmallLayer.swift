@@ -14,8 +14,8 @@ func layout(_ config: String?, _ shapes: Shapes) throws -> CheckpointLayout {
 }
 
 /// The code and the message with which F32 tensors are refused.
-func refusal(_ config: String?, _ shapes: Shapes) throws -> (InterchangeError.Code, String) {
-    let error = #expect(throws: InterchangeError.self) { try layout(config, shapes) }
+func refusal(_ config: String?, _ shapes: Shapes) throws -> (CambiumError.Code, String) {
+    let error = #expect(throws: CambiumError.self) { try layout(config, shapes) }
     let found = try #require(error)
     return (found.code, found.message)
 }

@@ -67,12 +67,12 @@ func open(_ file: [UInt8]) throws -> SafetensorsFile {
 }
 
 /// The code with which `body` fails, or nil.
-func code(_ body: () throws -> some Any) -> InterchangeError.Code? {
+func code(_ body: () throws -> some Any) -> CambiumError.Code? {
     do {
         _ = try body()
         return nil
     } catch {
-        return (error as? InterchangeError)?.code
+        return (error as? CambiumError)?.code
     }
 }
 
@@ -80,9 +80,9 @@ func code(_ body: () throws -> some Any) -> InterchangeError.Code? {
 func write(
     _ tensors: [(entry: TensorEntry, bytes: [UInt8])], metadata: HeaderMetadata? = nil,
     to path: String
-) throws(InterchangeError) {
+) throws {
     try SafetensorsWriter.write(tensors.map(\.entry), metadata: metadata, to: path) {
-        (tensor, sink: inout TensorSink<InterchangeError>) throws(InterchangeError) in
+        (tensor, sink: inout TensorSink) in
         let bytes = tensors[tensor].bytes
         try sink.append(bytes.raw)
     }

@@ -77,7 +77,7 @@ struct TransformersLayoutTests {
     struct Fault: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let change: @Sendable (inout Shapes) -> Void
-        let code: InterchangeError.Code
+        let code: CambiumError.Code
         let text: String
     }
 
@@ -177,7 +177,7 @@ struct TransformersLayoutTests {
 
     @Test("contradictions among stacked experts are named")
     func stackedFaults() throws {
-        let cases: [(String, [Int]?, InterchangeError.Code)] = [
+        let cases: [(String, [Int]?, CambiumError.Code)] = [
             ("gate_up_proj", [2, 4, 6], .badConfig), ("gate_up_proj", [3, 6, 4], .badConfig),
             ("gate_up_proj", [2, 6], .badConfig), ("gate_up_proj", [], .badConfig),
             ("gate_up_proj", nil, .missingTensor), ("down_proj", nil, .missingTensor),

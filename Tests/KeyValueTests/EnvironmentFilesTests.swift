@@ -16,13 +16,13 @@ struct EnvironmentFilesTests {
     }
 
     private func put(_ value: [UInt8], in environment: Environment) throws {
-        try environment.write("test") { (transaction) throws(KeyValueError) in
+        try environment.write("test") { transaction in
             try transaction.put(environment.table("a"), [1], value)
         }
     }
 
     private func value(_ environment: Environment) throws -> [UInt8]? {
-        try environment.read { (transaction) throws(KeyValueError) in
+        try environment.read { transaction in
             try transaction.value(environment.table("a"), [1])
         }
     }
@@ -40,7 +40,7 @@ struct EnvironmentFilesTests {
         try make(directory)
         let environment = try open(directory)
         #expect(environment.isReadOnly)
-        #expect(throws: KeyValueError.self) { try put([2], in: environment) }
+        #expect(throws: CambiumError.self) { try put([2], in: environment) }
         let old = try ReadTransaction(environment)
         let writable = try open(directory, readOnly: false)
         #expect(writable === environment && !environment.isReadOnly)
@@ -54,7 +54,7 @@ struct EnvironmentFilesTests {
             let other = try EnvironmentRegistry.open(
                 directory, tables: ["a", "b"], readOnly: false)
             for round in 0..<200 {
-                try other.write("test") { (transaction) throws(KeyValueError) in
+                try other.write("test") { transaction in
                     let value = [UInt8](repeating: UInt8(round), count: 900)
                     try transaction.put(other.table("a"), [1], value)
                 }
@@ -73,14 +73,14 @@ struct EnvironmentFilesTests {
         let old = try ReadTransaction(environment)
         let copy = directory + "/copy"
         #expect(unsafe link(directory + "/data.mdb", copy) == 0)
-        let error = #expect(throws: KeyValueError.self) { try open(directory, readOnly: false) }
+        let error = #expect(throws: CambiumError.self) { try open(directory, readOnly: false) }
         #expect(error?.code == .hardLinked)
         try removeFile(copy)
         await #expect(processExitsWith: .success) { [directory = directory as String] in
             let other = try EnvironmentRegistry.open(
                 directory, tables: ["a", "b"], readOnly: false)
             for round in 0..<200 {
-                try other.write("test") { (transaction) throws(KeyValueError) in
+                try other.write("test") { transaction in
                     try transaction.put(other.table("a"), [1], [UInt8(round)])
                 }
             }
@@ -98,7 +98,7 @@ struct EnvironmentFilesTests {
         let environment = try open(directory, readOnly: false)
         let turn = Turn()
         let writer = Background {
-            try? environment.write("test") { (transaction) throws(KeyValueError) in
+            try? environment.write("test") { transaction in
                 try transaction.put(environment.table("a"), [1], [3])
                 turn.state.store(1, ordering: .releasing)
                 while turn.state.load(ordering: .acquiring) != 2 { usleep(1_000) }
@@ -111,7 +111,7 @@ struct EnvironmentFilesTests {
             for readOnly in [true, false] {
                 let other = try EnvironmentRegistry.open(
                     directory, tables: ["a", "b"], readOnly: readOnly)
-                let value = try other.read { (transaction) throws(KeyValueError) in
+                let value = try other.read { transaction in
                     try transaction.value(other.table("a"), [1])
                 }
                 #expect(value == [1])
@@ -143,7 +143,7 @@ struct EnvironmentFilesTests {
                 if count > 0 { written += 1 }
                 if fcntl(descriptor, F_GETFD) >= 0 { written += 1 }
             }
-            try writer.write("test") { (transaction) throws(KeyValueError) in
+            try writer.write("test") { transaction in
                 try transaction.put(writer.table("a"), [2], [2])
             }
             withExtendedLifetime((reader, writer)) {}
@@ -169,7 +169,7 @@ struct EnvironmentFilesTests {
             _ = unsafe rename(path, directory + "/aside")
             for make in put {
                 #expect(make(path) == 0)
-                let error = #expect(throws: KeyValueError.self) {
+                let error = #expect(throws: CambiumError.self) {
                     if name == "use.lock" {
                         _ = try FileLock(path: path, .shared, wait: true)
                     } else {
@@ -195,10 +195,10 @@ struct EnvironmentFilesTests {
                 let second = try FileLock(path: path, .exclusive, wait: true)
                 // Held on the file that has the name now.
                 defer { _ = second }
-                do throws(KeyValueError) {
+                do {
                     _ = try FileLock(path: path, .shared, wait: false)
                     return false
-                } catch { return error.code == .busy }
+                } catch let error as CambiumError { return error.code == .busy }
             }
             try removeFile(path)
             _ = first
@@ -212,7 +212,7 @@ struct EnvironmentFilesTests {
             for name in 0..<5 { try writeFile("\(directory)/\(name)", []) }
             #expect(try directoryContents(directory).count == 5)
             for call in 1...4 {
-                let error = #expect(throws: KeyValueError.self) {
+                let error = #expect(throws: CambiumError.self) {
                     _ = try failingCall(call, of: .reading, in: directory) {
                         try directoryContents(directory)
                     }

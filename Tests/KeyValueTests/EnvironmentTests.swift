@@ -15,8 +15,8 @@ struct EnvironmentTests {
         }
     }
 
-    private func put(_ environment: Environment, _ keys: [[UInt8]]) throws(KeyValueError) {
-        try environment.write("test") { (transaction) throws(KeyValueError) in
+    private func put(_ environment: Environment, _ keys: [[UInt8]]) throws {
+        try environment.write("test") { transaction in
             for key in keys { try transaction.put(environment.table("a"), key, key + [9]) }
         }
     }
@@ -25,13 +25,13 @@ struct EnvironmentTests {
     func basics() throws {
         try withEnvironment { environment, table in
             try put(environment, [[1], [2], [3, 4]])
-            try environment.write("test") { (transaction) throws(KeyValueError) in
+            try environment.write("test") { transaction in
                 try transaction.put(table, [2], [])
                 let removed = try transaction.delete(table, [1])
                 let missing = try transaction.delete(table, [7])
                 #expect(removed && !missing)
             }
-            try environment.read { (transaction) throws(KeyValueError) in
+            try environment.read { transaction in
                 let values = (
                     try transaction.value(table, [1]), try transaction.value(table, [2]),
                     try transaction.value(table, [3, 4])
@@ -48,21 +48,21 @@ struct EnvironmentTests {
     func scan() throws {
         try withEnvironment { environment, table in
             try put(environment, [[2], [1], [3], [2, 0]])
-            try environment.read { (transaction) throws(KeyValueError) in
+            try environment.read { transaction in
                 var keys: [[UInt8]] = []
-                try transaction.scan(table) { (key, value) throws(KeyValueError) in
+                try transaction.scan(table) { key, value in
                     #expect(value.copy() == key + [9])
                     keys.append(key)
                     return true
                 }
                 #expect(keys == [[1], [2], [2, 0], [3]])
                 keys = []
-                try transaction.scan(table, from: [1, 5]) { (key, _) throws(KeyValueError) in
+                try transaction.scan(table, from: [1, 5]) { key, _ in
                     keys.append(key)
                     return keys.count < 2
                 }
                 #expect(keys == [[2], [2, 0]])
-                try transaction.scan(environment.table("b")) { (_, _) throws(KeyValueError) in
+                try transaction.scan(environment.table("b")) { _, _ in
                     Issue.record("an empty table has no record")
                     return true
                 }
@@ -73,13 +73,13 @@ struct EnvironmentTests {
     @Test("the last record, and the last key with a prefix, are found")
     func last() throws {
         try withEnvironment { environment, table in
-            try environment.read { (transaction) throws(KeyValueError) in
+            try environment.read { transaction in
                 let none = try transaction.last(table)
                 let noKey = try transaction.last(table, prefix: [1])
                 #expect(none == nil && noKey == nil)
             }
             try put(environment, [[1, 1], [1, 255], [2], [2, 255, 255], [3, 0]])
-            try environment.read { (transaction) throws(KeyValueError) in
+            try environment.read { transaction in
                 let key = try transaction.last(table)?.key
                 #expect(key == [3, 0])
                 let found = (
@@ -97,15 +97,15 @@ struct EnvironmentTests {
     @Test("an error in a transaction undoes it, and the next one works")
     func abort() throws {
         try withEnvironment { environment, table in
-            let error = #expect(throws: KeyValueError.self) {
-                try environment.write("test") { (transaction) throws(KeyValueError) in
+            let error = #expect(throws: CambiumError.self) {
+                try environment.write("test") { transaction in
                     try transaction.put(table, [1], [1])
-                    throw KeyValueError(.busy, "on purpose")
+                    throw CambiumError(.busy, "on purpose")
                 }
             }
             #expect(error?.code == .busy)
             try put(environment, [[5]])
-            try environment.read { (transaction) throws(KeyValueError) in
+            try environment.read { (transaction) throws in
                 #expect(try transaction.value(table, [1]) == nil)
                 #expect(try transaction.value(table, [5]) != nil)
             }
@@ -116,11 +116,11 @@ struct EnvironmentTests {
     func isolation() throws {
         try withEnvironment { environment, table in
             try put(environment, [[1]])
-            try environment.read { (transaction) throws(KeyValueError) in
+            try environment.read { transaction in
                 try put(environment, [[2]])
                 #expect(try transaction.value(table, [2]) == nil)
             }
-            try environment.read { (transaction) throws(KeyValueError) in
+            try environment.read { (transaction) throws in
                 #expect(try transaction.value(table, [2]) != nil)
             }
         }
@@ -130,10 +130,10 @@ struct EnvironmentTests {
     func alignment() throws {
         try withEnvironment { environment, table in
             let value = noise(4096 * 3 - 16, 1)
-            try environment.write("test") { (transaction) throws(KeyValueError) in
+            try environment.write("test") { transaction in
                 try transaction.put(table, [0], value)
             }
-            let mapped = try environment.read { (transaction) throws(KeyValueError) in
+            let mapped = try environment.read { transaction in
                 try transaction.mapped(table, [0])
             }
             let bytes = try #require(mapped)
@@ -148,7 +148,7 @@ struct EnvironmentTests {
     func badKeys() throws {
         try withEnvironment { environment, _ in
             for key in [[], [UInt8](repeating: 1, count: 512)] {
-                #expect(throws: KeyValueError.self) { try put(environment, [key]) }
+                #expect(throws: CambiumError.self) { try put(environment, [key]) }
             }
         }
     }
@@ -165,23 +165,23 @@ struct EnvironmentTests {
     @Test("a compacted copy holds everything and no free pages")
     func copy() throws {
         try withEnvironment { environment, table in
-            try environment.write("test") { (transaction) throws(KeyValueError) in
+            try environment.write("test") { transaction in
                 for number in 0..<50 {
                     try transaction.put(table, [UInt8(number)], noise(8_000, number))
                 }
             }
-            try environment.write("test") { (transaction) throws(KeyValueError) in
+            try environment.write("test") { transaction in
                 for number in 10..<50 { try transaction.delete(table, [UInt8(number)]) }
             }
             #expect(try environment.sizes().free > 200_000)
             try withScratchDirectory { other in
                 try environment.copyCompacted(to: other + "/data.mdb")
-                #expect(throws: KeyValueError.self) {
+                #expect(throws: CambiumError.self) {
                     try environment.copyCompacted(to: other + "/data.mdb")
                 }
                 let copy = try EnvironmentRegistry.open(
                     other, tables: ["a", "b"], readOnly: false)
-                try copy.read { (transaction) throws(KeyValueError) in
+                try copy.read { transaction in
                     let value = try transaction.value(copy.table("a"), [9])
                     #expect(value == noise(8_000, 9))
                 }

@@ -1,3 +1,4 @@
+import Elements
 import KeyValue
 import TestSupport
 import Testing
@@ -6,10 +7,10 @@ import Testing
 struct FilesTests {
     /// Whether the lock can be had at once.
     private func isFree(_ path: String, _ mode: FileLock.Mode) throws -> Bool {
-        do throws(KeyValueError) {
+        do {
             _ = try FileLock(path: path, mode, wait: false)
             return true
-        } catch {
+        } catch let error as CambiumError {
             guard error.code == .busy else { throw error }
             return false
         }
@@ -42,7 +43,7 @@ struct FilesTests {
         let path = directory + "/lock"
         let lock = try FileLock(path: path, .shared, wait: true)
         await #expect(processExitsWith: .success) { [path = path as String] in
-            let error = #expect(throws: KeyValueError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 _ = try FileLock(path: path, .exclusive, wait: false)
             }
             #expect(error?.code == .busy)
@@ -54,7 +55,7 @@ struct FilesTests {
     func creating() throws {
         try withScratchDirectory { directory in
             let path = directory + "/lock"
-            let error = #expect(throws: KeyValueError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 _ = try FileLock(path: path, .shared, wait: true, creating: false)
             }
             #expect(error?.code == .notFound)
@@ -95,7 +96,7 @@ struct FilesTests {
             #expect(file.calls == 3, "made, written, synced")
             for at in 1...file.calls {
                 try removeFile(path)
-                #expect(throws: KeyValueError.self, "call \(at)") {
+                #expect(throws: CambiumError.self, "call \(at)") {
                     _ = try failingCall(at, in: directory) { try writeFile(path, [1, 2, 3]) }
                 }
                 try writeFile(path, [])
@@ -105,7 +106,7 @@ struct FilesTests {
             #expect(made.calls == 2, "made, its name synced")
             for at in 1...made.calls {
                 try removeDirectory(folder)
-                #expect(throws: KeyValueError.self, "call \(at)") {
+                #expect(throws: CambiumError.self, "call \(at)") {
                     _ = try failingCall(at, in: directory) { try makeDirectory(folder) }
                 }
                 try makeDirectory(folder)
@@ -119,7 +120,7 @@ struct FilesTests {
     func missing() throws {
         let path = "/no/such/place"
         func expectMissing(_ body: () throws -> Void) {
-            let error = #expect(throws: KeyValueError.self) { try body() }
+            let error = #expect(throws: CambiumError.self) { try body() }
             #expect(error?.code == .notFound)
             #expect(error?.message.contains(path) == true)
         }

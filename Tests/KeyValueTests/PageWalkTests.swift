@@ -7,7 +7,7 @@ import Testing
 struct PageWalkTests {
     private func report(_ environment: Environment) throws -> PageReport {
         try #require(
-            try environment.read { (transaction) throws(KeyValueError) in
+            try environment.read { transaction in
                 try environment.pageReport(transaction)
             })
     }
@@ -21,7 +21,7 @@ struct PageWalkTests {
                 directory, tables: ["a", "b"], readOnly: false, creating: true)
             #expect(try report(environment).damages.isEmpty)
             for round in 0..<60 {
-                try environment.write("test") { (transaction) throws(KeyValueError) in
+                try environment.write("test") { transaction in
                     for _ in 0..<Int.random(in: 1...80, using: &generator) {
                         let name = Bool.random(using: &generator) ? "a" : "b"
                         let table = environment.table(name)
@@ -38,7 +38,7 @@ struct PageWalkTests {
                         case 6..<9:
                             var found: [[UInt8]] = []
                             try transaction.scan(table, from: key) {
-                                (key, _) throws(KeyValueError) in
+                                key, _ in
                                 found.append(key)
                                 return found.count < 4
                             }
@@ -60,7 +60,7 @@ struct PageWalkTests {
             do {
                 let environment = try EnvironmentRegistry.open(
                     directory, tables: ["a"], readOnly: false, creating: true)
-                try environment.write("test") { (transaction) throws(KeyValueError) in
+                try environment.write("test") { transaction in
                     for number in 0..<200 {
                         try transaction.put(
                             environment.table("a"), [UInt8(number)], noise(300, number))
@@ -76,7 +76,7 @@ struct PageWalkTests {
                 for page in stride(from: 8_192, to: bytes.count, by: 4_096)
                 where bytes[page + 10] == 2 { bytes[page + offset] ^= 8 }
                 try writeFile(path, bytes)
-                let error = #expect(throws: KeyValueError.self) {
+                let error = #expect(throws: CambiumError.self) {
                     try EnvironmentRegistry.open(directory, tables: ["a"], readOnly: true)
                 }
                 #expect(error?.code == .corrupt)
@@ -86,7 +86,7 @@ struct PageWalkTests {
             }
             try writeFile(path, Array(sound.dropLast(4_096)))
             #expect(
-                throws: KeyValueError.self,
+                throws: CambiumError.self,
                 performing: {
                     try EnvironmentRegistry.open(directory, tables: ["a"], readOnly: true)
                 })

@@ -1,3 +1,4 @@
+import Elements
 import KeyValue
 import TestSupport
 import Testing
@@ -25,7 +26,7 @@ struct RegistryTests {
                 do {
                     let environment = try EnvironmentRegistry.open(
                         directory, tables: ["a"], readOnly: false, creating: round == 0)
-                    try environment.write("test") { (transaction) throws(KeyValueError) in
+                    try environment.write("test") { transaction in
                         try transaction.put(environment.table("a"), [UInt8(round)], [1])
                     }
                 }
@@ -42,7 +43,7 @@ struct RegistryTests {
                     directory, tables: ["a"], readOnly: false, creating: true)
             }
             for _ in 0..<2 {
-                let error = #expect(throws: KeyValueError.self) {
+                let error = #expect(throws: CambiumError.self) {
                     try EnvironmentRegistry.open(directory, tables: ["a", "b"], readOnly: false)
                 }
                 #expect(error?.code == .corrupt)
@@ -68,7 +69,7 @@ struct RegistryTests {
                     for round in 0..<40 {
                         let environment = try EnvironmentRegistry.open(
                             directory, tables: ["a"], readOnly: false)
-                        try environment.write("test") { (transaction) throws(KeyValueError) in
+                        try environment.write("test") { transaction in
                             let key = [UInt8(task), UInt8(round)]
                             try transaction.put(environment.table("a"), key, key)
                         }
@@ -78,7 +79,7 @@ struct RegistryTests {
             try await group.waitForAll()
         }
         let environment = try EnvironmentRegistry.open(directory, tables: ["a"], readOnly: true)
-        let count = try environment.read { (transaction) throws(KeyValueError) in
+        let count = try environment.read { transaction in
             try transaction.statistics(environment.table("a")).entries
         }
         #expect(count == 320)

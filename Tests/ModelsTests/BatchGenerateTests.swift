@@ -92,14 +92,14 @@ struct BatchGenerateTests {
     @Test("an empty prompt is named, an empty stop text and no threads are refused")
     func badInput() throws {
         let model = try TinyModel().model()
-        let error = #expect(throws: ModelError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try CohortModel(model).generate(prompts: [[1], []], count: 1)
         }
         #expect(error?.message.contains("prompt 2") == true)
-        #expect(throws: ModelError.self) {
+        #expect(throws: CambiumError.self) {
             try CohortModel(model).generate([1], count: 1, stops: [[]])
         }
-        #expect(throws: ModelError.self) {
+        #expect(throws: CambiumError.self) {
             try CohortModel(model).generate([1], count: 1, threads: 0)
         }
         #expect(try CohortModel(model).generate(prompts: [] as [[UInt8]], count: 1).isEmpty)

@@ -8,8 +8,8 @@ final class BrokenExperts: ExpertTable {
 
     func find(
         _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
-    ) throws(ModelError) {
-        throw ModelError(.source, "expert \(ordinals[0]) cannot be read")
+    ) throws {
+        throw CambiumError(.io, "expert \(ordinals[0]) cannot be read")
     }
 }
 
@@ -17,7 +17,7 @@ final class BrokenExperts: ExpertTable {
 struct BrokenSource: WeightSource {
     private let tiny = TinyModel()
 
-    func tensor(_ name: String) throws(ModelError) -> Weights { try tiny.tensor(name) }
+    func tensor(_ name: String) throws -> Weights { try tiny.tensor(name) }
 
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable { BrokenExperts() }
+    func experts(layer: Int) throws -> any ExpertTable { BrokenExperts() }
 }

@@ -33,14 +33,14 @@ final class Checkpoint: WeightSource {
             json: [UInt8](Data(contentsOf: folder.appending(path: "config.json"))))
     }
 
-    func tensor(_ name: String) throws(ModelError) -> Weights {
+    func tensor(_ name: String) throws -> Weights {
         guard let entry = tensors[name] else {
-            throw ModelError(.missingTensor, "tensor \(name) is missing")
+            throw CambiumError(.missingTensor, "tensor \(name) is missing")
         }
         return Weights(shape: entry.shape, bytes: file.mapped.slice(entry.range))
     }
 
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+    func experts(layer: Int) throws -> any ExpertTable {
         let down = try tensor("model.layers.\(layer).peer.down.weight")
         let up = try tensor("model.layers.\(layer).peer.up.weight")
         let row = down.bytes.count / down.shape.dimensions[0]

@@ -11,7 +11,7 @@ private struct Deltas: WeightSource {
     var base = TinyModel()
     var deltas: [String: (shape: [Int], values: [Float])] = [:]
 
-    func tensor(_ name: String) throws(ModelError) -> Weights {
+    func tensor(_ name: String) throws -> Weights {
         guard let delta = deltas[name] else { return try base.tensor(name) }
         let bytes = delta.values.flatMap { value in
             (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * $0)) }
@@ -20,7 +20,7 @@ private struct Deltas: WeightSource {
             shape: TensorShape(.f32, delta.shape), bytes: MappedBytes(copying: bytes))
     }
 
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+    func experts(layer: Int) throws -> any ExpertTable {
         try base.experts(layer: layer)
     }
 
@@ -214,7 +214,7 @@ struct CohortModelTests {
             String(repeating: " ", count: 1 << 17),
         ]
         for json in bad {
-            #expect(throws: ModelError.self) { try MixtureDescription(Array(json.utf8)) }
+            #expect(throws: CambiumError.self) { try MixtureDescription(Array(json.utf8)) }
         }
     }
 
@@ -249,12 +249,12 @@ struct CohortModelTests {
     func lazy() throws {
         let loads = Mutex(0)
         let base = try TinyModel().model()
-        let entry = CohortModel.Entry(name: "sums") { () throws(ModelError) in
+        let entry = CohortModel.Entry(name: "sums") {
             let count = loads.withLock {
                 $0 += 1
                 return $0
             }
-            if count == 1 { throw ModelError(.source, "not now") }
+            if count == 1 { throw CambiumError(.io, "not now") }
             return base
         }
         let model = CohortModel(
@@ -263,7 +263,7 @@ struct CohortModelTests {
         _ = try session.append(Array(latin[..<10]))
         #expect(loads.withLock { $0 } == 0)
         session.reset()
-        #expect(throws: ModelError.self) { try session.append(Array(digits[..<10])) }
+        #expect(throws: CambiumError.self) { try session.append(Array(digits[..<10])) }
         session.reset()
         _ = try session.append(Array(digits[..<10]))
         _ = try session.append(Array(digits[10..<15]))
@@ -306,7 +306,7 @@ struct CohortModelTests {
         let weights = CohortWeights(
             source, cohort: "c",
             CohortDescription(kind: .dense, usesExperts: false, base: ""))
-        let error = #expect(throws: ModelError.self) { try weights.tensor(tensor) }
+        let error = #expect(throws: CambiumError.self) { try weights.tensor(tensor) }
         #expect(error?.code == .badTensor)
         #expect(error?.message.contains("cohorts.c.\(tensor)") == true)
     }
@@ -325,7 +325,7 @@ struct CohortModelTests {
             "{\"version\":1,\"kind\":\"dense\",\"base_experts\":\"some\"}",
             String(repeating: "[", count: 100_000),
         ] {
-            #expect(throws: ModelError.self) { try CohortDescription(Array(text.utf8), of: "c") }
+            #expect(throws: CambiumError.self) { try CohortDescription(Array(text.utf8), of: "c") }
         }
         #expect(CohortDescription.cohort(describedBy: "cohorts.a.b.cohort") == "a.b")
         #expect(CohortDescription.cohort(describedBy: "cohorts.cohort") == nil)

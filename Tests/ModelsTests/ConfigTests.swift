@@ -81,7 +81,7 @@ struct ConfigTests {
 
     @Test("a bad field is refused, and the message names it", arguments: bad)
     func refused(edit: Edit) {
-        let error = #expect(throws: ModelError.self) { try parse([edit]) }
+        let error = #expect(throws: CambiumError.self) { try parse([edit]) }
         #expect(error?.code == .badConfig)
         #expect(error?.message.contains(edit.naming) == true, "\(error?.message ?? "")")
     }
@@ -90,14 +90,14 @@ struct ConfigTests {
         "what is not a JSON object is refused",
         arguments: ["", "{", "[]", "null", "\u{0}", "{\"architecture\": \"peer-lm\"} x"])
     func notAnObject(text: String) {
-        let error = #expect(throws: ModelError.self) { try PeerConfig(json: Array(text.utf8)) }
+        let error = #expect(throws: CambiumError.self) { try PeerConfig(json: Array(text.utf8)) }
         #expect(error?.code == .badConfig)
     }
 
     @Test("a config of more than a mebibyte is refused unread")
     func tooLarge() {
         let spaces = [UInt8](repeating: 32, count: 1 << 20)
-        let error = #expect(throws: ModelError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try PeerConfig(json: spaces + Array(TinyModel.json.utf8))
         }
         #expect(error?.code == .badConfig)
@@ -110,7 +110,7 @@ struct ConfigTests {
         #expect(other != text)
         #expect(throws: Never.self) { try ModelDescription(json: Array(other.utf8)) }
         let wrong = text.replacingOccurrences(of: "10000.0", with: "NaN")
-        let error = #expect(throws: ModelError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try ModelDescription(json: Array(wrong.utf8))
         }
         #expect(error?.message.contains("rope_theta") == true)

@@ -60,11 +60,11 @@ struct EvaluateTests {
     @Test("a text shorter than a window is refused", arguments: [0, 1, 19])
     func tooShort(count: Int) throws {
         let model = try TinyModel().model()
-        let error = #expect(throws: ModelError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try CohortModel(model).evaluate(noiseText(count))
         }
         #expect(error?.code == .badInput && error?.message.contains("\(count) bytes") == true)
-        #expect(throws: ModelError.self) {
+        #expect(throws: CambiumError.self) {
             try CohortModel(model).evaluate(noiseText(99), byteLimit: count)
         }
     }
@@ -72,7 +72,7 @@ struct EvaluateTests {
     @Test("no threads are refused")
     func noThreads() throws {
         let model = try TinyModel().model()
-        #expect(throws: ModelError.self) {
+        #expect(throws: CambiumError.self) {
             try CohortModel(model).evaluate(noiseText(40), threads: 0)
         }
     }
@@ -85,7 +85,7 @@ struct EvaluateTests {
             tiny.tensors["model.embed_tokens.weight"]?.values[8 * 16 + column] = .nan
         }
         let model = try tiny.model()
-        let error = #expect(throws: ModelError.self) { try CohortModel(model).evaluate(text) }
+        let error = #expect(throws: CambiumError.self) { try CohortModel(model).evaluate(text) }
         #expect(error?.code == .notFinite && error?.message.contains("byte 26 ") == true)
     }
 

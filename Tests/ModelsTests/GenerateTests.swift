@@ -97,17 +97,17 @@ struct GenerateTests {
     @Test("an empty prompt and a negative count are refused")
     func badInput() throws {
         let model = try TinyModel().model()
-        #expect(throws: ModelError.self) {
+        #expect(throws: CambiumError.self) {
             try CohortModel(model).generate([] as [UInt8], count: 1)
         }
-        #expect(throws: ModelError.self) { try CohortModel(model).generate([1], count: -1) }
+        #expect(throws: CambiumError.self) { try CohortModel(model).generate([1], count: -1) }
     }
 
     @Test(
         "sampling options out of range are refused",
         arguments: [(-1.0, 1.0), (.nan, 1), (101, 1), (1, 0), (1, -0.5), (1, 1.5), (1, .nan)])
     func badSampling(temperature: Double, topP: Double) {
-        let error = #expect(throws: ModelError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try Sampling(temperature: temperature, topP: topP, seed: 0)
         }
         #expect(error?.code == .badInput)
@@ -118,7 +118,7 @@ struct GenerateTests {
         var tiny = TinyModel()
         tiny.tensors["model.norm.weight"]?.values[3] = .nan
         let model = try tiny.model()
-        let error = #expect(throws: ModelError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try CohortModel(model).generate(prompt, count: 1)
         }
         #expect(error?.code == .notFinite && error?.message.contains("byte 2") == true)

@@ -55,7 +55,7 @@ struct LibraryDefaultsTests {
         }
         switch (describe(less), describe(written)) {
         case (.success(let one), .success(let other)): #expect(one == other)
-        case (.failure(let one as ModelError), .failure(let other as ModelError)):
+        case (.failure(let one as CambiumError), .failure(let other as CambiumError)):
             #expect(one.code == .badConfig && other.code == .badConfig)
         case (let one, let other): Issue.record("left out \(one), written out \(other)")
         }
@@ -72,7 +72,7 @@ struct LibraryDefaultsTests {
         ] {
             var fields = try Self.object(LibraryDefaults.all[name])
             fields[field] = NSNull()
-            let error = #expect(throws: ModelError.self) { try describe(fields).get() }
+            let error = #expect(throws: CambiumError.self) { try describe(fields).get() }
             #expect(error?.code == .badConfig && error?.message.contains(field) == true)
         }
         // Where it has a meaning: heads as many as queries', no rank, no window.
@@ -97,7 +97,7 @@ struct LibraryDefaultsTests {
             return try describe(fields.merging(changes) { $1 }).get()
         }
         func refused(_ changes: [String: Any], _ words: String...) throws {
-            let error = #expect(throws: ModelError.self) { try with("qwen3_moe", changes) }
+            let error = #expect(throws: CambiumError.self) { try with("qwen3_moe", changes) }
             #expect(error?.code == .badConfig)
             for word in words { #expect(error?.message.contains(word) == true, "\(word)") }
         }
@@ -176,7 +176,7 @@ struct LibraryDefaultsTests {
         ]
         for (name, changes, word) in cases {
             let fields = try Self.object(LibraryDefaults.all[name]).merging(changes) { $1 }
-            let error = #expect(throws: ModelError.self) { try describe(fields).get() }
+            let error = #expect(throws: CambiumError.self) { try describe(fields).get() }
             #expect(error?.code == .badConfig, "\(name) \(changes)")
             #expect(error?.message.contains(word) == true, "\(name) \(changes)")
         }
@@ -211,7 +211,7 @@ struct LibraryDefaultsTests {
         #expect(try ends(7, #"{"eos_token_id": null}"#) == [7])
         #expect(try ends(7, #"{"temperature": 0.6}"#) == [7])
         for bad in [#"{"eos_token_id": "9"}"#, "[", #"{"eos_token_id": [1.5]}"#] {
-            let error = #expect(throws: ModelError.self) { try ends(7, bad) }
+            let error = #expect(throws: CambiumError.self) { try ends(7, bad) }
             #expect(error?.message.contains("generation_config.json") == true)
         }
     }

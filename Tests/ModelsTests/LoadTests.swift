@@ -4,10 +4,10 @@ import Testing
 
 @Suite("loading a model")
 struct LoadTests {
-    private func loadError(_ tamper: (inout TinyModel) -> Void) -> ModelError? {
+    private func loadError(_ tamper: (inout TinyModel) -> Void) -> CambiumError? {
         var tiny = TinyModel()
         tamper(&tiny)
-        return #expect(throws: ModelError.self) { _ = try tiny.model() }
+        return #expect(throws: CambiumError.self) { _ = try tiny.model() }
     }
 
     @Test("every tensor is asked for by name", arguments: TinyModel().tensors.keys.sorted())

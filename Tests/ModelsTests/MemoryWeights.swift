@@ -40,7 +40,7 @@ final class MemoryExperts: ExpertTable {
 
     func find(
         _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
-    ) throws(ModelError) {
+    ) throws {
         unsafe addresses.fill { rows, _ in
             unsafe rows.removeAll()
             for index in ordinals.indices {

@@ -28,14 +28,16 @@ struct ProfileTests {
     func refused() throws {
         let bytes = try TinyModel().model().profile(noiseText(20)).encoded
         for count in 0..<bytes.count where count != 12 || bytes[8] != 0 {
-            #expect(throws: ModelError.self) { try ExpertProfile(decoding: Array(bytes[..<count])) }
+            #expect(throws: CambiumError.self) {
+                try ExpertProfile(decoding: Array(bytes[..<count]))
+            }
         }
-        #expect(throws: ModelError.self) { try ExpertProfile(decoding: bytes + [0, 0, 0, 0]) }
+        #expect(throws: CambiumError.self) { try ExpertProfile(decoding: bytes + [0, 0, 0, 0]) }
         for position in [0, 4, 8, 16] {
             var damaged = bytes
             damaged[position] ^= 0x40
-            #expect(throws: ModelError.self) { try ExpertProfile(decoding: damaged) }
+            #expect(throws: CambiumError.self) { try ExpertProfile(decoding: damaged) }
         }
-        #expect(throws: ModelError.self) { try TinyModel().model().profile([] as [Int]) }
+        #expect(throws: CambiumError.self) { try TinyModel().model().profile([] as [Int]) }
     }
 }

@@ -46,7 +46,7 @@ struct RouterInputsTests {
     func refused() throws {
         let model = try TinyModel().model()
         for layer in [-1, 1, 3] {
-            let error = #expect(throws: ModelError.self) { try RouterInputs(model, layer: layer) }
+            let error = #expect(throws: CambiumError.self) { try RouterInputs(model, layer: layer) }
             #expect(error?.message.contains("[0, 2]") == true)
         }
     }

@@ -78,17 +78,17 @@ struct SessionTests {
     func contextFull() throws {
         let session = Session(try TinyModel().model())
         _ = try session.append(noiseText(15))
-        let error = #expect(throws: ModelError.self) { try session.append(noiseText(6)) }
+        let error = #expect(throws: CambiumError.self) { try session.append(noiseText(6)) }
         #expect(error?.code == .contextFull && error?.message.contains("20") == true)
         #expect(session.position == 15)
         _ = try session.append(noiseText(5))
-        #expect(throws: ModelError.self) { try session.append([1]) }
+        #expect(throws: CambiumError.self) { try session.append([1]) }
     }
 
     @Test("no bytes are refused")
     func empty() throws {
         let session = Session(try TinyModel().model())
-        let error = #expect(throws: ModelError.self) { try session.append([] as [Int]) }
+        let error = #expect(throws: CambiumError.self) { try session.append([] as [Int]) }
         #expect(error?.code == .badInput)
     }
 
@@ -135,8 +135,8 @@ struct SessionTests {
     func brokenExperts() throws {
         let config = try PeerConfig(json: Array(TinyModel.json.utf8))
         let session = Session(try LanguageModel(config: config, source: BrokenSource()))
-        let error = #expect(throws: ModelError.self) { try session.append([1, 2]) }
-        #expect(error?.code == .source)
+        let error = #expect(throws: CambiumError.self) { try session.append([1, 2]) }
+        #expect(error?.code == .io)
         #expect(session.position == 0)
     }
 

@@ -6,15 +6,15 @@ import Tensors
 // Texts of byte-level models as bytes, which are their tokens.
 
 extension LanguageModel {
-    init(config: PeerConfig, source: some WeightSource) throws(ModelError) {
+    init(config: PeerConfig, source: some WeightSource) throws {
         try self.init(ModelDescription(config), source: source)
     }
 
-    func forward(_ text: [UInt8]) throws(ModelError) -> [Float] {
+    func forward(_ text: [UInt8]) throws -> [Float] {
         try forward(text.map { Int($0) })
     }
 
-    func profile(_ text: [UInt8]) throws(ModelError) -> ExpertProfile {
+    func profile(_ text: [UInt8]) throws -> ExpertProfile {
         try profile(text.map { Int($0) })
     }
 }
@@ -22,7 +22,7 @@ extension LanguageModel {
 extension Session {
     func append(
         _ text: [UInt8], logits selection: LogitSelection = .last
-    ) throws(ModelError) -> [Float] {
+    ) throws -> [Float] {
         try append(text.map { Int($0) }, logits: selection)
     }
 }
@@ -30,7 +30,7 @@ extension Session {
 extension ForwardPass {
     func append(
         _ inputs: [(Session, [UInt8])], logits selection: Session.LogitSelection = .last
-    ) throws(ModelError) -> [[Float]] {
+    ) throws -> [[Float]] {
         try append(inputs.map { ($0, $1.map { Int($0) }) }, logits: selection)
     }
 }
@@ -38,7 +38,7 @@ extension ForwardPass {
 extension CohortSession {
     func append(
         _ text: [UInt8], logits selection: Session.LogitSelection = .last
-    ) throws(ModelError) -> [Float] {
+    ) throws -> [Float] {
         try append(text.map { Int($0) }, logits: selection)
     }
 }
@@ -46,7 +46,7 @@ extension CohortSession {
 extension CohortPass {
     func append(
         _ inputs: [(CohortSession, [UInt8])], logits selection: Session.LogitSelection = .last
-    ) throws(ModelError) -> [[Float]] {
+    ) throws -> [[Float]] {
         try append(inputs.map { ($0, $1.map { Int($0) }) }, logits: selection)
     }
 }
@@ -55,7 +55,7 @@ extension CohortModel {
     func generate(
         _ prompt: [UInt8], count: Int, sampling: Sampling = .greedy, stops: [[UInt8]] = [],
         threads: Int = 1, each: (UInt8) -> Bool = { _ in true }
-    ) throws(ModelError) -> Generation {
+    ) throws -> Generation {
         try generate(
             prompts: [prompt], count: count, sampling: sampling, stops: stops, threads: threads,
             each: { each($1) })[0]
@@ -65,7 +65,7 @@ extension CohortModel {
         prompts: [[UInt8]], count: Int, sampling: Sampling = .greedy, stops: [[UInt8]] = [],
         threads: Int = 1, each: (Int, UInt8) -> Bool = { _, _ in true },
         finished: (Int, Generation) -> Void = { _, _ in }
-    ) throws(ModelError) -> [Generation] {
+    ) throws -> [Generation] {
         try generate(
             prompts: prompts.map { $0.map { Int($0) } },
             GenerationLimits(count: count, stops: stops, speller: { ByteSpeller() }),
@@ -76,7 +76,7 @@ extension CohortModel {
     func evaluate(
         _ text: [UInt8], byteLimit: Int? = 20_000, threads: Int = 1,
         progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
-    ) throws(ModelError) -> Evaluation {
+    ) throws -> Evaluation {
         try evaluate(
             text.prefix(byteLimit ?? text.count).map { Int($0) }, threads: threads,
             progress: progress)
@@ -84,7 +84,7 @@ extension CohortModel {
 }
 
 extension RouterInputs {
-    func states(of window: ArraySlice<UInt8>) throws(ModelError) -> [Float] {
+    func states(of window: ArraySlice<UInt8>) throws -> [Float] {
         try states(of: window.map { Int($0) }[...])
     }
 }

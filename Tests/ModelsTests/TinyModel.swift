@@ -55,31 +55,31 @@ struct TinyModel: WeightSource {
         add("lm_head.weight", [256, 16], scale: 0.8)
     }
 
-    func tensor(_ name: String) throws(ModelError) -> Weights {
+    func tensor(_ name: String) throws -> Weights {
         if let tensor = integers[name] {
             let bytes = tensor.values.map { UInt8(bitPattern: $0) }
             return Weights(
                 shape: TensorShape(.i8, tensor.dimensions), bytes: HeapBytes(bytes).mapped)
         }
         guard let tensor = tensors[name] else {
-            throw ModelError(.missingTensor, "tensor \(name) is missing")
+            throw CambiumError(.missingTensor, "tensor \(name) is missing")
         }
         let bytes = Self.encode(tensor.values, tensor.shape.type)
         return Weights(shape: tensor.shape, bytes: HeapBytes(bytes).mapped)
     }
 
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+    func experts(layer: Int) throws -> any ExpertTable {
         guard let table = experts[layer] else {
-            throw ModelError(.missingTensor, "layer \(layer) has no experts")
+            throw CambiumError(.missingTensor, "layer \(layer) has no experts")
         }
         return MemoryExperts(Self.encode(table.values, table.shape.type), shape: table.shape)
     }
 
-    static func config() throws(ModelError) -> PeerConfig {
+    static func config() throws -> PeerConfig {
         try PeerConfig(json: Array(json.utf8))
     }
 
-    func model() throws(ModelError) -> LanguageModel {
+    func model() throws -> LanguageModel {
         try LanguageModel(config: Self.config(), source: self)
     }
 

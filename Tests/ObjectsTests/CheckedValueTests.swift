@@ -21,10 +21,10 @@ struct CheckedValueTests {
         try withTables { environment in
             let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
             let table = environment.table("notes")
-            try environment.write("test") { (transaction) throws(KeyValueError) in
+            try environment.write("test") { transaction in
                 try transaction.putChecked(table, [1, 2], bytes)
             }
-            try environment.read { (transaction) throws(KeyValueError) in
+            try environment.read { (transaction) throws in
                 #expect(try transaction.checkedValue(table, [1, 2]) == bytes)
                 #expect(try transaction.checkedValue(table, [1, 3]) == nil)
             }
@@ -57,11 +57,11 @@ struct CheckedValueTests {
     func damaged() throws {
         try withTables { environment in
             let table = environment.table("notes")
-            try environment.write("test") { (transaction) throws(KeyValueError) in
+            try environment.write("test") { transaction in
                 try transaction.put(table, [1], [1, 2, 3])
             }
-            let error = #expect(throws: KeyValueError.self) {
-                try environment.read { (transaction) throws(KeyValueError) in
+            let error = #expect(throws: CambiumError.self) {
+                try environment.read { transaction in
                     try transaction.checkedValue(table, [1])
                 }
             }

@@ -146,11 +146,11 @@ struct CompressionCodecTests {
 
     @Test("versions of different lengths are corrupt")
     func deltaLengths() {
-        let error = #expect(throws: ObjectError.self) {
+        let error = #expect(throws: CambiumError.self) {
             _ = try VersionDelta.difference([1, 2].raw, from: [1].raw, .one)
         }
         #expect(error?.code == .corrupt)
-        #expect(throws: ObjectError.self) {
+        #expect(throws: CambiumError.self) {
             _ = try VersionDelta.restored([UInt8]().raw, onto: [1].raw, .four)
         }
     }
@@ -171,13 +171,13 @@ struct CompressionCodecTests {
     }
 
     /// The code of the error that decompressing throws, or nil.
-    private func content(_ frame: [UInt8], _ count: Int) -> ObjectError.Code? {
-        do throws(ObjectError) {
+    private func content(_ frame: [UInt8], _ count: Int) -> CambiumError.Code? {
+        do {
             var decompressor = try ZstdDecompressor()
             _ = try decompressor.content(of: frame.raw, count: count)
             return nil
         } catch {
-            return error.code
+            return (error as? CambiumError)?.code
         }
     }
 }

@@ -81,9 +81,9 @@ struct CompressionGroupTests {
         for bit in 0..<(8 * block.count) {
             var damaged = block
             damaged[bit / 8] ^= 1 << UInt8(bit % 8)
-            do throws(ObjectError) {
+            do {
                 #expect(try read(damaged, payloads) == payloads.map(\.bytes))
-            } catch {
+            } catch let error as CambiumError {
                 #expect(error.code == .corrupt)
             }
         }
@@ -137,15 +137,15 @@ struct CompressionGroupTests {
         let group = try ColdGroup(bytes.raw, limit: 64, &decompressor)
         #expect(try group.needsPredecessor(0))
         for index in [-1, 1, Int.max] {
-            #expect(throws: ObjectError.self) { _ = try group.payload(index) }
-            #expect(throws: ObjectError.self) { _ = try group.needsPredecessor(index) }
+            #expect(throws: CambiumError.self) { _ = try group.payload(index) }
+            #expect(throws: CambiumError.self) { _ = try group.needsPredecessor(index) }
         }
     }
 
     @Test("a predecessor of another length is refused")
     func otherLength() throws {
         let mismatched = [Payload(bytes: noise(64, 12), width: .four, predecessor: [1])]
-        #expect(throws: ObjectError.self) { try block(mismatched) }
+        #expect(throws: CambiumError.self) { try block(mismatched) }
     }
 
     /// Sections of both methods, with and without predecessors, small enough for every bit.
@@ -194,7 +194,7 @@ struct CompressionGroupTests {
         floats.flatMap { float in (0..<4).map { UInt8(float.bitPattern >> (8 * $0) & 255) } }
     }
 
-    private func block(_ payloads: [Payload]) throws(ObjectError) -> [UInt8] {
+    private func block(_ payloads: [Payload]) throws -> [UInt8] {
         var compressor = try ZstdCompressor()
         var builder = ColdGroupBuilder()
         for payload in payloads {
@@ -210,7 +210,7 @@ struct CompressionGroupTests {
     /// All payloads of a block.
     private func read(
         _ block: [UInt8], _ payloads: [Payload], limit: Int = 1 << 20
-    ) throws(ObjectError) -> [[UInt8]] {
+    ) throws -> [[UInt8]] {
         var decompressor = try ZstdDecompressor()
         let group = try ColdGroup(block.raw, limit: limit, &decompressor)
         var result: [[UInt8]] = []
@@ -226,12 +226,12 @@ struct CompressionGroupTests {
 
     private func code(
         _ block: [UInt8], _ payloads: [Payload], limit: Int = 1 << 20
-    ) -> ObjectError.Code? {
-        do throws(ObjectError) {
+    ) -> CambiumError.Code? {
+        do {
             _ = try read(block, payloads, limit: limit)
             return nil
         } catch {
-            return error.code
+            return (error as? CambiumError)?.code
         }
     }
 }

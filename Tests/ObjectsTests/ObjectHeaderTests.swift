@@ -26,23 +26,23 @@ struct ObjectHeaderTests {
     func limits() {
         let large = Int.max
         for dimensions in [[large], [large, 2], [1 << 31], [1 << 40, 1 << 40], [-1]] {
-            let error = #expect(throws: ObjectError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try ObjectHeader(.tensor, [TensorShape(.u8, dimensions)])
             }
             #expect(error?.code == .tooLarge)
         }
-        #expect(throws: ObjectError.self) {
+        #expect(throws: CambiumError.self) {
             try ObjectHeader(.tensor, [TensorShape(.f4, [3])])
         }
-        #expect(throws: ObjectError.self) { try ObjectHeader(.tensor, []) }
-        #expect(throws: ObjectError.self) {
+        #expect(throws: CambiumError.self) { try ObjectHeader(.tensor, []) }
+        #expect(throws: CambiumError.self) {
             try ObjectHeader(.tensor, Array(repeating: TensorShape(.u8, [1]), count: 256))
         }
-        #expect(throws: ObjectError.self) {
+        #expect(throws: CambiumError.self) {
             try ObjectHeader(.tensor, [TensorShape(.u8, Array(repeating: 1, count: 256))])
         }
         // Each fits, both together do not.
-        #expect(throws: ObjectError.self) {
+        #expect(throws: CambiumError.self) {
             try ObjectHeader(
                 .tensor, [TensorShape(.u8, [2_000_000_000]), TensorShape(.u8, [2_000_000_000])])
         }
@@ -62,11 +62,11 @@ struct ObjectHeaderTests {
             }
         }
         for count in 0..<header.encoded.count {
-            #expect(throws: ObjectError.self) {
+            #expect(throws: CambiumError.self) {
                 try ObjectHeader(decoding: Array(header.encoded.prefix(count)))
             }
         }
-        #expect(throws: ObjectError.self) { try ObjectHeader(decoding: header.encoded + [0]) }
+        #expect(throws: CambiumError.self) { try ObjectHeader(decoding: header.encoded + [0]) }
     }
 
     @Test("noise never traps the decoders")

@@ -32,14 +32,14 @@ struct ObjectStagingTests {
 
     private func flush(_ staging: inout ObjectStaging, _ environment: Environment) throws {
         var copy = staging
-        try environment.write("test") { (transaction) throws(ObjectError) in
+        try environment.write("test") { transaction in
             try copy.flush(transaction)
         }
         staging = copy
     }
 
     private func read(_ environment: Environment, _ id: ObjectID) throws -> [UInt8] {
-        try environment.read { (transaction) throws(ObjectError) in
+        try environment.read { transaction in
             let object = try ObjectReader(transaction).object(id, transaction)
             try object.check()
             // In memory every object starts at a multiple of 64.
@@ -77,7 +77,7 @@ struct ObjectStagingTests {
                     stored[id] = object
                 }
             }
-            try environment.read { (transaction) throws(ObjectError) in
+            try environment.read { transaction in
                 let reader = try ObjectReader(transaction)
                 for (id, object) in stored {
                     let found = try reader.object(id, transaction)
@@ -128,7 +128,7 @@ struct ObjectStagingTests {
             try flush(&first, environment)
             try flush(&second, environment)
             #expect(try read(environment, id) == object)
-            try environment.read { (transaction) throws(ObjectError) in
+            try environment.read { transaction in
                 let reader = try ObjectReader(transaction)
                 let location = try reader.location(of: id, transaction)
                 // The newest copy counts.
@@ -153,7 +153,7 @@ struct ObjectStagingTests {
             let other = ObjectID(([UInt8](repeating: 7, count: 8) + noise(24, 9)).raw)
             #expect(try !staging.contains(other))
             try flush(&staging, environment)
-            try environment.read { (transaction) throws(ObjectError) in
+            try environment.read { transaction in
                 let reader = try ObjectReader(transaction)
                 for (number, id) in ids.enumerated() {
                     let object = try reader.object(id, transaction)
@@ -178,7 +178,7 @@ struct ObjectStagingTests {
             for start in stride(from: 0, to: 200, by: 20) {
                 ids += try store(environment, Array(objects[start..<(start + 20)]))
             }
-            try environment.write("test") { (transaction) throws(ObjectError) in
+            try environment.write("test") { transaction in
                 let reader = try ObjectReader(transaction)
                 var kept: [(id: ObjectID, location: Location)] = []
                 for id in ids[10..<30] {
@@ -198,7 +198,7 @@ struct ObjectStagingTests {
         try withEnvironment { environment in
             let objects = (0..<50).map { noise($0 == 25 ? 100_000 : 100, $0) }
             let ids = try store(environment, objects)
-            try environment.write("test") { (transaction) throws(ObjectError) in
+            try environment.write("test") { transaction in
                 let reader = try ObjectReader(transaction)
                 var chosen: [StoredObject] = []
                 for id in ids[10..<30] { chosen.append(try reader.object(id, transaction)) }
@@ -227,7 +227,7 @@ struct ObjectStagingTests {
             }
             try staging.finishWriting()
             try flush(&staging, environment)
-            try environment.read { (transaction) throws(ObjectError) in
+            try environment.read { transaction in
                 let reader = try ObjectReader(transaction)
                 for (placement, object) in zip(placements, objects) {
                     let id = try ObjectHeader(.tensor, [TensorShape(.u8, [object.count])])
@@ -254,7 +254,7 @@ struct ObjectStagingTests {
                 ids.append(try staging.put(try header(4), encoder.bytes.raw))
             }
             try flush(&staging, environment)
-            try environment.read { (transaction) throws(ObjectError) in
+            try environment.read { transaction in
                 let chunks = try transaction.wrappedEntries(ObjectStore.indexTable)
                 #expect(chunks >= 2)
                 let reader = try ObjectReader(transaction)
@@ -269,11 +269,7 @@ struct ObjectStagingTests {
 
 extension ReadTransaction {
     /// Records of a table, with this layer's error.
-    fileprivate func wrappedEntries(_ table: String) throws(ObjectError) -> Int {
-        do throws(KeyValueError) {
-            return try statistics(environment.table(table)).entries
-        } catch {
-            throw ObjectError(error)
-        }
+    fileprivate func wrappedEntries(_ table: String) throws -> Int {
+        return try statistics(environment.table(table)).entries
     }
 }

@@ -17,17 +17,17 @@ struct PackTests {
                 let header = try ObjectHeader(.tensor, [TensorShape(.u8, [count])])
                 try staging.put(header, noise(count, count).raw)
             }
-            try environment.write("test") { (transaction) throws(ObjectError) in
+            try environment.write("test") { transaction in
                 try staging.flush(transaction)
             }
-            return try environment.read { (transaction) throws(KeyValueError) in
+            return try environment.read { transaction in
                 try transaction.value(
                     environment.table(ObjectStore.packTable), [0, 0, 0, 0, 0, 0, 0, 1]) ?? []
             }
         }
     }
 
-    private func pack(_ bytes: [UInt8]) throws(ObjectError) -> Pack {
+    private func pack(_ bytes: [UInt8]) throws -> Pack {
         try Pack(number: 1, record: HeldBytes(bytes).mapped)
     }
 
@@ -53,7 +53,7 @@ struct PackTests {
             for bit in 0..<8 {
                 var damaged = bytes
                 damaged[offset] ^= 1 << UInt8(bit)
-                #expect(throws: ObjectError.self, "bit \(bit) of byte \(offset)") {
+                #expect(throws: CambiumError.self, "bit \(bit) of byte \(offset)") {
                     try pack(damaged)
                 }
             }
@@ -65,7 +65,7 @@ struct PackTests {
         let bytes = try record()
         let end = Int(bytes.raw.number(at: 24, as: UInt64.self))
         for count in 0..<end {
-            #expect(throws: ObjectError.self) { try pack(Array(bytes.prefix(count))) }
+            #expect(throws: CambiumError.self) { try pack(Array(bytes.prefix(count))) }
         }
     }
 

@@ -1,3 +1,4 @@
+import Elements
 import NumericSupport
 import Routing
 import Testing
@@ -35,12 +36,12 @@ struct CountContributionTests {
     func truncated() throws {
         let bytes = try record("habari ya asubuhi").encoded
         for count in 0..<bytes.count {
-            let error = #expect(throws: EvidenceError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try CountContribution(decoding: Array(bytes[..<count]))
             }
             #expect(error?.code == .badInput)
         }
-        #expect(throws: EvidenceError.self) { try CountContribution(decoding: bytes + [0]) }
+        #expect(throws: CambiumError.self) { try CountContribution(decoding: bytes + [0]) }
     }
 
     @Test("with any byte changed are refused or are another contribution, never a trap")
@@ -63,7 +64,7 @@ struct CountContributionTests {
         var bytes = empty.encoded
         bytes.removeLast()
         bytes += [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]
-        let error = #expect(throws: EvidenceError.self) { try CountContribution(decoding: bytes) }
+        let error = #expect(throws: CambiumError.self) { try CountContribution(decoding: bytes) }
         #expect(error?.message.contains("bytes that are left") == true)
     }
 
@@ -84,29 +85,29 @@ struct CountContributionTests {
         var bytes = try record("").encoded
         bytes.removeLast()
         bytes += [0x80, 0x00]
-        let error = #expect(throws: EvidenceError.self) { try CountContribution(decoding: bytes) }
+        let error = #expect(throws: CambiumError.self) { try CountContribution(decoding: bytes) }
         #expect(error?.message.contains("shortest form") == true)
     }
 
     @Test("need names that can be shown, a digest and no more n-grams than bytes")
     func limits() throws {
         for cohort in ["", "a\nb", String(repeating: "x", count: 256)] {
-            #expect(throws: EvidenceError.self) { try record("abc", cohort: cohort) }
+            #expect(throws: CambiumError.self) { try record("abc", cohort: cohort) }
         }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try CountContribution(
                 cohort: "a", label: "", data: [1], byteCount: 3,
                 counts: NGramCounts(of: [1, 2, 3], order: 1))
         }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try CountContribution(
                 cohort: "a", label: "", data: [UInt8](repeating: 0, count: 32), byteCount: 2,
                 counts: NGramCounts(of: [1, 2, 3], order: 1))
         }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try NGramCounts(order: 1, entries: [.init(key: 0, count: 1 << 33)])
         }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try NGramCounts(
                 order: 1, entries: [.init(key: 0, count: .max), .init(key: 1, count: .max)])
         }

@@ -1,3 +1,4 @@
+import Elements
 import Foundation
 import Testing
 
@@ -55,16 +56,16 @@ struct CountGateTests {
         for entries in [
             [entry(2), entry(1)], [entry(1), entry(1)], [entry(1, 0)], [entry(1 << 16)],
         ] {
-            #expect(throws: EvidenceError.self) { try NGramCounts(order: 2, entries: entries) }
+            #expect(throws: CambiumError.self) { try NGramCounts(order: 2, entries: entries) }
         }
-        #expect(throws: EvidenceError.self) { try NGramCounts(order: 0, entries: []) }
-        #expect(throws: EvidenceError.self) { try NGramCounts(order: 9, entries: []) }
+        #expect(throws: CambiumError.self) { try NGramCounts(order: 0, entries: []) }
+        #expect(throws: CambiumError.self) { try NGramCounts(order: 9, entries: []) }
         let large = try NGramCounts(order: 2, entries: [entry(1, 1 << 32)])
-        #expect(throws: EvidenceError.self) { try large.adding(large) }
+        #expect(throws: CambiumError.self) { try large.adding(large) }
         let other = NGramCounts(of: [1, 2, 3], order: 3)
-        #expect(throws: EvidenceError.self) { try large.adding(other) }
-        #expect(throws: EvidenceError.self) { try CountGate([]) }
-        #expect(throws: EvidenceError.self) { try CountGate([large, other]) }
+        #expect(throws: CambiumError.self) { try large.adding(other) }
+        #expect(throws: CambiumError.self) { try CountGate([]) }
+        #expect(throws: CambiumError.self) { try CountGate([large, other]) }
     }
 
     /// The documented formulas over plain substring counts.

@@ -1,3 +1,4 @@
+import Elements
 import NumericSupport
 import Routing
 import Tensors
@@ -99,10 +100,10 @@ struct DigitMomentsTests {
     @Test("that do not fit each other are refused")
     func refused() throws {
         var two = DigitMoments(width: 2, digits: 2)
-        #expect(throws: EvidenceError.self) { try two.add(DigitMoments(width: 3, digits: 2)) }
-        #expect(throws: EvidenceError.self) { try two.add(DigitMoments(width: 2, digits: 1)) }
-        #expect(throws: EvidenceError.self) { try DigitMoments(digits: [], gram: []) }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) { try two.add(DigitMoments(width: 3, digits: 2)) }
+        #expect(throws: CambiumError.self) { try two.add(DigitMoments(width: 2, digits: 1)) }
+        #expect(throws: CambiumError.self) { try DigitMoments(digits: [], gram: []) }
+        #expect(throws: CambiumError.self) {
             try DigitMoments(digits: two.digits, gram: [0, 0])
         }
     }

@@ -1,3 +1,4 @@
+import Elements
 import NumericSupport
 import Routing
 import Tensors
@@ -98,11 +99,11 @@ struct EntryRowTests {
     @Test("moments of other widths do not add, nor do sums beyond 64 bits")
     func refused() throws {
         var moments = EntryMoments(width: 3)
-        #expect(throws: EvidenceError.self) { try moments.add(EntryMoments(width: 4)) }
+        #expect(throws: CambiumError.self) { try moments.add(EntryMoments(width: 4)) }
         var sum = EntryMoments(width: 1)
         try sum.add([32_767], entries: [127])
         // Doubling 2^30 reaches 2^63 within 40 steps.
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             for _ in 0..<40 { try sum.add(sum) }
         }
     }

@@ -1,3 +1,4 @@
+import Elements
 import NumericSupport
 import Routing
 import Tensors
@@ -64,11 +65,11 @@ struct MomentContributionTests {
     func truncated() throws {
         let bytes = try record(source(digits: [4, 6])).encoded
         for count in 0..<bytes.count {
-            #expect(throws: EvidenceError.self) {
+            #expect(throws: CambiumError.self) {
                 try MomentContribution(decoding: Array(bytes[..<count]))
             }
         }
-        #expect(throws: EvidenceError.self) { try MomentContribution(decoding: bytes + [0]) }
+        #expect(throws: CambiumError.self) { try MomentContribution(decoding: bytes + [0]) }
     }
 
     @Test("of many features and no vectors make no room for their products")
@@ -79,7 +80,7 @@ struct MomentContributionTests {
             Array("CEVM".utf8) + [1, 1, 0x78, 0] + [UInt8](repeating: 7, count: 32) + [2, 3]
         bytes += [UInt8](repeating: 9, count: 32) + [0x80, 0x80, 4]
         for _ in 0..<width { bytes += [0, 0, 0x80, 0x3f] }
-        let error = #expect(throws: EvidenceError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try MomentContribution(decoding: bytes + [1, 1] + [0, 0])
         }
         #expect(error?.message.contains("no vector") == true)
@@ -110,16 +111,16 @@ struct MomentContributionTests {
                 cohort: cohort, label: "", data: [UInt8](repeating: 0, count: data), byteCount: 9,
                 source: source, fitted: fitted, heldOut: source.nothing)
         }
-        #expect(throws: EvidenceError.self) { try make(source.nothing) }
-        #expect(throws: EvidenceError.self) { try make(good.fitted, data: 31) }
-        #expect(throws: EvidenceError.self) { try make(good.fitted, cohort: "") }
-        #expect(throws: EvidenceError.self) { try make(DigitMoments(width: 3, digits: 1)) }
+        #expect(throws: CambiumError.self) { try make(source.nothing) }
+        #expect(throws: CambiumError.self) { try make(good.fitted, data: 31) }
+        #expect(throws: CambiumError.self) { try make(good.fitted, cohort: "") }
+        #expect(throws: CambiumError.self) { try make(DigitMoments(width: 3, digits: 1)) }
         var outside = source.nothing
         let x: [Int16] = [1, 2, 3]
         try outside.add(x.span, labels: [[4], [0]])
-        #expect(throws: EvidenceError.self) { try make(outside) }
+        #expect(throws: CambiumError.self) { try make(outside) }
         for digits in [[], [0, 2], [2], [1, 2, 3], [70_000, 2]] as [[UInt32]] {
-            #expect(throws: EvidenceError.self) { try self.source(digits: digits) }
+            #expect(throws: CambiumError.self) { try self.source(digits: digits) }
         }
         #expect(try make(good.fitted).heldOut.count == 0)
     }
@@ -169,12 +170,12 @@ struct MomentContributionTests {
             source(digits: [4, 6], layer: 3), source(digits: [4, 6], trunk: 6),
             source(digits: [4, 6], scale: 4), source(digits: [6, 4]),
         ] {
-            let error = #expect(throws: EvidenceError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try UnitedMoments(picks: [first, record(other, data: 8)])
             }
             #expect(error?.code == .incompatible)
         }
-        #expect(throws: EvidenceError.self) { try UnitedMoments(picks: []) }
+        #expect(throws: CambiumError.self) { try UnitedMoments(picks: []) }
     }
 }
 

@@ -1,3 +1,4 @@
+import Elements
 import Routing
 import Tensors
 import Testing
@@ -120,29 +121,29 @@ struct MomentsTests {
 
     @Test("no evidence, and evidence that says nothing, are told")
     func unsolvable() throws {
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try ReadOut(.ridge, of: Moments(width: 2), lambda: 1)
         }
         var same = Moments(width: 2)
         try same.add([Int16](repeating: 5, count: 6).span, labels: [0, 1, 1])
         for form in ReadOut.Form.allCases {
-            #expect(throws: EvidenceError.self) { try ReadOut(form, of: same, lambda: 1) }
+            #expect(throws: CambiumError.self) { try ReadOut(form, of: same, lambda: 1) }
         }
     }
 
     @Test("moments that cannot be, or do not fit, are refused")
     func refused() throws {
         let entry = Moments.Class(id: 1, count: 2, sum: [1, 2])
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try Moments(width: 2, classes: [entry, entry], gram: [1, 2, 3])
         }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try Moments(width: 2, classes: [entry], gram: [1, 2])
         }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try Moments(width: 0, classes: [], gram: [])
         }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try Moments(
                 width: 2, classes: [Moments.Class(id: 1, count: 0, sum: [0, 0])], gram: [0, 0, 0])
         }
@@ -151,25 +152,25 @@ struct MomentsTests {
             Moments.Class(id: id, count: count, sum: [sum])
         }
         for classes in [[sums(0, .max)], [sums(0, .max), sums(1, .max)], [sums(0, 1 << 32)]] {
-            let error = #expect(throws: EvidenceError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try Moments(width: 1, classes: classes, gram: [0])
             }
             #expect(error?.code == .overflow)
         }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try Moments(width: 1, classes: [sums(0, 2, 65_537)], gram: [0])
         }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try Moments(width: 1, classes: [sums(0, 2, .min)], gram: [0])
         }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try Moments(width: 1, classes: [sums(0, 2)], gram: [1 << 31 + 1])
         }
         var large = try Moments(width: 1, classes: [sums(0, 1 << 31)], gram: [1 << 61])
-        let error = #expect(throws: EvidenceError.self) { try large.add(large) }
+        let error = #expect(throws: CambiumError.self) { try large.add(large) }
         #expect(error?.code == .overflow)
         var narrow = Moments(width: 1)
-        #expect(throws: EvidenceError.self) { try narrow.add(Moments(width: 2)) }
+        #expect(throws: CambiumError.self) { try narrow.add(Moments(width: 2)) }
     }
 
     @Test("quantised features are rounded to the nearest, limited, and never a NaN")
@@ -177,13 +178,13 @@ struct MomentsTests {
         let quantiser = try Quantiser(scales: [2, 1000])
         let features = try quantiser.features([0.25, 0.0015, 1.25, 9, -.infinity, 0].span)
         #expect(features == [0, 2, 2, 2047, -2047, 0])
-        #expect(throws: EvidenceError.self) { try quantiser.features([Float.nan, 1].span) }
+        #expect(throws: CambiumError.self) { try quantiser.features([Float.nan, 1].span) }
         for scales in [[], [0], [-1], [.nan], [.infinity]] as [[Float]] {
-            #expect(throws: EvidenceError.self) { try Quantiser(scales: scales) }
+            #expect(throws: CambiumError.self) { try Quantiser(scales: scales) }
         }
         let fitted = try Quantiser(fitting: [3, 0, -3, 0, 3, 0].span, width: 2)
         #expect(fitted.scales == [Float(256.0 / 3), 1])
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try Quantiser(fitting: [Float.nan].span, width: 1)
         }
     }

@@ -1,3 +1,4 @@
+import Elements
 import NumericSupport
 import Routing
 import Tensors
@@ -66,14 +67,14 @@ struct RouteContributionTests {
     func truncated() throws {
         let bytes = try record().encoded
         for count in 0..<bytes.count {
-            #expect(throws: EvidenceError.self) {
+            #expect(throws: CambiumError.self) {
                 try RouteContribution(decoding: Array(bytes[..<count]))
             }
         }
-        #expect(throws: EvidenceError.self) { try RouteContribution(decoding: bytes + [0]) }
+        #expect(throws: CambiumError.self) { try RouteContribution(decoding: bytes + [0]) }
         var other = bytes
         other[4] = 2
-        let error = #expect(throws: EvidenceError.self) { try RouteContribution(decoding: other) }
+        let error = #expect(throws: CambiumError.self) { try RouteContribution(decoding: other) }
         #expect(error?.message.contains("version 2") == true)
     }
 
@@ -92,7 +93,7 @@ struct RouteContributionTests {
             head + windows + [1, 3, 0x80, 0x80, 4]
                 + (0..<65_536).flatMap { _ in [0, 0, 0x80, 0x3F] as [UInt8] } + [2],
         ] {
-            #expect(throws: EvidenceError.self) { try RouteContribution(decoding: bytes) }
+            #expect(throws: CambiumError.self) { try RouteContribution(decoding: bytes) }
         }
     }
 
@@ -123,20 +124,20 @@ struct RouteContributionTests {
                 layers: layers ?? good.layers, windows: windows ?? good.windows)
         }
         #expect(try make().layers.count == 2)
-        #expect(throws: EvidenceError.self) { try make(data: 31) }
-        #expect(throws: EvidenceError.self) { try make(experts: 0) }
-        #expect(throws: EvidenceError.self) { try make(layers: []) }
-        #expect(throws: EvidenceError.self) { try make(layers: good.layers.reversed()) }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) { try make(data: 31) }
+        #expect(throws: CambiumError.self) { try make(experts: 0) }
+        #expect(throws: CambiumError.self) { try make(layers: []) }
+        #expect(throws: CambiumError.self) { try make(layers: good.layers.reversed()) }
+        #expect(throws: CambiumError.self) {
             try make(layers: [self.layer(1), self.layer(2, tokens: 8)])
         }
-        #expect(throws: EvidenceError.self) { try make(label: "a\n") }
+        #expect(throws: CambiumError.self) { try make(label: "a\n") }
         let (most, longest) = (RouteContribution.Windows.most, RouteContribution.Windows.longest)
         for bad in [
             [], [[]], [[UInt32]](repeating: [1], count: most + 1),
             [[UInt32](repeating: 1, count: longest + 1)],
         ] as [[[UInt32]]] {
-            #expect(throws: EvidenceError.self) {
+            #expect(throws: CambiumError.self) {
                 try make(
                     windows: RouteContribution.Windows(choose: [[1]], check: bad, report: [[1]]))
             }
@@ -175,11 +176,11 @@ struct RouteContributionTests {
             record(data: 8, numbers: [1]), record(data: 8, numbers: [1, 2]),
             record(data: 8, scale: 4),
         ] {
-            let error = #expect(throws: EvidenceError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try UnitedRoutes([first, other])
             }
             #expect(error?.code == .incompatible)
         }
-        #expect(throws: EvidenceError.self) { try UnitedRoutes([]) }
+        #expect(throws: CambiumError.self) { try UnitedRoutes([]) }
     }
 }

@@ -1,4 +1,5 @@
 import CKernels
+import Elements
 import Glibc
 import NumericSupport
 import Routing
@@ -215,7 +216,7 @@ struct RouterTests {
         #expect(abs(all.weights.reduce(0, +) - 1) < 1e-6 && all.weights[1] == all.weights[2])
         #expect(gate.pick(count: 1).weights == [1])
         for table in [[], [0], [-1, 2], [.nan], [.infinity]] as [[Float]] {
-            #expect(throws: EvidenceError.self) { try CohortGate(table) }
+            #expect(throws: CambiumError.self) { try CohortGate(table) }
         }
     }
 }

@@ -1,3 +1,4 @@
+import Elements
 import NumericSupport
 import Routing
 import Tensors
@@ -115,7 +116,7 @@ struct TreeMomentsTests {
         #expect(found.experts.allSatisfy { $0 / 8 != 1 && $0 != 5 })
         #expect(found.weights.allSatisfy { $0.isFinite })
         var moments = DigitMoments(width: width, branching: branching)
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) {
             try moments.add(
                 data.x.span.extracting(0..<width), leaves: [24], branching: branching)
         }

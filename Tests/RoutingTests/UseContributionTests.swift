@@ -1,3 +1,4 @@
+import Elements
 import Routing
 import Testing
 
@@ -29,30 +30,30 @@ struct UseContributionTests {
 
     @Test("counts that cannot be are refused")
     func impossible() throws {
-        #expect(throws: EvidenceError.self) { try record(windows: 0) }
-        #expect(throws: EvidenceError.self) { try record(windows: 5_001) }
-        #expect(throws: EvidenceError.self) {
+        #expect(throws: CambiumError.self) { try record(windows: 0) }
+        #expect(throws: CambiumError.self) { try record(windows: 5_001) }
+        #expect(throws: CambiumError.self) {
             try UseContribution(
                 cohort: "base", label: "", data: [UInt8](repeating: 7, count: 32),
                 byteCount: 1 << 62, model: [UInt8](repeating: 9, count: 32),
                 windows: 1 << 62, layers: [])
         }
-        #expect(throws: EvidenceError.self) { try record([(1, 6)]) }
-        #expect(throws: EvidenceError.self) { try record([(1, 0)]) }
-        #expect(throws: EvidenceError.self) { try record([(2, 1), (1, 1)]) }
-        #expect(throws: EvidenceError.self) { try record([(1, 1), (1, 1)]) }
-        #expect(throws: EvidenceError.self) { try record(layers: [3, 1]) }
+        #expect(throws: CambiumError.self) { try record([(1, 6)]) }
+        #expect(throws: CambiumError.self) { try record([(1, 0)]) }
+        #expect(throws: CambiumError.self) { try record([(2, 1), (1, 1)]) }
+        #expect(throws: CambiumError.self) { try record([(1, 1), (1, 1)]) }
+        #expect(throws: CambiumError.self) { try record(layers: [3, 1]) }
     }
 
     @Test("damaged in any byte they are refused or read as another record, never with a trap")
     func hostile() throws {
         let bytes = try record().encoded
         for count in bytes.indices {
-            #expect(throws: EvidenceError.self) {
+            #expect(throws: CambiumError.self) {
                 try UseContribution(decoding: Array(bytes[..<count]))
             }
         }
-        #expect(throws: EvidenceError.self) { try UseContribution(decoding: bytes + [0]) }
+        #expect(throws: CambiumError.self) { try UseContribution(decoding: bytes + [0]) }
         for place in bytes.indices {
             for value: UInt8 in [0, 1, 0x7f, 0x80, 0xff] where bytes[place] != value {
                 var damaged = bytes

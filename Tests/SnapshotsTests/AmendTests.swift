@@ -1,3 +1,4 @@
+import Elements
 import Objects
 import Snapshots
 import TestSupport
@@ -30,7 +31,7 @@ struct AmendTests {
             let first = try store.commit(.sample(experts: 5)).id
             let second = try store.commit(.sample(experts: 6)).id
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.amend("main", at: first, by: .sample) { $0.message = "late" }
                 } == .branchMoved)
             #expect(try store.amend("main", at: second, by: .sample) { _ in } == second)
@@ -54,15 +55,15 @@ struct AmendTests {
             try store.renameBranch("other", to: "third", by: .sample)
             #expect(try store.references().head == .branch("trunk"))
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.renameBranch("third", to: "trunk", by: .sample)
                 } == .exists)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.renameBranch("main", to: "x", by: .sample)
                 } == .notFound)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.renameBranch("third", to: "a b", by: .sample)
                 } == .badName)
         }
@@ -86,11 +87,11 @@ struct AmendTests {
                 try store.createReference(.branch, name, at: id, by: .sample)
             }
             for (names, expected) in [
-                (["a", "none"], SnapshotError.Code.notFound), (["a", "main"], .badName),
+                (["a", "none"], CambiumError.Code.notFound), (["a", "main"], .badName),
                 (["a", "a"], .notFound),
             ] {
                 #expect(
-                    code { () throws(SnapshotError) in
+                    code {
                         try store.removeReferences(.branch, names, by: .sample)
                     } == expected)
             }

@@ -111,10 +111,10 @@ struct ArrayEditTests {
             draft.tree = Tree(
                 architecture: "test", layers: [1: Layer(cohorts: [Cohort.base: cohort])])
             let head = try #require(try store.references().branches["main"])
-            var thrown: SnapshotError?
-            do throws(SnapshotError) {
+            var thrown: CambiumError?
+            do {
                 _ = try draft.commit(to: "main", parents: [head], note: .sample())
-            } catch {
+            } catch let error as CambiumError {
                 thrown = error
             }
             #expect(thrown?.message.contains("neither stored nor staged") == true)

@@ -67,23 +67,23 @@ struct BackupTests {
             for target in ["/folder", "/file.mdb", "/link", "/S"] {
                 for asFile in [false, true] {
                     #expect(
-                        code { () throws(SnapshotError) in
+                        code {
                             try store.backup(to: directory + target, asFile: asFile)
                         } == .exists)
                 }
             }
             _ = try store.backup(to: directory + "/B.mdb", asFile: true)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try SnapshotStore.restore(directory + "/B.mdb", to: directory + "/S")
                 } == .exists)
             #expect(try readFile(directory + "/file.mdb") == [1, 2, 3])
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.backup(to: directory + "/none/deep", asFile: false)
                 } == .notFound)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try SnapshotStore.restore(directory + "/file.mdb", to: directory + "/new")
                 } == .notAStore)
             #expect(!fileExists(directory + "/new"))

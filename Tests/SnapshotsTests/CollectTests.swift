@@ -1,3 +1,4 @@
+import Elements
 import Objects
 import Snapshots
 import TestSupport
@@ -49,7 +50,7 @@ struct CollectTests {
             let (kept, lost) = try storeWithGarbage(store)
             let before = try store.model(at: kept)
             _ = try store.collect(prune: true, now: 1_000, grace: 10)
-            #expect(code { () throws(SnapshotError) in try store.commit(lost) } == .notFound)
+            #expect(code { try store.commit(lost) } == .notFound)
             #expect(try store.model(at: kept) == before)
             #expect(try store.model(at: store.resolve("main~1")) == base)
             #expect(try store.faults().isEmpty)
@@ -71,7 +72,7 @@ struct CollectTests {
                 try store.moveReference(.branch, "lost", from: lost, to: nil, by: note)
                 let report = try store.collect(prune: true, now: 1_000, grace: 0)
                 #expect(report.deadObjects > 60 && report.expiredReflogEntries == 4)
-                #expect(code { () throws(SnapshotError) in try store.commit(lost) } == .notFound)
+                #expect(code { try store.commit(lost) } == .notFound)
                 #expect(try store.faults().isEmpty)
             }
         }
@@ -143,11 +144,11 @@ struct CollectTests {
             let (_, lost) = try storeWithGarbage(store)
             _ = try store.collect(prune: true, now: 1_000, grace: 10)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.createReference(.branch, "back", at: lost, by: .sample)
                 } == .notFound)
             #expect(
-                code { () throws(SnapshotError) in try store.resolve(lost.hex) } == .notFound)
+                code { try store.resolve(lost.hex) } == .notFound)
             // Its content can be committed anew, to the same ids.
             var other = base
             for ordinal in 0..<100 { other.edit(ordinal, seed: 5_000 + ordinal) }
@@ -200,7 +201,7 @@ struct CollectTests {
             let (_, _) = try storeWithGarbage(store)
             var draft = try CommitDraft(store, tree: Tree(architecture: ""))
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.collect(prune: true, now: 1_000, grace: 0)
                 } == .busy)
             try base.stage(in: &draft)

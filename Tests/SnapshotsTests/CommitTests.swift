@@ -50,7 +50,7 @@ struct CommitTests {
             let id = try store.commit(model).id
             #expect(try store.model(at: id) == model)
             let experts = try #require(try store.map(id).experts(layer: 1, cohort: "base"))
-            #expect(throws: SnapshotError.self) { try experts.expert(3) }
+            #expect(throws: CambiumError.self) { try experts.expert(3) }
             #expect(try store.faults().isEmpty)
         }
     }
@@ -60,7 +60,7 @@ struct CommitTests {
         try withStore { store in
             var model = SyntheticModel.sample(experts: 4)
             model.pools[.init(1)]?.experts[3] = nil
-            let error = #expect(throws: SnapshotError.self) { try store.commit(model) }
+            let error = #expect(throws: CambiumError.self) { try store.commit(model) }
             #expect(error?.code == .incompatible)
         }
     }
@@ -107,10 +107,10 @@ struct CommitTests {
             try left.stage(in: &first)
             try right.stage(in: &second)
             let winner = try first.commit(to: "main", parents: [base], note: .sample("left"))
-            var thrown: SnapshotError?
-            do throws(SnapshotError) {
+            var thrown: CambiumError?
+            do {
                 _ = try second.commit(to: "main", parents: [base], note: .sample("right"))
-            } catch {
+            } catch let error as CambiumError {
                 thrown = error
             }
             #expect(thrown?.code == .branchMoved)
@@ -126,12 +126,12 @@ struct CommitTests {
             let first = try store.commit(.sample(experts: 20)).id
             _ = try store.commit(.sample(experts: 21)).id
             for model in [SyntheticModel.sample(experts: 20), .sample(experts: 22)] {
-                let error = #expect(throws: SnapshotError.self) {
+                let error = #expect(throws: CambiumError.self) {
                     try store.commit(model, parents: [first])
                 }
                 #expect(error?.code == .branchMoved)
             }
-            let error = #expect(throws: SnapshotError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.commit(.sample(experts: 3), parents: [])
             }
             #expect(error?.code == .branchMoved)
@@ -149,7 +149,7 @@ struct CommitTests {
                 .sample(experts: 20), to: "same", parents: [base], startingBranch: true)
             #expect(same.unchanged)
             #expect(try store.references().branches["same"] == base)
-            let error = #expect(throws: SnapshotError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.commit(
                     .sample(experts: 22), to: "side", parents: [base], startingBranch: true)
             }
@@ -164,10 +164,10 @@ struct CommitTests {
             tree.trunk.tensors["lost"] = StoredTensor(
                 shape: TensorShape(.f32, [1]), id: ObjectID(hashing: [1]))
             let draft = try CommitDraft(store, tree: tree)
-            var code: SnapshotError.Code?
-            do throws(SnapshotError) {
+            var code: CambiumError.Code?
+            do {
                 _ = try draft.commit(to: "main", parents: [], note: .sample())
-            } catch {
+            } catch let error as CambiumError {
                 code = error.code
             }
             #expect(code == .notFound)
@@ -178,10 +178,10 @@ struct CommitTests {
                     kind: .neuron, parts: [], count: 1, experts: root, routerKind: .linear,
                     router: [:])
             ])
-            do throws(SnapshotError) {
+            do {
                 _ = try other.commit(to: "main", parents: [], note: .sample())
                 code = nil
-            } catch {
+            } catch let error as CambiumError {
                 code = error.code
             }
             #expect(code == .notFound)

@@ -51,10 +51,10 @@ struct CompressChainTests {
     }
 
     private func depths(_ store: SnapshotStore) throws -> [Int] {
-        try store.environment.read { (transaction) throws(ObjectError) in
+        try store.environment.read { transaction in
             var depths: [Int] = []
             try transaction.scan(store.environment.table("packs")) {
-                (key, record) throws(ObjectError) in
+                key, record in
                 let pack = try Pack(number: try PackFormat.packNumber(key), record: record)
                 if pack.isCold { depths.append(pack.notedDepth) }
                 return true
@@ -148,7 +148,7 @@ struct CompressChainTests {
                 bytes.replaceSubrange(68..<100, with: pack.id(first.index).bytes)
                 return bytes
             }
-            #expect(code { () throws(SnapshotError) in try store.model(at: ids[0]) } == .corrupt)
+            #expect(code { try store.model(at: ids[0]) } == .corrupt)
             #expect(try store.faults().contains { $0.contains("lead back") })
             let isSame = try store.model(at: ids[2]) == models[2]
             #expect(isSame)
@@ -158,9 +158,9 @@ struct CompressChainTests {
     /// Replaces the records for which `change` has another one.
     private func change(_ store: SnapshotStore, _ change: (Pack) -> [UInt8]?) throws {
         let table = store.environment.table("packs")
-        try store.environment.write("change") { (transaction) throws(ObjectError) in
+        try store.environment.write("change") { transaction in
             var changed: [(UInt32, [UInt8])] = []
-            try transaction.scan(table) { (key, record) throws(ObjectError) in
+            try transaction.scan(table) { key, record in
                 let pack = try Pack(number: try PackFormat.packNumber(key), record: record)
                 if let bytes = change(pack) { changed.append((pack.number, bytes)) }
                 return true
@@ -185,7 +185,7 @@ struct CompressChainTests {
             uniquingKeysWith: { first, _ in first })
         let last = try #require(experts.last)
         // From the newest on: what is needed is written in the new form before it is needed.
-        let packs = try store.environment.read { (transaction) throws(ObjectError) in
+        let packs = try store.environment.read { transaction in
             let reader = try ObjectReader(transaction)
             var packs: [UInt32] = []
             for versions in experts.dropLast() {
@@ -198,7 +198,7 @@ struct CompressChainTests {
         }
         #expect(!last.isEmpty && Set(packs).count == 19)
         for number in packs.sorted(by: >) {
-            try store.environment.write("chain") { (transaction) throws(ObjectError) in
+            try store.environment.write("chain") { transaction in
                 let reader = try ObjectReader(transaction)
                 let pack = try reader.pack(number, transaction)
                 var predecessors: [Int: StoredObject] = [:]
@@ -220,7 +220,7 @@ private struct PackDepths {
     let greatest: Int
 
     init(_ store: SnapshotStore) throws {
-        greatest = try store.environment.read { (transaction) throws(ObjectError) in
+        greatest = try store.environment.read { transaction in
             let chains = try PackChains(transaction)
             return chains.inOrder.last.flatMap { chains.depth(of: $0) } ?? 0
         }

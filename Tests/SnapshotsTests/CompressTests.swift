@@ -124,10 +124,10 @@ struct CompressTests {
             for _ in 0..<60 {
                 var old: [UInt8] = []
                 var key: [UInt8] = []
-                try environment.write("damage") { (transaction) throws(KeyValueError) in
+                try environment.write("damage") { transaction in
                     // The first compressed pack.
                     try transaction.scan(environment.table("packs")) {
-                        (found, value) throws(KeyValueError) in
+                        found, value in
                         guard value.bytes.number(at: 6, as: UInt16.self) == 1 else { return true }
                         (key, old) = (found, value.copy())
                         return false
@@ -147,7 +147,7 @@ struct CompressTests {
                 }
                 let isServed = (try? store.model(at: ids[0])).map { $0 == models[0] } ?? true
                 #expect(isServed)
-                try environment.write("mend") { (transaction) throws(KeyValueError) in
+                try environment.write("mend") { transaction in
                     try transaction.put(environment.table("packs"), key, old)
                 }
             }

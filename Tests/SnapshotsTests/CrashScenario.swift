@@ -1,3 +1,4 @@
+import Elements
 import KeyValue
 import Objects
 import Snapshots
@@ -60,9 +61,9 @@ enum CrashScenario: String, CaseIterable, Codable {
     func run(_ path: String, observer: (@Sendable (String) -> Void)? = nil) throws {
         switch self {
         case .create:
-            do throws(SnapshotError) {
+            do {
                 try SnapshotStore.create(at: path, observer: observer)
-            } catch {
+            } catch let error as CambiumError {
                 guard error.code == .exists else { throw error }
             }
         case .firstCommit:

@@ -1,3 +1,4 @@
+import Elements
 import Glibc
 import KeyValue
 import Objects
@@ -99,14 +100,14 @@ private func editRepeatedly(_ store: SnapshotStore, from first: Int) throws {
 }
 
 /// Edits one expert of the branch's head; false when the branch moved meanwhile.
-private func edit(_ ordinal: Int, _ store: SnapshotStore) throws(SnapshotError) -> Bool {
+private func edit(_ ordinal: Int, _ store: SnapshotStore) throws -> Bool {
     let head = try store.resolve("main")
     var model = try store.model(at: head)
     model.edit(ordinal, seed: ordinal)
-    do throws(SnapshotError) {
+    do {
         try store.commit(model, parents: [head], time: Int64(ordinal))
         return true
-    } catch {
+    } catch let error as CambiumError {
         guard error.code == .branchMoved else { throw error }
         return false
     }

@@ -1,3 +1,4 @@
+import Elements
 import Foundation
 import KeyValue
 import Objects
@@ -20,7 +21,7 @@ struct DiskFullTests {
                 var large = model
                 for index in 0..<8 { large.trunk["big\(index)"] = .init([300_000], seed: index) }
                 #expect(
-                    code { () throws(SnapshotError) in try store.commit(large, time: 2) }
+                    code { try store.commit(large, time: 2) }
                         == .diskFull)
                 #expect(try store.model(at: id) == model)
             }
@@ -49,10 +50,10 @@ struct DiskFullTests {
                 for index in 0..<8 { large.trunk["big\(index)"] = .init([300_000], seed: index) }
                 var draft = try CommitDraft(
                     store, tree: Tree(architecture: ""), flushThreshold: 1 << 20)
-                var found: SnapshotError.Code?
-                do throws(SnapshotError) {
+                var found: CambiumError.Code?
+                do {
                     try large.stage(in: &draft)
-                } catch {
+                } catch let error as CambiumError {
                     found = error.code
                 }
                 #expect(found == .diskFull)
@@ -123,7 +124,7 @@ struct DiskFullTests {
             let store = try SnapshotStore.open(path)
             let id = try store.resolve("main")
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.createReference(.branch, "new", at: id, by: .old)
                 } == .diskFull)
             #expect(try readFile(path + "/reserve") == Array("table for two".utf8))
@@ -137,9 +138,9 @@ struct DiskFullTests {
             let filler = disk.path + "/filler"
             try fill(filler)
             let path = disk.path + "/store"
-            let found = code { () throws(SnapshotError) in try SnapshotStore.create(at: path) }
+            let found = code { try SnapshotStore.create(at: path) }
             #expect(found == .diskFull)
-            #expect(code { () throws(SnapshotError) in try SnapshotStore.open(path) } == .notAStore)
+            #expect(code { try SnapshotStore.open(path) } == .notAStore)
             removeTree(filler)
             try SnapshotStore.create(at: path)
             #expect(try SnapshotStore.open(path).faults().isEmpty)
@@ -155,7 +156,7 @@ struct DiskFullTests {
             for index in 0..<3 { model.trunk["big\(index)"] = .init([300_000], seed: index) }
             let id = try SnapshotStore.open(path).commit(model).id
             #expect(
-                code { () throws(SnapshotError) in try SnapshotStore.repack(path) } == .diskFull)
+                code { try SnapshotStore.repack(path) } == .diskFull)
             let names = try listDirectory(path)
             #expect(names.filter { $0.hasPrefix("data") } == ["data.mdb"])
             let store = try SnapshotStore.open(path)

@@ -1,3 +1,4 @@
+import Elements
 import Glibc
 import KeyValue
 import Snapshots
@@ -41,7 +42,7 @@ struct FailingCallTests {
                     _ = try failingCall(at, of: calls, in: path, error: number) {
                         try scenario.run(path)
                     }
-                } catch let error as SnapshotError {
+                } catch let error as CambiumError {
                     told += 1
                     #expect(!error.message.isEmpty)
                 }

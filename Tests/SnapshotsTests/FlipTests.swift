@@ -41,9 +41,9 @@ struct FlipTests {
 
     private func faults(_ path: String) throws -> [VerificationFault] {
         let store: SnapshotStore
-        do throws(SnapshotError) {
+        do {
             store = try SnapshotStore.open(path, readOnly: true)
-        } catch {
+        } catch let error as CambiumError {
             guard error.code == .corrupt else { throw error }
             return try SnapshotStore.verifyUnopened(path, error).faults
         }
@@ -115,7 +115,7 @@ struct FlipTests {
             try writeFile(path + "/data.mdb", bytes)
             let store = try SnapshotStore.open(path)
             for (id, model) in heads { #expect(try store.model(at: id) == model) }
-            let error = #expect(throws: SnapshotError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try store.commit(.sample(experts: 5), to: "new", time: 30, startingBranch: true)
             }
             #expect(error?.code == .corrupt)

@@ -24,8 +24,8 @@ struct FuzzTests {
         let name = tables[Int.random(in: 0..<tables.count, using: &random)]
         let table = store.environment.table(name)
         var records: [(key: [UInt8], value: [UInt8])] = []
-        try store.environment.read { (transaction) throws(KeyValueError) in
-            try transaction.scan(table) { (key, value) throws(KeyValueError) in
+        try store.environment.read { transaction in
+            try transaction.scan(table) { key, value in
                 records.append((key, value.bytes.copy(0..<value.count)))
                 return true
             }
@@ -49,7 +49,7 @@ struct FuzzTests {
             }
         }
         let record = (key: key, value: value)
-        try store.environment.write("damage") { (transaction) throws(KeyValueError) in
+        try store.environment.write("damage") { transaction in
             try transaction.put(table, record.key, record.value)
         }
         return "\(name) \(key)"

@@ -1,3 +1,4 @@
+import Elements
 import Objects
 import Snapshots
 import Testing
@@ -36,17 +37,17 @@ struct LayoutTests {
     func damage() throws {
         let good = layout(Layout.Splice(prefix: 7, suffix: 9, middle: [1, 2, 3])).encoded
         for count in good.indices {
-            #expect(throws: ObjectError.self) { try Layout(decoding: Array(good[..<count])) }
+            #expect(throws: CambiumError.self) { try Layout(decoding: Array(good[..<count])) }
         }
         for version: UInt8 in [0, 3, 255] {
-            #expect(throws: ObjectError.self) {
+            #expect(throws: CambiumError.self) {
                 try Layout(decoding: [version] + good.dropFirst())
             }
         }
         // Version 2 without any splice is version 1, which has other bytes.
         var other = layout(nil).encoded
         other[0] = 2
-        #expect(throws: ObjectError.self) { try Layout(decoding: other) }
+        #expect(throws: CambiumError.self) { try Layout(decoding: other) }
         // Whatever is changed, what is read has the bytes that were given.
         for index in good.indices {
             for bit in 0..<8 {

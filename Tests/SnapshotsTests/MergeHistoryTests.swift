@@ -53,11 +53,11 @@ struct MergeHistoryTests {
             try store.commit(base)
             let other = try store.commit(edited(base, 1, 1), to: "other", parents: []).id
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.merge([other], into: "main", policy: nil, note: .sample())
                 } == .unrelated)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.merge([other], into: "none", policy: nil, note: .sample())
                 } == .notFound)
         }
@@ -151,7 +151,7 @@ struct MergeHistoryTests {
             let heads = try branches(store, from: base, [edited(base, 1, 1), edited(base, 1, 2)])
                 .heads
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.merge([heads[1]], into: "branch0", policy: Short(), note: .sample())
                 } == .incompatible)
         }

@@ -1,3 +1,4 @@
+import Elements
 import KeyValue
 import Objects
 import Snapshots
@@ -22,16 +23,16 @@ struct NoteTests {
         #expect(try Note(decoding: whole.encoded) == whole)
         #expect(whole.id != note(id).id)
         for count in 0..<whole.encoded.count {
-            #expect(throws: ObjectError.self) {
+            #expect(throws: CambiumError.self) {
                 try Note(decoding: Array(whole.encoded.prefix(count)))
             }
         }
-        #expect(throws: ObjectError.self) { try Note(decoding: whole.encoded + [0]) }
+        #expect(throws: CambiumError.self) { try Note(decoding: whole.encoded + [0]) }
         var unsorted = note(id, "", ["a": 1, "b": 2]).encoded
         let first = try #require(unsorted.firstIndex(of: UInt8(ascii: "a")))
         let second = try #require(unsorted.lastIndex(of: UInt8(ascii: "b")))
         unsorted.swapAt(first, second)
-        #expect(throws: ObjectError.self) { try Note(decoding: unsorted) }
+        #expect(throws: CambiumError.self) { try Note(decoding: unsorted) }
     }
 
     @Test("notes are a set by content, sorted by time; the commit's id and tree stay")
@@ -63,7 +64,7 @@ struct NoteTests {
             let tree = try store.commit(commit).tree
             for id in [ObjectID(hashing: [9]), tree] {
                 #expect(
-                    code { () throws(SnapshotError) in
+                    code {
                         try store.add([note(commit, "good"), note(id)])
                     } == .notFound)
             }
@@ -78,16 +79,16 @@ struct NoteTests {
             let notes = (0..<40).map { note(commit, "\($0)") }
             try store.add(notes)
             #expect(
-                code { () throws(SnapshotError) in try store.dropNote("", of: commit) } == .notFound
+                code { try store.dropNote("", of: commit) } == .notFound
             )
             #expect(
-                code { () throws(SnapshotError) in try store.dropNote("xyz", of: commit) }
+                code { try store.dropNote("xyz", of: commit) }
                     == .notFound)
             let shared = Dictionary(grouping: notes.map(\.id.hex)) { $0.prefix(1) }
                 .first { $0.value.count > 1 }
             let digit = String(try #require(shared).key)
             #expect(
-                code { () throws(SnapshotError) in try store.dropNote(digit, of: commit) }
+                code { try store.dropNote(digit, of: commit) }
                     == .ambiguous)
             #expect(
                 try store.dropNote(String(notes[3].id.hex.prefix(12)), of: commit) == notes[3].id)
@@ -131,21 +132,21 @@ struct NoteTests {
             let key = commit.bytes + whole.id.bytes
             let table = store.environment.table(SnapshotStore.noteTable)
             let stored = try #require(
-                try store.environment.read { (transaction) throws(KeyValueError) in
+                try store.environment.read { transaction in
                     try transaction.value(table, key)
                 })
             for bit in stride(from: 0, to: 8 * stored.count, by: 7) {
                 var bytes = stored
                 bytes[bit / 8] ^= 1 << UInt8(bit % 8)
-                try store.environment.write("test") { (transaction) throws(KeyValueError) in
+                try store.environment.write("test") { transaction in
                     try transaction.put(table, key, bytes)
                 }
                 #expect(try store.faults().contains { $0.hasPrefix("notes: ") })
                 #expect(
-                    code { () throws(SnapshotError) in try store.notes(of: commit) } == .corrupt)
+                    code { try store.notes(of: commit) } == .corrupt)
             }
             let lost = note(ObjectID(hashing: [7]), "about nothing")
-            try store.environment.write("test") { (transaction) throws(KeyValueError) in
+            try store.environment.write("test") { transaction in
                 try transaction.put(table, key, stored)
                 try transaction.putChecked(
                     table, lost.commit.bytes + lost.id.bytes, lost.encoded)

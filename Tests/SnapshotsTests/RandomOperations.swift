@@ -271,10 +271,10 @@ struct RandomOperations {
 
 /// Fails unless each compressed pack notes the depth that it has, and none lies too deep.
 func expectTrueDepths(_ store: SnapshotStore) throws {
-    try store.environment.read { (transaction) throws(ObjectError) in
+    try store.environment.read { transaction in
         let chains = try PackChains(transaction)
         try transaction.scan(store.environment.table("packs")) {
-            (key, record) throws(ObjectError) in
+            key, record in
             let number = UInt32(PackFormat.number(key))
             let pack = try Pack(number: number, record: record)
             #expect(chains.depth(of: number) == pack.notedDepth, "pack \(number)")

@@ -1,3 +1,4 @@
+import Elements
 import KeyValue
 import Objects
 import Snapshots
@@ -31,21 +32,21 @@ struct ReferenceTests {
             let first = try store.commit(.sample(experts: 5)).id
             let second = try store.commit(.sample(experts: 6)).id
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.moveReference(.branch, "main", from: first, to: first, by: .sample)
                 } == .branchMoved)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.moveReference(.branch, "none", from: first, to: first, by: .sample)
                 } == .notFound)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.moveReference(
                         .branch, "main", from: second, to: ObjectID(hashing: [1]), by: .sample)
                 } == .notFound)
             let tree = try store.commit(second).tree
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.createReference(.tag, "tree", at: tree, by: .sample)
                 } == .notFound)
             #expect(try store.references().branches == ["main": second])
@@ -59,7 +60,7 @@ struct ReferenceTests {
             try store.createReference(.branch, "caf\u{E9}", at: id, by: .sample)
             for name in ["main", "caf\u{E9}", "cafe\u{301}"] {
                 #expect(
-                    code { () throws(SnapshotError) in
+                    code {
                         try store.createReference(.branch, name, at: id, by: .sample)
                     } == .exists)
             }
@@ -93,8 +94,8 @@ struct ReferenceTests {
     func badNames(name: String, reason: String) throws {
         try withStore { store in
             let id = try store.commit(.sample(experts: 2)).id
-            func check(_ body: () throws(SnapshotError) -> Void) {
-                let error = #expect(throws: SnapshotError.self) { try body() }
+            func check(_ body: () throws -> Void) {
+                let error = #expect(throws: CambiumError.self) { try body() }
                 #expect(error?.code == .badName)
                 #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
                 #expect(
@@ -104,12 +105,12 @@ struct ReferenceTests {
                     } == true)
             }
             for kind in [ReferenceKind.branch, .tag] {
-                check { () throws(SnapshotError) in
+                check {
                     try store.createReference(kind, name, at: id, by: .sample)
                 }
             }
-            check { () throws(SnapshotError) in try store.setHead(.branch(name), by: .sample) }
-            check { () throws(SnapshotError) in
+            check { try store.setHead(.branch(name), by: .sample) }
+            check {
                 _ = try store.commit(
                     .sample(experts: 3), to: name, parents: [id], startingBranch: true)
             }
@@ -140,7 +141,7 @@ struct ReferenceTests {
             let first = try store.commit(.sample(experts: 5)).id
             #expect(try store.references().headCommit == first)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.moveReference(.branch, "main", from: first, to: nil, by: .sample)
                 } == .badName)
             try store.setHead(.detached(first), by: .sample)
@@ -151,7 +152,7 @@ struct ReferenceTests {
             try store.setHead(.branch("main"), by: .sample)
             #expect(try store.references().headCommit == second)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.setHead(.detached(ObjectID(hashing: [3])), by: .sample)
                 } == .notFound)
         }
@@ -160,10 +161,10 @@ struct ReferenceTests {
     @Test("a store without HEAD says so, and setting HEAD repairs it")
     func lostHead() throws {
         try withStore { store in
-            try store.environment.write("test") { (transaction) throws(KeyValueError) in
+            try store.environment.write("test") { transaction in
                 _ = try transaction.delete(store.environment.table("refs"), Array("HEAD".utf8))
             }
-            #expect(code { () throws(SnapshotError) in try store.references() } == .corrupt)
+            #expect(code { try store.references() } == .corrupt)
             try store.setHead(.branch("main"), by: .sample)
             #expect(try store.references().head == .branch("main"))
         }

@@ -43,12 +43,12 @@ struct RepackTests {
             try SnapshotStore.create(at: path)
             var store: SnapshotStore? = try SnapshotStore.open(path)
             let id = try store?.commit(.sample(experts: 5)).id ?? .zero
-            #expect(code { () throws(SnapshotError) in try SnapshotStore.repack(path) } == .busy)
+            #expect(code { try SnapshotStore.repack(path) } == .busy)
             var object: StoredObject? = try store?.map(id).experts(layer: 1, cohort: "base")?
                 .expert(0)
             store = nil
             // The bytes keep the file mapped: replacing it would part them from later commits.
-            #expect(code { () throws(SnapshotError) in try SnapshotStore.repack(path) } == .busy)
+            #expect(code { try SnapshotStore.repack(path) } == .busy)
             #expect(object?.payload.count == 128)
             object = nil
             #expect(try SnapshotStore.repack(path).bytesAfter > 0)
@@ -63,16 +63,16 @@ struct RepackTests {
         try SnapshotStore.create(at: path)
         let store = try SnapshotStore.open(path)
         await #expect(processExitsWith: .success) { [path = path as String] in
-            #expect(code { () throws(SnapshotError) in try SnapshotStore.repack(path) } == .busy)
+            #expect(code { try SnapshotStore.repack(path) } == .busy)
         }
         withExtendedLifetime(store) {}
     }
 
     @Test("a directory without a store, or a truncated one, is not repacked")
     func refused() throws {
-        try withScratchDirectory { (directory) throws in
+        try withScratchDirectory { directory in
             #expect(
-                code { () throws(SnapshotError) in try SnapshotStore.repack(directory) }
+                code { try SnapshotStore.repack(directory) }
                     == .notAStore)
             let names = try listDirectory(directory)
             #expect(names.isEmpty)

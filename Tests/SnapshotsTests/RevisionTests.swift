@@ -1,3 +1,4 @@
+import Elements
 import KeyValue
 import Objects
 import TestSupport
@@ -43,7 +44,7 @@ struct RevisionTests {
     @Test(
         "what names nothing is refused with its reason",
         arguments: [
-            ("", SnapshotError.Code.badRevision), ("nope", .notFound), ("main~9", .notFound),
+            ("", CambiumError.Code.badRevision), ("nope", .notFound), ("main~9", .notFound),
             ("main^2", .notFound), ("main@{7}", .notFound), ("main@{-1}", .notFound),
             ("main~x", .badRevision), ("main~99999999999999999999", .badRevision),
             ("main^^^x", .badRevision), ("abc", .notFound), ("0000", .notFound),
@@ -51,10 +52,10 @@ struct RevisionTests {
             ("main@{99999999999999999999}", .notFound),
             (String(repeating: "0", count: 65), .notFound),
         ])
-    func refused(revision: String, expected: SnapshotError.Code) throws {
+    func refused(revision: String, expected: CambiumError.Code) throws {
         try withStore { store in
             try store.commit(.sample(experts: 2))
-            #expect(code { () throws(SnapshotError) in try store.resolve(revision) } == expected)
+            #expect(code { try store.resolve(revision) } == expected)
         }
     }
 
@@ -67,18 +68,18 @@ struct RevisionTests {
             let second = try store.commit(.sample(experts: 3)).id
             // As an older version wrote it, which had no rule against such names.
             func give(_ name: String, _ id: ObjectID) throws {
-                try store.environment.write("test") { (transaction) throws(SnapshotError) in
+                try store.environment.write("test") { transaction in
                     try SnapshotStore.put(kind, name, id, transaction)
                 }
             }
             let name = String(second.hex.prefix(8))
             try give(name, first)
-            let error = #expect(throws: SnapshotError.self) { try store.resolve(name) }
+            let error = #expect(throws: CambiumError.self) { try store.resolve(name) }
             #expect(error?.code == .ambiguous)
             #expect(error?.message.contains(first.short) == true)
             #expect(error?.message.contains(second.short) == true)
             #expect(
-                code { () throws(SnapshotError) in try store.resolve(name + "~0") } == .ambiguous)
+                code { try store.resolve(name + "~0") } == .ambiguous)
             // Both can still be named.
             #expect(try store.resolve(kind.rawValue + name) == first)
             #expect(try store.resolve(String(second.hex.prefix(10))) == second)
@@ -104,7 +105,7 @@ struct RevisionTests {
     func unborn() throws {
         try withStore { store in
             for name in ["HEAD", "main"] {
-                let error = #expect(throws: SnapshotError.self) { try store.resolve(name) }
+                let error = #expect(throws: CambiumError.self) { try store.resolve(name) }
                 #expect(error?.message.contains("no commit yet") == true)
             }
         }
@@ -127,7 +128,7 @@ struct RevisionTests {
                 head = [id]
                 if let other = byPrefix.updateValue(id, forKey: String(id.hex.prefix(4))) {
                     let prefix = String(id.hex.prefix(4))
-                    let error = #expect(throws: SnapshotError.self) { try store.resolve(prefix) }
+                    let error = #expect(throws: CambiumError.self) { try store.resolve(prefix) }
                     #expect(error?.code == .ambiguous)
                     #expect(error?.message.contains(other.short) == true)
                     #expect(error?.message.contains(id.short) == true)

@@ -34,7 +34,7 @@ struct StagedTests {
     }
 
     private static func keys(_ store: SnapshotStore) throws -> [[UInt8]] {
-        try store.environment.read { (transaction) throws(ObjectError) in
+        try store.environment.read { transaction in
             try StagedPacks.keys(transaction)
         }
     }
@@ -150,7 +150,7 @@ struct StagedTests {
         var encoder = ByteEncoder()
         for number in numbers { encoder.append(number) }
         let bytes = encoder.bytes
-        try store.environment.write("test") { (transaction) throws(KeyValueError) in
+        try store.environment.write("test") { transaction in
             let table = store.environment.table(ObjectStore.metaTable)
             var value = CheckedValue.seal(bytes, table, key)
             if isDamaged { value[0] ^= 1 }
@@ -163,7 +163,7 @@ struct StagedTests {
     func inUse() throws {
         try withStore { store in
             let id = try Self.commit(store)
-            let last = try store.environment.read { (transaction) throws(ObjectError) in
+            let last = try store.environment.read { transaction in
                 try ObjectReader.lastPack(transaction)
             }
             _ = try name(Array(1...last + 3), store)

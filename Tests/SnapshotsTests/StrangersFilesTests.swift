@@ -1,3 +1,4 @@
+import Elements
 import Glibc
 import KeyValue
 import Objects
@@ -61,14 +62,14 @@ struct StrangersFilesTests {
                 let path = directory + "/" + name
                 try writeFile(path, precious)
                 #expect(
-                    code { () throws(SnapshotError) in try SnapshotStore.create(at: directory) }
+                    code { try SnapshotStore.create(at: directory) }
                         == .exists)
                 #expect(try readFile(path) == precious)
                 try removeFile(path)
             }
             #expect(unsafe symlink(target, directory + "/data.mdb") == 0)
             #expect(
-                code { () throws(SnapshotError) in try SnapshotStore.create(at: directory) }
+                code { try SnapshotStore.create(at: directory) }
                     == .exists)
             #expect(!fileExists(target))
             #expect(try listDirectory(directory).filter { $0.hasPrefix("init") }.isEmpty)
@@ -108,10 +109,10 @@ struct StrangersFilesTests {
             try removeDirectory(store.directory + "/leases")
             #expect(unsafe symlink(elsewhere, store.directory + "/leases") == 0)
             #expect(
-                code { () throws(SnapshotError) in
+                code {
                     try store.collect(prune: true, now: 1_000, grace: 0)
                 } == .corrupt)
-            #expect(code { () throws(SnapshotError) in try store.map(id) } == .corrupt)
+            #expect(code { try store.map(id) } == .corrupt)
             #expect(try listDirectory(elsewhere) == ["\(id.hex).1.2"])
         }
     }
@@ -127,15 +128,9 @@ struct StrangersFilesTests {
             try store.setHead(.branch("other"), by: note)
             try store.moveReference(.branch, "main", from: id, to: nil, by: note)
             let leases = store.directory + "/leases"
-            let found = code { () throws(SnapshotError) in
-                do {
-                    _ = try failingCall(1, of: .reading, in: leases) {
-                        try store.collect(prune: true, now: 1_000, grace: 0)
-                    }
-                } catch let error as SnapshotError {
-                    throw error
-                } catch {
-                    Issue.record(error)
+            let found = code {
+                _ = try failingCall(1, of: .reading, in: leases) {
+                    try store.collect(prune: true, now: 1_000, grace: 0)
                 }
             }
             #expect(found == .io)

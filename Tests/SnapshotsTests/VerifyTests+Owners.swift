@@ -18,7 +18,7 @@ extension VerifyTests {
             let older = try store.tree(store.commit(first).tree)
             let (name, tensor) = try #require(tree.trunk.tensors.min { $0.key < $1.key })
             func flip(_ id: ObjectID) throws {
-                let location = try store.environment.read { (transaction) throws(ObjectError) in
+                let location = try store.environment.read { transaction in
                     try ObjectReader(transaction).location(of: id, transaction)
                 }
                 let place = try #require(location)
@@ -27,15 +27,11 @@ extension VerifyTests {
                 )
             }
             func expert(_ tree: Tree, _ ordinal: Int) throws -> ObjectID {
-                try store.environment.read { (transaction) throws(SnapshotError) in
+                try store.environment.read { transaction in
                     let root = tree.layers[1]?.cohorts["base"]?.experts ?? .zero
                     let entry = try ArrayView(root, transaction).entry(ordinal)
-                    do throws(ObjectError) {
-                        return try ObjectReader(transaction).id(
-                            at: entry.location, check: entry.check, transaction)
-                    } catch {
-                        throw SnapshotError(error)
-                    }
+                    return try ObjectReader(transaction).id(
+                        at: entry.location, check: entry.check, transaction)
                 }
             }
             let shared = try expert(older, 5)

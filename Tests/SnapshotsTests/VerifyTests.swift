@@ -53,14 +53,14 @@ struct Planting {
     ) throws {
         let environment = store.environment
         let table = environment.table(name)
-        try environment.write("damage") { (transaction) throws(KeyValueError) in
+        try environment.write("damage") { transaction in
             var found: (key: [UInt8], value: [UInt8])?
-            try transaction.scan(table, from: prefix) { (key, value) throws(KeyValueError) in
+            try transaction.scan(table, from: prefix) { key, value in
                 guard value.count >= minimum else { return true }
                 found = (key, value.copy())
                 return false
             }
-            guard let found else { throw KeyValueError(.notFound, "nothing to damage") }
+            guard let found else { throw CambiumError(.notFound, "nothing to damage") }
             _ = try transaction.delete(table, found.key)
             if let new = edit(found.key, found.value, table) {
                 try transaction.put(table, new.key, new.value)
@@ -122,7 +122,7 @@ let damages: [Damage] = [
     Damage("a missing pack", finds: "is missing") { try $0.change("packs") { _ in nil } },
     Damage("a pack under an impossible key", finds: "not the key of a pack") {
         let environment = $0.store.environment
-        try environment.write("damage") { (transaction) throws(KeyValueError) in
+        try environment.write("damage") { transaction in
             try transaction.put(
                 environment.table("packs"), [UInt8](repeating: 0xFF, count: 9), [1])
         }
@@ -141,14 +141,14 @@ let damages: [Damage] = [
     },
     Damage("a reference of no kind", finds: "which name nothing") {
         let environment = $0.store.environment
-        try environment.write("damage") { (transaction) throws(KeyValueError) in
+        try environment.write("damage") { transaction in
             try transaction.putChecked(
                 environment.table("refs"), Array("x".utf8), [UInt8](repeating: 1, count: 32))
         }
     },
     Damage("a reference without a checksum", finds: "checksum") {
         let environment = $0.store.environment
-        try environment.write("damage") { (transaction) throws(KeyValueError) in
+        try environment.write("damage") { transaction in
             try transaction.put(
                 environment.table("refs"), Array("tags/x".utf8), [UInt8](repeating: 1, count: 32))
         }
@@ -342,7 +342,7 @@ struct VerifyTests {
             let store = planting.store
             let tree = try store.commit(planting.head).tree
             for id in [planting.head, tree] {
-                let location = try store.environment.read { (transaction) throws(ObjectError) in
+                let location = try store.environment.read { transaction in
                     try ObjectReader(transaction).location(of: id, transaction)
                 }
                 let place = try #require(location)
@@ -350,8 +350,8 @@ struct VerifyTests {
                 try planting.flip("packs", key, at: 48 + 64 * Int(place.unit) + 5)
             }
             #expect(
-                code { () throws(SnapshotError) in try store.commit(planting.head) } == .corrupt)
-            #expect(code { () throws(SnapshotError) in try store.tree(tree) } == .corrupt)
+                code { try store.commit(planting.head) } == .corrupt)
+            #expect(code { try store.tree(tree) } == .corrupt)
         }
     }
 }

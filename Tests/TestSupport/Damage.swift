@@ -6,25 +6,21 @@ package import Snapshots
 extension SnapshotStore {
     /// Flips a bit in the middle of a stored object's data, in its newest copy, behind the store's
     /// back.
-    package func damage(_ id: ObjectID) throws(SnapshotError) {
+    package func damage(_ id: ObjectID) throws {
         let environment = environment
-        do throws(ObjectError) {
-            try environment.write("damage") { (transaction) throws(ObjectError) in
-                let object = try ObjectReader(transaction).object(id, transaction)
-                let number = object.location.pack
-                guard let pack = try ObjectReader.packIfPresent(number, transaction) else { return }
-                var record = pack.record.copy()
-                var offset = 48 + 64 * Int(object.location.unit) + object.payload.count / 2
-                if pack.isCold {
-                    // The middle of the block, which lies behind the ids of predecessors.
-                    let block = 64 + 36 * pack.predecessors.count
-                    offset = (block + Int(record.raw.number(at: 16, as: UInt64.self))) / 2
-                }
-                record[offset] ^= 4
-                try ObjectStaging.replaceRecord(number, with: record, transaction)
+        try environment.write("damage") { transaction in
+            let object = try ObjectReader(transaction).object(id, transaction)
+            let number = object.location.pack
+            guard let pack = try ObjectReader.packIfPresent(number, transaction) else { return }
+            var record = pack.record.copy()
+            var offset = 48 + 64 * Int(object.location.unit) + object.payload.count / 2
+            if pack.isCold {
+                // The middle of the block, which lies behind the ids of predecessors.
+                let block = 64 + 36 * pack.predecessors.count
+                offset = (block + Int(record.raw.number(at: 16, as: UInt64.self))) / 2
             }
-        } catch {
-            throw SnapshotError(error)
+            record[offset] ^= 4
+            try ObjectStaging.replaceRecord(number, with: record, transaction)
         }
     }
 }

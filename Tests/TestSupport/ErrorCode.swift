@@ -1,13 +1,13 @@
-package import Snapshots
+package import Elements
 
 /// The code of the error that `body` throws, or nil when it returns.
 package func code<Result>(
-    _ body: () throws(SnapshotError) -> Result
-) -> SnapshotError.Code? {
-    do throws(SnapshotError) {
+    _ body: () throws -> Result
+) -> CambiumError.Code? {
+    do {
         _ = try body()
         return nil
     } catch {
-        return error.code
+        return (error as? CambiumError)?.code
     }
 }

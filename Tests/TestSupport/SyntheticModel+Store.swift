@@ -9,7 +9,7 @@ extension SyntheticModel {
     /// The order in which the objects are put follows `order`, which must not matter.
     package func stage(
         in draft: inout CommitDraft, reversed: Bool = false
-    ) throws(SnapshotError) {
+    ) throws {
         var tree = Tree(architecture: architecture)
         func ordered<Element>(_ elements: [Element]) -> [Element] {
             reversed ? elements.reversed() : elements
@@ -32,13 +32,8 @@ extension SyntheticModel {
 }
 
 extension SyntheticModel.Pool {
-    func stage(in draft: inout CommitDraft, reversed: Bool) throws(SnapshotError) -> Cohort {
-        let header: ObjectHeader
-        do throws(ObjectError) {
-            header = try ObjectHeader(kind, parts)
-        } catch {
-            throw SnapshotError(error)
-        }
+    func stage(in draft: inout CommitDraft, reversed: Bool) throws -> Cohort {
+        let header = try ObjectHeader(kind, parts)
         var ids = [ObjectID](repeating: .zero, count: experts.count)
         for ordinal in reversed ? experts.indices.reversed() : Array(experts.indices) {
             guard let bytes = experts[ordinal] else { continue }
@@ -61,7 +56,7 @@ extension SnapshotStore {
         _ model: SyntheticModel, to branch: String = "main", parents: [ObjectID]? = nil,
         time: Int64 = 1_000, message: String = "a round", reversed: Bool = false,
         startingBranch: Bool = false
-    ) throws(SnapshotError) -> CommitOutcome {
+    ) throws -> CommitOutcome {
         let head = try references().branches[branch]
         var draft = try CommitDraft(self, tree: Tree(architecture: ""))
         try model.stage(in: &draft, reversed: reversed)
@@ -73,24 +68,20 @@ extension SnapshotStore {
     /// The model of a commit, every byte read through the mapped records.
     package func model(
         at commit: ObjectID, checks: Bool = false
-    ) throws(SnapshotError) -> SyntheticModel {
+    ) throws -> SyntheticModel {
         try map(commit).model(in: self, checks: checks)
     }
 
     /// Takes a pack's record away, as damage would.
-    package func losePack(_ number: UInt64) throws(SnapshotError) {
-        try environment.write("test") { (transaction) throws(SnapshotError) in
-            do throws(KeyValueError) {
-                let table = transaction.environment.table(ObjectStore.packTable)
-                try transaction.delete(table, PackFormat.key(number))
-            } catch {
-                throw SnapshotError(error)
-            }
+    package func losePack(_ number: UInt64) throws {
+        try environment.write("test") { transaction in
+            let table = transaction.environment.table(ObjectStore.packTable)
+            try transaction.delete(table, PackFormat.key(number))
         }
     }
 
     /// Every fault of the store, as text; none in a sound one.
-    package func faults(fast: Bool = false) throws(SnapshotError) -> [String] {
+    package func faults(fast: Bool = false) throws -> [String] {
         try verify(fast: fast).faults.map { "\($0.subject): \($0.message)" }
     }
 }
@@ -102,8 +93,8 @@ extension MappedSnapshot {
     ///   not only run.
     package func model(
         in store: SnapshotStore, checks: Bool = false
-    ) throws(SnapshotError) -> SyntheticModel {
-        func data(_ id: ObjectID) throws(SnapshotError) -> [UInt8] {
+    ) throws -> SyntheticModel {
+        func data(_ id: ObjectID) throws -> [UInt8] {
             try checks ? self.data(of: id) : object(id).payload.copy()
         }
         var model = SyntheticModel()

@@ -1,3 +1,4 @@
+import Elements
 import Testing
 import Tokenizers
 
@@ -77,14 +78,14 @@ struct PatternTests {
             String(repeating: "(", count: 2_000),
         ])
     func refused(pattern: String) throws {
-        let error = #expect(throws: TokenizerError.self) { try split("ab", by: pattern) }
+        let error = #expect(throws: CambiumError.self) { try split("ab", by: pattern) }
         #expect(error?.code == .unsupported && error?.message.contains("at character") == true)
     }
 
     @Test("that run away stop with an error")
     func tooHard() throws {
         let pattern = String(repeating: "a*", count: 12) + "c"
-        let error = #expect(throws: TokenizerError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try BPETokenizer(
                 json: Array(
                     """

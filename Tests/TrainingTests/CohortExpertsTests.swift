@@ -19,18 +19,18 @@ private struct TrainingWeights: WeightSource {
         }
     }
 
-    func tensor(_ name: String) throws(ModelError) -> Weights {
-        guard let found = tensors[name] else { throw ModelError(.missingTensor, name) }
+    func tensor(_ name: String) throws -> Weights {
+        guard let found = tensors[name] else { throw CambiumError(.missingTensor, name) }
         return found
     }
 
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
-        guard let found = tables[layer] else { throw ModelError(.missingTensor, "\(layer)") }
+    func experts(layer: Int) throws -> any ExpertTable {
+        guard let found = tables[layer] else { throw CambiumError(.missingTensor, "\(layer)") }
         return found
     }
 
-    func experts(layer: Int, of cohort: String) throws(ModelError) -> any ExpertTable {
-        guard let found = cohortTables[layer] else { throw ModelError(.missingTensor, cohort) }
+    func experts(layer: Int, of cohort: String) throws -> any ExpertTable {
+        guard let found = cohortTables[layer] else { throw CambiumError(.missingTensor, cohort) }
         return found
     }
 }
@@ -201,7 +201,7 @@ struct CohortExpertsTests {
             {"architecture":"peer-lm","vocab_size":256,"hidden_size":16,"num_layers":2,"num_heads":2,
             "context_length":16,"ffn_size":24,"rms_norm_eps":1e-5,"rope_theta":10000,\(fields)}
             """
-        #expect(throws: ModelError.self) { try PeerConfig(json: Array(json.utf8)) }
+        #expect(throws: CambiumError.self) { try PeerConfig(json: Array(json.utf8)) }
     }
 
     @Test("sizes of layers that a config does not have count for nothing")
@@ -226,20 +226,20 @@ struct CohortExpertsTests {
             #"{"kind":"swiglu","layers":[0],"count":-1,"top_k":1,"ffn_size":8}"#,
             #"{"kind":"other","layers":[0],"top_k":1}"#,
         ] {
-            #expect(throws: ModelError.self) {
+            #expect(throws: CambiumError.self) {
                 try CohortDescription(Array((base + experts + "}").utf8), of: "c")
             }
         }
         // Layers are checked against the base.
         let high = CohortExperts.swiglu(
             try PeerConfig.Linear(experts: 1, topK: 1, width: 4), layers: [7])
-        #expect(throws: ModelError.self) { try high.config(on: tinyConfig(experts: true)) }
+        #expect(throws: CambiumError.self) { try high.config(on: tinyConfig(experts: true)) }
         // Version 1 knows no experts, and a cohort has either the base's or its own.
         let one = #"{"version":1,"kind":"dense","base_experts":"skipped","experts":"#
         let kept = #"{"version":2,"kind":"dense","base_experts":"kept","experts":"#
         for start in [one, kept] {
             let json = start + #"{"kind":"swiglu","layers":[0],"count":1,"top_k":1,"ffn_size":8}}"#
-            #expect(throws: ModelError.self) { try CohortDescription(Array(json.utf8), of: "c") }
+            #expect(throws: CambiumError.self) { try CohortDescription(Array(json.utf8), of: "c") }
         }
     }
 }

@@ -37,7 +37,7 @@ struct ExpertUseTests {
             #expect(use.windows == windows)
             #expect(use.picks == picks && use.windowsOf == windowsOf)
         }
-        #expect(throws: TrainingError.self) {
+        #expect(throws: CambiumError.self) {
             try ExpertUse(of: Array(Self.text[..<(size - 1)]), under: model)
         }
     }

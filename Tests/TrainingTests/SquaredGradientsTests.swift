@@ -1,4 +1,5 @@
 import Architectures
+import Elements
 import Models
 import Tensors
 import Testing
@@ -62,13 +63,13 @@ struct SquaredGradientsTests {
     func refused() throws {
         let model = TrainableModel(config: try tinyConfig(experts: true), seed: 5)
         for texts in [[], [[1]], [[1, 2], []]] as [[[UInt8]]] {
-            let error = #expect(throws: TrainingError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try SquaredGradients(of: texts, under: model)
             }
             #expect(error?.code == .badInput)
         }
         model.weights[model.layout.entries[0].range].fill(.nan)
-        let error = #expect(throws: TrainingError.self) {
+        let error = #expect(throws: CambiumError.self) {
             try SquaredGradients(of: [[1, 2, 3]], under: model)
         }
         #expect(error?.code == .diverged)

@@ -1,4 +1,5 @@
 import Architectures
+import Elements
 import Models
 import Tensors
 import Testing
@@ -190,12 +191,12 @@ struct TrainTests {
         for name in ["model.norm.weight", "model.layers.1.peer.up.weight"] {
             var missing = tensors
             missing[name] = nil
-            let error = #expect(throws: TrainingError.self) {
+            let error = #expect(throws: CambiumError.self) {
                 try TrainableModel(config: config) { missing[$0] }
             }
             #expect(error?.code == .missingTensor && error?.message.contains(name) == true)
             missing[name] = [1]
-            let other = #expect(throws: TrainingError.self) {
+            let other = #expect(throws: CambiumError.self) {
                 try TrainableModel(config: config) { missing[$0] }
             }
             #expect(other?.code == .badTensor)
@@ -206,14 +207,14 @@ struct TrainTests {
     func errors() throws {
         let model = TrainableModel(config: try tinyConfig(experts: false), seed: 8)
         func code(_ texts: [TrainingText], _ settings: TrainingSettings, _ go: Bool = true)
-            -> TrainingError.Code?
+            -> CambiumError.Code?
         {
             do {
                 _ = try train(
                     WholeModel(model), on: texts, settings: settings, progress: { _ in go })
                 return nil
             } catch {
-                return error.code
+                return (error as? CambiumError)?.code
             }
         }
         #expect(code([], settings(steps: 1)) == .badInput)

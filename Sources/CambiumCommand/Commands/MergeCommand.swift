@@ -133,7 +133,7 @@ struct MergeCommand: StoreCommand {
             }
             do {
                 takes += try MergeTake.list(text)
-            } catch {
+            } catch let error as CambiumError {
                 throw Failure(error.code, "\(path), \(error.message)")
             }
         }

@@ -43,7 +43,7 @@ struct RouteCommand: StoreCommand {
         let layers = layer.isEmpty ? nil : layer
         let isByte = try model.takesBytes || model.tokenizer() == nil
         // As they come: a long text has more routes than memory.
-        try model.routes(source, layers: layers) { (route) throws(StoreError) in
+        try model.routes(source, layers: layers) { route in
             console.show(RouteReport(route: route, isByte: isByte))
             return true
         }

@@ -23,10 +23,10 @@ struct StatusCommand: StoreCommand {
     }
 
     /// HEAD's commit; nil in a new store, where HEAD is on a branch without commits.
-    private func head(of store: Store) throws(StoreError) -> CommitInfo? {
-        do throws(StoreError) {
+    private func head(of store: Store) throws -> CommitInfo? {
+        do {
             return try store.show("HEAD")
-        } catch {
+        } catch let error as CambiumError {
             guard error.code == .notFound else { throw error }
             return nil
         }

@@ -8,7 +8,7 @@ enum Completion {
     /// Branches and tags, and HEAD.
     static var revisions: CompletionKind {
         .custom { words, _, _ in
-            names(words) { store throws(StoreError) in
+            names(words) { store in
                 try store.branches().map(\.name) + store.tags().map(\.name) + ["HEAD"]
             }
         }
@@ -17,7 +17,7 @@ enum Completion {
     /// Branches.
     static var branches: CompletionKind {
         .custom { words, _, _ in
-            names(words) { store throws(StoreError) in try store.branches().map(\.name) }
+            names(words) { store in try store.branches().map(\.name) }
         }
     }
 
@@ -25,12 +25,12 @@ enum Completion {
     static var cohorts: CompletionKind {
         .custom { words, _, _ in
             let branch = value(of: ["--branch"], in: words) ?? "HEAD"
-            return names(words) { store throws(StoreError) in try store.cohorts(branch) }
+            return names(words) { store in try store.cohorts(branch) }
         }
     }
 
     private static func names(
-        _ words: [String], _ list: (Store) throws(StoreError) -> [String]
+        _ words: [String], _ list: (Store) throws -> [String]
     ) -> [String] {
         let path =
             value(of: ["-C", "--store"], in: words) ?? Terminal.variable("CAMBIUM_STORE") ?? "."

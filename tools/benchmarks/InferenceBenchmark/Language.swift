@@ -98,11 +98,11 @@ private struct QuantizedRouters: WeightSource {
 
     init(_ source: SnapshotWeights) { self.source = source }
 
-    func experts(layer: Int) throws(ModelError) -> any ExpertTable {
+    func experts(layer: Int) throws -> any ExpertTable {
         try source.experts(layer: layer)
     }
 
-    func tensor(_ name: String) throws(ModelError) -> Weights {
+    func tensor(_ name: String) throws -> Weights {
         let isScale = name.hasSuffix(".scale")
         let base = isScale ? String(name.dropLast(6)) : name
         let found = try source.tensor(base)

@@ -34,7 +34,7 @@ struct MillionMakeCase: ParsableCommand {
             // Each branch has its half of the experts, so that there is no conflict.
             for branch in [name, "all"] {
                 let options = CommitOptions(message: name, branch: branch)
-                try store.commit(options) { (patch) throws(StoreError) in
+                try store.commit(options) { patch in
                     for id in ids where id % 2 == number {
                         try patch.put(
                             expert: id, layer: 0,

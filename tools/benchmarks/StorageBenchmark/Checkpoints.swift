@@ -20,7 +20,7 @@ extension Benchmark {
             TensorEntry(prefix + "sub_keys", TensorShape(.f32, [2, side, 4])),
         ]
         try SafetensorsWriter.write(tensors, to: folder + "/model.safetensors") {
-            (position, sink: inout TensorSink<InterchangeError>) throws(InterchangeError) in
+            (position, sink: inout TensorSink) in
             guard position < 2 else {
                 let bytes = [UInt8](repeating: 0, count: tensors[position].shape.byteCount ?? 0)
                 return try sink.append(bytes.raw)

@@ -74,7 +74,7 @@ struct Pool {
     func commit(
         _ changes: [(ordinal: Int, bytes: [UInt8])], _ message: String, branch: String = "main"
     ) throws -> CommitResult {
-        try store.commit(options(message, branch: branch)) { (patch) throws(StoreError) in
+        try store.commit(options(message, branch: branch)) { patch in
             for (ordinal, bytes) in changes {
                 try patch.put(expert: ordinal, layer: 0, bytes)
             }

@@ -45,7 +45,7 @@ extension Benchmark {
     private func nanoseconds(_ table: any ExpertTable, _ ordinals: [UInt32]) throws -> Double {
         var addresses = 0
         let (time, _) = try seconds {
-            try table.visit(ordinals.span) { (_, expert) throws(ModelError) in
+            try table.visit(ordinals.span) { _, expert in
                 addresses &+= expert.byteCount
             }
         }
@@ -136,7 +136,7 @@ extension Benchmark {
                 UInt32.random(in: 0..<UInt32(experts), using: &generator)
             }
             do {
-                try table.visit(ordinals.span) { (_, expert) throws(ModelError) in
+                try table.visit(ordinals.span) { _, expert in
                     for offset in stride(from: 0, to: size, by: 64) {
                         sum &+= expert.number(at: offset, as: UInt64.self)
                     }

@@ -1,0 +1,2 @@
+// The one error type of all layers is the façade's as well.
+@_exported public import Elements
