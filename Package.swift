@@ -64,7 +64,8 @@ let package = Package(
             name: "Training",
             dependencies: ["Models", "Architectures", "Routing", "Tensors", "Elements"],
             swiftSettings: strict),
-        .target(name: "Interchange", dependencies: ["Elements"], swiftSettings: strict),
+        .target(
+            name: "Interchange", dependencies: ["Architectures", "Elements"], swiftSettings: strict),
         .target(
             name: "Tokenizers", dependencies: ["Interchange", "Elements"], swiftSettings: strict),
         .target(

@@ -1,7 +1,7 @@
 """Makes Tests/CheckpointSupport/Fixtures/logits-FAMILY.json: what transformers computes of the checkpoints that the tests make.
 
     CAMBIUM_WRITE_CHECKPOINTS=/tmp/checkpoints tools/test --filter WriteCheckpoints
-    python3 tools/golden-logits.py /tmp/checkpoints        needs torch and transformers 5.23
+    python3 tools/golden-logits.py /tmp/checkpoints [FAMILY...]        needs torch and transformers 5.23
 
 Of 32 tokens the logits of the last 8, in fp32, of the fp32 and of the bf16 weights; of 8 tokens the 16 that follow greedily (both)
 """
@@ -28,7 +28,7 @@ def logits(folder):
 
 
 os.makedirs(FOLDER, exist_ok=True)
-for family in ("olmoe", "mixtral", "qwen3_moe", "deepseek_v3", "gpt_oss"):
+for family in sys.argv[2:] or sorted(os.listdir(f"{sys.argv[1]}/hf")):
     whole, text = logits(f"{sys.argv[1]}/hf/{family}/model")
     narrow, other = logits(f"{sys.argv[1]}/hf/{family}/model_bf16")
     best = whole.topk(2, dim=-1).values

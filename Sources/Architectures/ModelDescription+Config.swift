@@ -2,12 +2,8 @@ internal import Elements
 
 extension ModelDescription {
     /// The architectures that can be described, as `model_type` spells them.
-    package static let architectures: [String] = builders.keys.sorted()
-
-    private static let builders: [String: @Sendable (ConfigFields) throws -> Parts] = [
-        "olmoe": olmoe, "mixtral": mixtral, "qwen3_moe": qwen3, "deepseek_v3": deepseek,
-        "gpt_oss": gptOSS,
-    ]
+    package static let architectures: [String] = Architecture.all.filter { $0.parts != nil }
+        .map(\.name).sorted()
 
     /// Positions whose angles are exact enough.
     private static let mostPositions = 1 << 20
@@ -23,14 +19,13 @@ extension ModelDescription {
     package init(json: [UInt8], generation: [UInt8]? = nil) throws {
         let stated = try ConfigFields(json: json)
         let name = try stated.text("model_type") ?? "without a model_type"
-        guard let build = Self.builders[name], let defaults = ArchitectureDefaults.fields[name]
-        else {
+        guard let family = Architecture.named(name), let build = family.parts else {
             throw CambiumError(
                 .badConfig,
                 "config describes a model \(name.debugDescription); this engine runs "
                     + Self.architectures.joined(separator: ", "))
         }
-        let fields = stated.with(defaults: defaults)
+        let fields = stated.with(defaults: family.defaults)
         let activation = try fields.text("hidden_act") ?? "null"
         guard activation == "silu" || activation == "swish" else {
             throw CambiumError(
@@ -68,7 +63,7 @@ extension ModelDescription {
     }
 
     /// The architecture that config.json has in a form of its own.
-    package static let ownArchitecture = "peer-lm"
+    package static let ownArchitecture = Architecture.peerLM.name
 
     /// All architectures whose models run.
     package static let allArchitectures = [ownArchitecture] + architectures

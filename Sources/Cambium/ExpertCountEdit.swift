@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Interchange
 internal import Objects
@@ -5,9 +6,6 @@ internal import Snapshots
 
 /// What in a tree says how many experts a layer has, besides the experts: routers and config.json.
 struct ExpertCountEdit: ~Copyable {
-    /// config.json has one number for all layers.
-    static let countKeys = ["num_experts", "num_local_experts", "n_routed_experts"]
-
     var draft: CommitDraft
     private let snapshot: MappedSnapshot
 
@@ -24,7 +22,8 @@ struct ExpertCountEdit: ~Copyable {
     ///
     /// - Throws: `unsupported` for a model whose experts are not counted by config.json.
     static func cohorts(of tree: Tree) throws -> [Int: Cohort] {
-        guard tree.architecture != "peer-lm", !tree.layers.isEmpty else {
+        let isCounted = Architecture.named(tree.architecture)?.countKeys.isEmpty != true
+        guard isCounted, !tree.layers.isEmpty else {
             throw CambiumError(
                 .unsupported,
                 "a '\(tree.architecture)' model "
@@ -78,7 +77,7 @@ struct ExpertCountEdit: ~Copyable {
     consuming func finish(by difference: Int) throws -> CommitDraft {
         var count = 0
         try edit(Checkpoint.configName) { config in
-            for key in Self.countKeys
+            for key in Architecture.allCountKeys
             where try config.add(difference, to: [key]) { count += 1 }
         }
         guard count > 0 else {

@@ -1,3 +1,4 @@
+internal import Architectures
 package import Elements
 package import Snapshots
 internal import Synchronization
@@ -53,8 +54,8 @@ package struct RegMeanPolicy: ConflictPolicy {
         guard case .routerRow(let layer, let cohort, let tensor, _) = entity, cohort == Cohort.base
         else { return nil }
         if tensor.hasSuffix(".peer.query.weight") { return (layer, false) }
-        let linear = [".mlp.gate.weight", ".block_sparse_moe.gate.weight", ".mlp.router.weight"]
-        return linear.contains { tensor.hasSuffix($0) } ? (layer, true) : nil
+        return ExpertNames.routersInLayer.contains { tensor.hasSuffix("." + $0) }
+            ? (layer, true) : nil
     }
 
     package func resolve(

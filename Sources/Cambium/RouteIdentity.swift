@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Interchange
 internal import Objects
@@ -57,7 +58,7 @@ enum RouteIdentity {
         guard difference != 0 else { return id }
         let bytes = try snapshot.data(of: id)
         var text = JSONEdit(bytes, source: Checkpoint.configName, code: .badConfig)
-        for key in ExpertCountEdit.countKeys { _ = try text.add(difference, to: [key]) }
+        for key in Architecture.allCountKeys { _ = try text.add(difference, to: [key]) }
         return try Store.fileID(text.bytes)
     }
 

@@ -1,10 +1,8 @@
+internal import Architectures
 internal import Elements
 
 /// What the layout needs of a checkpoint's `config.json`.
 struct CheckpointConfig {
-    /// The spellings of the number of experts in a layer; versions of one library differ.
-    static let expertCountKeys = ["num_experts", "num_local_experts", "n_routed_experts"]
-
     let architecture: Architecture?
     /// What the file calls its architecture, for messages; nil when it says nothing.
     let statedName: String?
@@ -26,13 +24,13 @@ struct CheckpointConfig {
                     + quoted(other))
         }
         let classes = root["architectures"]?.array?.compactMap(\.string) ?? []
-        let byModel = model.flatMap { Architecture(rawValue: $0) }
-        let byClass = classes.lazy.compactMap { Architecture(className: $0) }.first
-        if let byModel, let byClass, byModel != byClass {
+        let byModel = model.flatMap { Architecture.named($0) }
+        let byClass = classes.lazy.compactMap { Architecture.ofClass($0) }.first
+        if let byModel, let byClass, byModel.name != byClass.name {
             throw CambiumError(
                 .badConfig,
-                "config.json contradicts itself: its type is \(byModel.rawValue), its class "
-                    + "\(classes[0]) is that of \(byClass.rawValue)")
+                "config.json contradicts itself: its type is \(byModel.name), its class "
+                    + "\(classes[0]) is that of \(byClass.name)")
         }
         self.architecture = byModel ?? byClass
         self.statedName = model ?? classes.first
@@ -44,7 +42,7 @@ struct CheckpointConfig {
     /// - Throws: `.badConfig` when spellings disagree or a value is not a positive number.
     func expertCount() throws -> (key: String, value: Int)? {
         var stated: (key: String, value: Int)?
-        for key in Self.expertCountKeys {
+        for key in Architecture.allCountKeys {
             guard let value = try positiveInteger(root[key], named: key) else { continue }
             if let stated, stated.value != value {
                 throw CambiumError(
@@ -80,36 +78,5 @@ struct CheckpointConfig {
             throw CambiumError(.badConfig, "config.json: \(key) is not a positive number")
         }
         return integer
-    }
-}
-
-/// The architectures whose expert layout is known.
-enum Architecture: String, CaseIterable {
-    case peerLM = "peer-lm"
-    case olmoe
-    case mixtral
-    case qwen3MoE = "qwen3_moe"
-    case deepseekV3 = "deepseek_v3"
-    case gptOSS = "gpt_oss"
-
-    /// - Parameter className: An element of `architectures`, such as `OlmoeForCausalLM`.
-    init?(className: String) {
-        let match = Self.allCases.first { architecture in
-            architecture.classPrefix.map { className == "\($0)ForCausalLM" } ?? false
-        }
-        guard let match else { return nil }
-        self = match
-    }
-
-    /// The transformers library's name for it.
-    private var classPrefix: String? {
-        switch self {
-        case .peerLM: nil
-        case .olmoe: "Olmoe"
-        case .mixtral: "Mixtral"
-        case .qwen3MoE: "Qwen3Moe"
-        case .deepseekV3: "DeepseekV3"
-        case .gptOSS: "GptOss"
-        }
     }
 }

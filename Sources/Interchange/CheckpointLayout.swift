@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 
 /// Which tensors of a checkpoint are experts, which route to them, and which are neither.
@@ -34,18 +35,19 @@ package struct CheckpointLayout: Sendable, Hashable {
             self.trunk = tensors.map(\.name)
             return
         }
+        let isOwn = architecture.name == Architecture.peerLM.name
         let pools =
-            architecture == .peerLM
+            isOwn
             ? try PeerLayout(tensors).pools(parsed)
                 + TransformersLayout(tensors, opaque: false).pools(parsed)
                 + CohortPools.pools(tensors)
-            : try TransformersLayout(tensors, opaque: architecture == .gptOSS).pools(parsed)
-        let hasNone = architecture == .peerLM ? try parsed.peerLayers() == [] : false
+            : try TransformersLayout(tensors, opaque: architecture.names.isOpaque).pools(parsed)
+        let hasNone = isOwn ? try parsed.peerLayers() == [] : false
         guard !pools.isEmpty || hasNone else {
             throw CambiumError(
                 .missingTensor,
-                "config.json says \(architecture.rawValue), but none of the \(tensors.count) "
-                    + "tensors belongs to an expert, as \(architecture.exampleName) would")
+                "config.json says \(architecture.name), but none of the \(tensors.count) "
+                    + "tensors belongs to an expert, as \(architecture.names.example) would")
         }
         var taken: Set<String> = []
         for pool in pools {
@@ -63,7 +65,7 @@ package struct CheckpointLayout: Sendable, Hashable {
                 }
             }
         }
-        self.architecture = architecture.rawValue
+        self.architecture = architecture.name
         self.recognised = true
         self.note = nil
         self.pools = pools
@@ -73,7 +75,7 @@ package struct CheckpointLayout: Sendable, Hashable {
     /// Why experts could not be told apart.
     private static func note(name: String?, hasConfig: Bool) -> String {
         if let name {
-            let known = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
+            let known = Architecture.all.map(\.name).joined(separator: ", ")
             return
                 "config.json names the architecture \(quoted(name)), whose experts Cambium cannot "
                 + "tell apart (it knows \(known)): every tensor is stored whole"
@@ -91,17 +93,5 @@ extension Checkpoint {
     /// See ``CheckpointLayout/init(config:tensors:)``.
     package func layout() throws -> CheckpointLayout {
         try CheckpointLayout(config: config, tensors: tensors.map(\.entry))
-    }
-}
-
-extension Architecture {
-    /// The name of a tensor of an expert, for a message.
-    fileprivate var exampleName: String {
-        switch self {
-        case .peerLM: "model.layers.1.peer.down.weight"
-        case .mixtral: "model.layers.0.block_sparse_moe.experts.0.w1.weight"
-        case .gptOSS: "model.layers.0.mlp.experts.gate_up_proj"
-        case .olmoe, .qwen3MoE, .deepseekV3: "model.layers.1.mlp.experts.0.gate_proj.weight"
-        }
     }
 }

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 
 /// The experts of one layer, before they are given a router.
@@ -8,13 +9,6 @@ struct FoundExperts {
 }
 
 extension TransformersLayout.Layer {
-    /// Gate, up, down, as the two families of names have them.
-    private static let separateTriples = [
-        ["gate_proj.weight", "up_proj.weight", "down_proj.weight"],
-        ["w1.weight", "w3.weight", "w2.weight"],
-    ]
-    private static let stackedPair = ["gate_up_proj", "down_proj"]
-
     // MARK: Separate
 
     /// The experts of a layer that has a tensor for each of them.
@@ -23,7 +17,7 @@ extension TransformersLayout.Layer {
         let count = try separateCount(parts, expected: expected)
         var shapes: [String: TensorShape] = [:]
         for part in parts { shapes[part] = try commonShape(of: part) }
-        let triple = Self.separateTriples.first { Set($0).isSuperset(of: parts) }
+        let triple = ExpertNames.triples.first { Set($0).isSuperset(of: parts) }
         guard !opaque, let triple else {
             var tensors: [PoolTensor] = []
             for part in parts { tensors.append(try separateTensor(part, shapes)) }
@@ -118,7 +112,7 @@ extension TransformersLayout.Layer {
                 "tensor \(block)experts.\(name) is missing; the layer has \(names) under "
                     + "\(block)experts")
         }
-        if !opaque, Set(names) == Set(Self.stackedPair) { return try stackedSwiGLU(count) }
+        if !opaque, Set(names) == Set(ExpertNames.stacked) { return try stackedSwiGLU(count) }
         var tensors: [PoolTensor] = []
         for name in names {
             guard let slice = slice(name) else { continue }
@@ -132,11 +126,11 @@ extension TransformersLayout.Layer {
     private func neededNames(_ names: [String], opaque: Bool) -> [String] {
         let isQuantised = names.contains { $0.hasSuffix("_blocks") || $0.hasSuffix("_scales") }
         let endings = (isQuantised ? ["_blocks", "_scales"] : [""]) + (opaque ? ["_bias"] : [])
-        return Self.stackedPair.flatMap { name in endings.map { name + $0 } }
+        return ExpertNames.stacked.flatMap { name in endings.map { name + $0 } }
     }
 
     private func stackedSwiGLU(_ count: Int) throws -> FoundExperts {
-        guard let gateUp = slice(Self.stackedPair[0]), let down = slice(Self.stackedPair[1]),
+        guard let gateUp = slice(ExpertNames.stacked[0]), let down = slice(ExpertNames.stacked[1]),
             gateUp.dimensions.count == 2, down.dimensions.count == 2,
             gateUp.dimensions[0] % 2 == 0, gateUp.dimensions[0] / 2 == down.dimensions[1],
             gateUp.dimensions[1] == down.dimensions[0]
@@ -153,10 +147,10 @@ extension TransformersLayout.Layer {
             kind: .swiglu, count: count,
             tensors: [
                 try PoolTensor(
-                    template: prefix + Self.stackedPair[0], stacked: true, slice: gateUp,
+                    template: prefix + ExpertNames.stacked[0], stacked: true, slice: gateUp,
                     parts: [half, half]),
                 try PoolTensor(
-                    template: prefix + Self.stackedPair[1], stacked: true, slice: down),
+                    template: prefix + ExpertNames.stacked[1], stacked: true, slice: down),
             ])
     }
 
@@ -173,8 +167,14 @@ extension TransformersLayout.Layer {
         return leftRank == rightRank ? isBefore(left, right) : leftRank < rightRank
     }
 
+    /// Gate and up in one, gate, up, and down, as the families name them.
+    private static let stems =
+        [ExpertNames.stacked[0]]
+        + (0..<3).flatMap { part in
+            ExpertNames.triples.map { String($0[part].prefix { $0 != "." }) }
+        }
+
     private static func rank(_ part: String) -> Int {
-        let stems = ["gate_up_proj", "gate_proj", "w1", "up_proj", "w3", "down_proj", "w2"]
-        return stems.firstIndex { part.hasPrefix($0) } ?? stems.count
+        stems.firstIndex { part.hasPrefix($0) } ?? stems.count
     }
 }

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 
 /// The experts of the transformers library's models, in either of its two forms, layer by layer.
@@ -20,15 +21,6 @@ struct TransformersLayout {
         var routers: [String: TensorShape] = [:]
     }
 
-    /// The blocks of a layer that hold experts.
-    private static let blocks = ["mlp.", "block_sparse_moe."]
-    /// Tensors that route, in the order in which a pool lists them.
-    ///
-    /// A layer with experts needs one of the two weights.
-    static let routerNames = [
-        "gate.weight", "gate.bias", "gate.e_score_correction_bias", "router.weight", "router.bias",
-    ]
-
     private var layers: [Int: Layer] = [:]
     private let opaque: Bool
 
@@ -37,11 +29,11 @@ struct TransformersLayout {
         self.opaque = opaque
         for tensor in tensors {
             guard let name = LayerName(tensor.name),
-                let block = Self.blocks.first(where: { name.rest.hasPrefix($0) })
+                let block = ExpertNames.blocks.first(where: { name.rest.hasPrefix($0) })
             else { continue }
             let rest = name.rest.dropFirst(block.count)
-            let isRouter = Self.routerNames.contains(String(rest))
-            guard isRouter || rest.hasPrefix("experts.") else { continue }
+            let isRouter = ExpertNames.routers.contains(String(rest))
+            guard isRouter || rest.hasPrefix(ExpertNames.experts) else { continue }
             let prefix = String(name.prefix) + block
             var layer = layers.removeValue(forKey: name.layer) ?? Layer(block: prefix)
             guard layer.block == prefix else {
@@ -53,7 +45,7 @@ struct TransformersLayout {
             if isRouter {
                 layer.routers[String(rest)] = tensor.shape
             } else {
-                layer.addExpert(rest.dropFirst("experts.".count), tensor.shape)
+                layer.addExpert(rest.dropFirst(ExpertNames.experts.count), tensor.shape)
             }
             layers[name.layer] = layer
         }
@@ -110,14 +102,14 @@ extension TransformersLayout.Layer {
 
     /// The names of the tensors that route, each checked to have one row for each expert.
     fileprivate func routerTensors(experts: Int) throws -> [String] {
-        guard routers["gate.weight"] != nil || routers["router.weight"] != nil else {
+        guard ExpertNames.routerWeights.contains(where: { routers[$0] != nil }) else {
+            let names = ExpertNames.routerWeights.map { block + $0 }.joined(separator: " nor ")
             throw CambiumError(
                 .missingTensor,
-                "there are experts under \(block)experts, but no router: neither "
-                    + "\(block)gate.weight nor \(block)router.weight")
+                "there are experts under \(block)experts, but no router: neither \(names)")
         }
         var names: [String] = []
-        for name in TransformersLayout.routerNames {
+        for name in ExpertNames.routers {
             guard let shape = routers[name] else { continue }
             guard shape.dimensions.first == experts else {
                 throw CambiumError(

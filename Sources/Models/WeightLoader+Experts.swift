@@ -39,7 +39,9 @@ extension WeightLoader {
         _ sizes: ModelDescription.Experts, _ layer: String
     ) throws -> LinearRouter {
         // The spellings of one thing; the error names the first when none can be read.
-        let names = ["mlp.gate", "block_sparse_moe.gate", "mlp.router"].map { "\(layer).\($0)" }
+        let names = ExpertNames.routersInLayer.map {
+            "\(layer).\($0.dropLast(".weight".count))"
+        }
         let name = names.first { (try? source.tensor($0 + ".weight")) != nil } ?? names[0]
         let matrix = try routerMatrix(name + ".weight", sizes.count, description.hiddenSize)
         let scoring: ExpertScoring =

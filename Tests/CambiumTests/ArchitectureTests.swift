@@ -28,7 +28,7 @@ struct ArchitectureTests {
     @Test(
         "so are those of the larger checkpoints that transformers wrote itself",
         .enabled(if: TrainedCheckpoints.arePresent, "without trained checkpoints"),
-        arguments: Checkpoints.transformers)
+        arguments: Checkpoints.saved)
     func parityWithSaved(path: String) throws {
         let parts = path.split(separator: "/").map(String.init)
         try compare(TrainedCheckpoints.path(path), GoldenLogits(parts[1]), parts[2])

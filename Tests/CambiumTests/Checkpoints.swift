@@ -15,6 +15,11 @@ enum Checkpoints {
 
     static let architectures = GeneratedCheckpoints.families
 
+    /// Those of ``transformers`` that transformers itself wrote with larger sizes.
+    static let saved = transformers.filter {
+        FileManager.default.fileExists(atPath: TrainedCheckpoints.path($0))
+    }
+
     static func path(_ relative: String) -> String { GeneratedCheckpoints.path(relative) }
 
     static func peer(_ name: String) -> String { path("peer-lm/\(name)") }

@@ -9,7 +9,9 @@ import Testing
 @Suite(
     "an expert is added to models of other libraries, and dropped again")
 struct GrowTests {
-    private static let growing = ["olmoe", "mixtral", "qwen3_moe", "gpt_oss"]
+    private static let growing = [
+        "olmoe", "mixtral", "qwen3_moe", "gpt_oss", "glm4_moe_lite",
+    ]
     private static let growth = GrowthOptions(threads: 2)
 
     private func model(_ architecture: String, _ form: String = "model") -> String {
@@ -36,7 +38,8 @@ struct GrowTests {
 
     @Test(
         "tokens of the new domain pick it, old routes stay, and dropped the model is the one before",
-        arguments: zip(Self.growing, ["model", "model_fused", "model_bf16", "model"]))
+        arguments: zip(
+            Self.growing, ["model", "model_fused", "model_bf16", "model", "model_fused"]))
     func grows(architecture: String, form: String) throws {
         try withScratchDirectory { directory in
             let store = try store(model(architecture, form), in: directory)

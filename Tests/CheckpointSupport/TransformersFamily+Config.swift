@@ -4,7 +4,7 @@ extension TransformersFamily {
         var fields: [String: Any] = [
             "architectures": [className], "model_type": rawValue, "vocab_size": 256,
             "hidden_size": Self.hidden, "num_hidden_layers": Self.layers,
-            "num_attention_heads": 4, "num_key_value_heads": self == .deepseekV3 ? 4 : 2,
+            "num_attention_heads": 4, "num_key_value_heads": isLatent ? 4 : 2,
             "max_position_embeddings": 256, "hidden_act": "silu",
             "rms_norm_eps": self == .qwen3MoE || self == .deepseekV3 ? 1e-6 : 1e-5,
             "attention_bias": self == .gptOSS, "attention_dropout": 0.0,
@@ -24,6 +24,7 @@ extension TransformersFamily {
         case .qwen3MoE: "Qwen3MoeForCausalLM"
         case .deepseekV3: "DeepseekV3ForCausalLM"
         case .gptOSS: "GptOssForCausalLM"
+        case .glm4MoELite: "Glm4MoeLiteForCausalLM"
         }
     }
 
@@ -51,6 +52,15 @@ extension TransformersFamily {
                 "routed_scaling_factor": 2.5, "kv_lora_rank": 16, "q_lora_rank": 24,
                 "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 16,
                 "rope_interleave": true, "num_nextn_predict_layers": 0,
+            ]
+        case .glm4MoELite:
+            [
+                "intermediate_size": 96, "moe_intermediate_size": width,
+                "n_routed_experts": experts, "n_shared_experts": 1, "n_group": 1,
+                "topk_group": 1, "mlp_layer_types": ["dense", "sparse", "sparse"],
+                "norm_topk_prob": true, "routed_scaling_factor": 1.8, "kv_lora_rank": 16,
+                "q_lora_rank": 24, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8,
+                "v_head_dim": 16, "rope_interleave": true, "num_nextn_predict_layers": 0,
             ]
         case .gptOSS:
             [

@@ -8,6 +8,7 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
     case qwen3MoE = "qwen3_moe"
     case deepseekV3 = "deepseek_v3"
     case gptOSS = "gpt_oss"
+    case glm4MoELite = "glm4_moe_lite"
 
     static let hidden = 64
     static let layers = 3
@@ -18,13 +19,16 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
     var width: Int {
         switch self {
         case .mixtral: 96
-        case .deepseekV3: 40
+        case .deepseekV3, .glm4MoELite: 40
         default: 48
         }
     }
 
     /// Layers before this one are dense.
-    var firstSparse: Int { self == .qwen3MoE || self == .deepseekV3 ? 1 : 0 }
+    var firstSparse: Int { self == .qwen3MoE || isLatent ? 1 : 0 }
+
+    /// Whether keys and values are made from one vector, and experts picked as DeepSeek-V3 does it.
+    var isLatent: Bool { self == .deepseekV3 || self == .glm4MoELite }
 
     /// All tensors.
     ///
@@ -39,7 +43,7 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
             let name = "model.layers.\(layer)"
             tensors.append(norm("\(name).input_layernorm", Self.hidden))
             tensors.append(norm("\(name).post_attention_layernorm", Self.hidden))
-            tensors += self == .deepseekV3 ? latentAttention(name) : attention(name)
+            tensors += isLatent ? latentAttention(name) : attention(name)
             tensors +=
                 layer < firstSparse
                 ? gated("\(name).mlp", 96) : sparse(name, fused: fused)
@@ -69,7 +73,7 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
                 tensors.append(GeneratedTensor("\(name).\(part).bias", [size], scale: 0.25))
             }
             tensors.append(GeneratedTensor(name + ".sinks", [4], scale: 1))
-        case .mixtral, .deepseekV3: break
+        case .mixtral, .deepseekV3, .glm4MoELite: break
         }
         return tensors
     }
@@ -115,7 +119,7 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
         } else {
             tensors = [router] + pool.joined()
         }
-        if self == .deepseekV3 {
+        if isLatent {
             tensors.append(
                 GeneratedTensor(
                     layer + ".mlp.gate.e_score_correction_bias", [experts], scale: 0.125))

@@ -85,6 +85,40 @@ struct TokensTests {
         #expect(larger.status == 64 && larger.errors.contains("--tokens"))
     }
 
+    @Test("several texts, stop texts and routes of a model of tokens are those of each text alone")
+    func together() throws {
+        let session = try Session.history()
+        try session.expect("commit", Self.model, "-m", "another model", "--branch", "tokens")
+        let words = ["generate", "tokens", "-n", "6", "--past-end", "--json"]
+        let prompts = ["ab", "a longer text", "x"]
+        let all = try session.start(words + prompts.flatMap { ["--prompt", $0] }).end()
+        try #require(all.status == 0 && all.lines.count == 3, "\(all.errors)")
+        for (index, prompt) in prompts.enumerated() {
+            let alone = try session.start(words + ["--prompt", prompt]).end().json
+            let found = try object(Data(all.lines[index].utf8))
+            #expect(found["tokens"] as? [Int] == alone["tokens"] as? [Int])
+            #expect(found["prompt"] as? Int == index + 1)
+        }
+        // The first new token that can be written as an argument ends the text.
+        let made = try #require(
+            session.start(words + ["-n", "60", "--prompt", "ab"]).end().json["tokens"] as? [Int])
+        let place = try #require(made.firstIndex { (33...126).contains($0) })
+        let stop = String(UnicodeScalar(UInt8(made[place])))
+        let cut = try session.start(words + ["-n", "60", "--prompt", "ab", "--stop", stop]).end()
+        #expect(try cut.json["tokens"] as? [Int] == Array(made[..<place]))
+        #expect(try cut.json["end"] as? String == "stop")
+        let routes = try session.expect("route", "tokens", "--prompt", "abc", "--json")
+        #expect(routes.lines.count == 3 * 3)
+        let route = try object(Data(routes.lines[4].utf8))
+        #expect(route["position"] as? Int == 1 && route["layer"] as? Int == 1)
+        #expect(route["token"] as? Int == 98)
+        let text = session.directory + "/text"
+        try Data(repeating: 0x41, count: 300).write(to: URL(filePath: text))
+        let profile = try session.expect("profile", "tokens", "--text", text, "--json").json
+        #expect(profile["experts"] as? Int ?? 0 > 0)
+        #expect(try session.expect("route", "tokens", "--text", text, "-q").lines.count == 900)
+    }
+
     @Test("a byte-level model takes bytes as token ids")
     func bytes() throws {
         let session = try Session.history()

@@ -36,18 +36,19 @@ struct LayoutFixtureTests {
 
     @Test("each family has its experts, its dense layers left out", arguments: Fixtures.families)
     func families(family: String) throws {
-        let counts = ["olmoe": 16, "mixtral": 8, "qwen3_moe": 16, "deepseek_v3": 16, "gpt_oss": 8]
-        let sparse = ["qwen3_moe", "deepseek_v3"].contains(family) ? [1, 2] : [0, 1, 2]
+        let count = ["mixtral", "gpt_oss"].contains(family) ? 8 : 16
+        let dense = ["qwen3_moe", "deepseek_v3", "glm4_moe_lite"]
+        let sparse = dense.contains(family) ? [1, 2] : [0, 1, 2]
         for form in ["model", "model_fused", "model_bf16"] {
             let (_, layout) = try open("hf/\(family)/\(form)")
             #expect(layout.architecture == family && layout.recognised)
             #expect(layout.pools.map(\.layer) == sparse)
             for pool in layout.pools {
-                #expect(pool.expertCount == counts[family] && pool.routerKind == .linear)
+                #expect(pool.expertCount == count && pool.routerKind == .linear)
                 #expect(pool.kind == (family == "gpt_oss" ? .tensors : .swiglu))
                 let isFused = form == "model_fused" || family == "gpt_oss"
                 #expect(pool.tensors.allSatisfy { $0.stacked == isFused })
-                let extra = ["deepseek_v3", "gpt_oss"].contains(family) ? 2 : 1
+                let extra = ["deepseek_v3", "glm4_moe_lite", "gpt_oss"].contains(family) ? 2 : 1
                 #expect(pool.routerTensors.count == extra)
             }
         }

@@ -39,6 +39,17 @@ enum ArchitectureConfigs {
          "rope_theta": 10000.0, "routed_scaling_factor": 2.5, "topk_group": 2,
          "v_head_dim": 16, "vocab_size": 256}
         """,
+        "glm4_moe_lite": """
+        {"model_type": "glm4_moe_lite", "attention_bias": false, "hidden_size": 64,
+         "intermediate_size": 96, "kv_lora_rank": 16, "max_position_embeddings": 256,
+         "mlp_layer_types": ["dense", "sparse", "sparse"], "moe_intermediate_size": 40,
+         "n_group": 1, "n_routed_experts": 16, "n_shared_experts": 1, "norm_topk_prob": true,
+         "num_attention_heads": 4, "num_experts_per_tok": 4, "num_hidden_layers": 3,
+         "num_key_value_heads": 4, "q_lora_rank": 24, "qk_nope_head_dim": 16,
+         "qk_rope_head_dim": 8, "rms_norm_eps": 1e-05, "rope_interleave": true,
+         "rope_theta": 10000.0, "routed_scaling_factor": 1.8, "topk_group": 1,
+         "v_head_dim": 16, "vocab_size": 256}
+        """,
         "gpt_oss": """
         {"model_type": "gpt_oss", "attention_bias": true, "head_dim": 16, "hidden_size": 64,
          "intermediate_size": 48,

@@ -15,6 +15,18 @@ enum LibraryDefaults {
         "default"}, "routed_scaling_factor": 2.5, "tie_word_embeddings": false, "topk_group": 4,
         "v_head_dim": 128, "vocab_size": 129280}
         """,
+        "glm4_moe_lite": """
+        {"model_type": "glm4_moe_lite", "attention_bias": false, "eos_token_id": 1,
+        "hidden_act": "silu", "hidden_size": 2048, "intermediate_size": 10240, "kv_lora_rank":
+        512, "max_position_embeddings": 202752, "moe_intermediate_size": 1536, "n_group": 1,
+        "n_routed_experts": 64, "n_shared_experts": 1, "norm_topk_prob": true,
+        "num_attention_heads": 20, "num_experts_per_tok": 4, "num_hidden_layers": 47,
+        "num_key_value_heads": 20, "q_lora_rank": 768, "qk_nope_head_dim": 192,
+        "qk_rope_head_dim": 64, "rms_norm_eps": 1e-05, "rope_interleave": true,
+        "rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"},
+        "routed_scaling_factor": 1.8, "tie_word_embeddings": false, "topk_group": 1,
+        "v_head_dim": 256, "vocab_size": 154880}
+        """,
         "gpt_oss": """
         {"model_type": "gpt_oss", "attention_bias": true, "eos_token_id": null, "head_dim": 64,
         "hidden_act": "silu", "hidden_size": 2880, "intermediate_size": 2880, "layer_types":
@@ -57,6 +69,7 @@ enum LibraryDefaults {
     /// Fields that the classes derive from others, so that they are no defaults of their own.
     static let derived: [String: Set<String>] = [
         "olmoe": ["num_key_value_heads"], "deepseek_v3": ["num_key_value_heads", "head_dim"],
+        "glm4_moe_lite": ["num_key_value_heads"],
         "qwen3_moe": ["sliding_window"],
     ]
 }

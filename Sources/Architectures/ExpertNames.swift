@@ -1,0 +1,83 @@
+/// How a family names the experts of a layer and what routes to them, behind `model.layers.N.`.
+///
+/// *Separate*: `BLOCK.experts.E.PART`, one for each expert and part. *Stacked* ("fused"):
+/// `BLOCK.experts.gate_up_proj` [E, 2I, H], gate rows first, and `BLOCK.experts.down_proj` [E, H, I].
+package struct ExpertNames: Sendable, Hashable {
+    /// The block of experts that have tensors of their own.
+    package let block: String
+    /// The block of stacked experts.
+    package let stackedBlock: String
+    /// Of a separate expert: gate, up, down.
+    package let parts: [String]
+    /// The tensors that route, the weight first, behind the block.
+    package let router: [String]
+    /// Whether the tensors are stacked by columns, gate and up by turns, and so kept as they are.
+    package let isOpaque: Bool
+    /// A tensor of an expert, for messages.
+    package let example: String
+
+    /// Gate and up, and down, of stacked experts.
+    package static let stacked = ["gate_up_proj", "down_proj"]
+    /// What stands between a block and its experts.
+    package static let experts = "experts."
+
+    /// - Parameters:
+    ///   - example: Of a tensor behind `experts.`.
+    ///   - exampleLayer: Whose.
+    init(
+        block: String = "mlp", stackedBlock: String? = nil,
+        parts: [String] = ["gate_proj.weight", "up_proj.weight", "down_proj.weight"],
+        router: [String] = ["gate.weight"], isOpaque: Bool = false,
+        example: String = "0.gate_proj.weight", exampleLayer: Int = 1
+    ) {
+        self.block = block
+        self.stackedBlock = stackedBlock ?? block
+        self.parts = parts
+        self.router = router
+        self.isOpaque = isOpaque
+        self.example = "model.layers.\(exampleLayer).\(block).\(Self.experts)\(example)"
+    }
+
+    private init(block: String, parts: [String], example: String) {
+        self.block = block
+        stackedBlock = block
+        self.parts = parts
+        router = []
+        isOpaque = false
+        self.example = example
+    }
+
+    /// Experts of single neurons, two stacked tables of rows.
+    static let neurons = ExpertNames(
+        block: "peer", parts: ["down.weight", "up.weight"],
+        example: "model.layers.1.peer.down.weight")
+}
+
+extension ExpertNames {
+    /// The blocks of all families that have gated experts, each with its dot.
+    package static let blocks = Architecture.united { family in
+        family.names.isGated ? [family.names.block + ".", family.names.stackedBlock + "."] : []
+    }
+
+    /// Gate, up and down of all families.
+    package static let triples: [[String]] = Architecture.all.map(\.names).filter(\.isGated)
+        .map(\.parts).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+
+    /// The tensors that route in any family, behind the block, in the order in which a pool lists them.
+    package static let routers =
+        ["gate.weight", "gate.bias", "gate.e_score_correction_bias"]
+        + Architecture.united(\.names.router).filter { !$0.hasPrefix("gate.") }
+
+    /// Of those the weights, with one row for each expert.
+    package static let routerWeights = Architecture.united { Array($0.names.router.prefix(1)) }
+
+    /// The weights of all families' routers, behind the layer.
+    package static let routersInLayer = Architecture.united { family in
+        [family.names.block, family.names.stackedBlock].flatMap { block in
+            family.names.router.prefix(1).map { "\(block).\($0)" }
+        }
+    }
+
+    /// Whether experts have a gate and stand below a linear router.
+    private var isGated: Bool { !router.isEmpty }
+}
