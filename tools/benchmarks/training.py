@@ -1,4 +1,4 @@
-"""Training steps: of a trained model's architecture, of a cohort on it, and of a PEER layer of a million experts.
+"""Training steps: of a trained model's architecture and of a cohort on it.
 
 Beside PyTorch in the same run, in turns; gradients are compared before anything is timed. After a wrong
 answer the exit code is 1, after a slow one it is not.
@@ -15,10 +15,10 @@ from storage_records import row
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SHARED = os.path.join(os.path.dirname(ROOT), "shared")
-NAMES = ("step", "cohort", "peer")
+NAMES = ("step", "cohort")
 # The greatest distance of gradients relative to their length.
 TOLERANCE = 1e-2
-STEP_TARGET, PEER_TARGET = 2, 0.6
+STEP_TARGET = 2
 
 
 class Benchmark:
@@ -34,19 +34,12 @@ class Benchmark:
         script = os.path.join(HERE, "peers", "torch_training.py")
         return Program("PyTorch", [sys.executable, "-W", "ignore", script, *map(str, words)])
 
-    def compare(self, one, two, name, loss, sizes=()):
-        """Of files of floats the distance relative to the length, the worst of parts of some sizes.
-
-        A near-tie that sums in another order settle otherwise gives a token another expert; so single
-        numbers may differ, and tensors hardly.
-        """
+    def compare(self, one, two, name, loss):
+        """Of files of floats the distance relative to the length."""
         import numpy as np
-        a, b = (np.fromfile(path, np.float32) for path in (one, two))
+        a, b = (np.fromfile(path, np.float32).astype(float) for path in (one, two))
         if a.shape != b.shape: raise Failure(f"{name}: {a.size} numbers and {b.size} of PyTorch")
-        worst, at = 0, 0
-        for size in sizes or (a.size,):
-            x, y = a[at:at + size].astype(float), b[at:at + size].astype(float)
-            worst, at = max(worst, float(np.linalg.norm(x - y) / np.linalg.norm(y))), at + size
+        worst = float(np.linalg.norm(a - b) / np.linalg.norm(b))
         self.rows.append(row("torch", name, "gradients against ours, relative distance", [worst], "share"))
         if not worst < TOLERANCE or not abs(loss[0] - loss[1]) < 1e-4 * loss[1]:
             raise Failure(f"{name}: gradients differ by {worst}, losses are {loss}")
@@ -81,37 +74,6 @@ class Benchmark:
 
     def cohort(self): self.step(cohort=True)
 
-    def layer(self):
-        keys, batch = (128, 64) if self.args.quick else (1024, 512)
-        name = f"SGD step of a PEER layer, N = 2^{(keys * keys).bit_length() - 1}, B = {batch}"
-        words = ["--keys", keys, "--batch", batch, "--threads", self.args.threads]
-        rounds = 2 if self.args.quick else self.args.rounds
-        found, forms = {}, ("scatter", "csr")
-        with tempfile.TemporaryDirectory() as folder:
-            ours, other = self.ours("peer", *words), None
-            try:
-                if self.torch:
-                    other = self.peer("peer", *words)
-                    loss = [ours.ask("answer", f"{folder}/ours")["loss"],
-                            other.ask("answer", "scatter", f"{folder}/torch")["loss"]]
-                    # Outputs, gradients of inputs, query and sub-keys, new rows of experts.
-                    sizes = (batch * 256, batch * 256, 2048 * 256, 16 * keys * 128, min(keys * keys * 512, 1 << 22))
-                    self.compare(f"{folder}/ours", f"{folder}/torch", name, loss, sizes)
-                for number in range(rounds + 1):
-                    values = {"cambium": ours.ask("time", 2, 2 * number)}
-                    for form in forms if other else ():
-                        values[form] = other.ask("time", form, 2, 2 * number)
-                    if number:
-                        for key, value in values.items(): found.setdefault(key, []).append(value)
-            finally:
-                ours.close()
-                if other: other.close()
-        for metric, what in (("us", "per token"), ("cpu_us", "per token: processor time")):
-            best = other and min((statistics.median(one[metric] for one in found[form]), form) for form in forms)
-            goal = ("<=", PEER_TARGET, f"≤ {PEER_TARGET} ×") if best and metric == "us" and not self.args.quick else None
-            self.rows.append(row("cambium", name, what, [one[metric] for one in found["cambium"]], "us",
-                                 best and (f"PyTorch {best[1]}", best[0]), goal))
-
     def turns(self, sides, rounds, words):
         found = {}
         for number in range(rounds + 1):
@@ -122,7 +84,7 @@ class Benchmark:
         return found
 
     def all(self, wanted):
-        actions = {"step": self.step, "cohort": self.cohort, "peer": self.layer}
+        actions = {"step": self.step, "cohort": self.cohort}
         for name in wanted:
             print(f"{time.perf_counter() - self.args.start:6.0f} s  {name}", file=sys.stderr)
             try: actions[name]()

@@ -10,5 +10,5 @@ internal import Foundation
 struct Benchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "training-benchmark", abstract: "Answer for one case of the benchmark.",
-        subcommands: [StepCase.self, PeerCase.self])
+        subcommands: [StepCase.self])
 }
