@@ -45,6 +45,7 @@ extension Architecture {
         deepseekV3,
         gptOSS,
         glm4MoELite,
+        qwen2MoE,
     ]
 
     /// The family of a name, or nil.

@@ -38,7 +38,7 @@ extension ModelDescription {
         let picked = try fields.whole("topk_group", in: 1...groups)
         let experts = try experts(
             fields, counts: counts, inner: inner,
-            shared: shared == 0 ? nil : shared * inner,
+            shared: shared == 0 ? nil : Shared(inner: shared * inner),
             scoring: .sigmoid(
                 groups: groups, pickedGroups: picked,
                 normalised: try fields.flag("norm_topk_prob"),

@@ -45,6 +45,7 @@ extension ModelDescription {
 
     static func grouped(
         _ fields: ConfigFields, norm: GroupedAttention.Norm, bias: Bool = false,
+        outputBias: Bool? = nil,
         sinks: Bool = false, clip: Float? = nil
     ) throws -> GroupedAttention {
         let hidden = try hiddenSize(fields)
@@ -65,7 +66,7 @@ extension ModelDescription {
         }
         return GroupedAttention(
             heads: heads, keyHeads: keyHeads, headSize: size, norm: norm, hasBias: bias,
-            outputHasBias: bias, hasSinks: sinks, clip: clip)
+            outputHasBias: outputBias ?? bias, hasSinks: sinks, clip: clip)
     }
 
     static func latent(_ fields: ConfigFields) throws -> Attention {
@@ -87,7 +88,7 @@ extension ModelDescription {
     /// - Parameter counts: The architecture's own spellings of the number of experts, the first of which has
     ///   the default.
     static func experts(
-        _ fields: ConfigFields, counts: [String], inner: Int, shared: Int? = nil,
+        _ fields: ConfigFields, counts: [String], inner: Int, shared: Shared? = nil,
         kind: GatedExpertKind = .rows, scoring: Experts.Scoring, routerHasBias: Bool = false
     ) throws -> Experts {
         let count = try fields.whole(counts, in: 1...65_536)
@@ -104,7 +105,7 @@ extension ModelDescription {
             throw fields.contradiction("num_experts_per_tok", topK, "experts_per_token", other)
         }
         return Experts(
-            count: count, topK: topK, inner: inner, sharedInner: shared, kind: kind,
+            count: count, topK: topK, inner: inner, shared: shared, kind: kind,
             scoring: scoring, routerHasBias: routerHasBias)
     }
 }

@@ -66,7 +66,7 @@ extension ModelDescription.Block {
             norm: "moe_layernorm",
             feedForward: .experts(
                 ModelDescription.Experts(
-                    count: sizes.experts, topK: sizes.topK, inner: sizes.width, sharedInner: nil,
+                    count: sizes.experts, topK: sizes.topK, inner: sizes.width, shared: nil,
                     kind: .rows, scoring: .softmaxOfPicked, routerHasBias: false)))
     }
 

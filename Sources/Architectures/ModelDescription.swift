@@ -100,6 +100,21 @@ package struct ModelDescription: Sendable, Hashable {
         case packed
     }
 
+    /// Experts that every token uses, as one SwiGLU.
+    package struct Shared: Sendable, Hashable {
+        /// Of the tensors, behind the layer's `mlp.`.
+        package let name: String
+        package let inner: Int
+        /// Of the row whose product's sigmoid the output is multiplied with; nil for none.
+        package let gate: String?
+
+        init(name: String = "shared_experts", inner: Int, gate: String? = nil) {
+            self.name = name
+            self.inner = inner
+            self.gate = gate
+        }
+    }
+
     /// Experts that a router picks, and those that every token uses.
     package struct Experts: Sendable, Hashable {
         /// How the router's scores decide, without what is stored as tensors.
@@ -114,8 +129,8 @@ package struct ModelDescription: Sendable, Hashable {
         package let topK: Int
         /// Elements between an expert's two steps.
         package let inner: Int
-        /// Of the experts that every token uses, together; nil for none.
-        package let sharedInner: Int?
+        /// What every token uses besides; nil for nothing.
+        package let shared: Shared?
         package let kind: GatedExpertKind
         package let scoring: Scoring
         package let routerHasBias: Bool

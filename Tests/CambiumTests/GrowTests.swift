@@ -10,7 +10,7 @@ import Testing
     "an expert is added to models of other libraries, and dropped again")
 struct GrowTests {
     private static let growing = [
-        "olmoe", "mixtral", "qwen3_moe", "gpt_oss", "glm4_moe_lite",
+        "olmoe", "mixtral", "qwen3_moe", "gpt_oss", "glm4_moe_lite", "qwen2_moe",
     ]
     private static let growth = GrowthOptions(threads: 2)
 
@@ -39,7 +39,7 @@ struct GrowTests {
     @Test(
         "tokens of the new domain pick it, old routes stay, and dropped the model is the one before",
         arguments: zip(
-            Self.growing, ["model", "model_fused", "model_bf16", "model", "model_fused"]))
+            Self.growing, ["model", "model_fused", "model_bf16", "model", "model_fused", "model"]))
     func grows(architecture: String, form: String) throws {
         try withScratchDirectory { directory in
             let store = try store(model(architecture, form), in: directory)

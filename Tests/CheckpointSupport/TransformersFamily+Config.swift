@@ -25,6 +25,7 @@ extension TransformersFamily {
         case .deepseekV3: "DeepseekV3ForCausalLM"
         case .gptOSS: "GptOssForCausalLM"
         case .glm4MoELite: "Glm4MoeLiteForCausalLM"
+        case .qwen2MoE: "Qwen2MoeForCausalLM"
         }
     }
 
@@ -52,6 +53,14 @@ extension TransformersFamily {
                 "routed_scaling_factor": 2.5, "kv_lora_rank": 16, "q_lora_rank": 24,
                 "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 16,
                 "rope_interleave": true, "num_nextn_predict_layers": 0,
+            ]
+        case .qwen2MoE:
+            [
+                "intermediate_size": 96, "moe_intermediate_size": width,
+                "shared_expert_intermediate_size": 56, "num_experts": experts,
+                "norm_topk_prob": false, "decoder_sparse_step": 1, "mlp_only_layers": [0],
+                "qkv_bias": true, "use_sliding_window": true, "sliding_window": 16,
+                "max_window_layers": 2,
             ]
         case .glm4MoELite:
             [

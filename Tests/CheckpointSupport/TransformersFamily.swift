@@ -9,6 +9,7 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
     case deepseekV3 = "deepseek_v3"
     case gptOSS = "gpt_oss"
     case glm4MoELite = "glm4_moe_lite"
+    case qwen2MoE = "qwen2_moe"
 
     static let hidden = 64
     static let layers = 3
@@ -25,7 +26,7 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
     }
 
     /// Layers before this one are dense.
-    var firstSparse: Int { self == .qwen3MoE || isLatent ? 1 : 0 }
+    var firstSparse: Int { self == .qwen3MoE || self == .qwen2MoE || isLatent ? 1 : 0 }
 
     /// Whether keys and values are made from one vector, and experts picked as DeepSeek-V3 does it.
     var isLatent: Bool { self == .deepseekV3 || self == .glm4MoELite }
@@ -73,6 +74,10 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
                 tensors.append(GeneratedTensor("\(name).\(part).bias", [size], scale: 0.25))
             }
             tensors.append(GeneratedTensor(name + ".sinks", [4], scale: 1))
+        case .qwen2MoE:
+            for (part, size) in [("q_proj", 64), ("k_proj", 32), ("v_proj", 32)] {
+                tensors.append(GeneratedTensor("\(name).\(part).bias", [size], scale: 0.25))
+            }
         case .mixtral, .deepseekV3, .glm4MoELite: break
         }
         return tensors
@@ -124,6 +129,10 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
                 GeneratedTensor(
                     layer + ".mlp.gate.e_score_correction_bias", [experts], scale: 0.125))
             tensors += gated(layer + ".mlp.shared_experts", width)
+        }
+        if self == .qwen2MoE {
+            tensors.append(matrix(layer + ".mlp.shared_expert_gate", 1, 64))
+            tensors += gated(layer + ".mlp.shared_expert", 56)
         }
         return tensors
     }

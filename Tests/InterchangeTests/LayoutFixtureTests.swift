@@ -37,7 +37,7 @@ struct LayoutFixtureTests {
     @Test("each family has its experts, its dense layers left out", arguments: Fixtures.families)
     func families(family: String) throws {
         let count = ["mixtral", "gpt_oss"].contains(family) ? 8 : 16
-        let dense = ["qwen3_moe", "deepseek_v3", "glm4_moe_lite"]
+        let dense = ["qwen2_moe", "qwen3_moe", "deepseek_v3", "glm4_moe_lite"]
         let sparse = dense.contains(family) ? [1, 2] : [0, 1, 2]
         for form in ["model", "model_fused", "model_bf16"] {
             let (_, layout) = try open("hf/\(family)/\(form)")

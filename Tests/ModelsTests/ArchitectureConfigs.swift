@@ -50,6 +50,15 @@ enum ArchitectureConfigs {
          "rope_theta": 10000.0, "routed_scaling_factor": 1.8, "topk_group": 1,
          "v_head_dim": 16, "vocab_size": 256}
         """,
+        "qwen2_moe": """
+        {"model_type": "qwen2_moe", "decoder_sparse_step": 1, "hidden_size": 64,
+         "intermediate_size": 96, "max_position_embeddings": 256, "max_window_layers": 28,
+         "mlp_only_layers": [0], "moe_intermediate_size": 48, "norm_topk_prob": false,
+         "num_attention_heads": 4, "num_experts": 16, "num_experts_per_tok": 4,
+         "num_hidden_layers": 3, "num_key_value_heads": 2, "qkv_bias": true,
+         "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "shared_expert_intermediate_size": 56,
+         "sliding_window": null, "use_sliding_window": false, "vocab_size": 256}
+        """,
         "gpt_oss": """
         {"model_type": "gpt_oss", "attention_bias": true, "head_dim": 16, "hidden_size": 64,
          "intermediate_size": 48,

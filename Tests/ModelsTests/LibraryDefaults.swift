@@ -54,6 +54,16 @@ enum LibraryDefaults {
         "num_key_value_heads": 16, "rms_norm_eps": 1e-05, "rope_parameters": {"rope_theta":
         10000.0, "rope_type": "default"}, "tie_word_embeddings": false, "vocab_size": 50304}
         """,
+        "qwen2_moe": """
+        {"model_type": "qwen2_moe", "decoder_sparse_step": 1, "eos_token_id": null, "hidden_act":
+        "silu", "hidden_size": 2048, "intermediate_size": 5632, "max_position_embeddings": 32768,
+        "max_window_layers": 28, "mlp_only_layers": [], "moe_intermediate_size": 1408,
+        "norm_topk_prob": false, "num_attention_heads": 16, "num_experts": 60,
+        "num_experts_per_tok": 4, "num_hidden_layers": 24, "num_key_value_heads": 16,
+        "qkv_bias": true, "rms_norm_eps": 1e-06, "rope_parameters": {"rope_theta": 10000.0,
+        "rope_type": "default"}, "shared_expert_intermediate_size": 5632, "sliding_window": 0,
+        "tie_word_embeddings": false, "use_sliding_window": false, "vocab_size": 151936}
+        """,
         "qwen3_moe": """
         {"model_type": "qwen3_moe", "attention_bias": false, "decoder_sparse_step": 1,
         "eos_token_id": null, "hidden_act": "silu", "hidden_size": 2048, "intermediate_size":
@@ -70,6 +80,6 @@ enum LibraryDefaults {
     static let derived: [String: Set<String>] = [
         "olmoe": ["num_key_value_heads"], "deepseek_v3": ["num_key_value_heads", "head_dim"],
         "glm4_moe_lite": ["num_key_value_heads"],
-        "qwen3_moe": ["sliding_window"],
+        "qwen3_moe": ["sliding_window"], "qwen2_moe": ["sliding_window"],
     ]
 }

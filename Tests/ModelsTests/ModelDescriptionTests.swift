@@ -33,7 +33,7 @@ struct ModelDescriptionTests {
         for name in ArchitectureConfigs.names {
             let one = try describe(fields(name))
             #expect(one.vocabularySize == 256)
-            let hasDense = ["deepseek_v3", "glm4_moe_lite", "qwen3_moe"].contains(name)
+            let hasDense = ["deepseek_v3", "glm4_moe_lite", "qwen2_moe", "qwen3_moe"].contains(name)
             #expect(one.expertLayers == (hasDense ? [1, 2] : [0, 1, 2]), "\(name)")
             let windows: [Int?] =
                 switch name {

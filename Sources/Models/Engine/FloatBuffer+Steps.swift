@@ -55,3 +55,17 @@ func activate(_ gate: inout FloatBuffer, _ up: borrowing FloatBuffer, _ count: I
     var span = gate.mutableSpan(0..<count)
     Kernels.siluGate(&span, up: up.span(0..<count))
 }
+
+/// Multiplies each row of x with the sigmoid of its score.
+///
+/// - Parameter scores: [rows]; their sigmoids afterwards.
+func weigh(
+    _ x: inout FloatBuffer, by scores: inout FloatBuffer, _ rows: Int, _ width: Int
+) {
+    var shares = scores.mutableSpan(0..<rows)
+    Kernels.sigmoid(&shares)
+    var span = x.mutableSpan(0..<rows * width)
+    for row in 0..<rows {
+        for index in row * width..<(row + 1) * width { span[index] *= shares[row] }
+    }
+}

@@ -181,7 +181,7 @@ private struct Activations: ~Copyable {
         let inner = model.layers.lazy.flatMap(\.blocks).reduce(0) { most, block in
             switch block.feedForward {
             case .dense(let dense): max(most, dense.gate.rows)
-            case .experts(let experts): max(most, experts.shared?.gate.rows ?? 0)
+            case .experts(let experts): max(most, experts.shared?.dense.gate.rows ?? 0)
             }
         }
         gate = FloatBuffer(count: tokens * inner)
@@ -189,11 +189,20 @@ private struct Activations: ~Copyable {
     }
 
     /// hidden += the dense layer of normed.
-    private mutating func feedForward(_ dense: LanguageModel.Dense, _ count: Int) {
+    ///
+    /// - Parameter share: Of one row; the sigmoid of its product says how much of the output counts. Nil for all.
+    private mutating func feedForward(
+        _ dense: LanguageModel.Dense, _ count: Int, gatedBy share: (any Projection)? = nil
+    ) {
         project(dense.gate, normed, count, into: &gate, team)
         project(dense.up, normed, count, into: &up, team)
         activate(&gate, up, count * dense.gate.rows)
         project(dense.down, gate, count, into: &added, team)
+        if let share {
+            // The room for the inner elements is free again.
+            project(share, normed, count, into: &gate, team)
+            weigh(&added, by: &gate, count, width)
+        }
         add(added, count * width, to: &hidden)
     }
 
@@ -203,7 +212,7 @@ private struct Activations: ~Copyable {
     ) throws {
         try addOutputs(experts, picks[experts.slot], normed, count * width, count, &added, team)
         add(added, count * width, to: &hidden)
-        if let shared = experts.shared { feedForward(shared, count) }
+        if let shared = experts.shared { feedForward(shared.dense, count, gatedBy: shared.gate) }
     }
 
     /// The logits of some tokens of the batch, [tokens, vocabulary].

@@ -98,13 +98,20 @@ package struct LanguageModel: Sendable {
         let down: any Projection
     }
 
+    /// What every token uses beside the experts that are picked.
+    struct Shared: Sendable {
+        let dense: Dense
+        /// [1, hidden]; the sigmoid of its product multiplies what `dense` gives. Nil for none.
+        let gate: (any Projection)?
+    }
+
     struct Experts: Sendable {
         let router: any Router
         let table: any ExpertTable
         /// What gated experts look like; nil for neurons.
         let form: GatedExpertForm?
         /// What every token uses besides.
-        let shared: Dense?
+        let shared: Shared?
         /// Which of the model's layers with experts this is, from 0.
         let slot: Int
     }

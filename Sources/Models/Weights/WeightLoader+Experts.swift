@@ -24,8 +24,12 @@ extension WeightLoader {
         guard table.parts == form.parts else { throw unfit(table, layer, "\(form.parts)") }
         return LanguageModel.Experts(
             router: try router(sizes, name), table: table, form: form,
-            shared: try sizes.sharedInner.map { inner in
-                try dense("\(name).mlp.shared_experts", inner)
+            shared: try sizes.shared.map { shared in
+                LanguageModel.Shared(
+                    dense: try dense("\(name).mlp.\(shared.name)", shared.inner),
+                    gate: try shared.gate.map { gate in
+                        try matrix("\(name).mlp.\(gate).weight", 1, description.hiddenSize)
+                    })
             }, slot: slot)
     }
 
