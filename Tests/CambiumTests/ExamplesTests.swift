@@ -13,16 +13,21 @@ struct ExamplesTests {
     /// The Swift code in Markdown and in comments of the API, by file and number within it.
     private static func documented() throws -> [String: String] {
         var found: [String: String] = [:]
-        for folder in ["", "docs", "docs/decisions", "Sources/Cambium"] {
-            let folder = root.appending(path: folder)
-            for name in try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-            where name.hasSuffix(".md")
-                || name.hasSuffix(".swift") && folder.path.contains("Cambium")
+        var files: [URL] = []
+        for folder in ["", "docs", "docs/decisions"] {
+            files += try FileManager.default.contentsOfDirectory(
+                at: root.appending(path: folder), includingPropertiesForKeys: nil
+            ).filter { $0.pathExtension == "md" }
+        }
+        let api = root.appending(path: "Sources/Cambium")
+        for path in try FileManager.default.subpathsOfDirectory(atPath: api.path)
+        where path.hasSuffix(".swift") { files.append(api.appending(path: path)) }
+        for file in files {
+            let name = file.lastPathComponent
+            for (number, block) in blocks(try String(contentsOf: file, encoding: .utf8))
+                .enumerated()
             {
-                let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
-                for (number, block) in blocks(text).enumerated() {
-                    found[number == 0 ? name : "\(name) \(number + 1)"] = block
-                }
+                found[number == 0 ? name : "\(name) \(number + 1)"] = block
             }
         }
         return found

@@ -66,7 +66,7 @@ struct SquaredGradientsTests {
             let error = #expect(throws: CambiumError.self) {
                 try SquaredGradients(of: texts, under: model)
             }
-            #expect(error?.code == .badInput)
+            #expect(error?.code == .usage)
         }
         model.weights[model.layout.entries[0].range].fill(.nan)
         let error = #expect(throws: CambiumError.self) {

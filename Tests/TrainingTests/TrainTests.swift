@@ -217,15 +217,15 @@ struct TrainTests {
                 return (error as? CambiumError)?.code
             }
         }
-        #expect(code([], settings(steps: 1)) == .badInput)
-        #expect(code([TrainingText([1, 2, 3])], settings(steps: 1)) == .badInput)
-        #expect(code([TrainingText(text, share: -1)], settings(steps: 1)) == .badInput)
+        #expect(code([], settings(steps: 1)) == .usage)
+        #expect(code([TrainingText([1, 2, 3])], settings(steps: 1)) == .usage)
+        #expect(code([TrainingText(text, share: -1)], settings(steps: 1)) == .usage)
         var odd = settings(steps: 1)
         odd.windows = 3
-        #expect(code([TrainingText(text)], odd) == .badInput)
+        #expect(code([TrainingText(text)], odd) == .usage)
         odd.windows = 4
         odd.length = 17
-        #expect(code([TrainingText(text)], odd) == .badInput)
+        #expect(code([TrainingText(text)], odd) == .usage)
         #expect(code([TrainingText(text)], settings(steps: 9), false) == .cancelled)
         model.weights.slice.fill(.nan)
         #expect(code([TrainingText(text)], settings(steps: 1)) == .diverged)
