@@ -101,7 +101,9 @@ package struct LanguageModel: Sendable {
     /// What every token uses beside the experts that are picked.
     struct Shared: Sendable {
         let dense: Dense
-        /// [1, hidden]; the sigmoid of its product multiplies what `dense` gives. Nil for none.
+        /// [1, hidden].
+        ///
+        /// The sigmoid of its product multiplies what `dense` gives. Nil for none.
         let gate: (any Projection)?
     }
 
