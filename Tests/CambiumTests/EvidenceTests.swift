@@ -88,7 +88,7 @@ struct EvidenceTests {
                 let branch = "merged-\(into)"
                 try store.createBranch(branch, at: into, Checkpoints.signature)
                 let merge = try store.merge([from], into: branch, Checkpoints.signature)
-                #expect(merge.kind == "merged" && merge.conflicts.isEmpty)
+                #expect(merge.kind == .merged && merge.conflicts.isEmpty)
                 #expect(merge.bases.count == 2)
                 #expect(try store.evidence(branch).map(\.label).sorted() == ["1", "2"])
                 trees.insert(try store.show(branch).tree)

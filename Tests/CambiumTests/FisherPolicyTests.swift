@@ -123,7 +123,7 @@ struct FisherPolicyTests {
             #expect(try store.verify().faults.isEmpty)
             let merged = try store.merge(
                 ["a", "b"], into: "main", policy: .fisher, Checkpoints.signature)
-            #expect(merged.kind == "merged" && merged.resolved == 10)
+            #expect(merged.kind == .merged && merged.resolved == 10)
             let data = try store.expert("main", "0/3").data
             #expect(data == bytes([Float](repeating: 2, count: 16)))
             #expect(try store.show("main").metadata["merge.weights"] != nil)
@@ -135,7 +135,7 @@ struct FisherPolicyTests {
             #expect(plain.leftOut.contains { $0.hasPrefix("fisher") })
             let partly = try store.merge(
                 ["c"], into: "a", policy: .fisher, dryRun: true, Checkpoints.signature)
-            #expect(partly.kind == "conflicts" && partly.conflicts.count == 10)
+            #expect(partly.kind == .conflicts && partly.conflicts.count == 10)
             let none = #expect(throws: CambiumError.self) {
                 try store.merge(["c"], into: "d", policy: .fisher, dryRun: true)
             }

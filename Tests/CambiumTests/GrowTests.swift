@@ -243,6 +243,23 @@ struct GrowTests {
         }
     }
 
+    @Test("an expert of a revision is the same as that of its checkpoint, and paths come first")
+    func fromRevision() throws {
+        try withScratchDirectory { directory in
+            let store = try store(model("olmoe"), in: directory)
+            try store.createBranch("mine", at: "main", Checkpoints.signature)
+            _ = try growRoughly(store, ExpertSource(model("olmoe"), expert: 1))
+            let fromPath = try store.list("main").tree
+            _ = try store.reset(to: "mine", branch: "main", Checkpoints.signature)
+            _ = try growRoughly(store, ExpertSource(parsing: "mine:1"))
+            #expect(try store.list("main").tree == fromPath)
+            #expect(
+                code { _ = try growRoughly(store, ExpertSource(parsing: "mine:99")) } == .notFound)
+            #expect(code { _ = try growRoughly(store, ExpertSource("mine")) } == .usage)
+            #expect(code { _ = try growRoughly(store, ExpertSource("nothing:1")) } == .notFound)
+        }
+    }
+
     @Test("a source is a path, with a number behind a colon")
     func sources() {
         #expect(ExpertSource(parsing: "a/b:7") == ExpertSource("a/b", expert: 7))

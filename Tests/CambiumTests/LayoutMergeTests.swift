@@ -40,7 +40,7 @@ struct LayoutMergeTests {
             try store.createBranch(branch, at: "main", Checkpoints.signature)
             let merge = try store.merge(
                 order, into: branch, policy: policy, Checkpoints.signature)
-            #expect(merge.kind == "merged" && merge.conflicts.isEmpty)
+            #expect(merge.kind == .merged && merge.conflicts.isEmpty)
             trees.insert(merge.tree ?? "")
         }
         #expect(trees.count == 1)
@@ -160,7 +160,7 @@ struct LayoutMergeTests {
             #expect(try store.show("pairs").tree == store.show("merge0").tree)
             // Taken back, the files are those of the base.
             let revert = try store.revert("x", branch: "pairs", Checkpoints.signature)
-            #expect(revert.kind == "merged")
+            #expect(revert.kind == .merged)
             for name in ["y", "z"] {
                 _ = try store.revert(name, branch: "pairs", Checkpoints.signature)
             }

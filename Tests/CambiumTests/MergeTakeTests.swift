@@ -47,7 +47,7 @@ struct MergeTakeTests {
         try withScratchDirectory { directory in
             let store = try store(in: directory)
             let merge = try store.merge(["law", "tax"], into: "main", Checkpoints.signature)
-            #expect(merge.outcome == .conflicts && merge.settled.isEmpty)
+            #expect(merge.kind == .conflicts && merge.settled.isEmpty)
             #expect(
                 merge.conflicts.map(\.path) == [
                     "0/3", "0/4", "model.layers.0.peer.query.weight[3]",
@@ -91,7 +91,7 @@ struct MergeTakeTests {
                     let merge = try store.merge(
                         sides, into: "main", takes: order.map { try MergeTake(decisions[$0]) },
                         dryRun: true, Checkpoints.signature)
-                    #expect(merge.outcome == .merged && merge.resolved == 3)
+                    #expect(merge.kind == .merged && merge.resolved == 3)
                     trees.insert(try #require(merge.tree))
                 }
             }
@@ -130,7 +130,7 @@ struct MergeTakeTests {
             #expect(merge.settled.map(\.policy) == ["ours", nil, "ours"])
             let left = try store.merge(
                 ["law", "tax"], into: "main", takes: takes("0/3-4=law"), Checkpoints.signature)
-            #expect(left.outcome == .conflicts)
+            #expect(left.kind == .conflicts)
             #expect(left.conflicts.map(\.kind) == ["router-row"] && left.resolved == 2)
             #expect(left.settled.map(\.path) == ["0/3", "0/4"])
         }
@@ -196,7 +196,7 @@ struct MergeTakeTests {
             #expect(merge.conflicts[0].versions.map { $0.object == nil } == [false, true])
             let removed = try store.merge(
                 sides, into: "main", takes: takes("0/3=without"), Checkpoints.signature)
-            #expect(removed.outcome == .merged)
+            #expect(removed.kind == .merged)
             #expect(try store.experts("main", in: "0")[3].id == nil)
         }
     }

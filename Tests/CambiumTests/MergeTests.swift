@@ -24,7 +24,7 @@ struct MergeTests {
         try withScratchDirectory { directory in
             let store = try store(in: directory, [("a", [1: 0.5]), ("b", [2: 0.25])])
             let merge = try store.merge(["a", "b"], into: "main", Checkpoints.signature)
-            #expect(merge.kind == "merged" && merge.resolved == 0)
+            #expect(merge.kind == .merged && merge.resolved == 0)
             var expected = TinyCheckpoint()
             expected.setExpert(1, to: 0.5)
             expected.setExpert(2, to: 0.25)
@@ -61,7 +61,7 @@ struct MergeTests {
         try withScratchDirectory { directory in
             let store = try store(in: directory, [("a", [3: 1]), ("b", [3: 2, 4: 2])])
             let merge = try store.merge(["a", "b"], into: "main", Checkpoints.signature)
-            #expect(merge.kind == "conflicts" && merge.commit == nil)
+            #expect(merge.kind == .conflicts && merge.commit == nil)
             #expect(merge.conflicts.map(\.entity) == ["expert 0/base/3"])
             #expect(merge.conflicts.first?.sides == ["a", "b"])
             let ours = try store.merge(
@@ -141,7 +141,7 @@ struct MergeTests {
             let path = try later.write(to: directory + "/later")
             _ = try store.commit(checkpoint: path, Checkpoints.options("later", branch: "a"))
             let revert = try store.revert("a~1", branch: "a", Checkpoints.signature)
-            #expect(revert.kind == "merged")
+            #expect(revert.kind == .merged)
             var expected = TinyCheckpoint()
             expected.setExpert(2, to: 2)
             let same = try store.commit(

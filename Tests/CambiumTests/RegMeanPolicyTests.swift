@@ -165,7 +165,7 @@ struct RegMeanPolicyTests {
             #expect(one?.code == .usage && one?.message.contains("moments of layer 0") == true)
             try add("b")
             let merged = try merge(["a", "b"])
-            #expect(merged.kind == "merged" && merged.resolved == 8)
+            #expect(merged.kind == .merged && merged.resolved == 8)
             #expect(try merge(["b", "a"]).tree == merged.tree)
             let mean = try store.merge(
                 ["a", "b"], into: "main", policy: .mean, dryRun: true, Checkpoints.signature)

@@ -107,7 +107,7 @@ struct RoundTripTests {
             try train("low", .lowRank(2), .neurons(16), branch: "b")
             try train("wide", .dense, .swiglu(3, width: 8, picks: 2), branch: "c")
             let merge = try store.merge(["a", "b", "c"], into: "main", Checkpoints.signature)
-            #expect(merge.kind == "merged" && merge.conflicts.isEmpty)
+            #expect(merge.kind == .merged && merge.conflicts.isEmpty)
             try check(store, "main", in: directory)
             #expect(try store.cohorts("main") == ["dense", "low", "wide"])
             try store.addSquaredGradients([TrainTests.english], Checkpoints.options("fisher"))

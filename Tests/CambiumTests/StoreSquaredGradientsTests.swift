@@ -79,7 +79,7 @@ struct StoreSquaredGradientsTests {
             #expect(mean.conflicts.isEmpty && mean.policy == "mean")
             let merged = try store.merge(
                 ["a", "b"], into: "main", policy: .fisher, Checkpoints.signature)
-            #expect(merged.kind == "merged" && merged.conflicts.isEmpty)
+            #expect(merged.kind == .merged && merged.conflicts.isEmpty)
             var isWeighted = false
             for expert in 0..<16 {
                 let sides = try ["a", "b", "main"].map {

@@ -47,7 +47,7 @@ extension TrainTests {
                 code { try store.merge(["other"], into: "main", Checkpoints.signature) } == "unfit")
             let merged = try store.merge(
                 ["other"], into: "main", allowsUnfit: true, Checkpoints.signature)
-            #expect(merged.kind == "fast-forward")
+            #expect(merged.kind == .fastForward)
             // After one that does not run, more of the same is no step down.
             try store.commit(Checkpoints.options("more")) { patch in
                 try patch.put(tensor: name, [UInt8](repeating: 1, count: count))

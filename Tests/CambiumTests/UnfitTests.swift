@@ -64,7 +64,7 @@ struct UnfitTests {
             #expect(try store.resolve("main") == head)
             let forward = try store.merge(
                 ["other"], into: "main", allowsUnfit: true, Checkpoints.signature)
-            #expect(forward.kind == "fast-forward")
+            #expect(forward.kind == .fastForward)
             #expect(try store.resolve("main") == store.resolve("other"))
             // A side that changed nothing but a file gives way to the other's model.
             try store.createBranch("side", at: head, Checkpoints.signature)
@@ -73,7 +73,7 @@ struct UnfitTests {
                 try patch.put(expert: 1, layer: 0, [UInt8](repeating: 1, count: 64))
             }
             #expect(
-                try store.merge(["other"], into: "side", Checkpoints.signature).kind == "conflicts")
+                try store.merge(["other"], into: "side", Checkpoints.signature).kind == .conflicts)
         }
     }
 

@@ -37,11 +37,11 @@ struct WholePathTests {
                 try store.createBranch("merged\(number)", at: "main", Checkpoints.signature)
                 let merge = try store.merge(
                     order, into: "merged\(number)", policy: .mean, Checkpoints.signature)
-                #expect(merge.kind == "merged")
+                #expect(merge.kind == .merged)
                 trees.insert(try #require(merge.tree))
                 let again = try store.merge(
                     order, into: "merged\(number)", policy: .mean, Checkpoints.signature)
-                #expect(again.kind == "up-to-date")
+                #expect(again.kind == .upToDate)
             }
             for (into, from) in [("swahili", "metamath"), ("metamath", "swahili")] {
                 let merge = try store.merge(
@@ -77,7 +77,7 @@ struct WholePathTests {
             let store = try Checkpoints.threeBranches(in: directory + "/S")
             let before = try store.resolve("main")
             let merge = try store.merge(["swahili", "metamath"], into: "main")
-            #expect(merge.kind == "conflicts")
+            #expect(merge.kind == .conflicts)
             let experts = merge.conflicts.filter { $0.entity.hasPrefix("expert") }
             let (swahili, metamath) = (
                 GeneratedCheckpoints.selected("swahili"), GeneratedCheckpoints.selected("metamath")
@@ -160,7 +160,7 @@ struct WholePathTests {
         try withScratchDirectory { directory in
             let store = try Checkpoints.threeBranches(in: directory + "/S")
             let revert = try store.revert("swahili", branch: "swahili")
-            #expect(revert.kind == "merged")
+            #expect(revert.kind == .merged)
             #expect(try revert.tree == store.show("main").tree)
         }
     }

@@ -6,7 +6,7 @@ internal import Tensors
 
 /// Where an expert that is added to a model comes from.
 public struct ExpertSource: Sendable, Hashable {
-    /// A checkpoint: a safetensors file or a folder.
+    /// A checkpoint: a safetensors file or a folder; where there is none of the name, a revision of the store.
     public var path: String
     /// Which expert of each of its layers; nil for a model without experts, whose feed-forward of each layer is
     /// the expert.
@@ -18,7 +18,7 @@ public struct ExpertSource: Sendable, Hashable {
         self.expert = expert
     }
 
-    /// Reads `CHECKPOINT` or `CHECKPOINT:NUMBER`.
+    /// Reads `CHECKPOINT`, `CHECKPOINT:NUMBER` or `REVISION:NUMBER`.
     public init(parsing text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         if parts.count > 1, let number = parts.last.flatMap({ Int($0) }), number >= 0 {
@@ -41,17 +41,11 @@ struct SourceExperts {
     /// - Parameter cohorts: By layer, what the model has.
     /// - Throws: `not-found`, `usage` or `bad-shape` when the checkpoint has no such expert, or one of another
     ///   size, or one with NaN; the codes of a bad checkpoint.
-    init(_ source: ExpertSource, for cohorts: [Int: Cohort]) throws {
-        let checkpoint = try Checkpoint(opening: source.path)
-        let layout = try checkpoint.layout()
+    init(_ source: ExpertSource, for cohorts: [Int: Cohort], in store: Store) throws {
+        let find = try Self.finder(source, store)
         var rounded: Set<String> = []
         for (layer, cohort) in cohorts.sorted(by: { $0.key < $1.key }) {
-            let found =
-                if let number = source.expert {
-                    try Self.expert(number, layer, layout, checkpoint)
-                } else {
-                    try Self.dense(layer, layout, checkpoint)
-                }
+            let found = try find(layer)
             guard found.parts.map(\.dimensions) == cohort.parts.map(\.dimensions) else {
                 throw CambiumError(
                     .badShape,
@@ -61,7 +55,7 @@ struct SourceExperts {
             let bad = NonFiniteCount(found.bytes.raw, found.parts)
             guard bad.nan == 0, bad.infinite == 0 else {
                 throw CambiumError(
-                    CambiumError.Code.badInput,
+                    .badInput,
                     "layer \(layer) of \(source.text) has \(bad.nan) NaN and \(bad.infinite) infinite "
                         + "elements; an expert must be finite")
             }
@@ -84,6 +78,44 @@ struct SourceExperts {
     }
 
     private typealias Found = (parts: [TensorShape], bytes: [UInt8])
+
+    /// What reads the source's expert of a layer.
+    private static func finder(
+        _ source: ExpertSource, _ store: Store
+    ) throws -> (_ layer: Int) throws -> Found {
+        let checkpoint: Checkpoint
+        do {
+            checkpoint = try Checkpoint(opening: source.path)
+        } catch let error as CambiumError where error.code == .notFound {
+            guard (try? store.resolve(source.path)) != nil else { throw error }
+            guard let number = source.expert else {
+                throw CambiumError(
+                    .usage,
+                    "\(source.path) is a revision; name one of its experts: \(source.path):NUMBER")
+            }
+            let snapshot = try store.map(source.path)
+            return { layer in try stored(number, layer, snapshot, source.path) }
+        }
+        let layout = try checkpoint.layout()
+        guard let number = source.expert else {
+            return { layer in try dense(layer, layout, checkpoint) }
+        }
+        return { layer in try expert(number, layer, layout, checkpoint) }
+    }
+
+    private static func stored(
+        _ number: Int, _ layer: Int, _ snapshot: MappedSnapshot, _ name: String
+    ) throws -> Found {
+        guard let experts = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base) else {
+            throw CambiumError(.notFound, "\(name) has no experts in layer \(layer)")
+        }
+        guard number < experts.count else {
+            throw CambiumError(
+                .notFound,
+                "\(name) has no expert \(number) in layer \(layer), but \(experts.count), from 0")
+        }
+        return (experts.cohort.parts, try experts.checked(number).payload.copy())
+    }
 
     private static func expert(
         _ number: Int, _ layer: Int, _ layout: CheckpointLayout, _ checkpoint: Checkpoint

@@ -103,7 +103,7 @@ extension Store {
         let (target, snapshot) = try modelToGrow(options)
         let cohorts = try ExpertCountEdit.cohorts(of: snapshot.tree)
         let model = try model(snapshot.id.hex, .checking)
-        let experts = try SourceExperts(source, for: cohorts)
+        let experts = try SourceExperts(source, for: cohorts, in: self)
         let new = try model.windows(
             of: limited(evidence, to: growth.limit), "the text of the new domain")
         var routes = try KeptRoutes(snapshot, records(in: snapshot), model)

@@ -71,6 +71,8 @@ public struct ModelDiff: Sendable, Encodable {
         public let name: String
         /// "added", "removed" or "changed".
         public let kind: String
+        /// Elements that it has now; of one that was removed, that it had.
+        public let parameters: Int
         /// How far it moved.
         public let change: Change?
         /// The cohort of deltas that it belongs to; nil for the base's own.
@@ -117,7 +119,13 @@ extension Store {
             // Names of cohorts may have dots: the longest that fits is meant.
             let cohort = deltas.filter { name.hasPrefix("\(StoredCohorts.prefix)\($0).") }
                 .max { $0.utf8.count < $1.utf8.count }
-            return ModelDiff.Tensor(name: name, kind: kind, change: change, cohort: cohort)
+            let shape = (right.tree.trunk.tensors[name] ?? left.tree.trunk.tensors[name])?.shape
+            return ModelDiff.Tensor(
+                name: name, kind: kind,
+                parameters: shape?.dimensions.reduce(1) {
+                    $0.multipliedReportingOverflow(by: $1).partialValue
+                }
+                    ?? 0, change: change, cohort: cohort)
         }
         var trunk = difference.trunkAdded.map { tensor($0, "added", nil) }
         trunk += difference.trunkRemoved.map { tensor($0, "removed", nil) }

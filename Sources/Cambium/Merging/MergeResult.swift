@@ -5,7 +5,7 @@ internal import Snapshots
 /// What a merge or a revert did.
 public struct MergeResult: Sendable, Encodable {
     /// How a merge ended.
-    public enum Outcome: String, Sendable {
+    public enum Kind: String, Sendable, Encodable {
         /// There is a new commit, or would be one.
         case merged
         /// The branch moved forward, or would.
@@ -14,6 +14,16 @@ public struct MergeResult: Sendable, Encodable {
         case upToDate = "up-to-date"
         /// Sides disagree, and nothing was written.
         case conflicts
+
+        fileprivate init(_ kind: MergeOutcome.Kind) {
+            self =
+                switch kind {
+                case .merged: .merged
+                case .fastForward: .fastForward
+                case .upToDate: .upToDate
+                case .conflicts: .conflicts
+                }
+        }
     }
 
     /// One thing that sides changed differently.
@@ -51,8 +61,8 @@ public struct MergeResult: Sendable, Encodable {
         public let taken: String?
     }
 
-    /// `merged`, `fast-forward`, `up-to-date` or `conflicts`.
-    public let kind: String
+    /// How the merge ended; a caller looks, since conflicts are no error.
+    public let kind: Kind
     /// The merged model tree's id; nil with conflicts.
     public let tree: String?
     /// The branch's new head; nil when nothing was written.
@@ -69,9 +79,6 @@ public struct MergeResult: Sendable, Encodable {
     public let resolved: Int
     /// What was settled, by decisions or by the policy.
     public let settled: [Conflict]
-
-    /// How the merge ended, for a `switch`.
-    public var outcome: Outcome { Outcome(rawValue: kind) ?? .conflicts }
 }
 
 /// What one side of a conflict has.
@@ -98,7 +105,7 @@ extension MergeResult {
                 Conflict(conflict, outcome.sides, names, try measure.distance(conflict)))
         }
         self.init(
-            kind: outcome.kind.rawValue, tree: outcome.tree?.hex, commit: outcome.commit?.hex,
+            kind: Kind(outcome.kind), tree: outcome.tree?.hex, commit: outcome.commit?.hex,
             branch: branch, bases: outcome.bases.map(\.hex), policy: policy.rawValue,
             conflicts: conflicts, resolved: outcome.resolved.count,
             settled: outcome.resolved.map { Conflict($0, outcome.sides, names, nil) })

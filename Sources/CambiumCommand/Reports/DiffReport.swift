@@ -94,8 +94,12 @@ struct DiffReport: Report {
 
     private func counts(_ tensors: [ModelDiff.Tensor]) -> String {
         ["changed", "added", "removed"].compactMap { kind in
-            let count = tensors.count { $0.kind == kind }
-            return count == 0 ? nil : "\(Quantity.count(count, "tensor")) \(kind)"
+            let some = tensors.filter { $0.kind == kind }
+            let parameters = some.reduce(0) { $0 + $1.parameters }
+            return some.isEmpty
+                ? nil
+                : "\(Quantity.count(some.count, "tensor")) \(kind) "
+                    + "(\(Quantity.count(parameters, "parameter")))"
         }.joined(separator: ", ")
     }
 

@@ -32,7 +32,7 @@ struct MergeReport: Report {
 
     func lines(_ style: Style) -> [String] {
         var table = TextTable([.left, .left])
-        if result.kind == "up-to-date" { return [headline(style)] }
+        if result.kind == .upToDate { return [headline(style)] }
         if isDryRun, let tree = result.tree {
             table.add(["model", "would have the id \(tree.short)"])
         }
@@ -56,11 +56,11 @@ struct MergeReport: Report {
         let end = result.commit.map { ": " + style.id($0.short) } ?? ""
         let place = verb == .merge ? "into \(branch)" : "on \(branch)"
         switch (result.kind, verb) {
-        case ("up-to-date", .merge): return "\(branch) has \(what) already; nothing to do"
-        case ("up-to-date", .revert): return "\(branch) has nothing of \(what) left to undo"
-        case ("fast-forward", _):
+        case (.upToDate, .merge): return "\(branch) has \(what) already; nothing to do"
+        case (.upToDate, .revert): return "\(branch) has nothing of \(what) left to undo"
+        case (.fastForward, _):
             return "\(isDryRun ? "would move" : "moved") \(branch) forward to \(what)\(end)"
-        case ("conflicts", _):
+        case (.conflicts, _):
             let count = style.bad(Quantity.count(result.conflicts.count, "conflict"))
             return "\(verb == .merge ? "merging" : "reverting") \(what) \(place): \(count)"
         case (_, .merge):

@@ -151,7 +151,7 @@ struct MillionMergeCase: ParsableCommand {
             "experts": Double(solved.1.experts), "lambda_high": solved.1.lambdas[0],
             "lambda_low": solved.1.lambdas[1],
         ]
-        try expect(merge.1.kind == "merged" && merge.1.conflicts.isEmpty, "the merge: \(merge.1)")
+        try expect(merge.1.kind == .merged && merge.1.conflicts.isEmpty, "the merge: \(merge.1)")
         let all = try store.expertRouter("all", layer: 0, threads: 1)
         try expect(all.id == solved.1.id, "the merged router has other bits than that of all data")
         try expect(

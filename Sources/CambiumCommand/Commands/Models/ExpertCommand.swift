@@ -47,7 +47,8 @@ struct ExpertAddCommand: StoreCommand {
     var layer: LayerChoice = .all
 
     @Option(
-        help: ArgumentHelp("Where the weights come from.", valueName: "checkpoint[:number]"),
+        help: ArgumentHelp(
+            "Where the weights come from.", valueName: "checkpoint[:number]|revision:number"),
         completion: .file())
     var from: String
 
