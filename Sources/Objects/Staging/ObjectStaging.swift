@@ -35,7 +35,7 @@ package struct ObjectStaging {
     private var packNumbers: [UInt32] = []
     /// LMDB: "A write Transaction may only be used by the thread it was created on" (lmdb.h,
     /// `mdb_txn_begin`): one block on one thread does all of it.
-    private var writing: Background<Result<[WrittenPack], any Error>>?
+    private var writing: WriteAhead?
 
     /// What was written ahead, as the store names it.
     private let ahead: StagedPacks
@@ -122,7 +122,7 @@ package struct ObjectStaging {
             try finishWriting()
             let batch = PackBatch(finished)
             let (environment, ahead) = (environment, ahead)
-            writing = Background {
+            let write = Background {
                 Stagings.writing {
                     environment.writingBehind {
                         Result {
@@ -135,6 +135,7 @@ package struct ObjectStaging {
                     }
                 }
             }
+            writing = WriteAhead(write)
             finished = []
             finishedBytes = 0
         }
@@ -182,7 +183,7 @@ package struct ObjectStaging {
     package mutating func finishWriting() throws {
         guard let running = writing else { return }
         writing = nil
-        settle(try running.wait().get())
+        settle(try running.finish())
         copies.renew()
     }
 

@@ -48,8 +48,9 @@ package struct CommitOutcome: Sendable {
 /// drafts may be open in several processes. Nothing is reachable before `commit` returns.
 package struct CommitDraft: ~Copyable {
     private let store: SnapshotStore
-    private let lock: FileLock
+    /// Before the lock: when a draft is given up, its writes have ended before the lock goes.
     private var objects: ObjectStaging
+    private let lock: FileLock
     private var arrays: [ObjectID: ArrayEdit] = [:]
     /// The tree that will be committed; starts as the given one.
     package var tree: Tree
