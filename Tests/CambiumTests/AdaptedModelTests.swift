@@ -13,7 +13,13 @@ struct AdaptedModelTests {
     private static let sums = Array(String(repeating: "12 + 30 = 42; 7 * 8 = 56; ", count: 40).utf8)
 
     /// Low-rank deltas of one matrix, as a round would add them.
-    private func adapted(_ name: String, in directory: String) throws -> String {
+    ///
+    /// - Parameters:
+    ///   - parts: The factors that are written.
+    ///   - extra: A tensor more of the cohort.
+    private func adapted(
+        _ name: String, parts: [String] = ["a", "b"], extra: String? = nil, in directory: String
+    ) throws -> String {
         var checkpoint = try RawCheckpoint(Checkpoints.path(name))
         let matrix = "model.layers.1.self_attn.o_proj.weight"
         let shape = try #require(checkpoint.tensors.first { $0.name == matrix }).shape
@@ -21,12 +27,14 @@ struct AdaptedModelTests {
             checkpoint.tensors.append(
                 RawCheckpoint.Tensor(name: name, type: type, shape: shape, data: data))
         }
-        for (part, sizes) in [("a", [2, shape[1]]), ("b", [shape[0], 2])] {
+        for (part, sizes) in [("a", [2, shape[1]]), ("b", [shape[0], 2])]
+        where parts.contains(part) {
             let values = GeneratedTensor(part, sizes, scale: 1).values
             add(
                 "cohorts.c.\(matrix).\(part)", "F32", sizes,
                 values.flatMap { littleEndian($0.bitPattern) })
         }
+        if let extra { add("cohorts.c.\(extra)", "F32", [2], [UInt8](repeating: 0, count: 8)) }
         let description = CohortDescription(kind: .lora, usesExperts: true, base: "").encoded
         add("cohorts.c.cohort", "U8", [description.count], description)
         return try checkpoint.write(to: directory + "/checkpoint")
@@ -70,6 +78,31 @@ struct AdaptedModelTests {
                     (0..<8).first { Array(found.bytes[$0..<$0 + 2]) == stop })
                 let cut = try model.generate(prompt, count: 9, stops: [stop], pastEnd: true)
                 #expect(cut.bytes == Array(found.bytes[..<first]) && cut.end == .stop)
+            }
+        }
+    }
+
+    @Test(
+        "of which something would not be used are refused by name, and so is half a pair of factors"
+    )
+    func unusedDeltas() throws {
+        let checkpoint = EngineInvarianceTests.checkpoints[0]
+        let odd = "model.layers.1.self_attn.o_proj.bias"
+        for (parts, extra, word) in [(["a", "b"], odd, odd), (["a"], nil, "both are needed")] {
+            try withScratchDirectory { directory in
+                try Store.create(at: directory + "/S")
+                let store = try Store(directory + "/S")
+                _ = try store.commit(
+                    checkpoint: adapted(checkpoint, parts: parts, extra: extra, in: directory),
+                    Checkpoints.options("deltas"))
+                for (text, cohort) in [(Self.words, "base"), (Self.sums, "c")] {
+                    _ = try store.addEvidence([text], cohort: cohort, Checkpoints.options(cohort))
+                }
+                let error = #expect(throws: CambiumError.self) {
+                    let model = try store.model("main")
+                    return try model.generate(Array(Self.sums.prefix(30)), count: 2)
+                }
+                #expect(error?.message.contains(word) == true, "\(String(describing: error))")
             }
         }
     }

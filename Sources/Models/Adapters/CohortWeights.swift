@@ -17,6 +17,25 @@ package struct CohortWeights<Base: WeightSource>: WeightSource {
         self.description = description
     }
 
+    /// What the cohort changes, by the base's names: whatever of it nobody reads is no delta of this model.
+    package var inventory: WeightInventory? {
+        guard let all = base.inventory else { return nil }
+        let prefix = "\(CohortDescription.prefix)\(name)."
+        // Names of cohorts may have dots.
+        let longer = all.tensors.compactMap { CohortDescription.cohort(describedBy: $0) }
+            .filter { $0.hasPrefix(name + ".") }.map { "\(CohortDescription.prefix)\($0)." }
+        let own = all.tensors.filter { tensor in
+            tensor.hasPrefix(prefix) && tensor != CohortDescription.tensorName(name)
+                && !longer.contains { tensor.hasPrefix($0) }
+        }.map { tensor in
+            let plain = String(tensor.dropFirst(prefix.count))
+            let isFactor =
+                description.kind == .lora && (plain.hasSuffix(".a") || plain.hasSuffix(".b"))
+            return isFactor ? String(plain.dropLast(2)) : plain
+        }
+        return WeightInventory(tensors: Set(own), pools: [])
+    }
+
     package func experts(layer: Int) throws -> any ExpertTable {
         description.experts == nil
             ? try base.experts(layer: layer) : try base.experts(layer: layer, of: name)
@@ -39,7 +58,13 @@ package struct CohortWeights<Base: WeightSource>: WeightSource {
             }
             return try sum(tensor, whole, try floats(own, found))
         case .lora:
-            guard let a = try find(own + ".a"), let b = try find(own + ".b") else { return whole }
+            let (a, b) = (try find(own + ".a"), try find(own + ".b"))
+            if a == nil, b == nil { return whole }
+            guard let a, let b else {
+                throw CambiumError(
+                    .missingTensor,
+                    "\(own) has one of its two factors, .a and .b; both are needed")
+            }
             let rank = a.shape.dimensions.first ?? 0
             guard whole.shape.dimensions.count == 2, rank > 0,
                 a.shape.dimensions == [rank, whole.shape.dimensions[1]],
