@@ -5,12 +5,14 @@ internal import Synchronization
 /// Ctrl-C, a termination and a hang-up: the process says that it was interrupted, removes the files that
 /// it was writing, frees what it staged, and ends by the signal, so that a shell sees what happened.
 ///
-/// Work that can stop by itself (training) is asked to; the second signal ends the process.
+/// Work that can stop by itself (training) is asked to; the second signal ends the process, but for another
+/// hang-up: a lost connection brings several.
 enum Interrupt {
     private static let asked = Atomic<Bool>(false)
     /// The signal that asked.
     private static let request = Atomic<Int32>(0)
     private static let isCooperative = Atomic<Bool>(false)
+    private static let takesHangUp = Atomic<Bool>(true)
     private static let numbers = [SIGINT, SIGTERM, SIGHUP]
 
     /// Whether a signal asked the work to stop.
@@ -44,6 +46,7 @@ enum Interrupt {
             let before = signal(number, Self.note)
             if number == SIGHUP, unsafe unsafeBitCast(before, to: Int.self) == ignored {
                 signal(number, SIG_IGN)
+                takesHangUp.store(false, ordering: .relaxed)
             }
         }
         // A parent may have blocked them, and a child inherits that.
@@ -66,8 +69,9 @@ enum Interrupt {
         let source = readEnd.load(ordering: .relaxed)
         while let byte = Terminal.next(from: source) {
             let number = Int32(byte)
-            let isRequest = isCooperative.load(ordering: .relaxed) && !isAsked
-            guard !isRequest || number == SIGHUP else {
+            let isCooperative = isCooperative.load(ordering: .relaxed)
+            if isCooperative, isAsked, number == SIGHUP { continue }
+            guard !isCooperative || isAsked else {
                 request.store(number, ordering: .relaxed)
                 asked.store(true, ordering: .relaxed)
                 continue
@@ -77,7 +81,10 @@ enum Interrupt {
                 Terminal.tell(
                     "interrupted: stopped before the end; what was not committed is not kept")
                 // Whoever is tired of waiting may end it at once.
-                for number in numbers { signal(number, SIG_DFL) }
+                for number in numbers where number != SIGHUP || takesHangUp.load(ordering: .relaxed)
+                {
+                    signal(number, SIG_DFL)
+                }
                 Store.abandonCommits()
                 end(by: number)
             }
