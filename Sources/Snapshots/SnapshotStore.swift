@@ -157,8 +157,6 @@ package final class SnapshotStore: Sendable {
                 .readOnly,
                 "\(error.message). Who reads a store must be able to read its lock files: its owner lets "
                     + "others read with `touch \(path) && chmod a+r \(path)`")
-        } catch {
-            throw error
         }
     }
 
@@ -177,7 +175,7 @@ package final class SnapshotStore: Sendable {
         let environment = environment
         func abandoned() throws -> [[UInt8]] {
             try environment.read { transaction in
-                try wrapped { try StagedPacks.keys(transaction) }
+                try StagedPacks.keys(transaction)
             }
         }
         guard try !abandoned().isEmpty else { return }
@@ -189,7 +187,11 @@ package final class SnapshotStore: Sendable {
         }
         // Listed again: now no staging is under way.
         let keys = try abandoned()
-        try wrapped { try StagedPacks.free(environment, keys) }
+        do {
+            try StagedPacks.free(environment, keys)
+        } catch let error as CambiumError where error.isDiskFull {
+            // Whether there is room for the commit, it finds out itself.
+        }
         _ = alone
     }
 }

@@ -112,6 +112,24 @@ struct StagedTests {
         try check(path, length)
     }
 
+    @Test("a damaged pack that was left keeps no commit from being made, and verify tells of it")
+    func damagedPack() throws {
+        try withStore { store in
+            _ = try Self.draft(store)
+            try store.environment.write("damage") { transaction in
+                let table = store.environment.table(ObjectStore.packTable)
+                let (key, record) = try #require(try transaction.last(table))
+                var bytes = record.copy()
+                bytes[0] ^= 0xFF
+                try transaction.put(table, key, bytes)
+            }
+            let id = try Self.commit(store)
+            #expect(try store.model(at: id) == Self.model)
+            #expect(try Self.keys(store).isEmpty)
+            #expect(try !store.faults().isEmpty)
+        }
+    }
+
     @Test("what another draft has staged is left alone")
     func underWay() throws {
         try withStore { store in

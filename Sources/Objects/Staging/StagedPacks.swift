@@ -66,18 +66,18 @@ package final class StagedPacks: Sendable {
     /// Two transactions: LMDB gives pages out again that were freed before the last one, so the next commit
     /// writes into them.
     package static func free(_ environment: Environment, _ keys: [[UInt8]]) throws {
+        // A damaged record is for a verification; it must not cost each commit two transactions.
+        let keys = try environment.read { transaction in
+            try keys.filter { try numbers($0, transaction) != nil }
+        }
         guard !keys.isEmpty else { return }
         try environment.write("free staged packs", drawsReserve: true) {
             transaction in
             let reader = try ObjectReader(transaction)
             var unused: [UInt32] = []
             for key in keys {
-                for number in try numbers(key, transaction) ?? [] {
-                    guard let pack = try ObjectReader.packIfPresent(number, transaction) else {
-                        continue
-                    }
-                    if try !reader.names(pack, transaction) { unused.append(number) }
-                }
+                for number in try numbers(key, transaction) ?? []
+                where try reader.isUnused(number, transaction) { unused.append(number) }
             }
             let table = environment.table(ObjectStore.packTable)
             for number in unused {
@@ -125,6 +125,18 @@ package final class StagedPacks: Sendable {
 }
 
 extension ObjectReader {
+    /// Whether a pack is there and the index names nothing in it; a damaged one is left to a collection.
+    fileprivate func isUnused(
+        _ number: UInt32, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws -> Bool {
+        do {
+            guard let pack = try Self.packIfPresent(number, transaction) else { return false }
+            return try !names(pack, transaction)
+        } catch let error as CambiumError where error.code == .corrupt {
+            return false
+        }
+    }
+
     /// Whether the index names an object at its place in the pack.
     fileprivate func names(
         _ pack: Pack, _ transaction: borrowing some TransactionAccess & ~Copyable

@@ -79,7 +79,7 @@ struct ArrayEdit: Sendable {
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws {
         let base = try ArrayView(root, transaction)
-        let reader = try ObjectReader.of(transaction)
+        let reader = try ObjectReader(transaction)
         var real: [(ordinal: Int, id: ObjectID)] = []
         let sorted = changes.sorted { $0.key < $1.key }
         let before = try base.ids(sorted.map { $0.key..<$0.key + 1 }, reader, transaction)

@@ -13,7 +13,7 @@ extension SnapshotStore {
         _ root: ObjectID, base: ObjectID?, count: Int, _ ids: [Int: ObjectID],
         _ transaction: borrowing WriteTransaction
     ) throws {
-        let reader = try ObjectReader.of(transaction)
+        let reader = try ObjectReader(transaction)
         let changes = ids.sorted { $0.key < $1.key }
         let edit: ArrayEdit
         if let base {

@@ -30,7 +30,7 @@ struct ExpertChanges {
         let first = before.compactMap { $0 }.first ?? views[0]
         reference = first.root
         let length = (before.compactMap { $0 } + views).reduce(0) { max($0, $1.count) }
-        let reader = try ObjectReader.of(transaction)
+        let reader = try ObjectReader(transaction)
         var touched: Set<Int> = []
         for view in before + views {
             // A base without the cohort has none of its experts.

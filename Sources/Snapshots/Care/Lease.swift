@@ -54,8 +54,6 @@ extension SnapshotStore {
                 "\(error.message). What is read is kept from collection by a file in \(leaseDirectory); "
                     + "the store's owner lets others read with `mkdir -p \(leaseDirectory) && "
                     + "chmod a+rwxt \(leaseDirectory)`")
-        } catch {
-            throw error
         }
         let result = try body()
         _ = gate

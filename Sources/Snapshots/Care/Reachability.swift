@@ -30,7 +30,7 @@ struct Reachability {
         _ roots: some Sequence<ObjectID>,
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws {
-        let reader = try ObjectReader.of(transaction)
+        let reader = try ObjectReader(transaction)
         var stack = Array(roots)
         while let id = stack.popLast() {
             guard commits.insert(id).inserted else { continue }
@@ -47,7 +47,7 @@ struct Reachability {
     mutating func addModel(
         of commit: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws {
-        let reader = try ObjectReader.of(transaction)
+        let reader = try ObjectReader(transaction)
         let tree = try SnapshotStore.commit(commit, reader, transaction).tree
         guard trees.insert(tree).inserted else { return }
         try mark(commit, reader, transaction)
@@ -60,14 +60,12 @@ struct Reachability {
     mutating func addPredecessors(
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws {
-        let reader = try ObjectReader.of(transaction)
+        let reader = try ObjectReader(transaction)
         var cold: [Pack] = []
         let table = transaction.environment.table(ObjectStore.packTable)
         try transaction.scan(table) { key, record in
-            let pack = try wrapped {
-                try Pack(
-                    number: try PackFormat.packNumber(key), record: record, checksum: false)
-            }
+            let pack = try Pack(
+                number: try PackFormat.packNumber(key), record: record, checksum: false)
             if !pack.predecessors.isEmpty { cold.append(pack) }
             return true
         }
@@ -86,24 +84,18 @@ struct Reachability {
         _ id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable, wholeRecords: Bool = true
     ) throws {
-        let record = try wrapped {
-            try SnapshotStore.treeRecord(id, reader, transaction)
-        }
+        let record = try SnapshotStore.treeRecord(id, reader, transaction)
         try mark(id, reader, transaction)
         for file in record.files.values { try mark(file, reader, transaction) }
         if let layout = record.layout { try mark(layout, reader, transaction) }
         if parts.insert(record.trunk).inserted {
             try mark(record.trunk, reader, transaction)
-            let trunk = try wrapped {
-                try Trunk(decoding: try reader.data(record.trunk, transaction).bytes)
-            }
+            let trunk = try Trunk(decoding: try reader.data(record.trunk, transaction).bytes)
             for tensor in trunk.tensors.values { try mark(tensor.id, reader, transaction) }
         }
         for id in record.layers.values where parts.insert(id).inserted {
             try mark(id, reader, transaction)
-            let layer = try wrapped {
-                try Layer(decoding: try reader.data(id, transaction).bytes)
-            }
+            let layer = try Layer(decoding: try reader.data(id, transaction).bytes)
             for cohort in layer.cohorts.values {
                 for tensor in cohort.router.values { try mark(tensor.id, reader, transaction) }
                 if wholeRecords {

@@ -12,15 +12,13 @@ extension SnapshotStore {
     /// - Returns: The chains as they are now.
     func mendChains() throws -> PackChains {
         var chains = try environment.read { transaction in
-            try wrapped { try PackChains(transaction) }
+            try PackChains(transaction)
         }
         // From those that need least on, so that each is measured when its bases are as they will be.
         for number in chains.inOrder {
             guard let depth = chains.depth(of: number), depth > Pack.greatestDepth else { continue }
             try environment.write("repack chains") { transaction in
-                try wrapped {
-                    try Self.writeAlone(number, transaction)
-                }
+                try Self.writeAlone(number, transaction)
             }
             chains.set(number, needs: [])
         }
@@ -29,18 +27,14 @@ extension SnapshotStore {
             let numbers = try environment.read { transaction in
                 var untrue: [UInt32] = []
                 for number in noted[start..<min(start + 32, noted.count)] {
-                    let pack = try wrapped {
-                        try ObjectReader.packIfPresent(number, transaction)
-                    }
+                    let pack = try ObjectReader.packIfPresent(number, transaction)
                     if pack?.notedDepth != chains.depth(of: number) { untrue.append(number) }
                 }
                 return untrue
             }
             guard !numbers.isEmpty else { continue }
             try environment.write("repack chains") { transaction in
-                try wrapped {
-                    try Self.noteDepths(of: numbers, chains, transaction)
-                }
+                try Self.noteDepths(of: numbers, chains, transaction)
             }
         }
         _ = chains.takeChanges()

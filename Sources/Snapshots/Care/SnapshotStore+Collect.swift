@@ -130,26 +130,24 @@ extension SnapshotStore {
         for group in stride(from: 0, to: numbers.count, by: 32) {
             try environment.write("gc move", drawsReserve: true) {
                 transaction in
-                try wrapped {
-                    let reader = try ObjectReader(transaction)
-                    var objects: [StoredObject] = []
-                    for number in numbers[group..<min(group + 32, numbers.count)] {
-                        guard
-                            let pack = try ObjectReader.packIfPresent(number, transaction)
-                        else { continue }
-                        let readable = try reader.readable(pack, transaction)
-                        for index in 0..<pack.count where marks.contains(pack.location(index)) {
-                            objects.append(readable.stored(index))
-                        }
+                let reader = try ObjectReader(transaction)
+                var objects: [StoredObject] = []
+                for number in numbers[group..<min(group + 32, numbers.count)] {
+                    guard
+                        let pack = try ObjectReader.packIfPresent(number, transaction)
+                    else { continue }
+                    let readable = try reader.readable(pack, transaction)
+                    for index in 0..<pack.count where marks.contains(pack.location(index)) {
+                        objects.append(readable.stored(index))
                     }
-                    for part in [false, true] {
-                        let chosen = objects.filter {
-                            (hot?.contains($0.location) ?? true) == part
-                        }
-                        let places = try ObjectStaging.move(chosen, transaction)
-                        for (object, place) in zip(chosen, places) {
-                            moved[object.location] = place
-                        }
+                }
+                for part in [false, true] {
+                    let chosen = objects.filter {
+                        (hot?.contains($0.location) ?? true) == part
+                    }
+                    let places = try ObjectStaging.move(chosen, transaction)
+                    for (object, place) in zip(chosen, places) {
+                        moved[object.location] = place
                     }
                 }
             }

@@ -64,10 +64,8 @@ extension SnapshotStore {
         var numbers: [UInt32] = []
         let table = environment.table(ObjectStore.packTable)
         try transaction.scan(table) { key, record in
-            let pack = try wrapped {
-                try Pack(
-                    number: try PackFormat.packNumber(key), record: record, checksum: false)
-            }
+            let pack = try Pack(
+                number: try PackFormat.packNumber(key), record: record, checksum: false)
             guard !pack.isCold, hot.isMarked(pack: pack.number) else { return true }
             var coldBytes = 0
             for index in 0..<pack.count {
@@ -102,10 +100,8 @@ extension SnapshotStore {
         var numbers: [UInt32] = []
         let table = environment.table(ObjectStore.packTable)
         try transaction.scan(table) { key, record in
-            let pack = try wrapped {
-                try Pack(
-                    number: try PackFormat.packNumber(key), record: record, checksum: false)
-            }
+            let pack = try Pack(
+                number: try PackFormat.packNumber(key), record: record, checksum: false)
             // A page is the least that a record takes.
             if !pack.isCold, record.count > 8192, pack.dataCount <= Pack.greatestColdData,
                 !marks.isMarked(pack: pack.number)
@@ -125,7 +121,7 @@ extension SnapshotStore {
         _ transaction: borrowing ReadTransaction
     ) throws -> [Location: ArrayEntry] {
         let references = try References(transaction)
-        let reader = try ObjectReader.of(transaction)
+        let reader = try ObjectReader(transaction)
         var stack = Array(references.branches.values) + Array(references.tags.values)
         var seen: Set<ObjectID> = []
         var compared: Set<[ObjectID]> = []

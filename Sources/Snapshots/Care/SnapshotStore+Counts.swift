@@ -18,10 +18,8 @@ extension SnapshotStore {
             var counts = StoreCounts()
             try transaction.scan(environment.table(ObjectStore.packTable)) {
                 key, record in
-                let pack = try wrapped {
-                    let number = UInt32(truncatingIfNeeded: PackFormat.number(key))
-                    return try Pack(number: number, record: record)
-                }
+                let number = UInt32(truncatingIfNeeded: PackFormat.number(key))
+                let pack = try Pack(number: number, record: record)
                 counts.packs += 1
                 counts.objects += pack.count
                 for index in 0..<pack.count {
@@ -47,7 +45,7 @@ extension SnapshotStore {
     ///   a few runs that know their lengths.
     package func quickCounts() throws -> (packs: Int, objects: Int) {
         try environment.read { transaction in
-            let objects = try ObjectReader.of(transaction).indexCount
+            let objects = try ObjectReader(transaction).indexCount
             let packs = try transaction.statistics(environment.table(ObjectStore.packTable))
             return (packs.entries, objects)
         }
@@ -58,25 +56,20 @@ extension SnapshotStore {
     /// - Complexity: Reads the records of each tree; trunks and layers that several share once.
     package func modelBytes(ofTrees trees: [ObjectID]) throws -> Int {
         try environment.read { transaction in
-            let reader = try ObjectReader.of(transaction)
+            let reader = try ObjectReader(transaction)
             var sizes: [ObjectID: Int] = [:]
             var total = 0
             for id in trees {
-                let record = try wrapped {
-                    try Self.treeRecord(id, reader, transaction)
-                }
+                let record = try Self.treeRecord(id, reader, transaction)
                 if sizes[record.trunk] == nil {
-                    let trunk = try wrapped {
-                        try Trunk(decoding: try reader.data(record.trunk, transaction).bytes)
-                    }
+                    let trunk = try Trunk(
+                        decoding: try reader.data(record.trunk, transaction).bytes)
                     sizes[record.trunk] = trunk.tensors.values.reduce(0) { $0 + $1.byteCount }
                 }
                 total += sizes[record.trunk] ?? 0
                 for layer in record.layers.values {
                     if sizes[layer] == nil {
-                        let decoded = try wrapped {
-                            try Layer(decoding: try reader.data(layer, transaction).bytes)
-                        }
+                        let decoded = try Layer(decoding: try reader.data(layer, transaction).bytes)
                         sizes[layer] = decoded.cohorts.values.reduce(0) { $0 + $1.byteCount }
                     }
                     total += sizes[layer] ?? 0

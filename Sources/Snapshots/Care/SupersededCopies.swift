@@ -18,9 +18,7 @@ struct SupersededCopies {
         _ transaction: borrowing ReadTransaction
     ) throws -> PlaceMarks {
         var marks = PlaceMarks(
-            lastPack: try wrapped {
-                try ObjectReader.lastPack(transaction)
-            })
+            lastPack: try ObjectReader.lastPack(transaction))
         for root in try SnapshotStore.arrayRoots(transaction) {
             guard let record = try ArrayRecord(root, transaction) else { continue }
             for index in 0..<(record.isFull ? record.count : record.changeCount) {

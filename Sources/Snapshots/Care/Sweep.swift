@@ -29,7 +29,7 @@ struct Sweep {
         _ leases: Set<ObjectID>, _ threshold: Int64,
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws {
-        let reader = try ObjectReader.of(transaction)
+        let reader = try ObjectReader(transaction)
         let references = try References(transaction)
         var roots = Set(references.branches.values).union(references.tags.values)
         if let head = references.headCommit { roots.insert(head) }
@@ -84,7 +84,7 @@ struct Sweep {
     static func leased(
         _ leases: Set<ObjectID>, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws -> Reachability {
-        let reader = try ObjectReader.of(transaction)
+        let reader = try ObjectReader(transaction)
         var roots: [ObjectID] = []
         for id in leases where try reader.location(of: id, transaction) != nil {
             roots.append(id)
@@ -105,9 +105,7 @@ struct Sweep {
         let (live, leased) = (live.marks, leased.marks)
         let table = transaction.environment.table(ObjectStore.packTable)
         try transaction.scan(table) { key, record in
-            let pack = try wrapped {
-                try Pack(number: try PackFormat.packNumber(key), record: record)
-            }
+            let pack = try Pack(number: try PackFormat.packNumber(key), record: record)
             var liveHere = 0
             var deadBytes = 0
             var last: Location?
@@ -191,9 +189,7 @@ struct Sweep {
         let reflog = environment.table(SnapshotStore.reflogTable)
         for key in expired { try transaction.delete(reflog, key) }
         // No staging is under way, so what was staged is dead.
-        try wrapped {
-            try StagedPacks.forget(StagedPacks.keys(transaction), transaction)
-        }
+        try StagedPacks.forget(StagedPacks.keys(transaction), transaction)
         for root in deadArrays { try ArrayRecord.delete(root, transaction) }
         for key in deadNotes { try SnapshotStore.deleteNote(key, transaction) }
         environment.step("gc: arrays and reflog removed")
@@ -205,17 +201,13 @@ struct Sweep {
         let marks = live.marks
         let table = transaction.environment.table(ObjectStore.packTable)
         try transaction.scan(table) { key, record in
-            try wrapped {
-                let pack = try Pack(
-                    number: try PackFormat.packNumber(key), record: record, checksum: false)
-                for index in 0..<pack.count where marks.contains(pack.location(index)) {
-                    named.append((pack.id(index), pack.location(index)))
-                }
+            let pack = try Pack(
+                number: try PackFormat.packNumber(key), record: record, checksum: false)
+            for index in 0..<pack.count where marks.contains(pack.location(index)) {
+                named.append((pack.id(index), pack.location(index)))
             }
             return true
         }
-        try wrapped {
-            try ObjectStaging.replaceIndex(with: named, transaction)
-        }
+        try ObjectStaging.replaceIndex(with: named, transaction)
     }
 }

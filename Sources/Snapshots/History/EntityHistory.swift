@@ -32,7 +32,7 @@ extension SnapshotStore {
         of entity: ModelEntity, in entries: [HistoryEntry], limit: Int? = nil
     ) throws -> [EntityChange] {
         try environment.read { transaction in
-            let reader = try ObjectReader.of(transaction)
+            let reader = try ObjectReader(transaction)
             var versions = EntityVersions(entity, entries)
             var changes: [EntityChange] = []
             for entry in entries {
@@ -75,9 +75,7 @@ private struct EntityVersions {
         guard let tree = known else { return nil }
         trees[id] = tree
         if let known = byTree[tree] { return known }
-        let record = try wrapped {
-            try SnapshotStore.treeRecord(tree, reader, transaction)
-        }
+        let record = try SnapshotStore.treeRecord(tree, reader, transaction)
         var version: ObjectID?
         switch entity {
         case .expert(let layer, let cohort, let ordinal):
@@ -121,9 +119,7 @@ private struct EntityVersions {
         if let known = byTrunk[record.trunk] {
             if let known { return known }
         } else {
-            let trunk = try wrapped {
-                try Trunk(decoding: try reader.data(record.trunk, transaction).bytes)
-            }
+            let trunk = try Trunk(decoding: try reader.data(record.trunk, transaction).bytes)
             byTrunk[record.trunk] = trunk.tensors[name]
             if let tensor = trunk.tensors[name] { return tensor }
         }
@@ -148,15 +144,13 @@ private struct EntityVersions {
         let (count, size) = rows(of: tensor.shape)
         var version: ObjectID?
         if row < count {
-            version = try wrapped {
-                let bytes = try reader.data(tensor.id, transaction).bytes
-                guard bytes.count >= (row + 1) * size else {
-                    throw CambiumError(
-                        .corrupt, "tensor \(tensor.id.short) is shorter than its shape; run verify")
-                }
-                let part = Array(bytes[(row * size)..<((row + 1) * size)])
-                return try ObjectHeader(.file, byteCount: size).id(of: part.raw)
+            let bytes = try reader.data(tensor.id, transaction).bytes
+            guard bytes.count >= (row + 1) * size else {
+                throw CambiumError(
+                    .corrupt, "tensor \(tensor.id.short) is shorter than its shape; run verify")
             }
+            let part = Array(bytes[(row * size)..<((row + 1) * size)])
+            version = try ObjectHeader(.file, byteCount: size).id(of: part.raw)
         }
         byTensor[tensor.id] = version
         return version
@@ -166,8 +160,6 @@ private struct EntityVersions {
         _ id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws -> Layer {
-        try wrapped {
-            try Layer(decoding: try reader.data(id, transaction).bytes)
-        }
+        try Layer(decoding: try reader.data(id, transaction).bytes)
     }
 }

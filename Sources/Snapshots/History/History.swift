@@ -19,7 +19,7 @@ extension SnapshotStore {
         where isWanted: (HistoryEntry) throws -> Bool = { _ in true }
     ) throws -> [HistoryEntry] {
         try environment.read { transaction in
-            let reader = try ObjectReader.of(transaction)
+            let reader = try ObjectReader(transaction)
             let old = try Self.ancestry(of: hidden, reader, transaction)
             var result: [HistoryEntry] = []
             var commits: [ObjectID: Commit] = [:]
@@ -86,7 +86,7 @@ extension SnapshotStore {
     ) throws -> (ahead: Int, behind: Int) {
         if left == right { return (0, 0) }
         return try environment.read { transaction in
-            let reader = try ObjectReader.of(transaction)
+            let reader = try ObjectReader(transaction)
             let mine = try Self.ancestry(of: [left], reader, transaction)
             let theirs = try Self.ancestry(of: [right], reader, transaction)
             return (mine.subtracting(theirs).count, theirs.subtracting(mine).count)
@@ -100,7 +100,7 @@ extension SnapshotStore {
         _ ancestor: ObjectID, of commit: ObjectID
     ) throws -> Bool {
         try environment.read { transaction in
-            let reader = try ObjectReader.of(transaction)
+            let reader = try ObjectReader(transaction)
             var seen: Set<ObjectID> = [commit]
             var queue = [commit]
             var next = 0

@@ -100,7 +100,7 @@ extension SnapshotStore {
         try ReferenceName.check(name, kind.word)
         try environment.write("reference", drawsReserve: true) {
             transaction in
-            _ = try Self.commit(commit, try ObjectReader.of(transaction), transaction)
+            _ = try Self.commit(commit, try ObjectReader(transaction), transaction)
             guard try Self.reference(kind, name, transaction) == nil else {
                 throw CambiumError(.exists, "the \(kind.word) '\(name)' exists already")
             }
@@ -126,7 +126,7 @@ extension SnapshotStore {
                     "the \(kind.word) '\(name)' moved to \(current.short) meanwhile; try again")
             }
             if let commit {
-                _ = try Self.commit(commit, try ObjectReader.of(transaction), transaction)
+                _ = try Self.commit(commit, try ObjectReader(transaction), transaction)
             } else if kind == .branch, try References(transaction).head == .branch(name) {
                 throw CambiumError(
                     .badName, "HEAD is on '\(name)'; switch to another branch before removing it")
@@ -171,7 +171,7 @@ extension SnapshotStore {
             // A damaged HEAD is what this call repairs.
             let before = (try? References(transaction))?.headCommit
             if case .detached(let id) = head {
-                _ = try Self.commit(id, try ObjectReader.of(transaction), transaction)
+                _ = try Self.commit(id, try ObjectReader(transaction), transaction)
             }
             try Self.writeHead(head, transaction)
             let after = try References(transaction).headCommit

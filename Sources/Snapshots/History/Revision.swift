@@ -127,7 +127,7 @@ extension SnapshotStore {
     /// The commits whose ids begin so.
     private func commits(prefix: String) throws -> [ObjectID] {
         try environment.read { transaction in
-            let reader = try ObjectReader.of(transaction)
+            let reader = try ObjectReader(transaction)
             var commits: [ObjectID] = []
             for id in try reader.ids(prefix: prefix.lowercased(), transaction) {
                 let object = try reader.object(id, transaction)

@@ -24,13 +24,9 @@ extension SnapshotStore {
         precondition(new.tree == old.tree && new.parents == old.parents, "another snapshot")
         let environment = environment
         let bytes = new.encoded
-        var (objects, id) = try wrapped {
-            var objects = try ObjectStaging(environment)
-            let header = try ObjectHeader(.commit, byteCount: bytes.count)
-            let id = try objects.put(header, bytes.raw)
-            try objects.finishWriting()
-            return (objects, id)
-        }
+        var objects = try ObjectStaging(environment)
+        let id = try objects.put(ObjectHeader(.commit, byteCount: bytes.count), bytes.raw)
+        try objects.finishWriting()
         try environment.write("amend") { transaction in
             let current = try Self.reference(.branch, branch, transaction)
             try CommitDraft.checkHead(current, head, branch)

@@ -8,7 +8,7 @@ extension SnapshotStore {
     /// - Throws: `.notFound` when a note is about a commit that the store has not.
     package func add(_ notes: [Note]) throws {
         try environment.write("note") { transaction in
-            let reader = try ObjectReader.of(transaction)
+            let reader = try ObjectReader(transaction)
             for note in notes {
                 _ = try Self.commit(note.commit, reader, transaction)
                 try Self.put(note, transaction)
@@ -29,13 +29,11 @@ extension SnapshotStore {
             return notes
         }
         return try environment.write("note") { transaction in
-            let reader = try ObjectReader.of(transaction)
+            let reader = try ObjectReader(transaction)
             let table = environment.table(Self.noteTable)
             var added = 0
             for note in theirs {
-                let isKnown = try wrapped {
-                    try reader.location(of: note.commit, transaction) != nil
-                }
+                let isKnown = try reader.location(of: note.commit, transaction) != nil
                 guard isKnown else { continue }
                 let key = Self.noteKey(note.commit, note.id)
                 guard try transaction.value(table, key) == nil else { continue }
@@ -136,7 +134,7 @@ extension SnapshotStore {
                 "a note\(about) does not match its checksum: damaged on disk; run `cambium verify`, "
                     + "and restore the store from a backup")
         }
-        let note = try wrapped { try Note(decoding: bytes) }
+        let note = try Note(decoding: bytes)
         guard key == noteKey(note.commit, Note.id(of: bytes)) else {
             throw CambiumError(
                 .corrupt, "a note\(about) has another's name; run `cambium verify`")

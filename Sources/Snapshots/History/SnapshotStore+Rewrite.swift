@@ -59,7 +59,7 @@ extension SnapshotStore {
         if case .detached(let id) = references.head { known.insert(id) }
         let environment = environment
         var rewriter = HistoryRewriter(
-            self, try wrapped { try ObjectStaging(environment) })
+            self, try ObjectStaging(environment))
         // Children come before their parents.
         for entry in try history(from: named.map(\.2) + known).reversed() {
             try rewriter.add(entry, strip: strip)

@@ -230,11 +230,10 @@ struct TreeMerge: ~Copyable {
         case .left: return values[changed[0]]
         case .side(let side): return values[side]
         case .made(let bytes):
-            let header = try wrapped {
+            let header =
                 parts.isEmpty
-                    ? try ObjectHeader(kind, byteCount: bytes.count)
-                    : try ObjectHeader(kind, parts)
-            }
+                ? try ObjectHeader(kind, byteCount: bytes.count)
+                : try ObjectHeader(kind, parts)
             guard header.payloadCount == bytes.count else {
                 throw CambiumError(
                     .incompatible,

@@ -31,14 +31,12 @@ extension CommitDraft {
     private static func mappedRecords(
         _ commits: Set<ObjectID>, _ transaction: borrowing WriteTransaction
     ) throws -> Set<ObjectID> {
-        let reader = try ObjectReader.of(transaction)
+        let reader = try ObjectReader(transaction)
         var records: Set<ObjectID> = []
         var stored: [ObjectID] = []
         for id in commits {
             // A lease may be older than the collection that removed its commit.
-            let place = try wrapped {
-                try reader.location(of: id, transaction)
-            }
+            let place = try reader.location(of: id, transaction)
             if place != nil { stored.append(id) }
         }
         for tree in try trees(of: stored, reader, transaction) {

@@ -64,9 +64,7 @@ package struct CommitDraft: ~Copyable {
         try store.freeAbandoned()
         let held = try store.maintenanceLock(.shared, wait: true)
         let environment = store.environment
-        let staging = try wrapped {
-            try ObjectStaging(environment, flushThreshold: flushThreshold)
-        }
+        let staging = try ObjectStaging(environment, flushThreshold: flushThreshold)
         lock = held
         self.store = store
         self.tree = tree
@@ -111,9 +109,7 @@ package struct CommitDraft: ~Copyable {
     package mutating func put(
         _ kind: ObjectKind, _ bytes: [UInt8]
     ) throws -> ObjectID {
-        let header = try wrapped {
-            try ObjectHeader(kind, byteCount: bytes.count)
-        }
+        let header = try ObjectHeader(kind, byteCount: bytes.count)
         return try put(header, bytes.raw)
     }
 
@@ -121,7 +117,7 @@ package struct CommitDraft: ~Copyable {
     package mutating func putTensor(
         _ shape: TensorShape, _ payload: RawSpan
     ) throws -> StoredTensor {
-        let header = try wrapped { try ObjectHeader(.tensor, [shape]) }
+        let header = try ObjectHeader(.tensor, [shape])
         return StoredTensor(shape: shape, id: try put(header, payload))
     }
 
@@ -199,7 +195,7 @@ package struct CommitDraft: ~Copyable {
                 let head = try SnapshotStore.reference(.branch, branch, transaction)
                 try Self.checkHead(head, startingBranch ? nil : parents.first, branch)
                 // Made before the first write of the transaction, so what it maps does not move.
-                let current = try ObjectReader.of(transaction)
+                let current = try ObjectReader(transaction)
                 let trees = try Self.trees(of: parents, current, transaction)
                 try Self.checkObjects(of: tree, objects, current, transaction)
                 try objects.flush(transaction)

@@ -45,7 +45,7 @@ package final class MappedSnapshot: Sendable {
     /// - Throws: `.corrupt` when they were damaged on disk.
     package func checked(_ id: ObjectID) throws -> StoredObject {
         let object = try object(id)
-        try wrapped { try object.check() }
+        try object.check()
         return object
     }
 
@@ -55,9 +55,7 @@ package final class MappedSnapshot: Sendable {
     package func object(_ id: ObjectID) throws -> StoredObject {
         leased(
             try store.environment.read { transaction in
-                try wrapped {
-                    try ObjectReader(transaction).object(id, transaction)
-                }
+                try ObjectReader(transaction).object(id, transaction)
             })
     }
 
@@ -79,12 +77,10 @@ package final class MappedSnapshot: Sendable {
         var pack = packs.withLock { $0[number] }
         if pack == nil {
             pack = try store.environment.read { transaction in
-                try wrapped {
-                    let found = try ObjectReader.packIfPresent(number, transaction)
-                    // Compressed data cannot be mapped: they are decompressed and kept.
-                    guard let found, found.isCold else { return found }
-                    return try ObjectReader(transaction).readable(found, transaction)
-                }
+                let found = try ObjectReader.packIfPresent(number, transaction)
+                // Compressed data cannot be mapped: they are decompressed and kept.
+                guard let found, found.isCold else { return found }
+                return try ObjectReader(transaction).readable(found, transaction)
             }
             // Another thread may have been faster; the first stays, since addresses into it may be
             // kept as long as this snapshot.
@@ -121,10 +117,8 @@ package final class MappedSnapshot: Sendable {
     /// The copy that the index names of the object of an entry, checked.
     fileprivate func newestCopy(_ entry: ArrayEntry) throws -> StoredObject {
         let id = try store.environment.read { transaction in
-            try wrapped {
-                try ObjectReader(transaction).id(
-                    at: entry.location, check: entry.check, transaction)
-            }
+            try ObjectReader(transaction).id(
+                at: entry.location, check: entry.check, transaction)
         }
         let object = try checked(id)
         mended.withLock { $0[entry.location] = object }
@@ -178,7 +172,7 @@ package struct MappedExperts: Sendable {
     package func checked(_ ordinal: Int) throws -> StoredObject {
         do {
             let object = try expert(ordinal)
-            try wrapped { try object.check() }
+            try object.check()
             return object
         } catch let error as CambiumError where error.code == .corrupt {
             // The bytes may have been stored again since the snapshot was mapped.
@@ -222,7 +216,7 @@ extension SnapshotStore {
     ) throws -> MappedSnapshot {
         let (lease, parts) = try leasing(id) {
             try environment.read { transaction in
-                let reader = try ObjectReader.of(transaction)
+                let reader = try ObjectReader(transaction)
                 let commit = try Self.commit(id, reader, transaction)
                 let tree = try Self.tree(commit.tree, reader, transaction)
                 var arrays: [ObjectID: ArrayView] = [:]

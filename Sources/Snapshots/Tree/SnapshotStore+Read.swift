@@ -8,14 +8,14 @@ extension SnapshotStore {
     /// - Throws: `.notFound`, or `.badRevision` when the object is no commit.
     package func commit(_ id: ObjectID) throws -> Commit {
         try environment.read { transaction in
-            try Self.commit(id, try ObjectReader.of(transaction), transaction)
+            try Self.commit(id, try ObjectReader(transaction), transaction)
         }
     }
 
     /// The model tree named `id`.
     package func tree(_ id: ObjectID) throws -> Tree {
         try environment.read { transaction in
-            try Self.tree(id, try ObjectReader.of(transaction), transaction)
+            try Self.tree(id, try ObjectReader(transaction), transaction)
         }
     }
 
@@ -88,7 +88,7 @@ extension SnapshotStore {
     package func experts(of cohort: Cohort) throws -> [ObjectID] {
         try environment.read { transaction in
             let array = try ArrayView(cohort.experts, transaction)
-            return try array.ids(0..<array.count, try ObjectReader.of(transaction), transaction)
+            return try array.ids(0..<array.count, try ObjectReader(transaction), transaction)
         }
     }
 

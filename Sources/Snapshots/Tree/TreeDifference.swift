@@ -79,7 +79,7 @@ extension SnapshotStore {
         var result = TreeDifference.CohortDifference(layer: layer, cohort: name)
         if old?.experts != new?.experts {
             try environment.read { transaction in
-                let reader = try ObjectReader.of(transaction)
+                let reader = try ObjectReader(transaction)
                 let left = try old.map { cohort in
                     try ArrayView(cohort.experts, transaction)
                 }

@@ -12,23 +12,21 @@ extension SnapshotStore {
     /// The parts of a tree, of which none is read.
     package func parts(ofTree id: ObjectID) throws -> TreeParts {
         try environment.read { transaction in
-            try wrapped {
-                let record = try Self.treeRecord(id, try ObjectReader(transaction), transaction)
-                return TreeParts(
-                    files: record.files, trunk: record.trunk, layers: record.layers)
-            }
+            let record = try Self.treeRecord(id, try ObjectReader(transaction), transaction)
+            return TreeParts(
+                files: record.files, trunk: record.trunk, layers: record.layers)
         }
     }
 
     /// The dense tensors of a record of a trunk.
     package func trunk(_ id: ObjectID) throws -> Trunk {
         let bytes = try data(of: id).1
-        return try wrapped { try Trunk(decoding: bytes) }
+        return try Trunk(decoding: bytes)
     }
 
     /// The cohorts of a record of a layer.
     package func layer(_ id: ObjectID) throws -> Layer {
         let bytes = try data(of: id).1
-        return try wrapped { try Layer(decoding: bytes) }
+        return try Layer(decoding: bytes)
     }
 }

@@ -36,7 +36,7 @@ struct DamageOwners {
         _ subjects: Set<Subject>, places: [Location: ObjectID], packs: [UInt32: Pack],
         _ roots: [ObjectID], _ transaction: borrowing ReadTransaction
     ) {
-        guard let reader = try? ObjectReader.of(transaction) else { return }
+        guard let reader = try? ObjectReader(transaction) else { return }
         var held: [ObjectID: Subject] = [:]
         for subject in subjects {
             switch subject {

@@ -191,7 +191,7 @@ struct VerifiedObjects {
 
     init(_ packs: [UInt32: Pack], _ transaction: borrowing ReadTransaction) {
         self.packs = packs
-        reader = try? ObjectReader.of(transaction)
+        reader = try? ObjectReader(transaction)
     }
 
     /// - Complexity: A look-up in the index; a look at every object when that fails.

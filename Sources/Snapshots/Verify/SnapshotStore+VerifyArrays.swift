@@ -113,7 +113,7 @@ extension SnapshotStore {
             edit = try ArrayEdit(
                 base: ArrayView(record.base, transaction),
                 (0..<record.changeCount).map(record.changedOrdinal), ids, places: nil,
-                count: record.count, ObjectReader.of(transaction), transaction)
+                count: record.count, ObjectReader(transaction), transaction)
         }
         let subject = "array \(record.root.hex)"
         if edit.root != record.root {

@@ -70,7 +70,7 @@ extension SnapshotStore {
         _ transaction: borrowing ReadTransaction
     ) throws -> [ObjectID: Cohort] {
         // When it cannot be read, the check of the index says why.
-        guard let reader = try? ObjectReader.of(transaction) else { return [:] }
+        guard let reader = try? ObjectReader(transaction) else { return [:] }
         var cohorts: [ObjectID: Cohort] = [:]
         var seen: Set<ObjectID> = []
         var stack = roots
@@ -91,9 +91,7 @@ extension SnapshotStore {
                     }
                 }
                 guard seen.insert(commit.tree).inserted else { continue }
-                let record = try wrapped {
-                    try Self.treeRecord(commit.tree, reader, transaction)
-                }
+                let record = try Self.treeRecord(commit.tree, reader, transaction)
                 let tree = try Self.tree(commit.tree, reader, transaction)
                 let subject = "tree \(commit.tree.hex)"
                 for (name, file) in sortedByKey(record.files) {
