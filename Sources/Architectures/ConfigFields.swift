@@ -103,7 +103,7 @@ struct ConfigFields {
             if let found, found.value != whole {
                 throw contradiction(found.name, found.value, name, whole)
             }
-            found = (name, whole)
+            found = found ?? (name, whole)
         }
         if found == nil {
             switch find(names) {

@@ -72,8 +72,13 @@ package struct PeerConfig: Sendable, Hashable {
             try PeerConfig.check("tree.branching's length", branching.count, in: 1...24)
             var leaves = 1
             for (level, children) in branching.enumerated() {
+                guard leaves <= Self.mostExperts / 2 else {
+                    throw CambiumError(
+                        .badConfig,
+                        "config tree.branching makes more than \(Self.mostExperts) leaves")
+                }
                 try PeerConfig.check(
-                    "tree.branching[\(level)]", children, in: 2...max(2, Self.mostExperts / leaves))
+                    "tree.branching[\(level)]", children, in: 2...Self.mostExperts / leaves)
                 leaves *= children
             }
             try PeerConfig.check("tree.beam", beam, in: 1...ModelDescription.largestTopK)

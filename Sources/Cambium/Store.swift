@@ -73,6 +73,18 @@ public final class Store: Sendable {
         try snapshots.resolve(revision)
     }
 
+    /// Whether a revision names a commit; another error than that it does not is thrown.
+    func has(_ revision: String) throws -> Bool {
+        do {
+            _ = try id(revision)
+            return true
+        } catch let error as CambiumError
+            where [.notFound, .badRevision, .badName].contains(error.code)
+        {
+            return false
+        }
+    }
+
     func tree(_ revision: String) throws -> Tree {
         let id = try id(revision)
         return try snapshots.tree(try snapshots.commit(id).tree)

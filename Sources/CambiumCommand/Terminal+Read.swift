@@ -22,7 +22,12 @@ extension Terminal {
             descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
             name = path
             guard descriptor >= 0 else {
-                let code: CambiumError.Code = errno == ENOENT ? .notFound : .io
+                let code: CambiumError.Code =
+                    switch errno {
+                    case ENOENT: .notFound
+                    case EMFILE, ENFILE: .limit
+                    default: .io
+                    }
                 throw Failure(code, unsafe "\(path): \(String(cString: strerror(errno)))")
             }
         }
@@ -52,8 +57,8 @@ extension Terminal {
         defer { withExtendedLifetime(file) {} }
         try checkReadable(file)
         let status = try status(file.descriptor, path)
-        // Files of /proc say that they are empty.
-        guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
+        // Files of /proc say that they are empty; and a thousand small ones shall not take a thousand descriptors.
+        guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 1 << 20 else {
             return TextSource(try readAll(file.descriptor, path, limit))
         }
         return TextSource(count: Int(status.st_size)) { range in

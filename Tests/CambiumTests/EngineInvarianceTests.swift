@@ -125,7 +125,7 @@ struct EngineInvarianceTests {
     func evaluated(checkpoint: String) throws {
         try withModel(checkpoint) { base in
             let model = CohortModel(base)
-            let text = Self.text(7, base.description.evaluationWindow * 5)
+            let text = Self.text(7, base.description.evaluationWindow * 9)
             let one = try model.evaluate(text)
             // Windows side by side, and each shared out.
             for threads in [2, 4] {

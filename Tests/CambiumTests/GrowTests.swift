@@ -180,7 +180,8 @@ struct GrowTests {
             }
             let good = ExpertSource(model("olmoe"), expert: 1)
             #expect(add(ExpertSource(model("olmoe"), expert: 16)) == "not-found")
-            #expect(add(ExpertSource(directory + "/none", expert: 0)) != nil)
+            #expect(add(ExpertSource(directory + "/none", expert: 0)) == "not-found")
+            #expect(add(ExpertSource(model("olmoe"), expert: -1)) == "not-found")
             #expect(add(ExpertSource(model("olmoe"))) == "usage")
             #expect(add(ExpertSource(model("mixtral"), expert: 0)) == "bad-shape")
             #expect(add(good, new: Array(Growth.new.prefix(100))) == "bad-input")

@@ -71,8 +71,11 @@ func code(_ body: () throws -> some Any) -> CambiumError.Code? {
     do {
         _ = try body()
         return nil
+    } catch let error as CambiumError {
+        return error.code
     } catch {
-        return (error as? CambiumError)?.code
+        Issue.record(error)
+        return nil
     }
 }
 

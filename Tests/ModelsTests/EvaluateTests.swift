@@ -29,7 +29,7 @@ struct EvaluateTests {
     @Test("the result does not depend on threads", arguments: [2, 3, 8])
     func threads(count: Int) throws {
         let model = try TinyModel().model()
-        let text = noiseText(110)
+        let text = noiseText(250)
         let one = try CohortModel(model).evaluate(text, threads: 1)
         let many = try CohortModel(model).evaluate(text, threads: count)
         #expect(one.bitsPerToken == many.bitsPerToken && one.usage == many.usage)

@@ -7,7 +7,9 @@ package func code<Result>(
     do {
         _ = try body()
         return nil
+    } catch let error as CambiumError {
+        return error.code
     } catch {
-        return (error as? CambiumError)?.code
+        preconditionFailure("\(error) is no error of Cambium")
     }
 }

@@ -42,7 +42,7 @@ enum RecordFile {
             }
             do {
                 _ = try EvidenceRecord(decoding: bytes)
-            } catch let error as CambiumError {
+            } catch let error as CambiumError where error.isOfEvidence {
                 throw CambiumError(
                     code, "\(name) holds no evidence: \(error.message); move it out of the folder")
             }

@@ -196,11 +196,13 @@ func counted<Result>(
 ) throws -> Result {
     do {
         return try body()
-    } catch let error as CambiumError {
-        guard error.code == .badInput else { throw CambiumError(.usage, error.message) }
+    } catch let error as CambiumError where error.isOfEvidence {
+        guard error.code == .badInput else {
+            throw CambiumError(.usage, error.message, cause: error)
+        }
         let hint =
             code == .corrupt
             ? ": damaged, or written by another program; revert the commit that added it" : ""
-        throw CambiumError(code, error.message + hint)
+        throw CambiumError(code, error.message + hint, cause: error)
     }
 }

@@ -29,8 +29,7 @@ struct ExpertCountEdit: ~Copyable {
                 "a '\(tree.architecture)' model "
                     + (tree.layers.isEmpty
                         ? "has no experts that Cambium can tell apart"
-                        : "has experts by pairs of keys, whose number is a square; `cambium train` adds "
-                            + "cohorts to it instead"))
+                        : "gets no experts one by one; `cambium train` adds cohorts to it instead"))
         }
         var cohorts: [Int: Cohort] = [:]
         for (layer, value) in tree.layers {

@@ -87,7 +87,10 @@ struct SourceExperts {
         do {
             checkpoint = try Checkpoint(opening: source.path)
         } catch let error as CambiumError where error.code == .notFound {
-            guard (try? store.resolve(source.path)) != nil else { throw error }
+            guard try store.has(source.path) else {
+                throw CambiumError(
+                    .notFound, "\(error.message); it is no revision of the store either")
+            }
             guard let number = source.expert else {
                 throw CambiumError(
                     .usage,
@@ -109,7 +112,7 @@ struct SourceExperts {
         guard let experts = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base) else {
             throw CambiumError(.notFound, "\(name) has no experts in layer \(layer)")
         }
-        guard number < experts.count else {
+        guard (0..<experts.count).contains(number) else {
             throw CambiumError(
                 .notFound,
                 "\(name) has no expert \(number) in layer \(layer), but \(experts.count), from 0")
@@ -126,7 +129,7 @@ struct SourceExperts {
                 "\(checkpoint.path) has no experts in layer \(layer)"
                     + (layout.note.map { " (\($0))" } ?? ""))
         }
-        guard number < pool.expertCount else {
+        guard (0..<pool.expertCount).contains(number) else {
             throw CambiumError(
                 .notFound,
                 "\(checkpoint.path) has no expert \(number) in layer \(layer), but "

@@ -107,15 +107,10 @@ extension Store {
             // What cannot be read tells so where it is run.
             descriptions[name] = try? CohortDescription(bytes, of: name)
         }
-        let digests: [String]
-        do {
-            digests = [
-                try StoredCohorts.baseDigest(tree),
-                try StoredCohorts.baseDigest(tree, .routers, .experts),
-            ]
-        } catch let error as CambiumError {
-            throw CambiumError(.incompatible, error.message)
-        }
+        let digests = [
+            try StoredCohorts.baseDigest(tree),
+            try StoredCohorts.baseDigest(tree, .routers, .experts),
+        ]
         for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) })
         where description.usesExperts && !description.base.isEmpty {
             guard !digests.contains(description.base) else { continue }

@@ -62,11 +62,8 @@ extension MappedModel {
             if session.room == 0 { session.reset() }
             // A block at a time, so that a long context's routes are not all held.
             let count = min(session.room, Session.blockSize, tokens.count - start)
-            let some = try tokens.reading { read in
-                let some = try read(start..<start + count)
-                _ = try session.append(some)
-                return some
-            }
+            let some = try tokens.part(start..<start + count)
+            _ = try session.append(some)
             let offset = start - (session.position - count)
             for record in session.takeRoutes().sorted(by: {
                 ($0.position, $0.layer) < ($1.position, $1.layer)

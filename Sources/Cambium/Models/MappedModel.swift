@@ -117,11 +117,9 @@ public struct MappedModel: Sendable {
     func makeProfile(
         _ tokens: TokenSource, _ progress: ProgressReporter
     ) throws -> ExpertProfile {
-        try tokens.reading { read in
-            try model.base.profile(
-                count: tokens.count, progress: { progress(Progress("windows", $0, $1)) }, read: read
-            )
-        }
+        try model.base.profile(
+            count: tokens.count, progress: { progress(Progress("windows", $0, $1)) },
+            read: tokens.part)
     }
 
     /// Asks for the experts of a profile, up to half of a limit.
@@ -153,11 +151,9 @@ public struct MappedModel: Sendable {
     ) throws -> EvaluationResult {
         let text = text.prefix(limit)
         let tokens = try tokens(of: text)
-        let result = try tokens.reading { read in
-            try model.evaluate(
-                count: tokens.count, threads: threads,
-                progress: { progress(Progress("windows", $0, $1)) }, read: read)
-        }
+        let result = try model.evaluate(
+            count: tokens.count, threads: threads,
+            progress: { progress(Progress("windows", $0, $1)) }, read: tokens.part)
         let bits = result.bitsPerToken
         return EvaluationResult(
             id: id,

@@ -88,27 +88,11 @@ enum TokenSource {
         }
     }
 
-    private func part(_ range: Range<Int>) throws -> [Int] {
+    /// Some of them, as they are read.
+    func part(_ range: Range<Int>) throws -> [Int] {
         switch self {
         case .bytes(let text): try text.bytes(range).map { Int($0) }
         case .tokens(let tokens): Array(tokens[range])
-        }
-    }
-
-    /// Lets `body` read parts where only a model's errors may be thrown, and throws the error of reading.
-    func reading<Result>(
-        _ body: ((Range<Int>) throws -> [Int]) throws -> Result
-    ) throws -> Result {
-        var failure: CambiumError?
-        do {
-            return try body { range in
-                do { return try part(range) } catch let error as CambiumError {
-                    failure = error
-                    throw CambiumError(.badInput, error.message)
-                }
-            }
-        } catch let error as CambiumError {
-            throw failure ?? error
         }
     }
 }

@@ -162,7 +162,11 @@ extension Store {
                 return !isStopped()
             }
             // A disk that has no room for it may have room for the commit, which says so if not.
-            if let kept { try? stopped.save(kept, curve) }
+            if let kept {
+                do {
+                    try stopped.save(kept, curve)
+                } catch let error as CambiumError where error.isDiskFull {}
+            }
             return (summary, curve)
         } catch let error as CambiumError {
             guard error.code == .cancelled, let kept else { throw error }

@@ -90,8 +90,8 @@ public enum NewExperts: Sendable, Hashable {
                 }
                 return .swiglu(sizes, layers: Array(0..<config.layerCount))
             }
-        } catch let error as CambiumError {
-            throw CambiumError(.usage, error.message)
+        } catch let error as CambiumError where error.code == .badConfig {
+            throw CambiumError(.usage, error.message, cause: error)
         }
     }
 }

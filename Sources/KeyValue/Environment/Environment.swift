@@ -118,7 +118,7 @@ internal import Synchronization
     ///
     /// - Parameter drawsReserve: On a full disk the ``Reserve`` is given up and `body` runs once more; for what makes
     ///   room or moves references, and whose body may run twice.
-    /// - Throws: `.poisoned` when an earlier commit failed: reopen the store first.
+    /// - Throws: `.io` when an earlier commit failed: reopen the store first.
     package func write<Result>(
         _ label: String, drawsReserve: Bool = false,
         _ body: (borrowing WriteTransaction) throws -> Result

@@ -33,7 +33,7 @@ package final class CohortModel: Sendable {
     package let base: LanguageModel
     package let cohorts: [Entry]
     package let mixture: CohortMixture
-    /// How tokens are spelled, for the gate and for stop texts; nil where they are no text.
+    /// How tokens are spelled for the gate; nil where they are no text, and may be nil without a gate.
     package let speller: (@Sendable () -> any TokenSpeller)?
     private let loaded: Mutex<[LanguageModel?]>
 
@@ -100,8 +100,7 @@ extension CohortModel.Entry {
                     description.model(on: base),
                     source: CohortWeights(source, cohort: name, description))
             } catch let error as CambiumError {
-                throw CambiumError(
-                    error.code, "cohort \(name) cannot run: \(error.message)", cause: error.cause)
+                throw error.adding("cohort \(name) cannot run")
             }
         }
     }

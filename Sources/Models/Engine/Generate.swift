@@ -105,11 +105,9 @@ extension CohortModel {
                 do {
                     try text.append(row, sampling, eachToken, eachByte)
                 } catch let error as CambiumError {
-                    throw CambiumError(
-                        error.code,
+                    throw error.adding(
                         (prompts.count == 1 ? "" : "prompt \(text.index + 1): ")
-                            + "after \(description.unit) \(text.text.count - 1) of the text: "
-                            + error.message)
+                            + "after \(description.unit) \(text.text.count - 1) of the text")
                 }
             }
         }
@@ -198,11 +196,13 @@ private final class Continuation {
                 end = .context
             }
         }
-        guard let end else { return nil }
+        guard end != nil else { return nil }
         if !isCut {
             speller?.finish(&bytes)
             show(bytes.count, eachToken, eachByte)
         }
+        // What is shown last may be refused.
+        guard let end else { return nil }
         return Generation(
             tokens: Array(text[promptCount..<promptCount + shownTokens]),
             bytes: Array(bytes[..<shownBytes]), end: end, usage: session.usage, slides: slides)

@@ -11,7 +11,7 @@ extension ExpertTable {
     ///   - x: [tokens, width].
     ///   - out: [tokens, width], replaced.
     ///   - team: Shares the work.
-    /// - Throws: What reading throws if an expert cannot be read.
+    /// - Throws: What reading throws.
     package func addGatedOutputs(
         _ form: GatedExpertForm, of picks: borrowing Picks, _ x: Span<Float>,
         into out: inout MutableSpan<Float>, team: ThreadTeam

@@ -11,7 +11,7 @@ extension ExpertTable {
     ///   - x: [tokens, width].
     ///   - out: [tokens, width], replaced.
     ///   - team: Tokens are shared out; each is computed by one thread.
-    /// - Throws: What reading throws if an expert cannot be read.
+    /// - Throws: What reading throws.
     package func addOutputs(
         of picks: borrowing Picks, _ x: Span<Float>, tokens: Int,
         into out: inout MutableSpan<Float>, team: ThreadTeam

@@ -32,7 +32,7 @@ struct StoredExperts: Sendable {
 
     /// An expert's data in place, and whether they lie in the map.
     ///
-    /// - Throws: What reading throws if it cannot be read; `.badTensor` for another size.
+    /// - Throws: What reading throws; `.badTensor` for another size.
     func expert(_ ordinal: Int) throws -> (bytes: MappedBytes, isMapped: Bool) {
         let object: (payload: MappedBytes, isMapped: Bool)
         do {

@@ -28,7 +28,7 @@ struct GrownLayer {
                 margins: aim.margins.map { $0 * evidence.spread },
                 heldOld: evidence.heldOld, heldNew: evidence.heldNew, scales: evidence.scales,
                 hasBias: !router.bias.isEmpty, loss: aim.loss, team: team)
-        } catch let error as CambiumError {
+        } catch let error as CambiumError where error.isOfEvidence {
             throw CambiumError(.badInput, "layer \(layer): \(error.message)", cause: error)
         }
         let storedRow = rounding(row.weights, layer, .row)

@@ -45,7 +45,7 @@ struct LayerEvidence {
             self.new = new
             // Of top-1 the best is the entry; a hundredth is then no reason to divide by.
             spread = max(above / Double(max(count, 1)), 0.25)
-        } catch let error as CambiumError {
+        } catch let error as CambiumError where error.isOfEvidence {
             throw CambiumError(.badInput, error.message, cause: error)
         }
         scales = quantiser.scales

@@ -88,7 +88,7 @@ package struct RouteReader {
             }
             return RouteContribution.Layer(
                 number: UInt32(number), quantiser: quantiser, moments: moments)
-        } catch let error as CambiumError {
+        } catch let error as CambiumError where error.isOfEvidence {
             throw CambiumError(.badInput, "layer \(number): \(error.message)", cause: error)
         }
     }

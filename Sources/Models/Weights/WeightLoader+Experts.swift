@@ -46,7 +46,15 @@ extension WeightLoader {
         let names = ExpertNames.routersInLayer.map {
             "\(layer).\($0.dropLast(".weight".count))"
         }
-        let name = names.first { (try? source.tensor($0 + ".weight")) != nil } ?? names[0]
+        // One that is there and cannot be read is no reason to look for another.
+        var name = names[0]
+        for candidate in names {
+            do {
+                _ = try source.tensor(candidate + ".weight")
+                name = candidate
+                break
+            } catch let error as CambiumError where error.code == .missingTensor {}
+        }
         let matrix = try routerMatrix(name + ".weight", sizes.count, description.hiddenSize)
         let scoring: ExpertScoring =
             switch sizes.scoring {

@@ -16,7 +16,7 @@ package protocol WeightSource: Sendable {
     /// A trunk or router tensor under its name in the checkpoint, for example
     /// `model.layers.1.peer.query.weight`.
     ///
-    /// - Throws: `.missingTensor` if there is none; What reading throws if it cannot be read.
+    /// - Throws: `.missingTensor` if there is none; what reading throws.
     func tensor(_ name: String) throws -> Weights
 
     /// All that there is; nil where that is not known.
@@ -31,12 +31,12 @@ package protocol WeightSource: Sendable {
 
     /// The experts of a layer.
     ///
-    /// - Throws: `.missingTensor` if the layer has none; What reading throws if they cannot be read.
+    /// - Throws: `.missingTensor` if the layer has none; what reading throws.
     func experts(layer: Int) throws -> any ExpertTable
 
     /// The experts that a cohort has in a layer.
     ///
-    /// - Throws: `.missingTensor` if it has none there; What reading throws if they cannot be read.
+    /// - Throws: `.missingTensor` if it has none there; what reading throws.
     func experts(layer: Int, of cohort: String) throws -> any ExpertTable
 }
 
@@ -74,13 +74,13 @@ package protocol ExpertTable: AnyObject, Sendable {
     ///   - ordinals: Each below `count`; may repeat.
     ///   - addresses: Replaced by one for each of `ordinals`; they stay valid as long as both the table
     ///     and `addresses`, unchanged.
-    /// - Throws: What reading throws if an expert cannot be read.
+    /// - Throws: What reading throws.
     func find(_ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses) throws
 
     /// Asks for experts that will be picked, in the background.
     ///
     /// - Parameter ordinals: Ascending, each below `count`.
-    /// - Throws: What reading throws if an expert cannot be read.
+    /// - Throws: What reading throws.
     func prefetch(_ ordinals: [UInt32]) throws
 
     /// How many tokens may look up their picks at once, so that a limit of memory holds; nil for any
@@ -111,7 +111,7 @@ extension ExpertTable {
     /// Calls `body` once for each ordinal in order, with its index in `ordinals` and the expert's
     /// bytes, which are borrowed for the call.
     ///
-    /// - Throws: What `body` throws; What reading throws if an expert cannot be read.
+    /// - Throws: What `body` and reading throw.
     package func visit(
         _ ordinals: Span<UInt32>,
         _ body: (_ index: Int, _ expert: RawSpan) throws -> Void
