@@ -12,7 +12,7 @@ public struct Progress: Sendable {
     /// and `bytes` that were predicted.
     public let figures: [String: Double]
 
-    init(
+    package init(
         _ phase: String, _ done: Int, _ total: Int, detail: String = "",
         figures: [String: Double] = [:]
     ) {
