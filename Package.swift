@@ -65,16 +65,16 @@ let package = Package(
             dependencies: ["Models", "Architectures", "Routing", "Tensors", "Elements"],
             swiftSettings: strict),
         .target(
-            name: "Interchange", dependencies: ["Architectures", "Elements"], swiftSettings: strict),
+            name: "Checkpoints", dependencies: ["Architectures", "Elements"], swiftSettings: strict),
         .target(
-            name: "Tokenizers", dependencies: ["Interchange", "Elements"], swiftSettings: strict),
+            name: "Tokenizers", dependencies: ["Elements"], swiftSettings: strict),
         .target(
             name: "Migrations", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
             path: "migrations", swiftSettings: strict),
         .target(
             name: "Cambium",
             dependencies: [
-                "Interchange", "Tokenizers", "Migrations", "Training", "Models", "Routing",
+                "Checkpoints", "Tokenizers", "Migrations", "Training", "Models", "Routing",
                 "Architectures", "Snapshots", "Objects", "KeyValue", "Tensors", "Elements",
             ],
             swiftSettings: strict),
@@ -86,7 +86,7 @@ let package = Package(
         .executableTarget(
             name: "StorageBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Cambium", "Interchange", "Models", "Architectures",
+                "BenchmarkSupport", "Cambium", "Checkpoints", "Models", "Architectures",
                 "Snapshots",
                 "Objects",
                 "Elements", arguments,
@@ -117,7 +117,7 @@ let package = Package(
         .executableTarget(
             name: "TrainingBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Training", "Interchange", "Models", "Architectures", "Tensors",
+                "BenchmarkSupport", "Training", "Checkpoints", "Models", "Architectures", "Tensors",
                 "Elements", arguments,
             ],
             path: "tools/benchmarks/TrainingBenchmark", swiftSettings: strict),
@@ -146,8 +146,8 @@ let package = Package(
             name: "TokenizersTests", dependencies: ["Tokenizers", "Elements"],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
-            name: "InterchangeTests",
-            dependencies: ["Interchange", "Elements", "CheckpointSupport"],
+            name: "CheckpointsTests",
+            dependencies: ["Checkpoints", "Elements", "CheckpointSupport"],
             swiftSettings: strict),
         // System calls that fail when a test asks for it; also built by tools/campaign.
         .target(name: "CFaults", path: "Tests/CFaults"),
@@ -181,7 +181,7 @@ let package = Package(
         .testTarget(
             name: "CambiumTests",
             dependencies: [
-                "Cambium", "Models", "Architectures", "Routing", "Snapshots", "Interchange",
+                "Cambium", "Models", "Architectures", "Routing", "Snapshots", "Checkpoints",
                 "Objects",
                 "Elements",
                 "TestSupport", "CheckpointSupport", "Tensors", "CKernels",

@@ -1,5 +1,4 @@
 internal import Elements
-internal import Interchange
 
 /// Tokens that are found in the text itself, before it is divided into words.
 struct AddedTokens: Sendable {

@@ -1,5 +1,4 @@
 internal import Elements
-internal import Interchange
 
 /// The `model` of a tokenizer.json, of the type BPE.
 struct BPEFile {

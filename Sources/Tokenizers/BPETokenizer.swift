@@ -1,5 +1,4 @@
 internal import Elements
-internal import Interchange
 
 /// A tokenizer as Hugging Face's `tokenizer.json` describes it: text to token ids and back.
 ///

@@ -1,6 +1,5 @@
 internal import Elements
 internal import Foundation
-internal import Interchange
 
 /// What a text goes through before it is divided.
 indirect enum Normalizer: Sendable {

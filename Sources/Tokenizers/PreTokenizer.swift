@@ -1,5 +1,4 @@
 internal import Elements
-internal import Interchange
 
 /// Divides a text into the words that byte-pair encoding takes one by one.
 indirect enum PreTokenizer: Sendable {

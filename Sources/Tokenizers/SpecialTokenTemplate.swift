@@ -1,5 +1,4 @@
 internal import Elements
-internal import Interchange
 
 /// The tokens that are put before and behind those of a text.
 struct SpecialTokenTemplate: Sendable {

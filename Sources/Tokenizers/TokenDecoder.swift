@@ -1,5 +1,4 @@
 internal import Elements
-internal import Interchange
 
 /// Turns the contents of tokens back into text, one token at a time.
 ///

@@ -1,6 +1,6 @@
+import Checkpoints
 import Elements
 import Foundation
-import Interchange
 import TestSupport
 
 /// The tensors of a checkpoint, to be written in other files, orders and spellings than the library's own.

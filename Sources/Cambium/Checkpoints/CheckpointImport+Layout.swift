@@ -1,5 +1,5 @@
+internal import Checkpoints
 internal import Elements
-internal import Interchange
 internal import Models
 internal import Objects
 internal import Snapshots
@@ -137,7 +137,7 @@ extension Layout {
                     isNeuron
                     ? ["peer.down.weight", "peer.up.weight"]
                     : ["gate", "up", "down"].map {
-                        "mlp.experts.\(Interchange.PoolTensor.placeholder).\($0)_proj.weight"
+                        "mlp.experts.\(Checkpoints.PoolTensor.placeholder).\($0)_proj.weight"
                     }
                 all.append(
                     Pool(

@@ -1,5 +1,5 @@
+internal import Checkpoints
 internal import Elements
-internal import Interchange
 internal import Models
 internal import Snapshots
 
@@ -43,7 +43,7 @@ struct CheckpointTensors {
         assemblies = TensorAssembly.all(
             pools: pools,
             others: stored.sorted { isBefore($0.key, $1.key) }.map {
-                Interchange.TensorEntry($0.key, $0.value.shape)
+                Checkpoints.TensorEntry($0.key, $0.value.shape)
             })
     }
 

@@ -1,4 +1,4 @@
-internal import Interchange
+internal import Checkpoints
 internal import Models
 internal import Objects
 internal import Routing

@@ -1,6 +1,6 @@
 internal import Architectures
+internal import Checkpoints
 internal import Elements
-internal import Interchange
 internal import Objects
 internal import Snapshots
 

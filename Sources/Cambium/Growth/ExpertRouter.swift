@@ -1,6 +1,6 @@
 internal import Architectures
+internal import Checkpoints
 internal import Elements
-internal import Interchange
 internal import Models
 internal import Objects
 package import Routing

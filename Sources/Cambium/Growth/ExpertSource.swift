@@ -1,5 +1,5 @@
+internal import Checkpoints
 internal import Elements
-internal import Interchange
 internal import Objects
 internal import Snapshots
 internal import Tensors

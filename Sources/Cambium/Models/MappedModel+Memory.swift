@@ -1,4 +1,4 @@
-internal import Interchange
+internal import Checkpoints
 internal import KeyValue
 internal import Models
 internal import Objects
@@ -129,7 +129,7 @@ extension Store {
     ) throws -> ProfileResult {
         let path = profilePath(model.id)
         try makeStoreFolder(profileDirectory)
-        try Interchange.writeFile(profile.encoded, to: path)
+        try Checkpoints.writeFile(profile.encoded, to: path)
         return ProfileResult(
             id: model.id, path: path, experts: profile.expertCount,
             bytes: profile.expertCount * model.expertBytes)

@@ -1,4 +1,4 @@
-internal import Interchange
+internal import Checkpoints
 internal import KeyValue
 
 /// A folder below `training` for a checkpoint on its way into the store; removed when it is there.

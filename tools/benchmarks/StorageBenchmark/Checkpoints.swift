@@ -1,8 +1,8 @@
 internal import BenchmarkSupport
 internal import Cambium
+internal import Checkpoints
 internal import Elements
 internal import Foundation
-internal import Interchange
 
 /// Whole checkpoints: import and export.
 extension Benchmark {

@@ -1,8 +1,8 @@
 internal import Architectures
 internal import BenchmarkSupport
+internal import Checkpoints
 internal import Elements
 internal import Foundation
-internal import Interchange
 internal import Models
 internal import Training
 

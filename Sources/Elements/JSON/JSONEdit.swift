@@ -1,5 +1,3 @@
-package import Elements
-
 /// Changes single values of a JSON text and leaves every other byte as it is, so that what is changed back is
 /// the text that was.
 package struct JSONEdit {

@@ -75,7 +75,7 @@ package struct Checkpoint: Sendable {
     package init(
         opening path: String, isRecord: (String) -> Bool = { _ in false }
     ) throws {
-        if Interchange.isFolder(path) {
+        if Checkpoints.isFolder(path) {
             try self.init(folder: path, isRecord)
         } else {
             // A file of another name, as in a download cache, is written back under the usual one.

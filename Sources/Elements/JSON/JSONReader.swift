@@ -1,5 +1,3 @@
-package import Elements
-
 /// A strict reader of JSON (RFC 8259) that the caller pulls from, value by value.
 ///
 /// Own code because Foundation's decoder takes the last of two equal keys in silence, which in a
@@ -77,7 +75,7 @@ package struct JSONReader {
     }
 
     /// The characters of a number as they stand, checked against the grammar.
-    mutating func numberText() throws -> String {
+    package mutating func numberText() throws -> String {
         skipSpace()
         let start = position
         if peek() == UInt8(ascii: "-") { position += 1 }
@@ -109,7 +107,7 @@ package struct JSONReader {
     }
 
     /// Takes `word` when it comes next.
-    mutating func takeWord(_ word: String) -> Bool {
+    package mutating func takeWord(_ word: String) -> Bool {
         skipSpace()
         guard bytes[position...].starts(with: word.utf8) else { return false }
         position += word.utf8.count
@@ -117,7 +115,7 @@ package struct JSONReader {
     }
 
     /// Takes `character`, or throws.
-    mutating func expect(_ character: Unicode.Scalar) throws {
+    package mutating func expect(_ character: Unicode.Scalar) throws {
         skipSpace()
         guard peek() == UInt8(ascii: character) else {
             throw fault("\(found(at: position)) where \(character) is expected")

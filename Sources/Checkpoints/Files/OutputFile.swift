@@ -118,7 +118,7 @@ package final class StagedFile: Sendable {
     /// The path that it will have.
     package let target: String
 
-    var folder: String { Interchange.folder(of: target) }
+    var folder: String { Checkpoints.folder(of: target) }
 
     fileprivate init(_ temporary: String, _ target: String) {
         self.temporary = temporary

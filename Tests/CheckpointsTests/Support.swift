@@ -1,7 +1,7 @@
 import CheckpointSupport
+import Checkpoints
 import Elements
 import Foundation
-import Interchange
 import Testing
 
 /// A new directory that is removed with its content when the value is released.

@@ -1,5 +1,3 @@
-package import Elements
-
 /// A JSON value held in memory: for config.json and the shard index, not for large headers.
 package enum JSONValue: Sendable, Equatable {
     case null

@@ -1,6 +1,6 @@
+import Checkpoints
 import Elements
 import Foundation
-import Interchange
 import Testing
 
 @Suite("Headers kept byte for byte")

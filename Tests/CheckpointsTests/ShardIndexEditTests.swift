@@ -1,5 +1,5 @@
+import Checkpoints
 import Foundation
-import Interchange
 import Testing
 
 @Suite("Indexes of shards that change")

@@ -1,5 +1,5 @@
+import Checkpoints
 import Elements
-import Interchange
 import Testing
 
 @Suite("single values of a JSON text are changed in place")

@@ -1,5 +1,5 @@
+import Checkpoints
 import Elements
-import Interchange
 import Testing
 
 @Suite("Layouts of transformers models")

@@ -2,7 +2,7 @@
 ///
 /// Escaped are `"`, `\` and the control characters below U+0020, by the short forms where there are
 /// any. All else stays UTF-8.
-func appendJSON(_ string: String, to text: inout [UInt8]) {
+package func appendJSON(_ string: String, to text: inout [UInt8]) {
     text.append(UInt8(ascii: "\""))
     for byte in string.utf8 {
         switch byte {
@@ -25,6 +25,6 @@ func appendJSON(_ string: String, to text: inout [UInt8]) {
 }
 
 /// Appends a whole number in decimal.
-func appendJSON(_ number: Int, to text: inout [UInt8]) {
+package func appendJSON(_ number: Int, to text: inout [UInt8]) {
     text.append(contentsOf: String(number).utf8)
 }
