@@ -73,31 +73,14 @@ public final class Store: Sendable {
         try snapshots.resolve(revision)
     }
 
-    /// Whether a revision names a commit; another error than that it does not is thrown.
-    func has(_ revision: String) throws -> Bool {
-        do {
-            _ = try id(revision)
-            return true
-        } catch let error as CambiumError
-            where [.notFound, .badRevision, .badName].contains(error.code)
-        {
-            return false
-        }
-    }
+    func has(_ revision: String) throws -> Bool { try snapshots.has(revision) }
 
-    func tree(_ revision: String) throws -> Tree {
-        let id = try id(revision)
-        return try snapshots.tree(try snapshots.commit(id).tree)
-    }
+    func tree(_ revision: String) throws -> Tree { try snapshots.tree(at: revision) }
 
-    /// Maps a revision's model; what it needs is kept while the result lives.
-    ///
-    /// - Parameter keepsDecompressed: False where memory is limited.
     func map(
         _ revision: String, keepsDecompressed: Bool = true
     ) throws -> MappedSnapshot {
-        let id = try id(revision)
-        return try snapshots.map(id, keepsDecompressed: keepsDecompressed)
+        try snapshots.map(at: revision, keepsDecompressed: keepsDecompressed)
     }
 }
 

@@ -133,3 +133,10 @@ package struct ObjectHeader: Hashable, Sendable {
         try ObjectID(hashing: encoded, parts: read)
     }
 }
+
+extension ObjectID {
+    /// The name that a file of these bytes has.
+    package init(ofFile bytes: [UInt8]) throws {
+        self = try ObjectHeader(.file, byteCount: bytes.count).id(of: bytes.raw)
+    }
+}

@@ -152,7 +152,7 @@ extension Store {
     private static func fileID(
         of text: TextSource, each: ([UInt8]) -> Void
     ) throws -> ObjectID {
-        let header = try header(text.count)
+        let header = try ObjectHeader(.file, byteCount: text.count)
         return try header.id { part in
             let length = 1 << 20
             for start in stride(from: 0, to: text.count, by: length) {
@@ -182,11 +182,7 @@ extension Store {
     }
 
     static func fileID(_ bytes: [UInt8]) throws -> ObjectID {
-        try header(bytes.count).id(of: bytes.raw)
-    }
-
-    private static func header(_ count: Int) throws -> ObjectHeader {
-        return try ObjectHeader(.file, byteCount: count)
+        try ObjectID(ofFile: bytes)
     }
 }
 

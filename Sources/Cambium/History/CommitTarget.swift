@@ -17,9 +17,9 @@ struct CommitTarget {
     /// - Throws: `branch-moved` when the branch is not at the commit that the options expect; `bad-name` for a
     ///   new branch; `usage` for an empty message.
     init(_ options: CommitOptions, _ store: Store) throws {
-        try checkMessage(options.message)
+        try Commit.check(message: options.message)
         let references = try store.snapshots.references()
-        let branch = try store.branchName(options.branch, references)
+        let branch = try references.branch(options.branch)
         let head = references.branches[branch]
         if head == nil {
             try references.checkUnshared(branch, .branch)

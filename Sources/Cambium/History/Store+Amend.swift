@@ -35,9 +35,9 @@ extension Store {
         metrics: [String: Double] = [:], expectedHead: String? = nil,
         _ signature: Signature = .current
     ) throws -> AmendResult {
-        if let message { try checkMessage(message) }
+        if let message { try Commit.check(message: message) }
         let references = try snapshots.references()
-        let name = try branchName(branch, references)
+        let name = try references.branch(branch)
         guard let head = references.branches[name] else {
             throw CambiumError(.notFound, "branch '\(name)' has no commit to amend")
         }
@@ -61,14 +61,5 @@ extension Store {
         return AmendResult(
             branch: name, old: head.hex, id: new.hex, tree: old.tree.hex,
             message: message ?? old.message)
-    }
-}
-
-/// Refuses a message that says nothing.
-///
-/// - Throws: `usage`.
-func checkMessage(_ message: String) throws {
-    guard message.contains(where: { !$0.isWhitespace }) else {
-        throw CambiumError(.usage, "the message is empty; say in a few words what the commit is")
     }
 }

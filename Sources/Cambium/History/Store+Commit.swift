@@ -141,16 +141,4 @@ extension Store {
                 nonFinite: (importer.nonFinite.nan, importer.nonFinite.infinite),
                 notes: source.notes + importer.notes))
     }
-
-    /// The named branch, or the one that HEAD is on.
-    func branchName(
-        _ name: String?, _ references: References
-    ) throws -> String {
-        if let name { return name }
-        guard case .branch(let name) = references.head else {
-            throw CambiumError(
-                .usage, "HEAD is detached: name a branch with --branch, or switch to one first")
-        }
-        return name
-    }
 }

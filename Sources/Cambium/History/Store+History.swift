@@ -154,7 +154,7 @@ extension Store {
         _ old: String? = nil, to new: String, _ signature: Signature = .current
     ) throws -> String {
         let references = try snapshots.references()
-        let name = try branchName(old, references)
+        let name = try references.branch(old)
         try references.checkUnshared(new, .branch)
         try snapshots.renameBranch(
             name, to: new, by: signature.note("branch: renamed from \(name)"))
@@ -218,7 +218,7 @@ extension Store {
     ) throws -> (old: String, new: String) {
         let target = try id(revision)
         let references = try snapshots.references()
-        let name = try branchName(branch, references)
+        let name = try references.branch(branch)
         guard let old = references.branches[name] else {
             throw CambiumError(.notFound, "there is no branch '\(name)' to reset")
         }
@@ -252,32 +252,6 @@ extension Store {
                 reference: $0.reference, old: $0.old?.hex, new: $0.new?.hex,
                 time: $0.note.time, author: $0.note.author, message: $0.note.message)
         }
-    }
-}
-
-extension References {
-    /// A revision means the branch where a branch and a tag have one name, so that the tag could not
-    /// be named.
-    ///
-    /// - Throws: `exists` when the other kind has the name.
-    func checkUnshared(_ name: String, _ kind: ReferenceKind) throws {
-        let other = kind == .branch ? ReferenceKind.tag : .branch
-        guard (kind == .branch ? tags : branches)[name] != nil else { return }
-        throw CambiumError(
-            .exists,
-            "there is a \(other.word) '\(name)' already; give the \(kind.word) a name of its own")
-    }
-
-    /// Names by commit, branches first.
-    var names: [ObjectID: [String]] {
-        var names: [ObjectID: [String]] = [:]
-        for (name, id) in branches.sorted(by: { isBefore($0.key, $1.key) }) {
-            names[id, default: []].append(name)
-        }
-        for (name, id) in tags.sorted(by: { isBefore($0.key, $1.key) }) {
-            names[id, default: []].append("tag: \(name)")
-        }
-        return names
     }
 }
 

@@ -34,9 +34,9 @@ extension Store {
         _ signature: Signature = .current
     ) throws -> MergeResult {
         guard !revisions.isEmpty else { throw CambiumError(.usage, "name what to merge") }
-        if let message { try checkMessage(message) }
+        if let message { try Commit.check(message: message) }
         let references = try snapshots.references()
-        let target = try branchName(branch, references)
+        let target = try references.branch(branch)
         guard let head = references.branches[target] else {
             throw CambiumError(.notFound, "there is no branch '\(target)' to merge into")
         }
@@ -140,9 +140,9 @@ extension Store {
         _ revision: String, branch: String? = nil, parent: Int = 1, policy: MergePolicy = .none,
         message: String? = nil, _ signature: Signature = .current
     ) throws -> MergeResult {
-        if let message { try checkMessage(message) }
+        if let message { try Commit.check(message: message) }
         let references = try snapshots.references()
-        let target = try branchName(branch, references)
+        let target = try references.branch(branch)
         let id = try id(revision)
         let chosen: (any ConflictPolicy)? =
             switch policy {

@@ -27,6 +27,16 @@ package struct Commit: Sendable, Equatable {
         self.metrics = metrics
     }
 
+    /// Refuses a message that says nothing.
+    ///
+    /// - Throws: `usage`.
+    package static func check(message: String) throws {
+        guard message.contains(where: { !$0.isWhitespace }) else {
+            throw CambiumError(
+                .usage, "the message is empty; say in a few words what the commit is")
+        }
+    }
+
     /// Canonical bytes (docs/format.md, "Commit").
     package var encoded: [UInt8] {
         var encoder = ByteEncoder()

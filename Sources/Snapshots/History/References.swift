@@ -50,6 +50,36 @@ package struct References: Sendable {
         }
     }
 
+    /// The named branch, or the one that HEAD is on.
+    package func branch(_ name: String?) throws -> String {
+        if let name { return name }
+        guard case .branch(let name) = head else {
+            throw CambiumError(
+                .usage, "HEAD is detached: name a branch with --branch, or switch to one first")
+        }
+        return name
+    }
+
+    /// A revision means the branch where a branch and a tag have one name, so that the tag could not
+    /// be named.
+    ///
+    /// - Throws: `exists` when the other kind has the name.
+    package func checkUnshared(_ name: String, _ kind: ReferenceKind) throws {
+        let other = kind == .branch ? ReferenceKind.tag : .branch
+        guard (kind == .branch ? tags : branches)[name] != nil else { return }
+        throw CambiumError(
+            .exists,
+            "there is a \(other.word) '\(name)' already; give the \(kind.word) a name of its own")
+    }
+
+    /// Names by commit, branches first.
+    package var names: [ObjectID: [String]] {
+        var names: [ObjectID: [String]] = [:]
+        for (name, id) in sortedByKey(branches) { names[id, default: []].append(name) }
+        for (name, id) in sortedByKey(tags) { names[id, default: []].append("tag: \(name)") }
+        return names
+    }
+
     init(_ transaction: borrowing some TransactionAccess & ~Copyable) throws {
         var head: Head?
         var branches: [String: ObjectID] = [:]

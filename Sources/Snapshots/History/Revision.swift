@@ -36,6 +36,32 @@ extension SnapshotStore {
         return id
     }
 
+    /// Whether a revision names a commit; another error than that it does not is thrown.
+    package func has(_ revision: String) throws -> Bool {
+        do {
+            _ = try resolve(revision)
+            return true
+        } catch let error as CambiumError
+            where [.notFound, .badRevision, .badName].contains(error.code)
+        {
+            return false
+        }
+    }
+
+    /// The model tree of a revision.
+    package func tree(at revision: String) throws -> Tree {
+        try tree(try commit(try resolve(revision)).tree)
+    }
+
+    /// Maps a revision's model; what it needs is kept while the result lives.
+    ///
+    /// - Parameter keepsDecompressed: False where memory is limited.
+    package func map(
+        at revision: String, keepsDecompressed: Bool = true
+    ) throws -> MappedSnapshot {
+        try map(try resolve(revision), keepsDecompressed: keepsDecompressed)
+    }
+
     private func parent(
         _ number: Int, of id: ObjectID, _ revision: String
     ) throws -> ObjectID {
