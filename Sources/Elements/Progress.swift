@@ -25,4 +25,7 @@ public struct Progress: Sendable {
 }
 
 /// Called now and then during long work, on the caller's thread.
-public typealias ProgressReporter = (Progress) -> Void
+///
+/// What it throws, ``CambiumError/Code/cancelled`` for example, ends the work and comes out of it: nothing is
+/// committed then, and what was being written aside is removed.
+public typealias ProgressReporter = (Progress) throws -> Void

@@ -33,7 +33,7 @@ extension Store {
         guard !target.isEmpty else { throw CambiumError(.usage, "the backup has no name") }
         let asFile = target.hasSuffix(".mdb")
         let report = try snapshots.backup(to: target, asFile: asFile) {
-            progress(Progress("packs", $0, $1))
+            try progress(Progress("packs", $0, $1))
         }
         return BackupResult(
             target: target, kind: asFile ? "file" : "store", bytes: report.bytes,
@@ -53,7 +53,7 @@ extension Store {
     ) throws -> BackupResult {
         guard !directory.isEmpty else { throw CambiumError(.usage, "the store has no path") }
         let report = try SnapshotStore.restore(
-            file, to: directory, progress: { progress(Progress("packs", $0, $1)) }
+            file, to: directory, progress: { try progress(Progress("packs", $0, $1)) }
         ) { folder in _ = try Migrations.migrate(directory: folder) }
         return BackupResult(
             target: directory, kind: "store", bytes: report.bytes,

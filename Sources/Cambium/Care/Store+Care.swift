@@ -174,7 +174,7 @@ extension Store {
     public func verify(
         fast: Bool = false, progress: ProgressReporter = { _ in }
     ) throws -> VerifyResult {
-        let report = try snapshots.verify(fast: fast) { progress(Progress("packs", $0, $1)) }
+        let report = try snapshots.verify(fast: fast) { try progress(Progress("packs", $0, $1)) }
         return VerifyResult(fast, report)
     }
 
@@ -187,7 +187,7 @@ extension Store {
         do {
             let store = try SnapshotStore.open(path, readOnly: true)
             return VerifyResult(
-                fast, try store.verify(fast: fast) { progress(Progress("packs", $0, $1)) })
+                fast, try store.verify(fast: fast) { try progress(Progress("packs", $0, $1)) })
         } catch let error as CambiumError where error.code == .corrupt {
             return VerifyResult(fast, try SnapshotStore.verifyUnopened(path, error))
         }
@@ -240,7 +240,7 @@ extension Store {
         _ path: String, compress: Bool = false, progress: ProgressReporter = { _ in }
     ) throws -> RepackResult {
         let report = try SnapshotStore.repack(
-            path, compress: compress, progress: { progress(Progress("packs", $0, $1)) })
+            path, compress: compress, progress: { try progress(Progress("packs", $0, $1)) })
         return RepackResult(
             bytesBefore: report.bytesBefore, bytesAfter: report.bytesAfter,
             packsCompressed: report.compression?.packs ?? 0,

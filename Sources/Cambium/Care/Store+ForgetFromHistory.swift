@@ -67,7 +67,7 @@ extension Store {
         let report: SnapshotStore.ForgetReport = try SnapshotStore.forget(
             path, dryRun: !prune, branch: branch,
             by: signature.note("forget: history rewritten"),
-            progress: { progress(Progress($0, $1, $2)) }
+            progress: { try progress(Progress($0, $1, $2)) }
         ) { snapshots, tips in
             var removal = try CohortRemoval(cohort, Store(snapshots, path), tips: tips)
             return { tree in

@@ -93,7 +93,7 @@ struct CheckpointExport {
                 }
                 try fill(assembly, &sink)
                 done += 1
-                progress(Progress("tensors", done, tensorCount))
+                try progress(Progress("tensors", done, tensorCount))
             }
             staged.append(written)
             if !isAsked { canonical.append(file.name) }

@@ -35,7 +35,7 @@ struct CheckpointImport {
         var tree = Tree(architecture: source.layout.architecture)
         for (number, name) in source.layout.trunk.enumerated() {
             tree.trunk.tensors[name] = try stage(name, &draft)
-            progress(Progress("trunk tensors", number + 1, source.layout.trunk.count))
+            try progress(Progress("trunk tensors", number + 1, source.layout.trunk.count))
         }
         for pool in source.layout.pools {
             var router: [String: StoredTensor] = [:]
@@ -106,7 +106,7 @@ struct CheckpointImport {
                     }
                 }
             }
-            progress(Progress("experts of layer \(pool.layer)", ids.count, pool.expertCount))
+            try progress(Progress("experts of layer \(pool.layer)", ids.count, pool.expertCount))
         }
         return draft.putExperts(ids, places: places)
     }

@@ -189,7 +189,7 @@ struct MomentReader {
         guard !text.isEmpty else { throw CambiumError(.usage, "\(what) has no bytes") }
         var (fitted, heldOut) = (source.nothing, source.nothing)
         let count = (text.count + inputs.windowLength - 1) / inputs.windowLength
-        progress(Progress("windows", 0, count))
+        try progress(Progress("windows", 0, count))
         try windows(text) { index, features, states in
             let isHeldOut = index % 4 == MomentContribution.heldOutRest
             var part = isHeldOut ? heldOut : fitted
@@ -203,7 +203,7 @@ struct MomentReader {
                     features.span, experts: experts, second: source.digits[1], perToken: perToken)
             }
             if isHeldOut { heldOut = part } else { fitted = part }
-            progress(Progress("windows", index + 1, count))
+            try progress(Progress("windows", index + 1, count))
         }
         let data = try Store.fileID(text).bytes
         let parts = (fitted, heldOut)

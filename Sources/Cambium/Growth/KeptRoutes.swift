@@ -84,7 +84,7 @@ struct KeptRoutes {
         let windows = try model.windows(of: [text], what)
         let read = try RouteReader(
             model.model.base, team: threads == 1 ? .single : ThreadTeam(count: threads)
-        ).read(windows) { progress(Progress("layers of old text", $0, $1)) }
+        ).read(windows) { try progress(Progress("layers of old text", $0, $1)) }
         let identity = identity
         let record = try counted(.usage) {
             try RouteContribution(

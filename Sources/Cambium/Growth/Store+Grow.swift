@@ -120,7 +120,7 @@ extension Store {
         ) { numbers, layer, part in
             let type = types[layer]?.first { ExpertGrowth.RouterPart($0.key) == part }?.value
             return Self.rounded(numbers, type ?? .f32)
-        }.solve(unchanged: growth.unchanged) { progress(Progress("layers", $0, $1)) }
+        }.solve(unchanged: growth.unchanged) { try progress(Progress("layers", $0, $1)) }
         let commit = try commit(
             grown, experts.experts, routes, options, target, snapshot,
             notes: experts.notes + routes.notes, source)

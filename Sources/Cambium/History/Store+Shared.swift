@@ -172,7 +172,7 @@ private struct Contents {
             for (id, result) in zip(some, results) {
                 rounded[id] = try result.get()
             }
-            progress(Progress("objects of \(name)", first + some.count, ids.count))
+            try progress(Progress("objects of \(name)", first + some.count, ids.count))
         }
     }
 }

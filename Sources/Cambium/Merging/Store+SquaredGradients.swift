@@ -73,7 +73,7 @@ extension Store {
         let model = try TrainableModel(
             config: config, source: SnapshotWeights(snapshot, checks: true))
         let found = try SquaredGradients(of: texts, under: model, threads: threads) {
-            progress(Progress("windows", $0, $1))
+            try progress(Progress("windows", $0, $1))
         }
         // The gradients are those of this very model.
         var options = options

@@ -118,7 +118,7 @@ public struct MappedModel: Sendable {
         _ tokens: TokenSource, _ progress: ProgressReporter
     ) throws -> ExpertProfile {
         try model.base.profile(
-            count: tokens.count, progress: { progress(Progress("windows", $0, $1)) },
+            count: tokens.count, progress: { try progress(Progress("windows", $0, $1)) },
             read: tokens.part)
     }
 
@@ -153,7 +153,7 @@ public struct MappedModel: Sendable {
         let tokens = try tokens(of: text)
         let result = try model.evaluate(
             count: tokens.count, threads: threads,
-            progress: { progress(Progress("windows", $0, $1)) }, read: tokens.part)
+            progress: { try progress(Progress("windows", $0, $1)) }, read: tokens.part)
         let bits = result.bitsPerToken
         return EvaluationResult(
             id: id,

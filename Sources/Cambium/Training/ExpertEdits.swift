@@ -96,7 +96,7 @@ struct ExpertEdits {
                     bytes.raw)
                 done += 1
                 if done % 1024 == 0 || done == total {
-                    progress(Progress("experts", done, total))
+                    try progress(Progress("experts", done, total))
                 }
             }
         }

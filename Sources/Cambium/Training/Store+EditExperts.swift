@@ -142,7 +142,7 @@ private struct ExpertEdit {
             count: config.expertLayers.count)
         var records: [UseContribution] = []
         for (index, text) in texts.enumerated() {
-            progress(Progress("use of experts", index, texts.count))
+            try progress(Progress("use of experts", index, texts.count))
             guard text.count >= config.contextLength else {
                 throw CambiumError(
                     .usage,

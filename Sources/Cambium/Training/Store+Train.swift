@@ -158,7 +158,11 @@ extension Store {
                 from: state, teacher: teacher, ended: { kept = $0 }
             ) { step in
                 curve.add(step.loss)
-                progress(Progress(training: step))
+                do {
+                    try progress(Progress(training: step))
+                } catch let error as CambiumError where error.code == .cancelled {
+                    return false
+                }
                 return !isStopped()
             }
             // A disk that has no room for it may have room for the commit, which says so if not.
@@ -186,7 +190,7 @@ extension Store {
     ) throws -> [String: Double] {
         var result: [String: Double] = [:]
         for (index, text) in texts.enumerated() {
-            progress(Progress("held-out texts", index, texts.count))
+            try progress(Progress("held-out texts", index, texts.count))
             result[text.name] = try bits(text.bytes)
             guard !isStopped() else {
                 throw CambiumError(

@@ -34,7 +34,8 @@ extension CohortModel {
     /// - Throws: `.badInput` if the text is shorter than a window, has a token that the vocabulary lacks, or there
     ///   are no threads; `.notFinite` with the position of the token in the text; what reading an expert throws.
     package func evaluate(
-        _ tokens: [Int], threads: Int = 1, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+        _ tokens: [Int], threads: Int = 1,
+        progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in }
     ) throws -> Evaluation {
         try evaluate(count: tokens.count, threads: threads, progress: progress) {
             Array(tokens[$0])
@@ -48,7 +49,8 @@ extension CohortModel {
     ///   - read: Tokens of it, called on this thread with ranges that ascend and do not overlap.
     /// - Throws: What `read` throws, too.
     package func evaluate(
-        count: Int, threads: Int = 1, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in },
+        count: Int, threads: Int = 1,
+        progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in },
         read: (Range<Int>) throws -> [Int]
     ) throws -> Evaluation {
         let size = description.evaluationWindow
@@ -67,7 +69,7 @@ extension CohortModel {
             CohortSession(self, pass: CohortPass(self, team: shares ? .single : team))
         }
         var nats = 0.0
-        progress(0, windows)
+        try progress(0, windows)
         nonisolated(unsafe) let parallel = sessions
         let step = shares ? batch * team.count : 1
         for first in stride(from: 0, to: windows, by: step) {
@@ -97,7 +99,7 @@ extension CohortModel {
                 }
                 nats += try result.get()
             }
-            progress(end, windows)
+            try progress(end, windows)
         }
         var usage = ExpertUsage(base)
         var picks = [Int](repeating: 0, count: 1 + cohorts.count)

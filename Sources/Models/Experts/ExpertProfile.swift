@@ -103,7 +103,7 @@ extension LanguageModel {
     /// - Parameter progress: Called with the windows done and all windows.
     /// - Throws: `.badInput` for an empty text; what reading an expert throws.
     package func profile(
-        _ tokens: [Int], progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+        _ tokens: [Int], progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in }
     ) throws -> ExpertProfile {
         try profile(count: tokens.count, progress: progress) { Array(tokens[$0]) }
     }
@@ -114,7 +114,7 @@ extension LanguageModel {
     ///   - count: Tokens of the text.
     ///   - read: Tokens of it, called with ranges that ascend and do not overlap.
     package func profile(
-        count: Int, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in },
+        count: Int, progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in },
         read: (Range<Int>) throws -> [Int]
     ) throws -> ExpertProfile {
         guard count > 0 else { throw CambiumError(.badInput, "the text is empty") }
@@ -125,7 +125,7 @@ extension LanguageModel {
         for window in 0..<windows {
             session.reset()
             _ = try session.append(read(window * size..<min(count, (window + 1) * size)))
-            progress(window + 1, windows)
+            try progress(window + 1, windows)
         }
         return ExpertProfile(session.picks)
     }

@@ -151,7 +151,7 @@ package struct ExpertGrowth {
     ///   - progress: Called with the layers done and all, once more for each attempt.
     /// - Throws: `.badInput` when no row keeps that share; `.notFinite`; what reading an expert throws.
     package func solve(
-        unchanged: Double, progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+        unchanged: Double, progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in }
     ) throws -> Result {
         let before = try Before(model, texts, team)
         // Half of what may change is left for texts that differ from those that tell it.
@@ -174,7 +174,7 @@ package struct ExpertGrowth {
     }
 
     private func attempt(
-        _ loss: Double, _ margins: [Double], _ before: Before, _ progress: (Int, Int) -> Void
+        _ loss: Double, _ margins: [Double], _ before: Before, _ progress: (Int, Int) throws -> Void
     ) throws -> Result {
         let walk = LayerWalk(model, texts.map(\.tokens), team: team)
         var additions: [Addition] = []
@@ -208,7 +208,7 @@ package struct ExpertGrowth {
                     Addition(
                         layer: layer, row: grown.row, stored: grown.stored, figures: report))
             }
-            progress(layer + 1, model.layers.count)
+            try progress(layer + 1, model.layers.count)
         }
         var (newBits, oldBits) = (Bits(), Bits())
         for (index, text) in texts.enumerated() where text.use == .report {

@@ -27,7 +27,7 @@ package struct RouteReader {
     ///   expert throws.
     /// - Complexity: One run over the text, with the states of all its windows in memory.
     package func read(
-        _ windows: [[Int]], progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+        _ windows: [[Int]], progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in }
     ) throws -> (
         layers: [RouteContribution.Layer], windows: RouteContribution.Windows
     ) {
@@ -54,7 +54,7 @@ package struct RouteReader {
     }
 
     private func layers(
-        _ texts: [[Int]], _ progress: (Int, Int) -> Void
+        _ texts: [[Int]], _ progress: (Int, Int) throws -> Void
     ) throws -> [RouteContribution.Layer] {
         let walk = LayerWalk(model, texts, team: team)
         var layers: [RouteContribution.Layer] = []
@@ -67,7 +67,7 @@ package struct RouteReader {
                 }
                 _ = try walk.feed(block.feedForward)
             }
-            progress(number + 1, model.layers.count)
+            try progress(number + 1, model.layers.count)
         }
         return layers
     }

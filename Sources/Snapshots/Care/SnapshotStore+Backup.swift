@@ -26,7 +26,7 @@ extension SnapshotStore {
     ///   - progress: Called with the packs that were checked and their number.
     /// - Throws: `.exists`; `.corrupt` when the copy has a fault, and then there is no target.
     package func backup(
-        to target: String, asFile: Bool, progress: (Int, Int) -> Void = { _, _ in }
+        to target: String, asFile: Bool, progress: (Int, Int) throws -> Void = { _, _ in }
     ) throws -> BackupReport {
         let (environment, directory) = (environment, directory)
         guard !fileExists(target) else {
@@ -50,7 +50,7 @@ extension SnapshotStore {
     ///   - prepare: Called with the store in the making, before it is checked.
     /// - Throws: `.exists`; `.notAStore` when the file is no store's; `.corrupt` when it has a fault.
     package static func restore(
-        _ file: String, to directory: String, progress: (Int, Int) -> Void = { _, _ in },
+        _ file: String, to directory: String, progress: (Int, Int) throws -> Void = { _, _ in },
         prepare: (String) throws -> Void = { _ in }
     ) throws -> BackupReport {
         let isFree =
@@ -68,7 +68,7 @@ extension SnapshotStore {
     }
 
     private static func make(
-        _ target: String, asFile: Bool, _ progress: (Int, Int) -> Void,
+        _ target: String, asFile: Bool, _ progress: (Int, Int) throws -> Void,
         _ fill: (String) throws -> Void
     ) throws -> BackupReport {
         var parts = target.split(separator: "/", omittingEmptySubsequences: false)
@@ -98,7 +98,7 @@ extension SnapshotStore {
 
     /// Verifies a copy and closes it again.
     private static func checked(
-        _ aside: String, _ target: String, _ progress: (Int, Int) -> Void
+        _ aside: String, _ target: String, _ progress: (Int, Int) throws -> Void
     ) throws -> BackupReport {
         for name in ["use.lock", "maintenance.lock", "opening.lock"] {
             _ = try lock(aside, name, .shared, wait: true)

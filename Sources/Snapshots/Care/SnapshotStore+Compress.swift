@@ -22,7 +22,7 @@ extension SnapshotStore {
     ///
     /// - Parameter progress: Called with the packs looked at and their number.
     func compress(
-        progress: (Int, Int) -> Void = { _, _ in }
+        progress: (Int, Int) throws -> Void = { _, _ in }
     ) throws -> CompressionReport {
         try partMixed()
         var chains = try mendChains()
@@ -38,7 +38,7 @@ extension SnapshotStore {
             try environment.write("compress") { transaction in
                 try compress(numbers, later, &chains, &report, transaction)
             }
-            progress(start + numbers.count, cold.count)
+            try progress(start + numbers.count, cold.count)
         }
         return report
     }

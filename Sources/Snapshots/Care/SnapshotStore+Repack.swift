@@ -21,7 +21,7 @@ extension SnapshotStore {
     /// - Throws: `.busy` when another process or object has the store open.
     package static func repack(
         _ directory: String, compress: Bool = false,
-        progress: (Int, Int) -> Void = { _, _ in },
+        progress: (Int, Int) throws -> Void = { _, _ in },
         observer: (@Sendable (String) -> Void)? = nil
     ) throws -> RepackReport {
         // Reports what is wrong with the store before anything is locked.
@@ -39,7 +39,7 @@ extension SnapshotStore {
 
     /// What is written in the old file, before it is copied.
     private static func prepare(
-        _ directory: String, _ compress: Bool, _ progress: (Int, Int) -> Void,
+        _ directory: String, _ compress: Bool, _ progress: (Int, Int) throws -> Void,
         _ observer: (@Sendable (String) -> Void)?
     ) throws -> CompressionReport? {
         let store = try openAlone(directory, observer)

@@ -28,7 +28,7 @@ extension SnapshotStore {
     package static func forget(
         _ directory: String, dryRun: Bool, branch: String?, by note: ReflogNote,
         observer: (@Sendable (String) -> Void)? = nil,
-        progress: (String, Int, Int) -> Void = { _, _, _ in },
+        progress: (String, Int, Int) throws -> Void = { _, _, _ in },
         removal: (SnapshotStore, [ObjectID]) throws -> TreeRemoval
     ) throws -> ForgetReport {
         try alone(directory, "forgetting") {
@@ -36,17 +36,18 @@ extension SnapshotStore {
                 return try fileLength(directory + "/data.mdb")
             }
             let before = try length()
-            progress("history", 0, 3)
+            try progress("history", 0, 3)
             var report = try rewrite(directory, dryRun, branch, note, observer, removal)
             report.bytesBefore = before
             report.bytesAfter = before
             guard !dryRun, report.rewrite.blocking.isEmpty else { return report }
-            progress("objects", 1, 3)
+            // From here on history is new: what is left must be done.
+            try? progress("objects", 1, 3)
             report.objects = try collectAll(directory, note.time, observer)
-            progress("file", 2, 3)
+            try? progress("file", 2, 3)
             try replaceByCopy(directory, observer)
             report.bytesAfter = try length()
-            progress("file", 3, 3)
+            try? progress("file", 3, 3)
             return report
         }
     }

@@ -9,7 +9,7 @@ extension SnapshotStore {
     ///   - fast: Structure and references only; otherwise every object is hashed against its name.
     ///   - progress: Called with the packs done and their number.
     package func verify(
-        fast: Bool, progress: (Int, Int) -> Void = { _, _ in }
+        fast: Bool, progress: (Int, Int) throws -> Void = { _, _ in }
     ) throws -> VerificationReport {
         while true {
             let report = try environment.read { transaction in
@@ -21,7 +21,8 @@ extension SnapshotStore {
 
     /// Nil when commits came before the pages could be looked through.
     private func verify(
-        _ fast: Bool, _ progress: (Int, Int) -> Void, _ transaction: borrowing ReadTransaction
+        _ fast: Bool, _ progress: (Int, Int) throws -> Void,
+        _ transaction: borrowing ReadTransaction
     ) throws -> VerificationReport? {
         var report = VerificationReport()
         let pages: PageReport? = try environment.pageReport(transaction)
@@ -44,7 +45,7 @@ extension SnapshotStore {
 
     /// Every pack that is whole, by number.
     private func verifyPacks(
-        _ fast: Bool, _ progress: (Int, Int) -> Void, _ report: inout VerificationReport,
+        _ fast: Bool, _ progress: (Int, Int) throws -> Void, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
     ) throws -> [UInt32: Pack] {
         var packs: [UInt32: Pack] = [:]
@@ -76,7 +77,7 @@ extension SnapshotStore {
                     "pack \(number)", "\(error)",
                     about: .pack(UInt32(truncatingIfNeeded: number)))
             }
-            progress(found.packs, total)
+            try progress(found.packs, total)
             return true
         }
         let copies = damaged.isEmpty ? nil : SupersededCopies(transaction)

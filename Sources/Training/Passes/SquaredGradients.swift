@@ -27,7 +27,7 @@ package struct SquaredGradients {
     /// - Throws: `.usage` for texts that are too short; `.diverged` for a gradient that is not finite.
     package init(
         of texts: [[UInt8]], under model: TrainableModel, threads: Int = 1,
-        progress: (Int, Int) -> Void = { _, _ in }
+        progress: (Int, Int) throws -> Void = { _, _ in }
     ) throws {
         guard !texts.isEmpty else { throw CambiumError(.usage, "there is no text to run") }
         let size = model.config.contextLength
@@ -69,7 +69,7 @@ package struct SquaredGradients {
             for pass in done.withLock({ $0 }) {
                 if let pass { sums.add(pass) }
             }
-            progress(first + some.count, windows.count)
+            try progress(first + some.count, windows.count)
         }
         let tokens = windows.reduce(0) { $0 + $1.count - 1 }
         self.tokens = tokens

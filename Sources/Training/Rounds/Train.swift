@@ -24,7 +24,7 @@ package func train(
     from state: TrainingState? = nil, teacher: Teacher? = nil,
     adjust: ((FloatSlice) -> Void)? = nil,
     ended: ((TrainingState) -> Void)? = nil,
-    progress: (TrainingProgress) -> Bool = { _ in true }
+    progress: (TrainingProgress) throws -> Bool = { _ in true }
 ) throws -> TrainingSummary {
     var run = try TrainingRun(parameters, texts, settings, teacher)
     if let state { try run.restore(state) }
@@ -98,7 +98,7 @@ private struct TrainingRun {
 
     mutating func finish(
         adjust: ((FloatSlice) -> Void)?, ended: ((TrainingState) -> Void)?,
-        progress: (TrainingProgress) -> Bool
+        progress: (TrainingProgress) throws -> Bool
     ) throws -> TrainingSummary {
         let clock = ContinuousClock()
         let (start, processor) = (clock.now, processorSeconds() - begun.processorSeconds)
@@ -125,7 +125,7 @@ private struct TrainingRun {
             losses.append(loss)
             let now = done(step, perStep, processorSeconds() - processor, passed())
             guard
-                progress(
+                try progress(
                     TrainingProgress(
                         step: step, loss: loss,
                         tokens: step * perStep, seconds: passed(), fraction: min(now, 1)))
