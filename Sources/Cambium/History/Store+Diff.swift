@@ -1,4 +1,5 @@
 internal import Elements
+internal import Models
 internal import Objects
 internal import Snapshots
 internal import Tensors
@@ -117,7 +118,7 @@ extension Store {
         func tensor(_ name: String, _ kind: String, _ change: ModelDiff.Change?) -> ModelDiff.Tensor
         {
             // Names of cohorts may have dots: the longest that fits is meant.
-            let cohort = deltas.filter { name.hasPrefix("\(StoredCohorts.prefix)\($0).") }
+            let cohort = deltas.filter { name.hasPrefix("\(CohortDescription.prefix)\($0).") }
                 .max { $0.utf8.count < $1.utf8.count }
             let shape = (right.tree.trunk.tensors[name] ?? left.tree.trunk.tensors[name])?.shape
             return ModelDiff.Tensor(

@@ -1,3 +1,4 @@
+internal import Models
 internal import Routing
 
 /// How well the counts of what a model has learned explain a text.

@@ -78,9 +78,9 @@ struct CohortReader {
         var result: [String: [String: StoredTensor]] = [:]
         let names = trunk.tensors.keys.compactMap { CohortDescription.cohort(describedBy: $0) }
         guard !names.isEmpty else { return [:] }
-        for (tensor, entry) in trunk.tensors where tensor.hasPrefix(StoredCohorts.prefix) {
+        for (tensor, entry) in trunk.tensors where tensor.hasPrefix(CohortDescription.prefix) {
             // Names of cohorts may have dots: the longest that fits is meant.
-            let name = names.filter { tensor.hasPrefix("\(StoredCohorts.prefix)\($0).") }
+            let name = names.filter { tensor.hasPrefix("\(CohortDescription.prefix)\($0).") }
                 .max { $0.utf8.count < $1.utf8.count }
             if let name { result[name, default: [:]][tensor] = entry }
         }

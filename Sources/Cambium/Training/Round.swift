@@ -216,20 +216,3 @@ extension CohortDescription {
         (kind == .dense) == (self.kind == .dense)
     }
 }
-
-extension MappedSnapshot {
-    /// The sizes of a model that this version trains.
-    ///
-    /// - Parameter task: What it does with such models, for the message.
-    /// - Throws: `unsupported` for another architecture.
-    func peerConfig(_ task: String = "trains") throws -> PeerConfig {
-        guard tree.architecture == "peer-lm", let file = tree.files[Checkpoint.configName] else {
-            throw CambiumError(
-                .unsupported,
-                "\(id.short) is a '\(tree.architecture)' model; this version \(task) peer-lm models only"
-            )
-        }
-        let bytes = try data(of: file)
-        return try PeerConfig(json: bytes)
-    }
-}

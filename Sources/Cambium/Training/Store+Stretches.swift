@@ -1,3 +1,4 @@
+internal import Models
 internal import Routing
 
 /// A part of a text, and what is known of it.

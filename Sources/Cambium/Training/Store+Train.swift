@@ -220,6 +220,15 @@ extension Store {
     }
 }
 
+extension Store {
+    /// The cohorts of deltas in a revision's model, by ascending name.
+    ///
+    /// - Throws: `corrupt` or `unsupported` for a cohort that does not fit the model.
+    public func cohorts(_ revision: String) throws -> [String] {
+        try StoredCohorts(map(revision)).names
+    }
+}
+
 extension Progress {
     /// In tenths of a percent of the budget.
     fileprivate init(training step: TrainingProgress) {

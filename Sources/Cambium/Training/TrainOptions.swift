@@ -214,6 +214,27 @@ public struct TrainOptions: Sendable {
         return records
     }
 
+    /// How counts predict beside the models after a round.
+    ///
+    /// - Parameters:
+    ///   - before: How they did on the branch.
+    ///   - isStandard: Whether they do when nothing is asked for.
+    /// - Throws: `usage` when they do and shall not: models were evaluated, and texts counted, as if they stayed.
+    func mixture(
+        after before: MixtureDescription?, isStandard: Bool
+    ) throws -> MixtureDescription? {
+        guard let before else {
+            return mixesCounts ?? isStandard ? MixtureDescription() : nil
+        }
+        guard mixesCounts != false else {
+            throw CambiumError(
+                .usage,
+                "counts predict beside the models of this branch, and stay: leave that option out, or start "
+                    + "a base without them")
+        }
+        return before
+    }
+
     /// Refuses what is for another kind of round.
     func checkTarget() throws {
         let (isCohort, isEdit) =

@@ -50,8 +50,7 @@ package enum TrunkIdentity {
             append(cohort.router, to: &encoder)
             encoder.append(cohort.experts)
         }
-        let bytes = encoder.bytes
-        return try ObjectHeader(.file, byteCount: bytes.count).id(of: bytes.raw)
+        return try ObjectID(ofFile: encoder.bytes)
     }
 
     /// Whether a dense tensor is used in front of the layer's experts.

@@ -1,25 +1,22 @@
-internal import Architectures
+package import Architectures
 internal import Elements
-internal import Models
 internal import Objects
-internal import Snapshots
+package import Snapshots
 
 /// The cohorts of deltas in a snapshot: the trunk's tensors `cohorts.NAME.…`.
-struct StoredCohorts {
-    static let prefix = "cohorts."
-
+package struct StoredCohorts {
     /// By ascending name.
-    let names: [String]
+    package let names: [String]
     /// What each is.
-    let descriptions: [CohortDescription]
+    package let descriptions: [CohortDescription]
     /// The digest of the snapshot's base, which deltas are added to.
-    let base: String
+    package let base: String
     /// The digest of the base with its experts, which low-rank cohorts may run with.
-    let baseWithExperts: String
+    package let baseWithExperts: String
 
     /// - Throws: `corrupt` for a description that is not one; `unsupported` for a cohort of another base:
     ///   its deltas would change weights that they were not trained with.
-    init(_ snapshot: MappedSnapshot) throws {
+    package init(_ snapshot: MappedSnapshot) throws {
         let tree = snapshot.tree
         base = try Self.baseDigest(tree)
         baseWithExperts = try Self.baseDigest(tree, .routers, .experts)
@@ -52,12 +49,13 @@ struct StoredCohorts {
     }
 
     /// The cohorts of deltas in a tree, whether or not they fit its base.
-    static func names(_ tree: Tree) -> [String] {
+    package static func names(_ tree: Tree) -> [String] {
         tree.trunk.tensors.keys.compactMap { CohortDescription.cohort(describedBy: $0) }
     }
 
     /// What of the cohorts' experts is not as their descriptions say; nil when all is.
-    static func misfit(_ descriptions: [String: CohortDescription], _ tree: Tree) -> String? {
+    package static func misfit(_ descriptions: [String: CohortDescription], _ tree: Tree) -> String?
+    {
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
             for name in layer.cohorts.keys.sorted(by: isBefore)
             where name != Cohort.base {
@@ -85,14 +83,14 @@ struct StoredCohorts {
     }
 
     /// Parts of a base besides its trunk.
-    enum BasePart { case routers, experts }
+    package enum BasePart { case routers, experts }
 
     /// Names the weights that deltas are added to: the trunk's tensors, without cohorts, and their ids, with
     /// the routers and experts of the base where they count as well.
-    static func baseDigest(_ tree: Tree, _ parts: BasePart...) throws -> String {
+    package static func baseDigest(_ tree: Tree, _ parts: BasePart...) throws -> String {
         var text = ""
         for (name, entry) in tree.trunk.tensors.sorted(by: { isBefore($0.key, $1.key) })
-        where !name.hasPrefix(prefix) { text += "\(name) \(entry.id.hex)\n" }
+        where !name.hasPrefix(CohortDescription.prefix) { text += "\(name) \(entry.id.hex)\n" }
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
             guard let cohort = layer.cohorts[Cohort.base] else { continue }
             if parts.contains(.experts) { text += "\(number) \(cohort.experts.hex)\n" }
@@ -101,22 +99,15 @@ struct StoredCohorts {
                 text += "\(number) \(name) \(entry.id.hex)\n"
             }
         }
-        return try Store.fileID(Array(text.utf8)).hex
+        return try ObjectID(ofFile: Array(text.utf8)).hex
     }
 
     /// The cohorts' models, to be made when first needed.
-    func entries(_ base: ModelDescription, _ weights: SnapshotWeights) -> [CohortModel.Entry] {
+    package func entries(_ base: ModelDescription, _ weights: SnapshotWeights) -> [CohortModel
+        .Entry]
+    {
         zip(names, descriptions).map {
             CohortModel.Entry($0, $1, base: base, source: weights)
         }
-    }
-}
-
-extension Store {
-    /// The cohorts of deltas in a revision's model, by ascending name.
-    ///
-    /// - Throws: `corrupt` or `unsupported` for a cohort that does not fit the model.
-    public func cohorts(_ revision: String) throws -> [String] {
-        try StoredCohorts(map(revision)).names
     }
 }
