@@ -2,7 +2,7 @@ import CheckpointSupport
 import Foundation
 import Testing
 
-/// Writes the generated checkpoints to a folder, for `tools/golden-logits.py`:
+/// Writes the generated checkpoints to a folder, for `tools/golden/logits.py`:
 /// `CAMBIUM_WRITE_CHECKPOINTS=FOLDER tools/test --filter WriteCheckpoints`.
 struct WriteCheckpoints {
     private static let folder = ProcessInfo.processInfo.environment["CAMBIUM_WRITE_CHECKPOINTS"]

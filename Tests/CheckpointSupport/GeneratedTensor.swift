@@ -1,6 +1,6 @@
 /// A tensor of a generated checkpoint; its numbers follow from its name alone, in any language.
 ///
-/// `tools/golden-logits.py` makes the same ones.
+/// `tools/golden/logits.py` makes the same ones.
 package struct GeneratedTensor: Sendable {
     package let name: String
     package let shape: [Int]

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What transformers computed of a generated checkpoint; `tools/golden-logits.py` recorded it.
+/// What transformers computed of a generated checkpoint; `tools/golden/logits.py` recorded it.
 package struct RecordedLogits: Sendable {
     package let tokens: [Int]
     package let prompt: [Int]

@@ -6,7 +6,7 @@ import Testing
 
 /// Ids that must never change.
 ///
-/// `tools/golden-ids.py` computes the same ones without this code.
+/// `tools/golden/ids.py` computes the same ones without this code.
 @Suite("Golden ids")
 struct GoldenTests {
     private func floats(_ count: Int, from start: Int) -> [UInt8] {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import Tokenizers
 
-/// What Hugging Face's library made of some texts (`tools/golden-tokenizers.py`).
+/// What Hugging Face's library made of some texts (`tools/golden/tokens.py`).
 struct GoldenCases: Decodable {
     struct Style: Decodable {
         let ids: [[Int]]

@@ -5,7 +5,7 @@ import Tensors
 import Testing
 import Training
 
-/// Weights, loss and gradients that PyTorch computed (`tools/golden-gradients.py`).
+/// Weights, loss and gradients that PyTorch computed (`tools/golden/gradients.py`).
 private struct Golden: Decodable {
     struct Tensor: Decodable {
         let name: String

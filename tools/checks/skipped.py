@@ -1,6 +1,6 @@
 """Fails when a run of the tests skipped one that should have run.
 
-    python3 tools/skipped.py LOG
+    python3 tools/checks/skipped.py LOG
 
 What is asked for by an environment variable may be skipped, and comparisons with trained checkpoints where there are
 none beside the repository. Anything else lacks something that the machine has to have: Python's safetensors, leave to
@@ -8,7 +8,7 @@ mount, a terminal.
 """
 import os, re, sys
 
-root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 has_trained = os.path.exists(os.path.join(root, "../shared/checkpoints"))
 wrong = []
 with open(sys.argv[1], encoding="utf-8", errors="replace") as log:

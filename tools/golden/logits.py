@@ -1,7 +1,7 @@
 """Makes Tests/CheckpointSupport/Fixtures/logits-FAMILY.json: what transformers computes of the checkpoints that the tests make.
 
     CAMBIUM_WRITE_CHECKPOINTS=/tmp/checkpoints tools/test --filter WriteCheckpoints
-    python3 tools/golden-logits.py /tmp/checkpoints [FAMILY...]        needs torch and transformers 5.23
+    python3 tools/golden/logits.py /tmp/checkpoints [FAMILY...]        needs torch and transformers 5.23
 
 Of 32 tokens the logits of the last 8, in fp32, of the fp32 and of the bf16 weights; of 8 tokens the 16 that follow greedily (both)
 """
@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 ROWS = 8
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Tests", "CheckpointSupport", "Fixtures")
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..", "Tests", "CheckpointSupport", "Fixtures")
 torch.set_num_threads(1)
 source = random.Random(20)
 tokens = [1] + [source.randrange(3, 256) for _ in range(31)]

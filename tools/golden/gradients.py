@@ -1,6 +1,6 @@
 """Makes Tests/TrainingTests/Fixtures/gradients.{json,bin}: weights, loss and gradients of a tiny peer-lm by PyTorch.
 
-    python3 tools/golden-gradients.py REFERENCE    the folder with the reference's model.py
+    python3 tools/golden/gradients.py REFERENCE    the folder with the reference's model.py
 
 The .bin holds float32 little-endian: the weights of all tensors in the order of the .json, then their gradients.
 """
@@ -20,7 +20,7 @@ tokens = torch.randint(0, 256, (2, 13))
 loss = F.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
 loss.backward()
 names = dict(model.named_parameters())
-folder = os.path.join(os.path.dirname(__file__), "..", "Tests", "TrainingTests", "Fixtures")
+folder = os.path.join(os.path.dirname(__file__), "../..", "Tests", "TrainingTests", "Fixtures")
 os.makedirs(folder, exist_ok=True)
 with open(folder + "/gradients.bin", "wb") as out:
     for p in names.values():

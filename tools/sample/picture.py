@@ -1,4 +1,4 @@
-"""Draws the bars of `cambium eval --json`: python3 tools/quickstart-picture.py EVAL.json OUT.svg
+"""Draws the bars of `cambium eval --json`: python3 tools/sample/picture.py EVAL.json OUT.svg
 
 Needs matplotlib; without it, it says so and draws nothing.
 """

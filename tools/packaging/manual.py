@@ -1,6 +1,6 @@
 """Writes the pages of the manual from the program's own help: cambium(1), and one for each command.
 
-    python3 tools/manual.py PROGRAM FOLDER VERSION DATE
+    python3 tools/packaging/manual.py PROGRAM FOLDER VERSION DATE
 """
 import json, os, re, subprocess, sys
 

@@ -1,10 +1,10 @@
 """Writes the tokenizers of Tests/TokenizersTests and what Hugging Face's library makes of texts with them.
 
-    tools/golden-tokenizers.py FOLDER      needs tokenizers 0.23.3 (tools/benchmarks/peers)
+    tools/golden/tokens.py FOLDER      needs tokenizers 0.23.3 (tools/benchmarks/peers)
 """
 import glob, json, os, random, sys
 
-TOOLS = os.path.dirname(os.path.abspath(__file__))
+TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOOLS, "benchmarks", "peers"))
 import train_tokenizers
 from tokenizers import Tokenizer
