@@ -61,6 +61,12 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "Evidence",
+            dependencies: [
+                "Models", "Architectures", "Snapshots", "Objects", "Routing", "Tensors", "Elements",
+            ],
+            swiftSettings: strict),
+        .target(
             name: "Training",
             dependencies: ["Models", "Architectures", "Routing", "Tensors", "Elements"],
             swiftSettings: strict),
@@ -74,7 +80,8 @@ let package = Package(
         .target(
             name: "Cambium",
             dependencies: [
-                "Checkpoints", "Tokenizers", "Migrations", "Training", "Models", "Routing",
+                "Checkpoints", "Tokenizers", "Migrations", "Training", "Evidence", "Models",
+                "Routing",
                 "Architectures", "Snapshots", "Objects", "KeyValue", "Tensors", "Elements",
             ],
             swiftSettings: strict),
@@ -181,7 +188,8 @@ let package = Package(
         .testTarget(
             name: "CambiumTests",
             dependencies: [
-                "Cambium", "Models", "Architectures", "Routing", "Snapshots", "Checkpoints",
+                "Cambium", "Evidence", "Models", "Architectures", "Routing", "Snapshots",
+                "Checkpoints",
                 "Objects",
                 "Elements",
                 "TestSupport", "CheckpointSupport", "Tensors", "CKernels",

@@ -60,3 +60,17 @@ extension RawSpan {
         }
     }
 }
+
+extension [Float] {
+    /// The elements one after the other, little-endian.
+    package var littleEndianBytes: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(4 * count)
+        for value in self {
+            for shift in 0..<4 {
+                bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * shift)))
+            }
+        }
+        return bytes
+    }
+}

@@ -1,3 +1,4 @@
+import Evidence
 import Foundation
 import Objects
 import Routing
@@ -158,13 +159,13 @@ struct AssignmentTests {
             #expect(known.count == 64 && list[1].quantiser == known)
             // The id is that of the canonical bytes, which scales alone determine.
             var foreign: [MomentContribution] = []
-            for entry in try store.records(in: store.map("main")) {
+            for entry in try store.map("main").evidence() {
                 guard case .moments(let record) = entry.record else { continue }
                 let source = try MomentContribution.Source(
                     layer: 0, trunk: record.source.trunk,
                     quantiser: Quantiser(scales: [Float](repeating: 3, count: 8)),
                     digits: record.source.digits)
-                #expect(try Store.fileID(record.source.quantiser.encoded).hex == known)
+                #expect(try ObjectID(ofFile: record.source.quantiser.encoded).hex == known)
                 foreign.append(
                     try MomentContribution(
                         cohort: "base", label: "foreign",

@@ -129,7 +129,7 @@ struct CommitFilesTests {
             try refused(name, flipped)
             try refused(name, Data())
             let text = Array("no evidence".utf8)
-            try refused("evidence." + Store.fileID(text).hex, Data(text))
+            try refused("evidence." + ObjectID(ofFile: text).hex, Data(text))
             let zeros = String(repeating: "0", count: 64)
             try refused("fisher." + zeros, Data(text))
             try refused(

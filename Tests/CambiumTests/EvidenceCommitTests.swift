@@ -1,3 +1,4 @@
+import Evidence
 import Routing
 import TestSupport
 import Testing
@@ -43,12 +44,12 @@ struct EvidenceCommitTests {
     @Test("gives a mapped snapshot its gate, classes in the order of their names")
     func mapped() throws {
         try withBase { store in
-            #expect(try store.gate(of: store.map("main")) == nil)
+            #expect(try store.map("main").gate() == nil)
             try store.commit(Checkpoints.options("round")) { patch in
                 try patch.addEvidence(Self.swahili, cohort: "swahili")
                 try patch.addEvidence(Self.english, cohort: "base")
             }
-            let gate = try #require(try store.gate(of: store.map("main")))
+            let gate = try #require(try store.map("main").gate())
             #expect(gate.cohorts == ["base", "swahili"])
             var state = gate.solved.start
             for byte in Array("watoto wanakwenda".utf8) { gate.solved.advance(&state, byte) }

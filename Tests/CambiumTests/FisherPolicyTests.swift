@@ -1,4 +1,5 @@
 import Elements
+import Evidence
 import Objects
 import Snapshots
 import TestSupport

@@ -61,7 +61,7 @@ struct TrainRecordTests {
             #expect(commit.metadata["train.rate"] == "0.01")
             #expect(commit.metadata["train.kind"] == "dense" && commit.metadata["mine"] == "kept")
             #expect(commit.metadata["train.from"] == base)
-            let id = try Store.fileID(TrainTests.digits).hex
+            let id = try ObjectID(ofFile: TrainTests.digits).hex
             #expect(commit.metadata["train.text.1"] == "\(id) \(TrainTests.digits.count) digits")
             let seconds = try #require(commit.metrics["train.seconds"])
             #expect(abs(seconds * 100 - (seconds * 100).rounded()) < 1e-9 && "\(seconds)".count < 8)

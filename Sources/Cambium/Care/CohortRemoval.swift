@@ -1,3 +1,4 @@
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Snapshots

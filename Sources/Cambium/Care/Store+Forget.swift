@@ -1,4 +1,5 @@
 internal import Elements
+internal import Evidence
 internal import Objects
 internal import Routing
 internal import Snapshots
@@ -70,7 +71,7 @@ extension Store {
             try record(id)
         }
         // Before anything is committed: a set that no gate can be solved from is refused.
-        _ = try Gate("", kept.counts)
+        _ = try EvidenceGate(kept.counts)
         var draft = try CommitDraft(snapshots, tree: removed.tree)
         if let layout = removed.layout {
             draft.tree.layout = try draft.put(.layout, layout.encoded)

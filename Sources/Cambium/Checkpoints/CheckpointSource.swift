@@ -1,5 +1,6 @@
 internal import Checkpoints
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -101,7 +102,7 @@ struct CheckpointSource {
             let bytes = try store.snapshots.data(of: id).1
             if case .counts(let record) = try evidence(bytes) { counts.append(record) }
         }
-        _ = try Gate("", counts)
+        _ = try EvidenceGate(counts)
     }
 
     private func evidence(_ bytes: [UInt8]) throws -> EvidenceRecord {

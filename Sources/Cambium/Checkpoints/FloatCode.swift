@@ -98,17 +98,3 @@ extension FloatCode {
         return position == values.count ? bytes : nil
     }
 }
-
-extension [Float] {
-    /// The elements one after the other, little-endian.
-    var littleEndianBytes: [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(4 * count)
-        for value in self {
-            for shift in 0..<4 {
-                bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * shift)))
-            }
-        }
-        return bytes
-    }
-}

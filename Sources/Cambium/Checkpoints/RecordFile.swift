@@ -1,4 +1,5 @@
 internal import Checkpoints
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -33,7 +34,7 @@ enum RecordFile {
         let advice =
             "it is damaged or another program's; export it again, or move it out of the folder"
         if name.hasPrefix(EvidenceName.prefix) {
-            let actual = EvidenceName.name(try Store.fileID(bytes))
+            let actual = EvidenceName.name(try ObjectID(ofFile: bytes))
             guard actual == name else {
                 throw CambiumError(
                     code,

@@ -1,5 +1,5 @@
+internal import Evidence
 internal import Objects
-package import Routing
 
 /// A gate solved from evidence: tells from a text's own bytes which cohort it belongs to.
 ///
@@ -15,51 +15,26 @@ public struct Gate: Sendable {
 
     /// The commit that it was solved for.
     public let commit: String
-    /// The SHA-256 of its canonical form: the same set of evidence, the same id.
-    public let id: String
-    /// The classes, by ascending name.
-    public let cohorts: [String]
-    /// Picks among the classes, by their positions in `cohorts`.
-    package let solved: CountGate
+    private let gate: EvidenceGate
 
-    /// - Returns: Nil without contributions.
-    init?(_ commit: String, _ contributions: [CountContribution]) throws {
-        guard !contributions.isEmpty else { return nil }
-        let settings = CountGate.Settings.standard
-        let (classes, gate) = try counted(.corrupt) {
-            let classes = try CountGate.classes(of: contributions)
-            return (classes, try CountGate(classes.map(\.counts), settings: settings))
-        }
+    init(_ commit: String, _ gate: EvidenceGate) {
         self.commit = commit
-        solved = gate
-        cohorts = classes.map(\.name)
-        id = try Store.fileID(CountGate.encoded(classes, settings)).hex
+        self.gate = gate
     }
+
+    /// The SHA-256 of its canonical form: the same set of evidence, the same id.
+    public var id: String { gate.id.hex }
+
+    /// The classes, by ascending name.
+    public var cohorts: [String] { gate.cohorts }
 
     /// The shares of the cohorts after a text, the greatest first, equal ones by name.
     public func shares(after text: [UInt8]) -> [Share] {
-        var state = solved.start
-        for byte in text { solved.advance(&state, byte) }
-        return shares(state)
+        gate.shares(after: text).map { Share(cohort: $0, weight: $1) }
     }
 
     /// As ``shares(after:)-([UInt8])``, of a text that is read part by part.
     public func shares(after text: TextSource) throws -> [Share] {
-        var state = solved.start
-        let length = 1 << 16
-        for start in stride(from: 0, to: text.count, by: length) {
-            for byte in try text.bytes(start..<min(start + length, text.count)) {
-                solved.advance(&state, byte)
-            }
-        }
-        return shares(state)
-    }
-
-    private func shares(_ state: CountGate.State) -> [Share] {
-        let weights = solved.weights(state)
-        let sum = Double(weights.reduce(0, +))
-        // Indexes, since names are in the order of their bytes.
-        return weights.indices.sorted { (weights[$0], $1) > (weights[$1], $0) }
-            .map { Share(cohort: cohorts[$0], weight: Double(weights[$0]) / sum) }
+        try gate.shares(after: text).map { Share(cohort: $0, weight: $1) }
     }
 }

@@ -1,3 +1,4 @@
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -47,7 +48,7 @@ public struct LayerGate {
         cohorts = solved.0.names
         readOut = solved.1.readOut
         lambda = solved.1.lambda
-        id = try Store.fileID(readOut.encoded(names: cohorts, form.rawValue)).hex
+        id = try ObjectID(ofFile: readOut.encoded(names: cohorts, form.rawValue)).hex
     }
 
     /// For how large a share of a text's bytes each cohort has the best score, the greatest first, equal
@@ -86,7 +87,7 @@ extension Store {
             throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
         }
         let snapshot = try map(revision)
-        let named = try records(in: snapshot)
+        let named = try snapshot.evidence()
         let team = ThreadTeam(count: threads)
         let model = try model(snapshot.id.hex, .checking).model.base
         let reader = try MomentReader(snapshot, model, layer: layer, target: .cohort, team)

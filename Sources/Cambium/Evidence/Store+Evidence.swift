@@ -1,4 +1,5 @@
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -95,8 +96,9 @@ extension Store {
                     mixesCounts: draft.tree.files[MixtureDescription.fileName] != nil)
             var records: [NamedContribution] = []
             for (index, text) in texts.enumerated() {
-                let record = try Self.count(
-                    text, texts.count == 1 ? "the text" : "text \(index + 1)", cohort, label, order)
+                let record = try CountContribution(
+                    of: text, texts.count == 1 ? "the text" : "text \(index + 1)", cohort: cohort,
+                    label: label, order: order)
                 let id = try draft.add(.counts(record))
                 if !records.contains(where: { $0.id == id }) {
                     records.append((id, .counts(record)))
@@ -142,7 +144,7 @@ extension Store {
 
     /// The evidence of a revision, by cohort, then label and id.
     public func evidence(_ revision: String) throws -> [EvidenceInfo] {
-        try records(in: map(revision)).map { entry in
+        try map(revision).evidence().map { entry in
             try EvidenceInfo(entry)
         }.sorted { left, right in
             if left.cohort != right.cohort { return isBefore(left.cohort, right.cohort) }
@@ -157,13 +159,7 @@ extension Store {
     /// - Complexity: Reads and adds all records.
     public func gate(_ revision: String) throws -> Gate {
         let snapshot = try map(revision)
-        guard let gate = try gate(of: snapshot) else {
-            throw CambiumError(
-                .notFound,
-                "\(snapshot.id.short) has no evidence; add some: cambium evidence add --cohort NAME "
-                    + "--text FILE")
-        }
-        return gate
+        return Gate(snapshot.id.hex, try snapshot.knownGate())
     }
 
     /// Moments are added up when a router is asked for; that it can be done is seen to before.
@@ -191,19 +187,19 @@ extension Store {
     ) throws -> EvidenceResult {
         let target = try CommitTarget(options, self)
         let (parent, before) = try target.model()
-        let known = try records(in: map(parent.hex))
+        let known = try map(parent.hex).evidence()
         var draft = try CommitDraft(snapshots, tree: before)
         let changed = try body(&draft, known)
         let after = Set(EvidenceName.records(draft.tree))
         let added = changed.filter { change in !known.contains { $0.id == change.id } }
         let kept = (known + added).filter { after.contains($0.id) }
         // Before anything is committed: a set that no gate can be solved from is refused.
-        let gate = try Gate("", kept.counts)
+        let gate = try EvidenceGate(kept.counts)
         try checkSums(kept.moments)
         let outcome = try target.commit(draft, options)
         return EvidenceResult(
             evidence: try changed.map { entry in try EvidenceInfo(entry) },
-            gate: gate?.id, commit: outcome.id.hex,
+            gate: gate?.id.hex, commit: outcome.id.hex,
             branch: target.branch, cohortsWithWeights: nil, unchanged: outcome.unchanged)
     }
 }
@@ -217,39 +213,35 @@ extension EvidenceInfo {
                 order: record.counts.order, distinct: record.counts.entries.count, layer: nil,
                 trunk: nil, quantiser: nil, experts: nil, layers: nil, tokens: nil,
                 bytes: Int(clamping: record.byteCount),
-                data: hexadecimal(record.data), recordBytes: record.encoded.count)
+                data: ObjectID(record.data.raw).hex, recordBytes: record.encoded.count)
         case .moments(let record):
             let digits = record.source.digits
             self.init(
                 id: entry.id.hex, cohort: record.cohort, kind: "moments", label: record.label,
                 order: nil, distinct: nil, layer: Int(record.source.layer),
-                trunk: hexadecimal(record.source.trunk),
+                trunk: ObjectID(record.source.trunk.raw).hex,
                 quantiser: try record.source.quantiser.id().hex,
                 experts: digits.count == 1 ? nil : digits.reduce(1) { $0 * Int($1) },
                 layers: nil, tokens: nil, bytes: Int(clamping: record.byteCount),
-                data: hexadecimal(record.data),
+                data: ObjectID(record.data.raw).hex,
                 recordBytes: record.encoded.count)
         case .use(let record):
             self.init(
                 id: entry.id.hex, cohort: record.cohort, kind: "use", label: record.label,
                 order: nil, distinct: record.layers.reduce(0) { $0 + $1.entries.count }, layer: nil,
-                trunk: hexadecimal(record.model), quantiser: nil, experts: nil, layers: nil,
+                trunk: ObjectID(record.model.raw).hex, quantiser: nil, experts: nil, layers: nil,
                 tokens: nil,
-                bytes: Int(clamping: record.byteCount), data: hexadecimal(record.data),
+                bytes: Int(clamping: record.byteCount), data: ObjectID(record.data.raw).hex,
                 recordBytes: record.encoded.count)
         case .routes(let record):
             // Kept is what the whole model does on the text, so it is the base's.
             self.init(
                 id: entry.id.hex, cohort: Cohort.base, kind: "routes", label: record.label,
-                order: nil, distinct: nil, layer: nil, trunk: hexadecimal(record.model),
+                order: nil, distinct: nil, layer: nil, trunk: ObjectID(record.model.raw).hex,
                 quantiser: nil, experts: Int(record.experts),
                 layers: record.layers.map { Int($0.number) },
                 tokens: Int(clamping: record.tokenCount), bytes: Int(clamping: record.byteCount),
-                data: hexadecimal(record.data), recordBytes: record.encoded.count)
+                data: ObjectID(record.data.raw).hex, recordBytes: record.encoded.count)
         }
     }
-}
-
-func hexadecimal(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }

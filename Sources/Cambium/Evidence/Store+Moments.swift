@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -64,7 +65,7 @@ extension Store {
         let model = try model(parent.hex, .checking).model.base
         let reader = try MomentReader(
             snapshot, model, layer: layer, target: target, ThreadTeam(count: threads))
-        let known = try self.records(in: snapshot)
+        let known = try snapshot.evidence()
         try check(known, reader.source, place.branch)
         func name(_ index: Int) -> String { texts.count == 1 ? "the text" : "text \(index + 1)" }
         // All that can be seen without running the model, before it runs.
@@ -75,7 +76,7 @@ extension Store {
         for (index, text) in texts.enumerated() {
             let record = try reader.record(
                 text, name(index), cohort, label, assigned: assignments?[index], progress)
-            let id = try Self.fileID(record.encoded)
+            let id = try ObjectID(ofFile: record.encoded)
             if target == .experts { try checkPicks(record, known + records, name(index)) }
             if !records.contains(where: { $0.id == id }) { records.append((id, .moments(record))) }
         }
@@ -205,7 +206,7 @@ struct MomentReader {
             if isHeldOut { heldOut = part } else { fitted = part }
             try progress(Progress("windows", index + 1, count))
         }
-        let data = try Store.fileID(text).bytes
+        let data = try ObjectID(ofFile: text).bytes
         let parts = (fitted, heldOut)
         return try counted(.usage) {
             try MomentContribution(

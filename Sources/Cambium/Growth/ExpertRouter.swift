@@ -1,6 +1,7 @@
 internal import Architectures
 internal import Checkpoints
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
 package import Routing
@@ -71,7 +72,7 @@ public struct ExpertRouter: Sendable {
         self.explained = explained.count == 2 ? explained : []
         experts = counts.0 * counts.1
         evidence = records.map(\.id.hex).sorted()
-        trunk = hexadecimal(source.trunk)
+        trunk = ObjectID(source.trunk.raw).hex
         quantiser = try source.quantiser.id().hex
         texts = Set(moments.map(\.data))
         router = DigitRouter(
@@ -81,7 +82,7 @@ public struct ExpertRouter: Sendable {
         for readOut in [first.readOut, second.readOut] {
             bytes += readOut.encoded(names: readOut.classes.map(String.init), form.rawValue)
         }
-        id = try Store.fileID(bytes).hex
+        id = try ObjectID(ofFile: bytes).hex
     }
 
     /// Writes the router as a safetensors file; a file that is there is replaced.
@@ -142,7 +143,7 @@ extension Store {
         let json = try snapshot.data(of: file)
         let config = try PeerConfig(json: json)
         let trunk = try TrunkIdentity.id(of: snapshot.tree, config, layer: layer)
-        let wanted = try records(in: snapshot).filter { entry in
+        let wanted = try snapshot.evidence().filter { entry in
             guard case .moments(let record) = entry.record else { return false }
             return Int(record.source.layer) == layer && record.source.digits.count == 2
         }

@@ -1,4 +1,5 @@
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -79,7 +80,7 @@ struct KeptRoutes {
         _ text: [UInt8], _ what: String, label: String = "", threads: Int,
         _ progress: ProgressReporter
     ) throws -> RouteContribution {
-        let data = try Store.fileID(text).bytes
+        let data = try ObjectID(ofFile: text).bytes
         if let record = (known + added).first(where: { $0.data == data }) { return record }
         let windows = try model.windows(of: [text], what)
         let read = try RouteReader(

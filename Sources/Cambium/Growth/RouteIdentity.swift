@@ -45,7 +45,7 @@ enum RouteIdentity {
         for (layer, cohort) in cohorts.sorted(by: { $0.key < $1.key }) {
             try append(layer, cohort, kept, snapshot, to: &encoder)
         }
-        return (try Store.fileID(encoder.bytes), kept)
+        return (try ObjectID(ofFile: encoder.bytes), kept)
     }
 
     /// The id of config.json with another count of experts.
@@ -59,7 +59,7 @@ enum RouteIdentity {
         let bytes = try snapshot.data(of: id)
         var text = JSONEdit(bytes, source: Checkpoint.configName, code: .badConfig)
         for key in Architecture.allCountKeys { _ = try text.add(difference, to: [key]) }
-        return try Store.fileID(text.bytes)
+        return try ObjectID(ofFile: text.bytes)
     }
 
     private static func append(
@@ -72,7 +72,7 @@ enum RouteIdentity {
             let bytes = try snapshot.data(of: tensor.id)
             encoder.append(name)
             encoder.append(
-                try Store.fileID(Array(bytes[..<(bytes.count / Int(cohort.count) * kept)])))
+                try ObjectID(ofFile: Array(bytes[..<(bytes.count / Int(cohort.count) * kept)])))
         }
         guard let experts = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base) else {
             return

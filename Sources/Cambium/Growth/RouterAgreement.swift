@@ -63,7 +63,7 @@ extension Store {
         }
         func share(_ count: Int) -> Double { Double(count) / Double(targets) }
         return RouterAgreement(
-            bytes: text.count, isEvidence: router.texts.contains(try Self.fileID(text).bytes),
+            bytes: text.count, isEvidence: router.texts.contains(try ObjectID(ofFile: text).bytes),
             first: share(first), picked: share(picked), digits: [share(high), share(low)],
             mostFrequent: share(frequencies.values.max() ?? 0))
     }

@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -106,7 +107,7 @@ extension Store {
         let experts = try SourceExperts(source, for: cohorts, in: self)
         let new = try model.windows(
             of: limited(evidence, to: growth.limit), "the text of the new domain")
-        var routes = try KeptRoutes(snapshot, records(in: snapshot), model)
+        var routes = try KeptRoutes(snapshot, snapshot.evidence(), model)
         for (index, text) in limited(keep, to: growth.limit).enumerated() {
             try routes.add(
                 text, keep.count == 1 ? "the old text" : "old text \(index + 1)",

@@ -1,4 +1,5 @@
 internal import Elements
+internal import Evidence
 internal import Objects
 internal import Snapshots
 internal import Tensors

@@ -1,3 +1,4 @@
+internal import Evidence
 internal import Objects
 internal import Snapshots
 internal import Tensors
@@ -29,9 +30,9 @@ extension Store {
         let newExperts = patch.newExperts
         if !patch.evidence.isEmpty, let parent = target.parent {
             // Before anything is committed: a set that no gate can be solved from is refused.
-            let known = try records(in: map(parent.hex))
+            let known = try map(parent.hex).evidence()
             let added = patch.evidence.filter { new in !known.contains { $0.id == new.id } }
-            _ = try Gate("", (known + added).counts)
+            _ = try EvidenceGate((known + added).counts)
         }
         let nonFinite = (patch.nonFinite.nan, patch.nonFinite.infinite)
         let finished = try patch.finish()

@@ -1,4 +1,5 @@
 package import Elements
+internal import Evidence
 package import Objects
 package import Snapshots
 

@@ -165,7 +165,7 @@ func recordedText(_ texts: [String], limit: Int = 16_384) throws -> String {
         guard length <= limit else { break }
         count += 1
     }
-    let id = try Store.fileID(Array(whole.utf8)).hex
+    let id = try ObjectID(ofFile: Array(whole.utf8)).hex
     return texts.prefix(count).joined(separator: "; ")
         + "; and \(texts.count - count) more, all of them \(id)"
 }

@@ -1,4 +1,5 @@
 package import Elements
+internal import Evidence
 package import Snapshots
 
 /// Adds up what several sides recorded of one object, whatever policy settles the rest: recorded

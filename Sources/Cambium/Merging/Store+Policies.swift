@@ -1,4 +1,5 @@
 internal import Elements
+internal import Evidence
 internal import Objects
 internal import Routing
 internal import Snapshots
@@ -80,7 +81,7 @@ extension Store {
         var all: [[NamedContribution]] = []
         for side in sides {
             snapshots.append(try map(side.hex))
-            all.append(try records(in: snapshots[snapshots.count - 1]))
+            all.append(try snapshots[snapshots.count - 1].evidence())
         }
         // What every side has says nothing of their differences.
         let shared = all.dropFirst().reduce(Set(all[0].map(\.id))) { $0.intersection($1.map(\.id)) }

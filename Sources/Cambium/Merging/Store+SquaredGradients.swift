@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Snapshots

@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Snapshots
@@ -20,11 +21,7 @@ public struct MappedModel: Sendable {
     private let residency: Residency
     private let start: ProcessCounters
 
-    /// - Parameter gate: Solves the snapshot's evidence; called when there are cohorts to pick among.
-    init(
-        _ snapshot: MappedSnapshot, _ options: ModelOptions,
-        gate: () throws -> Gate?
-    ) throws {
+    init(_ snapshot: MappedSnapshot, _ options: ModelOptions) throws {
         let description = try snapshot.modelDescription()
         id = snapshot.id.hex
         self.snapshot = snapshot
@@ -40,7 +37,7 @@ public struct MappedModel: Sendable {
         self.vocabulary = vocabulary
         let cohorts = try StoredCohorts(snapshot)
         let mixture = try snapshot.mixture()
-        let solved = cohorts.names.isEmpty && mixture == nil ? nil : try gate()
+        let solved = cohorts.names.isEmpty && mixture == nil ? nil : try snapshot.gate()
         let tokenizer = mixture == nil ? nil : try vocabulary.tokenizer()
         guard mixture == nil || description.vocabularySize == 256 && tokenizer == nil else {
             throw CambiumError(

@@ -1,3 +1,4 @@
+internal import Evidence
 internal import Models
 internal import Routing
 
@@ -25,7 +26,7 @@ extension Store {
     ) throws -> Familiarity {
         guard !text.isEmpty else { throw CambiumError(.usage, "the text is empty") }
         let snapshot = try map(revision)
-        let gate = try self.gate(revision)
+        let gate = try snapshot.knownGate()
         let novelty = gate.solved.novelty(
             of: Array(text.prefix(1 << 20)), expected: gate.solved.expectedBits())
         return Familiarity(

@@ -117,9 +117,7 @@ extension Store {
         _ revision: String, _ options: ModelOptions = ModelOptions()
     ) throws -> MappedModel {
         let snapshot = try map(revision, keepsDecompressed: options.memoryLimit == nil)
-        let model = try MappedModel(snapshot, options) {
-            try gate(of: snapshot)
-        }
+        let model = try MappedModel(snapshot, options)
         if options.warms, let profile = storedProfile(model.id) {
             try model.warm(profile, limit: options.memoryLimit)
         }

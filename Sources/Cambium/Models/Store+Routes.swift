@@ -1,3 +1,4 @@
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -33,13 +34,13 @@ extension Store {
         let parent = try place.model().parent
         let snapshot = try map(parent.hex)
         var routes = try KeptRoutes(
-            snapshot, records(in: snapshot), model(parent.hex, .checking))
+            snapshot, snapshot.evidence(), model(parent.hex, .checking))
         var records: [NamedContribution] = []
         for (index, text) in limited(texts, to: limit).enumerated() {
             let record = try routes.add(
                 text, texts.count == 1 ? "the text" : "text \(index + 1)", label: label,
                 threads: threads, progress)
-            let id = try Self.fileID(record.encoded)
+            let id = try ObjectID(ofFile: record.encoded)
             if !records.contains(where: { $0.id == id }) { records.append((id, .routes(record))) }
         }
         // The routes are those of this very model.

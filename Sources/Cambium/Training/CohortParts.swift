@@ -1,7 +1,7 @@
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
-internal import Routing
 internal import Snapshots
 
 /// What a tree has of one cohort that rounds made: tensors of the trunk, and experts of layers.
@@ -137,18 +137,5 @@ struct CohortReader {
             }
         }
         return result
-    }
-}
-
-extension EvidenceRecord {
-    /// The cohort that the record's text belongs to.
-    var cohort: String {
-        switch self {
-        case .counts(let record): record.cohort
-        case .moments(let record): record.cohort
-        case .use(let record): record.cohort
-        // Kept is what the whole model does on the text, so it is the base's.
-        case .routes: Cohort.base
-        }
     }
 }

@@ -1,6 +1,7 @@
 internal import Architectures
 internal import Checkpoints
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -192,7 +193,7 @@ struct Round {
     ///   - tensors: Of the cohort.
     ///   - mixture: Of the new snapshot.
     func model(
-        _ tensors: [CohortTensor], _ pools: [CohortPool], _ gate: Gate,
+        _ tensors: [CohortTensor], _ pools: [CohortPool], _ gate: EvidenceGate,
         _ mixture: MixtureDescription?
     ) throws -> CohortModel {
         var entries: [CohortModel.Entry] = []

@@ -37,9 +37,9 @@ struct StoppedRound {
         text += " \(options.rate) \(options.warmUp)"
         if options.divergenceWeight > 0 { text += " \(options.divergenceWeight)" }
         if let experts = options.newExperts { text += " \(experts)" }
-        for bytes in options.background { text += " beside " + (try Store.fileID(bytes).hex) }
-        for bytes in options.texts { text += " " + (try Store.fileID(bytes).hex) }
-        fingerprint = try Store.fileID(Array(text.utf8)).hex
+        for bytes in options.background { text += " beside " + (try ObjectID(ofFile: bytes).hex) }
+        for bytes in options.texts { text += " " + (try ObjectID(ofFile: bytes).hex) }
+        fingerprint = try ObjectID(ofFile: Array(text.utf8)).hex
     }
 
     private var directory: String { store.trainingDirectory }

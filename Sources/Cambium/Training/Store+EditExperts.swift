@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -23,11 +24,11 @@ extension Store {
         let snapshot = try map(parent.hex)
         let edit = try ExpertEdit(snapshot)
         try options.checkHeldOut(edit.config)
-        let known = try records(in: snapshot)
+        let known = try snapshot.evidence()
         let mixture = try options.mixture(after: snapshot.mixture(), isStandard: false)
         let new = try options.evidence(
             for: Snapshots.Cohort.base, beside: known.counts, mixesCounts: mixture != nil)
-        let gate = try Gate("", known.counts + new)
+        let gate = try EvidenceGate(known.counts + new)
         let background = try edit.use(
             of: options.background, "background text", label: "background", beside: known.use,
             progress)
@@ -78,7 +79,7 @@ extension Store {
             edited: pools.map { EditedLayer(layer: $0.layer, experts: $0.experts.map(\.number)) },
             steps: summary.steps, tokens: summary.tokens, seconds: summary.seconds,
             loss: summary.loss, parameters: parameters.parameterCount, bitsPerByte: bits,
-            gate: gate?.id, newBytes: result.newBytes)
+            gate: gate?.id.hex, newBytes: result.newBytes)
     }
 }
 
@@ -225,7 +226,7 @@ private struct ExpertEdit {
 
     /// The model as it will be committed, to evaluate it.
     func model(
-        _ gate: Gate?, _ mixture: MixtureDescription?
+        _ gate: EvidenceGate?, _ mixture: MixtureDescription?
     ) throws -> CohortModel {
         let (config, weights) = (config, weights)
         let sizes = ModelDescription(config)
@@ -263,7 +264,7 @@ extension ExpertUse {
     func record(
         of text: [UInt8], label: String, model: [UInt8], layers: [Int]
     ) throws -> UseContribution {
-        let data = try Store.fileID(text).bytes
+        let data = try ObjectID(ofFile: text).bytes
         let (windows, windowsOf) = (windows, windowsOf)
         return try counted(.usage) {
             try UseContribution(

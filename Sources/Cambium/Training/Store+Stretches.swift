@@ -1,3 +1,4 @@
+internal import Evidence
 internal import Models
 internal import Routing
 
@@ -27,7 +28,7 @@ extension Store {
     ) throws -> [TextStretch] {
         guard !text.isEmpty else { throw CambiumError(.usage, "the text is empty") }
         let snapshot = try map(revision)
-        let gate = try self.gate(revision)
+        let gate = try snapshot.knownGate()
         let cohorts = try StoredCohorts(snapshot).names
         let expected = gate.solved.expectedBits()
         func familiarity(_ range: Range<Int>) -> Familiarity {

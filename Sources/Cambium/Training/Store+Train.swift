@@ -1,4 +1,5 @@
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -54,7 +55,7 @@ extension Store {
                     + "a base first: cambium train --init config.json --data FILE")
         }
         let snapshot = try map(parent.hex)
-        let known = try records(in: snapshot)
+        let known = try snapshot.evidence()
         let round = try Round(snapshot, name, form, options.newExperts, seed: options.seed)
         let others = Set(round.stored.names + [name])
         guard known.counts.contains(where: { !others.contains($0.cohort) }) else {
@@ -68,7 +69,7 @@ extension Store {
         let mixture = try options.mixture(after: round.mixture, isStandard: false)
         let records = try options.evidence(
             for: name, beside: known.counts, mixesCounts: mixture != nil)
-        let gate = try Gate("", known.counts + records)
+        let gate = try EvidenceGate(known.counts + records)
         let record = try options.record(
             from: parent, mixesCounts: mixture != nil, evidenceOrder: records[0].counts.order)
         let stopped = try StoppedRound(
@@ -100,7 +101,7 @@ extension Store {
             edited: [],
             steps: summary.steps, tokens: summary.tokens, seconds: summary.seconds,
             loss: summary.loss, parameters: round.parameters.parameterCount, bitsPerByte: bits,
-            gate: isAlone ? gate?.id : try self.gate(of: map(result.id))?.id,
+            gate: (isAlone ? gate : try map(result.id).gate())?.id.hex,
             newBytes: result.newBytes)
     }
 

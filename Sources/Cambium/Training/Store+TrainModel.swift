@@ -1,6 +1,7 @@
 internal import Architectures
 internal import Checkpoints
 internal import Elements
+internal import Evidence
 internal import KeyValue
 internal import Models
 internal import Objects
@@ -37,14 +38,14 @@ extension Store {
         let parent = try target.parent.map { id in try map(id.hex) }
         let known =
             try parent.map { snapshot in
-                try records(in: snapshot)
+                try snapshot.evidence()
             } ?? []
         let mixture = try options.mixture(
             after: parent.map { snapshot in try snapshot.mixture() } ?? nil,
             isStandard: options.initial != nil)
         let new = try options.evidence(
             for: "base", beside: known.counts, mixesCounts: mixture != nil)
-        let gate = try Gate("", known.counts + new)
+        let gate = try EvidenceGate(known.counts + new)
         let record = try options.record(
             from: target.parent, mixesCounts: mixture != nil, evidenceOrder: new[0].counts.order)
         let stopped = try StoppedRound(self, target.branch, start: base, options, record)
@@ -79,7 +80,7 @@ extension Store {
             loss: summary.loss,
             parameters: parameters.segments.reduce(0) { $0 + $1.range.count }
                 + (parameters.trainsExperts ? model.experts.reduce(0) { $0 + $1.count } : 0),
-            bitsPerByte: bits, gate: gate?.id, newBytes: result.newBytes)
+            bitsPerByte: bits, gate: gate?.id.hex, newBytes: result.newBytes)
     }
 
     /// The model to train, its config.json, and what names the weights that it starts from.
@@ -96,7 +97,7 @@ extension Store {
             let config = try PeerConfig(json: json)
             return (
                 TrainableModel(config: config, seed: options.seed), json,
-                try Self.fileID(json).hex
+                try ObjectID(ofFile: json).hex
             )
         }
         guard let parent = target.parent else {

@@ -23,7 +23,7 @@ struct StoredRound {
 
     /// The file of a branch's round.
     static func path(of branch: String, in store: Store) throws -> String {
-        let name = try Store.fileID(Array(branch.utf8)).hex.prefix(16)
+        let name = try ObjectID(ofFile: Array(branch.utf8)).hex.prefix(16)
         return "\(store.trainingDirectory)/\(name).safetensors"
     }
 

@@ -27,7 +27,7 @@ extension TrainOptions {
         record["train.mix-counts"] = "\(mixesCounts)"
         record["train.evidence-order"] = "\(evidenceOrder)"
         record["train.from"] = parent?.hex
-        if let initial { record["train.init"] = try Store.fileID(initial).hex }
+        if let initial { record["train.init"] = try ObjectID(ofFile: initial).hex }
         try Self.name(texts, textNames, "train.text", &record)
         try Self.name(background, backgroundNames, "train.background", &record)
         try Self.name(heldOut.map(\.bytes), heldOut.map(\.name), "train.held-out", &record)
@@ -58,7 +58,7 @@ extension TrainOptions {
         _ texts: [[UInt8]], _ names: [String], _ prefix: String, _ record: inout [String: String]
     ) throws {
         for (index, text) in texts.enumerated() {
-            let id = try Store.fileID(text).hex
+            let id = try ObjectID(ofFile: text).hex
             let name = names.indices.contains(index) ? " \(names[index])" : ""
             record["\(prefix).\(index + 1)"] = "\(id) \(text.count)\(name)"
         }

@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Routing
 internal import Tensors
@@ -209,7 +210,9 @@ public struct TrainOptions: Sendable {
         var records: [CountContribution] = []
         for (index, text) in texts.enumerated() {
             records.append(
-                try Store.count(TextSource(text), "text \(index + 1)", cohort, label, order))
+                try CountContribution(
+                    of: TextSource(text), "text \(index + 1)", cohort: cohort, label: label,
+                    order: order))
         }
         return records
     }

@@ -43,11 +43,6 @@ func appendSigned(_ numbers: [Int64], to bytes: inout [UInt8]) {
     }
 }
 
-/// Little-endian floats.
-func appendFloats(_ numbers: [Float], to bytes: inout [UInt8]) {
-    for number in numbers { appendBytes(of: number.bitPattern, to: &bytes) }
-}
-
 private func appendBytes<Number: FixedWidthInteger>(of number: Number, to bytes: inout [UInt8]) {
     for shift in 0..<Number.bitWidth / 8 {
         bytes.append(UInt8(truncatingIfNeeded: number >> Number(8 * shift)))

@@ -100,7 +100,7 @@ package struct MomentContribution: Sendable, Equatable {
         appendNumber(UInt64(source.layer), to: &bytes)
         bytes += source.trunk
         appendNumber(UInt64(source.quantiser.width), to: &bytes)
-        appendFloats(source.quantiser.scales, to: &bytes)
+        bytes += source.quantiser.scales.littleEndianBytes
         bytes.append(UInt8(source.digits.count))
         for values in source.digits { appendNumber(UInt64(values), to: &bytes) }
         for part in [fitted, heldOut] { Self.append(part, to: &bytes) }

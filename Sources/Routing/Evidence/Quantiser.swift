@@ -17,7 +17,7 @@ package struct Quantiser: Sendable, Hashable {
     package var encoded: [UInt8] {
         var bytes = Array("CQNT".utf8) + [1]
         appendNumber(UInt64(width), to: &bytes)
-        appendFloats(scales, to: &bytes)
+        bytes += scales.littleEndianBytes
         return bytes
     }
 

@@ -126,7 +126,7 @@ package struct RouteContribution: Sendable, Equatable {
         for layer in layers {
             appendNumber(UInt64(layer.number), to: &bytes)
             appendNumber(UInt64(layer.quantiser.width), to: &bytes)
-            appendFloats(layer.quantiser.scales, to: &bytes)
+            bytes += layer.quantiser.scales.littleEndianBytes
             appendNumber(UInt64(layer.moments.count), to: &bytes)
             appendSigned(layer.moments.gram, to: &bytes)
         }

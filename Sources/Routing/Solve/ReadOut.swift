@@ -110,8 +110,8 @@ package struct ReadOut: Sendable, Equatable {
     package func encoded(names: [String], _ form: String) -> [UInt8] {
         var bytes = Array("CROC".utf8) + [1]
         for name in [form] + names { appendName(name, to: &bytes) }
-        appendFloats(weights, to: &bytes)
-        appendFloats(biases, to: &bytes)
+        bytes += weights.littleEndianBytes
+        bytes += biases.littleEndianBytes
         return bytes
     }
 

@@ -1,52 +1,44 @@
 internal import Elements
+internal import Evidence
 internal import Objects
+package import Routing
 internal import Snapshots
 
-/// How squared gradients are kept in a tree: a file `fisher.ID`, where ID is the object that they are of.
-///
-/// Its bytes (docs/format.md, "Squared gradients"): "CFSH", u32 1, and a little-endian F32 for each
-/// element of the object's parts.
-enum FisherFile {
-    static let prefix = "fisher."
-    private static let header: [UInt8] = Array("CFSH".utf8) + [1, 0, 0, 0]
-
-    static func name(_ id: ObjectID) -> String { prefix + id.hex }
-
-    static func encoded(_ values: [Float]) -> [UInt8] {
-        header + values.littleEndianBytes
+extension Patch {
+    /// Adds evidence for the gate, in the same commit as what else the patch changes.
+    ///
+    /// A record that the branch has already is one record.
+    ///
+    /// - Parameters:
+    ///   - text: At least `order` bytes.
+    ///   - cohort: The class; "base" for what the base model learned.
+    ///   - label: Which round or data it is, for people.
+    ///   - order: Bytes in an n-gram, 1 to 8.
+    /// - Throws: `usage` for a text or name that cannot be.
+    public mutating func addEvidence(
+        _ text: [UInt8], cohort: String, label: String = "", order: Int = 3
+    ) throws {
+        try addEvidence(
+            CountContribution(
+                of: TextSource(text), "the text", cohort: cohort, label: label, order: order))
     }
 
-    /// - Throws: `corrupt` for bytes that ``encoded(_:)`` does not give.
-    static func decoded(_ bytes: [UInt8], _ name: String) throws -> [Float] {
-        guard bytes.starts(with: header), bytes.count % 4 == 0 else {
-            throw CambiumError(
-                .corrupt,
-                "file \(name) holds no squared gradients: another program wrote it; revert the commit "
-                    + "that added it")
-        }
-        let span = bytes.raw
-        return stride(from: header.count, to: bytes.count, by: 4).map {
-            Float(bitPattern: span.number(at: $0))
-        }
+    /// Adds a record of evidence that was counted elsewhere.
+    package mutating func addEvidence(_ record: CountContribution) throws {
+        let id = try draft.add(.counts(record))
+        evidence.append((id, .counts(record)))
     }
-}
 
-extension FisherFile {
-    /// What two sides recorded of one object, added up; nil when a side removed it or it is damaged.
-    static func sum(_ values: [ConflictValue], _ name: String) -> ConflictValue? {
-        var all: [[UInt8]] = []
-        for value in values {
-            guard let bytes = value.bytes else { return nil }
-            all.append(bytes)
-        }
-        var sum: [Double] = []
-        for bytes in all.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-            guard let next = try? decoded(bytes, name) else { return nil }
-            if sum.isEmpty { sum = [Double](repeating: 0, count: next.count) }
-            guard next.count == sum.count else { return nil }
-            for index in sum.indices { sum[index] += Double(next[index]) }
-        }
-        return ConflictValue(side: values[0].side, bytes: encoded(sum.map { Float($0) }))
+    /// Adds a record of what experts are used for.
+    package mutating func addEvidence(_ record: UseContribution) throws {
+        let id = try draft.add(.use(record))
+        evidence.append((id, .use(record)))
+    }
+
+    /// Adds a record of moments that was made elsewhere, over this branch's trunk.
+    package mutating func addEvidence(_ record: MomentContribution) throws {
+        let id = try draft.add(.moments(record))
+        evidence.append((id, .moments(record)))
     }
 }
 

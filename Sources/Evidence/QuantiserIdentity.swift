@@ -1,13 +1,12 @@
 internal import Elements
-internal import Objects
-internal import Routing
-internal import Snapshots
+package import Objects
+package import Routing
 
 extension Quantiser {
     /// The id that its canonical bytes would have as a file object: the same scales, the same id.
     ///
     /// The scales themselves are in every record (docs/decisions/0011).
-    func id() throws -> ObjectID { try Store.fileID(encoded) }
+    package func id() throws -> ObjectID { try ObjectID(ofFile: encoded) }
 }
 
 extension MomentContribution {
@@ -17,7 +16,7 @@ extension MomentContribution {
     ///   - other: What it would be added to.
     ///   - id: Of this record.
     ///   - place: Whose quantiser the other's is.
-    func checkQuantiser(
+    package func checkQuantiser(
         _ other: Source, _ id: ObjectID, _ place: String
     ) throws {
         guard source.layer == other.layer, source.trunk == other.trunk,

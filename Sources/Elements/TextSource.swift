@@ -1,6 +1,3 @@
-internal import Elements
-internal import Models
-
 /// A text that is read part by part, so that a long one takes no memory.
 public struct TextSource: Sendable {
     /// Its length in bytes.
@@ -38,5 +35,12 @@ public struct TextSource: Sendable {
             throw CambiumError(.badInput, "the text became shorter while it was read")
         }
         return bytes
+    }
+
+    /// Reads all of the text, at most so many bytes at a time.
+    package func parts(of length: Int, _ body: ([UInt8]) throws -> Void) throws {
+        for start in stride(from: 0, to: count, by: length) {
+            try body(bytes(start..<min(start + length, count)))
+        }
     }
 }

@@ -1,0 +1,78 @@
+package import Elements
+package import Objects
+package import Routing
+package import Snapshots
+
+/// A gate solved from n-gram counts, with the names of its classes.
+package struct EvidenceGate: Sendable {
+    /// Of its canonical form: the same set of evidence, the same id.
+    package let id: ObjectID
+    /// The classes, by ascending name.
+    package let cohorts: [String]
+    /// Picks among the classes, by their positions in `cohorts`.
+    package let solved: CountGate
+
+    /// - Returns: Nil without contributions.
+    /// - Throws: `usage` for a set that no gate can be solved from; `corrupt`.
+    package init?(_ contributions: [CountContribution]) throws {
+        guard !contributions.isEmpty else { return nil }
+        let settings = CountGate.Settings.standard
+        let (classes, gate) = try counted(.corrupt) {
+            let classes = try CountGate.classes(of: contributions)
+            return (classes, try CountGate(classes.map(\.counts), settings: settings))
+        }
+        solved = gate
+        cohorts = classes.map(\.name)
+        id = try ObjectID(ofFile: CountGate.encoded(classes, settings))
+    }
+
+    /// The shares of the cohorts after a text, the greatest first, equal ones by name.
+    package func shares(after text: [UInt8]) -> [(cohort: String, weight: Double)] {
+        var state = solved.start
+        for byte in text { solved.advance(&state, byte) }
+        return shares(state)
+    }
+
+    /// As ``shares(after:)-([UInt8])``, of a text that is read part by part.
+    package func shares(after text: TextSource) throws -> [(cohort: String, weight: Double)] {
+        var state = solved.start
+        try text.parts(of: 1 << 16) { for byte in $0 { solved.advance(&state, byte) } }
+        return shares(state)
+    }
+
+    private func shares(_ state: CountGate.State) -> [(cohort: String, weight: Double)] {
+        let weights = solved.weights(state).map { Int($0) }
+        return cohorts.shares(weights, of: weights.reduce(0, +))
+    }
+}
+
+extension [String] {
+    /// Counts of names that are in the order of their bytes as shares of a sum, the greatest first, equal ones
+    /// by name.
+    func shares(_ counts: [Int], of sum: Int) -> [(cohort: String, weight: Double)] {
+        // Indexes, since names are in the order of their bytes.
+        indices.sorted { (counts[$0], $1) > (counts[$1], $0) }
+            .map { (self[$0], Double(counts[$0]) / Double(sum)) }
+    }
+}
+
+extension MappedSnapshot {
+    /// The gate that the evidence is solved to; nil without evidence.
+    ///
+    /// - Throws: `corrupt` for a record that is not one.
+    /// - Complexity: Reads and adds all records.
+    package func gate() throws -> EvidenceGate? { try EvidenceGate(evidence().counts) }
+
+    /// As ``gate()``, of a snapshot that must have evidence.
+    ///
+    /// - Throws: `not-found` without evidence; `corrupt` for a record that is not one.
+    package func knownGate() throws -> EvidenceGate {
+        guard let gate = try gate() else {
+            throw CambiumError(
+                .notFound,
+                "\(id.short) has no evidence; add some: cambium evidence add --cohort NAME "
+                    + "--text FILE")
+        }
+        return gate
+    }
+}

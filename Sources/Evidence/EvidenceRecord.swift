@@ -1,0 +1,122 @@
+package import Elements
+package import Objects
+package import Routing
+package import Snapshots
+
+/// How evidence is named in a tree: a file `evidence.ID`, where ID is the id of its object.
+package enum EvidenceName {
+    package static let prefix = Tree.evidencePrefix
+
+    package static func name(_ id: ObjectID) -> String { prefix + id.hex }
+
+    /// The records of a tree, by ascending id.
+    package static func records(_ tree: Tree) -> [ObjectID] {
+        tree.files.filter { $0.key.hasPrefix(prefix) }.map(\.value).sorted { $0.hex < $1.hex }
+    }
+}
+
+/// A record of evidence, of whatever kind.
+package enum EvidenceRecord: Sendable {
+    case counts(CountContribution)
+    case moments(MomentContribution)
+    case use(UseContribution)
+    case routes(RouteContribution)
+
+    /// - Throws: `.badInput` for bytes that are no record.
+    package init(decoding bytes: [UInt8]) throws {
+        if bytes.starts(with: MomentContribution.magic) {
+            self = .moments(try MomentContribution(decoding: bytes))
+        } else if bytes.starts(with: UseContribution.magic) {
+            self = .use(try UseContribution(decoding: bytes))
+        } else if bytes.starts(with: RouteContribution.magic) {
+            self = .routes(try RouteContribution(decoding: bytes))
+        } else {
+            self = .counts(try CountContribution(decoding: bytes))
+        }
+    }
+
+    package var encoded: [UInt8] {
+        switch self {
+        case .counts(let record): record.encoded
+        case .moments(let record): record.encoded
+        case .use(let record): record.encoded
+        case .routes(let record): record.encoded
+        }
+    }
+
+    /// The cohort that the record's text belongs to.
+    package var cohort: String {
+        switch self {
+        case .counts(let record): record.cohort
+        case .moments(let record): record.cohort
+        case .use(let record): record.cohort
+        // Kept is what the whole model does on the text, so it is the base's.
+        case .routes: Cohort.base
+        }
+    }
+}
+
+/// A record of evidence and the id of its object.
+package typealias NamedContribution = (id: ObjectID, record: EvidenceRecord)
+
+extension [NamedContribution] {
+    /// The records of n-gram counts.
+    package var counts: [CountContribution] {
+        compactMap { if case .counts(let record) = $0.record { record } else { nil } }
+    }
+
+    /// The records of moments, of all layers.
+    package var moments: [MomentContribution] {
+        compactMap { if case .moments(let record) = $0.record { record } else { nil } }
+    }
+
+    /// The records of what experts are used for.
+    package var use: [UseContribution] {
+        compactMap { if case .use(let record) = $0.record { record } else { nil } }
+    }
+}
+
+extension CommitDraft {
+    /// Stages a record of evidence and lists it in the tree; one that is there already stays.
+    package mutating func add(_ evidence: EvidenceRecord) throws -> ObjectID {
+        let bytes = evidence.encoded
+        let id = try put(.file, bytes)
+        tree.files[EvidenceName.name(id)] = id
+        return id
+    }
+}
+
+extension MappedSnapshot {
+    /// The records of evidence, by ascending id.
+    ///
+    /// - Throws: `corrupt` for a record that is not one.
+    package func evidence() throws -> [NamedContribution] {
+        try EvidenceName.records(tree).map { id in
+            guard tree.files[EvidenceName.name(id)] == id else {
+                throw CambiumError(
+                    .corrupt,
+                    "the evidence in object \(id.short) has another object's name: another program "
+                        + "wrote it; revert the commit that added it")
+            }
+            let bytes = try data(of: id)
+            return (id, try counted(.corrupt) { try EvidenceRecord(decoding: bytes) })
+        }
+    }
+}
+
+/// Runs what may fail on evidence.
+package func counted<Result>(
+    _ code: CambiumError.Code, _ body: () throws -> Result
+) throws -> Result {
+    do {
+        return try body()
+    } catch let error as CambiumError where error.isOfEvidence {
+        guard error.code == .badInput else {
+            throw CambiumError(.usage, error.message, cause: error)
+        }
+        let hint =
+            code == .corrupt
+            ? ": damaged, or written by another program; revert the commit that added it" : ""
+        throw CambiumError(code, error.message + hint, cause: error)
+    }
+}
