@@ -42,13 +42,15 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "CKernels"),
         .target(name: "Elements", swiftSettings: strict),
+        .target(name: "Files", dependencies: ["Elements"], swiftSettings: strict),
         .target(name: "Architectures", dependencies: ["Elements"], swiftSettings: strict),
-        .target(name: "KeyValue", dependencies: ["CLMDB", "Elements"], swiftSettings: strict),
+        .target(
+            name: "KeyValue", dependencies: ["CLMDB", "Files", "Elements"], swiftSettings: strict),
         .target(
             name: "Objects", dependencies: ["CZstd", "KeyValue", "Elements", crypto],
             swiftSettings: strict),
         .target(
-            name: "Snapshots", dependencies: ["Objects", "KeyValue", "Elements"],
+            name: "Snapshots", dependencies: ["Objects", "KeyValue", "Files", "Elements"],
             swiftSettings: strict),
         .target(
             name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Elements"],
@@ -71,18 +73,21 @@ let package = Package(
             dependencies: ["Models", "Architectures", "Routing", "Tensors", "Elements"],
             swiftSettings: strict),
         .target(
-            name: "Checkpoints", dependencies: ["Architectures", "Elements"], swiftSettings: strict),
+            name: "Checkpoints", dependencies: ["Architectures", "Files", "Elements"],
+            swiftSettings: strict),
         .target(
             name: "Tokenizers", dependencies: ["Elements"], swiftSettings: strict),
         .target(
-            name: "Migrations", dependencies: ["Snapshots", "Objects", "KeyValue", "Elements"],
+            name: "Migrations",
+            dependencies: ["Snapshots", "Objects", "KeyValue", "Files", "Elements"],
             path: "migrations", swiftSettings: strict),
         .target(
             name: "Cambium",
             dependencies: [
                 "Checkpoints", "Tokenizers", "Migrations", "Training", "Evidence", "Models",
                 "Routing",
-                "Architectures", "Snapshots", "Objects", "KeyValue", "Tensors", "Elements",
+                "Architectures", "Snapshots", "Objects", "KeyValue", "Files", "Tensors",
+                "Elements",
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -154,7 +159,7 @@ let package = Package(
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "CheckpointsTests",
-            dependencies: ["Checkpoints", "Elements", "CheckpointSupport"],
+            dependencies: ["Checkpoints", "Files", "Elements", "CheckpointSupport"],
             swiftSettings: strict),
         // System calls that fail when a test asks for it; also built by tools/campaign.
         .target(name: "CFaults", path: "Tests/CFaults"),
@@ -163,19 +168,25 @@ let package = Package(
             dependencies: ["CFaults", "Snapshots", "Objects", "KeyValue", "Elements"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
-            name: "KeyValueTests", dependencies: ["KeyValue", "Elements", "TestSupport"],
+            name: "FilesTests", dependencies: ["Files", "Elements", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KeyValueTests", dependencies: ["KeyValue", "Files", "Elements", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "ObjectsTests", dependencies: ["Objects", "KeyValue", "Elements", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "SnapshotsTests",
-            dependencies: ["Snapshots", "Objects", "KeyValue", "Elements", "TestSupport"],
+            dependencies: [
+                "Snapshots", "Objects", "KeyValue", "Files", "Elements", "TestSupport",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "CompatibilityTests",
             dependencies: [
-                "Migrations", "Snapshots", "Objects", "KeyValue", "Elements", "TestSupport",
+                "Migrations", "Snapshots", "Objects", "KeyValue", "Files", "Elements",
+                "TestSupport",
             ],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
@@ -190,7 +201,7 @@ let package = Package(
             dependencies: [
                 "Cambium", "Evidence", "Models", "Architectures", "Routing", "Snapshots",
                 "Checkpoints",
-                "Objects",
+                "Objects", "Files",
                 "Elements",
                 "TestSupport", "CheckpointSupport", "Tensors", "CKernels",
             ],

@@ -1,4 +1,5 @@
 package import Elements
+internal import Files
 
 /// A checkpoint on disk, opened: its tensors mapped, its side files read.
 ///
@@ -75,7 +76,7 @@ package struct Checkpoint: Sendable {
     package init(
         opening path: String, isRecord: (String) -> Bool = { _ in false }
     ) throws {
-        if Checkpoints.isFolder(path) {
+        if Files.isFolder(path) {
             try self.init(folder: path, isRecord)
         } else {
             // A file of another name, as in a download cache, is written back under the usual one.

@@ -1,4 +1,5 @@
 internal import Elements
+package import Files
 internal import Glibc
 
 /// A folder that a checkpoint is written into, with what is in it before.

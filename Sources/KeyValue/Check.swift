@@ -49,18 +49,3 @@ func check(_ code: Int32, _ function: StaticString) throws {
         throw CambiumError(.io, "\(name): \(text) (code \(code))")
     }
 }
-
-/// Turns the current errno into an error that names the operation and the path.
-func systemError(_ operation: String, _ path: String, _ number: Int32 = errno) -> CambiumError {
-    let text = unsafe String(cString: strerror(number))
-    let code: CambiumError.Code =
-        switch number {
-        case ENOENT, ENOTDIR: .notFound
-        case EACCES, EROFS, EPERM: .readOnly
-        case ENOSPC, EDQUOT: .diskFull
-        case EFBIG, EMFILE, ENFILE: .limit
-        default: .io
-        }
-    let limit = number == EFBIG ? " (ulimit -f)" : code == .limit ? " (ulimit -n)" : ""
-    return CambiumError(code, "cannot \(operation) \(path): \(text)\(limit)")
-}

@@ -1,4 +1,5 @@
 import Elements
+import Files
 import Foundation
 import Objects
 import Snapshots

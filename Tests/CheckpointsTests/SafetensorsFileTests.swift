@@ -1,5 +1,6 @@
 import Checkpoints
 import Elements
+import Files
 import Foundation
 import Testing
 

@@ -1,3 +1,4 @@
+import Files
 import KeyValue
 import Objects
 import Snapshots
@@ -20,7 +21,7 @@ struct Fixture {
     init(format: Int) throws {
         self.format = format
         let text = String(
-            decoding: try readFile(Self.directory(format) + "/ids.txt"), as: UTF8.self)
+            decoding: try readStoreFile(Self.directory(format) + "/ids.txt"), as: UTF8.self)
         var ids: [String: ObjectID] = [:]
         for line in text.split(separator: "\n") {
             let parts = line.split(separator: "\t")
@@ -31,7 +32,7 @@ struct Fixture {
 
     /// Writes the fixture's store to a new directory.
     func unpack(to directory: String) throws {
-        let packed = try readFile(Self.directory(format) + "/data.mdb.runs", limit: 1 << 22)
+        let packed = try readStoreFile(Self.directory(format) + "/data.mdb.runs", limit: 1 << 22)
         var decoder = ByteDecoder(packed, "the fixture")
         var bytes: [UInt8] = []
         while decoder.remaining > 0 {
@@ -39,7 +40,7 @@ struct Fixture {
             bytes += [UInt8](repeating: 0, count: Int(try decoder.number(UInt32.self)))
         }
         try makeDirectory(directory)
-        try writeFile(directory + "/data.mdb", bytes)
+        try writeStoreFile(directory + "/data.mdb", bytes)
     }
 
     /// Makes the fixture of the current format in `Fixtures/`.
@@ -55,10 +56,10 @@ struct Fixture {
                 lines.append("\(try store.commit(id).tree.hex)\ttree of \(label)\n")
             }
         }
-        let bytes = try readFile(path + "/data.mdb", limit: 1 << 24)
+        let bytes = try readStoreFile(path + "/data.mdb", limit: 1 << 24)
         try makeDirectory(directory(format))
-        try writeFile(directory(format) + "/ids.txt", Array(lines.joined().utf8))
-        try writeFile(directory(format) + "/data.mdb.runs", pack(bytes))
+        try writeStoreFile(directory(format) + "/ids.txt", Array(lines.joined().utf8))
+        try writeStoreFile(directory(format) + "/data.mdb.runs", pack(bytes))
     }
 
     private static func pack(_ bytes: [UInt8]) -> [UInt8] {

@@ -1,4 +1,5 @@
 import Elements
+import Files
 import Foundation
 import Glibc
 import KeyValue
@@ -209,7 +210,7 @@ struct EnvironmentFilesTests {
     @Test("a listing that fails is an error, not an end")
     func listing() throws {
         try withScratchDirectory { directory in
-            for name in 0..<5 { try writeFile("\(directory)/\(name)", []) }
+            for name in 0..<5 { try writeStoreFile("\(directory)/\(name)", []) }
             #expect(try directoryContents(directory).count == 5)
             for call in 1...4 {
                 let error = #expect(throws: CambiumError.self) {

@@ -1,4 +1,5 @@
 import Elements
+import Files
 import KeyValue
 import TestSupport
 import Testing
@@ -68,14 +69,14 @@ struct PageWalkTests {
                 }
             }
             let path = directory + "/data.mdb"
-            let sound = try readFile(path, limit: 1 << 24)
+            let sound = try readStoreFile(path, limit: 1 << 24)
             #expect(try EnvironmentRegistry.pageReport(directory).damages.isEmpty)
             // The flags and the bounds of every page behind the meta pages that is not free.
             for offset in [10, 12, 14] {
                 var bytes = sound
                 for page in stride(from: 8_192, to: bytes.count, by: 4_096)
                 where bytes[page + 10] == 2 { bytes[page + offset] ^= 8 }
-                try writeFile(path, bytes)
+                try writeStoreFile(path, bytes)
                 let error = #expect(throws: CambiumError.self) {
                     try EnvironmentRegistry.open(directory, tables: ["a"], readOnly: true)
                 }
@@ -84,7 +85,7 @@ struct PageWalkTests {
                 #expect(report.damages.count >= 1)
                 #expect(report.damages.allSatisfy { $0.subject.hasPrefix("page ") })
             }
-            try writeFile(path, Array(sound.dropLast(4_096)))
+            try writeStoreFile(path, Array(sound.dropLast(4_096)))
             #expect(
                 throws: CambiumError.self,
                 performing: {

@@ -1,4 +1,5 @@
 import Elements
+import Files
 import Glibc
 import KeyValue
 import Objects
@@ -21,7 +22,7 @@ struct BackupTests {
                 try store.add([Note(commit: id, time: 1, author: "Ada", text: "good")])
             }
         }
-        try writeFile(path + "/config", Array("grace = 3d\n".utf8))
+        try writeStoreFile(path + "/config", Array("grace = 3d\n".utf8))
         return store
     }
 
@@ -39,7 +40,7 @@ struct BackupTests {
             #expect(try copy.reflog().count == store.reflog().count)
             #expect(
                 try copy.notes(of: copy.resolve("v1~0")) == store.notes(of: store.resolve("v1")))
-            #expect(try readFile(directory + "/copy/config") == Array("grace = 3d\n".utf8))
+            #expect(try readStoreFile(directory + "/copy/config") == Array("grace = 3d\n".utf8))
             try copy.commit(.sample(experts: 3))
             #expect(try store.references().headCommit == head)
 
@@ -62,7 +63,7 @@ struct BackupTests {
         try withScratchDirectory { directory in
             let store = try prepared(directory + "/S")
             try makeDirectory(directory + "/folder")
-            try writeFile(directory + "/file.mdb", [1, 2, 3])
+            try writeStoreFile(directory + "/file.mdb", [1, 2, 3])
             _ = unsafe symlink("nowhere", directory + "/link")
             for target in ["/folder", "/file.mdb", "/link", "/S"] {
                 for asFile in [false, true] {
@@ -77,7 +78,7 @@ struct BackupTests {
                 code {
                     try SnapshotStore.restore(directory + "/B.mdb", to: directory + "/S")
                 } == .exists)
-            #expect(try readFile(directory + "/file.mdb") == [1, 2, 3])
+            #expect(try readStoreFile(directory + "/file.mdb") == [1, 2, 3])
             #expect(
                 code {
                     try store.backup(to: directory + "/none/deep", asFile: false)

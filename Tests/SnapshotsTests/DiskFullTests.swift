@@ -1,4 +1,5 @@
 import Elements
+import Files
 import Foundation
 import KeyValue
 import Objects
@@ -43,7 +44,7 @@ struct DiskFullTests {
             try SnapshotStore.create(at: path)
             let model = SyntheticModel.sample(experts: 200)
             let id = try SnapshotStore.open(path).commit(model).id
-            try writeFile(disk.path + "/reserve", [UInt8](repeating: 1, count: 300_000))
+            try writeStoreFile(disk.path + "/reserve", [UInt8](repeating: 1, count: 300_000))
             do {
                 let store = try SnapshotStore.open(path)
                 var large = model
@@ -114,7 +115,7 @@ struct DiskFullTests {
         try withTemporaryDisk(megabytes: 4) { disk in
             let path = disk.path + "/store"
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-            try writeFile(path + "/reserve", Array("table for two".utf8))
+            try writeStoreFile(path + "/reserve", Array("table for two".utf8))
             try SnapshotStore.create(at: path)
             do {
                 try SnapshotStore.open(path).commit(.sample(experts: 20))
@@ -127,7 +128,7 @@ struct DiskFullTests {
                 code {
                     try store.createReference(.branch, "new", at: id, by: .old)
                 } == .diskFull)
-            #expect(try readFile(path + "/reserve") == Array("table for two".utf8))
+            #expect(try readStoreFile(path + "/reserve") == Array("table for two".utf8))
             #expect(try store.faults().isEmpty)
         }
     }

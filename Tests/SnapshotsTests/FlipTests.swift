@@ -1,4 +1,5 @@
 import Elements
+import Files
 import Glibc
 import KeyValue
 import Objects
@@ -36,7 +37,7 @@ struct FlipTests {
             }
             _ = try store.collect(prune: true, now: 20, grace: 10)
         }
-        return (try readFile(path + "/data.mdb", limit: 1 << 26), heads)
+        return (try readStoreFile(path + "/data.mdb", limit: 1 << 26), heads)
     }
 
     private func faults(_ path: String) throws -> [VerificationFault] {
@@ -75,7 +76,7 @@ struct FlipTests {
                     let place = try #require(range).lowerBound + position
                     let bit = UInt8.random(in: 0..<8, using: &generator)
                     bytes[place] ^= 1 << bit
-                    try writeFile(path + "/data.mdb", bytes)
+                    try writeStoreFile(path + "/data.mdb", bytes)
                     let isFound = try !faults(path).isEmpty
                     found += isFound ? 1 : 0
                     if !isFound, ["free list keys", "branch keys"].contains(region) {
@@ -112,7 +113,7 @@ struct FlipTests {
             var bytes = sound
             // The greatest page of the first list becomes another page, perhaps one in use.
             bytes[values.lowerBound + 8] ^= 1
-            try writeFile(path + "/data.mdb", bytes)
+            try writeStoreFile(path + "/data.mdb", bytes)
             let store = try SnapshotStore.open(path)
             for (id, model) in heads { #expect(try store.model(at: id) == model) }
             let error = #expect(throws: CambiumError.self) {
@@ -120,7 +121,7 @@ struct FlipTests {
             }
             #expect(error?.code == .corrupt)
             #expect(error?.message.contains("cambium verify") == true)
-            #expect(try readFile(path + "/data.mdb", limit: 1 << 26) == bytes)
+            #expect(try readStoreFile(path + "/data.mdb", limit: 1 << 26) == bytes)
         }
     }
 }

@@ -1,4 +1,5 @@
 import Elements
+import Files
 import Glibc
 import KeyValue
 import Objects
@@ -33,10 +34,10 @@ struct HardLinkTests {
                 let store = try SnapshotStore.open(path, readOnly: true)
                 #expect(try store.model(at: id) == .sample(experts: 9))
             }
-            let before = try readFile(first + "/data.mdb", limit: 1 << 24)
+            let before = try readStoreFile(first + "/data.mdb", limit: 1 << 24)
             #expect(
                 code { try SnapshotStore.open(first) } == .hardLinked)
-            #expect(try readFile(second + "/data.mdb", limit: 1 << 24) == before)
+            #expect(try readStoreFile(second + "/data.mdb", limit: 1 << 24) == before)
         }
     }
 
@@ -66,7 +67,8 @@ struct HardLinkTests {
     func lockFile() throws {
         try withCopies { first, second, _ in
             try removeFile(second + "/data.mdb")
-            try writeFile(second + "/data.mdb", try readFile(first + "/data.mdb", limit: 1 << 24))
+            try writeStoreFile(
+                second + "/data.mdb", try readStoreFile(first + "/data.mdb", limit: 1 << 24))
             do {
                 let store = try SnapshotStore.open(second)
                 #expect(try !isHardLinked(second + "/lock.mdb"))
@@ -81,7 +83,8 @@ struct HardLinkTests {
         try withCopies { first, second, _ in
             let open = try SnapshotStore.open(first, readOnly: true)
             try removeFile(second + "/data.mdb")
-            try writeFile(second + "/data.mdb", try readFile(first + "/data.mdb", limit: 1 << 24))
+            try writeStoreFile(
+                second + "/data.mdb", try readStoreFile(first + "/data.mdb", limit: 1 << 24))
             #expect(code { try SnapshotStore.open(second) } == .busy)
             withExtendedLifetime(open) {}
         }

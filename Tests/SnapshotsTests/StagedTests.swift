@@ -1,4 +1,5 @@
 import Elements
+import Files
 import Glibc
 import KeyValue
 import Objects

@@ -1,4 +1,5 @@
 import Elements
+import Files
 import Glibc
 import KeyValue
 import Objects
@@ -23,13 +24,13 @@ struct StrangersFilesTests {
             for name in names {
                 let folder = name.split(separator: "/").dropLast().joined(separator: "/")
                 if !folder.isEmpty { try makeDirectory(directory + "/" + folder) }
-                try writeFile(directory + "/" + name, precious)
+                try writeStoreFile(directory + "/" + name, precious)
             }
             try SnapshotStore.create(at: directory)
             let store = try SnapshotStore.open(directory)
             try store.commit(.sample(experts: 2))
             _ = try store.collect(prune: true, now: 1_000, grace: 0)
-            for name in names { #expect(try readFile(directory + "/" + name) == precious) }
+            for name in names { #expect(try readStoreFile(directory + "/" + name) == precious) }
         }
     }
 
@@ -38,16 +39,16 @@ struct StrangersFilesTests {
         try withScratchDirectory { directory in
             let aside = directory + "/init.0123456789abcdef"
             try makeDirectory(aside)
-            try writeFile(aside + "/data.mdb", precious)
+            try writeStoreFile(aside + "/data.mdb", precious)
             try SnapshotStore.create(at: directory)
             #expect(!fileExists(aside))
             let copy = directory + "/data.mdb.repack.0123456789abcdef"
             let other = directory + "/data.mdb.repack.0123456789abcdeF"
-            try writeFile(copy, precious)
-            try writeFile(other, precious)
+            try writeStoreFile(copy, precious)
+            try writeStoreFile(other, precious)
             _ = try SnapshotStore.repack(directory)
             #expect(!fileExists(copy))
-            #expect(try readFile(other) == precious)
+            #expect(try readStoreFile(other) == precious)
             #expect(
                 try listDirectory(directory).filter { $0.hasPrefix("data.mdb") }
                     == ["data.mdb", "data.mdb.repack.0123456789abcdeF"])
@@ -60,11 +61,11 @@ struct StrangersFilesTests {
             let target = directory + "/target"
             for name in ["data.mdb", "lock.mdb"] {
                 let path = directory + "/" + name
-                try writeFile(path, precious)
+                try writeStoreFile(path, precious)
                 #expect(
                     code { try SnapshotStore.create(at: directory) }
                         == .exists)
-                #expect(try readFile(path) == precious)
+                #expect(try readStoreFile(path) == precious)
                 try removeFile(path)
             }
             #expect(unsafe symlink(target, directory + "/data.mdb") == 0)
@@ -84,18 +85,18 @@ struct StrangersFilesTests {
             let lease = "\(id.hex).1.2"
             for name in ["letter", "\(id.hex)", "\(id.hex).x.2", "\(id.hex).1.2.3", "\(id.hex)..2"]
             {
-                try writeFile(leases + "/" + name, precious)
+                try writeStoreFile(leases + "/" + name, precious)
             }
             try makeDirectory(leases + "/folder")
             try makeDirectory(leases + "/\(id.hex).1.3")
             #expect(unsafe mkfifo(leases + "/\(id.hex).1.4", 0o666) == 0)
             #expect(unsafe symlink("letter", leases + "/\(id.hex).1.5") == 0)
             let strangers = try listDirectory(leases)
-            try writeFile(leases + "/" + lease, [])
+            try writeStoreFile(leases + "/" + lease, [])
             let report = try store.collect(prune: true, now: 1_000, grace: 0)
             #expect(report.leases == 0)
             #expect(try listDirectory(leases) == strangers)
-            #expect(try readFile(leases + "/letter") == precious)
+            #expect(try readStoreFile(leases + "/letter") == precious)
         }
     }
 
@@ -105,7 +106,7 @@ struct StrangersFilesTests {
             let id = try store.commit(.sample(experts: 2)).id
             let elsewhere = store.directory + "/elsewhere"
             try makeDirectory(elsewhere)
-            try writeFile(elsewhere + "/\(id.hex).1.2", [])
+            try writeStoreFile(elsewhere + "/\(id.hex).1.2", [])
             try removeDirectory(store.directory + "/leases")
             #expect(unsafe symlink(elsewhere, store.directory + "/leases") == 0)
             #expect(

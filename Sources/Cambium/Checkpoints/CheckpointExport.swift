@@ -1,5 +1,6 @@
 internal import Checkpoints
 internal import Elements
+internal import Files
 internal import Models
 internal import Objects
 internal import Snapshots

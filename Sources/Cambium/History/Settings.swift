@@ -1,3 +1,4 @@
+internal import Files
 internal import KeyValue
 
 /// Defaults that a store or a user has for what options and environment variables may say.
@@ -61,7 +62,7 @@ public struct Settings: Sendable {
         values = [:]
         lines = []
         guard fileExists(path) else { return }
-        let bytes: [UInt8] = try readFile(path, limit: Self.limit + 1)
+        let bytes: [UInt8] = try readStoreFile(path, limit: Self.limit + 1)
         guard bytes.count <= Self.limit else {
             throw CambiumError(.usage, "\(path) has more than 64 KiB: no file of settings")
         }
@@ -126,7 +127,7 @@ public struct Settings: Sendable {
             .joined(separator: "/")
         let new = "\(path).\(UInt64.random(in: 0 ... .max))"
         if isUsers { try Self.makeFolders(folder) }
-        try KeyValue.writeFile(new, Array(lines.map { $0 + "\n" }.joined().utf8))
+        try writeStoreFile(new, Array(lines.map { $0 + "\n" }.joined().utf8))
         do {
             try replaceFile(path, with: new, in: folder.isEmpty ? "/" : folder)
         } catch {

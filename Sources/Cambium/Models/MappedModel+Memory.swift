@@ -1,5 +1,5 @@
 internal import Checkpoints
-internal import KeyValue
+internal import Files
 internal import Models
 internal import Objects
 internal import Snapshots
@@ -129,7 +129,7 @@ extension Store {
     ) throws -> ProfileResult {
         let path = profilePath(model.id)
         try makeStoreFolder(profileDirectory)
-        try Checkpoints.writeFile(profile.encoded, to: path)
+        try writeFile(profile.encoded, to: path)
         return ProfileResult(
             id: model.id, path: path, experts: profile.expertCount,
             bytes: profile.expertCount * model.expertBytes)
@@ -144,7 +144,7 @@ extension Store {
     func storedProfile(_ commit: String) -> ExpertProfile? {
         let path = profilePath(commit)
         guard fileExists(path) else { return nil }
-        return try? ExpertProfile(decoding: readFile(path, limit: 1 << 30))
+        return try? ExpertProfile(decoding: readStoreFile(path, limit: 1 << 30))
     }
 
     /// Removes the profiles of commits that are gone.

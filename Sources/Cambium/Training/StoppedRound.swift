@@ -1,6 +1,6 @@
 internal import Checkpoints
 internal import Elements
-internal import KeyValue
+internal import Files
 internal import Objects
 internal import Snapshots
 internal import Training

@@ -1,4 +1,5 @@
 internal import Elements
+internal import Files
 internal import KeyValue
 internal import Objects
 internal import Snapshots

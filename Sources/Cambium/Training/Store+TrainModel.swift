@@ -2,7 +2,7 @@ internal import Architectures
 internal import Checkpoints
 internal import Elements
 internal import Evidence
-internal import KeyValue
+internal import Files
 internal import Models
 internal import Objects
 internal import Routing
@@ -131,7 +131,7 @@ extension Store {
     ) throws -> CommitResult {
         let folder = try TrainingFolder(in: self)
         defer { folder.remove() }
-        try KeyValue.writeFile(folder.config, config)
+        try writeStoreFile(folder.config, config)
         let tensors = model.tensors()
         try SafetensorsWriter.write(
             tensors.map { TensorEntry($0.name, TensorShape(.f32, $0.shape)) }, to: folder.weights

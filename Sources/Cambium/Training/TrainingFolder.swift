@@ -1,5 +1,5 @@
 internal import Checkpoints
-internal import KeyValue
+internal import Files
 
 /// A folder below `training` for a checkpoint on its way into the store; removed when it is there.
 ///

@@ -1,4 +1,5 @@
 package import Elements
+internal import Files
 
 /// A safetensors file, opened by mapping it: its header checked whole, its data read when touched.
 ///

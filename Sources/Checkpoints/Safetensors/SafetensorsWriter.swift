@@ -1,4 +1,5 @@
 internal import Elements
+package import Files
 
 /// Writes safetensors files: streamed, durable, and byte for byte what Python's
 /// `safetensors.save_file` (0.8) writes for the same tensors, or what another program wrote.

@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Elements
+internal import Files
 internal import Glibc
 internal import Synchronization
 
@@ -28,7 +29,7 @@ extension Environment {
             }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw systemError("read", path + "/data.mdb")
+                throw storeError("read", path + "/data.mdb")
             }
             guard count > 0 else {
                 throw CambiumError(

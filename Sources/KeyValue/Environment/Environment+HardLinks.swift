@@ -1,4 +1,5 @@
 internal import Elements
+internal import Files
 internal import Glibc
 
 /// Copies by hard links (`cp -al`, rsync's --link-dest) share their files with the original: what is written

@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Elements
+internal import Files
 internal import Glibc
 
 /// What the process may use: address space, and the size of files (setrlimit(2)).

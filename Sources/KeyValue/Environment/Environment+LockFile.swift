@@ -1,4 +1,5 @@
 internal import Elements
+internal import Files
 internal import Glibc
 
 /// LMDB's lock file, which holds the table of readers and the lock of writers.
@@ -34,11 +35,11 @@ extension Environment {
         // mdb.c: 64 bytes per reader and a header.
         let length = 64 * maximumReaders
         var status = stat()
-        guard unsafe fstat(descriptor, &status) == 0 else { throw systemError("look at", path) }
+        guard unsafe fstat(descriptor, &status) == 0 else { throw storeError("look at", path) }
         guard Int(status.st_blocks) * 512 < length else { return true }
         let number = posix_fallocate(descriptor, 0, off_t(length))
         // File systems that cannot reserve take the risk.
-        if [ENOSPC, EDQUOT, EFBIG].contains(number) { throw systemError("reserve", path, number) }
+        if [ENOSPC, EDQUOT, EFBIG].contains(number) { throw storeError("reserve", path, number) }
         return true
     }
 
@@ -47,7 +48,7 @@ extension Environment {
     /// mdb.c, MDB_txninfo: the file begins with the magic number 0xBEEFC0DE; before LMDB has written it, it
     /// is empty or zero.
     package static func isLockFile(_ path: String) throws -> Bool {
-        let start = try readFile(path, limit: 4)
+        let start = try readStoreFile(path, limit: 4)
         guard start.count == 4 else { return start.isEmpty }
         let magic: UInt32 = start.raw.number(at: 0)
         return magic == 0 || magic == 0xBEEF_C0DE

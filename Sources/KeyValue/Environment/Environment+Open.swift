@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Elements
+internal import Files
 internal import Glibc
 
 /// What an environment is opened for.
@@ -17,7 +18,7 @@ enum Opening {
 extension Environment {
     /// Refuses a file that LMDB would take for a new one, or that is none of its own.
     package static func checkFile(_ path: String) throws {
-        let start = try readFile(path, limit: metaEnd)
+        let start = try readStoreFile(path, limit: metaEnd)
         // lmdb.h keeps the file's layout private; mdb.c, MDB_meta: after the page header of 16
         // bytes come the magic number 0xBEEFC0DE and the version.
         // One of them may be damaged.

@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Elements
+internal import Files
 internal import Glibc
 
 /// The checks of LMDB's own pages, which LMDB itself trusts: it would trap on a damaged one, or write
@@ -17,7 +18,7 @@ extension Environment {
     private static func metaReport(_ path: String) throws -> PageReport {
         let name = path + "/data.mdb"
         let descriptor = unsafe Glibc.open(name, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw systemError("open", name) }
+        guard descriptor >= 0 else { throw storeError("open", name) }
         defer { close(descriptor) }
         var damages: [PageDamage] = []
         // Commits may change both while they are read.

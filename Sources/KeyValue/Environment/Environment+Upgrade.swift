@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Elements
+internal import Files
 internal import Glibc
 internal import Synchronization
 
@@ -40,7 +41,7 @@ extension Environment {
             guard unsafe writer.handle == nil else { return }
             if writer.lock < 0 { writer.lock = try openStoreFile(path + "/lock.mdb", O_RDWR) }
             guard cambium_keep_lock_shared(writer.lock) == 0 else {
-                throw systemError("lock", path + "/lock.mdb")
+                throw storeError("lock", path + "/lock.mdb")
             }
             do {
                 let opened = try unsafe Self.open(path, tableNames, optionalTables, .writing)
@@ -52,7 +53,7 @@ extension Environment {
             } catch {
                 // The handle that was closed took the process's locks with it.
                 guard cambium_restore_locks(writer.lock) == 0 else {
-                    throw systemError("lock again", path + "/lock.mdb")
+                    throw storeError("lock again", path + "/lock.mdb")
                 }
                 throw error
             }

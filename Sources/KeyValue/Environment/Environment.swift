@@ -1,5 +1,6 @@
 internal import CLMDB
 internal import Elements
+internal import Files
 internal import Glibc
 internal import Synchronization
 

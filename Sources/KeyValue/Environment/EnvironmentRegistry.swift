@@ -1,3 +1,4 @@
+package import Files
 internal import Glibc
 internal import Synchronization
 
@@ -87,7 +88,7 @@ package enum EnvironmentRegistry {
 
     private static func resolve(_ directory: String) throws -> String {
         guard let resolved = unsafe realpath(directory, nil) else {
-            throw systemError("open", directory)
+            throw storeError("open", directory)
         }
         defer { unsafe free(resolved) }
         return unsafe String(cString: resolved)

@@ -1,4 +1,5 @@
 internal import Elements
+internal import Files
 internal import Glibc
 
 /// Disk space that a store keeps for its own cleaning: on a full disk LMDB cannot even remove something, since it
@@ -45,7 +46,7 @@ package enum Reserve {
         guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             return false
         }
-        return (try? readFile(path, limit: mark.count)) == mark
+        return (try? readStoreFile(path, limit: mark.count)) == mark
     }
 
     /// Bytes that this user may write on a directory's disk.

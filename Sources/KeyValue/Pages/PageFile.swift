@@ -1,4 +1,5 @@
 internal import Elements
+internal import Files
 internal import Glibc
 
 /// The pages of a store's file, read beside LMDB's map: a file that ends early is an error here, and
@@ -16,7 +17,7 @@ struct PageFile {
         self.descriptor = descriptor
         self.path = path
         var status = stat()
-        guard unsafe fstat(descriptor, &status) == 0 else { throw systemError("look at", path) }
+        guard unsafe fstat(descriptor, &status) == 0 else { throw storeError("look at", path) }
         count = Int(status.st_size) / Self.pageSize
     }
 

@@ -1,4 +1,5 @@
 internal import Elements
+internal import Files
 internal import Glibc
 internal import KeyValue
 internal import Objects

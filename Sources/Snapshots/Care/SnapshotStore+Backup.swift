@@ -1,4 +1,5 @@
 internal import Elements
+internal import Files
 internal import KeyValue
 
 /// A backup that was made, or a store that was made of one.

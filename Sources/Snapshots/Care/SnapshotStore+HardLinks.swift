@@ -1,4 +1,5 @@
 internal import Elements
+internal import Files
 internal import KeyValue
 
 /// Stores that were copied by hard links (`cp -al`) get files of their own.

@@ -1,4 +1,5 @@
 internal import Elements
+internal import Files
 internal import KeyValue
 
 /// What a repack gave back.

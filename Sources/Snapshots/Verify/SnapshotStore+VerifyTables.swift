@@ -1,4 +1,5 @@
 package import Elements
+internal import Files
 internal import KeyValue
 internal import Objects
 

@@ -13,6 +13,49 @@ package func openDescriptor(_ path: String, _ flags: Int32, mode: UInt32 = 0o666
     return withoutStandardDescriptors { unsafe open(path, flags | O_CLOEXEC, mode) }
 }
 
+/// Reads until the bytes are full or the file ends.
+///
+/// - Parameter offset: Of the first byte in the file; nil reads on where the descriptor stands.
+/// - Returns: The bytes that were read; -1 with `errno` when the file cannot be read.
+package func readAll(
+    _ descriptor: Int32, into bytes: inout MutableRawSpan, at offset: Int? = nil
+) -> Int {
+    unsafe bytes.withUnsafeMutableBytes { bytes in
+        var done = 0
+        while done < bytes.count {
+            let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[done...])
+            let count =
+                if let offset {
+                    unsafe pread(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
+                } else {
+                    unsafe read(descriptor, rest.baseAddress, rest.count)
+                }
+            if count > 0 {
+                done += count
+            } else if count == 0 || errno != EINTR {
+                return count == 0 ? done : -1
+            }
+        }
+        return done
+    }
+}
+
+/// Writes all bytes; false with `errno` when they cannot be written.
+package func writeAll(_ bytes: RawSpan, to descriptor: Int32) -> Bool {
+    var rest = bytes
+    while rest.byteCount > 0 {
+        let count = unsafe rest.withUnsafeBytes { bytes in
+            unsafe write(descriptor, bytes.baseAddress, bytes.count)
+        }
+        if count > 0 {
+            rest = rest.extracting(droppingFirst: count)
+        } else if count == 0 || errno != EINTR {
+            return false
+        }
+    }
+    return true
+}
+
 /// Runs `body`, in which nothing that is opened gets a descriptor of the standard streams; for libraries
 /// that open files by themselves.
 ///

@@ -1,5 +1,5 @@
 internal import Elements
-internal import Glibc
+package import Glibc
 
 /// What is at a path of a store itself; links are not followed.
 enum FileKind: String {
@@ -24,10 +24,10 @@ enum FileKind: String {
 }
 
 /// The state of what is at a path itself; nil when nothing is there.
-func fileStatus(_ path: String) throws -> stat? {
+package func fileStatus(_ path: String) throws -> stat? {
     var status = stat()
     if unsafe lstat(path, &status) == 0 { return status }
-    guard errno == ENOENT else { throw systemError("look at", path) }
+    guard errno == ENOENT else { throw storeError("look at", path) }
     return nil
 }
 
@@ -47,7 +47,7 @@ package func isRegularFile(_ path: String) -> Bool {
 func checkFolder(_ path: String, followingLinks: Bool) throws {
     var status = stat()
     let code = unsafe followingLinks ? stat(path, &status) : lstat(path, &status)
-    guard code == 0 else { throw systemError("look at", path) }
+    guard code == 0 else { throw storeError("look at", path) }
     let kind = FileKind(status)
     guard kind != .folder else { return }
     guard followingLinks else { throw wrongKind(path, kind, wanted: .folder) }
@@ -67,7 +67,7 @@ package func checkStoreFolder(_ path: String) throws {
 /// Opens a regular file of a store: follows no link, and waits for nobody at a pipe's other end.
 ///
 /// - Throws: `.corrupt` when something else is there.
-func openStoreFile(
+package func openStoreFile(
     _ path: String, _ flags: Int32, for operation: String = "open"
 ) throws -> Int32 {
     // Looked at first: to open a device may already do something.
@@ -77,7 +77,7 @@ func openStoreFile(
     let descriptor = openDescriptor(path, flags | O_NOFOLLOW | O_NONBLOCK)
     guard descriptor >= 0 else {
         if errno == ELOOP { throw wrongKind(path, .link, wanted: .regular) }
-        throw systemError(operation, path)
+        throw storeError(operation, path)
     }
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0, FileKind(status) == .regular else {

@@ -6,51 +6,42 @@ internal import Glibc
 /// - Throws: `.io` when the source is no regular file, or the target exists.
 package func copyFile(_ source: String, to target: String) throws {
     let input = unsafe open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard input >= 0 else { throw systemError("open", source) }
+    guard input >= 0 else { throw storeError("open", source) }
     defer { close(input) }
     var status = stat()
-    guard unsafe fstat(input, &status) == 0 else { throw systemError("look at", source) }
+    guard unsafe fstat(input, &status) == 0 else { throw storeError("look at", source) }
     guard status.st_mode & S_IFMT == S_IFREG else {
         throw CambiumError(.io, "\(source) is no regular file")
     }
     let output = openDescriptor(target, O_WRONLY | O_CREAT | O_EXCL)
-    guard output >= 0 else { throw systemError("create", target) }
+    guard output >= 0 else { throw storeError("create", target) }
     defer { close(output) }
     var chunk = [UInt8](repeating: 0, count: 1 << 20)
     while true {
-        let count = unsafe chunk.withUnsafeMutableBytes {
-            unsafe read(input, $0.baseAddress, $0.count)
-        }
-        if count < 0, errno == EINTR { continue }
-        guard count >= 0 else { throw systemError("read", source) }
+        var span = chunk.mutableSpan
+        var room = unsafe span.mutableBytes
+        let count = readAll(input, into: &room)
+        guard count >= 0 else { throw storeError("read", source) }
         if count == 0 { break }
-        var done = 0
-        while done < count {
-            let written = unsafe chunk.withUnsafeBytes { buffer in
-                unsafe write(
-                    output, UnsafeRawBufferPointer(rebasing: buffer[done..<count]).baseAddress,
-                    count - done)
-            }
-            if written < 0, errno == EINTR { continue }
-            guard written > 0 else { throw systemError("write", target) }
-            done += written
+        guard writeAll(chunk.raw.extracting(first: count), to: output) else {
+            throw storeError("write", target)
         }
     }
-    guard fsync(output) == 0 else { throw systemError("sync", target) }
+    guard fsync(output) == 0 else { throw storeError("sync", target) }
 }
 
 /// Gives a file another name in the same file system; the name must be free, and the old one goes.
 package func publishFile(_ path: String, as target: String) throws {
-    guard unsafe link(path, target) == 0 else { throw systemError("name a file", target) }
-    guard unsafe unlink(path) == 0 else { throw systemError("remove", path) }
+    guard unsafe link(path, target) == 0 else { throw storeError("name a file", target) }
+    guard unsafe unlink(path) == 0 else { throw storeError("remove", path) }
 }
 
 /// Makes the names in a folder durable.
 package func syncFolder(_ path: String) throws {
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw systemError("open", path) }
+    guard descriptor >= 0 else { throw storeError("open", path) }
     defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw systemError("sync", path) }
+    guard fsync(descriptor) == 0 else { throw storeError("sync", path) }
 }
 
 /// Makes the name of a folder that was just made durable, where the folder above may be read.
@@ -64,5 +55,5 @@ func syncName(of path: String) throws {
 
 /// Creates a directory that must not exist.
 package func makeNewDirectory(_ path: String) throws {
-    guard unsafe mkdir(path, 0o777) == 0 else { throw systemError("create the directory", path) }
+    guard unsafe mkdir(path, 0o777) == 0 else { throw storeError("create the directory", path) }
 }

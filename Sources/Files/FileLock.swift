@@ -52,7 +52,7 @@ package struct FileLock: ~Copyable, Sendable {
             if number == EWOULDBLOCK {
                 throw CambiumError(.busy, "\(path) is locked by another process or store")
             }
-            throw systemError("lock", path, number)
+            throw storeError("lock", path, number)
         }
     }
 

@@ -1,30 +1,40 @@
 internal import Elements
 internal import Glibc
 
+/// The names in a directory, sorted by bytes, without `.` and `..`.
+package func directoryContents(_ path: String) throws -> [String] {
+    try names(in: path) { storeError("list", path, $0) }
+}
+
 /// The entries of a directory, sorted; folders end in `/`.
 ///
 /// - Throws: `.notFound`, or `.io`.
-func folderEntries(_ path: String) throws -> [String] {
-    guard let directory = unsafe opendir(path) else { throw systemError("list", path, errno) }
+package func folderEntries(_ path: String) throws -> [String] {
+    try names(in: path) { systemError("list", path, $0) }
+        .map { isFolder("\(path)/\($0)") ? $0 + "/" : $0 }.sorted(by: isBefore)
+}
+
+private func names(in path: String, _ failure: (Int32) -> CambiumError) throws -> [String] {
+    guard let directory = unsafe opendir(path) else { throw failure(errno) }
     defer { unsafe closedir(directory) }
     var names: [String] = []
     while true {
-        // readdir(3) tells the end from a failure by errno alone.
+        // readdir(3) tells the end from a failure by errno alone; a list that is cut short would be taken for
+        // a whole one.
         errno = 0
         guard let entry = unsafe readdir(directory) else {
-            guard errno == 0 else { throw systemError("list", path, errno) }
+            guard errno == 0 else { throw failure(errno) }
             return names.sorted(by: isBefore)
         }
         let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
             unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
-        if name == "." || name == ".." { continue }
-        names.append(isFolder("\(path)/\(name)") ? name + "/" : name)
+        if name != "." && name != ".." { names.append(name) }
     }
 }
 
 /// Whether a directory is at `path`, links followed.
-func isFolder(_ path: String) -> Bool {
+package func isFolder(_ path: String) -> Bool {
     var status = stat()
     return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
 }
@@ -32,7 +42,7 @@ func isFolder(_ path: String) -> Bool {
 /// The whole of a regular file.
 ///
 /// - Throws: `.notFound`, `.unsupported`, `.io`, or `.tooLarge` for more than `limit` bytes.
-func readFile(_ path: String, limit: Int) throws -> [UInt8] {
+package func readFile(_ path: String, limit: Int) throws -> [UInt8] {
     let file = try MappedFile(path: path)
     guard file.count <= limit else {
         throw CambiumError(

@@ -1,4 +1,4 @@
-internal import Elements
+package import Elements
 internal import Glibc
 
 /// A regular file mapped read-only, and what it looked like when it was mapped.
@@ -7,15 +7,15 @@ internal import Glibc
 /// changes what is read, and one that shortens it makes reads behind the new end kill this process
 /// with SIGBUS (mmap(2), "Errors"). Replacing the file by a rename is harmless. ``checkUnchanged()``
 /// finds a changed size or modification time after the fact.
-@safe final class MappedFile: Sendable {
-    let path: String
+@safe package final class MappedFile: Sendable {
+    package let path: String
     private let descriptor: Int32
     private let opened: FileState
     // Read-only, set once, unmapped in deinit: `MappedBytes` retains this object.
     nonisolated(unsafe) private let base: UnsafeRawPointer?
 
     /// - Throws: `.notFound`, `.unsupported` for anything but a regular file, or `.io`.
-    init(path: String) throws {
+    package init(path: String) throws {
         // A named pipe would block without O_NONBLOCK.
         let descriptor = try check("open", path) {
             unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -41,15 +41,15 @@ internal import Glibc
         close(descriptor)
     }
 
-    var count: Int { opened.size }
+    package var count: Int { opened.size }
 
     /// The whole file, in place.
-    var bytes: MappedBytes {
+    package var bytes: MappedBytes {
         unsafe MappedBytes(UnsafeRawBufferPointer(start: base, count: count), owner: self)
     }
 
     /// - Throws: `.changed` when the size or the modification time is not that of the opening.
-    func checkUnchanged() throws {
+    package func checkUnchanged() throws {
         let now = try FileState(of: descriptor, path: path)
         guard now == opened else {
             throw CambiumError(

@@ -1,5 +1,5 @@
 import Elements
-import KeyValue
+import Files
 import TestSupport
 import Testing
 
@@ -69,16 +69,16 @@ struct FilesTests {
     func files() throws {
         try withScratchDirectory { directory in
             let one = directory + "/one"
-            try writeFile(one, [1, 2, 3])
-            try writeFile(directory + "/two", [])
-            #expect(try readFile(one) == [1, 2, 3])
-            #expect(try readFile(one, limit: 2) == [1, 2])
+            try writeStoreFile(one, [1, 2, 3])
+            try writeStoreFile(directory + "/two", [])
+            #expect(try readStoreFile(one) == [1, 2, 3])
+            #expect(try readStoreFile(one, limit: 2) == [1, 2])
             #expect(try fileLength(one) == 3)
             try makeDirectory(directory + "/inner")
             try makeDirectory(directory + "/inner")
             #expect(try directoryContents(directory) == ["inner", "one", "two"])
             try replaceFile(directory + "/two", with: one, in: directory)
-            #expect(try readFile(directory + "/two") == [1, 2, 3])
+            #expect(try readStoreFile(directory + "/two") == [1, 2, 3])
             #expect(!fileExists(one))
             try removeFile(directory + "/two")
             try removeDirectory(directory + "/inner")
@@ -92,14 +92,14 @@ struct FilesTests {
     func synced() throws {
         try withScratchDirectory { directory in
             let path = directory + "/new"
-            let file = try failingCall(0, in: directory) { try writeFile(path, [1, 2, 3]) }
+            let file = try failingCall(0, in: directory) { try writeStoreFile(path, [1, 2, 3]) }
             #expect(file.calls == 3, "made, written, synced")
             for at in 1...file.calls {
                 try removeFile(path)
                 #expect(throws: CambiumError.self, "call \(at)") {
-                    _ = try failingCall(at, in: directory) { try writeFile(path, [1, 2, 3]) }
+                    _ = try failingCall(at, in: directory) { try writeStoreFile(path, [1, 2, 3]) }
                 }
-                try writeFile(path, [])
+                try writeStoreFile(path, [])
             }
             let folder = directory + "/folder"
             let made = try failingCall(0, in: directory) { try makeDirectory(folder) }
@@ -124,11 +124,11 @@ struct FilesTests {
             #expect(error?.code == .notFound)
             #expect(error?.message.contains(path) == true)
         }
-        expectMissing { _ = try readFile(path) }
+        expectMissing { _ = try readStoreFile(path) }
         expectMissing { _ = try fileLength(path) }
         expectMissing { _ = try directoryContents(path) }
         expectMissing { try removeFile(path) }
         expectMissing { try makeDirectory(path) }
-        expectMissing { try writeFile(path, [1]) }
+        expectMissing { try writeStoreFile(path, [1]) }
     }
 }

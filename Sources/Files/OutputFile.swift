@@ -6,7 +6,7 @@ internal import Glibc
 /// Bytes go to a hidden temporary file in the same directory; ``stage()`` flushes it (fsync), and
 /// ``publish()`` renames it over the target and flushes the directory too. A value that ends before that
 /// removes the temporary file. A process that dies leaves at most one `.cambium-….tmp` behind.
-struct OutputFile: ~Copyable {
+package struct OutputFile: ~Copyable {
     private let target: String
     private let temporary: String
     private let descriptor: Int32
@@ -21,7 +21,7 @@ struct OutputFile: ~Copyable {
     /// Small pieces are gathered to this size before they are written.
     private static let bufferCapacity = 1 << 18
 
-    init(path: String) throws {
+    package init(path: String) throws {
         let directory = folder(of: path)
         let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
         let temporary = "\(directory)/.cambium-\(suffix).tmp"
@@ -44,7 +44,7 @@ struct OutputFile: ~Copyable {
         }
     }
 
-    mutating func append(_ bytes: RawSpan) throws {
+    package mutating func append(_ bytes: RawSpan) throws {
         if buffer.count + bytes.byteCount > Self.bufferCapacity { try flush() }
         guard bytes.byteCount <= Self.bufferCapacity else {
             try write(bytes)
@@ -55,7 +55,7 @@ struct OutputFile: ~Copyable {
     }
 
     /// Makes the bytes durable, not yet under their name.
-    consuming func stage() throws -> StagedFile {
+    package consuming func stage() throws -> StagedFile {
         try flush()
         try finishSyncing()
         try check("flush", target) { fsync(descriptor) }
@@ -63,7 +63,7 @@ struct OutputFile: ~Copyable {
         return StagedFile(temporary, target)
     }
 
-    consuming func publish() throws {
+    package consuming func publish() throws {
         let file = try stage()
         try file.publish()
         try syncFolder(file.folder)
@@ -77,15 +77,7 @@ struct OutputFile: ~Copyable {
     }
 
     private func write(_ bytes: RawSpan) throws {
-        var rest = bytes
-        while rest.byteCount > 0 {
-            let written = try check("write", target) {
-                unsafe rest.withUnsafeBytes { bytes in
-                    unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count)
-                }
-            }
-            rest = rest.extracting(droppingFirst: written)
-        }
+        guard writeAll(bytes, to: descriptor) else { throw systemError("write", target, errno) }
     }
 }
 
@@ -118,7 +110,7 @@ package final class StagedFile: Sendable {
     /// The path that it will have.
     package let target: String
 
-    var folder: String { Checkpoints.folder(of: target) }
+    package var folder: String { Files.folder(of: target) }
 
     fileprivate init(_ temporary: String, _ target: String) {
         self.temporary = temporary
@@ -132,7 +124,7 @@ package final class StagedFile: Sendable {
     }
 
     /// Gives the file its name, in the place of what has it; durable when the folder is flushed.
-    func publish() throws {
+    package func publish() throws {
         try check("rename a temporary file to", target) { unsafe rename(temporary, target) }
     }
 }
@@ -144,15 +136,6 @@ private func folder(of path: String) -> String {
     case path.startIndex: "/"
     case .some(let slash): String(path[..<slash])
     }
-}
-
-/// Makes what was renamed or removed in a folder durable.
-func syncFolder(_ path: String) throws {
-    let folder = try check("open", path) {
-        unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    }
-    defer { close(folder) }
-    try check("flush", path) { fsync(folder) }
 }
 
 /// Writes a whole file that does not get its name yet.
