@@ -1,7 +1,7 @@
 // A team whose threads spin for a short while between loops, since the loops of one token follow each
 // other within microseconds, and then sleep.
 
-#include "include/cambium_team.h"
+#include "cambium_team.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -1,6 +1,6 @@
 // The parts of a factorisation whose time does not matter, and the choice of the inner loops.
 
-#include "include/cambium_solve.h"
+#include "cambium_solve.h"
 
 #include <math.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-#include "lanes.h"
+#include "../Math/lanes.h"
 
 // Pairs of columns: the sum of two products in each 32-bit lane, which cannot overflow.
 INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, int tokens,
@@ -36,7 +36,7 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 }
 
 #define QUANTIZED_SUM quantized_sum
-#include "quantized_body.h"
+#include "../Products/quantized_body.h"
 
 #define VARIANT cambium_avx2
 #define VARIANT_NAME "avx2"
@@ -44,7 +44,7 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 #include "variant_body.h"
 
 #define TRAINING cambium_training_avx2
-#include "training_body.h"
+#include "../Training/training_body.h"
 
 #pragma clang attribute pop
 

@@ -3,7 +3,7 @@
 #pragma STDC FP_CONTRACT OFF
 
 #include "double_math.h"
-#include "include/cambium_kernels.h"
+#include "cambium_kernels.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // The source of the training kernels, which exist once per instruction set like those of
 // variant_body.h, behind which it is included.
 
-#include "include/cambium_training.h"
+#include "cambium_training.h"
 
 static void rms_norm_backward(const float *x, const float *weight, const float *dy, size_t tokens,
                               size_t width, float epsilon, float *dx, float *dweight) {

@@ -2,7 +2,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#include "lanes.h"
+#include "../Math/lanes.h"
 
 INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, int tokens,
                           int_lanes *sums) {
@@ -18,7 +18,7 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 }
 
 #define QUANTIZED_SUM quantized_sum
-#include "quantized_body.h"
+#include "../Products/quantized_body.h"
 
 #define VARIANT cambium_scalar
 #define VARIANT_NAME "scalar"
@@ -26,4 +26,4 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 #include "variant_body.h"
 
 #define TRAINING cambium_training_scalar
-#include "training_body.h"
+#include "../Training/training_body.h"

@@ -3,8 +3,8 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#include "double_math.h"
-#include "include/cambium_kernels.h"
+#include "../Math/double_math.h"
+#include "cambium_kernels.h"
 
 // ln x, up to 3 units in the last place from the nearest double. double_math.h has a nearer one; this one
 // stays for rotations, since evidence was recorded over states whose bits depend on it.

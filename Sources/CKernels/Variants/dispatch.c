@@ -2,9 +2,9 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#include "scalar_math.h"
-#include "include/cambium_training.h"
-#include "include/cambium_variants.h"
+#include "../Math/scalar_math.h"
+#include "cambium_training.h"
+#include "cambium_variants.h"
 
 extern const struct cambium_variant cambium_scalar;
 extern const struct cambium_training cambium_training_scalar;

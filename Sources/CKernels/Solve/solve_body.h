@@ -2,7 +2,7 @@
 // the compiler splits into what the instruction set has. Included once per instruction set, with
 // contraction off.
 
-#include "include/cambium_solve.h"
+#include "cambium_solve.h"
 
 #include <string.h>
 

@@ -11,7 +11,7 @@
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c"))), apply_to = function)
 
-#include "lanes.h"
+#include "../Math/lanes.h"
 
 // Pairs of columns: the sum of two products in each 32-bit lane, which cannot overflow.
 INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, int tokens,
@@ -32,7 +32,7 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 }
 
 #define QUANTIZED_SUM quantized_sum
-#include "quantized_body.h"
+#include "../Products/quantized_body.h"
 
 #define VARIANT cambium_avx512
 #define VARIANT_NAME "avx512"
@@ -42,7 +42,7 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 // Twice the registers of twice the size.
 #define TILE_ROWS 12
 #define TRAINING cambium_training_avx512
-#include "training_body.h"
+#include "../Training/training_body.h"
 
 #pragma clang attribute pop
 

@@ -3,9 +3,9 @@
 // define VARIANT (the table to fill), VARIANT_NAME and ROW_TOKENS. Products and sums are fused exactly where
 // the source says so, and sums run in source order, so every instruction set gives the same bits.
 
-#include "lanes.h"
-#include "scalar_math.h"
-#include "include/cambium_variants.h"
+#include "../Math/lanes.h"
+#include "../Math/scalar_math.h"
+#include "cambium_variants.h"
 
 static float dot(const float *x, const void *y, size_t count) {
     return dot_of(x, y, count, ROW_F32);
@@ -97,11 +97,11 @@ static void log_softmax(const float *x, size_t count, float *out) {
     for (size_t i = 0; i < count; i++) out[i] = (x[i] - largest) - logarithm;
 }
 
-#include "attention_body.h"
-#include "experts_body.h"
-#include "gemm_body.h"
-#include "rows_body.h"
-#include "select_body.h"
+#include "../Attention/attention_body.h"
+#include "../Experts/experts_body.h"
+#include "../Products/gemm_body.h"
+#include "../Products/rows_body.h"
+#include "../Experts/select_body.h"
 
 const struct cambium_variant VARIANT = {
     .name = VARIANT_NAME,

@@ -2,8 +2,8 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#include "lanes.h"
-#include "include/cambium_kernels.h"
+#include "../Math/lanes.h"
+#include "cambium_kernels.h"
 
 #include <math.h>
 
