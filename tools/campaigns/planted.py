@@ -1,6 +1,6 @@
 """A fault is planted for each kind, and the campaign has to find it: who finds none of these would find no real one.
 
-The library of faults lies as a wrong program would (FAULT_BREAK in Tests/CFaults/faults.c), or a script stands in
+The library of faults lies as a wrong program would (FAULT_BREAK in Tests/CFaults), or a script stands in
 front of the program and does something wrong.
 """
 import concurrent.futures, multiprocessing, os, shutil

@@ -1,5 +1,5 @@
 """Runs the program under test, and says how it ended."""
-import json, os, signal, subprocess, tempfile, time
+import glob, json, os, signal, subprocess, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CAMBIUM = os.environ.get("CAMBIUM", "")
@@ -72,9 +72,8 @@ def shim():
         compiler = next((c for c in ("clang", "gcc", "cc") if _which(c)), None)
         if compiler is None:
             raise SystemExit("campaign: needs a C compiler (clang, gcc) for the faults in system calls")
-        subprocess.run(
-            [compiler, "-O1", "-Wall", "-shared", "-fPIC", "-o", _shim, os.path.join(HERE, "../../Tests/CFaults/faults.c"), "-ldl"],
-            check=True)
+        sources = glob.glob(os.path.join(HERE, "../../Tests/CFaults/*.c"))
+        subprocess.run([compiler, "-O1", "-Wall", "-shared", "-fPIC", "-o", _shim, *sources, "-ldl"], check=True)
     return _shim
 
 
