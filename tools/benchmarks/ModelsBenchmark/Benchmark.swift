@@ -3,7 +3,7 @@ internal import BenchmarkSupport
 internal import Cambium
 internal import Foundation
 
-/// Runs a model of a store for `models.py`, which times it beside transformers.
+/// Runs a model of a store for `targets/models.py`, which times it beside transformers.
 @main
 struct ModelsBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -60,17 +60,15 @@ def mapped_reads(path, size, reads=200_000):
 
 
 def bulk(folder, experts, size, rounds):
-    """The floors of a bulk import or export, as records."""
+    """The floors of a bulk import or export: values by what is measured."""
     total, path, block = experts * size, os.path.join(folder, "floor"), os.urandom(BLOCK)
-    answers = {"write_seconds": [], "hash_seconds": [], "read_ns": []}
+    found = {"write": [], "hash": [], "read_ns": []}
     for _ in range(rounds):
-        answers["write_seconds"].append(write(path, total, block))
-        answers["hash_seconds"].append(hashing(total))
-        answers["read_ns"].append(mapped_reads(path, size))
+        found["write"].append(write(path, total, block))
+        found["hash"].append(hashing(total))
+        found["read_ns"].append(mapped_reads(path, size))
     os.remove(path)
-    return [{"by": "floor", "case": "bulk", "metric": metric, "values": values, "experts": experts,
-             "size": size, "unit": "ns" if metric == "read_ns" else "s"}
-            for metric, values in answers.items()]
+    return found
 
 
 def commit(folder, case):
@@ -78,5 +76,4 @@ def commit(folder, case):
     path = os.path.join(folder, "floor")
     values = [write(path, case.changes * case.size) for _ in range(case.rounds)]
     os.remove(path)
-    return {"by": "floor", "case": "commit", "metric": "seconds", "values": values, "unit": "s",
-            "experts": case.experts, "size": case.size, "changes": case.changes}
+    return values

@@ -1,53 +1,33 @@
 """Two fine-tunes of a tiny OLMoE, merged by Cambium and by averaging; and what the models share.
 
 A base is trained by transformers on English text, then a few experts of each layer and their router rows on each of
-two other texts. Bits per byte are `cambium eval`'s, on text that nobody trained on. After a wrong answer the exit
-code is 1, after a missed target it is not.
-
-    tools/bench finetunes --peers [--quick] [--json FILE] [--dir DIR] [--data DIR]
+two other texts. Bits per byte are `cambium eval`'s, on text that nobody trained on.
 """
-import argparse, importlib.util, json, os, shlex, shutil, subprocess, sys, tempfile, time
+import dataclasses, json, os
 
-import bench_machine
-import bench_peers
-from bench_peers import Failure
-from storage_records import row
+from harness.bench import STREAM, TRANSFORMERS, Target
+from harness.programs import Failure, run as call, script
+from harness.report import at_least, at_most
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-DATA = os.path.join(os.path.dirname(ROOT), "shared", "data", "stream")
-SCRIPT = os.path.join(HERE, "peers", "torch_finetune.py")
 OLD = ("shakespeare", "gsm8k", "wikitext")
 NEW = ("swahili", "metamath")
 POLICIES = ("mean", "ties", "task", "regmean", "ours")
 GROWN = ("chinese", "swahili")
 
 
-class Benchmark:
-    def __init__(self, args):
-        self.args, self.rows, self.failures, self.remarks = args, [], [], []
-        self.models, self.store = f"{args.dir}/models", f"{args.dir}/store"
+class FineTunes:
+    def __init__(self, bench):
+        self.bench, self.note, self.say = bench, bench.note, bench.say
+        self.models, self.store = f"{bench.args.dir}/models", f"{bench.args.dir}/store"
         os.makedirs(self.models)
-        self.steps = (40, 20) if args.quick else (600, 300)
+        self.steps = (40, 20) if bench.quick else (600, 300)
 
-    def say(self, text): print(f"{time.perf_counter() - self.args.start:6.0f} s  {text}", file=sys.stderr)
+    def text(self, name, part): return f"{self.bench.args.data}/{name}/{part}.txt"
 
-    def text(self, name, part): return f"{self.args.data}/{name}/{part}.txt"
-
-    def torch(self, *words):
-        done = subprocess.run([sys.executable, "-W", "ignore", SCRIPT, *map(str, words)], capture_output=True, text=True)
-        if done.returncode != 0: raise Failure(f"torch_finetune {words[0]}: {done.stderr.strip()[-500:]}")
-        return json.loads(done.stdout.splitlines()[-1])
+    def torch(self, *words): return json.loads(call(*script("torch_finetune.py", *words)).splitlines()[-1])
 
     def cambium(self, *words, status=0):
-        done = subprocess.run([os.environ["CAMBIUM"], *map(str, words), "--store", self.store, "--json"],
-                              capture_output=True, text=True)
-        if done.returncode != status: raise Failure(f"cambium {' '.join(map(str, words))}: {done.stderr.strip()}")
-        return json.loads(done.stdout or done.stderr)
-
-    def note(self, case, what, value, unit, by="cambium", against=None, target=None, of="ratio"):
-        self.rows.append(row(by, case, what, [value], unit, against=against, target=target, of=of,
-                             judged=not self.args.quick))
+        return json.loads(call(self.bench.sides[0].path("cambium"), *words, "--store", self.store, "--json", status=status))
 
     def train(self):
         self.say(f"training a base, {self.steps[0]} steps")
@@ -65,7 +45,7 @@ class Benchmark:
         self.note("merge", "experts that both fine-tunes changed", both, "count", by="transformers")
 
     def commit(self):
-        subprocess.run([os.environ["CAMBIUM"], "init", self.store], check=True, capture_output=True)
+        self.bench.sides[0].cambium("init", self.store)
         self.cambium("commit", f"{self.models}/base", "-m", "base")
         for name in (*NEW, "average", "bf16"):
             self.cambium("branch", name, "main")
@@ -92,21 +72,21 @@ class Benchmark:
         texts = [*NEW, OLD[0]]
         # All texts are called test.txt: the order of the rows tells them apart.
         answer = self.cambium("eval", *names, "--text", *(self.text(name, "test") for name in texts), "--limit",
-                              "8k" if self.args.quick else "all")
+                              "8k" if self.bench.quick else "all")
         bits = {}
         for row in answer["rows"]:
             bits[row["revision"], row["text"].split("/")[-2]] = row["bitsPerByte"]
         for name in names:
             for text in texts:
-                value, against, target = bits[name, text], None, None
+                value, against, goal = bits[name, text], None, None
                 if name.startswith("merged-"):
                     against = ("plain average", bits["average", text])
                 elif name != "main":
                     against = ("base", bits["main", text])
                 if name == "merged-mean" and text in NEW:
-                    against, target = ("base", bits["main", text]), ("<=", 1, "< base")
-                self.note("bits", f"{name} on {text}", value, "bits/byte",
-                          "plain average" if name == "average" else "cambium", against, target)
+                    against, goal = ("base", bits["main", text]), at_most(1, "< base")
+                self.note("bits", f"{name} on {text}", value, "bits/byte", against=against, goal=goal,
+                          by="plain average" if name == "average" else "cambium")
 
     def share(self):
         models = ["main", *NEW, "bf16"]
@@ -132,47 +112,17 @@ class Benchmark:
                 place = f"for {name}{again}"
                 self.note("grow", f"{place}: picks of the new text that have the expert", found["picked"], "share")
                 self.note("grow", f"{place}: old routes that stay", found["unchanged"], "share",
-                          target=(">=", 0.995, "99.5 %"), of="value")
+                          goal=at_least(0.995, "99.5 %", "value"))
                 before, after = found["oldBits"]
                 self.note("grow", f"{place}: old text, bits per token more", after - before, "bits")
 
-    def all(self):
-        try:
-            for action in (self.train, self.commit, self.merge, self.measure, self.share, self.grow): action()
-        except Failure as failure:
-            self.failures.append(str(failure))
-            self.say(f"FAILED: {failure}")
+
+def run(bench):
+    tunes = FineTunes(bench)
+    for action in (tunes.train, tunes.commit, tunes.merge, tunes.measure, tunes.share, tunes.grow): action()
 
 
-def arguments():
-    parser = argparse.ArgumentParser(prog="tools/bench finetunes")
-    parser.add_argument("--quick", action="store_true", help="a few steps, nothing judged")
-    parser.add_argument("--peers", action="store_true", help="first install transformers for Python, which is needed")
-    parser.add_argument("--json", default=os.path.join(ROOT, ".build/bench/finetunes.json"))
-    parser.add_argument("--data", default=DATA, help="folder of texts, each with train.txt and test.txt")
-    parser.add_argument("--dir", default=os.path.join(ROOT, ".build/bench/work"), help="scratch directory")
-    return parser.parse_args()
-
-
-def main():
-    args = arguments()
-    bench_peers.use_python(args.peers, "requirements-models.txt", "bench-python-models")
-    args.start = time.perf_counter()
-    if not os.environ.get("CAMBIUM"): sys.exit("bench: CAMBIUM names no program; use tools/bench")
-    if importlib.util.find_spec("transformers") is None: sys.exit("bench: it trains by transformers; give --peers")
-    if not os.path.exists(args.data): sys.exit(f"bench: there are no texts at {args.data}; --data names them")
-    os.makedirs(args.dir, exist_ok=True)
-    args.dir = tempfile.mkdtemp(prefix="finetunes-", dir=args.dir)
-    benchmark = Benchmark(args)
-    machine = bench_machine.describe(args.dir)
-    try: benchmark.all()
-    finally: shutil.rmtree(args.dir, ignore_errors=True)
-    machine["load_after"] = os.getloadavg()
-    bench_machine.finish({"schema": 1, "benchmark": "finetunes", "mode": "quick" if args.quick else "full",
-                          "command": shlex.join(["tools/bench", "finetunes", *sys.argv[1:]]), "machine": machine,
-                          "seconds": time.perf_counter() - args.start, "failures": benchmark.failures,
-                          "remarks": benchmark.remarks, "rows": benchmark.rows}, args.json)
-
-
-if __name__ == "__main__":
-    main()
+TARGET = Target(
+    "finetunes", "Two fine-tunes of a tiny OLMoE, merged by Cambium and by averaging; and what the models share.", run,
+    ("cambium",), peers=dataclasses.replace(TRANSFORMERS, needed=True), options={"data": STREAM},
+    quick="a few steps, nothing judged")

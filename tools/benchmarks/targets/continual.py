@@ -1,0 +1,105 @@
+"""Continual learning on eight domains one after another: cohorts on a frozen base beside the baselines.
+
+A cohort must have the same digest in a sequence of rounds and on a branch of its own, and the gate in any order of
+its counts.
+"""
+import json, subprocess
+
+from harness import plots
+from harness.bench import SCRATCH, STREAM, Peers, Target
+from harness.programs import Failure
+from harness.report import print_table
+
+PASSED = ("base", "rate", "windows", "cohort-windows", "cohort-rate", "counts", "ewc", "lwf", "sub-keys",
+          "edited-experts", "paces")
+
+
+def measures(result, row):
+    """Mean bits per byte after the stream, forgetting (mean and greatest), BWT and FWT in bits.
+
+    Positive BWT and FWT are good; a row of merged branches learns all new domains in one stage.
+    """
+    stages, base = row["stages"], result["baseDomains"]
+    final = stages[-1]
+    mean = sum(final) / len(final)
+    if len(stages) == 1: return mean, None, None, None, None
+    learnt = {d: min(max(0, d - base + 1), len(stages) - 1) for d in range(len(final))}
+    earlier = [d for d in range(len(final)) if learnt[d] < len(stages) - 1]
+    lost = [final[d] - min(s[d] for s in stages[learnt[d]:]) for d in earlier]
+    bwt = sum(stages[learnt[d]][d] - final[d] for d in earlier) / len(earlier)
+    new = range(base, len(final))
+    fwt = sum(stages[0][d] - stages[learnt[d] - 1][d] for d in new) / len(new)
+    return mean, sum(lost) / len(lost), max(lost), bwt, fwt
+
+
+def has_counts(row): return row["name"].endswith("counts")
+
+
+def table(result, rows):
+    # Like with like: rows with counts beside joint rows with counts.
+    best = {}
+    for row in rows:
+        if row["name"].startswith("joint"):
+            key, mean = has_counts(row), measures(result, row)[0]
+            best[key] = min(best.get(key, mean), mean)
+    lines = []
+    for row in rows:
+        mean, *rest = measures(result, row)
+        lines.append([
+            row["name"], *(f"{x:.3f}" for x in row["stages"][-1]), f"{mean:.3f}",
+            f"{mean / best[has_counts(row)]:.3f}" if has_counts(row) in best else "",
+            *("" if x is None else f"{x:.3f}" for x in rest), f"{row['parameters']:,}", f"{row['activeParameters']:,}",
+            f"{row['stateBytes'] / 1e6:.1f}", f"{row['replayBytes'] / 1e6:.1f}", f"{row['processorSeconds']:.0f}",
+            str(row["steps"])])
+    print_table(["row", *result["domains"], "mean", "/ best joint", "forgetting", "worst", "BWT", "FWT", "parameters",
+                 "active", "state MB", "replay MB", "CPU-s", "steps"], lines)
+
+
+def alike(result, name):
+    digests = result[name]
+    same, all = sum(a == b for a, b in zip(digests[::2], digests[1::2])), len(digests) // 2
+    return f"{same} of {all}", same == all
+
+
+def run(bench):
+    args = bench.args
+    words = ["--stream", args.data, "--seed", args.seed, "--seconds", 3 if bench.quick else args.seconds,
+             "--bytes", 8000 if bench.quick else args.bytes, "--order", args.order, "--part", args.part]
+    for name in PASSED:
+        value = getattr(args, name.replace("-", "_"))
+        if value: words += ["--" + name, value]
+    if args.rows: words += ["--rows", *args.rows]
+    # Its progress goes to standard error.
+    done = subprocess.run([bench.sides[0].path("continual-benchmark"), *map(str, words)], stdout=subprocess.PIPE)
+    if done.returncode != 0: raise Failure(f"continual-benchmark ended with code {done.returncode}")
+    result = json.loads(done.stdout)
+    rows = result.pop("rows")
+    bench.extra = {**result, "stream": rows}
+    bench.tables = lambda: table(result, rows)
+    if result["cohortDigests"]:
+        cohorts, gates = alike(result, "cohortDigests"), alike(result, "gateDigests")
+        bench.remarks.append(f"{cohorts[0]} cohorts have the same bits one after another and on branches of their own; "
+                             f"{gates[0]} gates whichever order their counts were added in")
+        if not (cohorts[1] and gates[1]): bench.fail("digests differ")
+    # Labels and counts have their rows in the table; in the pictures they would hide the others.
+    staged = [row for row in rows if len(row["stages"]) == len(result["domains"]) - result["baseDomains"] + 1
+              and ("labels" not in row["name"] or row["name"].startswith("LoRA"))
+              and (not has_counts(row) or row["name"] in ("Cambium, counts", "no model, counts"))]
+    whole = [row for row in rows if len(row["stages"]) == 1 and (not has_counts(row) or "experts" in row["name"])]
+    bench.remarks += plots.continual(result, staged, whole, SCRATCH)
+
+
+TARGET = Target(
+    "continual", "Continual learning on eight domains one after another: cohorts on a frozen base beside the baselines.",
+    run, ("continual-benchmark",),
+    peers=Peers("what draws the pictures", None, "requirements-inference.txt", "bench-python-inference"),
+    quick="an eighth is 3 CPU-seconds, 8 kB of each test text",
+    options={"seconds": {"type": float, "default": 40,
+                         "help": "an eighth of all CPU-seconds; the base takes four, the rounds share the others"},
+             "order": {"type": int, "default": 0, "help": "order of the new domains: 0, 1 or 2"},
+             "part": {"default": "test", "choices": ["test", "valid"], "help": "what is evaluated; choose on valid"},
+             **{name: {"help": "see docs/continual.md"} for name in PASSED},
+             "rows": {"nargs": "*", "help": "rows to run (cambium cambiumMerged cambiumDense counts sequential jointPeer "
+                      "jointDense jointLarge replay1 replay5 replay10 ewc lwf lora neurons swiglu edited)"},
+             "seed": 1, "bytes": {"type": int, "default": 20_000, "help": "bytes of each text that are evaluated"},
+             "data": STREAM})
