@@ -73,7 +73,11 @@ let package = Package(
             dependencies: ["Models", "Architectures", "Routing", "Tensors", "Elements"],
             swiftSettings: strict),
         .target(
-            name: "Checkpoints", dependencies: ["Architectures", "Files", "Elements"],
+            name: "Checkpoints",
+            dependencies: [
+                "Evidence", "Models", "Architectures", "Snapshots", "Objects", "Routing", "Tensors",
+                "Files", "Elements",
+            ],
             swiftSettings: strict),
         .target(
             name: "Tokenizers", dependencies: ["Elements"], swiftSettings: strict),
@@ -107,8 +111,8 @@ let package = Package(
         .executableTarget(
             name: "MergeBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Cambium", "Models", "Architectures", "Routing", "Tensors",
-                "Snapshots",
+                "BenchmarkSupport", "Cambium", "Checkpoints", "Models", "Architectures", "Routing",
+                "Evidence", "Tensors", "Snapshots",
                 "Objects", "Elements", "CKernels", "COpenBLAS", arguments,
             ],
             path: "tools/benchmarks/MergeBenchmark", swiftSettings: strict),

@@ -1,3 +1,4 @@
+import Checkpoints
 import Evidence
 import Foundation
 import Objects
@@ -174,7 +175,7 @@ struct AssignmentTests {
             }
             let others = foreign
             try store.commit(Checkpoints.options("foreign")) { patch in
-                for record in others { try patch.addEvidence(record) }
+                for record in others { try patch.model.add(.moments(record)) }
             }
             let ids = Set(try store.evidence("main").compactMap(\.quantiser))
             #expect(ids.count == 2)

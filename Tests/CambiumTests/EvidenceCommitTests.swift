@@ -1,3 +1,4 @@
+import Checkpoints
 import Evidence
 import Routing
 import TestSupport
@@ -80,7 +81,7 @@ struct EvidenceCommitTests {
                                 data: [UInt8](repeating: digest, count: 32),
                                 byteCount: 1 << 33 - 1, counts: huge)
                         }
-                        try patch.addEvidence(record)
+                        try patch.model.add(.counts(record))
                     }
                 }
             }

@@ -327,8 +327,8 @@ struct CohortModelTests {
         ] {
             #expect(throws: CambiumError.self) { try CohortDescription(Array(text.utf8), of: "c") }
         }
-        #expect(CohortDescription.cohort(describedBy: "cohorts.a.b.cohort") == "a.b")
-        #expect(CohortDescription.cohort(describedBy: "cohorts.cohort") == nil)
-        #expect(CohortDescription.cohort(describedBy: "cohorts.a.lm_head.weight") == nil)
+        #expect(CohortTensorName.cohort(describedBy: "cohorts.a.b.cohort") == "a.b")
+        #expect(CohortTensorName.cohort(describedBy: "cohorts.cohort") == nil)
+        #expect(CohortTensorName.cohort(describedBy: "cohorts.a.lm_head.weight") == nil)
     }
 }

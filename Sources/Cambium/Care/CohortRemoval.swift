@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Evidence
 internal import Models
 internal import Objects
@@ -96,7 +97,7 @@ struct CohortRemoval {
         let layout = try store.snapshots.layout(of: tree)
         guard var layout else { return nil }
         let before = layout
-        let prefix = "\(CohortDescription.prefix)\(name)."
+        let prefix = "\(CohortTensorName.prefix)\(name)."
         for index in layout.files.indices {
             // The text of a header that lists its tensors is that of another file without them.
             if let splice = layout.files[index].splice, splice.middle.contains(Array(prefix.utf8)) {

@@ -20,10 +20,10 @@ struct CheckpointExport {
     let leftOut: [String]
 
     /// - Parameter isPlain: Whether what the transformers library would not read is left out.
-    init(_ snapshot: MappedSnapshot, _ store: Store, isPlain: Bool) throws {
+    init(_ snapshot: MappedSnapshot, _ store: SnapshotStore, isPlain: Bool) throws {
         let tree = snapshot.tree
         guard
-            let layout = try store.snapshots.layout(of: tree)
+            let layout = try store.layout(of: tree)
         else {
             throw CambiumError(.unsupported, "this model has no checkpoint layout to be written in")
         }

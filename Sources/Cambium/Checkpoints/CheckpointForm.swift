@@ -5,11 +5,11 @@ internal import Snapshots
 
 /// Settles the layout and the index of shards of a merged model (docs/merging.md, "Files").
 struct CheckpointForm: MergeForm {
-    private let store: Store
+    private let store: SnapshotStore
 
     let files: Set<String> = [ShardIndex.fileName]
 
-    init(_ store: Store) { self.store = store }
+    init(_ store: SnapshotStore) { self.store = store }
 
     func settle(
         _ trees: MergeTrees, _ draft: inout CommitDraft
@@ -42,7 +42,7 @@ struct CheckpointForm: MergeForm {
         var layouts: [ObjectID: Layout] = [:]
         for tree in all {
             guard let id = tree.layout, layouts[id] == nil else { continue }
-            layouts[id] = try store.snapshots.layout(of: tree)
+            layouts[id] = try store.layout(of: tree)
         }
         let merge = LayoutMerge(trees, layouts, of: draft.tree)
         guard let merged = merge.layout else {
@@ -89,7 +89,7 @@ struct CheckpointForm: MergeForm {
     }
 
     private func data(_ id: ObjectID) throws -> [UInt8] {
-        try store.snapshots.data(of: id).1
+        try store.data(of: id).1
     }
 }
 

@@ -34,7 +34,7 @@ struct CheckpointSource {
     ///
     /// - Parameter wanted: Nil for that rule; with ``HeadFiles/nothing`` nothing but the path itself counts.
     init(
-        _ path: String, _ before: Tree?, _ store: Store, keeping wanted: HeadFiles? = nil
+        _ path: String, _ before: Tree?, _ store: SnapshotStore, keeping wanted: HeadFiles? = nil
     ) throws {
         let checkpoint = try Checkpoint(opening: path, isRecord: RecordFile.isNamedByID)
         var notes: [String] = []
@@ -54,7 +54,7 @@ struct CheckpointSource {
         }
         var config = files.first { $0.name == Checkpoint.configName }?.content
         if config == nil, let id = head[Checkpoint.configName] {
-            config = try store.snapshots.data(of: id).1
+            config = try store.data(of: id).1
         }
         let found = config
         do {
@@ -71,7 +71,7 @@ struct CheckpointSource {
             notes.append(
                 "not part of a model, left out: \(checkpoint.ignored.joined(separator: ", "))")
         }
-        stored = try Self.layout(checkpoint, layout, &notes)
+        stored = try Layout(checkpoint, layout, &notes)
         self.checkpoint = checkpoint
         self.files = files
         self.headFiles = head
@@ -89,7 +89,7 @@ struct CheckpointSource {
     }
 
     /// Refuses evidence that no gate can be solved from, before anything is stored.
-    private func checkRecords(_ store: Store) throws {
+    private func checkRecords(_ store: SnapshotStore) throws {
         var counts: [CountContribution] = []
         var isNew = false
         for name in checkpoint.records where name.hasPrefix(EvidenceName.prefix) {
@@ -99,7 +99,7 @@ struct CheckpointSource {
         guard isNew else { return }
         for (name, id) in headFiles
         where name.hasPrefix(EvidenceName.prefix) && !checkpoint.records.contains(name) {
-            let bytes = try store.snapshots.data(of: id).1
+            let bytes = try store.data(of: id).1
             if case .counts(let record) = try evidence(bytes) { counts.append(record) }
         }
         _ = try EvidenceGate(counts)

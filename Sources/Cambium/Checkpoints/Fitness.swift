@@ -40,7 +40,7 @@ extension Store {
     ) throws -> String? {
         var digests: Set<String> = []
         for name in StoredCohorts.names(tree).sorted(by: isBefore) {
-            let file = CohortDescription.tensorName(name)
+            let file = CohortTensorName.description(of: name)
             guard let entry = tree.trunk.tensors[file], let bytes = read(file, entry),
                 let description = try? CohortDescription(bytes, of: name), !description.base.isEmpty
             else { continue }
@@ -57,6 +57,42 @@ extension Store {
         return nil
     }
 
+    /// Refuses a model that would not run as its branch's history does.
+    ///
+    /// - Throws: `unfit`.
+    static func checkFit(_ candidate: CommitCandidate) throws {
+        let store = Store(candidate.store, candidate.store.directory)
+        let reason = try store.misfit(candidate.tree, after: candidate.before) { name, entry in
+            guard let content = candidate.content else { return store.stored(entry) }
+            return content.tensor(name)?.copy()
+        }
+        try refuse(
+            reason ?? store.unopened(candidate), "the model on branch '\(candidate.branch)'")
+    }
+
+    /// Why a model that comes whole cannot be run, though the one before it can; nil when it can.
+    ///
+    /// - Complexity: Nothing when config, shapes and numbers are those of the model before; else what opening a
+    ///   model takes.
+    private func unopened(_ candidate: CommitCandidate) -> String? {
+        let tree = candidate.tree
+        guard let content = candidate.content, Outline(tree) != Outline(candidate.before),
+            let config = content.file("config.json")
+        else { return nil }
+        do {
+            if ModelDescription.isKnown(tree.architecture) {
+                let description = try ModelDescription(
+                    architecture: tree.architecture, json: config,
+                    generation: content.file("generation_config.json"))
+                _ = try LanguageModel(description, source: CandidateWeights(tree, content))
+            }
+            return nil
+        } catch {
+            let ran = (try? model(candidate.parent.hex, ModelOptions(warms: false))) != nil
+            return ran ? "\(error)" : nil
+        }
+    }
+
     /// - Throws: `unfit`.
     static func refuse(_ reason: String?, _ what: String) throws {
         guard let reason else { return }
@@ -68,33 +104,14 @@ extension Store {
 }
 
 extension CheckpointSource {
-    /// Why the model of a checkpoint cannot be run, though the one before it can; nil when it can.
-    ///
-    /// - Complexity: Nothing when config, shapes and numbers are those of the model before; else what opening a
-    ///   model takes.
-    func misfit(_ tree: Tree, after parent: ObjectID, _ before: Tree, _ store: Store) -> String? {
-        guard Outline(tree) != Outline(before), let config = file("config.json", store) else {
-            return nil
-        }
-        let weights = CheckpointWeights(checkpoint, layout)
-        do {
-            if ModelDescription.isKnown(tree.architecture) {
-                let description = try ModelDescription(
-                    architecture: tree.architecture, json: config,
-                    generation: file("generation_config.json", store))
-                _ = try LanguageModel(description, source: weights)
-            }
-            return nil
-        } catch {
-            let ran = (try? store.model(parent.hex, ModelOptions(warms: false))) != nil
-            return ran ? "\(error)" : nil
-        }
-    }
-
-    /// A file that the new tree has: of the checkpoint, or kept from the branch's head.
-    private func file(_ name: String, _ store: Store) -> [UInt8]? {
-        files.first { $0.name == name }?.content
-            ?? headFiles[name].flatMap { try? store.snapshots.data(of: $0).1 }
+    /// What the model is made of, for a look at it before it is committed.
+    func content(_ store: SnapshotStore) -> CommitCandidate.Content {
+        CommitCandidate.Content(
+            tensor: { checkpoint.tensor(named: $0)?.bytes },
+            file: { name in
+                files.first { $0.name == name }?.content
+                    ?? headFiles[name].flatMap { try? store.data(of: $0).1 }
+            })
     }
 }
 
@@ -124,39 +141,30 @@ private struct Outline: Equatable {
     }
 }
 
-/// The weights of a checkpoint where they are mapped, to see whether a model can be made of them.
-private struct CheckpointWeights: WeightSource {
-    private let checkpoint: Checkpoint
-    private let layout: CheckpointLayout
+/// The weights of a model that is not stored yet, to see whether it can be opened.
+private struct CandidateWeights: WeightSource {
+    private let tree: Tree
+    private let content: CommitCandidate.Content
 
-    init(_ checkpoint: Checkpoint, _ layout: CheckpointLayout) {
-        self.checkpoint = checkpoint
-        self.layout = layout
+    init(_ tree: Tree, _ content: CommitCandidate.Content) {
+        self.tree = tree
+        self.content = content
     }
 
     func tensor(_ name: String) throws -> Weights {
-        guard let found = checkpoint.tensor(named: name) else {
+        guard let entry = tree.tensors[name], let bytes = content.tensor(name) else {
             throw CambiumError(.missingTensor, "the checkpoint has no tensor \(name)")
         }
-        return Weights(shape: found.shape, bytes: found.bytes)
+        return Weights(shape: entry.shape, bytes: bytes)
     }
 
-    var inventory: WeightInventory? {
-        WeightInventory(
-            tensors: Set(layout.trunk + layout.pools.flatMap(\.routerTensors)),
-            pools: Set(
-                layout.pools.map {
-                    WeightInventory.Pool(
-                        layer: $0.layer, cohort: $0.cohort, count: $0.expertCount)
-                }))
-    }
+    var inventory: WeightInventory? { WeightInventory(tree) }
 
     func experts(layer: Int) throws -> any ExpertTable {
-        let own = layout.pools.first { $0.layer == layer && $0.cohort == Cohort.base }
-        guard let own else {
+        guard let own = tree.layers[UInt32(clamping: layer)]?.cohorts[Cohort.base] else {
             throw CambiumError(.missingTensor, "the checkpoint has no experts in layer \(layer)")
         }
-        return UnreadExperts(parts: own.parts, count: own.expertCount)
+        return UnreadExperts(parts: own.parts, count: Int(clamping: own.count))
     }
 }
 

@@ -17,7 +17,7 @@ enum RecordFile {
 
     /// Whether a file of this name is a record of any kind.
     static func isRecord(_ name: String) -> Bool {
-        isNamedByID(name) || name == MixtureDescription.fileName
+        isNamedByID(name) || name == Tree.mixtureName
     }
 
     /// The object that a record of squared gradients is of.

@@ -48,7 +48,7 @@ extension Store {
                 .usage, "\(directory) is a store: name a folder of its own for the checkpoint")
         }
         let snapshot = try map(revision)
-        let export = try CheckpointExport(snapshot, self, isPlain: isPlain)
+        let export = try CheckpointExport(snapshot, snapshots, isPlain: isPlain)
         let names = export.fileNames
         let folder = try CheckpointFolder(directory)
         let strays = folder.strays(beside: names, isRecord: RecordFile.isNamedByID)

@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Checkpoints
 internal import Elements
 internal import Evidence
 internal import Models
@@ -162,7 +163,7 @@ extension Store {
         for layer in cohorts.keys.sorted() { try edit.remove(number, from: layer) }
         var options = options
         options.metadata["expert.dropped"] = "\(number)"
-        return try commit(edit.finish(by: -1), options, target, newExperts: 0, notes: [])
+        return CommitResult(try target.commit(fitting: edit.finish(by: -1), options.request))
     }
 
     private static func check(
@@ -209,23 +210,10 @@ extension Store {
         options.metadata["expert.from"] = source.text
         options.metrics["expert.picked"] = grown.figures.pickedShare
         options.metrics["expert.unchanged"] = grown.figures.unchangedShare
-        return try commit(
-            edit.finish(by: 1), options, target, newExperts: experts.count, notes: notes)
-    }
-
-    private func commit(
-        _ draft: consuming CommitDraft, _ options: CommitOptions, _ target: CommitTarget,
-        newExperts: Int, notes: [String]
-    ) throws -> CommitResult {
-        let tree = draft.tree
-        let outcome = try target.commit(draft, options)
-        let cohorts = tree.layers.values.flatMap(\.cohorts.values)
         return CommitResult(
-            outcome, target, options,
-            CommitContents(
-                architecture: tree.architecture, layers: tree.layers.count,
-                experts: cohorts.reduce(0) { $0 + Int(clamping: $1.count) },
-                newExperts: newExperts, nonFinite: (0, 0), notes: notes))
+            try target.commit(
+                fitting: edit.finish(by: 1), options.request, newExperts: experts.count,
+                notes: notes))
     }
 
     /// Numbers as a type stores them, and what they are then.

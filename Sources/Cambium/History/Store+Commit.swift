@@ -1,7 +1,7 @@
 internal import Checkpoints
 internal import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 internal import Tensors
 
 /// How a checkpoint is to be committed.
@@ -36,6 +36,30 @@ public struct CommitOptions: Sendable {
         self.message = message
         self.branch = branch
         self.signature = signature
+    }
+
+    /// What the layers below take.
+    package var request: CommitRequest {
+        var request = CommitRequest(
+            CommitNote(
+                time: signature.time, author: signature.author, message: message,
+                metadata: metadata, metrics: metrics, series: series),
+            branch: branch, expectedParent: expectedParent, allowsUnchanged: allowsUnchanged)
+        if !allowsUnfit { request.check = { try Store.checkFit($0) } }
+        return request
+    }
+}
+
+// What still commits drafts of its own in this target.
+extension CommitTarget {
+    init(_ options: CommitOptions, _ store: Store) throws {
+        try self.init(options.request, store.snapshots)
+    }
+
+    func commit(
+        _ draft: consuming CommitDraft, _ options: CommitOptions
+    ) throws -> CommitOutcome {
+        try commit(fitting: draft, options.request).outcome
     }
 }
 
@@ -78,6 +102,28 @@ public struct CommitResult: Sendable, Encodable {
     public let canonical: [String]
     /// Sentences that the user should read.
     public let notes: [String]
+
+    init(_ model: CommittedModel) {
+        let outcome = model.outcome
+        id = outcome.id.hex
+        tree = outcome.tree.hex
+        branch = model.branch
+        parents = model.parents.map(\.hex)
+        unchanged = outcome.unchanged
+        architecture = model.architecture
+        layers = model.layers
+        experts = model.experts
+        newExperts = model.newExperts
+        startedBranch = model.startedBranch
+        newObjects = outcome.newObjects
+        newBytes = outcome.newBytes
+        reusedObjects = outcome.reusedObjects
+        reusedBytes = outcome.reusedBytes
+        nanCount = model.nonFinite.nan
+        infiniteCount = model.nonFinite.infinite
+        canonical = model.canonical
+        notes = model.notes
+    }
 }
 
 extension Store {
@@ -110,35 +156,23 @@ extension Store {
         keeping wanted: CheckpointSource.HeadFiles?, progress: ProgressReporter,
         adding: (inout CommitDraft) throws -> Void
     ) throws -> CommitResult {
-        let target = try CommitTarget(options, self)
-        let source = try CheckpointSource(
-            path, target.before, self, keeping: wanted)
+        let request = options.request
+        let target = try CommitTarget(request, snapshots)
+        let source = try CheckpointSource(path, target.before, snapshots, keeping: wanted)
         var draft = try CommitDraft(
             snapshots, tree: Tree(architecture: source.layout.architecture))
         var importer = CheckpointImport(source)
         try importer.run(&draft, progress)
         try adding(&draft)
+        let tree = draft.tree
         // A branch that only begins has no history of its own yet.
-        if !options.allowsUnfit, !target.isNewBranch, let parent = target.parent,
-            let before = target.before
-        {
-            let tree = draft.tree
-            let reason = try misfit(tree, after: before) { name, _ in
-                source.checkpoint.tensor(named: name)?.bytes.copy()
-            }
-            try Self.refuse(
-                reason ?? source.misfit(tree, after: parent, before, self),
-                "the model on branch '\(target.branch)'")
+        if !target.isNewBranch {
+            try target.check(tree, request, content: source.content(snapshots))
         }
-        let outcome = try target.commit(draft, options, isFitted: true)
+        let outcome = try target.commit(draft, request)
         return CommitResult(
-            outcome, target, options,
-            CommitContents(
-                architecture: source.layout.architecture,
-                layers: Set(source.layout.pools.map(\.layer)).count,
-                experts: source.layout.pools.reduce(0) { $0 + $1.expertCount },
-                newExperts: importer.newExperts,
-                nonFinite: (importer.nonFinite.nan, importer.nonFinite.infinite),
-                notes: source.notes + importer.notes))
+            CommittedModel(
+                outcome, tree, target, request, newExperts: importer.newExperts,
+                nonFinite: importer.nonFinite, notes: source.notes + importer.notes))
     }
 }

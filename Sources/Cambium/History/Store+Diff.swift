@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Models
 internal import Objects
@@ -118,7 +119,7 @@ extension Store {
         func tensor(_ name: String, _ kind: String, _ change: ModelDiff.Change?) -> ModelDiff.Tensor
         {
             // Names of cohorts may have dots: the longest that fits is meant.
-            let cohort = deltas.filter { name.hasPrefix("\(CohortDescription.prefix)\($0).") }
+            let cohort = deltas.filter { name.hasPrefix("\(CohortTensorName.prefix)\($0).") }
                 .max { $0.utf8.count < $1.utf8.count }
             let shape = (right.tree.trunk.tensors[name] ?? left.tree.trunk.tensors[name])?.shape
             return ModelDiff.Tensor(

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Models
 internal import Objects
@@ -145,7 +146,7 @@ extension Store {
         var result: [CohortSummary] = []
         for (name, content) in contents.sorted(by: { isBefore($0.key, $1.key) }) {
             var kind: String?
-            if let entry = content.tensors[CohortDescription.tensorName(name)] {
+            if let entry = content.tensors[CohortTensorName.description(of: name)] {
                 let bytes = try snapshots.data(of: entry.id).1
                 // What cannot be read tells so where it is run.
                 kind = (try? CohortDescription(bytes, of: name))?.kind.rawValue

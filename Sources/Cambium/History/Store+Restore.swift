@@ -1,3 +1,4 @@
+internal import Checkpoints
 internal import Elements
 internal import Objects
 internal import Snapshots
@@ -55,12 +56,12 @@ extension Store {
         // What is compared with the branch's model replaces parts of this very model.
         options.expectedParent = options.expectedParent ?? parent.hex
         let chosen = plan
-        let result = try commit(options) { patch in
+        let result = try snapshots.commit(options.request) { patch in
             try chosen.put(into: &patch, self)
         }
         return RestoreResult(
-            commit: result.id, tree: result.tree, branch: result.branch,
-            unchanged: result.unchanged, items: chosen.items, alike: chosen.alike)
+            commit: result.outcome.id.hex, tree: result.outcome.tree.hex, branch: result.branch,
+            unchanged: result.outcome.unchanged, items: chosen.items, alike: chosen.alike)
     }
 }
 
@@ -255,12 +256,12 @@ private struct RestorePlan {
     private mutating func addTensors(
         _ name: Wildcard, _ tree: Tree, _ commit: ObjectID
     ) throws {
-        for (tensor, entry) in tree.allTensors where name.matches(tensor) {
-            guard let own = target.allTensors[tensor], own.shape == entry.shape else {
+        for (tensor, entry) in tree.tensors where name.matches(tensor) {
+            guard let own = target.tensors[tensor], own.shape == entry.shape else {
                 throw CambiumError(
                     .badShape,
                     "\(tensor) of \(commit.short) is \(entry.shape); "
-                        + (target.allTensors[tensor].map { "on '\(branch)' it is \($0.shape)" }
+                        + (target.tensors[tensor].map { "on '\(branch)' it is \($0.shape)" }
                             ?? "the model of '\(branch)' has no such tensor"))
             }
             let old = tensors.updateValue(entry, forKey: tensor)?.id
@@ -306,7 +307,7 @@ private struct RestorePlan {
     }
 
     /// Puts everything into a patch of the target; what is read is checked against its name first.
-    func put(into patch: inout Patch, _ store: Store) throws {
+    func put(into patch: inout ModelPatch, _ store: Store) throws {
         for (entity, id) in experts {
             guard case .expert(let layer, let cohort, let ordinal) = entity,
                 let own = target.layers[layer]?.cohorts[cohort],
@@ -314,7 +315,7 @@ private struct RestorePlan {
             else { continue }
             try patch.put(expert: ordinal, layer: Int(layer), cohort: cohort, try data(id))
         }
-        for (name, entry) in tensors where target.allTensors[name] != entry {
+        for (name, entry) in tensors where target.tensors[name] != entry {
             try patch.put(tensor: name, try data(entry.id))
         }
         for (name, some) in Dictionary(grouping: rows, by: \.key.tensor) {
@@ -329,16 +330,5 @@ private struct RestorePlan {
             let bytes = try data(id)
             patch.draft.tree.files[name] = try patch.draft.put(.file, bytes)
         }
-    }
-}
-
-extension Tree {
-    /// The tensors outside the experts, by name: the trunk's and the routers'.
-    fileprivate var allTensors: [String: StoredTensor] {
-        var all = trunk.tensors
-        for layer in layers.values {
-            for pool in layer.cohorts.values { all.merge(pool.router) { first, _ in first } }
-        }
-        return all
     }
 }

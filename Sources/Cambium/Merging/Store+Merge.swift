@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Models
 internal import Objects
@@ -81,7 +82,7 @@ extension Store {
         let before = try tree(head.hex)
         let outcome = try snapshots.merge(
             requested, into: target, policy: chosen, decisions: decisions, note: recorded,
-            form: CheckpointForm(self), dryRun: dryRun
+            form: CheckpointForm(snapshots), dryRun: dryRun
         ) { merged, isForward in
             // What a fast-forward leads to was committed as it is.
             if !isForward { try checkCohorts(merged) }
@@ -102,7 +103,7 @@ extension Store {
     func checkCohorts(_ tree: Tree) throws {
         var descriptions: [String: CohortDescription] = [:]
         for (tensor, entry) in tree.trunk.tensors {
-            guard let name = CohortDescription.cohort(describedBy: tensor) else { continue }
+            guard let name = CohortTensorName.cohort(describedBy: tensor) else { continue }
             let bytes = try snapshots.data(of: entry.id).1
             // What cannot be read tells so where it is run.
             descriptions[name] = try? CohortDescription(bytes, of: name)
@@ -159,7 +160,7 @@ extension Store {
             message: message ?? "revert \"\(subject)\"")
         let outcome = try snapshots.revert(
             id, parent: parent, on: target, policy: chosen, note: note,
-            form: CheckpointForm(self), check: checkCohorts)
+            form: CheckpointForm(snapshots), check: checkCohorts)
         return try MergeResult(outcome, target, policy, [target, "before \(id.short)"], self)
     }
 

@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Checkpoints
 internal import Evidence
 internal import Models
 internal import Objects
@@ -80,7 +81,7 @@ extension Store {
         var options = options
         options.expectedParent = parent.hex
         var (experts, picked) = (0, 0)
-        let committed = try commit(options) { patch in
+        let committed = try snapshots.commit(options.request) { patch in
             try patch.forgetSquaredGradients(exceptOf: Self.objects(of: snapshot))
             for entry in model.layout.entries where entry.role != .expert {
                 try patch.record(
@@ -117,9 +118,10 @@ extension Store {
         return SquaredGradientsResult(
             tokens: found.tokens, experts: experts,
             picked: picked,
-            tensors: model.layout.entries.count { $0.role != .expert }, commit: committed.id,
+            tensors: model.layout.entries.count { $0.role != .expert },
+            commit: committed.outcome.id.hex,
             branch: committed.branch,
-            unchanged: committed.unchanged)
+            unchanged: committed.outcome.unchanged)
     }
 
     /// The ids of all tensors and experts of a snapshot.
@@ -139,7 +141,7 @@ extension Store {
     }
 }
 
-extension Patch {
+extension ModelPatch {
     /// Removes the squared gradients of objects that are not among some.
     fileprivate mutating func forgetSquaredGradients(exceptOf known: Set<ObjectID>) {
         for name in draft.tree.files.keys where name.hasPrefix(FisherFile.prefix) {

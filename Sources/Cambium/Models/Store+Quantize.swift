@@ -1,3 +1,4 @@
+internal import Checkpoints
 internal import Elements
 internal import Objects
 internal import Snapshots
@@ -55,14 +56,7 @@ extension Store {
                 }
             }
         }
-        let outcome = try target.commit(draft, options)
-        let cohorts = before.layers.values.flatMap(\.cohorts.values)
-        return CommitResult(
-            outcome, target, options,
-            CommitContents(
-                architecture: before.architecture, layers: before.layers.count,
-                experts: cohorts.reduce(0) { $0 + Int(clamping: $1.count) }, newExperts: 0,
-                nonFinite: (0, 0), notes: []))
+        return CommitResult(try target.commit(fitting: draft, options.request))
     }
 
     /// The rows' bytes and the scales' bytes.

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Evidence
 internal import Models
@@ -76,11 +77,11 @@ struct CohortReader {
     /// The trunk's tensors of each cohort that the trunk describes.
     static func tensors(_ trunk: Trunk) -> [String: [String: StoredTensor]] {
         var result: [String: [String: StoredTensor]] = [:]
-        let names = trunk.tensors.keys.compactMap { CohortDescription.cohort(describedBy: $0) }
+        let names = trunk.tensors.keys.compactMap { CohortTensorName.cohort(describedBy: $0) }
         guard !names.isEmpty else { return [:] }
-        for (tensor, entry) in trunk.tensors where tensor.hasPrefix(CohortDescription.prefix) {
+        for (tensor, entry) in trunk.tensors where tensor.hasPrefix(CohortTensorName.prefix) {
             // Names of cohorts may have dots: the longest that fits is meant.
-            let name = names.filter { tensor.hasPrefix("\(CohortDescription.prefix)\($0).") }
+            let name = names.filter { tensor.hasPrefix("\(CohortTensorName.prefix)\($0).") }
                 .max { $0.utf8.count < $1.utf8.count }
             if let name { result[name, default: [:]][tensor] = entry }
         }

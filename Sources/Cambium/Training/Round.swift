@@ -89,7 +89,7 @@ struct Round {
         _ name: String, _ parameters: Training.Cohort, in tree: Tree
     ) -> Own {
         let names = Set(
-            parameters.tensorNames(name) + [CohortDescription.tensorName(name)])
+            parameters.tensorNames(name) + [CohortTensorName.description(of: name)])
         return Own(
             tensors: tree.trunk.tensors.filter { names.contains($0.key) },
             layers: tree.layers.compactMapValues { $0.cohorts[name] })
@@ -143,7 +143,7 @@ struct Round {
     /// What the store is to hold of the cohort, by name: the trunk's tensors and those of its own routers.
     var tensors: [CohortTensor] {
         let json = parameters.description(base: base).encoded
-        return [(CohortDescription.tensorName(name), TensorShape(.u8, [json.count]), json)]
+        return [(CohortTensorName.description(of: name), TensorShape(.u8, [json.count]), json)]
             + parameters.tensors(named: name).map {
                 ($0.name, TensorShape(.f32, $0.shape), $0.values.littleEndianBytes)
             }
@@ -172,7 +172,7 @@ struct Round {
 
     /// Puts the cohort into a patch.
     func put(
-        _ tensors: [CohortTensor], _ pools: [CohortPool], into patch: inout Patch
+        _ tensors: [CohortTensor], _ pools: [CohortPool], into patch: inout ModelPatch
     ) throws {
         var trunk = tensors
         for pool in pools {

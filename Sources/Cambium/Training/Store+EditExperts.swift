@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Checkpoints
 internal import Elements
 internal import Evidence
 internal import Models
@@ -60,14 +61,14 @@ extension Store {
             .joined(separator: ", ")
         // The weights grew out of this commit's; another's would be lost.
         commit.expectedParent = commit.expectedParent ?? parent.hex
-        let result = try self.commit(commit) { patch in
+        let result = try snapshots.commit(commit.request) { patch in
             for pool in pools {
                 for (number, bytes) in pool.experts {
                     try patch.put(expert: number, layer: pool.layer, bytes)
                 }
             }
-            for record in new { try patch.addEvidence(record) }
-            for record in background.records + own.records { try patch.addEvidence(record) }
+            for record in new { try patch.add(.counts(record)) }
+            for record in background.records + own.records { try patch.add(.use(record)) }
             if let mixture, patch.before.files[MixtureDescription.fileName] == nil {
                 try patch.draft.put(mixture)
             }
@@ -75,11 +76,11 @@ extension Store {
         }
         stopped.remove()
         return TrainResult(
-            commit: result.id, branch: result.branch, cohort: nil, isNewCohort: false,
+            commit: result.outcome.id.hex, branch: result.branch, cohort: nil, isNewCohort: false,
             edited: pools.map { EditedLayer(layer: $0.layer, experts: $0.experts.map(\.number)) },
             steps: summary.steps, tokens: summary.tokens, seconds: summary.seconds,
             loss: summary.loss, parameters: parameters.parameterCount, bitsPerByte: bits,
-            gate: gate?.id.hex, newBytes: result.newBytes)
+            gate: gate?.id.hex, newBytes: result.outcome.newBytes)
     }
 }
 
@@ -283,7 +284,7 @@ extension ExpertUse {
     }
 }
 
-extension Patch {
+extension ModelPatch {
     /// Checks by ids that nothing changed but the base's experts, and that files were only added.
     fileprivate func checkRoutersAndTrunk() throws {
         func frozen(_ tree: Tree) -> [UInt32: [String: Snapshots.Cohort]] {

@@ -1,3 +1,4 @@
+internal import Checkpoints
 internal import Elements
 internal import Evidence
 internal import Models
@@ -95,14 +96,15 @@ extension Store {
         let result = try self.commit(
             round, tensors, pools, records, mixture, commit, from: parent)
         stopped.remove()
-        let isAlone = result.parents == [parent.hex]
+        let isAlone = result.parents == [parent]
         return TrainResult(
-            commit: result.id, branch: result.branch, cohort: name, isNewCohort: round.isNew,
+            commit: result.outcome.id.hex, branch: result.branch, cohort: name,
+            isNewCohort: round.isNew,
             edited: [],
             steps: summary.steps, tokens: summary.tokens, seconds: summary.seconds,
             loss: summary.loss, parameters: round.parameters.parameterCount, bitsPerByte: bits,
-            gate: (isAlone ? gate : try map(result.id).gate())?.id.hex,
-            newBytes: result.newBytes)
+            gate: (isAlone ? gate : try snapshots.map(result.outcome.id).gate())?.id.hex,
+            newBytes: result.outcome.newBytes)
     }
 
     /// Commits a trained cohort on the branch's head, which other rounds may have moved.
@@ -110,12 +112,12 @@ extension Store {
         _ round: Round, _ tensors: [CohortTensor], _ pools: [CohortPool],
         _ records: [CountContribution], _ mixture: MixtureDescription?,
         _ options: CommitOptions, from parent: ObjectID
-    ) throws -> CommitResult {
+    ) throws -> CommittedModel {
         var attempts = 5
         while true {
             var obstacle: String?
             do {
-                return try commit(options) { patch in
+                return try snapshots.commit(options.request) { patch in
                     obstacle = try round.obstacle(in: patch.before)
                     if let obstacle {
                         throw CambiumError(
@@ -125,7 +127,7 @@ extension Store {
                                 + "another name")
                     }
                     try round.put(tensors, pools, into: &patch)
-                    for record in records { try patch.addEvidence(record) }
+                    for record in records { try patch.add(.counts(record)) }
                     // One that another round wrote meanwhile stays.
                     if let mixture, patch.before.files[MixtureDescription.fileName] == nil {
                         try patch.draft.put(mixture)

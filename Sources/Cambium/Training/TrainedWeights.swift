@@ -1,3 +1,4 @@
+internal import Checkpoints
 internal import Elements
 internal import Models
 internal import Snapshots

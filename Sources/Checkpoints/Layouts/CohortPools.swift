@@ -1,19 +1,15 @@
+internal import Architectures
 internal import Elements
 
 /// The experts that cohorts of a `peer-lm` model have of their own: in tensors named as a model's, behind
 /// `cohorts.NAME.`, where the tensor `cohorts.NAME.cohort` says what the cohort is.
 enum CohortPools {
-    private static let prefix = "cohorts."
-    private static let suffix = ".cohort"
+    private static let prefix = CohortTensorName.prefix
 
     /// - Throws: `.missingTensor`, `.badConfig` or `.unsupported`.
     static func pools(_ tensors: [TensorEntry]) throws -> [ExpertPool] {
         // The longest first: a name may have dots, and one may begin as another ends.
-        let described = tensors.lazy.map(\.name).filter {
-            $0.hasPrefix(prefix) && $0.hasSuffix(suffix)
-                && $0.utf8.count > prefix.utf8.count + suffix.utf8.count
-        }
-        let names = described.map { String($0.dropFirst(prefix.count).dropLast(suffix.count)) }
+        let names = tensors.compactMap { CohortTensorName.cohort(describedBy: $0.name) }
             .sorted { (left: String, right: String) in
                 let (leftSize, rightSize) = (left.utf8.count, right.utf8.count)
                 return leftSize == rightSize ? isBefore(left, right) : leftSize > rightSize

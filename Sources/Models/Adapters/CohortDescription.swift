@@ -85,19 +85,3 @@ package struct CohortDescription: Sendable, Hashable {
         return try base.replacingExperts(blocks)
     }
 }
-
-extension CohortDescription {
-    /// What the names of cohorts' tensors begin with.
-    package static let prefix = "cohorts."
-
-    /// The tensor that describes a cohort.
-    package static func tensorName(_ cohort: String) -> String { "cohorts.\(cohort).cohort" }
-
-    /// The cohort that a tensor describes, or nil when it describes none.
-    package static func cohort(describedBy tensor: String) -> String? {
-        guard tensor.hasPrefix("cohorts."), tensor.hasSuffix(".cohort"),
-            tensor.utf8.count > "cohorts..cohort".utf8.count
-        else { return nil }
-        return String(tensor.dropFirst("cohorts.".count).dropLast(".cohort".count))
-    }
-}

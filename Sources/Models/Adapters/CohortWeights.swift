@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Tensors
 
@@ -20,12 +21,12 @@ package struct CohortWeights<Base: WeightSource>: WeightSource {
     /// What the cohort changes, by the base's names: whatever of it nobody reads is no delta of this model.
     package var inventory: WeightInventory? {
         guard let all = base.inventory else { return nil }
-        let prefix = "\(CohortDescription.prefix)\(name)."
+        let prefix = "\(CohortTensorName.prefix)\(name)."
         // Names of cohorts may have dots.
-        let longer = all.tensors.compactMap { CohortDescription.cohort(describedBy: $0) }
-            .filter { $0.hasPrefix(name + ".") }.map { "\(CohortDescription.prefix)\($0)." }
+        let longer = all.tensors.compactMap { CohortTensorName.cohort(describedBy: $0) }
+            .filter { $0.hasPrefix(name + ".") }.map { "\(CohortTensorName.prefix)\($0)." }
         let own = all.tensors.filter { tensor in
-            tensor.hasPrefix(prefix) && tensor != CohortDescription.tensorName(name)
+            tensor.hasPrefix(prefix) && tensor != CohortTensorName.description(of: name)
                 && !longer.contains { tensor.hasPrefix($0) }
         }.map { tensor in
             let plain = String(tensor.dropFirst(prefix.count))

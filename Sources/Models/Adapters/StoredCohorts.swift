@@ -22,7 +22,7 @@ package struct StoredCohorts {
         baseWithExperts = try Self.baseDigest(tree, .routers, .experts)
         var descriptions: [String: CohortDescription] = [:]
         for (tensor, entry) in tree.trunk.tensors {
-            guard let name = CohortDescription.cohort(describedBy: tensor) else { continue }
+            guard let name = CohortTensorName.cohort(describedBy: tensor) else { continue }
             guard let count = entry.shape.byteCount, count <= CohortDescription.largest else {
                 throw CambiumError(
                     .corrupt,
@@ -50,7 +50,7 @@ package struct StoredCohorts {
 
     /// The cohorts of deltas in a tree, whether or not they fit its base.
     package static func names(_ tree: Tree) -> [String] {
-        tree.trunk.tensors.keys.compactMap { CohortDescription.cohort(describedBy: $0) }
+        tree.trunk.tensors.keys.compactMap { CohortTensorName.cohort(describedBy: $0) }
     }
 
     /// What of the cohorts' experts is not as their descriptions say; nil when all is.
@@ -61,7 +61,7 @@ package struct StoredCohorts {
             where name != Cohort.base {
                 guard descriptions[name]?.experts?.layers.contains(Int(number)) == true else {
                     return "layer \(number) has experts of cohort '\(name)', which "
-                        + "\(CohortDescription.tensorName(name)) does not describe"
+                        + "\(CohortTensorName.description(of: name)) does not describe"
                 }
             }
         }
@@ -73,7 +73,7 @@ package struct StoredCohorts {
                     experts.fits(stored.parts)
                 else {
                     return
-                        "\(CohortDescription.tensorName(name)) describes \(experts.count) experts of layer "
+                        "\(CohortTensorName.description(of: name)) describes \(experts.count) experts of layer "
                         + "\(layer); the layer has \(stored?.count ?? 0)"
                         + (stored.map { " of \($0.parts)" } ?? "")
                 }
@@ -90,7 +90,7 @@ package struct StoredCohorts {
     package static func baseDigest(_ tree: Tree, _ parts: BasePart...) throws -> String {
         var text = ""
         for (name, entry) in tree.trunk.tensors.sorted(by: { isBefore($0.key, $1.key) })
-        where !name.hasPrefix(CohortDescription.prefix) { text += "\(name) \(entry.id.hex)\n" }
+        where !name.hasPrefix(CohortTensorName.prefix) { text += "\(name) \(entry.id.hex)\n" }
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
             guard let cohort = layer.cohorts[Cohort.base] else { continue }
             if parts.contains(.experts) { text += "\(number) \(cohort.experts.hex)\n" }

@@ -19,11 +19,7 @@ package struct SnapshotWeights: WeightSource {
         self.snapshot = snapshot
         self.residency = residency
         self.checks = checks
-        var tensors = snapshot.tree.trunk.tensors
-        for layer in snapshot.tree.layers.values {
-            for cohort in layer.cohorts.values { tensors.merge(cohort.router) { $1 } }
-        }
-        self.tensors = tensors
+        tensors = snapshot.tree.tensors
     }
 
     package func tensor(_ name: String) throws -> Weights {
@@ -41,17 +37,7 @@ package struct SnapshotWeights: WeightSource {
 
     package var releasesMap: Bool { residency.cache != nil }
 
-    package var inventory: WeightInventory? {
-        var pools: Set<WeightInventory.Pool> = []
-        for (number, layer) in snapshot.tree.layers {
-            for (name, cohort) in layer.cohorts {
-                pools.insert(
-                    WeightInventory.Pool(
-                        layer: Int(number), cohort: name, count: Int(clamping: cohort.count)))
-            }
-        }
-        return WeightInventory(tensors: Set(tensors.keys), pools: pools)
-    }
+    package var inventory: WeightInventory? { WeightInventory(snapshot.tree) }
 
     /// By their names: the same content has the same.
     package func isSame(_ one: String, _ other: String) throws -> Bool {

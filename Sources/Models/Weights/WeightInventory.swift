@@ -1,4 +1,6 @@
+internal import Architectures
 internal import Elements
+package import Snapshots
 internal import Synchronization
 
 /// All that a source has, so that a model can tell what of it is left over.
@@ -26,6 +28,17 @@ package struct WeightInventory: Sendable {
     package init(tensors: Set<String>, pools: Set<Pool>) {
         self.tensors = tensors
         self.pools = pools
+    }
+
+    package init(_ tree: Tree) {
+        var pools: Set<Pool> = []
+        for (number, layer) in tree.layers {
+            for (name, cohort) in layer.cohorts {
+                pools.insert(
+                    Pool(layer: Int(number), cohort: name, count: Int(clamping: cohort.count)))
+            }
+        }
+        self.init(tensors: Set(tree.tensors.keys), pools: pools)
     }
 }
 
@@ -95,8 +108,8 @@ struct NotedWeights<Source: WeightSource>: WeightSource {
 extension WeightInventory {
     /// What does not belong to a cohort that is described; whether its weights fit is checked with the cohort.
     var withoutCohorts: WeightInventory {
-        let cohorts = Set(tensors.compactMap { CohortDescription.cohort(describedBy: $0) })
-        let prefixes = cohorts.map { "\(CohortDescription.prefix)\($0)." }
+        let cohorts = Set(tensors.compactMap { CohortTensorName.cohort(describedBy: $0) })
+        let prefixes = cohorts.map { "\(CohortTensorName.prefix)\($0)." }
         return WeightInventory(
             tensors: tensors.filter { name in !prefixes.contains { name.hasPrefix($0) } },
             pools: pools.filter { !cohorts.contains($0.cohort) })

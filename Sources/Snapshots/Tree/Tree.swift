@@ -17,6 +17,8 @@ package struct Tree: Sendable, Equatable {
 
     /// Files of this name and an object id are records of evidence: a set, named by content.
     package static let evidencePrefix = "evidence."
+    /// Says how counts predict beside the model.
+    package static let mixtureName = "mixture.json"
 
     package init(
         architecture: String, files: [String: ObjectID] = [:], layout: ObjectID? = nil,
@@ -27,6 +29,15 @@ package struct Tree: Sendable, Equatable {
         self.layout = layout
         self.trunk = trunk
         self.layers = layers
+    }
+
+    /// The tensors outside the experts, by name: the trunk's and the routers'.
+    package var tensors: [String: StoredTensor] {
+        var all = trunk.tensors
+        for layer in layers.values {
+            for cohort in layer.cohorts.values { all.merge(cohort.router) { $1 } }
+        }
+        return all
     }
 }
 

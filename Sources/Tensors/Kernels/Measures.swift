@@ -27,6 +27,21 @@ package struct NonFiniteCount: Sendable, Hashable {
         self.infinite = infinite
     }
 
+    /// Of parts that lie one after the other.
+    package init(_ bytes: RawSpan, _ parts: [TensorShape]) {
+        self.init(nan: 0, infinite: 0)
+        var start = 0
+        for part in parts {
+            let length = part.byteCount ?? 0
+            if let count = NonFiniteCount(
+                bytes.extracting(start..<(start + length)), type: part.type)
+            {
+                self = self + count
+            }
+            start += length
+        }
+    }
+
     package static func + (a: Self, b: Self) -> Self {
         Self(nan: a.nan + b.nan, infinite: a.infinite + b.infinite)
     }

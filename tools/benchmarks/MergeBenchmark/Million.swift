@@ -2,7 +2,9 @@ internal import Architectures
 internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Cambium
+internal import Checkpoints
 internal import Elements
+internal import Evidence
 internal import Foundation
 internal import Glibc
 internal import Models
@@ -40,7 +42,7 @@ struct MillionMakeCase: ParsableCommand {
                             expert: id, layer: 0,
                             ExpertData.bytes(id, version: 1, size: 4 * width))
                     }
-                    try patch.addEvidence(record)
+                    try patch.model.add(.counts(record))
                 }
             }
         }

@@ -1,13 +1,12 @@
-internal import Checkpoints
+internal import Architectures
 internal import Elements
-internal import Models
-internal import Objects
-internal import Snapshots
+package import Objects
+package import Snapshots
 
 // Between the words of checkpoints and those of the store.
 
 extension ExpertPool {
-    var objectKind: ObjectKind {
+    package var objectKind: ObjectKind {
         switch kind {
         case .neuron: .neuron
         case .swiglu: .swiglu
@@ -15,7 +14,7 @@ extension ExpertPool {
         }
     }
 
-    var storedRouterKind: Snapshots.RouterKind {
+    package var storedRouterKind: Snapshots.RouterKind {
         switch routerKind {
         case .productKey: .productKey
         case .linear: .linear
@@ -24,7 +23,7 @@ extension ExpertPool {
     }
 
     /// The pool that a stored layout and cohort describe.
-    init(_ stored: Layout.Pool, _ cohort: Cohort) throws {
+    package init(_ stored: Layout.Pool, _ cohort: Cohort) throws {
         let kinds: [ObjectKind: Kind] = [.neuron: .neuron, .swiglu: .swiglu]
         let routers: [Snapshots.RouterKind: RouterKind] = [
             .productKey: .productKey, .tree: .tree,
@@ -56,23 +55,23 @@ extension ExpertPool {
     }
 }
 
-extension CheckpointSource {
+extension Layout {
     /// Bytes of headers that a layout keeps beyond what names, shapes and metadata say.
-    static let greatestSplices = 256 << 20
+    package static let greatestSplices = 256 << 20
 
     /// What the store keeps of the layout, so that the checkpoint can be written back as it was.
-    static func layout(
+    package init(
         _ checkpoint: Checkpoint, _ layout: CheckpointLayout, limit: Int = greatestSplices,
         _ notes: inout [String]
-    ) throws -> Layout {
-        var files: [Layout.File] = []
+    ) throws {
+        var files: [File] = []
         var room = limit
         for (number, file) in checkpoint.files.enumerated() {
             let metadata = file.content.header.metadata.map { metadata in
                 Dictionary(metadata.entries.map { ($0.key, $0.value) }) { $1 }
             }
             let form = try file.content.form()
-            var splice = form.splice.map(Layout.Splice.init)
+            var splice = form.splice.map(Splice.init)
             room -= splice?.middle.count ?? 0
             if splice != nil, room < 0 {
                 notes.append(
@@ -83,7 +82,7 @@ extension CheckpointSource {
             }
             let isListed = checkpoint.files.count > 1 || !form.isInFileOrder
             files.append(
-                Layout.File(
+                File(
                     name: file.name, metadata: metadata,
                     tensors: isListed
                         ? checkpoint.tensors.filter { $0.file == number }.map(\.name) : [],
@@ -91,15 +90,15 @@ extension CheckpointSource {
         }
         // Those of cohorts have places that follow from their names (`allPools`).
         let pools = layout.pools.filter { $0.cohort == Cohort.base }.map { pool in
-            Layout.Pool(
+            Pool(
                 layer: UInt32(pool.layer), cohort: pool.cohort,
                 tensors: pool.tensors.map {
-                    Layout.PoolTensor(
+                    PoolTensor(
                         template: $0.template, stacked: $0.stacked, slice: $0.sliceDimensions,
                         partCount: $0.parts.count)
                 })
         }
-        return Layout(files: files, pools: pools)
+        self.init(files: files, pools: pools)
     }
 }
 
@@ -113,7 +112,7 @@ extension Layout.Splice {
 }
 
 extension HeaderSplice {
-    init(_ splice: Layout.Splice) {
+    package init(_ splice: Layout.Splice) {
         self.init(
             prefix: Int(splice.prefix), suffix: Int(splice.suffix), middle: splice.middle)
     }
@@ -124,11 +123,11 @@ extension Layout {
     ///
     /// Their experts are in tensors named as a model's, behind `cohorts.NAME.`; no layout lists them, so that
     /// rounds on two branches leave it alone.
-    func allPools(of tree: Tree) -> [Layout.Pool] {
+    package func allPools(of tree: Tree) -> [Layout.Pool] {
         var all = pools
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
             for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
-            where tree.trunk.tensors[CohortDescription.tensorName(name)] != nil
+            where tree.trunk.tensors[CohortTensorName.description(of: name)] != nil
                 && !pools.contains(where: { $0.layer == number && $0.cohort == name })
             {
                 let prefix = "cohorts.\(name).model.layers.\(number)."

@@ -1,17 +1,15 @@
-internal import Elements
-
 /// Floating-point types as they are stored, one element at a time.
-struct FloatCode {
+package struct FloatCode {
     private let type: ElementType
 
-    init?(rawValue type: ElementType) {
+    package init?(rawValue type: ElementType) {
         guard [.f16, .bf16, .f32, .f64].contains(type) else { return nil }
         self.type = type
     }
 
     var width: Int { type.bitWidth / 8 }
 
-    func decode(_ bytes: [UInt8], _ offset: Int) -> Double {
+    package func decode(_ bytes: [UInt8], _ offset: Int) -> Double {
         let span = bytes.raw
         switch type {
         case .f16: return Double(Float16(bitPattern: span.number(at: offset)))
@@ -22,7 +20,7 @@ struct FloatCode {
         }
     }
 
-    func append(_ value: Double, to bytes: inout [UInt8]) {
+    private func append(_ value: Double, to bytes: inout [UInt8]) {
         switch type {
         case .f16: append(bits: UInt64(Float16(value).bitPattern), &bytes)
         case .bf16: append(bits: UInt64(Self.bfloat(value)), &bytes)
@@ -38,7 +36,8 @@ struct FloatCode {
     }
 
     /// The nearest bfloat16 of a float, ties to even; both as bits.
-    static func bfloat(of bits: UInt32) -> UInt16 {
+    @inlinable
+    package static func bfloat(of bits: UInt32) -> UInt16 {
         // What is infinite or not a number would leave its class by rounding.
         guard bits & 0x7F80_0000 != 0x7F80_0000 else {
             return UInt16(bits >> 16) | (bits & 0x007F_FFFF == 0 ? 0 : 0x40)
@@ -67,7 +66,7 @@ struct FloatCode {
 
 extension FloatCode {
     /// The elements of parts that lie one after the other; nil when one is not a float of 16 bits or more.
-    static func decode(_ bytes: [UInt8], _ parts: [TensorShape]) -> [Double]? {
+    package static func decode(_ bytes: [UInt8], _ parts: [TensorShape]) -> [Double]? {
         var values: [Double] = []
         var start = 0
         for part in parts {
@@ -83,7 +82,7 @@ extension FloatCode {
     }
 
     /// The bytes of ``decode(_:_:)``: each value rounded once, to the nearest, ties to even.
-    static func encode(_ values: [Double], _ parts: [TensorShape]) -> [UInt8]? {
+    package static func encode(_ values: [Double], _ parts: [TensorShape]) -> [UInt8]? {
         var bytes: [UInt8] = []
         var position = 0
         for part in parts {

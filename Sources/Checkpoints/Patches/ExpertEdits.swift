@@ -1,4 +1,3 @@
-internal import Checkpoints
 internal import Elements
 internal import Objects
 internal import Snapshots
@@ -86,14 +85,14 @@ struct ExpertEdits {
     }
 
     /// Puts the changed experts into the patch.
-    func put(into patch: inout Patch, _ progress: ProgressReporter) throws {
+    func put(into patch: inout ModelPatch, _ progress: ProgressReporter) throws {
         let total = pools.reduce(0) { $0 + $1.changed.count }
         var done = 0
         for pool in pools {
             for (ordinal, bytes) in pool.changed.sorted(by: { $0.key < $1.key }) {
                 try patch.put(
                     expert: ordinal, layer: Int(pool.stored.layer), cohort: pool.stored.cohort,
-                    bytes.raw)
+                    bytes)
                 done += 1
                 if done % 1024 == 0 || done == total {
                     try progress(Progress("experts", done, total))

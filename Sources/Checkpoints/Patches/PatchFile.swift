@@ -1,7 +1,6 @@
-internal import Checkpoints
-internal import Elements
+package import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 
 /// A safetensors file that holds only what changes, by the names of the branch's checkpoint.
 ///
@@ -19,7 +18,7 @@ struct PatchFile {
 
     /// Puts everything into the patch.
     func apply(
-        to patch: inout Patch, _ snapshot: MappedSnapshot, _ layout: Layout?,
+        to patch: inout ModelPatch, _ snapshot: MappedSnapshot, _ layout: Layout?,
         _ progress: ProgressReporter
     ) throws {
         var pending = try ExpertEdits(snapshot, layout)
@@ -84,7 +83,7 @@ struct PatchFile {
     }
 
     private func putTensor(
-        _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?, _ patch: inout Patch,
+        _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?, _ patch: inout ModelPatch,
         _ snapshot: MappedSnapshot
     ) throws {
         let stored = try patch.tensor(named: name)
@@ -112,7 +111,7 @@ struct PatchFile {
                 (row * size)..<((row + 1) * size),
                 with: new[(position * size)..<((position + 1) * size)])
         }
-        try patch.put(tensor: name, bytes.raw)
+        try patch.put(tensor: name, bytes)
     }
 
     private func mismatch(_ name: String, _ new: TensorShape, _ old: TensorShape) -> CambiumError {
@@ -120,6 +119,32 @@ struct PatchFile {
             .badShape,
             "\(path): \(name) is \(new), but the branch's model has \(old); a patch keeps dtypes and "
                 + "shapes, or gives rows of them with \(name).rows")
+    }
+}
+
+extension SnapshotStore {
+    /// Commits what a function puts into a patch of a branch's model.
+    ///
+    /// - Throws: What `body` throws, and ``ModelPatch/commit(_:)``; `not-found` for a branch without a model.
+    package func commit(
+        _ request: CommitRequest, patch body: (inout ModelPatch) throws -> Void
+    ) throws -> CommittedModel {
+        var patch = try ModelPatch(CommitTarget(request, self))
+        try body(&patch)
+        return try patch.commit(request)
+    }
+
+    /// Commits what a safetensors file changes of a branch's model.
+    package func commit(
+        patchFile path: String, _ request: CommitRequest, progress: ProgressReporter
+    ) throws -> CommittedModel {
+        let file = try PatchFile(path)
+        let target = try CommitTarget(request, self)
+        let snapshot = try map(target.model().parent)
+        let layout = try layout(of: snapshot.tree)
+        var patch = try ModelPatch(target)
+        try file.apply(to: &patch, snapshot, layout, progress)
+        return try patch.commit(request)
     }
 }
 

@@ -1,20 +1,19 @@
-internal import Checkpoints
+internal import Architectures
 internal import Elements
-internal import Models
-internal import Snapshots
+package import Snapshots
 
 /// The tensors of the checkpoint that a tree is, and what each is put together from.
-struct CheckpointTensors {
-    let pools: [ExpertPool]
-    let assemblies: [TensorAssembly]
+package struct CheckpointTensors {
+    package let pools: [ExpertPool]
+    package let assemblies: [TensorAssembly]
     /// Those of the trunk and of routers, by name.
-    let stored: [String: StoredTensor]
+    package let stored: [String: StoredTensor]
 
     /// - Parameter cohorts: Whether what rounds added is among them.
     /// - Throws: `corrupt` for a layout that does not fit the tree; `unsupported` for experts that it has no
     ///   place for.
-    init(_ tree: Tree, _ layout: Layout, cohorts: Bool = true) throws {
-        let added = cohorts ? [] : Self.cohorts(of: tree).map { "cohorts.\($0)." }
+    package init(_ tree: Tree, _ layout: Layout, cohorts: Bool = true) throws {
+        let added = cohorts ? [] : Self.cohorts(of: tree).map { "\(CohortTensorName.prefix)\($0)." }
         func isPart(_ name: String) -> Bool { !added.contains { name.hasPrefix($0) } }
         var stored = tree.trunk.tensors.filter { isPart($0.key) }
         var pools: [ExpertPool] = []
@@ -43,15 +42,15 @@ struct CheckpointTensors {
         assemblies = TensorAssembly.all(
             pools: pools,
             others: stored.sorted { isBefore($0.key, $1.key) }.map {
-                Checkpoints.TensorEntry($0.key, $0.value.shape)
+                TensorEntry($0.key, $0.value.shape)
             })
     }
 
     /// The names of the cohorts that rounds added, in order.
-    static func cohorts(of tree: Tree) -> [String] {
-        tree.trunk.tensors.keys.compactMap { CohortDescription.cohort(describedBy: $0) }
+    package static func cohorts(of tree: Tree) -> [String] {
+        tree.trunk.tensors.keys.compactMap { CohortTensorName.cohort(describedBy: $0) }
             .sorted(by: isBefore)
     }
 
-    var byteCount: Int { assemblies.reduce(0) { $0 + ($1.shape.byteCount ?? 0) } }
+    package var byteCount: Int { assemblies.reduce(0) { $0 + ($1.shape.byteCount ?? 0) } }
 }

@@ -1,30 +1,29 @@
-internal import Checkpoints
 internal import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 
 /// A layout that lists exactly the tensors of a checkpoint, each once.
 ///
 /// It is a function of the layout and the tensors alone. Files keep their tensors and these their order; a
 /// list in the order of the format's own writer stays so, and others get new tensors at their end.
-struct LayoutFit {
+package struct LayoutFit {
     /// The key of a commit's metadata that names files whose headers are canonical from this
     /// commit on.
-    static let canonicalKey = "checkpoint.canonical"
+    package static let canonicalKey = "checkpoint.canonical"
 
     /// The files that a commit's metadata name; names of files hold no line feed (`Checkpoint`).
-    static func files(in metadata: [String: String]) -> [String] {
+    package static func files(in metadata: [String: String]) -> [String] {
         metadata[canonicalKey]?.split(separator: "\n").map(String.init) ?? []
     }
 
-    private(set) var layout: Layout
+    package private(set) var layout: Layout
     /// Files whose header was kept byte for byte and does not fit any more.
-    private(set) var canonical: [String] = []
+    package private(set) var canonical: [String] = []
     private let entries: [String: TensorEntry]
     private let sorted: Set<String>
 
     /// - Parameter sorted: Names of files whose tensors go into the order of the format's own writer.
-    init(
+    package init(
         _ layout: Layout, _ tensors: CheckpointTensors, sorting sorted: Set<String> = []
     ) throws {
         self.layout = layout
@@ -37,7 +36,7 @@ struct LayoutFit {
     }
 
     /// The file of each tensor; empty for a checkpoint of one file that lists none.
-    var shards: [String: String] {
+    package var shards: [String: String] {
         var shards: [String: String] = [:]
         let isAlone = layout.files.count == 1
         for file in layout.files {
@@ -48,7 +47,7 @@ struct LayoutFit {
     }
 
     /// The tensors of a file in the order of their data, and whether that order is asked for.
-    func tensors(of file: Layout.File) -> (entries: [TensorEntry], isOrdered: Bool) {
+    package func tensors(of file: Layout.File) -> (entries: [TensorEntry], isOrdered: Bool) {
         guard file.tensors.isEmpty, layout.files.count == 1 else {
             return (file.tensors.compactMap { entries[$0] }, true)
         }
@@ -134,7 +133,7 @@ struct LayoutFit {
 
 extension HeaderMetadata {
     /// The metadata as a layout keeps them; nil for none.
-    init?(_ metadata: [String: String]?) {
+    package init?(_ metadata: [String: String]?) {
         guard let metadata else { return nil }
         self.init(
             entries: metadata.sorted { isBefore($0.key, $1.key) }.map {
@@ -145,7 +144,7 @@ extension HeaderMetadata {
 
 extension Tree {
     /// Whether the tensors of two trees have the same names and shapes, whatever they hold.
-    func hasTensors(of other: Tree) -> Bool {
+    package func hasTensors(of other: Tree) -> Bool {
         func agree(_ left: [String: StoredTensor], _ right: [String: StoredTensor]) -> Bool {
             left.count == right.count
                 && left.allSatisfy { right[$0.key]?.shape == $0.value.shape }
@@ -169,17 +168,17 @@ extension CommitDraft {
     ///
     /// - Parameter before: The tree that the draft started from, whose layout and index it still has.
     /// - Returns: Files whose header was kept byte for byte and is canonical from now on.
-    mutating func fitLayout(_ before: Tree, _ store: Store) throws -> [String] {
+    package mutating func fitLayout(_ before: Tree, _ store: SnapshotStore) throws -> [String] {
         guard !tree.hasTensors(of: before) else { return [] }
-        let (now, snapshots) = (tree, store.snapshots)
+        let now = tree
         guard
-            let layout = try snapshots.layout(of: before),
+            let layout = try store.layout(of: before),
             // A model that no checkpoint can hold is told of by the export.
             let old = try? CheckpointTensors(before, layout),
             let tensors = try? CheckpointTensors(now, layout)
         else { return [] }
         let index = try now.files[ShardIndex.fileName].map { id in
-            try snapshots.data(of: id).1
+            try store.data(of: id).1
         }
         let fit = try LayoutFit(layout, tensors)
         try put(fit.layout)
@@ -191,14 +190,14 @@ extension CommitDraft {
         return fit.canonical
     }
 
-    mutating func put(_ layout: Layout) throws {
+    package mutating func put(_ layout: Layout) throws {
         tree.layout = try put(.layout, layout.encoded)
     }
 }
 
 extension CheckpointTensors {
     /// The bytes of each tensor, by name.
-    var sizes: [String: Int] {
+    package var sizes: [String: Int] {
         Dictionary(assemblies.map { ($0.name, $0.shape.byteCount ?? 0) }) { first, _ in first }
     }
 }

@@ -1,21 +1,33 @@
-internal import Elements
-internal import Objects
-internal import Snapshots
+package import Elements
+package import Objects
+package import Snapshots
 
 /// The experts that a cohort has in a layer, as a store keeps them.
-struct CohortPool {
-    let layer: Int
-    let cohort: String
-    let kind: ObjectKind
-    let parts: [TensorShape]
-    let routerKind: RouterKind
+package struct CohortPool {
+    package let layer: Int
+    package let cohort: String
+    package let kind: ObjectKind
+    package let parts: [TensorShape]
+    package let routerKind: RouterKind
     /// Each one's parts, one behind the other.
-    let experts: [[UInt8]]
+    package let experts: [[UInt8]]
+
+    package init(
+        layer: Int, cohort: String, kind: ObjectKind, parts: [TensorShape], routerKind: RouterKind,
+        experts: [[UInt8]]
+    ) {
+        self.layer = layer
+        self.cohort = cohort
+        self.kind = kind
+        self.parts = parts
+        self.routerKind = routerKind
+        self.experts = experts
+    }
 }
 
-extension Patch {
+extension ModelPatch {
     /// Puts the tensors of a cohort into the trunk, new ones and those that it has.
-    mutating func put(
+    package mutating func put(
         _ tensors: [(name: String, shape: TensorShape, bytes: [UInt8])]
     ) throws {
         for tensor in tensors {
@@ -29,7 +41,7 @@ extension Patch {
     /// - Parameters:
     ///   - experts: Each one's parts, one behind the other.
     ///   - router: By name.
-    mutating func put(
+    package mutating func put(
         _ pool: CohortPool, router: [(name: String, shape: TensorShape, bytes: [UInt8])]
     ) throws {
         let header = try ObjectHeader(pool.kind, pool.parts)
@@ -50,7 +62,7 @@ extension Patch {
     /// Checks by ids that nothing changed but a cohort's own tensors and experts.
     ///
     /// - Throws: `corrupt`: a round must never change what is frozen.
-    func checkFrozen(exceptCohort name: String, _ own: Set<String>) throws {
+    package func checkFrozen(exceptCohort name: String, _ own: Set<String>) throws {
         func others(_ tree: Tree) -> [UInt32: [String: Cohort]] {
             tree.layers.mapValues { $0.cohorts.filter { $0.key != name } }
                 .filter { !$0.value.isEmpty }

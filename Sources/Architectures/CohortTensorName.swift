@@ -1,0 +1,17 @@
+/// How the tensors of a cohort are named: `cohorts.NAME.TENSOR`, and `cohorts.NAME.cohort`, which says what it is.
+package enum CohortTensorName {
+    /// What the names of all cohorts' tensors begin with.
+    package static let prefix = "cohorts."
+    private static let suffix = ".cohort"
+
+    /// The tensor that describes a cohort.
+    package static func description(of cohort: String) -> String { prefix + cohort + suffix }
+
+    /// The cohort that a tensor describes, or nil when it describes none.
+    package static func cohort(describedBy tensor: String) -> String? {
+        guard tensor.hasPrefix(prefix), tensor.hasSuffix(suffix),
+            tensor.utf8.count > prefix.utf8.count + suffix.utf8.count
+        else { return nil }
+        return String(tensor.dropFirst(prefix.count).dropLast(suffix.count))
+    }
+}

@@ -1,0 +1,87 @@
+internal import Elements
+package import Objects
+package import Snapshots
+package import Tensors
+
+/// What a commit made of its branch's model.
+package struct CommittedModel: Sendable {
+    package let outcome: CommitOutcome
+    package let branch: String
+    package let parents: [ObjectID]
+    /// Whether the commit made the branch.
+    package let startedBranch: Bool
+    package let architecture: String
+    /// Expert layers.
+    package let layers: Int
+    package let experts: Int
+    /// Experts whose bytes the store did not have.
+    package let newExperts: Int
+    /// Of new objects.
+    package let nonFinite: NonFiniteCount
+    /// Files whose headers are canonical from this commit on.
+    package let canonical: [String]
+    /// What a user should know.
+    package let notes: [String]
+
+    package init(
+        _ outcome: CommitOutcome, _ tree: Tree, _ target: CommitTarget, _ request: CommitRequest,
+        newExperts: Int, nonFinite: NonFiniteCount, notes: [String]
+    ) {
+        self.outcome = outcome
+        branch = target.branch
+        parents = outcome.unchanged ? target.grandparents : outcome.parents
+        startedBranch = target.isNewBranch || target.parent == nil
+        architecture = tree.architecture
+        layers = tree.layers.count
+        experts = tree.layers.values.flatMap(\.cohorts.values)
+            .reduce(0) { $0 + Int(clamping: $1.count) }
+        self.newExperts = newExperts
+        self.nonFinite = nonFinite
+        var canonical: [String] = []
+        if !outcome.unchanged, let commit = try? target.store.commit(outcome.id) {
+            canonical = LayoutFit.files(in: commit.metadata)
+        }
+        self.canonical = canonical
+        self.notes = notes + Self.notes(outcome, canonical, target.branch, request.note)
+    }
+
+    private static func notes(
+        _ outcome: CommitOutcome, _ canonical: [String], _ branch: String, _ note: CommitNote
+    ) -> [String] {
+        var notes: [String] = []
+        if outcome.unchanged, !note.metrics.isEmpty || !note.metadata.isEmpty {
+            let names = (Array(note.metrics.keys) + Array(note.metadata.keys)).sorted(by: isBefore)
+            notes.append(
+                "no commit was made, so \(names.joined(separator: ", ")) "
+                    + "\(names.count == 1 ? "was" : "were") not kept: add numbers to the commit that "
+                    + "is there with `cambium note \(branch) --metric NAME=NUMBER`, or make "
+                    + "one of the same model with --allow-empty")
+        }
+        if !canonical.isEmpty {
+            notes.append(
+                "\(canonical.joined(separator: ", ")): the tensors are not those that came, so an export "
+                    + "writes the header in canonical form")
+        }
+        return notes
+    }
+}
+
+extension CommitTarget {
+    /// Commits a draft here, its layout fitted to its tensors.
+    package func commit(
+        fitting draft: consuming CommitDraft, _ request: CommitRequest, newExperts: Int = 0,
+        nonFinite: NonFiniteCount = NonFiniteCount(nan: 0, infinite: 0), notes: [String] = []
+    ) throws -> CommittedModel {
+        var fitted = request
+        if let before {
+            let canonical = try draft.fitLayout(before, store)
+            if !canonical.isEmpty {
+                fitted.note.metadata[LayoutFit.canonicalKey] = canonical.joined(separator: "\n")
+            }
+        }
+        let tree = draft.tree
+        return CommittedModel(
+            try commit(draft, fitted), tree, self, request, newExperts: newExperts,
+            nonFinite: nonFinite, notes: notes)
+    }
+}

@@ -1,0 +1,198 @@
+internal import Elements
+package import Evidence
+internal import Objects
+package import Snapshots
+internal import Tensors
+
+/// Changes of a branch's model, made without its whole checkpoint: experts, tensors of the trunk and the
+/// routers, and records.
+///
+/// What is put is hashed and staged at once; nothing becomes visible before the commit. A put that throws
+/// leaves the patch as it was.
+package struct ModelPatch: ~Copyable {
+    private struct Place: Hashable {
+        let layer: UInt32
+        let cohort: String
+    }
+
+    /// Ordinals that one patch may add to a cohort.
+    private static let mostNewExperts = 1 << 20
+
+    package let target: CommitTarget
+    package let before: Tree
+    package var draft: CommitDraft
+    /// Ids by ordinal; ``ObjectID/zero`` removes.
+    private var experts: [Place: [Int: ObjectID]] = [:]
+    private var headers: [Place: ObjectHeader] = [:]
+    /// Records that were added.
+    private var evidence: [NamedContribution] = []
+    private var newExperts = 0
+    private var nonFinite = NonFiniteCount(nan: 0, infinite: 0)
+
+    /// - Throws: `not-found` for a branch without a model.
+    package init(_ target: CommitTarget) throws {
+        let before = try target.model().before
+        let draft = try CommitDraft(target.store, tree: before)
+        self.target = target
+        self.before = before
+        self.draft = draft
+    }
+
+    /// Replaces an expert, or adds one behind the last.
+    ///
+    /// - Parameters:
+    ///   - ordinal: Its number in the cohort.
+    ///   - layer: The number of its layer.
+    ///   - cohort: The name of its cohort; a checkpoint's own pool is "base".
+    ///   - bytes: Its parts one after the other, little-endian: of a neuron the down row u and then
+    ///     the up row v, of a SwiGLU expert gate, up and down. Copied.
+    /// - Throws: `not-found` without such a cohort, `bad-shape` when the length is not an expert's.
+    package mutating func put(
+        expert ordinal: Int, layer: Int, cohort: String = Cohort.base, _ bytes: RawSpan
+    ) throws {
+        let place = try place(layer, cohort)
+        let (stored, header) = try header(place, ordinal)
+        guard bytes.byteCount == header.payloadCount else {
+            throw CambiumError(
+                .badShape,
+                "expert \(layer)/\(cohort)/\(ordinal) was given \(bytes.byteCount) bytes; its parts "
+                    + "\(stored.parts) take \(header.payloadCount)")
+        }
+        let count = draft.newObjects
+        let id = try draft.put(header, bytes)
+        experts[place, default: [:]][ordinal] = id
+        guard draft.newObjects > count else { return }
+        newExperts += 1
+        nonFinite = nonFinite + NonFiniteCount(bytes, stored.parts)
+    }
+
+    package mutating func put(
+        expert ordinal: Int, layer: Int, cohort: String = Cohort.base, _ bytes: [UInt8]
+    ) throws {
+        try put(expert: ordinal, layer: layer, cohort: cohort, bytes.raw)
+    }
+
+    /// Removes an expert; its ordinal stays empty.
+    ///
+    /// - Throws: `not-found` without such a cohort.
+    package mutating func remove(
+        expert ordinal: Int, layer: Int, cohort: String = Cohort.base
+    ) throws {
+        let place = try place(layer, cohort)
+        _ = try header(place, ordinal)
+        experts[place, default: [:]][ordinal] = .zero
+    }
+
+    /// Replaces a tensor of the trunk or of a router by one of the same dtype and shape.
+    ///
+    /// - Parameters:
+    ///   - name: Its name in the checkpoint.
+    ///   - bytes: Row-major, little-endian. Copied.
+    /// - Throws: `not-found`, `bad-shape` when the length is not the tensor's.
+    package mutating func put(tensor name: String, _ bytes: RawSpan) throws {
+        let entry = try tensor(named: name)
+        guard bytes.byteCount == entry.shape.byteCount else {
+            throw CambiumError(
+                .badShape,
+                "tensor \(name) was given \(bytes.byteCount) bytes; its shape is \(entry.shape)")
+        }
+        let count = draft.newObjects
+        let stored = try draft.putTensor(entry.shape, bytes)
+        if draft.newObjects > count {
+            nonFinite = nonFinite + NonFiniteCount(bytes, [entry.shape])
+        }
+        if draft.tree.trunk.tensors[name] != nil { draft.tree.trunk.tensors[name] = stored }
+        for (number, layer) in draft.tree.layers {
+            for (cohort, value) in layer.cohorts where value.router[name] != nil {
+                draft.tree.layers[number]?.cohorts[cohort]?.router[name] = stored
+            }
+        }
+    }
+
+    package mutating func put(tensor name: String, _ bytes: [UInt8]) throws {
+        try put(tensor: name, bytes.raw)
+    }
+
+    /// The tensor of the trunk or a router as the patch has it now.
+    package func tensor(named name: String) throws -> StoredTensor {
+        guard let entry = entry(name) else {
+            throw CambiumError(
+                .notFound, "the branch's model has no tensor '\(name)' outside its experts")
+        }
+        return entry
+    }
+
+    /// Whether the trunk or a router has the tensor.
+    package func has(tensor name: String) -> Bool { entry(name) != nil }
+
+    private func entry(_ name: String) -> StoredTensor? {
+        let tree = draft.tree
+        if let entry = tree.trunk.tensors[name] { return entry }
+        for layer in tree.layers.values {
+            for cohort in layer.cohorts.values {
+                if let entry = cohort.router[name] { return entry }
+            }
+        }
+        return nil
+    }
+
+    private func place(_ layer: Int, _ cohort: String) throws -> Place {
+        guard let number = UInt32(exactly: layer) else {
+            throw CambiumError(.notFound, "the branch's model has no cohort \(layer)/\(cohort)")
+        }
+        return Place(layer: number, cohort: cohort)
+    }
+
+    private mutating func header(
+        _ place: Place, _ ordinal: Int
+    ) throws -> (Cohort, ObjectHeader) {
+        guard let cohort = before.layers[place.layer]?.cohorts[place.cohort] else {
+            throw CambiumError(
+                .notFound, "the branch's model has no cohort \(place.layer)/\(place.cohort)")
+        }
+        guard ordinal >= 0, ordinal < Int(UInt32.max) else {
+            throw CambiumError(.usage, "\(ordinal) is not the number of an expert")
+        }
+        // Absent experts take room as well: a number far behind the last is a slip of the pen.
+        guard UInt64(ordinal) < cohort.count + UInt64(Self.mostNewExperts) else {
+            throw CambiumError(
+                .badShape,
+                "expert \(place.layer)/\(place.cohort)/\(ordinal) is far behind the last, "
+                    + "\(Int64(cohort.count) - 1): one commit adds at most \(Self.mostNewExperts)")
+        }
+        if let header = headers[place] { return (cohort, header) }
+        let header = try ObjectHeader(cohort.kind, cohort.parts)
+        headers[place] = header
+        return (cohort, header)
+    }
+
+    /// Adds a record of evidence; one that the branch has already is one record.
+    package mutating func add(_ record: EvidenceRecord) throws {
+        evidence.append((try draft.add(record), record))
+    }
+
+    /// Commits what was put.
+    ///
+    /// - Throws: What the request's check throws; `branch-moved` when another writer was faster; evidence from
+    ///   which no gate can be solved is refused.
+    package consuming func commit(_ request: CommitRequest) throws -> CommittedModel {
+        if !evidence.isEmpty, let parent = target.parent {
+            let known = try target.store.map(parent).evidence()
+            let added = evidence.filter { new in !known.contains { $0.id == new.id } }
+            _ = try EvidenceGate((known + added).counts)
+        }
+        for (place, changes) in experts.sorted(by: { left, right in
+            left.key.layer == right.key.layer
+                ? isBefore(left.key.cohort, right.key.cohort) : left.key.layer < right.key.layer
+        }) {
+            guard let cohort = before.layers[place.layer]?.cohorts[place.cohort] else { continue }
+            let edited = try draft.putExperts(changing: cohort.experts, changes)
+            draft.tree.layers[place.layer]?.cohorts[place.cohort]?.experts = edited.root
+            draft.tree.layers[place.layer]?.cohorts[place.cohort]?.count = UInt64(edited.count)
+        }
+        try target.check(draft.tree, request)
+        let (target, newExperts, nonFinite) = (target, newExperts, nonFinite)
+        return try target.commit(
+            fitting: draft, request, newExperts: newExperts, nonFinite: nonFinite)
+    }
+}
