@@ -40,6 +40,8 @@ let package = Package(
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .target(name: "COpenBLAS"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(
+            name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .target(name: "CKernels"),
         .target(name: "Elements", swiftSettings: strict),
         .target(name: "Files", dependencies: ["Elements"], swiftSettings: strict),
@@ -80,7 +82,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Tokenizers", dependencies: ["Elements"], swiftSettings: strict),
+            name: "Tokenizers", dependencies: ["CPCRE2", "Elements"], swiftSettings: strict),
         .target(
             name: "Migrations",
             dependencies: ["Snapshots", "Objects", "KeyValue", "Files", "Elements"],

@@ -6,7 +6,7 @@ import json, os, re, subprocess, sys
 
 SYSTEM = {"Glibc", "Dispatch", "Synchronization", "FoundationEssentials", "Foundation", "Testing"}
 # Where `unsafe` may be written: the owners of C handles, mapped memory and kernels.
-UNSAFE = {"BenchmarkSupport", "StorageBenchmark", "InferenceBenchmark", "MergeBenchmark", "TrainingBenchmark", "Elements", "Files", "KeyValue", "Objects", "Tensors", "Checkpoints", "Models"}
+UNSAFE = {"BenchmarkSupport", "StorageBenchmark", "InferenceBenchmark", "MergeBenchmark", "TrainingBenchmark", "Elements", "Files", "KeyValue", "Objects", "Tensors", "Checkpoints", "Tokenizers", "Models"}
 # The command line's system calls: terminal size, signals, the pager, memory figures.
 UNSAFE_FILES = {"Terminal.swift", "Terminal+Read.swift", "Interrupt.swift", "Terminal+Streams.swift"}
 PUBLIC = {"Cambium"}

@@ -20,15 +20,6 @@ struct AddedTokens: Sendable {
 
     let tokens: [Token]
     private let plain, normalized: TokenTrie
-    private static let word = CharacterClass(
-        .init(
-            categories: ["L", "M", "Nd", "Nl", "Pc"].reduce(0) { $0 | (Categories.mask($1) ?? 0) },
-            // Other_Alphabetic beyond letters and marks; the joiners.
-            ranges: [
-                0x200C...0x200D, 0x24B6...0x24E9, 0x1F130...0x1F149, 0x1F150...0x1F169,
-                0x1F170...0x1F189,
-            ]))
-    private static let space = CharacterClass(.init(hasSpace: true))
 
     init(_ tokens: [Token], _ normalizer: Normalizer?) {
         self.tokens = tokens
@@ -94,7 +85,7 @@ struct AddedTokens: Sendable {
             if token.isSingleWord, touchesWord(text, first, end) { continue }
             if token.takesLeft {
                 while first > start, let before = scalar(text, before: first),
-                    Self.space.contains(before.value)
+                    Self.isSpace(before.value)
                 {
                     first -= before.length
                 }
@@ -103,7 +94,7 @@ struct AddedTokens: Sendable {
             if token.takesRight {
                 while end < text.count {
                     let (scalar, length) = UTF8Text.scalar(text[...], end)
-                    guard Self.space.contains(scalar) else { break }
+                    guard Self.isSpace(scalar) else { break }
                     end += length
                 }
             }
@@ -116,10 +107,31 @@ struct AddedTokens: Sendable {
     }
 
     private func touchesWord(_ text: [UInt8], _ first: Int, _ end: Int) -> Bool {
-        if let before = scalar(text, before: first), Self.word.contains(before.value) {
+        if let before = scalar(text, before: first), Self.isWord(before.value) { return true }
+        return end < text.count && Self.isWord(UTF8Text.scalar(text[...], end).scalar)
+    }
+
+    /// White_Space.
+    private static func isSpace(_ scalar: UInt32) -> Bool {
+        Unicode.Scalar(scalar)?.properties.isWhitespace ?? false
+    }
+
+    /// What Oniguruma's `\w` is: letters, marks, digits, numbers that are letters, connectors.
+    private static func isWord(_ scalar: UInt32) -> Bool {
+        switch Unicode.Scalar(scalar)?.properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter,
+            .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .letterNumber,
+            .connectorPunctuation:
             return true
+        default: break
         }
-        return end < text.count && Self.word.contains(UTF8Text.scalar(text[...], end).scalar)
+        // Other_Alphabetic beyond letters and marks; the joiners.
+        return switch scalar {
+        case 0x200C...0x200D, 0x24B6...0x24E9, 0x1F130...0x1F149, 0x1F150...0x1F169,
+            0x1F170...0x1F189:
+            true
+        default: false
+        }
     }
 
     /// The character that ends at a position.

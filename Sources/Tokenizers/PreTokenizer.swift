@@ -46,7 +46,7 @@ indirect enum PreTokenizer: Sendable {
         case "Split":
             let pattern: SplitPattern
             if let literal = value["pattern"]?["String"]?.string {
-                pattern = SplitPattern(literal: literal)
+                pattern = try SplitPattern(literal: literal)
             } else if let text = value["pattern"]?["Regex"]?.string {
                 pattern = try SplitPattern(text)
             } else {
@@ -88,7 +88,7 @@ indirect enum PreTokenizer: Sendable {
         let splits = value["split"]?.bool ?? true
         return .metaspace(
             Replacement(" ", by: replacement), Array(replacement.utf8), scheme,
-            splits ? SplitPattern(literal: replacement) : nil)
+            splits ? try SplitPattern(literal: replacement) : nil)
     }
 
     /// Whether words are the bytes of a text.
@@ -159,11 +159,12 @@ struct Words: Sendable {
     mutating func split(
         _ pattern: SplitPattern, _ behavior: PreTokenizer.Behavior, isInverted: Bool
     ) throws {
+        var search = try PatternSearch(pattern)
         var result: [Range<Int>] = []
         result.reserveCapacity(max(ranges.count, bytes.count / 4))
         for word in ranges {
             var (parts, at): ([(range: Range<Int>, isMatch: Bool)], Int) = ([], word.lowerBound)
-            for match in try pattern.matches(in: bytes[word]) {
+            try search.matches(in: bytes[word]) { match in
                 if match.lowerBound > at { parts.append((at..<match.lowerBound, isInverted)) }
                 parts.append((match, !isInverted))
                 at = match.upperBound

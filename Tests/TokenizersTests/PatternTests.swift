@@ -47,6 +47,10 @@ struct PatternTests {
             (#"(?:ab)?c|a"#, "abcac", ["abc", "a", "c"]),
             (#"x(?=y)."#, "xyxz", ["xy", "xz"]),
             (#"\s+$|\s"#, " a  ", [" ", "a", "  "]),
+            (#"b$|a"#, "ab\nb", ["a", "b", "\n", "b"]),
+            (#"b$"#, "bb\nb", ["b", "b", "\n", "b"]),
+            (#"\s+"#, "a \u{85}\u{3000}b\u{180e}c", ["a", " \u{85}\u{3000}", "b\u{180e}c"]),
+            (#"[\S]+"#, "a\u{180e} b", ["a\u{180e}", " ", "b"]),
             (#"\P{L}+"#, "ab12c", ["ab", "12", "c"]),
             (#"[\p{Lu}\p{Lt}]+[\p{Ll}]*"#, "ABcǅdE", ["ABc", "ǅd", "E"]),
             (#"😀+."#, "a😀😀b", ["a", "😀😀b"]),
@@ -82,18 +86,36 @@ struct PatternTests {
         #expect(error?.code == .unsupported && error?.message.contains("at character") == true)
     }
 
-    @Test("that run away stop with an error")
-    func tooHard() throws {
-        let pattern = String(repeating: "a*", count: 12) + "c"
+    @Test(
+        "that run away stop with an error",
+        arguments: [
+            String(repeating: "a*", count: 12) + "[bc]",
+            String(repeating: "a?", count: 40) + "[bc]",
+            String(repeating: "(?:a|a)", count: 400) + "[bc]",
+            String(repeating: "a{1,8}", count: 40) + "[bc]", "a*a++[bc]|x", "(?=a*a*b)a",
+        ])
+    func tooHard(pattern: String) throws {
+        let tokenizer = try BPETokenizer(
+            json: Array(
+                """
+                {"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\(pattern)"},"behavior":"Isolated"},
+                "model":{"vocab":{"a":0},"merges":[]}}
+                """.utf8))
         let error = #expect(throws: CambiumError.self) {
-            try BPETokenizer(
-                json: Array(
-                    """
-                    {"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\(pattern)"},"behavior":"Isolated"},
-                    "model":{"vocab":{"a":0},"merges":[]}}
-                    """.utf8)
-            ).encode(String(repeating: "a", count: 300))
+            try tokenizer.encode(String(repeating: "a", count: 5_000) + "xb")
         }
         #expect(error?.code == .tooHard)
+    }
+
+    @Test("of a long run of spaces take few steps")
+    func spaces() throws {
+        let pattern = #"\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"#
+        let tokenizer = try BPETokenizer(
+            json: Array(
+                """
+                {"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\(pattern)"},"behavior":"Removed"},
+                "model":{"vocab":{"x":0},"merges":[]}}
+                """.utf8))
+        #expect(try tokenizer.encode(String(repeating: " ", count: 100_000) + "x") == [0])
     }
 }

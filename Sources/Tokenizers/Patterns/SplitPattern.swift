@@ -1,101 +1,150 @@
-/// A regular expression of the kind that tokenizers split text with, compiled to steps.
-///
-/// Of Oniguruma's syntax, which the files are written in, it knows: alternatives, groups, `?` after a
-/// group, classes with ranges, escapes and `\p{…}` of general categories, `.`, the quantifiers `?`, `*`,
-/// `+` and `{m,n}` of single characters, greedy or possessive, look-ahead, `$` and `(?i:…)` of ASCII
-/// letters. Another construct is refused when the pattern is read.
-struct SplitPattern: Sendable {
-    enum Step: Sendable {
-        /// Takes from `least` to `most` characters of a class, as many as it can; `isPossessive`
-        /// ones are not given back.
-        case take(Int, least: Int, most: Int, isPossessive: Bool)
-        /// Goes on at the first; at the second when that fails.
-        case either(Int, Int)
-        case jump(Int)
-        /// Whether the steps behind this one, up to `done`, match here without taking anything; then
-        /// goes on at `end`.
-        case look(isNegated: Bool, end: Int)
-        /// Only at the end of the text.
-        case end
-        case done
-    }
+internal import CPCRE2
+internal import Elements
 
-    /// Starts at 0.
-    let steps: [Step]
-    let classes: [CharacterClass]
+/// A regular expression of the kind that tokenizers split text with, compiled by PCRE2.
+///
+/// ``PatternSyntax`` says what is understood.
+@safe final class SplitPattern: @unchecked Sendable {
+    // pcre2api(3), "Multithreading": "compiled regular expression code ... is never changed by the matching
+    // functions and can be shared by threads". Only `init` and `deinit` change it.
+    fileprivate let code: OpaquePointer
 
     /// - Throws: `.unsupported`, naming the construct.
-    init(_ pattern: String) throws {
-        var parser = PatternParser(pattern)
-        let tree = try parser.parse()
-        var compiler = Compiler()
-        compiler.compile(tree)
-        compiler.steps.append(.done)
-        steps = compiler.steps
-        classes = compiler.classes
+    convenience init(_ pattern: String) throws {
+        var syntax = PatternSyntax(pattern)
+        try self.init(translated: syntax.translated(), of: pattern)
     }
 
     /// For text that is taken literally.
-    init(literal: String) {
-        var compiler = Compiler()
-        compiler.compile(
-            .sequence(
-                literal.unicodeScalars.map {
-                    .repeated(.init(ranges: [$0.value...$0.value]), 1, 1, false)
-                }))
-        compiler.steps.append(.done)
-        steps = compiler.steps
-        classes = compiler.classes
+    convenience init(literal: String) throws {
+        try self.init(
+            translated: literal.unicodeScalars.map(PatternSyntax.escaped).joined(), of: literal)
     }
 
-    private struct Compiler {
-        var steps: [Step] = []
-        var classes: [CharacterClass] = []
-        private var known: [CharacterClass.Rule: Int] = [:]
-
-        mutating func compile(_ node: PatternNode) {
-            switch node {
-            case .repeated(let rule, let least, let most, let isPossessive):
-                steps.append(
-                    .take(
-                        number(rule), least: least, most: most, isPossessive: isPossessive))
-            case .sequence(let nodes): for node in nodes { compile(node) }
-            case .alternatives(let nodes):
-                var jumps: [Int] = []
-                for node in nodes.dropLast() {
-                    let fork = steps.count
-                    steps.append(.done)
-                    compile(node)
-                    jumps.append(steps.count)
-                    steps.append(.done)
-                    steps[fork] = .either(fork + 1, steps.count)
-                }
-                if let last = nodes.last { compile(last) }
-                for jump in jumps { steps[jump] = .jump(steps.count) }
-            case .look(let node, let isNegated):
-                let look = steps.count
-                steps.append(.done)
-                compile(node)
-                steps.append(.done)
-                steps[look] = .look(isNegated: isNegated, end: steps.count)
-            case .end: steps.append(.end)
-            }
+    private init(translated: String, of pattern: String) throws {
+        var (failure, place): (Int32, Int) = (0, 0)
+        let options = UInt32(PCRE2_UTF) | UInt32(PCRE2_UCP)
+        let code = unsafe translated.utf8.withContiguousStorageIfAvailable {
+            unsafe pcre2_compile_8($0.baseAddress, $0.count, options, &failure, &place, nil)
         }
-
-        private mutating func number(_ rule: CharacterClass.Rule) -> Int {
-            if let number = known[rule] { return number }
-            known[rule] = classes.count
-            classes.append(CharacterClass(rule))
-            return classes.count - 1
+        guard let code = unsafe code.flatMap({ unsafe $0 }) else {
+            throw CambiumError.unsupportedTokenizer(
+                "the split pattern \(shown(pattern)): PCRE2 refuses it (\(failure)), at character \(place)"
+            )
         }
+        // Where memory must not be both written and run, the pattern is interpreted: slower, and the same.
+        _ = unsafe pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
+        unsafe self.code = code
     }
+
+    deinit { unsafe pcre2_code_free_8(code) }
 }
 
-/// What a pattern is made of.
-indirect enum PatternNode {
-    case repeated(CharacterClass.Rule, Int, Int, Bool)
-    case sequence([PatternNode])
-    case alternatives([PatternNode])
-    case look(PatternNode, isNegated: Bool)
-    case end
+/// Searches texts for a pattern, one after another; owns what PCRE2 needs for it.
+@safe struct PatternSearch: ~Copyable {
+    /// Steps that one text may take beside some for each of its bytes; the patterns in use take a few
+    /// for each character, and a hostile one gets no further.
+    private static let patience = 100_000
+    private static let patiencePerByte = 1_000
+    /// KiB that a pattern may take that is interpreted.
+    private static let heapLimit: UInt32 = 256 << 10
+
+    /// What a text may still cost, and where the last callout was.
+    private struct Steps {
+        var left = 0
+        var (start, place, number) = (0, 0, UInt32(0))
+
+        /// What was taken or given back since the last callout.
+        ///
+        /// A repetition that is not that one's may have
+        /// begun anywhere behind the match's start.
+        mutating func take(_ block: pcre2_callout_block_8) -> Bool {
+            let isSame = unsafe block.start_match == start && block.callout_number == number
+            let before = unsafe isSame ? place : block.start_match
+            unsafe (start, place, number) = (
+                block.start_match, block.current_position, block.callout_number
+            )
+            left -= 1 + abs(place - before)
+            return left > 0
+        }
+    }
+
+    private let pattern: SplitPattern
+    private let context, match: OpaquePointer
+    private let steps: UnsafeMutablePointer<Steps>
+
+    init(_ pattern: SplitPattern) throws {
+        guard let context = unsafe pcre2_match_context_create_8(nil) else { throw Self.noMemory }
+        guard let match = unsafe pcre2_match_data_create_8(1, nil) else {
+            unsafe pcre2_match_context_free_8(context)
+            throw Self.noMemory
+        }
+        self.pattern = pattern
+        unsafe (self.context, self.match) = (context, match)
+        unsafe steps = .allocate(capacity: 1)
+        unsafe steps.initialize(to: Steps())
+        // None of these can fail. PCRE2's own limit begins anew at each place of a text; ours is the text's.
+        _ = unsafe pcre2_set_match_limit_8(context, .max)
+        _ = unsafe pcre2_set_depth_limit_8(context, .max)
+        _ = unsafe pcre2_set_heap_limit_8(context, Self.heapLimit)
+        _ = unsafe pcre2_set_callout_8(
+            context,
+            { block, steps in
+                guard let block = unsafe block, let steps = unsafe steps else { return 0 }
+                let mayGoOn = unsafe steps.assumingMemoryBound(to: Steps.self).pointee
+                    .take(block.pointee)
+                return mayGoOn ? 0 : PCRE2_ERROR_CALLOUT
+            }, steps)
+    }
+
+    private static var noMemory: CambiumError {
+        CambiumError(.limit, "no memory for a search (ulimit -v)")
+    }
+
+    deinit {
+        unsafe pcre2_match_data_free_8(match)
+        unsafe pcre2_match_context_free_8(context)
+        unsafe steps.deallocate()
+    }
+
+    /// The matches in a text, from its start on, none of them empty.
+    ///
+    /// - Parameter text: UTF-8.
+    /// - Throws: `.tooHard`.
+    mutating func matches(in text: ArraySlice<UInt8>, _ take: (Range<Int>) -> Void) throws {
+        unsafe steps.pointee.left = Self.patience + text.count * Self.patiencePerByte
+        let failure = unsafe text.withUnsafeBufferPointer { bytes -> Int32 in
+            var at = 0
+            // The first search checks that all of the text is UTF-8.
+            var options: UInt32 = 0
+            while at < bytes.count {
+                var result = unsafe pcre2_match_8(
+                    pattern.code, bytes.baseAddress, bytes.count, at, options, match, context)
+                if result == PCRE2_ERROR_JIT_STACKLIMIT {
+                    result = unsafe pcre2_match_8(
+                        pattern.code, bytes.baseAddress, bytes.count, at,
+                        options | UInt32(PCRE2_NO_JIT), match, context)
+                }
+                if result == PCRE2_ERROR_NOMATCH { return 0 }
+                guard result >= 0, let ends = unsafe pcre2_get_ovector_pointer_8(match) else {
+                    return result
+                }
+                options = UInt32(PCRE2_NO_UTF_CHECK)
+                let (start, end) = unsafe (ends[0], ends[1])
+                at = end
+                if end > start {
+                    take(text.startIndex + start..<text.startIndex + end)
+                } else {
+                    at += 1
+                    while at < bytes.count, unsafe bytes[at] & 0xC0 == 0x80 { at += 1 }
+                }
+            }
+            return 0
+        }
+        guard failure == 0 else {
+            throw CambiumError(
+                .tooHard,
+                "the split pattern takes too many steps on a text of \(text.count) bytes")
+        }
+    }
 }
