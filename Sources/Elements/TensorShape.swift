@@ -8,6 +8,9 @@ package struct TensorShape: Sendable, Hashable, CustomStringConvertible {
         self.dimensions = dimensions
     }
 
+    /// The elements of the tensor, one when it has no dimensions.
+    package var elementCount: Int { dimensions.reduce(1, &*) }
+
     /// The bytes of the tensor (one element when it has no dimensions).
     ///
     /// Nil when a dimension is negative, the count overflows, or the elements do not fill whole

@@ -61,6 +61,13 @@ struct ForgetCommandTests {
         #expect(data.range(of: Data("cohorts.digits".utf8)) == nil)
         #expect(try session.expect("verify").text.contains("no faults"))
         #expect(try session.run("forget", "digits", "--prune").status == 64)
+        let again = try session.run("forget", "digits", "--from-history", "--prune")
+        #expect(again.status == 2 && again.errors.contains("leads to a cohort 'digits'"))
+        // Unless an earlier call ended before the file was written anew.
+        try session.write("digits", to: "S/forgetting")
+        #expect(try session.run("forget", "others", "--from-history").status == 2)
+        try session.expect("forget", "digits", "--from-history", "--prune")
+        #expect(try session.run("forget", "digits", "--from-history", "--prune").status == 2)
     }
 
     @Test("restore takes an expert from another branch, under its other name as well")

@@ -137,11 +137,15 @@ struct HistoryCommandTests {
         let old = try session.expect("log", "-n1", "-q", "left").text
         let run = try session.expect(
             "commit", "--amend", "--branch", "left", "-m", "new words", "--metric", "acc=0.5",
-            "--meta", "k=v")
+            "--metric", "sum=0.30000000000000004", "--meta", "k=v")
         #expect(run.text.contains("in place of") && run.text.contains("cambium reset"))
-        let shown = try session.expect("show", "left", "--json").json
+        let json = try session.expect("show", "left", "--json")
+        let shown = try json.json
+        #expect(json.text.contains("\"sum\":0.30000000000000004"))
         #expect(shown["message"] as? String == "new words")
-        #expect((shown["metrics"] as? [String: Double]) == ["acc": 0.5])
+        #expect((shown["metrics"] as? [String: Double])?["acc"] == 0.5)
+        let text = try session.expect("show", "left").text
+        #expect(text.contains("acc = 0.5\n") && text.contains("sum = 0.3\n"))
         #expect((shown["metadata"] as? [String: String])?["k"] == "v")
         #expect(try session.expect("log", "-n1", "-q", "left@{1}").text == old)
         #expect(try session.expect("diff", "left", "left@{1}").text.contains("the same model"))

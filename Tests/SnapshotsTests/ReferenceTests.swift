@@ -128,7 +128,7 @@ struct ReferenceTests {
         try withStore { store in
             let id = try store.commit(.sample(experts: 2), to: "trunk").id
             try store.createReference(.branch, name, at: id, by: .sample)
-            try store.createReference(.tag, name, at: id, by: .sample)
+            try store.createReference(.tag, "t-" + name, at: id, by: .sample)
             #expect(try store.resolve(name) == id)
         }
     }

@@ -64,36 +64,24 @@ extension Store {
         }
         // Reports what is wrong with the store before anything is locked.
         _ = try Store(path, readOnly: true).path
-        let report: SnapshotStore.ForgetReport = try SnapshotStore.forget(
-            path, dryRun: !prune, branch: branch,
+        let report = try SnapshotStore.forget(
+            cohort, in: path, dryRun: !prune, branch: branch,
             by: signature.note("forget: history rewritten"),
-            progress: { try progress(Progress($0, $1, $2)) }
-        ) { snapshots, tips in
-            var removal = try CohortRemoval(cohort, Store(snapshots, path), tips: tips)
-            return { tree in
-                return try removal.removed(from: tree).map { ($0.tree, $0.layout) }
-            }
-        }
+            progress: progress,
+            removal: { snapshots, tips in
+                var removal = try CohortRemoval(cohort, Store(snapshots, path), tips: tips)
+                return { try removal.removed(from: $0).map { ($0.tree, $0.layout) } }
+            },
+            finish: { snapshots in
+                let store = Store(snapshots, path)
+                // What says which experts a text picks, of commits that are gone.
+                try store.removeStaleProfiles()
+                for round in try store.stoppedRounds()
+                where round.options["train.cohort"] == cohort {
+                    try store.discardStoppedRound(of: round.file)
+                }
+            })
         let rewrite = report.rewrite
-        guard rewrite.blocking.isEmpty else {
-            throw CambiumError(
-                .dependedOn,
-                "\(rewrite.blocking.joined(separator: ", ")) still lead to cohort '\(cohort)'; leave "
-                    + "--branch out to rewrite them all, or remove them first")
-        }
-        guard prune || !rewrite.commits.isEmpty else {
-            throw CambiumError(
-                .notFound,
-                "no branch, tag or entry of the reflog leads to a cohort '\(cohort)'")
-        }
-        if prune {
-            let store = try Store(path)
-            // What says which experts a text picks, of commits that are gone.
-            try store.removeStaleProfiles()
-            for round in try store.stoppedRounds() where round.options["train.cohort"] == cohort {
-                try store.discardStoppedRound(of: round.file)
-            }
-        }
         return HistoryForgetResult(
             cohort: cohort, pruned: prune,
             references: rewrite.moves.map {

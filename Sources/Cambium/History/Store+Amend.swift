@@ -35,31 +35,11 @@ extension Store {
         metrics: [String: Double] = [:], expectedHead: String? = nil,
         _ signature: Signature = .current
     ) throws -> AmendResult {
-        if let message { try Commit.check(message: message) }
-        let references = try snapshots.references()
-        let name = try references.branch(branch)
-        guard let head = references.branches[name] else {
-            throw CambiumError(.notFound, "branch '\(name)' has no commit to amend")
-        }
-        if let expectedHead {
-            let expected = try id(expectedHead)
-            guard expected == head else {
-                throw CambiumError(
-                    .branchMoved,
-                    "branch '\(name)' is at \(head.short), not at the expected \(expected.short); "
-                        + "nothing was changed")
-            }
-        }
-        let old = try snapshots.commit(head)
-        let line = (message ?? old.message).prefix { !$0.isNewline }
-        let new = try snapshots.amend(name, at: head, by: signature.note("amend: \(line)")) {
-            commit in
-            if let message { commit.message = message }
-            commit.metadata.merge(metadata) { $1 }
-            commit.metrics.merge(metrics) { $1 }
-        }
+        let (name, old, new, commit) = try snapshots.amend(
+            branch, message: message, metadata: metadata, metrics: metrics,
+            expectedHead: expectedHead, time: signature.time, author: signature.author)
         return AmendResult(
-            branch: name, old: head.hex, id: new.hex, tree: old.tree.hex,
-            message: message ?? old.message)
+            branch: name, old: old.hex, id: new.hex, tree: commit.tree.hex,
+            message: commit.message)
     }
 }

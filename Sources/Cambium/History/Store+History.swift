@@ -99,7 +99,7 @@ extension Store {
             result.append(
                 ReferenceInfo(
                     name: name, id: id.hex,
-                    subject: String(commit.message.prefix { $0 != "\n" }),
+                    subject: commit.subject,
                     isHead: references.head == .branch(name), time: commit.time,
                     author: commit.author, ahead: divergence?.ahead, behind: divergence?.behind))
         }
@@ -119,7 +119,9 @@ extension Store {
     public func createBranch(
         _ name: String, at revision: String = "HEAD", _ signature: Signature = .current
     ) throws {
-        try create(.branch, name, revision, signature)
+        try snapshots.createReference(
+            .branch, name, at: try id(revision),
+            by: signature.note("branch: created from \(revision)"))
     }
 
     /// Makes a tag at a revision.
@@ -128,17 +130,8 @@ extension Store {
     public func createTag(
         _ name: String, at revision: String = "HEAD", _ signature: Signature = .current
     ) throws {
-        try create(.tag, name, revision, signature)
-    }
-
-    private func create(
-        _ kind: ReferenceKind, _ name: String, _ revision: String, _ signature: Signature
-    ) throws {
-        let id = try id(revision)
-        let references = try snapshots.references()
-        try references.checkUnshared(name, kind)
         try snapshots.createReference(
-            kind, name, at: id, by: signature.note("\(kind.word): created from \(revision)"))
+            .tag, name, at: try id(revision), by: signature.note("tag: created from \(revision)"))
     }
 
     /// Gives a branch another name; its reflog goes with it.
@@ -153,9 +146,7 @@ extension Store {
     public func renameBranch(
         _ old: String? = nil, to new: String, _ signature: Signature = .current
     ) throws -> String {
-        let references = try snapshots.references()
-        let name = try references.branch(old)
-        try references.checkUnshared(new, .branch)
+        let name = try snapshots.references().branch(old)
         try snapshots.renameBranch(
             name, to: new, by: signature.note("branch: renamed from \(name)"))
         return name
@@ -200,14 +191,7 @@ extension Store {
     public func switchHead(
         to revision: String, _ signature: Signature = .current
     ) throws {
-        let references = try snapshots.references()
-        let head: Head =
-            if references.branches[revision] != nil || references.head == .branch(revision) {
-                .branch(revision)
-            } else {
-                .detached(try id(revision))
-            }
-        try snapshots.setHead(head, by: signature.note("switch: to \(revision)"))
+        try snapshots.setHead(to: revision, by: signature.note("switch: to \(revision)"))
     }
 
     /// Moves a branch (the one that HEAD is on, by default) to any commit.
@@ -216,38 +200,14 @@ extension Store {
     public func reset(
         to revision: String, branch: String? = nil, _ signature: Signature = .current
     ) throws -> (old: String, new: String) {
-        let target = try id(revision)
-        let references = try snapshots.references()
-        let name = try references.branch(branch)
-        guard let old = references.branches[name] else {
-            throw CambiumError(.notFound, "there is no branch '\(name)' to reset")
-        }
-        try snapshots.moveReference(
-            .branch, name, from: old, to: target,
-            by: signature.note("reset: to \(revision)"))
-        return (old.hex, target.hex)
+        let (old, new) = try snapshots.reset(
+            branch, to: try id(revision), by: signature.note("reset: to \(revision)"))
+        return (old.hex, new.hex)
     }
 
     /// The moves of a reference (HEAD by default), newest first.
     public func reflog(_ reference: String = "HEAD") throws -> [ReflogInfo] {
-        let references = try snapshots.references()
-        let name =
-            if reference == "HEAD" || reference.hasPrefix("heads/")
-                || reference.hasPrefix("tags/")
-            {
-                reference
-            } else if references.tags[reference] != nil,
-                references.branches[reference] == nil
-            {
-                "tags/" + reference
-            } else {
-                "heads/" + reference
-            }
-        let entries = try snapshots.reflog(of: name)
-        guard !entries.isEmpty || reference == "HEAD" else {
-            throw CambiumError(.notFound, "there is no reflog of '\(reference)'")
-        }
-        return entries.map {
+        try snapshots.reflog(named: reference).map {
             ReflogInfo(
                 reference: $0.reference, old: $0.old?.hex, new: $0.new?.hex,
                 time: $0.note.time, author: $0.note.author, message: $0.note.message)

@@ -159,7 +159,7 @@ extension Store {
                     rounds: (rounds[name] ?? []).map { entry in
                         CohortSummary.Round(
                             id: entry.id.hex,
-                            subject: String(entry.commit.message.prefix { !$0.isNewline }),
+                            subject: entry.commit.subject,
                             time: entry.commit.time)
                     }))
         }
@@ -173,23 +173,7 @@ extension Store {
     ///   - path: `LAYER/ORDINAL` for the base cohort, or `LAYER/COHORT/ORDINAL`.
     /// - Throws: `usage` for a malformed path, `not-found`.
     public func expert(_ revision: String, _ path: String) throws -> ExpertInfo {
-        let parts = path.split(separator: "/").map(String.init)
-        guard parts.count == 2 || parts.count == 3, let layer = UInt32(parts[0]),
-            let ordinal = parts.last.flatMap({ Int($0) })
-        else {
-            throw CambiumError(
-                .usage,
-                "'\(path)' names no expert: write LAYER/ORDINAL or LAYER/COHORT/ORDINAL; `cambium "
-                    + "cat` writes tensors and files by their names")
-        }
-        let cohort = parts.count == 3 ? parts[1] : Cohort.base
-        let experts = try experts(of: map(revision), revision, layer, cohort)
-        guard ordinal >= 0, ordinal < experts.count else {
-            throw CambiumError(
-                .notFound,
-                "there is no expert \(ordinal) in \(layer)/\(cohort), which has \(experts.count)")
-        }
-        let object = try experts.checked(ordinal)
+        let (layer, cohort, ordinal, object) = try snapshots.expert(at: revision, path)
         return ExpertInfo(
             layer: Int(layer), cohort: cohort, ordinal: ordinal, id: object.id.hex,
             kind: "\(object.header.kind)", parts: object.header.parts.map(\.description),
@@ -205,18 +189,9 @@ extension Store {
     public func experts(
         _ revision: String, in path: String
     ) throws -> [ExpertEntry] {
-        let parts = path.split(separator: "/").map(String.init)
-        guard parts.count == 1 || parts.count == 2, let layer = UInt32(parts[0]) else {
-            throw CambiumError(.usage, "'\(path)' names no cohort: write LAYER or LAYER/COHORT")
+        try snapshots.experts(at: revision, in: path).enumerated().map {
+            ExpertEntry(ordinal: $0, id: $1 == .zero ? nil : $1.hex)
         }
-        let cohort = parts.count == 2 ? parts[1] : Cohort.base
-        let experts = try experts(of: map(revision), revision, layer, cohort)
-        var entries: [ExpertEntry] = []
-        for ordinal in 0..<experts.count {
-            let id = try experts.id(ordinal)
-            entries.append(ExpertEntry(ordinal: ordinal, id: id == .zero ? nil : id.hex))
-        }
-        return entries
     }
 
     /// The raw bytes of a file such as config.json, or of a tensor outside the experts, by its name
@@ -224,28 +199,7 @@ extension Store {
     ///
     /// - Throws: `not-found`.
     public func data(_ revision: String, named name: String) throws -> [UInt8] {
-        let snapshot = try map(revision)
-        let routers = snapshot.tree.layers.values.lazy.flatMap(\.cohorts.values).map(\.router)
-        let tensor = snapshot.tree.trunk.tensors[name] ?? routers.compactMap { $0[name] }.first
-        guard let id = snapshot.tree.files[name] ?? tensor?.id else {
-            throw CambiumError(
-                .notFound,
-                "there is no file, trunk tensor or router tensor '\(name)' in \(revision)")
-        }
-        return try snapshot.data(of: id)
-    }
-
-    private func experts(
-        of snapshot: MappedSnapshot, _ revision: String, _ layer: UInt32, _ cohort: String
-    ) throws -> MappedExperts {
-        if let experts = snapshot.experts(layer: layer, cohort: cohort) { return experts }
-        let known = snapshot.tree.layers.sorted { $0.key < $1.key }.flatMap { number, layer in
-            layer.cohorts.keys.sorted(by: isBefore).map { "\(number)/\($0)" }
-        }
-        throw CambiumError(
-            .notFound,
-            "there is no cohort \(layer)/\(cohort) in \(revision); it has "
-                + (known.isEmpty ? "no experts" : known.joined(separator: ", ")))
+        try snapshots.data(at: revision, named: name)
     }
 }
 
@@ -253,30 +207,16 @@ extension ModelSummary {
     init(
         _ id: ObjectID, _ treeID: ObjectID, _ tree: Tree, cohorts: [CohortSummary] = []
     ) {
-        var parameters = 0
-        var bytes = 0
-        func count(_ shape: TensorShape, _ times: Int = 1) {
-            parameters += shape.dimensions.reduce(1, *) * times
-            bytes += (shape.byteCount ?? 0) * times
-        }
-        for entry in tree.trunk.tensors.values { count(entry.shape) }
-        var layers: [LayerInfo] = []
-        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-            for cohort in layer.cohorts.values {
-                for part in cohort.parts { count(part, Int(clamping: cohort.count)) }
-                for entry in cohort.router.values { count(entry.shape) }
-            }
-            layers.append(
+        self.init(
+            id: id.hex, tree: treeID.hex, architecture: tree.architecture,
+            files: tree.files.keys.sorted(by: isBefore), trunk: infos(tree.trunk.tensors),
+            layers: tree.layers.sorted { $0.key < $1.key }.map { number, layer in
                 LayerInfo(
                     layer: Int(number),
                     cohorts: layer.cohorts.sorted { isBefore($0.key, $1.key) }.map {
                         CohortInfo($0.key, $0.value)
-                    }))
-        }
-        self.init(
-            id: id.hex, tree: treeID.hex, architecture: tree.architecture,
-            files: tree.files.keys.sorted(by: isBefore), trunk: infos(tree.trunk.tensors),
-            layers: layers, cohorts: cohorts, parameters: parameters, bytes: bytes)
+                    })
+            }, cohorts: cohorts, parameters: tree.parameterCount, bytes: tree.byteCount)
     }
 }
 
@@ -285,7 +225,7 @@ extension CohortInfo {
         self.init(
             name: name, kind: "\(cohort.kind)", experts: Int(clamping: cohort.count),
             parts: cohort.parts.map(\.description),
-            expertBytes: cohort.parts.reduce(0) { $0 + ($1.byteCount ?? 0) },
+            expertBytes: cohort.expertByteCount,
             router: cohort.routerKind.name, routerTensors: infos(cohort.router),
             root: cohort.experts.hex)
     }

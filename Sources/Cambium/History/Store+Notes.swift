@@ -40,24 +40,16 @@ extension Store {
         to revision: String, text: String = "", metrics: [String: Double] = [:],
         _ signature: Signature = .current
     ) throws -> NoteInfo {
-        guard !metrics.isEmpty || text.contains(where: { !$0.isWhitespace }) else {
-            throw CambiumError(.usage, "the note is empty; give it numbers or words")
-        }
         let note = Note(
             commit: try id(revision), time: signature.time, author: signature.author, text: text,
             metrics: metrics)
-        guard note.encoded.count <= 1 << 16 else {
-            throw CambiumError(
-                .usage, "the note takes \(note.encoded.count) bytes; a note has at most 65,536")
-        }
-        try snapshots.add([note])
+        try snapshots.add(note)
         return NoteInfo(note)
     }
 
     /// The notes of a commit, the oldest first.
     public func notes(of revision: String) throws -> [NoteInfo] {
-        let id = try id(revision)
-        return try snapshots.notes(of: id).map { NoteInfo($0) }
+        try snapshots.notes(of: try id(revision)).map { NoteInfo($0) }
     }
 
     /// Unites the notes with those of another store, as far as their commits are in this one.
@@ -80,8 +72,7 @@ extension Store {
     /// - Throws: `not-found`, `ambiguous`.
     @discardableResult
     public func dropNote(_ note: String, of revision: String) throws -> String {
-        let id = try id(revision)
-        return try snapshots.dropNote(note, of: id).hex
+        try snapshots.dropNote(note, of: try id(revision)).hex
     }
 
     /// A curve that was kept with a commit, for example the loss of its training; empty without one.
@@ -92,10 +83,9 @@ extension Store {
     public func curve(
         _ revision: String, named name: String = "train.loss"
     ) throws -> [CurvePoint] {
-        let id = try id(revision)
-        let notes = try snapshots.notes(of: id)
-        let points = notes.last { $0.series[name] != nil }?.series[name] ?? []
-        return points.map { CurvePoint(step: Int(clamping: $0.step), value: $0.value) }
+        try snapshots.curve(of: try id(revision), named: name).map {
+            CurvePoint(step: Int(clamping: $0.step), value: $0.value)
+        }
     }
 }
 

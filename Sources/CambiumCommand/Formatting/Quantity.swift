@@ -65,17 +65,17 @@ enum Quantity {
         }
     }
 
-    /// A number that somebody recorded: as it is, but not with more digits than are read: `30`, `0.93`,
+    /// A number that somebody recorded: whole as it is, else with six significant digits at most: `30`, `0.93`,
     /// `7.67554`.
     static func recorded(_ value: Double) -> String {
-        let text = "\(value)"
-        if let whole = Int(exactly: value), whole.magnitude < 1_000_000_000_000_000 {
-            return "\(whole)"
-        }
-        guard text.utf8.count > 9, value.isFinite, (0.001..<1e6).contains(value.magnitude) else {
-            return text
-        }
-        return fixed(value, value.magnitude < 1 ? 6 : value.magnitude < 1_000 ? 5 : 2)
+        var (scale, size) = (1.0, value.magnitude)
+        guard size.isFinite, size >= 1e-17 else { return value == 0 ? "0" : "\(value)" }
+        // Powers of ten are exact up to 10^22, so that the quotient is the number nearest to its digits.
+        while size < 99_999.95 { (scale, size) = (scale * 10, size * 10) }
+        let isWhole = value.rounded() == value
+        let rounded = isWhole ? value : (value * scale).rounded() / scale
+        return rounded.magnitude < 1e15 && rounded.rounded() == rounded
+            ? "\(Int(rounded))" : "\(rounded)"
     }
 
     /// Ascending numbers with runs drawn together: `0-127, 130`.

@@ -62,32 +62,21 @@ extension SnapshotStore {
             for id in trees {
                 let record = try Self.treeRecord(id, reader, transaction)
                 if sizes[record.trunk] == nil {
-                    let trunk = try Trunk(
-                        decoding: try reader.data(record.trunk, transaction).bytes)
-                    sizes[record.trunk] = trunk.tensors.values.reduce(0) { $0 + $1.byteCount }
+                    sizes[record.trunk] = try Trunk(
+                        decoding: try reader.data(record.trunk, transaction).bytes
+                    ).byteCount
                 }
                 total += sizes[record.trunk] ?? 0
                 for layer in record.layers.values {
                     if sizes[layer] == nil {
-                        let decoded = try Layer(decoding: try reader.data(layer, transaction).bytes)
-                        sizes[layer] = decoded.cohorts.values.reduce(0) { $0 + $1.byteCount }
+                        sizes[layer] = try Layer(
+                            decoding: try reader.data(layer, transaction).bytes
+                        ).byteCount
                     }
                     total += sizes[layer] ?? 0
                 }
             }
             return total
         }
-    }
-}
-
-extension StoredTensor {
-    fileprivate var byteCount: Int { shape.byteCount ?? 0 }
-}
-
-extension Cohort {
-    /// Of its experts, absent ones counted, and of its router.
-    fileprivate var byteCount: Int {
-        parts.reduce(0) { $0 + ($1.byteCount ?? 0) } * Int(clamping: count)
-            + router.values.reduce(0) { $0 + $1.byteCount }
     }
 }

@@ -37,6 +37,9 @@ package struct Commit: Sendable, Equatable {
         }
     }
 
+    /// The first line of the message.
+    package var subject: String { String(message.prefix { !$0.isNewline }) }
+
     /// Canonical bytes (docs/format.md, "Commit").
     package var encoded: [UInt8] {
         var encoder = ByteEncoder()

@@ -150,7 +150,7 @@ private struct EntityVersions {
                     .corrupt, "tensor \(tensor.id.short) is shorter than its shape; run verify")
             }
             let part = Array(bytes[(row * size)..<((row + 1) * size)])
-            version = try ObjectHeader(.file, byteCount: size).id(of: part.raw)
+            version = try ObjectID(ofFile: part)
         }
         byTensor[tensor.id] = version
         return version

@@ -12,6 +12,7 @@ extension SnapshotStore {
         try ReferenceName.check(new, "branch")
         try environment.write("rename") { transaction in
             let references = try References(transaction)
+            try references.checkUnshared(new, .branch)
             let wasHead = references.head == .branch(old)
             let place = references.branches[old]
             guard place != nil || wasHead else {

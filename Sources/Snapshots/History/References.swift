@@ -123,7 +123,7 @@ extension SnapshotStore {
 
     /// Creates a branch or a tag at a commit.
     ///
-    /// - Throws: `.exists` when the name is taken, `.badName`, `.notFound` for a missing commit.
+    /// - Throws: `.exists` when the name is taken, by either kind; `.badName`, `.notFound` for a missing commit.
     package func createReference(
         _ kind: ReferenceKind, _ name: String, at commit: ObjectID, by note: ReflogNote
     ) throws {
@@ -131,6 +131,7 @@ extension SnapshotStore {
         try environment.write("reference", drawsReserve: true) {
             transaction in
             _ = try Self.commit(commit, try ObjectReader(transaction), transaction)
+            try References(transaction).checkUnshared(name, kind)
             guard try Self.reference(kind, name, transaction) == nil else {
                 throw CambiumError(.exists, "the \(kind.word) '\(name)' exists already")
             }
@@ -165,6 +166,19 @@ extension SnapshotStore {
         }
     }
 
+    /// Moves a branch, by default the one that HEAD is on, to any commit.
+    package func reset(
+        _ branch: String?, to target: ObjectID, by note: ReflogNote
+    ) throws -> (old: ObjectID, new: ObjectID) {
+        let references = try references()
+        let name = try references.branch(branch)
+        guard let old = references.branches[name] else {
+            throw CambiumError(.notFound, "there is no branch '\(name)' to reset")
+        }
+        try moveReference(.branch, name, from: old, to: target, by: note)
+        return (old, target)
+    }
+
     /// Removes references, all or none, and returns where they were.
     ///
     /// - Throws: `.notFound` when one does not exist, `.badName` for the branch that HEAD is on.
@@ -188,6 +202,13 @@ extension SnapshotStore {
             }
             return places
         }
+    }
+
+    /// Points HEAD at a branch; or, for any other revision, detaches it there.
+    package func setHead(to revision: String, by note: ReflogNote) throws {
+        let references = try references()
+        let isBranch = references.branches[revision] != nil || references.head == .branch(revision)
+        try setHead(isBranch ? .branch(revision) : .detached(try resolve(revision)), by: note)
     }
 
     /// Points HEAD at a branch (which may have no commits yet) or at a commit.

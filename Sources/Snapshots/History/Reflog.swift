@@ -33,6 +33,20 @@ extension SnapshotStore {
         }
     }
 
+    /// The moves of HEAD, a branch or a tag, by its name alone as well, newest first.
+    ///
+    /// - Throws: `.notFound` when there are none.
+    package func reflog(named name: String) throws -> [ReflogEntry] {
+        let isWhole = name == "HEAD" || name.hasPrefix("heads/") || name.hasPrefix("tags/")
+        let references = try references()
+        let isTag = references.tags[name] != nil && references.branches[name] == nil
+        let entries = try reflog(of: isWhole ? name : (isTag ? "tags/" : "heads/") + name)
+        guard !entries.isEmpty || name == "HEAD" else {
+            throw CambiumError(.notFound, "there is no reflog of '\(name)'")
+        }
+        return entries
+    }
+
     /// Calls `body` for each entry, oldest first, with its key.
     static func scanReflog(
         _ reference: String?, _ transaction: borrowing some TransactionAccess & ~Copyable,

@@ -4,6 +4,43 @@ internal import KeyValue
 package import Objects
 
 extension SnapshotStore {
+    /// Gives a branch's last commit another message, or more metrics and metadata.
+    ///
+    /// - Parameters:
+    ///   - branch: Nil for the one that HEAD is on.
+    ///   - message: Nil to keep it.
+    ///   - expectedHead: The commit that the branch must be at; nil for any.
+    ///   - time: For the reflog, as the author.
+    /// - Returns: The branch, its head before and now, and the commit that it is now.
+    /// - Throws: `.notFound` for a branch without commits; `.branchMoved`; `.usage` for an empty message.
+    package func amend(
+        _ branch: String?, message: String?, metadata: [String: String],
+        metrics: [String: Double], expectedHead: String?, time: Int64, author: String
+    ) throws -> (branch: String, old: ObjectID, new: ObjectID, commit: Commit) {
+        if let message { try Commit.check(message: message) }
+        let references = try references()
+        let name = try references.branch(branch)
+        guard let head = references.branches[name] else {
+            throw CambiumError(.notFound, "branch '\(name)' has no commit to amend")
+        }
+        if let expectedHead {
+            let expected = try resolve(expectedHead)
+            guard expected == head else {
+                throw CambiumError(
+                    .branchMoved,
+                    "branch '\(name)' is at \(head.short), not at the expected \(expected.short); "
+                        + "nothing was changed")
+            }
+        }
+        var commit = try commit(head)
+        if let message { commit.message = message }
+        commit.metadata.merge(metadata) { $1 }
+        commit.metrics.merge(metrics) { $1 }
+        let note = ReflogNote(time: time, author: author, message: "amend: \(commit.subject)")
+        let new = try amend(name, at: head, by: note) { $0 = commit }
+        return (name, head, new, commit)
+    }
+
     /// Puts another commit of the same model and parents in place of a branch's head.
     ///
     /// The old one stays in the reflog; its notes are kept, and copied.

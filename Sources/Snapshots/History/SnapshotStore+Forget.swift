@@ -1,10 +1,10 @@
-internal import Elements
+package import Elements
 internal import Files
 internal import KeyValue
 package import Objects
 
 extension SnapshotStore {
-    /// What ``forget(_:dryRun:branch:by:observer:progress:removal:)`` did.
+    /// What ``forget(_:in:dryRun:branch:by:observer:progress:removal:)`` did.
     package struct ForgetReport: Sendable {
         package var rewrite: HistoryRewrite
         /// Objects that were removed.
@@ -17,38 +17,62 @@ extension SnapshotStore {
     package typealias TreeRemoval =
         (Tree) throws -> (tree: Tree, layout: Layout?)?
 
-    /// Takes something out of all history and out of the store's file: rewrites history, removes what nothing
+    /// Takes a cohort out of all history and out of the store's file: rewrites history, removes what nothing
     /// names any more, also where it shares packs with what stays, and writes the file anew, for free pages
     /// keep their bytes.
     ///
+    /// Each step is done wholly or not at all; the file `forgetting` says what an interrupted call was at, so that
+    /// the same call goes on.
+    ///
     /// - Parameters:
+    ///   - name: The cohort's.
     ///   - branch: Only this one is rewritten; nil for all branches and tags.
-    ///   - progress: Called with what is being done, how much of it and of how much.
     ///   - removal: Makes what takes it out of a tree, of the store and its branches' and tags' commits.
-    /// - Throws: `.busy` when the store is open.
+    ///   - finish: Removes what lies beside the store's file.
+    /// - Throws: `.busy` when the store is open; `.dependedOn` when other branches or tags lead to it than the one
+    ///   that was named; `.notFound` when nothing does.
     package static func forget(
-        _ directory: String, dryRun: Bool, branch: String?, by note: ReflogNote,
+        _ name: String, in directory: String, dryRun: Bool, branch: String?, by note: ReflogNote,
         observer: (@Sendable (String) -> Void)? = nil,
-        progress: (String, Int, Int) throws -> Void = { _, _, _ in },
-        removal: (SnapshotStore, [ObjectID]) throws -> TreeRemoval
+        progress: ProgressReporter = { _ in },
+        removal: (SnapshotStore, [ObjectID]) throws -> TreeRemoval,
+        finish: (SnapshotStore) throws -> Void
     ) throws -> ForgetReport {
         try alone(directory, "forgetting") {
-            func length() throws -> Int {
-                return try fileLength(directory + "/data.mdb")
-            }
-            let before = try length()
-            try progress("history", 0, 3)
+            let file = directory + "/data.mdb"
+            let unfinished = directory + "/forgetting"
+            let goesOn =
+                try !dryRun && fileExists(unfinished)
+                && readStoreFile(unfinished) == Array(name.utf8)
+            let before = try fileLength(file)
+            try progress(Progress("history", 0, 3))
+            if !dryRun { try writeFile(Array(name.utf8), to: unfinished) }
             var report = try rewrite(directory, dryRun, branch, note, observer, removal)
             report.bytesBefore = before
             report.bytesAfter = before
-            guard !dryRun, report.rewrite.blocking.isEmpty else { return report }
+            let rewrite = report.rewrite
+            guard rewrite.blocking.isEmpty, !rewrite.commits.isEmpty || goesOn else {
+                if !dryRun { try removeFile(unfinished) }
+                guard rewrite.blocking.isEmpty else {
+                    throw CambiumError(
+                        .dependedOn,
+                        "\(rewrite.blocking.joined(separator: ", ")) still lead to cohort '\(name)'; "
+                            + "leave --branch out to rewrite them all, or remove them first")
+                }
+                throw CambiumError(
+                    .notFound,
+                    "no branch, tag or entry of the reflog leads to a cohort '\(name)'")
+            }
+            guard !dryRun else { return report }
             // From here on history is new: what is left must be done.
-            try? progress("objects", 1, 3)
+            try? progress(Progress("objects", 1, 3))
             report.objects = try collectAll(directory, note.time, observer)
-            try? progress("file", 2, 3)
+            try? progress(Progress("file", 2, 3))
             try replaceByCopy(directory, observer)
-            report.bytesAfter = try length()
-            try? progress("file", 3, 3)
+            report.bytesAfter = try fileLength(file)
+            try finish(try openAlone(directory, observer))
+            try removeFile(unfinished)
+            try? progress(Progress("file", 3, 3))
             return report
         }
     }

@@ -16,6 +16,26 @@ extension SnapshotStore {
         }
     }
 
+    /// Adds one note.
+    ///
+    /// - Throws: `.usage` for a note that says nothing, or more than 64 KiB; `.notFound`.
+    package func add(_ note: Note) throws {
+        guard !note.metrics.isEmpty || note.text.contains(where: { !$0.isWhitespace }) else {
+            throw CambiumError(.usage, "the note is empty; give it numbers or words")
+        }
+        let count = note.encoded.count
+        guard count <= 1 << 16 else {
+            throw CambiumError(
+                .usage, "the note takes \(count) bytes; a note has at most 65,536")
+        }
+        try add([note])
+    }
+
+    /// A curve that was kept with a commit: that of the newest note that has it; empty without one.
+    package func curve(of commit: ObjectID, named name: String) throws -> [Note.Point] {
+        try notes(of: commit).lazy.compactMap { $0.series[name] }.last ?? []
+    }
+
     /// Unites the notes with those of another store, as far as their commits are here.
     ///
     /// - Returns: How many were not here yet.

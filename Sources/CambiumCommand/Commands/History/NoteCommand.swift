@@ -127,7 +127,9 @@ struct NoteReport: Report {
 extension NoteInfo {
     /// What it says, line by line: numbers, words, and which curves it has.
     var body: [String] {
-        let numbers = metrics.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        let numbers = metrics.sorted { $0.key < $1.key }.map {
+            "\($0.key) \(Quantity.recorded($0.value))"
+        }
         let words = text.split(separator: "\n", omittingEmptySubsequences: true).map(String.init)
         let kept = curves.map { "curve \($0)" }
         return (numbers.isEmpty ? [] : [numbers.joined(separator: ", ")]) + words + kept

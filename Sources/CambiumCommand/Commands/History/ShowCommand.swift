@@ -85,7 +85,7 @@ struct ShowReport: Report {
         table.add(["time", Timestamp.full(commit.time, now: now)])
         table.add(["model", "\(architecture), \(Quantity.bytes(bytes))"])
         for (name, value) in commit.metrics.sorted(by: { $0.key < $1.key }) {
-            table.add(["metric", "\(name) = \(value)"])
+            table.add(["metric", "\(name) = \(Quantity.recorded(value))"])
         }
         for (key, value) in commit.metadata.sorted(by: { $0.key < $1.key }) {
             table.add(["meta", "\(key) = \(value)"])

@@ -1,0 +1,61 @@
+internal import Elements
+
+extension Tree {
+    /// The tensors outside the experts, by name: the trunk's and the routers'.
+    package var denseTensors: [String: StoredTensor] {
+        var all = trunk.tensors
+        for layer in layers.values {
+            for cohort in layer.cohorts.values { all.merge(cohort.router) { first, _ in first } }
+        }
+        return all
+    }
+
+    /// A tensor outside the experts.
+    package func tensor(named name: String) -> StoredTensor? {
+        if let tensor = trunk.tensors[name] { return tensor }
+        for layer in layers.values {
+            for cohort in layer.cohorts.values {
+                if let tensor = cohort.router[name] { return tensor }
+            }
+        }
+        return nil
+    }
+
+    /// Elements of all tensors and experts, absent ones counted.
+    package var parameterCount: Int {
+        trunk.tensors.values.reduce(0) { $0 + $1.shape.elementCount }
+            + layers.values.reduce(0) { sum, layer in
+                layer.cohorts.values.reduce(sum) { $0 + $1.parameterCount }
+            }
+    }
+
+    /// Bytes of them.
+    package var byteCount: Int {
+        trunk.byteCount + layers.values.reduce(0) { $0 + $1.byteCount }
+    }
+}
+
+extension Cohort {
+    /// Bytes of one expert.
+    package var expertByteCount: Int { parts.reduce(0) { $0 + ($1.byteCount ?? 0) } }
+
+    /// Bytes of the experts, absent ones counted, and of the router.
+    package var byteCount: Int {
+        expertByteCount * Int(clamping: count)
+            + router.values.reduce(0) { $0 + ($1.shape.byteCount ?? 0) }
+    }
+
+    /// Elements of them.
+    package var parameterCount: Int {
+        parts.reduce(0) { $0 + $1.elementCount } * Int(clamping: count)
+            + router.values.reduce(0) { $0 + $1.shape.elementCount }
+    }
+}
+
+extension Trunk {
+    var byteCount: Int { tensors.values.reduce(0) { $0 + ($1.shape.byteCount ?? 0) } }
+}
+
+extension Layer {
+    var byteCount: Int { cohorts.values.reduce(0) { $0 + $1.byteCount } }
+}
