@@ -13,6 +13,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let arguments = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -34,6 +35,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     ],
     targets: [
@@ -82,7 +84,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Tokenizers", dependencies: ["CPCRE2", "Elements"], swiftSettings: strict),
+            name: "Tokenizers", dependencies: ["CPCRE2", "Elements", heap], swiftSettings: strict),
         .target(
             name: "Migrations",
             dependencies: ["Snapshots", "Objects", "KeyValue", "Files", "Elements"],

@@ -1,4 +1,5 @@
 internal import Elements
+internal import HeapModule
 
 /// Byte-pair encoding (Sennrich et al., 1508.07909) of one word at a time: as long as two neighbours
 /// are a pair that merges, those of the lowest rank do, of equal ones the first.
@@ -65,7 +66,7 @@ struct BytePairEncoding: Sendable {
         fileprivate var merges: [MergeTable.Merge?] = []
         fileprivate var next: [Int32] = []
         fileprivate var previous: [Int32] = []
-        fileprivate var queue = MergeQueue()
+        fileprivate var queue = Heap<WaitingMerge>()
     }
 
     /// Appends the tokens of a word.
@@ -153,14 +154,14 @@ struct BytePairEncoding: Sendable {
         let count = scratch.tokens.count
         scratch.next = (1...count).map { $0 == count ? -1 : Int32($0) }
         scratch.previous = (0..<count).map { Int32($0) - 1 }
-        scratch.queue.removeAll()
         var isGone = [Bool](repeating: false, count: count)
         for index in 0..<count - 1 {
             guard let merge = merges.find(scratch.tokens[index], scratch.tokens[index + 1])
             else { continue }
-            scratch.queue.insert(merge, at: index)
+            scratch.queue.insert(WaitingMerge(merge, at: index))
         }
-        while let (position, token) = scratch.queue.removeFirst() {
+        while let first = scratch.queue.popMin() {
+            let (position, token) = (first.position, first.token)
             let right = Int(scratch.next[position])
             if isGone[position] || right < 0 { continue }
             // A pair that has changed since is another one, or none.
@@ -173,12 +174,12 @@ struct BytePairEncoding: Sendable {
             if after >= 0 {
                 scratch.previous[Int(after)] = Int32(position)
                 if let merge = merges.find(token, scratch.tokens[Int(after)]) {
-                    scratch.queue.insert(merge, at: position)
+                    scratch.queue.insert(WaitingMerge(merge, at: position))
                 }
             }
             let before = Int(scratch.previous[position])
             if before >= 0, let merge = merges.find(scratch.tokens[before], token) {
-                scratch.queue.insert(merge, at: before)
+                scratch.queue.insert(WaitingMerge(merge, at: before))
             }
         }
         var kept = 0
@@ -191,47 +192,16 @@ struct BytePairEncoding: Sendable {
 }
 
 /// Merges that wait, the lowest rank first, of equal ones the first position.
-private struct MergeQueue {
-    private struct Entry {
-        /// Rank, then position.
-        let key: UInt64
-        let token: UInt32
+private struct WaitingMerge: Comparable {
+    /// Rank, then position.
+    let key: UInt64
+    let token: UInt32
+
+    init(_ merge: MergeTable.Merge, at position: Int) {
+        (key, token) = (UInt64(merge.rank) << 32 | UInt64(position), merge.token)
     }
 
-    /// A binary heap.
-    private var entries: [Entry] = []
+    var position: Int { Int(UInt32(truncatingIfNeeded: key)) }
 
-    mutating func removeAll() { entries.removeAll(keepingCapacity: true) }
-
-    mutating func insert(_ merge: MergeTable.Merge, at position: Int) {
-        let entry = Entry(key: UInt64(merge.rank) << 32 | UInt64(position), token: merge.token)
-        var at = entries.count
-        entries.append(entry)
-        while at > 0 {
-            let parent = (at - 1) / 2
-            if entries[parent].key <= entry.key { break }
-            entries[at] = entries[parent]
-            at = parent
-        }
-        entries[at] = entry
-    }
-
-    mutating func removeFirst() -> (position: Int, token: UInt32)? {
-        guard let first = entries.first, let last = entries.popLast() else { return nil }
-        if !entries.isEmpty {
-            var at = 0
-            while true {
-                var child = 2 * at + 1
-                if child >= entries.count { break }
-                if child + 1 < entries.count, entries[child + 1].key < entries[child].key {
-                    child += 1
-                }
-                if last.key <= entries[child].key { break }
-                entries[at] = entries[child]
-                at = child
-            }
-            entries[at] = last
-        }
-        return (Int(UInt32(truncatingIfNeeded: first.key)), first.token)
-    }
+    static func < (left: Self, right: Self) -> Bool { left.key < right.key }
 }
