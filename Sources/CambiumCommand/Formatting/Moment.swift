@@ -1,3 +1,5 @@
+internal import FoundationEssentials
+
 /// A moment or a duration, as a user writes it.
 enum Moment {
     /// Reads `2026-11-01`, `2026-11-01 03:10` (UTC), `2 days`, `3h ago`, `yesterday`, or seconds
@@ -46,20 +48,22 @@ enum Moment {
     private static func date(_ text: String) -> Int64? {
         let parts = text.split { $0 == " " || $0 == "t" }
         guard (1...2).contains(parts.count) else { return nil }
-        let fields = parts[0].split(separator: "-", omittingEmptySubsequences: false)
-        guard fields.count == 3, fields[0].count == 4, let year = Int(fields[0]),
-            let month = Int(fields[1]), let day = Int(fields[2]),
-            let days = Timestamp.days(Timestamp.Day(year: year, month: month, day: day))
-        else { return nil }
-        guard parts.count == 2 else { return Int64(days) * 86_400 }
-        let clock = (parts[1].hasSuffix("z") ? parts[1].dropLast() : parts[1])
-            .split(separator: ":", omittingEmptySubsequences: false)
-        let numbers = clock.compactMap { UInt8($0) }.map(Int64.init)
-        guard (2...3).contains(clock.count), numbers.count == clock.count, numbers[0] < 24,
-            numbers.dropFirst().allSatisfy({ $0 < 60 })
-        else { return nil }
-        let seconds = numbers.count == 3 ? numbers[2] : 0
-        let minutes = numbers[0] * 60 + numbers[1]
-        return Int64(days) * 86_400 + minutes * 60 + seconds
+        let day = parts[0].split(separator: "-", omittingEmptySubsequences: false)
+        let numbers = day.compactMap { Int($0) }
+        guard numbers.count == 3, day.count == 3, day[0].count == 4 else { return nil }
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = .gmt
+        var date = DateComponents(
+            calendar: calendar, year: numbers[0], month: numbers[1], day: numbers[2])
+        if parts.count == 2 {
+            let clock = (parts[1].hasSuffix("z") ? parts[1].dropLast() : parts[1])
+                .split(separator: ":", omittingEmptySubsequences: false)
+            let numbers = clock.compactMap { UInt8($0) }.map(Int.init)
+            guard (2...3).contains(clock.count), numbers.count == clock.count else { return nil }
+            (date.hour, date.minute) = (numbers[0], numbers[1])
+            date.second = numbers.count == 3 ? numbers[2] : 0
+        }
+        guard date.isValidDate else { return nil }
+        return date.date.map { Int64($0.timeIntervalSince1970) }
     }
 }
