@@ -1,14 +1,15 @@
 /// Floating-point types as they are stored, one element at a time.
 package struct FloatCode {
-    private let type: ElementType
+    package let type: ElementType
 
     package init?(rawValue type: ElementType) {
         guard [.f16, .bf16, .f32, .f64].contains(type) else { return nil }
         self.type = type
     }
 
-    var width: Int { type.bitWidth / 8 }
+    package var width: Int { type.bitWidth / 8 }
 
+    @inlinable
     package func decode(_ bytes: [UInt8], _ offset: Int) -> Double {
         let span = bytes.raw
         switch type {
@@ -50,17 +51,12 @@ package struct FloatCode {
     /// Rounding to Float first could round twice, so the float is rounded to odd: its last bit says
     /// whether anything was cut off.
     private static func bfloat(_ value: Double) -> UInt16 {
-        guard value.isFinite else {
-            return UInt16(Float(value).bitPattern >> 16) | (value.isNaN ? 0x40 : 0)
-        }
         var odd = Float(value)
-        if Double(odd) != value {
+        if value.isFinite, Double(odd) != value {
             if abs(Double(odd)) > abs(value) { odd = odd > 0 ? odd.nextDown : odd.nextUp }
             odd = Float(bitPattern: odd.bitPattern | 1)
         }
-        let bits = odd.bitPattern
-        let rounding = UInt32(0x7FFF) + (bits >> 16 & 1)
-        return UInt16(truncatingIfNeeded: (bits &+ rounding) >> 16)
+        return bfloat(of: odd.bitPattern)
     }
 }
 

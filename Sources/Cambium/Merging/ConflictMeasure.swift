@@ -176,18 +176,21 @@ private struct DistanceSums {
 /// Numbers of a type as doubles.
 private struct NumberCode {
     private let type: ElementType
+    private let float: FloatCode?
     let width: Int
 
     init?(_ type: ElementType) {
+        self.type = type
+        float = FloatCode(rawValue: type)
+        width = type.bitWidth / 8
         switch type {
-        case .u8, .i8, .u16, .i16, .u32, .i32, .u64, .i64, .f16, .bf16, .f32, .f64:
-            self.type = type
-            width = type.bitWidth / 8
-        default: return nil
+        case .u8, .i8, .u16, .i16, .u32, .i32, .u64, .i64: break
+        default: if float == nil { return nil }
         }
     }
 
     func decode(_ bytes: [UInt8], _ offset: Int) -> Double {
+        if let float { return float.decode(bytes, offset) }
         let span = bytes.raw
         return switch type {
         case .u8: Double(bytes[offset])
@@ -197,12 +200,7 @@ private struct NumberCode {
         case .u32: Double(span.number(at: offset, as: UInt32.self))
         case .i32: Double(span.number(at: offset, as: Int32.self))
         case .u64: Double(span.number(at: offset, as: UInt64.self))
-        case .i64: Double(span.number(at: offset, as: Int64.self))
-        case .f16: Double(Float16(bitPattern: span.number(at: offset)))
-        case .bf16:
-            Double(Float(bitPattern: UInt32(span.number(at: offset, as: UInt16.self)) << 16))
-        case .f32: Double(Float(bitPattern: span.number(at: offset)))
-        default: Double(bitPattern: span.number(at: offset))
+        default: Double(span.number(at: offset, as: Int64.self))
         }
     }
 }

@@ -152,9 +152,7 @@ private func encoded(_ values: [Float], _ type: ElementType) -> [UInt8] {
         if type == .f32 {
             encoder.append(value.bitPattern)
         } else {
-            // To the nearest, ties to even.
-            let bits = value.bitPattern
-            encoder.append(UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16))
+            encoder.append(FloatCode.bfloat(of: value.bitPattern))
         }
     }
     return encoder.bytes
