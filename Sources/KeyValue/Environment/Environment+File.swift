@@ -19,24 +19,13 @@ extension Environment {
     ) throws {
         let descriptor = try descriptor()
         let start = try fileOffset(of: address)
-        let wanted = buffer.byteCount
-        var done = 0
-        while done < wanted {
-            let offset = start + done
-            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-                unsafe pread(
-                    descriptor, bytes.baseAddress.map { unsafe $0 + done }, wanted - done, offset)
-            }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw storeError("read", path + "/data.mdb")
-            }
-            guard count > 0 else {
-                throw CambiumError(
-                    .corrupt,
-                    "\(path)/data.mdb ends before byte \(start + wanted); run `cambium verify`")
-            }
-            done += count
+        let count = readAll(descriptor, into: &buffer, at: start)
+        guard count >= 0 else { throw storeError("read", path + "/data.mdb") }
+        guard count == buffer.byteCount else {
+            throw CambiumError(
+                .corrupt,
+                "\(path)/data.mdb ends before byte \(start + buffer.byteCount); run `cambium verify`"
+            )
         }
     }
 

@@ -24,22 +24,11 @@ struct PageFile {
     /// The first bytes of a page, or of pages in a row; nil where the file ends or cannot be read.
     func bytes(_ page: UInt64, _ size: Int = pageSize) -> [UInt8]? {
         guard page < UInt64(count) else { return nil }
-        let offset = Int(page) * Self.pageSize
-        var isWhole = true
-        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
-            while filled < size {
-                let read = unsafe pread(
-                    descriptor, buffer.baseAddress.map { unsafe $0 + filled }, size - filled,
-                    offset + filled)
-                if read < 0, errno == EINTR { continue }
-                guard read > 0 else {
-                    isWhole = false
-                    return
-                }
-                filled += read
-            }
-        }
-        return isWhole ? bytes : nil
+        var bytes = [UInt8](repeating: 0, count: size)
+        var span = bytes.mutableSpan
+        var room = unsafe span.mutableBytes
+        let count = readAll(descriptor, into: &room, at: Int(page) * Self.pageSize)
+        return count == size ? bytes : nil
     }
 }
 
