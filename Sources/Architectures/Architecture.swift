@@ -14,7 +14,7 @@ package struct Architecture: Sendable {
     package let countKeys: [String]
     package let names: ExpertNames
     /// What fields are when they are left out, as the configuration class of the library has them.
-    let defaults: [String: ConfigValue]
+    let defaults: [String: JSONValue]
     /// Nil for a config in a form of its own.
     let parts: Read?
 
@@ -23,7 +23,7 @@ package struct Architecture: Sendable {
 
     init(
         name: String, classPrefix: String? = nil, countKeys: [String] = [],
-        names: ExpertNames = ExpertNames(), defaults: [String: ConfigValue] = [:],
+        names: ExpertNames = ExpertNames(), defaults: [String: JSONValue] = [:],
         parts: Read? = nil
     ) {
         self.name = name

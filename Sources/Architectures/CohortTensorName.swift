@@ -4,6 +4,9 @@ package enum CohortTensorName {
     package static let prefix = "cohorts."
     private static let suffix = ".cohort"
 
+    /// What the names of one cohort's tensors begin with.
+    package static func prefix(of cohort: String) -> String { "\(prefix)\(cohort)." }
+
     /// The tensor that describes a cohort.
     package static func description(of cohort: String) -> String { prefix + cohort + suffix }
 

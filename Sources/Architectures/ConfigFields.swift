@@ -1,5 +1,4 @@
 internal import Elements
-internal import FoundationEssentials
 
 /// The members of a JSON object, read with checks that name the field.
 ///
@@ -9,8 +8,8 @@ struct ConfigFields {
     /// The largest config.json that is read.
     private static let largestFile = 1 << 20
 
-    private let members: [String: ConfigValue]
-    private let defaults: [String: ConfigValue]
+    private let members: [String: JSONValue]
+    private let defaults: [String: JSONValue]
     /// What is read, for messages: "config", or another file's name.
     private let source: String
     /// Of an object inside another, its name and a full stop.
@@ -19,31 +18,25 @@ struct ConfigFields {
     private enum Found {
         case absent
         case null(String)
-        case value(String, ConfigValue)
+        case value(String, JSONValue)
     }
 
     /// - Parameter file: Its name.
-    /// - Throws: `.badConfig` when the bytes are no JSON object.
+    /// - Throws: `.badConfig` when the bytes are no JSON object, `.duplicateName` for equal keys in one object.
     init(json: [UInt8], file: String = "config.json") throws {
         guard json.count <= Self.largestFile else {
             throw CambiumError(
                 .badConfig, "\(file) has \(json.count) bytes; more than \(Self.largestFile)")
         }
-        let decoder = JSONDecoder()
-        var members = try? decoder.decode([String: ConfigValue].self, from: Data(json))
-        if members == nil {
-            // Python writes NaN and Infinity, which JSON5 has; a field that is used must be finite.
-            decoder.allowsJSON5 = true
-            members = try? decoder.decode([String: ConfigValue].self, from: Data(json))
-        }
-        guard let members else {
+        let value = try JSONValue(parsing: json, source: file, code: .badConfig)
+        guard let members = value.object else {
             throw CambiumError(.badConfig, "\(file) is not a JSON object")
         }
         self.init(members, [:], file == "config.json" ? "config" : file, path: "")
     }
 
     private init(
-        _ members: [String: ConfigValue], _ defaults: [String: ConfigValue], _ source: String,
+        _ members: [String: JSONValue], _ defaults: [String: JSONValue], _ source: String,
         path: String
     ) {
         self.members = members
@@ -53,7 +46,7 @@ struct ConfigFields {
     }
 
     /// The same, with what fields are when they are left out.
-    func with(defaults: [String: ConfigValue]) -> ConfigFields {
+    func with(defaults: [String: JSONValue]) -> ConfigFields {
         ConfigFields(members, defaults, source, path: path)
     }
 
@@ -67,7 +60,7 @@ struct ConfigFields {
 
     /// The names of members that are objects themselves.
     var objects: [String] {
-        members.keys.filter { if case .object = members[$0] { true } else { false } }.sorted()
+        members.filter { $0.value.object != nil }.keys.sorted()
     }
 
     /// Whether there are members.
@@ -75,9 +68,9 @@ struct ConfigFields {
 
     /// An object inside this one, or nil; where it is null as where it is left out.
     func object(_ name: String) throws -> ConfigFields? {
-        let stated = members[name].flatMap { $0.isNull ? nil : $0 }
-        guard let value = stated ?? defaults[name], !value.isNull else { return nil }
-        guard case .object(let members) = value else { throw mistyped(name, "an object") }
+        let stated = members[name].flatMap { $0 == .null ? nil : $0 }
+        guard let value = stated ?? defaults[name], value != .null else { return nil }
+        guard let members = value.object else { throw mistyped(name, "an object") }
         return ConfigFields(members, [:], source, path: path + name + ".")
     }
 
@@ -87,7 +80,7 @@ struct ConfigFields {
     /// - Parameter otherwise: Where it is null, or left out without a default.
     /// - Throws: `.badConfig` when it is missing, null, mistyped, contradicted or out of range.
     func whole(
-        _ names: String..., in range: ClosedRange<Int>, otherwise: Int? = nil
+        _ names: String..., in range: ClosedRange<Int> = Int.min...Int.max, otherwise: Int? = nil
     ) throws -> Int {
         try whole(names, in: range, otherwise: otherwise)
     }
@@ -98,7 +91,7 @@ struct ConfigFields {
     ) throws -> Int {
         var found: (name: String, value: Int)?
         for name in names {
-            guard let value = members[name], !value.isNull else { continue }
+            guard let value = members[name], value != .null else { continue }
             let whole = try whole(name, value)
             if let found, found.value != whole {
                 throw contradiction(found.name, found.value, name, whole)
@@ -118,20 +111,13 @@ struct ConfigFields {
         }
         guard let found else { throw missing(names) }
         guard range.contains(found.value) else {
-            let allowed =
-                range.count == 1
-                ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
-            throw CambiumError(
-                .badConfig,
-                "\(source) \(path)\(found.name) is \(found.value); it must be \(allowed)")
+            throw Self.outOfRange("\(source) \(path)\(found.name)", found.value, range)
         }
         return found.value
     }
 
-    private func whole(_ name: String, _ value: ConfigValue) throws -> Int {
-        guard case .number(let number) = value, let whole = Int(exactly: number) else {
-            throw mistyped(name, "a whole number")
-        }
+    private func whole(_ name: String, _ value: JSONValue) throws -> Int {
+        guard let whole = value.whole else { throw mistyped(name, "a whole number") }
         return whole
     }
 
@@ -156,7 +142,7 @@ struct ConfigFields {
             guard let otherwise else { throw missing([name]) }
             return otherwise
         case .value(_, let value):
-            guard case .number(let number) = value, number.isFinite else {
+            guard let number = value.number, number.isFinite else {
                 throw mistyped(name, "a finite number")
             }
             guard range.contains(number) else {
@@ -186,7 +172,7 @@ struct ConfigFields {
         var found: (name: String, text: String)?
         for name in names {
             guard case .value(_, let value) = find([name]) else { continue }
-            guard case .string(let text) = value else { throw mistyped(name, "a text") }
+            guard let text = value.string else { throw mistyped(name, "a text") }
             if let found, found.text != text {
                 throw contradiction(found.name, found.text, name, text)
             }
@@ -198,29 +184,31 @@ struct ConfigFields {
     /// Whole numbers: of a list, or one alone; nil where it is null, or left out without a default.
     func wholes(_ name: String, in range: ClosedRange<Int>) throws -> [Int]? {
         guard case .value(_, let value) = find([name]) else { return nil }
-        let values: [ConfigValue] = if case .array(let list) = value { list } else { [value] }
-        var result: [Int] = []
-        for value in values {
-            guard case .number(let number) = value, let whole = Int(exactly: number),
-                range.contains(whole)
-            else {
-                throw mistyped(
-                    name, "whole numbers from \(range.lowerBound) to \(range.upperBound)")
-            }
-            result.append(whole)
+        let values = (value.array ?? [value]).map { value in
+            value.whole.flatMap { range.contains($0) ? $0 : nil }
         }
-        return result
+        return try all(values) {
+            mistyped(name, "whole numbers from \(range.lowerBound) to \(range.upperBound)")
+        }
+    }
+
+    /// A list of whole numbers, which must be there.
+    func list(_ name: String) throws -> [Int] {
+        guard case .value(_, let value) = find([name]) else { throw absent(name) }
+        return try all(value.array?.map(\.whole)) { mistyped(name, "a list of whole numbers") }
     }
 
     func texts(_ name: String) throws -> [String]? {
         guard case .value(_, let value) = find([name]) else { return nil }
-        guard case .array(let list) = value else { throw mistyped(name, "a list of texts") }
-        var result: [String] = []
-        for element in list {
-            guard case .string(let text) = element else { throw mistyped(name, "a list of texts") }
-            result.append(text)
-        }
-        return result
+        return try all(value.array?.map(\.string)) { mistyped(name, "a list of texts") }
+    }
+
+    private func all<Element>(
+        _ elements: [Element?]?, otherwise: () -> CambiumError
+    ) throws -> [Element] {
+        let found = elements?.compactMap(\.self)
+        guard let found, found.count == elements?.count else { throw otherwise() }
+        return found
     }
 
     private func find(_ names: [String]) -> Found {
@@ -228,12 +216,21 @@ struct ConfigFields {
         for values in [members, defaults] {
             for name in names {
                 guard let value = values[name] else { continue }
-                guard value.isNull else { return .value(name, value) }
+                guard value == .null else { return .value(name, value) }
                 isNull = isNull ?? name
             }
             if let isNull { return .null(isNull) }
         }
         return .absent
+    }
+
+    static func outOfRange(
+        _ field: String, _ value: Int, _ range: ClosedRange<Int>
+    ) -> CambiumError {
+        let allowed =
+            range.lowerBound == range.upperBound
+            ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+        return CambiumError(.badConfig, "\(field) is \(value); it must be \(allowed)")
     }
 
     private func mistyped(_ name: String, _ wanted: String) -> CambiumError {
@@ -243,9 +240,13 @@ struct ConfigFields {
     private func null(_ name: String) -> CambiumError {
         CambiumError(
             .badConfig,
-            "\(source) field \(path)\(name) is null, which says nothing there; leave it out for the "
-                + "architecture's default, or give its value")
+            "\(source) field \(path)\(name) is null, which says nothing there; "
+                + (defaults[name] == nil ? "" : "leave it out for the architecture's default, or ")
+                + "give its value")
     }
+
+    /// Of a field that has to be there and is not, or is null.
+    func absent(_ name: String) -> CambiumError { states(name) ? null(name) : missing([name]) }
 
     private func missing(_ names: [String]) -> CambiumError {
         CambiumError(

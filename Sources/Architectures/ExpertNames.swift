@@ -50,7 +50,7 @@ package struct ExpertNames: Sendable, Hashable {
     /// Experts of single neurons, two stacked tables of rows.
     static let neurons = ExpertNames(
         block: "peer", parts: ["down.weight", "up.weight"],
-        example: "model.layers.1.peer.down.weight")
+        example: "model.layers.1." + PeerNames.down)
 }
 
 extension ExpertNames {

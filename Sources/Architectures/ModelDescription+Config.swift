@@ -6,7 +6,7 @@ extension ModelDescription {
         .map(\.name).sorted()
 
     /// Positions whose angles are exact enough.
-    private static let mostPositions = 1 << 20
+    package static let mostPositions = 1 << 20
 
     /// Reads and checks the bytes of a config.json of the transformers library (5.24 and before), as that library
     /// reads it: what is left out is what the library makes of it, and what would change the model and is not

@@ -63,7 +63,7 @@ extension ModelDescription.Block {
     /// SwiGLU experts below a linear router, with a norm of their own.
     package static func experts(_ sizes: PeerConfig.Linear) -> ModelDescription.Block {
         ModelDescription.Block(
-            norm: "moe_layernorm",
+            norm: PeerNames.expertNorm,
             feedForward: .experts(
                 ModelDescription.Experts(
                     count: sizes.experts, topK: sizes.topK, inner: sizes.width, shared: nil,
@@ -72,6 +72,6 @@ extension ModelDescription.Block {
 
     /// Neurons with a norm of their own.
     package static func neurons(_ sizes: ModelDescription.Neurons) -> ModelDescription.Block {
-        ModelDescription.Block(norm: "peer_layernorm", feedForward: .neurons(sizes))
+        ModelDescription.Block(norm: PeerNames.neuronNorm, feedForward: .neurons(sizes))
     }
 }

@@ -155,64 +155,61 @@ package struct PeerConfig: Sendable, Hashable {
         return config
     }
 
-    /// Checks sizes from outside.
+    /// Reads and checks the bytes of a config.json.
     ///
-    /// - Throws: `.badConfig`, naming the field, its value and what is allowed.
-    init(_ fields: PeerConfigFields) throws {
-        guard fields.architecture == "peer-lm" else {
+    /// Fields that the architecture does not have are ignored.
+    ///
+    /// - Throws: `.badConfig`, naming the field that is missing, mistyped or out of range; `.duplicateName` for equal
+    ///   keys in one object.
+    package init(json: [UInt8]) throws {
+        let fields = try ConfigFields(json: json)
+        guard let architecture = try fields.text("architecture") else {
+            throw fields.absent("architecture")
+        }
+        guard architecture == Architecture.peerLM.name else {
             throw CambiumError(
                 .badConfig,
-                "config architecture is \"\(fields.architecture)\"; this engine runs \"peer-lm\"")
+                "config architecture is \(architecture.debugDescription); this engine runs "
+                    + Architecture.peerLM.name.debugDescription)
         }
-        try Self.check("vocab_size", fields.vocab_size.value, in: 256...256)
-        try Self.check("hidden_size", fields.hidden_size.value, in: 2...65_536)
-        try Self.check("num_layers", fields.num_layers.value, in: 1...4_096)
-        try Self.check("num_heads", fields.num_heads.value, in: 1...fields.hidden_size.value)
-        try Self.check("context_length", fields.context_length.value, in: 2...65_536)
-        try Self.check("ffn_size", fields.ffn_size.value, in: 1...1_048_576)
-        guard fields.hidden_size.value % (2 * fields.num_heads.value) == 0 else {
+        _ = try fields.whole("vocab_size", in: Self.vocabularySize...Self.vocabularySize)
+        hiddenSize = try fields.whole("hidden_size", in: 2...65_536)
+        layerCount = try fields.whole("num_layers", in: 1...4_096)
+        headCount = try fields.whole("num_heads", in: 1...hiddenSize)
+        contextLength = try fields.whole("context_length", in: 2...65_536)
+        feedForwardSize = try fields.whole("ffn_size", in: 1...1 << 20)
+        guard hiddenSize % (2 * headCount) == 0 else {
             throw CambiumError(
                 .badConfig,
-                "config hidden_size \(fields.hidden_size.value) does not divide into "
-                    + "\(fields.num_heads.value) heads of even size")
+                "config hidden_size \(hiddenSize) does not divide into \(headCount) heads of even size"
+            )
         }
-        guard fields.rms_norm_eps > 0, fields.rms_norm_eps <= 1 else {
-            throw CambiumError(
-                .badConfig, "config rms_norm_eps is \(fields.rms_norm_eps); give 0 < eps <= 1")
-        }
-        guard fields.rope_theta >= 1, fields.rope_theta <= 1e12 else {
-            throw CambiumError(
-                .badConfig, "config rope_theta is \(fields.rope_theta); give 1 to 1e12")
-        }
-        let peerLayers = fields.peer_layers.map(\.value)
-        let linearLayers = fields.linear_layers?.map(\.value) ?? []
-        try Self.check("peer_layers", peerLayers, of: fields.num_layers.value)
-        try Self.check("linear_layers", linearLayers, of: fields.num_layers.value)
+        normEpsilon = Float(try fields.number("rms_norm_eps", in: 1e-30...1))
+        ropeTheta = try fields.number("rope_theta", in: 1...1e12)
+        peerLayers = try fields.list("peer_layers")
+        linearLayers = fields.has("linear_layers") ? try fields.list("linear_layers") : []
+        try Self.check("peer_layers", peerLayers, of: layerCount)
+        try Self.check("linear_layers", linearLayers, of: layerCount)
         guard peerLayers.isEmpty || linearLayers.isEmpty else {
             throw CambiumError(
                 .badConfig,
                 "config has peer_layers \(peerLayers) and linear_layers \(linearLayers); the expert layers "
                     + "of a model are of one kind")
         }
-        self.hiddenSize = fields.hidden_size.value
-        self.layerCount = fields.num_layers.value
-        self.headCount = fields.num_heads.value
-        self.contextLength = fields.context_length.value
-        self.feedForwardSize = fields.ffn_size.value
-        self.normEpsilon = Float(fields.rms_norm_eps)
-        self.ropeTheta = fields.rope_theta
-        self.peerLayers = peerLayers
-        self.linearLayers = linearLayers
-        self.peer = try fields.peer.map { peer in try Peer(peer) }
-        self.linear = try fields.linear.map { linear in
-            try Linear(
-                experts: linear.experts.value, topK: linear.top_k.value,
-                width: linear.ffn_size.value)
+        peer = try fields.object("peer").map { peer in
+            try Peer(
+                subKeys: peer.whole("sub_keys"), heads: peer.whole("heads"),
+                topK: peer.whole("top_k"), keySize: peer.whole("key_size"))
         }
-        self.tree = try fields.tree.map { tree in
+        linear = try fields.object("linear").map { linear in
+            try Linear(
+                experts: linear.whole("experts"), topK: linear.whole("top_k"),
+                width: linear.whole("ffn_size"))
+        }
+        tree = try fields.object("tree").map { tree in
             try Tree(
-                branching: tree.branching.map(\.value), beam: tree.beam.value,
-                topK: tree.top_k.value)
+                branching: tree.list("branching"), beam: tree.whole("beam"),
+                topK: tree.whole("top_k"))
         }
         guard peer != nil || tree != nil || peerLayers.isEmpty else {
             throw CambiumError(
@@ -246,10 +243,7 @@ package struct PeerConfig: Sendable, Hashable {
         _ field: String, _ value: Int, in range: ClosedRange<Int>
     ) throws {
         guard range.contains(value) else {
-            let allowed =
-                range.count == 1
-                ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
-            throw CambiumError(.badConfig, "config \(field) is \(value); it must be \(allowed)")
+            throw ConfigFields.outOfRange("config \(field)", value, range)
         }
     }
 }

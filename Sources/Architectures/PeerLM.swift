@@ -5,3 +5,30 @@ extension Architecture {
     /// rather than experts.
     package static let peerLM = Architecture(name: "peer-lm", names: .neurons)
 }
+
+/// How peer-lm names its experts, behind `model.layers.N.`; all else is named as in a Llama.
+package enum PeerNames {
+    /// What the tensors of neurons and of their router begin with.
+    package static let block = "peer."
+    package static let down = block + "down.weight"
+    package static let up = block + "up.weight"
+    /// Of a product-key router.
+    package static let query = block + "query.weight"
+    package static let subKeys = block + "sub_keys"
+    /// Of a router that is a tree: the number of a level follows.
+    package static let tree = block + "tree."
+    /// Behind the name of a quantised router's tensor: one scale for each row.
+    package static let scale = ".scale"
+    /// The norm in front of neurons.
+    package static let neuronNorm = "peer_layernorm"
+    /// The norm in front of SwiGLU experts.
+    package static let expertNorm = "moe_layernorm"
+    /// The router of SwiGLU experts.
+    package static let gate = "mlp.gate.weight"
+
+    /// What routes to the experts of a layer, and the norms in front, but for the levels of trees.
+    package static let routers = [
+        neuronNorm + ".weight", query, subKeys, query + scale, subKeys + scale,
+        expertNorm + ".weight", gate,
+    ]
+}

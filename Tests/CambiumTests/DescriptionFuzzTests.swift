@@ -61,6 +61,26 @@ struct DescriptionFuzzTests {
         }
     }
 
+    @Test("descriptions with a key twice, or text behind them, are refused")
+    func strict() throws {
+        let cohort = #"{"version":1,"kind":"dense","base_experts":"kept"}"#
+        let mixture = #"{"version":1,"counts":{"pseudo_count":2.5,"model_share":0.5}}"#
+        #expect(try CohortDescription(Array(cohort.utf8), of: "x").usesExperts)
+        #expect(try MixtureDescription(Array(mixture.utf8)).counts.pseudoCount == 2.5)
+        for end in [#","version":1}"#, "} {}", "},"] {
+            for json in [cohort, mixture] {
+                let wrong = Array((json.dropLast() + end).utf8)
+                #expect(throws: CambiumError.self, "\(end)") {
+                    if json == cohort {
+                        _ = try CohortDescription(wrong, of: "x")
+                    } else {
+                        _ = try MixtureDescription(wrong)
+                    }
+                }
+            }
+        }
+    }
+
     @Test("a tokenizer is refused, or encodes and decodes")
     func tokenizers() throws {
         let json = """

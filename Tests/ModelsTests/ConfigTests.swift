@@ -94,6 +94,66 @@ struct ConfigTests {
         #expect(error?.code == .badConfig)
     }
 
+    /// What is behind a config's last member, and what is said of it.
+    static let strict: [(end: String, code: CambiumError.Code, naming: String)] = [
+        (#", "hidden_size": 64}"#, .duplicateName, "hidden_size"),
+        (#", "a": {"b": 1, "b": 2}}"#, .duplicateName, "\"b\""), ("} x", .badConfig, "text after"),
+        ("}}", .badConfig, "text after"), (",}", .badConfig, "byte"),
+        (", \"a\": /* c */ 1}", .badConfig, "byte"), (", 'a': 1}", .badConfig, "byte"),
+        (", \"a\": 0x10}", .badConfig, "byte"), (", \"a\": .5}", .badConfig, "byte"),
+        (", \"a\": \"\u{1}\"}", .badConfig, "control character"),
+        (
+            ", \"a\": \(String(repeating: "[", count: 200))\(String(repeating: "]", count: 200))}",
+            .badConfig, "nested deeper"
+        ),
+    ]
+
+    @Test("a key twice, text behind the object and what is no JSON are refused", arguments: strict)
+    func strictly(end: String, code: CambiumError.Code, naming: String) throws {
+        let whole = try #require(ArchitectureConfigs.all["olmoe"])
+        for text in [whole, TinyModel.json] {
+            let last = try #require(text.lastIndex(of: "}"))
+            let error = #expect(throws: CambiumError.self) {
+                let json = Array((text[..<last] + end).utf8)
+                if text == whole {
+                    _ = try ModelDescription(json: json)
+                } else {
+                    _ = try PeerConfig(json: json)
+                }
+            }
+            #expect(error?.code == code && error?.message.contains("config") == true)
+            #expect(error?.message.contains(naming) == true, "\(error?.message ?? "")")
+        }
+    }
+
+    @Test(
+        "numbers beyond what a field holds are refused by its name, and read where nobody asks",
+        arguments: ["9223372036854775808", "-1e400", "1e999", "16.00000000000001", "1e-999"])
+    func huge(number: String) throws {
+        let whole = try #require(ArchitectureConfigs.all["olmoe"])
+        for text in [whole, TinyModel.json] {
+            func read(_ text: String) throws {
+                if text.contains("model_type") {
+                    _ = try ModelDescription(json: Array(text.utf8))
+                } else {
+                    _ = try PeerConfig(json: Array(text.utf8))
+                }
+            }
+            let last = try #require(text.lastIndex(of: "}"))
+            #expect(throws: Never.self) { try read(text[..<last] + ", \"x\": \(number)}") }
+            let wrong = text.replacing(/"hidden_size": \d+/, with: "\"hidden_size\": \(number)")
+            #expect(wrong != text)
+            let error = #expect(throws: CambiumError.self) { try read(wrong) }
+            #expect(error?.message.contains("hidden_size") == true)
+        }
+    }
+
+    @Test("a whole number may be written with a point or an exponent")
+    func written() throws {
+        #expect(try parse([Edit("hidden_size", "1.6e1")]).hiddenSize == 16)
+        #expect(try parse([Edit("ffn_size", "24.0")]).feedForwardSize == 24)
+    }
+
     @Test("a config of more than a mebibyte is refused unread")
     func tooLarge() {
         let spaces = [UInt8](repeating: 32, count: 1 << 20)

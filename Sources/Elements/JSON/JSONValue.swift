@@ -83,4 +83,31 @@ package enum JSONValue: Sendable, Equatable {
         if case .array(let elements) = self { elements } else { nil }
     }
     package var bool: Bool? { if case .bool(let bool) = self { bool } else { nil } }
+    package var object: [String: JSONValue]? {
+        if case .object(let members) = self { members } else { nil }
+    }
+    /// A number, whole or not.
+    package var number: Double? {
+        switch self {
+        case .integer(let integer): Double(integer)
+        case .number(let number): number
+        default: nil
+        }
+    }
+    /// A whole number, however it is written: `16`, `16.0`, `1.6e1`.
+    package var whole: Int? { integer ?? number.flatMap { Int(exactly: $0) } }
+}
+
+extension JSONValue: ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+    ExpressibleByBooleanLiteral, ExpressibleByStringLiteral,
+    ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+{
+    package init(integerLiteral value: Int) { self = .integer(value) }
+    package init(floatLiteral value: Double) { self = .number(value) }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    package init(dictionaryLiteral elements: (String, JSONValue)...) {
+        self = .object(Dictionary(elements, uniquingKeysWith: { $1 }))
+    }
 }

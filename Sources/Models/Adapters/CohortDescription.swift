@@ -3,7 +3,7 @@ internal import Elements
 
 /// What a cohort is, as the tensor `cohorts.NAME.cohort` of U8 says in JSON.
 package struct CohortDescription: Sendable, Hashable {
-    package enum Kind: String, Sendable, Hashable, Codable {
+    package enum Kind: String, Sendable, Hashable {
         /// `cohorts.NAME.TENSOR`: full-rank deltas of the base's tensors.
         case dense
         /// `cohorts.NAME.TENSOR.a` [rank, columns] and `.b` [rows, rank]: the delta is b a.
@@ -32,14 +32,6 @@ package struct CohortDescription: Sendable, Hashable {
         self.base = base
     }
 
-    private struct Fields: Codable {
-        var version: Int
-        var kind: Kind
-        var base_experts: String
-        var experts: CohortExperts.Fields?
-        var base: String?
-    }
-
     /// The JSON, its keys in order.
     package var encoded: [UInt8] {
         let version = experts == nil ? Self.version : Self.versionWithExperts
@@ -55,25 +47,30 @@ package struct CohortDescription: Sendable, Hashable {
     /// - Throws: `.badTensor` when it is not a description that this version knows; `.badConfig` for experts
     ///   of impossible sizes.
     package init(_ json: [UInt8], of name: String) throws {
-        guard let fields = description(Fields.self, json) else {
-            throw CambiumError(
-                .badTensor, "cohorts.\(name).cohort is not the description of a cohort")
-        }
-        let version = fields.experts == nil ? Self.version : Self.versionWithExperts
-        guard fields.version == version, ["kept", "skipped"].contains(fields.base_experts),
-            fields.experts == nil || fields.base_experts == "skipped"
+        guard let fields = description(json), let version = fields["version"]?.whole,
+            let kind = fields["kind"]?.string.flatMap(Kind.init),
+            let runs = fields["base_experts"]?.string,
+            let base = fields["base"].map({ $0 == .null ? "" : $0.string }) ?? ""
+        else { throw Self.unreadable(name) }
+        let own = fields["experts"].flatMap { $0 == .null ? nil : $0 }
+        guard version == (own == nil ? Self.version : Self.versionWithExperts),
+            runs == "skipped" || runs == "kept" && own == nil
         else {
             throw CambiumError(
                 .badTensor,
-                "cohorts.\(name).cohort has version \(fields.version) and base_experts "
-                    + "\"\(fields.base_experts)\"; this version reads version \(Self.version), kept or "
+                "\(CohortTensorName.description(of: name)) has version \(version) and base_experts "
+                    + "\"\(runs)\"; this version reads version \(Self.version), kept or "
                     + "skipped, and \(Self.versionWithExperts), skipped with experts of its own")
         }
         self.init(
-            kind: fields.kind, usesExperts: fields.base_experts == "kept",
-            experts: try fields.experts.map { own in
-                try CohortExperts(own, of: name)
-            }, base: fields.base ?? "")
+            kind: kind, usesExperts: runs == "kept",
+            experts: try own.map { own in try CohortExperts(own, of: name) }, base: base)
+    }
+
+    static func unreadable(_ name: String) -> CambiumError {
+        CambiumError(
+            .badTensor,
+            "\(CohortTensorName.description(of: name)) is not the description of a cohort")
     }
 
     /// What runs while the cohort is active, of a base.

@@ -8,42 +8,36 @@ package enum CohortExperts: Sendable, Hashable {
     /// SwiGLU experts that a linear router picks.
     case swiglu(PeerConfig.Linear, layers: [Int])
 
-    /// As the description of a cohort writes them: the names are the file's.
-    struct Fields: Codable {
-        enum Kind: String, Codable { case neuron, swiglu }
-
-        var kind: Kind
-        var layers: [Int]
-        var sub_keys: Int?
-        var heads: Int?
-        var top_k: Int
-        var key_size: Int?
-        var count: Int?
-        var ffn_size: Int?
-    }
-
-    /// - Parameter name: Of the cohort, for the error.
+    /// - Parameters:
+    ///   - fields: As the description of a cohort writes them.
+    ///   - name: Of the cohort, for the error.
     /// - Throws: `.badTensor` for missing sizes; `.badConfig` for impossible ones.
-    init(_ fields: Fields, of name: String) throws {
-        switch fields.kind {
-        case .neuron:
-            if let (subKeys, heads, keySize) = all(fields.sub_keys, fields.heads, fields.key_size) {
-                self = .neurons(
-                    try PeerConfig.Peer(
-                        subKeys: subKeys, heads: heads, topK: fields.top_k, keySize: keySize),
-                    layers: fields.layers)
-                return
+    init(_ fields: JSONValue, of name: String) throws {
+        guard let layers = fields["layers"]?.array?.map(\.whole), !layers.contains(nil),
+            let topK = fields["top_k"]?.whole
+        else { throw CohortDescription.unreadable(name) }
+        func size(_ key: String) throws -> Int {
+            guard let size = fields[key]?.whole else {
+                throw CambiumError(
+                    .badTensor,
+                    "\(CohortTensorName.description(of: name)) does not say how large the cohort's experts are"
+                )
             }
-        case .swiglu:
-            if let count = fields.count, let width = fields.ffn_size {
-                self = .swiglu(
-                    try PeerConfig.Linear(experts: count, topK: fields.top_k, width: width),
-                    layers: fields.layers)
-                return
-            }
+            return size
         }
-        throw CambiumError(
-            .badTensor, "cohorts.\(name).cohort does not say how large the cohort's experts are")
+        switch fields["kind"]?.string {
+        case "neuron":
+            self = .neurons(
+                try PeerConfig.Peer(
+                    subKeys: size("sub_keys"), heads: size("heads"), topK: topK,
+                    keySize: size("key_size")), layers: layers.compactMap(\.self))
+        case "swiglu":
+            self = .swiglu(
+                try PeerConfig.Linear(
+                    experts: size("count"), topK: topK, width: size("ffn_size")),
+                layers: layers.compactMap(\.self))
+        default: throw CohortDescription.unreadable(name)
+        }
     }
 
     var encoded: String {
@@ -105,12 +99,8 @@ package enum CohortExperts: Sendable, Hashable {
 
     /// Whether a tensor, by its name in a checkpoint, routes to the experts of a layer or is their norm.
     package static func isRouter(_ tensor: String) -> Bool {
-        [
-            ".peer_layernorm.weight", ".peer.query.weight", ".peer.sub_keys",
-            // Of a quantised router.
-            ".peer.query.weight.scale", ".peer.sub_keys.scale",
-            ".moe_layernorm.weight", ".mlp.gate.weight",
-        ].contains { tensor.hasSuffix($0) } || tensor.contains(".peer.tree.")
+        PeerNames.routers.contains { tensor.hasSuffix("." + $0) }
+            || tensor.contains("." + PeerNames.tree)
     }
 
     /// Whether a router's tensor is the norm in front of it, which a store keeps in the trunk.
@@ -119,9 +109,4 @@ package enum CohortExperts: Sendable, Hashable {
     private func list(_ layers: [Int]) -> String {
         "[" + layers.map(String.init).joined(separator: ",") + "]"
     }
-}
-
-private func all(_ first: Int?, _ second: Int?, _ third: Int?) -> (Int, Int, Int)? {
-    guard let first, let second, let third else { return nil }
-    return (first, second, third)
 }

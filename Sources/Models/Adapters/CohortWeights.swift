@@ -21,10 +21,10 @@ package struct CohortWeights<Base: WeightSource>: WeightSource {
     /// What the cohort changes, by the base's names: whatever of it nobody reads is no delta of this model.
     package var inventory: WeightInventory? {
         guard let all = base.inventory else { return nil }
-        let prefix = "\(CohortTensorName.prefix)\(name)."
+        let prefix = CohortTensorName.prefix(of: name)
         // Names of cohorts may have dots.
         let longer = all.tensors.compactMap { CohortTensorName.cohort(describedBy: $0) }
-            .filter { $0.hasPrefix(name + ".") }.map { "\(CohortTensorName.prefix)\($0)." }
+            .filter { $0.hasPrefix(name + ".") }.map { CohortTensorName.prefix(of: $0) }
         let own = all.tensors.filter { tensor in
             tensor.hasPrefix(prefix) && tensor != CohortTensorName.description(of: name)
                 && !longer.contains { tensor.hasPrefix($0) }
@@ -43,7 +43,7 @@ package struct CohortWeights<Base: WeightSource>: WeightSource {
     }
 
     package func tensor(_ tensor: String) throws -> Weights {
-        let own = "cohorts.\(name).\(tensor)"
+        let own = CohortTensorName.prefix(of: name) + tensor
         // The router of the cohort's own experts is its own too, no delta.
         if description.experts != nil, CohortExperts.isRouter(tensor) {
             return try base.tensor(own)

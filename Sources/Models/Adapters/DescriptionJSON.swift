@@ -1,11 +1,11 @@
-internal import FoundationEssentials
+internal import Elements
 
 /// Reads the JSON of a small description that a snapshot has, of at most 64 KiB.
 ///
-/// - Returns: Nil for longer bytes, and for such as hold no value of the type.
-func description<Fields: Decodable>(_ type: Fields.Type, _ json: [UInt8]) -> Fields? {
+/// - Returns: Nil for longer bytes, and for such as are no JSON or have equal keys in one object.
+func description(_ json: [UInt8]) -> JSONValue? {
     guard json.count <= largestDescription else { return nil }
-    return try? JSONDecoder().decode(type, from: Data(json))
+    return try? JSONValue(parsing: json, source: "a description", code: .badConfig)
 }
 
 /// The longest description that is read, in bytes.

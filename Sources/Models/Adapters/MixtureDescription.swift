@@ -13,15 +13,6 @@ package struct MixtureDescription: Sendable, Hashable {
 
     package init(counts: CountExpert.Settings = .standard) { self.counts = counts }
 
-    private struct Fields: Codable {
-        struct Counts: Codable {
-            var pseudo_count: Float
-            var model_share: Float
-        }
-        var version: Int
-        var counts: Counts
-    }
-
     /// The JSON, its keys in order.
     package var encoded: [UInt8] {
         Array(
@@ -31,18 +22,19 @@ package struct MixtureDescription: Sendable, Hashable {
 
     /// - Throws: `.badConfig` when it is not a description that this version knows.
     package init(_ json: [UInt8]) throws {
-        guard let fields = description(Fields.self, json) else {
+        guard let fields = description(json), let version = fields["version"]?.whole,
+            let pseudo = fields["counts"]?["pseudo_count"]?.number.map({ Float($0) }),
+            let share = fields["counts"]?["model_share"]?.number.map({ Float($0) })
+        else {
             throw CambiumError(
                 .badConfig,
                 "\(Self.fileName) does not say how counts and models are mixed; revert the commit that "
                     + "changed it")
         }
-        let (pseudo, share) = (fields.counts.pseudo_count, fields.counts.model_share)
-        guard fields.version == Self.version, pseudo > 0, pseudo <= 1e6, share > 0, share <= 1
-        else {
+        guard version == Self.version, pseudo > 0, pseudo <= 1e6, share > 0, share <= 1 else {
             throw CambiumError(
                 .badConfig,
-                "\(Self.fileName) has version \(fields.version), a pseudo-count of \(pseudo) and a model's "
+                "\(Self.fileName) has version \(version), a pseudo-count of \(pseudo) and a model's "
                     + "share of \(share); this version reads version \(Self.version), a pseudo-count above 0 "
                     + "and at most 1,000,000, and a share above 0 and at most 1")
         }

@@ -1,3 +1,4 @@
+internal import Architectures
 package import Tensors
 
 /// cos and sin of how far each pair of a head's elements has turned at the positions of a text, computed when a
@@ -7,8 +8,6 @@ package import Tensors
 package struct RotationTable: Sendable {
     /// Positions that the first growth makes room for.
     private static let firstCount = 128
-    /// Those whose angles are exact enough.
-    private static let mostPositions = 1 << 20
 
     private let frequencies: RotationFrequencies
     /// Pairs of a head.
@@ -27,7 +26,7 @@ package struct RotationTable: Sendable {
     package mutating func reserve(_ count: Int) {
         guard count > positions else { return }
         let wanted = max(count, 2 * positions, Self.firstCount)
-        grow(to: max(count, min(wanted, Self.mostPositions)))
+        grow(to: max(count, min(wanted, ModelDescription.mostPositions)))
     }
 
     /// Computes the positions up to `count`.

@@ -18,9 +18,6 @@ package struct WeightInventory: Sendable {
         }
     }
 
-    /// The cohort of a model's own experts.
-    static let ownCohort = "base"
-
     /// The names of tensors that are no experts.
     package let tensors: Set<String>
     package let pools: Set<Pool>
@@ -99,7 +96,7 @@ struct NotedWeights<Source: WeightSource>: WeightSource {
             WeightInventory(
                 tensors: all.tensors.subtracting(asked.tensors),
                 pools: all.pools.filter {
-                    $0.cohort != WeightInventory.ownCohort || !asked.layers.contains($0.layer)
+                    $0.cohort != Cohort.base || !asked.layers.contains($0.layer)
                 })
         }
     }
@@ -109,7 +106,7 @@ extension WeightInventory {
     /// What does not belong to a cohort that is described; whether its weights fit is checked with the cohort.
     var withoutCohorts: WeightInventory {
         let cohorts = Set(tensors.compactMap { CohortTensorName.cohort(describedBy: $0) })
-        let prefixes = cohorts.map { "\(CohortTensorName.prefix)\($0)." }
+        let prefixes = cohorts.map { CohortTensorName.prefix(of: $0) }
         return WeightInventory(
             tensors: tensors.filter { name in !prefixes.contains { name.hasPrefix($0) } },
             pools: pools.filter { !cohorts.contains($0.cohort) })

@@ -79,7 +79,7 @@ extension WeightLoader {
     mutating func neurons(
         _ sizes: ModelDescription.Neurons, _ layer: Int, slot: Int
     ) throws -> LanguageModel.Experts {
-        let name = "model.layers.\(layer).peer"
+        let name = "model.layers.\(layer)"
         let router: any Router =
             switch sizes {
             case .productKeys(let sizes): try productKeys(sizes, name)
@@ -94,9 +94,10 @@ extension WeightLoader {
         _ sizes: PeerConfig.Peer, _ name: String
     ) throws -> ProductKeyRouter {
         let query = try routerMatrix(
-            "\(name).query.weight", sizes.heads * sizes.keySize, description.hiddenSize)
+            "\(name).\(PeerNames.query)", sizes.heads * sizes.keySize, description.hiddenSize)
         let sets = try matrices(
-            "\(name).sub_keys", [2, sizes.subKeys, sizes.keySize / 2], orFor: sizes.heads)
+            "\(name).\(PeerNames.subKeys)", [2, sizes.subKeys, sizes.keySize / 2],
+            orFor: sizes.heads)
         let (first, second) = (0..<sets.count / 2, sets.count / 2..<sets.count)
         let isPerHead = sets.count > 2
         return ProductKeyRouter(
@@ -115,7 +116,8 @@ extension WeightLoader {
         var keys: [Matrix] = []
         for (level, count) in sizes.keyCounts.enumerated() {
             keys.append(
-                try reader.matrix("\(name).tree.\(level)", count, description.hiddenSize))
+                try reader.matrix(
+                    "\(name).\(PeerNames.tree)\(level)", count, description.hiddenSize))
         }
         return TreeRouter(
             keys: keys, branching: sizes.branching, beam: sizes.beam, topK: sizes.topK)
@@ -174,7 +176,8 @@ extension WeightLoader {
             return PackedMatrix(
                 Matrix(rows: rows, columns: columns, bytes: bytes, type: found.shape.type))
         }
-        let scales = try reader.values(name + ".scale", Array(found.shape.dimensions.dropLast()))
+        let scales = try reader.values(
+            name + PeerNames.scale, Array(found.shape.dimensions.dropLast()))
         return QuantizedMatrix(
             rows: rows, columns: columns, values: bytes.bytes,
             scales: Array(scales[index * rows..<(index + 1) * rows]))

@@ -31,7 +31,9 @@ package struct ParameterLayout: Sendable {
         package var isRouter: Bool { role == .query || role == .subKeys || role == .router }
 
         private var isExpertNorm: Bool {
-            name.hasSuffix(".peer_layernorm.weight") || name.hasSuffix(".moe_layernorm.weight")
+            [PeerNames.neuronNorm, PeerNames.expertNorm].contains {
+                name.hasSuffix(".\($0).weight")
+            }
         }
     }
 
@@ -128,18 +130,18 @@ package struct ParameterLayout: Sendable {
         mutating func neurons(_ config: PeerConfig, _ index: Int) -> Experts? {
             guard config.peerLayers.contains(index) else { return nil }
             let (hidden, name) = (config.hiddenSize, "model.layers.\(index).")
-            let norm = add("\(name)peer_layernorm.weight", [hidden], .norm)
+            let norm = add("\(name)\(PeerNames.neuronNorm).weight", [hidden], .norm)
             if let tree = config.tree {
                 let levels = tree.keyCounts.enumerated().map { level, count in
-                    add("\(name)peer.tree.\(level)", [count, hidden], .router)
+                    add("\(name)\(PeerNames.tree)\(level)", [count, hidden], .router)
                 }
                 return Experts(layer: index, norm: norm, router: .tree(levels))
             }
             guard let peer = config.peer else { return nil }
             let query = add(
-                "\(name)peer.query.weight", [peer.heads * peer.keySize, hidden], .query)
+                name + PeerNames.query, [peer.heads * peer.keySize, hidden], .query)
             let subKeys = add(
-                "\(name)peer.sub_keys", [2, peer.subKeys, peer.keySize / 2], .subKeys)
+                name + PeerNames.subKeys, [2, peer.subKeys, peer.keySize / 2], .subKeys)
             return Experts(
                 layer: index, norm: norm, router: .productKey(query: query, subKeys: subKeys))
         }
@@ -149,8 +151,8 @@ package struct ParameterLayout: Sendable {
             guard let sizes = config.linear, config.linearLayers.contains(index) else { return nil }
             let (hidden, inner) = (config.hiddenSize, sizes.width)
             let name = "model.layers.\(index)."
-            let norm = add("\(name)moe_layernorm.weight", [hidden], .norm)
-            let router = add("\(name)mlp.gate.weight", [sizes.experts, hidden], .router)
+            let norm = add("\(name)\(PeerNames.expertNorm).weight", [hidden], .norm)
+            let router = add(name + PeerNames.gate, [sizes.experts, hidden], .router)
             var experts: [(gates: Range<Int>, down: Range<Int>)] = []
             for expert in 0..<sizes.experts {
                 let own = "\(name)mlp.experts.\(expert)."

@@ -198,9 +198,9 @@ package final class Cohort: TrainedParameters {
         parts.flatMap { part -> [(name: String, shape: [Int], range: Range<Int>)] in
             switch part {
             case .delta(let entry, _):
-                return [("cohorts.\(name).\(entry.name)", entry.shape, entry.range)]
+                return [(CohortTensorName.prefix(of: name) + entry.name, entry.shape, entry.range)]
             case .factors(let entry, _, let a, let b):
-                let tensor = "cohorts.\(name).\(entry.name)"
+                let tensor = CohortTensorName.prefix(of: name) + entry.name
                 let rank = a.count / entry.shape[1]
                 return [
                     (tensor + ".a", [rank, entry.shape[1]], a),
@@ -208,7 +208,7 @@ package final class Cohort: TrainedParameters {
                 ]
             case .own(let entry, let range):
                 guard entry.role != .expert else { return [] }
-                return [("cohorts.\(name).\(entry.name)", entry.shape, range)]
+                return [(CohortTensorName.prefix(of: name) + entry.name, entry.shape, range)]
             case .kept: return []
             }
         }

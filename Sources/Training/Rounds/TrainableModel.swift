@@ -148,8 +148,8 @@ package final class TrainableModel: Sendable {
     package var parameterCount: Int { layout.count + experts.reduce(0) { $0 + $1.count } }
 
     static func expertNames(_ layer: Int) -> (down: String, up: String) {
-        let name = "model.layers.\(layer).peer."
-        return ("\(name)down.weight", "\(name)up.weight")
+        let name = "model.layers.\(layer)."
+        return (name + PeerNames.down, name + PeerNames.up)
     }
 }
 
