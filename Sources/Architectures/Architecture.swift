@@ -46,6 +46,7 @@ extension Architecture {
         gptOSS,
         glm4MoELite,
         qwen2MoE,
+        flexOlmo,
     ]
 
     /// The family of a name, or nil.

@@ -4,6 +4,7 @@ internal import Elements
 extension ModelDescription {
     /// What is read differently for each.
     struct Parts {
+        let normsFollow: Bool
         let rotation: Rotation
         let layers: [Layer]
     }
@@ -17,29 +18,30 @@ extension ModelDescription {
     }
 
     static func parts(
-        _ fields: ConfigFields, _ attention: GroupedAttention,
+        _ fields: ConfigFields, _ attention: GroupedAttention, normsFollow: Bool = false,
         window: (Int) -> Int? = { _ in nil }, feedForward: (Int) -> FeedForward
     ) throws -> Parts {
-        try parts(fields, .grouped(attention), window: window, feedForward: feedForward)
+        try parts(
+            fields, .grouped(attention), normsFollow: normsFollow, window: window,
+            feedForward: feedForward)
     }
 
     static func parts(
-        _ fields: ConfigFields, _ attention: Attention, window: (Int) -> Int? = { _ in nil },
-        feedForward: (Int) -> FeedForward
+        _ fields: ConfigFields, _ attention: Attention, normsFollow: Bool = false,
+        window: (Int) -> Int? = { _ in nil }, feedForward: (Int) -> FeedForward
     ) throws -> Parts {
         let size =
             switch attention {
             case .grouped(let grouped): grouped.headSize
             case .latent(let latent): latent.turningSize
             }
+        let norm = normsFollow ? "post_feedforward_layernorm" : "post_attention_layernorm"
         return Parts(
-            rotation: try Rotation(fields, size: size),
+            normsFollow: normsFollow, rotation: try Rotation(fields, size: size),
             layers: (0..<(try layerCount(fields))).map {
                 Layer(
                     attention: attention, window: window($0),
-                    blocks: [
-                        Block(norm: "post_attention_layernorm", feedForward: feedForward($0))
-                    ])
+                    blocks: [Block(norm: norm, feedForward: feedForward($0))])
             })
     }
 
@@ -67,6 +69,14 @@ extension ModelDescription {
         return GroupedAttention(
             heads: heads, keyHeads: keyHeads, headSize: size, norm: norm, hasBias: bias,
             outputHasBias: outputBias ?? bias, hasSinks: sinks, clip: clip)
+    }
+
+    /// Refuses a window of a family of which it depends on the library's kernel, or on its cache, whether it slides.
+    static func refuseWindow(_ fields: ConfigFields, _ family: Architecture) throws {
+        guard fields.has("sliding_window") else { return }
+        throw CambiumError(
+            .badConfig,
+            "config sliding_window is given; an \(family.name) is run with its whole context")
     }
 
     static func latent(_ fields: ConfigFields) throws -> Attention {

@@ -42,7 +42,7 @@ extension ModelDescription {
                 try fields.whole("max_position_embeddings", in: 1...1 << 40),
                 Self.mostPositions),
             normEpsilon: Float(try fields.number("rms_norm_eps", in: 1e-30...1)),
-            rotation: parts.rotation, layers: parts.layers,
+            normsFollow: parts.normsFollow, rotation: parts.rotation, layers: parts.layers,
             tiesEmbedding: try fields.flag("tie_word_embeddings"),
             furtherLayers: try Self.furtherLayers(fields, after: parts.layers.count),
             endTokens: try Self.endTokens(fields, generation), matrixForm: .rows, readsBytes: false,

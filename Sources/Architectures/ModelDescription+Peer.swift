@@ -26,7 +26,7 @@ extension ModelDescription {
         self.init(
             architecture: Self.ownArchitecture, vocabularySize: PeerConfig.vocabularySize,
             hiddenSize: config.hiddenSize, contextLength: config.contextLength,
-            normEpsilon: config.normEpsilon,
+            normEpsilon: config.normEpsilon, normsFollow: false,
             rotation: Rotation(theta: config.ropeTheta, yarn: nil, size: config.headSize),
             layers: layers, tiesEmbedding: false, furtherLayers: 0..<0, endTokens: [],
             matrixForm: .packed, readsBytes: true, slides: true)

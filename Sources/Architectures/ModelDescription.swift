@@ -6,7 +6,7 @@ package import Elements
 /// A value of this type has been validated: a model can be built from it without overflow, and every
 /// division that it asks for is even.
 package struct ModelDescription: Sendable, Hashable {
-    /// Attention with a norm before and a residual around, then blocks.
+    /// Attention with a norm and a residual around, then blocks.
     package struct Layer: Sendable, Hashable {
         package let attention: Attention
         /// Positions that a query sees, its own the last; nil for all before it.
@@ -15,7 +15,7 @@ package struct ModelDescription: Sendable, Hashable {
         package let blocks: [Block]
     }
 
-    /// A feed-forward with a norm before and a residual around.
+    /// A feed-forward with a norm and a residual around.
     package struct Block: Sendable, Hashable {
         /// Of the norm's tensor, behind the layer's name.
         package let norm: String
@@ -146,6 +146,9 @@ package struct ModelDescription: Sendable, Hashable {
     /// Positions that the model was made for.
     package let contextLength: Int
     package let normEpsilon: Float
+    /// Whether norms are of what attention and feed-forwards give, x + norm(f(x)), and not of what they read,
+    /// x + f(norm(x)).
+    package let normsFollow: Bool
     package let rotation: Rotation
     package internal(set) var layers: [Layer]
     /// Whether the head is the embedding.
@@ -161,6 +164,11 @@ package struct ModelDescription: Sendable, Hashable {
     package let readsBytes: Bool
     /// Whether a text that outgrows the context goes on from its last half; if not, it ends there.
     package let slides: Bool
+
+    /// The tensor of attention's norm, behind the layer's name.
+    package var attentionNorm: String {
+        normsFollow ? "post_attention_layernorm" : "input_layernorm"
+    }
 
     /// The numbers of the layers that have experts, ascending.
     package var expertLayers: [Int] {

@@ -27,12 +27,7 @@ extension ModelDescription {
                 "config head_dim is \(attention.headSize); the norms of an olmoe are over hidden_size "
                     + "elements, so it must be \(try hiddenSize(fields) / attention.heads)")
         }
-        // Whether it slides depends on which of the library's kernels runs.
-        guard !fields.has("sliding_window") else {
-            throw CambiumError(
-                .badConfig, "config sliding_window is given; an olmoe is run with its whole context"
-            )
-        }
+        try refuseWindow(fields, .olmoe)
         let experts = try experts(
             fields, counts: Architecture.olmoe.countKeys,
             inner: fields.whole("intermediate_size", in: 1...1 << 20),

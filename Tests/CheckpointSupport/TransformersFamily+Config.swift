@@ -6,8 +6,8 @@ extension TransformersFamily {
             "hidden_size": Self.hidden, "num_hidden_layers": Self.layers,
             "num_attention_heads": 4, "num_key_value_heads": isLatent ? 4 : 2,
             "max_position_embeddings": 256, "hidden_act": "silu",
-            "rms_norm_eps": self == .qwen3MoE || self == .deepseekV3 ? 1e-6 : 1e-5,
-            "attention_bias": self == .gptOSS, "attention_dropout": 0.0,
+            "rms_norm_eps": [.qwen3MoE, .deepseekV3, .flexOlmo].contains(self) ? 1e-6 : 1e-5,
+            "attention_bias": self == .gptOSS,
             "tie_word_embeddings": false, "bos_token_id": 1, "eos_token_id": 2,
             "pad_token_id": 0, "num_experts_per_tok": experts == 8 ? 2 : 4, "use_cache": true,
             "initializer_range": 0.02, "dtype": bf16 ? "bfloat16" : "float32",
@@ -26,6 +26,7 @@ extension TransformersFamily {
         case .gptOSS: "GptOssForCausalLM"
         case .glm4MoELite: "Glm4MoeLiteForCausalLM"
         case .qwen2MoE: "Qwen2MoeForCausalLM"
+        case .flexOlmo: "FlexOlmoForCausalLM"
         }
     }
 
@@ -34,6 +35,11 @@ extension TransformersFamily {
         switch self {
         case .olmoe:
             ["intermediate_size": width, "num_experts": experts, "norm_topk_prob": false]
+        case .flexOlmo:
+            [
+                "intermediate_size": width, "num_experts": experts, "norm_topk_prob": false,
+                "rope_parameters": ["rope_type": "default", "rope_theta": 500_000.0],
+            ]
         case .mixtral:
             [
                 "intermediate_size": width, "num_local_experts": experts,

@@ -10,6 +10,7 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
     case gptOSS = "gpt_oss"
     case glm4MoELite = "glm4_moe_lite"
     case qwen2MoE = "qwen2_moe"
+    case flexOlmo = "flex_olmo"
 
     static let hidden = 64
     static let layers = 3
@@ -42,7 +43,8 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
         ]
         for layer in 0..<Self.layers {
             let name = "model.layers.\(layer)"
-            tensors.append(norm("\(name).input_layernorm", Self.hidden))
+            let other = self == .flexOlmo ? "post_feedforward_layernorm" : "input_layernorm"
+            tensors.append(norm("\(name).\(other)", Self.hidden))
             tensors.append(norm("\(name).post_attention_layernorm", Self.hidden))
             tensors += isLatent ? latentAttention(name) : attention(name)
             tensors +=
@@ -67,7 +69,7 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
             matrix(name + ".v_proj", 32, 64), matrix(name + ".o_proj", 64, 64),
         ]
         switch self {
-        case .olmoe: tensors += [norm(name + ".q_norm", 64), norm(name + ".k_norm", 32)]
+        case .olmoe, .flexOlmo: tensors += [norm(name + ".q_norm", 64), norm(name + ".k_norm", 32)]
         case .qwen3MoE: tensors += [norm(name + ".q_norm", 16), norm(name + ".k_norm", 16)]
         case .gptOSS:
             for (part, size) in [("q_proj", 64), ("k_proj", 32), ("v_proj", 32), ("o_proj", 64)] {

@@ -59,6 +59,14 @@ enum ArchitectureConfigs {
          "rms_norm_eps": 1e-06, "rope_theta": 10000.0, "shared_expert_intermediate_size": 56,
          "sliding_window": null, "use_sliding_window": false, "vocab_size": 256}
         """,
+        "flex_olmo": """
+        {"model_type": "flex_olmo", "attention_bias": false, "eos_token_id": 2,
+         "hidden_size": 64, "intermediate_size": 48, "max_position_embeddings": 256,
+         "norm_topk_prob": false, "num_attention_heads": 4, "num_experts": 16,
+         "num_experts_per_tok": 4, "num_hidden_layers": 3, "num_key_value_heads": 2,
+         "rms_norm_eps": 1e-06, "rope_parameters": {"rope_theta": 500000.0,
+         "rope_type": "default"}, "vocab_size": 256}
+        """,
         "gpt_oss": """
         {"model_type": "gpt_oss", "attention_bias": true, "head_dim": 16, "hidden_size": 64,
          "intermediate_size": 48,

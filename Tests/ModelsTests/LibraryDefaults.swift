@@ -15,6 +15,14 @@ enum LibraryDefaults {
         "default"}, "routed_scaling_factor": 2.5, "tie_word_embeddings": false, "topk_group": 4,
         "v_head_dim": 128, "vocab_size": 129280}
         """,
+        "flex_olmo": """
+        {"model_type": "flex_olmo", "attention_bias": false, "eos_token_id": 100257, "hidden_act":
+        "silu", "hidden_size": 4096, "intermediate_size": 11008, "max_position_embeddings": 4096,
+        "norm_topk_prob": false, "num_attention_heads": 32, "num_experts": 7,
+        "num_experts_per_tok": 5, "num_hidden_layers": 32, "num_key_value_heads": 32,
+        "rms_norm_eps": 1e-06, "rope_parameters": {"rope_theta": 500000.0, "rope_type":
+        "default"}, "tie_word_embeddings": false, "vocab_size": 100352}
+        """,
         "glm4_moe_lite": """
         {"model_type": "glm4_moe_lite", "attention_bias": false, "eos_token_id": 1,
         "hidden_act": "silu", "hidden_size": 2048, "intermediate_size": 10240, "kv_lora_rank":
@@ -78,7 +86,8 @@ enum LibraryDefaults {
 
     /// Fields that the classes derive from others, so that they are no defaults of their own.
     static let derived: [String: Set<String>] = [
-        "olmoe": ["num_key_value_heads"], "deepseek_v3": ["num_key_value_heads", "head_dim"],
+        "olmoe": ["num_key_value_heads"], "flex_olmo": ["num_key_value_heads"],
+        "deepseek_v3": ["num_key_value_heads", "head_dim"],
         "glm4_moe_lite": ["num_key_value_heads"],
         "qwen3_moe": ["sliding_window"], "qwen2_moe": ["sliding_window"],
     ]

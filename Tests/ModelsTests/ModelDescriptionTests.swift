@@ -42,6 +42,7 @@ struct ModelDescriptionTests {
                 default: [nil, nil, nil]
                 }
             #expect(one.layers.map(\.window) == windows, "\(name)")
+            #expect(one.normsFollow == (name == "flex_olmo"))
         }
         #expect(try describe(fields("mixtral")).endTokens == [2, 3])
         #expect(try describe(fields("olmoe")).endTokens == [2])

@@ -44,6 +44,12 @@ func logits(
     return logits
 }
 
+/// x = 0.
+func clear(_ x: inout FloatBuffer, _ count: Int) {
+    var span = x.mutableSpan(0..<count)
+    span.update(repeating: 0)
+}
+
 /// x += y.
 func add(_ y: borrowing FloatBuffer, _ count: Int, to x: inout FloatBuffer) {
     var span = x.mutableSpan(0..<count)

@@ -61,16 +61,12 @@ package final class ForwardPass {
         activations.inputs(block, states)
     }
 
-    /// Runs a feed-forward.
+    /// Runs a block.
     ///
-    /// - Parameters:
-    ///   - inputs: As ``inputs(_:_:)`` gave them.
-    ///   - states: [tokens, hidden]; changed.
+    /// - Parameter states: [tokens, hidden]; changed.
     /// - Returns: The experts that were picked, [tokens, heads, topK]; empty for a dense one.
-    func feed(
-        _ feedForward: LanguageModel.FeedForward, _ inputs: [Float], _ states: inout [Float]
-    ) throws -> [UInt32] {
-        try activations.feed(feedForward, inputs, &states)
+    func feed(_ block: LanguageModel.Block, _ states: inout [Float]) throws -> [UInt32] {
+        try activations.feed(block, &states)
     }
 
     /// The logits of states behind the last layer, [tokens, vocabulary].
@@ -121,7 +117,7 @@ private struct Activations: ~Copyable {
             attend(layer, index, segments, count)
             for block in layer.blocks {
                 if index == target, case .experts = block.feedForward {
-                    normalise(hidden, block.norm, epsilon, count, into: &normed)
+                    enter(block.norm, count)
                     return normed.array(0..<count * width)
                 }
                 try feed(block, segments, count)
@@ -147,20 +143,39 @@ private struct Activations: ~Copyable {
         }
     }
 
+    /// Makes `normed` what attention or a feed-forward reads, and `hidden` what its output is added to: where the
+    /// norm is of that output, zeros.
+    private mutating func enter(_ norm: [Float], _ count: Int) {
+        guard model.description.normsFollow else {
+            return normalise(hidden, norm, epsilon, count, into: &normed)
+        }
+        swap(&hidden, &normed)
+        clear(&hidden, count * width)
+    }
+
+    /// Makes `hidden` the states again.
+    private mutating func leave(_ norm: [Float], _ count: Int) {
+        guard model.description.normsFollow else { return }
+        normalise(hidden, norm, epsilon, count, into: &added)
+        swap(&hidden, &normed)
+        add(added, count * width, to: &hidden)
+    }
+
     /// hidden += what the tokens read.
     private mutating func attend(
         _ layer: LanguageModel.Layer, _ index: Int, _ segments: [ForwardPass.Segment], _ count: Int
     ) {
-        normalise(hidden, layer.attentionNorm, epsilon, count, into: &normed)
+        enter(layer.attentionNorm, count)
         attention.run(layer.attention, index, segments, normed, into: &added)
         add(added, count * width, to: &hidden)
+        leave(layer.attentionNorm, count)
     }
 
     /// hidden += a block of hidden.
     private mutating func feed(
         _ block: LanguageModel.Block, _ segments: [ForwardPass.Segment], _ count: Int
     ) throws {
-        normalise(hidden, block.norm, epsilon, count, into: &normed)
+        enter(block.norm, count)
         switch block.feedForward {
         case .dense(let dense): feedForward(dense, count)
         case .experts(let experts):
@@ -170,6 +185,7 @@ private struct Activations: ~Copyable {
             }
             try addExperts(experts, count)
         }
+        leave(block.norm, count)
     }
 
     private mutating func reserve(_ tokens: Int) {
@@ -244,27 +260,20 @@ private struct Activations: ~Copyable {
         let count = states.count / width
         reserve(count)
         copy(states, into: &hidden)
-        normalise(hidden, block.norm, epsilon, count, into: &normed)
+        enter(block.norm, count)
         return normed.array(0..<states.count)
     }
 
     mutating func feed(
-        _ feedForward: LanguageModel.FeedForward, _ inputs: [Float], _ states: inout [Float]
+        _ block: LanguageModel.Block, _ states: inout [Float]
     ) throws -> [UInt32] {
         let count = states.count / width
         reserve(count)
         copy(states, into: &hidden)
-        copy(inputs, into: &normed)
-        var picked: [UInt32] = []
-        switch feedForward {
-        case .dense(let dense): self.feedForward(dense, count)
-        case .experts(let experts):
-            route(experts.router, normed, count * width, count, into: &picks[experts.slot], team)
-            picked = picks[experts.slot].experts
-            try addExperts(experts, count)
-        }
+        try feed(block, [], count)
         states = hidden.array(0..<states.count)
-        return picked
+        guard case .experts(let experts) = block.feedForward else { return [] }
+        return picks[experts.slot].experts
     }
 
     func logits(of states: [Float]) -> [Float] {

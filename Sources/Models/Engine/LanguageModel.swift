@@ -15,7 +15,7 @@ package struct LanguageModel: Sendable {
         let blocks: [Block]
     }
 
-    /// A feed-forward with the norm before it; a residual goes around both.
+    /// A feed-forward with its norm; a residual goes around both.
     struct Block: Sendable {
         /// [hidden].
         let norm: [Float]
@@ -140,7 +140,7 @@ package struct LanguageModel: Sendable {
 }
 
 extension LanguageModel.Layer {
-    /// The part with experts, and the norm in front of it; nil when there is none.
+    /// The part with experts, and its norm; nil when there is none.
     var experts: (norm: [Float], experts: LanguageModel.Experts)? {
         for block in blocks {
             if case .experts(let experts) = block.feedForward { return (block.norm, experts) }

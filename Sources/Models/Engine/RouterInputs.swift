@@ -11,7 +11,7 @@ package import Tensors
 package final class RouterInputs {
     private let pass: ForwardPass
     private let session: Session
-    /// The weights of the norm that makes the states, [`width`].
+    /// How large the states are, feature by feature: the weights of the norm that makes them, [`width`].
     package let normWeights: [Float]
     private let router: any Router
     private let layer: Int
@@ -30,7 +30,7 @@ package final class RouterInputs {
         }
         pass = ForwardPass(model, team: team)
         session = Session(model, pass: pass)
-        normWeights = experts.norm
+        normWeights = model.routerInputScales[layer] ?? []
         router = experts.experts.router
         self.layer = layer
         self.team = team

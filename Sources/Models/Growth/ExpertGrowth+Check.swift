@@ -47,9 +47,9 @@ extension ExpertGrowth {
     ) throws -> [Int: RouteContribution.Layer] {
         var layers: [Int: RouteContribution.Layer] = [:]
         for layer in old.layers { layers[Int(layer.number)] = layer }
+        let scales = model.routerInputScales
         for number in model.description.expertLayers {
-            let norm = model.layers[number].experts?.norm ?? []
-            let quantiser = try? Quantiser(normWeights: norm)
+            let quantiser = try? Quantiser(normWeights: scales[number] ?? [])
             guard let layer = layers[number], layer.quantiser == quantiser else {
                 throw CambiumError(
                     .badInput,

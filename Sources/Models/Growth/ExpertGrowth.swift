@@ -189,14 +189,15 @@ package struct ExpertGrowth {
                     let router = block.feedForward.linearRouter,
                     let expert = experts[layer], let old = old[layer]
                 else {
-                    _ = try walk.feed(block.feedForward)
+                    _ = try walk.feed(block)
                     continue
                 }
                 let grown = try GrownLayer(
                     layerExperts, router, adding: expert,
                     LayerEvidence(walk.inputs, texts, router, old, team: team),
                     layer: layer, (loss, margins), team, rounding)
-                let picks = try walk.feed(.experts(grown.experts))
+                let picks = try walk.feed(
+                    LanguageModel.Block(norm: block.norm, feedForward: .experts(grown.experts)))
                 let added = UInt32(layerExperts.table.count)
                 let report = figures(of: added, picks, before.picks[layer], .report)
                 all.add(report)
@@ -289,7 +290,7 @@ private struct Before {
             var picked: [[UInt32]] = []
             for block in layer.blocks {
                 walk.read(block)
-                let own = try walk.feed(block.feedForward)
+                let own = try walk.feed(block)
                 if case .experts = block.feedForward { picked = own }
             }
             picks.append(picked)

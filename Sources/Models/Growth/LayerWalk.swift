@@ -40,14 +40,12 @@ final class LayerWalk {
         inputs = states.map { pass.inputs(block, $0) }
     }
 
-    /// Runs the feed-forward of the block that was read: its own, or another in its place.
+    /// Runs a block.
     ///
     /// - Returns: Of each text the picks, [tokens, topK]; empty for a dense one.
-    func feed(_ feedForward: LanguageModel.FeedForward) throws -> [[UInt32]] {
+    func feed(_ block: LanguageModel.Block) throws -> [[UInt32]] {
         var picks: [[UInt32]] = []
-        for text in states.indices {
-            picks.append(try pass.feed(feedForward, inputs[text], &states[text]))
-        }
+        for text in states.indices { picks.append(try pass.feed(block, &states[text])) }
         return picks
     }
 

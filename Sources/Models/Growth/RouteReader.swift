@@ -57,15 +57,16 @@ package struct RouteReader {
         _ texts: [[Int]], _ progress: (Int, Int) throws -> Void
     ) throws -> [RouteContribution.Layer] {
         let walk = LayerWalk(model, texts, team: team)
+        let scales = model.routerInputScales
         var layers: [RouteContribution.Layer] = []
         for (number, parts) in model.layers.enumerated() {
             walk.attend(number)
             for block in parts.blocks {
                 walk.read(block)
                 if let router = block.feedForward.linearRouter {
-                    layers.append(try layer(number, router, block.norm, walk.inputs))
+                    layers.append(try layer(number, router, scales[number] ?? [], walk.inputs))
                 }
-                _ = try walk.feed(block.feedForward)
+                _ = try walk.feed(block)
             }
             try progress(number + 1, model.layers.count)
         }
@@ -73,15 +74,15 @@ package struct RouteReader {
     }
 
     private func layer(
-        _ number: Int, _ router: LinearRouter, _ norm: [Float], _ inputs: [[Float]]
+        _ number: Int, _ router: LinearRouter, _ scales: [Float], _ inputs: [[Float]]
     ) throws -> RouteContribution.Layer {
         do {
-            let quantiser = try Quantiser(normWeights: norm)
-            var moments = EntryMoments(width: norm.count)
+            let quantiser = try Quantiser(normWeights: scales)
+            var moments = EntryMoments(width: scales.count)
             for input in inputs {
                 let features = try quantiser.features(input.span)
                 let entries = router.entries(
-                    input.span, tokens: input.count / norm.count,
+                    input.span, tokens: input.count / scales.count,
                     correction: router.newcomerCorrection, team: team
                 ).entry
                 try moments.add(features, entries: entries)

@@ -57,7 +57,7 @@ struct WeightLoader<Source: WeightSource> {
         let hidden = description.hiddenSize
         let name = "model.layers.\(index)"
         let layer = description.layers[index]
-        let norm = try reader.vector("\(name).input_layernorm.weight", hidden)
+        let norm = try reader.vector("\(name).\(description.attentionNorm).weight", hidden)
         let attention = try attention(layer, "\(name).self_attn")
         var blocks: [LanguageModel.Block] = []
         for block in layer.blocks {

@@ -15,7 +15,7 @@ struct GenerateCommand: StoreCommand {
             cambium generate main --prompts questions.txt -n 100 --stop "Q:" --json
 
             Models with a vocabulary of their own (OLMoE, Mixtral, Qwen2-MoE, Qwen3-MoE, DeepSeek-V3, GLM-4.7-Flash, \
-            GPT-OSS) read and write text by the tokenizer.json that was committed with them, as it is, without a chat template; \
+            FlexOlmo, GPT-OSS) read and write text by the tokenizer.json that was committed with them, as it is, without a chat template; \
             without one by bytes, if there are 256 tokens. They end at the model's own end token unless told \
             otherwise. Every model takes token ids as well.
 
