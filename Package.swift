@@ -101,8 +101,8 @@ let package = Package(
         .executableTarget(
             name: "CambiumCommand", dependencies: ["Cambium", arguments], swiftSettings: strict),
         .target(
-            name: "BenchmarkSupport", path: "tools/benchmarks/BenchmarkSupport",
-            swiftSettings: strict),
+            name: "BenchmarkSupport", dependencies: ["Snapshots", "Objects", "Elements"],
+            path: "tools/benchmarks/BenchmarkSupport", swiftSettings: strict),
         .executableTarget(
             name: "StorageBenchmark",
             dependencies: [

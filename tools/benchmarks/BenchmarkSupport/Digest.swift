@@ -10,9 +10,6 @@ package struct Digest {
 
     /// The values' bits, least byte first.
     package mutating func add(_ values: [Float]) {
-        for value in values {
-            let bits = value.bitPattern
-            add((0..<4).map { UInt8(truncatingIfNeeded: bits >> (8 * $0)) })
-        }
+        add(bytes(of: values))
     }
 }

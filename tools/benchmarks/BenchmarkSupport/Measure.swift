@@ -2,31 +2,6 @@ internal import Foundation
 internal import Glibc
 internal import Synchronization
 
-/// One line of output: what was measured.
-package struct Record: Encodable {
-    package let `case`: String
-    package let metric: String
-    package let values: [Double]
-    package let unit: String
-    package let experts: Int
-    package let size: Int
-    package let changes: Int?
-
-    /// Notes what a case measured.
-    package init(
-        `case`: String, metric: String, values: [Double], unit: String, experts: Int, size: Int,
-        changes: Int?
-    ) {
-        self.case = `case`
-        self.metric = metric
-        self.values = values
-        self.unit = unit
-        self.experts = experts
-        self.size = size
-        self.changes = changes
-    }
-}
-
 /// A wrong answer, or a benchmark that cannot run.
 package struct Failure: Error, CustomStringConvertible {
     /// What is wrong.
@@ -36,13 +11,6 @@ package struct Failure: Error, CustomStringConvertible {
     package init(_ description: String) { self.description = description }
 }
 
-/// Prints one line of JSON: figures by name.
-package func say(_ figures: [String: Double]) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    FileHandle.standardOutput.write(try encoder.encode(figures) + Data("\n".utf8))
-}
-
 /// Ends the benchmark when an answer is wrong.
 package func expect(_ condition: Bool, _ what: @autoclosure () -> String) throws {
     if !condition { throw Failure(what()) }
@@ -50,11 +18,9 @@ package func expect(_ condition: Bool, _ what: @autoclosure () -> String) throws
 
 /// Seconds that `body` takes.
 package func seconds<Result>(_ body: () throws -> Result) rethrows -> (Double, Result) {
-    let clock = ContinuousClock()
-    let start = clock.now
+    let start = ContinuousClock.now
     let result = try body()
-    let duration = (clock.now - start).components
-    return (Double(duration.seconds) + Double(duration.attoseconds) * 1e-18, result)
+    return ((ContinuousClock.now - start) / .seconds(1), result)
 }
 
 /// Seconds that this process's threads ran, in the kernel and outside (clock_gettime(2)).

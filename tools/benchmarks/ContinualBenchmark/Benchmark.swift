@@ -25,6 +25,43 @@ struct Benchmark: ParsableCommand {
     var order = 0
     @Option(help: "Evaluate on valid.txt, to choose settings.")
     var part = "test"
+    @OptionGroup var tuning: Tuning
+    @Option(parsing: .upToNextOption, help: "Rows to run; all of them unless given.")
+    var rows: [String] = Method.allCases.map(\.rawValue)
+
+    static let baseDomains = ["wikitext", "gsm8k", "shakespeare"]
+    static let orders = [
+        ["swahili", "chinese", "metamath", "basque", "japanese"],
+        ["japanese", "metamath", "swahili", "basque", "chinese"],
+        ["metamath", "basque", "chinese", "japanese", "swahili"],
+    ]
+
+    func run() throws {
+        let methods = try rows.map { name in
+            guard let method = Method(rawValue: name) else { throw Failure("no row \(name)") }
+            return method
+        }
+        try expect(seconds > 0, "\(seconds) CPU-seconds")
+        try expect(base > 0 && base < 8, "a base of \(base) eighths")
+        try expect(Self.orders.indices.contains(order), "there is no order \(order)")
+        let protocolOfRun = try StreamProtocol(
+            folder: stream, part: part, baseDomains: Self.baseDomains,
+            newDomains: Self.orders[order], baseSeconds: base * seconds,
+            roundSeconds: (8 - base) / 5 * seconds, evaluatedBytes: bytes, seed: seed, tuning)
+        try say(Stream(protocolOfRun).run(methods))
+    }
+}
+
+/// The rows of the table.
+enum Method: String, CaseIterable {
+    case cambium, cambiumMerged, cambiumDense, counts, sequential, jointPeer, jointDense
+    case jointLarge
+    case replay1, replay5, replay10, ewc, lwf, lora
+    case neurons, swiglu, edited
+}
+
+/// What the search on valid.txt chose.
+struct Tuning: ParsableArguments {
     @Option(help: "The peak rate of AdamW.")
     var rate: Float = 3e-3
     @Option(help: "Windows of 256 bytes in a step.")
@@ -46,73 +83,14 @@ struct Benchmark: ParsableCommand {
     @Option(
         help: "The JSON of a run whose steps per CPU-second are taken, to repeat it to the bit.")
     var paces: String?
-    @Option(parsing: .upToNextOption, help: "Rows to run; all of them unless given.")
-    var rows: [String] = Method.allCases.map(\.rawValue)
 
-    static let baseDomains = ["wikitext", "gsm8k", "shakespeare"]
-    static let orders = [
-        ["swahili", "chinese", "metamath", "basque", "japanese"],
-        ["japanese", "metamath", "swahili", "basque", "chinese"],
-        ["metamath", "basque", "chinese", "japanese", "swahili"],
-    ]
-
-    func run() throws {
-        let methods = try rows.map { name in
-            guard let method = Method(rawValue: name) else { throw Failure("no row \(name)") }
-            return method
-        }
-        try expect(seconds > 0, "\(seconds) CPU-seconds")
-        try expect(base > 0 && base < 8, "a base of \(base) eighths")
-        try expect(Self.orders.indices.contains(order), "there is no order \(order)")
-        let tuning = Tuning(
-            rate: rate, windows: windows, cohortWindows: cohortWindows,
-            cohortRate: cohortRate, counts: counts,
-            ewc: ewc, lwf: lwf, subKeys: subKeys,
-            editedExperts: editedExperts, paces: try measuredPaces())
-        let protocolOfRun = try StreamProtocol(
-            folder: stream, part: part, baseDomains: Self.baseDomains,
-            newDomains: Self.orders[order], baseSeconds: base * seconds,
-            roundSeconds: (8 - base) / 5 * seconds,
-            evaluatedBytes: bytes, seed: seed, tuning: tuning)
-        let results = try Stream(protocolOfRun).run(methods)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        print(String(decoding: try encoder.encode(results), as: UTF8.self))
-    }
-}
-
-extension Benchmark {
     private struct Measured: Decodable { let paces: [String: Double] }
 
-    private func measuredPaces() throws -> [String: Double] {
-        guard let paces else { return [:] }
-        let data = try Data(contentsOf: URL(filePath: paces))
-        return try JSONDecoder().decode(Measured.self, from: data).paces
-    }
-}
-
-/// The rows of the table.
-enum Method: String, CaseIterable {
-    case cambium, cambiumMerged, cambiumDense, counts, sequential, jointPeer, jointDense
-    case jointLarge
-    case replay1, replay5, replay10, ewc, lwf, lora
-    case neurons, swiglu, edited
-}
-
-/// What the search on valid.txt chose.
-struct Tuning {
-    var rate: Float
-    var windows: Int
-    var cohortWindows: Int
-    var cohortRate: Float
-    /// Order of the count experts, in the rows that have them.
-    var counts: Int
-    var ewc: Double
-    var lwf: Float
-    var subKeys: Int
-    var editedExperts: Int
     /// Steps per CPU-second that another run measured, by pace.
-    var paces: [String: Double]
+    func measuredPaces() throws -> [String: Double] {
+        guard let paces else { return [:] }
+        return try JSONDecoder().decode(Measured.self, from: Data(try read(paces))).paces
+    }
 }
 
 /// What is trained on what, for how long.
@@ -123,19 +101,20 @@ struct StreamProtocol {
     let evaluatedBytes: Int
     let seed: UInt64
     let tuning: Tuning
+    let paces: [String: Double]
 
     var domains: [String] { baseDomains + newDomains }
 
     init(
         folder: String, part: String, baseDomains: [String], newDomains: [String],
         baseSeconds: Double, roundSeconds: Double, evaluatedBytes: Int, seed: UInt64,
-        tuning: Tuning
+        _ tuning: Tuning
     ) throws {
         var (train, test): ([String: [UInt8]], [String: [UInt8]]) = ([:], [:])
         for domain in baseDomains + newDomains {
             let path = folder + "/" + domain
-            train[domain] = [UInt8](try Data(contentsOf: URL(filePath: path + "/train.txt")))
-            test[domain] = [UInt8](try Data(contentsOf: URL(filePath: path + "/\(part).txt")))
+            train[domain] = try read(path + "/train.txt")
+            test[domain] = try read(path + "/\(part).txt")
         }
         (self.baseDomains, self.newDomains) = (baseDomains, newDomains)
         (self.train, self.test) = (train, test)
@@ -143,6 +122,7 @@ struct StreamProtocol {
         self.evaluatedBytes = evaluatedBytes
         self.seed = seed
         self.tuning = tuning
+        paces = try tuning.measuredPaces()
     }
 
     func text(_ domain: String, share: Double = 1) -> TrainingText {
@@ -189,6 +169,22 @@ struct Row: Encodable {
     var replayBytes = 0
     var processorSeconds = 0.0
     var steps = 0
+
+    init(name: String) { self.name = name }
+
+    /// The row of what begins as a model that was trained.
+    init(name: String, _ model: TrainableModel, _ summary: TrainingSummary) {
+        self.name = name
+        parameters = model.parameterCount
+        activeParameters = model.layout.count
+        add(summary)
+    }
+
+    /// Adds what a round cost.
+    mutating func add(_ summary: TrainingSummary) {
+        processorSeconds += summary.processorSeconds
+        steps += summary.steps
+    }
 }
 
 struct Results: Encodable {

@@ -41,11 +41,7 @@ extension Stream {
         _ name: String, _ form: CohortForm, _ pace: Pace, base sizes: StreamProtocol.Sizes = .peer
     ) throws {
         let (base, summary) = try trainedBase(sizes)
-        var row = Row(name: name)
-        row.parameters = base.parameterCount
-        row.activeParameters = base.layout.count
-        row.processorSeconds = summary.processorSeconds
-        row.steps = summary.steps
+        var row = Row(name: name, base, summary)
         var models = [try likelihoods(base, true)]
         for domain in plan.newDomains {
             // The domain's own, whatever its place in the order.
@@ -61,8 +57,7 @@ extension Stream {
                         domain: domain, steps: done.steps, seed: seed,
                         digest: digest(cohort, domain)))
             }
-            row.processorSeconds += done.processorSeconds
-            row.steps += done.steps
+            row.add(done)
             row.parameters += cohort.parameterCount
             models.append(try likelihoods(cohort.model, form.usesExperts))
         }
@@ -88,11 +83,7 @@ extension Stream {
     func runBranches() throws {
         let (base, summary) = try trainedBase(.peer)
         try expect(!trained.isEmpty, "the row cambiumMerged comes behind the row cambium")
-        var row = Row(name: "Cambium, branches merged")
-        row.parameters = base.parameterCount
-        row.activeParameters = base.layout.count
-        row.processorSeconds = summary.processorSeconds
-        row.steps = summary.steps
+        var row = Row(name: "Cambium, branches merged", base, summary)
         var models: [String: [TextLikelihood]] = [:]
         for branch in trained.reversed() {
             let cohort = Cohort(
@@ -102,8 +93,7 @@ extension Stream {
             let done = try train(
                 cohort, on: [plan.text(branch.domain)], settings: settings,
                 progress: report("branch \(branch.domain)"))
-            row.processorSeconds += done.processorSeconds
-            row.steps += done.steps
+            row.add(done)
             row.parameters += cohort.parameterCount
             models[branch.domain] = try likelihoods(cohort.model, false)
             results.cohortDigests += [branch.digest, digest(cohort, branch.domain)]

@@ -10,12 +10,8 @@ extension Stream {
     func runEdits() throws {
         let (base, summary) = try trainedBase(.peer)
         let model = base.copy()
-        var row = Row(name: "edited experts")
-        row.stages.append(try likelihoods(model, true).map(\.bitsPerByte))
-        row.parameters = model.parameterCount
-        row.activeParameters = model.layout.count
-        row.processorSeconds = summary.processorSeconds
-        row.steps = summary.steps
+        var row = Row(name: "edited experts", model, summary)
+        row.stages.append(try evaluate(model))
         let empty = [Int](repeating: 0, count: model.config.expertCount)
         var background = [[Int]](repeating: empty, count: model.config.expertLayers.count)
         var windows = 0
@@ -45,7 +41,7 @@ extension Stream {
                 progress: report("edited \(domain)"))
             row.processorSeconds += processorSeconds() - start
             row.steps += done.steps
-            row.stages.append(try likelihoods(model, true).map(\.bitsPerByte))
+            row.stages.append(try evaluate(model))
         }
         row.stateBytes = 4 * model.parameterCount
         results.rows.append(row)

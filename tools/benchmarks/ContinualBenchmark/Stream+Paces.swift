@@ -42,10 +42,10 @@ extension Stream {
     /// so that a run with the same paces repeats to the bit.
     func measurePaces(_ methods: [Method]) throws {
         let needed = Pace.allCases.filter { pace in
-            plan.tuning.paces[pace.rawValue] == nil
+            plan.paces[pace.rawValue] == nil
                 && methods.contains { $0.paces.contains(pace) }
         }
-        results.paces = plan.tuning.paces
+        results.paces = plan.paces
         var rates: [Pace: [Double]] = [:]
         for _ in 0..<3 {
             for pace in needed { rates[pace, default: []].append(try measure(pace)) }

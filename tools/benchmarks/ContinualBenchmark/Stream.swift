@@ -54,8 +54,8 @@ final class Stream {
     }
 
     /// Bits per byte on every domain.
-    private func evaluate(_ model: TrainableModel, usesExperts: Bool) throws -> [Double] {
-        try likelihoods(model, usesExperts).map(\.bitsPerByte)
+    func evaluate(_ model: TrainableModel) throws -> [Double] {
+        try likelihoods(model, true).map(\.bitsPerByte)
     }
 
     func likelihoods(
@@ -115,12 +115,8 @@ final class Stream {
     ) throws {
         let (base, summary) = try trainedBase(.peer)
         let model = base.copy()
-        var row = Row(name: name)
-        row.stages.append(try evaluate(model, usesExperts: true))
-        row.parameters = model.parameterCount
-        row.activeParameters = model.layout.count
-        row.processorSeconds = summary.processorSeconds
-        row.steps = summary.steps
+        var row = Row(name: name, model, summary)
+        row.stages.append(try evaluate(model))
         let consolidation = penalty > 0 ? Consolidation(model, strength: penalty) : nil
         for (index, domain) in plan.newDomains.enumerated() {
             let earlier = plan.baseDomains + plan.newDomains[..<index]
@@ -144,9 +140,8 @@ final class Stream {
                 WholeModel(model, trainsExperts: penalty == 0), on: texts,
                 settings: settings, teacher: teacher, adjust: penalise,
                 progress: report("\(name) \(domain)"))
-            row.processorSeconds += done.processorSeconds
-            row.steps += done.steps
-            row.stages.append(try evaluate(model, usesExperts: true))
+            row.add(done)
+            row.stages.append(try evaluate(model))
         }
         row.stateBytes = 4 * model.parameterCount
         if penalty > 0 { row.stateBytes += 8 * model.layout.count }
@@ -164,15 +159,11 @@ final class Stream {
         let summary = try train(
             WholeModel(model), on: plan.domains.map { plan.text($0) },
             settings: settings(sizes.pace, seconds, plan.seed), progress: report(name))
-        var row = Row(name: name)
+        var row = Row(name: name, model, summary)
         let alone = try likelihoods(model, true)
         row.stages = [alone.map(\.bitsPerByte)]
-        row.parameters = model.parameterCount
-        row.activeParameters = model.layout.count
         row.stateBytes = 4 * model.parameterCount
         row.replayBytes = plan.domains.reduce(0) { $0 + (plan.train[$1]?.count ?? 0) }
-        row.processorSeconds = summary.processorSeconds
-        row.steps = summary.steps
         results.rows.append(row)
         guard sizes != .large else { return }
         row.name += ", counts"

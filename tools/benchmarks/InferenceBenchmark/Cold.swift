@@ -47,7 +47,7 @@ struct ColdStoreCase: ParsableCommand {
             {"sub_keys": \(subKeys), "heads": 8, "top_k": 16, "key_size": \(size)}}
             """
         try LayerStore.make(
-            store, count: subKeys * subKeys, config: Array(config.utf8), tensors: tensors)
+            store, count: subKeys * subKeys, config: config, tensors: tensors)
         let bytes = tensors.reduce(0) { $0 + $1.values.count * 4 }
         try say(["trunk_bytes": Double(bytes)])
     }

@@ -20,13 +20,16 @@ struct KindCase: ParsableCommand {
         let tokens = 1024
         let x = Noise.floats(tag: 4 << 40, count: tokens * Self.width, scale: 1.732)
         try checkBatches(router, x, team)
-        try answer(["heads": Double(router.heads), "experts": Double(router.expertCount)]) {
-            words in
-            guard words.first == "time" else { throw Failure("there is no '\(words)'") }
-            let (batch, count) = (try number(words, 1), try number(words, 2))
-            let start = try number(words, 3)
-            return time(router, x, team, batch: batch, count: count, start: start)
-        }
+        let ready = ["heads": Double(router.heads), "experts": Double(router.expertCount)]
+        try answer(
+            ready,
+            [
+                "time": { command in
+                    try time(
+                        router, x, team, batch: command.number(1), count: command.number(2),
+                        start: command.number(3))
+                }
+            ])
     }
 
     private func time(

@@ -20,44 +20,46 @@ struct LanguageCase: ParsableCommand {
         let (config, weights) = try LayerStore.weights(store)
         let description = ModelDescription(config)
         let model = try LanguageModel(description, source: weights)
-        let bytes = Array(try Data(contentsOf: URL(filePath: text)))
-        let start = Array(try Data(contentsOf: URL(filePath: prompt)))
-        try answer([:]) { words in
-            switch words.first {
-            case "generate":
-                let (count, batch) = (try number(words, 1), try number(words, 2))
-                let prompts = [[Int]](repeating: start.map { Int($0) }, count: batch)
-                let threads = try number(words, 3)
-                let (spent, made) = try seconds {
-                    try CohortModel(model).generate(
-                        prompts: prompts, GenerationLimits(count: count), threads: threads)
-                }
-                try expect(made.allSatisfy { $0.tokens == made[0].tokens }, "a batch differs")
-                return ["tokens_per_s": Double(count * batch) / spent]
-            case "text":
-                let made = try CohortModel(model).generate(
-                    prompts: [start.map { Int($0) }], GenerationLimits(count: number(words, 1)))
-                try Data(made[0].tokens.map { UInt8($0) }).write(to: URL(filePath: words[2]))
-                return [:]
-            case "eval":
-                let (limit, threads) = (try number(words, 1), try number(words, 2))
-                let (spent, result) = try seconds {
-                    try CohortModel(model).evaluate(
-                        bytes.prefix(limit).map { Int($0) }, threads: threads)
-                }
-                let tokens = Double(result.windows * config.contextLength)
-                return ["ms_per_token": spent / tokens * 1e3, "bits": result.bitsPerToken]
-            case "recall":
-                let fast = try LanguageModel(description, source: QuantizedRouters(weights))
-                return try recall(model, fast, bytes, limit: try number(words, 1))
-            default: throw Failure("there is no command '\(words.joined(separator: " "))'")
+        let bytes = try read(text)
+        let start = try read(prompt).map { Int($0) }
+        func generate(_ command: Command) throws -> Figures {
+            let (count, batch) = (try command.number(1), try command.number(2))
+            let (prompts, threads) = (
+                [[Int]](repeating: start, count: batch), try command.number(3)
+            )
+            let (spent, made) = try seconds {
+                try CohortModel(model).generate(
+                    prompts: prompts, GenerationLimits(count: count), threads: threads)
             }
+            try expect(made.allSatisfy { $0.tokens == made[0].tokens }, "a batch differs")
+            return ["tokens_per_s": Double(count * batch) / spent]
         }
+        func continued(_ command: Command) throws -> Figures {
+            let made = try CohortModel(model).generate(
+                prompts: [start], GenerationLimits(count: command.number(1)))
+            try write(made[0].tokens.map { UInt8($0) }, to: command.text(2))
+            return [:]
+        }
+        func evaluate(_ command: Command) throws -> Figures {
+            let (limit, threads) = (try command.number(1), try command.number(2))
+            let (spent, result) = try seconds {
+                try CohortModel(model).evaluate(
+                    bytes.prefix(limit).map { Int($0) }, threads: threads)
+            }
+            let tokens = Double(result.windows * config.contextLength)
+            return ["ms_per_token": spent / tokens * 1e3, "bits": result.bitsPerToken]
+        }
+        func recall(_ command: Command) throws -> Figures {
+            let fast = try LanguageModel(description, source: QuantizedRouters(weights))
+            return try compare(model, fast, bytes, limit: command.number(1))
+        }
+        try answer(
+            [:], ["generate": generate, "text": continued, "eval": evaluate, "recall": recall])
     }
 
     /// How much of the fp32 routes the int8 routers find, each on its own hidden states, and what that
     /// does to bits per byte.
-    private func recall(
+    private func compare(
         _ exact: LanguageModel, _ fast: LanguageModel, _ bytes: [UInt8], limit: Int
     ) throws -> Figures {
         let window = exact.description.contextLength

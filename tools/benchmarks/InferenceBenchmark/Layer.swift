@@ -31,22 +31,24 @@ struct LayerCase: ParsableCommand {
             path, first: first, second: second, sets: sets, threads: threads)
         ready["warm_seconds"] = try seconds { try layer.warm() }.0
         ready.merge(try layer.check()) { $1 }
-        var floors: Floors?
-        try answer(ready) { words in
-            switch words.first {
-            case "time":
-                return try layer.time(
-                    words[1], words[2], batch: number(words, 3), count: number(words, 4),
-                    start: number(words, 5))
-            case "answer": return try layer.answer(words[1], count: number(words, 2), to: words[3])
-            case "floor":
-                if floors == nil { floors = try Floors(path, threads: threads) }
-                guard let floors else { return [:] }
-                return words[1] == "rows"
-                    ? floors.rows(tokens: try number(words, 2)) : floors.stream()
-            default: throw Failure("there is no command '\(words.joined(separator: " "))'")
-            }
-        }
+        let floors = try Floors(path, threads: threads)
+        try answer(
+            ready,
+            [
+                "time": { command in
+                    try layer.time(
+                        command.text(1), command.text(2), batch: command.number(3),
+                        count: command.number(4), start: command.number(5))
+                },
+                "answer": { command in
+                    try layer.answer(
+                        command.text(1), count: command.number(2), to: command.text(3))
+                },
+                "floor": { command in
+                    try command.text(1) == "rows"
+                        ? floors.rows(tokens: command.number(2)) : floors.stream()
+                },
+            ])
     }
 }
 
@@ -163,12 +165,8 @@ final class LayerUnderTest {
     func answer(_ name: String, count: Int, to path: String) throws -> Figures {
         let picks = try route(name, 0, count)
         let out = try outputs(picks, 0, count)
-        let (ids, values) = unsafe (
-            picks.experts.withUnsafeBytes { unsafe Data($0) },
-            out.withUnsafeBytes { unsafe Data($0) }
-        )
-        try ids.write(to: URL(filePath: path + ".ids"))
-        try values.write(to: URL(filePath: path + ".out"))
+        try write(picks.experts, to: path + ".ids")
+        try write(out, to: path + ".out")
         return ["tokens": Double(count), "distinct": Double(Set(picks.experts).count)]
     }
 }

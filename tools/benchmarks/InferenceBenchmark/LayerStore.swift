@@ -18,44 +18,15 @@ enum LayerStore {
 
     /// Makes a store with `count` experts and, for a whole model, its tensors and config.
     static func make(
-        _ path: String, count: Int, config: [UInt8]? = nil,
+        _ path: String, count: Int, config: String? = nil,
         tensors: [(name: String, dimensions: [Int], values: [Float])] = []
     ) throws {
         try SnapshotStore.create(at: path)
-        let snapshots = try SnapshotStore.open(path)
-        var draft = try CommitDraft(
-            snapshots, tree: Tree(architecture: config == nil ? "benchmark" : "peer-lm"))
-        let parts = [TensorShape(.f32, [width]), TensorShape(.f32, [width])]
-        let header = try ObjectHeader(.neuron, parts)
-        var ids: [ObjectID] = []
-        var places: [Placement] = []
-        for start in stride(from: 0, to: count, by: 4096) {
-            let block = concurrentMap(min(4096, count - start), grain: 64) { index in
-                let values = expert(start + index)
-                return unsafe (header.id(of: values.span.bytes), values)
-            }
-            for (id, values) in block {
-                unsafe places.append(try draft.put(id, header, values.span.bytes))
-                ids.append(id)
-            }
-        }
-        var router: [String: StoredTensor] = [:]
-        for (name, dimensions, values) in tensors {
-            let stored = try unsafe draft.putTensor(
-                TensorShape(.f32, dimensions), values.span.bytes)
-            if name.contains(".peer.") {
-                router[name] = stored
-            } else {
-                draft.tree.trunk.tensors[name] = stored
-            }
-        }
-        if let config { draft.tree.files["config.json"] = try draft.put(.file, config) }
-        let cohort = Cohort(
-            kind: .neuron, parts: parts, count: UInt64(count),
-            experts: draft.putExperts(ids, places: places), routerKind: .productKey, router: router)
-        draft.tree.layers[0] = Layer(cohorts: [Cohort.base: cohort])
-        let note = CommitNote(time: 1_790_000_000, author: "benchmark", message: "base")
-        _ = try draft.commit(to: "main", parents: [], note: note)
+        try NeuronPool.commit(
+            to: SnapshotStore.open(path), count: count,
+            parts: [TensorShape(.f32, [width]), TensorShape(.f32, [width])], config: config,
+            tensors: tensors
+        ) { bytes(of: expert($0)) }
     }
 
     /// Config and weights of the model on main.

@@ -40,8 +40,8 @@ struct ProductCase: ParsableCommand {
         blas()
         let difference = zip(ours, theirs).map { abs($0 - $1) }.max() ?? 0
         try expect(difference < 1e-3, "the products differ by \(difference)")
-        try answer(["difference": Double(difference)]) { words in
-            let count = try number(words, 1)
+        func rates(_ command: Command) throws -> Figures {
+            let count = try command.number(1)
             func rate(_ body: () -> Void) -> Double {
                 operations * Double(count) / seconds { for _ in 0..<count { body() } }.0 / 1e9
             }
@@ -54,5 +54,6 @@ struct ProductCase: ParsableCommand {
             _ = rate(int8)
             return ["openblas": theirs, "own": ours, "int8": rate(int8)]
         }
+        try answer(["difference": Double(difference)], ["time": rates])
     }
 }

@@ -46,13 +46,11 @@ struct DistilledCase: ParsableCommand {
         var (first, found, picks, tokens) = (0, 0, 0, 0)
         for domain in Self.texts {
             let text = try text(data, domain, "test", test)
-            for start in stride(from: 0, to: text.count, by: states.inputs.windowLength) {
-                let window = text[start..<min(start + states.inputs.windowLength, text.count)]
-                let x = try states.inputs.states(of: window.map { Int($0) }[...])
+            try states.forEachWindow(of: text) { count, x in
                 let wanted = states.inputs.firstPicks(x)
                 var made = router.noPicks
-                router.route(x.span, tokens: window.count, into: &made)
-                for token in 0..<window.count {
+                router.route(x.span, tokens: count, into: &made)
+                for token in 0..<count {
                     let own = Set(made.experts[token * topK..<(token + 1) * topK])
                     let theirs = wanted[token * sizes.heads..<(token + 1) * sizes.heads]
                     found += theirs.count { own.contains($0) }
@@ -72,9 +70,7 @@ struct DistilledCase: ParsableCommand {
     private func add(
         _ text: [UInt8], _ states: States, _ side: UInt32, to moments: inout DigitMoments
     ) throws {
-        for start in stride(from: 0, to: text.count, by: states.inputs.windowLength) {
-            let window = text[start..<min(start + states.inputs.windowLength, text.count)]
-            let x = try states.inputs.states(of: window.map { Int($0) }[...])
+        try states.forEachWindow(of: text) { _, x in
             let features = try states.quantiser.features(x.span)
             try moments.add(
                 features.span, experts: states.inputs.firstPicks(x), second: side,

@@ -26,7 +26,10 @@ struct MillionMakeCase: ParsableCommand {
     func run() throws {
         try Store.create(at: path)
         let store = try Store(path)
-        try makeBase(store.snapshots)
+        let parts = [TensorShape](repeating: TensorShape(.bf16, [width]), count: 2)
+        try NeuronPool.commit(
+            to: store.snapshots, count: side * side, parts: parts, config: config
+        ) { [width] in ExpertData.bytes($0, version: 0, size: 4 * width) }
         for name in ["first", "second", "all"] {
             try store.createBranch(name, at: "main", .current)
         }
@@ -42,36 +45,10 @@ struct MillionMakeCase: ParsableCommand {
                             expert: id, layer: 0,
                             ExpertData.bytes(id, version: 1, size: 4 * width))
                     }
-                    try patch.model.add(.counts(record))
+                    try patch.model.add(.moments(record))
                 }
             }
         }
-    }
-
-    private func makeBase(_ snapshots: SnapshotStore) throws {
-        var draft = try CommitDraft(snapshots, tree: Tree(architecture: "peer-lm"))
-        let parts = [TensorShape(.bf16, [width]), TensorShape(.bf16, [width])]
-        let header = try ObjectHeader(.neuron, parts)
-        var (ids, places) = ([ObjectID](), [Placement]())
-        for start in stride(from: 0, to: side * side, by: 4_096) {
-            let block = concurrentMap(min(4_096, side * side - start), grain: 64) { index in
-                let bytes = ExpertData.bytes(start + index, version: 0, size: 4 * width)
-                return (header.id(of: bytes.raw), bytes)
-            }
-            for (id, bytes) in block {
-                places.append(try draft.put(id, header, bytes.raw))
-                ids.append(id)
-            }
-        }
-        draft.tree.files["config.json"] = try draft.put(.file, Array(config.utf8))
-        draft.tree.layers[0] = Layer(cohorts: [
-            Cohort.base: Cohort(
-                kind: .neuron, parts: parts, count: UInt64(ids.count),
-                experts: draft.putExperts(ids, places: places), routerKind: .productKey, router: [:]
-            )
-        ])
-        let note = CommitNote(time: 1_790_000_000, author: "benchmark", message: "base")
-        _ = try draft.commit(to: "main", parents: [], note: note)
     }
 
     private var config: String {

@@ -1,14 +1,8 @@
-internal import Architectures
 internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Cambium
-internal import Elements
-internal import Foundation
-internal import Models
-internal import Objects
 internal import Routing
 internal import Snapshots
-internal import Tensors
 
 /// Two branches that each learned three domains: their routers merged by evidence, and as tables of floats
 /// by the mean, TIES and task arithmetic.
@@ -88,17 +82,12 @@ struct PolicyCase: ParsableCommand {
     private static func merge(
         _ policy: any ConflictPolicy, _ base: Table, _ sides: [Table]
     ) throws -> Table {
-        func bytes(_ table: Table) -> [UInt8] {
-            table.flatMap { value in
-                (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * $0)) }
-            }
-        }
         let values = sides.enumerated().map {
-            ConflictValue(side: $0.offset, bytes: bytes($0.element))
+            ConflictValue(side: $0.offset, bytes: bytes(of: $0.element))
         }
         guard
             let merged = policy.resolve(
-                .trunk("gate"), parts: [TensorShape(.f32, [base.count])], base: bytes(base),
+                .trunk("gate"), parts: [TensorShape(.f32, [base.count])], base: bytes(of: base),
                 values: values)?.bytes
         else { throw Failure("\(policy.name) merged nothing") }
         let span = merged.raw
@@ -193,46 +182,5 @@ struct PolicyCase: ParsableCommand {
             }
         }
         return (Double(right) / Double(all), Double(windowsRight) / Double(windows))
-    }
-}
-
-/// The integer states of texts in front of a layer's experts.
-struct States {
-    let inputs: RouterInputs
-    let quantiser: Quantiser
-    var width: Int { inputs.width }
-    let config: PeerConfig
-
-    /// Commits a checkpoint to a store of its own, which goes with the process's temporary folder.
-    init(_ checkpoint: String, layer: Int) throws {
-        let folder = FileManager.default.temporaryDirectory.appending(
-            path: "merge-benchmark-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let path = folder.appending(path: "S").path
-        try Store.create(at: path)
-        let store = try Store(path)
-        try store.commit(checkpoint: checkpoint, CommitOptions(message: "base"))
-        let snapshots = store.snapshots
-        let snapshot = try snapshots.map(try snapshots.resolve("main"))
-        guard let file = snapshot.tree.files["config.json"] else {
-            throw Failure("\(checkpoint) has no config.json")
-        }
-        config = try PeerConfig(json: try snapshot.object(file).payload.copy())
-        let model = try LanguageModel(
-            ModelDescription(config), source: SnapshotWeights(snapshot))
-        inputs = try RouterInputs(model, layer: layer, team: ThreadTeam(count: 2))
-        quantiser = try Quantiser(normWeights: inputs.normWeights)
-    }
-
-    /// The features of a text, [bytes, width].
-    func features(_ text: [UInt8]) throws -> [Int16] {
-        var features: [Int16] = []
-        for start in stride(from: 0, to: text.count, by: inputs.windowLength) {
-            let window = text[start..<min(start + inputs.windowLength, text.count)]
-            let states = try inputs.states(of: window.map { Int($0) }[...])
-            features += try quantiser.features(states.span)
-        }
-        return features
     }
 }

@@ -32,57 +32,43 @@ struct ServeCase: ParsableCommand {
 
     func run() throws {
         let (loading, model) = try seconds { try options.model() }
-        try say(["load_seconds": loading])
-        while let line = readLine() {
-            let words = line.split(separator: " ").map(String.init)
-            switch words.first {
-            case "logits" where words.count == 3: try logits(model, words)
-            case "decode" where words.count == 4: try decode(model, words)
-            default: throw Failure("there is no command '\(line)'")
-            }
-        }
+        try answer(
+            ["load_seconds": loading],
+            ["logits": { try logits(model, $0) }, "decode": { try decode(model, $0) }])
     }
 
-    private func logits(_ model: MappedModel, _ words: [String]) throws {
-        let rows = try model.logits(try ids(words[1]), threads: 2)
-        var data = Data()
-        for value in rows.joined() {
-            for shift in 0..<4 {
-                data.append(UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * shift)))
-            }
-        }
-        try data.write(to: URL(filePath: words[2]))
-        try say(["rows": Double(rows.count)])
+    private func logits(_ model: MappedModel, _ command: Command) throws -> Answer {
+        let rows = try model.logits(try ids(command.text(1)), threads: 2)
+        try write(rows.flatMap { $0 }, to: command.text(2))
+        return Answer(tokens: [])
     }
 
-    private func decode(_ model: MappedModel, _ words: [String]) throws {
-        let clock = ContinuousClock()
+    private func decode(_ model: MappedModel, _ command: Command) throws -> Answer {
+        let (prompt, count) = (try ids(command.text(1)), try command.number(2))
         let before = model.statistics
         let used = ownCPUSeconds()
-        let begin = clock.now
+        let begin = ContinuousClock.now
         var first: ContinuousClock.Instant?
-        guard let count = Int(words[2]), let threads = Int(words[3]) else {
-            throw Failure("'\(words)' has no numbers")
-        }
-        let result = try model.generate(tokens: ids(words[1]), count: count, threads: threads) {
+        let result = try model.generate(tokens: prompt, count: count, threads: command.number(3)) {
             _ in
-            if first == nil { first = clock.now }
+            if first == nil { first = .now }
             return true
         }
+        let end = ContinuousClock.now
         let now = model.statistics
         let start = first ?? begin
         let picks = now.picks - before.picks
-        var answer = Answer(
-            tokens: result.tokens, prefill_seconds: duration(start - begin),
-            tokens_per_s: Double(count - 1) / duration(clock.now - start))
-        let steps = try ids(words[1]).count + count - 1
-        answer.cpu_ms_per_token = 1000 * (ownCPUSeconds() - used) / Double(steps)
+        var answer = Answer(tokens: result.tokens)
+        answer.prefill_seconds = (start - begin) / .seconds(1)
+        answer.tokens_per_s = Double(count - 1) / ((end - start) / .seconds(1))
+        answer.cpu_ms_per_token =
+            1000 * (ownCPUSeconds() - used) / Double(prompt.count + count - 1)
         answer.hit_rate =
             picks == 0 ? nil : 1 - Double(now.firstPicks - before.firstPicks) / Double(picks)
         answer.prefetched = now.prefetched
         answer.prefetch_accuracy = now.prefetchAccuracy
         answer.bytes_touched = result.usage.bytesTouched
-        try answer.say()
+        return answer
     }
 }
 
@@ -96,19 +82,19 @@ struct FirstCase: ParsableCommand {
     func run() throws {
         let model = try options.model()
         let result = try model.generate(tokens: ids(tokens), count: 1, threads: 2)
-        var answer = Answer(tokens: result.tokens, prefill_seconds: 0, tokens_per_s: 0)
+        var answer = Answer(tokens: result.tokens)
         answer.bytes_touched = result.usage.bytesTouched
         answer.bytes_read = try bytesRead()
         answer.rss_anon = try memory("RssAnon")
-        try answer.say()
+        try say(answer)
     }
 }
 
 /// What a run gave.
 struct Answer: Encodable {
     let tokens: [Int]
-    let prefill_seconds: Double
-    let tokens_per_s: Double
+    var prefill_seconds: Double?
+    var tokens_per_s: Double?
     var cpu_ms_per_token: Double?
     var hit_rate: Double?
     var prefetched: Int?
@@ -117,15 +103,7 @@ struct Answer: Encodable {
     var bytes_read: Double?
     var rss_anon: Double?
 
-    init(tokens: [Int], prefill_seconds: Double, tokens_per_s: Double) {
-        self.tokens = tokens
-        self.prefill_seconds = prefill_seconds
-        self.tokens_per_s = tokens_per_s
-    }
-
-    func say() throws {
-        FileHandle.standardOutput.write(try JSONEncoder().encode(self) + Data("\n".utf8))
-    }
+    init(tokens: [Int]) { self.tokens = tokens }
 }
 
 private func ids(_ word: String) throws -> [Int] {
@@ -133,8 +111,4 @@ private func ids(_ word: String) throws -> [Int] {
         guard let id = Int(part) else { throw Failure("'\(part)' is no token id") }
         return id
     }
-}
-
-private func duration(_ value: Duration) -> Double {
-    Double(value.components.seconds) + Double(value.components.attoseconds) * 1e-18
 }

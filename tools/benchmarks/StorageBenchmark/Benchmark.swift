@@ -43,6 +43,10 @@ struct Benchmark: ParsableCommand {
 
     var path: String { dir + "/store" }
 
+    func measured() -> Measured {
+        Measured(case: name, experts: experts, size: size, changes: changes)
+    }
+
     func run() throws {
         do {
             // A helper process of another case works in that case's directory.
@@ -51,121 +55,77 @@ struct Benchmark: ParsableCommand {
             try FileManager.default.createDirectory(
                 atPath: dir, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(atPath: path) }
-            switch name {
-            case "commit": try commit()
-            case "series": try series()
-            case "import": try importCheckpoint()
-            case "export": try exportCheckpoint()
-            case "open": try open()
-            case "readers": try readers()
-            case "diff": try diff()
-            case "merge": try merge()
-            case "collect": try collect()
-            case "compress": try compress()
-            case "growth": try growth()
-            default: throw ValidationError("there is no case '\(name)'")
+            let cases = [
+                "commit": commit, "series": series, "import": importCheckpoint,
+                "export": exportCheckpoint, "open": open, "readers": readers, "diff": diff,
+                "merge": merge, "collect": collect, "compress": compress, "growth": growth,
+            ]
+            guard let run = cases[name] else {
+                throw ValidationError("there is no case '\(name)'")
             }
+            let found = measured()
+            try run(found)
+            try found.report()
         } catch let error as Failure {
             FileHandle.standardError.write(Data("\(name): wrong answer: \(error)\n".utf8))
             throw ExitCode.failure
         }
     }
 
-    func report(_ metric: String, _ values: [Double], _ unit: String) throws {
-        let record = Record(
-            case: name, metric: metric, values: values, unit: unit, experts: experts, size: size,
-            changes: changes)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        FileHandle.standardOutput.write(try encoder.encode(record) + Data("\n".utf8))
-    }
-
     /// Lets a peer take its round, when the caller interleaves them.
     func takeTurn() throws {
         guard ProcessInfo.processInfo.environment["CAMBIUM_BENCH_PACED"] == "1" else { return }
-        try report("ready", [], "count")
+        let ready = measured()
+        ready.add("ready", unit: "count")
+        try ready.report()
         _ = readLine()
     }
 }
 
 extension Benchmark {
     /// One commit of k changes, after the pool was made.
-    func commit() throws {
+    func commit(_ found: Measured) throws {
         let pool = try Pool(path, count: experts, size: size)
         try pool.check()
-        var (times, growth, written): ([Double], [Double], [Double]) = ([], [], [])
-        var device: [Double] = []
         for round in 1...rounds {
             let work = pool.changes(round: round, count: changes)
             try takeTurn()
-            let before = (try bytesOnDisk(path), try bytesWritten(), deviceBytes(path))
-            let (time, _) = try seconds { try pool.commit(work, "round \(round)") }
-            times.append(time)
-            growth.append(try bytesOnDisk(path) - before.0)
-            written.append(try bytesWritten() - before.1)
-            if let now = deviceBytes(path), let then = before.2 { device.append(now - then) }
+            try found.cost(of: path) { try pool.commit(work, "round \(round)") }
         }
         try pool.check(rounds: (1...rounds).map { ($0, changes) })
-        try report("seconds", times, "s")
-        try report("file_growth", growth, "bytes")
-        try report("write_bytes", written, "bytes")
-        try report("device_bytes", device, "bytes")
-        try report("payload_bytes", [Double(changes * size)], "bytes")
+        found.add("payload_bytes", Double(changes * size), unit: "bytes")
     }
 
     /// Many commits in a row: whether the last one costs what the tenth did.
-    func series() throws {
+    func series(_ found: Measured) throws {
         let pool = try Pool(path, count: experts, size: size)
-        var (times, growth, written): ([Double], [Double], [Double]) = ([], [], [])
-        var (logs, opens): ([Double], [Double]) = ([], [])
         for round in 1...commits {
             let work = pool.changes(round: round, count: changes)
-            let before = (try bytesOnDisk(path), try bytesWritten())
-            let (time, _) = try seconds { try pool.commit(work, "round \(round)") }
-            times.append(time)
-            growth.append(try bytesOnDisk(path) - before.0)
-            written.append(try bytesWritten() - before.1)
+            try found.cost(of: path) { try pool.commit(work, "round \(round)") }
             guard round == min(10, commits) || round == commits else { continue }
             for _ in 0..<11 {
-                logs.append(try seconds { try pool.store.log(limit: 20) }.0)
+                try found.time("log_seconds") { try pool.store.log(limit: 20) }
                 let head = try pool.head
-                opens.append(try seconds { try pool.snapshots.map(head) }.0)
+                try found.time("open_seconds") { try pool.snapshots.map(head) }
             }
         }
         try pool.check(rounds: (1...commits).map { ($0, changes) })
-        try report("seconds", times, "s")
-        try report("file_growth", growth, "bytes")
-        try report("write_bytes", written, "bytes")
-        try report("payload_bytes", [Double(changes * size)], "bytes")
-        try report("log_seconds", logs, "s")
-        try report("open_seconds", opens, "s")
+        found.add("payload_bytes", Double(changes * size), unit: "bytes")
     }
 
     /// How commit, diff, open and verify grow with the pool.
-    func growth() throws {
+    func growth(_ found: Measured) throws {
         let pool = try Pool(path, count: experts, size: size)
-        var (commits, diffs, opens): ([Double], [Double], [Double]) = ([], [], [])
         for round in 1...rounds {
             let work = pool.changes(round: round, count: changes)
-            commits.append(try seconds { try pool.commit(work, "round \(round)") }.0)
-            let (time, difference) = try seconds {
-                try pool.store.diff(from: "main~1", to: "main")
-            }
-            try expect(
-                difference.cohorts.first?.changed.map(\.ordinal).sorted()
-                    == work.map(\.ordinal).sorted(),
-                "the diff is not what the round changed")
-            diffs.append(time)
+            try found.time("commit_seconds") { try pool.commit(work, "round \(round)") }
+            try pool.diff(found, "diff_seconds", expected: work)
             let head = try pool.head
-            opens.append(try seconds { try pool.snapshots.map(head) }.0)
+            try found.time("open_seconds") { try pool.snapshots.map(head) }
         }
-        let (time, faults) = try seconds { try pool.store.verify().faults }
+        let faults = try found.time("verify_seconds") { try pool.store.verify().faults }
         try expect(faults.isEmpty, "\(faults.count) faults")
         try pool.check(rounds: (1...rounds).map { ($0, changes) })
-        try report("commit_seconds", commits, "s")
-        try report("diff_seconds", diffs, "s")
-        try report("open_seconds", opens, "s")
-        try report("verify_seconds", [time], "s")
-        try report("file_bytes", [try bytesOnDisk(path)], "bytes")
+        found.add("file_bytes", try bytesOnDisk(path), unit: "bytes")
     }
 }

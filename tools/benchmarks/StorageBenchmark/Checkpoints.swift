@@ -39,61 +39,51 @@ extension Benchmark {
 
     private func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: path) }
 
-    func importCheckpoint() throws {
+    /// Adds the seconds of `body`, its peak of memory and what is written.
+    private func bulk<Result>(_ found: Measured, _ body: () throws -> Result) throws -> Result {
+        let before = try bytesWritten()
+        let peak = MemoryPeak()
+        let result = try found.time { try body() }
+        found.add("peak_anon", peak.stop(), unit: "bytes")
+        found.add("write_bytes", try bytesWritten() - before, unit: "bytes")
+        return result
+    }
+
+    private func commit(_ folder: String, to store: Store) throws -> CommitResult {
+        try store.commit(
+            checkpoint: folder, CommitOptions(message: "import", signature: Pool.signature))
+    }
+
+    func importCheckpoint(_ found: Measured) throws {
         let folder = dir + "/checkpoint"
         try writeCheckpoint(folder)
         defer { try? remove(folder) }
-        var (times, peaks, written, files): ([Double], [Double], [Double], [Double]) =
-            ([], [], [], [])
         for _ in 1...rounds {
             try Store.create(at: path)
             defer { try? remove(path) }
             let store = try Store(path)
-            let before = try bytesWritten()
-            let peak = MemoryPeak()
-            let (time, result) = try seconds {
-                try store.commit(
-                    checkpoint: folder,
-                    CommitOptions(message: "import", signature: Pool.signature))
-            }
-            peaks.append(peak.stop())
+            let result = try bulk(found) { try commit(folder, to: store) }
             try expect(result.newExperts == experts, "\(result.newExperts) new experts")
-            times.append(time)
-            written.append(try bytesWritten() - before)
-            files.append(try bytesOnDisk(path))
+            found.add("file_bytes", try bytesOnDisk(path), unit: "bytes")
             try Pool(opening: path, count: experts, size: size).check()
         }
-        try report("seconds", times, "s")
-        try report("peak_anon", peaks, "bytes")
-        try report("write_bytes", written, "bytes")
-        try report("file_bytes", files, "bytes")
     }
 
-    func exportCheckpoint() throws {
-        let folder = dir + "/checkpoint"
-        let out = dir + "/out"
+    func exportCheckpoint(_ found: Measured) throws {
+        let (folder, out) = (dir + "/checkpoint", dir + "/out")
         try writeCheckpoint(folder)
         defer { try? remove(folder) }
         try Store.create(at: path)
         let store = try Store(path)
-        try store.commit(
-            checkpoint: folder, CommitOptions(message: "import", signature: Pool.signature))
-        var (times, peaks, written): ([Double], [Double], [Double]) = ([], [], [])
+        _ = try commit(folder, to: store)
         for _ in 1...rounds {
             defer { try? remove(out) }
-            let before = try bytesWritten()
-            let peak = MemoryPeak()
-            times.append(try seconds { try store.export("main", to: out) }.0)
-            peaks.append(peak.stop())
-            written.append(try bytesWritten() - before)
+            _ = try bulk(found) { try store.export("main", to: out) }
             try expect(
                 FileManager.default.contentsEqual(
                     atPath: folder + "/model.safetensors", andPath: out + "/model.safetensors"),
                 "the exported file differs from the imported one")
         }
-        try report("seconds", times, "s")
-        try report("peak_anon", peaks, "bytes")
-        try report("write_bytes", written, "bytes")
-        try report("file_bytes", [Double(experts * size)], "bytes")
+        found.add("file_bytes", Double(experts * size), unit: "bytes")
     }
 }

@@ -15,28 +15,31 @@ extension Benchmark {
         case step(Float)
     }
 
-    func compress() throws {
+    func compress(_ found: Measured) throws {
         for type in [ElementType.f32, .bf16] {
             let name = type == .f32 ? "fp32" : "bf16"
-            try measure("\(name)", type, .unrelated)
-            try measure("successive_\(name)_1e-2", type, .step(1e-2))
-            try measure("successive_\(name)_1e-3", type, .step(1e-3))
+            try measure(found, name, type, .unrelated)
+            try measure(found, "successive_\(name)_1e-2", type, .step(1e-2))
+            try measure(found, "successive_\(name)_1e-3", type, .step(1e-3))
         }
-        try measureTrained()
+        try measureTrained(found)
     }
 
-    private func measure(_ name: String, _ type: ElementType, _ relation: Relation) throws {
+    private func measure(
+        _ found: Measured, _ name: String, _ type: ElementType, _ relation: Relation
+    ) throws {
         let width = type == .f32 ? 4 : 2
         let count = size / width
         let parts = [TensorShape(type, [count / 2]), TensorShape(type, [count / 2])]
-        var (ratios, compressing, reading): ([Double], [Double], [Double]) = ([], [], [])
         for _ in 1...rounds {
             defer { try? FileManager.default.removeItem(atPath: path) }
             try Store.create(at: path)
             do {
                 let snapshots = try SnapshotStore.open(path)
                 for version in 0...1 {
-                    try commit(snapshots, parts, version: version) { expert in
+                    try NeuronPool.commit(
+                        to: snapshots, count: experts, parts: parts, message: "version \(version)"
+                    ) { expert in
                         let old = weights(expert, version: 0, count)
                         guard version == 1 else { return encoded(old, type) }
                         let noise = weights(expert, version: 1, count)
@@ -51,8 +54,11 @@ extension Benchmark {
             }
             let (time, result) = try seconds { try Store.repack(path, compress: true) }
             try expect(result.packsCompressed > 0, "nothing was compressed")
-            ratios.append(Double(result.compressedBytes) / Double(result.rawBytes))
-            compressing.append(Double(result.rawBytes) / time)
+            found.add(
+                "ratio_\(name)", Double(result.compressedBytes) / Double(result.rawBytes),
+                unit: "ratio")
+            found.add(
+                "compress_bytes_per_second_\(name)", Double(result.rawBytes) / time, unit: "count")
             let snapshots = try SnapshotStore.open(path)
             let snapshot = try snapshots.map(try snapshots.resolve("main~1"))
             guard let mapped = snapshot.experts(layer: 0, cohort: Cohort.base) else {
@@ -64,41 +70,19 @@ extension Benchmark {
                 }
             }
             try expect(wrong == nil, "an expert has another length")
-            reading.append(Double(experts * size) / spent)
+            found.add(
+                "read_bytes_per_second_\(name)", Double(experts * size) / spent, unit: "count")
             let differs = concurrentMap(experts, grain: 256) { expert in
                 (try? mapped.expert(expert).payload.copy())
                     != encoded(weights(expert, version: 0, count), type)
             }
             try expect(!differs.contains(true), "an earlier version reads back wrong")
         }
-        try report("ratio_\(name)", ratios, "ratio")
-        try report("compress_bytes_per_second_\(name)", compressing, "count")
-        try report("read_bytes_per_second_\(name)", reading, "count")
-    }
-
-    private func commit(
-        _ store: SnapshotStore, _ parts: [TensorShape], version: Int,
-        _ bytes: @Sendable (Int) -> [UInt8]
-    ) throws {
-        var draft = try CommitDraft(store, tree: Tree(architecture: "benchmark"))
-        let header = try ObjectHeader(.neuron, parts)
-        var ids: [ObjectID] = []
-        for start in stride(from: 0, to: experts, by: 4096) {
-            let block = concurrentMap(min(4096, experts - start), grain: 64) { bytes(start + $0) }
-            for expert in block { ids.append(try draft.put(header, expert.raw)) }
-        }
-        let cohort = Cohort(
-            kind: .neuron, parts: parts, count: UInt64(experts), experts: draft.putExperts(ids),
-            routerKind: .productKey, router: [:])
-        draft.tree.layers[0] = Layer(cohorts: [Cohort.base: cohort])
-        let head = try store.references().branches["main"]
-        _ = try draft.commit(
-            to: "main", parents: head.map { [$0] } ?? [], note: Pool.note("version \(version)"))
     }
 
     /// The trained checkpoints, where they lie beside the repository: an earlier version is what the
     /// next branch trained on.
-    private func measureTrained() throws {
+    private func measureTrained(_ found: Measured) throws {
         let folder = "../shared/checkpoints/peer-lm"
         guard FileManager.default.fileExists(atPath: folder + "/base/model.safetensors") else {
             return
@@ -126,9 +110,9 @@ extension Benchmark {
                     andPath: "\(folder)/\(name)/model.safetensors"),
                 "\(name) is not given back byte for byte")
         }
-        try report(
-            "ratio_trained_fp32", [Double(result.compressedBytes) / Double(result.rawBytes)],
-            "ratio")
+        found.add(
+            "ratio_trained_fp32", Double(result.compressedBytes) / Double(result.rawBytes),
+            unit: "ratio")
     }
 }
 

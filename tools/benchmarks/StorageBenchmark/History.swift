@@ -6,25 +6,14 @@ internal import Snapshots
 
 /// What is done with many snapshots: diff, merge, collect.
 extension Benchmark {
-    func diff() throws {
+    func diff(_ found: Measured) throws {
         let pool = try Pool(path, count: experts, size: size)
         let work = pool.changes(round: 1, count: changes)
         try pool.commit(work, "round 1")
-        var times: [Double] = []
-        for _ in 1...rounds {
-            let (time, difference) = try seconds {
-                try pool.store.diff(from: "main~1", to: "main")
-            }
-            try expect(
-                difference.cohorts.first?.changed.map(\.ordinal).sorted()
-                    == work.map(\.ordinal).sorted(),
-                "the diff is not what the round changed")
-            times.append(time)
-        }
-        try report("seconds", times, "s")
+        for _ in 1...rounds { try pool.diff(found, expected: work) }
     }
 
-    func merge() throws {
+    func merge(_ found: Measured) throws {
         let pool = try Pool(path, count: experts, size: size)
         let store = pool.store
         // Different experts on each side, so that there is nothing to settle.
@@ -37,25 +26,22 @@ extension Benchmark {
             try store.createBranch(name, at: "main", Pool.signature)
             try pool.commit(work, name, branch: name)
         }
-        var times: [Double] = []
         for round in 1...rounds {
             try store.createBranch("merged-\(round)", at: "main", Pool.signature)
-            let (time, result) = try seconds {
+            let result = try found.time {
                 try store.merge(["left", "right"], into: "merged-\(round)")
             }
             try expect(result.conflicts.isEmpty, "\(result.conflicts.count) conflicts")
-            times.append(time)
             let expected = Set(left.map(\.ordinal)).union(right.map(\.ordinal)).sorted()
             let difference = try store.diff(from: "main", to: "merged-\(round)")
             try expect(
                 difference.cohorts.first?.changed.map(\.ordinal).sorted() == expected,
                 "the merge does not hold both sides' changes")
         }
-        try report("seconds", times, "s")
     }
 
     /// A quarter of the snapshots stays on main, the others are branches that are deleted.
-    func collect() throws {
+    func collect(_ found: Measured) throws {
         let pool = try Pool(path, count: experts, size: size)
         let kept = max(1, commits / 4)
         for round in 1...kept {
@@ -75,14 +61,11 @@ extension Benchmark {
         func collect(prune: Bool) throws -> CollectionReport {
             try pool.snapshots.collect(prune: prune, now: now, grace: 0)
         }
-        var marks: [Double] = []
-        for _ in 0..<3 { marks.append(try seconds { try collect(prune: false) }.0) }
-        let (prune, result) = try seconds { try collect(prune: true) }
+        for _ in 0..<3 { try found.time("mark_seconds") { try collect(prune: false) } }
+        let result = try found.time("prune_seconds") { try collect(prune: true) }
         let reclaimable = Double(result.deadBytes)
-        try report("mark_seconds", marks, "s")
-        try report("prune_seconds", [prune], "s")
-        try report("reclaimable_bytes", [reclaimable], "bytes")
-        try report("free_bytes", [Double(result.freeAfter - result.freeBefore)], "bytes")
+        found.add("reclaimable_bytes", reclaimable, unit: "bytes")
+        found.add("free_bytes", Double(result.freeAfter - result.freeBefore), unit: "bytes")
         let rounds = (1...kept).map { (round: $0, changes: changes) }
         try pool.check(rounds: rounds)
         // What came free serves later commits: as many bytes again, and the file hardly grows.
@@ -93,8 +76,8 @@ extension Benchmark {
             put += Double(changes * size)
         }
         let growth = try bytesOnDisk(path) - before
-        try report("returned_bytes", [min(put, reclaimable) - max(0, growth)], "bytes")
-        try report("growth_after_prune", [growth], "bytes")
+        found.add("returned_bytes", min(put, reclaimable) - max(0, growth), unit: "bytes")
+        found.add("growth_after_prune", growth, unit: "bytes")
         let faults = try pool.store.verify().faults
         try expect(faults.isEmpty, "\(faults.count) faults")
     }

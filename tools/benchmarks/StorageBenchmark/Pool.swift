@@ -15,10 +15,6 @@ struct Pool {
 
     static let signature = Signature(author: "benchmark", time: 1_790_000_000)
 
-    static func note(_ message: String) -> CommitNote {
-        CommitNote(time: signature.time, author: signature.author, message: message)
-    }
-
     static func parts(_ size: Int) -> [TensorShape] {
         [TensorShape(.f32, [size / 8]), TensorShape(.f32, [size / 8])]
     }
@@ -27,27 +23,9 @@ struct Pool {
     init(_ path: String, count: Int, size: Int) throws {
         try Store.create(at: path)
         try self.init(opening: path, count: count, size: size)
-        var draft = try CommitDraft(snapshots, tree: Tree(architecture: "benchmark"))
-        let header = try ObjectHeader(.neuron, Self.parts(size))
-        var ids: [ObjectID] = []
-        var places: [Placement] = []
-        ids.reserveCapacity(count)
-        places.reserveCapacity(count)
-        for start in stride(from: 0, to: count, by: 4096) {
-            let block = concurrentMap(min(4096, count - start), grain: 64) { index in
-                let bytes = ExpertData.bytes(start + index, version: 0, size: size)
-                return (header.id(of: bytes.raw), bytes)
-            }
-            for (id, bytes) in block {
-                places.append(try draft.put(id, header, bytes.raw))
-                ids.append(id)
-            }
+        try NeuronPool.commit(to: snapshots, count: count, parts: Self.parts(size)) {
+            ExpertData.bytes($0, version: 0, size: size)
         }
-        let cohort = Cohort(
-            kind: .neuron, parts: Self.parts(size), count: UInt64(count),
-            experts: draft.putExperts(ids, places: places), routerKind: .productKey, router: [:])
-        draft.tree.layers[0] = Layer(cohorts: [Cohort.base: cohort])
-        _ = try draft.commit(to: "main", parents: [], note: Self.note("base"))
     }
 
     /// Opens a store that was made here.
@@ -101,6 +79,18 @@ struct Pool {
         try expect(
             !wrong.contains(true),
             "expert \(wrong.firstIndex(of: true) ?? -1) of \(revision) reads back wrong")
+    }
+
+    /// Times a diff of main and its parent, which must be what a round changed.
+    func diff(
+        _ found: Measured, _ metric: String = "seconds",
+        expected work: [(ordinal: Int, bytes: [UInt8])]
+    ) throws {
+        let difference = try found.time(metric) { try store.diff(from: "main~1", to: "main") }
+        try expect(
+            difference.cohorts.first?.changed.map(\.ordinal).sorted()
+                == work.map(\.ordinal).sorted(),
+            "the diff is not what the round changed")
     }
 
     var head: ObjectID {

@@ -7,14 +7,14 @@ internal import Snapshots
 
 /// Opening snapshots and reading experts, in this process and in others.
 extension Benchmark {
-    func open() throws {
-        try openWarm()
+    func open(_ found: Measured) throws {
+        try openWarm(found)
         // The file is mapped no more, so it can be dropped from the page cache.
-        let (_, touched) = try child("touch", [])
-        try report("touched_bytes", [touched], "bytes")
+        let (process, pipe) = try start("touch", [])
+        found.add("touched_bytes", try finish(process, pipe).1, unit: "bytes")
     }
 
-    private func openWarm() throws {
+    private func openWarm(_ found: Measured) throws {
         let pool = try Pool(path, count: experts, size: size)
         let oldest = try pool.head
         for round in 1...commits {
@@ -22,23 +22,18 @@ extension Benchmark {
         }
         let newest = try pool.head
         for (metric, id) in [("newest_seconds", newest), ("oldest_seconds", oldest)] {
-            var times: [Double] = []
-            for _ in 0..<51 { times.append(try seconds { try pool.snapshots.map(id) }.0) }
-            try report(metric, times, "s")
+            for _ in 0..<51 { try found.time(metric) { try pool.snapshots.map(id) } }
         }
         try pool.check(rounds: (1...commits).map { ($0, changes) })
-        var (first, later): ([Double], [Double]) = ([], [])
         for round in 0..<5 {
             let snapshot = try pool.snapshots.map(newest)
             let table = try SnapshotWeights(snapshot).experts(layer: 0)
             let ordinals = ExpertData.changed(
                 round: 1 + round, count: min(100_000, experts / 2), of: experts
             ).map { UInt32($0) }
-            first.append(try nanoseconds(table, ordinals))
-            later.append(try nanoseconds(table, ordinals))
+            found.add("first_access_ns", try nanoseconds(table, ordinals), unit: "ns")
+            found.add("later_access_ns", try nanoseconds(table, ordinals), unit: "ns")
         }
-        try report("first_access_ns", first, "ns")
-        try report("later_access_ns", later, "ns")
     }
 
     /// Nanoseconds for each of `ordinals`: its bytes found, none of them read.
@@ -63,11 +58,10 @@ extension Benchmark {
     }
 
     /// Eight processes read at random, alone and while this one commits.
-    func readers() throws {
+    func readers(_ found: Measured) throws {
         let pool = try Pool(path, count: experts, size: size)
         try pool.check()
         let span = quick ? 1.0 : 4.0
-        var (alone, during, failures): ([Double], [Double], [Double]) = ([], [], [])
         var (growth, growthAlone, payload) = (0.0, 0.0, 0.0)
         // Twice a second, as a trainer might.
         let steps = Int(span * 2)
@@ -91,16 +85,13 @@ extension Benchmark {
                 try pool.commit(pool.changes(round: number, count: changes), "round \(number)")
             }
             growthAlone += try bytesOnDisk(path) - beforeAlone
-            alone.append(quiet.reads)
-            during.append(busy.reads)
-            failures.append(quiet.failures + busy.failures)
+            found.add("reads_per_second_alone", quiet.reads, unit: "count")
+            found.add("reads_per_second_during", busy.reads, unit: "count")
+            found.add("failures", quiet.failures + busy.failures, unit: "count")
         }
-        try report("reads_per_second_alone", alone, "count")
-        try report("reads_per_second_during", during, "count")
-        try report("failures", failures, "count")
-        try report("file_growth", [growth], "bytes")
-        try report("file_growth_alone", [growthAlone], "bytes")
-        try report("payload_bytes", [payload], "bytes")
+        found.add("file_growth", growth, unit: "bytes")
+        found.add("file_growth_alone", growthAlone, unit: "bytes")
+        found.add("payload_bytes", payload, unit: "bytes")
     }
 
     private func readAll(
@@ -142,25 +133,16 @@ extension Benchmark {
                     }
                 }
                 let object = try mapped.expert(Int(ordinals[0]))
-                if object.header.id(of: object.payload.bytes) != object.id {
-                    try fail("expert \(ordinals[0]) has other bytes than its name says")
-                }
+                try expect(
+                    object.header.id(of: object.payload.bytes) == object.id,
+                    "expert \(ordinals[0]) has other bytes than its name says")
             } catch {
                 failures += 1
                 FileHandle.standardError.write(Data("reader: \(error)\n".utf8))
             }
             reads += 1000
         }
-        let spent = (clock.now - start).components
-        let elapsed = Double(spent.seconds) + Double(spent.attoseconds) * 1e-18
-        print(reads / elapsed, sum == 0 ? failures + 1 : failures)
-    }
-
-    private func fail(_ what: String) throws { throw Failure(what) }
-
-    private func child(_ name: String, _ words: [String]) throws -> (Double, Double) {
-        let (process, pipe) = try start(name, words)
-        return try finish(process, pipe)
+        print(reads / ((clock.now - start) / .seconds(1)), sum == 0 ? failures + 1 : failures)
     }
 
     private func start(_ name: String, _ words: [String]) throws -> (Process, Pipe) {

@@ -1,7 +1,8 @@
 internal import Architectures
 internal import ArgumentParser
 internal import BenchmarkSupport
-internal import Foundation
+internal import Checkpoints
+internal import Elements
 internal import Models
 internal import Tensors
 internal import Training
@@ -20,20 +21,31 @@ struct StepCase: ParsableCommand {
         false
 
     func run() throws {
-        let model = try CheckpointFile.model(checkpoint)
-        let bytes = Array(try Data(contentsOf: URL(filePath: text)))
+        let model = try model()
+        let bytes = try read(text)
         let parameters: any TrainedParameters =
             cohort
             ? Cohort(on: model, kind: .dense, usesExperts: false, seed: 1) : WholeModel(model)
-        try answer(["parameters": Double(model.parameterCount)]) { words in
-            switch words.first {
-            case "time": return try time(number(words, 1), parameters, bytes)
-            case "gradients":
-                guard words.count == 2 else { throw Failure("'gradients' needs a path") }
-                return try writeGradients(model, bytes, to: words[1])
-            default: throw Failure("there is no command '\(words.joined(separator: " "))'")
+        try answer(
+            ["parameters": Double(model.parameterCount)],
+            [
+                "time": { try time($0.number(1), parameters, bytes) },
+                "gradients": { try writeGradients(model, bytes, to: $0.text(1)) },
+            ])
+    }
+
+    /// The checkpoint's model, of its F32 tensors.
+    private func model() throws -> TrainableModel {
+        let file = try SafetensorsFile(opening: "\(checkpoint)/model.safetensors")
+        var tensors: [String: [Float]] = [:]
+        for (index, tensor) in file.header.tensors.enumerated() where tensor.shape.type == .f32 {
+            let bytes = file.bytes(of: index).copy()
+            tensors[tensor.name] = (0..<bytes.count / 4).map {
+                Float(bitPattern: bytes.raw.number(at: 4 * $0))
             }
         }
+        let config = try PeerConfig(json: read("\(checkpoint)/config.json"))
+        return try TrainableModel(config: config) { tensors[$0] }
     }
 
     /// From the end of a first step, which also makes the memory, to that of the last.
@@ -90,11 +102,7 @@ struct StepCase: ParsableCommand {
                 tensors.append(("model.layers.\(layer).peer.\(name).weight", values))
             }
         }
-        var data = Data()
-        for (_, values) in tensors.sorted(by: { $0.0 < $1.0 }) {
-            unsafe values.withUnsafeBytes { unsafe data.append(contentsOf: $0) }
-        }
-        try data.write(to: URL(filePath: path))
+        try write(tensors.sorted { $0.0 < $1.0 }.flatMap(\.1), to: path)
         return ["loss": nats / Double(tokens)]
     }
 }

@@ -79,7 +79,8 @@ class Bench:
         self.rows, self.failures, self.remarks, self.extra, self.tables = [], [], [], {}, None
         peers, wants = target.peers, len(sides) < 2 and (not args.quick or getattr(args, "peers", False))
         self.has_peers = bool(peers and wants and peers.module and importlib.util.find_spec(peers.module))
-        if peers and peers.module and not self.has_peers: self.remarks.append(f"{peers.title} is not measured (see --peers)")
+        if peers and peers.module and len(sides) < 2 and not self.has_peers:
+            self.remarks.append(f"{peers.title} is not measured (see --peers)")
 
     @property
     def plots(self):
@@ -137,11 +138,9 @@ def measure(target, words, before=None):
     if before: sides.append(Side("before", before, target.builds))
     bench = Bench(target, args, cases, sides)
     os.makedirs(args.dir, exist_ok=True)
-    needed = target.disk(bench) * len(sides or "1")
-    if shutil.disk_usage(args.dir).free < needed:
-        sys.exit(f"bench: {args.dir} needs {needed / 1e9:.0f} GB of free disk; --dir names another place")
-    place = args.dir
-    args.dir = tempfile.mkdtemp(prefix=f"{target.name}-", dir=place)
+    if shutil.disk_usage(args.dir).free < target.disk(bench):
+        sys.exit(f"bench: {args.dir} needs {target.disk(bench) / 1e9:.0f} GB of free disk; --dir names another place")
+    args.dir = tempfile.mkdtemp(prefix=f"{target.name}-", dir=args.dir)
     about = machine.describe(args.dir)
     try: target.run(bench)
     except Failure as failure: bench.fail(failure)

@@ -109,9 +109,7 @@ def figures(case):
         "collect": [("mark_seconds", f"mark, {case.commits} snapshots", None, value_at_most(2, "2 s")),
                     ("prune_seconds", "prune", None, None),
                     ("returned_bytes", "returned to later commits", ("reclaimable", "reclaimable_bytes"),
-                     at_least(0.95, "≥ 0.95 ×")),
-                    ("repack_seconds", "repack", None, None),
-                    ("file_after", "file after repack", ("before", "file_before"), None)],
+                     at_least(0.95, "≥ 0.95 ×"))],
         "growth": [(metric + "_seconds", f"{metric}, {label}", None, None) for metric in ("commit", "diff", "open", "verify")],
     }.get(case.name, [])
 
