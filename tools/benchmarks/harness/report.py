@@ -107,14 +107,16 @@ def compare(rows, limit=1.05):
     for m in rows:
         key = m["case"], m["what"]
         old = before.get(key)
-        if m["by"] != "cambium" or key in seen or not old or not old["value"] or not m["value"]: continue
+        if m["by"] != "cambium" or key in seen or not old or not all((old["low"], m["low"])): continue
         seen.add(key)
-        timed = m["unit"] in SCALES or m["unit"] == "bytes" or "/s" in m["unit"]
-        ratio = old["value"] / m["value"] if "/s" in m["unit"] else m["value"] / old["value"]
-        slower = timed and ratio > limit
+        rate = "/s" in m["unit"]
+        now, then = (m["value"], m["high" if rate else "low"]), (old["value"], old["high" if rate else "low"])
+        ratio, best = (b / a if rate else a / b for a, b in zip(now, then))
+        slower = ratio > limit and (rate or m["unit"] == "bytes" or m["unit"] in SCALES)
         worse += slower
         lines.append([*key, human(old["value"], m["unit"]), human(m["value"], m["unit"]), cells(old)[4], cells(m)[4],
-                      f"{min(old['count'], m['count'])}", f"{ratio:.3f}", "worse" if slower else ""])
-    print_table(["case", "what", "before", "now", "before, min – max", "now, min – max", "runs", "ratio", ""], lines)
+                      f"{min(old['count'], m['count'])}", f"{ratio:.3f}", f"{best:.3f}", "worse" if slower else ""])
+    print_table(["case", "what", "before", "now", "before, min – max", "now, min – max", "runs", "ratio",
+                 "of the best", ""], lines)
     print(f"\n{worse} of {len(lines)} medians are worse than before by more than {limit - 1:.0%} (above 1 is worse)")
     return worse
