@@ -73,14 +73,17 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Training",
-            dependencies: ["Models", "Architectures", "Routing", "Tensors", "Elements"],
-            swiftSettings: strict),
-        .target(
             name: "Checkpoints",
             dependencies: [
                 "Evidence", "Models", "Architectures", "Snapshots", "Objects", "Routing", "Tensors",
                 "Files", "Elements",
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Training",
+            dependencies: [
+                "Checkpoints", "Evidence", "Models", "Architectures", "Snapshots", "Objects",
+                "KeyValue", "Routing", "Tensors", "Files", "Elements",
             ],
             swiftSettings: strict),
         .target(
@@ -207,8 +210,8 @@ let package = Package(
         .testTarget(
             name: "CambiumTests",
             dependencies: [
-                "Cambium", "Evidence", "Models", "Architectures", "Routing", "Snapshots",
-                "Checkpoints",
+                "Cambium", "Training", "Evidence", "Models", "Architectures", "Routing",
+                "Snapshots", "Checkpoints",
                 "Objects", "Files",
                 "Elements",
                 "TestSupport", "CheckpointSupport", "Tensors", "CKernels",

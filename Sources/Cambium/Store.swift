@@ -104,8 +104,7 @@ public struct Signature: Sendable {
         let author =
             environmentVariable("CAMBIUM_AUTHOR") ?? environmentVariable("USER")
             ?? environmentVariable("LOGNAME") ?? systemUser()
-        let fixed = environmentVariable("SOURCE_DATE_EPOCH").flatMap { Int64($0) }
-        return Signature(author: author ?? "unknown", time: fixed ?? secondsSince1970())
+        return Signature(author: author ?? "unknown", time: fixedTime() ?? secondsSince1970())
     }
 
     func note(_ message: String) -> ReflogNote {

@@ -1,8 +1,10 @@
+import Files
 import Foundation
 import Objects
 import Snapshots
 import TestSupport
 import Testing
+import Training
 
 @testable import Cambium
 
@@ -17,7 +19,8 @@ struct TrainRecordTests {
         func record(_ change: (inout TrainOptions) -> Void) throws -> [String: String] {
             var options = base
             change(&options)
-            return try options.record(from: nil, mixesCounts: false, evidenceOrder: 3)
+            return try options.roundRequest().record(
+                from: nil, mixesCounts: false, evidenceOrder: 3)
         }
         let first = try record { _ in }
         let changes: [(inout TrainOptions) -> Void] = [
@@ -30,8 +33,14 @@ struct TrainRecordTests {
             { $0.target = .model(freezesTrunk: true, freezesExperts: false) },
             { $0.target = .model(freezesTrunk: false, freezesExperts: true) },
             { $0.newExperts = .neurons(16) }, { $0.newExperts = .swiglu(2, width: 8, picks: 1) },
-            { $0.newExperts = .swiglu(2, width: 8, picks: 2) }, { $0.background = [[1, 2]] },
-            { $0.initial = TrainTests.config }, { $0.textNames = ["digits"] },
+            { $0.newExperts = .swiglu(2, width: 8, picks: 2) },
+            {
+                ($0.target, $0.background) = (.experts(3), [[1, 2]])
+            },
+            {
+                $0.target = .model(freezesTrunk: false, freezesExperts: false)
+                $0.initial = TrainTests.config
+            }, { $0.textNames = ["digits"] },
             { $0.heldOut = [HeldOutText(name: "x", bytes: [1])] },
         ]
         var seen = [first]
@@ -42,8 +51,10 @@ struct TrainRecordTests {
         }
         #expect(try record { $0.request = "cambium train" } == first)
         #expect(
-            try base.record(from: nil, mixesCounts: true, evidenceOrder: 3) != first
-                && base.record(from: nil, mixesCounts: false, evidenceOrder: 4) != first)
+            try base.roundRequest().record(from: nil, mixesCounts: true, evidenceOrder: 3) != first
+                && base.roundRequest().record(from: nil, mixesCounts: false, evidenceOrder: 4)
+                    != first
+        )
     }
 
     @Test("a commit has the options, the texts by name and digest, clean figures and the curve")
@@ -154,10 +165,14 @@ struct TrainRecordTests {
             #expect(left == ["mine", "new.0123", "new.7", "new.lock", "new.x"])
             #expect(try listDirectory(directory + "/precious") == ["model.safetensors"])
             // While a live one holds the lock, its folder stays.
-            let live = try TrainingFolder(in: store)
+            try makeFolder("\(training)/new.8")
+            do {
+                let live = try FileLock(path: "\(training)/new.lock", .shared, wait: true)
+                _ = try store.collect(prune: true)
+                #expect(try listDirectory(training).count == 6)
+                _ = live
+            }
             _ = try store.collect(prune: true)
-            #expect(try listDirectory(training).contains { training + "/" + $0 == live.path })
-            live.remove()
             #expect(try listDirectory(training).count == 5)
         }
     }

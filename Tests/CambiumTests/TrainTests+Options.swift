@@ -6,6 +6,21 @@ import Testing
 @testable import Cambium
 
 extension TrainTests {
+    @Test("a new base is what its exported checkpoint is committed as")
+    func staged() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            _ = try store.export("main", to: directory + "/out")
+            try Store.create(at: directory + "/T")
+            let other = try Store(directory + "/T")
+            try other.commit(checkpoint: directory + "/out", Checkpoints.options("imported"))
+            let (staged, read) = (try store.tree("main"), try other.tree("main"))
+            #expect(staged.trunk == read.trunk && staged.layers == read.layers)
+            #expect(staged.layout == read.layout && staged.architecture == read.architecture)
+            #expect(staged.files["config.json"] == read.files["config.json"])
+        }
+    }
+
     @Test("counts predict beside a base that asks for it, and every later model has them")
     func mixesCounts() throws {
         try withScratchDirectory { directory in

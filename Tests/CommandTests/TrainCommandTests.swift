@@ -25,6 +25,17 @@ struct TrainCommandTests {
         return session
     }
 
+    @Test("where the time is fixed, the same round is the same commit")
+    func fixedTime() throws {
+        let commits = try (0..<2).map { _ in
+            try session().expect(
+                "train", "--init", "config.json", "--data", "english.txt", "--steps", "3", "-m",
+                "base", "--json"
+            ).json["commit"] as? String
+        }
+        #expect(commits[0] != nil && commits[0] == commits[1])
+    }
+
     @Test(
         "a base, a cohort by the file's name, metrics in the log, and what is known is told apart")
     func path() throws {

@@ -2,6 +2,7 @@ internal import KeyValue
 internal import Migrations
 internal import Objects
 internal import Snapshots
+internal import Training
 
 /// What a collection found, and removed when it was told to prune.
 public struct CollectResult: Sendable, Encodable {
@@ -154,7 +155,7 @@ extension Store {
         let report = try snapshots.collect(prune: prune, now: now, grace: grace)
         if prune {
             try removeStaleProfiles()
-            try TrainingFolder.removeStale(in: trainingDirectory)
+            try snapshots.removeStaleRoundFolders()
         }
         return CollectResult(
             pruned: report.pruned, liveObjects: report.liveObjects, liveBytes: report.liveBytes,

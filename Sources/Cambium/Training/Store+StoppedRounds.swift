@@ -1,8 +1,3 @@
-internal import Elements
-internal import Files
-internal import KeyValue
-internal import Objects
-internal import Snapshots
 internal import Training
 
 /// A round of training that was stopped, or was trained and not committed.
@@ -34,6 +29,24 @@ public struct StoppedRoundInfo: Sendable, Encodable {
     public let curve: [CurvePoint]
     /// The name of its file in the store's folder `training`.
     public let file: String
+
+    init(_ round: StoredRound) {
+        let fields = round.fields
+        branch = round.branch
+        time = fields["time"].flatMap { Int64($0) } ?? 0
+        author = fields["author"] ?? ""
+        message = fields["message"] ?? ""
+        steps = round.state.step
+        loss = round.state.loss
+        seconds = round.state.seconds
+        bytes = round.byteCount
+        options = round.record
+        request = fields["request"]
+        let number = fields["plan_round"].flatMap { Int($0) } ?? 0
+        plan = fields["plan"].flatMap { number > 0 ? RoundPlan(commit: $0, number: number) : nil }
+        curve = round.curve.points.map { CurvePoint(step: $0.step, value: $0.loss) }
+        file = round.file
+    }
 }
 
 extension Store {
@@ -41,51 +54,14 @@ extension Store {
     ///
     /// A file that is no such round is left out.
     public func stoppedRounds() throws -> [StoppedRoundInfo] {
-        let directory = trainingDirectory
-        guard fileExists(directory) else { return [] }
-        var names: [String] = []
-        names = try directoryContents(directory).filter(Self.isRound)
-        let references = try snapshots.references()
-        var branches = Array(references.branches.keys)
-        if case .branch(let name) = references.head { branches.append(name) }
-        var rounds: [StoppedRoundInfo] = []
-        for name in names {
-            let path = directory + "/" + name
-            guard let stored = try? StoredRound(path), let (state, curve) = try? stored.state()
-            else { continue }
-            let fields = stored.fields
-            let branch =
-                fields["branch"]
-                ?? branches.first { branch in
-                    (try? StoredRound.path(of: branch, in: self)) == path
-                }
-            rounds.append(
-                StoppedRoundInfo(
-                    branch: branch ?? "", time: fields["time"].flatMap { Int64($0) } ?? 0,
-                    author: fields["author"] ?? "", message: fields["message"] ?? "",
-                    steps: state.step, loss: state.loss, seconds: state.seconds,
-                    bytes: (try? fileLength(path)) ?? 0, options: stored.record,
-                    request: fields["request"], plan: stored.plan,
-                    curve: curve.points.map { CurvePoint(step: $0.step, value: $0.loss) },
-                    file: name))
-        }
-        return rounds.sorted { isBefore($0.branch, $1.branch) }
+        try snapshots.stoppedRounds().map { StoppedRoundInfo($0) }
     }
 
     /// The stopped round of a branch.
     ///
     /// - Throws: `not-found`.
     public func stoppedRound(of branch: String) throws -> StoppedRoundInfo {
-        let rounds = try stoppedRounds()
-        guard let round = rounds.first(where: { $0.branch == branch || $0.file == branch }) else {
-            let known = rounds.map { $0.branch.isEmpty ? $0.file : $0.branch }
-            throw CambiumError(
-                .notFound,
-                "there is no stopped round of '\(branch)'; "
-                    + (known.isEmpty
-                        ? "there is none at all" : "known: \(known.joined(separator: ", "))"))
-        }
-        return round
+        StoppedRoundInfo(try snapshots.stoppedRound(of: branch))
     }
 
     /// Forgets a round that was stopped: what it had learned is gone.
@@ -94,15 +70,8 @@ extension Store {
     /// - Throws: `not-found`.
     @discardableResult
     public func discardStoppedRound(of branch: String) throws -> StoppedRoundInfo {
-        let round = try stoppedRound(of: branch)
-        try removeFile(trainingDirectory + "/" + round.file)
-        return round
-    }
-
-    /// Whether a file's name is one that a stopped round has: 16 hexadecimal digits.
-    private static func isRound(_ name: String) -> Bool {
-        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 2 && parts[1] == "safetensors" && parts[0].utf8.count == 16
-            && parts[0].allSatisfy { $0.isASCII && $0.isHexDigit }
+        let round = try snapshots.stoppedRound(of: branch)
+        try round.remove()
+        return StoppedRoundInfo(round)
     }
 }

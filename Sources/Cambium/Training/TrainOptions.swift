@@ -1,11 +1,3 @@
-internal import Architectures
-internal import Elements
-internal import Evidence
-internal import Models
-internal import Routing
-internal import Tensors
-internal import Training
-
 /// How long a round of training lasts.
 public enum TrainBudget: Sendable, Hashable {
     /// Steps of the optimiser: the same round again gives the same bits on the same machine.
@@ -14,14 +6,6 @@ public enum TrainBudget: Sendable, Hashable {
     case tokens(Int)
     /// Wall-clock time; the bits depend on how fast the machine was.
     case seconds(Double)
-
-    var training: TrainingBudget {
-        switch self {
-        case .steps(let count): .steps(count)
-        case .tokens(let count): .tokens(count)
-        case .seconds(let seconds): .seconds(seconds)
-        }
-    }
 }
 
 /// What a round of training changes.
@@ -54,47 +38,6 @@ public enum NewExperts: Sendable, Hashable {
     case neurons(Int)
     /// SwiGLU experts of an inner width in every layer, of which a token uses the best `picks`.
     case swiglu(Int, width: Int, picks: Int)
-
-    /// - Throws: `usage` for sizes that cannot be.
-    func sizes(_ config: PeerConfig) throws -> CohortExperts {
-        // Numbers of weights: training takes four times as much memory and more.
-        let most = (1 << 29) / config.hiddenSize / max(config.layerCount, 1)
-        do {
-            switch self {
-            case .neurons(let count):
-                guard let peer = config.peer else {
-                    throw CambiumError(
-                        .badConfig,
-                        "the base has no layers of neurons that say how new ones are picked; give SwiGLU "
-                            + "experts")
-                }
-                let side = Int(Double(max(count, 0)).squareRoot().rounded())
-                guard (1...max(1, most / 2)).contains(count), side * side == count,
-                    side >= peer.topK
-                else {
-                    throw CambiumError(
-                        .badConfig,
-                        "\(count) neurons; pairs of keys pick them, so give a square number from "
-                            + "\(peer.topK * peer.topK) to \(most / 2)")
-                }
-                return .neurons(
-                    try PeerConfig.Peer(
-                        subKeys: side, heads: peer.heads, topK: peer.topK, keySize: peer.keySize),
-                    layers: config.peerLayers)
-            case .swiglu(let count, let width, let picks):
-                let sizes = try PeerConfig.Linear(experts: count, topK: picks, width: width)
-                guard width <= most / 3 / count else {
-                    throw CambiumError(
-                        .badConfig,
-                        "\(count) experts of width \(width); for this model \(most / 3 / width) of that width "
-                            + "can be trained in memory")
-                }
-                return .swiglu(sizes, layers: Array(0..<config.layerCount))
-            }
-        } catch let error as CambiumError where error.code == .badConfig {
-            throw CambiumError(.usage, error.message, cause: error)
-        }
-    }
 }
 
 /// A text that training does not see, to tell how well the model predicts it.
@@ -191,116 +134,6 @@ public struct TrainOptions: Sendable {
         self.texts = texts
         self.target = target
         self.budget = budget
-    }
-
-    /// The texts' records, labelled with what the round is.
-    ///
-    /// - Parameter known: The branch's.
-    func evidence(
-        for cohort: String, beside known: [CountContribution], mixesCounts: Bool
-    ) throws -> [CountContribution] {
-        let order =
-            evidenceOrder ?? EvidenceOrder.standard(known, mixesCounts: mixesCounts)
-        let line = commit.message.split(whereSeparator: \.isNewline).first ?? ""
-        var label = String(
-            line.filter { character in
-                !character.unicodeScalars.contains { $0.properties.generalCategory == .control }
-            })
-        while label.utf8.count > 255 { label.removeLast() }
-        var records: [CountContribution] = []
-        for (index, text) in texts.enumerated() {
-            records.append(
-                try CountContribution(
-                    of: TextSource(text), "text \(index + 1)", cohort: cohort, label: label,
-                    order: order))
-        }
-        return records
-    }
-
-    /// How counts predict beside the models after a round.
-    ///
-    /// - Parameters:
-    ///   - before: How they did on the branch.
-    ///   - isStandard: Whether they do when nothing is asked for.
-    /// - Throws: `usage` when they do and shall not: models were evaluated, and texts counted, as if they stayed.
-    func mixture(
-        after before: MixtureDescription?, isStandard: Bool
-    ) throws -> MixtureDescription? {
-        guard let before else {
-            return mixesCounts ?? isStandard ? MixtureDescription() : nil
-        }
-        guard mixesCounts != false else {
-            throw CambiumError(
-                .usage,
-                "counts predict beside the models of this branch, and stay: leave that option out, or start "
-                    + "a base without them")
-        }
-        return before
-    }
-
-    /// Refuses what is for another kind of round.
-    func checkTarget() throws {
-        let (isCohort, isEdit) =
-            switch target {
-            case .cohort: (true, false)
-            case .experts: (false, true)
-            case .model: (false, false)
-            }
-        guard isCohort || newExperts == nil else {
-            throw CambiumError(.usage, "new experts are for a round that trains a cohort")
-        }
-        guard isEdit || background.isEmpty else {
-            throw CambiumError(.usage, "background texts are for a round that edits experts")
-        }
-    }
-
-    /// Checks before training what would fail behind it.
-    func checkHeldOut(_ config: PeerConfig) throws {
-        for text in heldOut where text.bytes.count < config.contextLength {
-            throw CambiumError(
-                .usage,
-                "the held-out text '\(text.name)' has \(text.bytes.count) bytes; a window of the model "
-                    + "has \(config.contextLength): hold out more, or nothing")
-        }
-    }
-
-    /// The number of threads.
-    ///
-    /// - Throws: `usage` for one that cannot be.
-    func teamSize() throws -> Int {
-        let count = threads ?? ThreadTeam.processors
-        guard (1...1_024).contains(count) else {
-            throw CambiumError(.usage, "\(count) threads; give 1 to 1024")
-        }
-        return count
-    }
-
-    func settings() throws -> TrainingSettings {
-        let isPositive =
-            switch budget {
-            case .steps(let count), .tokens(let count): count > 0
-            case .seconds(let seconds): seconds > 0 && seconds.isFinite
-            }
-        guard isPositive else {
-            throw CambiumError(.usage, "the budget of the round is not above 0")
-        }
-        guard windows > 0, windows <= 1 << 16, windows % 2 == 0 else {
-            throw CambiumError(.usage, "\(windows) windows in a step; give an even number above 0")
-        }
-        guard rate > 0, rate <= 1 else {
-            throw CambiumError(.usage, "a rate of \(rate); give more than 0, at most 1")
-        }
-        guard divergenceWeight >= 0, divergenceWeight <= 1_000 else {
-            throw CambiumError(
-                .usage, "the divergence counts \(divergenceWeight) times; give 0 to 1000")
-        }
-        guard warmUp >= 0 else { throw CambiumError(.usage, "\(warmUp) steps of warm-up") }
-        var settings = TrainingSettings(budget: budget.training, seed: seed)
-        settings.threads = try teamSize()
-        settings.windows = windows
-        settings.rate = Float(rate)
-        settings.warmUp = warmUp
-        return settings
     }
 }
 

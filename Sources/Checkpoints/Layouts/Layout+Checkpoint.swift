@@ -89,16 +89,20 @@ extension Layout {
                     splice: splice))
         }
         // Those of cohorts have places that follow from their names (`allPools`).
-        let pools = layout.pools.filter { $0.cohort == Cohort.base }.map { pool in
-            Pool(
-                layer: UInt32(pool.layer), cohort: pool.cohort,
-                tensors: pool.tensors.map {
-                    PoolTensor(
-                        template: $0.template, stacked: $0.stacked, slice: $0.sliceDimensions,
-                        partCount: $0.parts.count)
-                })
-        }
+        let pools = layout.pools.filter { $0.cohort == Cohort.base }.map(Pool.init)
         self.init(files: files, pools: pools)
+    }
+}
+
+extension Layout.Pool {
+    package init(_ pool: ExpertPool) {
+        self.init(
+            layer: UInt32(pool.layer), cohort: pool.cohort,
+            tensors: pool.tensors.map {
+                Layout.PoolTensor(
+                    template: $0.template, stacked: $0.stacked, slice: $0.sliceDimensions,
+                    partCount: $0.parts.count)
+            })
     }
 }
 

@@ -20,3 +20,9 @@ package func systemUser() -> String? {
 
 /// The present time in seconds since 1970-01-01 00:00 UTC.
 package func secondsSince1970() -> Int64 { Int64(time(nil)) }
+
+/// The time that `SOURCE_DATE_EPOCH` fixes, in seconds as above, so that histories can be reproduced; nil when
+/// it is not set.
+package func fixedTime() -> Int64? {
+    environmentVariable("SOURCE_DATE_EPOCH").flatMap { Int64($0) }
+}

@@ -1,55 +1,46 @@
 internal import Checkpoints
 internal import Elements
 internal import Files
+internal import KeyValue
 internal import Objects
 internal import Snapshots
-internal import Training
 
 /// A round that was stopped, or was trained and not committed, kept in a file beside the store's data so that
 /// it can go on.
 ///
 /// A safetensors file of the optimiser's numbers; docs/format.md, "Stopped rounds".
 struct StoppedRound {
-    private let store: Store
+    private let store: SnapshotStore
     private let branch: String
     /// Names everything that the round's result depends on.
     private let fingerprint: String
+    private let request: RoundRequest
     /// The same in words, by the keys of the commit's metadata.
     private let record: [String: String]
-    private let commit: CommitOptions
-    private let request: String?
-    private let plan: RoundPlan?
 
     /// - Parameters:
     ///   - start: Names the weights that the round starts from.
     ///   - record: What the commit will tell of the round.
     init(
-        _ store: Store, _ branch: String, start: String, _ options: TrainOptions,
+        _ store: SnapshotStore, _ branch: String, start: String, _ request: RoundRequest,
         _ record: [String: String]
     ) throws {
         self.store = store
         self.branch = branch
+        self.request = request
         self.record = record
-        commit = options.commit
-        request = options.request
-        plan = options.plan
-        var text = "\(start) \(options.target) \(options.budget) \(options.seed) \(options.windows)"
-        text += " \(options.rate) \(options.warmUp)"
-        if options.divergenceWeight > 0 { text += " \(options.divergenceWeight)" }
-        if let experts = options.newExperts { text += " \(experts)" }
-        for bytes in options.background { text += " beside " + (try ObjectID(ofFile: bytes).hex) }
-        for bytes in options.texts { text += " " + (try ObjectID(ofFile: bytes).hex) }
+        var text = "\(start) \(request.identity)"
+        if case .experts(_, let background) = request.target {
+            for other in background { text += " beside " + (try ObjectID(ofFile: other.bytes).hex) }
+        }
+        for own in request.texts { text += " " + (try ObjectID(ofFile: own.bytes).hex) }
         fingerprint = try ObjectID(ofFile: Array(text.utf8)).hex
     }
 
-    private var directory: String { store.trainingDirectory }
-
-    private func path() throws -> String {
-        try StoredRound.path(of: branch, in: store)
-    }
+    private func path() throws -> String { try StoredRound.path(of: branch, in: store) }
 
     func save(_ state: TrainingState, _ curve: LossCurve) throws {
-        try makeStoreFolder(directory)
+        try makeStoreFolder(store.roundDirectory)
         let entries = state.numbers.enumerated().map {
             TensorEntry("numbers.\($0)", TensorShape(.f32, [$1.count]))
         }
@@ -57,11 +48,10 @@ struct StoppedRound {
             ("round", fingerprint), ("step", "\(state.step)"), ("sampler", "\(state.sampler)"),
             ("loss", "\(state.loss)"), ("seconds", "\(state.seconds)"),
             ("processor_seconds", "\(state.processorSeconds)"), ("branch", branch),
-            ("message", commit.message), ("author", commit.signature.author),
-            ("time", "\(Signature.current.time)"), ("curve", curve.text),
+            ("message", request.commit.note.message), ("author", request.commit.note.author),
+            ("time", "\(fixedTime() ?? secondsSince1970())"), ("curve", curve.text),
         ]
-        if let request { fields.append(("request", request)) }
-        if let plan { fields += [("plan", plan.commit), ("plan_round", "\(plan.number)")] }
+        fields += request.origin.map { ($0.key, $0.value) }
         fields += record.sorted { isBefore($0.key, $1.key) }.map { ($0.key, $0.value) }
         let metadata = HeaderMetadata(
             entries: fields.map { HeaderMetadata.Entry(key: $0.0, value: $0.1) })
@@ -93,7 +83,7 @@ struct StoppedRound {
                     + "; give the same ones, start anew without --resume, or "
                     + "look at it with `cambium round show \(branch)`")
         }
-        return try stored.state()
+        return (stored.state, stored.curve)
     }
 
     /// What the round of the file had that this one has not.

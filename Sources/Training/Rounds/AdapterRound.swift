@@ -1,0 +1,222 @@
+internal import Architectures
+internal import Checkpoints
+internal import Elements
+internal import Evidence
+internal import Models
+internal import Objects
+internal import Routing
+internal import Snapshots
+
+/// A round that trains an adapter: deltas of a frozen base, with or without experts of their own.
+///
+/// It is committed on the branch's head of that moment, as long as the base below it is the same; all old
+/// weights keep their ids.
+struct AdapterRound: Round {
+    let name: String
+    let isNew: Bool
+    let config: PeerConfig
+    private let weights: SnapshotWeights
+    private let deltas: Cohort
+    /// The adapters of the snapshot that it starts from, and the digest of its base.
+    private let stored: StoredCohorts
+    /// The adapter's own tensors and experts in that snapshot; none of a new one.
+    private let before: Own
+
+    /// What a tree has of the adapter.
+    private struct Own: Equatable {
+        var tensors: [String: StoredTensor]
+        var layers: [UInt32: Snapshots.Cohort]
+
+        var isEmpty: Bool { tensors.isEmpty && layers.isEmpty }
+
+        init(_ name: String, _ deltas: Cohort, in tree: Tree) {
+            let names = Set(deltas.tensorNames(name) + [CohortTensorName.description(of: name)])
+            tensors = tree.trunk.tensors.filter { names.contains($0.key) }
+            layers = tree.layers.compactMapValues { $0.cohorts[name] }
+        }
+    }
+
+    /// Copies the base's weights; reads its experts only when the adapter runs with them.
+    ///
+    /// - Throws: `unsupported` for an architecture that is not trained; `usage` for a name that cannot be.
+    init(
+        _ start: RoundStart, _ name: String, _ kind: Cohort.Kind, _ pool: NewPool?
+    ) throws {
+        guard let snapshot = start.snapshot else {
+            throw CambiumError(
+                .notFound,
+                "branch '\(start.target.branch)' has no model to train a cohort on; commit a checkpoint, or "
+                    + "train a base first: cambium train --init config.json --data FILE")
+        }
+        guard name != Snapshots.Cohort.base, !name.isEmpty, name.utf8.count <= 100,
+            name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") })
+        else {
+            throw CambiumError(
+                .usage,
+                "'\(name)' cannot name a cohort; give 1 to 100 visible ASCII characters without '/', not "
+                    + "'base'")
+        }
+        if case .lowRank(let rank) = kind, !(1...4_096).contains(rank) {
+            throw CambiumError(.usage, "deltas of rank \(rank); give 1 to 4096")
+        }
+        let stored = try StoredCohorts(snapshot)
+        self.stored = stored
+        config = try snapshot.peerConfig()
+        weights = SnapshotWeights(snapshot, checks: true)
+        let known = stored.names.firstIndex(of: name).map { stored.descriptions[$0] }
+        if let known, (kind == .dense) != (known.kind == .dense) {
+            throw CambiumError(
+                .usage,
+                "cohort '\(name)' is of kind \(known.kind.rawValue); train it further as "
+                    + "that, or give another name with --cohort")
+        }
+        let wanted = try pool?.sizes(config)
+        if let known, let wanted, known.experts != wanted {
+            let has = known.experts == nil ? "no experts of its own" : "experts of other sizes"
+            throw CambiumError(
+                .usage,
+                "cohort '\(name)' has \(has); train it further without --new-experts, or give another "
+                    + "name with --cohort")
+        }
+        let own = known == nil ? wanted : known?.experts
+        _ = try own?.config(on: config)
+        self.name = name
+        isNew = known == nil
+        let usesExperts =
+            known?.usesExperts ?? (kind != .dense && own == nil && !config.expertLayers.isEmpty)
+        let base = try TrainableModel(
+            config: usesExperts ? config : config.withoutExperts, source: weights)
+        deltas = Cohort(
+            on: base, kind: kind, usesExperts: usesExperts, experts: own, seed: start.request.seed)
+        if !isNew { try deltas.load(name, from: weights) }
+        before = Own(name, deltas, in: snapshot.tree)
+        let others = Set(stored.names + [name])
+        guard start.evidence.counts.contains(where: { !others.contains($0.cohort) }) else {
+            throw CambiumError(
+                .usage,
+                "\(snapshot.id.short) has no evidence of what its base knows, so the gate could not tell "
+                    + "other texts from those of '\(name)'; add some first: cambium evidence add "
+                    + "--cohort base --text FILE")
+        }
+    }
+
+    var learner: String { name }
+    var followsHead: Bool { true }
+    var parameterCount: Int { deltas.parameterCount }
+    var adapter: (name: String, isNew: Bool)? { (name, isNew) }
+
+    var start: String {
+        base
+            + before.tensors.sorted { isBefore($0.key, $1.key) }.map {
+                " \($0.key) \($0.value.id.hex)"
+            }
+            .joined()
+            + before.layers.sorted { $0.key < $1.key }
+            .map { " \($0.key) \($0.value.experts.hex)" }.joined()
+    }
+
+    /// The digest of what the deltas are of.
+    private var base: String { deltas.runsBaseExperts ? stored.baseWithExperts : stored.base }
+
+    func parameters(label: String, _ progress: ProgressReporter) -> any TrainedParameters { deltas }
+
+    /// The adapter or, when it is new, the base.
+    func modelBefore() throws -> TrainableModel {
+        isNew
+            ? try TrainableModel(config: config, source: weights) : deltas.model.copy()
+    }
+
+    func evaluation(
+        _ gate: EvidenceGate?, _ mixture: MixtureDescription?, threads: Int
+    ) throws -> ([UInt8]) throws -> Double {
+        let sizes = ModelDescription(config)
+        var entries = stored.entries(sizes, weights).filter { $0.name != name }
+        entries.append(
+            CohortModel.Entry(
+                name, deltas.description(base: base), base: sizes,
+                source: TrainedWeights(weights, tensors, pools)))
+        let model = CohortModel(
+            try LanguageModel(sizes, source: weights), cohorts: entries,
+            gate: gate.map { ($0.solved, $0.cohorts) }, counts: mixture?.counts)
+        return { text in
+            try model.evaluate(text.map { Int($0) }, threads: threads).bitsPerToken
+        }
+    }
+
+    func obstacle(in tree: Tree) throws -> String? {
+        let now =
+            deltas.runsBaseExperts
+            ? try StoredCohorts.baseDigest(tree, .routers, .experts)
+            : try StoredCohorts.baseDigest(tree)
+        if now != base { return "the base of the branch changed" }
+        let own = Own(name, deltas, in: tree)
+        if own == before { return nil }
+        let what = before.isEmpty ? "added to the branch" : own.isEmpty ? "removed" : "changed"
+        return "cohort '\(name)' was \(what)"
+    }
+
+    func patch(_ draft: inout CommitDraft) throws {
+        var trunk = tensors
+        for pool in pools {
+            let prefix = "cohorts.\(name).model.layers.\(pool.layer)."
+            let routes = { (tensor: NewTensor) in
+                tensor.name.hasPrefix(prefix) && CohortExperts.isRouter(tensor.name)
+                    && !CohortExperts.isNorm(tensor.name)
+            }
+            try draft.put(pool, router: trunk.filter(routes))
+            trunk.removeAll(where: routes)
+        }
+        for (name, shape, bytes) in trunk {
+            draft.tree.trunk.tensors[name] = try draft.putTensor(shape, bytes.raw)
+        }
+    }
+
+    func checkFrozen(_ before: Tree?, _ after: Tree) throws {
+        guard let before else { return }
+        let own = Set(tensors.map(\.name))
+        func others(_ tree: Tree) -> [UInt32: [String: Snapshots.Cohort]] {
+            tree.layers.mapValues { $0.cohorts.filter { $0.key != name } }
+                .filter { !$0.value.isEmpty }
+        }
+        let trunk = before.trunk.tensors.filter { !own.contains($0.key) }
+        guard others(after) == others(before),
+            after.trunk.tensors.filter({ !own.contains($0.key) }) == trunk,
+            before.files.allSatisfy({ after.files[$0.key] == $0.value })
+        else {
+            throw CambiumError(
+                .corrupt,
+                "the round of cohort '\(name)' would have changed weights that are frozen; nothing was "
+                    + "committed")
+        }
+    }
+
+    /// What the store is to hold of the adapter: the trunk's tensors and those of its own routers.
+    private var tensors: [NewTensor] {
+        let json = deltas.description(base: base).encoded
+        return [(CohortTensorName.description(of: name), TensorShape(.u8, [json.count]), json)]
+            + deltas.tensors(named: name).map {
+                ($0.name, TensorShape(.f32, $0.shape), $0.values.littleEndianBytes)
+            }
+    }
+
+    /// The adapter's own experts, layer by layer.
+    private var pools: [TrainedPool] {
+        let hidden = config.hiddenSize
+        return (deltas.experts?.layers ?? []).map { layer in
+            let experts = deltas.experts(layer: layer).map(\.littleEndianBytes)
+            switch deltas.experts {
+            case .swiglu(let sizes, _):
+                let matrix = TensorShape(.f32, [sizes.width, hidden])
+                return TrainedPool(
+                    layer: layer, cohort: name, kind: .swiglu,
+                    parts: [matrix, matrix, TensorShape(.f32, [hidden, sizes.width])],
+                    routerKind: .linear, experts: experts)
+            case .neurons, nil:
+                let row = TensorShape(.f32, [hidden])
+                return TrainedPool(
+                    layer: layer, cohort: name, kind: .neuron, parts: [row, row],
+                    routerKind: .productKey, experts: experts)
+            }
+        }
+    }
+}

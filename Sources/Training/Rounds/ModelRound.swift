@@ -1,0 +1,195 @@
+internal import Architectures
+internal import Checkpoints
+internal import Elements
+internal import Evidence
+internal import Models
+internal import Objects
+internal import Routing
+internal import Snapshots
+internal import Tensors
+
+/// A round that trains a model's own weights: of a new base, or of the model that a branch has.
+struct ModelRound: Round {
+    let start: String
+    private let model: TrainableModel
+    private let json: [UInt8]
+    private let trained: WholeModel
+    private let freezesTrunk, freezesExperts: Bool
+    private let texts: [RoundText]
+    private let known: [NamedContribution]
+    private let before: Tree?
+    private var label = ""
+
+    init(
+        _ start: RoundStart, freezesTrunk: Bool, freezesExperts: Bool, _ initial: [UInt8]?
+    ) throws {
+        guard !(freezesTrunk && freezesExperts) else {
+            throw CambiumError(
+                .usage, "trunk and experts are both frozen: nothing is left to train")
+        }
+        (model, json, self.start) = try Self.model(start, initial)
+        let usesExperts = !model.config.expertLayers.isEmpty
+        if !usesExperts, freezesTrunk {
+            throw CambiumError(
+                .usage, "the model has no experts: with its trunk frozen nothing is left")
+        }
+        trained = WholeModel(model, trainsExperts: usesExperts && !freezesExperts) { name in
+            // SwiGLU experts are among the dense weights in training, neurons are not.
+            let isExpert = name.contains(".mlp.experts.")
+            let isRouter = CohortExperts.isRouter(name) && !CohortExperts.isNorm(name)
+            return isExpert && freezesExperts || freezesTrunk && !isExpert && !isRouter
+        }
+        self.freezesTrunk = freezesTrunk
+        self.freezesExperts = freezesExperts
+        texts = start.request.texts
+        known = start.evidence
+        before = start.target.before
+    }
+
+    /// The model to train, its config.json, and what names the weights that it starts from.
+    private static func model(
+        _ start: RoundStart, _ initial: [UInt8]?
+    ) throws -> (model: TrainableModel, config: [UInt8], start: String) {
+        if let initial {
+            guard start.snapshot == nil else {
+                throw CambiumError(
+                    .usage,
+                    "branch '\(start.target.branch)' has a model; a new base needs a store or branch without "
+                        + "one, and further training no --init")
+            }
+            let config = try PeerConfig(json: initial)
+            return (
+                TrainableModel(config: config, seed: start.request.seed), initial,
+                try ObjectID(ofFile: initial).hex
+            )
+        }
+        guard let snapshot = start.snapshot else {
+            throw CambiumError(
+                .notFound,
+                "branch '\(start.target.branch)' has no model; give the sizes of a new one with --init "
+                    + "config.json")
+        }
+        let cohorts = try StoredCohorts(snapshot).names
+        guard cohorts.isEmpty else {
+            throw CambiumError(
+                .usage,
+                "cohorts (\(cohorts.joined(separator: ", "))) are deltas of this model's weights, which "
+                    + "must stay as they are; train a cohort instead")
+        }
+        let config = try snapshot.peerConfig()
+        let json = try snapshot.tree.files[Checkpoint.configName].map { try snapshot.data(of: $0) }
+        let model = try TrainableModel(
+            config: config, source: SnapshotWeights(snapshot, checks: true))
+        return (model, json ?? [], snapshot.id.hex)
+    }
+
+    var config: PeerConfig { model.config }
+    var bringsLayout: Bool { true }
+    var parameterCount: Int {
+        trained.segments.reduce(0) { $0 + $1.range.count }
+            + (trained.trainsExperts ? model.experts.reduce(0) { $0 + $1.count } : 0)
+    }
+
+    mutating func parameters(
+        label: String, _ progress: ProgressReporter
+    ) -> any TrainedParameters {
+        self.label = label
+        return trained
+    }
+
+    func modelBefore() -> TrainableModel { model.copy() }
+
+    func evaluation(
+        _ gate: EvidenceGate?, _ mixture: MixtureDescription?, threads: Int
+    ) -> ([UInt8]) throws -> Double {
+        { text in
+            let alone = try TextLikelihood(
+                of: text, under: model, usesExperts: true, byteLimit: nil, threads: threads)
+            guard let mixture, let gate else { return alone.bitsPerByte }
+            return alone.bits(of: text, by: CohortMixture(gate.solved, counts: mixture.counts))
+        }
+    }
+
+    /// Stages the model as the checkpoint of one file that it would be exported as.
+    func patch(_ draft: inout CommitDraft) throws {
+        let tensors = Dictionary(
+            model.tensors().map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        let layout = try CheckpointLayout(
+            config: json,
+            tensors: tensors.values.map { TensorEntry($0.name, TensorShape(.f32, $0.shape)) })
+        func new(_ name: String) throws -> NewTensor {
+            guard let tensor = tensors[name] else {
+                throw CambiumError(.missingTensor, "the trained model has no tensor \(name)")
+            }
+            return (name, TensorShape(.f32, tensor.shape), tensor.values.littleEndianBytes)
+        }
+        var tree = Tree(architecture: layout.architecture)
+        for name in layout.trunk {
+            let tensor = try new(name)
+            tree.trunk.tensors[name] = try draft.putTensor(tensor.shape, tensor.bytes.raw)
+        }
+        draft.tree = tree
+        let experts = EditedExperts(model, experts: config.expertLayers.map { _ in [] })
+        var ids = Set(tree.trunk.tensors.values.map(\.id))
+        for pool in layout.pools {
+            guard let slot = config.expertLayers.firstIndex(of: pool.layer) else { continue }
+            ids.formUnion(
+                try draft.put(
+                    TrainedPool(
+                        layer: pool.layer, cohort: pool.cohort, kind: pool.objectKind,
+                        parts: pool.parts, routerKind: pool.storedRouterKind,
+                        experts: (0..<pool.expertCount).map {
+                            experts.expert($0, slot: slot).littleEndianBytes
+                        }), router: pool.routerTensors.map(new)))
+            let router = draft.tree.layers[UInt32(pool.layer)]?.cohorts[pool.cohort]?.router
+            ids.formUnion(router?.values.map(\.id) ?? [])
+        }
+        draft.tree.layout = try draft.put(
+            .layout,
+            Layout(
+                files: [Layout.File(name: Checkpoint.singleFileName, metadata: nil, tensors: [])],
+                pools: layout.pools.map(Layout.Pool.init)
+            ).encoded)
+        try putFiles(&draft, measured: ids)
+    }
+
+    /// Takes over what the branch's model has besides tensors, as far as it holds of these.
+    ///
+    /// - Parameter ids: Of all that the model consists of, which squared gradients may be of.
+    private func putFiles(_ draft: inout CommitDraft, measured ids: Set<ObjectID>) throws {
+        draft.tree.files = (before?.files ?? [:]).filter { name, _ in
+            guard name.hasPrefix(FisherFile.prefix) else { return true }
+            return ObjectID(hex: String(name.dropFirst(FisherFile.prefix.count)))
+                .map(ids.contains) ?? false
+        }
+        draft.tree.files[ShardIndex.fileName] = nil
+        draft.tree.files[Checkpoint.configName] = try draft.put(.file, json)
+        let digest = try UseContribution.modelDigest(draft.tree)
+        for entry in known {
+            guard case .use(let record) = entry.record, record.model != digest else { continue }
+            draft.tree.files[EvidenceName.name(entry.id)] = nil
+        }
+        guard !config.expertLayers.isEmpty else { return }
+        for text in texts where text.bytes.count >= config.contextLength {
+            let use = try ExpertUse(of: text.bytes, under: model)
+            let record = try use.record(
+                of: text.bytes, label: label, model: digest, layers: config.expertLayers)
+            _ = try draft.add(.use(record))
+        }
+    }
+
+    func checkFrozen(_ before: Tree?, _ after: Tree) throws {
+        guard let before else { return }
+        let trunk = !freezesTrunk || before.trunk.tensors == after.trunk.tensors
+        let experts =
+            !freezesExperts
+            || before.layers.mapValues { $0.cohorts.mapValues(\.experts) }
+                == after.layers.mapValues { $0.cohorts.mapValues(\.experts) }
+        guard trunk, experts else {
+            throw CambiumError(
+                .unsupported,
+                "the \(trunk ? "experts" : "trunk") would not keep their bytes: the model is stored in "
+                    + "another type than F32, which training writes; nothing was committed")
+        }
+    }
+}

@@ -1,0 +1,68 @@
+internal import Elements
+internal import Models
+internal import Objects
+internal import Snapshots
+internal import Tensors
+
+/// A tensor that a round made, with its name in a checkpoint.
+typealias NewTensor = (name: String, shape: TensorShape, bytes: [UInt8])
+
+/// The experts of a layer that a round made, as a store keeps them.
+struct TrainedPool {
+    let layer: Int
+    let cohort: String
+    let kind: ObjectKind
+    let parts: [TensorShape]
+    let routerKind: RouterKind
+    /// Each one's parts, one behind the other.
+    let experts: [[UInt8]]
+}
+
+extension CommitDraft {
+    /// Puts experts into a layer, with the tensors that route to them, and gives their ids.
+    @discardableResult
+    mutating func put(_ pool: TrainedPool, router: [NewTensor]) throws -> [ObjectID] {
+        let header = try ObjectHeader(pool.kind, pool.parts)
+        reserve(pool.experts.count)
+        var ids: [ObjectID] = []
+        ids.reserveCapacity(pool.experts.count)
+        for expert in pool.experts { ids.append(try put(header, expert.raw)) }
+        var tensors: [String: StoredTensor] = [:]
+        for (name, shape, bytes) in router { tensors[name] = try putTensor(shape, bytes.raw) }
+        tree.layers[UInt32(pool.layer), default: Layer()].cohorts[pool.cohort] = Snapshots.Cohort(
+            kind: pool.kind, parts: pool.parts, count: UInt64(ids.count),
+            experts: putExperts(ids), routerKind: pool.routerKind, router: tensors)
+        return ids
+    }
+}
+
+/// A snapshot's weights with some tensors and experts that it does not hold yet.
+struct TrainedWeights: WeightSource {
+    private let base: SnapshotWeights
+    private let tensors: [String: Weights]
+    private let pools: [TrainedPool]
+
+    init(_ base: SnapshotWeights, _ tensors: [NewTensor], _ pools: [TrainedPool]) {
+        self.base = base
+        self.pools = pools
+        self.tensors = Dictionary(
+            tensors.map {
+                ($0.name, Weights(shape: $0.shape, bytes: MappedBytes(copying: $0.bytes)))
+            }, uniquingKeysWith: { $1 })
+    }
+
+    func tensor(_ name: String) throws -> Weights {
+        if let found = tensors[name] { found } else { try base.tensor(name) }
+    }
+
+    func experts(layer: Int) throws -> any ExpertTable {
+        try experts(layer: layer, of: Snapshots.Cohort.base)
+    }
+
+    func experts(layer: Int, of cohort: String) throws -> any ExpertTable {
+        guard let pool = pools.first(where: { $0.layer == layer && $0.cohort == cohort }) else {
+            return try base.experts(layer: layer, of: cohort)
+        }
+        return HeldExpertTable(pool.experts, parts: pool.parts)
+    }
+}
