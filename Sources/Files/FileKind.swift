@@ -32,15 +32,17 @@ package func fileStatus(_ path: String) throws -> stat? {
 }
 
 /// Whether anything is at a path, be it a link that leads nowhere.
-package func fileExists(_ path: String) -> Bool {
-    var status = stat()
-    return unsafe lstat(path, &status) == 0
-}
+package func fileExists(_ path: String) -> Bool { kindItself(path) != nil }
 
 /// Whether a regular file, and no link to one, is at a path.
-package func isRegularFile(_ path: String) -> Bool {
+package func isRegularFile(_ path: String) -> Bool { kindItself(path) == .regular }
+
+/// Whether a path names a directory, and no link to one.
+package func isDirectoryItself(_ path: String) -> Bool { kindItself(path) == .folder }
+
+private func kindItself(_ path: String) -> FileKind? {
     var status = stat()
-    return unsafe lstat(path, &status) == 0 && FileKind(status) == .regular
+    return unsafe lstat(path, &status) == 0 ? FileKind(status) : nil
 }
 
 /// Refuses anything but a folder or a link to one; for folders that a user names.

@@ -17,12 +17,6 @@ package func makeStoreFolder(_ path: String) throws {
     try checkStoreFolder(path)
 }
 
-/// Whether a path names a directory, and no link to one.
-package func isDirectoryItself(_ path: String) -> Bool {
-    var status = stat()
-    return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-}
-
 package func removeFile(_ path: String) throws {
     guard unsafe unlink(path) == 0 else { throw storeError("remove", path) }
 }

@@ -42,11 +42,7 @@ package enum Reserve {
     }
 
     private static func isOurs(_ path: String) -> Bool {
-        var status = stat()
-        guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            return false
-        }
-        return (try? readStoreFile(path, limit: mark.count)) == mark
+        isRegularFile(path) && (try? readStoreFile(path, limit: mark.count)) == mark
     }
 
     /// Bytes that this user may write on a directory's disk.

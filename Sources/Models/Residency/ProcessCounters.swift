@@ -24,18 +24,22 @@ package struct ProcessCounters: Sendable, Hashable {
     }
 
     private static func field(_ name: String, of path: String) -> Int {
-        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return 0 }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe bytes.withUnsafeMutableBytes {
-            unsafe read(descriptor, $0.baseAddress, $0.count)
-        }
-        for line in String(decoding: bytes[..<max(count, 0)], as: UTF8.self).split(separator: "\n")
-        where line.hasPrefix(name) {
+        for line in processFile(path).split(separator: "\n") where line.hasPrefix(name) {
             let words = line.dropFirst(name.count).split { $0 == " " || $0 == "\t" }
             return words.first.flatMap { Int($0) } ?? 0
         }
         return 0
     }
+}
+
+/// The beginning of a file of proc(5); empty where the system does not tell.
+func processFile(_ path: String) -> String {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return "" }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = unsafe bytes.withUnsafeMutableBytes {
+        unsafe read(descriptor, $0.baseAddress, $0.count)
+    }
+    return String(decoding: bytes[..<max(count, 0)], as: UTF8.self)
 }
