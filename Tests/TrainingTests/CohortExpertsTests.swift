@@ -74,9 +74,9 @@ struct CohortExpertsTests {
 
     /// Trains a cohort a little, so that its experts give something.
     func trained(
-        _ base: TrainableModel, _ kind: Cohort.Kind, _ experts: CohortExperts
-    ) throws -> Cohort {
-        let cohort = Cohort(
+        _ base: TrainableModel, _ kind: Adapter.Kind, _ experts: CohortExperts
+    ) throws -> Adapter {
+        let cohort = Adapter(
             on: base, kind: kind, usesExperts: false, experts: experts, seed: 4)
         var settings = TrainingSettings(budget: .steps(6), seed: 1)
         (settings.windows, settings.warmUp, settings.rate) = (2, 1, 2e-2)
@@ -88,11 +88,11 @@ struct CohortExpertsTests {
 
     @Test(
         "a new cohort with experts gives what the base without experts gives",
-        arguments: Kind.allCases, [Cohort.Kind.dense, .lowRank(3)])
-    func startsAsBase(of: Kind, kind: Cohort.Kind) throws {
+        arguments: Kind.allCases, [Adapter.Kind.dense, .lowRank(3)])
+    func startsAsBase(of: Kind, kind: Adapter.Kind) throws {
         let experts = try sizes(of)
         let base = TrainableModel(config: try tinyConfig(experts: true), seed: 5)
-        let cohort = Cohort(
+        let cohort = Adapter(
             on: base, kind: kind, usesExperts: false, experts: experts, seed: 2)
         let (own, whole) = (
             logits(cohort.model, usesExperts: true), logits(base, usesExperts: false)
@@ -103,8 +103,8 @@ struct CohortExpertsTests {
 
     @Test(
         "a cohort runs in inference as it was trained, and loads as it was saved",
-        arguments: Kind.allCases, [Cohort.Kind.dense, .lowRank(3)])
-    func runsAsTrained(of: Kind, kind: Cohort.Kind) throws {
+        arguments: Kind.allCases, [Adapter.Kind.dense, .lowRank(3)])
+    func runsAsTrained(of: Kind, kind: Adapter.Kind) throws {
         let experts = try sizes(of)
         let config = try tinyConfig(experts: true)
         let base = TrainableModel(config: config.withoutExperts, seed: 5)
@@ -130,7 +130,7 @@ struct CohortExpertsTests {
         // It learned something that the base does not have.
         let before = logits(base, usesExperts: false)
         #expect(zip(trained, before).contains { abs($0 - $1) > 0.05 })
-        let again = Cohort(
+        let again = Adapter(
             on: base, kind: kind, usesExperts: false, experts: experts, seed: 9)
         try again.load("c", from: weights)
         #expect(logits(again.model, usesExperts: true) == trained)

@@ -135,11 +135,11 @@ struct TrainTests {
 
     @Test(
         "of a cohort leaves the base as it was, and the cohort follows from its tensors",
-        arguments: [Cohort.Kind.dense, .lowRank(2)])
-    func cohort(kind: Cohort.Kind) throws {
+        arguments: [Adapter.Kind.dense, .lowRank(2)])
+    func cohort(kind: Adapter.Kind) throws {
         let base = TrainableModel(config: try tinyConfig(experts: true), seed: 4)
         let before = base.tensors().map(\.values)
-        let cohort = Cohort(on: base, kind: kind, usesExperts: kind != .dense, seed: 9)
+        let cohort = Adapter(on: base, kind: kind, usesExperts: kind != .dense, seed: 9)
         #expect(cohort.model.weights.slice.array == base.weights.slice.array)
         func bits() throws -> Double {
             try TextLikelihood(of: text, under: cohort.model, usesExperts: cohort.usesExperts)

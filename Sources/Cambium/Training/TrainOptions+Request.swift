@@ -66,7 +66,7 @@ extension TrainBudget {
 }
 
 extension CohortForm {
-    fileprivate var kind: Training.Cohort.Kind {
+    fileprivate var kind: Adapter.Kind {
         switch self {
         case .dense: .dense
         case .lowRank(let rank): .lowRank(rank)

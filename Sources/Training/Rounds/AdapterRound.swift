@@ -16,7 +16,7 @@ struct AdapterRound: Round {
     let isNew: Bool
     let config: PeerConfig
     private let weights: SnapshotWeights
-    private let deltas: Cohort
+    private let deltas: Adapter
     /// The adapters of the snapshot that it starts from, and the digest of its base.
     private let stored: StoredCohorts
     /// The adapter's own tensors and experts in that snapshot; none of a new one.
@@ -25,11 +25,11 @@ struct AdapterRound: Round {
     /// What a tree has of the adapter.
     private struct Own: Equatable {
         var tensors: [String: StoredTensor]
-        var layers: [UInt32: Snapshots.Cohort]
+        var layers: [UInt32: Cohort]
 
         var isEmpty: Bool { tensors.isEmpty && layers.isEmpty }
 
-        init(_ name: String, _ deltas: Cohort, in tree: Tree) {
+        init(_ name: String, _ deltas: Adapter, in tree: Tree) {
             let names = Set(deltas.tensorNames(name) + [CohortTensorName.description(of: name)])
             tensors = tree.trunk.tensors.filter { names.contains($0.key) }
             layers = tree.layers.compactMapValues { $0.cohorts[name] }
@@ -40,7 +40,7 @@ struct AdapterRound: Round {
     ///
     /// - Throws: `unsupported` for an architecture that is not trained; `usage` for a name that cannot be.
     init(
-        _ start: RoundStart, _ name: String, _ kind: Cohort.Kind, _ pool: NewPool?
+        _ start: RoundStart, _ name: String, _ kind: Adapter.Kind, _ pool: NewPool?
     ) throws {
         guard let snapshot = start.snapshot else {
             throw CambiumError(
@@ -48,7 +48,7 @@ struct AdapterRound: Round {
                 "branch '\(start.target.branch)' has no model to train a cohort on; commit a checkpoint, or "
                     + "train a base first: cambium train --init config.json --data FILE")
         }
-        guard name != Snapshots.Cohort.base, !name.isEmpty, name.utf8.count <= 100,
+        guard name != Cohort.base, !name.isEmpty, name.utf8.count <= 100,
             name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") })
         else {
             throw CambiumError(
@@ -86,7 +86,7 @@ struct AdapterRound: Round {
             known?.usesExperts ?? (kind != .dense && own == nil && !config.expertLayers.isEmpty)
         let base = try TrainableModel(
             config: usesExperts ? config : config.withoutExperts, source: weights)
-        deltas = Cohort(
+        deltas = Adapter(
             on: base, kind: kind, usesExperts: usesExperts, experts: own, seed: start.request.seed)
         if !isNew { try deltas.load(name, from: weights) }
         before = Own(name, deltas, in: snapshot.tree)
@@ -174,7 +174,7 @@ struct AdapterRound: Round {
     func checkFrozen(_ before: Tree?, _ after: Tree) throws {
         guard let before else { return }
         let own = Set(tensors.map(\.name))
-        func others(_ tree: Tree) -> [UInt32: [String: Snapshots.Cohort]] {
+        func others(_ tree: Tree) -> [UInt32: [String: Cohort]] {
             tree.layers.mapValues { $0.cohorts.filter { $0.key != name } }
                 .filter { !$0.value.isEmpty }
         }

@@ -50,7 +50,7 @@ struct EditRound: Round {
         }
         for layer in config.expertLayers {
             let parts =
-                snapshot.tree.layers[UInt32(layer)]?.cohorts[Snapshots.Cohort.base]?.parts ?? []
+                snapshot.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]?.parts ?? []
             guard parts.allSatisfy({ $0.type == .f32 }) else {
                 throw CambiumError(
                     .unsupported,
@@ -175,7 +175,7 @@ struct EditRound: Round {
         let sizes = ModelDescription(config)
         let pools = try config.expertLayers.enumerated().map { slot, layer in
             TrainedPool(
-                layer: layer, cohort: Snapshots.Cohort.base, kind: .tensors,
+                layer: layer, cohort: Cohort.base, kind: .tensors,
                 parts: try weights.experts(layer: layer).parts, routerKind: .productKey,
                 experts: (0..<config.expertCount).map {
                     chosen.expert($0, slot: slot).littleEndianBytes
@@ -193,7 +193,7 @@ struct EditRound: Round {
     func patch(_ draft: inout CommitDraft) throws {
         for (slot, layer) in config.expertLayers.enumerated() {
             let number = UInt32(layer)
-            guard let pool = draft.tree.layers[number]?.cohorts[Snapshots.Cohort.base] else {
+            guard let pool = draft.tree.layers[number]?.cohorts[Cohort.base] else {
                 continue
             }
             let header = try ObjectHeader(pool.kind, pool.parts)
@@ -203,16 +203,16 @@ struct EditRound: Round {
                 ids[expert] = try draft.put(header, bytes.raw)
             }
             let edited = try draft.putExperts(changing: pool.experts, ids)
-            draft.tree.layers[number]?.cohorts[Snapshots.Cohort.base]?.experts = edited.root
+            draft.tree.layers[number]?.cohorts[Cohort.base]?.experts = edited.root
         }
         for record in records { _ = try draft.add(.use(record)) }
     }
 
     func checkFrozen(_ before: Tree?, _ after: Tree) throws {
-        func frozen(_ tree: Tree) -> [UInt32: [String: Snapshots.Cohort]] {
+        func frozen(_ tree: Tree) -> [UInt32: [String: Cohort]] {
             tree.layers.mapValues { layer in
                 var cohorts = layer.cohorts
-                cohorts[Snapshots.Cohort.base]?.experts = .zero
+                cohorts[Cohort.base]?.experts = .zero
                 return cohorts
             }
         }
@@ -244,7 +244,7 @@ extension ExpertUse {
         let data = try ObjectID(ofFile: text).bytes
         return try counted(.usage) {
             try UseContribution(
-                cohort: Snapshots.Cohort.base, label: label, data: data,
+                cohort: Cohort.base, label: label, data: data,
                 byteCount: UInt64(text.count),
                 model: model, windows: UInt64(windows),
                 layers: zip(layers, windowsOf).map { layer, counts in

@@ -79,7 +79,7 @@ extension TrainingBudget {
     }
 }
 
-extension Cohort.Kind {
+extension Adapter.Kind {
     /// `dense` or `lora:RANK`.
     fileprivate var words: String {
         switch self {

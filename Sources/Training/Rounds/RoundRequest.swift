@@ -11,7 +11,7 @@ internal import Tensors
 package enum RoundTarget: Sendable {
     /// Deltas of the frozen base's weights, new or trained further, active for the texts that the gate gives
     /// them; a new adapter may get experts of its own.
-    case adapter(String, Cohort.Kind, NewPool?)
+    case adapter(String, Adapter.Kind, NewPool?)
     /// The model's own weights: of the branch's model or, of the sizes in a config.json, of a new one.
     case model(freezesTrunk: Bool, freezesExperts: Bool, initial: [UInt8]?)
     /// The old experts of each layer, so many, that the round's texts use most relative to the background.

@@ -29,7 +29,7 @@ extension CommitDraft {
         for expert in pool.experts { ids.append(try put(header, expert.raw)) }
         var tensors: [String: StoredTensor] = [:]
         for (name, shape, bytes) in router { tensors[name] = try putTensor(shape, bytes.raw) }
-        tree.layers[UInt32(pool.layer), default: Layer()].cohorts[pool.cohort] = Snapshots.Cohort(
+        tree.layers[UInt32(pool.layer), default: Layer()].cohorts[pool.cohort] = Cohort(
             kind: pool.kind, parts: pool.parts, count: UInt64(ids.count),
             experts: putExperts(ids), routerKind: pool.routerKind, router: tensors)
         return ids
@@ -56,7 +56,7 @@ struct TrainedWeights: WeightSource {
     }
 
     func experts(layer: Int) throws -> any ExpertTable {
-        try experts(layer: layer, of: Snapshots.Cohort.base)
+        try experts(layer: layer, of: Cohort.base)
     }
 
     func experts(layer: Int, of cohort: String) throws -> any ExpertTable {

@@ -14,11 +14,11 @@ struct TrainedCohort {
 
 /// What the cohorts of a row are.
 struct CohortForm {
-    let kind: Cohort.Kind
+    let kind: Adapter.Kind
     let experts: CohortExperts?
     let keepsExperts: Bool
 
-    init(_ kind: Cohort.Kind, _ experts: CohortExperts? = nil, keepsExperts: Bool = false) {
+    init(_ kind: Adapter.Kind, _ experts: CohortExperts? = nil, keepsExperts: Bool = false) {
         self.kind = kind
         self.experts = experts
         self.keepsExperts = keepsExperts
@@ -29,8 +29,8 @@ struct CohortForm {
     /// Whether the expert layers run, those of the base or the cohort's.
     var usesExperts: Bool { keepsExperts || experts != nil }
 
-    func cohort(on base: TrainableModel, seed: UInt64) -> Cohort {
-        Cohort(on: base, kind: kind, usesExperts: keepsExperts, experts: experts, seed: seed)
+    func cohort(on base: TrainableModel, seed: UInt64) -> Adapter {
+        Adapter(on: base, kind: kind, usesExperts: keepsExperts, experts: experts, seed: seed)
     }
 }
 
@@ -86,7 +86,7 @@ extension Stream {
         var row = Row(name: "Cambium, branches merged", base, summary)
         var models: [String: [TextLikelihood]] = [:]
         for branch in trained.reversed() {
-            let cohort = Cohort(
+            let cohort = Adapter(
                 on: base.copy(), kind: .dense, usesExperts: false, seed: branch.seed)
             var settings = try settings(.cohort, plan.roundSeconds, branch.seed)
             settings.budget = .steps(branch.steps)
@@ -115,7 +115,7 @@ extension Stream {
         .swiglu(try PeerConfig.Linear(experts: 1, topK: 1, width: 256), layers: [0, 1, 2, 3])
     }
 
-    private func digest(_ cohort: Cohort, _ domain: String) -> String {
+    private func digest(_ cohort: Adapter, _ domain: String) -> String {
         var digest = Digest()
         for tensor in cohort.tensors(named: domain) { digest.add(tensor.values) }
         return String(digest.value, radix: 16)

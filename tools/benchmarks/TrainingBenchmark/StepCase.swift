@@ -25,7 +25,7 @@ struct StepCase: ParsableCommand {
         let bytes = try read(text)
         let parameters: any TrainedParameters =
             cohort
-            ? Cohort(on: model, kind: .dense, usesExperts: false, seed: 1) : WholeModel(model)
+            ? Adapter(on: model, kind: .dense, usesExperts: false, seed: 1) : WholeModel(model)
         try answer(
             ["parameters": Double(model.parameterCount)],
             [

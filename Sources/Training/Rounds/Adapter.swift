@@ -7,7 +7,7 @@ package import Tensors
 ///
 /// The cohort's weights are base + delta in 32-bit floats, one rounding per weight; a low-rank delta
 /// is b a, summed in ascending rank by fused products from 0. Training and inference agree on this.
-package final class Cohort: TrainedParameters {
+package final class Adapter: TrainedParameters {
     package enum Kind: Sendable, Hashable {
         /// Full-rank deltas of every dense weight (not of expert layers).
         case dense
