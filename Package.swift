@@ -73,6 +73,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "Merging",
+            dependencies: [
+                "Evidence", "Models", "Architectures", "Snapshots", "Objects", "Routing", "Tensors",
+                "Elements",
+            ],
+            swiftSettings: strict),
+        .target(
             name: "Checkpoints",
             dependencies: [
                 "Evidence", "Models", "Architectures", "Snapshots", "Objects", "Routing", "Tensors",
@@ -95,7 +102,8 @@ let package = Package(
         .target(
             name: "Cambium",
             dependencies: [
-                "Checkpoints", "Tokenizers", "Migrations", "Training", "Evidence", "Models",
+                "Checkpoints", "Tokenizers", "Migrations", "Training", "Merging", "Evidence",
+                "Models",
                 "Routing",
                 "Architectures", "Snapshots", "Objects", "KeyValue", "Files", "Tensors",
                 "Elements",
@@ -118,9 +126,9 @@ let package = Package(
         .executableTarget(
             name: "MergeBenchmark",
             dependencies: [
-                "BenchmarkSupport", "Cambium", "Checkpoints", "Models", "Architectures", "Routing",
-                "Evidence", "Tensors", "Snapshots",
-                "Objects", "Elements", "CKernels", "COpenBLAS", arguments,
+                "BenchmarkSupport", "Cambium", "Merging", "Checkpoints", "Models", "Architectures",
+                "Routing", "Evidence", "Tensors", "Snapshots", "Objects", "Elements", "CKernels",
+                "COpenBLAS", arguments,
             ],
             path: "tools/benchmarks/MergeBenchmark", swiftSettings: strict),
         .executableTarget(
@@ -210,7 +218,7 @@ let package = Package(
         .testTarget(
             name: "CambiumTests",
             dependencies: [
-                "Cambium", "Training", "Evidence", "Models", "Architectures", "Routing",
+                "Cambium", "Merging", "Training", "Evidence", "Models", "Architectures", "Routing",
                 "Snapshots", "Checkpoints",
                 "Objects", "Files",
                 "Elements",

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Cambium
+@testable import Merging
 
 @Suite("The Fisher policy")
 struct FisherPolicyTests {

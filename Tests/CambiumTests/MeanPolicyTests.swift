@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Cambium
+@testable import Merging
 
 @Suite("The mean policy")
 struct MeanPolicyTests {

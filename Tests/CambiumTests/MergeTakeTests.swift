@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 
 @testable import Cambium
+@testable import Merging
 @testable import Snapshots
 
 @Suite("Conflicts one by one")
@@ -276,7 +277,7 @@ struct MergeTakeTests {
     @Test("a file of decisions has comments, and its errors say the line")
     func list() throws {
         let text = "# what the lawyers said\r\n\r\n0/3 = law\n  router 0/*=mean  \n"
-        #expect(try MergeTake.list(text).map { "\($0.pattern)" } == ["0/3", "router 0/*"])
+        #expect(try MergeTake.list(text).map { "\($0.decision.pattern)" } == ["0/3", "router 0/*"])
         #expect(
             message { _ = try MergeTake.list("0/3=law\n\nnonsense\n") }?.contains("line 3: ")
                 == true)

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Cambium
+@testable import Merging
 
 /// A policy as the table of laws in docs/merging.md names it, and the laws that it obeys.
 struct PolicyLaws: Sendable, CustomTestStringConvertible {

@@ -18,30 +18,6 @@ struct ExpertCountEdit: ~Copyable {
         self.snapshot = snapshot
     }
 
-    /// The layers that have experts, with their only cohort.
-    ///
-    /// - Throws: `unsupported` for a model whose experts are not counted by config.json.
-    static func cohorts(of tree: Tree) throws -> [Int: Cohort] {
-        let isCounted = Architecture.named(tree.architecture)?.countKeys.isEmpty != true
-        guard isCounted, !tree.layers.isEmpty else {
-            throw CambiumError(
-                .unsupported,
-                "a '\(tree.architecture)' model "
-                    + (tree.layers.isEmpty
-                        ? "has no experts that Cambium can tell apart"
-                        : "gets no experts one by one; `cambium train` adds cohorts to it instead"))
-        }
-        var cohorts: [Int: Cohort] = [:]
-        for (layer, value) in tree.layers {
-            guard value.cohorts.count == 1, let cohort = value.cohorts[Cohort.base] else {
-                throw CambiumError(
-                    .unsupported, "layer \(layer) has \(value.cohorts.count) cohorts, not one")
-            }
-            cohorts[Int(layer)] = cohort
-        }
-        return cohorts
-    }
-
     /// Adds an expert behind the last of a layer.
     ///
     /// - Parameter row: Gives what each tensor of the router gets, by its name.

@@ -103,12 +103,12 @@ extension Store {
                 .usage, "\(growth.unchanged) is no share of routes; give a number from 0 to 1")
         }
         let (target, snapshot) = try modelToGrow(options)
-        let cohorts = try ExpertCountEdit.cohorts(of: snapshot.tree)
+        let cohorts = try snapshot.tree.countedPools()
         let model = try model(snapshot.id.hex, .checking)
         let experts = try SourceExperts(source, for: cohorts, in: self)
-        let new = try model.windows(
+        var routes = try KeptRoutes(snapshot, model.model.base, tokens: model.tokens(of:))
+        let new = try routes.windows(
             of: limited(evidence, to: growth.limit), "the text of the new domain")
-        var routes = try KeptRoutes(snapshot, snapshot.evidence(), model)
         for (index, text) in limited(keep, to: growth.limit).enumerated() {
             try routes.add(
                 text, keep.count == 1 ? "the old text" : "old text \(index + 1)",
@@ -146,7 +146,7 @@ extension Store {
         _ expert: Int? = nil, _ options: CommitOptions
     ) throws -> CommitResult {
         let (target, snapshot) = try modelToGrow(options)
-        let cohorts = try ExpertCountEdit.cohorts(of: snapshot.tree)
+        let cohorts = try snapshot.tree.countedPools()
         let counts = Set(cohorts.values.map { Int($0.count) })
         guard let count = counts.first, counts.count == 1 else {
             throw CambiumError(.unsupported, "the layers have different numbers of experts")

@@ -1,3 +1,5 @@
+internal import Merging
+
 /// How conflicts of a merge are settled.
 ///
 /// docs/merging.md has a table of which algebraic laws each obeys.
@@ -34,27 +36,13 @@ public struct PolicySettings: Sendable {
         self.scale = scale
     }
 
-    /// - Throws: `usage` for settings that cannot be.
-    func check() throws {
-        guard density > 0, density <= 1 else {
-            throw CambiumError(.usage, "a density of \(density); give a share above 0, at most 1")
-        }
-        guard scale.isFinite else {
-            throw CambiumError(.usage, "a scale of \(scale); give a finite number")
-        }
-    }
-
-    /// What the merge commit says about them.
-    func recorded(_ policy: MergePolicy) -> [String: String] {
-        switch policy {
-        case .ties: ["merge.density": "\(density)", "merge.scale": "\(scale)"]
-        case .task: ["merge.scale": "\(scale)"]
-        default: [:]
-        }
-    }
+    var numbers: PolicyNumbers { PolicyNumbers(density: density, scale: scale) }
 }
 
 extension MergePolicy {
     /// Whether the weights of sides count.
-    public var isWeighted: Bool { self == .mean || self == .fisher || self == .regmean }
+    public var isWeighted: Bool { kind.isWeighted }
+
+    /// What the layers below call it.
+    var kind: PolicyKind { PolicyKind(rawValue: rawValue) ?? .none }
 }

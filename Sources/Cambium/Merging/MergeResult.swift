@@ -1,4 +1,4 @@
-internal import Elements
+internal import Merging
 internal import Objects
 internal import Snapshots
 
@@ -91,23 +91,42 @@ public struct MergeVersion: Sendable, Encodable {
     public let object: String?
 }
 
+/// How far two versions of one thing are apart.
+public struct MergeDistance: Sendable, Encodable, Equatable {
+    /// The names of the two sides.
+    public let between: [String]
+    /// Elements of each version; of files and texts, bytes of the longer one.
+    public let elements: Int
+    /// Elements that differ bit for bit; of files the bytes that differ, one by one, and those that one
+    /// has more.
+    public let differing: Int
+    /// ‖a - b‖ / max(‖a‖, ‖b‖); nil where the elements are no numbers that are read, or not finite.
+    public let relativeL2: Double?
+    /// max |a - b|; nil likewise.
+    public let maxAbs: Double?
+    /// Dtype and shape of the versions; empty of files.
+    public let parts: [String]
+
+    fileprivate init(_ distance: ConflictDistance, _ names: [String]) {
+        between = distance.between.map { names[$0] }
+        elements = distance.elements
+        differing = distance.differing
+        relativeL2 = distance.relativeL2
+        maxAbs = distance.maxAbs
+        parts = distance.parts
+    }
+}
+
 extension MergeResult {
-    init(
-        _ outcome: MergeOutcome, _ branch: String, _ policy: MergePolicy, _ sides: [String],
-        _ store: Store
-    ) throws {
-        let names = outcome.sides.indices.map { $0 < sides.count ? sides[$0] : "side \($0)" }
-        var measure = ConflictMeasure(store, names)
-        var conflicts: [Conflict] = []
-        conflicts.reserveCapacity(outcome.conflicts.count)
-        for conflict in outcome.conflicts {
-            conflicts.append(
-                Conflict(conflict, outcome.sides, names, try measure.distance(conflict)))
-        }
+    init(_ report: MergeReport, _ policy: MergePolicy) {
+        let (outcome, names) = (report.outcome, report.names)
         self.init(
             kind: Kind(outcome.kind), tree: outcome.tree?.hex, commit: outcome.commit?.hex,
-            branch: branch, bases: outcome.bases.map(\.hex), policy: policy.rawValue,
-            conflicts: conflicts, resolved: outcome.resolved.count,
+            branch: report.branch, bases: outcome.bases.map(\.hex), policy: policy.rawValue,
+            conflicts: zip(outcome.conflicts, report.distances).map {
+                Conflict($0, outcome.sides, names, $1.map { MergeDistance($0, names) })
+            },
+            resolved: outcome.resolved.count,
             settled: outcome.resolved.map { Conflict($0, outcome.sides, names, nil) })
     }
 }
@@ -131,54 +150,4 @@ extension MergeResult.Conflict {
             base: Set(conflict.bases).count == 1 ? conflict.bases[0]?.hex : nil,
             distance: distance, policy: conflict.policy, taken: conflict.taken.map { names[$0] })
     }
-}
-
-extension MergeEntity {
-    fileprivate var kind: String {
-        switch self {
-        case .architecture: "architecture"
-        case .layout: "layout"
-        case .file: "file"
-        case .trunk: "tensor"
-        case .cohort: "cohort"
-        case .expert: "expert"
-        case .router: "router"
-        case .routerRow: "router-row"
-        }
-    }
-
-    fileprivate var layer: UInt32? {
-        switch self {
-        case .cohort(let layer, _), .expert(let layer, _, _), .router(let layer, _, _),
-            .routerRow(let layer, _, _, _):
-            layer
-        default: nil
-        }
-    }
-
-    fileprivate var cohort: String? {
-        switch self {
-        case .cohort(_, let cohort), .expert(_, let cohort, _), .router(_, let cohort, _),
-            .routerRow(_, let cohort, _, _):
-            cohort
-        default: nil
-        }
-    }
-
-    fileprivate var ordinal: Int? {
-        if case .expert(_, _, let ordinal) = self { ordinal } else { nil }
-    }
-
-    fileprivate var tensor: String? {
-        switch self {
-        case .trunk(let name), .router(_, _, let name), .routerRow(_, _, let name, _): name
-        default: nil
-        }
-    }
-
-    fileprivate var row: Int? {
-        if case .routerRow(_, _, _, let row) = self { row } else { nil }
-    }
-
-    fileprivate var file: String? { if case .file(let name) = self { name } else { nil } }
 }

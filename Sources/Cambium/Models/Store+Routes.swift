@@ -33,8 +33,8 @@ extension Store {
         let place = try CommitTarget(options, self)
         let parent = try place.model().parent
         let snapshot = try map(parent.hex)
-        var routes = try KeptRoutes(
-            snapshot, snapshot.evidence(), model(parent.hex, .checking))
+        let model = try model(parent.hex, .checking)
+        var routes = try KeptRoutes(snapshot, model.model.base, tokens: model.tokens(of:))
         var records: [NamedContribution] = []
         for (index, text) in limited(texts, to: limit).enumerated() {
             let record = try routes.add(

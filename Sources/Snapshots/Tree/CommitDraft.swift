@@ -30,6 +30,21 @@ package struct CommitNote: Sendable {
     }
 }
 
+/// Joins what a commit records of many things, bounded.
+package func recordedText(_ texts: [String], limit: Int = 16_384) throws -> String {
+    let whole = texts.joined(separator: "; ")
+    guard whole.utf8.count > limit else { return whole }
+    var (length, count) = (0, 0)
+    for text in texts {
+        length += text.utf8.count + 2
+        guard length <= limit else { break }
+        count += 1
+    }
+    let id = try ObjectID(ofFile: Array(whole.utf8)).hex
+    return texts.prefix(count).joined(separator: "; ")
+        + "; and \(texts.count - count) more, all of them \(id)"
+}
+
 /// What a commit did.
 package struct CommitOutcome: Sendable {
     package let id: ObjectID

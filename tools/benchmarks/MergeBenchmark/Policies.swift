@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Cambium
+internal import Merging
 internal import Routing
 internal import Snapshots
 

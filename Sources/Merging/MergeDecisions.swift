@@ -1,7 +1,54 @@
 internal import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 internal import Synchronization
+
+/// What settles some conflicts of a merge, decided one by one: `1/7=law`, `router 0/*=mean`.
+package struct MergeDecision: Sendable {
+    /// As it was written.
+    package let text: String
+    package let pattern: EntityPattern
+    /// The right side: a side or a policy.
+    package let value: String
+
+    package var policy: PolicyKind? { PolicyKind(rawValue: value) }
+
+    /// - Throws: `usage` for a text that is none.
+    package init(_ text: String) throws {
+        let line = text.trimmed
+        guard let sign = line.lastIndex(of: "=") else {
+            throw CambiumError(
+                .usage,
+                "'\(line)' decides nothing: write ENTITY=SIDE or ENTITY=POLICY, for example 1/7=main"
+            )
+        }
+        let value = String(line[line.index(after: sign)...]).trimmed
+        guard !value.isEmpty else {
+            throw CambiumError(.usage, "'\(line)' names no side and no policy after the '='")
+        }
+        self.text = line
+        self.value = value
+        pattern = try EntityPattern(String(line[..<sign]))
+    }
+
+    /// Reads decisions from a text, one in a line; empty lines and those that begin with `#` are skipped.
+    ///
+    /// - Throws: `usage`, with the line's number.
+    package static func list(_ text: String) throws -> [MergeDecision] {
+        var decisions: [MergeDecision] = []
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        for (index, line) in lines.enumerated() {
+            let line = String(line).trimmed
+            guard !line.isEmpty, !line.hasPrefix("#") else { continue }
+            do {
+                decisions.append(try MergeDecision(line))
+            } catch let error as CambiumError {
+                throw CambiumError(error.code, "line \(index + 1): \(error.message)")
+            }
+        }
+        return decisions
+    }
+}
 
 /// Decisions about single conflicts, with the sides that they name looked up.
 ///
@@ -23,7 +70,7 @@ final class MergeDecisions: ConflictDecisions {
     private let patterns: [Int]
     private let used = Mutex<Set<Int>>([])
     /// The policies among them.
-    let policies: Set<MergePolicy>
+    let policies: Set<PolicyKind>
 
     /// - Parameters:
     ///   - sides: The commits of the merge, the target's first.
@@ -32,18 +79,18 @@ final class MergeDecisions: ConflictDecisions {
     ///   - policy: Makes a policy.
     /// - Throws: `usage` for a name that is no side's.
     init(
-        _ takes: [MergeTake], _ sides: [ObjectID], _ names: [[String]],
+        _ takes: [MergeDecision], _ sides: [ObjectID], _ names: [[String]],
         id: (String) throws -> ObjectID,
-        policy: (MergePolicy) throws -> any ConflictPolicy
+        policy: (PolicyKind) throws -> (any ConflictPolicy)?
     ) throws {
         var entries: [Entry] = []
         var exact: [MergeEntity: [Int]] = [:]
         var patterns: [Int] = []
-        var made: [MergePolicy: any ConflictPolicy] = [:]
+        var made: [PolicyKind: any ConflictPolicy] = [:]
         var known: Set<String> = []
         for take in takes {
             let found: (value: String, settlement: ConflictSettlement)
-            if let kind = MergePolicy(rawValue: take.value) {
+            if let kind = take.policy {
                 guard !names.joined().contains(take.value) else {
                     throw CambiumError(
                         .usage,
@@ -79,7 +126,7 @@ final class MergeDecisions: ConflictDecisions {
     }
 
     private static func side(
-        _ take: MergeTake, _ sides: [ObjectID], _ names: [[String]],
+        _ take: MergeDecision, _ sides: [ObjectID], _ names: [[String]],
         _ id: (String) throws -> ObjectID
     ) throws -> Int {
         if let side = names.firstIndex(where: { $0.contains(take.value) }) { return side }
@@ -88,7 +135,7 @@ final class MergeDecisions: ConflictDecisions {
         do {
             commit = try id(take.value)
         } catch let error as CambiumError where error.code == .notFound {
-            let policies = MergePolicy.allCases.dropFirst().map(\.rawValue)
+            let policies = PolicyKind.allCases.dropFirst().map(\.rawValue)
             throw CambiumError(
                 .usage,
                 "'\(take.text)': '\(take.value)' is neither a side of this merge (\(all)) nor a "
@@ -153,19 +200,4 @@ final class MergeDecisions: ConflictDecisions {
         }
         return try recordedText(texts.sorted(by: isBefore))
     }
-}
-
-/// Joins what a commit records of many things, bounded.
-func recordedText(_ texts: [String], limit: Int = 16_384) throws -> String {
-    let whole = texts.joined(separator: "; ")
-    guard whole.utf8.count > limit else { return whole }
-    var (length, count) = (0, 0)
-    for text in texts {
-        length += text.utf8.count + 2
-        guard length <= limit else { break }
-        count += 1
-    }
-    let id = try ObjectID(ofFile: Array(whole.utf8)).hex
-    return texts.prefix(count).joined(separator: "; ")
-        + "; and \(texts.count - count) more, all of them \(id)"
 }

@@ -1,31 +1,37 @@
-internal import Elements
-internal import Evidence
-internal import Models
+internal import Architectures
+package import Elements
+package import Models
 internal import Objects
-internal import Routing
-internal import Snapshots
+package import Routing
+package import Snapshots
 internal import Tensors
 
 /// Records of the routes that a model with linear routers is to keep: those of its snapshot, and further texts'.
-struct KeptRoutes {
+package struct KeptRoutes {
     /// Of the snapshot, those that are of its model or one that it grew out of.
-    private(set) var known: [RouteContribution] = []
+    package private(set) var known: [RouteContribution] = []
     /// Of texts that have no record yet.
-    private(set) var added: [RouteContribution] = []
+    package private(set) var added: [RouteContribution] = []
     /// Records of the snapshot that are of another model.
     private let strange: [ObjectID]
-    private let model: MappedModel
+    private let model: LanguageModel
+    private let tokens: ([UInt8]) throws -> [Int]
     private let identity: (id: ObjectID, experts: Int)
 
+    /// - Parameters:
+    ///   - model: The snapshot's.
+    ///   - tokens: A text in the model's tokens.
     /// - Throws: `unsupported` for a model without linear routers.
-    init(
-        _ snapshot: MappedSnapshot, _ records: [NamedContribution], _ model: MappedModel
+    package init(
+        _ snapshot: MappedSnapshot, _ model: LanguageModel,
+        tokens: @escaping ([UInt8]) throws -> [Int]
     ) throws {
         guard let identity = try RouteIdentity.id(of: snapshot) else {
             throw CambiumError(.unsupported, "the model has no experts")
         }
-        (known, strange) = try Self.sorted(records, snapshot)
+        (known, strange) = try Self.sorted(snapshot.evidence(), snapshot)
         self.model = model
+        self.tokens = tokens
         self.identity = identity
     }
 
@@ -52,7 +58,7 @@ struct KeptRoutes {
     }
 
     /// What those of some records that are of a snapshot's model add up to; nil when there are none.
-    static func united(
+    package static func united(
         of snapshot: MappedSnapshot, _ records: [NamedContribution]
     ) throws -> UnitedRoutes? {
         let known = try sorted(records, snapshot).known
@@ -61,7 +67,7 @@ struct KeptRoutes {
     }
 
     /// What was not used, for people.
-    var notes: [String] {
+    package var notes: [String] {
         strange.map {
             "evidence \($0.short) of routes is of another model, whose weights changed since, and was not "
                 + "used; cambium evidence drop \($0.short) removes it"
@@ -76,15 +82,15 @@ struct KeptRoutes {
     /// - Returns: Its record.
     /// - Throws: `bad-input` for a text that is too short; `unsupported` for routers that no row can be added to.
     @discardableResult
-    mutating func add(
+    package mutating func add(
         _ text: [UInt8], _ what: String, label: String = "", threads: Int,
         _ progress: ProgressReporter
     ) throws -> RouteContribution {
         let data = try ObjectID(ofFile: text).bytes
         if let record = (known + added).first(where: { $0.data == data }) { return record }
-        let windows = try model.windows(of: [text], what)
+        let windows = try windows(of: [text], what)
         let read = try RouteReader(
-            model.model.base, team: threads == 1 ? .single : ThreadTeam(count: threads)
+            model, team: threads == 1 ? .single : ThreadTeam(count: threads)
         ).read(windows) { try progress(Progress("layers of old text", $0, $1)) }
         let identity = identity
         let record = try counted(.usage) {
@@ -101,7 +107,7 @@ struct KeptRoutes {
     /// All as one.
     ///
     /// - Throws: `usage` when there is none.
-    func united() throws -> UnitedRoutes {
+    package func united() throws -> UnitedRoutes {
         let all = known + added
         guard !all.isEmpty else {
             throw CambiumError(
@@ -115,19 +121,18 @@ struct KeptRoutes {
         }
         return try counted(.corrupt) { try UnitedRoutes(all) }
     }
-}
 
-extension MappedModel {
     /// The windows of some texts, in tokens.
     ///
     /// - Parameter what: The texts, for messages.
-    /// - Throws: `bad-input` for too short ones; `unsupported` without a tokenizer.
-    func windows(of texts: [[UInt8]], _ what: String) throws -> [[Int]] {
+    /// - Throws: `bad-input` for too short ones; what the tokenizer throws.
+    package func windows(of texts: [[UInt8]], _ what: String) throws -> [[Int]] {
         var all: [[Int]] = []
-        for text in texts { all.append(try tokens(of: text)) }
+        for text in texts { all.append(try tokens(text)) }
         let count = all.joined().count
         // Sixteen windows at least, so that each of their uses has some.
-        let size = min(RouteContribution.Windows.longest, contextLength, count / 16)
+        let size = min(
+            RouteContribution.Windows.longest, model.description.contextLength, count / 16)
         guard size >= 8 else {
             throw CambiumError(
                 CambiumError.Code.badInput,
@@ -143,7 +148,7 @@ extension MappedModel {
 
 /// The beginnings of some texts that have so many bytes together, at most; without those that would be cut to
 /// less than 2,048 bytes, of which little can be learned.
-func limited(_ texts: [[UInt8]], to limit: Int?) -> [[UInt8]] {
+package func limited(_ texts: [[UInt8]], to limit: Int?) -> [[UInt8]] {
     var rest = limit ?? .max
     var parts: [[UInt8]] = []
     for text in texts {

@@ -1,11 +1,11 @@
-internal import Snapshots
+internal import Elements
 
 /// Names entities of a model, one or all that fit: `1/17`, `router 0/*`, `lm_head.weight`.
 ///
 /// docs/merging.md, "Entities", has the grammar.
-struct EntityPattern: Sendable, Hashable {
+package struct EntityPattern: Sendable, Hashable {
     /// What is named.
-    enum Form: Sendable, Hashable {
+    package enum Form: Sendable, Hashable {
         case experts(layer: NumberSet, cohort: Wildcard, ordinal: NumberSet)
         /// Rows of every tensor of a layer's router.
         case rows(layer: NumberSet, cohort: Wildcard, row: NumberSet)
@@ -20,10 +20,10 @@ struct EntityPattern: Sendable, Hashable {
         case architecture
     }
 
-    let form: Form
+    package let form: Form
 
     /// - Throws: `usage` for a text that names nothing.
-    init(_ text: String) throws {
+    package init(_ text: String) throws {
         let text = text.trimmed
         guard !text.isEmpty else {
             throw CambiumError(
@@ -33,7 +33,7 @@ struct EntityPattern: Sendable, Hashable {
         form = try Self.parse(text)
     }
 
-    init(_ form: Form) { self.form = form }
+    package init(_ form: Form) { self.form = form }
 
     private static func parse(_ text: String) throws -> Form {
         if text == "architecture" { return .architecture }
@@ -109,7 +109,7 @@ struct EntityPattern: Sendable, Hashable {
 
 extension EntityPattern: CustomStringConvertible {
     /// The one spelling of the pattern, which is read back as the same.
-    var description: String {
+    package var description: String {
         func place(_ layer: NumberSet, _ cohort: Wildcard) -> String {
             cohort.text == Cohort.base ? "\(layer)/" : "\(layer)/\(cohort.text)/"
         }
@@ -127,7 +127,7 @@ extension EntityPattern: CustomStringConvertible {
 }
 
 extension EntityPattern {
-    func matches(_ entity: MergeEntity) -> Bool {
+    package func matches(_ entity: MergeEntity) -> Bool {
         switch (form, entity) {
         case (.experts(let layers, let name, let ordinals), .expert(let layer, let cohort, let one)):
             layers.contains(Int(layer)) && name.matches(cohort) && ordinals.contains(one)
@@ -157,7 +157,7 @@ extension EntityPattern {
     }
 
     /// The expert that is named, when it is one alone.
-    var expert: MergeEntity? {
+    package var expert: MergeEntity? {
         guard case .experts(let layers, let cohort, let ordinals) = form,
             let layer = layers.single.flatMap({ UInt32(exactly: $0) }), cohort.isExact,
             let ordinal = ordinals.single
@@ -168,7 +168,7 @@ extension EntityPattern {
 
 extension MergeEntity {
     /// How an entity is spelled in a pattern that names it alone.
-    var path: String {
+    package var path: String {
         func named(_ name: String, _ kind: String) -> String {
             let isPlain = (try? EntityPattern(name)).map { $0.form == .names(Wildcard(name[...])) }
             return isPlain == true ? name : "\(kind) \(name)"

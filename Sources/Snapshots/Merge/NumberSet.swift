@@ -1,5 +1,7 @@
+internal import Elements
+
 /// Numbers of layers, experts or rows as a person names them: `7`, `3-9`, `1,4-6`, or `*` for all.
-enum NumberSet: Sendable, Hashable {
+package enum NumberSet: Sendable, Hashable {
     case all
     /// Ascending, neither overlapping nor adjacent.
     case some([ClosedRange<Int>])
@@ -7,7 +9,7 @@ enum NumberSet: Sendable, Hashable {
     /// Nil for a text that is not made of numbers.
     ///
     /// - Throws: `usage` for numbers that cannot be: too large, or a range that runs backwards.
-    init?(_ text: Substring) throws {
+    package init?(_ text: Substring) throws {
         if text == "*" {
             self = .all
             return
@@ -49,20 +51,20 @@ enum NumberSet: Sendable, Hashable {
         return result
     }
 
-    func contains(_ number: Int) -> Bool {
+    package func contains(_ number: Int) -> Bool {
         switch self {
         case .all: true
         case .some(let ranges): ranges.contains { $0.contains(number) }
         }
     }
 
-    func union(_ other: NumberSet) -> NumberSet {
+    package func union(_ other: NumberSet) -> NumberSet {
         guard case .some(let left) = self, case .some(let right) = other else { return .all }
         return .some(Self.united(left + right))
     }
 
     /// The number, when it is one alone.
-    var single: Int? {
+    package var single: Int? {
         guard case .some(let ranges) = self, ranges.count == 1, ranges[0].count == 1 else {
             return nil
         }
@@ -70,7 +72,7 @@ enum NumberSet: Sendable, Hashable {
     }
 
     /// Those below a count, ascending.
-    func numbers(below count: Int) -> [Int] {
+    package func numbers(below count: Int) -> [Int] {
         switch self {
         case .all: Array(0..<max(0, count))
         case .some(let ranges):
@@ -82,14 +84,14 @@ enum NumberSet: Sendable, Hashable {
     }
 
     /// The greatest number that is named; nil of all.
-    var greatest: Int? {
+    package var greatest: Int? {
         guard case .some(let ranges) = self else { return nil }
         return ranges.last?.upperBound
     }
 }
 
 extension NumberSet: CustomStringConvertible {
-    var description: String {
+    package var description: String {
         switch self {
         case .all: "*"
         case .some(let ranges):
@@ -100,15 +102,15 @@ extension NumberSet: CustomStringConvertible {
 }
 
 /// A name in which `*` stands for any bytes, or none.
-struct Wildcard: Sendable, Hashable {
-    let text: String
+package struct Wildcard: Sendable, Hashable {
+    package let text: String
 
-    init(_ text: Substring) { self.text = String(text) }
+    package init(_ text: Substring) { self.text = String(text) }
 
     /// Whether it means one name alone.
-    var isExact: Bool { !text.utf8.contains(UInt8(ascii: "*")) }
+    package var isExact: Bool { !text.utf8.contains(UInt8(ascii: "*")) }
 
-    func matches(_ name: String) -> Bool {
+    package func matches(_ name: String) -> Bool {
         guard !isExact else { return text.utf8.elementsEqual(name.utf8) }
         let pieces = text.utf8.split(
             separator: UInt8(ascii: "*"), omittingEmptySubsequences: false
@@ -130,12 +132,5 @@ struct Wildcard: Sendable, Hashable {
             place = found + piece.count
         }
         return true
-    }
-}
-
-extension String {
-    /// The text without white space at its ends.
-    var trimmed: String {
-        String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
     }
 }

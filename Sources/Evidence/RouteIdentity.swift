@@ -1,8 +1,7 @@
 internal import Architectures
-internal import Checkpoints
 internal import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 
 /// What the routes of a text are computed by: all of a model with linear routers, but only the first experts of
 /// each layer, and their router rows.
@@ -10,6 +9,7 @@ internal import Snapshots
 /// So a model has the identities of those that it grew out of by experts that were added behind the others, whose
 /// rows leave old routes as they are: what was recorded before stays of use.
 enum RouteIdentity {
+    private static let configName = "config.json"
     private static let magic: [UInt8] = Array("CRID".utf8)
 
     /// The id of a file object of the canonical description (docs/format.md, "Evidence").
@@ -22,7 +22,7 @@ enum RouteIdentity {
     static func id(
         of snapshot: MappedSnapshot, experts: Int? = nil
     ) throws -> (id: ObjectID, experts: Int)? {
-        let cohorts = try ExpertCountEdit.cohorts(of: snapshot.tree)
+        let cohorts = try snapshot.tree.countedPools()
         let counts = Set(cohorts.values.map { Int(clamping: $0.count) })
         guard let count = counts.first, counts.count == 1, count > 0 else {
             throw CambiumError(.unsupported, "the layers have different numbers of experts")
@@ -52,12 +52,12 @@ enum RouteIdentity {
     private static func config(
         _ snapshot: MappedSnapshot, _ difference: Int
     ) throws -> ObjectID {
-        guard let id = snapshot.tree.files[Checkpoint.configName] else {
-            throw CambiumError(.unsupported, "the model has no \(Checkpoint.configName)")
+        guard let id = snapshot.tree.files[configName] else {
+            throw CambiumError(.unsupported, "the model has no \(configName)")
         }
         guard difference != 0 else { return id }
         let bytes = try snapshot.data(of: id)
-        var text = JSONEdit(bytes, source: Checkpoint.configName, code: .badConfig)
+        var text = JSONEdit(bytes, source: configName, code: .badConfig)
         for key in Architecture.allCountKeys { _ = try text.add(difference, to: [key]) }
         return try ObjectID(ofFile: text.bytes)
     }
@@ -81,5 +81,31 @@ enum RouteIdentity {
             encoder.append(
                 try experts.id(ordinal))
         }
+    }
+}
+
+extension Tree {
+    /// The layers that have experts, with their only cohort.
+    ///
+    /// - Throws: `unsupported` for a model whose experts are not counted by config.json.
+    package func countedPools() throws -> [Int: Cohort] {
+        let isCounted = Architecture.named(architecture)?.countKeys.isEmpty != true
+        guard isCounted, !layers.isEmpty else {
+            throw CambiumError(
+                .unsupported,
+                "a '\(architecture)' model "
+                    + (layers.isEmpty
+                        ? "has no experts that Cambium can tell apart"
+                        : "gets no experts one by one; `cambium train` adds cohorts to it instead"))
+        }
+        var cohorts: [Int: Cohort] = [:]
+        for (layer, value) in layers {
+            guard value.cohorts.count == 1, let cohort = value.cohorts[Cohort.base] else {
+                throw CambiumError(
+                    .unsupported, "layer \(layer) has \(value.cohorts.count) cohorts, not one")
+            }
+            cohorts[Int(layer)] = cohort
+        }
+        return cohorts
     }
 }

@@ -1,26 +1,25 @@
 internal import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 
 /// How far two versions of one thing are apart.
-public struct MergeDistance: Sendable, Encodable, Equatable {
-    /// The names of the two sides.
-    public let between: [String]
+package struct ConflictDistance: Sendable {
+    /// The two sides.
+    package let between: [Int]
     /// Elements of each version; of files and texts, bytes of the longer one.
-    public let elements: Int
-    /// Elements that differ bit for bit; of files the bytes that differ, one by one, and those that one
-    /// has more.
-    public let differing: Int
+    package let elements: Int
+    /// Elements that differ bit for bit.
+    package let differing: Int
     /// ‖a - b‖ / max(‖a‖, ‖b‖); nil where the elements are no numbers that are read, or not finite.
-    public let relativeL2: Double?
+    package let relativeL2: Double?
     /// max |a - b|; nil likewise.
-    public let maxAbs: Double?
+    package let maxAbs: Double?
     /// Dtype and shape of the versions; empty of files.
-    public let parts: [String]
+    package let parts: [String]
 }
 
 /// Measures conflicts, one after the other.
-struct ConflictMeasure {
+package struct ConflictMeasure {
     /// What one side has.
     fileprivate struct Version {
         let parts: [TensorShape]
@@ -29,20 +28,16 @@ struct ConflictMeasure {
         let range: Range<Int>
     }
 
-    private let store: Store
-    private let names: [String]
+    private let store: SnapshotStore
     /// The router tensors of the last row: the next row mostly is of the same.
     private var tensors: [ObjectID: (header: ObjectHeader, bytes: [UInt8])] = [:]
 
-    init(_ store: Store, _ names: [String]) {
-        self.store = store
-        self.names = names
-    }
+    package init(_ store: SnapshotStore) { self.store = store }
 
     /// Of the two sides that are farthest apart; of equal ones, the first.
     ///
     /// - Complexity: Reads each side's object.
-    mutating func distance(_ conflict: MergeConflict) throws -> MergeDistance? {
+    package mutating func distance(_ conflict: MergeConflict) throws -> ConflictDistance? {
         if case .cohort = conflict.entity { return nil }
         guard !conflict.versions.isEmpty else { return nil }
         var versions: [(side: Int, version: Version)] = []
@@ -52,12 +47,12 @@ struct ConflictMeasure {
             else { continue }
             versions.append((side, found))
         }
-        var farthest: (key: (Double, Int), distance: MergeDistance)?
+        var farthest: (key: (Double, Int), distance: ConflictDistance)?
         for (index, left) in versions.enumerated() {
             for right in versions.dropFirst(index + 1)
             where left.version.parts == right.version.parts {
-                let found = MergeDistance(
-                    between: [names[left.side], names[right.side]], left.version, right.version)
+                let found = ConflictDistance(
+                    between: [left.side, right.side], left.version, right.version)
                 let key = (found.relativeL2 ?? 0, found.differing)
                 if farthest.map({ $0.key < key }) ?? true { farthest = (key, found) }
             }
@@ -69,7 +64,7 @@ struct ConflictMeasure {
         _ id: ObjectID, _ entity: MergeEntity
     ) throws -> Version? {
         guard case .routerRow(_, _, _, let row) = entity else {
-            let (header, bytes) = try store.snapshots.data(of: id)
+            let (header, bytes) = try store.data(of: id)
             var isFile = false
             if case .file = entity { isFile = true }
             if case .layout = entity { isFile = true }
@@ -79,7 +74,7 @@ struct ConflictMeasure {
         }
         if tensors[id] == nil {
             if tensors.count > 16 { tensors = [:] }
-            let (header, bytes) = try store.snapshots.data(of: id)
+            let (header, bytes) = try store.data(of: id)
             tensors[id] = (header, bytes)
         }
         guard let tensor = tensors[id], let shape = tensor.header.parts.first else { return nil }
@@ -92,9 +87,9 @@ struct ConflictMeasure {
     }
 }
 
-extension MergeDistance {
+extension ConflictDistance {
     fileprivate init(
-        between names: [String], _ left: ConflictMeasure.Version, _ right: ConflictMeasure.Version
+        between sides: [Int], _ left: ConflictMeasure.Version, _ right: ConflictMeasure.Version
     ) {
         guard !left.parts.isEmpty, left.range.count == right.range.count else {
             let (long, short) = (
@@ -102,7 +97,7 @@ extension MergeDistance {
             )
             let common = zip(left.bytes[left.range], right.bytes[right.range])
             self.init(
-                between: names, elements: long,
+                between: sides, elements: long,
                 differing: common.reduce(long - short) { $0 + ($1.0 == $1.1 ? 0 : 1) },
                 relativeL2: nil, maxAbs: nil, parts: [])
             return
@@ -118,7 +113,7 @@ extension MergeDistance {
             start += size
         }
         self.init(
-            between: names, elements: sums.elements, differing: sums.differing,
+            between: sides, elements: sums.elements, differing: sums.differing,
             relativeL2: sums.relativeL2, maxAbs: sums.finite(sums.maxAbs),
             parts: left.parts.map(\.description))
     }

@@ -4,42 +4,43 @@ internal import Objects
 internal import Routing
 internal import Snapshots
 
-extension Store {
+/// Makes the policies of a merge.
+struct PolicyMaker {
+    let store: SnapshotStore
+    let numbers: PolicyNumbers
+    /// The target's commit and those that are merged into it.
+    let sides: [ObjectID]
+    /// One per side.
+    let weights: [Double]
+
     /// What settles the conflicts of a merge; nil to list them.
     ///
-    /// - Parameters:
-    ///   - sides: The target's commit and those that are merged into it.
-    ///   - weights: One per side.
     /// - Throws: `usage` for settings that cannot be, and for a policy that needs what no side has.
-    func conflictPolicy(
-        _ policy: MergePolicy, _ settings: PolicySettings, _ sides: [ObjectID], _ weights: [Double]
-    ) throws -> (any ConflictPolicy)? {
-        try settings.check()
+    func make(_ policy: PolicyKind) throws -> (any ConflictPolicy)? {
+        try numbers.check()
         switch policy {
         case .none: return nil
         case .ours: return OursPolicy()
         case .theirs: return TheirsPolicy()
         case .mean: return MeanPolicy(weights: weights)
-        case .ties: return TiesPolicy(density: settings.density, scale: settings.scale)
-        case .task: return TaskPolicy(scale: settings.scale)
-        case .fisher: return try fisher(sides, weights)
-        case .regmean: return try regMean(sides, weights)
+        case .ties: return TiesPolicy(density: numbers.density, scale: numbers.scale)
+        case .task: return TaskPolicy(scale: numbers.scale)
+        case .fisher: return try fisher()
+        case .regmean: return try regMean()
         }
     }
 
     /// What settles the conflicts of a merge, with what sides recorded of one object added up.
     ///
     /// `ours` and `theirs` take gradients with the values that they are of.
-    func mergePolicy(
-        _ policy: MergePolicy, _ settings: PolicySettings, _ sides: [ObjectID], _ weights: [Double]
-    ) throws -> (any ConflictPolicy)? {
-        let chosen = try conflictPolicy(policy, settings, sides, weights)
+    func makeSumming(_ policy: PolicyKind) throws -> (any ConflictPolicy)? {
+        let chosen = try make(policy)
         switch policy {
         case .ours, .theirs, .fisher: return chosen
         case .none, .mean, .ties, .task, .regmean: break
         }
         for side in sides {
-            let files = try tree(side.hex).files
+            let files = try store.tree(store.commit(side).tree).files
             if files.keys.contains(where: { $0.hasPrefix(FisherFile.prefix) }) {
                 return SquaredGradientSums(chosen, name: policy.rawValue)
             }
@@ -47,18 +48,16 @@ extension Store {
         return chosen
     }
 
-    private func fisher(
-        _ sides: [ObjectID], _ weights: [Double]
-    ) throws -> FisherPolicy {
+    private func fisher() throws -> FisherPolicy {
         var trees: [Tree] = []
         var gradients: [[ObjectID: [Float]]] = []
         for side in sides {
-            let tree = try tree(side.hex)
+            let tree = try store.tree(store.commit(side).tree)
             var recorded: [ObjectID: [Float]] = [:]
             for (name, file) in tree.files where name.hasPrefix(FisherFile.prefix) {
                 guard let id = ObjectID(hex: String(name.dropFirst(FisherFile.prefix.count)))
                 else { continue }
-                let bytes = try snapshots.data(of: file).1
+                let bytes = try store.data(of: file).1
                 recorded[id] = try FisherFile.decoded(bytes, name)
             }
             trees.append(tree)
@@ -74,13 +73,11 @@ extension Store {
         return FisherPolicy(weights: weights, trees: trees, gradients: gradients)
     }
 
-    private func regMean(
-        _ sides: [ObjectID], _ weights: [Double]
-    ) throws -> RegMeanPolicy {
+    private func regMean() throws -> RegMeanPolicy {
         var snapshots: [MappedSnapshot] = []
         var all: [[NamedContribution]] = []
         for side in sides {
-            snapshots.append(try map(side.hex))
+            snapshots.append(try store.map(side))
             all.append(try snapshots[snapshots.count - 1].evidence())
         }
         // What every side has says nothing of their differences.
@@ -109,23 +106,6 @@ extension Store {
             )
         }
         return RegMeanPolicy(weights: weights, inputs: inputs)
-    }
-
-    /// Tells what a merge by `regmean` lacks, instead of listing each row.
-    func checkMoments(_ outcome: MergeOutcome, _ names: [String]) throws {
-        for conflict in outcome.conflicts {
-            guard let layer = RegMeanPolicy.layer(of: conflict.entity) else { continue }
-            let kind =
-                layer.isLinear
-                ? "--kind routes" : "--kind moments --layer \(layer.number) --cohort NAME"
-            let sides = conflict.sides.map { $0 < names.count ? names[$0] : "side \($0)" }
-            throw CambiumError(
-                .usage,
-                "\(conflict.entity) was changed by \(sides.joined(separator: " and ")), and not all of "
-                    + "them have \(layer.isLinear ? "routes" : "moments") of layer \(layer.number) of their "
-                    + "own, over one trunk; add some: cambium evidence add \(kind) --branch NAME --text "
-                    + "FILE, or take --policy mean")
-        }
     }
 }
 

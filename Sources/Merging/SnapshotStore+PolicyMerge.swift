@@ -1,0 +1,161 @@
+internal import Architectures
+internal import Elements
+internal import Models
+internal import Objects
+package import Snapshots
+
+extension SnapshotStore {
+    /// Merges revisions into a branch, with conflicts settled by decisions and by a policy.
+    ///
+    /// - Parameters:
+    ///   - revisions: What to merge: branches, tags or commits.
+    ///   - branch: Nil for the one that HEAD is on.
+    ///   - takes: Decisions about single conflicts, which come before the policy.
+    ///   - weights: Of sides, by any of their names; the others have the `tokens` of their metadata, when all have
+    ///     them, else 1 each.
+    ///   - message: Nil to name the sides.
+    ///   - signature: Who merges, and when.
+    ///   - form: Settles the layout.
+    ///   - check: Refuses a model by throwing, given it, the branch's model and the branch.
+    /// - Throws: `usage` for decisions that settle nothing or contradict each other, and for a policy that needs
+    ///   what no side has; `incompatible` for cohorts that do not fit. Then nothing is written.
+    package func merge(
+        _ revisions: [String], into branch: String?, policy: PolicyKind, numbers: PolicyNumbers,
+        takes: [MergeDecision], weights: [String: Double], message: String?,
+        signature: (time: Int64, author: String), form: any MergeForm, dryRun: Bool,
+        check: (_ merged: Tree, _ before: Tree, _ branch: String) throws -> Void
+    ) throws -> MergeReport {
+        guard !revisions.isEmpty else { throw CambiumError(.usage, "name what to merge") }
+        if let message { try Commit.check(message: message) }
+        let references = try references()
+        let target = try references.branch(branch)
+        guard let head = references.branches[target] else {
+            throw CambiumError(.notFound, "there is no branch '\(target)' to merge into")
+        }
+        // A side may have several names: a branch and a tag of one commit.
+        var names = [head: [target]]
+        var others: [ObjectID] = []
+        for revision in revisions {
+            let id = try resolve(revision)
+            others.append(id)
+            names[id, default: []].append(revision)
+        }
+        let sides = [head] + (try mergeSides(head, others))
+        let sideWeights = try self.weights(weights, names, sides)
+        let sideNames = sides.map { names[$0]?.first ?? $0.short }
+        let maker = PolicyMaker(
+            store: self, numbers: numbers, sides: sides, weights: sideWeights.values)
+        let chosen = try maker.makeSumming(policy)
+        let decisions =
+            try takes.isEmpty
+            ? nil
+            : MergeDecisions(
+                takes, sides, sides.map { names[$0] ?? [] }, id: resolve, policy: maker.make)
+        let policies = (decisions?.policies ?? []).union([policy])
+        var note = CommitNote(
+            time: signature.time, author: signature.author,
+            message: message ?? "merge \(revisions.joined(separator: ", ")) into \(target)")
+        note.metadata["merge.sides"] = sideNames.joined(separator: ",")
+        if policies.contains(where: \.isWeighted) {
+            note.metadata["merge.weights"] = sideWeights.text
+        }
+        for policy in policies.sorted(by: { isBefore($0.rawValue, $1.rawValue) }) {
+            note.metadata.merge(numbers.recorded(policy)) { $1 }
+        }
+        if let decisions { note.metadata["merge.take"] = try decisions.recorded() }
+        let before = try tree(commit(head).tree)
+        let outcome = try merge(
+            others, into: target, policy: chosen, decisions: decisions, note: note, form: form,
+            dryRun: dryRun
+        ) { merged, isForward in
+            // What a fast-forward leads to was committed as it is.
+            if !isForward { try checkCohorts(merged) }
+            try check(merged, before, target)
+        }
+        if policy == .regmean { try checkMoments(outcome, sideNames) }
+        return try MergeReport(outcome, target, sideNames, self)
+    }
+
+    /// Undoes one commit on a branch; what came later stays.
+    ///
+    /// - Parameters:
+    ///   - revision: It must be in the branch's history.
+    ///   - branch: Nil for the one that HEAD is on.
+    ///   - parent: For a merge commit, which parent to go back to, from 1.
+    ///   - policy: `ours` or `theirs`, if any.
+    ///   - message: Nil to name the commit.
+    ///   - signature: Who reverts, and when.
+    ///   - form: Settles the layout.
+    package func revert(
+        _ revision: String, branch: String?, parent: Int, policy: PolicyKind, message: String?,
+        signature: (time: Int64, author: String), form: any MergeForm
+    ) throws -> MergeReport {
+        if let message { try Commit.check(message: message) }
+        let target = try references().branch(branch)
+        let id = try resolve(revision)
+        let chosen: (any ConflictPolicy)? =
+            switch policy {
+            case .none: nil
+            case .ours: OursPolicy()
+            case .theirs: TheirsPolicy()
+            case .mean, .ties, .task, .fisher, .regmean:
+                throw CambiumError(
+                    .usage, "a revert has no \(policy.rawValue); use ours or theirs")
+            }
+        let subject = try commit(id).message.prefix { $0 != "\n" }
+        let note = CommitNote(
+            time: signature.time, author: signature.author,
+            message: message ?? "revert \"\(subject)\"")
+        let outcome = try revert(
+            id, parent: parent, on: target, policy: chosen, note: note, form: form,
+            check: checkCohorts)
+        return try MergeReport(outcome, target, [target, "before \(id.short)"], self)
+    }
+
+    /// Refuses a merged or reverted model whose cohorts do not fit: the description of one side, experts of
+    /// another.
+    private func checkCohorts(_ tree: Tree) throws {
+        var descriptions: [String: CohortDescription] = [:]
+        for (tensor, entry) in tree.trunk.tensors {
+            guard let name = CohortTensorName.cohort(describedBy: tensor) else { continue }
+            let bytes = try data(of: entry.id).1
+            // What cannot be read tells so where it is run.
+            descriptions[name] = try? CohortDescription(bytes, of: name)
+        }
+        let digests = [
+            try StoredCohorts.baseDigest(tree),
+            try StoredCohorts.baseDigest(tree, .routers, .experts),
+        ]
+        for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) })
+        where description.usesExperts && !description.base.isEmpty {
+            guard !digests.contains(description.base) else { continue }
+            throw CambiumError(
+                .incompatible,
+                "cohort '\(name)' runs with the base's experts, which another side changed; train the cohort "
+                    + "again on that side, or merge what was before")
+        }
+        guard let misfit = StoredCohorts.misfit(descriptions, tree) else { return }
+        throw CambiumError(
+            .incompatible,
+            "the model could not run: \(misfit). The sides have different forms of one cohort; train "
+                + "one of them under another name (--cohort), or revert all rounds of it, the last first"
+        )
+    }
+
+    /// Tells what a merge by `regmean` lacks, instead of listing each row.
+    private func checkMoments(_ outcome: MergeOutcome, _ names: [String]) throws {
+        for conflict in outcome.conflicts {
+            guard let layer = RegMeanPolicy.layer(of: conflict.entity) else { continue }
+            let kind =
+                layer.isLinear
+                ? "--kind routes" : "--kind moments --layer \(layer.number) --cohort NAME"
+            let sides = conflict.sides.map { $0 < names.count ? names[$0] : "side \($0)" }
+            throw CambiumError(
+                .usage,
+                "\(conflict.entity) was changed by \(sides.joined(separator: " and ")), and not all of "
+                    + "them have \(layer.isLinear ? "routes" : "moments") of layer \(layer.number) of their "
+                    + "own, over one trunk; add some: cambium evidence add \(kind) --branch NAME --text "
+                    + "FILE, or take --policy mean")
+        }
+    }
+}

@@ -1,0 +1,50 @@
+/// What an entity is, part by part.
+extension MergeEntity {
+    package var kind: String {
+        switch self {
+        case .architecture: "architecture"
+        case .layout: "layout"
+        case .file: "file"
+        case .trunk: "tensor"
+        case .cohort: "cohort"
+        case .expert: "expert"
+        case .router: "router"
+        case .routerRow: "router-row"
+        }
+    }
+
+    package var layer: UInt32? {
+        switch self {
+        case .cohort(let layer, _), .expert(let layer, _, _), .router(let layer, _, _),
+            .routerRow(let layer, _, _, _):
+            layer
+        default: nil
+        }
+    }
+
+    package var cohort: String? {
+        switch self {
+        case .cohort(_, let cohort), .expert(_, let cohort, _), .router(_, let cohort, _),
+            .routerRow(_, let cohort, _, _):
+            cohort
+        default: nil
+        }
+    }
+
+    package var ordinal: Int? {
+        if case .expert(_, _, let ordinal) = self { ordinal } else { nil }
+    }
+
+    package var tensor: String? {
+        switch self {
+        case .trunk(let name), .router(_, _, let name), .routerRow(_, _, let name, _): name
+        default: nil
+        }
+    }
+
+    package var row: Int? {
+        if case .routerRow(_, _, _, let row) = self { row } else { nil }
+    }
+
+    package var file: String? { if case .file(let name) = self { name } else { nil } }
+}
