@@ -16,6 +16,8 @@ package struct ExpertNames: Sendable, Hashable {
     /// A tensor of an expert, for messages.
     package let example: String
 
+    /// Gate, up and down of a dense feed-forward, and of most families' experts.
+    package static let gated = ["gate_proj.weight", "up_proj.weight", "down_proj.weight"]
     /// Gate and up, and down, of stacked experts.
     package static let stacked = ["gate_up_proj", "down_proj"]
     /// What stands between a block and its experts.
@@ -26,7 +28,7 @@ package struct ExpertNames: Sendable, Hashable {
     ///   - exampleLayer: Whose.
     init(
         block: String = "mlp", stackedBlock: String? = nil,
-        parts: [String] = ["gate_proj.weight", "up_proj.weight", "down_proj.weight"],
+        parts: [String] = ExpertNames.gated,
         router: [String] = ["gate.weight"], isOpaque: Bool = false,
         example: String = "0.gate_proj.weight", exampleLayer: Int = 1
     ) {

@@ -134,7 +134,7 @@ extension Store {
             throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
         }
         let snapshot = try map(revision)
-        guard snapshot.tree.architecture == "peer-lm",
+        guard snapshot.tree.architecture == Architecture.peerLM.name,
             let file = snapshot.tree.files["config.json"]
         else {
             throw CambiumError(

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Checkpoints
 internal import Elements
 internal import Objects
@@ -145,8 +146,8 @@ struct SourceExperts {
         _ layer: Int, _ layout: CheckpointLayout, _ checkpoint: Checkpoint
     ) throws -> Found {
         var found: Found = ([], [])
-        for part in ["gate_proj", "up_proj", "down_proj"] {
-            let name = "model.layers.\(layer).mlp.\(part).weight"
+        for part in ExpertNames.gated {
+            let name = "model.layers.\(layer).mlp.\(part)"
             guard let tensor = checkpoint.tensor(named: name) else {
                 let pool = layout.pools.first { $0.layer == layer }
                 throw CambiumError(

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Checkpoints
 internal import Elements
 internal import Objects
@@ -43,10 +44,10 @@ extension Store {
             for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
             where cohort.routerKind == .productKey {
                 for (tensor, entry) in cohort.router
-                where entry.shape.isQuantisable && !tensor.hasSuffix(".scale") {
+                where entry.shape.isQuantisable && !tensor.hasSuffix(PeerNames.scale) {
                     let bytes = try snapshot.checked(entry.id).payload
                     let (values, scales) = try Self.quantised(tensor, entry.shape, bytes)
-                    let scale = tensor + ".scale"
+                    let scale = tensor + PeerNames.scale
                     let rows = try draft.putTensor(
                         TensorShape(.i8, entry.shape.dimensions), values.raw)
                     let rowScales = try draft.putTensor(

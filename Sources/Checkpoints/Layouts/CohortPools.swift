@@ -32,7 +32,7 @@ enum CohortPools {
                         + "it in the file")
             }
             // Deltas of a base's router come in tensors of such names too, but without experts.
-            let neurons = tensors.contains { $0.name.hasSuffix(".peer.down.weight") }
+            let neurons = tensors.contains { $0.name.hasSuffix("." + PeerNames.down) }
             let matrices = tensors.contains { $0.name.contains(".mlp.experts.") }
             var found = neurons ? try PeerLayout(tensors).pools(nil) : []
             if matrices { found += try TransformersLayout(tensors, opaque: false).pools(nil) }

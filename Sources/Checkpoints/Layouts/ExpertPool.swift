@@ -1,4 +1,5 @@
 package import Elements
+internal import Snapshots
 
 /// The experts of one layer, and the tensors of a checkpoint that hold them.
 ///
@@ -22,7 +23,7 @@ package struct ExpertPool: Sendable, Hashable {
     }
 
     /// The name of the cohort that a model's own experts are.
-    package static let baseCohort = "base"
+    package static let baseCohort = Snapshots.Cohort.base
 
     package let layer: Int
     /// The cohort that the experts belong to.

@@ -134,13 +134,13 @@ extension Layout {
             where tree.trunk.tensors[CohortTensorName.description(of: name)] != nil
                 && !pools.contains(where: { $0.layer == number && $0.cohort == name })
             {
-                let prefix = "cohorts.\(name).model.layers.\(number)."
+                let prefix = CohortTensorName.prefix(of: name) + "model.layers.\(number)."
                 let isNeuron = cohort.kind == .neuron
                 let names =
                     isNeuron
-                    ? ["peer.down.weight", "peer.up.weight"]
-                    : ["gate", "up", "down"].map {
-                        "mlp.experts.\(Checkpoints.PoolTensor.placeholder).\($0)_proj.weight"
+                    ? [PeerNames.down, PeerNames.up]
+                    : ExpertNames.gated.map {
+                        "mlp.experts.\(Checkpoints.PoolTensor.placeholder).\($0)"
                     }
                 all.append(
                     Pool(

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Objects
 package import Snapshots
@@ -71,8 +72,8 @@ package struct LayoutFit {
         where home[assembly.name] == nil {
             let name = assembly.name
             var index = layout.files.count - 1
-            if name.hasSuffix(Self.scaleSuffix),
-                let scaled = home[String(name.dropLast(Self.scaleSuffix.count))]
+            if name.hasSuffix(PeerNames.scale),
+                let scaled = home[String(name.dropLast(PeerNames.scale.count))]
             {
                 index = scaled
             } else if case .experts(let pool, _, _) = assembly.source, let file = pools[pool] {
@@ -91,8 +92,6 @@ package struct LayoutFit {
             layout.files[0].tensors = []
         }
     }
-
-    private static let scaleSuffix = ".scale"
 
     /// The file that has the last listed tensor of each pool.
     private func poolFiles(

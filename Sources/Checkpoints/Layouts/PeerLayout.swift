@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 
 /// The experts of `peer-lm`: pools of single neurons below product keys or a tree, two stacked tables per layer.
@@ -8,23 +9,21 @@ struct PeerLayout {
     }
 
     /// In the order in which they are read: u rows, v rows.
-    private static let rows = ["down.weight", "up.weight"]
+    private static let rows = [PeerNames.down, PeerNames.up]
     /// Of a product-key router.
-    private static let keys = ["query.weight", "sub_keys"]
-    /// Of a router that is a tree: its levels follow.
-    private static let tree = "tree."
+    private static let keys = [PeerNames.query, PeerNames.subKeys]
     /// Of a quantised router: one scale per row.
-    private static let scales = ["query.weight.scale", "sub_keys.scale"]
+    private static let scales = keys.map { $0 + PeerNames.scale }
 
     private var layers: [Int: Layer] = [:]
 
     init(_ tensors: [TensorEntry]) {
         for tensor in tensors {
-            guard let name = LayerName(tensor.name), name.rest.hasPrefix("peer.") else { continue }
-            let part = String(name.rest.dropFirst("peer.".count))
+            guard let name = LayerName(tensor.name) else { continue }
+            let part = String(name.rest)
             guard
                 Self.rows.contains(part) || Self.keys.contains(part) || Self.scales.contains(part)
-                    || part.hasPrefix(Self.tree)
+                    || part.hasPrefix(PeerNames.tree)
             else { continue }
             layers[name.layer, default: Layer()].prefix = name.prefix
             layers[name.layer, default: Layer()].shapes[part] = tensor.shape
@@ -39,7 +38,7 @@ struct PeerLayout {
                 throw CambiumError(
                     .missingTensor,
                     "config.json lists \(layer) in peer_layers, but there is no tensor "
-                        + "model.layers.\(layer).peer.down.weight")
+                        + "model.layers.\(layer).\(PeerNames.down)")
             }
             for layer in layers.keys.sorted() where !stated.contains(layer) {
                 throw CambiumError(
@@ -58,15 +57,16 @@ struct PeerLayout {
     private func pool(
         _ number: Int, _ layer: Layer, subKeys: Int?
     ) throws -> ExpertPool {
-        let prefix = "\(layer.prefix)peer."
-        let isTree = layer.shapes.keys.contains { $0.hasPrefix(Self.tree) }
+        let prefix = String(layer.prefix)
+        let isTree = layer.shapes.keys.contains { $0.hasPrefix(PeerNames.tree) }
         let needed = isTree ? Self.rows : Self.rows + Self.keys
         var shapes: [TensorShape] = []
         for name in needed {
             guard let shape = layer.shapes[name] else {
                 throw CambiumError(
                     .missingTensor,
-                    "tensor \(prefix)\(name) is missing; a PEER layer has \(needed)")
+                    "tensor \(prefix)\(name) is missing; a PEER layer has "
+                        + "\(needed.map { String($0.dropFirst(PeerNames.block.count)) })")
             }
             shapes.append(shape)
         }
@@ -75,7 +75,7 @@ struct PeerLayout {
         else {
             throw CambiumError(
                 .badConfig,
-                "\(prefix)down.weight is \(down) and up.weight \(up); both are expected to be "
+                "\(prefix)\(PeerNames.down) is \(down) and up.weight \(up); both are expected to be "
                     + "[experts, hidden]")
         }
         let router =
@@ -83,7 +83,7 @@ struct PeerLayout {
             ? try treeNames(layer, prefix, experts: down.dimensions[0])
             : try keyNames(layer, prefix, shapes[3], down.dimensions[0], subKeys)
         var tensors: [PoolTensor] = []
-        for (name, shape) in [("down.weight", down), ("up.weight", up)] {
+        for (name, shape) in zip(Self.rows, [down, up]) {
             let row = TensorShape(shape.type, [shape.dimensions[1]])
             tensors.append(try PoolTensor(template: prefix + name, stacked: true, slice: row))
         }
@@ -102,13 +102,14 @@ struct PeerLayout {
         else {
             throw CambiumError(
                 .badConfig,
-                "\(prefix)sub_keys is \(keys), but \(count) experts in down.weight take "
+                "\(prefix)\(PeerNames.subKeys) is \(keys), but \(count) experts in down.weight take "
                     + "[2, square root of \(count), key size / 2]")
         }
         if let subKeys, subKeys != keys.dimensions[1] {
             throw CambiumError(
                 .badConfig,
-                "config.json says peer.sub_keys is \(subKeys), but \(prefix)sub_keys is \(keys)")
+                "config.json says peer.sub_keys is \(subKeys), but \(prefix)\(PeerNames.subKeys) is \(keys)"
+            )
         }
         return Self.keys.map { prefix + $0 }
             + Self.scales.filter { layer.shapes[$0] != nil }.map { prefix + $0 }
@@ -118,23 +119,23 @@ struct PeerLayout {
     private func treeNames(
         _ layer: Layer, _ prefix: String, experts: Int
     ) throws -> [String] {
-        let levels = layer.shapes.keys.count { $0.hasPrefix(Self.tree) }
+        let levels = layer.shapes.keys.count { $0.hasPrefix(PeerNames.tree) }
         var names: [String] = []
         for level in 0..<levels {
-            guard let shape = layer.shapes["\(Self.tree)\(level)"] else {
+            guard let shape = layer.shapes["\(PeerNames.tree)\(level)"] else {
                 throw CambiumError(
                     .missingTensor,
-                    "tensor \(prefix)\(Self.tree)\(level) is missing, one of \(levels) levels of a tree"
+                    "tensor \(prefix)\(PeerNames.tree)\(level) is missing, one of \(levels) levels of a tree"
                 )
             }
             guard shape.dimensions.count == 2, level < levels - 1 || shape.dimensions[0] == experts
             else {
                 throw CambiumError(
                     .badConfig,
-                    "\(prefix)\(Self.tree)\(level) is \(shape); a tree's last level has a key for each of "
+                    "\(prefix)\(PeerNames.tree)\(level) is \(shape); a tree's last level has a key for each of "
                         + "the \(experts) experts in down.weight")
             }
-            names.append("\(prefix)\(Self.tree)\(level)")
+            names.append("\(prefix)\(PeerNames.tree)\(level)")
         }
         return names
     }

@@ -53,7 +53,7 @@ package struct RegMeanPolicy: ConflictPolicy {
         // Evidence is of what the base's routers read; a cohort's router reads its own states.
         guard case .routerRow(let layer, let cohort, let tensor, _) = entity, cohort == Cohort.base
         else { return nil }
-        if tensor.hasSuffix(".peer.query.weight") { return (layer, false) }
+        if tensor.hasSuffix("." + PeerNames.query) { return (layer, false) }
         return ExpertNames.routersInLayer.contains { tensor.hasSuffix("." + $0) }
             ? (layer, true) : nil
     }

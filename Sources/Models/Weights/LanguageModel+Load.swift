@@ -188,8 +188,8 @@ struct WeightLoader<Source: WeightSource> {
     ) throws -> LanguageModel.Dense {
         let hidden = description.hiddenSize
         return LanguageModel.Dense(
-            gate: try matrix("\(name).gate_proj.weight", inner, hidden),
-            up: try matrix("\(name).up_proj.weight", inner, hidden),
-            down: try matrix("\(name).down_proj.weight", hidden, inner))
+            gate: try matrix("\(name).\(ExpertNames.gated[0])", inner, hidden),
+            up: try matrix("\(name).\(ExpertNames.gated[1])", inner, hidden),
+            down: try matrix("\(name).\(ExpertNames.gated[2])", hidden, inner))
     }
 }

@@ -158,7 +158,7 @@ struct AdapterRound: Round {
     func patch(_ draft: inout CommitDraft) throws {
         var trunk = tensors
         for pool in pools {
-            let prefix = "cohorts.\(name).model.layers.\(pool.layer)."
+            let prefix = CohortTensorName.prefix(of: name) + "model.layers.\(pool.layer)."
             let routes = { (tensor: NewTensor) in
                 tensor.name.hasPrefix(prefix) && CohortExperts.isRouter(tensor.name)
                     && !CohortExperts.isNorm(tensor.name)
