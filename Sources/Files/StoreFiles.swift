@@ -8,6 +8,15 @@ package func makeDirectory(_ path: String) throws {
     try checkFolder(path, followingLinks: true)
 }
 
+/// As ``makeDirectory(_:)``, with those above it.
+package func makeDirectories(_ path: String) throws {
+    for end in path.indices.dropFirst() where path[end] == "/" {
+        let above = String(path[..<end])
+        if !fileExists(above) { try makeDirectory(above) }
+    }
+    try makeDirectory(path)
+}
+
 /// Creates a folder inside a store; an existing one is fine, and a link is none.
 ///
 /// - Throws: `.corrupt` when something else is there.

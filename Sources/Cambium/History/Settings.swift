@@ -113,20 +113,11 @@ public struct Settings: Sendable {
         values[name] = value?.trimmed
     }
 
-    /// Makes a folder and those above it.
-    private static func makeFolders(_ path: String) throws {
-        for (index, character) in path.enumerated() where character == "/" && index > 0 {
-            let above = String(path.prefix(index))
-            if !fileExists(above) { try makeDirectory(above) }
-        }
-        try makeDirectory(path)
-    }
-
     private func write(_ lines: [String]) throws {
         let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
             .joined(separator: "/")
         let new = "\(path).\(UInt64.random(in: 0 ... .max))"
-        if isUsers { try Self.makeFolders(folder) }
+        if isUsers { try makeDirectories(folder) }
         try writeStoreFile(new, Array(lines.map { $0 + "\n" }.joined().utf8))
         do {
             try replaceFile(path, with: new, in: folder.isEmpty ? "/" : folder)

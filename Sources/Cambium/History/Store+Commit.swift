@@ -40,13 +40,12 @@ public struct CommitOptions: Sendable {
 
     /// What the layers below take.
     package var request: CommitRequest {
-        var request = CommitRequest(
+        CommitRequest(
             CommitNote(
                 time: signature.time, author: signature.author, message: message,
                 metadata: metadata, metrics: metrics, series: series),
-            branch: branch, expectedParent: expectedParent, allowsUnchanged: allowsUnchanged)
-        if !allowsUnfit { request.check = { try Store.checkFit($0) } }
-        return request
+            branch: branch, expectedParent: expectedParent, allowsUnchanged: allowsUnchanged,
+            allowsUnfit: allowsUnfit)
     }
 }
 
@@ -143,36 +142,9 @@ extension Store {
         checkpoint path: String, _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
     ) throws -> CommitResult {
-        try commit(
-            checkpoint: path, options, keeping: options.isAlone ? .nothing : nil, progress: progress
-        ) { _ in }
-    }
-
-    /// Commits a checkpoint with what a function adds to its tree.
-    ///
-    /// - Parameter wanted: See ``CheckpointSource``.
-    func commit(
-        checkpoint path: String, _ options: CommitOptions,
-        keeping wanted: CheckpointSource.HeadFiles?, progress: ProgressReporter,
-        adding: (inout CommitDraft) throws -> Void
-    ) throws -> CommitResult {
-        let request = options.request
-        let target = try CommitTarget(request, snapshots)
-        let source = try CheckpointSource(path, target.before, snapshots, keeping: wanted)
-        var draft = try CommitDraft(
-            snapshots, tree: Tree(architecture: source.layout.architecture))
-        var importer = CheckpointImport(source)
-        try importer.run(&draft, progress)
-        try adding(&draft)
-        let tree = draft.tree
-        // A branch that only begins has no history of its own yet.
-        if !target.isNewBranch {
-            try target.check(tree, request, content: source.content(snapshots))
-        }
-        let outcome = try target.commit(draft, request)
-        return CommitResult(
-            CommittedModel(
-                outcome, tree, target, request, newExperts: importer.newExperts,
-                nonFinite: importer.nonFinite, notes: source.notes + importer.notes))
+        CommitResult(
+            try snapshots.commit(
+                checkpoint: path, options.request, keeping: options.isAlone ? .nothing : nil,
+                progress: progress))
     }
 }

@@ -1,3 +1,4 @@
+internal import Checkpoints
 internal import Merging
 internal import Snapshots
 
@@ -38,8 +39,8 @@ extension Store {
             dryRun: dryRun
         ) { merged, before, target in
             guard !allowsUnfit else { return }
-            try Self.refuse(
-                misfit(merged, after: before), "the merged model on branch '\(target)'")
+            try snapshots.checkFit(
+                merged, after: before, "the merged model on branch '\(target)'")
         }
         return MergeResult(report, policy)
     }

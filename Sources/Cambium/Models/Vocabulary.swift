@@ -109,38 +109,3 @@ private struct StreamSpeller: TokenSpeller {
         text.append(contentsOf: stream.finish().utf8)
     }
 }
-
-extension MappedSnapshot {
-    /// A file that was committed with the model; nil when there is none of the name.
-    func file(_ name: String) throws -> [UInt8]? {
-        guard let id = tree.files[name] else { return nil }
-        return try data(of: id)
-    }
-
-    /// What the model is made of.
-    ///
-    /// - Throws: `unsupported` without a config.json, and for an architecture that this version does not run;
-    ///   `bad-config`.
-    func modelDescription() throws -> ModelDescription {
-        guard let config = try file("config.json") else {
-            throw CambiumError(.unsupported, "\(id.short) has no config.json to run it by")
-        }
-        let architecture = tree.architecture
-        guard ModelDescription.isKnown(architecture) else {
-            throw CambiumError(
-                .unsupported,
-                "\(id.short) is a '\(architecture)' model; this version runs "
-                    + ModelDescription.allArchitectures.joined(separator: ", "))
-        }
-        let generation = try file("generation_config.json")
-        let description = try ModelDescription(
-            architecture: architecture, json: config, generation: generation)
-        guard description.architecture == architecture else {
-            throw CambiumError(
-                .unsupported,
-                "\(id.short) is stored as a '\(architecture)' model, and its config.json says "
-                    + "'\(description.architecture)'; commit it again with one of them")
-        }
-        return description
-    }
-}

@@ -173,8 +173,8 @@ package struct ModelPatch: ~Copyable {
 
     /// Commits what was put.
     ///
-    /// - Throws: What the request's check throws; `branch-moved` when another writer was faster; evidence from
-    ///   which no gate can be solved is refused.
+    /// - Throws: `unfit` when cohorts were trained on what changes, unless the request takes it; `branch-moved`
+    ///   when another writer was faster; what solving a gate from the evidence throws.
     package consuming func commit(_ request: CommitRequest) throws -> CommittedModel {
         if !evidence.isEmpty, let parent = target.parent {
             let known = try target.store.map(parent).evidence()
@@ -190,7 +190,10 @@ package struct ModelPatch: ~Copyable {
             draft.tree.layers[place.layer]?.cohorts[place.cohort]?.experts = edited.root
             draft.tree.layers[place.layer]?.cohorts[place.cohort]?.count = UInt64(edited.count)
         }
-        try target.check(draft.tree, request)
+        if !request.allowsUnfit {
+            try target.store.checkFit(
+                draft.tree, after: before, "the model on branch '\(target.branch)'")
+        }
         let (target, newExperts, nonFinite) = (target, newExperts, nonFinite)
         return try target.commit(
             fitting: draft, request, newExperts: newExperts, nonFinite: nonFinite)

@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 package import Objects
 
 /// What a commit is to record, and where it is to go.
@@ -10,45 +10,19 @@ package struct CommitRequest: Sendable {
     package var expectedParent: String?
     /// Whether a commit is made even when the model is the parent's.
     package var allowsUnchanged: Bool
-    /// Refuses a model that does not fit its branch; nil to take any.
-    package var check: (@Sendable (CommitCandidate) throws -> Void)?
+    /// Whether a model is taken that does not run as the branch's history does.
+    package var allowsUnfit: Bool
 
     package init(
         _ note: CommitNote, branch: String? = nil, expectedParent: String? = nil,
-        allowsUnchanged: Bool = false, check: (@Sendable (CommitCandidate) throws -> Void)? = nil
+        allowsUnchanged: Bool = false, allowsUnfit: Bool = false
     ) {
         self.note = note
         self.branch = branch
         self.expectedParent = expectedParent
         self.allowsUnchanged = allowsUnchanged
-        self.check = check
+        self.allowsUnfit = allowsUnfit
     }
-}
-
-/// A model that is to follow its branch's, before it is committed.
-package struct CommitCandidate {
-    /// What a model that comes whole is made of, by name: it is not stored yet.
-    package struct Content: Sendable {
-        package let tensor: @Sendable (String) -> MappedBytes?
-        package let file: @Sendable (String) -> [UInt8]?
-
-        package init(
-            tensor: @escaping @Sendable (String) -> MappedBytes?,
-            file: @escaping @Sendable (String) -> [UInt8]?
-        ) {
-            self.tensor = tensor
-            self.file = file
-        }
-    }
-
-    package let tree: Tree
-    package let branch: String
-    package let parent: ObjectID
-    /// The parent's tree.
-    package let before: Tree
-    package let store: SnapshotStore
-    /// Nil for what changes make of the parent's model.
-    package let content: Content?
 }
 
 /// Where a commit goes: its branch, the parent that it gets, and the parent's model.
@@ -113,19 +87,6 @@ package struct CommitTarget {
                     + "changed"
                 : "branch '\(branch)' does not exist and would start at HEAD (\(place)), not at the "
                     + "expected \(id.short); make it first: cambium branch \(branch) \(expected)")
-    }
-
-    /// Refuses a model that the request does not take here.
-    ///
-    /// - Throws: What the request's check throws.
-    package func check(
-        _ tree: Tree, _ request: CommitRequest, content: CommitCandidate.Content? = nil
-    ) throws {
-        guard let check = request.check, let parent, let before else { return }
-        try check(
-            CommitCandidate(
-                tree: tree, branch: branch, parent: parent, before: before, store: store,
-                content: content))
     }
 
     /// Commits a draft here.

@@ -1,21 +1,14 @@
-internal import Checkpoints
 internal import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 
 /// Settles the layout and the index of shards of a merged model (docs/merging.md, "Files").
-struct CheckpointForm: MergeForm {
+package struct CheckpointForm: MergeForm {
     private let store: SnapshotStore
 
-    let files: Set<String> = [ShardIndex.fileName]
+    package let files: Set<String> = [ShardIndex.fileName]
 
-    init(_ store: SnapshotStore) { self.store = store }
-
-    func settle(
-        _ trees: MergeTrees, _ draft: inout CommitDraft
-    ) throws -> [String: String] {
-        return try settled(trees, &draft)
-    }
+    package init(_ store: SnapshotStore) { self.store = store }
 
     /// What says in which files a tree is: by ids.
     private struct Form: Equatable {
@@ -28,7 +21,7 @@ struct CheckpointForm: MergeForm {
         }
     }
 
-    private func settled(
+    package func settle(
         _ trees: MergeTrees, _ draft: inout CommitDraft
     ) throws -> [String: String] {
         let all = trees.bases + trees.sides

@@ -1,6 +1,4 @@
 internal import Checkpoints
-internal import Elements
-internal import Files
 internal import Objects
 internal import Snapshots
 
@@ -42,53 +40,13 @@ extension Store {
         _ revision: String, to directory: String, overwrite: Bool = false, isPlain: Bool = false,
         progress: ProgressReporter = { _ in }
     ) throws -> ExportResult {
-        guard !directory.isEmpty else { throw CambiumError(.usage, "the folder's path is empty") }
-        guard !Store.exists(at: directory) else {
-            throw CambiumError(
-                .usage, "\(directory) is a store: name a folder of its own for the checkpoint")
-        }
+        try CheckpointFolder.checkPath(directory)
         let snapshot = try map(revision)
         let export = try CheckpointExport(snapshot, snapshots, isPlain: isPlain)
-        let names = export.fileNames
-        let folder = try CheckpointFolder(directory)
-        let strays = folder.strays(beside: names, isRecord: RecordFile.isNamedByID)
-        try check(folder, names, strays, overwrite: overwrite)
-        try makeDirectories(directory)
-        let staged = try export.stage(in: directory, progress)
-        try folder.replace(by: staged.files, removing: strays)
+        let written = try export.write(to: directory, overwrite: overwrite, progress)
         return ExportResult(
-            id: snapshot.id.hex, directory: directory, files: names,
+            id: snapshot.id.hex, directory: directory, files: export.fileNames,
             tensors: export.tensorCount, bytes: export.byteCount, leftOut: export.leftOut,
-            canonical: staged.canonical, removed: strays)
+            canonical: written.canonical, removed: written.removed)
     }
-
-    /// Refuses a folder with something in the way.
-    private func check(
-        _ folder: CheckpointFolder, _ names: [String], _ strays: [String], overwrite: Bool
-    ) throws {
-        if let name = folder.folders(names).first {
-            throw CambiumError(
-                .exists, "\(folder.path)/\(name) is a folder; export to another folder")
-        }
-        guard !overwrite else { return }
-        if let name = folder.taken(names).first {
-            throw CambiumError(
-                .exists, "\(folder.path)/\(name) exists already; --force replaces it")
-        }
-        guard strays.isEmpty else {
-            throw CambiumError(
-                .exists,
-                "\(folder.path) has files of another checkpoint, which a reader would take for this one's: "
-                    + "\(strays.joined(separator: ", ")); --force removes them")
-        }
-    }
-}
-
-/// Creates a directory and those above it.
-private func makeDirectories(_ path: String) throws {
-    for end in path.indices.dropFirst() where path[end] == "/" {
-        let parent = String(path[..<end])
-        if !fileExists(parent) { try makeDirectory(parent) }
-    }
-    try makeDirectory(path)
 }

@@ -1,4 +1,3 @@
-internal import Checkpoints
 internal import Elements
 internal import Evidence
 internal import Models
@@ -7,9 +6,9 @@ internal import Routing
 internal import Snapshots
 
 /// A checkpoint that is to be committed, with the files that go with it and its layout.
-struct CheckpointSource {
+package struct CheckpointSource {
     /// What of the branch's head's files goes on where the checkpoint has none of the name.
-    enum HeadFiles {
+    package enum HeadFiles {
         case nothing
         /// What was recorded about the model, and a config.json.
         case records

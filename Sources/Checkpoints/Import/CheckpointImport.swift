@@ -1,7 +1,6 @@
-internal import Checkpoints
-internal import Elements
+package import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 internal import Tensors
 
 /// Splits a checkpoint into experts, router tables and trunk tensors, and stages them.
@@ -84,7 +83,7 @@ struct CheckpointImport {
         ids.reserveCapacity(pool.expertCount)
         places.reserveCapacity(pool.expertCount)
         draft.reserve(pool.expertCount)
-        let header = try expertHeader(pool)
+        let header = try ObjectHeader(pool.objectKind, pool.parts)
         let size = header.payloadCount
         var blocks = ExpertBlocks(reader, header, draft.copies)
         defer { blocks.finish() }
@@ -138,7 +137,34 @@ struct CheckpointImport {
     }
 }
 
-/// The header of every expert of a pool.
-private func expertHeader(_ pool: ExpertPool) throws -> ObjectHeader {
-    return try ObjectHeader(pool.objectKind, pool.parts)
+extension SnapshotStore {
+    /// Commits a checkpoint with what a function adds to its tree.
+    ///
+    /// - Parameter wanted: See ``CheckpointSource``.
+    /// - Throws: `unfit` for a model that would not run as the branch's history does, unless the request takes
+    ///   it; `branch-moved`; the codes of a bad checkpoint. Then the store's branches are as they were.
+    package func commit(
+        checkpoint path: String, _ request: CommitRequest,
+        keeping wanted: CheckpointSource.HeadFiles? = nil, progress: ProgressReporter,
+        adding: (inout CommitDraft) throws -> Void = { _ in }
+    ) throws -> CommittedModel {
+        let target = try CommitTarget(request, self)
+        let source = try CheckpointSource(path, target.before, self, keeping: wanted)
+        var draft = try CommitDraft(self, tree: Tree(architecture: source.layout.architecture))
+        var importer = CheckpointImport(source)
+        try importer.run(&draft, progress)
+        try adding(&draft)
+        let tree = draft.tree
+        // A branch that only begins has no history of its own yet.
+        if !request.allowsUnfit, !target.isNewBranch, let parent = target.parent,
+            let before = target.before
+        {
+            try source.checkFit(
+                tree, after: parent, before, self, "the model on branch '\(target.branch)'")
+        }
+        let outcome = try target.commit(draft, request)
+        return CommittedModel(
+            outcome, tree, target, request, newExperts: importer.newExperts,
+            nonFinite: importer.nonFinite, notes: source.notes + importer.notes)
+    }
 }

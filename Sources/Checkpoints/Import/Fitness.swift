@@ -1,20 +1,27 @@
 internal import Architectures
-internal import Checkpoints
 internal import Elements
+internal import Evidence
 internal import Models
 internal import Objects
-internal import Snapshots
+package import Snapshots
 
 /// Whether a model can follow another in a branch: what ran before runs after it.
 ///
 /// A store keeps any model; but a branch is what people run, train on and merge, and a model of another kind on
 /// it is nearly always a slip of the path.
-extension Store {
+extension SnapshotStore {
+    /// Refuses a stored model, or one that changes make of the one before, that would not run as that did.
+    ///
+    /// - Throws: `unfit`.
+    package func checkFit(_ tree: Tree, after before: Tree, _ what: String) throws {
+        try refuse(misfit(tree, after: before) { stored($1) }, what)
+    }
+
     /// Why a model cannot run as the one before did, by what the two are; nil when it can, or when the one
     /// before could not either.
     ///
     /// - Parameter read: A tensor's bytes; nil for what is not at hand, which is then not held against the model.
-    func misfit(
+    fileprivate func misfit(
         _ tree: Tree, after before: Tree, read: (String, StoredTensor) -> [UInt8]?
     ) throws -> String? {
         let known = before.architecture != "unknown" && !before.architecture.isEmpty
@@ -26,13 +33,8 @@ extension Store {
         return try strayCohort(before) { stored($1) } == nil ? reason : nil
     }
 
-    /// As ``misfit(_:after:read:)``, of trees that are stored.
-    func misfit(_ tree: Tree, after before: Tree) throws -> String? {
-        try misfit(tree, after: before) { stored($1) }
-    }
-
     /// The bytes of a stored tensor; nil when they cannot be read.
-    func stored(_ tensor: StoredTensor) -> [UInt8]? { try? snapshots.data(of: tensor.id).1 }
+    private func stored(_ tensor: StoredTensor) -> [UInt8]? { try? data(of: tensor.id).1 }
 
     /// What says of a cohort that its deltas are of other weights than the model has.
     private func strayCohort(
@@ -57,61 +59,71 @@ extension Store {
         return nil
     }
 
-    /// Refuses a model that would not run as its branch's history does.
-    ///
-    /// - Throws: `unfit`.
-    static func checkFit(_ candidate: CommitCandidate) throws {
-        let store = Store(candidate.store, candidate.store.directory)
-        let reason = try store.misfit(candidate.tree, after: candidate.before) { name, entry in
-            guard let content = candidate.content else { return store.stored(entry) }
-            return content.tensor(name)?.copy()
-        }
-        try refuse(
-            reason ?? store.unopened(candidate), "the model on branch '\(candidate.branch)'")
-    }
-
-    /// Why a model that comes whole cannot be run, though the one before it can; nil when it can.
-    ///
-    /// - Complexity: Nothing when config, shapes and numbers are those of the model before; else what opening a
-    ///   model takes.
-    private func unopened(_ candidate: CommitCandidate) -> String? {
-        let tree = candidate.tree
-        guard let content = candidate.content, Outline(tree) != Outline(candidate.before),
-            let config = content.file("config.json")
-        else { return nil }
+    /// Whether a stored model can be run.
+    fileprivate func runs(_ id: ObjectID) -> Bool {
         do {
-            if ModelDescription.isKnown(tree.architecture) {
-                let description = try ModelDescription(
-                    architecture: tree.architecture, json: config,
-                    generation: content.file("generation_config.json"))
-                _ = try LanguageModel(description, source: CandidateWeights(tree, content))
-            }
-            return nil
+            let snapshot = try map(id)
+            let description = try snapshot.modelDescription()
+            _ = try LanguageModel(description, source: SnapshotWeights(snapshot))
+            let cohorts = try StoredCohorts(snapshot)
+            let mixes = try snapshot.mixture() != nil
+            if mixes || !cohorts.names.isEmpty { _ = try snapshot.gate() }
+            return !mixes
+                || description.vocabularySize == 256
+                    && snapshot.tree.files["tokenizer.json"] == nil
         } catch {
-            let ran = (try? model(candidate.parent.hex, ModelOptions(warms: false))) != nil
-            return ran ? "\(error)" : nil
+            return false
         }
-    }
-
-    /// - Throws: `unfit`.
-    static func refuse(_ reason: String?, _ what: String) throws {
-        guard let reason else { return }
-        throw CambiumError(
-            .unfit,
-            "\(what) would not run as its history does: \(reason). Nothing was changed; give --allow-unfit if "
-                + "that is meant, or take another branch")
     }
 }
 
+/// - Throws: `unfit`.
+private func refuse(_ reason: String?, _ what: String) throws {
+    guard let reason else { return }
+    throw CambiumError(
+        .unfit,
+        "\(what) would not run as its history does: \(reason). Nothing was changed; give --allow-unfit if "
+            + "that is meant, or take another branch")
+}
+
 extension CheckpointSource {
-    /// What the model is made of, for a look at it before it is committed.
-    func content(_ store: SnapshotStore) -> CommitCandidate.Content {
-        CommitCandidate.Content(
-            tensor: { checkpoint.tensor(named: $0)?.bytes },
-            file: { name in
-                files.first { $0.name == name }?.content
-                    ?? headFiles[name].flatMap { try? store.data(of: $0).1 }
-            })
+    /// Refuses the checkpoint's model where it would not run as the one before did.
+    ///
+    /// - Throws: `unfit`.
+    /// - Complexity: Next to nothing when config, shapes and numbers are those of the model before; else what
+    ///   opening a model takes.
+    func checkFit(
+        _ tree: Tree, after parent: ObjectID, _ before: Tree, _ store: SnapshotStore,
+        _ what: String
+    ) throws {
+        let reason = try store.misfit(tree, after: before) { name, _ in
+            checkpoint.tensor(named: name)?.bytes.copy()
+        }
+        try refuse(reason ?? unopened(tree, after: parent, before, store), what)
+    }
+
+    /// Why the model cannot be opened, though the one before it can; nil when it can.
+    private func unopened(
+        _ tree: Tree, after parent: ObjectID, _ before: Tree, _ store: SnapshotStore
+    ) -> String? {
+        guard Outline(tree) != Outline(before), let config = file("config.json", store),
+            ModelDescription.isKnown(tree.architecture)
+        else { return nil }
+        do {
+            let description = try ModelDescription(
+                architecture: tree.architecture, json: config,
+                generation: file("generation_config.json", store))
+            _ = try LanguageModel(description, source: CheckpointWeights(checkpoint, tree))
+            return nil
+        } catch {
+            return store.runs(parent) ? "\(error)" : nil
+        }
+    }
+
+    /// A file that the new tree has: of the checkpoint, or kept from the branch's head.
+    private func file(_ name: String, _ store: SnapshotStore) -> [UInt8]? {
+        files.first { $0.name == name }?.content
+            ?? headFiles[name].flatMap { try? store.data(of: $0).1 }
     }
 }
 
@@ -141,21 +153,21 @@ private struct Outline: Equatable {
     }
 }
 
-/// The weights of a model that is not stored yet, to see whether it can be opened.
-private struct CandidateWeights: WeightSource {
+/// The weights of a checkpoint where they are mapped, to see whether a model can be made of them.
+private struct CheckpointWeights: WeightSource {
+    private let checkpoint: Checkpoint
     private let tree: Tree
-    private let content: CommitCandidate.Content
 
-    init(_ tree: Tree, _ content: CommitCandidate.Content) {
+    init(_ checkpoint: Checkpoint, _ tree: Tree) {
+        self.checkpoint = checkpoint
         self.tree = tree
-        self.content = content
     }
 
     func tensor(_ name: String) throws -> Weights {
-        guard let entry = tree.tensors[name], let bytes = content.tensor(name) else {
+        guard let found = checkpoint.tensor(named: name) else {
             throw CambiumError(.missingTensor, "the checkpoint has no tensor \(name)")
         }
-        return Weights(shape: entry.shape, bytes: bytes)
+        return Weights(shape: found.shape, bytes: found.bytes)
     }
 
     var inventory: WeightInventory? { WeightInventory(tree) }

@@ -30,6 +30,36 @@ package struct CheckpointFolder {
         }
     }
 
+    /// Refuses a folder that no checkpoint is to be written into.
+    ///
+    /// - Throws: `usage`.
+    package static func checkPath(_ path: String) throws {
+        guard !path.isEmpty else { throw CambiumError(.usage, "the folder's path is empty") }
+        guard !fileExists(path + "/data.mdb") else {
+            throw CambiumError(
+                .usage, "\(path) is a store: name a folder of its own for the checkpoint")
+        }
+    }
+
+    /// Refuses to write with something in the way.
+    ///
+    /// - Throws: `exists`.
+    func checkFree(_ names: [String], _ strays: [String], overwrite: Bool) throws {
+        if let name = folders(names).first {
+            throw CambiumError(.exists, "\(path)/\(name) is a folder; export to another folder")
+        }
+        guard !overwrite else { return }
+        if let name = taken(names).first {
+            throw CambiumError(.exists, "\(path)/\(name) exists already; --force replaces it")
+        }
+        guard strays.isEmpty else {
+            throw CambiumError(
+                .exists,
+                "\(path) has files of another checkpoint, which a reader would take for this one's: "
+                    + "\(strays.joined(separator: ", ")); --force removes them")
+        }
+    }
+
     /// Those of the names that are taken.
     package func taken(_ names: [String]) -> [String] { names.filter { entries.contains($0) } }
 

@@ -1,4 +1,4 @@
-internal import Checkpoints
+internal import Elements
 internal import Evidence
 internal import Models
 internal import Objects

@@ -1,12 +1,11 @@
-internal import Checkpoints
-internal import Elements
+package import Elements
 internal import Files
 internal import Models
 internal import Objects
-internal import Snapshots
+package import Snapshots
 
 /// Puts a checkpoint together from a mapped snapshot.
-struct CheckpointExport {
+package struct CheckpointExport {
     private let snapshot: MappedSnapshot
     private let tensors: CheckpointTensors
     private let fit: LayoutFit
@@ -17,10 +16,10 @@ struct CheckpointExport {
     /// The index of shards; nil for one file without it.
     private let index: [UInt8]?
     /// What is not written, in words.
-    let leftOut: [String]
+    package let leftOut: [String]
 
     /// - Parameter isPlain: Whether what the transformers library would not read is left out.
-    init(_ snapshot: MappedSnapshot, _ store: SnapshotStore, isPlain: Bool) throws {
+    package init(_ snapshot: MappedSnapshot, _ store: SnapshotStore, isPlain: Bool) throws {
         let tree = snapshot.tree
         guard
             let layout = try store.layout(of: tree)
@@ -65,19 +64,36 @@ struct CheckpointExport {
         self.experts = experts
     }
 
-    var tensorCount: Int { tensors.assemblies.count }
+    package var tensorCount: Int { tensors.assemblies.count }
 
-    var byteCount: Int { tensors.byteCount }
+    package var byteCount: Int { tensors.byteCount }
 
-    var fileNames: [String] {
+    package var fileNames: [String] {
         let names = fit.layout.files.map(\.name) + files.map(\.name)
         return index == nil ? names : names + [ShardIndex.fileName]
     }
 
-    /// Writes all files, which do not get their names yet.
+    /// Writes the checkpoint into a folder, which is created with those above it.
     ///
-    /// - Returns: The files, and the names of those whose headers are not the ones that were committed.
-    func stage(
+    /// - Parameter overwrite: Whether files that exist there may be replaced, and files of another checkpoint
+    ///   removed that a reader would take for parts of this one or read in its place.
+    /// - Returns: The files whose headers are not the ones that were committed, and those that were removed.
+    /// - Throws: `exists`; `usage` for a folder that is a store.
+    package func write(
+        to directory: String, overwrite: Bool, _ progress: ProgressReporter
+    ) throws -> (canonical: [String], removed: [String]) {
+        let folder = try CheckpointFolder(directory)
+        let names = fileNames
+        let strays = folder.strays(beside: names, isRecord: RecordFile.isNamedByID)
+        try folder.checkFree(names, strays, overwrite: overwrite)
+        try makeDirectories(directory)
+        let staged = try stage(in: directory, progress)
+        try folder.replace(by: staged.files, removing: strays)
+        return (staged.canonical, strays)
+    }
+
+    /// Writes all files, which do not get their names yet.
+    private func stage(
         in directory: String, _ progress: ProgressReporter
     ) throws -> (files: [StagedFile], canonical: [String]) {
         var staged: [StagedFile] = []
