@@ -138,22 +138,20 @@ struct CheckpointImport {
 }
 
 extension SnapshotStore {
-    /// Commits a checkpoint with what a function adds to its tree.
+    /// Commits a checkpoint.
     ///
     /// - Parameter wanted: See ``CheckpointSource``.
     /// - Throws: `unfit` for a model that would not run as the branch's history does, unless the request takes
     ///   it; `branch-moved`; the codes of a bad checkpoint. Then the store's branches are as they were.
     package func commit(
         checkpoint path: String, _ request: CommitRequest,
-        keeping wanted: CheckpointSource.HeadFiles? = nil, progress: ProgressReporter,
-        adding: (inout CommitDraft) throws -> Void = { _ in }
+        keeping wanted: CheckpointSource.HeadFiles?, progress: ProgressReporter
     ) throws -> CommittedModel {
         let target = try CommitTarget(request, self)
         let source = try CheckpointSource(path, target.before, self, keeping: wanted)
         var draft = try CommitDraft(self, tree: Tree(architecture: source.layout.architecture))
         var importer = CheckpointImport(source)
         try importer.run(&draft, progress)
-        try adding(&draft)
         let tree = draft.tree
         // A branch that only begins has no history of its own yet.
         if !request.allowsUnfit, !target.isNewBranch, let parent = target.parent,
