@@ -90,7 +90,7 @@ extension Store {
         let named = try snapshot.evidence()
         let team = ThreadTeam(count: threads)
         let model = try model(snapshot.id.hex, .checking).model.base
-        let reader = try MomentReader(snapshot, model, layer: layer, target: .cohort, team)
+        let reader = try MomentReader(snapshot, model, layer: layer, ofExperts: false, team)
         let wanted = named.filter { entry in
             guard case .moments(let record) = entry.record else { return false }
             return record.source.layer == UInt32(layer) && record.source.digits == [1]

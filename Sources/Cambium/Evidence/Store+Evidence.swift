@@ -162,22 +162,6 @@ extension Store {
         return Gate(snapshot.id.hex, try snapshot.knownGate())
     }
 
-    /// Moments are added up when a router is asked for; that it can be done is seen to before.
-    private func checkSums(_ moments: [MomentContribution]) throws {
-        for source in Set(moments.map(\.source)) {
-            let same = moments.filter { $0.source == source }
-            try counted(.usage) {
-                if source.digits.count == 1 {
-                    _ = try UnitedMoments(cohorts: same)
-                } else {
-                    for cohort in Set(same.map(\.cohort)) {
-                        _ = try UnitedMoments(picks: same.filter { $0.cohort == cohort })
-                    }
-                }
-            }
-        }
-    }
-
     /// Commits what a function changes in the set of records.
     func change(
         _ options: CommitOptions,
@@ -195,7 +179,7 @@ extension Store {
         let kept = (known + added).filter { after.contains($0.id) }
         // Before anything is committed: a set that no gate can be solved from is refused.
         let gate = try EvidenceGate(kept.counts)
-        try checkSums(kept.moments)
+        try kept.checkSums()
         let outcome = try target.commit(draft, options)
         return EvidenceResult(
             evidence: try changed.map { entry in try EvidenceInfo(entry) },

@@ -64,9 +64,10 @@ extension Store {
         let snapshot = try map(parent.hex)
         let model = try model(parent.hex, .checking).model.base
         let reader = try MomentReader(
-            snapshot, model, layer: layer, target: target, ThreadTeam(count: threads))
+            snapshot, model, layer: layer, ofExperts: target == .experts, ThreadTeam(count: threads)
+        )
         let known = try snapshot.evidence()
-        try check(known, reader.source, place.branch)
+        try known.check(reader.source, place.branch)
         func name(_ index: Int) -> String { texts.count == 1 ? "the text" : "text \(index + 1)" }
         // All that can be seen without running the model, before it runs.
         for (index, assigned) in (assignments ?? []).enumerated() {
@@ -75,9 +76,9 @@ extension Store {
         var records: [NamedContribution] = []
         for (index, text) in texts.enumerated() {
             let record = try reader.record(
-                text, name(index), cohort, label, assigned: assignments?[index], progress)
+                text, name(index), cohort, label, assigned: assignments?[index].experts, progress)
             let id = try ObjectID(ofFile: record.encoded)
-            if target == .experts { try checkPicks(record, known + records, name(index)) }
+            if target == .experts { try (known + records).checkPicks(record, name(index)) }
             if !records.contains(where: { $0.id == id }) { records.append((id, .moments(record))) }
         }
         // The states are those of this very model.
@@ -87,140 +88,5 @@ extension Store {
             for entry in records { _ = try draft.add(entry.record) }
             return records.filter { new in !known.contains { $0.id == new.id } }
         }
-    }
-
-    /// Refuses to add to moments of the layer that were made otherwise.
-    private func check(
-        _ records: [NamedContribution], _ source: MomentContribution.Source, _ branch: String
-    ) throws {
-        for entry in records {
-            guard case .moments(let record) = entry.record, record.source.layer == source.layer
-            else { continue }
-            try record.checkQuantiser(source, entry.id, "branch '\(branch)'")
-            guard record.source.trunk != source.trunk else { continue }
-            throw CambiumError(
-                .usage,
-                "branch '\(branch)' has moments of layer \(source.layer) over another trunk "
-                    + "(\(entry.id.short), of cohort '\(record.cohort)'): its dense weights changed since, "
-                    + "and sums over different features cannot be added; drop them first: cambium "
-                    + "evidence drop \(entry.id.short)")
-        }
-    }
-
-    /// Refuses picks for a text that has others already: only one of the two would count.
-    private func checkPicks(
-        _ new: MomentContribution, _ records: [NamedContribution], _ what: String
-    ) throws {
-        for entry in records {
-            guard case .moments(let record) = entry.record, record.source == new.source,
-                record.cohort == new.cohort, record.data == new.data,
-                record.fitted != new.fitted || record.heldOut != new.heldOut
-            else { continue }
-            throw CambiumError(
-                .usage,
-                "\(what) has other picks of layer \(new.source.layer) already, in evidence "
-                    + "\(entry.id.short), and a text counts once; drop them first: cambium evidence drop "
-                    + "\(entry.id.short)")
-        }
-    }
-}
-
-/// Makes records of texts, with the trunk of one snapshot.
-struct MomentReader {
-    let source: MomentContribution.Source
-    private let inputs: RouterInputs
-    private let target: MomentTarget
-
-    init(
-        _ snapshot: MappedSnapshot, _ model: LanguageModel, layer: Int, target: MomentTarget,
-        _ team: ThreadTeam
-    ) throws {
-        let config = try snapshot.peerConfig("reads what routers read of")
-        inputs = try RouterInputs(model, layer: layer, team: team)
-        self.target = target
-        source = try Self.source(snapshot, config, inputs, layer, target)
-    }
-
-    /// Where moments of a snapshot's layer come from.
-    static func source(
-        _ snapshot: MappedSnapshot, _ config: PeerConfig, _ inputs: RouterInputs, _ layer: Int,
-        _ target: MomentTarget
-    ) throws -> MomentContribution.Source {
-        let trunk = try TrunkIdentity.id(of: snapshot.tree, config, layer: layer)
-        let experts: [UInt32] =
-            if let peer = config.peer {
-                [UInt32(peer.subKeys), UInt32(peer.subKeys)]
-            } else if let last = config.tree?.branching.last {
-                [UInt32(config.expertCount / last), UInt32(last)]
-            } else {
-                [1, UInt32(clamping: max(config.expertCount, 1))]
-            }
-        return try counted(.usage) {
-            try MomentContribution.Source(
-                layer: UInt32(layer), trunk: trunk.bytes,
-                quantiser: Quantiser(normWeights: inputs.normWeights),
-                digits: target == .cohort ? [1] : experts)
-        }
-    }
-
-    /// Experts of the layer.
-    var expertCount: Int { source.digits.reduce(1) { $0 * Int($1) } }
-
-    /// The integer features of each window of a text.
-    ///
-    /// - Parameter body: Given the window's number, its features and its states.
-    func windows(
-        _ text: [UInt8], _ body: (Int, [Int16], [Float]) throws -> Void
-    ) throws {
-        for (index, start) in stride(from: 0, to: text.count, by: inputs.windowLength).enumerated()
-        {
-            let window = text[start..<min(start + inputs.windowLength, text.count)].map { Int($0) }
-            let states = try inputs.states(of: window[...])
-            try counted(.usage) {
-                let features = try source.quantiser.features(states.span)
-                try body(index, features, states)
-            }
-        }
-    }
-
-    func record(
-        _ text: [UInt8], _ what: String, _ cohort: String, _ label: String,
-        assigned: Assignments?, _ progress: ProgressReporter
-    ) throws -> MomentContribution {
-        guard !text.isEmpty else { throw CambiumError(.usage, "\(what) has no bytes") }
-        var (fitted, heldOut) = (source.nothing, source.nothing)
-        let count = (text.count + inputs.windowLength - 1) / inputs.windowLength
-        try progress(Progress("windows", 0, count))
-        try windows(text) { index, features, states in
-            let isHeldOut = index % 4 == MomentContribution.heldOutRest
-            var part = isHeldOut ? heldOut : fitted
-            switch target {
-            case .cohort:
-                let zeros = [UInt32](repeating: 0, count: features.count / inputs.width)
-                try part.add(features.span, labels: [zeros])
-            case .experts:
-                let (experts, perToken) = targets(index, states, assigned)
-                try part.add(
-                    features.span, experts: experts, second: source.digits[1], perToken: perToken)
-            }
-            if isHeldOut { heldOut = part } else { fitted = part }
-            try progress(Progress("windows", index + 1, count))
-        }
-        let data = try ObjectID(ofFile: text).bytes
-        let parts = (fitted, heldOut)
-        return try counted(.usage) {
-            try MomentContribution(
-                cohort: cohort, label: label, data: data, byteCount: UInt64(text.count),
-                source: source, fitted: parts.0, heldOut: parts.1)
-        }
-    }
-
-    /// The experts that a window's bytes should pick: [bytes, perToken].
-    func targets(
-        _ window: Int, _ states: [Float], _ assigned: Assignments?
-    ) -> (experts: [UInt32], perToken: Int) {
-        guard let assigned else { return (inputs.firstPicks(states), inputs.picksPerToken) }
-        let start = window * inputs.windowLength
-        return (Array(assigned.experts[start..<start + states.count / inputs.width]), 1)
     }
 }

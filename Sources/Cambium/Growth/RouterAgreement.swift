@@ -1,3 +1,4 @@
+internal import Evidence
 internal import Models
 internal import Objects
 internal import Routing
@@ -42,13 +43,13 @@ extension Store {
         let snapshot = try map(router.commit)
         let model = try model(router.commit, .checking).model.base
         let reader = try MomentReader(
-            snapshot, model, layer: router.layer, target: .experts, team)
+            snapshot, model, layer: router.layer, ofExperts: true, team)
         let second = reader.source.digits[1]
         var picks = router.router.noPicks
         var (targets, first, picked, high, low) = (0, 0, 0, 0, 0)
         var frequencies: [UInt32: Int] = [:]
         try reader.windows(text) { window, _, states in
-            let (wanted, perToken) = reader.targets(window, states, assigned)
+            let (wanted, perToken) = reader.targets(window, states, assigned?.experts)
             let tokens = wanted.count / perToken
             router.router.route(states.span, tokens: tokens, into: &picks, team: team)
             for (index, expert) in wanted.enumerated() {
