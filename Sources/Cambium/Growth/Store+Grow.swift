@@ -7,6 +7,7 @@ internal import Objects
 internal import Routing
 internal import Snapshots
 internal import Tensors
+internal import Training
 
 /// How an expert is added.
 public struct GrowthOptions: Sendable {
@@ -105,7 +106,8 @@ extension Store {
         let (target, snapshot) = try modelToGrow(options)
         let cohorts = try snapshot.tree.countedPools()
         let model = try model(snapshot.id.hex, .checking)
-        let experts = try SourceExperts(source, for: cohorts, in: self)
+        let experts = try SourceExperts(
+            source.path, source.expert, named: source.text, for: cohorts, in: snapshots)
         var routes = try KeptRoutes(snapshot, model.model.base, tokens: model.tokens(of:))
         let new = try routes.windows(
             of: limited(evidence, to: growth.limit), "the text of the new domain")

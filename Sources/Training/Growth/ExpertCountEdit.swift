@@ -2,16 +2,16 @@ internal import Architectures
 internal import Checkpoints
 internal import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 
 /// What in a tree says how many experts a layer has, besides the experts: routers and config.json.
-struct ExpertCountEdit: ~Copyable {
-    var draft: CommitDraft
+package struct ExpertCountEdit: ~Copyable {
+    package var draft: CommitDraft
     private let snapshot: MappedSnapshot
 
     /// - Parameters:
     ///   - draft: Of the snapshot's tree.
-    init(
+    package init(
         _ draft: consuming CommitDraft, _ snapshot: MappedSnapshot
     ) {
         self.draft = draft
@@ -21,7 +21,7 @@ struct ExpertCountEdit: ~Copyable {
     /// Adds an expert behind the last of a layer.
     ///
     /// - Parameter row: Gives what each tensor of the router gets, by its name.
-    mutating func add(
+    package mutating func add(
         _ expert: [UInt8], to layer: Int, row: (String) -> [UInt8]
     ) throws {
         guard let cohort = cohort(layer) else { return }
@@ -34,7 +34,7 @@ struct ExpertCountEdit: ~Copyable {
     }
 
     /// Takes an expert out of a layer; those behind it move up.
-    mutating func remove(_ number: Int, from layer: Int) throws {
+    package mutating func remove(_ number: Int, from layer: Int) throws {
         guard let cohort = cohort(layer),
             let experts = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base)
         else { return }
@@ -49,7 +49,7 @@ struct ExpertCountEdit: ~Copyable {
     }
 
     /// Changes the files, and gives the draft away.
-    consuming func finish(by difference: Int) throws -> CommitDraft {
+    package consuming func finish(by difference: Int) throws -> CommitDraft {
         var count = 0
         try edit(Checkpoint.configName) { config in
             for key in Architecture.allCountKeys
