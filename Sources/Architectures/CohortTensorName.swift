@@ -17,4 +17,10 @@ package enum CohortTensorName {
         else { return nil }
         return String(tensor.dropFirst(prefix.count).dropLast(suffix.count))
     }
+
+    /// The cohort, of some, that a tensor belongs to: their names may have dots, and the longest that fits is meant.
+    package static func cohort(of tensor: String, among names: some Sequence<String>) -> String? {
+        names.filter { tensor.hasPrefix("\(prefix)\($0).") }
+            .max { $0.utf8.count < $1.utf8.count }
+    }
 }

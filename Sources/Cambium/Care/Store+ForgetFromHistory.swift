@@ -1,3 +1,4 @@
+internal import Checkpoints
 internal import Objects
 internal import Snapshots
 
@@ -69,7 +70,7 @@ extension Store {
             by: signature.note("forget: history rewritten"),
             progress: progress,
             removal: { snapshots, tips in
-                var removal = try CohortRemoval(cohort, Store(snapshots, path), tips: tips)
+                var removal = try CohortRemoval(cohort, snapshots, tips: tips)
                 return { try removal.removed(from: $0).map { ($0.tree, $0.layout) } }
             },
             finish: { snapshots in

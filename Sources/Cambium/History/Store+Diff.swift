@@ -1,4 +1,3 @@
-internal import Architectures
 internal import Elements
 internal import Models
 internal import Objects
@@ -111,109 +110,39 @@ extension Store {
         from old: String, to new: String, norms: Bool = true
     ) throws -> ModelDiff {
         let (left, right) = (try map(old), try map(new))
-        let difference = try snapshots.difference(from: left.tree, to: right.tree)
-        let measure = Measure(left, right, isOn: norms)
-        var cohorts: [ModelDiff.CohortDiff] = []
-        for cohort in difference.cohorts { cohorts.append(try measure.cohort(cohort)) }
-        let deltas = Set([left, right].flatMap { StoredCohorts.names($0.tree) })
-        func tensor(_ name: String, _ kind: String, _ change: ModelDiff.Change?) -> ModelDiff.Tensor
-        {
-            // Names of cohorts may have dots: the longest that fits is meant.
-            let cohort = deltas.filter { name.hasPrefix("\(CohortTensorName.prefix)\($0).") }
-                .max { $0.utf8.count < $1.utf8.count }
-            let shape = (right.tree.trunk.tensors[name] ?? left.tree.trunk.tensors[name])?.shape
-            return ModelDiff.Tensor(
-                name: name, kind: kind,
-                parameters: shape?.dimensions.reduce(1) {
-                    $0.multipliedReportingOverflow(by: $1).partialValue
-                }
-                    ?? 0, change: change, cohort: cohort)
-        }
-        var trunk = difference.trunkAdded.map { tensor($0, "added", nil) }
-        trunk += difference.trunkRemoved.map { tensor($0, "removed", nil) }
-        for name in difference.trunkChanged {
-            let change = try measure.tensor(
-                left.tree.trunk.tensors[name], right.tree.trunk.tensors[name])
-            trunk.append(tensor(name, "changed", change))
-        }
+        let change = try SnapshotChange(from: left, to: right, in: snapshots, measures: norms)
+        let difference = change.difference
         return ModelDiff(
             from: left.id.hex, to: right.id.hex, identical: left.commit.tree == right.commit.tree,
-            cohorts: cohorts, trunk: trunk.sorted { isBefore($0.name, $1.name) },
-            files: difference.files.map { name in
-                let (old, new) = (left.tree.files[name], right.tree.files[name])
-                return ModelDiff.File(
-                    name: name, kind: old == nil ? "added" : new == nil ? "removed" : "changed")
-            }, layoutChanged: difference.layoutChanged,
+            cohorts: try difference.cohorts.map { try ModelDiff.CohortDiff($0, change) },
+            trunk: try change.trunk().map {
+                ModelDiff.Tensor(
+                    name: $0.name, kind: $0.kind, parameters: $0.shape.elementCount,
+                    change: $0.norms.map { ModelDiff.Change($0) }, cohort: $0.cohort)
+            },
+            files: change.files.map { ModelDiff.File(name: $0.name, kind: $0.kind) },
+            layoutChanged: difference.layoutChanged,
             architectureChanged: difference.architectureChanged)
     }
 }
 
-/// Measures how far things moved between two mapped snapshots.
-private struct Measure {
-    private let left: MappedSnapshot
-    private let right: MappedSnapshot
-    private let isOn: Bool
-
-    init(_ left: MappedSnapshot, _ right: MappedSnapshot, isOn: Bool) {
-        self.left = left
-        self.right = right
-        self.isOn = isOn
-    }
-
-    func cohort(
-        _ difference: TreeDifference.CohortDifference
-    ) throws -> ModelDiff.CohortDiff {
-        let before = left.experts(layer: difference.layer, cohort: difference.cohort)
-        let after = right.experts(layer: difference.layer, cohort: difference.cohort)
-        var total: DifferenceNorms?
-        var changed: [ModelDiff.Expert] = []
-        for ordinal in difference.changed {
-            var norms: DifferenceNorms?
-            if isOn, let before, let after {
-                norms = compare(try before.checked(ordinal), try after.checked(ordinal))
-            }
-            if let norms { total = (total ?? DifferenceNorms()) + norms }
-            changed.append(
-                ModelDiff.Expert(ordinal: ordinal, change: norms.map { ModelDiff.Change($0) }))
-        }
-        var routers: [ModelDiff.Router] = []
-        for router in difference.router {
-            routers.append(
+extension ModelDiff.CohortDiff {
+    fileprivate init(
+        _ difference: TreeDifference.CohortDifference, _ change: SnapshotChange
+    ) throws {
+        let (count, changed, total) = try change.experts(of: difference)
+        self.init(
+            layer: Int(difference.layer), cohort: difference.cohort, experts: count,
+            added: difference.added, removed: difference.removed,
+            changed: changed.map {
+                ModelDiff.Expert(
+                    ordinal: $0.ordinal, change: $0.norms.map { ModelDiff.Change($0) })
+            }, total: total.map { ModelDiff.Change($0) },
+            routers: try difference.router.map {
                 ModelDiff.Router(
-                    tensor: router.name, rows: router.rows, rowCount: router.rowCount,
-                    change: try tensor(router.old, router.new)))
-        }
-        return ModelDiff.CohortDiff(
-            layer: Int(difference.layer), cohort: difference.cohort,
-            experts: max(before?.count ?? 0, after?.count ?? 0), added: difference.added,
-            removed: difference.removed, changed: changed,
-            total: total.map { ModelDiff.Change($0) }, routers: routers)
-    }
-
-    func tensor(
-        _ old: StoredTensor?, _ new: StoredTensor?
-    ) throws -> ModelDiff.Change? {
-        guard isOn, let old, let new, old.shape == new.shape else { return nil }
-        let norms = compare(try left.checked(old.id), try right.checked(new.id))
-        return norms.map { ModelDiff.Change($0) }
-    }
-
-    /// Sums over all parts; nil when a part is not a float.
-    private func compare(_ old: StoredObject, _ new: StoredObject) -> DifferenceNorms? {
-        guard old.header.parts == new.header.parts else { return nil }
-        var sum = DifferenceNorms()
-        var start = 0
-        for part in old.header.parts {
-            let range = start..<(start + (part.byteCount ?? 0))
-            start = range.upperBound
-            guard
-                let norms = DifferenceNorms(
-                    before: old.payload.bytes.extracting(range),
-                    after: new.payload.bytes.extracting(range), type: part.type)
-            else { return nil }
-            sum = sum + norms
-        }
-        return sum
+                    tensor: $0.name, rows: $0.rows, rowCount: $0.rowCount,
+                    change: try change.tensor($0.old, $0.new).map { ModelDiff.Change($0) })
+            })
     }
 }
 

@@ -1,6 +1,5 @@
-internal import Architectures
 internal import Elements
-internal import Models
+internal import Evidence
 internal import Objects
 internal import Snapshots
 
@@ -130,40 +129,11 @@ extension Store {
     /// - Complexity: With cohorts, reads the commits that lead to it, to tell which made them.
     public func list(_ revision: String) throws -> ModelSummary {
         let id = try id(revision)
-        let commit = try snapshots.commit(id)
-        let (treeID, tree) = (commit.tree, try snapshots.tree(commit.tree))
-        return ModelSummary(id, treeID, tree, cohorts: try cohortSummaries(id, tree, treeID))
-    }
-
-    private func cohortSummaries(
-        _ id: ObjectID, _ tree: Tree, _ treeID: ObjectID
-    ) throws -> [CohortSummary] {
-        var reader = CohortReader(self)
-        let contents = try reader.cohorts(ofTree: treeID)
-        guard !contents.isEmpty else { return [] }
-        let rounds = try reader.rounds(of: id)
-        let evidence = try reader.evidence(tree.files)
-        var result: [CohortSummary] = []
-        for (name, content) in contents.sorted(by: { isBefore($0.key, $1.key) }) {
-            var kind: String?
-            if let entry = content.tensors[CohortTensorName.description(of: name)] {
-                let bytes = try snapshots.data(of: entry.id).1
-                // What cannot be read tells so where it is run.
-                kind = (try? CohortDescription(bytes, of: name))?.kind.rawValue
-            }
-            result.append(
-                CohortSummary(
-                    name: name, kind: kind, experts: content.experts,
-                    parameters: content.parameters, bytes: content.bytes,
-                    evidence: evidence.count { $0.cohort == name },
-                    rounds: (rounds[name] ?? []).map { entry in
-                        CohortSummary.Round(
-                            id: entry.id.hex,
-                            subject: entry.commit.subject,
-                            time: entry.commit.time)
-                    }))
-        }
-        return result
+        let tree = try snapshots.commit(id).tree
+        var reader = CohortReader(snapshots)
+        return ModelSummary(
+            id, tree, try snapshots.tree(tree),
+            cohorts: try reader.histories(of: id).map { CohortSummary($0) })
     }
 
     /// One expert's data, copied.
@@ -217,6 +187,18 @@ extension ModelSummary {
                         CohortInfo($0.key, $0.value)
                     })
             }, cohorts: cohorts, parameters: tree.parameterCount, bytes: tree.byteCount)
+    }
+}
+
+extension CohortSummary {
+    fileprivate init(_ cohort: CohortHistory) {
+        self.init(
+            name: cohort.name, kind: cohort.kind, experts: cohort.content.experts,
+            parameters: cohort.content.parameters, bytes: cohort.content.bytes,
+            evidence: cohort.evidence,
+            rounds: cohort.rounds.map {
+                Round(id: $0.id.hex, subject: $0.commit.subject, time: $0.commit.time)
+            })
     }
 }
 

@@ -1,9 +1,5 @@
-internal import Architectures
 internal import Checkpoints
-internal import Elements
-internal import Objects
 internal import Snapshots
-internal import Tensors
 
 extension Store {
     /// Commits a branch's model with its routers quantised: each row of a query projection or of
@@ -24,65 +20,6 @@ extension Store {
     public func quantizeRouters(
         _ options: CommitOptions, layers: [Int]? = nil
     ) throws -> CommitResult {
-        let target = try CommitTarget(options, self)
-        let (parent, before) = try target.model()
-        let snapshot = try map(parent.hex)
-        var draft = try CommitDraft(snapshots, tree: before)
-        for layer in layers ?? [] where UInt32(exactly: layer).flatMap({ before.layers[$0] }) == nil
-        {
-            throw CambiumError(.notFound, "the model has no expert layer \(layer)")
-        }
-        let chosen = before.layers.filter { layers?.contains(Int($0.key)) ?? true }
-        let kinds = Set(chosen.values.flatMap { $0.cohorts.values.map(\.routerKind) })
-        guard kinds.isEmpty || kinds.contains(.productKey) else {
-            throw CambiumError(
-                .unsupported,
-                "the routers are \(kinds.map(\.name).sorted().joined(separator: " and ")); this version "
-                    + "quantises product keys only")
-        }
-        for (number, layer) in chosen.sorted(by: { $0.key < $1.key }) {
-            for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
-            where cohort.routerKind == .productKey {
-                for (tensor, entry) in cohort.router
-                where entry.shape.isQuantisable && !tensor.hasSuffix(PeerNames.scale) {
-                    let bytes = try snapshot.checked(entry.id).payload
-                    let (values, scales) = try Self.quantised(tensor, entry.shape, bytes)
-                    let scale = tensor + PeerNames.scale
-                    let rows = try draft.putTensor(
-                        TensorShape(.i8, entry.shape.dimensions), values.raw)
-                    let rowScales = try draft.putTensor(
-                        TensorShape(.f32, entry.shape.dimensions.dropLast()), scales.raw)
-                    draft.tree.layers[number]?.cohorts[name]?.router[tensor] = rows
-                    draft.tree.layers[number]?.cohorts[name]?.router[scale] = rowScales
-                }
-            }
-        }
-        return CommitResult(try target.commit(fitting: draft, options.request))
-    }
-
-    /// The rows' bytes and the scales' bytes.
-    private static func quantised(
-        _ name: String, _ shape: TensorShape, _ bytes: MappedBytes
-    ) throws -> (values: [UInt8], scales: [UInt8]) {
-        let columns = shape.dimensions[shape.dimensions.count - 1]
-        let rows = shape.dimensions.dropLast().reduce(1, *)
-        let form = QuantizedMatrix.quantize(
-            Matrix(rows: rows, columns: columns, bytes: bytes, type: shape.type))
-        if let row = form.scales.firstIndex(where: \.isNaN) {
-            throw CambiumError(
-                .unsupported, "row \(row) of \(name) holds NaN or infinity and cannot be quantised")
-        }
-        return (
-            form.values.map { UInt8(bitPattern: $0) },
-            form.scales.littleEndianBytes
-        )
-    }
-}
-
-extension TensorShape {
-    /// Rows of floats.
-    fileprivate var isQuantisable: Bool {
-        dimensions.count >= 2 && dimensions.allSatisfy { $0 > 0 }
-            && (type == .f32 || type == .bf16 || type == .f16)
+        CommitResult(try snapshots.quantizeRouters(options.request, layers: layers))
     }
 }

@@ -1,60 +1,63 @@
 internal import Architectures
 internal import Elements
-internal import Evidence
 internal import Models
-internal import Objects
-internal import Snapshots
+package import Objects
+package import Snapshots
 
 /// What a tree has of one cohort that rounds made: tensors of the trunk, and experts of layers.
-struct CohortContent: Equatable {
-    var tensors: [String: StoredTensor] = [:]
-    var pools: [UInt32: Cohort] = [:]
+package struct CohortContent: Sendable, Equatable {
+    package var tensors: [String: StoredTensor] = [:]
+    package var pools: [UInt32: Cohort] = [:]
+
+    package init(tensors: [String: StoredTensor] = [:], pools: [UInt32: Cohort] = [:]) {
+        self.tensors = tensors
+        self.pools = pools
+    }
 
     /// Numbers that were trained: the tensors' and experts', without the description.
-    var parameters: Int {
-        var count = tensors.values.filter { $0.shape.type != .u8 }.reduce(0) {
-            $0 + $1.shape.dimensions.reduce(1, *)
-        }
-        for pool in pools.values {
-            let expert = pool.parts.reduce(0) { $0 + $1.dimensions.reduce(1, *) }
-            count += expert * Int(clamping: pool.count)
-            count += pool.router.values.reduce(0) { $0 + $1.shape.dimensions.reduce(1, *) }
-        }
-        return count
+    package var parameters: Int {
+        tensors.values.reduce(0) { $0 + ($1.shape.type == .u8 ? 0 : $1.shape.elementCount) }
+            + pools.values.reduce(0) { $0 + $1.parameterCount }
     }
 
     /// Bytes of the data.
-    var bytes: Int {
-        var count = tensors.values.reduce(0) { $0 + ($1.shape.byteCount ?? 0) }
-        for pool in pools.values {
-            let expert = pool.parts.reduce(0) { $0 + ($1.byteCount ?? 0) }
-            count += expert * Int(clamping: pool.count)
-            count += pool.router.values.reduce(0) { $0 + ($1.shape.byteCount ?? 0) }
-        }
-        return count
+    package var bytes: Int {
+        tensors.values.reduce(0) { $0 + ($1.shape.byteCount ?? 0) }
+            + pools.values.reduce(0) { $0 + $1.byteCount }
     }
 
-    var experts: Int { pools.values.reduce(0) { $0 + Int(clamping: $1.count) } }
+    package var experts: Int { pools.values.reduce(0) { $0 + Int(clamping: $1.count) } }
+}
+
+/// One cohort of a commit's model and how it came to be.
+package struct CohortHistory: Sendable {
+    package let name: String
+    /// What its deltas are; nil for one that only has experts or evidence.
+    package let kind: String?
+    package let content: CohortContent
+    /// Records of evidence of its texts.
+    package let evidence: Int
+    /// The commits that made it what it is, newest first.
+    package let rounds: [HistoryEntry]
 }
 
 /// Tells the cohorts of trees apart, each trunk, layer and record of evidence read once.
-struct CohortReader {
-    private let store: Store
+package struct CohortReader {
+    private let store: SnapshotStore
     private var trunks: [ObjectID: [String: [String: StoredTensor]]] = [:]
     private var layers: [ObjectID: [String: Cohort]] = [:]
     private var trees: [ObjectID: [String: CohortContent]] = [:]
     private var records: [ObjectID: String] = [:]
 
-    init(_ store: Store) { self.store = store }
+    package init(_ store: SnapshotStore) { self.store = store }
 
     /// The cohorts of a stored tree, by name; the base is none of them.
-    mutating func cohorts(ofTree id: ObjectID) throws -> [String: CohortContent] {
+    package mutating func cohorts(ofTree id: ObjectID) throws -> [String: CohortContent] {
         if let known = trees[id] { return known }
-        let store = store
-        let parts = try store.snapshots.parts(ofTree: id)
+        let parts = try store.parts(ofTree: id)
         if trunks[parts.trunk] == nil {
             trunks[parts.trunk] = Self.tensors(
-                try store.snapshots.trunk(parts.trunk))
+                try store.trunk(parts.trunk))
         }
         var result: [String: CohortContent] = [:]
         for (name, tensors) in trunks[parts.trunk] ?? [:] {
@@ -62,7 +65,7 @@ struct CohortReader {
         }
         for (number, layer) in parts.layers {
             if layers[layer] == nil {
-                layers[layer] = try store.snapshots.layer(layer).cohorts.filter {
+                layers[layer] = try store.layer(layer).cohorts.filter {
                     $0.key != Cohort.base
                 }
             }
@@ -75,29 +78,26 @@ struct CohortReader {
     }
 
     /// The trunk's tensors of each cohort that the trunk describes.
-    static func tensors(_ trunk: Trunk) -> [String: [String: StoredTensor]] {
+    package static func tensors(_ trunk: Trunk) -> [String: [String: StoredTensor]] {
         var result: [String: [String: StoredTensor]] = [:]
         let names = trunk.tensors.keys.compactMap { CohortTensorName.cohort(describedBy: $0) }
         guard !names.isEmpty else { return [:] }
         for (tensor, entry) in trunk.tensors where tensor.hasPrefix(CohortTensorName.prefix) {
-            // Names of cohorts may have dots: the longest that fits is meant.
-            let name = names.filter { tensor.hasPrefix("\(CohortTensorName.prefix)\($0).") }
-                .max { $0.utf8.count < $1.utf8.count }
+            let name = CohortTensorName.cohort(of: tensor, among: names)
             if let name { result[name, default: [:]][tensor] = entry }
         }
         return result
     }
 
     /// The records of evidence among a tree's files, and the cohort that each belongs to.
-    mutating func evidence(
+    package mutating func evidence(
         _ files: [String: ObjectID]
     ) throws -> [(name: String, id: ObjectID, cohort: String)] {
         var result: [(name: String, id: ObjectID, cohort: String)] = []
         for (name, id) in files.sorted(by: { isBefore($0.key, $1.key) })
         where name.hasPrefix(EvidenceName.prefix) {
             if records[id] == nil {
-                let store = store
-                let bytes = try store.snapshots.data(of: id).1
+                let bytes = try store.data(of: id).1
                 records[id] = try counted(.corrupt) {
                     try EvidenceRecord(decoding: bytes).cohort
                 }
@@ -108,20 +108,18 @@ struct CohortReader {
     }
 
     /// Whether a stored tree has weights or evidence of a cohort.
-    mutating func has(_ cohort: String, inTree id: ObjectID) throws -> Bool {
+    package mutating func has(_ cohort: String, inTree id: ObjectID) throws -> Bool {
         if try cohorts(ofTree: id)[cohort] != nil { return true }
-        let store = store
-        let files = try store.snapshots.parts(ofTree: id).files
+        let files = try store.parts(ofTree: id).files
         return try evidence(files).contains { $0.cohort == cohort }
     }
 
     /// The commits that made the cohorts of a commit what they are, newest first: those in which a cohort is
     /// not what it is in any parent.
-    mutating func rounds(
+    package mutating func rounds(
         of head: ObjectID
     ) throws -> [String: [HistoryEntry]] {
-        let store = store
-        let entries = try store.snapshots.history(from: [head])
+        let entries = try store.history(from: [head])
         var trees: [ObjectID: ObjectID] = [:]
         for entry in entries { trees[entry.id] = entry.commit.tree }
         var result: [String: [HistoryEntry]] = [:]
@@ -138,5 +136,28 @@ struct CohortReader {
             }
         }
         return result
+    }
+    /// The cohorts of a commit's model, by ascending name.
+    ///
+    /// - Complexity: With cohorts, reads the commits that lead to it.
+    package mutating func histories(of head: ObjectID) throws -> [CohortHistory] {
+        let tree = try store.commit(head).tree
+        let contents = try cohorts(ofTree: tree)
+        guard !contents.isEmpty else { return [] }
+        let rounds = try rounds(of: head)
+        let evidence = try evidence(try store.parts(ofTree: tree).files)
+        return try contents.sorted { isBefore($0.key, $1.key) }.map { name, content in
+            let description = try content.tensors[CohortTensorName.description(of: name)].map {
+                try store.data(of: $0.id).1
+            }
+            return CohortHistory(
+                name: name,
+                // What cannot be read tells so where it is run.
+                kind: description.flatMap {
+                    (try? CohortDescription($0, of: name))?.kind.rawValue
+                },
+                content: content, evidence: evidence.count { $0.cohort == name },
+                rounds: rounds[name] ?? [])
+        }
     }
 }

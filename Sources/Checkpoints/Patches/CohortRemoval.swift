@@ -1,31 +1,31 @@
 internal import Architectures
-internal import Evidence
+package import Evidence
 internal import Models
-internal import Objects
-internal import Snapshots
+package import Objects
+package import Snapshots
 
 /// Takes a cohort out of trees: its deltas, its experts and its evidence, and nothing else.
 ///
 /// What is left is the tree of a history that never had its rounds.
-struct CohortRemoval {
+package struct CohortRemoval {
     /// What was taken out of one tree.
-    struct Removed {
-        let tree: Tree
+    package struct Removed {
+        package let tree: Tree
         /// What the tree's layout becomes; nil when it stays.
-        let layout: Layout?
-        let content: CohortContent
+        package let layout: Layout?
+        package let content: CohortContent
         /// Records of evidence.
-        let evidence: [ObjectID]
+        package let evidence: [ObjectID]
     }
 
-    let name: String
-    private let store: Store
-    private(set) var reader: CohortReader
+    private let name: String
+    private let store: SnapshotStore
+    private var reader: CohortReader
     /// Whether the cohort's own rounds brought the counts that predict beside the models.
     private let broughtMixture: Bool
 
     /// - Parameter tips: Commits whose history tells what the cohort's rounds brought.
-    init(_ name: String, _ store: Store, tips: [ObjectID]) throws {
+    package init(_ name: String, _ store: SnapshotStore, tips: [ObjectID]) throws {
         self.name = name
         self.store = store
         reader = CohortReader(store)
@@ -34,12 +34,12 @@ struct CohortRemoval {
 
     /// Whether every commit that first had a `mixture.json` is a round of the cohort.
     private static func broughtMixture(
-        _ name: String, _ store: Store, _ tips: [ObjectID]
+        _ name: String, _ store: SnapshotStore, _ tips: [ObjectID]
     ) throws -> Bool {
-        let entries = try store.snapshots.history(from: tips)
+        let entries = try store.history(from: tips)
         var has: [ObjectID: Bool] = [:]
         for entry in entries {
-            let files = try store.snapshots.parts(ofTree: entry.commit.tree).files
+            let files = try store.parts(ofTree: entry.commit.tree).files
             has[entry.id] = files[MixtureDescription.fileName] != nil
         }
         let first = entries.filter { entry in
@@ -50,7 +50,7 @@ struct CohortRemoval {
     }
 
     /// The tree without the cohort; nil when it has nothing of it.
-    mutating func removed(from tree: Tree) throws -> Removed? {
+    package mutating func removed(from tree: Tree) throws -> Removed? {
         var result = tree
         let tensors = CohortReader.tensors(tree.trunk)
         var content = CohortContent(tensors: tensors[name] ?? [:])
@@ -83,7 +83,7 @@ struct CohortRemoval {
         for pool in content.pools.values {
             own.formUnion(pool.router.values.map(\.id))
             own.formUnion(
-                try store.snapshots.experts(of: pool))
+                try store.experts(of: pool))
         }
         own.subtract(after.trunk.tensors.values.map(\.id))
         return files.filter { file in
@@ -94,7 +94,7 @@ struct CohortRemoval {
 
     /// A layout that lists tensors of the cohort, without them; nil when it lists none.
     private func layout(_ tree: Tree, _ content: CohortContent) throws -> Layout? {
-        let layout = try store.snapshots.layout(of: tree)
+        let layout = try store.layout(of: tree)
         guard var layout else { return nil }
         let before = layout
         let prefix = "\(CohortTensorName.prefix)\(name)."
