@@ -63,7 +63,8 @@ let package = Package(
         .target(
             name: "Models",
             dependencies: [
-                "Architectures", "Snapshots", "Objects", "Tensors", "Routing", "Elements",
+                "Tokenizers", "Architectures", "Snapshots", "Objects", "Tensors", "Routing",
+                "Elements",
             ],
             swiftSettings: strict),
         .target(

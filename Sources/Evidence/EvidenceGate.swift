@@ -1,4 +1,5 @@
 package import Elements
+package import Models
 package import Objects
 package import Routing
 package import Snapshots
@@ -74,5 +75,16 @@ extension MappedSnapshot {
                     + "--text FILE")
         }
         return gate
+    }
+}
+
+extension SnapshotModel {
+    /// A snapshot's model, its cohorts picked by the gate of its evidence.
+    package init(
+        _ snapshot: MappedSnapshot, memoryLimit: Int? = nil, checks: Bool = false
+    ) throws {
+        try self.init(snapshot, memoryLimit: memoryLimit, checks: checks) {
+            try snapshot.gate().map { ($0.solved, $0.cohorts) }
+        }
     }
 }

@@ -50,15 +50,10 @@ extension MappedModel {
         each: (Int, UInt8) -> Bool = { _, _ in true },
         finished: (Int, GenerationResult) -> Void = { _, _ in }
     ) throws -> [GenerationResult] {
-        var tokens: [[Int]] = []
-        for prompt in prompts { tokens.append(try promptTokens(prompt)) }
-        let limits = GenerationLimits(
-            count: count, stops: stops, endTokens: pastEnd ? [] : Set(endTokens),
-            speller: try speller())
-        let made = try model.generate(
-            prompts: tokens, limits, sampling: sampling.sampling(), threads: threads,
-            eachByte: each, finished: { finished($0, result($1)) })
-        return made.map(result)
+        try running.generate(
+            prompts, count: count, sampling: sampling.sampling(), stops: stops, pastEnd: pastEnd,
+            threads: threads, eachByte: each, finished: { finished($0, result($1)) }
+        ).map(result)
     }
 
     private func result(_ generation: Generation) -> GenerationResult {

@@ -106,7 +106,7 @@ extension Store {
         _ revision: String, on text: TextSource, progress: ProgressReporter = { _ in }
     ) throws -> ProfileResult {
         let model = try model(revision, ModelOptions(warms: false))
-        return try store(try model.makeProfile(try model.tokens(of: text), progress), of: model)
+        return try store(try model.running.profile(try model.tokens(of: text), progress), of: model)
     }
 
     /// The same for tokens.
@@ -120,7 +120,7 @@ extension Store {
         _ revision: String, onTokens tokens: [Int], progress: ProgressReporter = { _ in }
     ) throws -> ProfileResult {
         let model = try model(revision, ModelOptions(warms: false))
-        return try store(try model.makeProfile(.tokens(tokens), progress), of: model)
+        return try store(try model.running.profile(.tokens(tokens), progress), of: model)
     }
 
     /// Keeps a profile in its file.
@@ -132,7 +132,7 @@ extension Store {
         try writeFile(profile.encoded, to: path)
         return ProfileResult(
             id: model.id, path: path, experts: profile.expertCount,
-            bytes: profile.expertCount * model.expertBytes)
+            bytes: profile.expertCount * model.model.base.expertBytes)
     }
 
     private var profileDirectory: String { path + "/profiles" }

@@ -47,38 +47,13 @@ extension MappedModel {
     public func routes(
         _ text: TextSource, layers: [Int]? = nil, each: (TokenRoute) throws -> Bool
     ) throws {
-        for layer in layers ?? [] where !expertLayers.contains(layer) {
-            throw CambiumError(
-                .notFound,
-                "layer \(layer) has no experts; those that do: "
-                    + expertLayers.map(String.init).joined(separator: ", "))
-        }
-        guard text.count > 0 else { throw CambiumError(.usage, "the text is empty") }
-        let tokens = try tokens(of: text)
-        let session = Session(model.base)
-        session.recordsRoutes = true
-        var start = 0
-        while start < tokens.count {
-            if session.room == 0 { session.reset() }
-            // A block at a time, so that a long context's routes are not all held.
-            let count = min(session.room, Session.blockSize, tokens.count - start)
-            let some = try tokens.part(start..<start + count)
-            _ = try session.append(some)
-            let offset = start - (session.position - count)
-            for record in session.takeRoutes().sorted(by: {
-                ($0.position, $0.layer) < ($1.position, $1.layer)
-            }) where layers?.contains(record.layer) ?? true {
-                let token = some[offset + record.position - start]
-                guard try each(route(record, offset + record.position, token)) else { return }
-            }
-            start += count
-        }
+        try running.routes(text, layers: layers) { try each(TokenRoute($0, $1, $2)) }
     }
+}
 
-    private func route(
-        _ record: Session.RouteRecord, _ position: Int, _ token: Int
-    ) -> TokenRoute {
-        TokenRoute(
+extension TokenRoute {
+    fileprivate init(_ record: Session.RouteRecord, _ position: Int, _ token: Int) {
+        self.init(
             position: position, token: token, layer: record.layer,
             heads: zip(record.heads, record.margins).map { head, margin in
                 TokenRoute.Head(

@@ -24,12 +24,7 @@ extension MappedModel {
     /// - Parameter text: UTF-8 for a tokenizer; what is not becomes U+FFFD.
     /// - Throws: `unsupported` for a larger vocabulary without a tokenizer; `bad-tokenizer`, `too-hard`.
     public func tokens(of text: [UInt8]) throws -> [Int] {
-        try tokens(of: text, addsSpecialTokens: false)
-    }
-
-    /// The tokens of a text that is to be continued, with those that the tokenizer puts around it.
-    func promptTokens(_ text: [UInt8]) throws -> [Int] {
-        try tokens(of: text, addsSpecialTokens: true)
+        try running.vocabulary.tokens(of: text, addsSpecialTokens: false)
     }
 
     /// Continues a prompt token by token; prompt and result are ids of the model's vocabulary.

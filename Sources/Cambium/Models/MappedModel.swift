@@ -13,46 +13,13 @@ internal import Snapshots
 public struct MappedModel: Sendable {
     /// The commit's id.
     public let id: String
-    /// The base, with what rounds of training added to it.
-    let model: CohortModel
-    /// Keeps the lease: weights are read in place.
-    private let snapshot: MappedSnapshot
-    private let vocabulary: Vocabulary
-    private let residency: Residency
-    private let start: ProcessCounters
+    let running: SnapshotModel
+    var model: CohortModel { running.model }
 
     init(_ snapshot: MappedSnapshot, _ options: ModelOptions) throws {
-        let description = try snapshot.modelDescription()
         id = snapshot.id.hex
-        self.snapshot = snapshot
-        start = ProcessCounters()
-        residency = Residency(limit: options.memoryLimit)
-        let weights = SnapshotWeights(
-            snapshot, residency: residency, checks: options.checks)
-        if options.memoryLimit != nil {
-            try weights.releaseMap()
-        }
-        let base = try LanguageModel(description, source: weights)
-        let vocabulary = Vocabulary(snapshot, description)
-        self.vocabulary = vocabulary
-        let cohorts = try StoredCohorts(snapshot)
-        let mixture = try snapshot.mixture()
-        let solved = cohorts.names.isEmpty && mixture == nil ? nil : try snapshot.gate()
-        let tokenizer = mixture == nil ? nil : try vocabulary.tokenizer()
-        guard mixture == nil || description.vocabularySize == 256 && tokenizer == nil else {
-            throw CambiumError(
-                .unsupported,
-                "the \(MixtureDescription.fileName) of \(snapshot.id.short) has counts predict bytes, and the "
-                    + "model's tokens are none; commit the model without the file")
-        }
-        model = CohortModel(
-            base, cohorts: cohorts.entries(description, weights),
-            gate: solved.map { ($0.solved, $0.cohorts) },
-            counts: solved == nil ? nil : mixture?.counts,
-            speller: solved == nil ? nil : try vocabulary.speller())
-        if let limit = options.memoryLimit {
-            try weights.release(within: limit)
-        }
+        running = try SnapshotModel(
+            snapshot, memoryLimit: options.memoryLimit, checks: options.checks)
     }
 
     /// Whether the model's tokens are bytes.
@@ -87,42 +54,17 @@ public struct MappedModel: Sendable {
     /// where tokens are bytes.
     ///
     /// - Throws: `bad-tokenizer`, `unsupported`.
-    public func tokenizer() throws -> Tokenizer? { try vocabulary.tokenizer() }
-
-    func tokens(of text: [UInt8], addsSpecialTokens: Bool) throws -> [Int] {
-        try vocabulary.tokens(of: text, addsSpecialTokens: addsSpecialTokens)
+    public func tokenizer() throws -> Tokenizer? {
+        try running.vocabulary.tokenizer().map { Tokenizer($0) }
     }
 
     /// The tokens of a text that is read part by part.
     func tokens(of text: TextSource) throws -> TokenSource {
-        try vocabulary.tokens(of: text)
-    }
-
-    /// What spells tokens.
-    ///
-    /// - Throws: `unsupported` for a vocabulary of other than 256 tokens without a tokenizer; `bad-tokenizer`.
-    func speller() throws -> @Sendable () -> any TokenSpeller {
-        try vocabulary.speller()
+        try running.vocabulary.tokens(of: text)
     }
 
     /// What the runs of this model did so far.
-    public var statistics: RunStatistics { RunStatistics(residency.counts, since: start) }
-
-    /// Bytes of one expert.
-    var expertBytes: Int { model.base.expertBytes }
-
-    func makeProfile(
-        _ tokens: TokenSource, _ progress: ProgressReporter
-    ) throws -> ExpertProfile {
-        try model.base.profile(
-            count: tokens.count, progress: { try progress(Progress("windows", $0, $1)) },
-            read: tokens.part)
-    }
-
-    /// Asks for the experts of a profile, up to half of a limit.
-    func warm(_ profile: ExpertProfile, limit: Int?) throws {
-        try model.base.warm(profile, byteLimit: limit.map { $0 / 2 })
-    }
+    public var statistics: RunStatistics { RunStatistics(running.counts, since: running.start) }
 
     /// Bits per byte of a text: its first `limit` bytes in full windows that do not overlap; in each, every
     /// byte or token but the first is predicted.
@@ -146,27 +88,10 @@ public struct MappedModel: Sendable {
         _ text: TextSource, limit: Int? = 20_000, threads: Int = 1,
         progress: ProgressReporter = { _ in }
     ) throws -> EvaluationResult {
-        let text = text.prefix(limit)
-        let tokens = try tokens(of: text)
-        let result = try model.evaluate(
-            count: tokens.count, threads: threads,
-            progress: { try progress(Progress("windows", $0, $1)) }, read: tokens.part)
-        let bits = result.bitsPerToken
+        let (result, bits) = try running.evaluate(
+            text.prefix(limit), threads: threads, progress: progress)
         return EvaluationResult(
-            id: id,
-            bitsPerByte: tokens.count == text.count
-                ? bits : bits * Double(tokens.count) / Double(text.count),
-            predictions: result.predictions, windows: result.windows,
-            usage: UsageInfo(result.usage), cohorts: shares(result.picks), unused: unused)
-    }
-
-    /// Picks by name, as shares; empty without cohorts.
-    private func shares(_ picks: [Int]) -> [String: Double] {
-        guard picks.count > 1 else { return [:] }
-        let sum = Double(max(1, picks.reduce(0, +)))
-        return Dictionary(
-            uniqueKeysWithValues: picks.enumerated().map {
-                (model.name(of: $0), Double($1) / sum)
-            })
+            id: id, bitsPerByte: bits, predictions: result.predictions, windows: result.windows,
+            usage: UsageInfo(result.usage), cohorts: running.shares(result.picks), unused: unused)
     }
 }

@@ -119,7 +119,8 @@ extension Store {
         let snapshot = try map(revision, keepsDecompressed: options.memoryLimit == nil)
         let model = try MappedModel(snapshot, options)
         if options.warms, let profile = storedProfile(model.id) {
-            try model.warm(profile, limit: options.memoryLimit)
+            // Up to half of a limit.
+            try model.model.base.warm(profile, byteLimit: options.memoryLimit.map { $0 / 2 })
         }
         return model
     }

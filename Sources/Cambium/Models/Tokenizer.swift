@@ -15,6 +15,8 @@ internal import Tokenizers
 public struct Tokenizer: Sendable {
     fileprivate let tokens: BPETokenizer
 
+    init(_ tokens: BPETokenizer) { self.tokens = tokens }
+
     /// Reads the bytes of a `tokenizer.json`.
     ///
     /// - Throws: `bad-tokenizer` for a file that is damaged or lacks something; `unsupported` for one

@@ -1,29 +1,29 @@
-internal import Architectures
-internal import Elements
-internal import Models
+package import Architectures
+package import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 internal import Synchronization
+package import Tokenizers
 
 /// How a model's tokens are spelled: as bytes, or by the tokenizer.json that was committed with it, which is read
 /// when it is first asked for.
-final class Vocabulary: Sendable {
+package final class TextVocabulary: Sendable {
     private let snapshot: MappedSnapshot
     private let description: ModelDescription
-    private let read = Mutex<Tokenizer?>(nil)
+    private let read = Mutex<BPETokenizer?>(nil)
 
-    init(_ snapshot: MappedSnapshot, _ description: ModelDescription) {
+    package init(_ snapshot: MappedSnapshot, _ description: ModelDescription) {
         self.snapshot = snapshot
         self.description = description
     }
 
     /// Nil where tokens are bytes and where no tokenizer was committed.
-    func tokenizer() throws -> Tokenizer? {
+    package func tokenizer() throws -> BPETokenizer? {
         guard !description.readsBytes else { return nil }
         return try read.withLock { read in
             if let read { return read }
             guard let bytes = try snapshot.file("tokenizer.json") else { return nil }
-            let tokenizer = try Tokenizer(json: bytes)
+            let tokenizer = try BPETokenizer(json: bytes)
             read = tokenizer
             return tokenizer
         }
@@ -34,7 +34,7 @@ final class Vocabulary: Sendable {
     /// - Parameter addsSpecialTokens: Whether the tokens that the tokenizer puts around a text are added.
     /// - Throws: `unsupported` for a vocabulary of other than 256 tokens without a tokenizer; `bad-tokenizer`,
     ///   `too-hard`.
-    func tokens(of text: [UInt8], addsSpecialTokens: Bool) throws -> [Int] {
+    package func tokens(of text: [UInt8], addsSpecialTokens: Bool) throws -> [Int] {
         if let tokenizer = try tokenizer() {
             return try tokenizer.encode(
                 String(decoding: text, as: UTF8.self), addsSpecialTokens: addsSpecialTokens)
@@ -46,7 +46,7 @@ final class Vocabulary: Sendable {
     /// The tokens of a text that is read part by part where they are bytes, and else at once.
     ///
     /// - Throws: As ``tokens(of:addsSpecialTokens:)``; what reading throws.
-    func tokens(of text: TextSource) throws -> TokenSource {
+    package func tokens(of text: TextSource) throws -> TokenSource {
         guard try tokenizer() == nil else {
             return .tokens(
                 try tokens(of: text.bytes(0..<text.count), addsSpecialTokens: false))
@@ -58,9 +58,9 @@ final class Vocabulary: Sendable {
     /// What spells the tokens of a text.
     ///
     /// - Throws: As ``tokens(of:addsSpecialTokens:)``.
-    func speller() throws -> @Sendable () -> any TokenSpeller {
+    package func speller() throws -> @Sendable () -> any TokenSpeller {
         if let tokenizer = try tokenizer() {
-            return { StreamSpeller(stream: Tokenizer.Stream(tokenizer)) }
+            return { StreamSpeller(stream: TokenStream(tokenizer, skipsSpecialTokens: true)) }
         }
         try checkBytes()
         return { ByteSpeller() }
@@ -77,11 +77,11 @@ final class Vocabulary: Sendable {
 }
 
 /// The tokens of a text, of which any part can be read.
-enum TokenSource {
+package enum TokenSource: Sendable {
     case bytes(TextSource)
     case tokens([Int])
 
-    var count: Int {
+    package var count: Int {
         switch self {
         case .bytes(let text): text.count
         case .tokens(let tokens): tokens.count
@@ -89,7 +89,7 @@ enum TokenSource {
     }
 
     /// Some of them, as they are read.
-    func part(_ range: Range<Int>) throws -> [Int] {
+    package func part(_ range: Range<Int>) throws -> [Int] {
         switch self {
         case .bytes(let text): try text.bytes(range).map { Int($0) }
         case .tokens(let tokens): Array(tokens[range])
@@ -99,7 +99,7 @@ enum TokenSource {
 
 /// Tokens as a tokenizer decodes them.
 private struct StreamSpeller: TokenSpeller {
-    var stream: Tokenizer.Stream
+    var stream: TokenStream
 
     mutating func append(_ token: Int, to text: inout [UInt8]) {
         text.append(contentsOf: stream.push(token).utf8)

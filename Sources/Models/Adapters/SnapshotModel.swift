@@ -1,0 +1,155 @@
+internal import Architectures
+package import Elements
+internal import Objects
+package import Routing
+package import Snapshots
+
+/// A snapshot's model on its mapped records: the base with the cohorts that rounds added, and the text that it
+/// reads.
+package struct SnapshotModel: Sendable {
+    /// The base, with what rounds of training added to it.
+    package let model: CohortModel
+    package let vocabulary: TextVocabulary
+    /// Keeps the lease: weights are read in place.
+    private let snapshot: MappedSnapshot
+    private let residency: Residency
+    /// When the model was mapped.
+    package let start: ProcessCounters
+
+    /// - Parameters:
+    ///   - memoryLimit: Bytes of memory that the process may have; nil for no limit.
+    ///   - checks: Whether weights are checked against their names when they are first read.
+    ///   - gate: Solves the snapshot's evidence; called when there are cohorts to pick among.
+    /// - Throws: `.unsupported` for an architecture that this version does not run; `.badInput` when the model does
+    ///   not fit the limit without any expert.
+    package init(
+        _ snapshot: MappedSnapshot, memoryLimit: Int? = nil, checks: Bool = false,
+        gate: () throws -> (gate: CountGate, classes: [String])?
+    ) throws {
+        let description = try snapshot.modelDescription()
+        self.snapshot = snapshot
+        start = ProcessCounters()
+        residency = Residency(limit: memoryLimit)
+        let weights = SnapshotWeights(
+            snapshot, residency: residency, checks: checks)
+        if memoryLimit != nil {
+            try weights.releaseMap()
+        }
+        let base = try LanguageModel(description, source: weights)
+        let vocabulary = TextVocabulary(snapshot, description)
+        self.vocabulary = vocabulary
+        let cohorts = try StoredCohorts(snapshot)
+        let mixture = try snapshot.mixture()
+        let solved = cohorts.names.isEmpty && mixture == nil ? nil : try gate()
+        let tokenizer = mixture == nil ? nil : try vocabulary.tokenizer()
+        guard mixture == nil || description.vocabularySize == 256 && tokenizer == nil else {
+            throw CambiumError(
+                .unsupported,
+                "the \(MixtureDescription.fileName) of \(snapshot.id.short) has counts predict bytes, and the "
+                    + "model's tokens are none; commit the model without the file")
+        }
+        model = CohortModel(
+            base, cohorts: cohorts.entries(description, weights),
+            gate: solved,
+            counts: solved == nil ? nil : mixture?.counts,
+            speller: solved == nil ? nil : try vocabulary.speller())
+        if let memoryLimit {
+            try weights.release(within: memoryLimit)
+        }
+    }
+
+    /// What its experts were used for.
+    package var counts: Residency.Counts { residency.counts }
+
+    /// Counts which experts a text picks.
+    package func profile(_ tokens: TokenSource, _ progress: ProgressReporter) throws
+        -> ExpertProfile
+    {
+        try model.base.profile(
+            count: tokens.count, progress: { try progress(Progress("windows", $0, $1)) },
+            read: tokens.part)
+    }
+
+    /// Continues texts, each with the text that it would get alone; see `CohortModel.generate`.
+    ///
+    /// - Parameter pastEnd: Whether it goes on behind the model's end tokens.
+    package func generate(
+        _ prompts: [[UInt8]], count: Int, sampling: Sampling, stops: [[UInt8]], pastEnd: Bool,
+        threads: Int, eachByte: (Int, UInt8) -> Bool, finished: (Int, Generation) -> Void
+    ) throws -> [Generation] {
+        let tokens = try prompts.map { try vocabulary.tokens(of: $0, addsSpecialTokens: true) }
+        let limits = GenerationLimits(
+            count: count, stops: stops, endTokens: pastEnd ? [] : Set(model.description.endTokens),
+            speller: try vocabulary.speller())
+        return try model.generate(
+            prompts: tokens, limits, sampling: sampling, threads: threads, eachByte: eachByte,
+            finished: finished)
+    }
+
+    /// How well the model predicts a text, with the bits for each of its bytes.
+    package func evaluate(
+        _ text: TextSource, threads: Int, progress: ProgressReporter
+    ) throws -> (result: Evaluation, bitsPerByte: Double) {
+        let tokens = try vocabulary.tokens(of: text)
+        let result = try model.evaluate(
+            count: tokens.count, threads: threads,
+            progress: { try progress(Progress("windows", $0, $1)) }, read: tokens.part)
+        let bits = result.bitsPerToken
+        return (
+            result,
+            tokens.count == text.count ? bits : bits * Double(tokens.count) / Double(text.count)
+        )
+    }
+
+    /// For what share of the bytes each model was picked, by name; empty without cohorts.
+    package func shares(_ picks: [Int]) -> [String: Double] {
+        guard picks.count > 1 else { return [:] }
+        let sum = Double(max(1, picks.reduce(0, +)))
+        return Dictionary(
+            uniqueKeysWithValues: picks.enumerated().map {
+                (model.name(of: $0), Double($1) / sum)
+            })
+    }
+
+    /// The experts and weights that each token of a text picks in the base, in order of position, then layer.
+    ///
+    /// A text longer than the context is read in windows of the context length that do not overlap; each begins
+    /// anew.
+    ///
+    /// - Parameters:
+    ///   - layers: Only these; nil for all.
+    ///   - each: Called with every route, the token's position in the text and the token; returning false stops.
+    /// - Throws: `.usage` for an empty text, `.notFound` for a layer without experts.
+    package func routes(
+        _ text: TextSource, layers: [Int]?,
+        each: (Session.RouteRecord, _ position: Int, _ token: Int) throws -> Bool
+    ) throws {
+        let known = model.description.expertLayers
+        for layer in layers ?? [] where !known.contains(layer) {
+            throw CambiumError(
+                .notFound,
+                "layer \(layer) has no experts; those that do: "
+                    + known.map(String.init).joined(separator: ", "))
+        }
+        guard text.count > 0 else { throw CambiumError(.usage, "the text is empty") }
+        let tokens = try vocabulary.tokens(of: text)
+        let session = Session(model.base)
+        session.recordsRoutes = true
+        var start = 0
+        while start < tokens.count {
+            if session.room == 0 { session.reset() }
+            // A block at a time, so that a long context's routes are not all held.
+            let count = min(session.room, Session.blockSize, tokens.count - start)
+            let some = try tokens.part(start..<start + count)
+            _ = try session.append(some)
+            let offset = start - (session.position - count)
+            for record in session.takeRoutes().sorted(by: {
+                ($0.position, $0.layer) < ($1.position, $1.layer)
+            }) where layers?.contains(record.layer) ?? true {
+                let position = offset + record.position
+                guard try each(record, position, some[position - start]) else { return }
+            }
+            start += count
+        }
+    }
+}
