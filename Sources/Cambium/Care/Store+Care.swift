@@ -154,7 +154,7 @@ extension Store {
     ) throws -> CollectResult {
         let report = try snapshots.collect(prune: prune, now: now, grace: grace)
         if prune {
-            try removeStaleProfiles()
+            try snapshots.removeStaleProfiles()
             try snapshots.removeStaleRoundFolders()
         }
         return CollectResult(

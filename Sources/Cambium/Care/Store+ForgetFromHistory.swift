@@ -76,7 +76,7 @@ extension Store {
             finish: { snapshots in
                 let store = Store(snapshots, path)
                 // What says which experts a text picks, of commits that are gone.
-                try store.removeStaleProfiles()
+                try snapshots.removeStaleProfiles()
                 for round in try store.stoppedRounds()
                 where round.options["train.cohort"] == cohort {
                     try store.discardStoppedRound(of: round.file)

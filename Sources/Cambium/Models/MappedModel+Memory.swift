@@ -1,5 +1,3 @@
-internal import Checkpoints
-internal import Files
 internal import Models
 internal import Objects
 internal import Snapshots
@@ -127,39 +125,9 @@ extension Store {
     private func store(
         _ profile: ExpertProfile, of model: MappedModel
     ) throws -> ProfileResult {
-        let path = profilePath(model.id)
-        try makeStoreFolder(profileDirectory)
-        try writeFile(profile.encoded, to: path)
+        let path = try snapshots.keepProfile(profile.encoded, of: model.running.commit)
         return ProfileResult(
             id: model.id, path: path, experts: profile.expertCount,
             bytes: profile.expertCount * model.model.base.expertBytes)
-    }
-
-    private var profileDirectory: String { path + "/profiles" }
-
-    private func profilePath(_ commit: String) -> String { "\(profileDirectory)/\(commit)" }
-
-    /// The usage profile of a commit, or nil when there is none, or none that can be read: it only
-    /// makes a start faster.
-    func storedProfile(_ commit: String) -> ExpertProfile? {
-        let path = profilePath(commit)
-        guard fileExists(path) else { return nil }
-        return try? ExpertProfile(decoding: readStoreFile(path, limit: 1 << 30))
-    }
-
-    /// Removes the profiles of commits that are gone.
-    func removeStaleProfiles() throws {
-        guard fileExists(profileDirectory) else { return }
-        try checkStoreFolder(profileDirectory)
-        for name in try directoryContents(profileDirectory) {
-            let path = "\(profileDirectory)/\(name)"
-            // What has no profile's name, or is no file, is not ours.
-            guard let commit = ObjectID(hex: name), commit.hex == name, isRegularFile(path)
-            else {
-                continue
-            }
-            // A commit that cannot be read has no use for its profile, which can be made again.
-            if (try? snapshots.commit(commit)) == nil { try removeFile(path) }
-        }
     }
 }

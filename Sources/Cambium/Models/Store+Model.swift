@@ -118,7 +118,9 @@ extension Store {
     ) throws -> MappedModel {
         let snapshot = try map(revision, keepsDecompressed: options.memoryLimit == nil)
         let model = try MappedModel(snapshot, options)
-        if options.warms, let profile = storedProfile(model.id) {
+        if options.warms, let bytes = snapshots.profile(of: snapshot.id),
+            let profile = try? ExpertProfile(decoding: bytes)
+        {
             // Up to half of a limit.
             try model.model.base.warm(profile, byteLimit: options.memoryLimit.map { $0 / 2 })
         }

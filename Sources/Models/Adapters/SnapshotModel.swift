@@ -1,6 +1,6 @@
 internal import Architectures
 package import Elements
-internal import Objects
+package import Objects
 package import Routing
 package import Snapshots
 
@@ -57,6 +57,8 @@ package struct SnapshotModel: Sendable {
             try weights.release(within: memoryLimit)
         }
     }
+
+    package var commit: ObjectID { snapshot.id }
 
     /// What its experts were used for.
     package var counts: Residency.Counts { residency.counts }
