@@ -10,8 +10,9 @@ internal import Elements
 ///
 /// It goes on when nobody waits for it or reads its progress. The store stays open until it ends.
 public struct Operation<Value: Sendable>: Sendable {
-    /// What it tells of its progress, to be read once; the newest 16 steps are kept for a reader that is slow. Ends
-    /// with the work.
+    /// What it tells of its progress, to be read once; it ends with the work.
+    ///
+    /// For a reader that is slow, the newest 16 steps are kept.
     public let progress: AsyncStream<Progress>
     private let task: Task<Value, any Error>
 
@@ -41,8 +42,10 @@ public struct Operation<Value: Sendable>: Sendable {
         }
     }
 
-    /// Asks the work to end at its next step of progress: nothing is committed then, and what was being written
-    /// aside is removed. Work that is past its last step ends as if nobody had asked.
+    /// Asks the work to end at its next step of progress.
+    ///
+    /// Nothing is committed then, and what was being written aside is removed. Work that is past its last step
+    /// ends as if nobody had asked.
     public func cancel() { task.cancel() }
 
     private static func check() throws {

@@ -7,8 +7,9 @@ import Foundation
 /// `ExamplesTests` compares each with its text and runs it in a directory that has the checkpoints `base` and
 /// `branch-swahili`, a store `models` with another model on main, and `tokenizer.json`.
 enum Examples {
-    static let all: [String: @Sendable () throws -> Void] = [
+    static let all: [String: @Sendable () async throws -> Void] = [
         "README.md": readme, "Store.swift": store, "Store+Patch.swift": patch,
+        "Operation.swift": operation,
         "Tokenizer.swift": tokenizer, "Tokenizer.swift 2": stream,
     ]
 
@@ -52,6 +53,15 @@ enum Examples {
         try store.commit(CommitOptions(message: "round 2")) { patch in
             try patch.put(expert: 17, layer: 1, bytes)
         }
+        // END
+    }
+
+    static func operation() async throws {
+        let store = try Examples.base()
+        // EXAMPLE Operation.swift
+        let export = store.begin { try $0.export("main", to: "out", progress: $1) }
+        for await step in export.progress { print(step.phase, step.done, "of", step.total) }
+        print(try await export.value.files)
         // END
     }
 

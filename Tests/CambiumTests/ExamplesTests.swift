@@ -105,7 +105,7 @@ struct ExamplesTests {
             let moved = FileManager.default.changeCurrentDirectoryPath(directory)
             try #require(moved)
             let example = try #require(Examples.all[name])
-            try example()
+            try await example()
         }
     }
 
