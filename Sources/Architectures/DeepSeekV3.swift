@@ -23,7 +23,8 @@ extension ModelDescription {
     fileprivate static func deepseek(_ fields: ConfigFields) throws -> Parts {
         try checkDeepseek(fields)
         let experts = try groupedExperts(fields, counts: Architecture.deepseekV3.countKeys)
-        let dense = FeedForward.dense(inner: try fields.whole("intermediate_size", in: 1...1 << 20))
+        let dense = FeedForward.dense(
+            intermediateSize: try fields.whole("intermediate_size", in: 1...1 << 20))
         let first = try fields.whole("first_k_dense_replace", in: 0...4096)
         return try parts(fields, latent(fields)) { $0 < first ? dense : .experts(experts) }
     }
@@ -33,12 +34,12 @@ extension ModelDescription {
         _ fields: ConfigFields, counts: [String]
     ) throws -> Experts {
         let shared = try fields.whole("n_shared_experts", in: 0...1024)
-        let inner = try fields.whole("moe_intermediate_size", in: 1...1 << 20)
+        let intermediateSize = try fields.whole("moe_intermediate_size", in: 1...1 << 20)
         let groups = try fields.whole("n_group", in: 1...65_536)
         let picked = try fields.whole("topk_group", in: 1...groups)
         let experts = try experts(
-            fields, counts: counts, inner: inner,
-            shared: shared == 0 ? nil : Shared(inner: shared * inner),
+            fields, counts: counts, intermediateSize: intermediateSize,
+            shared: shared == 0 ? nil : Shared(intermediateSize: shared * intermediateSize),
             scoring: .sigmoid(
                 groups: groups, pickedGroups: picked,
                 normalised: try fields.flag("norm_topk_prob"),
@@ -66,10 +67,10 @@ extension ModelDescription {
         }
         _ = try fields.whole("moe_layer_freq", in: 1...1, otherwise: 1)
         let heads = try fields.whole("num_attention_heads", in: 1...4096)
-        let keyHeads = try fields.whole("num_key_value_heads", in: 1...4096, otherwise: heads)
-        guard keyHeads == heads else {
+        let kvHeads = try fields.whole("num_key_value_heads", in: 1...4096, otherwise: heads)
+        guard kvHeads == heads else {
             throw fields.contradiction(
-                "num_attention_heads", heads, "num_key_value_heads", keyHeads)
+                "num_attention_heads", heads, "num_key_value_heads", kvHeads)
         }
     }
 }

@@ -23,7 +23,7 @@ extension ModelDescription {
             fields, norm: .projection, bias: fields.flag("attention_bias"))
         let experts = try experts(
             fields, counts: Architecture.flexOlmo.countKeys,
-            inner: fields.whole("intermediate_size", in: 1...1 << 20),
+            intermediateSize: fields.whole("intermediate_size", in: 1...1 << 20),
             scoring: .softmaxOfAll(normalised: try fields.flag("norm_topk_prob")))
         return try parts(fields, attention, normsFollow: true) { _ in .experts(experts) }
     }

@@ -50,7 +50,8 @@ extension ModelDescription {
         }
         let experts = try groupedExperts(
             fields, counts: Architecture.glm4MoELite.countKeys)
-        let dense = FeedForward.dense(inner: try fields.whole("intermediate_size", in: 1...1 << 20))
+        let dense = FeedForward.dense(
+            intermediateSize: try fields.whole("intermediate_size", in: 1...1 << 20))
         return try parts(fields, latent(fields)) {
             types[$0] == "dense" ? dense : .experts(experts)
         }

@@ -31,7 +31,7 @@ extension ModelDescription {
             limit: Float(try fields.number("swiglu_limit", in: 0...1e30)))
         let experts = try experts(
             fields, counts: Architecture.gptOSS.countKeys,
-            inner: fields.whole("intermediate_size", in: 1...1 << 20), kind: kind,
+            intermediateSize: fields.whole("intermediate_size", in: 1...1 << 20), kind: kind,
             scoring: .softmaxOfPicked, routerHasBias: true)
         let types = try fields.texts("layer_types")
         let count = try layerCount(fields)

@@ -23,7 +23,7 @@ extension ModelDescription {
         let attention = try grouped(fields, norm: .none)
         let experts = try experts(
             fields, counts: Architecture.mixtral.countKeys,
-            inner: fields.whole("intermediate_size", in: 1...1 << 20),
+            intermediateSize: fields.whole("intermediate_size", in: 1...1 << 20),
             scoring: .softmaxOfAll(normalised: true))
         let window = try fields.optionalWhole("sliding_window", in: 1...1 << 40)
         return try parts(fields, attention, window: { _ in window }) { _ in .experts(experts) }

@@ -33,7 +33,7 @@ extension ModelDescription {
         let size =
             switch attention {
             case .grouped(let grouped): grouped.headSize
-            case .latent(let latent): latent.turningSize
+            case .latent(let latent): latent.ropeHeadDim
             }
         let norm = normsFollow ? "post_feedforward_layernorm" : "post_attention_layernorm"
         return Parts(
@@ -52,13 +52,13 @@ extension ModelDescription {
     ) throws -> GroupedAttention {
         let hidden = try hiddenSize(fields)
         let heads = try fields.whole("num_attention_heads", in: 1...4096)
-        let keyHeads = try fields.whole("num_key_value_heads", in: 1...heads, otherwise: heads)
+        let kvHeads = try fields.whole("num_key_value_heads", in: 1...heads, otherwise: heads)
         let size = try fields.whole("head_dim", in: 2...4096, otherwise: hidden / heads)
-        guard heads % keyHeads == 0 else {
+        guard heads % kvHeads == 0 else {
             throw CambiumError(
                 .badConfig,
                 "config num_attention_heads \(heads) is no multiple of num_key_value_heads "
-                    + "\(keyHeads)")
+                    + "\(kvHeads)")
         }
         guard size >= 2, size % 2 == 0 else {
             throw CambiumError(
@@ -67,7 +67,7 @@ extension ModelDescription {
                     + "num_attention_heads); give an even size")
         }
         return GroupedAttention(
-            heads: heads, keyHeads: keyHeads, headSize: size, norm: norm, hasBias: bias,
+            heads: heads, kvHeads: kvHeads, headSize: size, norm: norm, hasBias: bias,
             outputHasBias: outputBias ?? bias, hasSinks: sinks, clip: clip)
     }
 
@@ -89,8 +89,8 @@ extension ModelDescription {
             LatentAttention(
                 heads: try fields.whole("num_attention_heads", in: 1...4096),
                 queryRank: try fields.optionalWhole("q_lora_rank", in: 1...65_536),
-                rank: try fields.whole("kv_lora_rank", in: 1...65_536), plainSize: plain,
-                turningSize: turning, valueSize: try fields.whole("v_head_dim", in: 1...4096),
+                rank: try fields.whole("kv_lora_rank", in: 1...65_536), nopeHeadDim: plain,
+                ropeHeadDim: turning, valueSize: try fields.whole("v_head_dim", in: 1...4096),
                 isInterleaved: try fields.flag("rope_interleave"),
                 hasBias: try fields.flag("attention_bias")))
     }
@@ -98,7 +98,7 @@ extension ModelDescription {
     /// - Parameter counts: The architecture's own spellings of the number of experts, the first of which has
     ///   the default.
     static func experts(
-        _ fields: ConfigFields, counts: [String], inner: Int, shared: Shared? = nil,
+        _ fields: ConfigFields, counts: [String], intermediateSize: Int, shared: Shared? = nil,
         kind: GatedExpertKind = .rows, scoring: Experts.Scoring, routerHasBias: Bool = false
     ) throws -> Experts {
         let count = try fields.whole(counts, in: 1...65_536)
@@ -115,7 +115,8 @@ extension ModelDescription {
             throw fields.contradiction("num_experts_per_tok", topK, "experts_per_token", other)
         }
         return Experts(
-            count: count, topK: topK, inner: inner, shared: shared, kind: kind,
+            count: count, topK: topK, intermediateSize: intermediateSize, shared: shared,
+            kind: kind,
             scoring: scoring, routerHasBias: routerHasBias)
     }
 }

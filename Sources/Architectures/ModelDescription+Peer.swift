@@ -6,13 +6,13 @@ extension ModelDescription {
     package init(_ config: PeerConfig) {
         let attention = Attention.grouped(
             GroupedAttention(
-                heads: config.headCount, keyHeads: config.headCount, headSize: config.headSize,
+                heads: config.headCount, kvHeads: config.headCount, headSize: config.headSize,
                 norm: .none, hasBias: false, outputHasBias: false, hasSinks: false, clip: nil))
         let layers = (0..<config.layerCount).map { index in
             var blocks = [
                 Block(
                     norm: "post_attention_layernorm",
-                    feedForward: .dense(inner: config.feedForwardSize))
+                    feedForward: .dense(intermediateSize: config.feedForwardSize))
             ]
             if config.linearLayers.contains(index), let sizes = config.linear {
                 blocks.append(.experts(sizes))
@@ -66,7 +66,8 @@ extension ModelDescription.Block {
             norm: PeerNames.expertNorm,
             feedForward: .experts(
                 ModelDescription.Experts(
-                    count: sizes.experts, topK: sizes.topK, inner: sizes.width, shared: nil,
+                    count: sizes.experts, topK: sizes.topK, intermediateSize: sizes.width,
+                    shared: nil,
                     kind: .rows, scoring: .softmaxOfPicked, routerHasBias: false)))
     }
 

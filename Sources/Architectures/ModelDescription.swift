@@ -39,7 +39,7 @@ package struct ModelDescription: Sendable, Hashable {
         }
 
         package let heads: Int
-        package let keyHeads: Int
+        package let kvHeads: Int
         package let headSize: Int
         package let norm: Norm
         /// Whether queries, keys and values have biases.
@@ -60,9 +60,9 @@ package struct ModelDescription: Sendable, Hashable {
         /// Elements of the vector that keys and values are made from.
         package let rank: Int
         /// Elements of a head's query and key that do not turn.
-        package let plainSize: Int
+        package let nopeHeadDim: Int
         /// Elements that turn; keys of all heads share them.
-        package let turningSize: Int
+        package let ropeHeadDim: Int
         package let valueSize: Int
         /// Whether pairs that turn are adjacent rather than half a head apart.
         package let isInterleaved: Bool
@@ -72,7 +72,7 @@ package struct ModelDescription: Sendable, Hashable {
 
     package enum FeedForward: Sendable, Hashable {
         /// SwiGLU of this many elements.
-        case dense(inner: Int)
+        case dense(intermediateSize: Int)
         /// Gated experts below a linear router.
         case experts(Experts)
         case neurons(Neurons)
@@ -104,13 +104,13 @@ package struct ModelDescription: Sendable, Hashable {
     package struct Shared: Sendable, Hashable {
         /// Of the tensors, behind the layer's `mlp.`.
         package let name: String
-        package let inner: Int
+        package let intermediateSize: Int
         /// Of the row whose product's sigmoid the output is multiplied with; nil for none.
         package let gate: String?
 
-        init(name: String = "shared_experts", inner: Int, gate: String? = nil) {
+        init(name: String = "shared_experts", intermediateSize: Int, gate: String? = nil) {
             self.name = name
-            self.inner = inner
+            self.intermediateSize = intermediateSize
             self.gate = gate
         }
     }
@@ -128,7 +128,7 @@ package struct ModelDescription: Sendable, Hashable {
         /// Picks of a token.
         package let topK: Int
         /// Elements between an expert's two steps.
-        package let inner: Int
+        package let intermediateSize: Int
         /// What every token uses besides; nil for nothing.
         package let shared: Shared?
         package let kind: GatedExpertKind

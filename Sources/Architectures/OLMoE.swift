@@ -30,7 +30,7 @@ extension ModelDescription {
         try refuseWindow(fields, .olmoe)
         let experts = try experts(
             fields, counts: Architecture.olmoe.countKeys,
-            inner: fields.whole("intermediate_size", in: 1...1 << 20),
+            intermediateSize: fields.whole("intermediate_size", in: 1...1 << 20),
             scoring: .softmaxOfAll(normalised: try fields.flag("norm_topk_prob")))
         return try parts(fields, attention) { _ in .experts(experts) }
     }

@@ -23,13 +23,14 @@ extension ModelDescription {
             fields, norm: .none, bias: fields.flag("qkv_bias"), outputBias: false)
         let experts = try experts(
             fields, counts: Architecture.qwen2MoE.countKeys,
-            inner: fields.whole("moe_intermediate_size", in: 1...1 << 20),
+            intermediateSize: fields.whole("moe_intermediate_size", in: 1...1 << 20),
             shared: Shared(
                 name: "shared_expert",
-                inner: fields.whole("shared_expert_intermediate_size", in: 1...1 << 20),
+                intermediateSize: fields.whole("shared_expert_intermediate_size", in: 1...1 << 20),
                 gate: "shared_expert_gate"),
             scoring: .softmaxOfAll(normalised: try fields.flag("norm_topk_prob")))
-        let dense = FeedForward.dense(inner: try fields.whole("intermediate_size", in: 1...1 << 20))
+        let dense = FeedForward.dense(
+            intermediateSize: try fields.whole("intermediate_size", in: 1...1 << 20))
         let step = try fields.whole("decoder_sparse_step", in: 1...1 << 20)
         let denseLayers = Set(try fields.wholes("mlp_only_layers", in: 0...1 << 20) ?? [])
         // Every second of the first layers slides, where any does.

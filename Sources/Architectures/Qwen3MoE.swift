@@ -22,9 +22,10 @@ extension ModelDescription {
         let attention = try grouped(fields, norm: .head, bias: fields.flag("attention_bias"))
         let experts = try experts(
             fields, counts: Architecture.qwen3MoE.countKeys,
-            inner: fields.whole("moe_intermediate_size", in: 1...1 << 20),
+            intermediateSize: fields.whole("moe_intermediate_size", in: 1...1 << 20),
             scoring: .softmaxOfAll(normalised: try fields.flag("norm_topk_prob")))
-        let dense = FeedForward.dense(inner: try fields.whole("intermediate_size", in: 1...1 << 20))
+        let dense = FeedForward.dense(
+            intermediateSize: try fields.whole("intermediate_size", in: 1...1 << 20))
         let step = try fields.whole("decoder_sparse_step", in: 1...1 << 20)
         let denseLayers = Set(try fields.wholes("mlp_only_layers", in: 0...1 << 20) ?? [])
         let window =

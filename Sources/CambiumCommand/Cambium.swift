@@ -19,7 +19,7 @@ struct CambiumRoot: ParsableCommand {
             words` and `cambium help exit-codes` explain the rest. Every command also takes, before or after its name: -C \
             (--store) PATH, --json, -q (--quiet), --progress auto|plain|json|none, --no-color, \
             --no-pager. `cambium --generate-completion-script bash` (or zsh, fish) prints what completes \
-            commands, options, and the names of branches, tags and cohorts: source it in your shell's start \
+            commands, options, and the names of branches, tags and adapters: source it in your shell's start \
             file.
             """,
         version: programVersion,

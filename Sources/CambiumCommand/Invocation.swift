@@ -10,7 +10,7 @@ struct Invocation {
     /// Takes the arguments after the program's name, and the position of one that is not UTF-8.
     init(_ arguments: [String], unreadable: Int? = nil) {
         self.unreadable = unreadable
-        self.arguments = Self.ordered(arguments)
+        self.arguments = Self.ordered(OldWords.renewed(arguments))
         isJSON = arguments.prefix { $0 != "--" }.contains("--json")
     }
 

@@ -8,7 +8,7 @@ extension CountContribution {
     /// - Parameter what: The text, for messages.
     /// - Throws: `usage` for a text shorter than `order`, an order that cannot be, or a bad name.
     package init(
-        of text: TextSource, _ what: String, cohort: String, label: String, order: Int
+        of text: TextSource, _ what: String, adapter: String, label: String, order: Int
     ) throws {
         guard (1...8).contains(order) else {
             throw CambiumError(.usage, "n-grams of \(order) bytes; give 1 to 8")
@@ -29,7 +29,7 @@ extension CountContribution {
         }
         self = try counted(.usage) {
             try CountContribution(
-                cohort: cohort, label: label, data: data.bytes, byteCount: UInt64(text.count),
+                adapter: adapter, label: label, data: data.bytes, byteCount: UInt64(text.count),
                 counts: counter.counts)
         }
     }

@@ -9,8 +9,8 @@ package struct EvidenceGate: Sendable {
     /// Of its canonical form: the same set of evidence, the same id.
     package let id: ObjectID
     /// The classes, by ascending name.
-    package let cohorts: [String]
-    /// Picks among the classes, by their positions in `cohorts`.
+    package let adapters: [String]
+    /// Picks among the classes, by their positions in `adapters`.
     package let solved: CountGate
 
     /// - Returns: Nil without contributions.
@@ -23,34 +23,34 @@ package struct EvidenceGate: Sendable {
             return (classes, try CountGate(classes.map(\.counts), settings: settings))
         }
         solved = gate
-        cohorts = classes.map(\.name)
+        adapters = classes.map(\.name)
         id = try ObjectID(ofFile: CountGate.encoded(classes, settings))
     }
 
-    /// The shares of the cohorts after a text, the greatest first, equal ones by name.
-    package func shares(after text: [UInt8]) -> [(cohort: String, weight: Double)] {
+    /// The shares of the adapters after a text, the greatest first, equal ones by name.
+    package func shares(after text: [UInt8]) -> [(adapter: String, weight: Double)] {
         var state = solved.start
         for byte in text { solved.advance(&state, byte) }
         return shares(state)
     }
 
     /// As ``shares(after:)-([UInt8])``, of a text that is read part by part.
-    package func shares(after text: TextSource) throws -> [(cohort: String, weight: Double)] {
+    package func shares(after text: TextSource) throws -> [(adapter: String, weight: Double)] {
         var state = solved.start
         try text.parts(of: 1 << 16) { for byte in $0 { solved.advance(&state, byte) } }
         return shares(state)
     }
 
-    private func shares(_ state: CountGate.State) -> [(cohort: String, weight: Double)] {
+    private func shares(_ state: CountGate.State) -> [(adapter: String, weight: Double)] {
         let weights = solved.weights(state).map { Int($0) }
-        return cohorts.shares(weights, of: weights.reduce(0, +))
+        return adapters.shares(weights, of: weights.reduce(0, +))
     }
 }
 
 extension [String] {
     /// Counts of names that are in the order of their bytes as shares of a sum, the greatest first, equal ones
     /// by name.
-    func shares(_ counts: [Int], of sum: Int) -> [(cohort: String, weight: Double)] {
+    func shares(_ counts: [Int], of sum: Int) -> [(adapter: String, weight: Double)] {
         // Indexes, since names are in the order of their bytes.
         indices.sorted { (counts[$0], $1) > (counts[$1], $0) }
             .map { (self[$0], Double(counts[$0]) / Double(sum)) }
@@ -71,7 +71,7 @@ extension MappedSnapshot {
         guard let gate = try gate() else {
             throw CambiumError(
                 .notFound,
-                "\(id.short) has no evidence; add some: cambium evidence add --cohort NAME "
+                "\(id.short) has no evidence; add some: cambium evidence add --adapter NAME "
                     + "--text FILE")
         }
         return gate
@@ -79,12 +79,12 @@ extension MappedSnapshot {
 }
 
 extension SnapshotModel {
-    /// A snapshot's model, its cohorts picked by the gate of its evidence.
+    /// A snapshot's model, its adapters picked by the gate of its evidence.
     package init(
         _ snapshot: MappedSnapshot, memoryLimit: Int? = nil, checks: Bool = false
     ) throws {
         try self.init(snapshot, memoryLimit: memoryLimit, checks: checks) {
-            try snapshot.gate().map { ($0.solved, $0.cohorts) }
+            try snapshot.gate().map { ($0.solved, $0.adapters) }
         }
     }
 }

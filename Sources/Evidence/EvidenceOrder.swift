@@ -2,7 +2,7 @@ package import Routing
 
 /// Bytes in an n-gram of new evidence.
 package enum EvidenceOrder {
-    /// What tells cohorts apart well at a small size.
+    /// What tells adapters apart well at a small size.
     private static let ofGate = 3
     /// What predicts well beside a model; docs/continual.md has the figures.
     private static let ofPredictions = 6

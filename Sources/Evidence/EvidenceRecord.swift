@@ -18,16 +18,16 @@ package enum EvidenceName {
 /// A record of evidence, of whatever kind.
 package enum EvidenceRecord: Sendable {
     case counts(CountContribution)
-    case moments(MomentContribution)
-    case use(UseContribution)
+    case gramSums(GramContribution)
+    case use(ActivationContribution)
     case routes(RouteContribution)
 
     /// - Throws: `.badInput` for bytes that are no record.
     package init(decoding bytes: [UInt8]) throws {
-        if bytes.starts(with: MomentContribution.magic) {
-            self = .moments(try MomentContribution(decoding: bytes))
-        } else if bytes.starts(with: UseContribution.magic) {
-            self = .use(try UseContribution(decoding: bytes))
+        if bytes.starts(with: GramContribution.magic) {
+            self = .gramSums(try GramContribution(decoding: bytes))
+        } else if bytes.starts(with: ActivationContribution.magic) {
+            self = .use(try ActivationContribution(decoding: bytes))
         } else if bytes.starts(with: RouteContribution.magic) {
             self = .routes(try RouteContribution(decoding: bytes))
         } else {
@@ -38,20 +38,20 @@ package enum EvidenceRecord: Sendable {
     package var encoded: [UInt8] {
         switch self {
         case .counts(let record): record.encoded
-        case .moments(let record): record.encoded
+        case .gramSums(let record): record.encoded
         case .use(let record): record.encoded
         case .routes(let record): record.encoded
         }
     }
 
-    /// The cohort that the record's text belongs to.
-    package var cohort: String {
+    /// The adapter that the record's text belongs to.
+    package var adapter: String {
         switch self {
-        case .counts(let record): record.cohort
-        case .moments(let record): record.cohort
-        case .use(let record): record.cohort
+        case .counts(let record): record.adapter
+        case .gramSums(let record): record.adapter
+        case .use(let record): record.adapter
         // Kept is what the whole model does on the text, so it is the base's.
-        case .routes: Cohort.base
+        case .routes: ExpertPool.base
         }
     }
 }
@@ -65,13 +65,13 @@ extension [NamedContribution] {
         compactMap { if case .counts(let record) = $0.record { record } else { nil } }
     }
 
-    /// The records of moments, of all layers.
-    package var moments: [MomentContribution] {
-        compactMap { if case .moments(let record) = $0.record { record } else { nil } }
+    /// The records of Gram sums, of all layers.
+    package var gramSums: [GramContribution] {
+        compactMap { if case .gramSums(let record) = $0.record { record } else { nil } }
     }
 
     /// The records of what experts are used for.
-    package var use: [UseContribution] {
+    package var use: [ActivationContribution] {
         compactMap { if case .use(let record) = $0.record { record } else { nil } }
     }
 }

@@ -9,7 +9,7 @@ extension Quantiser {
     package func id() throws -> ObjectID { try ObjectID(ofFile: encoded) }
 }
 
-extension MomentContribution {
+extension GramContribution {
     /// Refuses a record of the same layer and trunk whose integers were made by another quantiser.
     ///
     /// - Parameters:
@@ -28,7 +28,7 @@ extension MomentContribution {
             "evidence \(id.short) of layer \(source.layer) was made with quantiser "
                 + "\(own.short), and that of \(place) is \(others.short): "
                 + "their integers have other scales and cannot be added; drop it (cambium evidence drop "
-                + "\(id.short)) and add its text again: cambium evidence add --kind moments --layer "
-                + "\(source.layer) --cohort \(cohort) --text FILE")
+                + "\(id.short)) and add its text again: cambium evidence add --kind gram --layer "
+                + "\(source.layer) --adapter \(adapter) --text FILE")
     }
 }

@@ -22,8 +22,8 @@ enum RouteIdentity {
     static func id(
         of snapshot: MappedSnapshot, experts: Int? = nil
     ) throws -> (id: ObjectID, experts: Int)? {
-        let cohorts = try snapshot.tree.countedPools()
-        let counts = Set(cohorts.values.map { Int(clamping: $0.count) })
+        let pools = try snapshot.tree.countedPools()
+        let counts = Set(pools.values.map { Int(clamping: $0.count) })
         guard let count = counts.first, counts.count == 1, count > 0 else {
             throw CambiumError(.unsupported, "the layers have different numbers of experts")
         }
@@ -41,9 +41,9 @@ enum RouteIdentity {
             encoder.append(name)
             encoder.append(tensor.id)
         }
-        encoder.append(UInt32(cohorts.count))
-        for (layer, cohort) in cohorts.sorted(by: { $0.key < $1.key }) {
-            try append(layer, cohort, kept, snapshot, to: &encoder)
+        encoder.append(UInt32(pools.count))
+        for (layer, pool) in pools.sorted(by: { $0.key < $1.key }) {
+            try append(layer, pool, kept, snapshot, to: &encoder)
         }
         return (try ObjectID(ofFile: encoder.bytes), kept)
     }
@@ -63,18 +63,18 @@ enum RouteIdentity {
     }
 
     private static func append(
-        _ layer: Int, _ cohort: Cohort, _ kept: Int, _ snapshot: MappedSnapshot,
+        _ layer: Int, _ pool: ExpertPool, _ kept: Int, _ snapshot: MappedSnapshot,
         to encoder: inout ByteEncoder
     ) throws {
         encoder.append(UInt32(layer))
-        encoder.append(UInt32(cohort.router.count))
-        for (name, tensor) in cohort.router.sorted(by: { isBefore($0.key, $1.key) }) {
+        encoder.append(UInt32(pool.router.count))
+        for (name, tensor) in pool.router.sorted(by: { isBefore($0.key, $1.key) }) {
             let bytes = try snapshot.data(of: tensor.id)
             encoder.append(name)
             encoder.append(
-                try ObjectID(ofFile: Array(bytes[..<(bytes.count / Int(cohort.count) * kept)])))
+                try ObjectID(ofFile: Array(bytes[..<(bytes.count / Int(pool.count) * kept)])))
         }
-        guard let experts = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base) else {
+        guard let experts = snapshot.experts(layer: UInt32(layer), pool: ExpertPool.base) else {
             return
         }
         for ordinal in 0..<kept {
@@ -85,10 +85,10 @@ enum RouteIdentity {
 }
 
 extension Tree {
-    /// The layers that have experts, with their only cohort.
+    /// The layers that have experts, with their only pool.
     ///
     /// - Throws: `unsupported` for a model whose experts are not counted by config.json.
-    package func countedPools() throws -> [Int: Cohort] {
+    package func countedPools() throws -> [Int: ExpertPool] {
         let isCounted = Architecture.named(architecture)?.countKeys.isEmpty != true
         guard isCounted, !layers.isEmpty else {
             throw CambiumError(
@@ -96,16 +96,16 @@ extension Tree {
                 "a '\(architecture)' model "
                     + (layers.isEmpty
                         ? "has no experts that Cambium can tell apart"
-                        : "gets no experts one by one; `cambium train` adds cohorts to it instead"))
+                        : "gets no experts one by one; `cambium train` adds pools to it instead"))
         }
-        var cohorts: [Int: Cohort] = [:]
+        var pools: [Int: ExpertPool] = [:]
         for (layer, value) in layers {
-            guard value.cohorts.count == 1, let cohort = value.cohorts[Cohort.base] else {
+            guard value.pools.count == 1, let pool = value.pools[ExpertPool.base] else {
                 throw CambiumError(
-                    .unsupported, "layer \(layer) has \(value.cohorts.count) cohorts, not one")
+                    .unsupported, "layer \(layer) has \(value.pools.count) pools, not one")
             }
-            cohorts[Int(layer)] = cohort
+            pools[Int(layer)] = pool
         }
-        return cohorts
+        return pools
     }
 }

@@ -38,7 +38,7 @@ package struct ConflictMeasure {
     ///
     /// - Complexity: Reads each side's object.
     package mutating func distance(_ conflict: MergeConflict) throws -> ConflictDistance? {
-        if case .cohort = conflict.entity { return nil }
+        if case .pool = conflict.entity { return nil }
         guard !conflict.versions.isEmpty else { return nil }
         var versions: [(side: Int, version: Version)] = []
         for side in conflict.sides {

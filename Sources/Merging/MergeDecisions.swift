@@ -185,14 +185,14 @@ final class MergeDecisions: ConflictDecisions {
         var texts: Set<String> = []
         var pools: [String: EntityPattern.Form] = [:]
         for entry in entries {
-            guard case .experts(let layer, let cohort, let ordinal) = entry.pattern.form else {
+            guard case .experts(let layer, let pool, let ordinal) = entry.pattern.form else {
                 texts.insert("\(entry.pattern)=\(entry.value)")
                 continue
             }
-            let key = "\(layer)/\(cohort.text)=\(entry.value)"
+            let key = "\(layer)/\(pool.text)=\(entry.value)"
             var all = ordinal
             if case .experts(_, _, let known) = pools[key] { all = all.union(known) }
-            pools[key] = .experts(layer: layer, cohort: cohort, ordinal: all)
+            pools[key] = .experts(layer: layer, pool: pool, ordinal: all)
         }
         for (key, form) in pools {
             let value = key[key.index(after: key.lastIndex(of: "=") ?? key.startIndex)...]

@@ -18,7 +18,7 @@ extension SnapshotStore {
     ///   - form: Settles the layout.
     ///   - check: Refuses a model by throwing, given it, the branch's model and the branch.
     /// - Throws: `usage` for decisions that settle nothing or contradict each other, and for a policy that needs
-    ///   what no side has; `incompatible` for cohorts that do not fit. Then nothing is written.
+    ///   what no side has; `incompatible` for adapters that do not fit. Then nothing is written.
     package func merge(
         _ revisions: [String], into branch: String?, policy: PolicyKind, numbers: PolicyNumbers,
         takes: [MergeDecision], weights: [String: Double], message: String?,
@@ -69,10 +69,10 @@ extension SnapshotStore {
             dryRun: dryRun
         ) { merged, isForward in
             // What a fast-forward leads to was committed as it is.
-            if !isForward { try checkCohorts(merged) }
+            if !isForward { try checkAdapters(merged) }
             try check(merged, before, target)
         }
-        if policy == .regmean { try checkMoments(outcome, sideNames) }
+        if policy == .regmean { try checkGramSums(outcome, sideNames) }
         return try MergeReport(outcome, target, sideNames, self)
     }
 
@@ -108,52 +108,52 @@ extension SnapshotStore {
             message: message ?? "revert \"\(subject)\"")
         let outcome = try revert(
             id, parent: parent, on: target, policy: chosen, note: note, form: form,
-            check: checkCohorts)
+            check: checkAdapters)
         return try MergeReport(outcome, target, [target, "before \(id.short)"], self)
     }
 
-    /// Refuses a merged or reverted model whose cohorts do not fit: the description of one side, experts of
+    /// Refuses a merged or reverted model whose adapters do not fit: the description of one side, experts of
     /// another.
-    private func checkCohorts(_ tree: Tree) throws {
-        var descriptions: [String: CohortDescription] = [:]
+    private func checkAdapters(_ tree: Tree) throws {
+        var descriptions: [String: AdapterDescription] = [:]
         for (tensor, entry) in tree.trunk.tensors {
-            guard let name = CohortTensorName.cohort(describedBy: tensor) else { continue }
+            guard let name = AdapterTensorName.adapter(describedBy: tensor) else { continue }
             let bytes = try data(of: entry.id).1
             // What cannot be read tells so where it is run.
-            descriptions[name] = try? CohortDescription(bytes, of: name)
+            descriptions[name] = try? AdapterDescription(bytes, of: name)
         }
         let digests = [
-            try StoredCohorts.baseDigest(tree),
-            try StoredCohorts.baseDigest(tree, .routers, .experts),
+            try StoredAdapters.baseDigest(tree),
+            try StoredAdapters.baseDigest(tree, .routers, .experts),
         ]
         for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) })
         where description.usesExperts && !description.base.isEmpty {
             guard !digests.contains(description.base) else { continue }
             throw CambiumError(
                 .incompatible,
-                "cohort '\(name)' runs with the base's experts, which another side changed; train the cohort "
+                "adapter '\(name)' runs with the base's experts, which another side changed; train the adapter "
                     + "again on that side, or merge what was before")
         }
-        guard let misfit = StoredCohorts.misfit(descriptions, tree) else { return }
+        guard let misfit = StoredAdapters.misfit(descriptions, tree) else { return }
         throw CambiumError(
             .incompatible,
-            "the model could not run: \(misfit). The sides have different forms of one cohort; train "
-                + "one of them under another name (--cohort), or revert all rounds of it, the last first"
+            "the model could not run: \(misfit). The sides have different forms of one adapter; train "
+                + "one of them under another name (--adapter), or revert all rounds of it, the last first"
         )
     }
 
     /// Tells what a merge by `regmean` lacks, instead of listing each row.
-    private func checkMoments(_ outcome: MergeOutcome, _ names: [String]) throws {
+    private func checkGramSums(_ outcome: MergeOutcome, _ names: [String]) throws {
         for conflict in outcome.conflicts {
             guard let layer = RegMeanPolicy.layer(of: conflict.entity) else { continue }
             let kind =
                 layer.isLinear
-                ? "--kind routes" : "--kind moments --layer \(layer.number) --cohort NAME"
+                ? "--kind routes" : "--kind gram --layer \(layer.number) --adapter NAME"
             let sides = conflict.sides.map { $0 < names.count ? names[$0] : "side \($0)" }
             throw CambiumError(
                 .usage,
                 "\(conflict.entity) was changed by \(sides.joined(separator: " and ")), and not all of "
-                    + "them have \(layer.isLinear ? "routes" : "moments") of layer \(layer.number) of their "
+                    + "them have \(layer.isLinear ? "routes" : "Gram sums") of layer \(layer.number) of their "
                     + "own, over one trunk; add some: cambium evidence add \(kind) --branch NAME --text "
                     + "FILE, or take --policy mean")
         }

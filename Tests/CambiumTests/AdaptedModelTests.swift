@@ -16,7 +16,7 @@ struct AdaptedModelTests {
     ///
     /// - Parameters:
     ///   - parts: The factors that are written.
-    ///   - extra: A tensor more of the cohort.
+    ///   - extra: A tensor more of the adapter.
     private func adapted(
         _ name: String, parts: [String] = ["a", "b"], extra: String? = nil, in directory: String
     ) throws -> String {
@@ -35,7 +35,7 @@ struct AdaptedModelTests {
                 values.flatMap { littleEndian($0.bitPattern) })
         }
         if let extra { add("cohorts.c.\(extra)", "F32", [2], [UInt8](repeating: 0, count: 8)) }
-        let description = CohortDescription(kind: .lora, usesExperts: true, base: "").encoded
+        let description = AdapterDescription(kind: .lora, usesExperts: true, base: "").encoded
         add("cohorts.c.cohort", "U8", [description.count], description)
         return try checkpoint.write(to: directory + "/checkpoint")
     }
@@ -52,14 +52,14 @@ struct AdaptedModelTests {
             let base = try store.model("main")
             _ = try store.commit(
                 checkpoint: adapted(checkpoint, in: directory), Checkpoints.options("deltas"))
-            for (text, cohort) in [(Self.words, "base"), (Self.sums, "c")] {
-                _ = try store.addEvidence([text], cohort: cohort, Checkpoints.options(cohort))
+            for (text, adapter) in [(Self.words, "base"), (Self.sums, "c")] {
+                _ = try store.addEvidence([text], adapter: adapter, Checkpoints.options(adapter))
             }
             let model = try store.model("main")
-            #expect(model.cohorts == ["c"] && base.cohorts.isEmpty)
+            #expect(model.adapters == ["c"] && base.adapters.isEmpty)
             let size = model.model.description.evaluationWindow
             let texts = [Self.words, Self.sums].map { Array(($0 + $0).prefix(size * 2)) }
-            let shares = try texts.map { try model.evaluate($0).cohorts["c"] ?? 0 }
+            let shares = try texts.map { try model.evaluate($0).adapters["c"] ?? 0 }
             #expect(shares[0] < 0.1 && shares[1] > 0.9)
             let logits = try texts.map { text in
                 try [base, model].map {
@@ -95,8 +95,9 @@ struct AdaptedModelTests {
                 _ = try store.commit(
                     checkpoint: adapted(checkpoint, parts: parts, extra: extra, in: directory),
                     Checkpoints.options("deltas"))
-                for (text, cohort) in [(Self.words, "base"), (Self.sums, "c")] {
-                    _ = try store.addEvidence([text], cohort: cohort, Checkpoints.options(cohort))
+                for (text, adapter) in [(Self.words, "base"), (Self.sums, "c")] {
+                    _ = try store.addEvidence(
+                        [text], adapter: adapter, Checkpoints.options(adapter))
                 }
                 let error = #expect(throws: CambiumError.self) {
                     let model = try store.model("main")

@@ -110,7 +110,7 @@ struct ArchitectureTests {
             let free = try store.model("main").logits(golden.tokens)
             let limited = try store.model("main", ModelOptions(memoryLimit: 8 << 30))
             #expect(try limited.logits(golden.tokens) == free)
-            #expect(limited.statistics.firstPicks > 0)
+            #expect(limited.statistics.firstSelections > 0)
             #expect(limited.statistics.hitRate > 0)
         }
     }

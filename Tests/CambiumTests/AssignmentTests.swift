@@ -43,8 +43,8 @@ struct AssignmentTests {
             let store = try Checkpoints.tinyStore(in: directory)
             let parts = (0..<3).map { sample(150, seed: UInt64($0)) }
             func add(_ index: Int, _ branch: String) throws {
-                try store.addMoments(
-                    [parts[index].text], layer: 0, cohort: "base", target: .experts,
+                try store.addGramSums(
+                    [parts[index].text], layer: 0, adapter: "base", target: .experts,
                     assignments: [Assignments(experts: parts[index].experts)],
                     Checkpoints.options("assigned", branch: branch))
             }
@@ -72,8 +72,8 @@ struct AssignmentTests {
             #expect(other.explained.isEmpty && other.id != router.id)
             // Dropped, it is the router that never saw the text.
             let before = try store.expertRouter("b", layer: 0).id
-            try store.addMoments(
-                [unseen.text], layer: 0, cohort: "base", target: .experts,
+            try store.addGramSums(
+                [unseen.text], layer: 0, adapter: "base", target: .experts,
                 assignments: [Assignments(experts: unseen.experts)],
                 Checkpoints.options("more", branch: "b"))
             let known = Set(router.evidence)
@@ -89,8 +89,8 @@ struct AssignmentTests {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
             let (text, experts) = sample(150, seed: 1)
-            try store.addMoments(
-                [text], layer: 0, cohort: "base", target: .experts,
+            try store.addGramSums(
+                [text], layer: 0, adapter: "base", target: .experts,
                 assignments: [Assignments(experts: experts)], Checkpoints.options("assigned"))
             let router = try store.expertRouter("main", layer: 0)
             let path = directory + "/router.safetensors"
@@ -119,9 +119,9 @@ struct AssignmentTests {
             let store = try Checkpoints.tinyStore(in: directory)
             let before = try store.resolve("main")
             let (text, experts) = sample(40, seed: 1)
-            func add(_ experts: [UInt32]?, _ target: MomentTarget = .experts) throws {
-                try store.addMoments(
-                    [text], layer: 0, cohort: "base", target: target,
+            func add(_ experts: [UInt32]?, _ target: GramTarget = .experts) throws {
+                try store.addGramSums(
+                    [text], layer: 0, adapter: "base", target: target,
                     assignments: experts.map { [Assignments(experts: $0)] },
                     Checkpoints.options("assigned"))
             }
@@ -129,7 +129,7 @@ struct AssignmentTests {
             var wrong = experts
             wrong[7] = 16
             #expect(try usage { try add(wrong) }.contains("byte 7 of the text"))
-            #expect(try usage { try add(experts, .cohort) }.contains("target 'experts'"))
+            #expect(try usage { try add(experts, .adapter) }.contains("target 'experts'"))
             #expect(try store.resolve("main") == before)
             try add(experts)
             #expect(try usage { try add(nil) }.contains("evidence drop"))
@@ -149,40 +149,40 @@ struct AssignmentTests {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
             let (text, _) = sample(80, seed: 1)
-            func add(_ target: MomentTarget) throws {
-                try store.addMoments(
-                    [text], layer: 0, cohort: "base", target: target,
-                    Checkpoints.options("moments"))
+            func add(_ target: GramTarget) throws {
+                try store.addGramSums(
+                    [text], layer: 0, adapter: "base", target: target,
+                    Checkpoints.options("gram"))
             }
-            for target in MomentTarget.allCases { try add(target) }
+            for target in GramTarget.allCases { try add(target) }
             let list = try store.evidence("main")
             let known = try #require(list[0].quantiser)
             #expect(known.count == 64 && list[1].quantiser == known)
             // The id is that of the canonical bytes, which scales alone determine.
-            var foreign: [MomentContribution] = []
+            var foreign: [GramContribution] = []
             for entry in try store.map("main").evidence() {
-                guard case .moments(let record) = entry.record else { continue }
-                let source = try MomentContribution.Source(
+                guard case .gramSums(let record) = entry.record else { continue }
+                let source = try GramContribution.Source(
                     layer: 0, trunk: record.source.trunk,
                     quantiser: Quantiser(scales: [Float](repeating: 3, count: 8)),
                     digits: record.source.digits)
                 #expect(try ObjectID(ofFile: record.source.quantiser.encoded).hex == known)
                 foreign.append(
-                    try MomentContribution(
-                        cohort: "base", label: "foreign",
+                    try GramContribution(
+                        adapter: "base", label: "foreign",
                         data: [UInt8](repeating: 7, count: 32), byteCount: 80, source: source,
                         fitted: record.fitted, heldOut: record.heldOut))
             }
             let others = foreign
             try store.commit(Checkpoints.options("foreign")) { patch in
-                for record in others { try patch.model.add(.moments(record)) }
+                for record in others { try patch.model.add(.gramSums(record)) }
             }
             let ids = Set(try store.evidence("main").compactMap(\.quantiser))
             #expect(ids.count == 2)
             for said in [
                 try usage { _ = try store.gate("main", layer: 0) },
                 try usage { _ = try store.expertRouter("main", layer: 0) },
-                try usage { try add(.cohort) },
+                try usage { try add(.adapter) },
             ] {
                 #expect(ids.allSatisfy { said.contains($0.prefix(12)) }, "\(said)")
                 #expect(said.contains("cambium evidence drop"))

@@ -19,7 +19,7 @@ struct CommitFilesTests {
         }
         try store.commit(checkpoint: base, Checkpoints.options("base"))
         try store.commit(Checkpoints.options("evidence")) { patch in
-            try patch.addEvidence(Array("some text to count".utf8), cohort: "base")
+            try patch.addEvidence(Array("some text to count".utf8), adapter: "base")
         }
         return store
     }

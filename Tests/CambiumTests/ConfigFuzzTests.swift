@@ -138,7 +138,7 @@ struct ConfigFuzzTests {
             _ = passes {
                 var round = TrainOptions(
                     Checkpoints.options("round"), texts: [Array("abcdefgh".utf8) + noise(600, 1)],
-                    target: .cohort("new", .lowRank(1)), budget: .steps(1))
+                    target: .adapter("new", .lowRank(1)), budget: .steps(1))
                 round.windows = 2
                 try store.train(round)
             }

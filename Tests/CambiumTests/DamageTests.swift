@@ -43,7 +43,7 @@ struct DamageTests {
     private static func tensor(_ name: String) -> @Sendable (Store) throws -> ObjectID {
         { store in
             let tree = try store.tree("main")
-            let routers = tree.layers.values.flatMap { $0.cohorts.values.map(\.router) }
+            let routers = tree.layers.values.flatMap { $0.pools.values.map(\.router) }
             return try #require(
                 (tree.trunk.tensors[name] ?? routers.compactMap { $0[name] }.first)?.id)
         }
@@ -115,13 +115,13 @@ struct DamageTests {
         Operation("quantised routers", damaging: tensor(keys)) { store, _ in
             try store.quantizeRouters(options)
         },
-        Operation("a cohort, of a tensor of its base", damaging: tensor("lm_head.weight")) {
+        Operation("an adapter, of a tensor of its base", damaging: tensor("lm_head.weight")) {
             store, _ in
-            try train(store, .cohort("new", .dense))
+            try train(store, .adapter("new", .dense))
         },
-        Operation("a low-rank cohort, of an expert of its base", damaging: expert(5)) {
+        Operation("a low-rank adapter, of an expert of its base", damaging: expert(5)) {
             store, _ in
-            try train(store, .cohort("new", .lowRank(2)))
+            try train(store, .adapter("new", .lowRank(2)))
         },
         Operation("training the whole model, of an expert", damaging: expert(5)) { store, _ in
             try train(store, .model(freezesTrunk: false, freezesExperts: false))
@@ -132,9 +132,9 @@ struct DamageTests {
         Operation("squared gradients", damaging: expert(5)) { store, _ in
             try store.addSquaredGradients([text], options)
         },
-        Operation("moments", damaging: tensor("model.embed_tokens.weight")) { store, _ in
-            try store.addMoments(
-                [text], layer: 0, cohort: "base", target: .experts,
+        Operation("gram", damaging: tensor("model.embed_tokens.weight")) { store, _ in
+            try store.addGramSums(
+                [text], layer: 0, adapter: "base", target: .experts,
                 assignments: [Assignments(experts: text.map { UInt32($0) % 16 })], options)
         },
         Operation("a diff's norms", damaging: expert(5)) { store, directory in

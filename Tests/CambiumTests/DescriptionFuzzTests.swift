@@ -17,7 +17,7 @@ struct DescriptionFuzzTests {
     }
 
     @Test(
-        "a cohort's description is refused, or fits a base or not",
+        "an adapter's description is refused, or fits a base or not",
         arguments: [
             """
             {"version":2,"kind":"dense","base_experts":"skipped","experts":{"kind":"neuron",
@@ -28,16 +28,16 @@ struct DescriptionFuzzTests {
              "layers":[0,1],"count":4,"top_k":2,"ffn_size":8},"base":"ab"}
             """,
         ])
-    func cohorts(_ json: String) throws {
+    func adapters(_ json: String) throws {
         let base = try ModelDescription(
             PeerConfig(json: [UInt8](bytes(Checkpoints.path("peer-lm/base") + "/config.json"))))
         #expect(throws: Never.self) {
-            try CohortDescription(Array(json.utf8), of: "x").model(on: base)
+            try AdapterDescription(Array(json.utf8), of: "x").model(on: base)
         }
         var refused = 0
         for variant in try HostileJSON.variants(of: object(json)) {
             do {
-                _ = try CohortDescription(variant.bytes, of: "x").model(on: base)
+                _ = try AdapterDescription(variant.bytes, of: "x").model(on: base)
             } catch let error as CambiumError {
                 refused += 1
                 #expect(
@@ -63,16 +63,16 @@ struct DescriptionFuzzTests {
 
     @Test("descriptions with a key twice, or text behind them, are refused")
     func strict() throws {
-        let cohort = #"{"version":1,"kind":"dense","base_experts":"kept"}"#
+        let adapter = #"{"version":1,"kind":"dense","base_experts":"kept"}"#
         let mixture = #"{"version":1,"counts":{"pseudo_count":2.5,"model_share":0.5}}"#
-        #expect(try CohortDescription(Array(cohort.utf8), of: "x").usesExperts)
+        #expect(try AdapterDescription(Array(adapter.utf8), of: "x").usesExperts)
         #expect(try MixtureDescription(Array(mixture.utf8)).counts.pseudoCount == 2.5)
         for end in [#","version":1}"#, "} {}", "},"] {
-            for json in [cohort, mixture] {
+            for json in [adapter, mixture] {
                 let wrong = Array((json.dropLast() + end).utf8)
                 #expect(throws: CambiumError.self, "\(end)") {
-                    if json == cohort {
-                        _ = try CohortDescription(wrong, of: "x")
+                    if json == adapter {
+                        _ = try AdapterDescription(wrong, of: "x")
                     } else {
                         _ = try MixtureDescription(wrong)
                     }

@@ -19,7 +19,7 @@ struct EditExpertsTests {
             let store = try rounds.store(in: directory, mixesCounts: false)
             let before = try store.tree("main")
             // A base that was trained here has evidence of what its experts are used for.
-            #expect(try store.evidence("main").map(\.kind).sorted() == ["counts", "use"])
+            #expect(try store.evidence("main").map(\.kind).sorted() == ["activations", "counts"])
             var round = options(3, TrainTests.digits)
             round.heldOut = [HeldOutText(name: "d", bytes: Array(TrainTests.digits[..<100]))]
             let result = try store.train(round)
@@ -29,8 +29,8 @@ struct EditExpertsTests {
             #expect(edited.layer == 0 && (1...3).contains(edited.experts.count))
             let maps = try (store.map("main~1"), store.map("main"))
             let tables = (
-                try #require(maps.0.experts(layer: 0, cohort: "base")),
-                try #require(maps.1.experts(layer: 0, cohort: "base"))
+                try #require(maps.0.experts(layer: 0, pool: "base")),
+                try #require(maps.1.experts(layer: 0, pool: "base"))
             )
             for expert in 0..<tables.0.count {
                 #expect(
@@ -44,41 +44,42 @@ struct EditExpertsTests {
                 try rounds.bits(store, "main", Array(TrainTests.digits[..<100]))
                     == result.bitsPerByte["d"])
             // The text is background from now on, and another round goes on with other experts.
-            #expect(try store.evidence("main").count(where: { $0.kind == "use" }) == 2)
+            #expect(try store.evidence("main").count(where: { $0.kind == "activations" }) == 2)
             try store.train(options(3, TrainTests.swahili))
             #expect(try store.verify().faults.isEmpty)
         }
     }
 
-    @Test("leave cohorts alone that skip the base's experts, and are refused below others")
-    func cohorts() throws {
+    @Test("leave adapters alone that skip the base's experts, and are refused below others")
+    func adapters() throws {
         try withScratchDirectory { directory in
             let store = try rounds.store(in: directory, mixesCounts: false)
             try store.train(
-                rounds.options(rounds.cohort("digits"), TrainTests.digits, steps: 20))
+                rounds.options(rounds.adapter("digits"), TrainTests.digits, steps: 20))
             let digits = try rounds.bits(store, "main", TrainTests.digits)
             try store.train(options(2, TrainTests.swahili, steps: 5))
             #expect(try abs(rounds.bits(store, "main", TrainTests.digits) - digits) < 0.05)
             try store.train(
                 rounds.options(
-                    rounds.cohort("low", .lowRank(2)), TrainTests.swahili, steps: 2))
+                    rounds.adapter("low", .lowRank(2)), TrainTests.swahili, steps: 2))
             #expect(rounds.code { try store.train(options(2, TrainTests.english)) } == "usage")
         }
     }
 
-    @Test("and low-rank cohorts that run with them are not merged")
+    @Test("and low-rank adapters that run with them are not merged")
     func merges() throws {
         try withScratchDirectory { directory in
             let store = try rounds.store(in: directory, mixesCounts: false)
             try store.createBranch("low", at: "main", Checkpoints.signature)
             try store.train(
                 rounds.options(
-                    rounds.cohort("low", .lowRank(2)), TrainTests.swahili, branch: "low", steps: 2))
+                    rounds.adapter("low", .lowRank(2)), TrainTests.swahili, branch: "low", steps: 2)
+            )
             try store.train(options(2, TrainTests.digits, steps: 2))
             #expect(
                 rounds.code { try store.merge(["low"], into: "main", Checkpoints.signature) }
                     == "incompatible")
-            #expect(try store.cohorts("main").isEmpty)
+            #expect(try store.adapters("main").isEmpty)
         }
     }
 
@@ -103,7 +104,9 @@ struct EditExpertsTests {
             round.background = [TrainTests.english]
             try other.train(round)
             #expect(
-                try other.evidence("main").map(\.kind).sorted() == ["counts", "use", "use"])
+                try other.evidence("main").map(\.kind).sorted() == [
+                    "activations", "activations", "counts",
+                ])
         }
     }
 

@@ -107,7 +107,7 @@ struct EngineInvarianceTests {
     @Test("of texts that are continued together as of each alone", arguments: checkpoints)
     func continued(checkpoint: String) throws {
         try withModel(checkpoint) { base in
-            let model = CohortModel(base)
+            let model = AdaptedModel(base)
             let prompts = (1...5).map { Self.text($0, $0 * 9) }
             let limits = GenerationLimits(count: 12, speller: { ByteSpeller() })
             let sampling = try Sampling(temperature: 0.9, topP: 0.95, seed: 5)
@@ -124,7 +124,7 @@ struct EngineInvarianceTests {
     @Test("of an evaluation on any number of threads", arguments: checkpoints)
     func evaluated(checkpoint: String) throws {
         try withModel(checkpoint) { base in
-            let model = CohortModel(base)
+            let model = AdaptedModel(base)
             let text = Self.text(7, base.description.evaluationWindow * 9)
             let one = try model.evaluate(text)
             // Windows side by side, and each shared out.

@@ -25,17 +25,17 @@ struct EvidenceCommitTests {
             let before = try store.resolve("main")
             try store.commit(Checkpoints.options("round")) { patch in
                 try patch.put(expert: 3, layer: 0, expert)
-                try patch.addEvidence(Self.english, cohort: "base")
-                try patch.addEvidence(Self.swahili, cohort: "swahili", label: "round 1")
-                try patch.addEvidence(Self.swahili, cohort: "swahili", label: "round 1")
+                try patch.addEvidence(Self.english, adapter: "base")
+                try patch.addEvidence(Self.swahili, adapter: "swahili", label: "round 1")
+                try patch.addEvidence(Self.swahili, adapter: "swahili", label: "round 1")
             }
             #expect(try store.resolve("main~1") == before)
-            #expect(try store.evidence("main").map(\.cohort) == ["base", "swahili"])
+            #expect(try store.evidence("main").map(\.adapter) == ["base", "swahili"])
             #expect(try store.expert("main", "0/3").data == expert)
             try store.createBranch("alone", at: "main~1", Checkpoints.signature)
-            for (text, cohort) in [(Self.english, "base"), (Self.swahili, "swahili")] {
+            for (text, adapter) in [(Self.english, "base"), (Self.swahili, "swahili")] {
                 try store.addEvidence(
-                    [text], cohort: cohort, Checkpoints.options("alone", branch: "alone"))
+                    [text], adapter: adapter, Checkpoints.options("alone", branch: "alone"))
             }
             #expect(try store.gate("main").id == store.gate("alone").id)
             #expect(try store.verify().faults.isEmpty)
@@ -47,11 +47,11 @@ struct EvidenceCommitTests {
         try withBase { store in
             #expect(try store.map("main").gate() == nil)
             try store.commit(Checkpoints.options("round")) { patch in
-                try patch.addEvidence(Self.swahili, cohort: "swahili")
-                try patch.addEvidence(Self.english, cohort: "base")
+                try patch.addEvidence(Self.swahili, adapter: "swahili")
+                try patch.addEvidence(Self.english, adapter: "base")
             }
             let gate = try #require(try store.map("main").gate())
-            #expect(gate.cohorts == ["base", "swahili"])
+            #expect(gate.adapters == ["base", "swahili"])
             var state = gate.solved.start
             for byte in Array("watoto wanakwenda".utf8) { gate.solved.advance(&state, byte) }
             #expect(gate.solved.pick(state, count: 1).classes == [1])
@@ -65,7 +65,7 @@ struct EvidenceCommitTests {
             let error = #expect(throws: CambiumError.self) {
                 try store.commit(Checkpoints.options("bad")) { patch in
                     try patch.put(expert: 3, layer: 0, [UInt8](repeating: 0, count: 64))
-                    try patch.addEvidence([1, 2], cohort: "base")
+                    try patch.addEvidence([1, 2], adapter: "base")
                 }
             }
             #expect(error?.code == .usage)
@@ -77,7 +77,7 @@ struct EvidenceCommitTests {
                     for digest in [UInt8(1), 2] {
                         let record = try counted(.usage) {
                             try CountContribution(
-                                cohort: "a", label: "",
+                                adapter: "a", label: "",
                                 data: [UInt8](repeating: digest, count: 32),
                                 byteCount: 1 << 33 - 1, counts: huge)
                         }
@@ -94,7 +94,7 @@ struct EvidenceCommitTests {
     func difference() throws {
         try withBase { store in
             let added = try store.addEvidence(
-                [Self.english], cohort: "base", Checkpoints.options("add"))
+                [Self.english], adapter: "base", Checkpoints.options("add"))
             let id = try #require(added.evidence.first?.id)
             let name = "evidence." + id
             #expect(

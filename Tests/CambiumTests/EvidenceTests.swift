@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Evidence and the gate solved from it")
 struct EvidenceTests {
-    private static let texts: [(cohort: String, text: String)] = [
+    private static let texts: [(adapter: String, text: String)] = [
         ("base", "the quick brown fox jumps over the lazy dog and runs away"),
         ("swahili", "habari ya asubuhi, watoto wanakwenda shule kila siku"),
         ("basque", "kaixo guztioi, gaur eguraldi ona dago hemen"),
@@ -18,13 +18,13 @@ struct EvidenceTests {
     private func add(
         _ index: Int, to branch: String, of store: Store
     ) throws -> EvidenceResult {
-        let (cohort, text) = Self.texts[index]
+        let (adapter, text) = Self.texts[index]
         return try store.addEvidence(
-            [Array(text.utf8)], cohort: cohort, label: "\(index)",
+            [Array(text.utf8)], adapter: adapter, label: "\(index)",
             Checkpoints.options("evidence \(index)", branch: branch))
     }
 
-    @Test("is listed, survives reopening, and its gate tells the cohorts apart")
+    @Test("is listed, survives reopening, and its gate tells the adapters apart")
     func addAndAsk() throws {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
@@ -32,13 +32,13 @@ struct EvidenceTests {
             let again = try Store(directory + "/S", readOnly: true)
             let list = try again.evidence("main")
             #expect(
-                list.map(\.cohort) == ["base", "base", "basque", "basque", "swahili", "swahili"])
+                list.map(\.adapter) == ["base", "base", "basque", "basque", "swahili", "swahili"])
             #expect(list.allSatisfy { $0.order == 3 && ($0.distinct ?? 0) > 10 && $0.bytes > 30 })
             let gate = try again.gate("main")
-            #expect(gate.cohorts == ["base", "basque", "swahili"])
-            for (cohort, text) in Self.texts {
+            #expect(gate.adapters == ["base", "basque", "swahili"])
+            for (adapter, text) in Self.texts {
                 let shares = gate.shares(after: Array(text.utf8))
-                #expect(shares.first?.cohort == cohort)
+                #expect(shares.first?.adapter == adapter)
                 #expect(abs(shares.reduce(0) { $0 + $1.weight } - 1) < 1e-9)
             }
             #expect(try again.verify().faults.isEmpty)
@@ -156,10 +156,10 @@ struct EvidenceTests {
             let before = try store.resolve("main")
             let options = Checkpoints.options("bad", branch: "main")
             let text = Array("some text".utf8)
-            #expect(code { try store.addEvidence([[1, 2]], cohort: "a", options) } == .usage)
-            #expect(code { try store.addEvidence([text], cohort: "", options) } == .usage)
+            #expect(code { try store.addEvidence([[1, 2]], adapter: "a", options) } == .usage)
+            #expect(code { try store.addEvidence([text], adapter: "", options) } == .usage)
             #expect(
-                code { try store.addEvidence([text], cohort: "a", order: 9, options) } == .usage)
+                code { try store.addEvidence([text], adapter: "a", order: 9, options) } == .usage)
             #expect(code { try store.dropEvidence(["ffff"], options) } == .notFound)
             #expect(code { try store.dropEvidence([""], options) } != nil)
             #expect(try store.resolve("main") == before)
@@ -174,9 +174,9 @@ struct EvidenceTests {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
             let text = Array(Self.texts[0].text.utf8)
-            func add(_ branch: String, _ cohort: String, _ label: String) throws -> String? {
+            func add(_ branch: String, _ adapter: String, _ label: String) throws -> String? {
                 try store.addEvidence(
-                    [text], cohort: cohort, label: label,
+                    [text], adapter: adapter, label: label,
                     Checkpoints.options("evidence", branch: branch)
                 ).gate
             }
@@ -187,7 +187,7 @@ struct EvidenceTests {
             for names in [["\u{e9}", "e\u{301}"], ["e\u{301}", "\u{e9}"]] {
                 let branch = names[0].utf8.count == 2 ? "x" : "y"
                 for name in names { _ = try add(branch, name, "") }
-                #expect(try store.gate(branch).cohorts.count == 3)
+                #expect(try store.gate(branch).adapters.count == 3)
             }
             #expect(try store.gate("x").id == store.gate("y").id)
             #expect(try add("x", "e\u{301}", "again") == store.gate("x").id)
@@ -200,14 +200,14 @@ struct EvidenceTests {
             let store = try Checkpoints.tinyStore(in: directory)
             for (branch, order) in [("three", 3), ("five", 5)] {
                 try store.addEvidence(
-                    [Array(Self.texts[order == 3 ? 0 : 1].text.utf8)], cohort: branch,
+                    [Array(Self.texts[order == 3 ? 0 : 1].text.utf8)], adapter: branch,
                     order: order, Checkpoints.options(branch, branch: branch))
             }
             let merge = try store.merge(["three", "five"], into: "main", Checkpoints.signature)
             #expect(merge.conflicts.isEmpty)
             let gate = try store.gate("main")
-            #expect(gate.cohorts == ["five", "three"])
-            #expect(gate.shares(after: Array("watoto wanakwenda".utf8)).first?.cohort == "five")
+            #expect(gate.adapters == ["five", "three"])
+            #expect(gate.shares(after: Array("watoto wanakwenda".utf8)).first?.adapter == "five")
         }
     }
 

@@ -21,7 +21,7 @@ enum Examples {
         try store.createBranch("swahili")
         try store.commit(
             checkpoint: "branch-swahili", CommitOptions(message: "round 1", branch: "swahili"))
-        print(try store.diff(from: "main", to: "swahili").cohorts.map(\.changed.count))
+        print(try store.diff(from: "main", to: "swahili").pools.map(\.changed.count))
         let old = try store.expert("swahili", "1/17").data  // u, then v, little-endian
         try store.commit(CommitOptions(message: "round 2", branch: "swahili")) {
             patch in

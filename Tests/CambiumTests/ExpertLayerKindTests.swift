@@ -44,9 +44,9 @@ struct ExpertLayerKindTests {
             let measured = try #require(result.bitsPerByte["e"])
             let run = try rounds.bits(store, "main", Array(TrainTests.english[..<160]))
             #expect(abs(run - measured) < 1e-3)
-            let own = try store.tree("main").layers[0]?.cohorts["base"]
+            let own = try store.tree("main").layers[0]?.pools["base"]
             #expect(own?.routerKind.name ?? "" == router && Int(own?.count ?? 0) == count)
-            try store.train(rounds.options(rounds.cohort("digits"), TrainTests.digits, steps: 20))
+            try store.train(rounds.options(rounds.adapter("digits"), TrainTests.digits, steps: 20))
             // Of three experts, of which each byte uses two, every window of old text uses all.
             if count > 3 {
                 try store.train(rounds.options(.experts(1), TrainTests.swahili, steps: 5))
@@ -86,15 +86,15 @@ struct ExpertLayerKindTests {
             let after = try store.tree("main")
             #expect(after.trunk == before.trunk)
             #expect(
-                after.layers[0]?.cohorts["base"]?.experts
-                    != before.layers[0]?.cohorts["base"]?.experts)
+                after.layers[0]?.pools["base"]?.experts
+                    != before.layers[0]?.pools["base"]?.experts)
             try store.train(
                 rounds.options(
                     .model(freezesTrunk: false, freezesExperts: true), TrainTests.digits, steps: 3))
             let last = try store.tree("main")
             #expect(
-                last.layers[0]?.cohorts["base"]?.experts
-                    == after.layers[0]?.cohorts["base"]?.experts)
+                last.layers[0]?.pools["base"]?.experts
+                    == after.layers[0]?.pools["base"]?.experts)
             #expect(last.trunk != after.trunk)
         }
     }

@@ -16,7 +16,7 @@ struct ExportFolderTests {
         try store.commit(
             checkpoint: one.write(to: directory + "/one"), Checkpoints.options("1", branch: "one"))
         try store.commit(Checkpoints.options("e", branch: "one")) { patch in
-            try patch.addEvidence(Array("some text to count".utf8), cohort: "base")
+            try patch.addEvidence(Array("some text to count".utf8), adapter: "base")
         }
         var many = one
         many.files["tokenizer.json"] = nil

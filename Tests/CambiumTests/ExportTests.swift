@@ -45,7 +45,7 @@ struct ExportTests {
             #expect(fused.reusedObjects >= fused.experts)
             #expect(fused.newBytes < 100_000)
             let diff = try store.diff(from: "HEAD~1", to: "HEAD")
-            #expect(diff.cohorts.allSatisfy { $0.changed.isEmpty && $0.added.isEmpty })
+            #expect(diff.pools.allSatisfy { $0.changed.isEmpty && $0.added.isEmpty })
             #expect(diff.layoutChanged)
         }
     }

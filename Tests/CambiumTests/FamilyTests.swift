@@ -15,7 +15,7 @@ struct FamilyTests {
         let store = try Growth.store(Growth.model(family, "model_bf16"), in: directory)
         let layer = try #require(store.list("main").layers.last)
         let tensors = [
-            try #require(layer.cohorts[0].routerTensors.first).name, "model.norm.weight",
+            try #require(layer.pools[0].routerTensors.first).name, "model.norm.weight",
         ]
         /// The last bits of the first number.
         func changed(_ bytes: [UInt8], _ change: UInt8) -> [UInt8] {
@@ -112,7 +112,7 @@ struct FamilyTests {
             let round = refusal {
                 try store.train(
                     TrainOptions(
-                        options, texts: [text], target: .cohort("new", .lowRank(1)),
+                        options, texts: [text], target: .adapter("new", .lowRank(1)),
                         budget: .steps(1)))
             }
             for error in [gradients, round] {

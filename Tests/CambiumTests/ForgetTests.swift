@@ -6,7 +6,7 @@ import Testing
 @testable import Cambium
 @testable import Snapshots
 
-@Suite("Forgetting a cohort")
+@Suite("Forgetting an adapter")
 struct ForgetTests {
     private let rounds = TrainTests()
 
@@ -14,7 +14,7 @@ struct ForgetTests {
         _ store: Store, _ name: String, _ text: [UInt8], on branch: String = "main",
         experts: NewExperts? = nil, steps: Int = 5
     ) throws {
-        var options = rounds.options(rounds.cohort(name), text, branch: branch, steps: steps)
+        var options = rounds.options(rounds.adapter(name), text, branch: branch, steps: steps)
         options.newExperts = experts
         try store.train(options)
     }
@@ -41,7 +41,7 @@ struct ForgetTests {
             for name in ["digits-first", "swahili-first", "digits", "swahili"] {
                 try store.createBranch(name, at: "main", Checkpoints.signature)
             }
-            let experts = NewExperts.swiglu(2, width: 8, picks: 1)
+            let experts = NewExperts.swiglu(2, width: 8, topK: 1)
             try train(store, "digits", TrainTests.digits, on: "digits", experts: experts)
             try train(store, "swahili", TrainTests.swahili, on: "swahili")
             for (branch, order) in [
@@ -56,7 +56,7 @@ struct ForgetTests {
             try store.createBranch("merged", at: "digits", Checkpoints.signature)
             _ = try store.merge(["swahili"], into: "merged", Checkpoints.signature)
             try store.addEvidence(
-                [Array("1 + 1 = 2".utf8)], cohort: "digits", label: "more",
+                [Array("1 + 1 = 2".utf8)], adapter: "digits", label: "more",
                 Checkpoints.options("evidence", branch: "merged"))
             let alone = try store.show("swahili").tree
             for branch in ["digits-first", "swahili-first", "merged"] {
@@ -100,7 +100,7 @@ struct ForgetTests {
     func dependents() throws {
         try withScratchDirectory { directory in
             let store = try base(in: directory)
-            try train(store, "digits", TrainTests.digits, experts: .swiglu(2, width: 8, picks: 1))
+            try train(store, "digits", TrainTests.digits, experts: .swiglu(2, width: 8, topK: 1))
             let first = try store.resolve("main")
             try train(store, "digits", TrainTests.digits)
             let second = try store.resolve("main")
@@ -111,12 +111,12 @@ struct ForgetTests {
             #expect(further?.contains(String(second.prefix(12))) == true)
             let expert = try store.expert("main", "0/digits/0").data
             try store.commit(Checkpoints.options("a hand on it")) { patch in
-                try patch.put(expert: 1, layer: 0, cohort: "digits", expert)
+                try patch.put(expert: 1, layer: 0, pool: "digits", expert)
             }
             let edit = try store.resolve("main")
             let edited = refusal { try store.forget("digits", Checkpoints.options("forget")) }
             #expect(
-                edited?.hasPrefix("depended-on: cohort 'digits' was edited by \(edit.prefix(12))")
+                edited?.hasPrefix("depended-on: adapter 'digits' was edited by \(edit.prefix(12))")
                     == true)
             #expect(edited?.contains("cambium revert \(edit.prefix(12))") == true)
             #expect(try store.resolve("main") == edit)
@@ -132,23 +132,23 @@ struct ForgetTests {
         }
     }
 
-    @Test("a commit of its only round means the cohort")
+    @Test("a commit of its only round means the adapter")
     func byCommit() throws {
         try withScratchDirectory { directory in
             let store = try base(in: directory)
             let before = try store.show("main").tree
             try train(store, "digits", TrainTests.digits)
             let result = try store.forget("HEAD", Checkpoints.options("forget"))
-            #expect(result.cohort == "digits" && result.tree == before)
+            #expect(result.adapter == "digits" && result.tree == before)
         }
     }
 
-    @Test("cohorts are listed with size, evidence and the rounds that made them")
+    @Test("adapters are listed with size, evidence and the rounds that made them")
     func listed() throws {
         try withScratchDirectory { directory in
             let store = try base(in: directory)
-            #expect(try store.list("main").cohorts.isEmpty)
-            try train(store, "digits", TrainTests.digits, experts: .swiglu(2, width: 8, picks: 1))
+            #expect(try store.list("main").adapters.isEmpty)
+            try train(store, "digits", TrainTests.digits, experts: .swiglu(2, width: 8, topK: 1))
             let first = try store.resolve("main")
             try store.createBranch("side", at: "main", Checkpoints.signature)
             try train(store, "swahili", TrainTests.swahili, on: "side")
@@ -156,17 +156,17 @@ struct ForgetTests {
             try train(store, "digits", TrainTests.digits)
             let second = try store.resolve("main")
             _ = try store.merge(["side"], into: "main", Checkpoints.signature)
-            let cohorts = try store.list("main").cohorts
-            #expect(cohorts.map(\.name) == ["digits", "swahili"])
-            #expect(cohorts.map(\.kind) == ["dense", "dense"])
-            #expect(cohorts.map { $0.rounds.map(\.id) } == [[second, first], [swahili]])
-            #expect(cohorts.map(\.experts) == [2, 0])
-            #expect(cohorts.allSatisfy { $0.evidence == 1 && $0.bytes >= 4 * $0.parameters })
+            let adapters = try store.list("main").adapters
+            #expect(adapters.map(\.name) == ["digits", "swahili"])
+            #expect(adapters.map(\.kind) == ["dense", "dense"])
+            #expect(adapters.map { $0.rounds.map(\.id) } == [[second, first], [swahili]])
+            #expect(adapters.map(\.experts) == [2, 0])
+            #expect(adapters.allSatisfy { $0.evidence == 1 && $0.bytes >= 4 * $0.parameters })
             let trained = try store.tree("main").trunk.tensors.filter {
                 $0.key.hasPrefix("cohorts.swahili.") && $0.value.shape.type == .f32
             }
             #expect(
-                cohorts[1].parameters
+                adapters[1].parameters
                     == trained.values.reduce(0) { $0 + ($1.shape.byteCount ?? 0) / 4 })
         }
     }
@@ -176,10 +176,10 @@ struct ForgetTests {
         try withScratchDirectory { directory in
             let store = try base(in: directory)
             try train(store, "digits", TrainTests.digits)
-            let record = try #require(try store.evidence("main").first { $0.cohort == "digits" })
+            let record = try #require(try store.evidence("main").first { $0.adapter == "digits" })
             let result = try store.dropEvidence([record.id], Checkpoints.options("drop"))
-            #expect(result.cohortsWithWeights == ["digits"])
-            #expect(try store.cohorts("main") == ["digits"])
+            #expect(result.adaptersWithWeights == ["digits"])
+            #expect(try store.adapters("main") == ["digits"])
         }
     }
 
@@ -203,7 +203,7 @@ struct ForgetTests {
         return [windows.first, windows.last].compactMap { $0 }
     }
 
-    /// Bytes that nothing but a cohort's weights and evidence has.
+    /// Bytes that nothing but an adapter's weights and evidence has.
     private func patterns(_ store: Store, _ revision: String) throws -> [[UInt8]] {
         let tree = try store.tree(revision)
         var found: [[UInt8]] = []
@@ -214,7 +214,7 @@ struct ForgetTests {
         for ordinal in 0..<2 {
             found += distinctive(try store.expert(revision, "0/digits/\(ordinal)").data)
         }
-        for record in try store.evidence(revision) where record.cohort == "digits" {
+        for record in try store.evidence(revision) where record.adapter == "digits" {
             found += distinctive(try store.data(revision, named: "evidence.\(record.id)"))
         }
         #expect(found.count > 10)
@@ -234,7 +234,7 @@ struct ForgetTests {
             do {
                 let store = try base(in: directory)
                 try train(
-                    store, "digits", TrainTests.digits, experts: .swiglu(2, width: 8, picks: 1))
+                    store, "digits", TrainTests.digits, experts: .swiglu(2, width: 8, topK: 1))
                 found = try patterns(store, "main")
                 try store.createTag("v1", at: "main", Checkpoints.signature)
                 try store.createBranch("side", at: "main~1", Checkpoints.signature)
@@ -284,7 +284,7 @@ struct ForgetTests {
             let edit = try #require(try store.log(["main"]).first { $0.message == "an edit" })
             #expect(try store.notes(of: edit.id).map(\.text) == ["of the edit"])
             #expect(try !store.notes(of: "v1").contains { $0.text == "of the round" })
-            #expect(try store.cohorts("main") == ["swahili"])
+            #expect(try store.adapters("main") == ["swahili"])
             #expect(try store.show("v1").tree == store.show("side~1").tree)
             #expect(throws: CambiumError.self) { try Store.forgetFromHistory("digits", at: path) }
         }
@@ -307,7 +307,7 @@ struct ForgetTests {
             }
             #expect(blocked?.code == .dependedOn)
             #expect(blocked?.message.hasPrefix("tag 'v1' still lead") == true)
-            #expect(try Store(path).cohorts("main") == ["digits"])
+            #expect(try Store(path).adapters("main") == ["digits"])
         }
     }
 }

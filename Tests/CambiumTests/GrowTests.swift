@@ -51,9 +51,9 @@ struct GrowTests {
             #expect(result.picked > 0.9 && result.unchanged >= 0.995, "\(result)")
             #expect(result.layers.map(\.layer) == before.layers.map(\.layer))
             let after = try store.list("main")
-            let count = before.layers[0].cohorts[0].experts
+            let count = before.layers[0].pools[0].experts
             #expect(result.expert == count)
-            #expect(after.layers.allSatisfy { $0.cohorts[0].experts == count + 1 })
+            #expect(after.layers.allSatisfy { $0.pools[0].experts == count + 1 })
             // Old rows, old experts and the trunk are what they were.
             #expect(after.trunk.map(\.id) == before.trunk.map(\.id))
             for layer in before.layers.map(\.layer) {
@@ -61,7 +61,7 @@ struct GrowTests {
                 #expect(
                     try store.experts("main~1", in: "\(layer)").map(\.id) == Array(ids.dropLast()))
                 #expect(ids.last == ids[1])
-                for tensor in before.layers.first(where: { $0.layer == layer })?.cohorts[0]
+                for tensor in before.layers.first(where: { $0.layer == layer })?.pools[0]
                     .routerTensors ?? []
                 {
                     let rows = try store.data("main", named: tensor.name)
@@ -83,7 +83,7 @@ struct GrowTests {
             #expect(try store.list("main").tree == before.tree)
             #expect(try store.verify().faults.isEmpty)
             _ = try store.dropExpert(1, Checkpoints.options("drop an old one"))
-            #expect(try store.list("main").layers[0].cohorts[0].experts == count - 1)
+            #expect(try store.list("main").layers[0].pools[0].experts == count - 1)
             #expect(
                 try store.model("main").generate(tokens: [1, 2, 3], count: 4).tokens.count == 4)
         }

@@ -34,7 +34,7 @@ enum Growth {
     static func rows(_ store: Store, _ revision: String) throws -> [String: [UInt8]] {
         var rows: [String: [UInt8]] = [:]
         for layer in try store.list(revision).layers {
-            for tensor in layer.cohorts[0].routerTensors {
+            for tensor in layer.pools[0].routerTensors {
                 rows[tensor.name] = try store.data(revision, named: tensor.name)
             }
         }

@@ -97,7 +97,7 @@ struct HostileNamesTests {
     func farExpert() throws {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
-            let size = try #require(try store.tree("HEAD").layers.values.first?.cohorts["base"])
+            let size = try #require(try store.tree("HEAD").layers.values.first?.pools["base"])
             let bytes = [UInt8](
                 repeating: 0, count: size.parts.reduce(0) { $0 + ($1.byteCount ?? 0) })
             let layer = Int(try #require(try store.tree("HEAD").layers.keys.first))

@@ -57,7 +57,7 @@ struct KeptRoutesTests {
             #expect(second.unchanged >= 0.9)
             let info = try #require(try store.evidence("main").first)
             #expect(info.kind == "routes" && info.experts == 16 && info.layers == [0, 1, 2])
-            #expect(info.tokens == 2_048 && info.bytes == 2_048 && info.cohort == "base")
+            #expect(info.tokens == 2_048 && info.bytes == 2_048 && info.adapter == "base")
             #expect(try store.verify().faults.isEmpty)
             // It travels, unless a plain checkpoint is asked for.
             for isPlain in [false, true] {

@@ -132,8 +132,8 @@ struct LayoutMergeTests {
         }
     }
 
-    @Test("cohorts on branches of a base in shards are listed once each, merged with any pairing")
-    func cohorts() throws {
+    @Test("adapters on branches of a base in shards are listed once each, merged with any pairing")
+    func adapters() throws {
         try withScratchDirectory { directory in
             let rounds = TrainTests()
             let base = try rounds.store(in: directory, mixesCounts: false)
@@ -144,13 +144,13 @@ struct LayoutMergeTests {
             let store = try Store(directory + "/sharded.store")
             try store.commit(checkpoint: folder, Checkpoints.options("base"))
             try store.commit(Checkpoints.options("evidence")) { patch in
-                try patch.addEvidence(TrainTests.english, cohort: "base")
+                try patch.addEvidence(TrainTests.english, adapter: "base")
             }
             for name in ["x", "y", "z"] {
                 try store.createBranch(name, at: "main", Checkpoints.signature)
                 try store.train(
                     rounds.options(
-                        rounds.cohort(name), TrainTests.digits, branch: name, steps: 1))
+                        rounds.adapter(name), TrainTests.digits, branch: name, steps: 1))
             }
             _ = try merged(["x", "y", "z"], in: store, directory)
             try store.createBranch("pairs", at: "main", Checkpoints.signature)

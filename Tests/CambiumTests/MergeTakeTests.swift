@@ -54,7 +54,7 @@ struct MergeTakeTests {
                     "0/3", "0/4", "model.layers.0.peer.query.weight[3]",
                 ])
             let expert = merge.conflicts[0]
-            #expect(expert.kind == "expert" && expert.layer == 0 && expert.cohort == "base")
+            #expect(expert.kind == "expert" && expert.layer == 0 && expert.pool == "base")
             #expect(expert.expert == 3 && expert.tensor == nil && expert.row == nil)
             #expect(expert.versions.map(\.side) == ["law", "tax"])
             for version in expert.versions {
@@ -170,7 +170,7 @@ struct MergeTakeTests {
             #expect(refusal(["law"], "0/3=law")?.contains("settles nothing") == true)
             #expect(refusal(["main"], "0/3=main")?.contains("settles nothing") == true)
             for text in [
-                "0/3", "=law", "0/3=", "router 0=law", "cohort x=law", "0/9-3=law",
+                "0/3", "=law", "0/3=", "router 0=law", "pool x=law", "0/9-3=law",
                 "0/99999999999=law", "expert x=law",
             ] {
                 #expect(throws: CambiumError.self, "\(text)") { try MergeTake(text) }
@@ -235,7 +235,7 @@ struct MergeTakeTests {
             ("lm_head.weight", "lm_head.weight"),
             ("trunk lm_head.weight", "tensor lm_head.weight"),
             ("file config.json", "file config.json"),
-            ("cohort 2/c", "cohort 2/c"), ("architecture", "architecture"), (" 1/2 ", "1/2"),
+            ("pool 2/c", "pool 2/c"), ("architecture", "architecture"), (" 1/2 ", "1/2"),
             ("router 1/base/a.weight", "tensor a.weight"), ("file 1/2", "file 1/2"),
         ])
     func spelling(text: String, canonical: String) throws {
@@ -248,12 +248,12 @@ struct MergeTakeTests {
     func paths() throws {
         let entities: [MergeEntity] = [
             .architecture, .file("a.json"), .file("1/2"), .trunk("a.weight"), .trunk("b[3]"),
-            .expert(layer: 1, cohort: "base", ordinal: 2),
-            .expert(layer: 1, cohort: "c", ordinal: 2),
-            .expert(layer: 2, cohort: "base", ordinal: 1), .cohort(layer: 1, cohort: "d"),
-            .routerRow(layer: 1, cohort: "base", tensor: "r", row: 1),
-            .routerRow(layer: 1, cohort: "base", tensor: "r", row: 11),
-            .router(layer: 1, cohort: "base", tensor: "s"),
+            .expert(layer: 1, pool: "base", ordinal: 2),
+            .expert(layer: 1, pool: "c", ordinal: 2),
+            .expert(layer: 2, pool: "base", ordinal: 1), .pool(layer: 1, pool: "d"),
+            .routerRow(layer: 1, pool: "base", tensor: "r", row: 1),
+            .routerRow(layer: 1, pool: "base", tensor: "r", row: 11),
+            .router(layer: 1, pool: "base", tensor: "s"),
         ]
         for entity in entities {
             let pattern = try EntityPattern(entity.path)

@@ -14,18 +14,18 @@ struct NewExpertsTests {
     private let rounds = TrainTests()
 
     private func options(
-        _ name: String, _ text: [UInt8], _ experts: NewExperts?, _ form: CohortForm = .dense,
+        _ name: String, _ text: [UInt8], _ experts: NewExperts?, _ form: AdapterForm = .dense,
         branch: String = "main", steps: Int = 30
     ) -> TrainOptions {
         var options = rounds.options(
-            rounds.cohort(name, form), text, branch: branch, steps: steps)
+            rounds.adapter(name, form), text, branch: branch, steps: steps)
         options.newExperts = experts
         return options
     }
 
     @Test(
-        "are committed as a cohort of the layer, run from the store, merge and survive an export",
-        arguments: [NewExperts.neurons(16), .swiglu(3, width: 8, picks: 2)])
+        "are committed as an adapter of the layer, run from the store, merge and survive an export",
+        arguments: [NewExperts.neurons(16), .swiglu(3, width: 8, topK: 2)])
     func wholePath(experts: NewExperts) throws {
         try withScratchDirectory { directory in
             let store = try rounds.store(in: directory, mixesCounts: false)
@@ -42,8 +42,8 @@ struct NewExpertsTests {
             #expect(
                 try rounds.bits(store, "main", Array(TrainTests.digits[..<100])) == measured)
             let after = try store.tree("main")
-            #expect(after.layers[0]?.cohorts["base"] == before.layers[0]?.cohorts["base"])
-            let own = try #require(after.layers[0]?.cohorts["digits"])
+            #expect(after.layers[0]?.pools["base"] == before.layers[0]?.pools["base"])
+            let own = try #require(after.layers[0]?.pools["digits"])
             #expect(own.count == (experts == .neurons(16) ? 16 : 3))
             #expect(own.router.keys.allSatisfy { $0.hasPrefix("cohorts.digits.") })
             for (name, tensor) in before.trunk.tensors {
@@ -52,7 +52,7 @@ struct NewExpertsTests {
             let digits = try rounds.bits(store, "main", TrainTests.digits)
             #expect(try digits < rounds.bits(store, "main~1", TrainTests.digits) - 0.3)
             _ = try store.merge(["other"], into: "main", Checkpoints.signature)
-            #expect(try store.cohorts("main") == ["digits", "swahili"])
+            #expect(try store.adapters("main") == ["digits", "swahili"])
             #expect(try abs(rounds.bits(store, "main", TrainTests.digits) - digits) < 0.05)
             #expect(try rounds.bits(store, "main", TrainTests.english) < english + 0.05)
             #expect(try store.verify().faults.isEmpty)
@@ -67,19 +67,19 @@ struct NewExpertsTests {
         }
     }
 
-    @Test("are trained further with their cohort, and no other way")
+    @Test("are trained further with their adapter, and no other way")
     func edits() throws {
         try withScratchDirectory { directory in
             let store = try rounds.store(in: directory, mixesCounts: false)
             try store.train(
-                options("digits", TrainTests.digits, .swiglu(2, width: 8, picks: 1), steps: 5))
+                options("digits", TrainTests.digits, .swiglu(2, width: 8, topK: 1), steps: 5))
             let first = try rounds.bits(store, "main", TrainTests.digits)
             let before = try store.tree("main")
             try store.train(options("digits", TrainTests.digits, nil, steps: 40))
             let after = try store.tree("main")
             #expect(
-                before.layers[0]?.cohorts["digits"]?.experts
-                    != after.layers[0]?.cohorts["digits"]?.experts)
+                before.layers[0]?.pools["digits"]?.experts
+                    != after.layers[0]?.pools["digits"]?.experts)
             #expect(try rounds.bits(store, "main", TrainTests.digits) < first - 0.2)
             #expect(
                 rounds.code {
@@ -94,18 +94,18 @@ struct NewExpertsTests {
             let store = try rounds.store(in: directory, mixesCounts: false)
             try store.train(options("digits", TrainTests.digits, .neurons(16)))
             try store.train(
-                options("swahili", TrainTests.swahili, .swiglu(2, width: 8, picks: 1)))
+                options("swahili", TrainTests.swahili, .swiglu(2, width: 8, topK: 1)))
             let before = try rounds.bits(store, "main", TrainTests.digits)
             let swahili = try rounds.bits(store, "main", TrainTests.swahili)
             try store.quantizeRouters(Checkpoints.options("int8"))
-            let router = try #require(store.tree("main").layers[0]?.cohorts["digits"]?.router)
+            let router = try #require(store.tree("main").layers[0]?.pools["digits"]?.router)
             #expect(router.values.contains { $0.shape.type == .i8 })
             #expect(try abs(rounds.bits(store, "main", TrainTests.digits) - before) < 0.05)
             #expect(try abs(rounds.bits(store, "main", TrainTests.swahili) - swahili) < 0.05)
         }
     }
 
-    @Test("of two cohorts of one name are not mixed by a merge that takes a side")
+    @Test("of two adapters of one name are not mixed by a merge that takes a side")
     func merges() throws {
         try withScratchDirectory { directory in
             let store = try rounds.store(in: directory, mixesCounts: false)
@@ -124,7 +124,7 @@ struct NewExpertsTests {
                     } == "incompatible")
                 #expect(try store.resolve(one) == head)
             }
-            #expect(try store.cohorts("small") == ["x"])
+            #expect(try store.adapters("small") == ["x"])
         }
     }
 
@@ -139,7 +139,7 @@ struct NewExpertsTests {
             #expect(
                 rounds.code { try store.revert("main~1", policy: .ours, Checkpoints.signature) }
                     == "incompatible")
-            #expect(try store.cohorts("main") == ["x"])
+            #expect(try store.adapters("main") == ["x"])
             _ = try store.revert("main", Checkpoints.signature)
             _ = try store.revert("main~2", Checkpoints.signature)
             let tree = try store.tree("main")
@@ -150,21 +150,21 @@ struct NewExpertsTests {
     @Test("that a description claims and the layer lacks are named before anything is loaded")
     func misfits() throws {
         let sizes = try PeerConfig.Linear(experts: 2, topK: 1, width: 8)
-        let description = CohortDescription(
+        let description = AdapterDescription(
             kind: .dense, usesExperts: false, experts: .swiglu(sizes, layers: [9]), base: "")
         let empty = Tree(architecture: "peer-lm")
-        let text = try #require(StoredCohorts.misfit(["x": description], empty))
+        let text = try #require(StoredAdapters.misfit(["x": description], empty))
         #expect(text.contains("layer 9") && text.contains("has 0"))
         let matrix = TensorShape(.f32, [4, 16])
         var tree = empty
-        tree.layers[9] = Layer(cohorts: [
-            "x": Cohort(
+        tree.layers[9] = Layer(pools: [
+            "x": ExpertPool(
                 kind: .swiglu, parts: [matrix, matrix, TensorShape(.f32, [16, 4])], count: 2,
                 experts: .zero, routerKind: .linear, router: [:])
         ])
         // Of another width.
-        #expect(StoredCohorts.misfit(["x": description], tree) != nil)
-        #expect(StoredCohorts.misfit([:], tree)?.contains("does not describe") == true)
+        #expect(StoredAdapters.misfit(["x": description], tree) != nil)
+        #expect(StoredAdapters.misfit([:], tree)?.contains("does not describe") == true)
     }
 
     @Test("of impossible sizes are refused before training")
@@ -174,9 +174,9 @@ struct NewExpertsTests {
             let head = try store.resolve("main")
             for experts in [
                 NewExperts.neurons(15), .neurons(0), .neurons(-4), .neurons(1),
-                .neurons(1 << 40), .swiglu(0, width: 8, picks: 1),
-                .swiglu(2, width: 0, picks: 1), .swiglu(2, width: 8, picks: 3),
-                .swiglu(65_536, width: 1_048_576, picks: 1),
+                .neurons(1 << 40), .swiglu(0, width: 8, topK: 1),
+                .swiglu(2, width: 0, topK: 1), .swiglu(2, width: 8, topK: 3),
+                .swiglu(65_536, width: 1_048_576, topK: 1),
             ] {
                 #expect(
                     rounds.code { try store.train(options("d", TrainTests.digits, experts)) }

@@ -128,7 +128,7 @@ struct PatchTests {
             }
             #expect(result.newExperts == 1 && result.startedBranch)
             let difference = try store.diff(from: "main", to: "round")
-            #expect(difference.cohorts.map(\.changed.count) == [1])
+            #expect(difference.pools.map(\.changed.count) == [1])
             #expect(try store.expert("round", "0/7").data == expert)
             _ = try store.export("round", to: directory + "/out")
             try store.commit(

@@ -10,7 +10,7 @@ import Testing
 struct RegMeanPolicyTests {
     private static let width = 6
     private let row = MergeEntity.routerRow(
-        layer: 3, cohort: "base", tensor: "model.layers.3.peer.query.weight", row: 2)
+        layer: 3, pool: "base", tensor: "model.layers.3.peer.query.weight", row: 2)
 
     /// Integer inputs of a side, and their products.
     private func inputs(
@@ -110,14 +110,14 @@ struct RegMeanPolicyTests {
         #expect(!isAssociative && !isIdempotent)
     }
 
-    @Test("is the mean of what has no inputs, and leaves rows without moments in conflict")
+    @Test("is the mean of what has no inputs, and leaves rows without Gram sums in conflict")
     func without() throws {
         var generator = SeededGenerator(seed: 21)
         let sides: [[Float]] = [[1, 2, 3, 4, 5, 6], [3, 2, 1, 0, -1, -2]]
         let known = inputs(&generator).inputs
         #expect(merge(sides, [known, known], entity: .trunk("w")) == [2, 2, 2, 2, 2, 2])
         let keys = MergeEntity.routerRow(
-            layer: 3, cohort: "base", tensor: "model.layers.3.peer.sub_keys", row: 2)
+            layer: 3, pool: "base", tensor: "model.layers.3.peer.sub_keys", row: 2)
         #expect(merge(sides, [known, nil], entity: keys) == [2, 2, 2, 2, 2, 2])
         #expect(merge(sides, [known, nil]) == nil)
         let other = RegMeanPolicy.Inputs(scales: scales.map { 2 * $0 }, gram: known.gram)
@@ -131,7 +131,7 @@ struct RegMeanPolicyTests {
         #expect(merged.allSatisfy { $0.isFinite })
     }
 
-    @Test("settles a merge by the moments that each side added, and says what is missing")
+    @Test("settles a merge by the Gram sums that each side added, and says what is missing")
     func store() throws {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
@@ -157,13 +157,13 @@ struct RegMeanPolicyTests {
             let none = #expect(throws: CambiumError.self) { try merge(["a", "b"]) }
             #expect(none?.code == .usage && none?.message.contains("routes of its own") == true)
             func add(_ name: String) throws {
-                try store.addMoments(
-                    [Array(texts[name]!.utf8)], layer: 0, cohort: name,
-                    Checkpoints.options("moments", branch: name))
+                try store.addGramSums(
+                    [Array(texts[name]!.utf8)], layer: 0, adapter: name,
+                    Checkpoints.options("gram", branch: name))
             }
             try add("a")
             let one = #expect(throws: CambiumError.self) { try merge(["a", "b"]) }
-            #expect(one?.code == .usage && one?.message.contains("moments of layer 0") == true)
+            #expect(one?.code == .usage && one?.message.contains("Gram sums of layer 0") == true)
             try add("b")
             let merged = try merge(["a", "b"])
             #expect(merged.kind == .merged && merged.resolved == 8)

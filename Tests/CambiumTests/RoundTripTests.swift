@@ -73,7 +73,7 @@ struct RoundTripTests {
     }
 
     @Test(
-        "of a trained model: evidence, mixture, cohorts of every kind, edited experts, int8, merges",
+        "of a trained model: evidence, mixture, adapters of every kind, edited experts, int8, merges",
         arguments: [1, 2])
     func trained(shards: Int) throws {
         try withScratchDirectory { directory in
@@ -89,27 +89,27 @@ struct RoundTripTests {
                     checkpoint: directory + "/sharded", Checkpoints.options("sharded"))
                 let counts = CommitOptions(message: "e", signature: Checkpoints.signature)
                 try store.commit(counts) { patch in
-                    try patch.addEvidence(TrainTests.english, cohort: "base", order: 6)
+                    try patch.addEvidence(TrainTests.english, adapter: "base", order: 6)
                 }
                 try check(store, "main", in: directory)
             }
             func train(
-                _ name: String, _ form: CohortForm, _ experts: NewExperts?, branch: String
+                _ name: String, _ form: AdapterForm, _ experts: NewExperts?, branch: String
             ) throws {
                 try store.createBranch(branch, at: "main", Checkpoints.signature)
                 var options = rounds.options(
-                    rounds.cohort(name, form), TrainTests.digits, branch: branch, steps: 2)
+                    rounds.adapter(name, form), TrainTests.digits, branch: branch, steps: 2)
                 options.newExperts = experts
                 try store.train(options)
                 try check(store, branch, in: directory)
             }
             try train("dense", .dense, nil, branch: "a")
             try train("low", .lowRank(2), .neurons(16), branch: "b")
-            try train("wide", .dense, .swiglu(3, width: 8, picks: 2), branch: "c")
+            try train("wide", .dense, .swiglu(3, width: 8, topK: 2), branch: "c")
             let merge = try store.merge(["a", "b", "c"], into: "main", Checkpoints.signature)
             #expect(merge.kind == .merged && merge.conflicts.isEmpty)
             try check(store, "main", in: directory)
-            #expect(try store.cohorts("main") == ["dense", "low", "wide"])
+            #expect(try store.adapters("main") == ["dense", "low", "wide"])
             try store.addSquaredGradients([TrainTests.english], Checkpoints.options("fisher"))
             try check(store, "main", in: directory)
             try store.quantizeRouters(Checkpoints.options("int8"))
@@ -117,7 +117,7 @@ struct RoundTripTests {
             // What others read is the base, as it was committed.
             if shards > 1 {
                 let plain = try store.export("a", to: directory + "/plain", isPlain: true)
-                #expect(plain.leftOut.contains("cohort dense"))
+                #expect(plain.leftOut.contains("adapter dense"))
                 #expect(plain.leftOut.contains { $0.hasPrefix("evidence.") })
                 let base = try folderContents(directory + "/sharded")
                 #expect(
@@ -148,7 +148,7 @@ struct RoundTripTests {
                     """.utf8)
                 try store.train(base)
                 try store.train(
-                    rounds.options(rounds.cohort("digits"), TrainTests.digits, steps: 2))
+                    rounds.options(rounds.adapter("digits"), TrainTests.digits, steps: 2))
                 if layers.contains("tree") {
                     try store.train(rounds.options(.experts(1), TrainTests.swahili, steps: 2))
                 }

@@ -44,9 +44,9 @@ struct StretchTests {
         try withScratchDirectory { directory in
             let store = try TrainTests().store(in: directory)
             try store.addEvidence(
-                [text("english", 20_000, seed: 1)], cohort: "base", Checkpoints.options("english"))
+                [text("english", 20_000, seed: 1)], adapter: "base", Checkpoints.options("english"))
             try store.addEvidence(
-                [text("digits", 20_000, seed: 2)], cohort: "digits", Checkpoints.options("digits"))
+                [text("digits", 20_000, seed: 2)], adapter: "digits", Checkpoints.options("digits"))
             let mixed =
                 text("english", 30_000, seed: 3) + text("other", 30_000, seed: 4)
                 + text("digits", 30_000, seed: 5) + text("english", 30_000, seed: 6)

@@ -15,7 +15,7 @@ struct TrainRecordTests {
 
     @Test("every option that changes the result changes the record")
     func recorded() throws {
-        let base = rounds.options(rounds.cohort("digits"), TrainTests.digits)
+        let base = rounds.options(rounds.adapter("digits"), TrainTests.digits)
         func record(_ change: (inout TrainOptions) -> Void) throws -> [String: String] {
             var options = base
             change(&options)
@@ -28,12 +28,12 @@ struct TrainRecordTests {
             { $0.divergenceWeight = 0.5 }, { $0.budget = .tokens(40) },
             { $0.budget = .seconds(40) },
             { $0.texts = [TrainTests.swahili] }, { $0.texts += [TrainTests.swahili] },
-            { $0.target = .cohort("digits", .lowRank(3)) }, { $0.target = .experts(3) },
+            { $0.target = .adapter("digits", .lowRank(3)) }, { $0.target = .experts(3) },
             { $0.target = .model(freezesTrunk: false, freezesExperts: false) },
             { $0.target = .model(freezesTrunk: true, freezesExperts: false) },
             { $0.target = .model(freezesTrunk: false, freezesExperts: true) },
-            { $0.newExperts = .neurons(16) }, { $0.newExperts = .swiglu(2, width: 8, picks: 1) },
-            { $0.newExperts = .swiglu(2, width: 8, picks: 2) },
+            { $0.newExperts = .neurons(16) }, { $0.newExperts = .swiglu(2, width: 8, topK: 1) },
+            { $0.newExperts = .swiglu(2, width: 8, topK: 2) },
             {
                 ($0.target, $0.background) = (.experts(3), [[1, 2]])
             },
@@ -64,7 +64,7 @@ struct TrainRecordTests {
             let base = try store.resolve("main")
             let tree = try store.show("main").tree
             #expect(try store.curve("main").count == 60)
-            var options = rounds.options(rounds.cohort("digits"), TrainTests.digits)
+            var options = rounds.options(rounds.adapter("digits"), TrainTests.digits)
             options.textNames = ["digits"]
             options.commit.metadata["mine"] = "kept"
             try store.train(options)
@@ -91,7 +91,7 @@ struct TrainRecordTests {
         try withScratchDirectory { directory in
             let store = try rounds.store(in: directory)
             #expect(try store.stoppedRounds().isEmpty)
-            var round = rounds.options(rounds.cohort("digits"), TrainTests.digits)
+            var round = rounds.options(rounds.adapter("digits"), TrainTests.digits)
             round.request = "cambium train --data digits.txt"
             var steps = 0
             let stopped = rounds.code {
@@ -130,7 +130,7 @@ struct TrainRecordTests {
             #expect(try store.stoppedRounds().isEmpty)
             #expect(rounds.code { try store.discardStoppedRound(of: "main") } == "not-found")
             round.resumes = false
-            round.target = rounds.cohort("again")
+            round.target = rounds.adapter("again")
             steps = 0
             _ = rounds.code {
                 try store.train(

@@ -27,13 +27,14 @@ extension TrainTests {
             let store = try store(in: directory)
             let file = "mixture.json"
             let description = try #require(try store.tree("main").files[file])
-            #expect(try store.evidence("main").allSatisfy { $0.kind == "use" || $0.order == 6 })
-            var without = options(cohort("digits"), Self.digits)
+            #expect(
+                try store.evidence("main").allSatisfy { $0.kind == "activations" || $0.order == 6 })
+            var without = options(adapter("digits"), Self.digits)
             without.mixesCounts = false
             #expect(code { try store.train(without) } == "usage")
-            try store.train(options(cohort("swahili"), Self.swahili, branch: "other"))
+            try store.train(options(adapter("swahili"), Self.swahili, branch: "other"))
             // The metric is what the stored model gives.
-            var held = options(cohort("digits"), Self.digits)
+            var held = options(adapter("digits"), Self.digits)
             held.heldOut = [HeldOutText(name: "digits", bytes: Self.digits)]
             let result = try store.train(held)
             #expect(
@@ -57,7 +58,7 @@ extension TrainTests {
             #expect(try plain.tree("main").files[file] == nil)
             let first = try bits(plain, "main", Self.english)
             #expect(try bits(store, "main~2", Self.english) < first)
-            var letIn = options(cohort("digits"), Self.digits)
+            var letIn = options(adapter("digits"), Self.digits)
             letIn.mixesCounts = true
             try plain.train(letIn)
             #expect(try plain.tree("main").files[file] == description)
@@ -73,7 +74,7 @@ extension TrainTests {
         try withScratchDirectory { directory in
             let store = try store(in: directory)
             let targets: [(String, TrainTarget)] = [
-                ("cohort", cohort("digits")), ("edit", .experts(2)),
+                ("adapter", adapter("digits")), ("edit", .experts(2)),
                 ("whole", .model(freezesTrunk: false, freezesExperts: false)),
             ]
             for (name, target) in targets {
@@ -93,7 +94,7 @@ extension TrainTests {
                 #expect(trees.dropFirst().allSatisfy { $0 == trees[0] }, "\(name)")
             }
             for threads in [0, -1, 1_025] {
-                var round = options(cohort("none"), Self.digits)
+                var round = options(adapter("none"), Self.digits)
                 round.threads = threads
                 #expect(code { try store.train(round) } == "usage")
             }
@@ -112,7 +113,7 @@ extension TrainTests {
             let head = try store.resolve("odd")
             for body in [
                 { _ = try store.model("odd") },
-                { try store.train(options(cohort("digits"), Self.digits, branch: "odd")) },
+                { try store.train(options(adapter("digits"), Self.digits, branch: "odd")) },
             ] {
                 do {
                     try body()
@@ -125,12 +126,12 @@ extension TrainTests {
         }
     }
 
-    @Test("a divergence keeps a cohort, and the model itself, closer to what they were")
+    @Test("a divergence keeps an adapter, and the model itself, closer to what they were")
     func staysClose() throws {
         try withScratchDirectory { directory in
             let store = try store(in: directory, mixesCounts: false)
             let whole = TrainTarget.model(freezesTrunk: false, freezesExperts: false)
-            for (target, name) in [(cohort("digits"), "cohort"), (whole, "whole")] {
+            for (target, name) in [(adapter("digits"), "adapter"), (whole, "whole")] {
                 var bits: [Double] = []
                 for weight in [0, 5.0] {
                     var options = options(target, Self.digits, branch: "\(name)-\(weight)")
@@ -141,7 +142,7 @@ extension TrainTests {
                 // The base knows no digits: who stays close to it learns less of them.
                 #expect(bits[0] < bits[1] - 0.2)
             }
-            var bad = options(cohort("a"), Self.digits)
+            var bad = options(adapter("a"), Self.digits)
             for weight in [-1, 1e9, .nan] {
                 bad.divergenceWeight = weight
                 #expect(code { try store.train(bad) } == "usage")

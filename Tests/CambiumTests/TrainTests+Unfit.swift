@@ -7,11 +7,11 @@ import Testing
 @testable import Cambium
 
 extension TrainTests {
-    @Test("a base that changes below its cohorts is committed only when that is said")
+    @Test("a base that changes below its adapters is committed only when that is said")
     func changedBase() throws {
         try withScratchDirectory { directory in
             let store = try store(in: directory)
-            try store.train(options(cohort("digits"), Self.digits))
+            try store.train(options(adapter("digits"), Self.digits))
             let head = try store.resolve("main")
             let name = "model.norm.weight"
             let count = try #require(store.tree("main").trunk.tensors[name]?.shape.byteCount)
@@ -21,7 +21,7 @@ extension TrainTests {
                 }
             }
             #expect(code { try change(Checkpoints.options("changed")) } == "unfit")
-            // A whole checkpoint that has cohort and base of different minds.
+            // A whole checkpoint that has adapter and base of different minds.
             _ = try store.export("main", to: directory + "/out")
             var file = try Data(contentsOf: URL(filePath: directory + "/out/model.safetensors"))
             let size = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }

@@ -43,8 +43,8 @@ struct TrainTests {
         }
     }
 
-    func cohort(_ name: String, _ form: CohortForm = .dense) -> TrainTarget {
-        .cohort(name, form)
+    func adapter(_ name: String, _ form: AdapterForm = .dense) -> TrainTarget {
+        .adapter(name, form)
     }
 
     /// A store whose main has a base that was trained on English.
@@ -72,10 +72,10 @@ struct TrainTests {
             let base = try store.tree("main")
             for (name, text) in [("digits", Self.digits), ("swahili", Self.swahili)] {
                 try store.createBranch(name, at: "main", Checkpoints.signature)
-                var options = options(cohort(name), text, branch: name)
+                var options = options(adapter(name), text, branch: name)
                 options.heldOut = [HeldOutText(name: name, bytes: text)]
                 let result = try store.train(options)
-                #expect(result.isNewCohort && result.steps == 40)
+                #expect(result.isNewAdapter && result.steps == 40)
                 let after = try bits(store, name, text)
                 #expect(abs((result.bitsPerByte[name] ?? 0) - after) < 1e-12)
                 #expect(try after < bits(store, "main", text) - 1)
@@ -91,7 +91,7 @@ struct TrainTests {
             for (name, tensor) in base.trunk.tensors {
                 #expect(merged.trunk.tensors[name] == tensor)
             }
-            #expect(try store.cohorts("digits-swahili") == ["digits", "swahili"])
+            #expect(try store.adapters("digits-swahili") == ["digits", "swahili"])
             #expect(try bits(store, "digits-swahili", Self.english) < english + 0.1)
             for (name, text) in [("digits", Self.digits), ("swahili", Self.swahili)] {
                 let alone = try bits(store, name, text)
@@ -100,7 +100,7 @@ struct TrainTests {
             // One after the other gives the same model.
             try store.createBranch("line", at: "main", Checkpoints.signature)
             for (name, text) in [("digits", Self.digits), ("swahili", Self.swahili)] {
-                try store.train(options(cohort(name), text, branch: "line"))
+                try store.train(options(adapter(name), text, branch: "line"))
             }
             #expect(try store.tree("line") == merged)
             #expect(try store.verify().faults.isEmpty)
@@ -112,8 +112,8 @@ struct TrainTests {
         try withScratchDirectory { directory in
             let store = try store(in: directory)
             for (target, text, before, whole) in [
-                (cohort("digits"), Self.digits, "a", "b"),
-                (cohort("swahili", .lowRank(2)), Self.swahili, "c", "d"),
+                (adapter("digits"), Self.digits, "a", "b"),
+                (adapter("swahili", .lowRank(2)), Self.swahili, "c", "d"),
                 (.model(freezesTrunk: false, freezesExperts: false), Self.digits, "e", "f"),
             ] {
                 for branch in [before, whole] {
@@ -148,27 +148,27 @@ struct TrainTests {
         }
     }
 
-    @Test("a cohort is committed on a head that moved meanwhile, unless its base changed")
+    @Test("an adapter is committed on a head that moved meanwhile, unless its base changed")
     func movedBranch() throws {
         try withScratchDirectory { directory in
             let store = try store(in: directory)
             var isDone = false
             try store.train(
-                options(cohort("digits"), Self.digits),
+                options(adapter("digits"), Self.digits),
                 progress: { _ in
                     guard !isDone else { return }
                     isDone = true
                     _ = try? store.addEvidence(
-                        [Self.english + [33]], cohort: "base", Checkpoints.options("meanwhile"))
+                        [Self.english + [33]], adapter: "base", Checkpoints.options("meanwhile"))
                 })
             #expect(isDone)
-            #expect(try store.cohorts("main") == ["digits"])
+            #expect(try store.adapters("main") == ["digits"])
             #expect(try store.evidence("main").count { $0.kind == "counts" } == 3)
             // Another base.
             isDone = false
             let error = code {
                 try store.train(
-                    options(cohort("swahili"), Self.swahili),
+                    options(adapter("swahili"), Self.swahili),
                     progress: { _ in
                         guard !isDone else { return }
                         isDone = true
@@ -183,8 +183,8 @@ struct TrainTests {
                     })
             }
             #expect(error == "branch-moved")
-            #expect(try store.cohorts("main~1") == ["digits"])
-            // And the cohort that is there does not fit the new base.
+            #expect(try store.adapters("main~1") == ["digits"])
+            // And the adapter that is there does not fit the new base.
             #expect(code { try store.model("main") } == "unsupported")
         }
     }
@@ -194,8 +194,8 @@ struct TrainTests {
         try withScratchDirectory { directory in
             let store = try store(in: directory)
             try store.createBranch("whole", at: "main", Checkpoints.signature)
-            try store.train(options(cohort("digits"), Self.digits, branch: "whole"))
-            var round = options(cohort("digits"), Self.digits)
+            try store.train(options(adapter("digits"), Self.digits, branch: "whole"))
+            var round = options(adapter("digits"), Self.digits)
             round.commit.expectedParent = try store.resolve("main")
             var isDone = false
             let error = code {
@@ -205,11 +205,12 @@ struct TrainTests {
                         guard !isDone else { return }
                         isDone = true
                         _ = try? store.addEvidence(
-                            [Self.english + [33]], cohort: "base", Checkpoints.options("meanwhile"))
+                            [Self.english + [33]], adapter: "base", Checkpoints.options("meanwhile")
+                        )
                     })
             }
             #expect(error == "branch-moved")
-            #expect(try store.cohorts("main").isEmpty)
+            #expect(try store.adapters("main").isEmpty)
             round.commit.expectedParent = nil
             round.resumes = true
             var steps = 0
@@ -221,18 +222,18 @@ struct TrainTests {
         }
     }
 
-    @Test("a cohort that another round changed meanwhile is not overwritten")
+    @Test("an adapter that another round changed meanwhile is not overwritten")
     func changedMeanwhile() throws {
         try withScratchDirectory { directory in
             let store = try store(in: directory)
-            try store.train(options(cohort("digits"), Self.digits, steps: 5))
+            try store.train(options(adapter("digits"), Self.digits, steps: 5))
             var other: TrainResult?
             let error = code {
                 try store.train(
-                    options(cohort("digits"), Self.digits, steps: 6),
+                    options(adapter("digits"), Self.digits, steps: 6),
                     progress: { _ in
                         guard other == nil else { return }
-                        other = try? store.train(options(cohort("digits"), Self.swahili, steps: 3))
+                        other = try? store.train(options(adapter("digits"), Self.swahili, steps: 3))
                     })
             }
             #expect(error == "branch-moved")
@@ -244,15 +245,15 @@ struct TrainTests {
     func names() throws {
         try withScratchDirectory { directory in
             let store = try store(in: directory)
-            try store.train(options(cohort("v1"), Self.digits, steps: 2))
-            var dotted = options(cohort("v1.2"), Self.swahili, steps: 2)
+            try store.train(options(adapter("v1"), Self.digits, steps: 2))
+            var dotted = options(adapter("v1.2"), Self.swahili, steps: 2)
             dotted.commit.message = String(repeating: "é", count: 200) + "\nand more\u{7}"
             try store.train(dotted)
-            try store.train(options(cohort("v1"), Self.digits, steps: 2))
-            #expect(try store.cohorts("main") == ["v1", "v1.2"])
+            try store.train(options(adapter("v1"), Self.digits, steps: 2))
+            #expect(try store.adapters("main") == ["v1", "v1.2"])
             let labels = try store.evidence("main").map(\.label)
             #expect(labels.contains(String(repeating: "é", count: 127)))
-            var short = options(cohort("other"), Self.digits)
+            var short = options(adapter("other"), Self.digits)
             short.heldOut = [HeldOutText(name: "short", bytes: Array(Self.digits[..<15]))]
             var steps = 0
             #expect(code { try store.train(short, progress: { _ in steps += 1 }) } == "usage")
@@ -260,16 +261,16 @@ struct TrainTests {
         }
     }
 
-    @Test("training further changes one cohort alone; low-rank cohorts run with the experts")
+    @Test("training further changes one adapter alone; low-rank adapters run with the experts")
     func edits() throws {
         try withScratchDirectory { directory in
             let store = try store(in: directory, mixesCounts: false)
-            try store.train(options(cohort("digits"), Self.digits, steps: 10))
-            try store.train(options(cohort("swahili", .lowRank(4)), Self.swahili))
+            try store.train(options(adapter("digits"), Self.digits, steps: 10))
+            try store.train(options(adapter("swahili", .lowRank(4)), Self.swahili))
             let before = try store.tree("main")
             let first = try bits(store, "main", Self.digits)
-            let result = try store.train(options(cohort("digits"), Self.digits, steps: 60))
-            #expect(!result.isNewCohort)
+            let result = try store.train(options(adapter("digits"), Self.digits, steps: 60))
+            #expect(!result.isNewAdapter)
             let after = try store.tree("main")
             for (name, tensor) in before.trunk.tensors where !name.hasPrefix("cohorts.digits.") {
                 #expect(after.trunk.tensors[name] == tensor)
@@ -282,7 +283,7 @@ struct TrainTests {
             #expect(novel.isNovel)
             // A name belongs to one kind.
             #expect(
-                code { try store.train(options(cohort("digits", .lowRank(2)), Self.digits)) }
+                code { try store.train(options(adapter("digits", .lowRank(2)), Self.digits)) }
                     == "usage")
         }
     }
@@ -301,7 +302,7 @@ struct TrainTests {
                 let after = try store.tree(branch)
                 #expect((after.trunk.tensors == before.trunk.tensors) == trunk)
                 let ids = [before, after].map {
-                    $0.layers.mapValues { $0.cohorts["base"]?.experts }
+                    $0.layers.mapValues { $0.pools["base"]?.experts }
                 }
                 #expect((ids[0] == ids[1]) == experts)
                 #expect(try store.evidence(branch).count { $0.kind == "counts" } == 2)
@@ -314,7 +315,7 @@ struct TrainTests {
         try withScratchDirectory { directory in
             try Store.create(at: directory + "/S")
             let store = try Store(directory + "/S")
-            #expect(code { try store.train(options(cohort("a"), Self.digits)) } == "not-found")
+            #expect(code { try store.train(options(adapter("a"), Self.digits)) } == "not-found")
             let whole = TrainTarget.model(freezesTrunk: false, freezesExperts: false)
             #expect(code { try store.train(options(whole, Self.digits)) } == "not-found")
             var hostile = options(whole, Self.digits)
@@ -324,26 +325,27 @@ struct TrainTests {
             let base = try TinyCheckpoint().write(to: directory + "/base")
             _ = try store.commit(checkpoint: base, Checkpoints.options("base"))
             let head = try store.resolve("main")
-            #expect(code { try store.train(options(cohort("a"), Self.digits)) } == "usage")
+            #expect(code { try store.train(options(adapter("a"), Self.digits)) } == "usage")
             _ = try store.addEvidence(
-                [Self.english], cohort: "base", Checkpoints.options("evidence"))
+                [Self.english], adapter: "base", Checkpoints.options("evidence"))
             for name in ["base", "", "a b", "a/b", "ä", String(repeating: "n", count: 101)] {
-                #expect(code { try store.train(options(cohort(name), Self.digits)) } == "usage")
+                #expect(code { try store.train(options(adapter(name), Self.digits)) } == "usage")
             }
-            var bad = options(cohort("a"), Self.digits)
+            var bad = options(adapter("a"), Self.digits)
             bad.texts = []
             #expect(code { try store.train(bad) } == "usage")
             #expect(
-                code { try store.train(options(cohort("a"), Array(Self.digits[..<17]))) } == "usage"
+                code { try store.train(options(adapter("a"), Array(Self.digits[..<17]))) }
+                    == "usage"
             )
             #expect(
-                code { try store.train(options(cohort("a"), Self.digits, steps: 0)) } == "usage")
+                code { try store.train(options(adapter("a"), Self.digits, steps: 0)) } == "usage")
             for change in [
                 { (options: inout TrainOptions) in options.rate = .nan },
                 { $0.rate = 0 }, { $0.windows = 3 }, { $0.windows = 0 }, { $0.warmUp = -1 },
                 { $0.evidenceOrder = 9 }, { $0.budget = .seconds(-.infinity) },
             ] {
-                var options = options(cohort("a"), Self.digits)
+                var options = options(adapter("a"), Self.digits)
                 change(&options)
                 #expect(code { try store.train(options) } == "usage")
             }
@@ -362,27 +364,27 @@ struct TrainTests {
                 try patch.put(tensor: "model.norm.weight", nan)
             }
             #expect(
-                code { try store.train(options(cohort("a"), Self.digits, branch: "broken")) }
+                code { try store.train(options(adapter("a"), Self.digits, branch: "broken")) }
                     == "diverged")
-            try store.train(options(cohort("a"), Self.digits, steps: 2))
+            try store.train(options(adapter("a"), Self.digits, steps: 2))
             #expect(code { try store.train(options(whole, Self.digits)) } == "usage")
             #expect(try store.resolve("main~2") == head)
         }
     }
 
-    @Test("cohorts and their evidence survive an export into another store")
+    @Test("adapters and their evidence survive an export into another store")
     func exports() throws {
         try withScratchDirectory { directory in
             let store = try store(in: directory)
-            try store.train(options(cohort("digits"), Self.digits))
+            try store.train(options(adapter("digits"), Self.digits))
             _ = try store.export("main", to: directory + "/out")
             try Store.create(at: directory + "/T")
             let other = try Store(directory + "/T")
             try other.commit(checkpoint: directory + "/out", Checkpoints.options("imported"))
-            #expect(try other.cohorts("main") == ["digits"])
+            #expect(try other.adapters("main") == ["digits"])
             // Evidence is not part of a checkpoint: it is counted again.
-            _ = try other.addEvidence([Self.english], cohort: "base", Checkpoints.options("e"))
-            _ = try other.addEvidence([Self.digits], cohort: "digits", Checkpoints.options("d"))
+            _ = try other.addEvidence([Self.english], adapter: "base", Checkpoints.options("e"))
+            _ = try other.addEvidence([Self.digits], adapter: "digits", Checkpoints.options("d"))
             #expect(
                 try other.gate("main").id == store.gate("main").id)
             #expect(

@@ -15,14 +15,14 @@ struct WholePathTests {
                 let diff = try store.diff(from: "main", to: name)
                 let selected = GeneratedCheckpoints.selected(name)
                 #expect(diff.trunk.isEmpty && diff.files.isEmpty && !diff.layoutChanged)
-                #expect(diff.cohorts.map(\.layer) == [1, 2])
-                for cohort in diff.cohorts {
-                    #expect(cohort.changed.map(\.ordinal) == selected[cohort.layer])
-                    #expect(cohort.added.isEmpty && cohort.removed.isEmpty)
-                    #expect(cohort.routers.count == 1)
-                    #expect(cohort.routers.first?.tensor.hasSuffix("sub_keys") == true)
-                    #expect(cohort.routers.first?.rows.count == 32)
-                    #expect(cohort.changed.allSatisfy { ($0.change?.l2 ?? 0) > 0 })
+                #expect(diff.pools.map(\.layer) == [1, 2])
+                for pool in diff.pools {
+                    #expect(pool.changed.map(\.ordinal) == selected[pool.layer])
+                    #expect(pool.added.isEmpty && pool.removed.isEmpty)
+                    #expect(pool.routers.count == 1)
+                    #expect(pool.routers.first?.tensor.hasSuffix("sub_keys") == true)
+                    #expect(pool.routers.first?.rows.count == 32)
+                    #expect(pool.changed.allSatisfy { ($0.change?.l2 ?? 0) > 0 })
                 }
             }
         }

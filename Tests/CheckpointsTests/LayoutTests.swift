@@ -7,9 +7,9 @@ struct LayoutTests {
     // MARK: PEER
 
     @Test(
-        "a cohort's experts belong to the longest name that fits, and none is called as the model's own"
+        "a pool's experts belong to the longest name that fits, and none is called as the model's own"
     )
-    func cohorts() throws {
+    func pools() throws {
         var shapes = SmallLayer.peer()
         for (name, dimensions) in SmallLayer.peer() {
             shapes["cohorts.x.\(name)"] = dimensions
@@ -17,7 +17,7 @@ struct LayoutTests {
         shapes["cohorts.x.cohort"] = [2]
         shapes["cohorts.x.model.cohort"] = [2]
         let pools = try layout(SmallLayer.peerConfig, shapes).pools
-        #expect(pools.map(\.cohort) == ["base", "x"])
+        #expect(pools.map(\.pool) == ["base", "x"])
         #expect(pools[1].tensors[0].template == "cohorts.x.model.layers.1.peer.down.weight")
         for (name, dimensions) in SmallLayer.peer() {
             shapes["cohorts.base.\(name)"] = dimensions

@@ -24,7 +24,7 @@ struct CheckpointFilesTests {
     func export() throws {
         let session = try Session.history()
         try Data("some text to count".utf8).write(to: URL(filePath: session.path("text")))
-        try session.expect("evidence", "add", "--cohort", "base", "--text", "text")
+        try session.expect("evidence", "add", "--adapter", "base", "--text", "text")
         let whole = try session.expect("export", "main", "out")
         #expect(whole.text.contains("  evidence."))
         let stray = session.path("out/model-00001-of-00002.safetensors")

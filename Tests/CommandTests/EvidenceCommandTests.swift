@@ -23,19 +23,19 @@ struct EvidenceCommandTests {
     func path() throws {
         let session = try session()
         let added = try session.expect(
-            "evidence", "add", "--cohort", "base", "--text", "english", "--label", "round 0")
+            "evidence", "add", "--adapter", "base", "--text", "english", "--label", "round 0")
         #expect(added.text.contains("added ") && added.text.contains("round 0"))
         #expect(
             try session.expect(
-                "evidence", "add", "--cohort", "base", "--text", "english",
+                "evidence", "add", "--adapter", "base", "--text", "english",
                 "--label", "round 0"
             ).text.contains("nothing changed"))
         try session.expect(
-            "evidence", "add", "--cohort", "swahili", "--text", "swahili", "--branch", "side")
+            "evidence", "add", "--adapter", "swahili", "--text", "swahili", "--branch", "side")
         try session.expect("merge", "side", "--into", "main")
         let list = try session.expect("evidence", "ls", "main", "--json")
         let records = try #require(try list.json["evidence"] as? [[String: Any]])
-        #expect(records.map { $0["cohort"] as? String } == ["base", "swahili"])
+        #expect(records.map { $0["adapter"] as? String } == ["base", "swahili"])
         let gate = try session.expect("evidence", "gate", "--text", "swahili", "-q")
         #expect(gate.text.trimmingCharacters(in: .whitespacesAndNewlines) == "swahili")
         let id = try #require(records[1]["id"] as? String)
@@ -49,30 +49,30 @@ struct EvidenceCommandTests {
     }
 
     @Test("of hidden states is added, shown and asked by layer")
-    func moments() throws {
+    func gramSums() throws {
         let session = try session()
-        for (cohort, branch) in [("english", "main"), ("swahili", "side")] {
+        for (adapter, branch) in [("english", "main"), ("swahili", "side")] {
             let added = try session.expect(
-                "evidence", "add", "--kind", "moments", "--layer", "0", "--cohort", cohort,
+                "evidence", "add", "--kind", "gram", "--layer", "0", "--adapter", adapter,
                 "--text",
-                cohort, "--branch", branch, "--threads", "2")
+                adapter, "--branch", branch, "--threads", "2")
             #expect(added.text.contains("states in front of layer 0"))
         }
         try session.expect("merge", "side", "--into", "main")
         let gate = try session.expect(
             "evidence", "gate", "--layer", "0", "--form", "ridge", "--text", "swahili", "--json")
-        #expect(try gate.json["cohorts"] as? [String] == ["english", "swahili"])
+        #expect(try gate.json["adapters"] as? [String] == ["english", "swahili"])
         #expect(try gate.json["form"] as? String == "ridge" && gate.json["lambda"] is Double)
         let plain = try session.expect("evidence", "gate", "--layer", "0")
         #expect(plain.text.contains("from layer 0 by discriminant, lambda"))
         let id = try session.expect("evidence", "ls", "-q").text.prefix(12)
         #expect(try session.expect("evidence", "show", String(id)).text.contains("trunk "))
         for wrong in [
-            ["--kind", "moments"], ["--layer", "0"],
-            ["--kind", "moments", "--layer", "0", "--order", "3"],
+            ["--kind", "gram"], ["--layer", "0"],
+            ["--kind", "gram", "--layer", "0", "--order", "3"],
         ] {
             let run = try session.start(
-                ["evidence", "add", "--cohort", "a", "--text", "english"] + wrong
+                ["evidence", "add", "--adapter", "a", "--text", "english"] + wrong
             ).end()
             #expect(run.status == 64)
         }
@@ -82,7 +82,7 @@ struct EvidenceCommandTests {
     @Test("of picks is solved to a router, by those of the model or of a file")
     func router() throws {
         let session = try session()
-        let add = ["evidence", "add", "--kind", "moments", "--target", "experts", "--layer", "0"]
+        let add = ["evidence", "add", "--kind", "gram", "--target", "experts", "--layer", "0"]
         let none = try session.start(["evidence", "router", "--layer", "0"]).end()
         #expect(none.status == 2 && none.errors.contains("--target experts"))
         try expect(add + ["--text", "english"], session)
@@ -141,7 +141,7 @@ struct EvidenceCommandTests {
             "--json")
         #expect(try again.json["unchanged"] as? Bool == true)
         try expect(merge, session)
-        for wrong in [["--cohort", "base"], ["--layer", "0"], ["--order", "3"]] {
+        for wrong in [["--adapter", "base"], ["--layer", "0"], ["--order", "3"]] {
             let run = try session.start(
                 ["evidence", "add", "--kind", "fisher", "--text", "english"] + wrong
             ).end()
@@ -152,7 +152,7 @@ struct EvidenceCommandTests {
     @Test("goes to a branch; of another revision the error says what to do")
     func revisions() throws {
         let session = try session()
-        let rest = ["--cohort", "base", "--text", "english"]
+        let rest = ["--adapter", "base", "--text", "english"]
         try session.expect("branch", "side")
         try expect(["evidence", "add", "side"] + rest, session)
         try expect(["evidence", "add", "HEAD"] + rest, session)
@@ -174,9 +174,9 @@ struct EvidenceCommandTests {
         #expect(gone.status == 2 && gone.errors.contains("cambium evidence add"))
         #expect(try session.start(["evidence", "drop", "abcd"]).end().status == 2)
         #expect(try session.start(["evidence", "show", "abcd"]).end().status == 2)
-        #expect(try session.start(["evidence", "add", "--cohort", "a"]).end().status == 64)
+        #expect(try session.start(["evidence", "add", "--adapter", "a"]).end().status == 64)
         let order = try session.start(
-            ["evidence", "add", "--cohort", "a", "--text", "english", "--order", "9"]
+            ["evidence", "add", "--adapter", "a", "--text", "english", "--order", "9"]
         ).end()
         #expect(order.status == 64 && order.errors.contains("1 to 8"))
         #expect(try session.start(["evidence", "nothing"]).end().status == 64)

@@ -79,13 +79,14 @@ struct ExpertCommandTests {
         ].map({ (["expert"] + $0, $1) }) + [
             (
                 [
-                    "evidence", "add", "olmoe", "--kind", "routes", "--text", "old.txt", "--cohort",
+                    "evidence", "add", "olmoe", "--kind", "routes", "--text", "old.txt",
+                    "--adapter",
                     "a",
                 ], 64
             ),
             (["evidence", "add", "olmoe", "--kind", "routes"], 64),
             (["evidence", "add", "main", "--kind", "routes", "--text", "old.txt"], 1),
-            (["evidence", "add", "--cohort", "a", "--text", "old.txt", "--limit", "9"], 64),
+            (["evidence", "add", "--adapter", "a", "--text", "old.txt", "--limit", "9"], 64),
         ] {
             let run = try session.start(words).end()
             #expect(run.status == status, "\(words): \(run.status) \(run.errors)")

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("forget and restore")
 struct ForgetCommandTests {
-    /// A store with a base and a cohort `digits` on the branch d.
+    /// A store with a base and an adapter `digits` on the branch d.
     private func session() throws -> Session {
         let session = try Session()
         session.environment["CAMBIUM_STORE"] = session.path("S")
@@ -27,15 +27,15 @@ struct ForgetCommandTests {
         return session
     }
 
-    @Test("a cohort is listed, forgotten, and gone from history when that is confirmed")
+    @Test("an adapter is listed, forgotten, and gone from history when that is confirmed")
     func forget() throws {
         let session = try session()
         let list = try session.expect("ls", "d").text
-        #expect(list.contains("cohort  kind") && list.contains("a round of digits"))
+        #expect(list.contains("adapter  kind") && list.contains("a round of digits"))
         let json = try session.expect("ls", "d", "--json").json
-        let cohorts = try #require(json["cohorts"] as? [[String: Any]])
-        #expect(cohorts.map { $0["name"] as? String } == ["digits"])
-        #expect((cohorts[0]["rounds"] as? [[String: Any]])?.count == 1)
+        let adapters = try #require(json["adapters"] as? [[String: Any]])
+        #expect(adapters.map { $0["name"] as? String } == ["digits"])
+        #expect((adapters[0]["rounds"] as? [[String: Any]])?.count == 1)
         let id = try #require(
             try session.expect("evidence", "ls", "d").lines.first { $0.contains("digits") }?.split(
                 separator: " "
@@ -62,7 +62,7 @@ struct ForgetCommandTests {
         #expect(try session.expect("verify").text.contains("no faults"))
         #expect(try session.run("forget", "digits", "--prune").status == 64)
         let again = try session.run("forget", "digits", "--from-history", "--prune")
-        #expect(again.status == 2 && again.errors.contains("leads to a cohort 'digits'"))
+        #expect(again.status == 2 && again.errors.contains("leads to an adapter 'digits'"))
         // Unless an earlier call ended before the file was written anew.
         try session.write("digits", to: "S/forgetting")
         #expect(try session.run("forget", "others", "--from-history").status == 2)

@@ -65,7 +65,7 @@ struct MemoryTests {
         try Data(repeating: 0x41, count: 64).write(to: URL(fileURLWithPath: session.path("text")))
         let run = try session.expect("eval", "main", "--text", "text", "--stats", "--json")
         let statistics = try #require(try run.json["statistics"] as? [[String: Any]])
-        #expect(statistics.count == 1 && (statistics[0]["picks"] as? Int ?? 0) > 0)
+        #expect(statistics.count == 1 && (statistics[0]["selections"] as? Int ?? 0) > 0)
         #expect((statistics[0]["hitRate"] as? Double ?? 0) > 0.5)
     }
 }

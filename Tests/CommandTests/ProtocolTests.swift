@@ -50,15 +50,15 @@ struct ProtocolTests {
         route main --prompt a
         profile main --text text.txt
         quantize-router --branch left
-        evidence add main --cohort base --text text.txt
+        evidence add main --adapter base --text text.txt
         evidence ls main
         evidence show EVIDENCE main
         evidence gate main --text text.txt
         evidence drop EVIDENCE --branch main
-        evidence add main --kind moments --target experts --layer 0 --text text.txt
+        evidence add main --kind gram --target experts --layer 0 --text text.txt
         evidence router main --layer 0
-        evidence add main --cohort base --text old.txt
-        train --data text.txt --branch main --cohort words --steps 1
+        evidence add main --adapter base --text old.txt
+        train --data text.txt --branch main --adapter words --steps 1
         forget words --branch main
         round ls
         round show main
@@ -107,7 +107,7 @@ struct ProtocolTests {
     private func stopRound(_ session: Session) throws {
         let run = try session.shell(
             """
-            env --default-signal=INT "$cambium" train --data text.txt --branch main --cohort long \
+            env --default-signal=INT "$cambium" train --data text.txt --branch main --adapter long \
                 --steps 10000000 --progress json 2> log & job=$!
             for _ in $(seq 1200); do grep -q loss log && break; sleep 0.05; done
             kill -INT $job; wait $job

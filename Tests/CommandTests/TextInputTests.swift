@@ -56,12 +56,12 @@ struct TextInputTests {
             ["eval", "main", "--limit", "all", "--text"], ["route", "main", "--text"],
             ["profile", "main", "--text"], ["evidence", "gate", "main", "--text"],
             ["train", "--steps", "1", "--data"],
-            ["evidence", "add", "main", "--cohort", "base", "--text"],
+            ["evidence", "add", "main", "--adapter", "base", "--text"],
         ] {
             // A gate needs evidence.
             if words[1] == "gate" {
                 try session.expect(
-                    "evidence", "add", "main", "--cohort", "base", "--text", "text.txt")
+                    "evidence", "add", "main", "--adapter", "base", "--text", "text.txt")
             }
             let run = try session.start(words + [path]).end()
             #expect(run.status != 0 && run.errors.contains("without an end"), "\(words)")

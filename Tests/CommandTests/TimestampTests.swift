@@ -50,8 +50,8 @@ struct TimestampTests {
     }
 }
 
-@Suite("Moments")
-struct MomentTests {
+@Suite("Gram sums")
+struct GramTests {
     private let now: Int64 = 1_795_489_800
 
     @Test(

@@ -37,7 +37,8 @@ struct TrainCommandTests {
     }
 
     @Test(
-        "a base, a cohort by the file's name, metrics in the log, and what is known is told apart")
+        "a base, an adapter by the file's name, metrics in the log, and what is known is told apart"
+    )
     func path() throws {
         let session = try session()
         let base = try session.expect(
@@ -48,8 +49,8 @@ struct TrainCommandTests {
         let round = try session.expect(
             "train", "--data", "digits.txt", "--branch", "d", "--steps", "40", "--hold-out", "45",
             "--rate", "0.02", "--json")
-        #expect(try round.json["cohort"] as? String == "digits")
-        #expect(try round.json["isNewCohort"] as? Bool == true)
+        #expect(try round.json["adapter"] as? String == "digits")
+        #expect(try round.json["isNewAdapter"] as? Bool == true)
         let bits = try #require(round.json["bitsPerByte"] as? [String: Double])
         #expect(try #require(bits["digits"]) < 5)
         let shown = try session.expect("show", "d")
@@ -57,12 +58,12 @@ struct TrainCommandTests {
         let diff = try session.expect("diff", "main", "d")
         #expect(diff.text.contains("trunk     unchanged") && diff.text.contains("digits: "))
         #expect(diff.text.contains("tensors added"))
-        // Known text goes to its cohort, the base's is left alone, other text gets a cohort.
+        // Known text goes to its adapter, the base's is left alone, other text gets an adapter.
         let again = try session.expect(
             "train", "--data", "digits.txt", "--branch", "d", "--steps", "2", "--grow", "auto",
             "--json")
-        #expect(try again.json["cohort"] as? String == "digits")
-        #expect(try again.json["isNewCohort"] as? Bool == false)
+        #expect(try again.json["adapter"] as? String == "digits")
+        #expect(try again.json["isNewAdapter"] as? Bool == false)
         let known = try session.expect(
             "train", "--data", "english.txt", "--branch", "d", "--steps", "2", "--grow", "auto")
         #expect(known.text.contains("nothing was trained"))
@@ -72,15 +73,15 @@ struct TrainCommandTests {
         #expect(try json.json["trained"] as? Bool == false)
         let none = try session.run(
             "train", "--data", "english.txt", "--branch", "d", "--steps", "2", "--grow", "edit",
-            "--cohort", "none")
+            "--adapter", "none")
         #expect(none.status == 2 && none.errors.contains("digits"))
         try session.write(
             String(repeating: "QXZ JVW KPQ! ", count: 400), to: "other.txt")
         let stream = try session.shell(
             "cat other.txt | cambium train --data - --chunk 4096 --grow auto --steps 3 "
-                + "--branch d --cohort other --json")
+                + "--branch d --adapter other --json")
         #expect(stream.status == 0, "\(stream.errors)")
-        #expect(stream.text.contains("\"cohort\":\"other\""))
+        #expect(stream.text.contains("\"adapter\":\"other\""))
         // 4,096 of 5,200 bytes: the rest is too little for a round.
         #expect(stream.text.split(separator: "\n").count == 1)
         let little = try session.shell(
@@ -89,10 +90,10 @@ struct TrainCommandTests {
         let taken = try session.run(
             "train", "--data", "digits.txt", "--branch", "d", "--steps", "1")
         #expect(taken.status == 64 && taken.errors.contains("--grow edit"))
-        // The gate picks the cohort where the model runs.
+        // The gate picks the adapter where the model runs.
         let result = try session.expect("eval", "d", "--text", "digits.txt", "--json")
         let rows = try #require(result.json["rows"] as? [[String: Any]])
-        let shares = try #require(rows[0]["cohorts"] as? [String: Double])
+        let shares = try #require(rows[0]["adapters"] as? [String: Double])
         #expect(try #require(shares["digits"]) > 0.8)
     }
 
@@ -106,7 +107,7 @@ struct TrainCommandTests {
         let new = try session.expect(
             "train", "--data", "digits.txt", "--branch", "n", "--steps", "2", "--new-experts", "2",
             "--expert-kind", "swiglu", "--expert-width", "8", "--freeze", "trunk,experts", "--json")
-        #expect(try new.json["cohort"] as? String == "digits")
+        #expect(try new.json["adapter"] as? String == "digits")
         #expect(try session.expect("ls", "n").text.contains("swiglu"))
         let edited = try session.expect(
             "train", "--data", "digits.txt", "--branch", "e", "--steps", "2", "--edit-experts", "2",
@@ -117,7 +118,7 @@ struct TrainCommandTests {
         let known = try session.expect(
             "train", "--data", "digits.txt", "--branch", "n", "--steps", "2", "--grow", "auto",
             "--new-experts", "16", "--json")
-        #expect(try known.json["isNewCohort"] as? Bool == false)
+        #expect(try known.json["isNewAdapter"] as? Bool == false)
         let both = try session.run(
             "train", "--data", "digits.txt", "--whole", "--freeze", "trunk,experts", "--steps", "1")
         #expect(both.status == 64 && both.errors.contains("nothing is left to train"))
@@ -139,11 +140,11 @@ struct TrainCommandTests {
             "train", "--data", "mixed.txt", "--grow", "auto", "--steps", "2", "--json")
         let rounds = try run.lines.map { try object(Data($0.utf8)) }
         let names = rounds.map {
-            "\($0["cohort"] as? String ?? "") \($0["isNewCohort"] as? Bool ?? false)"
+            "\($0["adapter"] as? String ?? "") \($0["isNewAdapter"] as? Bool ?? false)"
         }
         #expect(Set(names) == ["digits false", "mixed true"])
         let told = try session.expect(
-            "train", "--data", "mixed.txt", "--grow", "auto", "--steps", "2", "--cohort", "more")
+            "train", "--data", "mixed.txt", "--grow", "auto", "--steps", "2", "--adapter", "more")
         #expect(told.errors.contains("the base knows") && told.errors.contains("left alone"))
     }
 
@@ -166,7 +167,7 @@ struct TrainCommandTests {
         #expect(run.status == 130)
         let log = try String(contentsOfFile: session.path("log"), encoding: .utf8)
         #expect(log.contains("nothing was committed") && log.contains("--resume"))
-        #expect(try !session.expect("log", "--json", "--all").text.contains("train cohort"))
+        #expect(try !session.expect("log", "--json", "--all").text.contains("train adapter"))
         let other = try session.run(
             "train", "--data", "digits.txt", "--branch", "cut", "--steps", "5", "--resume")
         #expect(other.status == 64 && other.errors.contains("other data or options"))
@@ -278,7 +279,7 @@ struct TrainCommandTests {
             ["--data", "english.txt", "--expert-kind", "swiglu"],
             ["--data", "english.txt", "--new-experts", "16", "--expert-width", "8"],
             ["--data", "english.txt", "--new-experts", "16", "--whole"],
-            ["--data", "english.txt", "--whole", "--cohort", "x"],
+            ["--data", "english.txt", "--whole", "--adapter", "x"],
             ["--data", "english.txt", "--chunk", "10000"],
             ["--data", "english.txt", "--kind", "lora:0"],
             ["--data", "english.txt", "--kind", "tree"],

@@ -213,7 +213,7 @@ struct UserPathTests {
     @Test("ls, show and cat look into a model")
     func look() throws {
         let session = try Session.history()
-        #expect(try session.expect("ls", "main").text.contains("0      base    neuron"))
+        #expect(try session.expect("ls", "main").text.contains("0      base  neuron"))
         #expect(try session.expect("ls", "main:0").lines.count == 16)
         let tensors = try session.expect("ls", "main", "--trunk").lines
         #expect(tensors.contains { $0.contains("F32  [256, 8]") && $0.hasSuffix("lm_head.weight") })

@@ -70,7 +70,7 @@ struct VisibleTextTests {
         try large.truncate(atOffset: 6 << 30)
         #expect(try session.run("eval", "--text", "large", "--limit", "2000").status == 0)
         // What trains holds its texts in memory.
-        let whole = try session.run("train", "--data", "large", "--cohort", "a", "--steps", "1")
+        let whole = try session.run("train", "--data", "large", "--adapter", "a", "--steps", "1")
         #expect(whole.status == 1 && whole.errors.contains("is longer than"), "\(whole.errors)")
     }
 }

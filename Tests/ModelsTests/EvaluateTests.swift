@@ -11,7 +11,7 @@ struct EvaluateTests {
         let tiny = TinyModel()
         let model = try tiny.model()
         let text = noiseText(55)
-        let evaluation = try CohortModel(model).evaluate(text)
+        let evaluation = try AdaptedModel(model).evaluate(text)
         var nats = 0.0
         for window in 0..<2 {
             let bytes = Array(text[window * 20..<(window + 1) * 20])
@@ -23,15 +23,15 @@ struct EvaluateTests {
         }
         #expect(abs(evaluation.bitsPerToken - nats / log(2) / 38) < 1e-5)
         #expect(evaluation.windows == 2 && evaluation.predictions == 38)
-        #expect(evaluation.usage.picks == 2 * 19 * 2 * 2 * 3)
+        #expect(evaluation.usage.selections == 2 * 19 * 2 * 2 * 3)
     }
 
     @Test("the result does not depend on threads", arguments: [2, 3, 8])
     func threads(count: Int) throws {
         let model = try TinyModel().model()
         let text = noiseText(250)
-        let one = try CohortModel(model).evaluate(text, threads: 1)
-        let many = try CohortModel(model).evaluate(text, threads: count)
+        let one = try AdaptedModel(model).evaluate(text, threads: 1)
+        let many = try AdaptedModel(model).evaluate(text, threads: count)
         #expect(one.bitsPerToken == many.bitsPerToken && one.usage == many.usage)
     }
 
@@ -39,19 +39,19 @@ struct EvaluateTests {
     func limit() throws {
         let model = try TinyModel().model()
         let text = noiseText(100)
-        let limited = try CohortModel(model).evaluate(text, byteLimit: 45)
+        let limited = try AdaptedModel(model).evaluate(text, byteLimit: 45)
         #expect(limited.windows == 2)
         #expect(
             limited.bitsPerToken
-                == (try CohortModel(model).evaluate(Array(text[..<40]))).bitsPerToken
+                == (try AdaptedModel(model).evaluate(Array(text[..<40]))).bitsPerToken
         )
-        #expect(try CohortModel(model).evaluate(text, byteLimit: nil).windows == 5)
+        #expect(try AdaptedModel(model).evaluate(text, byteLimit: nil).windows == 5)
     }
 
     @Test("progress runs from none to all windows")
     func progress() throws {
         var calls: [[Int]] = []
-        _ = try CohortModel(TinyModel().model()).evaluate(noiseText(400), threads: 2) {
+        _ = try AdaptedModel(TinyModel().model()).evaluate(noiseText(400), threads: 2) {
             calls.append([$0, $1])
         }
         #expect(calls == [[0, 20], [8, 20], [16, 20], [20, 20]])
@@ -61,11 +61,11 @@ struct EvaluateTests {
     func tooShort(count: Int) throws {
         let model = try TinyModel().model()
         let error = #expect(throws: CambiumError.self) {
-            try CohortModel(model).evaluate(noiseText(count))
+            try AdaptedModel(model).evaluate(noiseText(count))
         }
         #expect(error?.code == .badInput && error?.message.contains("\(count) bytes") == true)
         #expect(throws: CambiumError.self) {
-            try CohortModel(model).evaluate(noiseText(99), byteLimit: count)
+            try AdaptedModel(model).evaluate(noiseText(99), byteLimit: count)
         }
     }
 
@@ -73,7 +73,7 @@ struct EvaluateTests {
     func noThreads() throws {
         let model = try TinyModel().model()
         #expect(throws: CambiumError.self) {
-            try CohortModel(model).evaluate(noiseText(40), threads: 0)
+            try AdaptedModel(model).evaluate(noiseText(40), threads: 0)
         }
     }
 
@@ -85,7 +85,7 @@ struct EvaluateTests {
             tiny.tensors["model.embed_tokens.weight"]?.values[8 * 16 + column] = .nan
         }
         let model = try tiny.model()
-        let error = #expect(throws: CambiumError.self) { try CohortModel(model).evaluate(text) }
+        let error = #expect(throws: CambiumError.self) { try AdaptedModel(model).evaluate(text) }
         #expect(error?.code == .notFinite && error?.message.contains("byte 26 ") == true)
     }
 
@@ -113,7 +113,7 @@ struct EvaluateTests {
         let model = try Shared.model(name)
         let golden = try #require(try Shared.golden().bits_per_byte[name])
         for domain in domains {
-            let evaluation = try CohortModel(model).evaluate(try Shared.text(domain), threads: 2)
+            let evaluation = try AdaptedModel(model).evaluate(try Shared.text(domain), threads: 2)
             let expected = try #require(golden[domain])
             #expect(evaluation.predictions == 19_890)
             #expect(abs(evaluation.bitsPerToken - expected) < 0.001, "\(name) on \(domain)")

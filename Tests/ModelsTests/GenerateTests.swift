@@ -9,7 +9,7 @@ struct GenerateTests {
     @Test("greedy takes the most likely byte at each step")
     func greedy() throws {
         let model = try TinyModel().model()
-        let made = try CohortModel(model).generate(prompt, count: 8)
+        let made = try AdaptedModel(model).generate(prompt, count: 8)
         var text = prompt
         for _ in 0..<8 {
             let last = try model.forward(text).suffix(256)
@@ -24,7 +24,7 @@ struct GenerateTests {
         let model = try TinyModel().model()
         func run(_ seed: UInt64) throws -> [UInt8] {
             let sampling = try Sampling(temperature: 1, topP: 0.95, seed: seed)
-            return try CohortModel(model).generate(prompt, count: 16, sampling: sampling).bytes
+            return try AdaptedModel(model).generate(prompt, count: 16, sampling: sampling).bytes
         }
         #expect(try run(1) == run(1))
         #expect(try run(1) != run(2))
@@ -35,15 +35,15 @@ struct GenerateTests {
         let model = try TinyModel().model()
         let sampling = try Sampling(temperature: temperature, topP: topP, seed: 3)
         #expect(
-            try CohortModel(model).generate(prompt, count: 12, sampling: sampling).bytes
-                == CohortModel(model).generate(prompt, count: 12).bytes)
+            try AdaptedModel(model).generate(prompt, count: 12, sampling: sampling).bytes
+                == AdaptedModel(model).generate(prompt, count: 12).bytes)
     }
 
     @Test("bytes stream in order, and the receiver can stop")
     func stream() throws {
         let model = try TinyModel().model()
         var seen: [UInt8] = []
-        let made = try CohortModel(model).generate(prompt, count: 10) {
+        let made = try AdaptedModel(model).generate(prompt, count: 10) {
             seen.append($0)
             return seen.count < 4
         }
@@ -53,20 +53,20 @@ struct GenerateTests {
     @Test("any count can be asked for and stopped")
     func hugeCount() throws {
         let model = try TinyModel().model()
-        let made = try CohortModel(model).generate(prompt, count: .max) { _ in false }
+        let made = try AdaptedModel(model).generate(prompt, count: .max) { _ in false }
         #expect(made.bytes.count == 1)
     }
 
     @Test("a full context goes on from its last half")
     func slides() throws {
         let model = try TinyModel().model()
-        let made = try CohortModel(model).generate(prompt, count: 40)
+        let made = try AdaptedModel(model).generate(prompt, count: 40)
         #expect(made.bytes.count == 40 && made.slides == 2)
         // The first slide: 20 bytes are in the context, the 21st is predicted from it; with that
         // byte the last 10 are run again.
         let text = prompt + made.bytes
         let window = Array(text[11..<21])
-        #expect(try CohortModel(model).generate(window, count: 1).bytes == [text[21]])
+        #expect(try AdaptedModel(model).generate(window, count: 1).bytes == [text[21]])
     }
 
     @Test("of a prompt longer than the context the last part is read")
@@ -74,20 +74,20 @@ struct GenerateTests {
         let model = try TinyModel().model()
         let long = noiseText(50)
         #expect(
-            try CohortModel(model).generate(long, count: 1).bytes
-                == CohortModel(model).generate(Array(long.suffix(20)), count: 1).bytes)
+            try AdaptedModel(model).generate(long, count: 1).bytes
+                == AdaptedModel(model).generate(Array(long.suffix(20)), count: 1).bytes)
     }
 
     @Test("nothing is made when nothing is asked for")
     func none() throws {
-        #expect(try CohortModel(TinyModel().model()).generate(prompt, count: 0).bytes.isEmpty)
+        #expect(try AdaptedModel(TinyModel().model()).generate(prompt, count: 0).bytes.isEmpty)
     }
 
     // The sum of prompt and count overflowed, which ended the process.
     @Test("any count can be asked for; the text ends when its reader does")
     func endless() throws {
         var made = 0
-        let result = try CohortModel(TinyModel().model()).generate(prompt, count: .max) { _ in
+        let result = try AdaptedModel(TinyModel().model()).generate(prompt, count: .max) { _ in
             made += 1
             return made < 3
         }
@@ -98,9 +98,9 @@ struct GenerateTests {
     func badInput() throws {
         let model = try TinyModel().model()
         #expect(throws: CambiumError.self) {
-            try CohortModel(model).generate([] as [UInt8], count: 1)
+            try AdaptedModel(model).generate([] as [UInt8], count: 1)
         }
-        #expect(throws: CambiumError.self) { try CohortModel(model).generate([1], count: -1) }
+        #expect(throws: CambiumError.self) { try AdaptedModel(model).generate([1], count: -1) }
     }
 
     @Test(
@@ -119,7 +119,7 @@ struct GenerateTests {
         tiny.tensors["model.norm.weight"]?.values[3] = .nan
         let model = try tiny.model()
         let error = #expect(throws: CambiumError.self) {
-            try CohortModel(model).generate(prompt, count: 1)
+            try AdaptedModel(model).generate(prompt, count: 1)
         }
         #expect(error?.code == .notFinite && error?.message.contains("byte 2") == true)
     }

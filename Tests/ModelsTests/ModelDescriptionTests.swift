@@ -134,9 +134,9 @@ struct ModelDescriptionTests {
                 changed[key] = value
                 let error = try error(changed)
                 #expect(error == nil || error?.code == .badConfig, "\(key) \(value)")
-                guard let inner = all[key] as? [String: Any] else { continue }
-                for innerKey in inner.keys {
-                    var part = inner
+                guard let intermediateSize = all[key] as? [String: Any] else { continue }
+                for innerKey in intermediateSize.keys {
+                    var part = intermediateSize
                     part[innerKey] = value
                     changed[key] = part
                     let error = try self.error(changed)

@@ -10,13 +10,13 @@ struct ProfileTests {
         let text = noiseText(50)
         let profile = try model.profile(text)
         // 50 bytes in two layers of two heads, three picks each.
-        let picks = profile.layers.values.flatMap { $0 }.reduce(0) { $0 + Int($1.picks) }
-        #expect(picks == 50 * 2 * 2 * 3)
+        let selection = profile.layers.values.flatMap { $0 }.reduce(0) { $0 + Int($1.selection) }
+        #expect(selection == 50 * 2 * 2 * 3)
         #expect(Set(profile.layers.keys) == [0, 2])
         for entries in profile.layers.values {
             #expect(
                 zip(entries, entries.dropFirst()).allSatisfy {
-                    ($0.picks, $1.ordinal) > ($1.picks, $0.ordinal)
+                    ($0.selection, $1.ordinal) > ($1.selection, $0.ordinal)
                 })
         }
         #expect(try ExpertProfile(decoding: profile.encoded) == profile)

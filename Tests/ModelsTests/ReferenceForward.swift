@@ -66,8 +66,8 @@ struct ReferenceForward {
         let normed = normalise(x, try vector("\(name).post_attention_layernorm.weight"))
         let gate = multiply(try matrix("\(name).mlp.gate_proj.weight"), normed)
         let up = multiply(try matrix("\(name).mlp.up_proj.weight"), normed)
-        let inner = zip(gate, up).map { $0 / (1 + exp(-$0)) * $1 }
-        return multiply(try matrix("\(name).mlp.down_proj.weight"), inner)
+        let intermediateSize = zip(gate, up).map { $0 / (1 + exp(-$0)) * $1 }
+        return multiply(try matrix("\(name).mlp.down_proj.weight"), intermediateSize)
     }
 
     // The sum over heads and their top-k experts of weight * gelu(u . x) * v.
@@ -87,13 +87,13 @@ struct ReferenceForward {
             let a = (0..<peer.subKeys).map { dot(first, keys[$0]) }
             let b = (0..<peer.subKeys).map { dot(second, keys[peer.subKeys + $0]) }
             var grid = a.flatMap { high in b.map { low in high + low } }
-            var picks: [(id: Int, score: Double)] = []
+            var selection: [(id: Int, score: Double)] = []
             for _ in 0..<peer.topK {
                 guard let best = grid.max(), let id = grid.firstIndex(of: best) else { continue }
-                picks.append((id, best))
+                selection.append((id, best))
                 grid[id] = -.infinity
             }
-            for (pick, weight) in zip(picks, softmax(picks.map(\.score))) {
+            for (pick, weight) in zip(selection, softmax(selection.map(\.score))) {
                 let (u, v) = try rows(table, pick.id)
                 let h = dot(u, normed)
                 let activation = h * erfc(-h / 2.0.squareRoot()) / 2

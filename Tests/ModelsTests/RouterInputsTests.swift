@@ -20,7 +20,7 @@ struct RouterInputsTests {
         let routes = session.routes.filter { $0.layer == layer }.sorted {
             $0.position < $1.position
         }
-        #expect(inputs.firstPicks(states) == routes.flatMap { $0.heads.map { $0.experts[0] } })
+        #expect(inputs.firstSelections(states) == routes.flatMap { $0.heads.map { $0.experts[0] } })
         #expect(inputs.picksPerToken == 2 && inputs.normWeights.count == 16)
     }
 

@@ -107,7 +107,7 @@ struct SessionTests {
         session.recordsRoutes = true
         _ = try session.append(noiseText(20))
         #expect(session.usage.layers.map(\.layer) == [0, 2])
-        #expect(session.usage.picks == 2 * 20 * 2 * 3)
+        #expect(session.usage.selections == 2 * 20 * 2 * 3)
         for layer in session.usage.layers {
             let picked = Set(
                 session.routes.filter { $0.layer == layer.layer }.flatMap(\.heads)

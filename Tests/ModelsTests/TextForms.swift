@@ -35,7 +35,7 @@ extension ForwardPass {
     }
 }
 
-extension CohortSession {
+extension AdaptedSession {
     func append(
         _ text: [UInt8], logits selection: Session.LogitSelection = .last
     ) throws -> [Float] {
@@ -43,15 +43,15 @@ extension CohortSession {
     }
 }
 
-extension CohortPass {
+extension AdaptedPass {
     func append(
-        _ inputs: [(CohortSession, [UInt8])], logits selection: Session.LogitSelection = .last
+        _ inputs: [(AdaptedSession, [UInt8])], logits selection: Session.LogitSelection = .last
     ) throws -> [[Float]] {
         try append(inputs.map { ($0, $1.map { Int($0) }) }, logits: selection)
     }
 }
 
-extension CohortModel {
+extension AdaptedModel {
     func generate(
         _ prompt: [UInt8], count: Int, sampling: Sampling = .greedy, stops: [[UInt8]] = [],
         threads: Int = 1, each: (UInt8) -> Bool = { _ in true }

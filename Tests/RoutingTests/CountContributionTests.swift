@@ -6,10 +6,10 @@ import Testing
 @Suite("Contributions of counts")
 struct CountContributionTests {
     private func record(
-        _ text: String, cohort: String = "swahili", label: String = "round 1", order: Int = 3
+        _ text: String, adapter: String = "swahili", label: String = "round 1", order: Int = 3
     ) throws -> CountContribution {
         try CountContribution(
-            cohort: cohort, label: label, data: [UInt8](repeating: 7, count: 32),
+            adapter: adapter, label: label, data: [UInt8](repeating: 7, count: 32),
             byteCount: UInt64(text.utf8.count),
             counts: NGramCounts(of: Array(text.utf8), order: order))
     }
@@ -24,7 +24,7 @@ struct CountContributionTests {
 
     @Test("have these bytes, which docs/format.md explains")
     func goldenBytes() throws {
-        let record = try record("aaab", cohort: "x", label: "", order: 2)
+        let record = try record("aaab", adapter: "x", label: "", order: 2)
         let names: [UInt8] = Array("CEVC".utf8) + [1, 2, 1, 0x78, 0]
         let data = [UInt8](repeating: 7, count: 32)
         // 4 bytes, 2 entries: 0x6161 twice, then 0x6162 once.
@@ -91,17 +91,17 @@ struct CountContributionTests {
 
     @Test("need names that can be shown, a digest and no more n-grams than bytes")
     func limits() throws {
-        for cohort in ["", "a\nb", String(repeating: "x", count: 256)] {
-            #expect(throws: CambiumError.self) { try record("abc", cohort: cohort) }
+        for adapter in ["", "a\nb", String(repeating: "x", count: 256)] {
+            #expect(throws: CambiumError.self) { try record("abc", adapter: adapter) }
         }
         #expect(throws: CambiumError.self) {
             try CountContribution(
-                cohort: "a", label: "", data: [1], byteCount: 3,
+                adapter: "a", label: "", data: [1], byteCount: 3,
                 counts: NGramCounts(of: [1, 2, 3], order: 1))
         }
         #expect(throws: CambiumError.self) {
             try CountContribution(
-                cohort: "a", label: "", data: [UInt8](repeating: 0, count: 32), byteCount: 2,
+                adapter: "a", label: "", data: [UInt8](repeating: 0, count: 32), byteCount: 2,
                 counts: NGramCounts(of: [1, 2, 3], order: 1))
         }
         #expect(throws: CambiumError.self) {
@@ -123,7 +123,7 @@ struct CountContributionTests {
             let text = (0..<60).map { _ in UInt8(97 + pick(4) + index % 4) }
             pool.append(
                 try CountContribution(
-                    cohort: "cohort \(index % 4)", label: "\(index)",
+                    adapter: "adapter \(index % 4)", label: "\(index)",
                     data: [UInt8](repeating: UInt8(index), count: 32), byteCount: 60,
                     counts: NGramCounts(of: text, order: 3)))
         }

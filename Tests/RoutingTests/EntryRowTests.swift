@@ -25,13 +25,13 @@ struct EntryRowTests {
             }
         }
 
-        func moments(_ range: Range<Int>) throws -> EntryMoments {
-            var moments = EntryMoments(width: EntryRowTests.width)
+        func gramSums(_ range: Range<Int>) throws -> EntryGramSums {
+            var gramSums = EntryGramSums(width: EntryRowTests.width)
             let width = EntryRowTests.width
-            try moments.add(
+            try gramSums.add(
                 Array(features[range.lowerBound * width..<range.upperBound * width]),
                 entries: Array(entries[range]))
-            return moments
+            return gramSums
         }
 
         var held: EntryRow.HeldOut {
@@ -58,15 +58,15 @@ struct EntryRowTests {
         hasBias: Bool = false, loss: Double = 0.002, threads: Int = 1, divided: Bool = false
     ) throws -> EntryRow {
         let (old, new) = (Tokens(4000, side: -1, seed: 1), Tokens(1000, side: 1, seed: 2))
-        var (oldMoments, newMoments) = (try old.moments(0..<4000), try new.moments(0..<1000))
+        var (oldGramSums, newGramSums) = (try old.gramSums(0..<4000), try new.gramSums(0..<1000))
         if divided {
-            oldMoments = try old.moments(2500..<4000)
-            try oldMoments.add(old.moments(0..<2500))
-            newMoments = try new.moments(10..<1000)
-            try newMoments.add(new.moments(0..<10))
+            oldGramSums = try old.gramSums(2500..<4000)
+            try oldGramSums.add(old.gramSums(0..<2500))
+            newGramSums = try new.gramSums(10..<1000)
+            try newGramSums.add(new.gramSums(0..<10))
         }
         return try EntryRow(
-            old: oldMoments, new: newMoments, margins: [1, 2, 4],
+            old: oldGramSums, new: newGramSums, margins: [1, 2, 4],
             heldOld: Tokens(2000, side: -1, seed: 3).held,
             heldNew: Tokens(500, side: 1, seed: 4).held,
             scales: [Float](repeating: 64, count: Self.width), hasBias: hasBias, loss: loss,
@@ -96,11 +96,11 @@ struct EntryRowTests {
         #expect(Tokens(2000, side: -1, seed: 3).picked(row, scale: 64) == 0)
     }
 
-    @Test("moments of other widths do not add, nor do sums beyond 64 bits")
+    @Test("Gram sums of other widths do not add, nor do sums beyond 64 bits")
     func refused() throws {
-        var moments = EntryMoments(width: 3)
-        #expect(throws: CambiumError.self) { try moments.add(EntryMoments(width: 4)) }
-        var sum = EntryMoments(width: 1)
+        var gramSums = EntryGramSums(width: 3)
+        #expect(throws: CambiumError.self) { try gramSums.add(EntryGramSums(width: 4)) }
+        var sum = EntryGramSums(width: 1)
         try sum.add([32_767], entries: [127])
         // Doubling 2^30 reaches 2^63 within 40 steps.
         #expect(throws: CambiumError.self) {
@@ -110,9 +110,9 @@ struct EntryRowTests {
 
     @Test("entries beyond 16 bits are limited, not trapped")
     func limited() throws {
-        var moments = EntryMoments(width: 1)
-        try moments.add([1, 1], entries: [.greatestFiniteMagnitude, -1e9])
-        #expect(moments.count == 2)
+        var gramSums = EntryGramSums(width: 1)
+        try gramSums.add([1, 1], entries: [.greatestFiniteMagnitude, -1e9])
+        #expect(gramSums.count == 2)
     }
 
     @Test("the entry is the last pick's score, of sigmoids what exceeds its corrected share")

@@ -15,9 +15,9 @@ struct ExpertScoringTests {
         let router = LinearRouter(
             PackedMatrix(Matrix(rows: count, columns: count, values: identity)), bias: bias,
             topK: topK, scoring: scoring)
-        var picks = router.noPicks
-        router.route(scores.span, tokens: 1, into: &picks)
-        return picks.route(token: 0, head: 0)
+        var selection = router.noPicks
+        router.route(scores.span, tokens: 1, into: &selection)
+        return selection.route(token: 0, head: 0)
     }
 
     private func expectWeights(_ route: Route, _ wanted: [Double]) {

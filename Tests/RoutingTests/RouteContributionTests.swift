@@ -10,12 +10,12 @@ struct RouteContributionTests {
         _ number: UInt32, tokens: Int = 9, scale: Float = 2, seed: UInt64 = 1
     ) throws -> RouteContribution.Layer {
         var noise = Noise(seed: seed + UInt64(number))
-        var moments = EntryMoments(width: 3)
-        try moments.add(
+        var gramSums = EntryGramSums(width: 3)
+        try gramSums.add(
             (0..<tokens * 3).map { _ in Int16(noise.bits() % 200) - 100 },
             entries: (0..<tokens).map { _ in 4 * noise.float() })
         return RouteContribution.Layer(
-            number: number, quantiser: try Quantiser(scales: [1, scale, 3]), moments: moments)
+            number: number, quantiser: try Quantiser(scales: [1, scale, 3]), gramSums: gramSums)
     }
 
     private func windows(_ first: UInt32) -> RouteContribution.Windows {
@@ -42,14 +42,14 @@ struct RouteContributionTests {
 
     @Test("have these bytes, which docs/format.md explains")
     func goldenBytes() throws {
-        var moments = EntryMoments(width: 1)
-        try moments.add([2, -3], entries: [1, -0.5])
+        var gramSums = EntryGramSums(width: 1)
+        try gramSums.add([2, -3], entries: [1, -0.5])
         let record = try RouteContribution(
             label: "a", data: [UInt8](repeating: 7, count: 32), byteCount: 200, tokenCount: 5,
             model: [UInt8](repeating: 9, count: 32), experts: 4,
             layers: [
                 RouteContribution.Layer(
-                    number: 3, quantiser: try Quantiser(scales: [0.5]), moments: moments)
+                    number: 3, quantiser: try Quantiser(scales: [0.5]), gramSums: gramSums)
             ], windows: RouteContribution.Windows(choose: [[1]], check: [[2, 128]], report: [[0]]))
         let head: [UInt8] =
             Array("CEVR".utf8) + [1, 1, 0x61] + [UInt8](repeating: 7, count: 32)
@@ -148,7 +148,7 @@ struct RouteContributionTests {
     func united() throws {
         let pool = try (0..<5).map { try record(data: UInt8($0), seed: UInt64($0 + 1)) }
         let whole = try UnitedRoutes(pool)
-        #expect(whole.layers[1].moments.count == 45 && whole.tokenCount == 80)
+        #expect(whole.layers[1].gramSums.count == 45 && whole.tokenCount == 80)
         #expect(whole.check.count == 5 && whole.choose.count == 10)
         var noise = Noise(seed: 51)
         for _ in 0..<50 {
@@ -164,7 +164,7 @@ struct RouteContributionTests {
         let later = try record(data: 0, experts: 17, seed: 99)
         for order in [pool + [later], [later] + pool] {
             let united = try UnitedRoutes(order)
-            #expect(united.layers != whole.layers && united.layers[0].moments.count == 45)
+            #expect(united.layers != whole.layers && united.layers[0].gramSums.count == 45)
             #expect(try united.layers == UnitedRoutes([later] + pool.dropFirst()).layers)
         }
     }

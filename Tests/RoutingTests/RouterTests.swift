@@ -8,13 +8,14 @@ import Testing
 
 @Suite("routers", .serialized)
 struct RouterTests {
-    private func picks(_ router: any Router, _ x: ArraySlice<Float>, threads: Int = 1) -> Picks {
-        var picks = router.noPicks
+    private func picks(_ router: any Router, _ x: ArraySlice<Float>, threads: Int = 1) -> Selection
+    {
+        var selection = router.noPicks
         let x = Array(x)
         router.route(
-            x.span, tokens: x.count / RouterKinds.width, into: &picks,
+            x.span, tokens: x.count / RouterKinds.width, into: &selection,
             team: ThreadTeam(count: threads))
-        return picks
+        return selection
     }
 
     @Test(
@@ -210,13 +211,13 @@ struct RouterTests {
 
     @Test("a gate by table picks the greatest weights")
     func gate() throws {
-        let gate = try CohortGate([0.5, 0, 2, 0.5])
+        let gate = try GramGate([0.5, 0, 2, 0.5])
         let all = gate.pick(count: 9)
-        #expect(all.cohorts == [2, 0, 3])
+        #expect(all.adapters == [2, 0, 3])
         #expect(abs(all.weights.reduce(0, +) - 1) < 1e-6 && all.weights[1] == all.weights[2])
         #expect(gate.pick(count: 1).weights == [1])
         for table in [[], [0], [-1, 2], [.nan], [.infinity]] as [[Float]] {
-            #expect(throws: CambiumError.self) { try CohortGate(table) }
+            #expect(throws: CambiumError.self) { try GramGate(table) }
         }
     }
 }

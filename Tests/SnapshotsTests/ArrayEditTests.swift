@@ -31,11 +31,11 @@ struct ArrayEditTests {
         } else {
             root = draft.putExperts((0..<count).map { ids[$0] ?? .zero })
         }
-        let cohort = Cohort(
+        let pool = ExpertPool(
             kind: .neuron, parts: Self.parts, count: UInt64(length), experts: root,
             routerKind: .linear, router: [:])
         draft.tree = Tree(
-            architecture: "test", layers: [1: Layer(cohorts: [Cohort.base: cohort])])
+            architecture: "test", layers: [1: Layer(pools: [ExpertPool.base: pool])])
         let head = try store.references().branches["main"]
         _ = try draft.commit(
             to: "main", parents: head.map { [$0] } ?? [], note: .sample(), keepsUnchanged: true)
@@ -80,8 +80,8 @@ struct ArrayEditTests {
                 #expect(root == ExpertArray.root(of: ids), "round \(round)")
                 let head = try #require(try store.references().branches["main"])
                 let tree = try store.tree(store.commit(head).tree)
-                let cohort = try #require(tree.layers[1]?.cohorts[Cohort.base])
-                #expect(try store.experts(of: cohort) == ids)
+                let pool = try #require(tree.layers[1]?.pools[ExpertPool.base])
+                #expect(try store.experts(of: pool) == ids)
             }
             #expect(try store.faults().isEmpty)
             _ = try store.collect(prune: true, now: 2_000, grace: 0)
@@ -105,11 +105,11 @@ struct ArrayEditTests {
             var draft = try CommitDraft(store, tree: Tree(architecture: "test"))
             let (changed, count) = try draft.putExperts(
                 changing: root, [1: ObjectID(hashing: [1, 2, 3])])
-            let cohort = Cohort(
+            let pool = ExpertPool(
                 kind: .neuron, parts: Self.parts, count: UInt64(count), experts: changed,
                 routerKind: .linear, router: [:])
             draft.tree = Tree(
-                architecture: "test", layers: [1: Layer(cohorts: [Cohort.base: cohort])])
+                architecture: "test", layers: [1: Layer(pools: [ExpertPool.base: pool])])
             let head = try #require(try store.references().branches["main"])
             var thrown: CambiumError?
             do {

@@ -39,7 +39,7 @@ struct CommitTests {
         }
     }
 
-    @Test("absent experts stay absent, and every cohort reads back")
+    @Test("absent experts stay absent, and every pool reads back")
     func gaps() throws {
         try withStore { store in
             var model = SyntheticModel.sample(experts: 40)
@@ -49,7 +49,7 @@ struct CommitTests {
             model.pools[.init(7)] = .init(neurons: 17, width: 8, seed: 10)
             let id = try store.commit(model).id
             #expect(try store.model(at: id) == model)
-            let experts = try #require(try store.map(id).experts(layer: 1, cohort: "base"))
+            let experts = try #require(try store.map(id).experts(layer: 1, pool: "base"))
             #expect(throws: CambiumError.self) { try experts.expert(3) }
             #expect(try store.faults().isEmpty)
         }
@@ -173,8 +173,8 @@ struct CommitTests {
             #expect(code == .notFound)
             var other = try CommitDraft(store, tree: Tree(architecture: "x"))
             let root = other.putExperts([ObjectID(hashing: [2])])
-            other.tree.layers[0] = Layer(cohorts: [
-                "base": Cohort(
+            other.tree.layers[0] = Layer(pools: [
+                "base": ExpertPool(
                     kind: .neuron, parts: [], count: 1, experts: root, routerKind: .linear,
                     router: [:])
             ])

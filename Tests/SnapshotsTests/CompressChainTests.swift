@@ -177,8 +177,8 @@ struct CompressChainTests {
         var experts: [[ObjectID]] = []
         for id in ids {
             let tree = try store.tree(store.commit(id).tree)
-            let cohort = try #require(tree.layers[1]?.cohorts[Cohort.base])
-            experts.append(try store.experts(of: cohort))
+            let pool = try #require(tree.layers[1]?.pools[ExpertPool.base])
+            experts.append(try store.experts(of: pool))
         }
         let next = Dictionary(
             zip(experts, experts.dropFirst()).flatMap { zip($0, $1) },

@@ -67,7 +67,7 @@ struct CompressTests {
             let difference = try store.difference(
                 from: store.tree(store.commit(ids[0]).tree),
                 to: store.tree(store.commit(ids[1]).tree))
-            #expect(difference.cohorts.first?.changed.count == 133)
+            #expect(difference.pools.first?.changed.count == 133)
         }
     }
 

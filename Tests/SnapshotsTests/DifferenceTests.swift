@@ -32,24 +32,24 @@ struct DifferenceTests {
         right.pools[.init(1)]?.experts[60] = nil
         right.pools[.init(1)]?.experts.append(noise(128, 903))
         let found = try difference(left, right)
-        let cohort = try #require(found.cohorts.first)
-        #expect(found.cohorts.count == 1)
-        #expect(cohort.changed == [3, 77])
-        #expect(cohort.added == [50, 100])
-        #expect(cohort.removed == [60])
-        #expect(cohort.router.isEmpty)
+        let pool = try #require(found.pools.first)
+        #expect(found.pools.count == 1)
+        #expect(pool.changed == [3, 77])
+        #expect(pool.added == [50, 100])
+        #expect(pool.removed == [60])
+        #expect(pool.router.isEmpty)
     }
 
     @Test("experts beyond a shorter array are removed")
     func shorter() throws {
         var right = SyntheticModel.sample(experts: 100)
         right.pools[.init(1)]?.experts.removeLast(60)
-        let cohort = try #require(try difference(.sample(experts: 100), right).cohorts.first)
-        #expect(cohort.removed == Array(40..<100))
-        #expect(cohort.added.isEmpty && cohort.changed.isEmpty)
+        let pool = try #require(try difference(.sample(experts: 100), right).pools.first)
+        #expect(pool.removed == Array(40..<100))
+        #expect(pool.added.isEmpty && pool.changed.isEmpty)
     }
 
-    @Test("router rows, trunk tensors, files, layout, architecture and cohorts are named")
+    @Test("router rows, trunk tensors, files, layout, architecture and pools are named")
     func others() throws {
         let left = SyntheticModel.sample(experts: 20)
         var right = left
@@ -65,13 +65,13 @@ struct DifferenceTests {
         right.layout?.files[0].name = "other.safetensors"
         right.architecture = "other"
         let found = try difference(left, right)
-        #expect(found.cohorts.map(\.layer) == [1, 2])
-        let router = found.cohorts[0].router
+        #expect(found.pools.map(\.layer) == [1, 2])
+        let router = found.pools[0].router
         #expect(router.map(\.name) == ["extra", "keys"])
         #expect(router[1].rows == [4, 19])
         #expect(router[1].rowCount == 20)
         #expect(router[0].rows == [0, 1, 2])
-        #expect(found.cohorts[1].added == [0, 1, 2])
+        #expect(found.pools[1].added == [0, 1, 2])
         #expect(found.trunkChanged == ["head"])
         #expect(found.trunkRemoved == ["norm"])
         #expect(found.trunkAdded == ["bias"])
@@ -102,12 +102,12 @@ struct DifferenceTests {
                 let left = models[old].pools[.init(1)]?.experts ?? []
                 let right = models[new].pools[.init(1)]?.experts ?? []
                 let changed = (0..<min(left.count, right.count)).filter { left[$0] != right[$0] }
-                #expect(found.cohorts.first?.changed ?? [] == changed)
+                #expect(found.pools.first?.changed ?? [] == changed)
                 #expect(
-                    found.cohorts.first?.added ?? []
+                    found.pools.first?.added ?? []
                         == Array(left.count..<max(left.count, right.count)))
                 #expect(
-                    found.cohorts.first?.removed ?? []
+                    found.pools.first?.removed ?? []
                         == Array(right.count..<max(left.count, right.count)))
             }
             #expect(try store.faults().isEmpty)

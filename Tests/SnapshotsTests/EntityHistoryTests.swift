@@ -25,16 +25,16 @@ struct EntityHistoryTests {
             }
             let changed = (1...30).filter { $0 % 2 == 0 }.map { ids[$0] } + []
             #expect(
-                try history(store, .expert(layer: 1, cohort: "base", ordinal: 7))
+                try history(store, .expert(layer: 1, pool: "base", ordinal: 7))
                     == changed.reversed() + [ids[0]])
             #expect(
-                try history(store, .expert(layer: 1, cohort: "base", ordinal: 250))
+                try history(store, .expert(layer: 1, pool: "base", ordinal: 250))
                     == [ids[30], ids[20], ids[10], ids[0]])
             #expect(
-                try history(store, .expert(layer: 1, cohort: "base", ordinal: 250), limit: 2)
+                try history(store, .expert(layer: 1, pool: "base", ordinal: 250), limit: 2)
                     == [ids[30], ids[20]])
             #expect(
-                try history(store, .expert(layer: 1, cohort: "base", ordinal: 299)) == [ids[0]])
+                try history(store, .expert(layer: 1, pool: "base", ordinal: 299)) == [ids[0]])
         }
     }
 
@@ -68,7 +68,7 @@ struct EntityHistoryTests {
                     return models[id]?.pools[place]?.experts[ordinal] != before
                 }
                 #expect(
-                    Set(try history(store, .expert(layer: 1, cohort: "base", ordinal: ordinal)))
+                    Set(try history(store, .expert(layer: 1, pool: "base", ordinal: ordinal)))
                         == Set(expected))
             }
             for row in 0..<4 {
@@ -121,9 +121,9 @@ struct EntityHistoryTests {
             let merged = try #require(
                 try store.merge([theirs], into: "main", policy: nil, note: .sample(time: 4)).commit)
             #expect(
-                try history(store, .expert(layer: 1, cohort: "base", ordinal: 1)) == [mine, first])
+                try history(store, .expert(layer: 1, pool: "base", ordinal: 1)) == [mine, first])
             #expect(
-                try history(store, .expert(layer: 1, cohort: "base", ordinal: 2))
+                try history(store, .expert(layer: 1, pool: "base", ordinal: 2))
                     == [theirs, first])
             #expect(
                 try store.history(from: [merged], without: [mine]).map(\.id) == [merged, theirs])

@@ -13,7 +13,7 @@ struct LayoutTests {
             ],
             pools: [
                 Layout.Pool(
-                    layer: 3, cohort: "base",
+                    layer: 3, pool: "base",
                     tensors: [
                         Layout.PoolTensor(
                             template: "x.{e}", stacked: false, slice: [2, 3], partCount: 1)

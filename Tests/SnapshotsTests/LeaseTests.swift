@@ -29,7 +29,7 @@ struct LeaseTests {
                 let report = try store.collect(prune: true, now: 1_000, grace: 0)
                 #expect(report.leases == 1)
                 try store.commit(.sample(experts: 50, seed: 60), to: "other", time: 5)
-                let experts = try #require(snapshot.experts(layer: 1, cohort: "base"))
+                let experts = try #require(snapshot.experts(layer: 1, pool: "base"))
                 for ordinal in 0..<100 {
                     #expect(
                         try experts.expert(ordinal).payload.copy()
@@ -51,7 +51,7 @@ struct LeaseTests {
         try withStore { store in
             let (id, model) = try orphan(store)
             var object: StoredObject? = try store.map(id)
-                .experts(layer: 1, cohort: "base")?.expert(42)
+                .experts(layer: 1, pool: "base")?.expert(42)
             #expect(try store.collect(prune: true, now: 1_000, grace: 0).leases == 1)
             for step in 0..<5 {
                 try store.commit(.sample(experts: 90, seed: 70 + step), to: "other", time: 5)
@@ -77,7 +77,7 @@ struct LeaseTests {
             #expect(report.leases == 1 && report.deadPacks == 0)
             try other.commit(.sample(experts: 50, seed: 60), to: "other", time: 5)
         }
-        let experts = try #require(snapshot.experts(layer: 1, cohort: "base"))
+        let experts = try #require(snapshot.experts(layer: 1, pool: "base"))
         for ordinal in 0..<100 {
             #expect(
                 try experts.expert(ordinal).payload.copy()
@@ -181,7 +181,7 @@ struct LeaseTests {
             model.edit(3, seed: 99)
             let head = try store.commit(model, time: 1).id
             let snapshot = try store.map(head)
-            let experts = try #require(snapshot.experts(layer: 1, cohort: Cohort.base))
+            let experts = try #require(snapshot.experts(layer: 1, pool: ExpertPool.base))
             let before = try (0..<40).map { try experts.id($0) }
             for step in 0..<150 {
                 model.edit(step % 40, seed: 1_000 + step)

@@ -103,7 +103,7 @@ struct MergeHistoryTests {
         return (both.commit ?? .zero, back.commit ?? .zero)
     }
 
-    /// What broke: one expert on which the bases disagree made every expert of its cohort a
+    /// What broke: one expert on which the bases disagree made every expert of its pool a
     /// conflict when it changed on one side only.
     @Test("criss-cross histories merge what only one side changed since")
     func crissCrossClean() throws {
@@ -133,7 +133,7 @@ struct MergeHistoryTests {
             #expect(outcome.kind == .conflicts)
             #expect(
                 outcome.conflicts.map(\.entity) == [
-                    .expert(layer: 1, cohort: "base", ordinal: 1)
+                    .expert(layer: 1, pool: "base", ordinal: 1)
                 ])
         }
     }

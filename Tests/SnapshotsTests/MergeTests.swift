@@ -124,7 +124,7 @@ struct MergeTests {
         #expect(
             outcome.conflicts.map(\.entity.description) == [
                 "file config.json", "trunk embed", "trunk norm", "expert 1/base/1",
-                "expert 1/base/5", "router row 1/base/keys[2]", "cohort 4/both",
+                "expert 1/base/5", "router row 1/base/keys[2]", "pool 4/both",
             ])
         #expect(outcome.conflicts.allSatisfy { $0.sides == [0, 1] })
     }
@@ -159,8 +159,8 @@ struct MergeTests {
         }
     }
 
-    @Test("cohorts that two sides added under one name unite where they agree")
-    func sharedCohort() throws {
+    @Test("pools that two sides added under one name unite where they agree")
+    func sharedPool() throws {
         let left = edited { $0.pools[.init(1, "new")] = .init(neurons: 3, seed: 4) }
         let right = edited {
             $0.pools[.init(1, "new")] = .init(neurons: 3, seed: 4)

@@ -118,10 +118,10 @@ struct RandomOperations {
             model.pools[place]?.experts[ordinal] = bytes
             changes[ordinal] = try draft.put(header, bytes.raw)
         }
-        var cohort = try #require(draft.tree.layers[1]?.cohorts[Cohort.base])
-        let array = try draft.putExperts(changing: cohort.experts, changes)
-        cohort.experts = array.root
-        draft.tree.layers[1]?.cohorts[Cohort.base] = cohort
+        var edited = try #require(draft.tree.layers[1]?.pools[ExpertPool.base])
+        let array = try draft.putExperts(changing: edited.experts, changes)
+        edited.experts = array.root
+        draft.tree.layers[1]?.pools[ExpertPool.base] = edited
         let outcome = try draft.commit(
             to: branch, parents: [head], note: .sample(time: clock, "patch"))
         models[outcome.id] = model

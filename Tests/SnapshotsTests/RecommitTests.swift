@@ -17,10 +17,10 @@ struct RecommitTests {
 
         func id(in store: SnapshotStore, _ commit: ObjectID) throws -> ObjectID {
             let tree = try store.tree(store.commit(commit).tree)
-            let cohort = try #require(tree.layers[1]?.cohorts[Cohort.base])
+            let pool = try #require(tree.layers[1]?.pools[ExpertPool.base])
             return switch self {
-            case .expert: try store.experts(of: cohort)[42]
-            case .router: try #require(cohort.router["keys"]?.id)
+            case .expert: try store.experts(of: pool)[42]
+            case .router: try #require(pool.router["keys"]?.id)
             case .smallTensor: try #require(tree.trunk.tensors["norm"]?.id)
             case .largeTensor: try #require(tree.trunk.tensors["head"]?.id)
             case .file: try #require(tree.files["config.json"])
@@ -94,7 +94,7 @@ struct RecommitTests {
         try withHistory { store, ids, models in
             try store.damage(Part.expert.id(in: store, ids[3]))
             let held = try store.map(ids[3])
-            let experts = try #require(held.experts(layer: 1, cohort: Cohort.base))
+            let experts = try #require(held.experts(layer: 1, pool: ExpertPool.base))
             #expect(code { try experts.checked(42) } == .corrupt)
             var next = models[3]
             next.edit(50, seed: 50)
@@ -172,8 +172,8 @@ struct RecommitTests {
             let store = try SnapshotStore.open(path)
             // The second version is a difference from the third, and the first from it.
             let tree = try store.tree(store.commit(ids[2]).tree)
-            let cohort = try #require(tree.layers[1]?.cohorts[Cohort.base])
-            let experts = try store.experts(of: cohort)
+            let pool = try #require(tree.layers[1]?.pools[ExpertPool.base])
+            let experts = try store.experts(of: pool)
             let location = try store.environment.read { transaction in
                 try ObjectReader(transaction).object(experts[7], transaction)
             }

@@ -44,7 +44,7 @@ struct RepackTests {
             var store: SnapshotStore? = try SnapshotStore.open(path)
             let id = try store?.commit(.sample(experts: 5)).id ?? .zero
             #expect(code { try SnapshotStore.repack(path) } == .busy)
-            var object: StoredObject? = try store?.map(id).experts(layer: 1, cohort: "base")?
+            var object: StoredObject? = try store?.map(id).experts(layer: 1, pool: "base")?
                 .expert(0)
             store = nil
             // The bytes keep the file mapped: replacing it would part them from later commits.

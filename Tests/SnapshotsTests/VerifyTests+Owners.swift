@@ -28,7 +28,7 @@ extension VerifyTests {
             }
             func expert(_ tree: Tree, _ ordinal: Int) throws -> ObjectID {
                 try store.environment.read { transaction in
-                    let root = tree.layers[1]?.cohorts["base"]?.experts ?? .zero
+                    let root = tree.layers[1]?.pools["base"]?.experts ?? .zero
                     let entry = try ArrayView(root, transaction).entry(ordinal)
                     return try ObjectReader(transaction).id(
                         at: entry.location, check: entry.check, transaction)

@@ -93,7 +93,7 @@ struct Planting {
     }
 
     func root() throws -> ObjectID {
-        try #require(try store.tree(store.commit(head).tree).layers[1]?.cohorts["base"]).experts
+        try #require(try store.tree(store.commit(head).tree).layers[1]?.pools["base"]).experts
     }
 }
 

@@ -19,11 +19,11 @@ struct GatedExpertTests {
     }
 
     private func add(
-        _ form: GatedExpertForm, _ bytes: [MappedBytes], _ picks: [UInt32], _ weights: [Float],
+        _ form: GatedExpertForm, _ bytes: [MappedBytes], _ selection: [UInt32], _ weights: [Float],
         _ x: [Float], threads: Int
     ) -> [Float] {
-        let groups = ExpertGroups(picks.span, weights: weights.span, perToken: Self.perToken)
-        let addresses = unsafe groups.picks.map { unsafe bytes[Int($0)].start }
+        let groups = ExpertGroups(selection.span, weights: weights.span, perToken: Self.perToken)
+        let addresses = unsafe groups.selection.map { unsafe bytes[Int($0)].start }
         var out = [Float](repeating: 0.5, count: x.count)
         do {
             var span = out.mutableSpan
@@ -39,26 +39,28 @@ struct GatedExpertTests {
         arguments: kinds, RowMatrixTests.types)
     func outputs(kind: GatedExpertForm.Kind, type: ElementType) {
         for (width, inner) in [(3, 5), (40, 24), (80, 150)] {
-            let form = GatedExpertForm(kind: kind, width: width, inner: inner, type: type)
+            let form = GatedExpertForm(
+                kind: kind, width: width, intermediateSize: inner, type: type)
             let (values, bytes) = pool(form)
             var noise = Noise(seed: 72)
             let tokens = 7
             let x = noise.floats(tokens * width)
             let weights = noise.floats(tokens * Self.perToken)
-            let picks = (0..<tokens).flatMap { token in
+            let selection = (0..<tokens).flatMap { token in
                 (0..<Self.perToken).map { UInt32((token * 2 + $0 * 3) % Self.expertCount) }
             }
-            let all = add(form, bytes, picks, weights, x, threads: 1)
-            #expect(add(form, bytes, picks, weights, x, threads: 3) == all)
+            let all = add(form, bytes, selection, weights, x, threads: 1)
+            #expect(add(form, bytes, selection, weights, x, threads: 3) == all)
             for token in 0..<tokens {
                 let row = token * width..<(token + 1) * width
                 let own = token * Self.perToken..<(token + 1) * Self.perToken
                 let alone = add(
-                    form, bytes, Array(picks[own]), Array(weights[own]), Array(x[row]), threads: 2)
+                    form, bytes, Array(selection[own]), Array(weights[own]), Array(x[row]),
+                    threads: 2)
                 #expect(alone == Array(all[row]))
                 var exact = [Double](repeating: 0.5, count: width)
                 for pick in own {
-                    let output = plain(form, values[Int(picks[pick])], Array(x[row]))
+                    let output = plain(form, values[Int(selection[pick])], Array(x[row]))
                     for index in exact.indices {
                         exact[index] += Double(weights[pick]) * output[index]
                     }
@@ -72,7 +74,7 @@ struct GatedExpertTests {
 
     /// One expert's output, in double.
     private func plain(_ form: GatedExpertForm, _ w: [Float], _ x: [Float]) -> [Double] {
-        let (width, inner) = (form.width, form.inner)
+        let (width, inner) = (form.width, form.intermediateSize)
         func sum(_ count: Int, _ term: (Int) -> Double) -> Double {
             (0..<count).reduce(0) { $0 + term($1) }
         }
@@ -107,12 +109,12 @@ struct GatedExpertTests {
 
     @Test("groups hold each expert's picks in order")
     func groups() {
-        let picks: [UInt32] = [4, 1, 1, 0, 4, 2]
+        let selection: [UInt32] = [4, 1, 1, 0, 4, 2]
         let weights: [Float] = [1, 2, 3, 4, 5, 6]
-        let groups = ExpertGroups(picks.span, weights: weights.span, perToken: 2)
+        let groups = ExpertGroups(selection.span, weights: weights.span, perToken: 2)
         #expect(groups.experts == [0, 1, 2, 4])
         #expect(groups.starts == [0, 1, 3, 4, 6])
-        #expect(groups.picks == [0, 1, 1, 2, 4, 4])
+        #expect(groups.selection == [0, 1, 1, 2, 4, 4])
         #expect(groups.tokens == [1, 0, 1, 2, 0, 2])
         #expect(groups.weights == [4, 2, 3, 6, 1, 5])
         let none = ExpertGroups([UInt32]().span, weights: [Float]().span, perToken: 2)

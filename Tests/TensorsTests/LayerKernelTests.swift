@@ -175,26 +175,26 @@ struct LayerKernelTests {
         [true, false])
     func groupedAttention(window: Int?, hasSinks: Bool) {
         var noise = Noise(seed: 25)
-        let (heads, keyHeads, keySize, valueSize, tokens, first, capacity) = (
+        let (heads, kvHeads, keySize, valueSize, tokens, first, capacity) = (
             6, 2, 20, 18, 5, 9, 16
         )
         let queries = noise.floats(tokens * heads * keySize)
-        let keys = noise.floats(capacity * keyHeads * keySize)
-        let values = noise.floats(capacity * keyHeads * valueSize)
+        let keys = noise.floats(capacity * kvHeads * keySize)
+        let values = noise.floats(capacity * kvHeads * valueSize)
         let sinks = hasSinks ? noise.floats(heads) : []
         var out = [Float](repeating: 0, count: tokens * heads * valueSize)
         do {
             var out = out.mutableSpan
             Kernels.attend(
                 AttentionShape(
-                    heads: heads, keyHeads: keyHeads, keySize: keySize, valueSize: valueSize,
+                    heads: heads, kvHeads: kvHeads, keySize: keySize, valueSize: valueSize,
                     scale: 0.4, window: window, sinks: sinks),
                 queries.span, keys: keys.span, values: values.span, first: first,
                 capacity: capacity, into: &out, team: ThreadTeam(count: 2))
         }
         for t in 0..<tokens {
             for h in 0..<heads {
-                let shared = h / (heads / keyHeads)
+                let shared = h / (heads / kvHeads)
                 let seen = max(0, first + t + 1 - (window ?? capacity))...first + t
                 let weights = seen.map { j in
                     exp(
@@ -208,7 +208,7 @@ struct LayerKernelTests {
                 let sum = weights.reduce(0, +) + (hasSinks ? exp(Double(sinks[h])) : 0)
                 for d in 0..<valueSize {
                     let exact = zip(seen, weights).reduce(0.0) {
-                        let value = values[($1.0 * keyHeads + shared) * valueSize + d]
+                        let value = values[($1.0 * kvHeads + shared) * valueSize + d]
                         return $0 + $1.1 / sum * Double(value)
                     }
                     let found = out[(t * heads + h) * valueSize + d]

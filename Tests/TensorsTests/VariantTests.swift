@@ -134,10 +134,10 @@ struct VariantTests {
         arguments: [2, 8, 16, 18, 32, 48], [0, 1, 2, 7, 30])
     func attention(headSize: Int, window: Int) {
         var noise = Noise(seed: 12)
-        let (heads, keyHeads, valueSize, tokens, first, capacity) = (4, 2, 20, 6, 14, 32)
+        let (heads, kvHeads, valueSize, tokens, first, capacity) = (4, 2, 20, 6, 14, 32)
         let queries = noise.floats(tokens * heads * headSize)
-        let keys = noise.floats(capacity * keyHeads * headSize)
-        let values = noise.floats(capacity * keyHeads * valueSize)
+        let keys = noise.floats(capacity * kvHeads * headSize)
+        let values = noise.floats(capacity * kvHeads * valueSize)
         let sinks = noise.floats(heads)
         unsafe expectEqual { table in
             var scratch = [Float](repeating: 0, count: 4 * capacity)
@@ -145,7 +145,7 @@ struct VariantTests {
             var alone = out
             unsafe sinks.withUnsafeBufferPointer { sinks in
                 var shape = unsafe cambium_attention_shape(
-                    heads: heads, key_heads: keyHeads, key_size: headSize, value_size: valueSize,
+                    heads: heads, key_heads: kvHeads, key_size: headSize, value_size: valueSize,
                     capacity: capacity, window: window, scale: 0.3,
                     sinks: window == 7 ? sinks.baseAddress : nil)
                 unsafe table.attention(

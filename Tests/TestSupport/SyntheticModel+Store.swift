@@ -20,7 +20,7 @@ extension SyntheticModel {
         }
         for place in ordered(pools.keys.sorted()) {
             guard let pool = pools[place] else { continue }
-            tree.layers[place.layer, default: Layer()].cohorts[place.cohort] =
+            tree.layers[place.layer, default: Layer()].pools[place.pool] =
                 try pool.stage(in: &draft, reversed: reversed)
         }
         for name in ordered(trunk.keys.sorted()) {
@@ -32,7 +32,7 @@ extension SyntheticModel {
 }
 
 extension SyntheticModel.Pool {
-    func stage(in draft: inout CommitDraft, reversed: Bool) throws -> Cohort {
+    func stage(in draft: inout CommitDraft, reversed: Bool) throws -> ExpertPool {
         let header = try ObjectHeader(kind, parts)
         var ids = [ObjectID](repeating: .zero, count: experts.count)
         for ordinal in reversed ? experts.indices.reversed() : Array(experts.indices) {
@@ -43,7 +43,7 @@ extension SyntheticModel.Pool {
         for (name, tensor) in router {
             entries[name] = try draft.putTensor(tensor.shape, tensor.bytes.raw)
         }
-        return Cohort(
+        return ExpertPool(
             kind: kind, parts: parts, count: UInt64(experts.count),
             experts: draft.putExperts(ids), routerKind: .productKey, router: entries)
     }
@@ -106,17 +106,17 @@ extension MappedSnapshot {
         for (name, entry) in tree.trunk.tensors {
             model.trunk[name] = .init(entry.shape, try data(entry.id))
         }
-        for (layer, cohorts) in tree.layers {
-            for (name, cohort) in cohorts.cohorts {
+        for (layer, pools) in tree.layers {
+            for (name, stored) in pools.pools {
                 var pool = SyntheticModel.Pool(neurons: 0, seed: 0)
-                pool.kind = cohort.kind
-                pool.parts = cohort.parts
+                pool.kind = stored.kind
+                pool.parts = stored.parts
                 pool.router = [:]
-                for (tensor, entry) in cohort.router {
+                for (tensor, entry) in stored.router {
                     pool.router[tensor] = .init(
                         entry.shape, try data(entry.id))
                 }
-                if let experts = experts(layer: layer, cohort: name) {
+                if let experts = experts(layer: layer, pool: name) {
                     for ordinal in 0..<experts.count {
                         guard !experts.isAbsent(ordinal) else {
                             pool.experts.append(nil)

@@ -22,15 +22,15 @@ package struct SyntheticModel: Sendable, Equatable {
 
     package struct Place: Sendable, Hashable, Comparable {
         package let layer: UInt32
-        package let cohort: String
+        package let pool: String
 
-        package init(_ layer: UInt32, _ cohort: String = Cohort.base) {
+        package init(_ layer: UInt32, _ pool: String = ExpertPool.base) {
             self.layer = layer
-            self.cohort = cohort
+            self.pool = pool
         }
 
         package static func < (left: Place, right: Place) -> Bool {
-            (left.layer, left.cohort) < (right.layer, right.cohort)
+            (left.layer, left.pool) < (right.layer, right.pool)
         }
     }
 
@@ -70,7 +70,7 @@ package struct SyntheticModel: Sendable, Equatable {
             files: [.init(name: "model.safetensors", metadata: ["format": "pt"], tensors: [])],
             pools: [
                 .init(
-                    layer: 1, cohort: Cohort.base,
+                    layer: 1, pool: ExpertPool.base,
                     tensors: [
                         .init(template: "u", stacked: true, slice: [16], partCount: 1),
                         .init(template: "v", stacked: true, slice: [16], partCount: 1),

@@ -21,21 +21,21 @@ struct ExpertUseTests {
         let model = TrainableModel(config: config, seed: 3)
         let size = config.contextLength
         let windows = Self.text.count / size
-        var picks = [[Int]](
+        var selection = [[Int]](
             repeating: [Int](repeating: 0, count: config.expertCount), count: 2)
-        var windowsOf = picks
+        var windowsOf = selection
         let pass = ForwardBackward(model: model, windows: 1, length: size, usesExperts: true)
         for window in 0..<windows {
             pass.forward(Array(Self.text[window * size..<(window + 1) * size]))
-            for (layer, ids) in pass.picks.enumerated() {
-                for id in ids { picks[layer][Int(id)] += 1 }
+            for (layer, ids) in pass.selection.enumerated() {
+                for id in ids { selection[layer][Int(id)] += 1 }
                 for id in Set(ids) { windowsOf[layer][Int(id)] += 1 }
             }
         }
         for threads in [1, 2, 3] {
             let use = try ExpertUse(of: Self.text, under: model, threads: threads)
             #expect(use.windows == windows)
-            #expect(use.picks == picks && use.windowsOf == windowsOf)
+            #expect(use.selection == selection && use.windowsOf == windowsOf)
         }
         #expect(throws: CambiumError.self) {
             try ExpertUse(of: Array(Self.text[..<(size - 1)]), under: model)
@@ -64,9 +64,9 @@ struct ExpertUseTests {
         }
         let model = TrainableModel(config: config, seed: 3)
         let use = try ExpertUse(of: Self.text, under: model)
-        let none = use.picks.map { $0.map { _ in 0 } }
+        let none = use.selection.map { $0.map { _ in 0 } }
         let chosen = ExpertUse.mostSpecific(
-            2, of: use.picks, background: none, backgroundWindows: 4)
+            2, of: use.selection, background: none, backgroundWindows: 4)
         #expect(chosen.allSatisfy { $0.count == 2 })
         let before = model.copy()
         let parameters = EditedExperts(model, experts: chosen)

@@ -12,11 +12,11 @@ private struct Probe {
     let targets: [UInt8] = (0..<20).map { UInt8(truncatingIfNeeded: $0 * 91 + 5) }
 
     /// The nats, and all that is picked.
-    func loss() -> (nats: Double, picks: [[UInt32]]) {
+    func loss() -> (nats: Double, selection: [[UInt32]]) {
         let pass = ForwardBackward(
             model: model, windows: 2, length: 10, usesExperts: usesExperts)
         pass.forward(inputs)
-        return (pass.backward(inputs, targets: targets, scale: 1), pass.picks)
+        return (pass.backward(inputs, targets: targets, scale: 1), pass.selection)
     }
 
     /// Checks the derivative along a tensor's own gradient by a central difference.
@@ -24,10 +24,10 @@ private struct Probe {
         let norm = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
         #expect(norm > 1e-3, "\(name) has no gradient to check")
         let before = weights.array
-        let picks = loss().picks
+        let selection = loss().selection
         // The loss jumps where a token picks another expert: steps that stay on this side of it.
         for step in [2e-3, 1e-3, 5e-4, 2.5e-4] {
-            func lossAt(_ side: Double) -> (nats: Double, picks: [[UInt32]]) {
+            func lossAt(_ side: Double) -> (nats: Double, selection: [[UInt32]]) {
                 weights.copy(
                     zip(before, gradient).map {
                         Float(Double($0) + side * step * Double($1) / norm)
@@ -36,7 +36,7 @@ private struct Probe {
                 return loss()
             }
             let (above, below) = (lossAt(1), lossAt(-1))
-            if above.picks != picks || below.picks != picks { continue }
+            if above.selection != selection || below.selection != selection { continue }
             let measured = (above.nats - below.nats) / (2 * step)
             let noise = 1e-5 / step
             #expect(

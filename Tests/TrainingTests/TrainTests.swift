@@ -134,25 +134,25 @@ struct TrainTests {
     }
 
     @Test(
-        "of a cohort leaves the base as it was, and the cohort follows from its tensors",
+        "of an adapter leaves the base as it was, and the adapter follows from its tensors",
         arguments: [Adapter.Kind.dense, .lowRank(2)])
-    func cohort(kind: Adapter.Kind) throws {
+    func adapter(kind: Adapter.Kind) throws {
         let base = TrainableModel(config: try tinyConfig(experts: true), seed: 4)
         let before = base.tensors().map(\.values)
-        let cohort = Adapter(on: base, kind: kind, usesExperts: kind != .dense, seed: 9)
-        #expect(cohort.model.weights.slice.array == base.weights.slice.array)
+        let adapter = Adapter(on: base, kind: kind, usesExperts: kind != .dense, seed: 9)
+        #expect(adapter.model.weights.slice.array == base.weights.slice.array)
         func bits() throws -> Double {
-            try TextLikelihood(of: text, under: cohort.model, usesExperts: cohort.usesExperts)
+            try TextLikelihood(of: text, under: adapter.model, usesExperts: adapter.usesExperts)
                 .bitsPerByte
         }
         let untrained = try bits()
-        _ = try train(cohort, on: [TrainingText(text)], settings: settings(steps: 40))
+        _ = try train(adapter, on: [TrainingText(text)], settings: settings(steps: 40))
         #expect(base.tensors().map(\.values) == before)
         let trained = try bits()
         #expect(trained < untrained - 1, "\(untrained) -> \(trained)")
 
         let stored = Dictionary(
-            uniqueKeysWithValues: cohort.tensors(named: "fox").map { ($0.name, $0) })
+            uniqueKeysWithValues: adapter.tensors(named: "fox").map { ($0.name, $0) })
         for entry in base.layout.entries {
             let name = "cohorts.fox.\(entry.name)"
             var expected = base.weights[entry.range].array
@@ -171,12 +171,12 @@ struct TrainTests {
                     expected[index] += delta
                 }
             }
-            #expect(cohort.model.weights[entry.range].array == expected, "\(entry.name)")
+            #expect(adapter.model.weights[entry.range].array == expected, "\(entry.name)")
         }
         let kept =
             kind == .dense ? "dense\",\"base_experts\":\"skipped" : "lora\",\"base_experts\":\"kept"
         #expect(
-            String(decoding: cohort.description(base: "ab").encoded, as: UTF8.self)
+            String(decoding: adapter.description(base: "ab").encoded, as: UTF8.self)
                 == "{\"version\":1,\"kind\":\"\(kept)\",\"base\":\"ab\"}")
     }
 

@@ -13,7 +13,7 @@ def crowd_lines(plan, history):
 
 
 def crowded(what, _, history, folder, plan):
-    """The moments at which commands meet are chance: the same seed gives the same commands, not the same order."""
+    """The Gram sums at which commands meet are chance: the same seed gives the same commands, not the same order."""
     store, clock, gate, seed = history.copy(folder + "/S"), Clock(plan.most), threading.Lock(), plan.seed
     acknowledged = {}
     rows = {name: Row(plan, "crowd", f"{what}: {name}") for name in ("readers", "writers", "collections", "repacks")}

@@ -21,7 +21,7 @@ class History:
         with open(folder + "/known.txt", "w") as file:
             file.write("What the base knows is another text. " * 20)
         must("branch", "taught", store=self.store)
-        must("evidence", "add", "--cohort", "base", "--text", folder + "/known.txt", "--branch", "taught", "-m", "known", store=self.store)
+        must("evidence", "add", "--adapter", "base", "--text", folder + "/known.txt", "--branch", "taught", "-m", "known", store=self.store)
         must(*[word.replace("{f}", folder) for word in trained("fox")], store=self.store)
         taught = must("branch", "--json", store=self.store).json["entries"]
         self.taught = next(entry["id"] for entry in taught if entry["name"] == "taught")
@@ -55,10 +55,10 @@ class History:
         return target
 
 
-def trained(cohort):
-    """A command that trains a cohort, the same one each time."""
-    return ["train", "--data", "{f}/text.txt", "--cohort", cohort, "--branch", "taught", "--kind", "lora:1",
-            "--steps", "1", "--windows", "2", "-m", cohort]
+def trained(adapter):
+    """A command that trains an adapter, the same one each time."""
+    return ["train", "--data", "{f}/text.txt", "--adapter", adapter, "--branch", "taught", "--kind", "lora:1",
+            "--steps", "1", "--windows", "2", "-m", adapter]
 
 
 FIXTURES = HERE + "/../../Tests/CompatibilityTests/Fixtures"

@@ -72,9 +72,9 @@ def main():
     keys = object_id(TENSOR, [(F32, [20, 2])], floats(40, 1))
     trunk = record_id(TRUNK, struct.pack("<I", 1) + tensors({
         "embed": ((F32, [2, 3]), tensor), "norm": ((F32, [3]), norm)}))
-    cohort = (struct.pack("<BBH", NEURON, PRODUCT_KEY, 2) + shape(F32, [4]) + shape(F32, [4])
+    adapter = (struct.pack("<BBH", NEURON, PRODUCT_KEY, 2) + shape(F32, [4]) + shape(F32, [4])
               + struct.pack("<Q", 20) + array_root(experts[:20]) + tensors({"keys": ((F32, [20, 2]), keys)}))
-    layer = record_id(LAYER, struct.pack("<I", 1) + table({"base": cohort}, lambda raw: raw))
+    layer = record_id(LAYER, struct.pack("<I", 1) + table({"base": adapter}, lambda raw: raw))
     config = record_id(FILE, b'{"layers":1}')
     tree = record_id(TREE, struct.pack("<I", 1) + text("golden") + table({"config.json": config}, lambda i: i)
                      + ZERO + trunk + struct.pack("<II", 1, 4) + layer)

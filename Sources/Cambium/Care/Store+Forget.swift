@@ -15,11 +15,11 @@ public struct HistoryHolder: Sendable, Encodable, Equatable {
 
 /// What was forgotten.
 public struct ForgetResult: Sendable, Encodable {
-    /// The cohort.
-    public let cohort: String
+    /// The adapter.
+    public let adapter: String
     /// The new commit's id.
     public let commit: String
-    /// The model tree's id: that of a history that never had the cohort's rounds.
+    /// The model tree's id: that of a history that never had the adapter's rounds.
     public let tree: String
     /// The branch.
     public let branch: String
@@ -31,7 +31,7 @@ public struct ForgetResult: Sendable, Encodable {
     public let bytes: Int
     /// Ids of the records of evidence that went.
     public let evidence: [String]
-    /// Ids of the commits that had made the cohort what it was, newest first.
+    /// Ids of the commits that had made the adapter what it was, newest first.
     public let rounds: [String]
     /// The branches and tags whose history still leads to it.
     public let holders: [HistoryHolder]
@@ -40,16 +40,16 @@ public struct ForgetResult: Sendable, Encodable {
 }
 
 extension Store {
-    /// Takes a cohort out of a branch's model, exactly: its deltas, its experts and its evidence.
+    /// Takes an adapter out of a branch's model, exactly: its deltas, its experts and its evidence.
     ///
-    /// The new commit's model is, by its id, the one of a history that never had the cohort's rounds. What
+    /// The new commit's model is, by its id, the one of a history that never had the adapter's rounds. What
     /// history still has of it stays until ``forgetFromHistory(_:at:branch:prune:_:progress:)``.
     ///
     /// - Parameters:
-    ///   - name: A cohort's name, or the commit of its only round.
+    ///   - name: An adapter's name, or the commit of its only round.
     ///   - options: The branch, and the message.
-    /// - Throws: `not-found` without such a cohort; `depended-on`, which names what depends on it: edits of its
-    ///   weights by other commits, or of a commit later rounds of the cohort. Then nothing is committed.
+    /// - Throws: `not-found` without such an adapter; `depended-on`, which names what depends on it: edits of its
+    ///   weights by other commits, or of a commit later rounds of the adapter. Then nothing is committed.
     @discardableResult
     public func forget(
         _ name: String, _ options: CommitOptions
@@ -57,7 +57,7 @@ extension Store {
         let forgotten = try snapshots.forget(name, options.request)
         let removed = forgotten.removed
         return ForgetResult(
-            cohort: forgotten.cohort, commit: forgotten.outcome.id.hex,
+            adapter: forgotten.adapter, commit: forgotten.outcome.id.hex,
             tree: forgotten.outcome.tree.hex, branch: forgotten.branch,
             tensors: removed.content.tensors.count
                 + removed.content.pools.values.reduce(0) { $0 + $1.router.count },

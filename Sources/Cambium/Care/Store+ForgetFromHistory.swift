@@ -16,8 +16,8 @@ public struct HistoryForgetResult: Sendable, Encodable {
         public let new: String
     }
 
-    /// The cohort.
-    public let cohort: String
+    /// The adapter.
+    public let adapter: String
     /// Whether it was done, or only looked at.
     public let pruned: Bool
     /// The branches and tags that got another history.
@@ -37,40 +37,40 @@ public struct HistoryForgetResult: Sendable, Encodable {
 }
 
 extension Store {
-    /// Takes a cohort out of all history, so that no byte of its weights and evidence is left in the store.
+    /// Takes an adapter out of all history, so that no byte of its weights and evidence is left in the store.
     ///
-    /// Branches and tags get a history without the cohort's rounds: commits of which nothing is left are
+    /// Branches and tags get a history without the adapter's rounds: commits of which nothing is left are
     /// dropped, those that follow get other ids. Entries of reflogs that name old commits go. What nothing
     /// names any more is then removed, and the file is written anew without free pages; stopped rounds of the
-    /// cohort are discarded. Each step is done
+    /// adapter are discarded. Each step is done
     /// wholly or not at all; after an interruption the same call goes on. Disks and backups may keep what
     /// was in the old file.
     ///
     /// - Parameters:
-    ///   - cohort: Its name.
+    ///   - adapter: Its name.
     ///   - path: The store's directory.
     ///   - branch: Only this one; nil for all branches and tags.
     ///   - prune: Whether to do it, or only to look.
     ///   - signature: Who does it; for the reflog.
     ///   - progress: Told what is being done.
-    /// - Throws: `busy` when the store is open, here or elsewhere; `not-found` when nothing has the cohort;
+    /// - Throws: `busy` when the store is open, here or elsewhere; `not-found` when nothing has the adapter;
     ///   `depended-on` when other branches or tags lead to it than the one that was named.
     public static func forgetFromHistory(
-        _ cohort: String, at path: String, branch: String? = nil, prune: Bool = false,
+        _ adapter: String, at path: String, branch: String? = nil, prune: Bool = false,
         _ signature: Signature = .current, progress: ProgressReporter = { _ in }
     ) throws -> HistoryForgetResult {
-        guard cohort != Cohort.base else {
+        guard adapter != ExpertPool.base else {
             throw CambiumError(
-                .usage, "the base is what all cohorts stand on, and cannot be forgotten")
+                .usage, "the base is what all adapters stand on, and cannot be forgotten")
         }
         // Reports what is wrong with the store before anything is locked.
         _ = try Store(path, readOnly: true).path
         let report = try SnapshotStore.forget(
-            cohort, in: path, dryRun: !prune, branch: branch,
+            adapter, in: path, dryRun: !prune, branch: branch,
             by: signature.note("forget: history rewritten"),
             progress: progress,
             removal: { snapshots, tips in
-                var removal = try CohortRemoval(cohort, snapshots, tips: tips)
+                var removal = try AdapterRemoval(adapter, snapshots, tips: tips)
                 return { try removal.removed(from: $0).map { ($0.tree, $0.layout) } }
             },
             finish: { snapshots in
@@ -78,13 +78,13 @@ extension Store {
                 // What says which experts a text picks, of commits that are gone.
                 try snapshots.removeStaleProfiles()
                 for round in try store.stoppedRounds()
-                where round.options["train.cohort"] == cohort {
+                where round.options["train.cohort"] == adapter {
                     try store.discardStoppedRound(of: round.file)
                 }
             })
         let rewrite = report.rewrite
         return HistoryForgetResult(
-            cohort: cohort, pruned: prune,
+            adapter: adapter, pruned: prune,
             references: rewrite.moves.map {
                 .init(name: $0.name, kind: $0.kind.word, old: $0.old.hex, new: $0.new.hex)
             }, rewritten: rewrite.commits.count - rewrite.dropped, dropped: rewrite.dropped,

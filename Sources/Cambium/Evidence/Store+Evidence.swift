@@ -10,8 +10,8 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     /// Names the record: the SHA-256 of its canonical form.
     public let id: String
     /// The class that its text belongs to; "base" for what the base model learned.
-    public let cohort: String
-    /// What was counted: `counts`, n-grams of bytes; `moments`, sums over the states in front of a
+    public let adapter: String
+    /// What was counted: `counts`, n-grams of bytes; `gram`, sums over the states in front of a
     /// layer's experts; `routes`, what linear routers decided; or `use`, which experts were picked.
     public let kind: String
     /// Which round or data it is of, as it was given.
@@ -20,14 +20,14 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     public let order: Int?
     /// Of counts, different n-grams.
     public let distinct: Int?
-    /// Of moments, the number of the layer.
+    /// Of Gram sums, the number of the layer.
     public let layer: Int?
-    /// Of moments, names what the states are computed by; of routes and use, the model that read the text.
+    /// Of Gram sums, names what the states are computed by; of routes and use, the model that read the text.
     public let trunk: String?
-    /// Of moments, names what makes integers of the states: the SHA-256 of its canonical form.
+    /// Of Gram sums, names what makes integers of the states: the SHA-256 of its canonical form.
     public let quantiser: String?
-    /// Of routes and of moments over picks, how many experts there were to pick; nil of moments for the
-    /// cohorts' gate.
+    /// Of routes and of Gram sums over picks, how many experts there were to pick; nil of Gram sums for the
+    /// adapters' gate.
     public let experts: Int?
     /// Of routes, the numbers of the layers.
     public let layers: [Int]?
@@ -51,22 +51,22 @@ public struct EvidenceResult: Sendable, Encodable {
     public let commit: String
     /// The branch.
     public let branch: String
-    /// After dropping, the cohorts of the records whose weights stay in the model; nil after adding.
-    public let cohortsWithWeights: [String]?
+    /// After dropping, the adapters of the records whose weights stay in the model; nil after adding.
+    public let adaptersWithWeights: [String]?
     /// True when the evidence was there, or gone, already; then no commit was made.
     public let unchanged: Bool
 }
 
 extension Store {
-    /// Counts texts as evidence for a cohort and commits the records: from then on the gate knows them.
+    /// Counts texts as evidence for an adapter and commits the records: from then on the gate knows them.
     ///
     /// The gate is solved from the set of all records in a snapshot, so it does not depend on the order in
     /// which they came, nor on the branches on which: merging unites the sets. The same record twice is
-    /// one record, and a text counts once in a cohort, whatever its labels.
+    /// one record, and a text counts once in an adapter, whatever its labels.
     ///
     /// - Parameters:
     ///   - texts: One record each, of at least `order` bytes.
-    ///   - cohort: The class; "base" for what the base model learned.
+    ///   - adapter: The class; "base" for what the base model learned.
     ///   - label: Which round or data it is, for people.
     ///   - order: Bytes in an n-gram, 1 to 8. A gate has the lowest order of its evidence. Nil for that of
     ///     the branch's evidence; without any 6 where counts predict beside the model, else 3.
@@ -75,17 +75,17 @@ extension Store {
     ///   `branch-moved`. Then nothing is committed.
     @discardableResult
     public func addEvidence(
-        _ texts: [[UInt8]], cohort: String, label: String = "", order: Int? = nil,
+        _ texts: [[UInt8]], adapter: String, label: String = "", order: Int? = nil,
         _ options: CommitOptions
     ) throws -> EvidenceResult {
         try addEvidence(
-            texts.map { TextSource($0) }, cohort: cohort, label: label, order: order, options)
+            texts.map { TextSource($0) }, adapter: adapter, label: label, order: order, options)
     }
 
-    /// As ``addEvidence(_:cohort:label:order:_:)-([[UInt8]],_,_,_,_)``, of texts that are read part by part.
+    /// As ``addEvidence(_:adapter:label:order:_:)-([[UInt8]],_,_,_,_)``, of texts that are read part by part.
     @discardableResult
     public func addEvidence(
-        _ texts: [TextSource], cohort: String, label: String = "", order: Int? = nil,
+        _ texts: [TextSource], adapter: String, label: String = "", order: Int? = nil,
         _ options: CommitOptions
     ) throws -> EvidenceResult {
         return try change(options) { draft, known in
@@ -97,7 +97,7 @@ extension Store {
             var records: [NamedContribution] = []
             for (index, text) in texts.enumerated() {
                 let record = try CountContribution(
-                    of: text, texts.count == 1 ? "the text" : "text \(index + 1)", cohort: cohort,
+                    of: text, texts.count == 1 ? "the text" : "text \(index + 1)", adapter: adapter,
                     label: label, order: order)
                 let id = try draft.add(.counts(record))
                 if !records.contains(where: { $0.id == id }) {
@@ -134,20 +134,20 @@ extension Store {
             }
             return dropped
         }
-        let known = Set(StoredCohorts.names(try tree(result.commit)))
+        let known = Set(StoredAdapters.names(try tree(result.commit)))
         return EvidenceResult(
             evidence: result.evidence, gate: result.gate, commit: result.commit,
             branch: result.branch,
-            cohortsWithWeights: Set(result.evidence.map(\.cohort)).intersection(known)
+            adaptersWithWeights: Set(result.evidence.map(\.adapter)).intersection(known)
                 .sorted(by: isBefore), unchanged: result.unchanged)
     }
 
-    /// The evidence of a revision, by cohort, then label and id.
+    /// The evidence of a revision, by adapter, then label and id.
     public func evidence(_ revision: String) throws -> [EvidenceInfo] {
         try map(revision).evidence().map { entry in
             try EvidenceInfo(entry)
         }.sorted { left, right in
-            if left.cohort != right.cohort { return isBefore(left.cohort, right.cohort) }
+            if left.adapter != right.adapter { return isBefore(left.adapter, right.adapter) }
             return left.label == right.label
                 ? isBefore(left.id, right.id) : isBefore(left.label, right.label)
         }
@@ -157,9 +157,9 @@ extension Store {
     ///
     /// - Throws: `not-found` without evidence; `corrupt` for a record that is not one.
     /// - Complexity: Reads and adds all records.
-    public func gate(_ revision: String) throws -> Gate {
+    public func gate(_ revision: String) throws -> AdapterGate {
         let snapshot = try map(revision)
-        return Gate(snapshot.id.hex, try snapshot.knownGate())
+        return AdapterGate(snapshot.id.hex, try snapshot.knownGate())
     }
 
     /// Commits what a function changes in the set of records.
@@ -184,7 +184,7 @@ extension Store {
         return EvidenceResult(
             evidence: try changed.map { entry in try EvidenceInfo(entry) },
             gate: gate?.id.hex, commit: outcome.id.hex,
-            branch: target.branch, cohortsWithWeights: nil, unchanged: outcome.unchanged)
+            branch: target.branch, adaptersWithWeights: nil, unchanged: outcome.unchanged)
     }
 }
 
@@ -193,15 +193,15 @@ extension EvidenceInfo {
         switch entry.record {
         case .counts(let record):
             self.init(
-                id: entry.id.hex, cohort: record.cohort, kind: "counts", label: record.label,
+                id: entry.id.hex, adapter: record.adapter, kind: "counts", label: record.label,
                 order: record.counts.order, distinct: record.counts.entries.count, layer: nil,
                 trunk: nil, quantiser: nil, experts: nil, layers: nil, tokens: nil,
                 bytes: Int(clamping: record.byteCount),
                 data: ObjectID(record.data.raw).hex, recordBytes: record.encoded.count)
-        case .moments(let record):
+        case .gramSums(let record):
             let digits = record.source.digits
             self.init(
-                id: entry.id.hex, cohort: record.cohort, kind: "moments", label: record.label,
+                id: entry.id.hex, adapter: record.adapter, kind: "gram", label: record.label,
                 order: nil, distinct: nil, layer: Int(record.source.layer),
                 trunk: ObjectID(record.source.trunk.raw).hex,
                 quantiser: try record.source.quantiser.id().hex,
@@ -211,7 +211,7 @@ extension EvidenceInfo {
                 recordBytes: record.encoded.count)
         case .use(let record):
             self.init(
-                id: entry.id.hex, cohort: record.cohort, kind: "use", label: record.label,
+                id: entry.id.hex, adapter: record.adapter, kind: "activations", label: record.label,
                 order: nil, distinct: record.layers.reduce(0) { $0 + $1.entries.count }, layer: nil,
                 trunk: ObjectID(record.model.raw).hex, quantiser: nil, experts: nil, layers: nil,
                 tokens: nil,
@@ -220,7 +220,7 @@ extension EvidenceInfo {
         case .routes(let record):
             // Kept is what the whole model does on the text, so it is the base's.
             self.init(
-                id: entry.id.hex, cohort: Cohort.base, kind: "routes", label: record.label,
+                id: entry.id.hex, adapter: ExpertPool.base, kind: "routes", label: record.label,
                 order: nil, distinct: nil, layer: nil, trunk: ObjectID(record.model.raw).hex,
                 quantiser: nil, experts: Int(record.experts),
                 layers: record.layers.map { Int($0.number) },

@@ -8,7 +8,7 @@ package import Routing
 internal import Snapshots
 internal import Tensors
 
-/// A router over a layer's experts, solved in closed form from moments of picks: for each of the two digits
+/// A router over a layer's experts, solved in closed form from Gram sums of picks: for each of the two digits
 /// of an expert's number a linear read-out.
 ///
 /// Of the picks of the layer's own router it distils one that merges exactly. No model runs it: a
@@ -48,9 +48,9 @@ public struct ExpertRouter: Sendable {
         _ snapshot: MappedSnapshot, _ records: [NamedContribution], _ form: ReadOutForm,
         topK: Int, _ team: ThreadTeam
     ) throws {
-        let moments = records.moments
+        let gramSums = records.gramSums
         let solved = try counted(.corrupt) {
-            let united = try UnitedMoments(picks: moments)
+            let united = try UnitedGramSums(selection: gramSums)
             let kind: ReadOut.Form = form == .ridge ? .ridge : .discriminant
             let first = try united.readOut(kind, digit: 0, team: team)
             let second = try united.readOut(kind, digit: 1, team: team)
@@ -74,7 +74,7 @@ public struct ExpertRouter: Sendable {
         evidence = records.map(\.id.hex).sorted()
         trunk = ObjectID(source.trunk.raw).hex
         quantiser = try source.quantiser.id().hex
-        texts = Set(moments.map(\.data))
+        texts = Set(gramSums.map(\.data))
         router = DigitRouter(
             (first.readOut, second.readOut), counts: counts, scales: source.quantiser.scales,
             topK: topK)
@@ -115,7 +115,7 @@ public struct ExpertRouter: Sendable {
 }
 
 extension Store {
-    /// The router that a revision's moments of a layer's picks are solved to.
+    /// The router that a revision's Gram sums of a layer's picks are solved to.
     ///
     /// - Parameters:
     ///   - revision: A branch, a tag or a commit.
@@ -144,19 +144,19 @@ extension Store {
         let config = try PeerConfig(json: json)
         let trunk = try TrunkIdentity.id(of: snapshot.tree, config, layer: layer)
         let wanted = try snapshot.evidence().filter { entry in
-            guard case .moments(let record) = entry.record else { return false }
+            guard case .gramSums(let record) = entry.record else { return false }
             return Int(record.source.layer) == layer && record.source.digits.count == 2
         }
         guard !wanted.isEmpty else {
             throw CambiumError(
                 .notFound,
-                "\(snapshot.id.short) has no moments of picks of layer \(layer); add some: cambium "
-                    + "evidence add --kind moments --target experts --layer \(layer) --cohort base "
+                "\(snapshot.id.short) has no Gram sums of picks of layer \(layer); add some: cambium "
+                    + "evidence add --kind gram --target experts --layer \(layer) --adapter base "
                     + "--text FILE")
         }
         for entry in wanted {
-            guard case .moments(let record) = entry.record else { continue }
-            if let first = wanted.moments.first {
+            guard case .gramSums(let record) = entry.record else { continue }
+            if let first = wanted.gramSums.first {
                 try record.checkQuantiser(
                     first.source, entry.id, "evidence \(wanted[0].id.short)")
             }

@@ -42,18 +42,18 @@ extension Store {
         let team = ThreadTeam(count: threads)
         let snapshot = try map(router.commit)
         let model = try model(router.commit, .checking).model.base
-        let reader = try MomentReader(
+        let reader = try GramReader(
             snapshot, model, layer: router.layer, ofExperts: true, team)
         let second = reader.source.digits[1]
-        var picks = router.router.noPicks
+        var selection = router.router.noPicks
         var (targets, first, picked, high, low) = (0, 0, 0, 0, 0)
         var frequencies: [UInt32: Int] = [:]
         try reader.windows(text) { window, _, states in
             let (wanted, perToken) = reader.targets(window, states, assigned?.experts)
             let tokens = wanted.count / perToken
-            router.router.route(states.span, tokens: tokens, into: &picks, team: team)
+            router.router.route(states.span, tokens: tokens, into: &selection, team: team)
             for (index, expert) in wanted.enumerated() {
-                let found = picks.route(token: index / perToken, head: 0).experts
+                let found = selection.route(token: index / perToken, head: 0).experts
                 targets += 1
                 frequencies[expert, default: 0] += 1
                 if found[0] == expert { first += 1 }

@@ -104,10 +104,10 @@ extension Store {
                 .usage, "\(growth.unchanged) is no share of routes; give a number from 0 to 1")
         }
         let (target, snapshot) = try modelToGrow(options)
-        let cohorts = try snapshot.tree.countedPools()
+        let pools = try snapshot.tree.countedPools()
         let model = try model(snapshot.id.hex, .checking)
         let experts = try SourceExperts(
-            source.path, source.expert, named: source.text, for: cohorts, in: snapshots)
+            source.path, source.expert, named: source.text, for: pools, in: snapshots)
         var routes = try KeptRoutes(snapshot, model.model.base, tokens: model.tokens(of:))
         let new = try routes.windows(
             of: limited(evidence, to: growth.limit), "the text of the new domain")
@@ -117,7 +117,7 @@ extension Store {
                 threads: growth.threads, progress)
         }
         let old = try routes.united()
-        let types = cohorts.mapValues { $0.router.mapValues(\.shape.type) }
+        let types = pools.mapValues { $0.router.mapValues(\.shape.type) }
         let grown = try ExpertGrowth(
             model.model.base, experts: experts.experts, old: old, new: new,
             team: growth.threads == 1 ? .single : ThreadTeam(count: growth.threads)
@@ -129,7 +129,7 @@ extension Store {
             grown, experts.experts, routes, options, target, snapshot,
             notes: experts.notes + routes.notes, source)
         return GrowthResult(
-            commit, grown, expert: Int(cohorts.values.first?.count ?? 0),
+            commit, grown, expert: Int(pools.values.first?.count ?? 0),
             (new.joined().count, Int(clamping: old.tokenCount)))
     }
 
@@ -148,8 +148,8 @@ extension Store {
         _ expert: Int? = nil, _ options: CommitOptions
     ) throws -> CommitResult {
         let (target, snapshot) = try modelToGrow(options)
-        let cohorts = try snapshot.tree.countedPools()
-        let counts = Set(cohorts.values.map { Int($0.count) })
+        let pools = try snapshot.tree.countedPools()
+        let counts = Set(pools.values.map { Int($0.count) })
         guard let count = counts.first, counts.count == 1 else {
             throw CambiumError(.unsupported, "the layers have different numbers of experts")
         }
@@ -162,7 +162,7 @@ extension Store {
         for sizes in description.layers.compactMap(\.experts) { try Self.check(sizes, count) }
         let draft = try CommitDraft(snapshots, tree: snapshot.tree)
         var edit = ExpertCountEdit(draft, snapshot)
-        for layer in cohorts.keys.sorted() { try edit.remove(number, from: layer) }
+        for layer in pools.keys.sorted() { try edit.remove(number, from: layer) }
         var options = options
         options.metadata["expert.dropped"] = "\(number)"
         return CommitResult(try target.commit(fitting: edit.finish(by: -1), options.request))

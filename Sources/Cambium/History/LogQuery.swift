@@ -30,7 +30,7 @@ public struct LogQuery: Sendable {
     public var author: String?
     /// Only commits whose message has this in it, in capitals or not.
     public var message: String?
-    /// Only commits that changed this: `LAYER/ORDINAL` or `LAYER/COHORT/ORDINAL` for an expert, a
+    /// Only commits that changed this: `LAYER/ORDINAL` or `LAYER/POOL/ORDINAL` for an expert, a
     /// tensor's or a file's name, or `TENSOR:ROW` for a row of a tensor.
     public var path: String?
     /// Sorted by a metric of the commits or of their notes; those without it come last.

@@ -14,30 +14,30 @@ public struct Patch: ~Copyable {
     /// Replaces an expert, or adds one behind the last.
     ///
     /// - Parameters:
-    ///   - ordinal: Its number in the cohort.
+    ///   - ordinal: Its number in the pool.
     ///   - layer: The number of its layer.
-    ///   - cohort: The name of its cohort; a checkpoint's own pool is "base".
+    ///   - pool: The name of its pool; a checkpoint's own pool is "base".
     ///   - bytes: Its parts one after the other, little-endian: of a neuron the down row u and then
     ///     the up row v, of a SwiGLU expert gate, up and down. Copied.
-    /// - Throws: `not-found` without such a cohort, `bad-shape` when the length is not an expert's.
+    /// - Throws: `not-found` without such a pool, `bad-shape` when the length is not an expert's.
     public mutating func put(
-        expert ordinal: Int, layer: Int, cohort: String = "base", _ bytes: RawSpan
+        expert ordinal: Int, layer: Int, pool: String = "base", _ bytes: RawSpan
     ) throws {
-        try model.put(expert: ordinal, layer: layer, cohort: cohort, bytes)
+        try model.put(expert: ordinal, layer: layer, pool: pool, bytes)
     }
 
-    /// Replaces an expert, or adds one behind the last; see ``put(expert:layer:cohort:_:)``.
+    /// Replaces an expert, or adds one behind the last; see ``put(expert:layer:pool:_:)``.
     public mutating func put(
-        expert ordinal: Int, layer: Int, cohort: String = "base", _ bytes: [UInt8]
+        expert ordinal: Int, layer: Int, pool: String = "base", _ bytes: [UInt8]
     ) throws {
-        try model.put(expert: ordinal, layer: layer, cohort: cohort, bytes)
+        try model.put(expert: ordinal, layer: layer, pool: pool, bytes)
     }
 
     /// Removes an expert; its ordinal stays empty.
     ///
-    /// - Throws: `not-found` without such a cohort.
-    public mutating func remove(expert ordinal: Int, layer: Int, cohort: String = "base") throws {
-        try model.remove(expert: ordinal, layer: layer, cohort: cohort)
+    /// - Throws: `not-found` without such a pool.
+    public mutating func remove(expert ordinal: Int, layer: Int, pool: String = "base") throws {
+        try model.remove(expert: ordinal, layer: layer, pool: pool)
     }
 
     /// Replaces a tensor of the trunk or of a router by one of the same dtype and shape.
@@ -61,17 +61,18 @@ public struct Patch: ~Copyable {
     ///
     /// - Parameters:
     ///   - text: At least `order` bytes.
-    ///   - cohort: The class; "base" for what the base model learned.
+    ///   - adapter: The class; "base" for what the base model learned.
     ///   - label: Which round or data it is, for people.
     ///   - order: Bytes in an n-gram, 1 to 8.
     /// - Throws: `usage` for a text or name that cannot be.
     public mutating func addEvidence(
-        _ text: [UInt8], cohort: String, label: String = "", order: Int = 3
+        _ text: [UInt8], adapter: String, label: String = "", order: Int = 3
     ) throws {
         try model.add(
             .counts(
                 CountContribution(
-                    of: TextSource(text), "the text", cohort: cohort, label: label, order: order)))
+                    of: TextSource(text), "the text", adapter: adapter, label: label, order: order))
+        )
     }
 
     /// Records how much a round's loss minds changes of an expert, for merges by `fisher`.
@@ -81,15 +82,15 @@ public struct Patch: ~Copyable {
     ///     expert's parts one after the other; not negative and finite.
     ///   - bytes: The expert as it is stored, to whose bytes the record belongs.
     ///   - layer: The number of its layer.
-    ///   - cohort: The name of its cohort; a checkpoint's own pool is "base".
-    /// - Throws: `not-found` without such a cohort; `bad-shape` for another number of elements; `usage` for
+    ///   - pool: The name of its pool; a checkpoint's own pool is "base".
+    /// - Throws: `not-found` without such a pool; `bad-shape` for another number of elements; `usage` for
     ///   a gradient that cannot be.
     public mutating func record(
         squaredGradients gradients: [Float], ofExpert bytes: [UInt8], layer: Int,
-        cohort: String = "base"
+        pool: String = "base"
     ) throws {
         try model.record(
-            squaredGradients: gradients, ofExpert: bytes, layer: layer, cohort: cohort)
+            squaredGradients: gradients, ofExpert: bytes, layer: layer, pool: pool)
     }
 
     /// Records how much a round's loss minds changes of a tensor of the trunk or of a router, as the patch

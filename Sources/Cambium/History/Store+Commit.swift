@@ -26,7 +26,7 @@ public struct CommitOptions: Sendable {
     /// folder.
     public var isAlone = false
     /// Whether a model is taken that does not run as the branch's history does: one of another architecture, or
-    /// one whose cohorts were trained on another base.
+    /// one whose adapters were trained on another base.
     public var allowsUnfit = false
     /// Who commits, and when.
     public var signature: Signature

@@ -20,7 +20,7 @@ public struct ModelDiff: Sendable, Encodable {
 
     /// One expert that changed.
     public struct Expert: Sendable, Encodable {
-        /// Its number in the cohort.
+        /// Its number in the pool.
         public let ordinal: Int
         /// How far it moved; nil when its dtype is not a float.
         public let change: Change?
@@ -38,13 +38,13 @@ public struct ModelDiff: Sendable, Encodable {
         public let change: Change?
     }
 
-    /// What changed in one cohort.
-    public struct CohortDiff: Sendable, Encodable {
+    /// What changed in one pool.
+    public struct PoolDiff: Sendable, Encodable {
         /// The layer's number.
         public let layer: Int
-        /// The cohort's name.
-        public let cohort: String
-        /// Experts in the cohort; on the larger side when their number differs.
+        /// The pool's name.
+        public let pool: String
+        /// Experts in the pool; on the larger side when their number differs.
         public let experts: Int
         /// Ordinals of new experts.
         public let added: [Int]
@@ -76,8 +76,8 @@ public struct ModelDiff: Sendable, Encodable {
         public let parameters: Int
         /// How far it moved.
         public let change: Change?
-        /// The cohort of deltas that it belongs to; nil for the base's own.
-        public let cohort: String?
+        /// The adapter of deltas that it belongs to; nil for the base's own.
+        public let adapter: String?
     }
 
     /// The older commit's id.
@@ -86,8 +86,8 @@ public struct ModelDiff: Sendable, Encodable {
     public let to: String
     /// Whether the model trees are the same.
     public let identical: Bool
-    /// Cohorts with changes, by layer.
-    public let cohorts: [CohortDiff]
+    /// Pools with changes, by layer.
+    public let pools: [PoolDiff]
     /// Trunk tensors with changes, by name.
     public let trunk: [Tensor]
     /// Files that differ, such as config.json, and records of evidence, by name.
@@ -114,11 +114,11 @@ extension Store {
         let difference = change.difference
         return ModelDiff(
             from: left.id.hex, to: right.id.hex, identical: left.commit.tree == right.commit.tree,
-            cohorts: try difference.cohorts.map { try ModelDiff.CohortDiff($0, change) },
+            pools: try difference.pools.map { try ModelDiff.PoolDiff($0, change) },
             trunk: try change.trunk().map {
                 ModelDiff.Tensor(
                     name: $0.name, kind: $0.kind, parameters: $0.shape.elementCount,
-                    change: $0.norms.map { ModelDiff.Change($0) }, cohort: $0.cohort)
+                    change: $0.norms.map { ModelDiff.Change($0) }, adapter: $0.adapter)
             },
             files: change.files.map { ModelDiff.File(name: $0.name, kind: $0.kind) },
             layoutChanged: difference.layoutChanged,
@@ -126,13 +126,13 @@ extension Store {
     }
 }
 
-extension ModelDiff.CohortDiff {
+extension ModelDiff.PoolDiff {
     fileprivate init(
-        _ difference: TreeDifference.CohortDifference, _ change: SnapshotChange
+        _ difference: TreeDifference.PoolDifference, _ change: SnapshotChange
     ) throws {
         let (count, changed, total) = try change.experts(of: difference)
         self.init(
-            layer: Int(difference.layer), cohort: difference.cohort, experts: count,
+            layer: Int(difference.layer), pool: difference.pool, experts: count,
             added: difference.added, removed: difference.removed,
             changed: changed.map {
                 ModelDiff.Expert(

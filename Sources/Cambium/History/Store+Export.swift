@@ -14,7 +14,7 @@ public struct ExportResult: Sendable, Encodable {
     public let tensors: Int
     /// Bytes of the tensors.
     public let bytes: Int
-    /// What of the snapshot was not written, as was asked for: names of files, and `cohort NAME`.
+    /// What of the snapshot was not written, as was asked for: names of files, and `adapter NAME`.
     public let leftOut: [String]
     /// Files of tensors whose header is in canonical form, since the one that was committed does
     /// not describe their tensors any more.
@@ -33,7 +33,7 @@ extension Store {
     ///   - overwrite: Whether files that exist there may be replaced, and files of another checkpoint removed that
     ///     a reader would take for parts of this one or read in its place.
     ///   - isPlain: Whether what the transformers library would not read is left out: evidence, squared
-    ///     gradients, how counts predict, and cohorts.
+    ///     gradients, how counts predict, and adapters.
     ///   - progress: Told how many tensors are written.
     /// - Throws: `exists`, `usage` for a folder that is a store, `unsupported` when the model has experts that its layout has no place for.
     public func export(

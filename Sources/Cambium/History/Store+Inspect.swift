@@ -17,8 +17,8 @@ public struct ModelSummary: Sendable, Encodable {
     public let trunk: [TensorInfo]
     /// Expert layers, by number.
     public let layers: [LayerInfo]
-    /// The cohorts that rounds added, by name; the experts of some are in `layers` as well.
-    public let cohorts: [CohortSummary]
+    /// The adapters that rounds added, by name; the experts of some are in `layers` as well.
+    public let adapters: [AdapterSummary]
     /// Elements of all tensors and experts.
     public let parameters: Int
     /// Bytes of all tensors and experts.
@@ -41,12 +41,12 @@ public struct TensorInfo: Sendable, Encodable {
 public struct LayerInfo: Sendable, Encodable {
     /// The layer's number in the model.
     public let layer: Int
-    /// Its cohorts, by name.
-    public let cohorts: [CohortInfo]
+    /// Its pools, by name.
+    public let pools: [PoolInfo]
 }
 
-/// One cohort.
-public struct CohortInfo: Sendable, Encodable {
+/// One pool.
+public struct PoolInfo: Sendable, Encodable {
     /// "base" for the experts that came with a checkpoint.
     public let name: String
     /// "neuron", "swiglu", "delta" or "tensors".
@@ -65,8 +65,8 @@ public struct CohortInfo: Sendable, Encodable {
     public let root: String
 }
 
-/// What rounds made of one cohort.
-public struct CohortSummary: Sendable, Encodable {
+/// What rounds made of one adapter.
+public struct AdapterSummary: Sendable, Encodable {
     /// A round in few words.
     public struct Round: Sendable, Encodable, Equatable {
         /// The commit's id.
@@ -97,9 +97,9 @@ public struct CohortSummary: Sendable, Encodable {
 public struct ExpertInfo: Sendable, Encodable {
     /// The layer's number.
     public let layer: Int
-    /// The cohort's name.
-    public let cohort: String
-    /// The expert's number in its cohort.
+    /// The pool's name.
+    public let pool: String
+    /// The expert's number in its pool.
     public let ordinal: Int
     /// The object's id.
     public let id: String
@@ -112,12 +112,12 @@ public struct ExpertInfo: Sendable, Encodable {
     /// Not encoded.
     public let data: [UInt8]
 
-    enum CodingKeys: String, CodingKey { case layer, cohort, ordinal, id, kind, parts }
+    enum CodingKeys: String, CodingKey { case layer, pool, ordinal, id, kind, parts }
 }
 
-/// One place in a cohort.
+/// One place in a pool.
 public struct ExpertEntry: Sendable, Encodable {
-    /// The expert's number in its cohort.
+    /// The expert's number in its pool.
     public let ordinal: Int
     /// The object's id; nil when the expert was removed.
     public let id: String?
@@ -126,35 +126,35 @@ public struct ExpertEntry: Sendable, Encodable {
 extension Store {
     /// What a revision's model consists of.
     ///
-    /// - Complexity: With cohorts, reads the commits that lead to it, to tell which made them.
+    /// - Complexity: With adapters, reads the commits that lead to it, to tell which made them.
     public func list(_ revision: String) throws -> ModelSummary {
         let id = try id(revision)
         let tree = try snapshots.commit(id).tree
-        var reader = CohortReader(snapshots)
+        var reader = AdapterReader(snapshots)
         return ModelSummary(
             id, tree, try snapshots.tree(tree),
-            cohorts: try reader.histories(of: id).map { CohortSummary($0) })
+            adapters: try reader.histories(of: id).map { AdapterSummary($0) })
     }
 
     /// One expert's data, copied.
     ///
     /// - Parameters:
     ///   - revision: The model.
-    ///   - path: `LAYER/ORDINAL` for the base cohort, or `LAYER/COHORT/ORDINAL`.
+    ///   - path: `LAYER/ORDINAL` for the base pool, or `LAYER/POOL/ORDINAL`.
     /// - Throws: `usage` for a malformed path, `not-found`.
     public func expert(_ revision: String, _ path: String) throws -> ExpertInfo {
-        let (layer, cohort, ordinal, object) = try snapshots.expert(at: revision, path)
+        let (layer, pool, ordinal, object) = try snapshots.expert(at: revision, path)
         return ExpertInfo(
-            layer: Int(layer), cohort: cohort, ordinal: ordinal, id: object.id.hex,
+            layer: Int(layer), pool: pool, ordinal: ordinal, id: object.id.hex,
             kind: "\(object.header.kind)", parts: object.header.parts.map(\.description),
             data: object.payload.copy())
     }
 
-    /// The ids of a cohort's experts, by ordinal.
+    /// The ids of a pool's experts, by ordinal.
     ///
     /// - Parameters:
     ///   - revision: The model.
-    ///   - path: `LAYER` for the base cohort, or `LAYER/COHORT`.
+    ///   - path: `LAYER` for the base pool, or `LAYER/POOL`.
     /// - Throws: `usage` for a malformed path, `not-found`.
     public func experts(
         _ revision: String, in path: String
@@ -175,7 +175,7 @@ extension Store {
 
 extension ModelSummary {
     init(
-        _ id: ObjectID, _ treeID: ObjectID, _ tree: Tree, cohorts: [CohortSummary] = []
+        _ id: ObjectID, _ treeID: ObjectID, _ tree: Tree, adapters: [AdapterSummary] = []
     ) {
         self.init(
             id: id.hex, tree: treeID.hex, architecture: tree.architecture,
@@ -183,33 +183,33 @@ extension ModelSummary {
             layers: tree.layers.sorted { $0.key < $1.key }.map { number, layer in
                 LayerInfo(
                     layer: Int(number),
-                    cohorts: layer.cohorts.sorted { isBefore($0.key, $1.key) }.map {
-                        CohortInfo($0.key, $0.value)
+                    pools: layer.pools.sorted { isBefore($0.key, $1.key) }.map {
+                        PoolInfo($0.key, $0.value)
                     })
-            }, cohorts: cohorts, parameters: tree.parameterCount, bytes: tree.byteCount)
+            }, adapters: adapters, parameters: tree.parameterCount, bytes: tree.byteCount)
     }
 }
 
-extension CohortSummary {
-    fileprivate init(_ cohort: CohortHistory) {
+extension AdapterSummary {
+    fileprivate init(_ adapter: AdapterHistory) {
         self.init(
-            name: cohort.name, kind: cohort.kind, experts: cohort.content.experts,
-            parameters: cohort.content.parameters, bytes: cohort.content.bytes,
-            evidence: cohort.evidence,
-            rounds: cohort.rounds.map {
+            name: adapter.name, kind: adapter.kind, experts: adapter.content.experts,
+            parameters: adapter.content.parameters, bytes: adapter.content.bytes,
+            evidence: adapter.evidence,
+            rounds: adapter.rounds.map {
                 Round(id: $0.id.hex, subject: $0.commit.subject, time: $0.commit.time)
             })
     }
 }
 
-extension CohortInfo {
-    init(_ name: String, _ cohort: Cohort) {
+extension PoolInfo {
+    init(_ name: String, _ pool: ExpertPool) {
         self.init(
-            name: name, kind: "\(cohort.kind)", experts: Int(clamping: cohort.count),
-            parts: cohort.parts.map(\.description),
-            expertBytes: cohort.expertByteCount,
-            router: cohort.routerKind.name, routerTensors: infos(cohort.router),
-            root: cohort.experts.hex)
+            name: name, kind: "\(pool.kind)", experts: Int(clamping: pool.count),
+            parts: pool.parts.map(\.description),
+            expertBytes: pool.expertByteCount,
+            router: pool.routerKind.name, routerTensors: infos(pool.router),
+            root: pool.experts.hex)
     }
 }
 

@@ -14,7 +14,7 @@ extension Store {
     /// - Parameters:
     ///   - options: The branch, which must have a model, or start from one, and the message.
     ///   - body: Puts what changes. When it throws, nothing is committed.
-    /// - Throws: What `body` throws; `not-found` for a branch without a model; `unfit` when cohorts were trained
+    /// - Throws: What `body` throws; `not-found` for a branch without a model; `unfit` when adapters were trained
     ///   on what it changes, unless the options allow it; `branch-moved` when another writer was faster.
     @discardableResult
     public func commit(

@@ -107,11 +107,11 @@ private struct RestorePlan {
         case .architecture:
             throw CambiumError(
                 .usage, "an architecture is not taken alone; merge, or reset the branch")
-        case .experts(let layers, let cohorts, let ordinals):
-            try addExperts(layers, cohorts, ordinals, tree, commit, place)
-        case .rows(let layers, let cohorts, let numbers):
-            try addRows(numbers, tree, commit, place) { layer, cohort, _ in
-                layers.contains(layer) && cohorts.matches(cohort)
+        case .experts(let layers, let pools, let ordinals):
+            try addExperts(layers, pools, ordinals, tree, commit, place)
+        case .rows(let layers, let pools, let numbers):
+            try addRows(numbers, tree, commit, place) { layer, pool, _ in
+                layers.contains(layer) && pools.matches(pool)
             }
         case .tensorRows(let name, let numbers):
             try addRows(numbers, tree, commit, place) { _, _, tensor in name.matches(tensor) }
@@ -120,11 +120,11 @@ private struct RestorePlan {
         case .names(let name):
             try addTensors(name, tree, commit)
             try addFiles(name, tree, commit)
-        case .cohorts(let layers, let cohorts):
-            try addExperts(layers, cohorts, .all, tree, commit, place)
+        case .pools(let layers, let pools):
+            try addExperts(layers, pools, .all, tree, commit, place)
             for (number, layer) in tree.layers where layers.contains(Int(number)) {
-                for (cohort, pool) in layer.cohorts where cohorts.matches(cohort) {
-                    for name in pool.router.keys {
+                for (pool, experts) in layer.pools where pools.matches(pool) {
+                    for name in experts.router.keys {
                         try addTensors(Wildcard(name[...]), tree, commit)
                     }
                 }
@@ -140,13 +140,13 @@ private struct RestorePlan {
     }
 
     private mutating func addExperts(
-        _ layers: NumberSet, _ cohorts: Wildcard, _ ordinals: NumberSet, _ tree: Tree,
+        _ layers: NumberSet, _ pools: Wildcard, _ ordinals: NumberSet, _ tree: Tree,
         _ commit: ObjectID, _ place: String
     ) throws {
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key })
         where layers.contains(Int(number)) {
-            for (name, pool) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
-            where cohorts.matches(name) {
+            for (name, pool) in layer.pools.sorted(by: { isBefore($0.key, $1.key) })
+            where pools.matches(name) {
                 let ids = try self.ids(pool)
                 if let greatest = ordinals.greatest, greatest >= ids.count {
                     throw CambiumError(
@@ -157,7 +157,7 @@ private struct RestorePlan {
                 let own = try counterpart(of: name, number, like: pool, place)
                 let mine = try self.ids(own)
                 for ordinal in ordinals.numbers(below: ids.count) {
-                    let entity = MergeEntity.expert(layer: number, cohort: name, ordinal: ordinal)
+                    let entity = MergeEntity.expert(layer: number, pool: name, ordinal: ordinal)
                     let id = ids[ordinal]
                     guard id != .zero else {
                         // Named by its number it is an error, among many it is passed over.
@@ -182,15 +182,15 @@ private struct RestorePlan {
         }
     }
 
-    /// The target's cohort, which must have experts of the same form.
+    /// The target's pool, which must have experts of the same form.
     private func counterpart(
-        of name: String, _ layer: UInt32, like pool: Cohort, _ place: String
-    ) throws -> Cohort {
-        guard let own = target.layers[layer]?.cohorts[name] else {
+        of name: String, _ layer: UInt32, like pool: ExpertPool, _ place: String
+    ) throws -> ExpertPool {
+        guard let own = target.layers[layer]?.pools[name] else {
             throw CambiumError(
                 .badShape,
-                "'\(place)' has no place on '\(branch)', whose model has no cohort \(layer)/\(name); a "
-                    + "merge brings whole cohorts")
+                "'\(place)' has no place on '\(branch)', whose model has no pool \(layer)/\(name); a "
+                    + "merge brings whole pools")
         }
         guard own.kind == pool.kind, own.parts == pool.parts else {
             throw CambiumError(
@@ -201,7 +201,7 @@ private struct RestorePlan {
         return own
     }
 
-    private mutating func ids(_ pool: Cohort) throws -> [ObjectID] {
+    private mutating func ids(_ pool: ExpertPool) throws -> [ObjectID] {
         if let known = arrays[pool.experts] { return known }
         let ids = try store.snapshots.experts(of: pool)
         arrays[pool.experts] = ids
@@ -213,20 +213,20 @@ private struct RestorePlan {
         where isMeant: (Int, String, String) -> Bool
     ) throws {
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-            for (cohort, pool) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) }) {
-                for (name, entry) in pool.router.sorted(by: { isBefore($0.key, $1.key) })
-                where isMeant(Int(number), cohort, name) {
+            for (pool, experts) in layer.pools.sorted(by: { isBefore($0.key, $1.key) }) {
+                for (name, entry) in experts.router.sorted(by: { isBefore($0.key, $1.key) })
+                where isMeant(Int(number), pool, name) {
                     let (count, size) = Snapshots.rows(of: entry.shape)
                     let wanted = numbers.numbers(below: count)
                     guard !wanted.isEmpty else { continue }
-                    guard let own = target.layers[number]?.cohorts[cohort]?.router[name],
+                    guard let own = target.layers[number]?.pools[pool]?.router[name],
                         own.shape.type == entry.shape.type,
                         Snapshots.rows(of: own.shape).size == size
                     else {
                         throw CambiumError(
                             .badShape,
                             "'\(place)': \(name) is \(entry.shape); "
-                                + (target.layers[number]?.cohorts[cohort]?.router[name].map {
+                                + (target.layers[number]?.pools[pool]?.router[name].map {
                                     "on '\(branch)' it is \($0.shape)"
                                 } ?? "the model of '\(branch)' has no such tensor"))
                     }
@@ -241,7 +241,7 @@ private struct RestorePlan {
                         }
                         let value = Array(bytes[range])
                         let entity = MergeEntity.routerRow(
-                            layer: number, cohort: cohort, tensor: name, row: row)
+                            layer: number, pool: pool, tensor: name, row: row)
                         let old = rows.updateValue(
                             (entry, value), forKey: Row(tensor: name, row: row))
                         try note(
@@ -309,11 +309,11 @@ private struct RestorePlan {
     /// Puts everything into a patch of the target; what is read is checked against its name first.
     func put(into patch: inout ModelPatch, _ store: Store) throws {
         for (entity, id) in experts {
-            guard case .expert(let layer, let cohort, let ordinal) = entity,
-                let own = target.layers[layer]?.cohorts[cohort],
+            guard case .expert(let layer, let pool, let ordinal) = entity,
+                let own = target.layers[layer]?.pools[pool],
                 arrays[own.experts]?[ordinal] != id
             else { continue }
-            try patch.put(expert: ordinal, layer: Int(layer), cohort: cohort, try data(id))
+            try patch.put(expert: ordinal, layer: Int(layer), pool: pool, try data(id))
         }
         for (name, entry) in tensors where target.tensors[name] != entry {
             try patch.put(tensor: name, try data(entry.id))

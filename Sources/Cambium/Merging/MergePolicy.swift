@@ -18,7 +18,7 @@ public enum MergePolicy: String, Sendable, CaseIterable {
     case task
     /// The mean weighted by the squared gradients that rounds recorded. Lossy.
     case fisher
-    /// The linear map nearest to each side's on that side's inputs, as its moments tell them; else the
+    /// The linear map nearest to each side's on that side's inputs, as its Gram sums tell them; else the
     /// mean. Lossy.
     case regmean
 }

@@ -32,14 +32,14 @@ public struct MergeResult: Sendable, Encodable {
         public let entity: String
         /// The sides that changed it.
         public let sides: [String]
-        /// `expert`, `router-row`, `router`, `tensor`, `file`, `cohort`, `layout` or `architecture`.
+        /// `expert`, `router-row`, `router`, `tensor`, `file`, `pool`, `layout` or `architecture`.
         public let kind: String
         /// As a decision, `cat` and `restore` spell it: `1/17`.
         public let path: String
-        /// The number of the layer, of experts, cohorts and routers.
+        /// The number of the layer, of experts, pools and routers.
         public let layer: Int?
-        /// The cohort, of the same.
-        public let cohort: String?
+        /// The pool, of the same.
+        public let pool: String?
         /// The expert's number.
         public let expert: Int?
         /// The tensor's name, of tensors and routers.
@@ -140,7 +140,7 @@ extension MergeResult.Conflict {
         self.init(
             entity: entity.description, sides: conflict.sides.map { names[$0] },
             kind: entity.kind, path: entity.path, layer: entity.layer.map { Int($0) },
-            cohort: entity.cohort, expert: entity.ordinal, tensor: entity.tensor, row: entity.row,
+            pool: entity.pool, expert: entity.ordinal, tensor: entity.tensor, row: entity.row,
             file: entity.file,
             versions: conflict.sides.map { side in
                 MergeVersion(

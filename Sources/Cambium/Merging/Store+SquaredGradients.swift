@@ -33,7 +33,7 @@ extension Store {
     ///
     /// The texts are run forward and backward in windows of the context length, in order. What is recorded
     /// is the mean over tokens of the squared gradient of -ln p, of all tensors and all experts of the model
-    /// itself (not of cohorts), in place of what was recorded of them before; records of objects that the
+    /// itself (not of adapters), in place of what was recorded of them before; records of objects that the
     /// model no longer has are removed.
     ///
     /// - Parameters:
@@ -91,7 +91,7 @@ extension Store {
                 config.linear.map { 3 * $0.width * config.hiddenSize } ?? 2 * config.hiddenSize
             for (slot, layer) in config.expertLayers.enumerated() {
                 guard
-                    let stored = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base)
+                    let stored = snapshot.experts(layer: UInt32(layer), pool: ExpertPool.base)
                 else { continue }
                 // Experts of the same bytes are one object: it minds what all of them mind.
                 var sums: [ObjectID: [Float]] = [:]
@@ -128,9 +128,9 @@ extension Store {
     private static func objects(of snapshot: MappedSnapshot) throws -> Set<ObjectID> {
         var ids = Set(snapshot.tree.trunk.tensors.values.map(\.id))
         for (layer, value) in snapshot.tree.layers {
-            for (name, cohort) in value.cohorts {
-                ids.formUnion(cohort.router.values.map(\.id))
-                guard let stored = snapshot.experts(layer: layer, cohort: name) else { continue }
+            for (name, pool) in value.pools {
+                ids.formUnion(pool.router.values.map(\.id))
+                guard let stored = snapshot.experts(layer: layer, pool: name) else { continue }
                 for ordinal in 0..<stored.count {
                     ids.insert(
                         try stored.id(ordinal))

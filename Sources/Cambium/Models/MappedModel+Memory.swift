@@ -33,9 +33,9 @@ public struct ModelOptions: Sendable {
 /// What a model's runs did so far.
 public struct RunStatistics: Sendable, Encodable {
     /// Experts that tokens picked, each as often as it was picked.
-    public let picks: Int
+    public let selections: Int
     /// Picks of experts that no token had picked before; the others found theirs at a known address.
-    public let firstPicks: Int
+    public let firstSelections: Int
     /// The share of the picks that were not first ones; 0 before the first.
     public let hitRate: Double
     /// Experts that were asked for ahead, because the usage profile names them.
@@ -57,9 +57,9 @@ public struct RunStatistics: Sendable, Encodable {
 
     init(_ counts: Residency.Counts, since start: ProcessCounters) {
         let now = ProcessCounters()
-        picks = counts.picks
-        firstPicks = counts.firstPicks
-        hitRate = picks == 0 ? 0 : 1 - Double(firstPicks) / Double(picks)
+        selections = counts.selections
+        firstSelections = counts.firstSelections
+        hitRate = selections == 0 ? 0 : 1 - Double(firstSelections) / Double(selections)
         prefetched = counts.prefetched
         prefetchedUsed = counts.prefetchedUsed
         prefetchAccuracy = prefetched == 0 ? 0 : Double(prefetchedUsed) / Double(prefetched)

@@ -29,7 +29,7 @@ extension MappedModel {
     /// The experts and weights that each token of a text picks, in order of position, then layer.
     ///
     /// A text longer than the context is read in windows of the context length that do not overlap;
-    /// each begins anew. Of a model with cohorts the base's picks are told. The same text gives the same bits on any CPU.
+    /// each begins anew. Of a model with adapters the base's picks are told. The same text gives the same bits on any CPU.
     ///
     /// - Parameters:
     ///   - text: At least one byte.

@@ -14,7 +14,7 @@ public struct MappedModel: Sendable {
     /// The commit's id.
     public let id: String
     let running: SnapshotModel
-    var model: CohortModel { running.model }
+    var model: AdaptedModel { running.model }
 
     init(_ snapshot: MappedSnapshot, _ options: ModelOptions) throws {
         id = snapshot.id.hex
@@ -47,8 +47,8 @@ public struct MappedModel: Sendable {
     /// The numbers of the layers that have experts, ascending.
     public var expertLayers: [Int] { model.description.expertLayers }
 
-    /// The cohorts that rounds of training added, by ascending name; the gate picks among them and the base.
-    public var cohorts: [String] { model.cohorts.map(\.name) }
+    /// The adapters that rounds of training added, by ascending name; the gate picks among them and the base.
+    public var adapters: [String] { model.adapters.map(\.name) }
 
     /// What turns text into the model's tokens: the tokenizer.json that was committed with it; nil without, and
     /// where tokens are bytes.
@@ -92,6 +92,7 @@ public struct MappedModel: Sendable {
             text.prefix(limit), threads: threads, progress: progress)
         return EvaluationResult(
             id: id, bitsPerByte: bits, predictions: result.predictions, windows: result.windows,
-            usage: UsageInfo(result.usage), cohorts: running.shares(result.picks), unused: unused)
+            usage: UsageInfo(result.usage), adapters: running.shares(result.choices), unused: unused
+        )
     }
 }

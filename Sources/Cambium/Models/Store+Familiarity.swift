@@ -12,8 +12,8 @@ public struct Familiarity: Sendable, Encodable {
     public let expected: Double
     /// Whether the text is unlike everything counted so far: 0.75 bits per byte above what is expected.
     public let isNovel: Bool
-    /// The model's cohorts.
-    public let cohorts: [String]
+    /// The model's adapters.
+    public let adapters: [String]
 }
 
 extension Store {
@@ -30,9 +30,9 @@ extension Store {
         let novelty = gate.solved.novelty(
             of: Array(text.prefix(1 << 20)), expected: gate.solved.expectedBits())
         return Familiarity(
-            nearest: gate.cohorts[novelty.best],
+            nearest: gate.adapters[novelty.best],
             bitsPerByte: Double(novelty.bits) / Double(FixedPoint.one),
             expected: Double(novelty.expected) / Double(FixedPoint.one),
-            isNovel: novelty.isNovel, cohorts: try StoredCohorts(snapshot).names)
+            isNovel: novelty.isNovel, adapters: try StoredAdapters(snapshot).names)
     }
 }

@@ -10,7 +10,7 @@ public struct UsageInfo: Sendable, Encodable {
     /// Experts of the model.
     public let experts: Int
     /// Picks in all: tokens × layers × heads × experts per head.
-    public let picks: Int
+    public let selections: Int
     /// Bytes of the experts that were picked.
     public let bytesTouched: Int
     /// Bytes of all experts.
@@ -31,9 +31,9 @@ public struct EvaluationResult: Sendable, Encodable {
     public let windows: Int
     /// The experts that were picked.
     public let usage: UsageInfo
-    /// For what share of the bytes the gate held each cohort likeliest, "base" among them; empty for a
-    /// model without cohorts of its own weights.
-    public let cohorts: [String: Double]
+    /// For what share of the bytes the gate held each adapter likeliest, "base" among them; empty for a
+    /// model without adapters of its own weights.
+    public let adapters: [String: Double]
     /// What came with the model and was not used; see ``MappedModel/unused``.
     public let unused: [UnusedInfo]
 }
@@ -131,7 +131,7 @@ extension Store {
 extension UsageInfo {
     init(_ usage: ExpertUsage) {
         self.init(
-            expertsTouched: usage.touched, experts: usage.expertCount, picks: usage.picks,
+            expertsTouched: usage.touched, experts: usage.expertCount, selections: usage.selections,
             bytesTouched: usage.bytesTouched, bytesStored: usage.bytesStored,
             touchedByLayer: Dictionary(
                 uniqueKeysWithValues: usage.layers.map { ("\($0.layer)", $0.touched) }))

@@ -29,15 +29,15 @@ extension Store {
         guard !text.isEmpty else { throw CambiumError(.usage, "the text is empty") }
         let snapshot = try map(revision)
         let gate = try snapshot.knownGate()
-        let cohorts = try StoredCohorts(snapshot).names
+        let adapters = try StoredAdapters(snapshot).names
         let expected = gate.solved.expectedBits()
         func familiarity(_ range: Range<Int>) -> Familiarity {
             let novelty = gate.solved.novelty(of: Array(text[range]), expected: expected)
             return Familiarity(
-                nearest: gate.cohorts[novelty.best],
+                nearest: gate.adapters[novelty.best],
                 bitsPerByte: Double(novelty.bits) / Double(FixedPoint.one),
                 expected: Double(novelty.expected) / Double(FixedPoint.one),
-                isNovel: novelty.isNovel, cohorts: cohorts)
+                isNovel: novelty.isNovel, adapters: adapters)
         }
         var runs: [(range: Range<Int>, isNovel: Bool, nearest: String)] = []
         for range in Self.cuts(of: text) {
@@ -58,7 +58,7 @@ extension Store {
                 familiarity: Familiarity(
                     nearest: run.isNovel ? whole.nearest : run.nearest,
                     bitsPerByte: whole.bitsPerByte, expected: whole.expected,
-                    isNovel: run.isNovel, cohorts: cohorts))
+                    isNovel: run.isNovel, adapters: adapters))
         }
     }
 

@@ -2,12 +2,12 @@ internal import Models
 internal import Training
 
 extension Store {
-    /// Trains a round and commits it: a cohort on the frozen model of a branch, or the model itself.
+    /// Trains a round and commits it: an adapter on the frozen model of a branch, or the model itself.
     ///
-    /// Training holds no lock; other processes may read and commit meanwhile. A cohort is committed on the
+    /// Training holds no lock; other processes may read and commit meanwhile. An adapter is committed on the
     /// branch's head of that moment, as long as the base below it is the same; all old weights keep their
     /// ids, which is checked. The texts are counted as evidence in the same commit, so that the gate knows
-    /// the cohort.
+    /// the adapter.
     ///
     /// The seconds that it took are a metric of the commit, unless `SOURCE_DATE_EPOCH` fixes its time: then the
     /// same round gives the same commit again.
@@ -28,10 +28,10 @@ extension Store {
             try snapshots.train(options.roundRequest(), progress: progress, isStopped: isStopped))
     }
 
-    /// The cohorts of deltas in a revision's model, by ascending name.
+    /// The adapters of deltas in a revision's model, by ascending name.
     ///
-    /// - Throws: `corrupt` or `unsupported` for a cohort that does not fit the model.
-    public func cohorts(_ revision: String) throws -> [String] {
-        try StoredCohorts(map(revision)).names
+    /// - Throws: `corrupt` or `unsupported` for an adapter that does not fit the model.
+    public func adapters(_ revision: String) throws -> [String] {
+        try StoredAdapters(map(revision)).names
     }
 }

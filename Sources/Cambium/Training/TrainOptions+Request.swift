@@ -11,7 +11,7 @@ extension TrainOptions {
     func roundRequest() throws -> RoundRequest {
         let round: RoundTarget
         switch target {
-        case .cohort(let name, let form):
+        case .adapter(let name, let form):
             round = .adapter(name, form.kind, newExperts?.pool)
         case .model(let freezesTrunk, let freezesExperts):
             round = .model(
@@ -21,7 +21,7 @@ extension TrainOptions {
         }
         if case .adapter = round {
         } else if newExperts != nil {
-            throw CambiumError(.usage, "new experts are for a round that trains a cohort")
+            throw CambiumError(.usage, "new experts are for a round that trains an adapter")
         }
         if case .experts = round {
         } else if !background.isEmpty {
@@ -65,7 +65,7 @@ extension TrainBudget {
     }
 }
 
-extension CohortForm {
+extension AdapterForm {
     fileprivate var kind: Adapter.Kind {
         switch self {
         case .dense: .dense
@@ -78,7 +78,7 @@ extension NewExperts {
     fileprivate var pool: NewPool {
         switch self {
         case .neurons(let count): .neurons(count)
-        case .swiglu(let count, let width, let picks): .swiglu(count, width: width, picks: picks)
+        case .swiglu(let count, let width, let topK): .swiglu(count, width: width, topK: topK)
         }
     }
 }
@@ -86,8 +86,8 @@ extension NewExperts {
 extension TrainResult {
     init(_ round: RoundResult) {
         self.init(
-            commit: round.outcome.id.hex, branch: round.branch, cohort: round.adapter?.name,
-            isNewCohort: round.adapter?.isNew ?? false,
+            commit: round.outcome.id.hex, branch: round.branch, adapter: round.adapter?.name,
+            isNewAdapter: round.adapter?.isNew ?? false,
             edited: round.edited.map { EditedLayer(layer: $0.layer, experts: $0.experts) },
             steps: round.summary.steps, tokens: round.summary.tokens,
             seconds: round.summary.seconds, loss: round.summary.loss,

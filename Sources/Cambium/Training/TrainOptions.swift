@@ -10,9 +10,9 @@ public enum TrainBudget: Sendable, Hashable {
 
 /// What a round of training changes.
 public enum TrainTarget: Sendable, Hashable {
-    /// A new cohort, or more training of one that is there: deltas of the frozen base's weights, active
+    /// A new adapter, or more training of one that is there: deltas of the frozen base's weights, active
     /// for the texts that the gate gives them.
-    case cohort(String, CohortForm)
+    case adapter(String, AdapterForm)
     /// The model's own weights, which forget what they are not trained on.
     ///
     /// - Parameters:
@@ -24,20 +24,20 @@ public enum TrainTarget: Sendable, Hashable {
     case experts(Int)
 }
 
-/// What the deltas of a cohort are.
-public enum CohortForm: Sendable, Hashable {
+/// What the deltas of an adapter are.
+public enum AdapterForm: Sendable, Hashable {
     /// Full-rank deltas of every dense weight; the base's expert layers are skipped while it is active.
     case dense
     /// Low-rank deltas of every matrix, embedding and head; the base's experts run.
     case lowRank(Int)
 }
 
-/// Experts that a new cohort gets, with a router of their own, in place of the base's while it is active.
+/// Experts that a new adapter gets, with a router of their own, in place of the base's while it is active.
 public enum NewExperts: Sendable, Hashable {
     /// Neurons in each of the base's layers of neurons, with its heads, picks and keys; a square number.
     case neurons(Int)
     /// SwiGLU experts of an inner width in every layer, of which a token uses the best `picks`.
-    case swiglu(Int, width: Int, picks: Int)
+    case swiglu(Int, width: Int, topK: Int)
 }
 
 /// A text that training does not see, to tell how well the model predicts it.
@@ -84,7 +84,7 @@ public struct TrainOptions: Sendable {
     public var target: TrainTarget
     /// How long.
     public var budget: TrainBudget
-    /// What a new cohort gets besides deltas; nil for nothing, or of a cohort that is trained further what
+    /// What a new adapter gets besides deltas; nil for nothing, or of an adapter that is trained further what
     /// it has.
     public var newExperts: NewExperts?
     /// Texts that the model knows, for a round that edits experts: those that they use are left alone.
@@ -103,7 +103,7 @@ public struct TrainOptions: Sendable {
     /// How much predictions are kept close to those of the model before the round, on the round's own texts:
     /// times the Kullback-Leibler divergence from it (learning without forgetting: Li and Hoiem, 1606.09282).
     ///
-    /// Of a cohort that is trained further the model before is the cohort, else the base. 0 for not at all.
+    /// Of an adapter that is trained further the model before is the adapter, else the base. 0 for not at all.
     public var divergenceWeight = 0.0
     /// Whether the n-grams of the evidence predict beside the model from this round on.
     ///
@@ -151,10 +151,10 @@ public struct TrainResult: Sendable, Encodable {
     public let commit: String
     /// The branch.
     public let branch: String
-    /// The cohort that was trained; nil for the model's own weights.
-    public let cohort: String?
-    /// Whether the cohort is new.
-    public let isNewCohort: Bool
+    /// The adapter that was trained; nil for the model's own weights.
+    public let adapter: String?
+    /// Whether the adapter is new.
+    public let isNewAdapter: Bool
     /// The experts that were edited.
     public let edited: [EditedLayer]
     /// Steps of the optimiser.

@@ -21,11 +21,11 @@ enum Completion {
         }
     }
 
-    /// Cohorts of HEAD's model, or of the branch that the line names.
-    static var cohorts: CompletionKind {
+    /// Adapters of HEAD's model, or of the branch that the line names.
+    static var adapters: CompletionKind {
         .custom { words, _, _ in
             let branch = value(of: ["--branch"], in: words) ?? "HEAD"
-            return names(words) { store in try store.cohorts(branch) }
+            return names(words) { store in try store.adapters(branch) }
         }
     }
 

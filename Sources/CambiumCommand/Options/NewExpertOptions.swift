@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Cambium
 
-/// The experts that a new cohort gets.
+/// The experts that a new adapter gets.
 struct NewExpertOptions: ParsableArguments {
     enum Kind: String, ExpressibleByArgument, CaseIterable { case neurons, swiglu }
 
@@ -9,7 +9,7 @@ struct NewExpertOptions: ParsableArguments {
         name: .customLong("new-experts"),
         help: ArgumentHelp(
             """
-            Give a new cohort this many experts in a layer, with a router of their own, in place of the \
+            Give a new adapter this many experts in a layer, with a router of their own, in place of the \
             base's while it is active.
             """, valueName: "number"))
     var count: Int?
@@ -41,7 +41,7 @@ struct NewExpertOptions: ParsableArguments {
     var chosen: NewExperts? {
         count.map {
             expertKind == .swiglu
-                ? .swiglu($0, width: expertWidth ?? 256, picks: expertPicks ?? 1) : .neurons($0)
+                ? .swiglu($0, width: expertWidth ?? 256, topK: expertPicks ?? 1) : .neurons($0)
         }
     }
 }

@@ -19,10 +19,10 @@ struct FrozenParts: ExpressibleByArgument {
 }
 
 /// `dense`, `lora` or `lora:RANK`.
-struct CohortKind: ExpressibleByArgument, CustomStringConvertible {
-    let form: CohortForm
+struct AdapterKind: ExpressibleByArgument, CustomStringConvertible {
+    let form: AdapterForm
 
-    init(form: CohortForm) { self.form = form }
+    init(form: AdapterForm) { self.form = form }
 
     init?(argument: String) {
         switch argument {

@@ -6,7 +6,7 @@ struct DiffReport: Report {
     enum Detail {
         /// At most a screen.
         case summary
-        /// Every cohort and tensor.
+        /// Every pool and tensor.
         case full
         /// Every expert.
         case ids
@@ -31,9 +31,9 @@ struct DiffReport: Report {
     }
 
     func quietLines() -> [String] {
-        diff.cohorts.flatMap { cohort in
-            let ordinals = cohort.added + cohort.removed + cohort.changed.map(\.ordinal)
-            return ordinals.sorted().map { "\(cohort.layer)/\(cohort.cohort)/\($0)" }
+        diff.pools.flatMap { pool in
+            let ordinals = pool.added + pool.removed + pool.changed.map(\.ordinal)
+            return ordinals.sorted().map { "\(pool.layer)/\(pool.pool)/\($0)" }
         } + diff.trunk.map(\.name)
     }
 
@@ -46,7 +46,7 @@ struct DiffReport: Report {
         rows += fileRows
         if diff.layoutChanged { rows.append(["layout", "names, shards or order changed"]) }
         rows += trunkRows + deltaRows
-        rows += diff.cohorts.flatMap { cohortRows($0, style) }
+        rows += diff.pools.flatMap { poolRows($0, style) }
         let shown = detail == .summary ? Array(rows.prefix(Self.screen)) : rows
         var table = TextTable([.left, .left, .left, .left])
         for row in shown { table.add(row) }
@@ -72,7 +72,7 @@ struct DiffReport: Report {
 
     /// Every tensor, or in a summary of many how many there are.
     private var trunkRows: [[String]] {
-        let trunk = diff.trunk.filter { $0.cohort == nil }
+        let trunk = diff.trunk.filter { $0.adapter == nil }
         if trunk.isEmpty { return [["trunk", "unchanged"]] }
         if detail == .summary, trunk.count > 4 { return [["trunk", counts(trunk)]] }
         return trunk.map { tensor in
@@ -80,14 +80,14 @@ struct DiffReport: Report {
         }
     }
 
-    /// Cohorts of deltas; in a summary how many of their tensors there are.
+    /// Adapters of deltas; in a summary how many of their tensors there are.
     private var deltaRows: [[String]] {
-        let names = Set(diff.trunk.compactMap(\.cohort)).sorted()
+        let names = Set(diff.trunk.compactMap(\.adapter)).sorted()
         return names.flatMap { name in
-            let tensors = diff.trunk.filter { $0.cohort == name }
-            if detail == .summary { return [["cohort", "\(name): \(counts(tensors))"]] }
+            let tensors = diff.trunk.filter { $0.adapter == name }
+            if detail == .summary { return [["adapter", "\(name): \(counts(tensors))"]] }
             return tensors.map { tensor in
-                ["cohort", "\(tensor.name) \(tensor.kind)"] + cells(tensor.change)
+                ["adapter", "\(tensor.name) \(tensor.kind)"] + cells(tensor.change)
             }
         }
     }
@@ -103,28 +103,28 @@ struct DiffReport: Report {
         }.joined(separator: ", ")
     }
 
-    private func cohortRows(_ cohort: ModelDiff.CohortDiff, _ style: Style) -> [[String]] {
-        let count = Quantity.count(cohort.experts)
+    private func poolRows(_ pool: ModelDiff.PoolDiff, _ style: Style) -> [[String]] {
+        let count = Quantity.count(pool.experts)
         var rows: [[String]] = []
-        if !cohort.changed.isEmpty {
-            let changed = Quantity.count(cohort.changed.count)
-            rows.append(["", "\(changed) of \(count) experts changed"] + cells(cohort.total))
+        if !pool.changed.isEmpty {
+            let changed = Quantity.count(pool.changed.count)
+            rows.append(["", "\(changed) of \(count) experts changed"] + cells(pool.total))
         }
-        if !cohort.added.isEmpty {
-            rows.append(["", style.good("\(Quantity.count(cohort.added.count, "expert")) added")])
+        if !pool.added.isEmpty {
+            rows.append(["", style.good("\(Quantity.count(pool.added.count, "expert")) added")])
         }
-        if !cohort.removed.isEmpty {
+        if !pool.removed.isEmpty {
             rows.append([
-                "", style.bad("\(Quantity.count(cohort.removed.count, "expert")) removed"),
+                "", style.bad("\(Quantity.count(pool.removed.count, "expert")) removed"),
             ])
         }
-        for router in cohort.routers {
+        for router in pool.routers {
             let amount =
                 "\(Quantity.count(router.rows.count)) of \(Quantity.count(router.rowCount)) rows"
             rows.append(["", "\(amount) of \(router.tensor) changed"] + cells(router.change))
         }
         if rows.isEmpty { rows.append(["", "changed"]) }
-        rows[0][0] = cohort.cohort == "base" ? "layer \(cohort.layer)" : cohort.place
+        rows[0][0] = pool.pool == "base" ? "layer \(pool.layer)" : pool.place
         return rows
     }
 
@@ -139,14 +139,14 @@ struct DiffReport: Report {
 
     private func idLines(_ style: Style) -> [String] {
         var table = TextTable([.left, .left, .left, .left])
-        for cohort in diff.cohorts {
-            let place = "\(cohort.layer)/\(cohort.cohort)"
-            for ordinal in cohort.added { table.add(["expert \(place)/\(ordinal)", "added"]) }
-            for ordinal in cohort.removed { table.add(["expert \(place)/\(ordinal)", "removed"]) }
-            for expert in cohort.changed {
+        for pool in diff.pools {
+            let place = "\(pool.layer)/\(pool.pool)"
+            for ordinal in pool.added { table.add(["expert \(place)/\(ordinal)", "added"]) }
+            for ordinal in pool.removed { table.add(["expert \(place)/\(ordinal)", "removed"]) }
+            for expert in pool.changed {
                 table.add(["expert \(place)/\(expert.ordinal)", "changed"] + cells(expert.change))
             }
-            for router in cohort.routers {
+            for router in pool.routers {
                 let rows = Quantity.ranges(router.rows)
                 table.add(["router \(router.tensor)", "rows \(rows)"] + cells(router.change))
             }
@@ -169,6 +169,6 @@ extension ModelDiff.File {
     fileprivate var record: String { String(name.dropFirst("evidence.".count)) }
 }
 
-extension ModelDiff.CohortDiff {
-    fileprivate var place: String { "layer \(layer)/\(cohort)" }
+extension ModelDiff.PoolDiff {
+    fileprivate var place: String { "layer \(layer)/\(pool)" }
 }

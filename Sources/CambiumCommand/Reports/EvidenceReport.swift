@@ -23,11 +23,11 @@ struct EvidenceReport: Report {
 
     /// That dropping evidence changes no weights, which is easily taken for forgetting.
     private var weightLines: [String] {
-        guard let cohorts = result.cohortsWithWeights else { return [] }
-        let ways = cohorts.map { "`cambium forget \($0)`" }.joined(separator: ", ")
+        guard let adapters = result.adaptersWithWeights else { return [] }
+        let ways = adapters.map { "`cambium forget \($0)`" }.joined(separator: ", ")
         return [
             "weights that were trained on \(result.evidence.count == 1 ? "this text" : "these texts") stay"
-                + (cohorts.isEmpty ? "" : "; \(ways) takes them out")
+                + (adapters.isEmpty ? "" : "; \(ways) takes them out")
         ]
     }
 }
@@ -74,7 +74,7 @@ struct EvidenceDetailReport: Report {
     func lines(_ style: Style) -> [String] {
         [
             "id        \(style.id(evidence.id))",
-            "cohort    \(evidence.cohort)",
+            "adapter   \(evidence.adapter)",
             "label     \(evidence.label)",
             "kind      \(evidence.kind) of \(evidence.subject)",
             "text      \(Quantity.count(evidence.bytes, "byte")), \(evidence.data)",
@@ -93,12 +93,12 @@ struct EvidenceDetailReport: Report {
 struct GateReport: Report {
     struct Row: Encodable {
         let text: String
-        let shares: [Gate.Share]
+        let shares: [AdapterGate.Share]
     }
 
     let commit: String
     let gate: String
-    let cohorts: [String]
+    let adapters: [String]
     let texts: [Row]
     /// Of a gate over hidden states.
     var layer: Int?
@@ -112,32 +112,32 @@ struct GateReport: Report {
             } else { [String]() }
         let head = [
             "gate \(style.id(gate.short)) of \(style.id(commit.short)): "
-                + cohorts.joined(separator: ", ") + solved.joined()
+                + adapters.joined(separator: ", ") + solved.joined()
         ]
         return head
             + texts.map { row in
                 let shares = row.shares.prefix(3).map { share in
-                    "\(share.cohort) \((share.weight * 1000).rounded() / 10) %"
+                    "\(share.adapter) \((share.weight * 1000).rounded() / 10) %"
                 }
                 return "\(row.text): " + shares.joined(separator: ", ")
             }
     }
 
     func quietLines() -> [String] {
-        texts.isEmpty ? [gate] : texts.compactMap { $0.shares.first?.cohort }
+        texts.isEmpty ? [gate] : texts.compactMap { $0.shares.first?.adapter }
     }
 }
 
 extension EvidenceInfo {
     /// The record in a line.
     fileprivate func line(_ style: Style) -> String {
-        "\(style.id(id.short))  \(cohort)  \(Quantity.count(bytes, "byte")) of text, "
+        "\(style.id(id.short))  \(adapter)  \(Quantity.count(bytes, "byte")) of text, "
             + (layers == nil ? "" : "routes of ") + subject + (label.isEmpty ? "" : "  \(label)")
     }
 
     /// What was counted.
     fileprivate var subject: String {
-        if kind == "use", let distinct {
+        if kind == "activations", let distinct {
             return "the use of \(Quantity.count(distinct, "expert"))"
         }
         if let order, let distinct {

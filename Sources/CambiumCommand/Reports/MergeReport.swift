@@ -163,7 +163,7 @@ struct MergeReport: Report {
         if entity.hasPrefix("expert "), let slash = entity.lastIndex(of: "/") {
             return (String(entity[..<slash]), String(entity[entity.index(after: slash)...]))
         }
-        for kind in ["trunk", "file", "cohort"] where entity.hasPrefix(kind + " ") {
+        for kind in ["trunk", "file", "pool"] where entity.hasPrefix(kind + " ") {
             return (kind, String(entity.dropFirst(kind.count + 1)))
         }
         return (entity, "")

@@ -11,7 +11,7 @@ extension RunStatistics {
         let released =
             bytesReleased == 0 ? "" : "; \(Quantity.bytes(bytesReleased)) of pages given back"
         return [
-            "\(Quantity.count(picks)) picks, \(Quantity.share(picks - firstPicks, of: picks)) of "
+            "\(Quantity.count(selections)) selections, \(Quantity.share(selections - firstSelections, of: selections)) of "
                 + "experts in use before" + ahead,
             "\(Quantity.bytes(bytesRead)) read from disk, "
                 + Quantity.count(majorFaults, "page fault") + " that waited for it" + released,

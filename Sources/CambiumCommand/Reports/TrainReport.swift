@@ -34,7 +34,7 @@ struct TrainReport: Report {
 
     func lines(_ style: Style) -> [String] {
         var table = TextTable([.left, .left])
-        let what = result.cohort.map { (result.isNewCohort ? "new cohort " : "cohort ") + $0 }
+        let what = result.adapter.map { (result.isNewAdapter ? "new adapter " : "adapter ") + $0 }
         let edited = result.edited.map {
             "\(Quantity.count($0.experts.count, "expert")) of layer \($0.layer)"
         }

@@ -35,14 +35,14 @@ package struct CheckpointExport {
                     + "; `cambium verify` lists all")
         }
         let whole = try CheckpointTensors(tree, layout)
-        let tensors = isPlain ? try CheckpointTensors(tree, layout, cohorts: false) : whole
+        let tensors = isPlain ? try CheckpointTensors(tree, layout, adapters: false) : whole
         var experts: [MappedExperts] = []
         for pool in tensors.pools {
-            guard let mapped = snapshot.experts(layer: UInt32(pool.layer), cohort: pool.cohort)
+            guard let mapped = snapshot.experts(layer: UInt32(pool.layer), pool: pool.pool)
             else {
                 throw CambiumError(
                     .corrupt,
-                    "the layout names cohort \(pool.layer)/\(pool.cohort), which is missing")
+                    "the layout names pool \(pool.layer)/\(pool.pool), which is missing")
             }
             experts.append(mapped)
         }
@@ -56,7 +56,7 @@ package struct CheckpointExport {
             .sorted { isBefore($0.key, $1.key) }.map { ($0.key, $0.value) }
         leftOut =
             records.sorted(by: isBefore)
-            + (isPlain ? CheckpointTensors.cohorts(of: tree).map { "cohort \($0)" } : [])
+            + (isPlain ? CheckpointTensors.adapters(of: tree).map { "adapter \($0)" } : [])
         assemblies = Dictionary(tensors.assemblies.map { ($0.name, $0) }) { first, _ in first }
         self.snapshot = snapshot
         self.tensors = tensors

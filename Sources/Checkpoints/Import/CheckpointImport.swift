@@ -40,10 +40,10 @@ struct CheckpointImport {
             var router: [String: StoredTensor] = [:]
             for name in pool.routerTensors { router[name] = try stage(name, &draft) }
             let experts = try stageExperts(of: pool, &draft, progress)
-            let cohort = Cohort(
+            let stored = ExpertPool(
                 kind: pool.objectKind, parts: pool.parts, count: UInt64(pool.expertCount),
                 experts: experts, routerKind: pool.storedRouterKind, router: router)
-            tree.layers[UInt32(pool.layer), default: Layer()].cohorts[pool.cohort] = cohort
+            tree.layers[UInt32(pool.layer), default: Layer()].pools[pool.pool] = stored
         }
         try stageFiles(&tree, &draft)
         tree.layout = try draft.put(.layout, source.stored.encoded)
@@ -74,7 +74,7 @@ struct CheckpointImport {
     }
 
     private mutating func stageExperts(
-        of pool: ExpertPool, _ draft: inout CommitDraft, _ progress: ProgressReporter
+        of pool: CheckpointPool, _ draft: inout CommitDraft, _ progress: ProgressReporter
     ) throws -> ObjectID {
         let checkpoint = source.checkpoint
         let reader = try PoolReader(pool, in: checkpoint)

@@ -29,31 +29,32 @@ extension SnapshotStore {
             return "it is a '\(tree.architecture)' model, and the branch's is "
                 + "'\(before.architecture)'"
         }
-        guard let reason = try strayCohort(tree, read) else { return nil }
-        return try strayCohort(before) { stored($1) } == nil ? reason : nil
+        guard let reason = try strayAdapter(tree, read) else { return nil }
+        return try strayAdapter(before) { stored($1) } == nil ? reason : nil
     }
 
     /// The bytes of a stored tensor; nil when they cannot be read.
     private func stored(_ tensor: StoredTensor) -> [UInt8]? { try? data(of: tensor.id).1 }
 
-    /// What says of a cohort that its deltas are of other weights than the model has.
-    private func strayCohort(
+    /// What says of an adapter that its deltas are of other weights than the model has.
+    private func strayAdapter(
         _ tree: Tree, _ read: (String, StoredTensor) -> [UInt8]?
     ) throws -> String? {
         var digests: Set<String> = []
-        for name in StoredCohorts.names(tree).sorted(by: isBefore) {
-            let file = CohortTensorName.description(of: name)
+        for name in StoredAdapters.names(tree).sorted(by: isBefore) {
+            let file = AdapterTensorName.description(of: name)
             guard let entry = tree.trunk.tensors[file], let bytes = read(file, entry),
-                let description = try? CohortDescription(bytes, of: name), !description.base.isEmpty
+                let description = try? AdapterDescription(bytes, of: name),
+                !description.base.isEmpty
             else { continue }
             if digests.isEmpty {
                 digests = [
-                    try StoredCohorts.baseDigest(tree),
-                    try StoredCohorts.baseDigest(tree, .routers, .experts),
+                    try StoredAdapters.baseDigest(tree),
+                    try StoredAdapters.baseDigest(tree, .routers, .experts),
                 ]
             }
             guard digests.contains(description.base) else {
-                return "the deltas of cohort '\(name)' are of other weights than its base has now"
+                return "the deltas of adapter '\(name)' are of other weights than its base has now"
             }
         }
         return nil
@@ -65,9 +66,9 @@ extension SnapshotStore {
             let snapshot = try map(id)
             let description = try snapshot.modelDescription()
             _ = try LanguageModel(description, source: SnapshotWeights(snapshot))
-            let cohorts = try StoredCohorts(snapshot)
+            let adapters = try StoredAdapters(snapshot)
             let mixes = try snapshot.mixture() != nil
-            if mixes || !cohorts.names.isEmpty { _ = try snapshot.gate() }
+            if mixes || !adapters.names.isEmpty { _ = try snapshot.gate() }
             return !mixes
                 || description.vocabularySize == 256
                     && snapshot.tree.files["tokenizer.json"] == nil
@@ -144,7 +145,7 @@ private struct Outline: Equatable {
         files = ["config.json", "generation_config.json"].map { tree.files[$0] }
         trunk = tree.trunk.tensors.mapValues(\.shape)
         pools = tree.layers.mapValues { layer in
-            layer.cohorts.mapValues {
+            layer.pools.mapValues {
                 Pool(
                     kind: $0.kind, parts: $0.parts, count: $0.count,
                     router: $0.router.mapValues(\.shape))
@@ -173,7 +174,7 @@ private struct CheckpointWeights: WeightSource {
     var inventory: WeightInventory? { WeightInventory(tree) }
 
     func experts(layer: Int) throws -> any ExpertTable {
-        guard let own = tree.layers[UInt32(clamping: layer)]?.cohorts[Cohort.base] else {
+        guard let own = tree.layers[UInt32(clamping: layer)]?.pools[ExpertPool.base] else {
             throw CambiumError(.missingTensor, "the checkpoint has no experts in layer \(layer)")
         }
         return UnreadExperts(parts: own.parts, count: Int(clamping: own.count))

@@ -177,11 +177,13 @@ private struct LayoutMerge {
     private func pools(of merged: Tree) -> [Layout.Pool] {
         var pools: [Layout.Pool] = []
         for (number, layer) in merged.layers.sorted(by: { $0.key < $1.key }) {
-            for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) }) {
+            for (name, experts) in layer.pools.sorted(by: { isBefore($0.key, $1.key) }) {
                 func pool(_ tree: Tree) -> Layout.Pool? {
-                    layout(of: tree)?.pools.first { $0.layer == number && $0.cohort == name }
+                    layout(of: tree)?.pools.first { $0.layer == number && $0.pool == name }
                 }
-                func fits(_ pool: Layout.Pool) -> Bool { (try? ExpertPool(pool, cohort)) != nil }
+                func fits(_ pool: Layout.Pool) -> Bool {
+                    (try? CheckpointPool(pool, experts)) != nil
+                }
                 func first(_ pools: [Layout.Pool]) -> Layout.Pool? {
                     pools.filter(fits).min { isBefore($0.names, $1.names) }
                 }

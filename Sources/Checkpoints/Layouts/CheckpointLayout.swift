@@ -11,8 +11,8 @@ package struct CheckpointLayout: Sendable, Hashable {
     package let recognised: Bool
     /// A sentence for the user when ``recognised`` is false.
     package let note: String?
-    /// By layer, those of cohorts behind the model's own; layers without experts are absent.
-    package let pools: [ExpertPool]
+    /// By layer, those of adapters behind the model's own; layers without experts are absent.
+    package let pools: [CheckpointPool]
     /// The names of all tensors that belong to no pool and route to none, in the order given.
     package let trunk: [String]
 
@@ -40,7 +40,7 @@ package struct CheckpointLayout: Sendable, Hashable {
             isOwn
             ? try PeerLayout(tensors).pools(parsed)
                 + TransformersLayout(tensors, opaque: false).pools(parsed)
-                + CohortPools.pools(tensors)
+                + AdapterPools.pools(tensors)
             : try TransformersLayout(tensors, opaque: architecture.names.isOpaque).pools(parsed)
         let hasNone = isOwn ? try parsed.peerLayers() == [] : false
         guard !pools.isEmpty || hasNone else {

@@ -4,37 +4,38 @@ package import Snapshots
 
 /// The tensors of the checkpoint that a tree is, and what each is put together from.
 package struct CheckpointTensors {
-    package let pools: [ExpertPool]
+    package let pools: [CheckpointPool]
     package let assemblies: [TensorAssembly]
     /// Those of the trunk and of routers, by name.
     package let stored: [String: StoredTensor]
 
-    /// - Parameter cohorts: Whether what rounds added is among them.
+    /// - Parameter adapters: Whether what rounds added is among them.
     /// - Throws: `corrupt` for a layout that does not fit the tree; `unsupported` for experts that it has no
     ///   place for.
-    package init(_ tree: Tree, _ layout: Layout, cohorts: Bool = true) throws {
-        let added = cohorts ? [] : Self.cohorts(of: tree).map { "\(CohortTensorName.prefix)\($0)." }
+    package init(_ tree: Tree, _ layout: Layout, adapters: Bool = true) throws {
+        let added =
+            adapters ? [] : Self.adapters(of: tree).map { "\(AdapterTensorName.prefix)\($0)." }
         func isPart(_ name: String) -> Bool { !added.contains { name.hasPrefix($0) } }
         var stored = tree.trunk.tensors.filter { isPart($0.key) }
-        var pools: [ExpertPool] = []
-        for pool in layout.allPools(of: tree) where cohorts || pool.cohort == Cohort.base {
-            guard let cohort = tree.layers[pool.layer]?.cohorts[pool.cohort] else {
+        var pools: [CheckpointPool] = []
+        for place in layout.allPools(of: tree) where adapters || place.pool == ExpertPool.base {
+            guard let pool = tree.layers[place.layer]?.pools[place.pool] else {
                 throw CambiumError(
                     .corrupt,
-                    "the layout names cohort \(pool.layer)/\(pool.cohort), which is missing")
+                    "the layout names pool \(place.layer)/\(place.pool), which is missing")
             }
-            pools.append(try ExpertPool(pool, cohort))
+            pools.append(try CheckpointPool(place, pool))
         }
         for (number, layer) in tree.layers {
-            for (name, cohort) in layer.cohorts where cohorts || name == Cohort.base {
-                guard pools.contains(where: { $0.layer == Int(number) && $0.cohort == name })
+            for (name, pool) in layer.pools where adapters || name == ExpertPool.base {
+                guard pools.contains(where: { $0.layer == Int(number) && $0.pool == name })
                 else {
                     throw CambiumError(
                         .unsupported,
-                        "cohort \(number)/\(name) has no place in the checkpoint's layout, so the "
+                        "pool \(number)/\(name) has no place in the checkpoint's layout, so the "
                             + "model cannot be exported whole")
                 }
-                stored.merge(cohort.router) { $1 }
+                stored.merge(pool.router) { $1 }
             }
         }
         self.pools = pools
@@ -46,9 +47,9 @@ package struct CheckpointTensors {
             })
     }
 
-    /// The names of the cohorts that rounds added, in order.
-    package static func cohorts(of tree: Tree) -> [String] {
-        tree.trunk.tensors.keys.compactMap { CohortTensorName.cohort(describedBy: $0) }
+    /// The names of the adapters that rounds added, in order.
+    package static func adapters(of tree: Tree) -> [String] {
+        tree.trunk.tensors.keys.compactMap { AdapterTensorName.adapter(describedBy: $0) }
             .sorted(by: isBefore)
     }
 

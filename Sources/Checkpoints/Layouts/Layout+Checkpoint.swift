@@ -5,7 +5,7 @@ package import Snapshots
 
 // Between the words of checkpoints and those of the store.
 
-extension ExpertPool {
+extension CheckpointPool {
     package var objectKind: ObjectKind {
         switch kind {
         case .neuron: .neuron
@@ -22,13 +22,13 @@ extension ExpertPool {
         }
     }
 
-    /// The pool that a stored layout and cohort describe.
-    package init(_ stored: Layout.Pool, _ cohort: Cohort) throws {
+    /// The pool that a stored layout and pool describe.
+    package init(_ stored: Layout.Pool, _ pool: ExpertPool) throws {
         let kinds: [ObjectKind: Kind] = [.neuron: .neuron, .swiglu: .swiglu]
         let routers: [Snapshots.RouterKind: RouterKind] = [
             .productKey: .productKey, .tree: .tree,
         ]
-        var rest = cohort.parts[...]
+        var rest = pool.parts[...]
         var tensors: [PoolTensor] = []
         for tensor in stored.tensors {
             let parts = Array(rest.prefix(tensor.partCount))
@@ -48,10 +48,10 @@ extension ExpertPool {
                     parts: parts))
         }
         self.init(
-            layer: Int(stored.layer), cohort: stored.cohort, kind: kinds[cohort.kind] ?? .tensors,
-            expertCount: Int(clamping: cohort.count), tensors: tensors,
-            routerKind: routers[cohort.routerKind] ?? .linear,
-            routerTensors: cohort.router.keys.sorted(by: isBefore))
+            layer: Int(stored.layer), pool: stored.pool, kind: kinds[pool.kind] ?? .tensors,
+            expertCount: Int(clamping: pool.count), tensors: tensors,
+            routerKind: routers[pool.routerKind] ?? .linear,
+            routerTensors: pool.router.keys.sorted(by: isBefore))
     }
 }
 
@@ -88,16 +88,16 @@ extension Layout {
                         ? checkpoint.tensors.filter { $0.file == number }.map(\.name) : [],
                     splice: splice))
         }
-        // Those of cohorts have places that follow from their names (`allPools`).
-        let pools = layout.pools.filter { $0.cohort == Cohort.base }.map(Pool.init)
+        // Those of adapters have places that follow from their names (`allPools`).
+        let pools = layout.pools.filter { $0.pool == ExpertPool.base }.map(Pool.init)
         self.init(files: files, pools: pools)
     }
 }
 
 extension Layout.Pool {
-    package init(_ pool: ExpertPool) {
+    package init(_ pool: CheckpointPool) {
         self.init(
-            layer: UInt32(pool.layer), cohort: pool.cohort,
+            layer: UInt32(pool.layer), pool: pool.pool,
             tensors: pool.tensors.map {
                 Layout.PoolTensor(
                     template: $0.template, stacked: $0.stacked, slice: $0.sliceDimensions,
@@ -123,19 +123,19 @@ extension HeaderSplice {
 }
 
 extension Layout {
-    /// The pools that the layout lists, and those of cohorts that training added.
+    /// The pools that the layout lists, and those of adapters that training added.
     ///
     /// Their experts are in tensors named as a model's, behind `cohorts.NAME.`; no layout lists them, so that
     /// rounds on two branches leave it alone.
     package func allPools(of tree: Tree) -> [Layout.Pool] {
         var all = pools
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-            for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
-            where tree.trunk.tensors[CohortTensorName.description(of: name)] != nil
-                && !pools.contains(where: { $0.layer == number && $0.cohort == name })
+            for (name, pool) in layer.pools.sorted(by: { isBefore($0.key, $1.key) })
+            where tree.trunk.tensors[AdapterTensorName.description(of: name)] != nil
+                && !pools.contains(where: { $0.layer == number && $0.pool == name })
             {
-                let prefix = CohortTensorName.prefix(of: name) + "model.layers.\(number)."
-                let isNeuron = cohort.kind == .neuron
+                let prefix = AdapterTensorName.prefix(of: name) + "model.layers.\(number)."
+                let isNeuron = pool.kind == .neuron
                 let names =
                     isNeuron
                     ? [PeerNames.down, PeerNames.up]
@@ -144,8 +144,8 @@ extension Layout {
                     }
                 all.append(
                     Pool(
-                        layer: number, cohort: name,
-                        tensors: zip(names, cohort.parts).map {
+                        layer: number, pool: name,
+                        tensors: zip(names, pool.parts).map {
                             PoolTensor(
                                 template: prefix + $0, stacked: isNeuron, slice: $1.dimensions,
                                 partCount: 1)

@@ -151,12 +151,12 @@ extension Tree {
         guard agree(trunk.tensors, other.trunk.tensors), layers.count == other.layers.count
         else { return false }
         return layers.allSatisfy { number, layer in
-            guard let same = other.layers[number], same.cohorts.count == layer.cohorts.count
+            guard let same = other.layers[number], same.pools.count == layer.pools.count
             else { return false }
-            return layer.cohorts.allSatisfy { name, cohort in
-                guard let twin = same.cohorts[name] else { return false }
-                return twin.kind == cohort.kind && twin.parts == cohort.parts
-                    && twin.count == cohort.count && agree(cohort.router, twin.router)
+            return layer.pools.allSatisfy { name, pool in
+                guard let twin = same.pools[name] else { return false }
+                return twin.kind == pool.kind && twin.parts == pool.parts
+                    && twin.count == pool.count && agree(pool.router, twin.router)
             }
         }
     }

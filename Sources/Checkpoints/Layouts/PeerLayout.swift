@@ -30,9 +30,9 @@ struct PeerLayout {
         }
     }
 
-    /// - Parameter config: Of the model; nil for a cohort's experts, whose sizes are the cohort's.
+    /// - Parameter config: Of the model; nil for a pool's experts, whose sizes are the pool's.
     /// - Throws: `.missingTensor`, `.badConfig` or `.unsupported`.
-    func pools(_ config: CheckpointConfig?) throws -> [ExpertPool] {
+    func pools(_ config: CheckpointConfig?) throws -> [CheckpointPool] {
         if let stated = try config?.peerLayers() {
             for layer in stated where layers[layer] == nil {
                 throw CambiumError(
@@ -47,7 +47,7 @@ struct PeerLayout {
             }
         }
         let subKeys = try config?.subKeyCount()
-        var pools: [ExpertPool] = []
+        var pools: [CheckpointPool] = []
         for (number, layer) in layers.sorted(by: { $0.key < $1.key }) {
             pools.append(try pool(number, layer, subKeys: subKeys))
         }
@@ -56,7 +56,7 @@ struct PeerLayout {
 
     private func pool(
         _ number: Int, _ layer: Layer, subKeys: Int?
-    ) throws -> ExpertPool {
+    ) throws -> CheckpointPool {
         let prefix = String(layer.prefix)
         let isTree = layer.shapes.keys.contains { $0.hasPrefix(PeerNames.tree) }
         let needed = isTree ? Self.rows : Self.rows + Self.keys
@@ -87,7 +87,7 @@ struct PeerLayout {
             let row = TensorShape(shape.type, [shape.dimensions[1]])
             tensors.append(try PoolTensor(template: prefix + name, stacked: true, slice: row))
         }
-        return ExpertPool(
+        return CheckpointPool(
             layer: number, kind: .neuron, expertCount: down.dimensions[0], tensors: tensors,
             routerKind: isTree ? .tree : .productKey, routerTensors: router)
     }

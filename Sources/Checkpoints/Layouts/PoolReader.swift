@@ -2,13 +2,13 @@ package import Elements
 
 /// The experts of one pool of an opened checkpoint, in place.
 package struct PoolReader: Sendable {
-    package let pool: ExpertPool
+    package let pool: CheckpointPool
     /// For each pool tensor its one stacked tensor, or one tensor for each expert.
     private let sources: [[MappedBytes]]
 
     /// - Parameter pool: A pool that was recognised in `checkpoint`.
     /// - Throws: `.missingTensor`, or `.badConfig` when a tensor is not as long as the pool says.
-    package init(_ pool: ExpertPool, in checkpoint: Checkpoint) throws {
+    package init(_ pool: CheckpointPool, in checkpoint: Checkpoint) throws {
         var sources: [[MappedBytes]] = []
         for tensor in pool.tensors {
             var bytes: [MappedBytes] = []

@@ -20,7 +20,7 @@ package struct TensorAssembly: Sendable, Hashable {
     ///
     /// - Parameter others: The tensors outside the pools: trunk and routers.
     /// - Complexity: O(tensors); a stacked tensor of a million experts is one element.
-    package static func all(pools: [ExpertPool], others: [TensorEntry]) -> [TensorAssembly] {
+    package static func all(pools: [CheckpointPool], others: [TensorEntry]) -> [TensorAssembly] {
         var all = others.map { TensorAssembly(entry: $0, source: .whole) }
         for (number, pool) in pools.enumerated() {
             for (tensor, bytes) in zip(pool.tensors, pool.sliceRanges) {

@@ -3,7 +3,7 @@ internal import Elements
 
 /// The experts of one layer, before they are given a router.
 struct FoundExperts {
-    let kind: ExpertPool.Kind
+    let kind: CheckpointPool.Kind
     let count: Int
     let tensors: [PoolTensor]
 }

@@ -51,11 +51,11 @@ struct TransformersLayout {
         }
     }
 
-    /// - Parameter config: Of the model; nil for a cohort's experts, whose number is the cohort's.
+    /// - Parameter config: Of the model; nil for a pool's experts, whose number is the pool's.
     /// - Throws: `.missingTensor`, `.badConfig` or `.unsupported`.
-    func pools(_ config: CheckpointConfig?) throws -> [ExpertPool] {
+    func pools(_ config: CheckpointConfig?) throws -> [CheckpointPool] {
         let stated = try config?.expertCount()
-        var pools: [ExpertPool] = []
+        var pools: [CheckpointPool] = []
         for (number, layer) in layers.sorted(by: { $0.key < $1.key }) {
             pools.append(try pool(number, layer, stated))
         }
@@ -64,7 +64,7 @@ struct TransformersLayout {
 
     private func pool(
         _ number: Int, _ layer: Layer, _ stated: (key: String, value: Int)?
-    ) throws -> ExpertPool {
+    ) throws -> CheckpointPool {
         guard layer.separate.isEmpty || layer.stacked.isEmpty else {
             throw CambiumError(
                 .badConfig,
@@ -82,7 +82,7 @@ struct TransformersLayout {
                 "config.json says \(stated.key) is \(stated.value), but layer \(number) has "
                     + "\(found.count) experts under \(layer.block)experts")
         }
-        return ExpertPool(
+        return CheckpointPool(
             layer: number, kind: found.kind, expertCount: found.count, tensors: found.tensors,
             routerKind: .linear, routerTensors: try layer.routerTensors(experts: found.count))
     }

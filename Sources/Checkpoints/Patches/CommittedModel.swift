@@ -33,7 +33,7 @@ package struct CommittedModel: Sendable {
         startedBranch = target.isNewBranch || target.parent == nil
         architecture = tree.architecture
         layers = tree.layers.count
-        experts = tree.layers.values.flatMap(\.cohorts.values)
+        experts = tree.layers.values.flatMap(\.pools.values)
             .reduce(0) { $0 + Int(clamping: $1.count) }
         self.newExperts = newExperts
         self.nonFinite = nonFinite

@@ -6,7 +6,7 @@ internal import Snapshots
 struct ExpertEdits {
     private struct Pool {
         let stored: Layout.Pool
-        let pool: ExpertPool
+        let pool: CheckpointPool
         let experts: MappedExperts
         /// The bytes so far of experts that change.
         var changed: [Int: [UInt8]] = [:]
@@ -16,12 +16,13 @@ struct ExpertEdits {
 
     init(_ snapshot: MappedSnapshot, _ layout: Layout?) throws {
         for stored in layout?.allPools(of: snapshot.tree) ?? [] {
-            guard let experts = snapshot.experts(layer: stored.layer, cohort: stored.cohort) else {
+            guard let experts = snapshot.experts(layer: stored.layer, pool: stored.pool) else {
                 continue
             }
             pools.append(
                 Pool(
-                    stored: stored, pool: try ExpertPool(stored, experts.cohort), experts: experts))
+                    stored: stored, pool: try CheckpointPool(stored, experts.pool), experts: experts
+                ))
         }
     }
 
@@ -91,7 +92,7 @@ struct ExpertEdits {
         for pool in pools {
             for (ordinal, bytes) in pool.changed.sorted(by: { $0.key < $1.key }) {
                 try patch.put(
-                    expert: ordinal, layer: Int(pool.stored.layer), cohort: pool.stored.cohort,
+                    expert: ordinal, layer: Int(pool.stored.layer), pool: pool.stored.pool,
                     bytes)
                 done += 1
                 if done % 1024 == 0 || done == total {

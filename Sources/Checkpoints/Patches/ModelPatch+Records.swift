@@ -12,19 +12,19 @@ extension ModelPatch {
     /// - Throws: `not-found`, `bad-shape`, `usage` for a gradient that cannot be.
     package mutating func record(
         squaredGradients gradients: [Float], ofExpert bytes: [UInt8], layer: Int,
-        cohort: String
+        pool: String
     ) throws {
         guard let number = UInt32(exactly: layer),
-            let stored = draft.tree.layers[number]?.cohorts[cohort]
+            let stored = draft.tree.layers[number]?.pools[pool]
         else {
-            throw CambiumError(.notFound, "the branch's model has no cohort \(layer)/\(cohort)")
+            throw CambiumError(.notFound, "the branch's model has no pool \(layer)/\(pool)")
         }
         let header = try ObjectHeader(stored.kind, stored.parts)
         let count = stored.parts.reduce(0) { $0 + $1.dimensions.reduce(1, *) }
         guard bytes.count == header.payloadCount else {
             throw CambiumError(
                 .badShape,
-                "an expert of \(layer)/\(cohort) has \(header.payloadCount) bytes, not \(bytes.count)"
+                "an expert of \(layer)/\(pool) has \(header.payloadCount) bytes, not \(bytes.count)"
             )
         }
         try record(gradients, count, of: header.id(of: bytes.raw))

@@ -12,10 +12,10 @@ internal import Tensors
 package struct ModelPatch: ~Copyable {
     private struct Place: Hashable {
         let layer: UInt32
-        let cohort: String
+        let pool: String
     }
 
-    /// Ordinals that one patch may add to a cohort.
+    /// Ordinals that one patch may add to a pool.
     private static let mostNewExperts = 1 << 20
 
     package let target: CommitTarget
@@ -41,21 +41,21 @@ package struct ModelPatch: ~Copyable {
     /// Replaces an expert, or adds one behind the last.
     ///
     /// - Parameters:
-    ///   - ordinal: Its number in the cohort.
+    ///   - ordinal: Its number in the pool.
     ///   - layer: The number of its layer.
-    ///   - cohort: The name of its cohort; a checkpoint's own pool is "base".
+    ///   - pool: The name of its pool; a checkpoint's own pool is "base".
     ///   - bytes: Its parts one after the other, little-endian: of a neuron the down row u and then
     ///     the up row v, of a SwiGLU expert gate, up and down. Copied.
-    /// - Throws: `not-found` without such a cohort, `bad-shape` when the length is not an expert's.
+    /// - Throws: `not-found` without such a pool, `bad-shape` when the length is not an expert's.
     package mutating func put(
-        expert ordinal: Int, layer: Int, cohort: String = Cohort.base, _ bytes: RawSpan
+        expert ordinal: Int, layer: Int, pool: String = ExpertPool.base, _ bytes: RawSpan
     ) throws {
-        let place = try place(layer, cohort)
+        let place = try place(layer, pool)
         let (stored, header) = try header(place, ordinal)
         guard bytes.byteCount == header.payloadCount else {
             throw CambiumError(
                 .badShape,
-                "expert \(layer)/\(cohort)/\(ordinal) was given \(bytes.byteCount) bytes; its parts "
+                "expert \(layer)/\(pool)/\(ordinal) was given \(bytes.byteCount) bytes; its parts "
                     + "\(stored.parts) take \(header.payloadCount)")
         }
         let count = draft.newObjects
@@ -67,18 +67,18 @@ package struct ModelPatch: ~Copyable {
     }
 
     package mutating func put(
-        expert ordinal: Int, layer: Int, cohort: String = Cohort.base, _ bytes: [UInt8]
+        expert ordinal: Int, layer: Int, pool: String = ExpertPool.base, _ bytes: [UInt8]
     ) throws {
-        try put(expert: ordinal, layer: layer, cohort: cohort, bytes.raw)
+        try put(expert: ordinal, layer: layer, pool: pool, bytes.raw)
     }
 
     /// Removes an expert; its ordinal stays empty.
     ///
-    /// - Throws: `not-found` without such a cohort.
+    /// - Throws: `not-found` without such a pool.
     package mutating func remove(
-        expert ordinal: Int, layer: Int, cohort: String = Cohort.base
+        expert ordinal: Int, layer: Int, pool: String = ExpertPool.base
     ) throws {
-        let place = try place(layer, cohort)
+        let place = try place(layer, pool)
         _ = try header(place, ordinal)
         experts[place, default: [:]][ordinal] = .zero
     }
@@ -103,8 +103,8 @@ package struct ModelPatch: ~Copyable {
         }
         if draft.tree.trunk.tensors[name] != nil { draft.tree.trunk.tensors[name] = stored }
         for (number, layer) in draft.tree.layers {
-            for (cohort, value) in layer.cohorts where value.router[name] != nil {
-                draft.tree.layers[number]?.cohorts[cohort]?.router[name] = stored
+            for (pool, value) in layer.pools where value.router[name] != nil {
+                draft.tree.layers[number]?.pools[pool]?.router[name] = stored
             }
         }
     }
@@ -129,41 +129,41 @@ package struct ModelPatch: ~Copyable {
         let tree = draft.tree
         if let entry = tree.trunk.tensors[name] { return entry }
         for layer in tree.layers.values {
-            for cohort in layer.cohorts.values {
-                if let entry = cohort.router[name] { return entry }
+            for pool in layer.pools.values {
+                if let entry = pool.router[name] { return entry }
             }
         }
         return nil
     }
 
-    private func place(_ layer: Int, _ cohort: String) throws -> Place {
+    private func place(_ layer: Int, _ pool: String) throws -> Place {
         guard let number = UInt32(exactly: layer) else {
-            throw CambiumError(.notFound, "the branch's model has no cohort \(layer)/\(cohort)")
+            throw CambiumError(.notFound, "the branch's model has no pool \(layer)/\(pool)")
         }
-        return Place(layer: number, cohort: cohort)
+        return Place(layer: number, pool: pool)
     }
 
     private mutating func header(
         _ place: Place, _ ordinal: Int
-    ) throws -> (Cohort, ObjectHeader) {
-        guard let cohort = before.layers[place.layer]?.cohorts[place.cohort] else {
+    ) throws -> (ExpertPool, ObjectHeader) {
+        guard let pool = before.layers[place.layer]?.pools[place.pool] else {
             throw CambiumError(
-                .notFound, "the branch's model has no cohort \(place.layer)/\(place.cohort)")
+                .notFound, "the branch's model has no pool \(place.layer)/\(place.pool)")
         }
         guard ordinal >= 0, ordinal < Int(UInt32.max) else {
             throw CambiumError(.usage, "\(ordinal) is not the number of an expert")
         }
         // Absent experts take room as well: a number far behind the last is a slip of the pen.
-        guard UInt64(ordinal) < cohort.count + UInt64(Self.mostNewExperts) else {
+        guard UInt64(ordinal) < pool.count + UInt64(Self.mostNewExperts) else {
             throw CambiumError(
                 .badShape,
-                "expert \(place.layer)/\(place.cohort)/\(ordinal) is far behind the last, "
-                    + "\(Int64(cohort.count) - 1): one commit adds at most \(Self.mostNewExperts)")
+                "expert \(place.layer)/\(place.pool)/\(ordinal) is far behind the last, "
+                    + "\(Int64(pool.count) - 1): one commit adds at most \(Self.mostNewExperts)")
         }
-        if let header = headers[place] { return (cohort, header) }
-        let header = try ObjectHeader(cohort.kind, cohort.parts)
+        if let header = headers[place] { return (pool, header) }
+        let header = try ObjectHeader(pool.kind, pool.parts)
         headers[place] = header
-        return (cohort, header)
+        return (pool, header)
     }
 
     /// Adds a record of evidence; one that the branch has already is one record.
@@ -173,7 +173,7 @@ package struct ModelPatch: ~Copyable {
 
     /// Commits what was put.
     ///
-    /// - Throws: `unfit` when cohorts were trained on what changes, unless the request takes it; `branch-moved`
+    /// - Throws: `unfit` when adapters were trained on what changes, unless the request takes it; `branch-moved`
     ///   when another writer was faster; what solving a gate from the evidence throws.
     package consuming func commit(_ request: CommitRequest) throws -> CommittedModel {
         if !evidence.isEmpty, let parent = target.parent {
@@ -183,12 +183,12 @@ package struct ModelPatch: ~Copyable {
         }
         for (place, changes) in experts.sorted(by: { left, right in
             left.key.layer == right.key.layer
-                ? isBefore(left.key.cohort, right.key.cohort) : left.key.layer < right.key.layer
+                ? isBefore(left.key.pool, right.key.pool) : left.key.layer < right.key.layer
         }) {
-            guard let cohort = before.layers[place.layer]?.cohorts[place.cohort] else { continue }
-            let edited = try draft.putExperts(changing: cohort.experts, changes)
-            draft.tree.layers[place.layer]?.cohorts[place.cohort]?.experts = edited.root
-            draft.tree.layers[place.layer]?.cohorts[place.cohort]?.count = UInt64(edited.count)
+            guard let pool = before.layers[place.layer]?.pools[place.pool] else { continue }
+            let edited = try draft.putExperts(changing: pool.experts, changes)
+            draft.tree.layers[place.layer]?.pools[place.pool]?.experts = edited.root
+            draft.tree.layers[place.layer]?.pools[place.pool]?.count = UInt64(edited.count)
         }
         if !request.allowsUnfit {
             try target.store.checkFit(

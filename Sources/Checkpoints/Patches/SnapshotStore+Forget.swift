@@ -4,15 +4,15 @@ internal import Objects
 package import Snapshots
 
 /// What ``SnapshotStore/forget(_:_:)`` took out of a branch's model.
-package struct ForgottenCohort {
-    /// A branch or tag whose history still leads to the cohort, and whether its own model has it.
+package struct ForgottenAdapter {
+    /// A branch or tag whose history still leads to the adapter, and whether its own model has it.
     package typealias Holder = (name: String, kind: ReferenceKind, inModel: Bool)
 
-    package let cohort: String
+    package let adapter: String
     package let outcome: CommitOutcome
     package let branch: String
-    package let removed: CohortRemoval.Removed
-    /// The commits that had made the cohort what it was, newest first.
+    package let removed: AdapterRemoval.Removed
+    /// The commits that had made the adapter what it was, newest first.
     package let rounds: [HistoryEntry]
     package let holders: [Holder]
     /// Entries of the reflog that lead to it.
@@ -20,22 +20,22 @@ package struct ForgottenCohort {
 }
 
 extension SnapshotStore {
-    /// Takes a cohort out of a branch's model, exactly: its deltas, its experts and its evidence.
+    /// Takes an adapter out of a branch's model, exactly: its deltas, its experts and its evidence.
     ///
-    /// - Parameter name: A cohort's name, or the commit of its only round.
-    /// - Throws: `.notFound` without such a cohort; `.dependedOn` where something depends on it.
-    package func forget(_ name: String, _ request: CommitRequest) throws -> ForgottenCohort {
+    /// - Parameter name: An adapter's name, or the commit of its only round.
+    /// - Throws: `.notFound` without such an adapter; `.dependedOn` where something depends on it.
+    package func forget(_ name: String, _ request: CommitRequest) throws -> ForgottenAdapter {
         let target = try CommitTarget(request, self)
         let (parent, before) = try target.model()
-        var reader = CohortReader(self)
+        var reader = AdapterReader(self)
         let rounds = try reader.rounds(of: parent)
-        let cohort = try cohort(name, before, rounds, &reader, branch: target.branch)
-        let made = rounds[cohort] ?? []
-        try checkEdits(cohort, before, made, &reader)
-        var removal = try CohortRemoval(cohort, self, tips: [parent])
+        let adapter = try adapter(name, before, rounds, &reader, branch: target.branch)
+        let made = rounds[adapter] ?? []
+        try checkEdits(adapter, before, made, &reader)
+        var removal = try AdapterRemoval(adapter, self, tips: [parent])
         guard let removed = try removal.removed(from: before) else {
             throw CambiumError(
-                .notFound, "branch '\(target.branch)' has nothing of cohort '\(cohort)'")
+                .notFound, "branch '\(target.branch)' has nothing of adapter '\(adapter)'")
         }
         let kept: [NamedContribution] = try EvidenceName.records(removed.tree).map { id in
             let bytes = try data(of: id).1
@@ -48,80 +48,80 @@ extension SnapshotStore {
             draft.tree.layout = try draft.put(.layout, layout.encoded)
         }
         var request = request
-        request.note.metadata["forget.cohort"] = cohort
+        request.note.metadata["forget.cohort"] = adapter
         let outcome = try target.commit(fitting: draft, request).outcome
-        let (holders, entries) = try holders(of: cohort, &reader)
-        return ForgottenCohort(
-            cohort: cohort, outcome: outcome, branch: target.branch, removed: removed,
+        let (holders, entries) = try holders(of: adapter, &reader)
+        return ForgottenAdapter(
+            adapter: adapter, outcome: outcome, branch: target.branch, removed: removed,
             rounds: made, holders: holders, reflogEntries: entries)
     }
 
-    /// The cohort that a name or the commit of a round means.
-    private func cohort(
+    /// The adapter that a name or the commit of a round means.
+    private func adapter(
         _ name: String, _ tree: Tree, _ rounds: [String: [HistoryEntry]],
-        _ reader: inout CohortReader, branch: String
+        _ reader: inout AdapterReader, branch: String
     ) throws -> String {
-        var names = Set(CohortReader.tensors(tree.trunk).keys)
-        for layer in tree.layers.values { names.formUnion(layer.cohorts.keys) }
-        names.formUnion(try reader.evidence(tree.files).map(\.cohort))
-        names.remove(Cohort.base)
+        var names = Set(AdapterReader.tensors(tree.trunk).keys)
+        for layer in tree.layers.values { names.formUnion(layer.pools.keys) }
+        names.formUnion(try reader.evidence(tree.files).map(\.adapter))
+        names.remove(ExpertPool.base)
         if names.contains(name) { return name }
-        guard name != Cohort.base else {
+        guard name != ExpertPool.base else {
             throw CambiumError(
                 .usage,
-                "the base is what all cohorts stand on, and cannot be forgotten; `cambium reset` goes back "
+                "the base is what all adapters stand on, and cannot be forgotten; `cambium reset` goes back "
                     + "to a model before it")
         }
         guard let id = try? resolve(name) else {
             let known = names.sorted(by: isBefore).prefix(20).joined(separator: ", ")
             throw CambiumError(
                 .notFound,
-                "there is no cohort and no commit '\(name)' on '\(branch)'"
-                    + (known.isEmpty ? ", which has no cohorts" : "; its cohorts are \(known)"))
+                "there is no adapter and no commit '\(name)' on '\(branch)'"
+                    + (known.isEmpty ? ", which has no adapters" : "; its adapters are \(known)"))
         }
         let commit = try commit(id)
-        guard let cohort = commit.metadata["train.cohort"] else {
+        guard let adapter = commit.metadata["train.cohort"] else {
             throw CambiumError(
                 .usage,
-                "\(id.short) is no round of a cohort; `cambium revert \(id.short)` undoes it when "
+                "\(id.short) is no round of an adapter; `cambium revert \(id.short)` undoes it when "
                     + "nothing depends on it")
         }
-        let made = rounds[cohort] ?? []
-        guard names.contains(cohort), made.contains(where: { $0.id == id }) else {
+        let made = rounds[adapter] ?? []
+        guard names.contains(adapter), made.contains(where: { $0.id == id }) else {
             throw CambiumError(
                 .notFound,
-                "'\(branch)' has nothing of \(id.short), a round of cohort '\(cohort)'")
+                "'\(branch)' has nothing of \(id.short), a round of adapter '\(adapter)'")
         }
         let others = made.filter { $0.id != id }
         guard others.isEmpty else {
             throw CambiumError(
                 .dependedOn,
-                "round \(id.short) cannot be forgotten alone: cohort '\(cohort)' was trained by "
+                "round \(id.short) cannot be forgotten alone: adapter '\(adapter)' was trained by "
                     + others.prefix(5).map(\.words).joined(separator: ", ")
                     + (others.count > 5 ? " and \(others.count - 5) more" : "")
-                    + " as well, on the same weights; `cambium forget \(cohort)` forgets all of them"
+                    + " as well, on the same weights; `cambium forget \(adapter)` forgets all of them"
             )
         }
-        return cohort
+        return adapter
     }
 
-    /// Refuses to take out what a commit changed that is no round of the cohort: its work would be lost.
+    /// Refuses to take out what a commit changed that is no round of the adapter: its work would be lost.
     private func checkEdits(
-        _ cohort: String, _ tree: Tree, _ made: [HistoryEntry], _ reader: inout CohortReader
+        _ adapter: String, _ tree: Tree, _ made: [HistoryEntry], _ reader: inout AdapterReader
     ) throws {
-        let now = CohortContent(
-            tensors: CohortReader.tensors(tree.trunk)[cohort] ?? [:],
-            pools: tree.layers.compactMapValues { $0.cohorts[cohort] })
+        let now = AdapterContent(
+            tensors: AdapterReader.tensors(tree.trunk)[adapter] ?? [:],
+            pools: tree.layers.compactMapValues { $0.pools[adapter] })
         var edits: [HistoryEntry] = []
         for entry in made
-        where try reader.cohorts(ofTree: entry.commit.tree)[cohort] == now {
+        where try reader.adapters(ofTree: entry.commit.tree)[adapter] == now {
             var isFirst = true
             for parent in entry.commit.parents {
                 let tree = try commit(parent).tree
-                if try reader.cohorts(ofTree: tree)[cohort] != nil { isFirst = false }
+                if try reader.adapters(ofTree: tree)[adapter] != nil { isFirst = false }
             }
-            // Rounds, imports and merges are where a cohort comes from.
-            if entry.commit.metadata["train.cohort"] == cohort || isFirst
+            // Rounds, imports and merges are where an adapter comes from.
+            if entry.commit.metadata["train.cohort"] == adapter || isFirst
                 || entry.commit.parents.count > 1
             {
                 return
@@ -131,14 +131,14 @@ extension SnapshotStore {
         guard let edit = edits.first else { return }
         throw CambiumError(
             .dependedOn,
-            "cohort '\(cohort)' was edited by \(edits.map(\.words).joined(separator: ", ")), which "
+            "adapter '\(adapter)' was edited by \(edits.map(\.words).joined(separator: ", ")), which "
                 + "would be lost; revert that first: cambium revert \(edit.id.short)")
     }
 
-    /// The branches, tags and entries of the reflog that lead to something of a cohort.
+    /// The branches, tags and entries of the reflog that lead to something of an adapter.
     private func holders(
-        of cohort: String, _ reader: inout CohortReader
-    ) throws -> (holders: [ForgottenCohort.Holder], reflogEntries: Int) {
+        of adapter: String, _ reader: inout AdapterReader
+    ) throws -> (holders: [ForgottenAdapter.Holder], reflogEntries: Int) {
         let references = try references()
         let reflog = try reflog()
         var tips = Set(references.branches.values).union(references.tags.values)
@@ -151,12 +151,12 @@ extension SnapshotStore {
         var has: Set<ObjectID> = []
         var leads: Set<ObjectID> = []
         for entry in entries.reversed() {
-            if try reader.has(cohort, inTree: entry.commit.tree) { has.insert(entry.id) }
+            if try reader.has(adapter, inTree: entry.commit.tree) { has.insert(entry.id) }
             if has.contains(entry.id) || entry.commit.parents.contains(where: leads.contains) {
                 leads.insert(entry.id)
             }
         }
-        var holders: [ForgottenCohort.Holder] = []
+        var holders: [ForgottenAdapter.Holder] = []
         for (kind, table) in [
             (ReferenceKind.branch, references.branches), (.tag, references.tags),
         ] {

@@ -23,7 +23,7 @@ extension SnapshotStore {
             throw CambiumError(.notFound, "the model has no expert layer \(layer)")
         }
         let chosen = before.layers.filter { layers?.contains(Int($0.key)) ?? true }
-        let kinds = Set(chosen.values.flatMap { $0.cohorts.values.map(\.routerKind) })
+        let kinds = Set(chosen.values.flatMap { $0.pools.values.map(\.routerKind) })
         guard kinds.isEmpty || kinds.contains(.productKey) else {
             throw CambiumError(
                 .unsupported,
@@ -31,9 +31,9 @@ extension SnapshotStore {
                     + "quantises product keys only")
         }
         for (number, layer) in chosen.sorted(by: { $0.key < $1.key }) {
-            for (name, cohort) in layer.cohorts.sorted(by: { isBefore($0.key, $1.key) })
-            where cohort.routerKind == .productKey {
-                for (tensor, entry) in cohort.router
+            for (name, pool) in layer.pools.sorted(by: { isBefore($0.key, $1.key) })
+            where pool.routerKind == .productKey {
+                for (tensor, entry) in pool.router
                 where entry.shape.isQuantisable && !tensor.hasSuffix(PeerNames.scale) {
                     let bytes = try snapshot.checked(entry.id).payload
                     let (values, scales) = try Self.quantised(tensor, entry.shape, bytes)
@@ -42,8 +42,8 @@ extension SnapshotStore {
                         TensorShape(.i8, entry.shape.dimensions), values.raw)
                     let rowScales = try draft.putTensor(
                         TensorShape(.f32, entry.shape.dimensions.dropLast()), scales.raw)
-                    draft.tree.layers[number]?.cohorts[name]?.router[tensor] = rows
-                    draft.tree.layers[number]?.cohorts[name]?.router[scale] = rowScales
+                    draft.tree.layers[number]?.pools[name]?.router[tensor] = rows
+                    draft.tree.layers[number]?.pools[name]?.router[scale] = rowScales
                 }
             }
         }

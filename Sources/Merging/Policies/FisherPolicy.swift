@@ -67,24 +67,24 @@ package struct FisherPolicy: ConflictPolicy {
     ) -> [Float]? {
         let tree = trees[side.index]
         switch entity {
-        case .expert(let layer, let cohort, _):
-            guard let kind = tree.layers[layer]?.cohorts[cohort]?.kind,
+        case .expert(let layer, let pool, _):
+            guard let kind = tree.layers[layer]?.pools[pool]?.kind,
                 let header = try? ObjectHeader(kind, parts)
             else { return nil }
             return gradients[side.index][header.id(of: side.bytes.raw)]
         case .trunk(let name):
             return tree.trunk.tensors[name].flatMap { gradients[side.index][$0.id] }
-        case .router(let layer, let cohort, let tensor):
-            return tree.layers[layer]?.cohorts[cohort]?.router[tensor]
+        case .router(let layer, let pool, let tensor):
+            return tree.layers[layer]?.pools[pool]?.router[tensor]
                 .flatMap { gradients[side.index][$0.id] }
-        case .routerRow(let layer, let cohort, let tensor, let row):
-            guard let stored = tree.layers[layer]?.cohorts[cohort]?.router[tensor],
+        case .routerRow(let layer, let pool, let tensor, let row):
+            guard let stored = tree.layers[layer]?.pools[pool]?.router[tensor],
                 let all = gradients[side.index][stored.id]
             else { return nil }
             let width = side.values.count
             guard (row + 1) * width <= all.count else { return nil }
             return Array(all[row * width..<(row + 1) * width])
-        case .architecture, .layout, .file, .cohort: return nil
+        case .architecture, .layout, .file, .pool: return nil
         }
     }
 }

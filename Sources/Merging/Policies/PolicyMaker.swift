@@ -85,7 +85,7 @@ struct PolicyMaker {
         var inputs: [[UInt32: RegMeanPolicy.Inputs]] = []
         for (snapshot, records) in zip(snapshots, all) {
             let records = records.filter { !shared.contains($0.id) }
-            let own = records.moments
+            let own = records.gramSums
             var tables: [UInt32: RegMeanPolicy.Inputs] = [:]
             for (layer, some) in Dictionary(grouping: own, by: \.source.layer) {
                 tables[layer] = try counted(.corrupt) {
@@ -100,8 +100,8 @@ struct PolicyMaker {
         guard inputs.contains(where: { !$0.isEmpty }) else {
             throw CambiumError(
                 .usage,
-                "no side of the merge has moments or routes of its own, which --policy regmean solves from; "
-                    + "add some on each side: cambium evidence add --kind moments --layer NUMBER --cohort "
+                "no side of the merge has Gram sums or routes of its own, which --policy regmean solves from; "
+                    + "add some on each side: cambium evidence add --kind gram --layer NUMBER --adapter "
                     + "NAME --text FILE, for linear routers --kind routes --text FILE, or take --policy mean"
             )
         }
@@ -115,19 +115,19 @@ extension RegMeanPolicy.Inputs {
         let width = layer.quantiser.width
         self.init(
             scales: layer.quantiser.scales,
-            gram: Array(layer.moments.gram.prefix(width * (width + 1) / 2)))
+            gram: Array(layer.gramSums.gram.prefix(width * (width + 1) / 2)))
     }
 
     /// What contributions of one layer add up to, each text once; nil when they do not add.
-    fileprivate init?(_ records: [MomentContribution]) throws {
+    fileprivate init?(_ records: [GramContribution]) throws {
         guard let first = records.first,
             records.allSatisfy({
                 $0.source.trunk == first.source.trunk
                     && $0.source.quantiser == first.source.quantiser
             })
         else { return nil }
-        // Records of one text, for several cohorts or targets, have the same states.
-        var texts: [[UInt8]: MomentContribution] = [:]
+        // Records of one text, for several pools or targets, have the same states.
+        var texts: [[UInt8]: GramContribution] = [:]
         for record in records {
             if let known = texts[record.data], known.fitted.count <= record.fitted.count {
                 continue
@@ -140,7 +140,7 @@ extension RegMeanPolicy.Inputs {
                 for index in sum.indices {
                     let (total, overflow) = sum[index].addingReportingOverflow(part.gram[index])
                     guard !overflow else {
-                        throw CambiumError(.overflow, "the products of the moments leave 64 bits")
+                        throw CambiumError(.overflow, "the products of the Gram sums leave 64 bits")
                     }
                     sum[index] = total
                 }

@@ -8,12 +8,12 @@ internal import Tensors
 /// of a linear map the weights whose outputs are nearest to those of each side on that side's own inputs,
 /// W = (Σ Gᵢ)⁻¹ Σ Gᵢ Wᵢ, with G = Σ x xᵀ, of which the elements off the diagonal are multiplied by 0.9.
 ///
-/// G comes from the moments that a side's evidence holds of the states in front of the layer's experts, or from
+/// G comes from the Gram sums that a side's evidence holds of the states in front of the layer's experts, or from
 /// its routes, so it is exact. Each output is solved on its own, so a row of W may be merged alone. That serves the
 /// query of a product-key router and the rows of a linear one, whose inputs those states are; what is in conflict besides is merged as the
-/// paper does it, by ``MeanPolicy``. A row stays in conflict when one of its sides has no moments of its own.
+/// paper does it, by ``MeanPolicy``. A row stays in conflict when one of its sides has no Gram sums of its own.
 ///
-/// Commutative. As real numbers also associative, since moments add and a merge unites them, and
+/// Commutative. As real numbers also associative, since Gram sums add and a merge unites them, and
 /// idempotent; each merge rounds to the stored type, so the bits are not.
 package struct RegMeanPolicy: ConflictPolicy {
     /// Σ φ φᵀ of one layer, as a side's evidence has it.
@@ -48,10 +48,10 @@ package struct RegMeanPolicy: ConflictPolicy {
 
     /// The layer of an entity whose inputs evidence knows.
     ///
-    /// - Returns: Its layer, and whether a linear router's row; then the evidence is of routes, else of moments.
+    /// - Returns: Its layer, and whether a linear router's row; then the evidence is of routes, else of Gram sums.
     static func layer(of entity: MergeEntity) -> (number: UInt32, isLinear: Bool)? {
-        // Evidence is of what the base's routers read; a cohort's router reads its own states.
-        guard case .routerRow(let layer, let cohort, let tensor, _) = entity, cohort == Cohort.base
+        // Evidence is of what the base's routers read; a pool's router reads its own states.
+        guard case .routerRow(let layer, let pool, let tensor, _) = entity, pool == ExpertPool.base
         else { return nil }
         if tensor.hasSuffix("." + PeerNames.query) { return (layer, false) }
         return ExpertNames.routersInLayer.contains { tensor.hasSuffix("." + $0) }

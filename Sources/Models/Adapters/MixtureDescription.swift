@@ -3,7 +3,7 @@ package import Routing
 internal import Snapshots
 
 /// How what a snapshot's models and its evidence say is put together, as the file `mixture.json` of the
-/// snapshot says; without the file, counts pick cohorts and predict nothing.
+/// snapshot says; without the file, counts pick adapters and predict nothing.
 package struct MixtureDescription: Sendable, Hashable {
     package static let fileName = Tree.mixtureName
     package static let version = 1

@@ -4,11 +4,11 @@ package import Objects
 package import Routing
 package import Snapshots
 
-/// A snapshot's model on its mapped records: the base with the cohorts that rounds added, and the text that it
+/// A snapshot's model on its mapped records: the base with the adapters that rounds added, and the text that it
 /// reads.
 package struct SnapshotModel: Sendable {
     /// The base, with what rounds of training added to it.
-    package let model: CohortModel
+    package let model: AdaptedModel
     package let vocabulary: TextVocabulary
     /// Keeps the lease: weights are read in place.
     private let snapshot: MappedSnapshot
@@ -19,7 +19,7 @@ package struct SnapshotModel: Sendable {
     /// - Parameters:
     ///   - memoryLimit: Bytes of memory that the process may have; nil for no limit.
     ///   - checks: Whether weights are checked against their names when they are first read.
-    ///   - gate: Solves the snapshot's evidence; called when there are cohorts to pick among.
+    ///   - gate: Solves the snapshot's evidence; called when there are adapters to pick among.
     /// - Throws: `.unsupported` for an architecture that this version does not run; `.badInput` when the model does
     ///   not fit the limit without any expert.
     package init(
@@ -38,9 +38,9 @@ package struct SnapshotModel: Sendable {
         let base = try LanguageModel(description, source: weights)
         let vocabulary = TextVocabulary(snapshot, description)
         self.vocabulary = vocabulary
-        let cohorts = try StoredCohorts(snapshot)
+        let adapters = try StoredAdapters(snapshot)
         let mixture = try snapshot.mixture()
-        let solved = cohorts.names.isEmpty && mixture == nil ? nil : try gate()
+        let solved = adapters.names.isEmpty && mixture == nil ? nil : try gate()
         let tokenizer = mixture == nil ? nil : try vocabulary.tokenizer()
         guard mixture == nil || description.vocabularySize == 256 && tokenizer == nil else {
             throw CambiumError(
@@ -48,8 +48,8 @@ package struct SnapshotModel: Sendable {
                 "the \(MixtureDescription.fileName) of \(snapshot.id.short) has counts predict bytes, and the "
                     + "model's tokens are none; commit the model without the file")
         }
-        model = CohortModel(
-            base, cohorts: cohorts.entries(description, weights),
+        model = AdaptedModel(
+            base, adapters: adapters.entries(description, weights),
             gate: solved,
             counts: solved == nil ? nil : mixture?.counts,
             speller: solved == nil ? nil : try vocabulary.speller())
@@ -72,7 +72,7 @@ package struct SnapshotModel: Sendable {
             read: tokens.part)
     }
 
-    /// Continues texts, each with the text that it would get alone; see `CohortModel.generate`.
+    /// Continues texts, each with the text that it would get alone; see `AdaptedModel.generate`.
     ///
     /// - Parameter pastEnd: Whether it goes on behind the model's end tokens.
     package func generate(
@@ -103,12 +103,12 @@ package struct SnapshotModel: Sendable {
         )
     }
 
-    /// For what share of the bytes each model was picked, by name; empty without cohorts.
-    package func shares(_ picks: [Int]) -> [String: Double] {
-        guard picks.count > 1 else { return [:] }
-        let sum = Double(max(1, picks.reduce(0, +)))
+    /// For what share of the bytes each model was picked, by name; empty without adapters.
+    package func shares(_ selection: [Int]) -> [String: Double] {
+        guard selection.count > 1 else { return [:] }
+        let sum = Double(max(1, selection.reduce(0, +)))
         return Dictionary(
-            uniqueKeysWithValues: picks.enumerated().map {
+            uniqueKeysWithValues: selection.enumerated().map {
                 (model.name(of: $0), Double($1) / sum)
             })
     }

@@ -9,7 +9,7 @@ extension ModelDescription {
 extension ModelDescription.LatentAttention {
     /// What scores are multiplied with.
     package func scale(_ rotation: Rotation) -> Float {
-        Float(rotation.scoreScale / Double(plainSize + turningSize).squareRoot())
+        Float(rotation.scoreScale / Double(nopeHeadDim + ropeHeadDim).squareRoot())
     }
 }
 

@@ -50,7 +50,7 @@ struct AttentionStep: ~Copyable {
                 widths.mixed = max(
                     widths.mixed, latent.shape.queryWidth, latent.query.matrix.rows,
                     latent.output.matrix.columns, latent.queryDown?.matrix.rows ?? 0)
-                widths.turning = max(widths.turning, latent.sizes.heads * latent.sizes.turningSize)
+                widths.turning = max(widths.turning, latent.sizes.heads * latent.sizes.ropeHeadDim)
             }
         }
         queries = FloatBuffer(count: tokens * max(widths.queries, widths.mixed))
@@ -94,7 +94,7 @@ struct AttentionStep: ~Copyable {
             team)
         for segment in segments {
             rotate(&queries, segment, shape.heads, rotation)
-            rotate(&keys, segment, shape.keyHeads, rotation)
+            rotate(&keys, segment, shape.kvHeads, rotation)
             store(keys, values, shape, segment, number)
             attend(shape, queries, segment, number, into: &mixed, team)
         }
@@ -114,7 +114,7 @@ struct AttentionStep: ~Copyable {
             into: &turning)
         for segment in segments { rotate(&turning, segment, 1, rotation) }
         scatter(
-            turning, tokens, sizes.turningSize, step: shape.keySize, to: sizes.rank,
+            turning, tokens, sizes.ropeHeadDim, step: shape.keySize, to: sizes.rank,
             into: &keys)
         for segment in segments { store(keys, values, shape, segment, number) }
         // The queries, brought to the latent space.
@@ -125,14 +125,14 @@ struct AttentionStep: ~Copyable {
         } else {
             apply(layer.query, x, tokens, into: &mixed, team)
         }
-        let width = sizes.plainSize + sizes.turningSize
+        let width = sizes.nopeHeadDim + sizes.ropeHeadDim
         absorb(layer, mixed, tokens, into: &queries, team)
         gather(
-            mixed, tokens * sizes.heads, step: width, from: sizes.plainSize, sizes,
+            mixed, tokens * sizes.heads, step: width, from: sizes.nopeHeadDim, sizes,
             sizes.heads, into: &turning)
         for segment in segments { rotate(&turning, segment, sizes.heads, rotation) }
         scatter(
-            turning, tokens * sizes.heads, sizes.turningSize, step: shape.keySize,
+            turning, tokens * sizes.heads, sizes.ropeHeadDim, step: shape.keySize,
             to: sizes.rank, into: &queries)
         for segment in segments { attend(shape, queries, segment, number, into: &mixed, team) }
         expandValues(layer, mixed, tokens, into: &queries, team)
@@ -236,7 +236,7 @@ private func gather(
     _ x: borrowing FloatBuffer, _ vectors: Int, step: Int, from first: Int,
     _ sizes: ModelDescription.LatentAttention, _ heads: Int, into out: inout FloatBuffer
 ) {
-    let size = sizes.turningSize
+    let size = sizes.ropeHeadDim
     for vector in 0..<vectors {
         let source = x.span(vector * step + first..<vector * step + first + size)
         var target = out.mutableSpan(vector * size..<(vector + 1) * size)

@@ -12,14 +12,14 @@ package struct Evaluation: Sendable {
     package let windows: Int
     /// Picks of all windows.
     package let usage: ExpertUsage
-    /// How many tokens each model was the likeliest for, the base first, then the cohorts.
-    package let picks: [Int]
+    /// How many tokens each model was the likeliest for, the base first, then the adapters.
+    package let choices: [Int]
 
     /// Of tokens that are bytes, bits per byte.
     package var bitsPerToken: Double { nats / (Double(predictions) * 0.693147180559945309417) }
 }
 
-extension CohortModel {
+extension AdaptedModel {
     /// How well tokens are predicted, by the protocol of the recorded reference figures: in full windows that do
     /// not overlap (the tail is dropped), of the context length, and of at most
     /// ``ModelDescription/longestWindow`` where tokens are no bytes; in each window every token but the first is
@@ -66,7 +66,7 @@ extension CohortModel {
         let shares = windows >= batch * threads && !base.holdsLimit
         // One on each thread: a part of a loop runs on one thread from its start to its end.
         let sessions = (0..<(shares ? team.count : 1)).map { _ in
-            CohortSession(self, pass: CohortPass(self, team: shares ? .single : team))
+            AdaptedSession(self, pass: AdaptedPass(self, team: shares ? .single : team))
         }
         var nats = 0.0
         try progress(0, windows)
@@ -102,21 +102,21 @@ extension CohortModel {
             try progress(end, windows)
         }
         var usage = ExpertUsage(base)
-        var picks = [Int](repeating: 0, count: 1 + cohorts.count)
+        var selection = [Int](repeating: 0, count: 1 + adapters.count)
         for session in sessions {
             usage.formUnion(session.usage)
-            for index in picks.indices { picks[index] += session.picks[index] }
+            for index in selection.indices { selection[index] += session.choices[index] }
         }
         return Evaluation(
             nats: nats, predictions: windows * (size - 1), windows: windows, usage: usage,
-            picks: picks)
+            choices: selection)
     }
 
     /// The sum over the predicted tokens of minus the natural logarithm of their probability.
     ///
     /// - Parameter start: Where the window is in the text.
     private func evaluateWindow(
-        _ window: ArraySlice<Int>, at start: Int, _ session: CohortSession
+        _ window: ArraySlice<Int>, at start: Int, _ session: AdaptedSession
     ) -> Result<Double, any Error> {
         let vocabulary = description.vocabularySize
         session.reset()

@@ -87,7 +87,7 @@ private struct Activations: ~Copyable {
     private var up = FloatBuffer(count: 0)
     private var room = 0
     /// By slot.
-    private var picks: [Picks]
+    private var selection: [Selection]
 
     private var width: Int { model.description.hiddenSize }
     private var epsilon: Float { model.description.normEpsilon }
@@ -96,7 +96,7 @@ private struct Activations: ~Copyable {
         self.model = model
         self.team = team
         attention = AttentionStep(model, team)
-        picks = model.experts.map { $0.router.noPicks }
+        selection = model.experts.map { $0.router.noPicks }
     }
 
     /// Runs a batch through the layers.
@@ -179,9 +179,10 @@ private struct Activations: ~Copyable {
         switch block.feedForward {
         case .dense(let dense): feedForward(dense, count)
         case .experts(let experts):
-            route(experts.router, normed, count * width, count, into: &picks[experts.slot], team)
+            route(
+                experts.router, normed, count * width, count, into: &selection[experts.slot], team)
             for segment in segments {
-                segment.session.record(picks[experts.slot], experts.slot, segment.range)
+                segment.session.record(selection[experts.slot], experts.slot, segment.range)
             }
             try addExperts(experts, count)
         }
@@ -194,14 +195,14 @@ private struct Activations: ~Copyable {
         hidden = FloatBuffer(count: tokens * width)
         normed = FloatBuffer(count: tokens * width)
         added = FloatBuffer(count: tokens * width)
-        let inner = model.layers.lazy.flatMap(\.blocks).reduce(0) { most, block in
+        let intermediateSize = model.layers.lazy.flatMap(\.blocks).reduce(0) { most, block in
             switch block.feedForward {
             case .dense(let dense): max(most, dense.gate.rows)
             case .experts(let experts): max(most, experts.shared?.dense.gate.rows ?? 0)
             }
         }
-        gate = FloatBuffer(count: tokens * inner)
-        up = FloatBuffer(count: tokens * inner)
+        gate = FloatBuffer(count: tokens * intermediateSize)
+        up = FloatBuffer(count: tokens * intermediateSize)
     }
 
     /// hidden += the dense layer of normed.
@@ -226,7 +227,7 @@ private struct Activations: ~Copyable {
     private mutating func addExperts(
         _ experts: LanguageModel.Experts, _ count: Int
     ) throws {
-        try addOutputs(experts, picks[experts.slot], normed, count * width, count, &added, team)
+        try addOutputs(experts, selection[experts.slot], normed, count * width, count, &added, team)
         add(added, count * width, to: &hidden)
         if let shared = experts.shared { feedForward(shared.dense, count, gatedBy: shared.gate) }
     }
@@ -273,7 +274,7 @@ private struct Activations: ~Copyable {
         try feed(block, [], count)
         states = hidden.array(0..<states.count)
         guard case .experts(let experts) = block.feedForward else { return [] }
-        return picks[experts.slot].experts
+        return selection[experts.slot].experts
     }
 
     func logits(of states: [Float]) -> [Float] {
@@ -303,21 +304,21 @@ private func copy(_ values: [Float], into out: inout FloatBuffer) {
 
 private func route(
     _ router: any Router, _ x: borrowing FloatBuffer, _ count: Int, _ tokens: Int,
-    into picks: inout Picks, _ team: ThreadTeam
+    into selection: inout Selection, _ team: ThreadTeam
 ) {
-    router.route(x.span(0..<count), tokens: tokens, into: &picks, team: team)
+    router.route(x.span(0..<count), tokens: tokens, into: &selection, team: team)
 }
 
 /// out = the sum of what a token's picks make of x.
 private func addOutputs(
-    _ experts: LanguageModel.Experts, _ picks: borrowing Picks, _ x: borrowing FloatBuffer,
+    _ experts: LanguageModel.Experts, _ selection: borrowing Selection, _ x: borrowing FloatBuffer,
     _ count: Int, _ tokens: Int, _ out: inout FloatBuffer, _ team: ThreadTeam
 ) throws {
     var span = out.mutableSpan(0..<count)
     if let form = experts.form {
         return try experts.table.addGatedOutputs(
-            form, of: picks, x.span(0..<count), into: &span, team: team)
+            form, of: selection, x.span(0..<count), into: &span, team: team)
     }
     try experts.table.addOutputs(
-        of: picks, x.span(0..<count), tokens: tokens, into: &span, team: team)
+        of: selection, x.span(0..<count), tokens: tokens, into: &span, team: team)
 }

@@ -49,7 +49,7 @@ package struct GenerationLimits: Sendable {
     }
 }
 
-extension CohortModel {
+extension AdaptedModel {
     /// Prompts that run at the same time; each holds a key-value cache of its own.
     static let largestBatch = 64
 
@@ -80,7 +80,7 @@ extension CohortModel {
         finished: (Int, Generation) -> Void = { _, _ in }
     ) throws -> [Generation] {
         try check(prompts, limits)
-        let pass = CohortPass(self, team: try base.team(threads))
+        let pass = AdaptedPass(self, team: try base.team(threads))
         var results = [Generation?](repeating: nil, count: prompts.count)
         var running: [Continuation] = []
         var next = 0
@@ -88,7 +88,7 @@ extension CohortModel {
             while running.count < Self.largestBatch, next < prompts.count {
                 running.append(
                     Continuation(
-                        next, prompts[next], session: CohortSession(self, pass: pass),
+                        next, prompts[next], session: AdaptedSession(self, pass: pass),
                         limits, seed: sampling.seed))
                 next += 1
             }
@@ -149,7 +149,7 @@ extension CohortModel {
 /// One prompt on its way.
 private final class Continuation {
     let index: Int
-    let session: CohortSession
+    let session: AdaptedSession
     /// The prompt and the new tokens.
     private(set) var text: [Int]
     private let promptCount: Int
@@ -170,7 +170,7 @@ private final class Continuation {
     private var isCut = false
 
     init(
-        _ index: Int, _ prompt: [Int], session: CohortSession, _ limits: GenerationLimits,
+        _ index: Int, _ prompt: [Int], session: AdaptedSession, _ limits: GenerationLimits,
         seed: UInt64
     ) {
         self.index = index

@@ -73,14 +73,15 @@ package struct LanguageModel: Sendable {
         /// The rows of `expand` that make keys.
         var keyRows: HeadRows {
             HeadRows(
-                count: sizes.heads, first: 0, step: sizes.plainSize + sizes.valueSize,
-                rows: sizes.plainSize)
+                count: sizes.heads, first: 0, step: sizes.nopeHeadDim + sizes.valueSize,
+                rows: sizes.nopeHeadDim)
         }
 
         /// Those that make values.
         var valueRows: HeadRows {
             HeadRows(
-                count: sizes.heads, first: sizes.plainSize, step: sizes.plainSize + sizes.valueSize,
+                count: sizes.heads, first: sizes.nopeHeadDim,
+                step: sizes.nopeHeadDim + sizes.valueSize,
                 rows: sizes.valueSize)
         }
     }

@@ -67,11 +67,11 @@ package final class RouterInputs {
     ///
     /// - Parameter states: [tokens, `width`].
     /// - Returns: [tokens, `picksPerToken`].
-    package func firstPicks(_ states: [Float]) -> [UInt32] {
+    package func firstSelections(_ states: [Float]) -> [UInt32] {
         let tokens = states.count / width
-        var picks = router.noPicks
-        router.route(states.span, tokens: tokens, into: &picks, team: team)
-        let (heads, topK) = (picks.heads, picks.topK)
-        return (0..<tokens * heads).map { picks.experts[$0 * topK] }
+        var selection = router.noPicks
+        router.route(states.span, tokens: tokens, into: &selection, team: team)
+        let (heads, topK) = (selection.heads, selection.topK)
+        return (0..<tokens * heads).map { selection.experts[$0 * topK] }
     }
 }

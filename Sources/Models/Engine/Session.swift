@@ -39,7 +39,7 @@ package final class Session {
     /// Whether `picks` is kept; off at first, since it takes time.
     package var countsPicks = false
     /// How often each expert was picked, by layer number, as far as it was counted.
-    package private(set) var picks: [Int: [UInt32: Int]] = [:]
+    package private(set) var selection: [Int: [UInt32: Int]] = [:]
     /// By layer.
     let caches: [KeyValueCache]
     private let pass: ForwardPass
@@ -83,23 +83,24 @@ package final class Session {
     func advance(_ count: Int) { position += count }
 
     /// Notes what the tokens of a segment picked in a layer.
-    func record(_ picks: borrowing Picks, _ slot: Int, _ tokens: Range<Int>) {
-        let perToken = picks.heads * picks.topK
-        let experts = picks.experts[
+    func record(_ selection: borrowing Selection, _ slot: Int, _ tokens: Range<Int>) {
+        let perToken = selection.heads * selection.topK
+        let experts = selection.experts[
             tokens.lowerBound * perToken..<tokens.upperBound * perToken]
         usage.layers[slot].record(experts)
         let layer = usage.layers[slot].layer
         if countsPicks {
-            for expert in experts { self.picks[layer, default: [:]][expert, default: 0] += 1 }
+            for expert in experts { self.selection[layer, default: [:]][expert, default: 0] += 1 }
         }
         guard recordsRoutes else { return }
         for token in tokens {
             routes.append(
                 RouteRecord(
                     position: position + token - tokens.lowerBound, layer: layer,
-                    heads: (0..<picks.heads).map { picks.route(token: token, head: $0) },
+                    heads: (0..<selection.heads).map { selection.route(token: token, head: $0) },
                     margins: Array(
-                        picks.margins[token * picks.heads..<(token + 1) * picks.heads])))
+                        selection.margins[token * selection.heads..<(token + 1) * selection.heads]))
+            )
         }
     }
 }

@@ -10,11 +10,11 @@ package struct ExpertProfile: Sendable, Equatable {
     /// One expert and its picks.
     package struct Entry: Sendable, Equatable {
         package let ordinal: UInt32
-        package let picks: UInt32
+        package let selection: UInt32
 
-        package init(ordinal: UInt32, picks: UInt32) {
+        package init(ordinal: UInt32, selection: UInt32) {
             self.ordinal = ordinal
-            self.picks = picks
+            self.selection = selection
         }
     }
 
@@ -24,11 +24,11 @@ package struct ExpertProfile: Sendable, Equatable {
     /// By layer number: experts that were picked, most picks first, equal ones by ordinal.
     package let layers: [Int: [Entry]]
 
-    /// - Parameter picks: By layer number and expert.
-    package init(_ picks: [Int: [UInt32: Int]]) {
-        layers = picks.mapValues { experts in
-            experts.map { Entry(ordinal: $0, picks: UInt32(clamping: $1)) }.sorted {
-                ($0.picks, $1.ordinal) > ($1.picks, $0.ordinal)
+    /// - Parameter selection: By layer number and expert.
+    package init(_ selection: [Int: [UInt32: Int]]) {
+        layers = selection.mapValues { experts in
+            experts.map { Entry(ordinal: $0, selection: UInt32(clamping: $1)) }.sorted {
+                ($0.selection, $1.ordinal) > ($1.selection, $0.ordinal)
             }
         }
     }
@@ -50,7 +50,7 @@ package struct ExpertProfile: Sendable, Equatable {
             append(UInt32(entries.count))
             for entry in entries {
                 append(entry.ordinal)
-                append(entry.picks)
+                append(entry.selection)
             }
         }
         return bytes
@@ -83,7 +83,7 @@ package struct ExpertProfile: Sendable, Equatable {
             position += 2
             layers[layer] = (0..<count).map {
                 Entry(
-                    ordinal: numbers[position + 2 * $0], picks: numbers[position + 2 * $0 + 1])
+                    ordinal: numbers[position + 2 * $0], selection: numbers[position + 2 * $0 + 1])
             }
             position += 2 * count
         }
@@ -127,7 +127,7 @@ extension LanguageModel {
             _ = try session.append(read(window * size..<min(count, (window + 1) * size)))
             try progress(window + 1, windows)
         }
-        return ExpertProfile(session.picks)
+        return ExpertProfile(session.selection)
     }
 
     /// Asks for the experts that a profile says are picked most, in the background.
@@ -148,8 +148,8 @@ extension ExpertProfile {
         var wanted: [(layer: Int, entry: Entry)] = []
         for (layer, entries) in layers { wanted += entries.map { (layer, $0) } }
         wanted.sort {
-            ($0.entry.picks, $1.layer, $1.entry.ordinal)
-                > ($1.entry.picks, $0.layer, $0.entry.ordinal)
+            ($0.entry.selection, $1.layer, $1.entry.ordinal)
+                > ($1.entry.selection, $0.layer, $0.entry.ordinal)
         }
         let size = tables.first?.experts.expertBytes ?? 0
         if let byteLimit { wanted = Array(wanted.prefix(byteLimit / max(1, size))) }

@@ -7,27 +7,27 @@ extension ExpertTable {
     ///
     /// - Parameters:
     ///   - form: What the experts are; its parts are the table's.
-    ///   - picks: Of one head.
+    ///   - selection: Of one head.
     ///   - x: [tokens, width].
     ///   - out: [tokens, width], replaced.
     ///   - team: Shares the work.
     /// - Throws: What reading throws.
     package func addGatedOutputs(
-        _ form: GatedExpertForm, of picks: borrowing Picks, _ x: Span<Float>,
+        _ form: GatedExpertForm, of selection: borrowing Selection, _ x: Span<Float>,
         into out: inout MutableSpan<Float>, team: ThreadTeam
     ) throws {
-        precondition(picks.heads == 1, "picks of \(picks.heads) heads")
+        precondition(selection.heads == 1, "picks of \(selection.heads) heads")
         for index in out.indices { out[index] = 0 }
         // With a limit of memory a few tokens at a time, so that what they need fits.
-        let block = max(tokensAtOnce(picks: picks.topK) ?? picks.tokens, 1)
+        let block = max(tokensAtOnce(selections: selection.topK) ?? selection.tokens, 1)
         var addresses = ExpertAddresses()
-        for first in stride(from: 0, to: picks.tokens, by: block) {
-            let end = min(first + block, picks.tokens)
-            let range = first * picks.topK..<end * picks.topK
+        for first in stride(from: 0, to: selection.tokens, by: block) {
+            let end = min(first + block, selection.tokens)
+            let range = first * selection.topK..<end * selection.topK
             let groups = ExpertGroups(
-                picks.experts.span.extracting(range),
-                weights: picks.weights.span.extracting(range), perToken: picks.topK)
-            try find(groups.picks.span, &addresses)
+                selection.experts.span.extracting(range),
+                weights: selection.weights.span.extracting(range), perToken: selection.topK)
+            try find(groups.selection.span, &addresses)
             let elements = first * form.width..<end * form.width
             var some = out._mutatingExtracting(elements)
             unsafe Kernels.addGatedExperts(

@@ -13,20 +13,20 @@ extension ExpertTable {
     ///   - team: Tokens are shared out; each is computed by one thread.
     /// - Throws: What reading throws.
     package func addOutputs(
-        of picks: borrowing Picks, _ x: Span<Float>, tokens: Int,
+        of selection: borrowing Selection, _ x: Span<Float>, tokens: Int,
         into out: inout MutableSpan<Float>, team: ThreadTeam
     ) throws {
         for index in out.indices { out[index] = 0 }
         // With a limit of memory a few tokens at a time, so that what they need fits.
-        let perToken = picks.heads * picks.topK
-        let block = tokensAtOnce(picks: perToken) ?? tokens
+        let perToken = selection.heads * selection.topK
+        let block = tokensAtOnce(selections: perToken) ?? tokens
         var addresses = ExpertAddresses()
         for first in stride(from: 0, to: tokens, by: max(block, 1)) {
             let some = first..<min(first + block, tokens)
             let range = some.lowerBound * perToken..<some.upperBound * perToken
-            try find(picks.experts.span.extracting(range), &addresses)
+            try find(selection.experts.span.extracting(range), &addresses)
             add(
-                addresses, picks.weights, perToken: perToken, some, x, into: &out, team)
+                addresses, selection.weights, perToken: perToken, some, x, into: &out, team)
         }
     }
 

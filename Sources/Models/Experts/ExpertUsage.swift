@@ -9,7 +9,7 @@ package struct ExpertUsage: Sendable, Hashable {
         /// Experts in the layer.
         package let expertCount: Int
         /// Picks so far: tokens * heads * topK.
-        package private(set) var picks = 0
+        package private(set) var selections = 0
         /// Distinct experts picked so far.
         package private(set) var touched = 0
         /// One bit per expert.
@@ -28,7 +28,7 @@ package struct ExpertUsage: Sendable, Hashable {
         }
 
         mutating func record(_ experts: ArraySlice<UInt32>) {
-            picks += experts.count
+            selections += experts.count
             for expert in experts {
                 let (word, bit) = (Int(expert / 64), UInt64(1) << UInt64(expert % 64))
                 if bits[word] & bit == 0 {
@@ -39,7 +39,7 @@ package struct ExpertUsage: Sendable, Hashable {
         }
 
         mutating func formUnion(_ other: Layer) {
-            picks += other.picks
+            selections += other.selections
             for word in bits.indices { bits[word] |= other.bits[word] }
             touched = bits.reduce(0) { $0 + $1.nonzeroBitCount }
         }
@@ -62,7 +62,7 @@ package struct ExpertUsage: Sendable, Hashable {
     /// Distinct experts picked, over all layers.
     package var touched: Int { layers.reduce(0) { $0 + $1.touched } }
     /// Picks, over all layers.
-    package var picks: Int { layers.reduce(0) { $0 + $1.picks } }
+    package var selections: Int { layers.reduce(0) { $0 + $1.selections } }
     /// Bytes of the distinct experts picked.
     package var bytesTouched: Int { touched * expertBytes }
     /// Bytes of all experts.

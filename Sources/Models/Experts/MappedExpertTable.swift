@@ -1,7 +1,7 @@
 package import Elements
 internal import Synchronization
 
-/// The experts of one cohort in place, each found once and then at a known address.
+/// The experts of one pool in place, each found once and then at a known address.
 package final class MappedExpertTable: ExpertTable {
     private let stored: StoredExperts
     /// Where each expert's data lie, filled as experts are first used.
@@ -44,7 +44,7 @@ package final class MappedExpertTable: ExpertTable {
             ahead.isEmpty ? 0 : (0..<ordinals.count).count { ahead.remove(ordinals[$0]) != nil }
         }
         residency.note(
-            picks: ordinals.count, firstPicks: first + used, prefetchedUsed: used)
+            selections: ordinals.count, firstSelections: first + used, prefetchedUsed: used)
     }
 
     package func prefetch(_ ordinals: [UInt32]) throws {

@@ -2,7 +2,7 @@ internal import Elements
 internal import Objects
 internal import Snapshots
 
-/// The experts of one cohort where a snapshot has them.
+/// The experts of one pool where a snapshot has them.
 struct StoredExperts: Sendable {
     private let experts: MappedExperts
     private let checks: Bool
@@ -14,7 +14,7 @@ struct StoredExperts: Sendable {
     /// - Parameter checks: Whether an expert is checked against its name when it is found.
     /// - Throws: `.badTensor` for experts without a countable size.
     init(_ experts: MappedExperts, checks: Bool = false) throws {
-        let parts = experts.cohort.parts
+        let parts = experts.pool.parts
         var size = 0
         for part in parts {
             guard let bytes = part.byteCount else {

@@ -12,7 +12,7 @@ extension ExpertGrowth {
                 throw CambiumError(
                     .badConfig,
                     "layer \(layer) of the \(description.architecture) model has no router of rows that one "
-                        + "more could be solved for; experts are added by training a cohort there")
+                        + "more could be solved for; experts are added by training a pool there")
             }
             guard sizes.topK < sizes.count else {
                 throw CambiumError(

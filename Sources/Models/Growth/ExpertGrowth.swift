@@ -196,14 +196,14 @@ package struct ExpertGrowth {
                     layerExperts, router, adding: expert,
                     LayerEvidence(walk.inputs, texts, router, old, team: team),
                     layer: layer, (loss, margins), team, rounding)
-                let picks = try walk.feed(
+                let selection = try walk.feed(
                     LanguageModel.Block(norm: block.norm, feedForward: .experts(grown.experts)))
                 let added = UInt32(layerExperts.table.count)
-                let report = figures(of: added, picks, before.picks[layer], .report)
+                let report = figures(of: added, selection, before.selection[layer], .report)
                 all.add(report)
                 for text in texts.indices where texts[text].use == .check {
                     held[text, default: Figures()].add(
-                        figures(of: added, picks, before.picks[layer], .check, only: text))
+                        figures(of: added, selection, before.selection[layer], .check, only: text))
                 }
                 additions.append(
                     Addition(
@@ -276,7 +276,7 @@ extension ExpertGrowth.Bits {
 /// What the model did before it grew.
 private struct Before {
     /// By layer and text, [tokens, topK].
-    let picks: [[[UInt32]]]
+    let selection: [[[UInt32]]]
     /// By text; of those that report.
     let nats: [Int: Double]
 
@@ -284,7 +284,7 @@ private struct Before {
         _ model: LanguageModel, _ texts: [ExpertGrowth.Text], _ team: ThreadTeam
     ) throws {
         let walk = LayerWalk(model, texts.map(\.tokens), team: team)
-        var picks: [[[UInt32]]] = []
+        var selection: [[[UInt32]]] = []
         for (index, layer) in model.layers.enumerated() {
             walk.attend(index)
             var picked: [[UInt32]] = []
@@ -293,9 +293,9 @@ private struct Before {
                 let own = try walk.feed(block)
                 if case .experts = block.feedForward { picked = own }
             }
-            picks.append(picked)
+            selection.append(picked)
         }
-        self.picks = picks
+        self.selection = selection
         var nats: [Int: Double] = [:]
         for (index, text) in texts.enumerated() where text.use == .report {
             nats[index] = walk.nats(index, text.tokens)

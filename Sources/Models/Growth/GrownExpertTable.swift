@@ -31,5 +31,5 @@ final class GrownExpertTable: ExpertTable {
         }
     }
 
-    func tokensAtOnce(picks: Int) -> Int? { base.tokensAtOnce(picks: picks) }
+    func tokensAtOnce(selections: Int) -> Int? { base.tokensAtOnce(selections: selections) }
 }

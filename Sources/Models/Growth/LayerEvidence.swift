@@ -5,8 +5,8 @@ internal import Tensors
 /// What a layer's router reads and decides on old and new texts, as its further row is solved from.
 struct LayerEvidence {
     let scales: [Float]
-    let old: EntryMoments
-    private(set) var new: EntryMoments
+    let old: EntryGramSums
+    private(set) var new: EntryGramSums
     private(set) var heldOld = EntryRow.HeldOut()
     private(set) var heldNew = EntryRow.HeldOut()
     /// How far a new token's best score is above its entry, in the mean.
@@ -25,7 +25,7 @@ struct LayerEvidence {
         let correction = router.newcomerCorrection
         let quantiser = old.quantiser
         do {
-            var new = EntryMoments(width: quantiser.width)
+            var new = EntryGramSums(width: quantiser.width)
             var (above, count) = (0.0, 0)
             for (input, text) in zip(inputs, texts) {
                 guard text.use == .fit || text.use == .choose else { continue }
@@ -49,7 +49,7 @@ struct LayerEvidence {
             throw CambiumError(.badInput, error.message, cause: error)
         }
         scales = quantiser.scales
-        self.old = old.moments
+        self.old = old.gramSums
         self.correction = correction
     }
 }

@@ -44,9 +44,9 @@ final class LayerWalk {
     ///
     /// - Returns: Of each text the picks, [tokens, topK]; empty for a dense one.
     func feed(_ block: LanguageModel.Block) throws -> [[UInt32]] {
-        var picks: [[UInt32]] = []
-        for text in states.indices { picks.append(try pass.feed(block, &states[text])) }
-        return picks
+        var selection: [[UInt32]] = []
+        for text in states.indices { selection.append(try pass.feed(block, &states[text])) }
+        return selection
     }
 
     /// Behind the last layer: minus the sum over the tokens of a text but its first of the natural logarithm

@@ -78,17 +78,17 @@ package struct RouteReader {
     ) throws -> RouteContribution.Layer {
         do {
             let quantiser = try Quantiser(normWeights: scales)
-            var moments = EntryMoments(width: scales.count)
+            var gramSums = EntryGramSums(width: scales.count)
             for input in inputs {
                 let features = try quantiser.features(input.span)
                 let entries = router.entries(
                     input.span, tokens: input.count / scales.count,
                     correction: router.newcomerCorrection, team: team
                 ).entry
-                try moments.add(features, entries: entries)
+                try gramSums.add(features, entries: entries)
             }
             return RouteContribution.Layer(
-                number: UInt32(number), quantiser: quantiser, moments: moments)
+                number: UInt32(number), quantiser: quantiser, gramSums: gramSums)
         } catch let error as CambiumError where error.isOfEvidence {
             throw CambiumError(.badInput, "layer \(number): \(error.message)", cause: error)
         }

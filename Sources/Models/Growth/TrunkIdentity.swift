@@ -46,9 +46,9 @@ package enum TrunkIdentity {
                 }
             }
             if let linear = config.linear { encoder.append(UInt32(linear.topK)) }
-            guard let cohort = tree.layers[UInt32(number)]?.cohorts[Cohort.base] else { continue }
-            append(cohort.router, to: &encoder)
-            encoder.append(cohort.experts)
+            guard let pool = tree.layers[UInt32(number)]?.pools[ExpertPool.base] else { continue }
+            append(pool.router, to: &encoder)
+            encoder.append(pool.experts)
         }
         return try ObjectID(ofFile: encoder.bytes)
     }

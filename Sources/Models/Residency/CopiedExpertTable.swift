@@ -1,7 +1,7 @@
 internal import Elements
 internal import Synchronization
 
-/// The experts of one cohort under a limit of memory: each is copied out of the file when it is picked,
+/// The experts of one pool under a limit of memory: each is copied out of the file when it is picked,
 /// and dropped when it was not used for long.
 final class CopiedExpertTable: ExpertTable {
     private let stored: StoredExperts
@@ -29,8 +29,8 @@ final class CopiedExpertTable: ExpertTable {
     var count: Int { stored.count }
     var parts: [TensorShape] { stored.parts }
 
-    func tokensAtOnce(picks: Int) -> Int? {
-        residency.tokensAtOnce(picks: picks, size: stored.size)
+    func tokensAtOnce(selections: Int) -> Int? {
+        residency.tokensAtOnce(selections: selections, size: stored.size)
     }
 
     func find(
@@ -49,7 +49,7 @@ final class CopiedExpertTable: ExpertTable {
                 ? 0 : ordinals.indices.count { state.ahead.remove(ordinals[$0]) != nil }
         }
         residency.note(
-            picks: ordinals.count, firstPicks: missing + used, prefetchedUsed: used)
+            selections: ordinals.count, firstSelections: missing + used, prefetchedUsed: used)
     }
 
     func prefetch(_ ordinals: [UInt32]) throws {

@@ -10,9 +10,9 @@ package final class Residency: Sendable {
     /// Figures since the model was mapped.
     package struct Counts: Sendable, Hashable {
         /// Experts looked up: picks of all tokens.
-        package var picks = 0
+        package var selections = 0
         /// Picks of experts that no token had picked before; with a limit, that had to be read.
-        package var firstPicks = 0
+        package var firstSelections = 0
         /// Experts that were asked for ahead, from a profile.
         package var prefetched = 0
         /// Of these, the ones that were picked later.
@@ -38,10 +38,10 @@ package final class Residency: Sendable {
     }
 
     /// Notes a look-up.
-    func note(picks: Int, firstPicks: Int, prefetchedUsed: Int) {
+    func note(selections: Int, firstSelections: Int, prefetchedUsed: Int) {
         state.withLock {
-            $0.picks += picks
-            $0.firstPicks += firstPicks
+            $0.selections += selections
+            $0.firstSelections += firstSelections
             $0.prefetchedUsed += prefetchedUsed
         }
     }
@@ -52,10 +52,10 @@ package final class Residency: Sendable {
     /// dropped, is a small part of the limit; nil without one.
     ///
     /// - Parameters:
-    ///   - picks: Of each token.
+    ///   - selections: Of each token.
     ///   - size: Bytes of an expert.
-    package func tokensAtOnce(picks: Int, size: Int) -> Int? {
-        cache.map { max(1, $0.reserve / 4 / (max(picks, 1) * max(size, 1))) }
+    package func tokensAtOnce(selections: Int, size: Int) -> Int? {
+        cache.map { max(1, $0.reserve / 4 / (max(selections, 1) * max(size, 1))) }
     }
 
     /// The process's resident memory; 0 where the system does not tell.

@@ -110,7 +110,7 @@ struct WeightLoader<Source: WeightSource> {
         _ sizes: ModelDescription.GroupedAttention, _ window: Int?, _ name: String
     ) throws -> LanguageModel.Grouped {
         let hidden = description.hiddenSize
-        let (width, keyWidth) = (sizes.heads * sizes.headSize, sizes.keyHeads * sizes.headSize)
+        let (width, keyWidth) = (sizes.heads * sizes.headSize, sizes.kvHeads * sizes.headSize)
         let norms: (query: Int, key: Int)? =
             switch sizes.norm {
             case .none: nil
@@ -119,7 +119,7 @@ struct WeightLoader<Source: WeightSource> {
             }
         return LanguageModel.Grouped(
             shape: AttentionShape(
-                heads: sizes.heads, keyHeads: sizes.keyHeads, keySize: sizes.headSize,
+                heads: sizes.heads, kvHeads: sizes.kvHeads, keySize: sizes.headSize,
                 valueSize: sizes.headSize, scale: 1 / Float(sizes.headSize).squareRoot(),
                 window: window,
                 sinks: sizes.hasSinks ? try reader.vector("\(name).sinks", sizes.heads) : []),
@@ -140,7 +140,7 @@ struct WeightLoader<Source: WeightSource> {
         _ sizes: ModelDescription.LatentAttention, _ window: Int?, _ name: String
     ) throws -> LanguageModel.Latent {
         let hidden = description.hiddenSize
-        let width = sizes.heads * (sizes.plainSize + sizes.turningSize)
+        let width = sizes.heads * (sizes.nopeHeadDim + sizes.ropeHeadDim)
         var queryDown: LanguageModel.Linear?
         var queryNorm: [Float] = []
         if let rank = sizes.queryRank {
@@ -149,19 +149,19 @@ struct WeightLoader<Source: WeightSource> {
         }
         return LanguageModel.Latent(
             shape: AttentionShape(
-                heads: sizes.heads, keyHeads: 1, keySize: sizes.rank + sizes.turningSize,
+                heads: sizes.heads, kvHeads: 1, keySize: sizes.rank + sizes.ropeHeadDim,
                 valueSize: sizes.rank, scale: sizes.scale(description.rotation), window: window),
             sizes: sizes, queryDown: queryDown, queryNorm: queryNorm,
             query: try linear(
                 "\(name).\(queryDown == nil ? "q_proj" : "q_b_proj")", width,
                 sizes.queryRank ?? hidden),
             compress: try linear(
-                "\(name).kv_a_proj_with_mqa", sizes.rank + sizes.turningSize, hidden,
+                "\(name).kv_a_proj_with_mqa", sizes.rank + sizes.ropeHeadDim, hidden,
                 bias: sizes.hasBias),
             latentNorm: try reader.vector("\(name).kv_a_layernorm.weight", sizes.rank),
             // Its rows are read by heads.
             expand: try rows(
-                "\(name).kv_b_proj.weight", sizes.heads * (sizes.plainSize + sizes.valueSize),
+                "\(name).kv_b_proj.weight", sizes.heads * (sizes.nopeHeadDim + sizes.valueSize),
                 sizes.rank),
             output: try linear(
                 "\(name).o_proj", hidden, sizes.heads * sizes.valueSize, bias: sizes.hasBias))
@@ -173,7 +173,8 @@ struct WeightLoader<Source: WeightSource> {
         _ kind: ModelDescription.FeedForward, _ layer: Int
     ) throws -> LanguageModel.FeedForward {
         switch kind {
-        case .dense(let inner): return .dense(try dense("model.layers.\(layer).mlp", inner))
+        case .dense(let intermediateSize):
+            return .dense(try dense("model.layers.\(layer).mlp", intermediateSize))
         case .experts(let sizes):
             defer { nextSlot += 1 }
             return .experts(try experts(sizes, layer, slot: nextSlot))
@@ -184,12 +185,12 @@ struct WeightLoader<Source: WeightSource> {
     }
 
     mutating func dense(
-        _ name: String, _ inner: Int
+        _ name: String, _ intermediateSize: Int
     ) throws -> LanguageModel.Dense {
         let hidden = description.hiddenSize
         return LanguageModel.Dense(
-            gate: try matrix("\(name).\(ExpertNames.gated[0])", inner, hidden),
-            up: try matrix("\(name).\(ExpertNames.gated[1])", inner, hidden),
-            down: try matrix("\(name).\(ExpertNames.gated[2])", hidden, inner))
+            gate: try matrix("\(name).\(ExpertNames.gated[0])", intermediateSize, hidden),
+            up: try matrix("\(name).\(ExpertNames.gated[1])", intermediateSize, hidden),
+            down: try matrix("\(name).\(ExpertNames.gated[2])", hidden, intermediateSize))
     }
 }

@@ -9,7 +9,7 @@ extension UnusedWeights {
     static func known(
         _ source: NotedWeights<some WeightSource>, _ description: ModelDescription
     ) throws -> [UnusedWeights] {
-        let rest = source.rest.withoutCohorts
+        let rest = source.rest.withoutAdapters
         var (tensors, pools) = (rest.tensors, rest.pools)
         var found: [UnusedWeights] = []
         let head = "lm_head.weight"

@@ -95,15 +95,15 @@ private struct Contents {
         var found: [ObjectID: (experts: MappedExperts, ordinal: Int)] = [:]
         var tensors = Array(snapshot.tree.trunk.tensors.values)
         for (number, layer) in snapshot.tree.layers {
-            for (cohortName, cohort) in layer.cohorts {
-                tensors += cohort.router.values
-                guard let experts = snapshot.experts(layer: number, cohort: cohortName) else {
+            for (poolName, pool) in layer.pools {
+                tensors += pool.router.values
+                guard let experts = snapshot.experts(layer: number, pool: poolName) else {
                     continue
                 }
                 for ordinal in 0..<experts.count {
                     let id = try experts.id(ordinal)
                     guard id != .zero else { continue }
-                    sizes[id] = Part(bytes: cohort.expertByteCount, isExpert: true)
+                    sizes[id] = Part(bytes: pool.expertByteCount, isExpert: true)
                     found[id] = (experts, ordinal)
                 }
             }

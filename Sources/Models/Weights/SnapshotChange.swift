@@ -22,15 +22,15 @@ package struct SnapshotChange {
         self.measures = measures
     }
 
-    /// A cohort's experts, on the larger side, how far each that changed moved, and all of them together.
+    /// A pool's experts, on the larger side, how far each that changed moved, and all of them together.
     package func experts(
-        of cohort: TreeDifference.CohortDifference
+        of pool: TreeDifference.PoolDifference
     ) throws -> (count: Int, changed: [(ordinal: Int, norms: DifferenceNorms?)], DifferenceNorms?) {
-        let before = left.experts(layer: cohort.layer, cohort: cohort.cohort)
-        let after = right.experts(layer: cohort.layer, cohort: cohort.cohort)
+        let before = left.experts(layer: pool.layer, pool: pool.pool)
+        let after = right.experts(layer: pool.layer, pool: pool.pool)
         var total: DifferenceNorms?
         var changed: [(ordinal: Int, norms: DifferenceNorms?)] = []
-        for ordinal in cohort.changed {
+        for ordinal in pool.changed {
             var norms: DifferenceNorms?
             if measures, let before, let after {
                 norms = DifferenceNorms(
@@ -49,18 +49,19 @@ package struct SnapshotChange {
     }
 
     /// The trunk's tensors with changes, by name; of each the shape that it has now, of one that was removed, that
-    /// it had, and the cohort of deltas that it belongs to.
+    /// it had, and the pool of deltas that it belongs to.
     package func trunk() throws -> [(
-        name: String, kind: String, shape: TensorShape, cohort: String?, norms: DifferenceNorms?
+        name: String, kind: String, shape: TensorShape, adapter: String?, norms: DifferenceNorms?
     )] {
         let (old, new) = (left.tree.trunk.tensors, right.tree.trunk.tensors)
-        let cohorts = Set([left, right].flatMap { StoredCohorts.names($0.tree) })
+        let adapters = Set([left, right].flatMap { StoredAdapters.names($0.tree) })
         let names = difference.trunkAdded + difference.trunkRemoved + difference.trunkChanged
         return try names.sorted(by: isBefore).compactMap { name in
             guard let shape = (new[name] ?? old[name])?.shape else { return nil }
             return (
                 name, Self.kind(old[name] != nil, new[name] != nil), shape,
-                CohortTensorName.cohort(of: name, among: cohorts), try tensor(old[name], new[name])
+                AdapterTensorName.adapter(of: name, among: adapters),
+                try tensor(old[name], new[name])
             )
         }
     }

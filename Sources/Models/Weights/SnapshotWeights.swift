@@ -46,13 +46,13 @@ package struct SnapshotWeights: WeightSource {
     }
 
     package func experts(layer: Int) throws -> any ExpertTable {
-        try experts(layer: layer, of: Cohort.base)
+        try experts(layer: layer, of: ExpertPool.base)
     }
 
-    package func experts(layer: Int, of cohort: String) throws -> any ExpertTable {
-        guard let experts = snapshot.experts(layer: UInt32(clamping: layer), cohort: cohort)
+    package func experts(layer: Int, of pool: String) throws -> any ExpertTable {
+        guard let experts = snapshot.experts(layer: UInt32(clamping: layer), pool: pool)
         else {
-            let whose = cohort == Cohort.base ? "" : " of cohort \(cohort)"
+            let whose = pool == ExpertPool.base ? "" : " of pool \(pool)"
             throw CambiumError(
                 .missingTensor,
                 "snapshot \(snapshot.id.short) has no experts\(whose) in layer \(layer)")

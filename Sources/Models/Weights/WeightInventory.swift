@@ -8,12 +8,12 @@ package struct WeightInventory: Sendable {
     /// The experts of one pool.
     package struct Pool: Sendable, Hashable {
         package let layer: Int
-        package let cohort: String
+        package let pool: String
         package let count: Int
 
-        package init(layer: Int, cohort: String, count: Int) {
+        package init(layer: Int, pool: String, count: Int) {
             self.layer = layer
-            self.cohort = cohort
+            self.pool = pool
             self.count = count
         }
     }
@@ -30,9 +30,9 @@ package struct WeightInventory: Sendable {
     package init(_ tree: Tree) {
         var pools: Set<Pool> = []
         for (number, layer) in tree.layers {
-            for (name, cohort) in layer.cohorts {
+            for (name, pool) in layer.pools {
                 pools.insert(
-                    Pool(layer: Int(number), cohort: name, count: Int(clamping: cohort.count)))
+                    Pool(layer: Int(number), pool: name, count: Int(clamping: pool.count)))
             }
         }
         self.init(tensors: Set(tree.tensors.keys), pools: pools)
@@ -85,8 +85,8 @@ struct NotedWeights<Source: WeightSource>: WeightSource {
         return found
     }
 
-    func experts(layer: Int, of cohort: String) throws -> any ExpertTable {
-        try source.experts(layer: layer, of: cohort)
+    func experts(layer: Int, of pool: String) throws -> any ExpertTable {
+        try source.experts(layer: layer, of: pool)
     }
 
     /// What was never asked for; empty where the source does not know what it has.
@@ -96,20 +96,20 @@ struct NotedWeights<Source: WeightSource>: WeightSource {
             WeightInventory(
                 tensors: all.tensors.subtracting(asked.tensors),
                 pools: all.pools.filter {
-                    $0.cohort != Cohort.base || !asked.layers.contains($0.layer)
+                    $0.pool != ExpertPool.base || !asked.layers.contains($0.layer)
                 })
         }
     }
 }
 
 extension WeightInventory {
-    /// What does not belong to a cohort that is described; whether its weights fit is checked with the cohort.
-    var withoutCohorts: WeightInventory {
-        let cohorts = Set(tensors.compactMap { CohortTensorName.cohort(describedBy: $0) })
-        let prefixes = cohorts.map { CohortTensorName.prefix(of: $0) }
+    /// What does not belong to an adapter that is described; whether its weights fit is checked with the adapter.
+    var withoutAdapters: WeightInventory {
+        let adapters = Set(tensors.compactMap { AdapterTensorName.adapter(describedBy: $0) })
+        let prefixes = adapters.map { AdapterTensorName.prefix(of: $0) }
         return WeightInventory(
             tensors: tensors.filter { name in !prefixes.contains { name.hasPrefix($0) } },
-            pools: pools.filter { !cohorts.contains($0.cohort) })
+            pools: pools.filter { !adapters.contains($0.pool) })
     }
 
     /// Refuses what nobody knows the use of: a model that leaves out a bias or a norm runs, and says other things
@@ -118,9 +118,9 @@ extension WeightInventory {
     /// - Throws: `.unusedTensor`, with names.
     func refuse(_ model: String) throws {
         var names = tensors.sorted().map(\.debugDescription)
-        for pool in pools.sorted(by: { ($0.layer, $0.cohort) < ($1.layer, $1.cohort) }) {
+        for pool in pools.sorted(by: { ($0.layer, $0.pool) < ($1.layer, $1.pool) }) {
             names.append(
-                "the \(pool.count) experts of cohort '\(pool.cohort)' in layer \(pool.layer)")
+                "the \(pool.count) experts of adapter '\(pool.pool)' in layer \(pool.layer)")
         }
         guard !names.isEmpty else { return }
         let most = 5

@@ -20,13 +20,14 @@ extension WeightLoader {
             throw unfit(table, layer, "experts of type F32, F16 or BF16")
         }
         let form = GatedExpertForm(
-            kind: sizes.kind, width: description.hiddenSize, inner: sizes.inner, type: type)
+            kind: sizes.kind, width: description.hiddenSize,
+            intermediateSize: sizes.intermediateSize, type: type)
         guard table.parts == form.parts else { throw unfit(table, layer, "\(form.parts)") }
         return LanguageModel.Experts(
             router: try router(sizes, name), table: table, form: form,
             shared: try sizes.shared.map { shared in
                 LanguageModel.Shared(
-                    dense: try dense("\(name).mlp.\(shared.name)", shared.inner),
+                    dense: try dense("\(name).mlp.\(shared.name)", shared.intermediateSize),
                     gate: try shared.gate.map { gate in
                         try matrix("\(name).mlp.\(gate).weight", 1, description.hiddenSize)
                     })

@@ -34,10 +34,10 @@ package protocol WeightSource: Sendable {
     /// - Throws: `.missingTensor` if the layer has none; what reading throws.
     func experts(layer: Int) throws -> any ExpertTable
 
-    /// The experts that a cohort has in a layer.
+    /// The experts that an adapter has in a layer.
     ///
     /// - Throws: `.missingTensor` if it has none there; what reading throws.
-    func experts(layer: Int, of cohort: String) throws -> any ExpertTable
+    func experts(layer: Int, of pool: String) throws -> any ExpertTable
 }
 
 extension WeightSource {
@@ -50,10 +50,10 @@ extension WeightSource {
         return one.shape == other.shape && one.bytes.copy() == other.bytes.copy()
     }
 
-    /// Of a source without cohorts.
-    package func experts(layer: Int, of cohort: String) throws -> any ExpertTable {
+    /// Of a source without adapters.
+    package func experts(layer: Int, of pool: String) throws -> any ExpertTable {
         throw CambiumError(
-            .missingTensor, "there are no experts of cohort \(cohort) in layer \(layer)")
+            .missingTensor, "there are no experts of pool \(pool) in layer \(layer)")
     }
 }
 
@@ -85,13 +85,13 @@ package protocol ExpertTable: AnyObject, Sendable {
 
     /// How many tokens may look up their picks at once, so that a limit of memory holds; nil for any
     /// number.
-    func tokensAtOnce(picks: Int) -> Int?
+    func tokensAtOnce(selections: Int) -> Int?
 }
 
 extension ExpertTable {
     package func prefetch(_ ordinals: [UInt32]) throws {}
 
-    package func tokensAtOnce(picks: Int) -> Int? { nil }
+    package func tokensAtOnce(selections: Int) -> Int? { nil }
 
     /// Bytes of one expert.
     package var expertBytes: Int { parts.reduce(0) { $0 + ($1.byteCount ?? 0) } }

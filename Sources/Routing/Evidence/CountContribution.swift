@@ -1,6 +1,6 @@
 internal import Elements
 
-/// One contribution of evidence for the gate: the n-grams of some text that a cohort should answer, and
+/// One contribution of evidence for the gate: the n-grams of some text that an adapter should answer, and
 /// where they come from.
 ///
 /// Its encoding (docs/format.md, "Evidence") is canonical: equal contributions have equal bytes.
@@ -9,7 +9,7 @@ package struct CountContribution: Sendable, Equatable {
     static let version: UInt8 = 1
 
     /// The class that the text belongs to; "base" for what the base model learned.
-    package let cohort: String
+    package let adapter: String
     /// Which round or which data, for people.
     package let label: String
     /// Names the text, 32 bytes.
@@ -21,9 +21,9 @@ package struct CountContribution: Sendable, Equatable {
     /// - Throws: `.badInput` for an empty or long name, one with control characters, a digest that is not
     ///   32 bytes, or counts of more n-grams than the text has bytes.
     package init(
-        cohort: String, label: String, data: [UInt8], byteCount: UInt64, counts: NGramCounts
+        adapter: String, label: String, data: [UInt8], byteCount: UInt64, counts: NGramCounts
     ) throws {
-        try checkEvidenceName(cohort, "cohort", mayBeEmpty: false)
+        try checkEvidenceName(adapter, "adapter", mayBeEmpty: false)
         try checkEvidenceName(label, "label", mayBeEmpty: true)
         guard data.count == 32 else {
             throw CambiumError(.badInput, "a digest of \(data.count) bytes; it must have 32")
@@ -34,7 +34,7 @@ package struct CountContribution: Sendable, Equatable {
                 .badInput,
                 "\(counts.total) n-grams in a text of \(byteCount) bytes, which has \(expected)")
         }
-        self.cohort = cohort
+        self.adapter = adapter
         self.label = label
         self.data = data
         self.byteCount = byteCount
@@ -44,7 +44,7 @@ package struct CountContribution: Sendable, Equatable {
     /// The canonical bytes.
     package var encoded: [UInt8] {
         var bytes = Self.magic + [Self.version, UInt8(counts.order)]
-        for name in [cohort, label] { appendName(name, to: &bytes) }
+        for name in [adapter, label] { appendName(name, to: &bytes) }
         bytes += data
         appendNumber(byteCount, to: &bytes)
         appendEntries(counts, to: &bytes)
@@ -66,13 +66,13 @@ package struct CountContribution: Sendable, Equatable {
                 "evidence of version \(version); this program reads version \(Self.version)")
         }
         let order = Int(try reader.byte())
-        let (cohort, label) = (try reader.name(), try reader.name())
+        let (adapter, label) = (try reader.name(), try reader.name())
         let data = Array(try reader.take(32))
         let byteCount = try reader.number()
         let counts = try reader.entries(order: order)
         try reader.end()
         try self.init(
-            cohort: cohort, label: label, data: data, byteCount: byteCount, counts: counts)
+            adapter: adapter, label: label, data: data, byteCount: byteCount, counts: counts)
     }
 }
 
@@ -111,7 +111,7 @@ extension CountGate {
         let order = contributions.lazy.map(\.counts.order).min() ?? 1
         var texts: [[UInt8]: CountContribution] = [:]
         for contribution in contributions {
-            let key = Array(contribution.cohort.utf8) + [0] + contribution.data
+            let key = Array(contribution.adapter.utf8) + [0] + contribution.data
             if let first = texts[key] {
                 texts[key] = contribution.isBefore(first) ? contribution : first
             } else {
@@ -120,12 +120,12 @@ extension CountGate {
         }
         var sums: [[UInt8]: (name: String, counts: NGramCounts)] = [:]
         for contribution in texts.values {
-            let key = Array(contribution.cohort.utf8)
+            let key = Array(contribution.adapter.utf8)
             let counts = contribution.counts.shortened(to: order)
             let sum = try sums[key].map { sum in
                 try sum.counts.adding(counts)
             }
-            sums[key] = (contribution.cohort, sum ?? counts)
+            sums[key] = (contribution.adapter, sum ?? counts)
         }
         return sums.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
     }

@@ -3,7 +3,7 @@ internal import Elements
 /// One contribution of evidence about routes that are to stay: what a model's linear routers read and decided on
 /// a text.
 ///
-/// Most of the text is integer sums alone (``EntryMoments``), from which a further expert's row is solved. How many
+/// Most of the text is integer sums alone (``EntryGramSums``), from which a further expert's row is solved. How many
 /// tokens end on the wrong side of a row, and whether the whole model's routes stay, sums cannot tell; for
 /// that a bounded number of the text's windows is kept as tokens. The encoding (docs/format.md, "Evidence") is
 /// canonical: equal contributions have equal bytes.
@@ -17,12 +17,12 @@ package struct RouteContribution: Sendable, Equatable {
         package let number: UInt32
         /// Makes integers of what the router reads.
         package let quantiser: Quantiser
-        package let moments: EntryMoments
+        package let gramSums: EntryGramSums
 
-        package init(number: UInt32, quantiser: Quantiser, moments: EntryMoments) {
+        package init(number: UInt32, quantiser: Quantiser, gramSums: EntryGramSums) {
             self.number = number
             self.quantiser = quantiser
-            self.moments = moments
+            self.gramSums = gramSums
         }
     }
 
@@ -81,8 +81,8 @@ package struct RouteContribution: Sendable, Equatable {
         guard let first = layers.first,
             zip(layers, layers.dropFirst()).allSatisfy({ $0.number < $1.number }),
             layers.allSatisfy({
-                $0.quantiser.width == $0.moments.width && $0.moments.count == first.moments.count
-                    && $0.moments.count > 0
+                $0.quantiser.width == $0.gramSums.width && $0.gramSums.count == first.gramSums.count
+                    && $0.gramSums.count > 0
             })
         else {
             throw CambiumError(.badInput, "routes of layers that are not of one text, in order")
@@ -127,8 +127,8 @@ package struct RouteContribution: Sendable, Equatable {
             appendNumber(UInt64(layer.number), to: &bytes)
             appendNumber(UInt64(layer.quantiser.width), to: &bytes)
             bytes += layer.quantiser.scales.littleEndianBytes
-            appendNumber(UInt64(layer.moments.count), to: &bytes)
-            appendSigned(layer.moments.gram, to: &bytes)
+            appendNumber(UInt64(layer.gramSums.count), to: &bytes)
+            appendSigned(layer.gramSums.gram, to: &bytes)
         }
         return bytes
     }
@@ -185,6 +185,6 @@ extension NumberReader {
         let gram = try signed((width + 2) * (width + 3) / 2)
         return RouteContribution.Layer(
             number: number, quantiser: quantiser,
-            moments: try EntryMoments(width: width, count: tokens, gram: gram))
+            gramSums: try EntryGramSums(width: width, count: tokens, gram: gram))
     }
 }

@@ -54,11 +54,11 @@ package struct UnitedRoutes: Sendable {
         }
         var sums: [RouteContribution.Layer] = []
         for (left, right) in zip(left, right) {
-            var moments = left.moments
-            try moments.add(right.moments)
+            var gramSums = left.gramSums
+            try gramSums.add(right.gramSums)
             sums.append(
                 RouteContribution.Layer(
-                    number: left.number, quantiser: left.quantiser, moments: moments))
+                    number: left.number, quantiser: left.quantiser, gramSums: gramSums))
         }
         return sums
     }

@@ -1,6 +1,6 @@
 internal import Elements
 
-/// Picks cohorts for a byte from n-gram counts of what each cohort was trained on: naive Bayes over
+/// Picks adapters for a byte from n-gram counts of what each adapter was trained on: naive Bayes over
 /// the bytes so far, with decay.
 ///
 /// **Likelihood.** For a class with counts n, the probability of byte b after the bytes c (up to
@@ -61,13 +61,13 @@ package struct CountGate: Sendable {
         _ classes: [NGramCounts], settings: Settings = .standard
     ) throws {
         guard let first = classes.first else {
-            throw CambiumError(.unsolvable, "a gate needs the counts of at least one cohort")
+            throw CambiumError(.unsolvable, "a gate needs the counts of at least one adapter")
         }
         for counts in classes {
             guard counts.order == first.order else {
                 throw CambiumError(
                     .incompatible,
-                    "one cohort has counts of \(first.order)-grams, another of "
+                    "one adapter has counts of \(first.order)-grams, another of "
                         + "\(counts.order)-grams; count again with one order")
             }
             guard counts.total < 1 << 33, counts.entries.count < 1 << 29 else {

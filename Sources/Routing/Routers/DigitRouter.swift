@@ -3,7 +3,7 @@ package import Tensors
 /// Picks among n m experts by linear read-outs of their two digits: expert a · m + b scores
 /// first[a] · x + second[b] · x + the biases of both, and the k best are picked, exactly.
 ///
-/// It is what a product-key router is without queries: solved in closed form from ``DigitMoments``, so it
+/// It is what a product-key router is without queries: solved in closed form from ``DigitGramSums``, so it
 /// merges exactly. Digits that no evidence has seen are never picked before one that some has.
 package struct DigitRouter: Router, Equatable {
     package let topK: Int
@@ -56,7 +56,7 @@ package struct DigitRouter: Router, Equatable {
 
     /// - Complexity: Per token width · (n + m) multiplications.
     package func route(
-        _ x: Span<Float>, tokens: Int, into picks: inout Picks, team: ThreadTeam
+        _ x: Span<Float>, tokens: Int, into selection: inout Selection, team: ThreadTeam
     ) {
         let scores = tables.map { table in
             var scores = [Float](repeating: 0, count: tokens * table.biases.count)
@@ -72,7 +72,7 @@ package struct DigitRouter: Router, Equatable {
             return scores
         }
         let (first, second) = (scores[0], scores[1])
-        picks.replace(self, tokens: tokens) { ids, sums, margins in
+        selection.replace(self, tokens: tokens) { ids, sums, margins in
             Kernels.productKeyTop(
                 first: first.span, second: second.span, ids: &ids, scores: &sums,
                 margins: &margins, team: team)

@@ -11,7 +11,7 @@ package import Tensors
 /// linear function nearest to one, as great as the allowed loss of old routes lets it be. λ, the weight of the old
 /// tokens and the margin are those with which the most new tokens are picked.
 package struct EntryRow: Sendable, Equatable {
-    /// Tokens that were held out, with what ``EntryMoments`` sums up.
+    /// Tokens that were held out, with what ``EntryGramSums`` sums up.
     package struct HeldOut: Sendable {
         /// [tokens, width + 1]: the features and the constant.
         private(set) var features: [Float] = []
@@ -29,7 +29,7 @@ package struct EntryRow: Sendable, Equatable {
             let width = features.count / max(entries.count, 1)
             for token in entries.indices {
                 self.features += features[token * width..<(token + 1) * width].map { Float($0) }
-                self.features.append(Float(EntryMoments.one))
+                self.features.append(Float(EntryGramSums.one))
             }
             self.entries += entries
         }
@@ -68,7 +68,8 @@ package struct EntryRow: Sendable, Equatable {
     /// - Throws: ``CambiumError`` when the sums have no solution.
     /// - Complexity: width³ / 3 multiplications for each λ, and 3 width for each of them, weight and token held out.
     package init(
-        old: EntryMoments, new: EntryMoments, margins: [Double], heldOld: HeldOut, heldNew: HeldOut,
+        old: EntryGramSums, new: EntryGramSums, margins: [Double], heldOld: HeldOut,
+        heldNew: HeldOut,
         scales: [Float], hasBias: Bool, loss: Double, team: ThreadTeam = .single
     ) throws {
         let width = old.width
@@ -103,7 +104,7 @@ package struct EntryRow: Sendable, Equatable {
             )
         }
         weights = scales.indices.map { Float(best.row[$0] * Double(scales[$0])) }
-        bias = hasBias ? Float(best.row[width] * Double(EntryMoments.one)) : 0
+        bias = hasBias ? Float(best.row[width] * Double(EntryGramSums.one)) : 0
         lambda = best.lambda
         margin = best.margin
     }
@@ -171,7 +172,7 @@ private struct Equations {
     /// [unknowns, 3].
     private let sides: [Double]
 
-    init(_ old: EntryMoments, _ new: EntryMoments, _ oldWeight: Double, unknowns: Int) {
+    init(_ old: EntryGramSums, _ new: EntryGramSums, _ oldWeight: Double, unknowns: Int) {
         let (constant, entry) = (old.width, old.width + 1)
         let oldShare = oldWeight / Double(old.count)
         let newShare = (1 - oldWeight) / Double(new.count)
@@ -183,10 +184,10 @@ private struct Equations {
                 matrix.append(oldShare * old.sum(row, column) + newShare * new.sum(row, column))
             }
             trace += matrix[matrix.count - 1]
-            let ofOld = oldShare * old.sum(row, constant) / Double(EntryMoments.one)
-            let ofNew = newShare * new.sum(row, constant) / Double(EntryMoments.one)
+            let ofOld = oldShare * old.sum(row, constant) / Double(EntryGramSums.one)
+            let ofNew = newShare * new.sum(row, constant) / Double(EntryGramSums.one)
             let ofEntry = oldShare * old.sum(row, entry) + newShare * new.sum(row, entry)
-            sides += [ofEntry / Double(EntryMoments.unit), ofNew - ofOld, ofNew + ofOld]
+            sides += [ofEntry / Double(EntryGramSums.unit), ofNew - ofOld, ofNew + ofOld]
         }
         self.unknowns = unknowns
         self.matrix = matrix

@@ -43,12 +43,12 @@ package struct LinearRouter: Router {
 
     /// - Complexity: Per token experts · width multiplications.
     package func route(
-        _ x: Span<Float>, tokens: Int, into picks: inout Picks, team: ThreadTeam
+        _ x: Span<Float>, tokens: Int, into selection: inout Selection, team: ThreadTeam
     ) {
         let (count, width) = (weights.rows, weights.columns)
         let block = max(1, min(tokens, Self.held / count))
         var scores = FloatBuffer(count: block * count)
-        picks.replace(self, tokens: tokens, weigh: weigh) { ids, picked, margins in
+        selection.replace(self, tokens: tokens, weigh: weigh) { ids, picked, margins in
             for start in stride(from: 0, to: tokens, by: block) {
                 let some = min(block, tokens - start)
                 do {

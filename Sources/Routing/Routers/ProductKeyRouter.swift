@@ -44,7 +44,7 @@ package struct ProductKeyRouter: Router {
     /// - Complexity: Per token width · heads · keySize + heads · keySize / 2 · (n + m)
     ///   multiplications.
     package func route(
-        _ x: Span<Float>, tokens: Int, into picks: inout Picks, team: ThreadTeam
+        _ x: Span<Float>, tokens: Int, into selection: inout Selection, team: ThreadTeam
     ) {
         var queries = FloatBuffer(count: tokens * query.rows)
         do {
@@ -52,7 +52,7 @@ package struct ProductKeyRouter: Router {
             query.multiply(x, tokens: tokens, into: &span, team: team)
             Kernels.rmsNormalise(&span, width: keys.half, epsilon: Self.epsilon)
         }
-        picks.replace(self, tokens: tokens) { ids, scores, margins in
+        selection.replace(self, tokens: tokens) { ids, scores, margins in
             keys.select(
                 queries.span, tokens: tokens, heads: heads, ids: &ids, scores: &scores,
                 margins: &margins, team: team)

@@ -18,17 +18,17 @@ package protocol Router: Sendable {
     ///
     /// - Parameters:
     ///   - x: [tokens, width], the normalised hidden state.
-    ///   - picks: Replaced by the picks of these tokens; its heads and topK are the router's.
+    ///   - selection: Replaced by the picks of these tokens; its heads and topK are the router's.
     ///   - team: Shares the work.
-    func route(_ x: Span<Float>, tokens: Int, into picks: inout Picks, team: ThreadTeam)
+    func route(_ x: Span<Float>, tokens: Int, into selection: inout Selection, team: ThreadTeam)
 }
 
 extension Router {
     /// Routes a batch on the caller's thread.
-    package func route(_ x: Span<Float>, tokens: Int, into picks: inout Picks) {
-        route(x, tokens: tokens, into: &picks, team: .single)
+    package func route(_ x: Span<Float>, tokens: Int, into selection: inout Selection) {
+        route(x, tokens: tokens, into: &selection, team: .single)
     }
 
     /// Picks of the right shape, of no tokens yet.
-    package var noPicks: Picks { Picks(heads: heads, topK: topK) }
+    package var noPicks: Selection { Selection(heads: heads, topK: topK) }
 }

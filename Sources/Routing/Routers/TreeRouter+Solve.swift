@@ -3,11 +3,11 @@ internal import Tensors
 
 /// A tree router in closed form.
 ///
-/// The evidence is ``DigitMoments`` with a table for each level, whose classes are the nodes that the level's
+/// The evidence is ``DigitGramSums`` with a table for each level, whose classes are the nodes that the level's
 /// children are: of level l the number of the first l + 1 digits of a leaf. All nodes share one Σ φφᵀ, so a
 /// node's children are told apart by the read-outs of what reached them against everything else, and sums
 /// of texts add up as those of product keys do: merging is exact.
-extension DigitMoments {
+extension DigitGramSums {
     /// Nothing seen yet of a tree's leaves.
     package init(width: Int, branching: [Int]) {
         self.init(width: width, digits: branching.count)
@@ -42,7 +42,7 @@ extension TreeRouter {
     /// The router that read-outs of a tree's levels are.
     ///
     /// - Parameters:
-    ///   - readOuts: Of each level, over quantised features; classes are nodes as ``DigitMoments`` has them. Nodes
+    ///   - readOuts: Of each level, over quantised features; classes are nodes as ``DigitGramSums`` has them. Nodes
     ///     without evidence are never picked before one that has some.
     ///   - branching: Children of a node, by level.
     ///   - scales: What multiplies activations before they are rounded; the keys are multiplied by them, so

@@ -63,13 +63,13 @@ package struct TreeRouter: Router {
 
     /// - Complexity: Per token beam · branching · width multiplications a level.
     package func route(
-        _ x: Span<Float>, tokens: Int, into picks: inout Picks, team: ThreadTeam
+        _ x: Span<Float>, tokens: Int, into selection: inout Selection, team: ThreadTeam
     ) {
         let width = keys[0].columns
         let results = team.map(tokens, x) { x, token in
             descend(x.extracting(token * width..<(token + 1) * width))
         }
-        picks.replace(self, tokens: tokens) { ids, scores, margins in
+        selection.replace(self, tokens: tokens) { ids, scores, margins in
             for (token, result) in results.enumerated() {
                 for index in 0..<topK {
                     ids[token * topK + index] = result.leaves[index]

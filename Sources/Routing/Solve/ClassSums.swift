@@ -1,7 +1,7 @@
 internal import Elements
 internal import Tensors
 
-/// How many feature vectors each class has, and Σ φ of each: the part of moments that knows labels.
+/// How many feature vectors each class has, and Σ φ of each: the part of Gram sums that knows labels.
 ///
 /// Int64 and checked, so that addition commutes and associates.
 package struct ClassSums: Sendable, Equatable {
@@ -44,7 +44,8 @@ package struct ClassSums: Sendable, Equatable {
             classes.allSatisfy({ $0.count > 0 && $0.sum.count == width })
         else {
             throw CambiumError(
-                .badInput, "moments of \(width) features and \(classes.count) classes are not valid"
+                .badInput,
+                "Gram sums of \(width) features and \(classes.count) classes are not valid"
             )
         }
         var total: Int64 = 0

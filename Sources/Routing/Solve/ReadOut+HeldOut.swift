@@ -7,7 +7,7 @@ extension ReadOut {
     /// What is taken when nothing is held out.
     package static let defaultLambda = 0.01
 
-    /// The λ with the least loss on held-out moments, the greatest of equal ones.
+    /// The λ with the least loss on held-out Gram sums, the greatest of equal ones.
     ///
     /// The loss follows from sums alone, so λ is a function of the evidence: of ridge, the squared error
     /// of the scores against one-hot targets; of the discriminant, minus the log-likelihood of the
@@ -16,14 +16,14 @@ extension ReadOut {
     ///
     /// - Complexity: For each λ a solution, and width² · classes multiplications (ridge) or width³.
     package static func lambda(
-        _ form: Form, fitted: Moments, heldOut: Moments, team: ThreadTeam = .single
+        _ form: Form, fitted: GramSums, heldOut: GramSums, team: ThreadTeam = .single
     ) throws -> Double {
         try chosen(form, fitted, heldOut, team).lambda
     }
 
     /// ``lambda(_:fitted:heldOut:team:)``, and its loss; nil when none could be computed.
     static func chosen(
-        _ form: Form, _ fitted: Moments, _ heldOut: Moments, _ team: ThreadTeam
+        _ form: Form, _ fitted: GramSums, _ heldOut: GramSums, _ team: ThreadTeam
     ) throws -> (lambda: Double, loss: Double?) {
         try checkWidths(fitted.width, heldOut.width)
         guard heldOut.count > 0, fitted.count > 0 else { return (defaultLambda, nil) }
@@ -49,12 +49,12 @@ extension ReadOut {
 
     /// Σ over vectors and classes of (w · φ + b - target)², but for the squares of the targets, which no
     /// read-out changes.
-    func squaredError(on moments: Moments) -> Double {
-        let d = moments.width
-        let all = Self.total(moments).map(Double.init)
-        let n = Double(moments.count)
-        let known = Dictionary(uniqueKeysWithValues: moments.classes.map { ($0.id, $0) })
-        let gram = moments.gram.map(Double.init)
+    func squaredError(on gramSums: GramSums) -> Double {
+        let d = gramSums.width
+        let all = Self.total(gramSums).map(Double.init)
+        let n = Double(gramSums.count)
+        let known = Dictionary(uniqueKeysWithValues: gramSums.classes.map { ($0.id, $0) })
+        let gram = gramSums.gram.map(Double.init)
         var error = 0.0
         for (index, id) in classes.enumerated() {
             let w = (0..<d).map { Double(weights[index * d + $0]) }
@@ -79,12 +79,12 @@ extension ReadOut {
     }
 
     /// The share of the squared error of always answering with the classes' frequencies that a ridge
-    /// read-out of the fitted moments is spared on the held-out ones: 1 is perfect, 0 has learned nothing,
+    /// read-out of the fitted Gram sums is spared on the held-out ones: 1 is perfect, 0 has learned nothing,
     /// and below 0 is worse than the frequencies.
     ///
     /// - Parameter loss: Its ``squaredError(on:)``.
     /// - Returns: Nil when nothing is held out, or the frequencies make no error.
-    static func explained(_ fitted: Moments, _ heldOut: Moments, loss: Double) -> Double? {
+    static func explained(_ fitted: GramSums, _ heldOut: GramSums, loss: Double) -> Double? {
         guard heldOut.count > 0, fitted.count > 0 else { return nil }
         // The squares of the one-hot targets add up to the number of vectors.
         let n = Double(heldOut.count)
@@ -102,7 +102,7 @@ extension ReadOut {
     ///
     /// n ln det S + Σ (φ - μ)ᵀ S⁻¹ (φ - μ), with S and the means μ of the fitted vectors.
     private static func minusLogLikelihood(
-        of heldOut: Moments, _ fitted: Moments, lambda: Double, _ team: ThreadTeam
+        of heldOut: GramSums, _ fitted: GramSums, lambda: Double, _ team: ThreadTeam
     ) -> Double? {
         let d = heldOut.width
         guard let covariance = try? factored(.discriminant, fitted, lambda, team) else {

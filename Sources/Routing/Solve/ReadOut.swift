@@ -1,7 +1,7 @@
 internal import Elements
 package import Tensors
 
-/// A linear router solved in closed form from moments: score(c | φ) = w_c · φ + b_c.
+/// A linear router solved in closed form from Gram sums: score(c | φ) = w_c · φ + b_c.
 ///
 /// Both forms are functions of the sums alone, computed in doubles in one fixed order, so that
 /// equal evidence gives equal bytes on every CPU and with every number of threads.
@@ -32,20 +32,20 @@ package struct ReadOut: Sendable, Equatable {
     /// - Throws: ``CambiumError`` without classes, or when no attempt gives a solution.
     /// - Complexity: width³ / 3 + width² · classes multiplications.
     package init(
-        _ form: Form, of moments: Moments, lambda: Double, team: ThreadTeam = .single
+        _ form: Form, of gramSums: GramSums, lambda: Double, team: ThreadTeam = .single
     ) throws {
         precondition(lambda > 0 && lambda.isFinite, "a ridge of \(lambda)")
-        guard !moments.classes.isEmpty else {
+        guard !gramSums.classes.isEmpty else {
             throw CambiumError(
                 .unsolvable, "there is no evidence to solve a router from; add some first")
         }
-        let (d, n) = (moments.width, Double(moments.count))
-        let mean = Self.total(moments).map { Double($0) / n }
-        let cholesky = try Self.factored(form, moments, lambda, team)
-        let count = moments.classes.count
+        let (d, n) = (gramSums.width, Double(gramSums.count))
+        let mean = Self.total(gramSums).map { Double($0) / n }
+        let cholesky = try Self.factored(form, gramSums, lambda, team)
+        let count = gramSums.classes.count
         // The right-hand sides are what each class adds beyond the mean of all.
         var sides = [Double](repeating: 0, count: d * count)
-        for (index, entry) in moments.classes.enumerated() {
+        for (index, entry) in gramSums.classes.enumerated() {
             let size = Double(entry.count)
             for row in 0..<d {
                 let centred = Double(entry.sum[row]) - size * mean[row]
@@ -56,7 +56,7 @@ package struct ReadOut: Sendable, Equatable {
         cholesky.solve(&sides, count: count, team: team)
         var weights = [Float](repeating: 0, count: count * d)
         var biases: [Float] = []
-        for (index, entry) in moments.classes.enumerated() {
+        for (index, entry) in gramSums.classes.enumerated() {
             var (atMean, atTarget) = (0.0, 0.0)
             for row in 0..<d {
                 let weight = sides[row * count + index]
@@ -71,12 +71,12 @@ package struct ReadOut: Sendable, Equatable {
                 let prior =
                     Double(
                         FixedPoint.log2(UInt64(entry.count))
-                            - FixedPoint.log2(UInt64(moments.count))) / 65_536
+                            - FixedPoint.log2(UInt64(gramSums.count))) / 65_536
                     * 0.693147180559945309417
                 biases.append(Float(prior - 0.5 * atTarget - atMean))
             }
         }
-        self.classes = moments.classes.map(\.id)
+        self.classes = gramSums.classes.map(\.id)
         self.weights = weights
         self.biases = biases
     }
@@ -134,22 +134,22 @@ package struct ReadOut: Sendable, Equatable {
 
     /// The factored matrix to invert, λ added.
     static func factored(
-        _ form: Form, _ moments: Moments, _ lambda: Double, _ team: ThreadTeam
+        _ form: Form, _ gramSums: GramSums, _ lambda: Double, _ team: ThreadTeam
     ) throws -> Cholesky {
-        let (d, n) = (moments.width, Double(moments.count))
-        let scatter = scatter(form, moments, total(moments).map { Double($0) / n })
+        let (d, n) = (gramSums.width, Double(gramSums.count))
+        let scatter = scatter(form, gramSums, total(gramSums).map { Double($0) / n })
         var trace = 0.0
         for row in 0..<d { trace += scatter[row * (row + 1) / 2 + row] }
         guard trace > 0, trace.isFinite else {
             throw CambiumError(
-                .unsolvable, "all \(moments.count) feature vectors of the evidence are alike")
+                .unsolvable, "all \(gramSums.count) feature vectors of the evidence are alike")
         }
         return try factor(scatter, d, trace / Double(d), lambda, team)
     }
 
-    static func total(_ moments: Moments) -> [Int64] {
-        var total = [Int64](repeating: 0, count: moments.width)
-        for entry in moments.classes {
+    static func total(_ gramSums: GramSums) -> [Int64] {
+        var total = [Int64](repeating: 0, count: gramSums.width)
+        for entry in gramSums.classes {
             for row in total.indices { total[row] += entry.sum[row] }
         }
         return total
@@ -157,17 +157,17 @@ package struct ReadOut: Sendable, Equatable {
 
     /// The matrix to invert, its lower triangle: about the mean of all, or, divided by the number of
     /// vectors, about the mean of each class.
-    private static func scatter(_ form: Form, _ moments: Moments, _ mean: [Double]) -> [Double] {
-        let (d, n) = (moments.width, Double(moments.count))
+    private static func scatter(_ form: Form, _ gramSums: GramSums, _ mean: [Double]) -> [Double] {
+        let (d, n) = (gramSums.width, Double(gramSums.count))
         // What is taken out: n times the product of the mean with itself, or the same of each class.
         var parts: [(size: Double, mean: [Double])] = [(n, mean)]
         if form == .discriminant {
-            parts = moments.classes.map { entry in
+            parts = gramSums.classes.map { entry in
                 let size = Double(entry.count)
                 return (size, entry.sum.map { Double($0) / size })
             }
         }
-        var scatter = moments.gram.map(Double.init)
+        var scatter = gramSums.gram.map(Double.init)
         for (size, mean) in parts {
             var start = 0
             for row in 0..<d {

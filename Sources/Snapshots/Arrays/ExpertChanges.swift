@@ -15,14 +15,14 @@ struct ExpertChanges {
 
     /// - Complexity: Proportional to the differences where the arrays share a stored ancestor.
     init(
-        _ bases: [Cohort?], _ sides: [Cohort],
+        _ bases: [ExpertPool?], _ sides: [ExpertPool],
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws {
         var before: [ArrayView?] = []
         for base in bases {
             before.append(
-                try base.map { cohort in
-                    try ArrayView(cohort.experts, transaction)
+                try base.map { pool in
+                    try ArrayView(pool.experts, transaction)
                 })
         }
         var views: [ArrayView] = []
@@ -33,7 +33,7 @@ struct ExpertChanges {
         let reader = try ObjectReader(transaction)
         var touched: Set<Int> = []
         for view in before + views {
-            // A base without the cohort has none of its experts.
+            // A base without the pool has none of its experts.
             guard let view else {
                 touched.formUnion(0..<length)
                 continue

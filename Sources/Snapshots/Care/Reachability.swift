@@ -96,12 +96,12 @@ struct Reachability {
         for id in record.layers.values where parts.insert(id).inserted {
             try mark(id, reader, transaction)
             let layer = try Layer(decoding: try reader.data(id, transaction).bytes)
-            for cohort in layer.cohorts.values {
-                for tensor in cohort.router.values { try mark(tensor.id, reader, transaction) }
+            for pool in layer.pools.values {
+                for tensor in pool.router.values { try mark(tensor.id, reader, transaction) }
                 if wholeRecords {
-                    try addArray(cohort.experts, transaction)
+                    try addArray(pool.experts, transaction)
                 } else {
-                    for entry in try ArrayView(cohort.experts, transaction).entries() {
+                    for entry in try ArrayView(pool.experts, transaction).entries() {
                         mark(entry)
                     }
                 }

@@ -135,12 +135,12 @@ extension SnapshotStore {
                 try Self.commit(parent, reader, transaction).tree, reader, transaction)
             let after = try Self.tree(commit.tree, reader, transaction)
             for (number, layer) in after.layers {
-                for (name, cohort) in layer.cohorts {
-                    guard let old = before.layers[number]?.cohorts[name]?.experts,
-                        old != cohort.experts, compared.insert([old, cohort.experts]).inserted
+                for (name, pool) in layer.pools {
+                    guard let old = before.layers[number]?.pools[name]?.experts,
+                        old != pool.experts, compared.insert([old, pool.experts]).inserted
                     else { continue }
                     let (left, right) = (
-                        try ArrayView(old, transaction), try ArrayView(cohort.experts, transaction)
+                        try ArrayView(old, transaction), try ArrayView(pool.experts, transaction)
                     )
                     for ordinal in try left.differences(from: right, reader, transaction)
                     where ordinal < left.count && ordinal < right.count {

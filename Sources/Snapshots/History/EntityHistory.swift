@@ -4,7 +4,7 @@ package import Objects
 
 /// One thing in a model, whose history can be asked for.
 package enum ModelEntity: Sendable, Hashable {
-    case expert(layer: UInt32, cohort: String, ordinal: Int)
+    case expert(layer: UInt32, pool: String, ordinal: Int)
     /// A file, or a tensor of the trunk or of a router.
     case named(String)
     /// A row of such a tensor; see ``rows(of:)``.
@@ -78,9 +78,9 @@ private struct EntityVersions {
         let record = try SnapshotStore.treeRecord(tree, reader, transaction)
         var version: ObjectID?
         switch entity {
-        case .expert(let layer, let cohort, let ordinal):
+        case .expert(let layer, let pool, let ordinal):
             if let id = record.layers[layer] {
-                version = try expert(ordinal, cohort, inLayer: id, reader, transaction)
+                version = try expert(ordinal, pool, inLayer: id, reader, transaction)
             }
         case .named(let name):
             version = record.files[name]
@@ -95,12 +95,12 @@ private struct EntityVersions {
     }
 
     private mutating func expert(
-        _ ordinal: Int, _ cohort: String, inLayer id: ObjectID, _ reader: ObjectReader,
+        _ ordinal: Int, _ pool: String, inLayer id: ObjectID, _ reader: ObjectReader,
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws -> ObjectID? {
         if let known = byExpertLayer[id] { return known }
         var version: ObjectID?
-        if let root = try layer(id, reader, transaction).cohorts[cohort]?.experts {
+        if let root = try layer(id, reader, transaction).pools[pool]?.experts {
             if let known = byArray[root] {
                 version = known
             } else {
@@ -128,7 +128,7 @@ private struct EntityVersions {
                 if let known { return known }
                 continue
             }
-            let routers = try layer(id, reader, transaction).cohorts.values.map(\.router)
+            let routers = try layer(id, reader, transaction).pools.values.map(\.router)
             let found = routers.compactMap { $0[name] }.first
             byLayer[id] = found
             if let found { return found }

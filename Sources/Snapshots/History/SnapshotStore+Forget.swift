@@ -17,7 +17,7 @@ extension SnapshotStore {
     package typealias TreeRemoval =
         (Tree) throws -> (tree: Tree, layout: Layout?)?
 
-    /// Takes a cohort out of all history and out of the store's file: rewrites history, removes what nothing
+    /// Takes an adapter out of all history and out of the store's file: rewrites history, removes what nothing
     /// names any more, also where it shares packs with what stays, and writes the file anew, for free pages
     /// keep their bytes.
     ///
@@ -25,7 +25,7 @@ extension SnapshotStore {
     /// the same call goes on.
     ///
     /// - Parameters:
-    ///   - name: The cohort's.
+    ///   - name: The adapter's.
     ///   - branch: Only this one is rewritten; nil for all branches and tags.
     ///   - removal: Makes what takes it out of a tree, of the store and its branches' and tags' commits.
     ///   - finish: Removes what lies beside the store's file.
@@ -56,12 +56,12 @@ extension SnapshotStore {
                 guard rewrite.blocking.isEmpty else {
                     throw CambiumError(
                         .dependedOn,
-                        "\(rewrite.blocking.joined(separator: ", ")) still lead to cohort '\(name)'; "
+                        "\(rewrite.blocking.joined(separator: ", ")) still lead to adapter '\(name)'; "
                             + "leave --branch out to rewrite them all, or remove them first")
                 }
                 throw CambiumError(
                     .notFound,
-                    "no branch, tag or entry of the reflog leads to a cohort '\(name)'")
+                    "no branch, tag or entry of the reflog leads to an adapter '\(name)'")
             }
             guard !dryRun else { return report }
             // From here on history is new: what is left must be done.

@@ -85,14 +85,14 @@ extension SnapshotStore {
     /// What a path names, of which commits have a history.
     private func entity(_ path: String, in tips: [ObjectID]) throws -> ModelEntity {
         if let place = ModelEntity.expert(at: path), place.ordinal >= 0 {
-            return .expert(layer: place.layer, cohort: place.cohort, ordinal: place.ordinal)
+            return .expert(layer: place.layer, pool: place.pool, ordinal: place.ordinal)
         }
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard !path.isEmpty, !parts.allSatisfy({ UInt32($0) != nil }) else {
             throw CambiumError(
                 .usage,
                 "'\(path)' names nothing with a history of its own: write LAYER/ORDINAL, "
-                    + "LAYER/COHORT/ORDINAL, a tensor's or file's name, or TENSOR:ROW")
+                    + "LAYER/POOL/ORDINAL, a tensor's or file's name, or TENSOR:ROW")
         }
         guard let colon = path.lastIndex(of: ":"), let row = Int(path[path.index(after: colon)...]),
             row >= 0

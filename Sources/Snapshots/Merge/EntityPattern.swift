@@ -6,17 +6,17 @@ internal import Elements
 package struct EntityPattern: Sendable, Hashable {
     /// What is named.
     package enum Form: Sendable, Hashable {
-        case experts(layer: NumberSet, cohort: Wildcard, ordinal: NumberSet)
+        case experts(layer: NumberSet, pool: Wildcard, ordinal: NumberSet)
         /// Rows of every tensor of a layer's router.
-        case rows(layer: NumberSet, cohort: Wildcard, row: NumberSet)
+        case rows(layer: NumberSet, pool: Wildcard, row: NumberSet)
         /// Rows of router tensors by name.
         case tensorRows(Wildcard, NumberSet)
         case tensors(Wildcard)
         case files(Wildcard)
         /// Tensors and files.
         case names(Wildcard)
-        /// All experts of a layer's cohort and its router.
-        case cohorts(layer: NumberSet, cohort: Wildcard)
+        /// All experts of a layer's pool and its router.
+        case pools(layer: NumberSet, pool: Wildcard)
         case architecture
     }
 
@@ -42,37 +42,37 @@ package struct EntityPattern: Sendable, Hashable {
         if let path = rest(text, ["expert "]) {
             guard let found = try numbers(path), let last = found.last else {
                 throw CambiumError(
-                    .usage, "'\(text)' names no expert: write LAYER/EXPERT or LAYER/COHORT/EXPERT")
+                    .usage, "'\(text)' names no expert: write LAYER/EXPERT or LAYER/POOL/EXPERT")
             }
-            return .experts(layer: found.layer, cohort: found.cohort, ordinal: last)
+            return .experts(layer: found.layer, pool: found.pool, ordinal: last)
         }
         if let path = rest(text, ["router row ", "router "]) { return try router(path, text) }
-        if let path = rest(text, ["cohort "]) {
+        if let path = rest(text, ["pool ", "cohort "]) {
             let parts = path.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, !parts[1].isEmpty, let layer = try NumberSet(parts[0]) else {
-                throw CambiumError(.usage, "'\(text)' names no cohort: write cohort LAYER/COHORT")
+                throw CambiumError(.usage, "'\(text)' names no pool: write pool LAYER/POOL")
             }
-            return .cohorts(layer: layer, cohort: Wildcard(parts[1]))
+            return .pools(layer: layer, pool: Wildcard(parts[1]))
         }
         if let found = try numbers(text[...]), let last = found.last {
-            return .experts(layer: found.layer, cohort: found.cohort, ordinal: last)
+            return .experts(layer: found.layer, pool: found.pool, ordinal: last)
         }
         if let (name, rows) = try indexed(text[...]) { return .tensorRows(Wildcard(name), rows) }
         return .names(Wildcard(text[...]))
     }
 
-    /// What follows `router`: `LAYER/ROW`, `LAYER/COHORT/ROW`, or as conflicts are listed
-    /// `LAYER/COHORT/TENSOR` and `LAYER/COHORT/TENSOR[ROW]`.
+    /// What follows `router`: `LAYER/ROW`, `LAYER/POOL/ROW`, or as conflicts are listed
+    /// `LAYER/POOL/TENSOR` and `LAYER/POOL/TENSOR[ROW]`.
     private static func router(_ path: Substring, _ text: String) throws -> Form {
         if let found = try numbers(path), let last = found.last {
-            return .rows(layer: found.layer, cohort: found.cohort, row: last)
+            return .rows(layer: found.layer, pool: found.pool, row: last)
         }
         let parts = path.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, try NumberSet(parts[0]) != nil, !parts[2].isEmpty else {
             throw CambiumError(
                 .usage,
                 "'\(text)' names no row of a router: write router LAYER/ROW, router "
-                    + "LAYER/COHORT/ROW or TENSOR[ROW]")
+                    + "LAYER/POOL/ROW or TENSOR[ROW]")
         }
         if let (name, rows) = try indexed(parts[2]) { return .tensorRows(Wildcard(name), rows) }
         return .tensors(Wildcard(parts[2]))
@@ -85,15 +85,15 @@ package struct EntityPattern: Sendable, Hashable {
         return nil
     }
 
-    /// `LAYER/NUMBER` or `LAYER/COHORT/NUMBER`; nil for a text of another form.
+    /// `LAYER/NUMBER` or `LAYER/POOL/NUMBER`; nil for a text of another form.
     private static func numbers(
         _ path: Substring
-    ) throws -> (layer: NumberSet, cohort: Wildcard, last: NumberSet?)? {
+    ) throws -> (layer: NumberSet, pool: Wildcard, last: NumberSet?)? {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2 || parts.count == 3, parts.allSatisfy({ !$0.isEmpty }),
             let layer = try NumberSet(parts[0]), let last = try NumberSet(parts[parts.count - 1])
         else { return nil }
-        return (layer, parts.count == 3 ? Wildcard(parts[1]) : Wildcard(Cohort.base[...]), last)
+        return (layer, parts.count == 3 ? Wildcard(parts[1]) : Wildcard(ExpertPool.base[...]), last)
     }
 
     /// `NAME[NUMBERS]`.
@@ -110,17 +110,17 @@ package struct EntityPattern: Sendable, Hashable {
 extension EntityPattern: CustomStringConvertible {
     /// The one spelling of the pattern, which is read back as the same.
     package var description: String {
-        func place(_ layer: NumberSet, _ cohort: Wildcard) -> String {
-            cohort.text == Cohort.base ? "\(layer)/" : "\(layer)/\(cohort.text)/"
+        func place(_ layer: NumberSet, _ pool: Wildcard) -> String {
+            pool.text == ExpertPool.base ? "\(layer)/" : "\(layer)/\(pool.text)/"
         }
         return switch form {
-        case .experts(let layer, let cohort, let ordinal): place(layer, cohort) + "\(ordinal)"
-        case .rows(let layer, let cohort, let row): "router \(place(layer, cohort))\(row)"
+        case .experts(let layer, let pool, let ordinal): place(layer, pool) + "\(ordinal)"
+        case .rows(let layer, let pool, let row): "router \(place(layer, pool))\(row)"
         case .tensorRows(let name, let rows): "\(name.text)[\(rows)]"
         case .tensors(let name): "tensor \(name.text)"
         case .files(let name): "file \(name.text)"
         case .names(let name): name.text
-        case .cohorts(let layer, let cohort): "cohort \(layer)/\(cohort.text)"
+        case .pools(let layer, let pool): "pool \(layer)/\(pool.text)"
         case .architecture: "architecture"
         }
     }
@@ -129,12 +129,12 @@ extension EntityPattern: CustomStringConvertible {
 extension EntityPattern {
     package func matches(_ entity: MergeEntity) -> Bool {
         switch (form, entity) {
-        case (.experts(let layers, let name, let ordinals), .expert(let layer, let cohort, let one)):
-            layers.contains(Int(layer)) && name.matches(cohort) && ordinals.contains(one)
-        case (.rows(let layers, let name, let rows), .routerRow(let layer, let cohort, _, let row)):
-            layers.contains(Int(layer)) && name.matches(cohort) && rows.contains(row)
-        case (.rows(let layers, let name, .all), .router(let layer, let cohort, _)):
-            layers.contains(Int(layer)) && name.matches(cohort)
+        case (.experts(let layers, let name, let ordinals), .expert(let layer, let pool, let one)):
+            layers.contains(Int(layer)) && name.matches(pool) && ordinals.contains(one)
+        case (.rows(let layers, let name, let rows), .routerRow(let layer, let pool, _, let row)):
+            layers.contains(Int(layer)) && name.matches(pool) && rows.contains(row)
+        case (.rows(let layers, let name, .all), .router(let layer, let pool, _)):
+            layers.contains(Int(layer)) && name.matches(pool)
         case (.tensorRows(let name, let rows), .routerRow(_, _, let tensor, let row)):
             name.matches(tensor) && rows.contains(row)
         case (.tensorRows(let name, .all), .router(_, _, let tensor)): name.matches(tensor)
@@ -146,11 +146,11 @@ extension EntityPattern {
             name.matches(tensor)
         case (.files(let name), .file(let file)), (.names(let name), .file(let file)):
             name.matches(file)
-        case (.cohorts(let layers, let name), .cohort(let layer, let cohort)),
-            (.cohorts(let layers, let name), .expert(let layer, let cohort, _)),
-            (.cohorts(let layers, let name), .router(let layer, let cohort, _)),
-            (.cohorts(let layers, let name), .routerRow(let layer, let cohort, _, _)):
-            layers.contains(Int(layer)) && name.matches(cohort)
+        case (.pools(let layers, let name), .pool(let layer, let pool)),
+            (.pools(let layers, let name), .expert(let layer, let pool, _)),
+            (.pools(let layers, let name), .router(let layer, let pool, _)),
+            (.pools(let layers, let name), .routerRow(let layer, let pool, _, _)):
+            layers.contains(Int(layer)) && name.matches(pool)
         case (.architecture, .architecture): true
         default: false
         }
@@ -158,11 +158,11 @@ extension EntityPattern {
 
     /// The expert that is named, when it is one alone.
     package var expert: MergeEntity? {
-        guard case .experts(let layers, let cohort, let ordinals) = form,
-            let layer = layers.single.flatMap({ UInt32(exactly: $0) }), cohort.isExact,
+        guard case .experts(let layers, let pool, let ordinals) = form,
+            let layer = layers.single.flatMap({ UInt32(exactly: $0) }), pool.isExact,
             let ordinal = ordinals.single
         else { return nil }
-        return .expert(layer: layer, cohort: cohort.text, ordinal: ordinal)
+        return .expert(layer: layer, pool: pool.text, ordinal: ordinal)
     }
 }
 
@@ -178,9 +178,9 @@ extension MergeEntity {
         case .layout: "layout"
         case .file(let name): named(name, "file")
         case .trunk(let name): named(name, "tensor")
-        case .cohort(let layer, let cohort): "cohort \(layer)/\(cohort)"
-        case .expert(let layer, let cohort, let ordinal):
-            cohort == Cohort.base ? "\(layer)/\(ordinal)" : "\(layer)/\(cohort)/\(ordinal)"
+        case .pool(let layer, let pool): "pool \(layer)/\(pool)"
+        case .expert(let layer, let pool, let ordinal):
+            pool == ExpertPool.base ? "\(layer)/\(ordinal)" : "\(layer)/\(pool)/\(ordinal)"
         case .router(_, _, let tensor): named(tensor, "tensor")
         case .routerRow(_, _, let tensor, let row): "\(tensor)[\(row)]"
         }

@@ -7,10 +7,10 @@ package enum MergeEntity: Hashable, Sendable, CustomStringConvertible {
     case layout
     case file(String)
     case trunk(String)
-    case cohort(layer: UInt32, cohort: String)
-    case expert(layer: UInt32, cohort: String, ordinal: Int)
-    case router(layer: UInt32, cohort: String, tensor: String)
-    case routerRow(layer: UInt32, cohort: String, tensor: String, row: Int)
+    case pool(layer: UInt32, pool: String)
+    case expert(layer: UInt32, pool: String, ordinal: Int)
+    case router(layer: UInt32, pool: String, tensor: String)
+    case routerRow(layer: UInt32, pool: String, tensor: String, row: Int)
 
     package var description: String {
         switch self {
@@ -18,11 +18,11 @@ package enum MergeEntity: Hashable, Sendable, CustomStringConvertible {
         case .layout: "layout"
         case .file(let name): "file \(name)"
         case .trunk(let name): "trunk \(name)"
-        case .cohort(let layer, let cohort): "cohort \(layer)/\(cohort)"
-        case .expert(let layer, let cohort, let ordinal): "expert \(layer)/\(cohort)/\(ordinal)"
-        case .router(let layer, let cohort, let tensor): "router \(layer)/\(cohort)/\(tensor)"
-        case .routerRow(let layer, let cohort, let tensor, let row):
-            "router row \(layer)/\(cohort)/\(tensor)[\(row)]"
+        case .pool(let layer, let pool): "pool \(layer)/\(pool)"
+        case .expert(let layer, let pool, let ordinal): "expert \(layer)/\(pool)/\(ordinal)"
+        case .router(let layer, let pool, let tensor): "router \(layer)/\(pool)/\(tensor)"
+        case .routerRow(let layer, let pool, let tensor, let row):
+            "router row \(layer)/\(pool)/\(tensor)[\(row)]"
         }
     }
 }

@@ -6,7 +6,7 @@ extension MergeEntity {
         case .layout: "layout"
         case .file: "file"
         case .trunk: "tensor"
-        case .cohort: "cohort"
+        case .pool: "pool"
         case .expert: "expert"
         case .router: "router"
         case .routerRow: "router-row"
@@ -15,18 +15,18 @@ extension MergeEntity {
 
     package var layer: UInt32? {
         switch self {
-        case .cohort(let layer, _), .expert(let layer, _, _), .router(let layer, _, _),
+        case .pool(let layer, _), .expert(let layer, _, _), .router(let layer, _, _),
             .routerRow(let layer, _, _, _):
             layer
         default: nil
         }
     }
 
-    package var cohort: String? {
+    package var pool: String? {
         switch self {
-        case .cohort(_, let cohort), .expert(_, let cohort, _), .router(_, let cohort, _),
-            .routerRow(_, let cohort, _, _):
-            cohort
+        case .pool(_, let pool), .expert(_, let pool, _), .router(_, let pool, _),
+            .routerRow(_, let pool, _, _):
+            pool
         default: nil
         }
     }

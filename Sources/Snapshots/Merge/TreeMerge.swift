@@ -63,10 +63,10 @@ struct TreeMerge: ~Copyable {
         draft.tree.layers = [:]
         for number in (before + sides).reduce(Set<UInt32>(), { $0.union($1.layers.keys) }).sorted()
         {
-            for name in names({ $0.layers[number]?.cohorts ?? [:] }) {
-                let cohort = try settleCohort(number, name)
-                if let cohort {
-                    draft.tree.layers[number, default: Layer()].cohorts[name] = cohort
+            for name in names({ $0.layers[number]?.pools ?? [:] }) {
+                let pool = try settlePool(number, name)
+                if let pool {
+                    draft.tree.layers[number, default: Layer()].pools[name] = pool
                 }
             }
         }
@@ -94,18 +94,18 @@ struct TreeMerge: ~Copyable {
             to: branch, parents: parents, note: note, keepsUnchanged: keepsUnchanged)
     }
 
-    // MARK: - Cohorts
+    // MARK: - Pools
 
-    private mutating func settleCohort(
+    private mutating func settlePool(
         _ layer: UInt32, _ name: String
-    ) throws -> Cohort? {
-        let before = bases.trees.map { $0.layers[layer]?.cohorts[name] }
-        let values = sides.map { $0.layers[layer]?.cohorts[name] }
+    ) throws -> ExpertPool? {
+        let before = bases.trees.map { $0.layers[layer]?.pools[name] }
+        let values = sides.map { $0.layers[layer]?.pools[name] }
         guard case .conflict(let changed) = bases.decide(before, sides: values) else {
-            if case .settled(let cohort) = bases.decide(before, sides: values) { return cohort }
+            if case .settled(let pool) = bases.decide(before, sides: values) { return pool }
             return nil
         }
-        let entity = MergeEntity.cohort(layer: layer, cohort: name)
+        let entity = MergeEntity.pool(layer: layer, pool: name)
         guard let shape = values.compactMap({ $0 }).first,
             values.allSatisfy({ $0 != nil && $0?.routerKind == shape.routerKind }),
             (values + before).allSatisfy({
@@ -136,14 +136,15 @@ struct TreeMerge: ~Copyable {
     }
 
     private mutating func settleExperts(
-        _ layer: UInt32, _ name: String, _ shape: Cohort, _ before: [Cohort?], _ values: [Cohort]
+        _ layer: UInt32, _ name: String, _ shape: ExpertPool, _ before: [ExpertPool?],
+        _ values: [ExpertPool]
     ) throws -> (root: ObjectID, count: Int) {
         let changes = try store.environment.read { transaction in
             try ExpertChanges(before, values, transaction)
         }
         var result: [Int: ObjectID] = [:]
         for change in changes.changes {
-            let entity = MergeEntity.expert(layer: layer, cohort: name, ordinal: change.ordinal)
+            let entity = MergeEntity.expert(layer: layer, pool: name, ordinal: change.ordinal)
             result[change.ordinal] =
                 try settleObject(
                     entity, change.bases, change.sides, shape.kind, parts: shape.parts) ?? .zero
@@ -154,7 +155,7 @@ struct TreeMerge: ~Copyable {
     // MARK: - Router tensors, row by row
 
     private mutating func settleRouter(
-        _ layer: UInt32, _ cohort: String, _ name: String, _ before: [StoredTensor?],
+        _ layer: UInt32, _ pool: String, _ name: String, _ before: [StoredTensor?],
         _ values: [StoredTensor?]
     ) throws -> StoredTensor? {
         guard case .conflict = bases.decide(before, sides: values) else {
@@ -166,7 +167,7 @@ struct TreeMerge: ~Copyable {
             all.allSatisfy({ $0.shape == shape })
         else {
             return try settleTensor(
-                .router(layer: layer, cohort: cohort, tensor: name), before, values)
+                .router(layer: layer, pool: pool, tensor: name), before, values)
         }
         let rows = rows(of: shape)
         var data: [[UInt8]] = []
@@ -177,7 +178,7 @@ struct TreeMerge: ~Copyable {
         for row in 0..<rows.count {
             let range = (row * rows.size)..<((row + 1) * rows.size)
             let entity = MergeEntity.routerRow(
-                layer: layer, cohort: cohort, tensor: name, row: row)
+                layer: layer, pool: pool, tensor: name, row: row)
             let slices = data.map { Array($0[range]) }
             let value = try settle(
                 entity, Array(slices.prefix(before.count)), Array(slices.suffix(values.count)),

@@ -40,8 +40,8 @@ extension CommitDraft {
         var named = sortedByKey(tree.files).map { ("file \($0.key)", $0.value) }
         if let layout = tree.layout { named.append(("the layout", layout)) }
         named += sortedByKey(tree.trunk.tensors).map { ($0.key, $0.value.id) }
-        for cohort in tree.layers.values.flatMap(\.cohorts.values) {
-            named += sortedByKey(cohort.router).map { ($0.key, $0.value.id) }
+        for pool in tree.layers.values.flatMap(\.pools.values) {
+            named += sortedByKey(pool.router).map { ($0.key, $0.value.id) }
         }
         for (name, id) in named {
             if try objects.contains(id) { continue }
@@ -63,19 +63,19 @@ extension CommitDraft {
         _ transaction: borrowing WriteTransaction
     ) throws {
         let known = Set(
-            parents.flatMap { $0.layers.values.flatMap { $0.cohorts.values.map(\.experts) } })
+            parents.flatMap { $0.layers.values.flatMap { $0.pools.values.map(\.experts) } })
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-            for (name, cohort) in sortedByKey(layer.cohorts) {
-                if known.contains(cohort.experts), arrays[cohort.experts] == nil { continue }
-                guard var edit = arrays[cohort.experts] else {
+            for (name, pool) in sortedByKey(layer.pools) {
+                if known.contains(pool.experts), arrays[pool.experts] == nil { continue }
+                guard var edit = arrays[pool.experts] else {
                     // From neither this draft nor a parent: it must be stored.
-                    let stored = try ArrayView(cohort.experts, transaction)
-                    try checkCount(cohort, stored.count, "cohort \(number)/\(name)")
+                    let stored = try ArrayView(pool.experts, transaction)
+                    try checkCount(pool, stored.count, "pool \(number)/\(name)")
                     continue
                 }
                 try checkCount(
-                    cohort, edit.endsAbsent ? nil : edit.count, "cohort \(number)/\(name)")
-                let before = parents.first?.layers[number]?.cohorts[name]?.experts
+                    pool, edit.endsAbsent ? nil : edit.count, "pool \(number)/\(name)")
+                let before = parents.first?.layers[number]?.pools[name]?.experts
                 if edit.base == nil, let before {
                     let parent = try ArrayView(before, transaction)
                     edit = try edit.relative(to: parent, current, transaction)
@@ -87,12 +87,12 @@ extension CommitDraft {
     }
 
     private static func checkCount(
-        _ cohort: Cohort, _ count: Int?, _ place: String
+        _ pool: ExpertPool, _ count: Int?, _ place: String
     ) throws {
-        guard let count, UInt64(count) == cohort.count else {
+        guard let count, UInt64(count) == pool.count else {
             throw CambiumError(
                 .incompatible,
-                "\(place) claims \(cohort.count) experts but names \(count ?? 0), or ends with an "
+                "\(place) claims \(pool.count) experts but names \(count ?? 0), or ends with an "
                     + "absent one")
         }
     }

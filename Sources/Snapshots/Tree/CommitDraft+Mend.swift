@@ -41,8 +41,8 @@ extension CommitDraft {
             if place != nil { stored.append(id) }
         }
         for tree in try trees(of: stored, reader, transaction) {
-            for cohort in tree.layers.values.flatMap(\.cohorts.values) {
-                for record in try ArrayView(cohort.experts, transaction).chain {
+            for pool in tree.layers.values.flatMap(\.pools.values) {
+                for record in try ArrayView(pool.experts, transaction).chain {
                     records.insert(record.root)
                 }
             }

@@ -25,12 +25,12 @@ package struct Layout: Sendable, Equatable {
     /// The tensors of one layer's pool; an expert is the concatenation of its slices.
     package struct Pool: Sendable, Equatable {
         package var layer: UInt32
-        package var cohort: String
+        package var pool: String
         package var tensors: [PoolTensor]
 
-        package init(layer: UInt32, cohort: String, tensors: [PoolTensor]) {
+        package init(layer: UInt32, pool: String, tensors: [PoolTensor]) {
             self.layer = layer
-            self.cohort = cohort
+            self.pool = pool
             self.tensors = tensors
         }
     }
@@ -105,7 +105,7 @@ package struct Layout: Sendable, Equatable {
         encoder.append(UInt32(pools.count))
         for pool in pools {
             encoder.append(pool.layer)
-            encoder.append(pool.cohort)
+            encoder.append(pool.pool)
             encoder.append(UInt32(pool.tensors.count))
             for tensor in pool.tensors {
                 encoder.append(tensor.template)
@@ -147,7 +147,7 @@ package struct Layout: Sendable, Equatable {
         pools = []
         for _ in 0..<(try decoder.count(minimum: 12)) {
             let layer = try decoder.number(UInt32.self)
-            var pool = Pool(layer: layer, cohort: try decoder.text(), tensors: [])
+            var pool = Pool(layer: layer, pool: try decoder.text(), tensors: [])
             for _ in 0..<(try decoder.count(minimum: 8)) {
                 let template = try decoder.text()
                 let stacked = try decoder.number(UInt8.self) != 0

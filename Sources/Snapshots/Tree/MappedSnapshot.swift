@@ -64,9 +64,9 @@ package final class MappedSnapshot: Sendable {
         return object.owned(by: lease)
     }
 
-    /// The experts of a cohort; nil when the tree has no such cohort.
-    package func experts(layer: UInt32, cohort: String) -> MappedExperts? {
-        guard let entry = tree.layers[layer]?.cohorts[cohort], let array = arrays[entry.experts]
+    /// The experts of a pool; nil when the tree has no such pool.
+    package func experts(layer: UInt32, pool: String) -> MappedExperts? {
+        guard let entry = tree.layers[layer]?.pools[pool], let array = arrays[entry.experts]
         else { return nil }
         return MappedExperts(array, entry, snapshot: self)
     }
@@ -132,15 +132,15 @@ package final class MappedSnapshot: Sendable {
     }
 }
 
-/// The experts of one cohort, by ordinal.
+/// The experts of one pool, by ordinal.
 package struct MappedExperts: Sendable {
-    package let cohort: Cohort
+    package let pool: ExpertPool
     private let array: ArrayView
     package let snapshot: MappedSnapshot
 
-    fileprivate init(_ array: ArrayView, _ cohort: Cohort, snapshot: MappedSnapshot) {
+    fileprivate init(_ array: ArrayView, _ pool: ExpertPool, snapshot: MappedSnapshot) {
         self.array = array
-        self.cohort = cohort
+        self.pool = pool
         self.snapshot = snapshot
     }
 
@@ -177,7 +177,7 @@ package struct MappedExperts: Sendable {
         } catch let error as CambiumError where error.code == .corrupt {
             // The bytes may have been stored again since the snapshot was mapped.
             guard let other = try? snapshot.newestCopy(array.entry(ordinal)),
-                other.header.kind == cohort.kind, other.header.parts == cohort.parts
+                other.header.kind == pool.kind, other.header.parts == pool.parts
             else { throw error }
             return other
         }
@@ -187,7 +187,7 @@ package struct MappedExperts: Sendable {
     ///
     /// Traps when the ordinal is out of bounds.
     ///
-    /// - Throws: `.notFound` for an absent expert, `.corrupt` when it does not have the cohort's
+    /// - Throws: `.notFound` for an absent expert, `.corrupt` when it does not have the pool's
     ///   shape.
     package func expert(_ ordinal: Int) throws -> StoredObject {
         let entry = array.entry(ordinal)
@@ -195,11 +195,11 @@ package struct MappedExperts: Sendable {
             throw CambiumError(.notFound, "there is no expert \(ordinal): it was removed")
         }
         let object = try snapshot.expert(entry)
-        guard object.header.kind == cohort.kind, object.header.parts == cohort.parts else {
+        guard object.header.kind == pool.kind, object.header.parts == pool.parts else {
             throw CambiumError(
                 .corrupt,
-                "expert \(ordinal) is \(object.header.kind) \(object.header.parts), but its cohort "
-                    + "holds \(cohort.kind) \(cohort.parts); run `cambium verify`")
+                "expert \(ordinal) is \(object.header.kind) \(object.header.parts), but its pool "
+                    + "holds \(pool.kind) \(pool.parts); run `cambium verify`")
         }
         return object
     }
@@ -221,14 +221,14 @@ extension SnapshotStore {
                 let tree = try Self.tree(commit.tree, reader, transaction)
                 var arrays: [ObjectID: ArrayView] = [:]
                 for layer in tree.layers.values {
-                    for cohort in layer.cohorts.values where arrays[cohort.experts] == nil {
-                        let array = try ArrayView(cohort.experts, transaction)
-                        guard array.count == Int(clamping: cohort.count) else {
+                    for pool in layer.pools.values where arrays[pool.experts] == nil {
+                        let array = try ArrayView(pool.experts, transaction)
+                        guard array.count == Int(clamping: pool.count) else {
                             throw CambiumError(
                                 .corrupt,
-                                "an array of \(array.count) experts stands for \(cohort.count)")
+                                "an array of \(array.count) experts stands for \(pool.count)")
                         }
-                        arrays[cohort.experts] = array
+                        arrays[pool.experts] = array
                     }
                 }
                 return (commit, tree, arrays)

@@ -4,50 +4,51 @@ package import Objects
 extension SnapshotStore {
     /// One expert of a revision's model, checked against its name.
     ///
-    /// - Parameter path: `LAYER/ORDINAL` for the base cohort, or `LAYER/COHORT/ORDINAL`.
+    /// - Parameter path: `LAYER/ORDINAL` for the base pool, or `LAYER/POOL/ORDINAL`.
     /// - Throws: `.usage` for a malformed path, `.notFound`.
     package func expert(
         at revision: String, _ path: String
-    ) throws -> (layer: UInt32, cohort: String, ordinal: Int, object: StoredObject) {
-        guard let (layer, cohort, ordinal) = ModelEntity.expert(at: path) else {
+    ) throws -> (layer: UInt32, pool: String, ordinal: Int, object: StoredObject) {
+        guard let (layer, pool, ordinal) = ModelEntity.expert(at: path) else {
             throw CambiumError(
                 .usage,
-                "'\(path)' names no expert: write LAYER/ORDINAL or LAYER/COHORT/ORDINAL; `cambium "
+                "'\(path)' names no expert: write LAYER/ORDINAL or LAYER/POOL/ORDINAL; `cambium "
                     + "cat` writes tensors and files by their names")
         }
-        let experts = try experts(at: revision, layer, cohort)
+        let experts = try experts(at: revision, layer, pool)
         guard ordinal >= 0, ordinal < experts.count else {
             throw CambiumError(
                 .notFound,
-                "there is no expert \(ordinal) in \(layer)/\(cohort), which has \(experts.count)")
+                "there is no expert \(ordinal) in \(layer)/\(pool), which has \(experts.count)")
         }
-        return (layer, cohort, ordinal, try experts.checked(ordinal))
+        return (layer, pool, ordinal, try experts.checked(ordinal))
     }
 
-    /// The ids of a cohort's experts, by ordinal; ``ObjectID/zero`` for one that was removed.
+    /// The ids of a pool's experts, by ordinal; ``ObjectID/zero`` for one that was removed.
     ///
-    /// - Parameter path: `LAYER` for the base cohort, or `LAYER/COHORT`.
+    /// - Parameter path: `LAYER` for the base pool, or `LAYER/POOL`.
     /// - Throws: `.usage` for a malformed path, `.notFound`.
     package func experts(at revision: String, in path: String) throws -> [ObjectID] {
         let parts = path.split(separator: "/").map(String.init)
         guard parts.count == 1 || parts.count == 2, let layer = UInt32(parts[0]) else {
-            throw CambiumError(.usage, "'\(path)' names no cohort: write LAYER or LAYER/COHORT")
+            throw CambiumError(.usage, "'\(path)' names no pool: write LAYER or LAYER/POOL")
         }
-        let experts = try experts(at: revision, layer, parts.count == 2 ? parts[1] : Cohort.base)
+        let experts = try experts(
+            at: revision, layer, parts.count == 2 ? parts[1] : ExpertPool.base)
         return try (0..<experts.count).map { try experts.id($0) }
     }
 
     private func experts(
-        at revision: String, _ layer: UInt32, _ cohort: String
+        at revision: String, _ layer: UInt32, _ pool: String
     ) throws -> MappedExperts {
         let snapshot = try map(at: revision)
-        if let experts = snapshot.experts(layer: layer, cohort: cohort) { return experts }
+        if let experts = snapshot.experts(layer: layer, pool: pool) { return experts }
         let known = snapshot.tree.layers.sorted { $0.key < $1.key }.flatMap { number, layer in
-            layer.cohorts.keys.sorted(by: isBefore).map { "\(number)/\($0)" }
+            layer.pools.keys.sorted(by: isBefore).map { "\(number)/\($0)" }
         }
         throw CambiumError(
             .notFound,
-            "there is no cohort \(layer)/\(cohort) in \(revision); it has "
+            "there is no pool \(layer)/\(pool) in \(revision); it has "
                 + (known.isEmpty ? "no experts" : known.joined(separator: ", ")))
     }
 
@@ -66,12 +67,12 @@ extension SnapshotStore {
 }
 
 extension ModelEntity {
-    /// The expert that `LAYER/ORDINAL`, of the base cohort, or `LAYER/COHORT/ORDINAL` names; nil for other texts.
-    static func expert(at path: String) -> (layer: UInt32, cohort: String, ordinal: Int)? {
+    /// The expert that `LAYER/ORDINAL`, of the base pool, or `LAYER/POOL/ORDINAL` names; nil for other texts.
+    static func expert(at path: String) -> (layer: UInt32, pool: String, ordinal: Int)? {
         let parts = path.split(separator: "/").map(String.init)
         guard parts.count == 2 || parts.count == 3, let layer = UInt32(parts[0]),
             let ordinal = parts.last.flatMap({ Int($0) })
         else { return nil }
-        return (layer, parts.count == 3 ? parts[1] : Cohort.base, ordinal)
+        return (layer, parts.count == 3 ? parts[1] : ExpertPool.base, ordinal)
     }
 }

@@ -84,10 +84,10 @@ extension SnapshotStore {
         return try Layout(decoding: bytes)
     }
 
-    /// The ids of a cohort's experts, in ordinal order.
-    package func experts(of cohort: Cohort) throws -> [ObjectID] {
+    /// The ids of a pool's experts, in ordinal order.
+    package func experts(of pool: ExpertPool) throws -> [ObjectID] {
         try environment.read { transaction in
-            let array = try ArrayView(cohort.experts, transaction)
+            let array = try ArrayView(pool.experts, transaction)
             return try array.ids(0..<array.count, try ObjectReader(transaction), transaction)
         }
     }

@@ -24,16 +24,16 @@ extension Layer {
     package var encoded: [UInt8] {
         var encoder = ByteEncoder()
         encoder.append(UInt32(1))
-        encoder.append(UInt32(cohorts.count))
-        for (name, cohort) in sortedByKey(cohorts) {
+        encoder.append(UInt32(pools.count))
+        for (name, pool) in sortedByKey(pools) {
             encoder.append(name)
-            encoder.append(cohort.kind.rawValue)
-            encoder.append(cohort.routerKind.rawValue)
-            encoder.append(UInt16(cohort.parts.count))
-            for part in cohort.parts { encoder.append(part) }
-            encoder.append(cohort.count)
-            encoder.append(cohort.experts)
-            encoder.append(cohort.router)
+            encoder.append(pool.kind.rawValue)
+            encoder.append(pool.routerKind.rawValue)
+            encoder.append(UInt16(pool.parts.count))
+            for part in pool.parts { encoder.append(part) }
+            encoder.append(pool.count)
+            encoder.append(pool.experts)
+            encoder.append(pool.router)
         }
         return encoder.bytes
     }
@@ -41,7 +41,7 @@ extension Layer {
     package init(decoding bytes: [UInt8]) throws {
         var decoder = ByteDecoder(bytes, "a layer record")
         try decoder.version(1)
-        cohorts = [:]
+        pools = [:]
         for _ in 0..<(try decoder.count(minimum: 20)) {
             let name = try decoder.text()
             let rawKind = try decoder.number(UInt8.self)
@@ -51,7 +51,7 @@ extension Layer {
             else {
                 throw CambiumError(
                     .corrupt,
-                    "cohort \(name): expert kind \(rawKind) or router kind \(rawRouter)"
+                    "pool \(name): expert kind \(rawKind) or router kind \(rawRouter)"
                         + " is unknown to this version")
             }
             var parts: [TensorShape] = []
@@ -60,7 +60,7 @@ extension Layer {
             }
             let count = try decoder.number(UInt64.self)
             let experts = try decoder.id()
-            cohorts[name] = Cohort(
+            pools[name] = ExpertPool(
                 kind: kind, parts: parts, count: count, experts: experts, routerKind: routerKind,
                 router: try decoder.tensors())
         }

@@ -5,7 +5,7 @@ extension Tree {
     package var denseTensors: [String: StoredTensor] {
         var all = trunk.tensors
         for layer in layers.values {
-            for cohort in layer.cohorts.values { all.merge(cohort.router) { first, _ in first } }
+            for pool in layer.pools.values { all.merge(pool.router) { first, _ in first } }
         }
         return all
     }
@@ -14,8 +14,8 @@ extension Tree {
     package func tensor(named name: String) -> StoredTensor? {
         if let tensor = trunk.tensors[name] { return tensor }
         for layer in layers.values {
-            for cohort in layer.cohorts.values {
-                if let tensor = cohort.router[name] { return tensor }
+            for pool in layer.pools.values {
+                if let tensor = pool.router[name] { return tensor }
             }
         }
         return nil
@@ -25,7 +25,7 @@ extension Tree {
     package var parameterCount: Int {
         trunk.tensors.values.reduce(0) { $0 + $1.shape.elementCount }
             + layers.values.reduce(0) { sum, layer in
-                layer.cohorts.values.reduce(sum) { $0 + $1.parameterCount }
+                layer.pools.values.reduce(sum) { $0 + $1.parameterCount }
             }
     }
 
@@ -35,7 +35,7 @@ extension Tree {
     }
 }
 
-extension Cohort {
+extension ExpertPool {
     /// Bytes of one expert.
     package var expertByteCount: Int { parts.reduce(0) { $0 + ($1.byteCount ?? 0) } }
 
@@ -57,5 +57,5 @@ extension Trunk {
 }
 
 extension Layer {
-    var byteCount: Int { cohorts.values.reduce(0) { $0 + $1.byteCount } }
+    var byteCount: Int { pools.values.reduce(0) { $0 + $1.byteCount } }
 }

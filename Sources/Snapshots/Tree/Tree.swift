@@ -35,7 +35,7 @@ package struct Tree: Sendable, Equatable {
     package var tensors: [String: StoredTensor] {
         var all = trunk.tensors
         for layer in layers.values {
-            for cohort in layer.cohorts.values { all.merge(cohort.router) { $1 } }
+            for pool in layer.pools.values { all.merge(pool.router) { $1 } }
         }
         return all
     }
@@ -59,11 +59,11 @@ package struct Trunk: Sendable, Equatable {
     package init(tensors: [String: StoredTensor] = [:]) { self.tensors = tensors }
 }
 
-/// One expert layer: the cohorts that rounds added to it, by name.
+/// One expert layer: the pools that rounds added to it, by name.
 package struct Layer: Sendable, Equatable {
-    package var cohorts: [String: Cohort]
+    package var pools: [String: ExpertPool]
 
-    package init(cohorts: [String: Cohort] = [:]) { self.cohorts = cohorts }
+    package init(pools: [String: ExpertPool] = [:]) { self.pools = pools }
 }
 
 /// How a router picks experts.
@@ -84,8 +84,8 @@ package enum RouterKind: UInt8, Sendable {
 }
 
 /// The experts that one round added together to one layer, with their own router.
-package struct Cohort: Sendable, Equatable {
-    /// The name of the cohort that a checkpoint's own pool becomes.
+package struct ExpertPool: Sendable, Equatable {
+    /// The name of the pool that a checkpoint's own pool becomes.
     package static let base = "base"
 
     package var kind: ObjectKind

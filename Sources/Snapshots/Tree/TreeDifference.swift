@@ -4,12 +4,12 @@ internal import Objects
 
 /// What differs between two model trees, by entity.
 package struct TreeDifference: Sendable {
-    /// Changes of one cohort.
+    /// Changes of one pool.
     ///
-    /// A cohort on one side only has all its experts added or removed.
-    package struct CohortDifference: Sendable {
+    /// A pool on one side only has all its experts added or removed.
+    package struct PoolDifference: Sendable {
         package let layer: UInt32
-        package let cohort: String
+        package let pool: String
         package var added: [Int] = []
         package var removed: [Int] = []
         package var changed: [Int] = []
@@ -32,7 +32,7 @@ package struct TreeDifference: Sendable {
         package let rowCount: Int
     }
 
-    package var cohorts: [CohortDifference] = []
+    package var pools: [PoolDifference] = []
     package var trunkAdded: [String] = []
     package var trunkRemoved: [String] = []
     package var trunkChanged: [String] = []
@@ -41,7 +41,7 @@ package struct TreeDifference: Sendable {
     package var architectureChanged = false
 
     package var isEmpty: Bool {
-        cohorts.isEmpty && trunkAdded.isEmpty && trunkRemoved.isEmpty && trunkChanged.isEmpty
+        pools.isEmpty && trunkAdded.isEmpty && trunkRemoved.isEmpty && trunkChanged.isEmpty
             && files.isEmpty && !layoutChanged && !architectureChanged
     }
 }
@@ -63,28 +63,28 @@ extension SnapshotStore {
             }
         }
         for number in Set(old.layers.keys).union(new.layers.keys).sorted() {
-            let left = old.layers[number]?.cohorts ?? [:]
-            let right = new.layers[number]?.cohorts ?? [:]
+            let left = old.layers[number]?.pools ?? [:]
+            let right = new.layers[number]?.pools ?? [:]
             for name in keys(left, right) where left[name] != right[name] {
                 let difference = try difference(number, name, left[name], right[name])
-                if !difference.isEmpty { result.cohorts.append(difference) }
+                if !difference.isEmpty { result.pools.append(difference) }
             }
         }
         return result
     }
 
     private func difference(
-        _ layer: UInt32, _ name: String, _ old: Cohort?, _ new: Cohort?
-    ) throws -> TreeDifference.CohortDifference {
-        var result = TreeDifference.CohortDifference(layer: layer, cohort: name)
+        _ layer: UInt32, _ name: String, _ old: ExpertPool?, _ new: ExpertPool?
+    ) throws -> TreeDifference.PoolDifference {
+        var result = TreeDifference.PoolDifference(layer: layer, pool: name)
         if old?.experts != new?.experts {
             try environment.read { transaction in
                 let reader = try ObjectReader(transaction)
-                let left = try old.map { cohort in
-                    try ArrayView(cohort.experts, transaction)
+                let left = try old.map { pool in
+                    try ArrayView(pool.experts, transaction)
                 }
-                let right = try new.map { cohort in
-                    try ArrayView(cohort.experts, transaction)
+                let right = try new.map { pool in
+                    try ArrayView(pool.experts, transaction)
                 }
                 guard let left, let right else {
                     result.added = right?.presentOrdinals ?? []

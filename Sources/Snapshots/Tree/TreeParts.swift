@@ -24,7 +24,7 @@ extension SnapshotStore {
         return try Trunk(decoding: bytes)
     }
 
-    /// The cohorts of a record of a layer.
+    /// The pools of a record of a layer.
     package func layer(_ id: ObjectID) throws -> Layer {
         let bytes = try data(of: id).1
         return try Layer(decoding: bytes)

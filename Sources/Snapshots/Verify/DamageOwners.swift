@@ -96,17 +96,17 @@ struct DamageOwners {
         if let layout = record.layout { note(layout, "the layout") }
         note(record.trunk, "the list of tensors")
         for (number, layer) in record.layers.sorted(by: { $0.key < $1.key }) {
-            note(layer, "the list of cohorts of layer \(number)")
+            note(layer, "the list of pools of layer \(number)")
         }
         guard let tree = try? SnapshotStore.tree(id, reader, transaction) else { return }
         for (name, tensor) in sortedByKey(tree.trunk.tensors) { note(tensor.id, "tensor \(name)") }
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-            for (name, cohort) in sortedByKey(layer.cohorts) {
+            for (name, pool) in sortedByKey(layer.pools) {
                 let place = name == "base" ? "\(number)" : "\(number)/\(name)"
-                for (name, tensor) in sortedByKey(cohort.router) {
+                for (name, tensor) in sortedByKey(pool.router) {
                     note(tensor.id, "router tensor \(name) of \(place)")
                 }
-                for (subject, ordinal) in arrays.hits(in: cohort.experts, transaction) {
+                for (subject, ordinal) in arrays.hits(in: pool.experts, transaction) {
                     let name = ordinal.map { "expert \(place)/\($0)" } ?? "the experts of \(place)"
                     found[subject, default: Found()].add(name, id)
                 }

@@ -5,19 +5,19 @@ internal import Objects
 /// The part of a verification that looks at expert arrays.
 extension SnapshotStore {
     /// Every stored array, reachable or not: its chain, that each expert is where it should be and
-    /// has the cohort's shape, and (unless `fast`) the root and the stored nodes.
+    /// has the pool's shape, and (unless `fast`) the root and the stored nodes.
     ///
-    /// - Parameter cohorts: Those of the trees, by array.
+    /// - Parameter pools: Those of the trees, by array.
     func verifyArrays(
-        _ fast: Bool, _ cohorts: [ObjectID: Cohort], _ known: VerifiedObjects,
+        _ fast: Bool, _ pools: [ObjectID: ExpertPool], _ known: VerifiedObjects,
         _ report: inout VerificationReport, _ transaction: borrowing ReadTransaction
     ) throws {
-        // What a chain's records hold has the shape of the cohort that the chain leads up to.
-        var shapes = cohorts
-        for (root, cohort) in cohorts {
+        // What a chain's records hold has the shape of the pool that the chain leads up to.
+        var shapes = pools
+        for (root, pool) in pools {
             guard let view = try? ArrayView(root, transaction) else { continue }
             for record in view.chain where shapes[record.root] == nil {
-                shapes[record.root] = cohort
+                shapes[record.root] = pool
             }
         }
         for root in try Self.arrayRoots(transaction) {
@@ -61,7 +61,7 @@ extension SnapshotStore {
 
     /// The ids of a record's own entries, or nil when some are not where they should be.
     private func verifyEntries(
-        _ record: ArrayRecord, _ cohort: Cohort?, _ subject: String, _ fast: Bool,
+        _ record: ArrayRecord, _ pool: ExpertPool?, _ subject: String, _ fast: Bool,
         _ known: VerifiedObjects, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
     ) -> [ObjectID]? {
@@ -87,7 +87,7 @@ extension SnapshotStore {
                 continue
             }
             let header = pack.header(position)
-            if let cohort, header.kind != cohort.kind || header.parts != cohort.parts {
+            if let pool, header.kind != pool.kind || header.parts != pool.parts {
                 report.fault(subject, "expert \(ordinal) is \(header.kind) \(header.parts)")
             }
             ids.append(pack.id(position))

@@ -64,14 +64,14 @@ extension SnapshotStore {
         return roots
     }
 
-    /// Follows every commit to all that it names, and returns the cohorts by their arrays.
+    /// Follows every commit to all that it names, and returns the pools by their arrays.
     func verifyGraph(
         _ roots: [ObjectID], _ known: VerifiedObjects, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
-    ) throws -> [ObjectID: Cohort] {
+    ) throws -> [ObjectID: ExpertPool] {
         // When it cannot be read, the check of the index says why.
         guard let reader = try? ObjectReader(transaction) else { return [:] }
-        var cohorts: [ObjectID: Cohort] = [:]
+        var pools: [ObjectID: ExpertPool] = [:]
         var seen: Set<ObjectID> = []
         var stack = roots
         while let id = stack.popLast() {
@@ -107,18 +107,18 @@ extension SnapshotStore {
                 verifyNames(record, reader, subject, &report, transaction)
                 verifyTensors(tree.trunk.tensors, subject, known, &seen, &report, transaction)
                 for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-                    for (name, cohort) in sortedByKey(layer.cohorts) {
+                    for (name, pool) in sortedByKey(layer.pools) {
                         let place = "\(subject) layer \(number)/\(name)"
-                        verifyTensors(cohort.router, place, known, &seen, &report, transaction)
-                        cohorts[cohort.experts] = cohort
-                        verifyCount(cohort, place, &report, transaction)
+                        verifyTensors(pool.router, place, known, &seen, &report, transaction)
+                        pools[pool.experts] = pool
+                        verifyCount(pool, place, &report, transaction)
                     }
                 }
             } catch {
                 report.fault("commit \(id.hex)", "\(error)")
             }
         }
-        return cohorts
+        return pools
     }
 
     /// Names that an export refuses.
@@ -168,13 +168,13 @@ extension SnapshotStore {
     }
 
     private func verifyCount(
-        _ cohort: Cohort, _ subject: String, _ report: inout VerificationReport,
+        _ pool: ExpertPool, _ subject: String, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
     ) {
         do {
-            let view = try ArrayView(cohort.experts, transaction)
-            if UInt64(view.count) != cohort.count {
-                report.fault(subject, "\(view.count) experts are stored, not \(cohort.count)")
+            let view = try ArrayView(pool.experts, transaction)
+            if UInt64(view.count) != pool.count {
+                report.fault(subject, "\(view.count) experts are stored, not \(pool.count)")
             }
         } catch {
             report.fault(subject, "\(error)")

@@ -5,21 +5,21 @@ package struct ExpertGroups: Sendable {
     /// Of each expert its first pick, and the number of all picks.
     package private(set) var starts: [Int] = [0]
     /// Of each pick the expert.
-    package private(set) var picks: [UInt32] = []
+    package private(set) var selection: [UInt32] = []
     /// Of each pick the token, from 0.
     package private(set) var tokens: [Int] = []
     /// Of each pick the weight.
     package private(set) var weights: [Float] = []
 
     /// - Parameters:
-    ///   - picks: [tokens, perToken].
+    ///   - selection: [tokens, perToken].
     ///   - weights: [tokens, perToken].
-    package init(_ picks: Span<UInt32>, weights: Span<Float>, perToken: Int) {
+    package init(_ selection: Span<UInt32>, weights: Span<Float>, perToken: Int) {
         precondition(
-            picks.count == weights.count && picks.count % perToken == 0,
-            "\(picks.count) picks with \(weights.count) weights by \(perToken)")
-        let order = picks.indices.map { UInt64(picks[$0]) << 32 | UInt64($0) }.sorted()
-        self.picks.reserveCapacity(order.count)
+            selection.count == weights.count && selection.count % perToken == 0,
+            "\(selection.count) picks with \(weights.count) weights by \(perToken)")
+        let order = selection.indices.map { UInt64(selection[$0]) << 32 | UInt64($0) }.sorted()
+        self.selection.reserveCapacity(order.count)
         tokens.reserveCapacity(order.count)
         self.weights.reserveCapacity(order.count)
         for (position, entry) in order.enumerated() {
@@ -29,7 +29,7 @@ package struct ExpertGroups: Sendable {
                 if position > 0 { starts.append(position) }
                 experts.append(expert)
             }
-            self.picks.append(expert)
+            self.selection.append(expert)
             tokens.append(pick / perToken)
             self.weights.append(weights[pick])
         }

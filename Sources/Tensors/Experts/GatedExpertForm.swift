@@ -8,17 +8,17 @@ package struct GatedExpertForm: Sendable, Hashable {
     /// Elements of a hidden state.
     package let width: Int
     /// Elements between the two steps.
-    package let inner: Int
+    package let intermediateSize: Int
     /// F32, F16 or BF16.
     package let type: ElementType
 
-    package init(kind: Kind, width: Int, inner: Int, type: ElementType) {
+    package init(kind: Kind, width: Int, intermediateSize: Int, type: ElementType) {
         precondition(
-            width > 0 && inner > 0 && type.isReadInRows,
-            "experts of \(width) x \(inner) \(type.name)")
+            width > 0 && intermediateSize > 0 && type.isReadInRows,
+            "experts of \(width) x \(intermediateSize) \(type.name)")
         self.kind = kind
         self.width = width
-        self.inner = inner
+        self.intermediateSize = intermediateSize
         self.type = type
     }
 
@@ -26,9 +26,14 @@ package struct GatedExpertForm: Sendable, Hashable {
     package var parts: [TensorShape] {
         switch kind {
         case .rows:
-            [[inner, width], [inner, width], [width, inner]].map { TensorShape(type, $0) }
+            [[intermediateSize, width], [intermediateSize, width], [width, intermediateSize]].map {
+                TensorShape(type, $0)
+            }
         case .columns:
-            [[width, 2 * inner], [2 * inner], [inner, width], [width]].map { TensorShape(type, $0) }
+            [
+                [width, 2 * intermediateSize], [2 * intermediateSize], [intermediateSize, width],
+                [width],
+            ].map { TensorShape(type, $0) }
         }
     }
 

@@ -4,9 +4,9 @@ internal import CKernels
 package struct AttentionShape: Sendable, Hashable {
     /// Query heads.
     package let heads: Int
-    /// Heads of keys and values, each for heads / keyHeads adjacent query heads (grouped-query attention,
+    /// Heads of keys and values, each for heads / kvHeads adjacent query heads (grouped-query attention,
     /// 2305.13245).
-    package let keyHeads: Int
+    package let kvHeads: Int
     /// Elements of a head's query and key.
     package let keySize: Int
     /// Elements of a head's value.
@@ -19,19 +19,19 @@ package struct AttentionShape: Sendable, Hashable {
     package let sinks: [Float]
 
     /// - Parameters:
-    ///   - keyHeads: Divides `heads`.
+    ///   - kvHeads: Divides `heads`.
     ///   - window: At least 1.
     ///   - sinks: None, or one for each head.
     package init(
-        heads: Int, keyHeads: Int, keySize: Int, valueSize: Int, scale: Float, window: Int? = nil,
+        heads: Int, kvHeads: Int, keySize: Int, valueSize: Int, scale: Float, window: Int? = nil,
         sinks: [Float] = []
     ) {
         precondition(
-            heads > 0 && keyHeads > 0 && heads % keyHeads == 0 && keySize > 0 && valueSize > 0
+            heads > 0 && kvHeads > 0 && heads % kvHeads == 0 && keySize > 0 && valueSize > 0
                 && window ?? 1 >= 1 && (sinks.isEmpty || sinks.count == heads),
-            "attention of \(heads) and \(keyHeads) heads of \(keySize) and \(valueSize)")
+            "attention of \(heads) and \(kvHeads) heads of \(keySize) and \(valueSize)")
         self.heads = heads
-        self.keyHeads = keyHeads
+        self.kvHeads = kvHeads
         self.keySize = keySize
         self.valueSize = valueSize
         self.scale = scale
@@ -42,16 +42,16 @@ package struct AttentionShape: Sendable, Hashable {
     /// Every head with keys and values of its own, scores divided by the root of its size.
     package init(heads: Int, headSize: Int) {
         self.init(
-            heads: heads, keyHeads: heads, keySize: headSize, valueSize: headSize,
+            heads: heads, kvHeads: heads, keySize: headSize, valueSize: headSize,
             scale: 1 / Float(headSize).squareRoot())
     }
 
     /// Elements of a token's queries.
     package var queryWidth: Int { heads * keySize }
     /// Elements of a token's keys.
-    package var keyWidth: Int { keyHeads * keySize }
+    package var keyWidth: Int { kvHeads * keySize }
     /// Elements of a token's values.
-    package var valueWidth: Int { keyHeads * valueSize }
+    package var valueWidth: Int { kvHeads * valueSize }
     /// Elements of what a token reads.
     package var outWidth: Int { heads * valueSize }
 }
@@ -63,8 +63,8 @@ extension Kernels {
     ///
     /// - Parameters:
     ///   - queries: [tokens, heads * keySize], for positions `first`….
-    ///   - keys: [keyHeads * keySize, capacity], one column per position.
-    ///   - values: [capacity, keyHeads * valueSize].
+    ///   - keys: [kvHeads * keySize, capacity], one column per position.
+    ///   - values: [capacity, kvHeads * valueSize].
     ///   - capacity: Positions that the caches have room for, a multiple of 16.
     ///   - out: [tokens, heads * valueSize].
     package static func attend(
@@ -124,7 +124,7 @@ extension AttentionShape {
     ) {
         unsafe sinks.withUnsafeBufferPointer { sinks in
             var shape = unsafe cambium_attention_shape(
-                heads: heads, key_heads: keyHeads, key_size: keySize, value_size: valueSize,
+                heads: heads, key_heads: kvHeads, key_size: keySize, value_size: valueSize,
                 capacity: capacity, window: window ?? 0, scale: scale,
                 sinks: sinks.isEmpty ? nil : sinks.baseAddress)
             unsafe withUnsafePointer(to: &shape) { unsafe body($0) }

@@ -20,11 +20,11 @@ extension Kernels {
     ) {
         let width = form.width
         precondition(
-            unsafe experts.count == groups.picks.count && out.count == x.count
+            unsafe experts.count == groups.selection.count && out.count == x.count
                 && groups.tokens.allSatisfy { $0 >= 0 && ($0 + 1) * width <= x.count },
-            "\(groups.picks.count) picks, \(x.count) -> \(out.count) elements by \(width)")
+            "\(groups.selection.count) picks, \(x.count) -> \(out.count) elements by \(width)")
         guard !groups.tokens.isEmpty else { return }
-        var hidden = FloatBuffer(count: groups.tokens.count * form.inner)
+        var hidden = FloatBuffer(count: groups.tokens.count * form.intermediateSize)
         var hiddenSpan = hidden.mutableSpan(0..<hidden.count)
         unsafe hiddenSpan.withUnsafeMutableBufferPointer { hidden in
             unsafe x.withUnsafeBufferPointer { x in
@@ -35,7 +35,7 @@ extension Kernels {
                         else { return }
                         let inputs = unsafe groups.tokens.map { unsafe Optional(x + $0 * width) }
                         let middles = unsafe groups.tokens.indices.map {
-                            unsafe Optional(UnsafePointer(hidden + $0 * form.inner))
+                            unsafe Optional(UnsafePointer(hidden + $0 * form.intermediateSize))
                         }
                         let batch = unsafe ExpertBatch(
                             form: form, experts: experts, groups: groups, inputs: inputs,
@@ -64,11 +64,11 @@ extension Kernels {
     let out: UnsafeMutablePointer<Float>
 
     func run(_ team: ThreadTeam) {
-        let work = unsafe groups.tokens.count * form.width * form.inner
+        let work = unsafe groups.tokens.count * form.width * form.intermediateSize
         let threads = work < 50_000 ? 1 : team.count
         // Some parts more than threads, so that one that is held up does not hold up the rest.
         let count = unsafe groups.experts.count
-        let blocks = unsafe Blocks(form.inner, (4 * threads + count - 1) / count)
+        let blocks = unsafe Blocks(form.intermediateSize, (4 * threads + count - 1) / count)
         team.forEach(threads == 1 ? 1 : count * blocks.count) { part in
             let all = threads == 1 ? 0..<count * blocks.count : part..<part + 1
             for task in all { unsafe fillHidden(task / blocks.count, blocks[task % blocks.count]) }
@@ -80,24 +80,26 @@ extension Kernels {
     /// Some elements between the two steps, of all tokens of a group.
     private func fillHidden(_ group: Int, _ range: Range<Int>) {
         let (first, count) = unsafe (groups.starts[group], groups.picks(of: group))
-        let (width, inner, type) = unsafe (form.width, form.inner, form.type)
+        let (width, intermediateSize, type) = unsafe (form.width, form.intermediateSize, form.type)
         let size = type.bitWidth / 8
         let base = unsafe experts[first]
-        let target = unsafe hidden + first * inner + range.lowerBound
+        let target = unsafe hidden + first * intermediateSize + range.lowerBound
         unsafe inputs.withUnsafeBufferPointer { inputs in
             guard let x = unsafe inputs.baseAddress.map({ unsafe $0 + first }) else { return }
             switch unsafe form.kind {
             case .rows:
                 let row = range.lowerBound * width * size
                 unsafe cambium_row_products(
-                    base + row, type.rowType, range.count, width, x, count, target, inner)
+                    base + row, type.rowType, range.count, width, x, count, target, intermediateSize
+                )
                 unsafe withScratch(count * range.count) { up in
                     unsafe cambium_row_products(
                         base + form.offset(1) + row, type.rowType, range.count, width, x, count, up,
                         range.count)
                     for token in 0..<count {
                         unsafe cambium_silu_gate(
-                            target + token * inner, up + token * range.count, range.count)
+                            target + token * intermediateSize, up + token * range.count, range.count
+                        )
                     }
                 }
             case .columns(let alpha, let limit):
@@ -105,11 +107,13 @@ extension Kernels {
                 unsafe withScratch(count * pairs) { sums in
                     let column = 2 * range.lowerBound * size
                     unsafe cambium_row_sums(
-                        base + column, type.rowType, width, 2 * inner, pairs, x, count, sums, pairs)
+                        base + column, type.rowType, width, 2 * intermediateSize, pairs, x, count,
+                        sums, pairs)
                     unsafe addBias(base + form.offset(1) + column, to: sums, pairs, count)
                     for token in 0..<count {
                         unsafe cambium_clamped_gate(
-                            sums + token * pairs, range.count, alpha, limit, target + token * inner)
+                            sums + token * pairs, range.count, alpha, limit,
+                            target + token * intermediateSize)
                     }
                 }
             }
@@ -120,7 +124,9 @@ extension Kernels {
     private func addOutputs(_ range: Range<Int>) {
         for group in unsafe groups.experts.indices {
             let (first, count) = unsafe (groups.starts[group], groups.picks(of: group))
-            let (width, inner, type) = unsafe (form.width, form.inner, form.type)
+            let (width, intermediateSize, type) = unsafe (
+                form.width, form.intermediateSize, form.type
+            )
             let size = type.bitWidth / 8
             let base = unsafe experts[first] + form.offset(2)
             unsafe middles.withUnsafeBufferPointer { middles in
@@ -129,12 +135,14 @@ extension Kernels {
                     switch unsafe form.kind {
                     case .rows:
                         unsafe cambium_row_products(
-                            base + range.lowerBound * inner * size, type.rowType, range.count,
-                            inner,
+                            base + range.lowerBound * intermediateSize * size, type.rowType,
+                            range.count,
+                            intermediateSize,
                             x, count, results, range.count)
                     case .columns:
                         unsafe cambium_row_sums(
-                            base + range.lowerBound * size, type.rowType, inner, width, range.count,
+                            base + range.lowerBound * size, type.rowType, intermediateSize, width,
+                            range.count,
                             x, count, results, range.count)
                         let bias = unsafe experts[first] + form.offset(3) + range.lowerBound * size
                         unsafe addBias(bias, to: results, range.count, count)

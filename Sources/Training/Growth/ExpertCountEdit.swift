@@ -24,26 +24,26 @@ package struct ExpertCountEdit: ~Copyable {
     package mutating func add(
         _ expert: [UInt8], to layer: Int, row: (String) -> [UInt8]
     ) throws {
-        guard let cohort = cohort(layer) else { return }
-        let number = Int(cohort.count)
-        let header = try ObjectHeader(cohort.kind, cohort.parts)
+        guard let pool = pool(layer) else { return }
+        let number = Int(pool.count)
+        let header = try ObjectHeader(pool.kind, pool.parts)
         let id = try draft.put(header, expert.raw)
-        let edited = try draft.putExperts(changing: cohort.experts, [number: id])
+        let edited = try draft.putExperts(changing: pool.experts, [number: id])
         set(layer, edited.root, edited.count)
-        try router(layer, cohort) { name, bytes, _ in bytes + row(name) }
+        try router(layer, pool) { name, bytes, _ in bytes + row(name) }
     }
 
     /// Takes an expert out of a layer; those behind it move up.
     package mutating func remove(_ number: Int, from layer: Int) throws {
-        guard let cohort = cohort(layer),
-            let experts = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base)
+        guard let pool = pool(layer),
+            let experts = snapshot.experts(layer: UInt32(layer), pool: ExpertPool.base)
         else { return }
         var ids: [ObjectID] = []
         for ordinal in 0..<experts.count where ordinal != number {
             ids.append(try experts.id(ordinal))
         }
         set(layer, draft.putExperts(ids), ids.count)
-        try router(layer, cohort) { _, bytes, size in
+        try router(layer, pool) { _, bytes, size in
             Array(bytes[..<(number * size)] + bytes[((number + 1) * size)...])
         }
     }
@@ -64,29 +64,29 @@ package struct ExpertCountEdit: ~Copyable {
         return draft
     }
 
-    private func cohort(_ layer: Int) -> Cohort? {
-        draft.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]
+    private func pool(_ layer: Int) -> ExpertPool? {
+        draft.tree.layers[UInt32(layer)]?.pools[ExpertPool.base]
     }
 
     private mutating func set(_ layer: Int, _ experts: ObjectID, _ count: Int) {
-        draft.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]?.experts = experts
-        draft.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]?.count = UInt64(count)
+        draft.tree.layers[UInt32(layer)]?.pools[ExpertPool.base]?.experts = experts
+        draft.tree.layers[UInt32(layer)]?.pools[ExpertPool.base]?.count = UInt64(count)
     }
 
     /// Changes each tensor of a router, whose first dimension counts experts.
     private mutating func router(
-        _ layer: Int, _ cohort: Cohort,
+        _ layer: Int, _ pool: ExpertPool,
         _ change: (_ name: String, _ bytes: [UInt8], _ rowBytes: Int) -> [UInt8]
     ) throws {
-        for (name, tensor) in cohort.router.sorted(by: { isBefore($0.key, $1.key) }) {
+        for (name, tensor) in pool.router.sorted(by: { isBefore($0.key, $1.key) }) {
             let bytes = try snapshot.data(of: tensor.id)
-            let size = bytes.count / max(Int(cohort.count), 1)
+            let size = bytes.count / max(Int(pool.count), 1)
             let changed = change(name, bytes, size)
             let shape = TensorShape(
                 tensor.shape.type,
                 [changed.count / max(size, 1)] + tensor.shape.dimensions.dropFirst())
             let stored = try draft.putTensor(shape, changed.raw)
-            draft.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]?.router[name] = stored
+            draft.tree.layers[UInt32(layer)]?.pools[ExpertPool.base]?.router[name] = stored
         }
     }
 

@@ -16,22 +16,22 @@ package struct SourceExperts {
     ///   - number: Which expert of each of its layers; nil for a model without experts, whose feed-forward of
     ///     each layer is the expert.
     ///   - name: What messages call the source.
-    ///   - cohorts: By layer, what the model has.
+    ///   - pools: By layer, what the model has.
     /// - Throws: `not-found`, `usage` or `bad-shape` when the checkpoint has no such expert, or one of another
     ///   size, or one with NaN; the codes of a bad checkpoint.
     package init(
-        _ path: String, _ number: Int?, named name: String, for cohorts: [Int: Cohort],
+        _ path: String, _ number: Int?, named name: String, for pools: [Int: ExpertPool],
         in store: SnapshotStore
     ) throws {
         let find = try Self.finder(path, number, store)
         var rounded: Set<String> = []
-        for (layer, cohort) in cohorts.sorted(by: { $0.key < $1.key }) {
+        for (layer, pool) in pools.sorted(by: { $0.key < $1.key }) {
             let found = try find(layer)
-            guard found.parts.map(\.dimensions) == cohort.parts.map(\.dimensions) else {
+            guard found.parts.map(\.dimensions) == pool.parts.map(\.dimensions) else {
                 throw CambiumError(
                     .badShape,
                     "layer \(layer) of \(name) has an expert of \(found.parts), but the model's "
-                        + "are of \(cohort.parts)")
+                        + "are of \(pool.parts)")
             }
             let bad = NonFiniteCount(found.bytes.raw, found.parts)
             guard bad.nan == 0, bad.infinite == 0 else {
@@ -40,20 +40,20 @@ package struct SourceExperts {
                     "layer \(layer) of \(name) has \(bad.nan) NaN and \(bad.infinite) infinite "
                         + "elements; an expert must be finite")
             }
-            guard found.parts != cohort.parts else {
+            guard found.parts != pool.parts else {
                 experts[layer] = found.bytes
                 continue
             }
             guard let values = FloatCode.decode(found.bytes, found.parts),
-                let bytes = FloatCode.encode(values, cohort.parts)
+                let bytes = FloatCode.encode(values, pool.parts)
             else {
                 throw CambiumError(
                     .badShape,
                     "layer \(layer) of \(name) is \(found.parts), which cannot be made "
-                        + "\(cohort.parts)")
+                        + "\(pool.parts)")
             }
             experts[layer] = bytes
-            rounded.insert("\(found.parts[0].type.name) to \(cohort.parts[0].type.name)")
+            rounded.insert("\(found.parts[0].type.name) to \(pool.parts[0].type.name)")
         }
         notes += rounded.sorted().map { "the expert was converted from \($0), as the model has" }
     }
@@ -90,7 +90,7 @@ package struct SourceExperts {
     private static func stored(
         _ number: Int, _ layer: Int, _ snapshot: MappedSnapshot, _ name: String
     ) throws -> Found {
-        guard let experts = snapshot.experts(layer: UInt32(layer), cohort: Cohort.base) else {
+        guard let experts = snapshot.experts(layer: UInt32(layer), pool: ExpertPool.base) else {
             throw CambiumError(.notFound, "\(name) has no experts in layer \(layer)")
         }
         guard (0..<experts.count).contains(number) else {
@@ -98,7 +98,7 @@ package struct SourceExperts {
                 .notFound,
                 "\(name) has no expert \(number) in layer \(layer), but \(experts.count), from 0")
         }
-        return (experts.cohort.parts, try experts.checked(number).payload.copy())
+        return (experts.pool.parts, try experts.checked(number).payload.copy())
     }
 
     private static func expert(

@@ -14,23 +14,23 @@ package struct ExpertGradient {
     ///   - count: Experts of the layer.
     init(_ passes: [ExpertPass], count: Int, team: ThreadTeam) {
         let width = passes[0].width
-        let sorted = passes.map { PicksByExpert($0.picks?.ids ?? [], count: count) }
+        let sorted = passes.map { SelectionByExpert($0.selection?.ids ?? [], count: count) }
         let experts = Self.union(sorted.map(\.experts))
         let memory = FloatMemory(count: experts.count * 2 * width)
         let block = 256
         team.forEach((experts.count + block - 1) / block) { part in
             let own = part * block..<min((part + 1) * block, experts.count)
-            for (pass, picks) in zip(passes, sorted) {
-                let first = picks.count(below: Int(experts[own.lowerBound]))
-                let end = picks.count(below: Int(experts[own.upperBound - 1]) + 1)
+            for (pass, selection) in zip(passes, sorted) {
+                let first = selection.count(below: Int(experts[own.lowerBound]))
+                let end = selection.count(below: Int(experts[own.upperBound - 1]) + 1)
                 // Each one's place among all experts of the block.
                 var (targets, at) = ([UInt32](), own.lowerBound)
-                for expert in picks.experts[first..<end] {
+                for expert in selection.experts[first..<end] {
                     while experts[at] != expert { at += 1 }
                     targets.append(UInt32(at))
                 }
                 pass.addRowGradients(
-                    picks, first..<end, to: memory.slice, at: targets, scale: 1)
+                    selection, first..<end, to: memory.slice, at: targets, scale: 1)
             }
         }
         self.experts = experts

@@ -19,8 +19,8 @@ final class Optimizer {
         self.settings = settings
         first = FloatMemory(count: parameters.values.count)
         second = FloatMemory(count: parameters.values.count)
-        let needsMoments = parameters.trainsExperts && settings.expertRule == .adam
-        let experts = needsMoments ? parameters.model.experts : []
+        let needsGramSums = parameters.trainsExperts && settings.expertRule == .adam
+        let experts = needsGramSums ? parameters.model.experts : []
         expertFirst = experts.map { FloatMemory(count: $0.count) }
         expertSecond = experts.map { FloatMemory(count: $0.count) }
     }

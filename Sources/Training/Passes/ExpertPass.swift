@@ -47,7 +47,7 @@ final class ExpertPass: @unchecked Sendable {
     let input: FloatSlice
     /// The gradient of what they gave, [tokens, width], kept for the rows' gradients.
     let outputGradient: FloatSlice
-    private(set) var picks: NeuronPicks?
+    private(set) var selection: NeuronSelection?
     private let router: any RouterPass
 
     /// Those that `forward` reads.
@@ -88,9 +88,9 @@ final class ExpertPass: @unchecked Sendable {
     ///   - out: [tokens, width].
     func forward(weights: FloatMemory, table: FloatSlice, out: FloatSlice) {
         let (ids, gates) = router.route(input, weights: weights)
-        let picks = NeuronPicks(ids: ids, gates: gates, perToken: router.picksPerToken)
-        picks.forward(table: table, x: input, out: out, width: width)
-        self.picks = picks
+        let selection = NeuronSelection(ids: ids, gates: gates, perToken: router.picksPerToken)
+        selection.forward(table: table, x: input, out: out, width: width)
+        self.selection = selection
     }
 
     /// Sets dinput, and adds the router's gradients; the neurons' come from ``addRowGradients``.
@@ -105,14 +105,14 @@ final class ExpertPass: @unchecked Sendable {
         weights: FloatMemory, table: FloatSlice, dout: FloatSlice, dinput: FloatSlice,
         gradient: FloatMemory, scratch: FloatSlice
     ) {
-        guard let picks else { return }
+        guard let selection else { return }
         outputGradient.copy(dout)
         dinput.fill(0)
-        picks.backward(table: table, dout: dout, dx: dinput, width: width)
-        let scores = FloatMemory(count: picks.ids.count).slice
-        picks.scoreGradients(width: router.picksPerHead, into: scores)
+        selection.backward(table: table, dout: dout, dx: dinput, width: width)
+        let scores = FloatMemory(count: selection.ids.count).slice
+        selection.scoreGradients(width: router.picksPerHead, into: scores)
         router.backward(
-            picks.ids, scores: scores, input: input, weights: weights, dinput: dinput,
+            selection.ids, scores: scores, input: input, weights: weights, dinput: dinput,
             gradient: gradient, scratch: scratch)
     }
 
@@ -124,10 +124,10 @@ final class ExpertPass: @unchecked Sendable {
     ///   - rows: [n, 2, width].
     ///   - targets: Which of `rows` each expert's are.
     func addRowGradients(
-        _ sorted: PicksByExpert, _ range: Range<Int>, to rows: FloatSlice, at targets: [UInt32],
+        _ sorted: SelectionByExpert, _ range: Range<Int>, to rows: FloatSlice, at targets: [UInt32],
         scale: Float
     ) {
-        picks?.addRowGradients(
+        selection?.addRowGradients(
             order: sorted.order, starts: sorted.starts[range.lowerBound...range.upperBound],
             targets: targets, x: input, dout: outputGradient, width: width, scale: scale, to: rows)
     }

@@ -13,7 +13,7 @@ package struct ExpertUse: Sendable {
     /// Windows that ran.
     package let windows: Int
     /// By layer, then expert.
-    package let picks: [[Int]]
+    package let selection: [[Int]]
     /// The same: in how many windows.
     package let windowsOf: [[Int]]
 
@@ -34,7 +34,7 @@ package struct ExpertUse: Sendable {
         let experts = model.config.expertCount
         let layers = model.config.expertLayers.count
         let empty = [[Int]](repeating: [Int](repeating: 0, count: experts), count: layers)
-        let sums = Mutex((picks: empty, windows: empty))
+        let sums = Mutex((selection: empty, windows: empty))
         let passes = (0..<teams).map { _ in
             ForwardBackward(model: model, windows: 1, length: size, usesExperts: true)
         }
@@ -43,17 +43,17 @@ package struct ExpertUse: Sendable {
                 let start = window * all / count * size
                 passes[part].forward(
                     Array(text[start..<start + size]), isChanged: window == part)
-                let picked = passes[part].picks
+                let picked = passes[part].selection
                 sums.withLock { sums in
                     for (layer, ids) in picked.enumerated() {
-                        for id in ids { sums.picks[layer][Int(id)] += 1 }
+                        for id in ids { sums.selection[layer][Int(id)] += 1 }
                         for id in Set(ids) { sums.windows[layer][Int(id)] += 1 }
                     }
                 }
             }
         }
         windows = count
-        (picks, windowsOf) = sums.withLock { ($0.picks, $0.windows) }
+        (selection, windowsOf) = sums.withLock { ($0.selection, $0.windows) }
     }
 
     /// The experts that a text uses most relative to a background: the best tf · idf in each layer, with tf
@@ -63,16 +63,16 @@ package struct ExpertUse: Sendable {
     /// - Parameters:
     ///   - count: Experts of each layer, at most; those that the text does not pick, or that every window of
     ///     the background does, are none of them.
-    ///   - picks: Of the text, by layer, then expert.
+    ///   - selection: Of the text, by layer, then expert.
     ///   - background: The same: windows of `backgroundWindows`.
     /// - Returns: By layer; ascending.
     package static func mostSpecific(
-        _ count: Int, of picks: [[Int]], background: [[Int]], backgroundWindows: Int
+        _ count: Int, of selection: [[Int]], background: [[Int]], backgroundWindows: Int
     ) -> [[Int]] {
-        zip(picks, background).map { picks, windows in
-            let total = Double(max(picks.reduce(0, +), 1))
+        zip(selection, background).map { selection, windows in
+            let total = Double(max(selection.reduce(0, +), 1))
             let all = Double(backgroundWindows + 1)
-            let scores = zip(picks, windows).map {
+            let scores = zip(selection, windows).map {
                 Double($0) / total * logarithm(all / Double($1 + 1))
             }
             let best = scores.indices.filter { scores[$0] > 0 }.sorted {

@@ -10,7 +10,7 @@ package final class ForwardBackward: @unchecked Sendable {
     private let model: TrainableModel
     private let windows: Int
     package let length: Int
-    /// Whether the expert layers run; a cohort may leave them out.
+    /// Whether the expert layers run; an adapter may leave them out.
     private let usesExperts: Bool
     /// The gradient of every dense tensor, by the model's layout.
     package let gradient: FloatMemory
@@ -115,8 +115,8 @@ package final class ForwardBackward: @unchecked Sendable {
     var expertPasses: [ExpertPass] { layers.compactMap(\.experts) }
 
     /// What each expert layer picked, [tokens, heads topK], behind `forward`.
-    package var picks: [[UInt32]] {
-        expertPasses.map { $0.picks?.ids ?? [] } + layers.compactMap { $0.linear?.picks }
+    package var selection: [[UInt32]] {
+        expertPasses.map { $0.selection?.ids ?? [] } + layers.compactMap { $0.linear?.selection }
     }
 
     /// The gradients of the experts' rows of each expert layer, behind `backward`.

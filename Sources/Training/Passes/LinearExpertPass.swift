@@ -15,7 +15,7 @@ final class LinearExpertPass {
     private let routerProduct: TrainedProduct
     private let experts: [(gates: TrainedProduct, down: TrainedProduct)]
     /// Each token's picks, [tokens, topK], and their weights.
-    private(set) var picks: [UInt32] = []
+    private(set) var selection: [UInt32] = []
     private var weights: [Float] = []
     /// The places of picks, expert by expert, those of one in their order; and where each one's start.
     private var order: [Int] = []
@@ -85,11 +85,11 @@ final class LinearExpertPass {
 
     /// Picks as `LinearRouter` does, and sorts the picks by expert.
     private func pick() {
-        var picks = [UInt32](repeating: 0, count: tokens * sizes.topK)
-        var weights = [Float](repeating: 0, count: picks.count)
+        var selection = [UInt32](repeating: 0, count: tokens * sizes.topK)
+        var weights = [Float](repeating: 0, count: selection.count)
         var margins = [Float](repeating: 0, count: tokens)
         do {
-            var ids = picks.mutableSpan
+            var ids = selection.mutableSpan
             var found = weights.mutableSpan
             var edges = margins.mutableSpan
             scores.withSpan {
@@ -97,13 +97,13 @@ final class LinearExpertPass {
             }
             Kernels.softmax(&found, width: sizes.topK)
         }
-        (self.picks, self.weights) = (picks, weights)
+        (self.selection, self.weights) = (selection, weights)
         starts = [Int](repeating: 0, count: sizes.experts + 1)
-        for pick in picks { starts[Int(pick) + 1] += 1 }
+        for pick in selection { starts[Int(pick) + 1] += 1 }
         for expert in 0..<sizes.experts { starts[expert + 1] += starts[expert] }
         var next = starts
-        order = [Int](repeating: 0, count: picks.count)
-        for (index, pick) in picks.enumerated() {
+        order = [Int](repeating: 0, count: selection.count)
+        for (index, pick) in selection.enumerated() {
             order[next[Int(pick)]] = index
             next[Int(pick)] += 1
         }
@@ -158,7 +158,7 @@ final class LinearExpertPass {
 
     /// The gradient of each pick's weight: its output times that of the layer's.
     private func weightGradients(_ dout: FloatSlice) -> [Float] {
-        var result = [Float](repeating: 0, count: picks.count)
+        var result = [Float](repeating: 0, count: selection.count)
         for (place, pick) in order.enumerated() {
             var sum: Float = 0
             outputs[row(place, width)].withSpan { output in
@@ -180,7 +180,7 @@ final class LinearExpertPass {
                 var mean: Float = 0
                 for pick in own { mean += weights[pick] * weightGradients[pick] }
                 for pick in own {
-                    scores[token * sizes.experts + Int(picks[pick])] =
+                    scores[token * sizes.experts + Int(selection[pick])] =
                         weights[pick] * (weightGradients[pick] - mean)
                 }
             }

@@ -4,7 +4,7 @@ internal import Models
 internal import Synchronization
 internal import Tensors
 
-/// How likely a text is, byte by byte, by the protocol of `CohortModel.evaluate`: full windows of the
+/// How likely a text is, byte by byte, by the protocol of `AdaptedModel.evaluate`: full windows of the
 /// context length that do not overlap, in each every byte but the first.
 package struct TextLikelihood: Sendable {
     /// -ln p of the predicted bytes, window by window.

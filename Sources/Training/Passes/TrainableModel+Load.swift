@@ -4,10 +4,10 @@ package import Models
 internal import Tensors
 
 extension TrainableModel {
-    /// A copy of a model's weights, widened to 32-bit floats, to train it or cohorts on it.
+    /// A copy of a model's weights, widened to 32-bit floats, to train it or adapters on it.
     ///
     /// - Parameters:
-    ///   - config: Of the model, or `withoutExperts` for cohorts that skip them: then no expert is read.
+    ///   - config: Of the model, or `withoutExperts` for adapters that skip them: then no expert is read.
     /// - Throws: `.missingTensor`, `.badTensor`; what the source throws.
     package convenience init(
         config: PeerConfig, source: some WeightSource
@@ -38,14 +38,14 @@ extension WeightSource {
         }
     }
 
-    /// All elements of a cohort's experts in a layer, expert by expert.
-    func expertElements(_ layer: Int, of cohort: String) throws -> [Float] {
-        let table = try experts(layer: layer, of: cohort)
+    /// All elements of a pool's experts in a layer, expert by expert.
+    func expertElements(_ layer: Int, of pool: String) throws -> [Float] {
+        let table = try experts(layer: layer, of: pool)
         guard let type = table.parts.first?.type, table.parts.allSatisfy({ $0.type == type })
         else {
             throw CambiumError(
                 .badTensor,
-                "experts of cohort \(cohort) in layer \(layer) are \(table.parts), not of one type"
+                "experts of pool \(pool) in layer \(layer) are \(table.parts), not of one type"
             )
         }
         var elements = 0
@@ -55,7 +55,7 @@ extension WeightSource {
         result.reserveCapacity(table.count * elements)
         let ordinals = (0..<table.count).map { UInt32($0) }
         try table.visit(ordinals.span) { _, expert in
-            result += try widened("experts of cohort \(cohort)", shape, expert)
+            result += try widened("experts of pool \(pool)", shape, expert)
         }
         return result
     }

@@ -33,11 +33,11 @@ final class TreePass: RouterPass {
             keys: levels.map {
                 Matrix(rows: $0.count / width, columns: width, values: weights[$0].array)
             }, branching: sizes.branching, beam: sizes.beam, topK: sizes.topK)
-        var picks = router.noPicks
-        input.withSpan { router.route($0, tokens: tokens, into: &picks) }
-        let gates = FloatMemory(count: picks.weights.count).slice
-        gates.copy(picks.weights)
-        return (picks.experts, gates)
+        var selection = router.noPicks
+        input.withSpan { router.route($0, tokens: tokens, into: &selection) }
+        let gates = FloatMemory(count: selection.weights.count).slice
+        gates.copy(selection.weights)
+        return (selection.experts, gates)
     }
 
     func backward(
@@ -46,14 +46,14 @@ final class TreePass: RouterPass {
     ) {
         let changes = scores.array
         for token in 0..<tokens {
-            let picks = token * sizes.topK..<(token + 1) * sizes.topK
+            let selection = token * sizes.topK..<(token + 1) * sizes.topK
             let row = token * width..<(token + 1) * width
             var below = sizes.expertCount
             for (level, children) in sizes.branching.enumerated() {
                 let size = below / children
                 // By node, which picks are below; nodes and picks in ascending order.
                 var nodes: [Int: [(child: Int, change: Float)]] = [:]
-                for pick in picks {
+                for pick in selection {
                     let leaf = Int(ids[pick])
                     nodes[leaf / below, default: []].append((leaf / size % children, changes[pick]))
                 }

@@ -3,9 +3,9 @@ internal import Elements
 package import Models
 package import Tensors
 
-/// What one round adds to a frozen base: deltas of dense weights, active when the cohort is.
+/// What one round adds to a frozen base: deltas of dense weights, active when the adapter is.
 ///
-/// The cohort's weights are base + delta in 32-bit floats, one rounding per weight; a low-rank delta
+/// The adapter's weights are base + delta in 32-bit floats, one rounding per weight; a low-rank delta
 /// is b a, summed in ascending rank by fused products from 0. Training and inference agree on this.
 package final class Adapter: TrainedParameters {
     package enum Kind: Sendable, Hashable {
@@ -18,10 +18,10 @@ package final class Adapter: TrainedParameters {
     package let base: TrainableModel
     package let kind: Kind
     package let usesExperts: Bool
-    /// The cohort's own, in place of the base's; nil for none.
-    package let experts: CohortExperts?
+    /// The adapter's own, in place of the base's; nil for none.
+    package let experts: AdapterExperts?
     package let trainsExperts: Bool
-    /// Base + delta, and the cohort's own experts.
+    /// Base + delta, and the adapter's own experts.
     package let model: TrainableModel
     package let values: FloatMemory
     package let segments: [TrainedSegment]
@@ -39,15 +39,15 @@ package final class Adapter: TrainedParameters {
         case kept(ParameterLayout.Entry, base: Range<Int>)
     }
 
-    /// A cohort that changes nothing yet: deltas are 0 (of low rank: b is 0, a is normal with
+    /// An adapter that changes nothing yet: deltas are 0 (of low rank: b is 0, a is normal with
     /// deviation 1 / √columns), and its experts give 0 (v, down), their other weights random.
     ///
     /// - Parameters:
     ///   - base: Not changed.
-    ///   - usesExperts: Whether the base's expert layers run while the cohort is active.
-    ///   - experts: The cohort's own, with `usesExperts` false; they fit the base's layers.
+    ///   - usesExperts: Whether the base's expert layers run while the adapter is active.
+    ///   - experts: The adapter's own, with `usesExperts` false; they fit the base's layers.
     package init(
-        on base: TrainableModel, kind: Kind, usesExperts: Bool, experts: CohortExperts? = nil,
+        on base: TrainableModel, kind: Kind, usesExperts: Bool, experts: AdapterExperts? = nil,
         seed: UInt64
     ) {
         self.base = base
@@ -130,9 +130,9 @@ package final class Adapter: TrainedParameters {
         return (parts, values, segments)
     }
 
-    /// Goes on from a cohort that was trained before.
+    /// Goes on from an adapter that was trained before.
     ///
-    /// - Parameter source: Has the cohort's tensors, by the names that ``tensors(named:)`` gives, and its
+    /// - Parameter source: Has the adapter's tensors, by the names that ``tensors(named:)`` gives, and its
     ///   experts.
     /// - Throws: `.missingTensor` or `.badTensor`, naming it.
     package func load(_ name: String, from source: some WeightSource) throws {
@@ -143,7 +143,7 @@ package final class Adapter: TrainedParameters {
             guard values.count == tensor.range.count else {
                 throw CambiumError(
                     .badTensor,
-                    "tensor \(tensor.name) has \(values.count) elements; the cohort has "
+                    "tensor \(tensor.name) has \(values.count) elements; the adapter has "
                         + "\(tensor.range.count)")
             }
             self.values[tensor.range].copy(values)
@@ -163,8 +163,8 @@ package final class Adapter: TrainedParameters {
             guard rows.count == (experts?.count ?? 0) * size else {
                 throw CambiumError(
                     .badTensor,
-                    "the experts of cohort \(name) in layer \(layer) have \(rows.count) elements; "
-                        + "the cohort's description says \((experts?.count ?? 0) * size)")
+                    "the experts of adapter \(name) in layer \(layer) have \(rows.count) elements; "
+                        + "the adapter's description says \((experts?.count ?? 0) * size)")
             }
             guard !own.isEmpty else {
                 model.experts[slot].slice.copy(rows)
@@ -189,7 +189,7 @@ package final class Adapter: TrainedParameters {
         return (0..<sizes.experts).map { Array(found[$0 * each..<($0 + 1) * each]) }
     }
 
-    /// The names of the tensors that a store keeps of the cohort.
+    /// The names of the tensors that a store keeps of the adapter.
     package func tensorNames(_ name: String) -> [String] { stored(named: name).map(\.name) }
 
     private func stored(
@@ -198,9 +198,9 @@ package final class Adapter: TrainedParameters {
         parts.flatMap { part -> [(name: String, shape: [Int], range: Range<Int>)] in
             switch part {
             case .delta(let entry, _):
-                return [(CohortTensorName.prefix(of: name) + entry.name, entry.shape, entry.range)]
+                return [(AdapterTensorName.prefix(of: name) + entry.name, entry.shape, entry.range)]
             case .factors(let entry, _, let a, let b):
-                let tensor = CohortTensorName.prefix(of: name) + entry.name
+                let tensor = AdapterTensorName.prefix(of: name) + entry.name
                 let rank = a.count / entry.shape[1]
                 return [
                     (tensor + ".a", [rank, entry.shape[1]], a),
@@ -208,13 +208,13 @@ package final class Adapter: TrainedParameters {
                 ]
             case .own(let entry, let range):
                 guard entry.role != .expert else { return [] }
-                return [(CohortTensorName.prefix(of: name) + entry.name, entry.shape, range)]
+                return [(AdapterTensorName.prefix(of: name) + entry.name, entry.shape, range)]
             case .kept: return []
             }
         }
     }
 
-    /// Parameters that the cohort adds.
+    /// Parameters that the adapter adds.
     package var parameterCount: Int {
         segments.reduce(0) { $0 + $1.range.count }
             + (trainsExperts ? model.experts.reduce(0) { $0 + $1.count } : 0)
@@ -277,7 +277,7 @@ package final class Adapter: TrainedParameters {
         return delta
     }
 
-    /// What a store keeps of the cohort: `cohorts.NAME.TENSOR` holds a full-rank delta or the router of
+    /// What a store keeps of the adapter: `cohorts.NAME.TENSOR` holds a full-rank delta or the router of
     /// its own experts, `cohorts.NAME.TENSOR.a` and `.b` a low-rank delta.
     package func tensors(named name: String) -> [NamedTensor] {
         stored(named: name).map {
@@ -285,7 +285,7 @@ package final class Adapter: TrainedParameters {
         }
     }
 
-    /// The cohort's own experts in a layer, each as a store keeps it: a neuron's rows u and v, or gate, up
+    /// The adapter's own experts in a layer, each as a store keeps it: a neuron's rows u and v, or gate, up
     /// and down.
     package func experts(layer: Int) -> [[Float]] {
         guard let experts, let slot = experts.layers.firstIndex(of: layer) else { return [] }
@@ -296,14 +296,14 @@ package final class Adapter: TrainedParameters {
         return (0..<experts.count).map { pool[$0 * size..<($0 + 1) * size].array }
     }
 
-    /// Whether the base's experts run while the cohort is active, which then must stay as they are.
+    /// Whether the base's experts run while the adapter is active, which then must stay as they are.
     package var runsBaseExperts: Bool { usesExperts && experts == nil }
 
-    /// What the tensor of U8 says that describes the cohort.
+    /// What the tensor of U8 says that describes the adapter.
     ///
     /// - Parameter base: The digest of the base's trunk.
-    package func description(base: String) -> CohortDescription {
-        CohortDescription(
+    package func description(base: String) -> AdapterDescription {
+        AdapterDescription(
             kind: kind == .dense ? .dense : .lora, usesExperts: runsBaseExperts,
             experts: experts, base: base)
     }

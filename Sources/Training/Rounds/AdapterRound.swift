@@ -18,21 +18,21 @@ struct AdapterRound: Round {
     private let weights: SnapshotWeights
     private let deltas: Adapter
     /// The adapters of the snapshot that it starts from, and the digest of its base.
-    private let stored: StoredCohorts
+    private let stored: StoredAdapters
     /// The adapter's own tensors and experts in that snapshot; none of a new one.
     private let before: Own
 
     /// What a tree has of the adapter.
     private struct Own: Equatable {
         var tensors: [String: StoredTensor]
-        var layers: [UInt32: Cohort]
+        var layers: [UInt32: ExpertPool]
 
         var isEmpty: Bool { tensors.isEmpty && layers.isEmpty }
 
         init(_ name: String, _ deltas: Adapter, in tree: Tree) {
-            let names = Set(deltas.tensorNames(name) + [CohortTensorName.description(of: name)])
+            let names = Set(deltas.tensorNames(name) + [AdapterTensorName.description(of: name)])
             tensors = tree.trunk.tensors.filter { names.contains($0.key) }
-            layers = tree.layers.compactMapValues { $0.cohorts[name] }
+            layers = tree.layers.compactMapValues { $0.pools[name] }
         }
     }
 
@@ -45,21 +45,21 @@ struct AdapterRound: Round {
         guard let snapshot = start.snapshot else {
             throw CambiumError(
                 .notFound,
-                "branch '\(start.target.branch)' has no model to train a cohort on; commit a checkpoint, or "
+                "branch '\(start.target.branch)' has no model to train an adapter on; commit a checkpoint, or "
                     + "train a base first: cambium train --init config.json --data FILE")
         }
-        guard name != Cohort.base, !name.isEmpty, name.utf8.count <= 100,
+        guard name != ExpertPool.base, !name.isEmpty, name.utf8.count <= 100,
             name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") })
         else {
             throw CambiumError(
                 .usage,
-                "'\(name)' cannot name a cohort; give 1 to 100 visible ASCII characters without '/', not "
+                "'\(name)' cannot name an adapter; give 1 to 100 visible ASCII characters without '/', not "
                     + "'base'")
         }
         if case .lowRank(let rank) = kind, !(1...4_096).contains(rank) {
             throw CambiumError(.usage, "deltas of rank \(rank); give 1 to 4096")
         }
-        let stored = try StoredCohorts(snapshot)
+        let stored = try StoredAdapters(snapshot)
         self.stored = stored
         config = try snapshot.peerConfig()
         weights = SnapshotWeights(snapshot, checks: true)
@@ -67,16 +67,16 @@ struct AdapterRound: Round {
         if let known, (kind == .dense) != (known.kind == .dense) {
             throw CambiumError(
                 .usage,
-                "cohort '\(name)' is of kind \(known.kind.rawValue); train it further as "
-                    + "that, or give another name with --cohort")
+                "adapter '\(name)' is of kind \(known.kind.rawValue); train it further as "
+                    + "that, or give another name with --adapter")
         }
         let wanted = try pool?.sizes(config)
         if let known, let wanted, known.experts != wanted {
             let has = known.experts == nil ? "no experts of its own" : "experts of other sizes"
             throw CambiumError(
                 .usage,
-                "cohort '\(name)' has \(has); train it further without --new-experts, or give another "
-                    + "name with --cohort")
+                "adapter '\(name)' has \(has); train it further without --new-experts, or give another "
+                    + "name with --adapter")
         }
         let own = known == nil ? wanted : known?.experts
         _ = try own?.config(on: config)
@@ -91,12 +91,12 @@ struct AdapterRound: Round {
         if !isNew { try deltas.load(name, from: weights) }
         before = Own(name, deltas, in: snapshot.tree)
         let others = Set(stored.names + [name])
-        guard start.evidence.counts.contains(where: { !others.contains($0.cohort) }) else {
+        guard start.evidence.counts.contains(where: { !others.contains($0.adapter) }) else {
             throw CambiumError(
                 .usage,
                 "\(snapshot.id.short) has no evidence of what its base knows, so the gate could not tell "
                     + "other texts from those of '\(name)'; add some first: cambium evidence add "
-                    + "--cohort base --text FILE")
+                    + "--adapter base --text FILE")
         }
     }
 
@@ -132,12 +132,12 @@ struct AdapterRound: Round {
         let sizes = ModelDescription(config)
         var entries = stored.entries(sizes, weights).filter { $0.name != name }
         entries.append(
-            CohortModel.Entry(
+            AdaptedModel.Entry(
                 name, deltas.description(base: base), base: sizes,
                 source: TrainedWeights(weights, tensors, pools)))
-        let model = CohortModel(
-            try LanguageModel(sizes, source: weights), cohorts: entries,
-            gate: gate.map { ($0.solved, $0.cohorts) }, counts: mixture?.counts)
+        let model = AdaptedModel(
+            try LanguageModel(sizes, source: weights), adapters: entries,
+            gate: gate.map { ($0.solved, $0.adapters) }, counts: mixture?.counts)
         return { text in
             try model.evaluate(text.map { Int($0) }, threads: threads).bitsPerToken
         }
@@ -146,22 +146,22 @@ struct AdapterRound: Round {
     func obstacle(in tree: Tree) throws -> String? {
         let now =
             deltas.runsBaseExperts
-            ? try StoredCohorts.baseDigest(tree, .routers, .experts)
-            : try StoredCohorts.baseDigest(tree)
+            ? try StoredAdapters.baseDigest(tree, .routers, .experts)
+            : try StoredAdapters.baseDigest(tree)
         if now != base { return "the base of the branch changed" }
         let own = Own(name, deltas, in: tree)
         if own == before { return nil }
         let what = before.isEmpty ? "added to the branch" : own.isEmpty ? "removed" : "changed"
-        return "cohort '\(name)' was \(what)"
+        return "adapter '\(name)' was \(what)"
     }
 
     func patch(_ draft: inout CommitDraft) throws {
         var trunk = tensors
         for pool in pools {
-            let prefix = CohortTensorName.prefix(of: name) + "model.layers.\(pool.layer)."
+            let prefix = AdapterTensorName.prefix(of: name) + "model.layers.\(pool.layer)."
             let routes = { (tensor: NewTensor) in
-                tensor.name.hasPrefix(prefix) && CohortExperts.isRouter(tensor.name)
-                    && !CohortExperts.isNorm(tensor.name)
+                tensor.name.hasPrefix(prefix) && AdapterExperts.isRouter(tensor.name)
+                    && !AdapterExperts.isNorm(tensor.name)
             }
             try draft.put(pool, router: trunk.filter(routes))
             trunk.removeAll(where: routes)
@@ -174,8 +174,8 @@ struct AdapterRound: Round {
     func checkFrozen(_ before: Tree?, _ after: Tree) throws {
         guard let before else { return }
         let own = Set(tensors.map(\.name))
-        func others(_ tree: Tree) -> [UInt32: [String: Cohort]] {
-            tree.layers.mapValues { $0.cohorts.filter { $0.key != name } }
+        func others(_ tree: Tree) -> [UInt32: [String: ExpertPool]] {
+            tree.layers.mapValues { $0.pools.filter { $0.key != name } }
                 .filter { !$0.value.isEmpty }
         }
         let trunk = before.trunk.tensors.filter { !own.contains($0.key) }
@@ -185,7 +185,7 @@ struct AdapterRound: Round {
         else {
             throw CambiumError(
                 .corrupt,
-                "the round of cohort '\(name)' would have changed weights that are frozen; nothing was "
+                "the round of adapter '\(name)' would have changed weights that are frozen; nothing was "
                     + "committed")
         }
     }
@@ -193,7 +193,7 @@ struct AdapterRound: Round {
     /// What the store is to hold of the adapter: the trunk's tensors and those of its own routers.
     private var tensors: [NewTensor] {
         let json = deltas.description(base: base).encoded
-        return [(CohortTensorName.description(of: name), TensorShape(.u8, [json.count]), json)]
+        return [(AdapterTensorName.description(of: name), TensorShape(.u8, [json.count]), json)]
             + deltas.tensors(named: name).map {
                 ($0.name, TensorShape(.f32, $0.shape), $0.values.littleEndianBytes)
             }
@@ -208,13 +208,13 @@ struct AdapterRound: Round {
             case .swiglu(let sizes, _):
                 let matrix = TensorShape(.f32, [sizes.width, hidden])
                 return TrainedPool(
-                    layer: layer, cohort: name, kind: .swiglu,
+                    layer: layer, pool: name, kind: .swiglu,
                     parts: [matrix, matrix, TensorShape(.f32, [hidden, sizes.width])],
                     routerKind: .linear, experts: experts)
             case .neurons, nil:
                 let row = TensorShape(.f32, [hidden])
                 return TrainedPool(
-                    layer: layer, cohort: name, kind: .neuron, parts: [row, row],
+                    layer: layer, pool: name, kind: .neuron, parts: [row, row],
                     routerKind: .productKey, experts: experts)
             }
         }

@@ -14,11 +14,11 @@ struct EditRound: Round {
     /// Changed by training.
     private let model: TrainableModel
     private let weights: SnapshotWeights
-    private let stored: StoredCohorts
+    private let stored: StoredAdapters
     /// Of each layer, at most.
     private let count: Int
     private let texts, background: [RoundText]
-    private let known: [UseContribution]
+    private let known: [ActivationContribution]
     /// Names what picks experts, for records of use: trunk and routers.
     ///
     /// Editing some experts moves the picks of the layers above a little, which a count of windows bears.
@@ -26,7 +26,7 @@ struct EditRound: Round {
     /// What is trained, once it was chosen.
     private var chosen: EditedExperts
     /// Of what the texts use the experts for; to be kept.
-    private var records: [UseContribution] = []
+    private var records: [ActivationContribution] = []
 
     init(_ start: RoundStart, _ count: Int, _ background: [RoundText]) throws {
         guard count > 0 else {
@@ -41,16 +41,16 @@ struct EditRound: Round {
         guard !config.expertLayers.isEmpty else {
             throw CambiumError(.usage, "the model has no experts to edit")
         }
-        stored = try StoredCohorts(snapshot)
+        stored = try StoredAdapters(snapshot)
         if let name = zip(stored.names, stored.descriptions).first(where: { $1.usesExperts })?.0 {
             throw CambiumError(
                 .usage,
-                "cohort '\(name)' runs with the base's experts, which must stay as they are; train a "
-                    + "cohort instead")
+                "adapter '\(name)' runs with the base's experts, which must stay as they are; train a "
+                    + "adapter instead")
         }
         for layer in config.expertLayers {
             let parts =
-                snapshot.tree.layers[UInt32(layer)]?.cohorts[Cohort.base]?.parts ?? []
+                snapshot.tree.layers[UInt32(layer)]?.pools[ExpertPool.base]?.parts ?? []
             guard parts.allSatisfy({ $0.type == .f32 }) else {
                 throw CambiumError(
                     .unsupported,
@@ -65,7 +65,7 @@ struct EditRound: Round {
         texts = start.request.texts
         self.background = background
         known = start.evidence.use
-        digest = try UseContribution.modelDigest(snapshot.tree)
+        digest = try ActivationContribution.modelDigest(snapshot.tree)
         chosen = EditedExperts(model, experts: config.expertLayers.map { _ in [] })
     }
 
@@ -92,13 +92,13 @@ struct EditRound: Round {
     ///   - what: The texts, for an error.
     ///   - known: Records that are not made again.
     private func use(
-        of texts: [RoundText], _ what: String, _ label: String, _ known: [UseContribution],
+        of texts: [RoundText], _ what: String, _ label: String, _ known: [ActivationContribution],
         _ progress: ProgressReporter
-    ) throws -> (picks: [[Int]], records: [UseContribution]) {
-        var picks = [[Int]](
+    ) throws -> (selection: [[Int]], records: [ActivationContribution]) {
+        var selection = [[Int]](
             repeating: [Int](repeating: 0, count: config.expertCount),
             count: config.expertLayers.count)
-        var records: [UseContribution] = []
+        var records: [ActivationContribution] = []
         for (index, text) in texts.enumerated() {
             try progress(Progress("use of experts", index, texts.count))
             guard text.bytes.count >= config.contextLength else {
@@ -108,9 +108,9 @@ struct EditRound: Round {
                         + "\(config.contextLength): give a longer one")
             }
             let found = try ExpertUse(of: text.bytes, under: model)
-            for layer in picks.indices {
-                for expert in picks[layer].indices {
-                    picks[layer][expert] += found.picks[layer][expert]
+            for layer in selection.indices {
+                for expert in selection[layer].indices {
+                    selection[layer][expert] += found.selection[layer][expert]
                 }
             }
             let record = try found.record(
@@ -119,16 +119,17 @@ struct EditRound: Round {
                 records.append(record)
             }
         }
-        return (picks, records)
+        return (selection, records)
     }
 
     /// The experts to train, by layer.
     private func choose(
-        _ own: (picks: [[Int]], records: [UseContribution]), _ known: [UseContribution]
+        _ own: (selection: [[Int]], records: [ActivationContribution]),
+        _ known: [ActivationContribution]
     ) throws -> [[Int]] {
         // The round's own texts are no background to themselves, and a text counts once, however often it
         // was recorded.
-        var texts: [[UInt8]: UseContribution] = [:]
+        var texts: [[UInt8]: ActivationContribution] = [:]
         for record in known where record.model == digest {
             guard !own.records.contains(where: { $0.data == record.data }) else { continue }
             let other = texts[record.data]
@@ -158,12 +159,12 @@ struct EditRound: Round {
             }
         }
         let chosen = ExpertUse.mostSpecific(
-            count, of: own.picks, background: windows,
+            count, of: own.selection, background: windows,
             backgroundWindows: background.reduce(0) { $0 + Int(clamping: $1.windows) })
         guard chosen.contains(where: { !$0.isEmpty }) else {
             throw CambiumError(
                 .usage,
-                "every expert that these texts use is used all over the background too; train a cohort "
+                "every expert that these texts use is used all over the background too; train an adapter "
                     + "instead")
         }
         return chosen
@@ -175,16 +176,16 @@ struct EditRound: Round {
         let sizes = ModelDescription(config)
         let pools = try config.expertLayers.enumerated().map { slot, layer in
             TrainedPool(
-                layer: layer, cohort: Cohort.base, kind: .tensors,
+                layer: layer, pool: ExpertPool.base, kind: .tensors,
                 parts: try weights.experts(layer: layer).parts, routerKind: .productKey,
                 experts: (0..<config.expertCount).map {
                     chosen.expert($0, slot: slot).littleEndianBytes
                 })
         }
-        let model = CohortModel(
+        let model = AdaptedModel(
             try LanguageModel(sizes, source: TrainedWeights(weights, [], pools)),
-            cohorts: stored.entries(sizes, weights),
-            gate: gate.map { ($0.solved, $0.cohorts) }, counts: mixture?.counts)
+            adapters: stored.entries(sizes, weights),
+            gate: gate.map { ($0.solved, $0.adapters) }, counts: mixture?.counts)
         return { text in
             try model.evaluate(text.map { Int($0) }, threads: threads).bitsPerToken
         }
@@ -193,7 +194,7 @@ struct EditRound: Round {
     func patch(_ draft: inout CommitDraft) throws {
         for (slot, layer) in config.expertLayers.enumerated() {
             let number = UInt32(layer)
-            guard let pool = draft.tree.layers[number]?.cohorts[Cohort.base] else {
+            guard let pool = draft.tree.layers[number]?.pools[ExpertPool.base] else {
                 continue
             }
             let header = try ObjectHeader(pool.kind, pool.parts)
@@ -203,17 +204,17 @@ struct EditRound: Round {
                 ids[expert] = try draft.put(header, bytes.raw)
             }
             let edited = try draft.putExperts(changing: pool.experts, ids)
-            draft.tree.layers[number]?.cohorts[Cohort.base]?.experts = edited.root
+            draft.tree.layers[number]?.pools[ExpertPool.base]?.experts = edited.root
         }
         for record in records { _ = try draft.add(.use(record)) }
     }
 
     func checkFrozen(_ before: Tree?, _ after: Tree) throws {
-        func frozen(_ tree: Tree) -> [UInt32: [String: Cohort]] {
+        func frozen(_ tree: Tree) -> [UInt32: [String: ExpertPool]] {
             tree.layers.mapValues { layer in
-                var cohorts = layer.cohorts
-                cohorts[Cohort.base]?.experts = .zero
-                return cohorts
+                var pools = layer.pools
+                pools[ExpertPool.base]?.experts = .zero
+                return pools
             }
         }
         guard let before, after.trunk == before.trunk, frozen(after) == frozen(before),
@@ -226,10 +227,10 @@ struct EditRound: Round {
     }
 }
 
-extension UseContribution {
+extension ActivationContribution {
     /// Names what picked: the trunk and the routers of a tree's base.
     static func modelDigest(_ tree: Tree) throws -> [UInt8] {
-        let hex = try StoredCohorts.baseDigest(tree, .routers)
+        let hex = try StoredAdapters.baseDigest(tree, .routers)
         return ObjectID(hex: hex)?.bytes ?? []
     }
 }
@@ -240,18 +241,18 @@ extension ExpertUse {
     /// - Parameter layers: The numbers of those with experts.
     func record(
         of text: [UInt8], label: String, model: [UInt8], layers: [Int]
-    ) throws -> UseContribution {
+    ) throws -> ActivationContribution {
         let data = try ObjectID(ofFile: text).bytes
         return try counted(.usage) {
-            try UseContribution(
-                cohort: Cohort.base, label: label, data: data,
+            try ActivationContribution(
+                adapter: ExpertPool.base, label: label, data: data,
                 byteCount: UInt64(text.count),
                 model: model, windows: UInt64(windows),
                 layers: zip(layers, windowsOf).map { layer, counts in
-                    UseContribution.Layer(
+                    ActivationContribution.Layer(
                         layer: UInt32(layer),
                         entries: counts.enumerated().filter { $1 > 0 }.map {
-                            UseContribution.Layer.Entry(
+                            ActivationContribution.Layer.Entry(
                                 expert: UInt32($0), windows: UInt64($1))
                         })
                 })

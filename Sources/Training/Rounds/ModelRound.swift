@@ -36,7 +36,7 @@ struct ModelRound: Round {
         trained = WholeModel(model, trainsExperts: usesExperts && !freezesExperts) { name in
             // SwiGLU experts are among the dense weights in training, neurons are not.
             let isExpert = name.contains(".mlp.experts.")
-            let isRouter = CohortExperts.isRouter(name) && !CohortExperts.isNorm(name)
+            let isRouter = AdapterExperts.isRouter(name) && !AdapterExperts.isNorm(name)
             return isExpert && freezesExperts || freezesTrunk && !isExpert && !isRouter
         }
         self.freezesTrunk = freezesTrunk
@@ -69,12 +69,12 @@ struct ModelRound: Round {
                 "branch '\(start.target.branch)' has no model; give the sizes of a new one with --init "
                     + "config.json")
         }
-        let cohorts = try StoredCohorts(snapshot).names
-        guard cohorts.isEmpty else {
+        let adapters = try StoredAdapters(snapshot).names
+        guard adapters.isEmpty else {
             throw CambiumError(
                 .usage,
-                "cohorts (\(cohorts.joined(separator: ", "))) are deltas of this model's weights, which "
-                    + "must stay as they are; train a cohort instead")
+                "adapters (\(adapters.joined(separator: ", "))) are deltas of this model's weights, which "
+                    + "must stay as they are; train an adapter instead")
         }
         let config = try snapshot.peerConfig()
         let json = try snapshot.tree.files[Checkpoint.configName].map { try snapshot.data(of: $0) }
@@ -106,7 +106,7 @@ struct ModelRound: Round {
             let alone = try TextLikelihood(
                 of: text, under: model, usesExperts: true, byteLimit: nil, threads: threads)
             guard let mixture, let gate else { return alone.bitsPerByte }
-            return alone.bits(of: text, by: CohortMixture(gate.solved, counts: mixture.counts))
+            return alone.bits(of: text, by: AdapterMixture(gate.solved, counts: mixture.counts))
         }
     }
 
@@ -136,12 +136,12 @@ struct ModelRound: Round {
             ids.formUnion(
                 try draft.put(
                     TrainedPool(
-                        layer: pool.layer, cohort: pool.cohort, kind: pool.objectKind,
+                        layer: pool.layer, pool: pool.pool, kind: pool.objectKind,
                         parts: pool.parts, routerKind: pool.storedRouterKind,
                         experts: (0..<pool.expertCount).map {
                             experts.expert($0, slot: slot).littleEndianBytes
                         }), router: pool.routerTensors.map(new)))
-            let router = draft.tree.layers[UInt32(pool.layer)]?.cohorts[pool.cohort]?.router
+            let router = draft.tree.layers[UInt32(pool.layer)]?.pools[pool.pool]?.router
             ids.formUnion(router?.values.map(\.id) ?? [])
         }
         draft.tree.layout = try draft.put(
@@ -164,7 +164,7 @@ struct ModelRound: Round {
         }
         draft.tree.files[ShardIndex.fileName] = nil
         draft.tree.files[Checkpoint.configName] = try draft.put(.file, json)
-        let digest = try UseContribution.modelDigest(draft.tree)
+        let digest = try ActivationContribution.modelDigest(draft.tree)
         for entry in known {
             guard case .use(let record) = entry.record, record.model != digest else { continue }
             draft.tree.files[EvidenceName.name(entry.id)] = nil
@@ -183,8 +183,8 @@ struct ModelRound: Round {
         let trunk = !freezesTrunk || before.trunk.tensors == after.trunk.tensors
         let experts =
             !freezesExperts
-            || before.layers.mapValues { $0.cohorts.mapValues(\.experts) }
-                == after.layers.mapValues { $0.cohorts.mapValues(\.experts) }
+            || before.layers.mapValues { $0.pools.mapValues(\.experts) }
+                == after.layers.mapValues { $0.pools.mapValues(\.experts) }
         guard trunk, experts else {
             throw CambiumError(
                 .unsupported,

@@ -7,10 +7,10 @@ package enum NewPool: Sendable {
     /// Neurons in each of the base's layers of neurons, with its heads, picks and keys; a square number.
     case neurons(Int)
     /// SwiGLU experts of an inner width in every layer, of which a token uses the best `picks`.
-    case swiglu(Int, width: Int, picks: Int)
+    case swiglu(Int, width: Int, topK: Int)
 
     /// - Throws: `usage` for sizes that cannot be.
-    func sizes(_ config: PeerConfig) throws -> CohortExperts {
+    func sizes(_ config: PeerConfig) throws -> AdapterExperts {
         // Numbers of weights: training takes four times as much memory and more.
         let most = (1 << 29) / config.hiddenSize / max(config.layerCount, 1)
         do {
@@ -35,8 +35,8 @@ package enum NewPool: Sendable {
                     try PeerConfig.Peer(
                         subKeys: side, heads: peer.heads, topK: peer.topK, keySize: peer.keySize),
                     layers: config.peerLayers)
-            case .swiglu(let count, let width, let picks):
-                let sizes = try PeerConfig.Linear(experts: count, topK: picks, width: width)
+            case .swiglu(let count, let width, let topK):
+                let sizes = try PeerConfig.Linear(experts: count, topK: topK, width: width)
                 guard width <= most / 3 / count else {
                     throw CambiumError(
                         .badConfig,

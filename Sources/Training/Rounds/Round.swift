@@ -52,7 +52,7 @@ protocol Round {
 }
 
 extension Round {
-    var learner: String { Cohort.base }
+    var learner: String { ExpertPool.base }
     var followsHead: Bool { false }
     var bringsLayout: Bool { false }
     var adapter: (name: String, isNew: Bool)? { nil }

@@ -94,8 +94,8 @@ extension NewPool {
     fileprivate var words: String {
         switch self {
         case .neurons(let count): "\(count) neurons"
-        case .swiglu(let count, let width, let picks):
-            "\(count) swiglu of width \(width), \(picks) picked"
+        case .swiglu(let count, let width, let topK):
+            "\(count) swiglu of width \(width), \(topK) picked"
         }
     }
 }

@@ -144,7 +144,7 @@ package struct RoundRequest: Sendable {
         while label.utf8.count > 255 { label.removeLast() }
         return try texts.enumerated().map { index, text in
             try CountContribution(
-                of: TextSource(text.bytes), "text \(index + 1)", cohort: learner, label: label,
+                of: TextSource(text.bytes), "text \(index + 1)", adapter: learner, label: label,
                 order: order)
         }
     }

@@ -142,7 +142,7 @@ extension SnapshotStore {
                 if let obstacle = try round.obstacle(in: target.model().before) {
                     throw CambiumError(
                         .branchMoved,
-                        "\(obstacle) while cohort '\(round.learner)' was trained on \(parent.short); "
+                        "\(obstacle) while adapter '\(round.learner)' was trained on \(parent.short); "
                             + "nothing was committed: train again, or under another name")
                 }
             }

@@ -10,7 +10,7 @@ typealias NewTensor = (name: String, shape: TensorShape, bytes: [UInt8])
 /// The experts of a layer that a round made, as a store keeps them.
 struct TrainedPool {
     let layer: Int
-    let cohort: String
+    let pool: String
     let kind: ObjectKind
     let parts: [TensorShape]
     let routerKind: RouterKind
@@ -29,7 +29,7 @@ extension CommitDraft {
         for expert in pool.experts { ids.append(try put(header, expert.raw)) }
         var tensors: [String: StoredTensor] = [:]
         for (name, shape, bytes) in router { tensors[name] = try putTensor(shape, bytes.raw) }
-        tree.layers[UInt32(pool.layer), default: Layer()].cohorts[pool.cohort] = Cohort(
+        tree.layers[UInt32(pool.layer), default: Layer()].pools[pool.pool] = ExpertPool(
             kind: pool.kind, parts: pool.parts, count: UInt64(ids.count),
             experts: putExperts(ids), routerKind: pool.routerKind, router: tensors)
         return ids
@@ -56,13 +56,13 @@ struct TrainedWeights: WeightSource {
     }
 
     func experts(layer: Int) throws -> any ExpertTable {
-        try experts(layer: layer, of: Cohort.base)
+        try experts(layer: layer, of: ExpertPool.base)
     }
 
-    func experts(layer: Int, of cohort: String) throws -> any ExpertTable {
-        guard let pool = pools.first(where: { $0.layer == layer && $0.cohort == cohort }) else {
-            return try base.experts(layer: layer, of: cohort)
+    func experts(layer: Int, of pool: String) throws -> any ExpertTable {
+        guard let own = pools.first(where: { $0.layer == layer && $0.pool == pool }) else {
+            return try base.experts(layer: layer, of: pool)
         }
-        return HeldExpertTable(pool.experts, parts: pool.parts)
+        return HeldExpertTable(own.experts, parts: own.parts)
     }
 }

@@ -45,10 +45,10 @@ package enum NeuronPool {
             }
         }
         if let config { draft.tree.files["config.json"] = try draft.put(.file, Array(config.utf8)) }
-        let cohort = Cohort(
+        let pool = ExpertPool(
             kind: .neuron, parts: parts, count: UInt64(count),
             experts: draft.putExperts(ids, places: places), routerKind: .productKey, router: router)
-        draft.tree.layers[0] = Layer(cohorts: [Cohort.base: cohort])
+        draft.tree.layers[0] = Layer(pools: [ExpertPool.base: pool])
         let parent = try store.references().branches["main"]
         _ = try draft.commit(
             to: "main", parents: parent.map { [$0] } ?? [], note: note(message))

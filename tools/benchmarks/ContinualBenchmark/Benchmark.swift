@@ -5,7 +5,7 @@ internal import Foundation
 internal import Models
 internal import Training
 
-/// Continual learning over a stream of domains: cohorts on a frozen base beside the baselines, all in
+/// Continual learning over a stream of domains: adapters on a frozen base beside the baselines, all in
 /// this engine, at equal CPU-seconds.
 ///
 /// Prints JSON.
@@ -66,10 +66,10 @@ struct Tuning: ParsableArguments {
     var rate: Float = 3e-3
     @Option(help: "Windows of 256 bytes in a step.")
     var windows = 4
-    @Option(help: "The peak rate in the rounds that train cohorts.")
-    var cohortRate: Float = 3e-3
-    @Option(help: "Windows in a step of the rounds that train cohorts.")
-    var cohortWindows = 2
+    @Option(help: "The peak rate in the rounds that train adapters.")
+    var adapterRate: Float = 3e-3
+    @Option(help: "Windows in a step of the rounds that train adapters.")
+    var adapterWindows = 2
     @Option(help: "Bytes of the n-grams that predict beside the models, in the rows with counts.")
     var counts = 6
     @Option(help: "Of EWC: times the mean of squared gradients.")
@@ -132,7 +132,7 @@ struct StreamProtocol {
     /// What a model looks like.
     enum Sizes: Hashable {
         /// peer-lm's, with expert layers; without; and dense with as many weights as the base and five
-        /// cohorts together.
+        /// adapters together.
         case peer, dense, large
 
         /// Of training all of it.
@@ -196,10 +196,10 @@ struct Results: Encodable {
     /// Steps per CPU-second, by what is trained.
     var paces: [String: Double] = [:]
     var rows: [Row] = []
-    /// How often each class (base, then cohorts) is the gate's first pick, by domain.
+    /// How often each class (base, then adapters) is the gate's first pick, by domain.
     var gateUse: [[Double]] = []
-    /// Digests of all cohorts, trained one after the other and each on a branch of its own.
-    var cohortDigests: [String] = []
+    /// Digests of all adapters, trained one after the other and each on a branch of its own.
+    var adapterDigests: [String] = []
     /// Digests of the gate of all domains, counts added in both orders.
     var gateDigests: [String] = []
 }

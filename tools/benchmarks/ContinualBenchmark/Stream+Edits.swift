@@ -32,7 +32,7 @@ extension Stream {
             let start = processorSeconds()
             let use = try ExpertUse(of: plan.train[domain] ?? [], under: model)
             let chosen = ExpertUse.mostSpecific(
-                plan.tuning.editedExperts, of: use.picks, background: background,
+                plan.tuning.editedExperts, of: use.selection, background: background,
                 backgroundWindows: windows)
             add(use)
             let done = try train(

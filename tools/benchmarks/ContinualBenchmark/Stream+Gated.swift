@@ -43,7 +43,7 @@ extension Stream {
         }
         for stage in stages ?? Array(0...plan.newDomains.count) {
             let gate = try CountGate(Array(counts[0...stage]))
-            let mixture = CohortMixture(
+            let mixture = AdapterMixture(
                 gate, models: Array(0...stage), counts: mixesCounts ? .standard : nil)
             let mixed = plan.domains.indices.map { domain in
                 mix(mixture, models[0...stage].map { $0[domain] }, plan.domains[domain])
@@ -64,7 +64,7 @@ extension Stream {
     /// Bytes of a class's counts as a store keeps them.
     func recordBytes(_ counts: NGramCounts) throws -> Int {
         try CountContribution(
-            cohort: "cohort", label: "", data: [UInt8](repeating: 0, count: 32),
+            adapter: "adapter", label: "", data: [UInt8](repeating: 0, count: 32),
             byteCount: counts.total + UInt64(counts.order - 1), counts: counts
         ).encoded.count
     }
@@ -72,7 +72,7 @@ extension Stream {
     /// The bits of a domain's test text under one model for all of it, with counts of all domains beside it.
     func besideAllCounts(_ model: [TextLikelihood]) throws -> [Double] {
         let sum = try counts(plan.domains, plan.tuning.counts)
-        let mixture = CohortMixture(try CountGate([sum]), counts: .standard)
+        let mixture = AdapterMixture(try CountGate([sum]), counts: .standard)
         return plan.domains.indices.map {
             mix(mixture, [model[$0]], plan.domains[$0]).bits
         }
@@ -80,12 +80,12 @@ extension Stream {
 
     /// A domain's test text under a mixture: its bits, and how often each class is the likeliest.
     private func mix(
-        _ mixture: CohortMixture, _ models: [TextLikelihood], _ domain: String
+        _ mixture: AdapterMixture, _ models: [TextLikelihood], _ domain: String
     ) -> (bits: Double, use: [Double]) {
         let mixed = TextLikelihood.mixed(models, by: mixture, of: plan.test[domain] ?? [])
-        let all = Double(max(mixed.picks.reduce(0, +), 1))
+        let all = Double(max(mixed.selection.reduce(0, +), 1))
         let use = (0...plan.newDomains.count).map { model in
-            model < mixed.picks.count ? Double(mixed.picks[model]) / all : 0
+            model < mixed.selection.count ? Double(mixed.selection[model]) / all : 0
         }
         return (mixed.bitsPerByte, use)
     }

@@ -8,8 +8,8 @@ internal import Training
 enum Pace: String, CaseIterable {
     /// Whole models.
     case peer, dense, large
-    /// Cohorts of deltas, on the base with expert layers and on the dense one; of low rank; with experts.
-    case cohort, cohortOnDense, lora, neurons, swiglu
+    /// Adapters of deltas, on the base with expert layers and on the dense one; of low rank; with experts.
+    case adapter, adapterOnDense, lora, neurons, swiglu
     /// The whole base with something beside it, and a few experts of it alone.
     case ewc, lwf, edited
 }
@@ -18,8 +18,8 @@ extension Method {
     /// What the row trains.
     var paces: [Pace] {
         switch self {
-        case .cambium, .cambiumMerged: [.peer, .cohort]
-        case .cambiumDense: [.dense, .cohortOnDense]
+        case .cambium, .cambiumMerged: [.peer, .adapter]
+        case .cambiumDense: [.dense, .adapterOnDense]
         case .neurons: [.peer, .neurons]
         case .swiglu: [.peer, .swiglu]
         case .lora: [.peer, .lora]
@@ -69,10 +69,10 @@ extension Stream {
         _ pace: Pace, budget: TrainingBudget, _ seed: UInt64
     ) -> TrainingSettings {
         var settings = TrainingSettings(budget: budget, seed: seed)
-        let isCohort = [.cohort, .cohortOnDense, .lora, .neurons, .swiglu].contains(pace)
-        settings.windows = isCohort ? plan.tuning.cohortWindows : plan.tuning.windows
+        let isAdapter = [.adapter, .adapterOnDense, .lora, .neurons, .swiglu].contains(pace)
+        settings.windows = isAdapter ? plan.tuning.adapterWindows : plan.tuning.windows
         settings.warmUp = 20
-        settings.rate = isCohort ? plan.tuning.cohortRate : plan.tuning.rate
+        settings.rate = isAdapter ? plan.tuning.adapterRate : plan.tuning.rate
         return settings
     }
 
@@ -80,7 +80,7 @@ extension Stream {
     private func measure(_ pace: Pace) throws -> Double {
         let sizes: StreamProtocol.Sizes =
             switch pace {
-            case .dense, .cohortOnDense: .dense
+            case .dense, .adapterOnDense: .dense
             case .large: .large
             default: .peer
             }
@@ -96,15 +96,15 @@ extension Stream {
                 teacher: teacher, adjust: adjust)
             return Double(done.steps) / done.processorSeconds
         }
-        func run(_ form: CohortForm) throws -> Double {
-            try run(form.cohort(on: model, seed: plan.seed))
+        func run(_ form: AdapterForm) throws -> Double {
+            try run(form.adapter(on: model, seed: plan.seed))
         }
         switch pace {
         case .peer, .dense, .large: return try run(WholeModel(model))
-        case .cohort, .cohortOnDense: return try run(CohortForm(.dense))
-        case .lora: return try run(CohortForm(.lowRank(16), keepsExperts: true))
-        case .neurons: return try run(CohortForm(.dense, try neurons()))
-        case .swiglu: return try run(CohortForm(.lowRank(16), try swiglu()))
+        case .adapter, .adapterOnDense: return try run(AdapterForm(.dense))
+        case .lora: return try run(AdapterForm(.lowRank(16), keepsExperts: true))
+        case .neurons: return try run(AdapterForm(.dense, try neurons()))
+        case .swiglu: return try run(AdapterForm(.lowRank(16), try swiglu()))
         case .ewc:
             let consolidation = Consolidation(model, strength: plan.tuning.ewc)
             return try run(
@@ -114,12 +114,12 @@ extension Stream {
                 WholeModel(model), teacher: Teacher(model.copy(), weight: plan.tuning.lwf))
         case .edited:
             let use = try ExpertUse(of: plan.train[plan.newDomains[0]] ?? [], under: model)
-            let none = use.picks.map { $0.map { _ in 0 } }
+            let none = use.selection.map { $0.map { _ in 0 } }
             return try run(
                 EditedExperts(
                     model,
                     experts: ExpertUse.mostSpecific(
-                        plan.tuning.editedExperts, of: use.picks, background: none,
+                        plan.tuning.editedExperts, of: use.selection, background: none,
                         backgroundWindows: 1)))
         }
     }

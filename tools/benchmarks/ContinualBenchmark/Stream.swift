@@ -9,8 +9,8 @@ final class Stream {
     let plan: StreamProtocol
     var results: Results
     private var bases: [StreamProtocol.Sizes: (TrainableModel, TrainingSummary)] = [:]
-    /// The cohorts of the first row, to train them again on branches of their own.
-    var trained: [TrainedCohort] = []
+    /// The adapters of the first row, to train them again on branches of their own.
+    var trained: [TrainedAdapter] = []
 
     init(_ plan: StreamProtocol) {
         self.plan = plan
@@ -25,20 +25,20 @@ final class Stream {
         for method in methods {
             FileHandle.standardError.write(Data("row \(method.rawValue)\n".utf8))
             switch method {
-            case .cambium: try runCohorts("Cambium", CohortForm(.dense), .cohort)
+            case .cambium: try runAdapters("Cambium", AdapterForm(.dense), .adapter)
             case .cambiumMerged: try runBranches()
             case .cambiumDense:
-                try runCohorts(
-                    "Cambium, dense base", CohortForm(.dense), .cohortOnDense, base: .dense)
+                try runAdapters(
+                    "Cambium, dense base", AdapterForm(.dense), .adapterOnDense, base: .dense)
             case .neurons:
-                try runCohorts("Cambium, neurons", CohortForm(.dense, try neurons()), .neurons)
+                try runAdapters("Cambium, neurons", AdapterForm(.dense, try neurons()), .neurons)
             case .swiglu:
-                try runCohorts(
-                    "Cambium, SwiGLU", CohortForm(.lowRank(16), try swiglu()), .swiglu)
+                try runAdapters(
+                    "Cambium, SwiGLU", AdapterForm(.lowRank(16), try swiglu()), .swiglu)
             case .edited: try runEdits()
             case .counts: try runCounts()
             case .lora:
-                try runCohorts("LoRA", CohortForm(.lowRank(16), keepsExperts: true), .lora)
+                try runAdapters("LoRA", AdapterForm(.lowRank(16), keepsExperts: true), .lora)
             case .sequential: try runFineTuning("sequential", replay: 0)
             case .replay1: try runFineTuning("replay 1 %", replay: 0.01)
             case .replay5: try runFineTuning("replay 5 %", replay: 0.05)

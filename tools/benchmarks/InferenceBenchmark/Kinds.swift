@@ -36,13 +36,13 @@ struct KindCase: ParsableCommand {
         _ router: some Router, _ x: [Float], _ team: ThreadTeam, batch: Int, count: Int, start: Int
     ) -> Figures {
         let tokens = x.count / Self.width
-        var picks = router.noPicks
+        var selection = router.noPicks
         let (spent, _) = seconds {
             for index in stride(from: 0, to: count, by: batch) {
                 let from = (start + index) % (tokens - batch + 1) * Self.width
                 router.route(
                     x.span.extracting(from..<from + batch * Self.width), tokens: batch,
-                    into: &picks, team: team)
+                    into: &selection, team: team)
             }
         }
         let routed = (count + batch - 1) / batch * batch

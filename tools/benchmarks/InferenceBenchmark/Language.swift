@@ -28,14 +28,14 @@ struct LanguageCase: ParsableCommand {
                 [[Int]](repeating: start, count: batch), try command.number(3)
             )
             let (spent, made) = try seconds {
-                try CohortModel(model).generate(
+                try AdaptedModel(model).generate(
                     prompts: prompts, GenerationLimits(count: count), threads: threads)
             }
             try expect(made.allSatisfy { $0.tokens == made[0].tokens }, "a batch differs")
             return ["tokens_per_s": Double(count * batch) / spent]
         }
         func continued(_ command: Command) throws -> Figures {
-            let made = try CohortModel(model).generate(
+            let made = try AdaptedModel(model).generate(
                 prompts: [start], GenerationLimits(count: command.number(1)))
             try write(made[0].tokens.map { UInt8($0) }, to: command.text(2))
             return [:]
@@ -43,7 +43,7 @@ struct LanguageCase: ParsableCommand {
         func evaluate(_ command: Command) throws -> Figures {
             let (limit, threads) = (try command.number(1), try command.number(2))
             let (spent, result) = try seconds {
-                try CohortModel(model).evaluate(
+                try AdaptedModel(model).evaluate(
                     bytes.prefix(limit).map { Int($0) }, threads: threads)
             }
             let tokens = Double(result.windows * config.contextLength)
@@ -84,7 +84,7 @@ struct LanguageCase: ParsableCommand {
             }
         }
         let bits = try [exact, fast].map {
-            try CohortModel($0).evaluate(bytes.prefix(limit).map { Int($0) }, threads: 2)
+            try AdaptedModel($0).evaluate(bytes.prefix(limit).map { Int($0) }, threads: 2)
                 .bitsPerToken
         }
         return [

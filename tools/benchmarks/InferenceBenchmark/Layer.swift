@@ -113,20 +113,20 @@ final class LayerUnderTest {
         start * Self.width..<(start + count) * Self.width
     }
 
-    func route(_ name: String, _ start: Int, _ count: Int) throws -> Picks {
+    func route(_ name: String, _ start: Int, _ count: Int) throws -> Selection {
         let (router, x) = (try router(name), x)
-        var picks = router.noPicks
+        var selection = router.noPicks
         router.route(
-            x.span.extracting(range(start, count)), tokens: count, into: &picks, team: team)
-        return picks
+            x.span.extracting(range(start, count)), tokens: count, into: &selection, team: team)
+        return selection
     }
 
-    func outputs(_ picks: borrowing Picks, _ start: Int, _ count: Int) throws -> [Float] {
+    func outputs(_ selection: borrowing Selection, _ start: Int, _ count: Int) throws -> [Float] {
         let x = x
         var out = [Float](repeating: 0, count: count * Self.width)
         var span = out.mutableSpan
         try table.addOutputs(
-            of: picks, x.span.extracting(range(start, count)), tokens: count, into: &span,
+            of: selection, x.span.extracting(range(start, count)), tokens: count, into: &span,
             team: team)
         return out
     }
@@ -139,20 +139,20 @@ final class LayerUnderTest {
         let starts = stride(from: 0, to: count, by: batch).map {
             (start + $0) % (Self.tokens - batch + 1)
         }
-        var picks = router.noPicks
+        var selection = router.noPicks
         var out = [Float](repeating: 0, count: batch * Self.width)
         let known = part == "experts" ? try starts.map { try route(name, $0, batch) } : []
         let (spent, _) = try seconds {
             for (index, start) in starts.enumerated() {
                 if part != "experts" {
                     router.route(
-                        x.span.extracting(range(start, batch)), tokens: batch, into: &picks,
+                        x.span.extracting(range(start, batch)), tokens: batch, into: &selection,
                         team: team)
                 }
                 guard part != "route" else { continue }
                 var span = out.mutableSpan
                 try table.addOutputs(
-                    of: part == "experts" ? known[index] : picks,
+                    of: part == "experts" ? known[index] : selection,
                     x.span.extracting(range(start, batch)),
                     tokens: batch, into: &span, team: team)
             }
@@ -163,10 +163,10 @@ final class LayerUnderTest {
     /// Writes the picks of the first tokens as UInt32 and the outputs as Float to PATH.ids and
     /// PATH.out.
     func answer(_ name: String, count: Int, to path: String) throws -> Figures {
-        let picks = try route(name, 0, count)
-        let out = try outputs(picks, 0, count)
-        try write(picks.experts, to: path + ".ids")
+        let selection = try route(name, 0, count)
+        let out = try outputs(selection, 0, count)
+        try write(selection.experts, to: path + ".ids")
         try write(out, to: path + ".out")
-        return ["tokens": Double(count), "distinct": Double(Set(picks.experts).count)]
+        return ["tokens": Double(count), "distinct": Double(Set(selection.experts).count)]
     }
 }

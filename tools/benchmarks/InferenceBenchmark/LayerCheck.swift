@@ -9,8 +9,8 @@ extension LayerUnderTest {
     /// - Returns: The greatest difference of the outputs, relative to the greatest output, and the
     ///   share of fp32 picks that the int8 router picks too.
     func check(tokens: Int = 6) throws -> Figures {
-        let picks = try route("fp32", 0, tokens)
-        let made = try outputs(picks, 0, tokens)
+        let selection = try route("fp32", 0, tokens)
+        let made = try outputs(selection, 0, tokens)
         let width = LayerStore.width
         var (difference, greatest) = (0.0, 0.0)
         for token in 0..<tokens {
@@ -18,7 +18,7 @@ extension LayerUnderTest {
             var sum = [Double](repeating: 0, count: width)
             for head in 0..<Self.heads {
                 let wanted = plainRoute(input, head)
-                let route = picks.route(token: token, head: head)
+                let route = selection.route(token: token, head: head)
                 try expect(
                     wanted.margin < 1e-5 || Set(wanted.experts) == Set(route.experts.map(Int.init)),
                     "token \(token), head \(head): \(route.experts) instead of \(wanted.experts)")

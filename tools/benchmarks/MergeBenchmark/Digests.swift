@@ -22,7 +22,7 @@ struct DigestCase: ParsableCommand {
     /// What one text adds.
     private struct Contribution {
         let record: CountContribution
-        let moments: Moments
+        let gramSums: GramSums
         /// [classes, width] and [width, width], as a program in floats keeps them.
         let sums: [Float]
         let gram: [Float]
@@ -53,10 +53,10 @@ struct DigestCase: ParsableCommand {
             let set = order.map { pool[$0] }
             gates.insert(try gate(set))
             dropped.insert(try gate(order.filter { $0 != 0 }.map { pool[$0] }))
-            var moments = Moments(width: Self.width)
-            for contribution in set { try moments.add(contribution.moments) }
+            var gramSums = GramSums(width: Self.width)
+            for contribution in set { try gramSums.add(contribution.gramSums) }
             readOuts.insert(
-                try readOut(moments, ThreadTeam(count: 1 + split % 2)))
+                try readOut(gramSums, ThreadTeam(count: 1 + split % 2)))
             floats.insert(floatRouter(set))
         }
         try expect(dropped == never, "a dropped text left a trace")
@@ -89,9 +89,9 @@ struct DigestCase: ParsableCommand {
                 var name = [UInt8](repeating: 0, count: 32)
                 (name[0], name[1]) = (UInt8(label), UInt8(part))
                 let record = try CountContribution(
-                    cohort: domain, label: "", data: name, byteCount: UInt64(some.count),
+                    adapter: domain, label: "", data: name, byteCount: UInt64(some.count),
                     counts: NGramCounts(of: some, order: 3))
-                var (moments, features) = (Moments(width: Self.width), [Int16]())
+                var (gramSums, features) = (GramSums(width: Self.width), [Int16]())
                 var sums = [Float](repeating: 0, count: domains.count * Self.width)
                 var gram = [Float](repeating: 0, count: Self.width * Self.width)
                 let windows = some.count / Self.window
@@ -105,10 +105,10 @@ struct DigestCase: ParsableCommand {
                         for j in 0..<Self.width { gram[i * Self.width + j] += x[i] * x[j] }
                     }
                 }
-                try moments.add(
+                try gramSums.add(
                     features.span, labels: [UInt32](repeating: UInt32(label), count: windows))
                 pool.append(
-                    Contribution(record: record, moments: moments, sums: sums, gram: gram))
+                    Contribution(record: record, gramSums: gramSums, sums: sums, gram: gram))
             }
         }
         return pool
@@ -128,10 +128,10 @@ struct DigestCase: ParsableCommand {
         return digest.value
     }
 
-    private func readOut(_ moments: Moments, _ team: ThreadTeam) throws -> UInt64 {
+    private func readOut(_ gramSums: GramSums, _ team: ThreadTeam) throws -> UInt64 {
         var digest = Digest()
         for form in ReadOut.Form.allCases {
-            let solved = try ReadOut(form, of: moments, lambda: 1e-3, team: team)
+            let solved = try ReadOut(form, of: gramSums, lambda: 1e-3, team: team)
             digest.add(solved.weights)
             digest.add(solved.biases)
         }

@@ -24,7 +24,7 @@ struct DistilledCase: ParsableCommand {
         guard let sizes = states.config.peer else { throw Failure("the model has no experts") }
         let side = UInt32(sizes.subKeys)
         // Halves of the texts, as two branches would have them.
-        var branches = (0..<2).map { _ in DigitMoments(width: states.width, digits: 2) }
+        var branches = (0..<2).map { _ in DigitGramSums(width: states.width, digits: 2) }
         var (all, heldOut) = (branches[0], branches[0])
         for domain in Self.texts {
             let whole = try text(data, domain, "train", train)
@@ -43,49 +43,50 @@ struct DistilledCase: ParsableCommand {
         try expect(
             try solve(all, heldOut, states, Int(side), topK).router == router,
             "the merged router is not the one of all data")
-        var (first, found, picks, tokens) = (0, 0, 0, 0)
+        var (first, found, selection, tokens) = (0, 0, 0, 0)
         for domain in Self.texts {
             let text = try text(data, domain, "test", test)
             try states.forEachWindow(of: text) { count, x in
-                let wanted = states.inputs.firstPicks(x)
+                let wanted = states.inputs.firstSelections(x)
                 var made = router.noPicks
                 router.route(x.span, tokens: count, into: &made)
                 for token in 0..<count {
                     let own = Set(made.experts[token * topK..<(token + 1) * topK])
                     let theirs = wanted[token * sizes.heads..<(token + 1) * sizes.heads]
                     found += theirs.count { own.contains($0) }
-                    picks += theirs.count
+                    selection += theirs.count
                     if theirs.contains(made.experts[token * topK]) { first += 1 }
                     tokens += 1
                 }
             }
         }
         try say([
-            "found": Double(found) / Double(picks), "first": Double(first) / Double(tokens),
-            "chance": Double(topK) / Double(sizes.expertCount), "picks": Double(topK),
+            "found": Double(found) / Double(selection), "first": Double(first) / Double(tokens),
+            "chance": Double(topK) / Double(sizes.expertCount), "topK": Double(topK),
             "experts": Double(sizes.expertCount), "lambda_high": lambdas.0, "lambda_low": lambdas.1,
         ])
     }
 
     private func add(
-        _ text: [UInt8], _ states: States, _ side: UInt32, to moments: inout DigitMoments
+        _ text: [UInt8], _ states: States, _ side: UInt32, to gramSums: inout DigitGramSums
     ) throws {
         try states.forEachWindow(of: text) { _, x in
             let features = try states.quantiser.features(x.span)
-            try moments.add(
-                features.span, experts: states.inputs.firstPicks(x), second: side,
+            try gramSums.add(
+                features.span, experts: states.inputs.firstSelections(x), second: side,
                 perToken: states.inputs.picksPerToken)
         }
     }
 
     private func solve(
-        _ moments: DigitMoments, _ heldOut: DigitMoments, _ states: States, _ side: Int, _ topK: Int
+        _ gramSums: DigitGramSums, _ heldOut: DigitGramSums, _ states: States, _ side: Int,
+        _ topK: Int
     ) throws -> (router: DigitRouter, lambdas: (Double, Double)) {
         let team = ThreadTeam(count: 2)
         let solved = try (0..<2).map { digit in
-            let fitted = try moments.moments(digit)
+            let fitted = try gramSums.gramSums(digit)
             let lambda = try ReadOut.lambda(
-                .ridge, fitted: fitted, heldOut: heldOut.moments(digit), team: team)
+                .ridge, fitted: fitted, heldOut: heldOut.gramSums(digit), team: team)
             return (try ReadOut(.ridge, of: fitted, lambda: lambda, team: team), lambda)
         }
         return (

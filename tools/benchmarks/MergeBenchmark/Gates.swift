@@ -16,7 +16,7 @@ struct GateCase: ParsableCommand {
         let records = try domains.enumerated().map { label, domain in
             let some = try text(data, domain, "train", train)
             return try CountContribution(
-                cohort: domain, label: "",
+                adapter: domain, label: "",
                 data: [UInt8(label)] + [UInt8](repeating: 0, count: 31),
                 byteCount: UInt64(some.count), counts: NGramCounts(of: some, order: order))
         }

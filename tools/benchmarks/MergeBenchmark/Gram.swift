@@ -25,8 +25,8 @@ struct GramCase: ParsableCommand {
         let doubles = features.map(Double.init)
         var (ours, theirs) = ([Double](), [Double]())
         for round in 0...rounds {
-            var moments = Moments(width: width)
-            let own = try seconds { try moments.add(features.span, labels: labels) }.0
+            var gramSums = GramSums(width: width)
+            let own = try seconds { try gramSums.add(features.span, labels: labels) }.0
             Thread.sleep(forTimeInterval: 0.1)
             var gram = [Double](repeating: 0, count: width * width)
             let blas = seconds {
@@ -42,7 +42,7 @@ struct GramCase: ParsableCommand {
                 for row in 0..<width {
                     for column in 0...row {
                         try expect(
-                            Double(moments.gram[row * (row + 1) / 2 + column])
+                            Double(gramSums.gram[row * (row + 1) / 2 + column])
                                 == gram[row * width + column], "the sums differ")
                     }
                 }

@@ -71,7 +71,7 @@ struct IntentCase: ParsableCommand {
 
     /// λ by the utterances of the file's own split for validation, one for all steps.
     private func heldOutLambda(_ train: [Example], _ valid: [Example]) throws -> Double {
-        var (fitted, heldOut) = (Moments(width: width), Moments(width: width))
+        var (fitted, heldOut) = (GramSums(width: width), GramSums(width: width))
         try add(train, to: &fitted)
         try add(valid, to: &heldOut)
         return try ReadOut.lambda(
@@ -82,12 +82,12 @@ struct IntentCase: ParsableCommand {
     private func accuracyByValid(
         _ train: [Example], _ valid: [Example], _ test: [Example], _ figures: inout [String: Double]
     ) throws -> Double {
-        var moments = Moments(width: width)
-        try add(train, to: &moments)
+        var gramSums = GramSums(width: width)
+        try add(train, to: &gramSums)
         var best: (right: Double, lambda: Double, router: ReadOut?) = (-1, 0, nil)
         for lambda in ReadOut.lambdas {
             let router = try ReadOut(
-                .ridge, of: moments, lambda: lambda, team: ThreadTeam(count: 2))
+                .ridge, of: gramSums, lambda: lambda, team: ThreadTeam(count: 2))
             let right = accuracy(router, valid)
             if right > best.right { best = (right, lambda, router) }
         }
@@ -101,11 +101,11 @@ struct IntentCase: ParsableCommand {
     ) throws -> Solved {
         let team = ThreadTeam(count: 2)
         var result = Solved()
-        var sequential = Moments(width: width)
+        var sequential = GramSums(width: width)
         for step in 0..<steps {
             try add(parts[step], to: &sequential)
             var random = SplitMix64(seed: UInt64(step))
-            var joint = Moments(width: width)
+            var joint = GramSums(width: width)
             var all: [Example] = []
             for part in parts.prefix(step + 1) { all += part }
             all.shuffle(using: &random)
@@ -138,9 +138,9 @@ struct IntentCase: ParsableCommand {
         return found
     }
 
-    private func add(_ examples: [Example], to moments: inout Moments) throws {
+    private func add(_ examples: [Example], to gramSums: inout GramSums) throws {
         let features = examples.flatMap(\.features)
-        try moments.add(features.span, labels: examples.map(\.label))
+        try gramSums.add(features.span, labels: examples.map(\.label))
     }
 
     private func accuracy(_ router: ReadOut, _ examples: [Example]) -> Double {

@@ -13,7 +13,7 @@ internal import Routing
 internal import Snapshots
 internal import Tensors
 
-/// Makes a store of two branches of a million experts, each with changed experts and moments of its picks.
+/// Makes a store of two branches of a million experts, each with changed experts and Gram sums of its picks.
 struct MillionMakeCase: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "million-make")
 
@@ -45,7 +45,7 @@ struct MillionMakeCase: ParsableCommand {
                             expert: id, layer: 0,
                             ExpertData.bytes(id, version: 1, size: 4 * width))
                     }
-                    try patch.model.add(.moments(record))
+                    try patch.model.add(.gramSums(record))
                 }
             }
         }
@@ -61,12 +61,12 @@ struct MillionMakeCase: ParsableCommand {
     }
 
     /// Clouds around a centre for each value of each digit.
-    private func record(_ store: Store, _ number: Int) throws -> MomentContribution {
+    private func record(_ store: Store, _ number: Int) throws -> GramContribution {
         let tree = try store.snapshots.tree(
             store.snapshots.commit(store.snapshots.resolve("main")).tree)
         let trunk = try TrunkIdentity.id(
             of: tree, PeerConfig(json: Array(config.utf8)), layer: 0)
-        let source = try MomentContribution.Source(
+        let source = try GramContribution.Source(
             layer: 0, trunk: trunk.bytes,
             quantiser: Quantiser(scales: [Float](repeating: 128, count: width)),
             digits: [UInt32(side), UInt32(side)])
@@ -88,14 +88,14 @@ struct MillionMakeCase: ParsableCommand {
                     x.append(Int16(centres[high][feature] + centres[side + low][feature] + noise))
                 }
             }
-            if start / 4_096 % 4 == MomentContribution.heldOutRest {
+            if start / 4_096 % 4 == GramContribution.heldOutRest {
                 try heldOut.add(x.span, experts: experts, second: UInt32(side))
             } else {
                 try fitted.add(x.span, experts: experts, second: UInt32(side))
             }
         }
-        return try MomentContribution(
-            cohort: "base", label: "\(number)", data: [UInt8](repeating: UInt8(number), count: 32),
+        return try GramContribution(
+            adapter: "base", label: "\(number)", data: [UInt8](repeating: UInt8(number), count: 32),
             byteCount: UInt64(tokens), source: source, fitted: fitted, heldOut: heldOut)
     }
 }

@@ -33,19 +33,19 @@ struct PolicyCase: ParsableCommand {
 
     func run() throws {
         let states = try States(checkpoint, layer: layer)
-        var (records, tests) = ([Moments](), [[Int16]]())
+        var (records, tests) = ([GramSums](), [[Int16]]())
         for (label, domain) in Self.domainNames.enumerated() {
             let learned = try states.features(text(data, domain, "train", train))
-            var moments = Moments(width: states.width)
-            try moments.add(
+            var gramSums = GramSums(width: states.width)
+            try gramSums.add(
                 learned.span,
                 labels: [UInt32](repeating: UInt32(label), count: learned.count / states.width))
-            records.append(moments)
+            records.append(gramSums)
             tests.append(try states.features(text(data, domain, "test", test)))
         }
         let lambda = try heldOutLambda(states)
         func table(_ labels: [Int]) throws -> Table {
-            var sum = Moments(width: states.width)
+            var sum = GramSums(width: states.width)
             for label in labels { try sum.add(records[label]) }
             return Self.table(try ReadOut(.ridge, of: sum, lambda: lambda), states.width)
         }
@@ -126,7 +126,7 @@ struct PolicyCase: ParsableCommand {
 
     /// λ of all routers alike, by the valid texts of the base's domains, which all sides have.
     private func heldOutLambda(_ states: States) throws -> Double {
-        var (fitted, heldOut) = (Moments(width: states.width), Moments(width: states.width))
+        var (fitted, heldOut) = (GramSums(width: states.width), GramSums(width: states.width))
         for (label, domain) in Self.sides[0].enumerated() {
             for part in ["train", "valid"] {
                 let x = try states.features(

@@ -57,14 +57,15 @@ struct ServeCase: ParsableCommand {
         let end = ContinuousClock.now
         let now = model.statistics
         let start = first ?? begin
-        let picks = now.picks - before.picks
+        let selections = now.selections - before.selections
         var answer = Answer(tokens: result.tokens)
         answer.prefill_seconds = (start - begin) / .seconds(1)
         answer.tokens_per_s = Double(count - 1) / ((end - start) / .seconds(1))
         answer.cpu_ms_per_token =
             1000 * (ownCPUSeconds() - used) / Double(prompt.count + count - 1)
         answer.hit_rate =
-            picks == 0 ? nil : 1 - Double(now.firstPicks - before.firstPicks) / Double(picks)
+            selections == 0
+            ? nil : 1 - Double(now.firstSelections - before.firstSelections) / Double(selections)
         answer.prefetched = now.prefetched
         answer.prefetch_accuracy = now.prefetchAccuracy
         answer.bytes_touched = result.usage.bytesTouched

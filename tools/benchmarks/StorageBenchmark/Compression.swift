@@ -61,7 +61,7 @@ extension Benchmark {
                 "compress_bytes_per_second_\(name)", Double(result.rawBytes) / time, unit: "count")
             let snapshots = try SnapshotStore.open(path)
             let snapshot = try snapshots.map(try snapshots.resolve("main~1"))
-            guard let mapped = snapshot.experts(layer: 0, cohort: Cohort.base) else {
+            guard let mapped = snapshot.experts(layer: 0, pool: ExpertPool.base) else {
                 throw Failure("no experts")
             }
             let (spent, wrong) = try seconds {

@@ -35,7 +35,7 @@ extension Benchmark {
             let expected = Set(left.map(\.ordinal)).union(right.map(\.ordinal)).sorted()
             let difference = try store.diff(from: "main", to: "merged-\(round)")
             try expect(
-                difference.cohorts.first?.changed.map(\.ordinal).sorted() == expected,
+                difference.pools.first?.changed.map(\.ordinal).sorted() == expected,
                 "the merge does not hold both sides' changes")
         }
     }

@@ -68,7 +68,7 @@ struct Pool {
             }
         }
         let snapshot = try snapshots.map(try snapshots.resolve(revision))
-        guard let experts = snapshot.experts(layer: 0, cohort: Cohort.base) else {
+        guard let experts = snapshot.experts(layer: 0, pool: ExpertPool.base) else {
             throw Failure("\(revision) has no experts")
         }
         try expect(experts.count == count, "\(experts.count) experts instead of \(count)")
@@ -88,7 +88,7 @@ struct Pool {
     ) throws {
         let difference = try found.time(metric) { try store.diff(from: "main~1", to: "main") }
         try expect(
-            difference.cohorts.first?.changed.map(\.ordinal).sorted()
+            difference.pools.first?.changed.map(\.ordinal).sorted()
                 == work.map(\.ordinal).sorted(),
             "the diff is not what the round changed")
     }

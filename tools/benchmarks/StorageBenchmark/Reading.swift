@@ -114,7 +114,7 @@ extension Benchmark {
         let pool = try Pool(opening: path, count: experts, size: size)
         let snapshot = try pool.snapshots.map(try pool.head)
         let table = try SnapshotWeights(snapshot).experts(layer: 0)
-        guard let mapped = snapshot.experts(layer: 0, cohort: Cohort.base) else {
+        guard let mapped = snapshot.experts(layer: 0, pool: ExpertPool.base) else {
             throw Failure("no experts")
         }
         let clock = ContinuousClock()

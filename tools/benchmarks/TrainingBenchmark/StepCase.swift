@@ -17,14 +17,14 @@ struct StepCase: ParsableCommand {
     @Option(help: "What the windows come from.") var text: String
     @Option(help: "Windows of a step.") var windows = 16
     @Option(help: "Threads, each with its part of a step.") var threads = 2
-    @Flag(help: "A full-rank cohort on the frozen base, whose experts are skipped.") var cohort =
+    @Flag(help: "A full-rank adapter on the frozen base, whose experts are skipped.") var adapter =
         false
 
     func run() throws {
         let model = try model()
         let bytes = try read(text)
         let parameters: any TrainedParameters =
-            cohort
+            adapter
             ? Adapter(on: model, kind: .dense, usesExperts: false, seed: 1) : WholeModel(model)
         try answer(
             ["parameters": Double(model.parameterCount)],

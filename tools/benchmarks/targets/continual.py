@@ -1,6 +1,6 @@
-"""Continual learning on eight domains one after another: cohorts on a frozen base beside the baselines.
+"""Continual learning on eight domains one after another: adapters on a frozen base beside the baselines.
 
-A cohort must have the same digest in a sequence of rounds and on a branch of its own, and the gate in any order of
+An adapter must have the same digest in a sequence of rounds and on a branch of its own, and the gate in any order of
 its counts.
 """
 import json, subprocess
@@ -10,7 +10,7 @@ from harness.bench import SCRATCH, STREAM, Peers, Target
 from harness.programs import Failure
 from harness.report import print_table
 
-PASSED = ("base", "rate", "windows", "cohort-windows", "cohort-rate", "counts", "ewc", "lwf", "sub-keys",
+PASSED = ("base", "rate", "windows", "adapter-windows", "adapter-rate", "counts", "ewc", "lwf", "sub-keys",
           "edited-experts", "paces")
 
 
@@ -76,11 +76,11 @@ def run(bench):
     rows = result.pop("rows")
     bench.extra = {**result, "stream": rows}
     bench.tables = lambda: table(result, rows)
-    if result["cohortDigests"]:
-        cohorts, gates = alike(result, "cohortDigests"), alike(result, "gateDigests")
-        bench.remarks.append(f"{cohorts[0]} cohorts have the same bits one after another and on branches of their own; "
+    if result["adapterDigests"]:
+        adapters, gates = alike(result, "adapterDigests"), alike(result, "gateDigests")
+        bench.remarks.append(f"{adapters[0]} adapters have the same bits one after another and on branches of their own; "
                              f"{gates[0]} gates whichever order their counts were added in")
-        if not (cohorts[1] and gates[1]): bench.fail("digests differ")
+        if not (adapters[1] and gates[1]): bench.fail("digests differ")
     # Labels and counts have their rows in the table; in the pictures they would hide the others.
     staged = [row for row in rows if len(row["stages"]) == len(result["domains"]) - result["baseDomains"] + 1
               and ("labels" not in row["name"] or row["name"].startswith("LoRA"))
@@ -90,7 +90,7 @@ def run(bench):
 
 
 TARGET = Target(
-    "continual", "Continual learning on eight domains one after another: cohorts on a frozen base beside the baselines.",
+    "continual", "Continual learning on eight domains one after another: adapters on a frozen base beside the baselines.",
     run, ("continual-benchmark",),
     peers=Peers("what draws the pictures", None, "requirements-inference.txt", "bench-python-inference"),
     quick="an eighth is 3 CPU-seconds, 8 kB of each test text",

@@ -103,7 +103,7 @@ class Merge:
 
     def distilled(self, words):
         found = self.ask("distilled", words)
-        self.note("distilled", f"first picks of the trained router among the {int(found['picks'])} of "
+        self.note("distilled", f"first picks of the trained router among the {int(found['topK'])} of "
                   f"{int(found['experts'])} solved from digits", found["found"], unit="share",
                   against=("chance", found["chance"]))
         self.note("distilled", "the solved router's best is a first pick of the trained one", found["first"], unit="share")

@@ -1,4 +1,4 @@
-"""Training steps of a trained model's architecture, whole and as a cohort on it, beside PyTorch in turns.
+"""Training steps of a trained model's architecture, whole and as an adapter on it, beside PyTorch in turns.
 
 Gradients are compared before anything is timed.
 """
@@ -13,18 +13,18 @@ TOLERANCE = 1e-2
 
 
 def run(bench):
-    for case in bench.cases: bench.attempt(case, step, bench, case == "cohort")
+    for case in bench.cases: bench.attempt(case, step, bench, case == "adapter")
 
 
-def step(bench, cohort):
-    args, name = bench.args, "step of peer-lm" + (": a full-rank cohort, experts skipped" if cohort else "")
+def step(bench, adapter):
+    args, name = bench.args, "step of peer-lm" + (": a full-rank adapter, experts skipped" if adapter else "")
     words = ["--checkpoint", f"{args.checkpoints}/base", "--text", f"{args.data}/gsm8k/train.txt",
              "--threads", args.threads]
     rounds, steps = (2, 1) if bench.quick else (args.rounds, 4)
-    programs = {side.name: side.start("training-benchmark", "step", *words, *(["--cohort"] if cohort else []))
+    programs = {side.name: side.start("training-benchmark", "step", *words, *(["--adapter"] if adapter else []))
                 for side in bench.sides}
     try:
-        if bench.has_peers and not cohort:
+        if bench.has_peers and not adapter:
             programs["torch"] = peer("PyTorch", "torch_training.py", "step", "--reference",
                                      f"{args.checkpoints}/pytorch", *words)
             compare(bench, name, programs["cambium"], programs["torch"])
@@ -55,7 +55,7 @@ def compare(bench, name, ours, other):
 
 
 TARGET = Target(
-    "training", "Training steps: of a trained model's architecture and of a cohort on it.", run,
-    ("training-benchmark",), cases=("step", "cohort"), peers=TORCH, compares=True,
+    "training", "Training steps: of a trained model's architecture and of an adapter on it.", run,
+    ("training-benchmark",), cases=("step", "adapter"), peers=TORCH, compares=True,
     options={"rounds": 9, "threads": {"type": int, "default": 2, "help": "of all sides"},
              "checkpoints": CHECKPOINTS, "data": STREAM})

@@ -4,10 +4,10 @@ internal import Cambium
 struct ForgetCommand: StoreCommand {
     static let configuration = CommandConfiguration(
         commandName: "forget",
-        abstract: "Take a cohort out of a model, or out of history.",
+        abstract: "Take an adapter out of a model, or out of history.",
         discussion: """
             Its deltas, its experts and its evidence go in a new commit, whose model is, by its id, the one \
-            that never had the cohort's rounds; what is left of it in history is listed. It is refused \
+            that never had the adapter's rounds; what is left of it in history is listed. It is refused \
             when something depends on it, which is named.
 
             With --from-history no byte of it stays in the store: every branch and tag (or the one of \
@@ -21,7 +21,7 @@ struct ForgetCommand: StoreCommand {
             cambium forget swahili --from-history --prune
             """)
 
-    @Argument(help: "The cohort, or the commit of its only round.")
+    @Argument(help: "The adapter, or the commit of its only round.")
     var name: String
 
     @Option(help: "The branch (default: HEAD's; of --from-history, all branches and tags).")
@@ -75,7 +75,7 @@ struct ForgetReport: Report {
             (result.evidence.count, "record"),
         ].filter { $0.0 > 0 }.map { Quantity.count($0.0, $0.1) }
         var lines = [
-            "forgot \(style.name(result.cohort)) on \(style.name(result.branch)): "
+            "forgot \(style.name(result.adapter)) on \(style.name(result.branch)): "
                 + "\(things.joined(separator: ", ")), \(Quantity.bytes(result.bytes)); it is at "
                 + style.id(result.commit.short)
         ]
@@ -99,7 +99,7 @@ struct ForgetReport: Report {
         lines.append("  history still holds it: " + held.joined(separator: ", "))
         lines.append(
             style.faint(
-                "  `cambium forget \(result.cohort) --from-history` shows what it takes to leave nothing"
+                "  `cambium forget \(result.adapter) --from-history` shows what it takes to leave nothing"
             ))
         return lines
     }
@@ -125,7 +125,7 @@ struct HistoryForgetReport: Report {
         let hidden = result.references.count - ForgetReport.listed
         let more = hidden > 0 ? ["  and \(Quantity.count(hidden)) more; --json lists all"] : []
         var lines = [
-            "\(style.name(result.cohort)): \(Quantity.count(result.rewritten, "commit")) \(would)"
+            "\(style.name(result.adapter)): \(Quantity.count(result.rewritten, "commit")) \(would)"
                 + "rewritten, \(Quantity.count(result.dropped)) dropped, "
                 + Quantity.count(result.reflogEntries, "reflog entry", "reflog entries")
                 + " \(would)removed"

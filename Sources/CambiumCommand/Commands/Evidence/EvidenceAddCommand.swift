@@ -4,20 +4,20 @@ internal import Cambium
 struct EvidenceAddCommand: StoreCommand {
     static let configuration = CommandConfiguration(
         commandName: "add",
-        abstract: "Count texts as evidence for a cohort, and commit it.",
+        abstract: "Count texts as evidence for an adapter, and commit it.",
         discussion: """
             Each file becomes one record, named by its content: adding the same file again changes nothing, \
-            and a text counts once in a cohort, whatever its labels. All files go into one commit. Moments \
-            run the branch's frozen trunk over the text; moments over different trunks do not add, and are \
+            and a text counts once in an adapter, whatever its labels. All files go into one commit. Gram sums \
+            run the branch's frozen trunk over the text; Gram sums over different trunks do not add, and are \
             refused. Squared gradients (fisher) are how much the model itself minds changes of each of its \
             weights on the texts, by which `cambium merge --policy fisher` weighs; new ones replace old ones. Routes \
             are what the linear routers of OLMoE and its like decide on old text, which `cambium expert add` keeps as \
             they are; a record has sums of all the text and at most 160 windows of 128 tokens of it.
 
-            cambium evidence add --cohort base --text gsm8k.txt --text shakespeare.txt
-            cambium evidence add --cohort swahili --text swahili.txt --label "round 1"
-            cambium evidence add --kind moments --layer 3 --cohort sw --text swahili.txt
-            cambium evidence add --kind moments --target experts --layer 3 --text gsm8k.txt
+            cambium evidence add --adapter base --text gsm8k.txt --text shakespeare.txt
+            cambium evidence add --adapter swahili --text swahili.txt --label "round 1"
+            cambium evidence add --kind gram --layer 3 --adapter sw --text swahili.txt
+            cambium evidence add --kind gram --target experts --layer 3 --text gsm8k.txt
             cambium evidence add --kind fisher --branch swahili --text swahili.txt
             cambium evidence add --kind routes --text general.txt
             """)
@@ -29,10 +29,10 @@ struct EvidenceAddCommand: StoreCommand {
 
     @Option(
         help: """
-            The cohort that the texts belong to; base is the base model. Needed of counts, and of \
-            moments for the gate.
-            """, completion: Completion.cohorts)
-    var cohort: String?
+            The adapter that the texts belong to; base is the base model. Needed of counts, and of \
+            Gram sums for the gate.
+            """, completion: Completion.adapters)
+    var adapter: String?
 
     @Option(
         help: "A file to count; - reads standard input. May be repeated.", completion: .file())
@@ -43,7 +43,7 @@ struct EvidenceAddCommand: StoreCommand {
 
     @Option(
         help: """
-            counts of byte sequences, moments of hidden states, fisher, squared gradients, or routes, what \
+            counts of byte sequences, Gram sums of hidden states, fisher, squared gradients, or routes, what \
             linear routers decide.
             """)
     var kind: EvidenceKind = .counts
@@ -56,13 +56,13 @@ struct EvidenceAddCommand: StoreCommand {
             """, valueName: "number"))
     var order: Int?
 
-    @Option(help: ArgumentHelp("Of moments, a layer with experts.", valueName: "number"))
+    @Option(help: ArgumentHelp("Of Gram sums, a layer with experts.", valueName: "number"))
     var layer: Int?
 
     @Option(
         help: """
-            Of moments, what they are for: cohort, the gate; experts, a router over the experts, by those \
-            that the layer's router picks first (default: cohort).
+            Of Gram sums, what they are for: adapter, the gate; experts, a router over the experts, by those \
+            that the layer's router picks first (default: adapter).
             """)
     var target: TargetOption?
 
@@ -77,7 +77,7 @@ struct EvidenceAddCommand: StoreCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Of moments, fisher and routes, threads that run the model.", valueName: "number"))
+            "Of Gram sums, fisher and routes, threads that run the model.", valueName: "number"))
     var threads = 1
 
     @Option(help: "Of routes, bytes of all texts that are read, or all (default: 100000).")
@@ -95,14 +95,14 @@ struct EvidenceAddCommand: StoreCommand {
 
     func validate() throws {
         if text.isEmpty { throw ValidationError("give at least one --text FILE") }
-        if kind == .moments, layer == nil {
-            throw ValidationError("--kind moments needs --layer NUMBER")
+        if kind == .gramSums, layer == nil {
+            throw ValidationError("--kind gram needs --layer NUMBER")
         }
-        if kind != .moments, layer != nil || target != nil || !assignments.isEmpty {
-            throw ValidationError("--layer, --target and --assignments need --kind moments")
+        if kind != .gramSums, layer != nil || target != nil || !assignments.isEmpty {
+            throw ValidationError("--layer, --target and --assignments need --kind gram")
         }
-        if cohort == nil, target != .experts, kind == .counts || kind == .moments {
-            throw ValidationError("give the texts' --cohort NAME; base is the base model")
+        if adapter == nil, target != .experts, kind == .counts || kind == .gramSums {
+            throw ValidationError("give the texts' --adapter NAME; base is the base model")
         }
         if !assignments.isEmpty, target != .experts {
             throw ValidationError("--assignments needs --target experts")
@@ -117,21 +117,21 @@ struct EvidenceAddCommand: StoreCommand {
         if kind != .counts, order != nil {
             throw ValidationError("--order is of counts, not of \(kind.rawValue)")
         }
-        if kind == .fisher, cohort != nil || !label.isEmpty {
+        if kind == .fisher, adapter != nil || !label.isEmpty {
             throw ValidationError(
-                "squared gradients are of the model itself: --kind fisher takes no --cohort or --label"
+                "squared gradients are of the model itself: --kind fisher takes no --adapter or --label"
             )
         }
-        if kind == .routes, cohort != nil {
+        if kind == .routes, adapter != nil {
             throw ValidationError(
-                "routes are of the model itself: --kind routes takes no --cohort")
+                "routes are of the model itself: --kind routes takes no --adapter")
         }
         if kind != .routes, limit != nil { throw ValidationError("--limit needs --kind routes") }
     }
 
     func run(_ console: Console) throws {
         let store = try openStore()
-        let cohort = cohort ?? "base"
+        let adapter = adapter ?? "base"
         let branch = try branch ?? revision.flatMap { try knownBranch($0, store) }
         if kind == .fisher {
             let options = CommitOptions(message: message ?? "squared gradients", branch: branch)
@@ -154,20 +154,21 @@ struct EvidenceAddCommand: StoreCommand {
             return console.show(EvidenceReport(result: result, verb: "added"))
         }
         var options = CommitOptions(
-            message: message ?? "evidence for \(cohort)", branch: branch)
-        options.metadata["evidence.cohort"] = cohort
+            message: message ?? "evidence for \(adapter)", branch: branch)
+        options.metadata["evidence.cohort"] = adapter
         let assigned: [Assignments]? =
             assignments.isEmpty
             ? nil : try assignments.map { try Assignments(text: Terminal.read($0), name: $0) }
         let result =
             if let layer {
-                try store.addMoments(
-                    text.map { try Terminal.read($0) }, layer: layer, cohort: cohort, label: label,
-                    target: target?.target ?? .cohort, assignments: assigned, threads: threads,
+                try store.addGramSums(
+                    text.map { try Terminal.read($0) }, layer: layer, adapter: adapter,
+                    label: label,
+                    target: target?.target ?? .adapter, assignments: assigned, threads: threads,
                     options)
             } else {
                 try store.addEvidence(
-                    text.map { try Terminal.source($0) }, cohort: cohort, label: label,
+                    text.map { try Terminal.source($0) }, adapter: adapter, label: label,
                     order: order, options)
             }
         console.show(EvidenceReport(result: result, verb: "added"))
@@ -191,20 +192,24 @@ struct EvidenceAddCommand: StoreCommand {
 /// What evidence counts.
 enum EvidenceKind: String, ExpressibleByArgument, CaseIterable {
     case counts
-    case moments
+    case gramSums = "gram"
     case fisher
     case routes
+
+    init?(argument: String) { self.init(rawValue: OldWords.renewed(value: argument)) }
 }
 
-/// What moments are for.
+/// What Gram sums are for.
 enum TargetOption: String, ExpressibleByArgument, CaseIterable {
-    case cohort
+    case adapter
     case experts
 
+    init?(argument: String) { self.init(rawValue: OldWords.renewed(value: argument)) }
+
     /// The façade's target of the same name.
-    var target: MomentTarget {
+    var target: GramTarget {
         switch self {
-        case .cohort: .cohort
+        case .adapter: .adapter
         case .experts: .experts
         }
     }

@@ -6,13 +6,13 @@ struct EvidenceCommand: ParsableCommand {
         commandName: "evidence",
         abstract: "Keep what the gate is solved from, and ask the gate.",
         discussion: """
-            Evidence is counted from text: how often each sequence of bytes occurs in what a cohort should \
-            answer, or the exact sums of the model's states in front of a layer's experts (moments). The \
-            gate, which tells cohorts apart, is solved from the set of all evidence in a snapshot. Merging \
+            Evidence is counted from text: how often each sequence of bytes occurs in what an adapter should \
+            answer, or the exact sums of the model's states in front of a layer's experts (Gram sums). The \
+            gate, which tells adapters apart, is solved from the set of all evidence in a snapshot. Merging \
             branches unites their evidence, so the gate of a merge is, byte for byte, the gate of all their \
             data at once, in any order; dropped evidence leaves no trace.
 
-            cambium evidence add --cohort swahili --text swahili.txt -m "evidence: Swahili"
+            cambium evidence add --adapter swahili --text swahili.txt -m "Swahili text"
             cambium evidence ls main
             cambium evidence gate main --text unknown.txt
             cambium evidence drop 3f2a91
@@ -74,7 +74,7 @@ struct EvidenceDropCommand: StoreCommand {
         discussion: """
             The gate of the new snapshot is byte for byte the one that never saw it. The record stays in \
             history until nothing names it, and weights that were trained on the text stay as they are: \
-            `cambium forget COHORT` takes out both.
+            `cambium forget ADAPTER` takes out both.
 
             cambium evidence drop 3f2a91 -m "forget the private texts"
             """)

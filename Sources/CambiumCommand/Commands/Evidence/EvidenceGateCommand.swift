@@ -3,11 +3,11 @@ internal import Cambium
 
 struct EvidenceGateCommand: StoreCommand {
     static let configuration = CommandConfiguration(
-        commandName: "gate", abstract: "Ask the gate of a revision which cohort texts belong to.",
+        commandName: "gate", abstract: "Ask the gate of a revision which adapter texts belong to.",
         discussion: """
-            Without a text, the gate's id and its cohorts. The same evidence gives the same id. With a \
-            layer, the gate over its hidden states, solved from moments; its shares are those of the \
-            text's bytes for which each cohort has the best score.
+            Without a text, the gate's id and its adapters. The same evidence gives the same id. With a \
+            layer, the gate over its hidden states, solved from Gram sums; its shares are those of the \
+            text's bytes for which each adapter has the best score.
 
             cambium evidence gate main
             cambium evidence gate main --layer 3 --text unknown.txt
@@ -24,7 +24,8 @@ struct EvidenceGateCommand: StoreCommand {
         help: ArgumentHelp("Read only the first bytes of each text.", valueName: "bytes"))
     var limit: Int?
 
-    @Option(help: ArgumentHelp("The gate solved from moments of this layer.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp("The gate solved from Gram sums of this layer.", valueName: "number"))
     var layer: Int?
 
     @Option(help: "With --layer, how it is solved: ridge or discriminant (default: discriminant).")
@@ -49,7 +50,7 @@ struct EvidenceGateCommand: StoreCommand {
             rows.append(GateReport.Row(text: path, shares: try gate.shares(after: source)))
         }
         console.show(
-            GateReport(commit: gate.commit, gate: gate.id, cohorts: gate.cohorts, texts: rows))
+            GateReport(commit: gate.commit, gate: gate.id, adapters: gate.adapters, texts: rows))
     }
 
     private func run(_ console: Console, _ layer: Int) throws {
@@ -62,7 +63,7 @@ struct EvidenceGateCommand: StoreCommand {
         }
         console.show(
             GateReport(
-                commit: gate.commit, gate: gate.id, cohorts: gate.cohorts, texts: rows,
+                commit: gate.commit, gate: gate.id, adapters: gate.adapters, texts: rows,
                 layer: layer, form: gate.form.rawValue, lambda: gate.lambda))
     }
 }

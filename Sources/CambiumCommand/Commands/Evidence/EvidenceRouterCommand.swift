@@ -7,12 +7,12 @@ struct EvidenceRouterCommand: StoreCommand {
         abstract: "Solve a router over a layer's experts from evidence of picks.",
         discussion: """
             The router is two linear read-outs, one for each digit of an expert's number, solved in closed form \
-            from moments of picks. The same evidence gives the same id, on whatever branches and in whatever \
+            from Gram sums of picks. The same evidence gives the same id, on whatever branches and in whatever \
             order it was added. With a text, how often it picks what the layer's own router picks first, or \
             what a file assigns. No model runs it: a trained product-key router cannot hold it exactly, so \
             --save writes it to a file of its own.
 
-            cambium evidence add --kind moments --target experts --layer 1 --text a.txt
+            cambium evidence add --kind gram --target experts --layer 1 --text a.txt
             cambium evidence router main --layer 1
             cambium evidence router main --layer 1 --text new.txt --save r.safetensors
             """)

@@ -15,7 +15,7 @@ struct CatCommand: StoreCommand {
             """)
 
     @Argument(
-        help: "REV:LAYER/ORDINAL, REV:LAYER/COHORT/ORDINAL, REV:TENSOR or REV:FILE.",
+        help: "REV:LAYER/ORDINAL, REV:LAYER/POOL/ORDINAL, REV:TENSOR or REV:FILE.",
         completion: Completion.revisions)
     var place: String
 

@@ -4,9 +4,9 @@ internal import Cambium
 struct LsCommand: StoreCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls",
-        abstract: "List layers, cohorts, experts and tensors.",
+        abstract: "List layers, adapters, experts and tensors.",
         discussion: """
-            Cohorts, which rounds of training added to the base, are listed with what they weigh and the \
+            Adapters, which rounds of training added to the base, are listed with what they weigh and the \
             commits that made them; `cambium forget` takes one out.
 
             cambium ls main
@@ -15,7 +15,7 @@ struct LsCommand: StoreCommand {
             """)
 
     @Argument(
-        help: "REV, or REV:LAYER or REV:LAYER/COHORT for the experts in it.",
+        help: "REV, or REV:LAYER or REV:LAYER/POOL for the experts in it.",
         completion: Completion.revisions)
     var place = "HEAD"
 
@@ -29,7 +29,7 @@ struct LsCommand: StoreCommand {
         let place = Place(place)
         if let path = place.path {
             let experts = try store.experts(place.revision, in: path)
-            console.show(ExpertListReport(cohort: path, experts: experts), paged: true)
+            console.show(ExpertListReport(pool: path, experts: experts), paged: true)
         } else {
             let model = try store.list(place.revision)
             let report = ModelReport(model: model, revision: place.revision, listsTrunk: trunk)
@@ -52,7 +52,7 @@ struct ModelReport: Report {
                 + "\(Quantity.count(model.parameters, "parameter")), \(Quantity.bytes(model.bytes))"
         ]
         if !model.layers.isEmpty { lines += layerLines }
-        if !model.cohorts.isEmpty { lines += cohortLines(style) }
+        if !model.adapters.isEmpty { lines += adapterLines(style) }
         lines.append(
             "trunk  \(Quantity.count(model.trunk.count, "tensor"))"
                 + (listsTrunk || model.trunk.isEmpty ? "" : style.faint("  (--trunk lists them)")))
@@ -74,30 +74,30 @@ struct ModelReport: Report {
 
     private var layerLines: [String] {
         var table = TextTable([.left, .left, .left, .right, .right, .left, .left])
-        table.add(["layer", "cohort", "kind", "experts", "bytes each", "parts", "router"])
+        table.add(["layer", "pool", "kind", "experts", "bytes each", "parts", "router"])
         for layer in model.layers {
-            for cohort in layer.cohorts {
+            for pool in layer.pools {
                 table.add([
-                    "\(layer.layer)", cohort.name, cohort.kind, Quantity.count(cohort.experts),
-                    Quantity.count(cohort.expertBytes), cohort.parts.joined(separator: " "),
-                    "\(cohort.router), \(Quantity.count(cohort.routerTensors.count, "tensor"))",
+                    "\(layer.layer)", pool.name, pool.kind, Quantity.count(pool.experts),
+                    Quantity.count(pool.expertBytes), pool.parts.joined(separator: " "),
+                    "\(pool.router), \(Quantity.count(pool.routerTensors.count, "tensor"))",
                 ])
             }
         }
         return table.lines()
     }
 
-    private func cohortLines(_ style: Style) -> [String] {
+    private func adapterLines(_ style: Style) -> [String] {
         var table = TextTable([.left, .left, .right, .right, .right, .left])
-        table.add(["cohort", "kind", "parameters", "bytes", "evidence", "made by"])
-        for cohort in model.cohorts {
+        table.add(["adapter", "kind", "parameters", "bytes", "evidence", "made by"])
+        for adapter in model.adapters {
             let experts =
-                cohort.experts > 0 ? ", \(Quantity.count(cohort.experts, "expert"))" : ""
-            let last = cohort.rounds.first.map { "\(style.id($0.id.short)) \($0.subject)" }
-            let more = cohort.rounds.count - 1
+                adapter.experts > 0 ? ", \(Quantity.count(adapter.experts, "expert"))" : ""
+            let last = adapter.rounds.first.map { "\(style.id($0.id.short)) \($0.subject)" }
+            let more = adapter.rounds.count - 1
             table.add([
-                cohort.name, (cohort.kind ?? "-") + experts, Quantity.count(cohort.parameters),
-                Quantity.bytes(cohort.bytes), Quantity.count(cohort.evidence, "record"),
+                adapter.name, (adapter.kind ?? "-") + experts, Quantity.count(adapter.parameters),
+                Quantity.bytes(adapter.bytes), Quantity.count(adapter.evidence, "record"),
                 (last ?? "-") + (more > 0 ? " and \(Quantity.count(more, "round")) before" : ""),
             ])
         }
@@ -111,20 +111,20 @@ struct ModelReport: Report {
             table.add([tensor.id.short, tensor.dtype, "[\(shape)]", tensor.name])
         }
         model.trunk.forEach(add)
-        model.layers.flatMap(\.cohorts).flatMap(\.routerTensors).forEach(add)
+        model.layers.flatMap(\.pools).flatMap(\.routerTensors).forEach(add)
         return table.lines(indent: 2)
     }
 }
 
-/// The experts of a cohort.
+/// The experts of a pool.
 struct ExpertListReport: Report {
-    let cohort: String
+    let pool: String
     let experts: [ExpertEntry]
 
     func lines(_ style: Style) -> [String] {
         experts.map { entry in
             let id = entry.id.map { style.id($0.short) } ?? style.faint("removed")
-            return "\(id)  \(cohort)/\(entry.ordinal)"
+            return "\(id)  \(pool)/\(entry.ordinal)"
         }
     }
 

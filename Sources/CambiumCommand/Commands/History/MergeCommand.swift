@@ -10,7 +10,7 @@ struct MergeCommand: StoreCommand {
             What one side changed is taken; what both changed to the same bytes is taken once; what \
             they changed differently is a conflict: it is listed, nothing is written, and the exit \
             status is 3, unless a policy settles it, or --take for that one: LAYER/EXPERT, \
-            LAYER/COHORT/EXPERT, 'router LAYER/ROW', TENSOR[ROW], a tensor or a file, with numbers as \
+            LAYER/POOL/EXPERT, 'router LAYER/ROW', TENSOR[ROW], a tensor or a file, with numbers as \
             3-9 or 1,4 and * for all; = and a side, or a policy. The order of branches and of decisions \
             does not matter, except to ours and theirs. The commit records policy, weights and \
             decisions.
@@ -34,7 +34,7 @@ struct MergeCommand: StoreCommand {
             Conflicts: none lists them; ours takes the first side's version, theirs the last \
             side's; mean the weighted mean, ties the greatest changes that agree, task the sum of \
             the changes, fisher the mean weighted by recorded squared gradients, regmean the linear maps \
-            nearest to the sides' by their moments or routes (lossy).
+            nearest to the sides' by their Gram sums or routes (lossy).
             """)
     var policy = PolicyOption(.none)
 

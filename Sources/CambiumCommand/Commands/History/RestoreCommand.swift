@@ -8,7 +8,7 @@ struct RestoreCommand: StoreCommand {
         discussion: """
             Experts, router rows, tensors and files of any commit, named as `cambium cat` and `merge \
             --take` name them, become the branch's own in a new commit, which records where they came \
-            from: LAYER/EXPERT, LAYER/COHORT/EXPERT, 'router LAYER/ROW', TENSOR[ROW], a tensor or a \
+            from: LAYER/EXPERT, LAYER/POOL/EXPERT, 'router LAYER/ROW', TENSOR[ROW], a tensor or a \
             file; numbers may be 3-9, 1,4 or * for all, and * in a name stands for anything. What does \
             not fit the branch's model is refused.
 

@@ -13,7 +13,7 @@ struct ShowCommand: StoreCommand {
             """)
 
     @Argument(
-        help: "REV, or REV:LAYER/ORDINAL or REV:LAYER/COHORT/ORDINAL.",
+        help: "REV, or REV:LAYER/ORDINAL or REV:LAYER/POOL/ORDINAL.",
         completion: Completion.revisions)
     var place = "HEAD"
 
@@ -139,7 +139,7 @@ struct ExpertReport: Report {
 
     func lines(_ style: Style) -> [String] {
         var table = TextTable([.left, .left])
-        table.add(["expert", "\(expert.layer)/\(expert.cohort)/\(expert.ordinal)"])
+        table.add(["expert", "\(expert.layer)/\(expert.pool)/\(expert.ordinal)"])
         table.add(["object", style.id(expert.id)])
         table.add(["kind", expert.kind])
         table.add(["parts", expert.parts.joined(separator: ", ")])

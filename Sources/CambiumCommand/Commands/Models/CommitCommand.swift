@@ -73,7 +73,7 @@ struct CommitCommand: StoreCommand {
     @Flag(
         help: """
             Commit a model that does not run as the branch's history does: of another architecture, with \
-            cohorts of another base, or with a config that cannot be run.
+            adapters of another base, or with a config that cannot be run.
             """)
     var allowUnfit = false
 

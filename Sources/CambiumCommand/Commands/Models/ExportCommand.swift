@@ -9,7 +9,7 @@ struct ExportCommand: StoreCommand {
             The folder gets the same files, shards, tensor names, dtypes and shapes, the tokenizer and what \
             was recorded about the model (evidence, squared gradients, mixture.json), so that a commit of the \
             folder is the same model tree. --plain leaves out what the transformers library would not read: \
-            these records and the cohorts that training added.
+            these records and the adapters that training added.
 
             Files that are in the way are refused, also those of another checkpoint that a reader would take \
             for parts of this one or read first. --force replaces them; other files stay.

@@ -6,17 +6,17 @@ struct TrainCommand: StoreCommand {
         commandName: "train",
         abstract: "Train a round on text, and commit it.",
         discussion: """
-            A round adds a cohort to the frozen model of a branch: deltas that are active for texts like \
+            A round adds an adapter to the frozen model of a branch: deltas that are active for texts like \
             those it was trained on. Old weights keep their bytes, so nothing is forgotten; a gate, solved \
-            from counts of all texts ever trained on, picks cohorts from the text itself. Branches that \
-            learned different things merge: cohorts and counts unite.
+            from counts of all texts ever trained on, picks adapters from the text itself. Branches that \
+            learned different things merge: adapters and counts unite.
 
             A part of each text is held out (--hold-out) and evaluated before the commit. Ctrl-C commits \
             nothing; --resume goes on, with the rounds behind it too, and `cambium round ls` lists what was stopped. The commit tells every \
             option that the result depends on, and the digest of each text; `cambium show REV --curve` \
             shows how the loss went. With --grow auto, each stretch of some 8,192 bytes is \
-            judged: what the gate knows trains its cohort further, what the base knows is left alone, and \
-            the rest gets a new cohort, a round each; standard input is read in chunks with --chunk, of \
+            judged: what the gate knows trains its adapter further, what the base knows is left alone, and \
+            the rest gets a new adapter, a round each; standard input is read in chunks with --chunk, of \
             which each is judged so.
 
             cambium train --init config.json --data english.txt --steps 400 -m "base"
@@ -49,16 +49,16 @@ struct TrainCommand: StoreCommand {
     var message: String?
 
     @Option(
-        help: "The cohort's name (default: the name of the first file or folder).",
-        completion: Completion.cohorts)
-    var cohort: String?
+        help: "The adapter's name (default: the name of the first file or folder).",
+        completion: Completion.adapters)
+    var adapter: String?
 
-    @Option(help: "What the cohort is: dense (full-rank deltas, the default), lora or lora:RANK.")
-    var kind: CohortKind?
+    @Option(help: "What the adapter is: dense (full-rank deltas, the default), lora or lora:RANK.")
+    var kind: AdapterKind?
 
     @OptionGroup var newExperts: NewExpertOptions
 
-    @Option(help: "new cohort, edit the named one, or auto: what the gate says of the text.")
+    @Option(help: "new adapter, edit the named one, or auto: what the gate says of the text.")
     var grow = Growth.new
 
     @Option(
@@ -67,7 +67,7 @@ struct TrainCommand: StoreCommand {
         completion: .file(extensions: ["json"]))
     var initial: String?
 
-    @Flag(help: "Train the model's own weights instead of a cohort: it forgets.")
+    @Flag(help: "Train the model's own weights instead of an adapter: it forgets.")
     var whole = false
 
     @Option(
@@ -89,7 +89,7 @@ struct TrainCommand: StoreCommand {
 
     @Option(
         help:
-            "What stays as it is: trunk, experts or both (trunk,experts). A cohort freezes both anyway."
+            "What stays as it is: trunk, experts or both (trunk,experts). An adapter freezes both anyway."
     )
     var freeze: [FrozenParts] = []
 
@@ -162,17 +162,18 @@ struct TrainCommand: StoreCommand {
         }
         if whole || initial != nil, newExperts.count != nil || kind != nil {
             throw ValidationError(
-                "--new-experts and --kind are for cohorts, not for --whole and --init")
+                "--new-experts and --kind are for adapters, not for --whole and --init")
         }
-        if whole || initial != nil, cohort != nil || grow != .new {
-            throw ValidationError("--cohort and --grow are for cohorts, not for --whole and --init")
+        if whole || initial != nil, adapter != nil || grow != .new {
+            throw ValidationError(
+                "--adapter and --grow are for adapters, not for --whole and --init")
         }
         if editedExperts != nil {
-            guard cohort == nil, grow == .new, !whole, initial == nil, newExperts.count == nil,
+            guard adapter == nil, grow == .new, !whole, initial == nil, newExperts.count == nil,
                 kind == nil
             else {
                 throw ValidationError(
-                    "--edit-experts is for the model's own experts: leave --cohort, --kind, --grow, --whole, "
+                    "--edit-experts is for the model's own experts: leave --adapter, --kind, --grow, --whole, "
                         + "--init and --new-experts out")
             }
             if freeze.contains(where: \.experts) {
@@ -226,11 +227,11 @@ struct TrainCommand: StoreCommand {
     ) throws {
         // A branch that is still to be made starts from HEAD.
         let revision = branch.flatMap { (try? store.resolve($0)) != nil ? $0 : nil } ?? "HEAD"
-        let name = cohort ?? texts[0].name
+        let name = adapter ?? texts[0].name
         guard grow == .auto else {
             let isBase = whole || initial != nil || editedExperts != nil
             if !isBase, !resume, (try? store.resolve(revision)) != nil {
-                try checkName(name, try store.cohorts(revision))
+                try checkName(name, try store.adapters(revision))
             }
             return try round(
                 store, texts, name, isKnown: false, nil, resumes: resume, held, label, console)
@@ -259,13 +260,13 @@ struct TrainCommand: StoreCommand {
                 KnownTextReport.sentence(part.familiarity)
                     + (plan.parts.count > 1 || plan.known != nil
                         ? " (\(Quantity.count(bytes, "byte")))" : ""))
-            if let cohort = part.cohort, newExperts.count != nil {
-                console.note("cohort \(cohort) is trained further as it is, without new experts")
+            if let adapter = part.adapter, newExperts.count != nil {
+                console.note("adapter \(adapter) is trained further as it is, without new experts")
             }
-            let own = cohort ?? part.texts[0].name
+            let own = adapter ?? part.texts[0].name
             try round(
-                store, part.texts, part.cohort ?? unused(own, plan.cohorts),
-                isKnown: part.cohort != nil, RoundPlan(commit: start, number: index + 1),
+                store, part.texts, part.adapter ?? unused(own, plan.adapters),
+                isKnown: part.adapter != nil, RoundPlan(commit: start, number: index + 1),
                 resumes: resume && index + 1 == first, held, label, console)
         }
     }
@@ -303,7 +304,7 @@ struct TrainCommand: StoreCommand {
         options.plan = plan
         options.mixesCounts = mixCounts
         options.divergenceWeight = kl
-        // A cohort that the gate chose has what it has.
+        // An adapter that the gate chose has what it has.
         options.newExperts = isKnown ? nil : newExperts.chosen
         options.initial = try initial.map { try Terminal.read($0) }
         let result = try Interrupt.watching {
@@ -322,7 +323,7 @@ struct TrainCommand: StoreCommand {
 
     private func target(_ name: String) -> TrainTarget {
         if let editedExperts { return .experts(editedExperts) }
-        guard whole || initial != nil else { return .cohort(name, kind?.form ?? .dense) }
+        guard whole || initial != nil else { return .adapter(name, kind?.form ?? .dense) }
         return .model(
             freezesTrunk: freeze.contains { $0.trunk },
             freezesExperts: freeze.contains { $0.experts })
@@ -330,22 +331,23 @@ struct TrainCommand: StoreCommand {
 
     private func defaultMessage(_ name: String) -> String {
         if editedExperts != nil { return "edit experts" }
-        return whole || initial != nil ? "train the model" : "train cohort \(name)"
+        return whole || initial != nil ? "train the model" : "train adapter \(name)"
     }
 
-    /// A new cohort needs a name of its own, and one that is trained further must be there.
+    /// A new adapter needs a name of its own, and one that is trained further must be there.
     private func checkName(_ name: String, _ known: [String]) throws {
         if grow == .edit, !known.contains(name) {
             throw Failure(
-                .notFound, "the model has no cohort '\(name)' to train further",
+                .notFound, "the model has no adapter '\(name)' to train further",
                 hint: known.isEmpty
                     ? "it has none; leave --grow edit out to add one"
-                    : "it has \(known.joined(separator: ", ")); name one with --cohort")
+                    : "it has \(known.joined(separator: ", ")); name one with --adapter")
         }
         if grow == .new, known.contains(name) {
             throw Failure(
-                .usage, "the model has a cohort '\(name)'",
-                hint: "give another name with --cohort, or train that one further with --grow edit")
+                .usage, "the model has an adapter '\(name)'",
+                hint: "give another name with --adapter, or train that one further with --grow edit"
+            )
         }
     }
 

@@ -21,8 +21,8 @@ struct RevisionsTopic: ParsableCommand {
         Inside a model:
 
         main:1       layer 1
-        main:1/17    expert 17 of layer 1 (of its base cohort)
-        main:1/c/17  expert 17 of cohort c in layer 1
+        main:1/17    expert 17 of layer 1 (of its base pool)
+        main:1/c/17  expert 17 of pool c in layer 1
         main:NAME    a tensor or a file, for example main:config.json
         """
 

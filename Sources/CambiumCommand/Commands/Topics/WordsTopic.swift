@@ -18,15 +18,15 @@ struct WordsTopic: ParsableCommand {
         trunk       the weights that every token uses: embeddings, attention, norms,
                     dense feed-forward, head
         round       one run of training that ends in a commit
-        cohort      what a round added: changes of the frozen base's weights, with or
+        adapter     what a round added: changes of the frozen base's weights, with or
                     without experts of its own
-        gate        what picks the cohort for a text, by the text's own bytes
+        gate        what picks the adapter for a text, by the text's own bytes
         evidence    what a gate or a router is solved from: sums that add up, one
                     record for each text; merging them is exact
         counts      evidence of a gate: how often runs of a few bytes occur in a
                     text; they also predict beside the network where they know a
                     text better
-        moments     evidence over hidden states: sums of products of features
+        Gram sums   evidence over hidden states: sums of products of features
         routes      evidence of what old text decided, kept when an expert is added
         conflict    what two sides of a merge changed differently
         settled     of a conflict: decided by a policy that was named

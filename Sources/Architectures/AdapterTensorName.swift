@@ -1,0 +1,26 @@
+/// How the tensors of an adapter are named: `cohorts.NAME.TENSOR`, and `cohorts.NAME.cohort`, which says what it is.
+package enum AdapterTensorName {
+    /// What the names of all adapters' tensors begin with.
+    package static let prefix = "cohorts."
+    private static let suffix = ".cohort"
+
+    /// What the names of one adapter's tensors begin with.
+    package static func prefix(of adapter: String) -> String { "\(prefix)\(adapter)." }
+
+    /// The tensor that describes an adapter.
+    package static func description(of adapter: String) -> String { prefix + adapter + suffix }
+
+    /// The adapter that a tensor describes, or nil when it describes none.
+    package static func adapter(describedBy tensor: String) -> String? {
+        guard tensor.hasPrefix(prefix), tensor.hasSuffix(suffix),
+            tensor.utf8.count > prefix.utf8.count + suffix.utf8.count
+        else { return nil }
+        return String(tensor.dropFirst(prefix.count).dropLast(suffix.count))
+    }
+
+    /// The adapter, of some, that a tensor belongs to: their names may have dots, and the longest that fits is meant.
+    package static func adapter(of tensor: String, among names: some Sequence<String>) -> String? {
+        names.filter { tensor.hasPrefix("\(prefix)\($0).") }
+            .max { $0.utf8.count < $1.utf8.count }
+    }
+}

@@ -1,0 +1,114 @@
+package import Architectures
+internal import Elements
+internal import Objects
+package import Snapshots
+
+/// The adapters of deltas in a snapshot: the trunk's tensors `cohorts.NAME.…`.
+package struct StoredAdapters {
+    /// By ascending name.
+    package let names: [String]
+    /// What each is.
+    package let descriptions: [AdapterDescription]
+    /// The digest of the snapshot's base, which deltas are added to.
+    package let base: String
+    /// The digest of the base with its experts, which low-rank adapters may run with.
+    package let baseWithExperts: String
+
+    /// - Throws: `corrupt` for a description that is not one; `unsupported` for an adapter of another base:
+    ///   its deltas would change weights that they were not trained with.
+    package init(_ snapshot: MappedSnapshot) throws {
+        let tree = snapshot.tree
+        base = try Self.baseDigest(tree)
+        baseWithExperts = try Self.baseDigest(tree, .routers, .experts)
+        var descriptions: [String: AdapterDescription] = [:]
+        for (tensor, entry) in tree.trunk.tensors {
+            guard let name = AdapterTensorName.adapter(describedBy: tensor) else { continue }
+            guard let count = entry.shape.byteCount, count <= AdapterDescription.largest else {
+                throw CambiumError(
+                    .corrupt,
+                    "\(tensor) is \(entry.shape): more than the description of an adapter can be")
+            }
+            let bytes = try snapshot.data(of: entry.id)
+            let description = try AdapterDescription(bytes, of: name)
+            // Earlier versions named the base without its experts by all adapters.
+            let own = description.usesExperts ? [baseWithExperts, base] : [base]
+            guard description.base.isEmpty || own.contains(description.base) else {
+                throw CambiumError(
+                    .unsupported,
+                    "adapter '\(name)' was trained on the base \(description.base.prefix(12)); the base of "
+                        + "\(snapshot.id.short) is \(own[0].prefix(12)). Revert what changed the base, or "
+                        + "train the adapter again")
+            }
+            descriptions[name] = description
+        }
+        if let misfit = Self.misfit(descriptions, tree) {
+            throw CambiumError(.unsupported, "\(snapshot.id.short) cannot run: \(misfit)")
+        }
+        names = descriptions.keys.sorted(by: isBefore)
+        self.descriptions = names.compactMap { descriptions[$0] }
+    }
+
+    /// The adapters of deltas in a tree, whether or not they fit its base.
+    package static func names(_ tree: Tree) -> [String] {
+        tree.trunk.tensors.keys.compactMap { AdapterTensorName.adapter(describedBy: $0) }
+    }
+
+    /// What of the adapters' experts is not as their descriptions say; nil when all is.
+    package static func misfit(_ descriptions: [String: AdapterDescription], _ tree: Tree)
+        -> String?
+    {
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+            for name in layer.pools.keys.sorted(by: isBefore)
+            where name != ExpertPool.base {
+                guard descriptions[name]?.experts?.layers.contains(Int(number)) == true else {
+                    return "layer \(number) has experts of adapter '\(name)', which "
+                        + "\(AdapterTensorName.description(of: name)) does not describe"
+                }
+            }
+        }
+        for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) }) {
+            guard let experts = description.experts else { continue }
+            for layer in experts.layers {
+                let stored = UInt32(exactly: layer).flatMap { tree.layers[$0]?.pools[name] }
+                guard let stored, stored.count == UInt64(experts.count),
+                    experts.fits(stored.parts)
+                else {
+                    return
+                        "\(AdapterTensorName.description(of: name)) describes \(experts.count) experts of layer "
+                        + "\(layer); the layer has \(stored?.count ?? 0)"
+                        + (stored.map { " of \($0.parts)" } ?? "")
+                }
+            }
+        }
+        return nil
+    }
+
+    /// Parts of a base besides its trunk.
+    package enum BasePart { case routers, experts }
+
+    /// Names the weights that deltas are added to: the trunk's tensors, without adapters, and their ids, with
+    /// the routers and experts of the base where they count as well.
+    package static func baseDigest(_ tree: Tree, _ parts: BasePart...) throws -> String {
+        var text = ""
+        for (name, entry) in tree.trunk.tensors.sorted(by: { isBefore($0.key, $1.key) })
+        where !name.hasPrefix(AdapterTensorName.prefix) { text += "\(name) \(entry.id.hex)\n" }
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+            guard let pool = layer.pools[ExpertPool.base] else { continue }
+            if parts.contains(.experts) { text += "\(number) \(pool.experts.hex)\n" }
+            for (name, entry) in pool.router.sorted(by: { isBefore($0.key, $1.key) })
+            where parts.contains(.routers) {
+                text += "\(number) \(name) \(entry.id.hex)\n"
+            }
+        }
+        return try ObjectID(ofFile: Array(text.utf8)).hex
+    }
+
+    /// The adapters' models, to be made when first needed.
+    package func entries(_ base: ModelDescription, _ weights: SnapshotWeights) -> [AdaptedModel
+        .Entry]
+    {
+        zip(names, descriptions).map {
+            AdaptedModel.Entry($0, $1, base: base, source: weights)
+        }
+    }
+}
