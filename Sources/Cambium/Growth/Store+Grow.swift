@@ -1,12 +1,6 @@
-internal import Architectures
 internal import Checkpoints
-internal import Elements
-internal import Evidence
 internal import Models
-internal import Objects
 internal import Routing
-internal import Snapshots
-internal import Tensors
 internal import Training
 
 /// How an expert is added.
@@ -96,41 +90,11 @@ extension Store {
         growth: GrowthOptions = GrowthOptions(), _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
     ) throws -> GrowthResult {
-        guard (1...1_024).contains(growth.threads) else {
-            throw CambiumError(.usage, "\(growth.threads) threads; give 1 to 1024")
-        }
-        guard (0...1).contains(growth.unchanged) else {
-            throw CambiumError(
-                .usage, "\(growth.unchanged) is no share of routes; give a number from 0 to 1")
-        }
-        let (target, snapshot) = try modelToGrow(options)
-        let pools = try snapshot.tree.countedPools()
-        let model = try model(snapshot.id.hex, .checking)
-        let experts = try SourceExperts(
-            source.path, source.expert, named: source.text, for: pools, in: snapshots)
-        var routes = try KeptRoutes(snapshot, model.model.base, tokens: model.tokens(of:))
-        let new = try routes.windows(
-            of: limited(evidence, to: growth.limit), "the text of the new domain")
-        for (index, text) in limited(keep, to: growth.limit).enumerated() {
-            try routes.add(
-                text, keep.count == 1 ? "the old text" : "old text \(index + 1)",
-                threads: growth.threads, progress)
-        }
-        let old = try routes.united()
-        let types = pools.mapValues { $0.router.mapValues(\.shape.type) }
-        let grown = try ExpertGrowth(
-            model.model.base, experts: experts.experts, old: old, new: new,
-            team: growth.threads == 1 ? .single : ThreadTeam(count: growth.threads)
-        ) { numbers, layer, part in
-            let type = types[layer]?.first { ExpertGrowth.RouterPart($0.key) == part }?.value
-            return Self.rounded(numbers, type ?? .f32)
-        }.solve(unchanged: growth.unchanged) { try progress(Progress("layers", $0, $1)) }
-        let commit = try commit(
-            grown, experts.experts, routes, options, target, snapshot,
-            notes: experts.notes + routes.notes, source)
-        return GrowthResult(
-            commit, grown, expert: Int(pools.values.first?.count ?? 0),
-            (new.joined().count, Int(clamping: old.tokenCount)))
+        GrowthResult(
+            try snapshots.addExpert(
+                from: (source.path, source.expert, source.text), evidence: evidence, keep: keep,
+                unchanged: growth.unchanged, limit: growth.limit, threads: growth.threads,
+                options.request, progress: progress))
     }
 
     /// Takes an expert out of every layer with experts of a branch's model; those behind it move up.
@@ -147,111 +111,15 @@ extension Store {
     public func dropExpert(
         _ expert: Int? = nil, _ options: CommitOptions
     ) throws -> CommitResult {
-        let (target, snapshot) = try modelToGrow(options)
-        let pools = try snapshot.tree.countedPools()
-        let counts = Set(pools.values.map { Int($0.count) })
-        guard let count = counts.first, counts.count == 1 else {
-            throw CambiumError(.unsupported, "the layers have different numbers of experts")
-        }
-        let number = expert ?? count - 1
-        guard (0..<count).contains(number) else {
-            throw CambiumError(
-                .notFound, "there is no expert \(number); the layers have 0 to \(count - 1)")
-        }
-        let description = try model(snapshot.id.hex, .checking).model.description
-        for sizes in description.layers.compactMap(\.experts) { try Self.check(sizes, count) }
-        let draft = try CommitDraft(snapshots, tree: snapshot.tree)
-        var edit = ExpertCountEdit(draft, snapshot)
-        for layer in pools.keys.sorted() { try edit.remove(number, from: layer) }
-        var options = options
-        options.metadata["expert.dropped"] = "\(number)"
-        return CommitResult(try target.commit(fitting: edit.finish(by: -1), options.request))
+        CommitResult(try snapshots.dropExpert(expert, options.request))
     }
-
-    private static func check(
-        _ sizes: ModelDescription.Experts, _ count: Int
-    ) throws {
-        guard sizes.topK < count else {
-            throw CambiumError(
-                .unsupported,
-                "a token picks \(sizes.topK) experts; \(count - 1) would be too few")
-        }
-        if case .sigmoid(let groups, _, _, _) = sizes.scoring, groups > 1 {
-            throw CambiumError(
-                .unsupported,
-                "the experts are in \(groups) groups of one size, of which none can lose one")
-        }
-    }
-
-    private func modelToGrow(
-        _ options: CommitOptions
-    ) throws -> (CommitTarget, MappedSnapshot) {
-        let target = try CommitTarget(options, self)
-        guard let parent = target.parent, !target.isNewBranch else {
-            throw CambiumError(
-                .notFound,
-                "there is no branch '\(target.branch)' with a model; `cambium branch` lists them")
-        }
-        return (target, try map(parent.hex))
-    }
-
-    private func commit(
-        _ grown: ExpertGrowth.Result, _ experts: [Int: [UInt8]], _ routes: KeptRoutes,
-        _ options: CommitOptions, _ target: CommitTarget, _ snapshot: MappedSnapshot,
-        notes: [String], _ source: ExpertSource
-    ) throws -> CommitResult {
-        var draft = try CommitDraft(snapshots, tree: snapshot.tree)
-        for record in routes.added { _ = try draft.add(.routes(record)) }
-        var edit = ExpertCountEdit(draft, snapshot)
-        for addition in grown.additions {
-            try edit.add(experts[addition.layer] ?? [], to: addition.layer) { name in
-                ExpertGrowth.RouterPart(name).flatMap { addition.stored[$0] } ?? []
-            }
-        }
-        var options = options
-        options.metadata["expert.from"] = source.text
-        options.metrics["expert.picked"] = grown.figures.pickedShare
-        options.metrics["expert.unchanged"] = grown.figures.unchangedShare
-        return CommitResult(
-            try target.commit(
-                fitting: edit.finish(by: 1), options.request, newExperts: experts.count,
-                notes: notes))
-    }
-
-    /// Numbers as a type stores them, and what they are then.
-    private static func rounded(
-        _ numbers: [Float], _ type: ElementType
-    ) -> (bytes: [UInt8], numbers: [Float]) {
-        let parts = [TensorShape(type, [numbers.count])]
-        let bytes = FloatCode.encode(numbers.map(Double.init), parts) ?? []
-        return (bytes, (FloatCode.decode(bytes, parts) ?? []).map { Float($0) })
-    }
-}
-
-extension ExpertGrowth.RouterPart {
-    /// The part that a tensor of a router is, by its name.
-    fileprivate init?(_ name: String) {
-        switch name {
-        case _ where name.hasSuffix(".e_score_correction_bias"): self = .correction
-        case _ where name.hasSuffix(".bias"): self = .bias
-        case _ where name.hasSuffix(".weight"): self = .row
-        default: return nil
-        }
-    }
-}
-
-extension ExpertGrowth.Figures {
-    fileprivate var pickedShare: Double { Double(picked) / Double(max(newTokens, 1)) }
-    fileprivate var unchangedShare: Double { Double(unchanged) / Double(max(oldTokens, 1)) }
 }
 
 extension GrowthResult {
-    fileprivate init(
-        _ commit: CommitResult, _ grown: ExpertGrowth.Result, expert: Int,
-        _ tokens: (new: Int, old: Int)
-    ) {
+    fileprivate init(_ model: GrownModel) {
+        let grown = model.grown
         self.init(
-            commit: commit, expert: expert,
+            commit: CommitResult(model.model), expert: model.expert,
             layers: grown.additions.map { addition in
                 Layer(
                     layer: addition.layer, picked: addition.figures.pickedShare,
@@ -259,8 +127,8 @@ extension GrowthResult {
                     margin: addition.row.margin)
             }, picked: grown.figures.pickedShare, unchanged: grown.figures.unchangedShare,
             newBits: [grown.newBits.before, grown.newBits.after],
-            oldBits: [grown.oldBits.before, grown.oldBits.after], newTokens: tokens.new,
-            oldTokens: tokens.old,
+            oldBits: [grown.oldBits.before, grown.oldBits.after], newTokens: model.newTokens,
+            oldTokens: model.oldTokens,
             measuredTokens: [grown.figures.newTokens, grown.figures.oldTokens].map {
                 $0 / max(grown.additions.count, 1)
             })
