@@ -20,8 +20,8 @@ enum Interrupt {
 
     /// Runs work that looks at ``isAsked``: meanwhile the first signal is a request.
     static func watching<Result>(_ body: () throws -> Result) rethrows -> Result {
-        isCooperative.store(true, ordering: .relaxed)
-        defer { isCooperative.store(false, ordering: .relaxed) }
+        let outer = isCooperative.exchange(true, ordering: .relaxed)
+        defer { isCooperative.store(outer, ordering: .relaxed) }
         return try body()
     }
 

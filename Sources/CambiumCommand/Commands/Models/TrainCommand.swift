@@ -254,20 +254,24 @@ struct TrainCommand: StoreCommand {
                 .usage, "the stopped round was number \(first) of those of other texts",
                 hint: "give the same ones, or start anew without --resume")
         }
-        for (index, part) in plan.parts.enumerated().dropFirst(first - 1) {
-            let bytes = part.texts.reduce(0) { $0 + $1.bytes.count }
-            console.note(
-                KnownTextReport.sentence(part.familiarity)
-                    + (plan.parts.count > 1 || plan.known != nil
-                        ? " (\(Quantity.count(bytes, "byte")))" : ""))
-            if let adapter = part.adapter, newExperts.count != nil {
-                console.note("adapter \(adapter) is trained further as it is, without new experts")
+        // Between two rounds too: what is asked for then stops the next one at its first step, to be resumed.
+        try Interrupt.watching {
+            for (index, part) in plan.parts.enumerated().dropFirst(first - 1) {
+                let bytes = part.texts.reduce(0) { $0 + $1.bytes.count }
+                console.note(
+                    KnownTextReport.sentence(part.familiarity)
+                        + (plan.parts.count > 1 || plan.known != nil
+                            ? " (\(Quantity.count(bytes, "byte")))" : ""))
+                if let adapter = part.adapter, newExperts.count != nil {
+                    console.note(
+                        "adapter \(adapter) is trained further as it is, without new experts")
+                }
+                let own = adapter ?? part.texts[0].name
+                try round(
+                    store, part.texts, part.adapter ?? unused(own, plan.adapters),
+                    isKnown: part.adapter != nil, RoundPlan(commit: start, number: index + 1),
+                    resumes: resume && index + 1 == first, held, label, console)
             }
-            let own = adapter ?? part.texts[0].name
-            try round(
-                store, part.texts, part.adapter ?? unused(own, plan.adapters),
-                isKnown: part.adapter != nil, RoundPlan(commit: start, number: index + 1),
-                resumes: resume && index + 1 == first, held, label, console)
         }
     }
 
