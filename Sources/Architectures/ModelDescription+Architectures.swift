@@ -79,6 +79,26 @@ extension ModelDescription {
             "config sliding_window is given; an \(family.name) is run with its whole context")
     }
 
+    /// The window of Qwen's families; nil where none slides.
+    static func usedWindow(_ fields: ConfigFields) throws -> Int? {
+        try fields.flag("use_sliding_window")
+            ? try fields.optionalWhole("sliding_window", in: 1...1 << 40) : nil
+    }
+
+    /// The feed-forward of a layer in Qwen's families: experts in every `decoder_sparse_step`-th, but for those of
+    /// `mlp_only_layers`.
+    static func sparse(
+        _ fields: ConfigFields, _ experts: Experts
+    ) throws -> (Int) -> FeedForward {
+        let dense = FeedForward.dense(
+            intermediateSize: try fields.whole("intermediate_size", in: 1...1 << 20))
+        let step = try fields.whole("decoder_sparse_step", in: 1...1 << 20)
+        let denseLayers = Set(try fields.wholes("mlp_only_layers", in: 0...1 << 20) ?? [])
+        return { layer in
+            denseLayers.contains(layer) || (layer + 1) % step != 0 ? dense : .experts(experts)
+        }
+    }
+
     static func latent(_ fields: ConfigFields) throws -> Attention {
         let plain = try fields.whole("qk_nope_head_dim", in: 1...4096)
         let turning = try fields.whole("qk_rope_head_dim", in: 2...4096)

@@ -19,7 +19,7 @@ package enum EvidenceName {
 package enum EvidenceRecord: Sendable {
     case counts(CountContribution)
     case gramSums(GramContribution)
-    case use(ActivationContribution)
+    case activations(ActivationContribution)
     case routes(RouteContribution)
 
     /// - Throws: `.badInput` for bytes that are no record.
@@ -27,7 +27,7 @@ package enum EvidenceRecord: Sendable {
         if bytes.starts(with: GramContribution.magic) {
             self = .gramSums(try GramContribution(decoding: bytes))
         } else if bytes.starts(with: ActivationContribution.magic) {
-            self = .use(try ActivationContribution(decoding: bytes))
+            self = .activations(try ActivationContribution(decoding: bytes))
         } else if bytes.starts(with: RouteContribution.magic) {
             self = .routes(try RouteContribution(decoding: bytes))
         } else {
@@ -39,7 +39,7 @@ package enum EvidenceRecord: Sendable {
         switch self {
         case .counts(let record): record.encoded
         case .gramSums(let record): record.encoded
-        case .use(let record): record.encoded
+        case .activations(let record): record.encoded
         case .routes(let record): record.encoded
         }
     }
@@ -49,7 +49,7 @@ package enum EvidenceRecord: Sendable {
         switch self {
         case .counts(let record): record.adapter
         case .gramSums(let record): record.adapter
-        case .use(let record): record.adapter
+        case .activations(let record): record.adapter
         // Kept is what the whole model does on the text, so it is the base's.
         case .routes: ExpertPool.base
         }
@@ -71,8 +71,8 @@ extension [NamedContribution] {
     }
 
     /// The records of what experts are used for.
-    package var use: [ActivationContribution] {
-        compactMap { if case .use(let record) = $0.record { record } else { nil } }
+    package var activations: [ActivationContribution] {
+        compactMap { if case .activations(let record) = $0.record { record } else { nil } }
     }
 }
 

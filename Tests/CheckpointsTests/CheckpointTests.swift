@@ -1,6 +1,7 @@
 import Checkpoints
 import Elements
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Checkpoints")

@@ -1,5 +1,6 @@
 import Checkpoints
 import Elements
+import TestSupport
 import Testing
 
 @Suite("Layouts")

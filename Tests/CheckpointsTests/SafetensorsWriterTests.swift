@@ -2,6 +2,7 @@ import Checkpoints
 import Elements
 import Files
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Safetensors writing")

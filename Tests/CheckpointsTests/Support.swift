@@ -66,19 +66,6 @@ func open(_ file: [UInt8]) throws -> SafetensorsFile {
     return try SafetensorsFile(opening: try folder.write("x.safetensors", file))
 }
 
-/// The code with which `body` fails, or nil.
-func code(_ body: () throws -> some Any) -> CambiumError.Code? {
-    do {
-        _ = try body()
-        return nil
-    } catch let error as CambiumError {
-        return error.code
-    } catch {
-        Issue.record(error)
-        return nil
-    }
-}
-
 /// Writes tensors whose bytes are given.
 func write(
     _ tensors: [(entry: TensorEntry, bytes: [UInt8])], metadata: HeaderMetadata? = nil,

@@ -29,19 +29,11 @@ extension ModelDescription {
                 intermediateSize: fields.whole("shared_expert_intermediate_size", in: 1...1 << 20),
                 gate: "shared_expert_gate"),
             scoring: .softmaxOfAll(normalised: try fields.flag("norm_topk_prob")))
-        let dense = FeedForward.dense(
-            intermediateSize: try fields.whole("intermediate_size", in: 1...1 << 20))
-        let step = try fields.whole("decoder_sparse_step", in: 1...1 << 20)
-        let denseLayers = Set(try fields.wholes("mlp_only_layers", in: 0...1 << 20) ?? [])
         // Every second of the first layers slides, where any does.
-        let window =
-            try fields.flag("use_sliding_window")
-            ? try fields.optionalWhole("sliding_window", in: 1...1 << 40) : nil
+        let window = try usedWindow(fields)
         let sliding = try fields.whole("max_window_layers", in: 0...1 << 20)
         return try parts(
             fields, attention, window: { $0 % 2 == 0 && $0 < sliding ? window : nil },
-            feedForward: { layer in
-                denseLayers.contains(layer) || (layer + 1) % step != 0 ? dense : .experts(experts)
-            })
+            feedForward: sparse(fields, experts))
     }
 }

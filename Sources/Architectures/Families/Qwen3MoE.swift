@@ -24,15 +24,8 @@ extension ModelDescription {
             fields, counts: Architecture.qwen3MoE.countKeys,
             intermediateSize: fields.whole("moe_intermediate_size", in: 1...1 << 20),
             scoring: .softmaxOfAll(normalised: try fields.flag("norm_topk_prob")))
-        let dense = FeedForward.dense(
-            intermediateSize: try fields.whole("intermediate_size", in: 1...1 << 20))
-        let step = try fields.whole("decoder_sparse_step", in: 1...1 << 20)
-        let denseLayers = Set(try fields.wholes("mlp_only_layers", in: 0...1 << 20) ?? [])
-        let window =
-            try fields.flag("use_sliding_window")
-            ? try fields.optionalWhole("sliding_window", in: 1...1 << 40) : nil
-        return try parts(fields, attention, window: { _ in window }) { layer in
-            denseLayers.contains(layer) || (layer + 1) % step != 0 ? dense : .experts(experts)
-        }
+        let window = try usedWindow(fields)
+        return try parts(
+            fields, attention, window: { _ in window }, feedForward: sparse(fields, experts))
     }
 }

@@ -209,7 +209,7 @@ extension EvidenceInfo {
                 layers: nil, tokens: nil, bytes: Int(clamping: record.byteCount),
                 data: ObjectID(record.data.raw).hex,
                 recordBytes: record.encoded.count)
-        case .use(let record):
+        case .activations(let record):
             self.init(
                 id: entry.id.hex, adapter: record.adapter, kind: "activations", label: record.label,
                 order: nil, distinct: record.layers.reduce(0) { $0 + $1.entries.count }, layer: nil,

@@ -41,8 +41,26 @@ struct ConflictSides {
     /// Elements of a side.
     var count: Int { sides[0].values.count }
 
+    /// A value made of the base and the sides' differences from it, element by element; nil where there is no
+    /// arithmetic, no base, or a difference that is not finite.
+    static func merged(
+        _ values: [ConflictValue], _ parts: [TensorShape], onto base: [UInt8]?,
+        trimming: ([Double]) -> [Double] = { $0 },
+        _ change: (_ deltas: [[Double]], _ element: Int) -> Double?
+    ) -> ConflictValue? {
+        guard let sides = ConflictSides(values, parts),
+            let (before, deltas) = sides.differences(from: base)
+        else { return nil }
+        let kept = deltas.map(trimming)
+        // An element that does not change keeps its bits, the sign of a zero too.
+        return sides.made(
+            before.indices.map { element in
+                change(kept, element).map { before[element] + $0 } ?? before[element]
+            })
+    }
+
     /// Each side's difference from the base; nil without a base, or when one is not finite.
-    func differences(from base: [UInt8]?) -> (base: [Double], deltas: [[Double]])? {
+    private func differences(from base: [UInt8]?) -> (base: [Double], deltas: [[Double]])? {
         guard let base, let before = FloatCode.decode(base, parts), before.count == count else {
             return nil
         }

@@ -28,22 +28,16 @@ package struct TiesPolicy: ConflictPolicy {
     package func resolve(
         _ entity: MergeEntity, parts: [TensorShape], base: [UInt8]?, values: [ConflictValue]
     ) -> ConflictValue? {
-        guard let sides = ConflictSides(values, parts),
-            let (before, deltas) = sides.differences(from: base)
-        else { return nil }
-        let kept = deltas.map(trim)
-        return sides.made(
-            before.indices.map { element in
-                var sum = 0.0
-                for delta in kept { sum += delta[element] }
-                var (total, count) = (0.0, 0.0)
-                for delta in kept where sum > 0 ? delta[element] > 0 : sum < 0 && delta[element] < 0
-                {
-                    total += delta[element]
-                    count += 1
-                }
-                return count == 0 ? before[element] : before[element] + scale * total / count
-            })
+        ConflictSides.merged(values, parts, onto: base, trimming: trim) { deltas, element in
+            var sum = 0.0
+            for delta in deltas { sum += delta[element] }
+            var (total, count) = (0.0, 0.0)
+            for delta in deltas where sum > 0 ? delta[element] > 0 : sum < 0 && delta[element] < 0 {
+                total += delta[element]
+                count += 1
+            }
+            return count == 0 ? nil : scale * total / count
+        }
     }
 
     /// Zeroes all but the greatest magnitudes.
@@ -74,14 +68,10 @@ package struct TaskPolicy: ConflictPolicy {
     package func resolve(
         _ entity: MergeEntity, parts: [TensorShape], base: [UInt8]?, values: [ConflictValue]
     ) -> ConflictValue? {
-        guard let sides = ConflictSides(values, parts),
-            let (before, deltas) = sides.differences(from: base)
-        else { return nil }
-        return sides.made(
-            before.indices.map { element in
-                var sum = 0.0
-                for delta in deltas { sum += delta[element] }
-                return before[element] + scale * sum
-            })
+        ConflictSides.merged(values, parts, onto: base) { deltas, element in
+            var sum = 0.0
+            for delta in deltas { sum += delta[element] }
+            return scale * sum
+        }
     }
 }

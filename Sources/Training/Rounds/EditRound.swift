@@ -45,8 +45,8 @@ struct EditRound: Round {
         if let name = zip(stored.names, stored.descriptions).first(where: { $1.usesExperts })?.0 {
             throw CambiumError(
                 .usage,
-                "adapter '\(name)' runs with the base's experts, which must stay as they are; train a "
-                    + "adapter instead")
+                "adapter '\(name)' runs with the base's experts, which must stay as they are; train "
+                    + "an adapter instead")
         }
         for layer in config.expertLayers {
             let parts =
@@ -64,7 +64,7 @@ struct EditRound: Round {
         self.count = count
         texts = start.request.texts
         self.background = background
-        known = start.evidence.use
+        known = start.evidence.activations
         digest = try ActivationContribution.modelDigest(snapshot.tree)
         chosen = EditedExperts(model, experts: config.expertLayers.map { _ in [] })
     }
@@ -206,7 +206,7 @@ struct EditRound: Round {
             let edited = try draft.putExperts(changing: pool.experts, ids)
             draft.tree.layers[number]?.pools[ExpertPool.base]?.experts = edited.root
         }
-        for record in records { _ = try draft.add(.use(record)) }
+        for record in records { _ = try draft.add(.activations(record)) }
     }
 
     func checkFrozen(_ before: Tree?, _ after: Tree) throws {

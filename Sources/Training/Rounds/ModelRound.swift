@@ -166,7 +166,9 @@ struct ModelRound: Round {
         draft.tree.files[Checkpoint.configName] = try draft.put(.file, json)
         let digest = try ActivationContribution.modelDigest(draft.tree)
         for entry in known {
-            guard case .use(let record) = entry.record, record.model != digest else { continue }
+            guard case .activations(let record) = entry.record, record.model != digest else {
+                continue
+            }
             draft.tree.files[EvidenceName.name(entry.id)] = nil
         }
         guard !config.expertLayers.isEmpty else { return }
@@ -174,7 +176,7 @@ struct ModelRound: Round {
             let use = try ExpertUse(of: text.bytes, under: model)
             let record = try use.record(
                 of: text.bytes, label: label, model: digest, layers: config.expertLayers)
-            _ = try draft.add(.use(record))
+            _ = try draft.add(.activations(record))
         }
     }
 

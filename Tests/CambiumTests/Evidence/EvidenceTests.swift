@@ -148,10 +148,6 @@ struct EvidenceTests {
     func refused() throws {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
-            func code(_ body: () throws -> Void) -> CambiumError.Code? {
-                do { try body() } catch { return (error as? CambiumError)?.code }
-                return nil
-            }
             try add(1, to: "main", of: store)
             let before = try store.resolve("main")
             let options = Checkpoints.options("bad", branch: "main")

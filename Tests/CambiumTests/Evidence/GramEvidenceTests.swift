@@ -224,10 +224,6 @@ struct GramEvidenceTests {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
             let before = try store.resolve("main")
-            func code(_ body: () throws -> Void) -> CambiumError.Code? {
-                do { try body() } catch { return (error as? CambiumError)?.code }
-                return nil
-            }
             let (text, options) = (Self.texts[0].text, Checkpoints.options("bad"))
             #expect(code { try store.addGramSums([[]], layer: 0, adapter: "a", options) } == .usage)
             #expect(

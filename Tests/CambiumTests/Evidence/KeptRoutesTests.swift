@@ -21,17 +21,6 @@ struct KeptRoutesTests {
             [text], label: "general", Checkpoints.options("routes", branch: branch))
     }
 
-    private func code(_ body: () throws -> Void) -> String? {
-        do {
-            try body()
-            return nil
-        } catch let error as CambiumError {
-            return error.code.rawValue
-        } catch {
-            return "\(error)"
-        }
-    }
-
     private static let other = Growth.text(97...104, 2_048, seed: 9)
 
     @Test("a stored record gives the model that the text itself gives, also later and once more")
@@ -118,14 +107,14 @@ struct KeptRoutesTests {
         try withScratchDirectory { directory in
             let store = try Growth.store(Growth.model("olmoe"), in: directory)
             let head = try store.list("main").id
-            #expect(code { _ = try self.add(store) } == "usage")
-            #expect(code { try self.record(store, []) } == "bad-input")
-            #expect(code { try self.record(store, Array(Self.other.prefix(127))) } == "bad-input")
+            #expect(code { _ = try self.add(store) } == .usage)
+            #expect(code { try self.record(store, []) } == .badInput)
+            #expect(code { try self.record(store, Array(Self.other.prefix(127))) } == .badInput)
             #expect(
                 code {
                     _ = try store.addRoutes(
                         [Self.other], threads: 0, Checkpoints.options("routes"))
-                } == "usage")
+                } == .usage)
             #expect(try store.list("main").id == head)
         }
         try withScratchDirectory { directory in
@@ -136,7 +125,7 @@ struct KeptRoutesTests {
         }
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
-            #expect(code { try self.record(store, Self.other) } == "unsupported")
+            #expect(code { try self.record(store, Self.other) } == .unsupported)
         }
     }
 

@@ -88,31 +88,25 @@ struct HostileModelTests {
     func tokens() throws {
         try withScratchDirectory { directory in
             let model = try store("mixtral", in: directory).model("main")
-            func code(_ body: () throws -> Void) -> String? {
-                do {
-                    try body()
-                    return nil
-                } catch { return (error as? CambiumError)?.code.rawValue }
-            }
-            #expect(code { _ = try model.generate(tokens: [], count: 1) } == "bad-input")
-            #expect(code { _ = try model.generate(tokens: [256], count: 1) } == "bad-input")
-            #expect(code { _ = try model.generate(tokens: [-1], count: 1) } == "bad-input")
-            #expect(code { _ = try model.generate(tokens: [1], count: -1) } == "bad-input")
+            #expect(code { _ = try model.generate(tokens: [], count: 1) } == .badInput)
+            #expect(code { _ = try model.generate(tokens: [256], count: 1) } == .badInput)
+            #expect(code { _ = try model.generate(tokens: [-1], count: 1) } == .badInput)
+            #expect(code { _ = try model.generate(tokens: [1], count: -1) } == .badInput)
             #expect(
-                code { _ = try model.generate(tokens: [1], count: 1, threads: 0) } == "bad-input")
+                code { _ = try model.generate(tokens: [1], count: 1, threads: 0) } == .badInput)
             let long = [Int](repeating: 1, count: 257)
-            #expect(code { _ = try model.logits(long) } == "context-full")
+            #expect(code { _ = try model.logits(long) } == .contextFull)
             // Of 256 tokens without a tokenizer each is a byte.
             let spelled = try model.generate([1, 2], count: 3, pastEnd: true)
             let ids = try model.generate(tokens: [1, 2], count: 3).tokens
             #expect(spelled.tokens == ids && spelled.bytes == ids.map { UInt8($0) })
             #expect(
                 code { _ = try model.generate([UInt8](repeating: 1, count: 257), count: 1) }
-                    == "context-full")
+                    == .contextFull)
             // A vocabulary of 256 without a tokenizer reads bytes; a window is 256 of them.
             #expect(try model.evaluate(Array(repeating: 65, count: 256)).bitsPerByte > 0)
             #expect(
-                code { _ = try model.evaluate(Array(repeating: 65, count: 255)) } == "bad-input")
+                code { _ = try model.evaluate(Array(repeating: 65, count: 255)) } == .badInput)
             // The context has room for 256: the prompt, and all but the last of the new ones.
             let made = try model.generate(tokens: Array(long.prefix(250)), count: 20)
             #expect(made.tokens.count == 7 && made.end == .context)

@@ -158,21 +158,11 @@ struct GrowTests {
         try withScratchDirectory { directory in
             let store = try store(model("olmoe"), in: directory)
             let head = try store.list("main").id
-            func code(_ body: () throws -> Void) -> String? {
-                do {
-                    try body()
-                    return nil
-                } catch let error as CambiumError {
-                    return error.code.rawValue
-                } catch {
-                    return "\(error)"
-                }
-            }
             func add(
                 _ source: ExpertSource, new: [UInt8] = Growth.new,
                 old: [UInt8] = Growth.shortOld,
                 _ growth: GrowthOptions = Self.growth
-            ) -> String? {
+            ) -> CambiumError.Code? {
                 code {
                     _ = try store.addExpert(
                         from: source, evidence: [new], keep: [old], growth: growth,
@@ -180,19 +170,19 @@ struct GrowTests {
                 }
             }
             let good = ExpertSource(model("olmoe"), expert: 1)
-            #expect(add(ExpertSource(model("olmoe"), expert: 16)) == "not-found")
-            #expect(add(ExpertSource(directory + "/none", expert: 0)) == "not-found")
-            #expect(add(ExpertSource(model("olmoe"), expert: -1)) == "not-found")
-            #expect(add(ExpertSource(model("olmoe"))) == "usage")
-            #expect(add(ExpertSource(model("mixtral"), expert: 0)) == "bad-shape")
-            #expect(add(good, new: Array(Growth.new.prefix(100))) == "bad-input")
-            #expect(add(good, old: []) == "bad-input")
-            #expect(add(good, GrowthOptions(unchanged: 1.5)) == "usage")
-            #expect(add(good, GrowthOptions(threads: 0)) == "usage")
+            #expect(add(ExpertSource(model("olmoe"), expert: 16)) == .notFound)
+            #expect(add(ExpertSource(directory + "/none", expert: 0)) == .notFound)
+            #expect(add(ExpertSource(model("olmoe"), expert: -1)) == .notFound)
+            #expect(add(ExpertSource(model("olmoe"))) == .usage)
+            #expect(add(ExpertSource(model("mixtral"), expert: 0)) == .badShape)
+            #expect(add(good, new: Array(Growth.new.prefix(100))) == .badInput)
+            #expect(add(good, old: []) == .badInput)
+            #expect(add(good, GrowthOptions(unchanged: 1.5)) == .usage)
+            #expect(add(good, GrowthOptions(threads: 0)) == .usage)
             #expect(
-                code { _ = try store.dropExpert(16, Checkpoints.options("drop")) } == "not-found")
+                code { _ = try store.dropExpert(16, Checkpoints.options("drop")) } == .notFound)
             #expect(
-                code { _ = try store.dropExpert(-1, Checkpoints.options("drop")) } == "not-found")
+                code { _ = try store.dropExpert(-1, Checkpoints.options("drop")) } == .notFound)
             #expect(
                 code { _ = try store.dropExpert(nil, Checkpoints.options("drop", branch: "none")) }
                     != nil)
