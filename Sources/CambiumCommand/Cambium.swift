@@ -15,8 +15,8 @@ struct CambiumRoot: ParsableCommand {
             cambium log --graph && cambium diff main swahili
             cambium generate swahili --prompt "Habari" -n 200
 
-            `cambium help COMMAND` has examples, `cambium help revisions` and `cambium help \
-            words` and `cambium help exit-codes` explain the rest. Every command also takes, before or after its name: -C \
+            `cambium help COMMAND` has examples; `cambium help revisions`, `cambium help words` and \
+            `cambium help exit-codes` explain the rest. Every command also takes, before or after its name: -C \
             (--store) PATH, --json, -q (--quiet), --progress auto|plain|json|none, --no-color, \
             --no-pager. `cambium --generate-completion-script bash` (or zsh, fish) prints what completes \
             commands, options, and the names of branches, tags and adapters: source it in your shell's start \
@@ -70,6 +70,13 @@ struct CambiumRoot: ParsableCommand {
         configuration.groupedSubcommands.flatMap(\.subcommands).flatMap {
             ($0.configuration.commandName.map { [$0] } ?? []) + $0.configuration.aliases
         }
+    }
+
+    /// The names of the commands that a command consists of.
+    static func commands(of name: String) -> [String] {
+        configuration.groupedSubcommands.flatMap(\.subcommands)
+            .first { $0.configuration.commandName == name }?.configuration.subcommands
+            .compactMap { $0.configuration.commandName } ?? []
     }
 
     /// The names of commands that consist of commands.

@@ -66,7 +66,16 @@ struct Invocation {
         return tell(
             Failure(
                 .usage, CambiumRoot.message(for: error),
-                hint: "`cambium help \(name)` shows how it is used"))
+                hint: "`cambium help \(page(of: name))` shows how it is used"))
+    }
+
+    /// The page of help of a command, or of the one of its commands that was called.
+    private func page(of name: String) -> String {
+        guard CambiumRoot.groups.contains(name),
+            let next = arguments.drop(while: { $0 != name }).dropFirst().first,
+            CambiumRoot.commands(of: name).contains(next)
+        else { return name }
+        return "\(name) \(next)"
     }
 
     /// The page of help that was asked for and does not exist; the parser would show the first page.

@@ -93,10 +93,11 @@ extension Tree {
         guard isCounted, !layers.isEmpty else {
             throw CambiumError(
                 .unsupported,
-                "a '\(architecture)' model "
+                "a model of type '\(architecture)' "
                     + (layers.isEmpty
                         ? "has no experts that Cambium can tell apart"
-                        : "gets no experts one by one; `cambium train` adds pools to it instead"))
+                        : "gets no experts one by one; `cambium train --new-experts` gives it an adapter with experts")
+            )
         }
         var pools: [Int: ExpertPool] = [:]
         for (layer, value) in layers {

@@ -37,11 +37,16 @@ package func publishFile(_ path: String, as target: String) throws {
 }
 
 /// Makes the names in a folder durable.
-package func syncFolder(_ path: String) throws {
+///
+/// - Parameter isStores: Whether it is a store's, and not one that a user named.
+package func syncFolder(_ path: String, isStores: Bool = true) throws {
+    func failure(_ action: String) -> CambiumError {
+        isStores ? storeError(action, path) : systemError(action, path, errno)
+    }
     let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw storeError("open", path) }
+    guard descriptor >= 0 else { throw failure("open") }
     defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw storeError("sync", path) }
+    guard fsync(descriptor) == 0 else { throw failure("sync") }
 }
 
 /// Makes the name of a folder that was just made durable, where the folder above may be read.

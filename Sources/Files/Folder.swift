@@ -3,7 +3,7 @@ internal import Glibc
 
 /// The names in a directory, sorted by bytes, without `.` and `..`.
 package func directoryContents(_ path: String) throws -> [String] {
-    try names(in: path) { storeError("list", path, $0) }
+    try names(in: path) { storeError("list", path, $0) }.sorted(by: isBefore)
 }
 
 /// The entries of a directory, sorted; folders end in `/`.
@@ -24,7 +24,7 @@ private func names(in path: String, _ failure: (Int32) -> CambiumError) throws -
         errno = 0
         guard let entry = unsafe readdir(directory) else {
             guard errno == 0 else { throw failure(errno) }
-            return names.sorted(by: isBefore)
+            return names
         }
         let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
             unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)

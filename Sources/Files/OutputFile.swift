@@ -66,7 +66,7 @@ package struct OutputFile: ~Copyable {
     package consuming func publish() throws {
         let file = try stage()
         try file.publish()
-        try syncFolder(file.folder)
+        try syncFolder(file.folder, isStores: false)
     }
 
     private mutating func flush() throws {

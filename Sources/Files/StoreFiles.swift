@@ -9,12 +9,15 @@ package func makeDirectory(_ path: String) throws {
 }
 
 /// As ``makeDirectory(_:)``, with those above it.
-package func makeDirectories(_ path: String) throws {
-    for end in path.indices.dropFirst() where path[end] == "/" {
-        let above = String(path[..<end])
-        if !fileExists(above) { try makeDirectory(above) }
-    }
-    try makeDirectory(path)
+///
+/// - Returns: Those that were not there, outermost first.
+@discardableResult
+package func makeDirectories(_ path: String) throws -> [String] {
+    let folders =
+        path.indices.dropFirst().filter { path[$0] == "/" }.map { String(path[..<$0]) } + [path]
+    let missing = folders.filter { !fileExists($0) }
+    for folder in missing { try makeDirectory(folder) }
+    return missing
 }
 
 /// Creates a folder inside a store; an existing one is fine, and a link is none.

@@ -17,7 +17,7 @@ package enum ObjectKind: UInt8, CaseIterable, Sendable {
     case neuron = 8
     /// A SwiGLU expert: gate, up, down.
     case swiglu = 9
-    /// A change of a trunk matrix that is active when its pool is.
+    /// A change of a trunk matrix that is active when its adapter is.
     case delta = 10
     /// An expert made of other tensors.
     case tensors = 11

@@ -78,7 +78,8 @@ struct PatternTests {
         arguments: [
             "(", ")", "[a", "a**", "a+?", "*a", "^a", "\\", #"\p{Han}"#, #"\p"#, #"\w"#, "(?<a>b)",
             "(ab)+", "[a&&b]", "[[:alpha:]]", "[b-a]", "a{2", "a{3,2}", "(?i:é)", "(?i:[a])",
-            #"\1"#,
+            #"\1"#, #"\a"#, #"[\e]"#, #"\N"#, #"\y"#, #"\M-a"#, #"\o{101}"#, "(?i:ss)", "(?i:Fi)",
+            "(?i:ast)",
             String(repeating: "(", count: 2_000),
         ])
     func refused(pattern: String) throws {
@@ -87,12 +88,17 @@ struct PatternTests {
     }
 
     @Test(
-        "that run away stop with an error",
+        "that run away stop with an error", .timeLimit(.minutes(2)),
         arguments: [
             String(repeating: "a*", count: 12) + "[bc]",
             String(repeating: "a?", count: 40) + "[bc]",
             String(repeating: "(?:a|a)", count: 400) + "[bc]",
             String(repeating: "a{1,8}", count: 40) + "[bc]", "a*a++[bc]|x", "(?=a*a*b)a",
+            String(repeating: "(?:|)", count: 16) + "a{3900}[bd]",
+            String(repeating: "(?:|)", count: 17) + String(repeating: "[ab]", count: 900) + "[cd]",
+            String(repeating: "a?", count: 8) + "a{3900}[bd]",
+            Array(repeating: String(repeating: "a?", count: 8) + "[bc]", count: 190)
+                .joined(separator: "|"),
         ])
     func tooHard(pattern: String) throws {
         let tokenizer = try BPETokenizer(
@@ -105,6 +111,29 @@ struct PatternTests {
             try tokenizer.encode(String(repeating: "a", count: 5_000) + "xb")
         }
         #expect(error?.code == .tooHard)
+    }
+
+    @Test("that match where there is nothing are refused", arguments: ["(?=x)", "b*", "$", "a|"])
+    func empty(pattern: String) throws {
+        let error = #expect(throws: CambiumError.self) { try split("ab", by: pattern) }
+        #expect(error?.code == .unsupported && error?.message.contains("nothing") == true)
+    }
+
+    @Test(
+        "with counts above what is counted at once match as others do",
+        arguments: [
+            ("a{33}", 33, 33), ("a{64}", 64, 64), ("a{70}", 70, 70), ("a{33,}", 33, Int.max),
+            ("a{40,45}", 40, 45), ("a{32,33}", 32, 33),
+        ])
+    func counts(pattern: String, least: Int, most: Int) throws {
+        for length in [least - 1, least, least + 1, 90] {
+            // Greedy matches one after the other; what is left of the letters stays.
+            var left = length
+            while left >= least { left -= min(most, left) }
+            let text = String(repeating: "a", count: length) + "b"
+            let parts = try split(text, by: pattern, "Removed")
+            #expect(parts == [String(repeating: "a", count: left) + "b"])
+        }
     }
 
     @Test("of a long run of spaces take few steps")

@@ -73,12 +73,12 @@ extension Store {
                 var removal = try AdapterRemoval(adapter, snapshots, tips: tips)
                 return { try removal.removed(from: $0).map { ($0.tree, $0.layout) } }
             },
-            finish: { snapshots in
+            finish: { snapshots, names in
                 let store = Store(snapshots, path)
                 // What says which experts a text picks, of commits that are gone.
                 try snapshots.removeStaleProfiles()
                 for round in try store.stoppedRounds()
-                where round.options["train.cohort"] == adapter {
+                where round.options["train.cohort"].map(names.contains) ?? false {
                     try store.discardStoppedRound(of: round.file)
                 }
             })

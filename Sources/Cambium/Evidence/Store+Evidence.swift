@@ -12,7 +12,8 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     /// The class that its text belongs to; "base" for what the base model learned.
     public let adapter: String
     /// What was counted: `counts`, n-grams of bytes; `gram`, sums over the states in front of a
-    /// layer's experts; `routes`, what linear routers decided; or `use`, which experts were picked.
+    /// layer's experts; `routes`, what linear routers decided; or `activations`, how often
+    /// experts were picked.
     public let kind: String
     /// Which round or data it is of, as it was given.
     public let label: String

@@ -49,7 +49,7 @@ extension Store {
         guard target == .adapter || adapter == ExpertPool.base else {
             throw CambiumError(
                 .usage,
-                "picks are of the adapter '\(ExpertPool.base)'; '\(adapter)' has no router that runs"
+                "picks are of the base model (--adapter \(ExpertPool.base)); '\(adapter)' has no router that runs"
             )
         }
         if let assignments {

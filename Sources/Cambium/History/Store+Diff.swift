@@ -30,10 +30,14 @@ public struct ModelDiff: Sendable, Encodable {
     public struct Router: Sendable, Encodable {
         /// Its name in the checkpoint.
         public let tensor: String
-        /// Rows that differ bit for bit.
+        /// Rows that differ bit for bit, and those that only one side has.
         public let rows: [Int]
-        /// Rows in all.
+        /// Rows in all; of a tensor that was removed, that it had.
         public let rowCount: Int
+        /// Rows that it has more than before.
+        public let added: Int
+        /// Rows that it has less than before.
+        public let removed: Int
         /// How far the whole tensor moved; nil when its shape changed or it is not a float.
         public let change: Change?
     }
@@ -117,7 +121,7 @@ extension Store {
             pools: try difference.pools.map { try ModelDiff.PoolDiff($0, change) },
             trunk: try change.trunk().map {
                 ModelDiff.Tensor(
-                    name: $0.name, kind: $0.kind, parameters: $0.shape.elementCount,
+                    name: $0.name, kind: $0.kind, parameters: $0.parameterCount,
                     change: $0.norms.map { ModelDiff.Change($0) }, adapter: $0.adapter)
             },
             files: change.files.map { ModelDiff.File(name: $0.name, kind: $0.kind) },
@@ -141,6 +145,7 @@ extension ModelDiff.PoolDiff {
             routers: try difference.router.map {
                 ModelDiff.Router(
                     tensor: $0.name, rows: $0.rows, rowCount: $0.rowCount,
+                    added: $0.added, removed: $0.removed,
                     change: try change.tensor($0.old, $0.new).map { ModelDiff.Change($0) })
             })
     }

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Evidence
 internal import Objects
@@ -186,7 +187,9 @@ extension ModelSummary {
                     pools: layer.pools.sorted { isBefore($0.key, $1.key) }.map {
                         PoolInfo($0.key, $0.value)
                     })
-            }, adapters: adapters, parameters: tree.parameterCount, bytes: tree.byteCount)
+            }, adapters: adapters,
+            parameters: tree.parameterCount { AdapterTensorName.adapter(describedBy: $0) != nil },
+            bytes: tree.byteCount)
     }
 }
 

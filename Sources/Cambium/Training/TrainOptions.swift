@@ -36,7 +36,7 @@ public enum AdapterForm: Sendable, Hashable {
 public enum NewExperts: Sendable, Hashable {
     /// Neurons in each of the base's layers of neurons, with its heads, picks and keys; a square number.
     case neurons(Int)
-    /// SwiGLU experts of an inner width in every layer, of which a token uses the best `picks`.
+    /// SwiGLU experts of an inner width in every layer, of which a token uses the best `topK`.
     case swiglu(Int, width: Int, topK: Int)
 }
 

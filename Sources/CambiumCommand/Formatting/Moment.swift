@@ -49,7 +49,8 @@ enum Moment {
         let parts = text.split { $0 == " " || $0 == "t" }
         guard (1...2).contains(parts.count) else { return nil }
         let day = parts[0].split(separator: "-", omittingEmptySubsequences: false)
-        let numbers = day.compactMap { Int($0) }
+        // Foundation takes the greatest number for none at all.
+        let numbers = day.compactMap { UInt16($0) }.map(Int.init)
         guard numbers.count == 3, day.count == 3, day[0].count == 4 else { return nil }
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = .gmt

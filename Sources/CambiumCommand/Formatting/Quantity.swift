@@ -65,8 +65,8 @@ enum Quantity {
         }
     }
 
-    /// A number that somebody recorded: whole as it is, else with six significant digits at most: `30`, `0.93`,
-    /// `7.67554`.
+    /// A number that somebody recorded: whole as it is, else to six significant digits, or to the whole number
+    /// where it has more in front of the point: `30`, `0.93`, `7.67554`.
     static func recorded(_ value: Double) -> String {
         var (scale, size) = (1.0, value.magnitude)
         guard size.isFinite, size >= 1e-17 else { return value == 0 ? "0" : "\(value)" }
@@ -74,8 +74,7 @@ enum Quantity {
         while size < 99_999.95 { (scale, size) = (scale * 10, size * 10) }
         let isWhole = value.rounded() == value
         let rounded = isWhole ? value : (value * scale).rounded() / scale
-        return rounded.magnitude < 1e15 && rounded.rounded() == rounded
-            ? "\(Int(rounded))" : "\(rounded)"
+        return Int(exactly: rounded).map(String.init) ?? "\(rounded)"
     }
 
     /// Ascending numbers with runs drawn together: `0-127, 130`.

@@ -3,7 +3,12 @@ internal import FoundationEssentials
 /// Seconds since 1970-01-01 00:00 UTC as people write and read them.
 enum Timestamp {
     /// For example `2026-11-24 03:10 UTC`.
+    ///
+    /// Outside of the years 1 to 9999, where only a broken clock leads, the bare number.
     static func text(_ seconds: Int64) -> String {
+        guard (-62_135_596_800..<253_402_300_800).contains(seconds) else {
+            return "\(seconds) s UTC"
+        }
         let date = Date(timeIntervalSince1970: Double(seconds))
             .formatted(Date.ISO8601FormatStyle(dateTimeSeparator: .space))
         // Without `:00Z`.

@@ -59,15 +59,26 @@ struct DiffReport: Report {
     /// Files, and records of evidence: in a summary of many, how many there are.
     private var fileRows: [[String]] {
         let records = diff.files.filter(\.isEvidence)
-        let rows = diff.files.filter { !$0.isEvidence }.map { ["file", "\($0.name) \($0.kind)"] }
+        let rows =
+            diff.files.filter { !$0.isEvidence && !$0.isGradient }
+            .map { ["file", "\($0.name) \($0.kind)"] } + gradientRows
         if detail == .summary, records.count > 4 {
-            let counts = ["added", "removed", "changed"].compactMap { kind in
-                let count = records.count { $0.kind == kind }
-                return count == 0 ? nil : "\(Quantity.count(count, "record")) \(kind)"
-            }
-            return rows + [["evidence", counts.joined(separator: ", ")]]
+            return rows + [["evidence", counts(records, "record")]]
         }
         return rows + records.map { ["evidence", "\($0.record.short) \($0.kind)"] }
+    }
+
+    /// Squared gradients have a file for each object: only how many there are is of interest.
+    private var gradientRows: [[String]] {
+        let gradients = diff.files.filter(\.isGradient)
+        return gradients.isEmpty ? [] : [["squared gradients", counts(gradients, "object")]]
+    }
+
+    private func counts(_ files: [ModelDiff.File], _ word: String) -> String {
+        ["added", "removed", "changed"].compactMap { kind in
+            let count = files.count { $0.kind == kind }
+            return count == 0 ? nil : "\(Quantity.count(count, word)) \(kind)"
+        }.joined(separator: ", ")
     }
 
     /// Every tensor, or in a summary of many how many there are.
@@ -119,9 +130,7 @@ struct DiffReport: Report {
             ])
         }
         for router in pool.routers {
-            let amount =
-                "\(Quantity.count(router.rows.count)) of \(Quantity.count(router.rowCount)) rows"
-            rows.append(["", "\(amount) of \(router.tensor) changed"] + cells(router.change))
+            rows.append(["", "\(router.tensor): \(router.amount)"] + cells(router.change))
         }
         if rows.isEmpty { rows.append(["", "changed"]) }
         rows[0][0] = pool.pool == "base" ? "layer \(pool.layer)" : pool.place
@@ -152,9 +161,11 @@ struct DiffReport: Report {
             }
         }
         for tensor in diff.trunk {
-            table.add(["trunk \(tensor.name)", tensor.kind] + cells(tensor.change))
+            let place = tensor.adapter == nil ? "trunk" : "adapter"
+            table.add(["\(place) \(tensor.name)", tensor.kind] + cells(tensor.change))
         }
-        for file in diff.files {
+        for row in gradientRows { table.add(row) }
+        for file in diff.files where !file.isGradient {
             table.add([
                 file.isEvidence ? "evidence \(file.record)" : "file \(file.name)", file.kind,
             ])
@@ -165,8 +176,22 @@ struct DiffReport: Report {
 
 extension ModelDiff.File {
     fileprivate var isEvidence: Bool { name.hasPrefix("evidence.") }
+    fileprivate var isGradient: Bool { name.hasPrefix("fisher.") }
     /// The id of the record.
     fileprivate var record: String { String(name.dropFirst("evidence.".count)) }
+}
+
+extension ModelDiff.Router {
+    /// What became of its rows: `2 of 5 rows changed, 1 row added`.
+    fileprivate var amount: String {
+        let changed = rows.count - added - removed
+        let parts =
+            (changed > 0
+                ? ["\(Quantity.count(changed)) of \(Quantity.count(rowCount)) rows changed"] : [])
+            + [(added, "added"), (removed, "removed")].filter { $0.0 > 0 }
+            .map { "\(Quantity.count($0.0, "row")) \($0.1)" }
+        return parts.joined(separator: ", ")
+    }
 }
 
 extension ModelDiff.PoolDiff {

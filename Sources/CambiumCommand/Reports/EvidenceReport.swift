@@ -24,10 +24,11 @@ struct EvidenceReport: Report {
     /// That dropping evidence changes no weights, which is easily taken for forgetting.
     private var weightLines: [String] {
         guard let adapters = result.adaptersWithWeights else { return [] }
-        let ways = adapters.map { "`cambium forget \($0)`" }.joined(separator: ", ")
+        let ways = adapters.map { "`cambium forget \($0)`" }.joined(separator: " and ")
         return [
             "weights that were trained on \(result.evidence.count == 1 ? "this text" : "these texts") stay"
-                + (adapters.isEmpty ? "" : "; \(ways) takes them out")
+                + (adapters.isEmpty
+                    ? "" : "; \(ways) \(adapters.count == 1 ? "takes" : "take") them out")
         ]
     }
 }
@@ -59,7 +60,16 @@ struct EvidenceListReport: Report {
     let evidence: [EvidenceInfo]
 
     func lines(_ style: Style) -> [String] {
-        evidence.isEmpty ? ["no evidence"] : evidence.map { $0.line(style) }
+        if evidence.isEmpty { return ["no evidence"] }
+        var table = TextTable([.left, .left, .left, .right, .left, .left])
+        table.add(["id", "adapter", "kind", "bytes", "counted", "label"])
+        for record in evidence {
+            table.add([
+                style.id(record.id.short), record.adapter, record.kind,
+                Quantity.count(record.bytes), record.subject, record.label,
+            ])
+        }
+        return table.lines()
     }
 
     func quietLines() -> [String] { evidence.map(\.id) }
@@ -75,11 +85,11 @@ struct EvidenceDetailReport: Report {
         [
             "id        \(style.id(evidence.id))",
             "adapter   \(evidence.adapter)",
-            "label     \(evidence.label)",
+            evidence.label.isEmpty ? nil : "label     \(evidence.label)",
             "kind      \(evidence.kind) of \(evidence.subject)",
             "text      \(Quantity.count(evidence.bytes, "byte")), \(evidence.data)",
             "record    \(Quantity.bytes(evidence.recordBytes))",
-        ]
+        ].compactMap { $0 }
             + (evidence.trunk.map {
                 ["\(evidence.layers == nil ? "trunk    " : "model    ") \($0)"]
             } ?? [])
@@ -132,13 +142,13 @@ extension EvidenceInfo {
     /// The record in a line.
     fileprivate func line(_ style: Style) -> String {
         "\(style.id(id.short))  \(adapter)  \(Quantity.count(bytes, "byte")) of text, "
-            + (layers == nil ? "" : "routes of ") + subject + (label.isEmpty ? "" : "  \(label)")
+            + "\(kind) of \(subject)" + (label.isEmpty ? "" : "  \(label)")
     }
 
     /// What was counted.
     fileprivate var subject: String {
         if kind == "activations", let distinct {
-            return "the use of \(Quantity.count(distinct, "expert"))"
+            return Quantity.count(distinct, "expert")
         }
         if let order, let distinct {
             return "\(Quantity.count(distinct)) different \(order)-grams"

@@ -48,7 +48,7 @@ struct MergeReport: Report {
     }
 
     func quietLines() -> [String] {
-        isConflict ? result.conflicts.map(\.entity) : [result.commit ?? result.tree ?? ""]
+        isConflict ? result.conflicts.map(\.path) : [result.commit ?? result.tree ?? ""]
     }
 
     private func headline(_ style: Style) -> String {

@@ -78,7 +78,7 @@ package struct CheckpointExport {
     /// - Parameter overwrite: Whether files that exist there may be replaced, and files of another checkpoint
     ///   removed that a reader would take for parts of this one or read in its place.
     /// - Returns: The files whose headers are not the ones that were committed, and those that were removed.
-    /// - Throws: `exists`; `usage` for a folder that is a store.
+    /// - Throws: `exists`.
     package func write(
         to directory: String, overwrite: Bool, _ progress: ProgressReporter
     ) throws -> (canonical: [String], removed: [String]) {
@@ -86,8 +86,15 @@ package struct CheckpointExport {
         let names = fileNames
         let strays = folder.strays(beside: names, isRecord: RecordFile.isNamedByID)
         try folder.checkFree(names, strays, overwrite: overwrite)
-        try makeDirectories(directory)
-        let staged = try stage(in: directory, progress)
+        let made = try makeDirectories(directory)
+        let staged: (files: [StagedFile], canonical: [String])
+        do {
+            staged = try stage(in: directory, progress)
+        } catch {
+            // Only empty ones go: what somebody put into one meanwhile keeps it.
+            for folder in made.reversed() { try? removeDirectory(folder) }
+            throw error
+        }
         try folder.replace(by: staged.files, removing: strays)
         return (staged.canonical, strays)
     }

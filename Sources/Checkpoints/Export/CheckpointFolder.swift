@@ -115,12 +115,12 @@ package struct CheckpointFolder {
                 || entries.contains(name) && entering.contains { rank($0) == rank(name) }
         }
         for name in leaving.reversed() { try remove(name) }
-        if !leaving.isEmpty { try syncFolder(path) }
+        if !leaving.isEmpty { try syncFolder(path, isStores: false) }
         for name in strays where rank(name) == nil { try remove(name) }
         for file in files where rank(file) == nil { try file.publish() }
-        try syncFolder(path)
+        try syncFolder(path, isStores: false)
         for file in entering { try file.publish() }
-        try syncFolder(path)
+        try syncFolder(path, isStores: false)
     }
 
     /// The shards that an index lists which is there.

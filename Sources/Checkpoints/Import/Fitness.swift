@@ -26,7 +26,7 @@ extension SnapshotStore {
     ) throws -> String? {
         let known = before.architecture != "unknown" && !before.architecture.isEmpty
         guard !known || before.architecture == tree.architecture else {
-            return "it is a '\(tree.architecture)' model, and the branch's is "
+            return "it is a model of type '\(tree.architecture)', and the branch's is "
                 + "'\(before.architecture)'"
         }
         guard let reason = try strayAdapter(tree, read) else { return nil }
@@ -61,21 +61,7 @@ extension SnapshotStore {
     }
 
     /// Whether a stored model can be run.
-    fileprivate func runs(_ id: ObjectID) -> Bool {
-        do {
-            let snapshot = try map(id)
-            let description = try snapshot.modelDescription()
-            _ = try LanguageModel(description, source: SnapshotWeights(snapshot))
-            let adapters = try StoredAdapters(snapshot)
-            let mixes = try snapshot.mixture() != nil
-            if mixes || !adapters.names.isEmpty { _ = try snapshot.gate() }
-            return !mixes
-                || description.vocabularySize == 256
-                    && snapshot.tree.files["tokenizer.json"] == nil
-        } catch {
-            return false
-        }
-    }
+    fileprivate func runs(_ id: ObjectID) -> Bool { (try? SnapshotModel(map(id))) != nil }
 }
 
 /// - Throws: `unfit`.

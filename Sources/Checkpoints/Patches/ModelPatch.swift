@@ -115,7 +115,7 @@ package struct ModelPatch: ~Copyable {
 
     /// The tensor of the trunk or a router as the patch has it now.
     package func tensor(named name: String) throws -> StoredTensor {
-        guard let entry = entry(name) else {
+        guard let entry = draft.tree.tensor(named: name) else {
             throw CambiumError(
                 .notFound, "the branch's model has no tensor '\(name)' outside its experts")
         }
@@ -123,18 +123,7 @@ package struct ModelPatch: ~Copyable {
     }
 
     /// Whether the trunk or a router has the tensor.
-    package func has(tensor name: String) -> Bool { entry(name) != nil }
-
-    private func entry(_ name: String) -> StoredTensor? {
-        let tree = draft.tree
-        if let entry = tree.trunk.tensors[name] { return entry }
-        for layer in tree.layers.values {
-            for pool in layer.pools.values {
-                if let entry = pool.router[name] { return entry }
-            }
-        }
-        return nil
-    }
+    package func has(tensor name: String) -> Bool { draft.tree.tensor(named: name) != nil }
 
     private func place(_ layer: Int, _ pool: String) throws -> Place {
         guard let number = UInt32(exactly: layer) else {

@@ -30,7 +30,7 @@ package enum SafetensorsWriter {
         let (file, isAsked) = try stage(
             tensors, metadata: metadata, ordered: ordered, splice: splice, at: path, fill: fill)
         try file.publish()
-        try syncFolder(file.folder)
+        try syncFolder(file.folder, isStores: false)
         return isAsked
     }
 

@@ -126,7 +126,7 @@ extension RegMeanPolicy.Inputs {
                     && $0.source.quantiser == first.source.quantiser
             })
         else { return nil }
-        // Records of one text, for several pools or targets, have the same states.
+        // Records of one text, for several adapters or targets, have the same states.
         var texts: [[UInt8]: GramContribution] = [:]
         for record in records {
             if let known = texts[record.data], known.fitted.count <= record.fitted.count {

@@ -50,7 +50,7 @@ package struct RegMeanPolicy: ConflictPolicy {
     ///
     /// - Returns: Its layer, and whether a linear router's row; then the evidence is of routes, else of Gram sums.
     static func layer(of entity: MergeEntity) -> (number: UInt32, isLinear: Bool)? {
-        // Evidence is of what the base's routers read; a pool's router reads its own states.
+        // Evidence is of what the base's routers read; an adapter's router reads its own states.
         guard case .routerRow(let layer, let pool, let tensor, _) = entity, pool == ExpertPool.base
         else { return nil }
         if tensor.hasSuffix("." + PeerNames.query) { return (layer, false) }

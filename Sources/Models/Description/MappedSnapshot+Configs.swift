@@ -22,7 +22,7 @@ extension MappedSnapshot {
         guard ModelDescription.isKnown(architecture) else {
             throw CambiumError(
                 .unsupported,
-                "\(id.short) is a '\(architecture)' model; this version runs "
+                "\(id.short) is a model of type '\(architecture)'; this version runs "
                     + ModelDescription.allArchitectures.joined(separator: ", "))
         }
         let generation = try file("generation_config.json")
@@ -31,7 +31,7 @@ extension MappedSnapshot {
         guard description.architecture == architecture else {
             throw CambiumError(
                 .unsupported,
-                "\(id.short) is stored as a '\(architecture)' model, and its config.json says "
+                "\(id.short) is stored as a model of type '\(architecture)', and its config.json says "
                     + "'\(description.architecture)'; commit it again with one of them")
         }
         return description
@@ -46,7 +46,7 @@ extension MappedSnapshot {
         else {
             throw CambiumError(
                 .unsupported,
-                "\(id.short) is a '\(tree.architecture)' model; this version \(task) peer-lm models only"
+                "\(id.short) is a model of type '\(tree.architecture)'; this version \(task) peer-lm models only"
             )
         }
         return try PeerConfig(json: data(of: file))

@@ -25,8 +25,8 @@ package final class RouterInputs {
         guard model.layers.indices.contains(layer), let experts = model.layers[layer].experts else {
             throw CambiumError(
                 .badInput,
-                "layer \(layer) has no experts; those that have are "
-                    + "\(model.description.expertLayers)")
+                "layer \(layer) has no experts; layers with experts: "
+                    + model.description.expertLayers.map(String.init).joined(separator: ", "))
         }
         pass = ForwardPass(model, team: team)
         session = Session(model, pass: pass)

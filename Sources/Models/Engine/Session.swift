@@ -36,7 +36,7 @@ package final class Session {
     package var recordsRoutes = false
     /// By position, then layer, as far as they were recorded.
     package private(set) var routes: [RouteRecord] = []
-    /// Whether `picks` is kept; off at first, since it takes time.
+    /// Whether ``selection`` is kept; off at first, since it takes time.
     package var countsPicks = false
     /// How often each expert was picked, by layer number, as far as it was counted.
     package private(set) var selection: [Int: [UInt32: Int]] = [:]

@@ -12,7 +12,8 @@ extension ExpertGrowth {
                 throw CambiumError(
                     .badConfig,
                     "layer \(layer) of the \(description.architecture) model has no router of rows that one "
-                        + "more could be solved for; experts are added by training a pool there")
+                        + "more could be solved for; experts are added by training an adapter there (--new-experts)"
+                )
             }
             guard sizes.topK < sizes.count else {
                 throw CambiumError(

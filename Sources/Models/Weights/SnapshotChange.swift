@@ -1,5 +1,5 @@
 internal import Architectures
-package import Elements
+internal import Elements
 internal import Objects
 package import Snapshots
 package import Tensors
@@ -49,9 +49,9 @@ package struct SnapshotChange {
     }
 
     /// The trunk's tensors with changes, by name; of each the shape that it has now, of one that was removed, that
-    /// it had, and the pool of deltas that it belongs to.
+    /// it had, its parameters, and the adapter that it belongs to.
     package func trunk() throws -> [(
-        name: String, kind: String, shape: TensorShape, adapter: String?, norms: DifferenceNorms?
+        name: String, kind: String, parameterCount: Int, adapter: String?, norms: DifferenceNorms?
     )] {
         let (old, new) = (left.tree.trunk.tensors, right.tree.trunk.tensors)
         let adapters = Set([left, right].flatMap { StoredAdapters.names($0.tree) })
@@ -59,7 +59,8 @@ package struct SnapshotChange {
         return try names.sorted(by: isBefore).compactMap { name in
             guard let shape = (new[name] ?? old[name])?.shape else { return nil }
             return (
-                name, Self.kind(old[name] != nil, new[name] != nil), shape,
+                name, Self.kind(old[name] != nil, new[name] != nil),
+                AdapterTensorName.adapter(describedBy: name) == nil ? shape.elementCount : 0,
                 AdapterTensorName.adapter(of: name, among: adapters),
                 try tensor(old[name], new[name])
             )

@@ -21,14 +21,14 @@ extension SnapshotStore {
     /// names any more, also where it shares packs with what stays, and writes the file anew, for free pages
     /// keep their bytes.
     ///
-    /// Each step is done wholly or not at all; the file `forgetting` says what an interrupted call was at, so that
-    /// the same call goes on.
+    /// Each step is done wholly or not at all; the file `forgetting` says what calls that ended early were at, so
+    /// that the same call goes on, and the next one that comes to its end clears up for all.
     ///
     /// - Parameters:
     ///   - name: The adapter's.
     ///   - branch: Only this one is rewritten; nil for all branches and tags.
     ///   - removal: Makes what takes it out of a tree, of the store and its branches' and tags' commits.
-    ///   - finish: Removes what lies beside the store's file.
+    ///   - finish: Removes what lies beside the store's file, of every adapter that was being taken out.
     /// - Throws: `.busy` when the store is open; `.dependedOn` when other branches or tags lead to it than the one
     ///   that was named; `.notFound` when nothing does.
     package static func forget(
@@ -36,23 +36,29 @@ extension SnapshotStore {
         observer: (@Sendable (String) -> Void)? = nil,
         progress: ProgressReporter = { _ in },
         removal: (SnapshotStore, [ObjectID]) throws -> TreeRemoval,
-        finish: (SnapshotStore) throws -> Void
+        finish: (SnapshotStore, _ names: [String]) throws -> Void
     ) throws -> ForgetReport {
         try alone(directory, "forgetting") {
             let file = directory + "/data.mdb"
-            let unfinished = directory + "/forgetting"
-            let goesOn =
-                try !dryRun && fileExists(unfinished)
-                && readStoreFile(unfinished) == Array(name.utf8)
+            let mark = directory + "/forgetting"
+            let unfinished = try unfinished(mark)
+            let goesOn = unfinished.contains(name)
+            let names = goesOn ? unfinished : unfinished + [name]
             let before = try fileLength(file)
             try progress(Progress("history", 0, 3))
-            if !dryRun { try writeFile(Array(name.utf8), to: unfinished) }
-            var report = try rewrite(directory, dryRun, branch, note, observer, removal)
+            if !dryRun, !goesOn { try self.note(names, in: mark) }
+            var report: ForgetReport
+            do {
+                report = try rewrite(directory, dryRun, branch, note, observer, removal)
+            } catch {
+                if !dryRun, !goesOn { try self.note(unfinished, in: mark) }
+                throw error
+            }
             report.bytesBefore = before
             report.bytesAfter = before
             let rewrite = report.rewrite
             guard rewrite.blocking.isEmpty, !rewrite.commits.isEmpty || goesOn else {
-                if !dryRun { try removeFile(unfinished) }
+                if !dryRun, !goesOn { try self.note(unfinished, in: mark) }
                 guard rewrite.blocking.isEmpty else {
                     throw CambiumError(
                         .dependedOn,
@@ -61,7 +67,11 @@ extension SnapshotStore {
                 }
                 throw CambiumError(
                     .notFound,
-                    "no branch, tag or entry of the reflog leads to an adapter '\(name)'")
+                    "no branch, tag or entry of the reflog leads to an adapter '\(name)'"
+                        + (unfinished.isEmpty
+                            ? ""
+                            : "; forgetting '\(unfinished[0])' was interrupted: give that once more")
+                )
             }
             guard !dryRun else { return report }
             // From here on history is new: what is left must be done.
@@ -70,10 +80,25 @@ extension SnapshotStore {
             try? progress(Progress("file", 2, 3))
             try replaceByCopy(directory, observer)
             report.bytesAfter = try fileLength(file)
-            try finish(try openAlone(directory, observer))
-            try removeFile(unfinished)
+            try finish(try openAlone(directory, observer), names)
+            try self.note([], in: mark)
             try? progress(Progress("file", 3, 3))
             return report
+        }
+    }
+
+    /// The adapters that calls which ended early were taking out.
+    private static func unfinished(_ mark: String) throws -> [String] {
+        guard fileExists(mark) else { return [] }
+        return String(decoding: try readStoreFile(mark), as: UTF8.self)
+            .split(separator: "\n").map(String.init)
+    }
+
+    private static func note(_ names: [String], in mark: String) throws {
+        if !names.isEmpty {
+            try writeStoreFile(mark, Array(names.joined(separator: "\n").utf8))
+        } else if fileExists(mark) {
+            try removeFile(mark)
         }
     }
 

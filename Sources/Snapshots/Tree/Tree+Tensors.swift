@@ -1,15 +1,6 @@
 internal import Elements
 
 extension Tree {
-    /// The tensors outside the experts, by name: the trunk's and the routers'.
-    package var denseTensors: [String: StoredTensor] {
-        var all = trunk.tensors
-        for layer in layers.values {
-            for pool in layer.pools.values { all.merge(pool.router) { first, _ in first } }
-        }
-        return all
-    }
-
     /// A tensor outside the experts.
     package func tensor(named name: String) -> StoredTensor? {
         if let tensor = trunk.tensors[name] { return tensor }
@@ -22,8 +13,10 @@ extension Tree {
     }
 
     /// Elements of all tensors and experts, absent ones counted.
-    package var parameterCount: Int {
-        trunk.tensors.values.reduce(0) { $0 + $1.shape.elementCount }
+    ///
+    /// - Parameter isRecord: Whether a tensor of this name holds no parameters but says something about some.
+    package func parameterCount(without isRecord: (String) -> Bool) -> Int {
+        trunk.tensors.reduce(0) { isRecord($1.key) ? $0 : $0 + $1.value.shape.elementCount }
             + layers.values.reduce(0) { sum, layer in
                 layer.pools.values.reduce(sum) { $0 + $1.parameterCount }
             }

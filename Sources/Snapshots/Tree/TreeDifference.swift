@@ -27,9 +27,12 @@ package struct TreeDifference: Sendable {
         package let old: StoredTensor?
         package let new: StoredTensor?
         /// Rows that differ bit for bit (a row is the last dimension; one element when there is
-        /// only one); all of them when the shapes differ.
+        /// only one), and those that only one side has; all of them when rows have another size.
         package let rows: [Int]
         package let rowCount: Int
+        /// Rows behind those that both sides have.
+        package let added: Int
+        package let removed: Int
     }
 
     package var pools: [PoolDifference] = []
@@ -112,17 +115,21 @@ extension SnapshotStore {
     private func routerDifference(
         _ name: String, _ old: StoredTensor?, _ new: StoredTensor?
     ) throws -> TreeDifference.RouterDifference {
-        let rowCount = (new ?? old).map { rows(of: $0.shape).count } ?? 0
-        var changed = Array(0..<rowCount)
-        if let old, let new, old.shape == new.shape {
-            let size = rows(of: new.shape).size
+        let (before, after) = (old.map { rows(of: $0.shape) }, new.map { rows(of: $0.shape) })
+        var changed = Array(0..<max(before?.count ?? 0, after?.count ?? 0))
+        let isSameRow = before == nil || after == nil || before?.size == after?.size
+        if let old, let new, let size = after?.size, isSameRow, old.shape.type == new.shape.type {
             let (left, right) = (try data(of: old), try data(of: new))
-            changed = changed.filter {
-                left[($0 * size)..<(($0 + 1) * size)] != right[($0 * size)..<(($0 + 1) * size)]
+            changed = changed.filter { row in
+                let range = (row * size)..<((row + 1) * size)
+                return range.upperBound > min(left.count, right.count)
+                    || left[range] != right[range]
             }
         }
+        let more = isSameRow ? (after?.count ?? 0) - (before?.count ?? 0) : 0
         return TreeDifference.RouterDifference(
-            name: name, old: old, new: new, rows: changed, rowCount: rowCount)
+            name: name, old: old, new: new, rows: changed,
+            rowCount: (after ?? before)?.count ?? 0, added: max(0, more), removed: max(0, -more))
     }
 }
 

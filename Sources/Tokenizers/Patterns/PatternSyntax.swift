@@ -7,15 +7,18 @@ internal import Elements
 /// characters, greedy or possessive, look-ahead, `$` and `(?i:…)` of ASCII letters. Another construct is refused:
 /// it may mean another thing to each of the two.
 ///
-/// Behind what may take any number of characters stands a callout, by which ``SplitPattern`` counts steps.
+/// Behind what may take any number of characters, or take them in many ways, stands a callout, by which
+/// ``SplitPattern`` counts steps.
 struct PatternSyntax {
     /// Characters of a pattern, and how often they must come, added up: at each place of a text a search may
     /// look at all of them before it comes to a callout.
     private static let greatestSize = 4_096
-    /// Ways through an alternative that are not counted.
+    /// Ways through the pattern that are not counted.
     private static let uncountedWays = 256
     /// Characters that a part may take at most without being counted.
     private static let uncounted = 8
+    /// Characters between two callouts, where there is more than one way to them.
+    private static let uncountedRun = 32
 
     private let pattern: String
     private let scalars: [Unicode.Scalar]
@@ -23,8 +26,11 @@ struct PatternSyntax {
     private var depth = 0
     private var ignoresCase = false
     private var size: Int
-    /// Ways through the alternative of the whole pattern so far.
+    /// Ways through the alternative of the whole pattern so far, and through those before it.
     private var ways = 1
+    private var waysBefore = 0
+    /// Characters of the alternative since its last callout.
+    private var run = 0
     private var calloutCount = 0
     private var output = ""
 
@@ -76,7 +82,10 @@ struct PatternSyntax {
     }
 
     private mutating func sequence() throws {
-        if depth == 1 { ways = 1 }
+        if depth == 1 {
+            waysBefore = min(waysBefore + ways, Self.uncountedWays)
+            (ways, run) = (1, 0)
+        }
         var end = output.utf8.count
         while at < scalars.count, scalars[at] != "|", scalars[at] != ")" { end = try piece() }
         // What ends the whole match is not tried again, so its callout goes.
@@ -91,8 +100,10 @@ struct PatternSyntax {
             output += #"(?=\n|\z)"#
             return output.utf8.count
         }
-        output += try single()
-        return try quantifier()
+        let character = try single()
+        output += character
+        run += 1
+        return try quantifier(of: character)
     }
 
     private mutating func group() throws -> Int {
@@ -119,13 +130,32 @@ struct PatternSyntax {
         return isLook ? output.utf8.count : try quantifier(ofGroupOf: count)
     }
 
-    /// - Parameter count: Alternatives of the group that is quantified.
+    /// - Parameters:
+    ///   - character: What is quantified.
+    ///   - count: Of a group, its alternatives.
     /// - Returns: As ``piece()``.
-    private mutating func quantifier(ofGroupOf count: Int? = nil) throws -> Int {
-        let start = at
+    private mutating func quantifier(
+        of character: String = "", ofGroupOf count: Int? = nil
+    ) throws -> Int {
+        var start = at
         var (most, isPossessive) = (Int.max, false)
         if take("{") {
-            most = try counted()
+            var least = 0
+            (least, most) = try counted()
+            run += least
+            if count == nil, least > Self.uncountedRun {
+                // Counted piece by piece: a text may fail far behind the first.
+                output += "{\(Self.uncountedRun)}"
+                for _ in 1..<(least / Self.uncountedRun) {
+                    callOut()
+                    output += "\(character){\(Self.uncountedRun)}"
+                }
+                callOut()
+                let rest = least % Self.uncountedRun
+                let end = most == .max ? "" : "\(most - least + rest)"
+                output += "\(character){\(rest),\(end)}"
+                start = at
+            }
         } else if take("?") {
             most = 1
             isPossessive = take("+")
@@ -149,17 +179,25 @@ struct PatternSyntax {
     private mutating func counting(ways count: Int, most: Int = 1) -> Int {
         let end = output.utf8.count
         ways = min(ways * count * min(most, Self.uncounted), Self.uncountedWays + 1)
-        if count > 1 && ways > Self.uncountedWays || most > Self.uncounted {
-            calloutCount += 1
-            output += "(?C\(calloutCount % 255 + 1))"
+        let all = waysBefore + ways
+        if count > 1 && all > Self.uncountedWays || most > Self.uncounted
+            || all > 2 && run >= Self.uncountedRun
+        {
+            callOut()
         }
         return end
     }
 
+    private mutating func callOut() {
+        calloutCount += 1
+        run = 0
+        output += "(?C\(calloutCount % 255 + 1))"
+    }
+
     /// {m}, {m,} or {m,n}, behind the brace.
     ///
-    /// - Returns: How often it may come.
-    private mutating func counted() throws -> Int {
+    /// - Returns: How often it must and may come.
+    private mutating func counted() throws -> (least: Int, most: Int) {
         func number(_ syntax: inout PatternSyntax) -> Int? {
             var value: Int?
             while syntax.at < syntax.scalars.count,
@@ -175,7 +213,7 @@ struct PatternSyntax {
         var most = least
         if take(",") { most = number(&self) ?? .max }
         guard take("}"), least <= most else { throw refuse("a count that is not {m,n}") }
-        return most
+        return (least, most)
     }
 
     /// What a class may have in it.
@@ -205,6 +243,13 @@ struct PatternSyntax {
     private func literal(_ scalar: Unicode.Scalar) throws -> Part {
         guard !ignoresCase || scalar.isASCII else {
             throw refuse("(?i:…) of \(shown(String(scalar)))")
+        }
+        if ignoresCase, at >= 2 {
+            // Oniguruma lets ß stand for ss there, and ligatures for their letters.
+            let pair = String(String.UnicodeScalarView(scalars[(at - 2)..<at])).lowercased()
+            if ["ss", "ff", "fi", "fl", "st"].contains(pair) {
+                throw refuse("(?i:…) of \(pair), which one character may stand for")
+            }
         }
         return Part(scalar)
     }
@@ -260,9 +305,8 @@ struct PatternSyntax {
                 Self.categories.contains(where: { $0.hasPrefix(name) })
             else { throw refuse("\\p{\(name)}, which is no general category") }
             return Part("\\\(isNegated ? "P" : "p"){\(name)}")
-        case "u", "x", "w", "W", "D", "b", "B", "A", "z", "Z", "G", "K", "R", "X", "h", "H", "k",
-            "g", "0"..."9":
-            throw refuse("the escape \\\(scalar)")
+        // What other letters and digits mean there is not the same everywhere.
+        case "a"..."z", "A"..."Z", "0"..."9": throw refuse("the escape \\\(scalar)")
         default: return try literal(scalar)
         }
     }

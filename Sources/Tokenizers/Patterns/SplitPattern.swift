@@ -29,8 +29,14 @@ internal import Elements
         }
         guard let code = unsafe code.flatMap({ unsafe $0 }) else {
             throw CambiumError.unsupportedTokenizer(
-                "the split pattern \(shown(pattern)): PCRE2 refuses it (\(failure)), at character \(place)"
-            )
+                "the split pattern \(shown(pattern)): PCRE2 refuses it (\(failure))")
+        }
+        var mayBeEmpty: UInt32 = 0
+        _ = unsafe pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_MATCHEMPTY), &mayBeEmpty)
+        guard mayBeEmpty == 0 else {
+            unsafe pcre2_code_free_8(code)
+            throw CambiumError.unsupportedTokenizer(
+                "the split pattern \(shown(pattern)): it matches where there is nothing")
         }
         // Where memory must not be both written and run, the pattern is interpreted: slower, and the same.
         _ = unsafe pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
@@ -141,10 +147,16 @@ internal import Elements
             }
             return 0
         }
-        guard failure == 0 else {
+        switch failure {
+        case 0: return
+        case PCRE2_ERROR_NOMEMORY, PCRE2_ERROR_HEAPLIMIT: throw Self.noMemory
+        case PCRE2_ERROR_CALLOUT:
             throw CambiumError(
                 .tooHard,
                 "the split pattern takes too many steps on a text of \(text.count) bytes")
+        default:
+            throw CambiumError(
+                .io, "PCRE2 cannot search a text of \(text.count) bytes (\(failure))")
         }
     }
 }

@@ -6,7 +6,7 @@ internal import Models
 package enum NewPool: Sendable {
     /// Neurons in each of the base's layers of neurons, with its heads, picks and keys; a square number.
     case neurons(Int)
-    /// SwiGLU experts of an inner width in every layer, of which a token uses the best `picks`.
+    /// SwiGLU experts of an inner width in every layer, of which a token uses the best `topK`.
     case swiglu(Int, width: Int, topK: Int)
 
     /// - Throws: `usage` for sizes that cannot be.

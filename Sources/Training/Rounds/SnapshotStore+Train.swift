@@ -85,12 +85,9 @@ extension SnapshotStore {
                 }
                 return !isStopped()
             }
-            // A disk that has no room for it may have room for the commit, which says so if not.
-            if let end {
-                do {
-                    try kept.save(end, curve)
-                } catch let error as CambiumError where error.isDiskFull {}
-            }
+            // Only for the case that the commit fails: where there is no room or no right to keep it, what was
+            // trained is committed all the same.
+            if let end { try? kept.save(end, curve) }
             return (summary, curve)
         } catch let error as CambiumError {
             guard error.code == .cancelled, let end else { throw error }
@@ -138,6 +135,12 @@ extension SnapshotStore {
         var attempts = 5
         while true {
             let target = try CommitTarget(request, self)
+            guard round.followsHead || target.parent == start.target.parent else {
+                throw CambiumError(
+                    .branchMoved,
+                    "branch '\(target.branch)' got a model while a new base was trained for it; nothing was "
+                        + "committed: train the base on a branch of its own, --branch NAME")
+            }
             if let parent = start.target.parent {
                 if let obstacle = try round.obstacle(in: target.model().before) {
                     throw CambiumError(
@@ -159,6 +162,9 @@ extension SnapshotStore {
                 try draft.put(mixture)
             }
             try round.checkFrozen(target.before, draft.tree)
+            if !request.allowsUnfit, let before = target.before {
+                try checkFit(draft.tree, after: before, "the model on branch '\(target.branch)'")
+            }
             do {
                 let outcome =
                     round.bringsLayout

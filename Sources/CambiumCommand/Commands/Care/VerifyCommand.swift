@@ -6,7 +6,7 @@ struct VerifyCommand: StoreCommand {
         commandName: "verify",
         abstract: "Check every object and every reference.",
         discussion: """
-            Changes nothing. Lists every fault and exits 4 when there is one, also of a store that
+            Changes nothing. Lists every fault and exits 4 when there is one, also of a store that \
             is too damaged to be opened.
 
             cambium verify
@@ -45,8 +45,9 @@ struct VerifyReport: Report {
             + "\(Quantity.count(result.packs, "pack")); "
             + "\(Quantity.count(result.arrays, "expert array")); "
             + Quantity.count(result.commits, "commit")
-            + " (those included that only the reflog names)"
-        let how = result.fast ? "structure only" : "every byte"
+        let how =
+            (result.fast ? "structure only" : "every byte")
+            + ", including commits that only the reflog names"
         let faults = result.faults.map { "\(style.bad($0.subject)): \($0.message)" }
         let verdict = faults.isEmpty ? [style.good("no faults")] : []
         return faults + ["checked \(checked) (\(how))"] + verdict

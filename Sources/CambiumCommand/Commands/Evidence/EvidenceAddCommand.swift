@@ -43,8 +43,8 @@ struct EvidenceAddCommand: StoreCommand {
 
     @Option(
         help: """
-            counts of byte sequences, Gram sums of hidden states, fisher, squared gradients, or routes, what \
-            linear routers decide.
+            counts: of byte sequences; gram: Gram sums of hidden states; fisher: squared gradients; routes: \
+            what linear routers decide.
             """)
     var kind: EvidenceKind = .counts
 
@@ -61,7 +61,7 @@ struct EvidenceAddCommand: StoreCommand {
 
     @Option(
         help: """
-            Of Gram sums, what they are for: adapter, the gate; experts, a router over the experts, by those \
+            Of Gram sums, what they are for. adapter: the gate; experts: a router over the experts, by those \
             that the layer's router picks first (default: adapter).
             """)
     var target: TargetOption?

@@ -54,7 +54,7 @@ struct ModelReport: Report {
         if !model.layers.isEmpty { lines += layerLines }
         if !model.adapters.isEmpty { lines += adapterLines(style) }
         lines.append(
-            "trunk  \(Quantity.count(model.trunk.count, "tensor"))"
+            "trunk  \(Quantity.count(trunkCount, "tensor"))"
                 + (listsTrunk || model.trunk.isEmpty ? "" : style.faint("  (--trunk lists them)")))
         if listsTrunk { lines += tensorLines }
         let files = model.files.filter { !$0.hasPrefix("evidence.") && !$0.hasPrefix("fisher.") }
@@ -70,6 +70,12 @@ struct ModelReport: Report {
             )
         }
         return lines
+    }
+
+    /// Tensors that are no adapter's.
+    private var trunkCount: Int {
+        let own = model.adapters.map { "cohorts.\($0.name)." }
+        return model.trunk.count { tensor in !own.contains { tensor.name.hasPrefix($0) } }
     }
 
     private var layerLines: [String] {

@@ -124,8 +124,8 @@ struct TrainCommand: StoreCommand {
 
     @Option(
         help: """
-            Keep predictions close to those of the model before: times the divergence from it (default: \
-            0, not at all).
+            Weight of the divergence from the model before, which keeps predictions close to its; 0 is not at \
+            all.
             """)
     var kl = 0.0
 

@@ -14,6 +14,8 @@ struct WordsTopic: ParsableCommand {
         tree        the content of a snapshot; equal models have equal trees
         snapshot    one immutable state of a whole model: what a commit names
         expert      a small network of which a layer has many and a token picks few
+        expert pool the experts of a layer that one router picks from: the base's, or an
+                    adapter's
         router      what picks experts for a token
         trunk       the weights that every token uses: embeddings, attention, norms,
                     dense feed-forward, head
@@ -28,7 +30,9 @@ struct WordsTopic: ParsableCommand {
                     text better
         Gram sums   evidence over hidden states: sums of products of features
         routes      evidence of what old text decided, kept when an expert is added
+        activations evidence of how often experts were picked
         conflict    what two sides of a merge changed differently
+        policy      a named rule that settles conflicts
         settled     of a conflict: decided by a policy that was named
         head        the commit that a branch is at; HEAD: where commits go now
         reflog      where a branch or HEAD was before
