@@ -43,7 +43,7 @@ struct HelpTests {
         cambium log --graph && cambium diff main swahili
         cambium generate swahili --prompt "Habari" -n 200
 
-        `cambium help COMMAND` has examples, `cambium help revisions` and `cambium help
+        `cambium help COMMAND` has examples; `cambium help revisions`, `cambium help
         words` and `cambium help exit-codes` explain the rest.
         """
 

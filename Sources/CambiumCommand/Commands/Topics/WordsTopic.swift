@@ -14,8 +14,8 @@ struct WordsTopic: ParsableCommand {
         tree        the content of a snapshot; equal models have equal trees
         snapshot    one immutable state of a whole model: what a commit names
         expert      a small network of which a layer has many and a token picks few
-        expert pool the experts of a layer that one router picks from: the base's, or an
-                    adapter's
+        expert pool the experts of a layer that one router picks from: the base's,
+                    or an adapter's
         router      what picks experts for a token
         trunk       the weights that every token uses: embeddings, attention, norms,
                     dense feed-forward, head

@@ -54,4 +54,27 @@ extension TrainTests {
             }
         }
     }
+
+    @Test("a new base is not committed over a model that came while it was trained")
+    func baseMeanwhile() throws {
+        try withScratchDirectory { directory in
+            try Store.create(at: directory + "/S")
+            let store = try Store(directory + "/S")
+            var base = options(
+                .model(freezesTrunk: false, freezesExperts: false), Self.english, steps: 3)
+            base.initial = Self.config
+            let round = base
+            var other: TrainResult?
+            let error = code {
+                try store.train(
+                    round,
+                    progress: { _ in
+                        guard other == nil else { return }
+                        other = try store.train(round)
+                    })
+            }
+            #expect(error == "branch-moved")
+            #expect(try store.resolve("main") == other?.commit)
+        }
+    }
 }
