@@ -96,7 +96,8 @@ struct LayoutTests {
         var stacked = SmallLayer.stacked()
         stacked["\(SmallLayer.mlp).experts.gate_up_proj"] = [2, 0, 0]
         stacked["\(SmallLayer.mlp).experts.down_proj"] = [2, 0, claimed]
-        #expect(try refusal(SmallLayer.olmoe, stacked).0 == .badConfig)
+        #expect(try misfit(SmallLayer.olmoe, stacked).contains("experts"))
+        #expect(try layout(SmallLayer.olmoe, stacked).pools.isEmpty)
     }
 
     @Test("a pool cannot be read from a checkpoint that lacks its tensors or has others")
@@ -115,7 +116,7 @@ struct LayoutTests {
 
     // MARK: Without experts
 
-    @Test("an unknown architecture, or none, is stored whole and says so")
+    @Test("of an unknown architecture, or none, experts are told by pattern, and it says so")
     func unrecognised() throws {
         let cases = [
             (#"{"model_type":"llama","x":[NaN,Infinity,-Infinity]}"#, "llama", "\"llama\""),
@@ -123,19 +124,31 @@ struct LayoutTests {
         ]
         for (config, architecture, sentence) in cases {
             let layout = try layout(config, SmallLayer.separate())
-            #expect(!layout.recognised && layout.pools.isEmpty && layout.trunk.count == 8)
-            #expect(layout.architecture == architecture)
-            #expect(layout.note?.contains(sentence) == true)
+            #expect(!layout.recognised && layout.architecture == architecture)
+            #expect(layout.pools.count == 1 && layout.trunk == ["model.norm.weight"])
+            #expect(layout.patterns == ["model.layers.{n}.mlp.experts.{e}.*"])
+            let note = try #require(layout.note)
+            #expect(note.contains(sentence) && note.contains(layout.patterns[0]))
+            let dense = try CheckpointsTests.layout(config, ["model.norm.weight": [4]])
+            #expect(dense.pools.isEmpty && dense.patterns.isEmpty && dense.trunk.count == 1)
+            #expect(dense.note?.contains("every tensor is stored whole") == true)
         }
     }
 
     @Test(
-        "a known architecture without experts is an error, not silence",
-        arguments: ["olmoe", "mixtral", "gpt_oss", "peer-lm"])
+        "a known architecture without experts is stored whole, not in silence",
+        arguments: ["olmoe", "mixtral", "gpt_oss"])
     func noExperts(architecture: String) throws {
         let config = #"{"model_type":"\#(architecture)"}"#
-        let (code, text) = try refusal(config, ["model.norm.weight": [4]])
-        #expect(code == .missingTensor && text.contains(architecture))
+        let text = try misfit(config, ["model.norm.weight": [4]])
+        #expect(text.contains(architecture) && text.contains("every tensor is stored whole"))
+    }
+
+    @Test("our own architecture without experts is refused")
+    func noNeurons() throws {
+        let (code, text) = try refusal(
+            #"{"model_type":"peer-lm"}"#, ["model.norm.weight": [4]])
+        #expect(code == .missingTensor && text.contains("peer-lm"))
     }
 
     @Test("a config that is not JSON, or has a key twice, is refused")

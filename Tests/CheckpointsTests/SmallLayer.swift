@@ -20,6 +20,13 @@ func refusal(_ config: String?, _ shapes: Shapes) throws -> (CambiumError.Code, 
     return (found.code, found.message)
 }
 
+/// Why F32 tensors are not recognised as their config's architecture would have them.
+func misfit(_ config: String, _ shapes: Shapes) throws -> String {
+    let layout = try layout(config, shapes)
+    #expect(!layout.recognised)
+    return try #require(layout.note)
+}
+
 /// Tensors of one layer with small experts, by architecture.
 enum SmallLayer {
     static let olmoe = #"{"model_type":"olmoe","num_experts":2}"#

@@ -99,6 +99,9 @@ public struct CommitResult: Sendable, Encodable {
     /// Files of tensors whose header had been kept as it came and is canonical from this commit on, since their
     /// tensors are not those that came.
     public let canonical: [String]
+    /// What experts were told apart by where the architecture did not tell, such as
+    /// `model.layers.{n}.mlp.experts.{e}.*`; empty for one that did, and for a model without experts.
+    public let patterns: [String]
     /// Sentences that the user should read.
     public let notes: [String]
 
@@ -121,6 +124,7 @@ public struct CommitResult: Sendable, Encodable {
         nanCount = model.nonFinite.nan
         infiniteCount = model.nonFinite.infinite
         canonical = model.canonical
+        patterns = model.patterns
         notes = model.notes
     }
 }
@@ -128,7 +132,7 @@ public struct CommitResult: Sendable, Encodable {
 extension Store {
     /// Commits a checkpoint: a safetensors file, or a folder with one or with shards and an index.
     ///
-    /// The expert layout is recognised from config.json; experts, router tables and trunk tensors
+    /// The expert layout is recognised from config.json, else by the names and shapes of tensors; experts, router tables and trunk tensors
     /// that the store has are not stored again. A single file keeps the files of the branch's head, such as
     /// tokenizer.json, and both it and a folder keep what was recorded about the model; the result's notes say
     /// so (``CommitOptions/isAlone``).

@@ -34,8 +34,11 @@ package struct CheckpointExport {
                     + (problems.count > 1 ? " (and \(problems.count - 1) more)" : "")
                     + "; `cambium verify` lists all")
         }
-        let whole = try CheckpointTensors(tree, layout)
-        let tensors = isPlain ? try CheckpointTensors(tree, layout, adapters: false) : whole
+        let whole = try CheckpointTensors(tree, layout, absent: store.absentOrdinals)
+        let tensors =
+            isPlain
+            ? try CheckpointTensors(tree, layout, adapters: false, absent: store.absentOrdinals)
+            : whole
         var experts: [MappedExperts] = []
         for pool in tensors.pools {
             guard let mapped = snapshot.experts(layer: UInt32(pool.layer), pool: pool.pool)

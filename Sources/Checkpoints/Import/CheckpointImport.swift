@@ -78,11 +78,12 @@ struct CheckpointImport {
     ) throws -> ObjectID {
         let checkpoint = source.checkpoint
         let reader = try PoolReader(pool, in: checkpoint)
+        let total = pool.expertCount - pool.absent.count
         var ids: [ObjectID] = []
         var places: [Placement] = []
-        ids.reserveCapacity(pool.expertCount)
-        places.reserveCapacity(pool.expertCount)
-        draft.reserve(pool.expertCount)
+        ids.reserveCapacity(total)
+        places.reserveCapacity(total)
+        draft.reserve(total)
         let header = try ObjectHeader(pool.objectKind, pool.parts)
         let size = header.payloadCount
         var blocks = ExpertBlocks(reader, header, draft.copies)
@@ -100,14 +101,18 @@ struct CheckpointImport {
                     if draft.newObjects > count {
                         newExperts += 1
                         if let found = part.nonFinite[position] {
-                            self.count(found, "expert \(pool.layer)/\(ids.count - 1)")
+                            self.count(
+                                found, "expert \(pool.place)/\(pool.ordinals[ids.count - 1])")
                         }
                     }
                 }
             }
-            try progress(Progress("experts of layer \(pool.layer)", ids.count, pool.expertCount))
+            try progress(Progress("experts of layer \(pool.layer)", ids.count, total))
         }
-        return draft.putExperts(ids, places: places)
+        guard !pool.absent.isEmpty else { return draft.putExperts(ids, places: places) }
+        var all = [ObjectID](repeating: .zero, count: pool.expertCount)
+        for (ordinal, id) in zip(pool.ordinals, ids) { all[ordinal] = id }
+        return draft.putExperts(all)
     }
 
     private func stageFiles(
@@ -163,6 +168,7 @@ extension SnapshotStore {
         let outcome = try target.commit(draft, request)
         return CommittedModel(
             outcome, tree, target, request, newExperts: importer.newExperts,
-            nonFinite: importer.nonFinite, notes: source.notes + importer.notes)
+            nonFinite: importer.nonFinite, layout: source.layout,
+            notes: source.notes + importer.notes)
     }
 }

@@ -21,6 +21,7 @@ struct ExpertBlocks {
     private static let partsPerBlock = 32
 
     private let reader: PoolReader
+    private let ordinals: [Int]
     private let header: ObjectHeader
     private let copies: StoredCopies
     private let partCount: Int
@@ -30,6 +31,7 @@ struct ExpertBlocks {
 
     init(_ reader: PoolReader, _ header: ObjectHeader, _ copies: StoredCopies) {
         self.reader = reader
+        ordinals = reader.pool.ordinals
         self.header = header
         self.copies = copies
         let experts = max(1, Self.blockBytes / max(header.payloadCount, 1))
@@ -57,15 +59,17 @@ struct ExpertBlocks {
     }
 
     private mutating func prepare() {
-        let (reader, header, copies, size) = (reader, header, copies, partCount)
-        let (start, end) = (start, min(start + size * Self.partsPerBlock, reader.pool.expertCount))
+        let (reader, ordinals, header, copies) = (reader, ordinals, header, copies)
+        let (start, size) = (start, partCount)
+        let end = min(start + size * Self.partsPerBlock, ordinals.count)
         guard start < end else { return }
         self.start = end
         let block = Background {
             concurrentMap((end - start + size - 1) / size, grain: 1) { part in
                 let first = start + part * size
                 return Result {
-                    try Self.part(first..<min(first + size, end), reader, header, copies)
+                    try Self.part(
+                        ordinals[first..<min(first + size, end)], reader, header, copies)
                 }
             }
         }
@@ -73,7 +77,8 @@ struct ExpertBlocks {
     }
 
     private static func part(
-        _ range: Range<Int>, _ reader: PoolReader, _ header: ObjectHeader, _ copies: StoredCopies
+        _ range: ArraySlice<Int>, _ reader: PoolReader, _ header: ObjectHeader,
+        _ copies: StoredCopies
     ) throws -> Part {
         let size = header.payloadCount
         var bytes: [UInt8] = []

@@ -44,7 +44,11 @@ package struct CheckpointForm: MergeForm {
         }
         try draft.put(merged)
         // A model that no checkpoint can hold is told of by the export.
-        guard let tensors = try? CheckpointTensors(draft.tree, merged) else { return [:] }
+        let tree = draft.tree
+        guard
+            let tensors = try? CheckpointTensors(
+                tree, merged, absent: { try draft.absentOrdinals(ofArray: $0) })
+        else { return [:] }
         let fit = try LayoutFit(merged, tensors, sorting: merge.mixed)
         try draft.put(fit.layout)
         try putIndex(trees, merge, fit, tensors, &draft)
@@ -66,7 +70,9 @@ package struct CheckpointForm: MergeForm {
         let text: [UInt8]
         if case .settled(let id) = trees.decide({ $0.files[name] }), let id,
             let model = models.first(where: { $0.files[name] == id }),
-            let before = merge.layout(of: model).flatMap({ try? CheckpointTensors(model, $0) })
+            let before = merge.layout(of: model).flatMap({
+                try? CheckpointTensors(model, $0, absent: store.absentOrdinals)
+            })
         {
             let content = try data(id)
             text = try ShardIndex.fitted(

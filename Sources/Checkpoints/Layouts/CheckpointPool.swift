@@ -29,7 +29,11 @@ package struct CheckpointPool: Sendable, Hashable {
     /// The pool that the experts belong to.
     package let pool: String
     package let kind: Kind
+    /// One more than the greatest ordinal.
     package let expertCount: Int
+    /// Ordinals below ``expertCount`` that no expert has, ascending: of one rank of expert parallelism those of the
+    /// ranks before it.
+    package let absent: [Int]
     /// In the order of the canonical bytes.
     package let tensors: [PoolTensor]
     package let routerKind: RouterKind
@@ -38,15 +42,29 @@ package struct CheckpointPool: Sendable, Hashable {
 
     package init(
         layer: Int, pool: String = CheckpointPool.basePool, kind: Kind, expertCount: Int,
-        tensors: [PoolTensor], routerKind: RouterKind, routerTensors: [String]
+        absent: [Int] = [], tensors: [PoolTensor], routerKind: RouterKind, routerTensors: [String]
     ) {
         self.layer = layer
         self.pool = pool
         self.kind = kind
         self.expertCount = expertCount
+        self.absent = absent
         self.tensors = tensors
         self.routerKind = routerKind
         self.routerTensors = routerTensors
+    }
+
+    /// As entities are named: `3`, and `3/mtp` for a pool beside the base pool.
+    package var place: String { pool == Self.basePool ? "\(layer)" : "\(layer)/\(pool)" }
+
+    /// The ordinals of the experts, ascending.
+    package var ordinals: [Int] {
+        var ordinals = Array(0..<expertCount)
+        if !absent.isEmpty {
+            let gaps = Set(absent)
+            ordinals.removeAll { gaps.contains($0) }
+        }
+        return ordinals
     }
 
     /// The tensors that make up one expert, in the order of its canonical bytes.
@@ -81,6 +99,8 @@ package struct PoolTensor: Sendable, Hashable {
     package let parts: [TensorShape]
     /// The bytes of one expert's slice.
     package let sliceByteCount: Int
+    /// The name around the ordinal.
+    private let affixes: [String]
 
     /// - Parameter parts: Nil for one part, the slice itself.
     /// - Throws: `.unsupported` when a part does not fill whole bytes.
@@ -105,10 +125,15 @@ package struct PoolTensor: Sendable, Hashable {
         self.sliceDimensions = slice.dimensions
         self.parts = parts
         self.sliceByteCount = count
+        affixes = template.split(separator: Self.placeholder, omittingEmptySubsequences: false)
+            .map(String.init)
     }
+
+    /// Whether the template stands for the ordinal in one place.
+    var isUnambiguous: Bool { stacked || affixes.count == 2 }
 
     /// The name of the tensor that holds expert `ordinal`'s slice.
     package func name(of ordinal: Int) -> String {
-        stacked ? template : template.replacing(Self.placeholder, with: String(ordinal))
+        stacked ? template : affixes.joined(separator: String(ordinal))
     }
 }

@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+package import Objects
 package import Snapshots
 
 /// The tensors of the checkpoint that a tree is, and what each is put together from.
@@ -9,25 +10,32 @@ package struct CheckpointTensors {
     /// Those of the trunk and of routers, by name.
     package let stored: [String: StoredTensor]
 
-    /// - Parameter adapters: Whether what rounds added is among them.
+    /// - Parameters:
+    ///   - adapters: Whether what rounds added is among them.
+    ///   - absent: Gives the ordinals of an array, by its root, that no expert has: their tensors are not there.
     /// - Throws: `corrupt` for a layout that does not fit the tree; `unsupported` for experts that it has no
     ///   place for.
-    package init(_ tree: Tree, _ layout: Layout, adapters: Bool = true) throws {
-        let added =
-            adapters ? [] : Self.adapters(of: tree).map { "\(AdapterTensorName.prefix)\($0)." }
+    package init(
+        _ tree: Tree, _ layout: Layout, adapters: Bool = true, absent: (ObjectID) throws -> [Int]
+    ) throws {
+        let names = adapters ? [] : Self.adapters(of: tree)
+        let added = names.map { "\(AdapterTensorName.prefix)\($0)." }
         func isPart(_ name: String) -> Bool { !added.contains { name.hasPrefix($0) } }
         var stored = tree.trunk.tensors.filter { isPart($0.key) }
         var pools: [CheckpointPool] = []
-        for place in layout.allPools(of: tree) where adapters || place.pool == ExpertPool.base {
+        for place in layout.allPools(of: tree) where !names.contains(place.pool) {
             guard let pool = tree.layers[place.layer]?.pools[place.pool] else {
                 throw CambiumError(
                     .corrupt,
                     "the layout names pool \(place.layer)/\(place.pool), which is missing")
             }
-            pools.append(try CheckpointPool(place, pool))
+            let isStacked = place.tensors.allSatisfy(\.stacked)
+            pools.append(
+                try CheckpointPool(
+                    place, pool, absent: isStacked ? [] : absent(pool.experts)))
         }
         for (number, layer) in tree.layers {
-            for (name, pool) in layer.pools where adapters || name == ExpertPool.base {
+            for (name, pool) in layer.pools where !names.contains(name) {
                 guard pools.contains(where: { $0.layer == Int(number) && $0.pool == name })
                 else {
                     throw CambiumError(

@@ -23,7 +23,9 @@ extension CheckpointPool {
     }
 
     /// The pool that a stored layout and pool describe.
-    package init(_ stored: Layout.Pool, _ pool: ExpertPool) throws {
+    ///
+    /// - Parameter absent: Ordinals that no expert has; of stacked experts they do not matter.
+    package init(_ stored: Layout.Pool, _ pool: ExpertPool, absent: [Int] = []) throws {
         let kinds: [ObjectKind: Kind] = [.neuron: .neuron, .swiglu: .swiglu]
         let routers: [Snapshots.RouterKind: RouterKind] = [
             .productKey: .productKey, .tree: .tree,
@@ -49,7 +51,7 @@ extension CheckpointPool {
         }
         self.init(
             layer: Int(stored.layer), pool: stored.pool, kind: kinds[pool.kind] ?? .tensors,
-            expertCount: Int(clamping: pool.count), tensors: tensors,
+            expertCount: Int(clamping: pool.count), absent: absent, tensors: tensors,
             routerKind: routers[pool.routerKind] ?? .linear,
             routerTensors: pool.router.keys.sorted(by: isBefore))
     }
@@ -89,7 +91,10 @@ extension Layout {
                     splice: splice))
         }
         // Those of adapters have places that follow from their names (`allPools`).
-        let pools = layout.pools.filter { $0.pool == ExpertPool.base }.map(Pool.init)
+        let pools = layout.pools.filter { pool in
+            pool.pool == ExpertPool.base
+                || checkpoint.tensor(named: AdapterTensorName.description(of: pool.pool)) == nil
+        }.map(Pool.init)
         self.init(files: files, pools: pools)
     }
 }

@@ -173,8 +173,9 @@ extension CommitDraft {
         guard
             let layout = try store.layout(of: before),
             // A model that no checkpoint can hold is told of by the export.
-            let old = try? CheckpointTensors(before, layout),
-            let tensors = try? CheckpointTensors(now, layout)
+            let old = try? CheckpointTensors(before, layout, absent: store.absentOrdinals),
+            let tensors = try? CheckpointTensors(
+                now, layout, absent: { try absentOrdinals(ofArray: $0) })
         else { return [] }
         let index = try now.files[ShardIndex.fileName].map { id in
             try store.data(of: id).1

@@ -3,17 +3,19 @@ package import Elements
 /// The experts of one pool of an opened checkpoint, in place.
 package struct PoolReader: Sendable {
     package let pool: CheckpointPool
-    /// For each pool tensor its one stacked tensor, or one tensor for each expert.
-    private let sources: [[MappedBytes]]
+    /// For each pool tensor its one stacked tensor, or one tensor for each ordinal, nil where no expert has it.
+    private let sources: [[MappedBytes?]]
 
     /// - Parameter pool: A pool that was recognised in `checkpoint`.
     /// - Throws: `.missingTensor`, or `.badConfig` when a tensor is not as long as the pool says.
     package init(_ pool: CheckpointPool, in checkpoint: Checkpoint) throws {
-        var sources: [[MappedBytes]] = []
+        var sources: [[MappedBytes?]] = []
+        let ordinals = pool.ordinals
         for tensor in pool.tensors {
-            var bytes: [MappedBytes] = []
+            var bytes = [MappedBytes?](
+                repeating: nil, count: tensor.stacked ? 1 : pool.expertCount)
             let length = tensor.sliceByteCount * (tensor.stacked ? pool.expertCount : 1)
-            for ordinal in 0..<(tensor.stacked ? 1 : pool.expertCount) {
+            for ordinal in tensor.stacked ? [0] : ordinals {
                 let name = tensor.name(of: ordinal)
                 guard let source = checkpoint.tensor(named: name) else {
                     throw CambiumError(
@@ -25,7 +27,7 @@ package struct PoolReader: Sendable {
                         "tensor \(quoted(name)) of \(checkpoint.path) is \(source.bytes.count) "
                             + "bytes long; \(length) are expected")
                 }
-                bytes.append(source.bytes)
+                bytes[ordinal] = source.bytes
             }
             sources.append(bytes)
         }
@@ -37,9 +39,13 @@ package struct PoolReader: Sendable {
     package func slice(tensor: Int, expert: Int) -> MappedBytes {
         precondition(
             expert >= 0 && expert < pool.expertCount, "expert \(expert) of \(pool.expertCount)")
-        guard pool.tensors[tensor].stacked else { return sources[tensor][expert] }
+        let isStacked = pool.tensors[tensor].stacked
+        guard let source = sources[tensor][isStacked ? 0 : expert] else {
+            preconditionFailure("expert \(expert) is absent")
+        }
+        guard isStacked else { return source }
         let count = pool.tensors[tensor].sliceByteCount
-        return sources[tensor][0].slice(expert * count..<(expert + 1) * count)
+        return source.slice(expert * count..<(expert + 1) * count)
     }
 
     /// Appends the canonical bytes of one expert.

@@ -23,6 +23,7 @@ package struct TensorAssembly: Sendable, Hashable {
     package static func all(pools: [CheckpointPool], others: [TensorEntry]) -> [TensorAssembly] {
         var all = others.map { TensorAssembly(entry: $0, source: .whole) }
         for (number, pool) in pools.enumerated() {
+            let ordinals = pool.tensors.allSatisfy(\.stacked) ? [] : pool.ordinals
             for (tensor, bytes) in zip(pool.tensors, pool.sliceRanges) {
                 let dimensions = tensor.sliceDimensions
                 if tensor.stacked {
@@ -35,7 +36,7 @@ package struct TensorAssembly: Sendable, Hashable {
                     continue
                 }
                 let shape = TensorShape(tensor.type, dimensions)
-                for ordinal in 0..<pool.expertCount {
+                for ordinal in ordinals {
                     all.append(
                         TensorAssembly(
                             entry: TensorEntry(tensor.name(of: ordinal), shape),

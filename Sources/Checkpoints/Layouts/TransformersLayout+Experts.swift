@@ -162,7 +162,7 @@ extension TransformersLayout.Layer {
     // MARK: Order
 
     /// The order of an expert's tensors: gate and up before down, each by name.
-    private static func precedes(_ left: String, _ right: String) -> Bool {
+    static func precedes(_ left: String, _ right: String) -> Bool {
         let (leftRank, rightRank) = (rank(left), rank(right))
         return leftRank == rightRank ? isBefore(left, right) : leftRank < rightRank
     }

@@ -20,12 +20,15 @@ package struct CommittedModel: Sendable {
     package let nonFinite: NonFiniteCount
     /// Files whose headers are canonical from this commit on.
     package let canonical: [String]
+    /// What experts were told apart by where the architecture did not tell.
+    package let patterns: [String]
     /// What a user should know.
     package let notes: [String]
 
+    /// - Parameter layout: Of a checkpoint that was committed.
     package init(
         _ outcome: CommitOutcome, _ tree: Tree, _ target: CommitTarget, _ request: CommitRequest,
-        newExperts: Int, nonFinite: NonFiniteCount, notes: [String]
+        newExperts: Int, nonFinite: NonFiniteCount, layout: CheckpointLayout? = nil, notes: [String]
     ) {
         self.outcome = outcome
         branch = target.branch
@@ -33,9 +36,12 @@ package struct CommittedModel: Sendable {
         startedBranch = target.isNewBranch || target.parent == nil
         architecture = tree.architecture
         layers = tree.layers.count
-        experts = tree.layers.values.flatMap(\.pools.values)
+        experts =
+            tree.layers.values.flatMap(\.pools.values)
             .reduce(0) { $0 + Int(clamping: $1.count) }
+            - (layout?.pools.reduce(0) { $0 + $1.absent.count } ?? 0)
         self.newExperts = newExperts
+        patterns = layout?.patterns ?? []
         self.nonFinite = nonFinite
         var canonical: [String] = []
         if !outcome.unchanged, let commit = try? target.store.commit(outcome.id) {

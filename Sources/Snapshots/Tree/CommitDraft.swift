@@ -168,6 +168,16 @@ package struct CommitDraft: ~Copyable {
         return (edit.root, edit.count)
     }
 
+    /// See ``SnapshotStore/absentOrdinals(ofArray:)``; the array may be staged.
+    package func absentOrdinals(ofArray root: ObjectID) throws -> [Int] {
+        guard let edit = arrays[root] else { return try store.absentOrdinals(ofArray: root) }
+        var absent = Set(try edit.base.map { try store.absentOrdinals(ofArray: $0) } ?? [])
+        for (ordinal, id) in zip(edit.ordinals, edit.ids) {
+            if id == .zero { absent.insert(ordinal) } else { absent.remove(ordinal) }
+        }
+        return absent.sorted()
+    }
+
     /// Writes the commit and moves `branch` to it, in one transaction.
     ///
     /// - Parameters:

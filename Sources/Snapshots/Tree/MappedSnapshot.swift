@@ -146,7 +146,7 @@ package struct MappedExperts: Sendable {
 
     package var count: Int { array.count }
 
-    /// Whether there is no expert at this ordinal: it was removed.
+    /// Whether there is no expert at this ordinal: it was removed, or never came.
     package func isAbsent(_ ordinal: Int) -> Bool { array.entry(ordinal).isAbsent }
 
     /// The expert's id; ``ObjectID/zero`` when there is none at this ordinal.
@@ -192,7 +192,8 @@ package struct MappedExperts: Sendable {
     package func expert(_ ordinal: Int) throws -> StoredObject {
         let entry = array.entry(ordinal)
         guard !entry.isAbsent else {
-            throw CambiumError(.notFound, "there is no expert \(ordinal): it was removed")
+            throw CambiumError(
+                .notFound, "there is no expert \(ordinal): it was removed, or never came")
         }
         let object = try snapshot.expert(entry)
         guard object.header.kind == pool.kind, object.header.parts == pool.parts else {

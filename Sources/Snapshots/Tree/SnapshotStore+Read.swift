@@ -92,6 +92,14 @@ extension SnapshotStore {
         }
     }
 
+    /// The ordinals of an array that no expert has, ascending.
+    package func absentOrdinals(ofArray root: ObjectID) throws -> [Int] {
+        try environment.read { transaction in
+            try ArrayView(root, transaction).entries().enumerated()
+                .filter { $0.element.isAbsent }.map(\.offset)
+        }
+    }
+
     /// How many experts a stored array has, absent ones included.
     func count(ofArray root: ObjectID) throws -> Int {
         try environment.read { transaction in

@@ -104,17 +104,22 @@ package struct SourceExperts {
     private static func expert(
         _ number: Int, _ layer: Int, _ layout: CheckpointLayout, _ checkpoint: Checkpoint
     ) throws -> Found {
-        guard let pool = layout.pools.first(where: { $0.layer == layer }) else {
+        guard
+            let pool = layout.pools.first(where: {
+                $0.layer == layer && $0.pool == ExpertPool.base
+            })
+        else {
             throw CambiumError(
                 .notFound,
                 "\(checkpoint.path) has no experts in layer \(layer)"
                     + (layout.note.map { " (\($0))" } ?? ""))
         }
-        guard (0..<pool.expertCount).contains(number) else {
+        guard (0..<pool.expertCount).contains(number), !pool.absent.contains(number) else {
             throw CambiumError(
                 .notFound,
                 "\(checkpoint.path) has no expert \(number) in layer \(layer), but "
-                    + "\(pool.expertCount), from 0")
+                    + "\(pool.expertCount - pool.absent.count), "
+                    + (pool.absent.isEmpty ? "from 0" : "with gaps"))
         }
         let reader = try PoolReader(pool, in: checkpoint)
         var bytes: [UInt8] = []
