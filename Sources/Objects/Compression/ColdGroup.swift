@@ -18,6 +18,8 @@ package struct ColdGroup: Sendable {
 
     private let runs: [Run]
     private var contents: [ColdGroupFormat.Kind: [UInt8]] = [:]
+    /// Of sections that are sparse.
+    private var changes: [ElementWidth: WordChanges] = [:]
 
     /// The number of payloads.
     package let count: Int
@@ -81,14 +83,18 @@ package struct ColdGroup: Sendable {
         guard run.payloadBytes > 0 else { return [] }
         let start = run.start + (index - run.payloads.lowerBound) * run.payloadBytes
         let range = start..<(start + run.payloadBytes)
+        let width = run.kind.width
+        if run.kind.hasPredecessor, let changes = changes[width] {
+            guard let predecessor, predecessor.byteCount == run.payloadBytes else {
+                throw Self.unrelated(index)
+            }
+            return changes.restored(from: start / width.byteCount, onto: predecessor)
+        }
         guard let content = contents[run.kind], range.upperBound <= content.count else {
             throw Self.corrupt("has no bytes for payload \(index)")
         }
         guard run.kind.hasPredecessor else { return Array(content[range]) }
-        guard let predecessor else {
-            throw Self.corrupt(
-                "stores payload \(index) as a difference; its predecessor is missing")
-        }
+        guard let predecessor else { throw Self.unrelated(index) }
         return try VersionDelta.restored(
             content.raw.extracting(range), onto: predecessor, run.kind.width)
     }
@@ -99,6 +105,10 @@ package struct ColdGroup: Sendable {
 extension ColdGroup {
     static func corrupt(_ what: String) -> CambiumError {
         CambiumError(.corrupt, "a compressed block \(what); run `cambium verify`")
+    }
+
+    private static func unrelated(_ index: Int) -> CambiumError {
+        corrupt("stores payload \(index) as a difference; its predecessor is missing or of another length")
     }
 
     private func run(of index: Int) throws -> Run {
@@ -177,8 +187,17 @@ extension ColdGroup {
                 throw Self.corrupt("ends within a section")
             }
             let bytes = block.extracting(offset..<(offset + stored))
-            contents[kind] = try Self.content(
-                bytes, method, kind.width, count: sizes[kind] ?? 0, &decompressor)
+            if method == .sparse {
+                let size = sizes[kind] ?? 0
+                guard kind.hasPredecessor, size % kind.width.byteCount == 0 else {
+                    throw Self.corrupt("has a section of an unknown form")
+                }
+                changes[kind.width] = try WordChanges(
+                    bytes, kind.width, elements: size / kind.width.byteCount, &decompressor)
+            } else {
+                contents[kind] = try Self.content(
+                    bytes, method, kind.width, count: sizes[kind] ?? 0, &decompressor)
+            }
             offset += stored
         }
         guard offset == block.byteCount else {
@@ -194,7 +213,7 @@ extension ColdGroup {
         case .compressed:
             return ByteShuffle.unshuffled(
                 try decompressor.content(of: bytes, count: count), width)
-        case .stored:
+        case .stored, .sparse:
             guard bytes.byteCount == count + ColdGroupFormat.checksumCount else {
                 throw corrupt("stores \(bytes.byteCount) bytes where \(count) were expected")
             }

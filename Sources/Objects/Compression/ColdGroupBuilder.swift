@@ -13,6 +13,7 @@ package struct ColdGroupBuilder: Sendable {
 
     private var runs: [Run] = []
     private var contents: [ColdGroupFormat.Kind: [UInt8]] = [:]
+    private var changes: [ElementWidth: ChangedWords] = [:]
 
     /// Raw bytes of all payloads that were added.
     package private(set) var byteCount = 0
@@ -36,10 +37,17 @@ package struct ColdGroupBuilder: Sendable {
             throw CambiumError(
                 .tooLarge, "a group of \(byteCount) bytes has no room for \(count) more")
         }
+        // An element that is cut off has no width: a difference of bytes.
+        let width = predecessor != nil && count % width.byteCount != 0 ? .one : width
         let kind = ColdGroupFormat.Kind(width: width, hasPredecessor: predecessor != nil)
         if let predecessor {
-            let difference = try VersionDelta.difference(payload, from: predecessor, width)
-            contents[kind, default: []].append(contentsOf: difference)
+            guard predecessor.byteCount == count else {
+                throw CambiumError(
+                    .corrupt,
+                    "a version of \(count) bytes cannot differ from its predecessor of "
+                        + "\(predecessor.byteCount) bytes; run `cambium verify`")
+            }
+            changes[width, default: ChangedWords(width)].add(payload, predecessor: predecessor)
         } else {
             unsafe payload.withUnsafeBytes {
                 unsafe contents[kind, default: []].append(contentsOf: $0)
@@ -73,11 +81,8 @@ package struct ColdGroupBuilder: Sendable {
         var sections: UInt16 = 0
         var body: [UInt8] = []
         for kind in ColdGroupFormat.Kind.all {
-            guard let content = contents.removeValue(forKey: kind), !content.isEmpty else {
-                continue
-            }
+            guard let (method, stored) = try section(kind, &compressor) else { continue }
             sections += 1
-            let (method, stored) = try Self.section(content, kind.width, &compressor)
             tables.append(kind)
             tables.append(method.rawValue)
             tables.append(UInt8(0))
@@ -96,7 +101,28 @@ package struct ColdGroupBuilder: Sendable {
         return block.bytes
     }
 
-    /// The stored form of a section: a frame, unless the content itself is no longer.
+    /// The stored form of a kind's section; nil when it has no bytes.
+    ///
+    /// Differences are stored sparse while fewer than half of the elements changed: from there on their planes
+    /// compress as well, and are read faster.
+    private mutating func section(
+        _ kind: ColdGroupFormat.Kind, _ compressor: inout ZstdCompressor
+    ) throws -> (ColdGroupFormat.Method, [UInt8])? {
+        guard kind.hasPredecessor else {
+            guard let content = contents.removeValue(forKey: kind), !content.isEmpty else {
+                return nil
+            }
+            return try Self.section(content, kind.width, &compressor)
+        }
+        guard let changes = changes.removeValue(forKey: kind.width), changes.elementCount > 0
+        else { return nil }
+        if changes.count * 2 < changes.elementCount {
+            return (.sparse, try changes.stored(&compressor))
+        }
+        return try Self.section(changes.dense, kind.width, &compressor)
+    }
+
+    /// A frame, unless the content itself is no longer.
     private static func section(
         _ content: [UInt8], _ width: ElementWidth, _ compressor: inout ZstdCompressor
     ) throws -> (ColdGroupFormat.Method, [UInt8]) {

@@ -18,7 +18,7 @@ internal import Elements
 ///                     then those without predecessor first
 ///                      0  1  element width
 ///                      1  1  difference, 0 or 1
-///                      2  1  method: 0 as they are, 1 shuffled and compressed
+///                      2  1  method: 0 as they are, 1 shuffled and compressed, 2 the changed elements only
 ///                      3  1  0
 ///                      4  4  bytes that are stored
 ///                    the sections' bytes in the same order, to the end of the block
@@ -26,7 +26,7 @@ internal import Elements
 /// A section's content is its payloads, or their differences (``VersionDelta``), one after the
 /// other in the order of the runs. Method 0 stores the content and then the first half of its
 /// SHA-256; method 1 stores one zstd frame, with checksum, of the content shuffled as a whole
-/// (``ByteShuffle``). So each byte is checked once, and a block that was damaged is refused. That
+/// (``ByteShuffle``). Method 2, for differences only, stores what ``ChangedWords/stored(_:)`` says. So each byte is checked once, and a block that was damaged is refused. That
 /// a predecessor is the right one is not: the object's id tells.
 enum ColdGroupFormat {
     static let magic: UInt32 = 0x5052_4743  // "CGRP"
@@ -50,6 +50,7 @@ enum ColdGroupFormat {
     enum Method: UInt8 {
         case stored = 0
         case compressed = 1
+        case sparse = 2
     }
 
     /// The first half of the SHA-256 of `head` and then `rest`.

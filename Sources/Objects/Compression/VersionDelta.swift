@@ -83,12 +83,12 @@ package enum VersionDelta {
         }
     }
 
-    private static func zigzagged<Word: FixedWidthInteger & UnsignedInteger>(_ word: Word) -> Word {
+    static func zigzagged<Word: FixedWidthInteger & UnsignedInteger>(_ word: Word) -> Word {
         let sign = word &>> Word(truncatingIfNeeded: Word.bitWidth - 1)
         return (word &<< 1) ^ (0 &- sign)
     }
 
-    private static func unzigzagged<Word: FixedWidthInteger & UnsignedInteger>(
+    static func unzigzagged<Word: FixedWidthInteger & UnsignedInteger>(
         _ word: Word
     ) -> Word {
         (word &>> 1) ^ (0 &- (word & 1))
