@@ -27,7 +27,9 @@ package enum Migrations {
     }
 
     /// Every step, in order.
-    private static let steps: [any Migration] = [Migration1To2(), Migration2To3(), Migration3To4()]
+    private static let steps: [any Migration] = [
+        Migration1To2(), Migration2To3(), Migration3To4(), Migration4To5(),
+    ]
 
     /// Runs the steps that the store needs, in one transaction: killed at any point, the store has
     /// the old format or the new one, whole.

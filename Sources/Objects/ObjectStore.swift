@@ -29,6 +29,8 @@ package struct StoredObject: Sendable {
     ///
     /// - Throws: `.corrupt` when they do not match: the data were damaged on disk.
     package func check() throws {
+        // What was decompressed was checked then.
+        if isDecoded { return }
         let actual = header.id(of: payload.bytes)
         guard actual == id else {
             throw CambiumError(
@@ -43,23 +45,16 @@ package struct StoredObject: Sendable {
 /// Reads objects from one state of the environment.
 package struct ObjectReader {
     private let index: LocationIndex
-    private let packs = Packs()
+    let packs = Packs()
 
     /// Packs whose structure was checked; valid as long as the transaction.
-    private final class Packs {
+    final class Packs {
         /// Compressed ones without their data.
-        var byNumber: [UInt32: Pack] = [:]
+        fileprivate var byNumber: [UInt32: Pack] = [:]
         /// The one that was wanted last: neighbours are often wanted next.
-        var last: Pack?
-        /// Compressed ones with their data, a few: what is wanted next often lies in the same.
-        var decoded: [Pack] = []
-        /// Compressed ones that are being decompressed, each for the one before it.
-        var opening: [UInt32] = []
+        fileprivate var last: Pack?
+        let blocks = OpenBlocks()
     }
-
-    private static let decodedPacks = 8
-    /// A chain of more packs is taken for damage: it would use up the stack.
-    private static let longestChain = 500
 
     /// Reads the index's chunk headers; cost grows with the number of runs, not of objects.
     package init(
@@ -138,7 +133,7 @@ package struct ObjectReader {
         try copies(of: id, transaction).map { [$0.location] + $0.older } ?? []
     }
 
-    private func find(
+    func find(
         _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws -> (pack: Pack, index: Int)? {
         var found: (pack: Pack, index: Int)?
@@ -187,7 +182,7 @@ package struct ObjectReader {
         guard let found = try find(id, transaction) else {
             throw CambiumError(.notFound, "no object \(id.short) in this store")
         }
-        return try readable(found.pack, transaction).stored(found.index)
+        return try stored(found.pack, found.index, transaction)
     }
 
     /// The object at a place where one whose id ends with `check` was put.
@@ -201,7 +196,7 @@ package struct ObjectReader {
         guard let index = pack.index(unit: location.unit, check: check) else {
             throw Self.misplaced(location)
         }
-        return try readable(pack, transaction).stored(index)
+        return try stored(pack, index, transaction)
     }
 
     /// The id of the object at a place; see ``object(at:check:_:)``.
@@ -220,44 +215,6 @@ package struct ObjectReader {
             .corrupt,
             "the wanted object is not at unit \(location.unit) of pack \(location.pack); run "
                 + "`cambium verify`")
-    }
-
-    /// The pack with its data, decompressed where they are not raw.
-    ///
-    /// - Throws: `.corrupt` when they are damaged, or a predecessor is missing.
-    package func readable(
-        _ pack: Pack, _ transaction: borrowing some TransactionAccess & ~Copyable
-    ) throws -> Pack {
-        if pack.isReadable { return pack }
-        if let known = packs.decoded.first(where: { $0.number == pack.number }) { return known }
-        guard !packs.opening.contains(pack.number), packs.opening.count < Self.longestChain else {
-            throw CambiumError(
-                .corrupt,
-                "pack \(pack.number) holds differences that lead back to it, or through more than "
-                    + "\(Self.longestChain) packs; run `cambium verify`")
-        }
-        packs.opening.append(pack.number)
-        defer { packs.opening.removeLast() }
-        // A closure cannot capture a borrowed transaction, so the predecessors are read first.
-        var bases: [ObjectID: MappedBytes] = [:]
-        for (_, id) in pack.predecessors {
-            guard let found = try find(id, transaction) else {
-                throw CambiumError(
-                    .corrupt,
-                    "pack \(pack.number) holds differences from object \(id.short), which is "
-                        + "missing; run `cambium verify`")
-            }
-            bases[id] = try readable(found.pack, transaction).payload(found.index)
-        }
-        let decoded = try pack.decoded { id in
-            guard let base = bases[id] else {
-                throw CambiumError(.corrupt, "object \(id.short) was not read")
-            }
-            return base
-        }
-        if packs.decoded.count == Self.decodedPacks { packs.decoded.removeFirst() }
-        packs.decoded.append(decoded)
-        return decoded
     }
 
     /// The pack of this number, a compressed one without its data; see ``readable(_:_:)``.

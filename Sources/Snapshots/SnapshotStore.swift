@@ -8,7 +8,7 @@ internal import Objects
 /// The operations live in extensions, one file each.
 package final class SnapshotStore: Sendable {
     /// The format that this version writes (docs/format.md).
-    package static let format: UInt32 = 4
+    package static let format: UInt32 = 5
     static let metaTable = ObjectStore.metaTable
     static let referenceTable = "refs"
     static let reflogTable = "reflog"

@@ -225,7 +225,7 @@ struct ObjectStagingTests {
                 let header = try header(object.count)
                 placements.append(try staging.put(header.id(of: object.raw), header, object.raw))
             }
-            try staging.finishWriting()
+            try staging.finish()
             try flush(&staging, environment)
             try environment.read { transaction in
                 let reader = try ObjectReader(transaction)

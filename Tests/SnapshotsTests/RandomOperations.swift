@@ -58,7 +58,8 @@ struct RandomOperations {
         log.append("\(clock): \(dice) on \(branch)")
         switch dice {
         case 0..<16: try commit(branch, head) { Self.edit(&$0, &$1) }
-        case 16..<34: try commit(branch, head) { Self.train(&$0, &$1) }
+        case 16..<26: try commit(branch, head) { Self.train(&$0, &$1) }
+        case 26..<34: try commit(branch, head) { Self.step(&$0, &$1) }
         case 34..<40: try patch(branch, head)
         case 40..<44: try goBack(branch)
         case 44..<51: try fork(head)
@@ -99,6 +100,11 @@ struct RandomOperations {
             model.pools[place]?.experts[ordinal] = bytes
         }
         model.files["state"] = random.bytes(20)
+    }
+
+    /// A step that changes a few elements of everything.
+    private static func step(_ model: inout SyntheticModel, _ random: inout SeededGenerator) {
+        model.step(seed: Int.random(in: 0..<1_000_000, using: &random), every: 30)
     }
 
     private static func edit(_ model: inout SyntheticModel, _ random: inout SeededGenerator) {

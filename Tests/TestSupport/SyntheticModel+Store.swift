@@ -6,10 +6,12 @@ package import Snapshots
 extension SyntheticModel {
     /// Stages the whole model in a draft and sets the draft's tree.
     ///
-    /// The order in which the objects are put follows `order`, which must not matter.
+    /// What the draft's tree has at the same place is what an object takes the place of. The order in which the
+    /// objects are put must not matter.
     package func stage(
         in draft: inout CommitDraft, reversed: Bool = false
     ) throws {
+        let before = draft.tree
         var tree = Tree(architecture: architecture)
         func ordered<Element>(_ elements: [Element]) -> [Element] {
             reversed ? elements.reversed() : elements
@@ -21,27 +23,37 @@ extension SyntheticModel {
         for place in ordered(pools.keys.sorted()) {
             guard let pool = pools[place] else { continue }
             tree.layers[place.layer, default: Layer()].pools[place.pool] =
-                try pool.stage(in: &draft, reversed: reversed)
+                try pool.stage(
+                    in: &draft, after: before.layers[place.layer]?.pools[place.pool],
+                    reversed: reversed)
         }
         for name in ordered(trunk.keys.sorted()) {
             guard let tensor = trunk[name] else { continue }
-            tree.trunk.tensors[name] = try draft.putTensor(tensor.shape, tensor.bytes.raw)
+            tree.trunk.tensors[name] = try draft.putTensor(
+                tensor.shape, tensor.bytes.raw, after: before.trunk.tensors[name])
         }
         draft.tree = tree
     }
 }
 
 extension SyntheticModel.Pool {
-    func stage(in draft: inout CommitDraft, reversed: Bool) throws -> ExpertPool {
+    func stage(
+        in draft: inout CommitDraft, after before: ExpertPool?, reversed: Bool
+    ) throws -> ExpertPool {
         let header = try ObjectHeader(kind, parts)
+        var versions = [Predecessor?](repeating: nil, count: experts.count)
+        if let before, before.kind == kind, before.parts == parts {
+            versions = try draft.versions(ofArray: before.experts, 0..<experts.count)
+        }
         var ids = [ObjectID](repeating: .zero, count: experts.count)
         for ordinal in reversed ? experts.indices.reversed() : Array(experts.indices) {
             guard let bytes = experts[ordinal] else { continue }
-            ids[ordinal] = try draft.put(header, bytes.raw)
+            ids[ordinal] = try draft.put(header, bytes.raw, after: versions[ordinal])
         }
         var entries: [String: StoredTensor] = [:]
         for (name, tensor) in router {
-            entries[name] = try draft.putTensor(tensor.shape, tensor.bytes.raw)
+            entries[name] = try draft.putTensor(
+                tensor.shape, tensor.bytes.raw, after: before?.router[name])
         }
         return ExpertPool(
             kind: kind, parts: parts, count: UInt64(experts.count),
@@ -58,7 +70,9 @@ extension SnapshotStore {
         startingBranch: Bool = false
     ) throws -> CommitOutcome {
         let head = try references().branches[branch]
-        var draft = try CommitDraft(self, tree: Tree(architecture: ""))
+        let first = parents?.first ?? head
+        let before = try first.map { try tree(commit($0).tree) }
+        var draft = try CommitDraft(self, tree: before ?? Tree(architecture: ""))
         try model.stage(in: &draft, reversed: reversed)
         return try draft.commit(
             to: branch, parents: parents ?? (head.map { [$0] } ?? []),

@@ -85,6 +85,31 @@ package struct SyntheticModel: Sendable, Equatable {
         pools[place]?.experts[ordinal] = noise(count, seed)
     }
 
+    /// Changes one byte in about every `distance` of all experts, router and trunk tensors.
+    package mutating func step(seed: Int, every distance: Int) {
+        var random = SeededGenerator(seed: UInt64(seed))
+        func changed(_ bytes: [UInt8]) -> [UInt8] {
+            var bytes = bytes
+            var offset = Int.random(in: 0..<2 * distance, using: &random)
+            while offset < bytes.count {
+                bytes[offset] &+= UInt8.random(in: 1...3, using: &random)
+                offset += Int.random(in: 1..<2 * distance, using: &random)
+            }
+            return bytes
+        }
+        for place in pools.keys.sorted() {
+            guard var pool = pools[place] else { continue }
+            pool.experts = pool.experts.map { $0.map(changed) }
+            for name in pool.router.keys.sorted() {
+                pool.router[name].map { pool.router[name]?.bytes = changed($0.bytes) }
+            }
+            pools[place] = pool
+        }
+        for name in trunk.keys.sorted() {
+            trunk[name].map { trunk[name]?.bytes = changed($0.bytes) }
+        }
+    }
+
     /// Replaces one row of the router's keys.
     package mutating func editRow(_ row: Int, seed: Int, at place: Place = Place(1)) {
         pools[place]?.router["keys"]?.bytes.replaceSubrange(

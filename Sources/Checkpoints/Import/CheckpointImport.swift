@@ -14,14 +14,17 @@ struct CheckpointImport {
     /// Squared gradients that the branch's head has of experts which the checkpoint has too.
     private var kept: [String: ObjectID] = [:]
     private var measured: [ObjectID: String] = [:]
+    /// The branch's model so far: what the new one's objects take the place of.
+    private let before: Tree?
 
     /// What a user should know of the numbers that were imported.
     var notes: [String] {
         firstNonFinite.map { ["\($0) holds NaN or infinity, the first that does"] } ?? []
     }
 
-    init(_ source: CheckpointSource) {
+    init(_ source: CheckpointSource, after before: Tree?) {
         self.source = source
+        self.before = before
         for name in source.headFiles.keys {
             if let id = RecordFile.measured(name) { measured[id] = name }
         }
@@ -61,7 +64,8 @@ struct CheckpointImport {
         let before = draft.newObjects
         let entry: StoredTensor
         do {
-            entry = try draft.putTensor(tensor.shape, tensor.bytes.bytes)
+            entry = try draft.putTensor(
+                tensor.shape, tensor.bytes.bytes, after: self.before?.tensor(named: name))
         } catch let error as CambiumError {
             throw CambiumError(
                 error.code, "tensor \(name): \(error.message)")
@@ -86,16 +90,26 @@ struct CheckpointImport {
         draft.reserve(total)
         let header = try ObjectHeader(pool.objectKind, pool.parts)
         let size = header.payloadCount
+        let old = before?.layers[UInt32(pool.layer)]?.pools[pool.pool]
+        let isAlike = old?.kind == pool.objectKind && old?.parts == pool.parts
         var blocks = ExpertBlocks(reader, header, draft.copies)
         defer { blocks.finish() }
         while let block = try blocks.block() {
+            let count = block.reduce(0) { $0 + $1.ids.count }
+            var versions: [Predecessor?]?
+            if isAlike, let old {
+                versions = try draft.versions(
+                    ofArray: old.experts, ids.count..<(ids.count + count))
+            }
+            let first = ids.count
             for part in block {
                 for (position, id) in part.ids.enumerated() {
                     let range = (position * size)..<((position + 1) * size)
                     let count = draft.newObjects
                     places.append(
                         try draft.put(
-                            id, header, part.bytes.raw.extracting(range), part.found[position]))
+                            id, header, part.bytes.raw.extracting(range), part.found[position],
+                            after: versions?[ids.count - first] ?? nil))
                     ids.append(id)
                     keepGradients(of: id)
                     if draft.newObjects > count {
@@ -155,7 +169,7 @@ extension SnapshotStore {
         let target = try CommitTarget(request, self)
         let source = try CheckpointSource(path, target.before, self, keeping: wanted)
         var draft = try CommitDraft(self, tree: Tree(architecture: source.layout.architecture))
-        var importer = CheckpointImport(source)
+        var importer = CheckpointImport(source, after: target.before)
         try importer.run(&draft, progress)
         let tree = draft.tree
         // A branch that only begins has no history of its own yet.

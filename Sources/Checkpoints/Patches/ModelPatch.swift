@@ -59,7 +59,8 @@ package struct ModelPatch: ~Copyable {
                     + "\(stored.parts) take \(header.payloadCount)")
         }
         let count = draft.newObjects
-        let id = try draft.put(header, bytes)
+        let id = try draft.put(
+            header, bytes, after: try draft.version(ofArray: stored.experts, ordinal))
         experts[place, default: [:]][ordinal] = id
         guard draft.newObjects > count else { return }
         newExperts += 1
@@ -97,7 +98,7 @@ package struct ModelPatch: ~Copyable {
                 "tensor \(name) was given \(bytes.byteCount) bytes; its shape is \(entry.shape)")
         }
         let count = draft.newObjects
-        let stored = try draft.putTensor(entry.shape, bytes)
+        let stored = try draft.putTensor(entry.shape, bytes, after: entry)
         if draft.newObjects > count {
             nonFinite = nonFinite + NonFiniteCount(bytes, [entry.shape])
         }

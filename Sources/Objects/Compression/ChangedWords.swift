@@ -179,31 +179,33 @@ struct WordChanges: Sendable {
         self.positions = positions
     }
 
-    /// A payload's new version.
+    /// Bytes of memory that it takes, about.
+    var memory: Int { positions.count * 4 + words.count }
+
+    /// Turns the bytes of a payload's version before into those of the payload.
     ///
     /// - Parameters:
     ///   - first: The position of its first element.
-    ///   - predecessor: Its bytes before, a whole number of elements.
-    /// - Complexity: A copy, and a step for each changed element.
-    func restored(from first: Int, onto predecessor: RawSpan) -> [UInt8] {
-        var bytes = predecessor.copy(0..<predecessor.byteCount)
+    ///   - bytes: A whole number of elements.
+    /// - Complexity: A step for each changed element.
+    func apply(from first: Int, to bytes: inout MutableRawSpan) {
         switch width {
         case .one: apply(from: first, to: &bytes, UInt8.self)
         case .two: apply(from: first, to: &bytes, UInt16.self)
         case .four: apply(from: first, to: &bytes, UInt32.self)
         case .eight: apply(from: first, to: &bytes, UInt64.self)
         }
-        return bytes
     }
 
     private func apply<Word: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-        from first: Int, to bytes: inout [UInt8], _: Word.Type
+        from first: Int, to bytes: inout MutableRawSpan, _: Word.Type
     ) {
         let step = MemoryLayout<Word>.size
-        let end = first + bytes.count / step
+        let end = first + bytes.byteCount / step
+        let start = number(from: first)
         unsafe bytes.withUnsafeMutableBytes { target in
             unsafe words.withUnsafeBytes { words in
-                for number in self.number(from: first)..<positions.count {
+                for number in start..<positions.count {
                     let position = Int(positions[number])
                     guard position < end else { break }
                     let offset = (position &- first) &* step

@@ -68,35 +68,64 @@ package struct ColdGroup: Sendable {
         try run(of: index).kind.hasPredecessor
     }
 
+    /// Bytes of memory that the opened block takes, about.
+    package var memory: Int {
+        contents.values.reduce(0) { $0 + $1.count } + changes.values.reduce(0) { $0 + $1.memory }
+    }
+
     /// A copy of one payload, in the order in which they were added.
     ///
     /// - Parameters:
     ///   - index: The payload's number, from 0; found by binary search.
     ///   - predecessor: The raw bytes that it was added with, when ``needsPredecessor(_:)``; not
     ///     read otherwise.
-    /// - Throws: `.corrupt` when the group has no such payload, or the predecessor is missing or has
-    ///   another length.
+    /// - Throws: As ``restore(_:in:)``, and `.corrupt` when the predecessor is missing.
     package func payload(
         _ index: Int, predecessor: RawSpan? = nil
     ) throws -> [UInt8] {
         let run = try run(of: index)
-        guard run.payloadBytes > 0 else { return [] }
+        var bytes: [UInt8]
+        if run.kind.hasPredecessor, run.payloadBytes > 0 {
+            guard let predecessor else { throw Self.unrelated(index) }
+            bytes = predecessor.copy(0..<predecessor.byteCount)
+        } else {
+            bytes = [UInt8](repeating: 0, count: run.payloadBytes)
+        }
+        var span = bytes.mutableSpan
+        var raw = unsafe span.mutableBytes
+        try restore(index, in: &raw)
+        return bytes
+    }
+
+    /// Turns the bytes of its predecessor into those of a payload; of one that needs none, writes it.
+    ///
+    /// - Parameters:
+    ///   - index: The payload's number, from 0; found by binary search.
+    ///   - bytes: As long as the payload.
+    /// - Complexity: A step for each changed element of a sparse section; else one for each.
+    /// - Throws: `.corrupt` when the group has no such payload, or one of another length.
+    package func restore(_ index: Int, in bytes: inout MutableRawSpan) throws {
+        let run = try run(of: index)
+        guard bytes.byteCount == run.payloadBytes else { throw Self.unrelated(index) }
+        guard run.payloadBytes > 0 else { return }
         let start = run.start + (index - run.payloads.lowerBound) * run.payloadBytes
         let range = start..<(start + run.payloadBytes)
         let width = run.kind.width
         if run.kind.hasPredecessor, let changes = changes[width] {
-            guard let predecessor, predecessor.byteCount == run.payloadBytes else {
-                throw Self.unrelated(index)
-            }
-            return changes.restored(from: start / width.byteCount, onto: predecessor)
+            changes.apply(from: start / width.byteCount, to: &bytes)
+            return
         }
         guard let content = contents[run.kind], range.upperBound <= content.count else {
             throw Self.corrupt("has no bytes for payload \(index)")
         }
-        guard run.kind.hasPredecessor else { return Array(content[range]) }
-        guard let predecessor else { throw Self.unrelated(index) }
-        return try VersionDelta.restored(
-            content.raw.extracting(range), onto: predecessor, run.kind.width)
+        let stored = content.raw.extracting(range)
+        if run.kind.hasPredecessor {
+            VersionDelta.restore(stored, in: &bytes, width)
+        } else {
+            unsafe bytes.withUnsafeMutableBytes { target in
+                unsafe stored.withUnsafeBytes { unsafe target.copyMemory(from: $0) }
+            }
+        }
     }
 }
 
@@ -108,7 +137,9 @@ extension ColdGroup {
     }
 
     private static func unrelated(_ index: Int) -> CambiumError {
-        corrupt("stores payload \(index) as a difference; its predecessor is missing or of another length")
+        corrupt(
+            "stores payload \(index) as a difference; its predecessor is missing or of another length"
+        )
     }
 
     private func run(of index: Int) throws -> Run {

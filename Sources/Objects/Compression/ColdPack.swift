@@ -5,14 +5,16 @@ internal import Elements
 /// The directory is the raw pack's, so each object keeps its name and its place.
 struct ColdPack {
     static let flag: UInt16 = 1
-    /// Behind the pack's header: u64 bytes of the block, u32 predecessors, u8 depth, three zeros.
+    /// Behind the pack's header: u64 bytes of the block, u32 predecessors, u8 depth, u16 step, a zero.
     static let headCount = 16
     /// u32 position of the object, id of its predecessor.
     static let predecessorCount = 36
-    /// Packs with more data than this stay raw: a pack is decompressed as a whole.
+    /// Packs of several objects with more data than this stay raw: mostly a pack is decompressed as a whole.
     static let greatestData = 256 << 20
     /// How many differences may lie between an object and raw bytes.
-    static let greatestDepth = 8
+    static let greatestDepth = 64
+    /// As many a repack makes, whose chains lead from the old to the new.
+    static let greatestRepackDepth = 8
 
     /// Where the depth lies in the record.
     static let depthOffset = PackFormat.headerCount + 12
@@ -20,6 +22,9 @@ struct ColdPack {
     /// 0 when no object needs a predecessor; else one more than the greatest depth of the packs that
     /// hold them, as it was when a compression or a repack last looked (``PackChains``).
     let depth: Int
+    /// How many versions lie between raw bytes and these, as the commit counted that wrote them (``StepScheme``);
+    /// 0 for what a repack compressed.
+    let step: Int
     /// Objects that are stored as differences, and what from; positions ascend.
     let predecessors: [(index: Int, id: ObjectID)]
     /// Where the block lies in the record.
@@ -34,8 +39,11 @@ struct ColdPack {
         let length: UInt64 = bytes.number(at: start)
         let count = Int(bytes.number(at: start + 8, as: UInt32.self))
         depth = Int(bytes.number(at: start + 12, as: UInt8.self))
+        step =
+            Int(bytes.number(at: start + 13, as: UInt8.self))
+            | Int(bytes.number(at: start + 14, as: UInt8.self)) << 8
         let first = start + Self.headCount + count * Self.predecessorCount
-        guard depth <= Self.greatestDepth, bytes.copy((start + 13)..<(start + 16)) == [0, 0, 0],
+        guard depth <= Self.greatestDepth, bytes.number(at: start + 15, as: UInt8.self) == 0,
             first <= directory, length == UInt64(directory - first)
         else { throw fail("its compressed data do not fill it") }
         var predecessors: [(index: Int, id: ObjectID)] = []
@@ -99,9 +107,36 @@ struct ColdPack {
             bytes: encode(pack, used, block, directory), usesPredecessors: !used.isEmpty)
     }
 
+    /// The record of a pack as a commit stores it that changes a little of what was before, or nil when that
+    /// would be more than half of the raw one: raw bytes can be mapped.
+    ///
+    /// - Parameter predecessors: By position, what the objects are near to.
+    static func difference(
+        of pack: Pack, from predecessors: [Int: StoredObject], depth: Int, step: Int
+    ) throws -> [UInt8]? {
+        var compressor = try ZstdCompressor()
+        var group = ColdGroupBuilder()
+        for index in 0..<pack.count {
+            let (payload, width) = (pack.payload(index), ElementWidth(pack.header(index)))
+            if let predecessor = predecessors[index]?.payload {
+                try group.add(payload.bytes, width, predecessor: predecessor.bytes)
+            } else {
+                try group.add(payload.bytes, width)
+            }
+        }
+        let block = try group.finish(&compressor)
+        let directory = pack.directory
+        let used = predecessors.sorted { $0.key < $1.key }.map { (index: $0.key, id: $0.value.id) }
+        let length =
+            PackFormat.headerCount + headCount + used.count * predecessorCount + block.count
+            + directory.count
+        guard PackFormat.recordCount(length) * 2 <= pack.record.count else { return nil }
+        return encode(pack, used, block, directory, depth: depth, step: step)
+    }
+
     private static func encode(
         _ pack: Pack, _ predecessors: [(index: Int, id: ObjectID)], _ block: [UInt8],
-        _ directory: [UInt8]
+        _ directory: [UInt8], depth: Int = 0, step: Int = 0
     ) -> [UInt8] {
         let start =
             PackFormat.headerCount + headCount + predecessors.count * predecessorCount
@@ -117,8 +152,8 @@ struct ColdPack {
         encoder.append(raw: pack.directoryChecksum)
         encoder.append(UInt64(block.count))
         encoder.append(UInt32(predecessors.count))
-        encoder.append(UInt8(0))
-        encoder.append(raw: [0, 0, 0])
+        encoder.append(UInt8(depth))
+        encoder.append(raw: [UInt8(step & 255), UInt8(step >> 8), 0])
         for (index, id) in predecessors {
             encoder.append(UInt32(index))
             encoder.append(id)
@@ -154,9 +189,15 @@ package struct CompressedRecord: Sendable {
 
     deinit { unsafe buffer.deallocate() }
 
-    func put(_ bytes: [UInt8], at offset: Int) {
-        precondition(offset >= 0 && offset + bytes.count <= count, "data outside the pack")
-        for index in bytes.indices { unsafe buffer[16 + offset + index] = bytes[index] }
+    /// Fills a part.
+    func fill<Failure: Error>(
+        _ range: Range<Int>, _ body: (inout MutableRawSpan) throws(Failure) -> Void
+    ) throws(Failure) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "data outside the pack")
+        var span = unsafe MutableRawSpan(
+            _unsafeBytes: UnsafeMutableRawBufferPointer(
+                rebasing: buffer[(16 + range.lowerBound)..<(16 + range.upperBound)]))
+        try body(&span)
     }
 
     var mapped: MappedBytes {

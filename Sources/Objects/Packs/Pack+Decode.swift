@@ -7,6 +7,9 @@ extension Pack {
     /// Differences that may lie between an object and data that need no others.
     package static var greatestDepth: Int { ColdPack.greatestDepth }
 
+    /// As many a repack makes.
+    package static var greatestRepackDepth: Int { ColdPack.greatestRepackDepth }
+
     /// The depth that the record notes (``PackChains``); 0 for a raw pack.
     package var notedDepth: Int { cold?.depth ?? 0 }
 
@@ -32,44 +35,43 @@ extension Pack {
         return record
     }
 
-    /// The same pack with its data decompressed, each object checked against its name.
+    /// The compressed block, opened.
     ///
-    /// - Parameter predecessor: Finds an object that this pack's are differences from.
-    /// - Throws: `.corrupt` when the block is damaged or gives other data than the names say.
-    func decoded(
-        _ predecessor: (ObjectID) throws -> MappedBytes
-    ) throws -> Pack {
-        guard let cold else { return self }
-        var decompressor = try ZstdDecompressor()
-        let block = record.slice(cold.block)
+    /// - Throws: `.corrupt` when it is damaged, or holds other payloads than the directory names.
+    func group(_ decompressor: inout ZstdDecompressor) throws -> ColdGroup? {
+        guard let cold else { return nil }
         let total = (0..<count).reduce(0) { $0 + header($1).payloadCount }
-        let group = try ColdGroup(
-            block.bytes, limit: total, &decompressor)
+        let group = try ColdGroup(record.slice(cold.block).bytes, limit: total, &decompressor)
         guard group.count == count else {
             throw CambiumError(
                 .corrupt, "pack \(number) has \(group.count) compressed objects instead of \(count)"
             )
         }
-        let data = DecodedData(count: PackFormat.headerCount + dataCount)
-        var needed = cold.predecessors[...]
-        for index in 0..<count {
-            var payload: [UInt8] = []
-            if let first = needed.first, first.index == index {
-                let base = try predecessor(first.id)
-                payload = try group.payload(index, predecessor: base.bytes)
-                needed = needed.dropFirst()
-            } else {
-                payload = try group.payload(index)
-            }
-            let actual = header(index).id(of: payload.raw)
-            guard payload.count == header(index).payloadCount, actual == id(index) else {
-                throw CambiumError(
-                    .corrupt,
-                    "object \(id(index).short) of pack \(number) decompresses to \(actual.short): "
-                        + "damaged on disk; run `cambium verify`")
-            }
-            data.put(payload, at: PackFormat.headerCount + Int(location(index).unit) * 64)
+        return group
+    }
+
+    /// What the object at `index` is stored as a difference from; nil for one that needs no other.
+    func predecessor(of index: Int) -> ObjectID? {
+        guard let predecessors = cold?.predecessors else { return nil }
+        var low = 0
+        var high = predecessors.count
+        while low < high {
+            let middle = (low + high) / 2
+            if predecessors[middle].index < index { low = middle + 1 } else { high = middle }
         }
-        return Pack(self, data: data.mapped)
+        guard low < predecessors.count, predecessors[low].index == index else { return nil }
+        return predecessors[low].id
+    }
+
+    /// How many versions lie between raw bytes and this pack's; see ``StepScheme``.
+    var step: Int { cold?.step ?? 0 }
+
+    /// The record of this raw pack as differences, or nil when raw bytes serve better.
+    ///
+    /// - Parameter predecessors: By position, checked against their names.
+    func difference(from predecessors: [Int: StoredObject], depth: Int, step: Int) throws
+        -> [UInt8]?
+    {
+        try ColdPack.difference(of: self, from: predecessors, depth: depth, step: step)
     }
 }

@@ -87,7 +87,7 @@ package struct PackChains: Sendable {
     /// are these demands: nothing may need itself, and no chain may become too long.
     package func mayNeed(_ base: UInt32, _ demands: Demands) -> Bool {
         guard !demands.users.contains(base), let depth = depth(of: base) else { return false }
-        return demands.height + 1 + depth <= ColdPack.greatestDepth
+        return demands.height + 1 + depth <= ColdPack.greatestRepackDepth
     }
 
     /// Notes what a pack needs from now on.

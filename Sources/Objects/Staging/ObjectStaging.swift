@@ -29,6 +29,8 @@ package struct ObjectStaging {
     private var places: [(pack: UInt32, unit: UInt32)] = []
     private var open = PackBuilder()
     private var openPack = 0
+    /// The objects that take the place of others, which most are near to.
+    private var successors = SuccessorPack()
     private var finished: [FinishedPack] = []
     private var finishedBytes = 0
     /// The packs' numbers; 0 before they are written.
@@ -79,18 +81,22 @@ package struct ObjectStaging {
     /// stored copy is damaged, and the payload is stored as a new one in its place.
     @discardableResult
     package mutating func put(
-        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
+        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan,
+        after predecessor: Predecessor? = nil
     ) throws -> Placement {
         let found = try staged.position(id) != nil ? nil : copies.find([id], header, payload)[0]
-        return try put(id, header, payload, found)
+        return try put(id, header, payload, found, after: predecessor)
     }
 
     /// Stages an object of which it is known already what the store has.
     ///
-    /// - Parameter found: As ``copies`` told since this staging began.
+    /// - Parameters:
+    ///   - found: As ``copies`` told since this staging began.
+    ///   - predecessor: What the object takes the place of: where little of it changed, the changes are stored.
     @discardableResult
     package mutating func put(
-        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ found: StoredCopies.Found?
+        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ found: StoredCopies.Found?,
+        after predecessor: Predecessor? = nil
     ) throws -> Placement {
         if let known = known(id, found) {
             reusedObjects += 1
@@ -103,30 +109,32 @@ package struct ObjectStaging {
         newObjects += 1
         newBytes += header.payloadCount
         staged.append(id)
-        if header.payloadCount >= PackFormat.largeObject {
+        // A copy that takes a damaged one's place is raw: what it would be a difference from may need it.
+        if let predecessor, found == nil {
+            if !successors.hasRoom(header) { closeSuccessors() }
+            if successors.isEmpty {
+                successors = SuccessorPack(position: packNumbers.count)
+                packNumbers.append(0)
+            }
+            let unit = successors.add(id, header, payload, after: predecessor, places.count)
+            places.append((UInt32(successors.position), unit))
+        } else if header.payloadCount >= PackFormat.largeObject {
             var builder = PackBuilder(capacity: header.payloadCount + 8192)
             places.append((UInt32(packNumbers.count), builder.add(id, header, payload)))
             packNumbers.append(0)
-            keep(builder, packNumbers.count - 1)
+            keep(FinishedPack(position: packNumbers.count - 1, record: builder.finish()))
         } else {
-            if !open.isEmpty, open.size(adding: header) > PackFormat.target { closePack() }
-            if open.isEmpty {
-                // After a first full pack more of them are likely.
-                open = PackBuilder(capacity: places.isEmpty ? 4096 : PackFormat.target + 16)
-                openPack = packNumbers.count
-                packNumbers.append(0)
-            }
-            places.append((UInt32(openPack), open.add(id, header, payload)))
+            places.append(addSmall(id, header, payload))
         }
         if finishedBytes >= flushThreshold {
             try finishWriting()
-            let batch = PackBatch(finished)
-            let (environment, ahead) = (environment, ahead)
+            let (environment, ahead, copies, packs) = (environment, ahead, copies, finished)
             let write = Background {
                 Stagings.writing {
                     environment.writingBehind {
                         Result {
-                            try environment.write("packs") { transaction in
+                            let batch = PackBatch(try Self.differences(packs, copies))
+                            return try environment.write("packs") { transaction in
                                 let written = try Self.write(batch.next, transaction)
                                 try ahead.add(written.map(\.number), transaction)
                                 return written
@@ -140,6 +148,20 @@ package struct ObjectStaging {
             finishedBytes = 0
         }
         return .staged(UInt32(places.count - 1))
+    }
+
+    /// Puts an object into the open pack.
+    private mutating func addSmall(
+        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
+    ) -> (pack: UInt32, unit: UInt32) {
+        if !open.isEmpty, open.size(adding: header) > PackFormat.target { closePack() }
+        if open.isEmpty {
+            // After a first full pack more of them are likely.
+            open = PackBuilder(capacity: places.isEmpty ? 4096 : PackFormat.target + 16)
+            openPack = packNumbers.count
+            packNumbers.append(0)
+        }
+        return (UInt32(openPack), open.add(id, header, payload))
     }
 
     /// Where an object is staged or stored intact.
@@ -163,6 +185,7 @@ package struct ObjectStaging {
     /// Writes what is left, and the index of all, in the caller's transaction.
     package mutating func flush(_ transaction: borrowing WriteTransaction) throws {
         closePack()
+        closeSuccessors()
         settle(try Self.write(PackBatch(finished).next, transaction))
         finished = []
         finishedBytes = 0
@@ -177,14 +200,44 @@ package struct ObjectStaging {
         places.reserveCapacity(places.count + count)
     }
 
-    /// Waits for packs that another thread is writing.
+    /// Waits for packs that another thread is writing, and makes the others ready to be written.
     ///
-    /// Call before the transaction in which ``flush(_:)`` is called: LMDB has one writer.
-    package mutating func finishWriting() throws {
+    /// Call when all is staged, before the transaction in which ``flush(_:)`` is called: LMDB has one writer.
+    package mutating func finish() throws {
+        let last = successors.finish()
+        // A few small objects that are new as a whole share the records' pack.
+        if let versions = last.successors, let pack = try versions.small(last.record, copies) {
+            successors = SuccessorPack()
+            for (index, object) in versions.members.enumerated() {
+                places[object] = addSmall(
+                    pack.id(index), pack.header(index), pack.payload(index).bytes)
+            }
+        }
+        closePack()
+        closeSuccessors()
+        try finishWriting()
+        finished = try Self.differences(finished, copies)
+    }
+
+    private mutating func finishWriting() throws {
         guard let running = writing else { return }
         writing = nil
         settle(try running.finish())
         copies.renew()
+    }
+
+    /// Packs of successors as their differences, or as ordinary packs where much changed; on all cores.
+    private static func differences(
+        _ packs: [FinishedPack], _ copies: StoredCopies
+    ) throws -> [FinishedPack] {
+        guard packs.contains(where: { $0.successors != nil }) else { return packs }
+        let results = concurrentMap(packs.count, grain: 1) { index in
+            Result {
+                let pack = packs[index]
+                return try pack.successors.map { try $0.settled(pack.record, copies) } ?? [pack]
+            }
+        }
+        return try results.flatMap { try $0.get() }
     }
 
     /// Where a staged or stored object lies; call after ``flush(_:)``.
@@ -212,28 +265,49 @@ package struct ObjectStaging {
         guard !open.isEmpty else { return }
         let builder = open
         open = PackBuilder()
-        keep(builder, openPack)
+        keep(FinishedPack(position: openPack, record: builder.finish()))
     }
 
-    private mutating func keep(_ builder: consuming PackBuilder, _ position: Int) {
-        let record = builder.finish()
-        finishedBytes += record.count
-        finished.append(FinishedPack(position: position, record: record))
+    private mutating func closeSuccessors() {
+        guard !successors.isEmpty else { return }
+        let pack = successors
+        successors = SuccessorPack()
+        keep(pack.finish())
+    }
+
+    private mutating func keep(_ pack: FinishedPack) {
+        finishedBytes += pack.record.count
+        finished.append(pack)
     }
 
     private mutating func settle(_ written: [WrittenPack]) {
-        for pack in written { packNumbers[pack.position] = pack.number }
+        for pack in written {
+            if let position = pack.position {
+                packNumbers[position] = pack.number
+                continue
+            }
+            for member in pack.members {
+                places[member.object] = (UInt32(packNumbers.count), member.unit)
+            }
+            packNumbers.append(pack.number)
+        }
     }
 
-    /// A record to write, and its position among the packs of a staging.
+    /// A record to write.
     struct FinishedPack: Sendable {
-        let position: Int
+        /// Its position among the packs of a staging; nil when its objects were staged in another pack.
+        var position: Int?
         let record: [UInt8]
+        /// Without a position: which staged objects it holds, and their units.
+        var members: [(object: Int, unit: UInt32)] = []
+        /// Of a pack that may be stored as differences.
+        var successors: SuccessorPack.Versions?
     }
 
     struct WrittenPack: Sendable {
-        let position: Int
+        let position: Int?
         let number: UInt32
+        let members: [(object: Int, unit: UInt32)]
     }
 
     /// Appends packs and tells their numbers.
@@ -252,7 +326,8 @@ package struct ObjectStaging {
             last += 1
             try transaction.append(table, PackFormat.key(last), pack.record)
             transaction.environment.step("pack \(last) written")
-            written.append(WrittenPack(position: pack.position, number: UInt32(last)))
+            written.append(
+                WrittenPack(position: pack.position, number: UInt32(last), members: pack.members))
         }
         return written
     }

@@ -45,6 +45,13 @@ package final class StoredCopies: Sendable {
         return try view.view.find(ids, header, payloads)
     }
 
+    /// A pack's record as differences from what its objects take the place of, or nil when raw bytes serve better.
+    func difference(of pack: Pack, from predecessors: [Predecessor]) throws -> [UInt8]? {
+        let view = try take()
+        defer { give(view.view, view.generation) }
+        return try view.view.difference(of: pack, from: predecessors)
+    }
+
     func location(of id: ObjectID) throws -> Location? {
         let view = try take()
         defer { give(view.view, view.generation) }
@@ -123,6 +130,12 @@ extension StoredCopies {
                         Found(location: copies.location, older: copies.older, isIntact: isIntact))
                 }
                 return found
+            }
+        }
+
+        func difference(of pack: Pack, from predecessors: [Predecessor]) throws -> [UInt8]? {
+            try state.withLock { state in
+                try state.reader.difference(of: pack, from: predecessors, state.transaction)
             }
         }
 

@@ -64,7 +64,7 @@ extension SnapshotStore {
         let bytes = new.encoded
         var objects = try ObjectStaging(environment)
         let id = try objects.put(ObjectHeader(.commit, byteCount: bytes.count), bytes.raw)
-        try objects.finishWriting()
+        try objects.finish()
         try environment.write("amend") { transaction in
             let current = try Self.reference(.branch, branch, transaction)
             try CommitDraft.checkHead(current, head, branch)

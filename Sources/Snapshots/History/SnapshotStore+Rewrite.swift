@@ -224,6 +224,6 @@ private struct HistoryRewriter {
     }
 
     mutating func finishWriting() throws {
-        try staging.finishWriting()
+        try staging.finish()
     }
 }

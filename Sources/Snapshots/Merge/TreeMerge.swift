@@ -187,7 +187,7 @@ struct TreeMerge: ~Copyable {
                 value: { $0 })
             merged.replaceSubrange(range, with: value)
         }
-        return try draft.putTensor(shape, merged.raw)
+        return try draft.putTensor(shape, merged.raw, after: values[0])
     }
 
     // MARK: - Single values
@@ -241,7 +241,7 @@ struct TreeMerge: ~Copyable {
                     "policy '\(policy?.name ?? "")' made \(bytes.count) bytes for \(entity), which "
                         + "takes \(header.payloadCount)")
             }
-            return try draft.put(header, bytes.raw)
+            return try draft.put(header, bytes.raw, after: values[0].map { .object($0) })
         }
     }
 

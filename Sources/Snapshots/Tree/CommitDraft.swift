@@ -1,4 +1,4 @@
-package import Elements
+internal import Elements
 internal import Files
 internal import KeyValue
 package import Objects
@@ -63,7 +63,7 @@ package struct CommitOutcome: Sendable {
 /// Holds the maintenance lock, shared, so that no collection removes what it relies on; several
 /// drafts may be open in several processes. Nothing is reachable before `commit` returns.
 package struct CommitDraft: ~Copyable {
-    private let store: SnapshotStore
+    let store: SnapshotStore
     /// Before the lock: when a draft is given up, its writes have ended before the lock goes.
     private var objects: ObjectStaging
     private let lock: FileLock
@@ -96,11 +96,14 @@ package struct CommitDraft: ~Copyable {
     /// Stages one object and returns its id.
     ///
     /// The payload is copied unless the store has it.
+    ///
+    /// - Parameter predecessor: What the object takes the place of: where little of it changed, the changes are
+    ///   stored.
     package mutating func put(
-        _ header: ObjectHeader, _ payload: RawSpan
+        _ header: ObjectHeader, _ payload: RawSpan, after predecessor: Predecessor? = nil
     ) throws -> ObjectID {
         let id = header.id(of: payload)
-        _ = try put(id, header, payload)
+        _ = try objects.put(id, header, payload, after: predecessor)
         return id
     }
 
@@ -116,9 +119,10 @@ package struct CommitDraft: ~Copyable {
 
     /// Stages an object of which ``copies`` told what the store has.
     package mutating func put(
-        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ found: StoredCopies.Found?
+        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ found: StoredCopies.Found?,
+        after predecessor: Predecessor?
     ) throws -> Placement {
-        return try objects.put(id, header, payload, found)
+        return try objects.put(id, header, payload, found, after: predecessor)
     }
 
     /// Stages plain bytes.
@@ -127,14 +131,6 @@ package struct CommitDraft: ~Copyable {
     ) throws -> ObjectID {
         let header = try ObjectHeader(kind, byteCount: bytes.count)
         return try put(header, bytes.raw)
-    }
-
-    /// Stages one dense tensor.
-    package mutating func putTensor(
-        _ shape: TensorShape, _ payload: RawSpan
-    ) throws -> StoredTensor {
-        let header = try ObjectHeader(.tensor, [shape])
-        return StoredTensor(shape: shape, id: try put(header, payload))
     }
 
     /// Notes the expert ids of an array, all staged or stored, and returns its root.
@@ -210,7 +206,7 @@ package struct CommitDraft: ~Copyable {
             tree: record, parents: parents, time: note.time, author: note.author,
             message: note.message, metadata: note.metadata, metrics: note.metrics)
         let id = try put(.commit, commit.encoded)
-        try finishWriting()
+        try objects.finish()
         let store = store
         var objects = objects
         let arrays = arrays
@@ -249,7 +245,7 @@ package struct CommitDraft: ~Copyable {
     /// Stores what was damaged anew, where no commit is to be made.
     private mutating func mend() throws {
         guard objects.replaces else { return }
-        try finishWriting()
+        try objects.finish()
         let store = store
         var objects = objects
         let gate = try Self.gate(store, objects)
@@ -261,10 +257,6 @@ package struct CommitDraft: ~Copyable {
         }
         _ = gate
         self.objects = objects
-    }
-
-    private mutating func finishWriting() throws {
-        try objects.finishWriting()
     }
 
     /// The id that the tree has now; stages its records.

@@ -163,11 +163,12 @@ struct AdapterRound: Round {
                 tensor.name.hasPrefix(prefix) && AdapterExperts.isRouter(tensor.name)
                     && !AdapterExperts.isNorm(tensor.name)
             }
-            try draft.put(pool, router: trunk.filter(routes))
+            try draft.put(pool, router: trunk.filter(routes), after: draft.tree)
             trunk.removeAll(where: routes)
         }
         for (name, shape, bytes) in trunk {
-            draft.tree.trunk.tensors[name] = try draft.putTensor(shape, bytes.raw)
+            draft.tree.trunk.tensors[name] = try draft.putTensor(
+                shape, bytes.raw, after: draft.tree.trunk.tensors[name])
         }
     }
 

@@ -201,7 +201,9 @@ struct EditRound: Round {
             var ids: [Int: ObjectID] = [:]
             for expert in chosen.experts[slot] {
                 let bytes = chosen.expert(expert, slot: slot).littleEndianBytes
-                ids[expert] = try draft.put(header, bytes.raw)
+                ids[expert] = try draft.put(
+                    header, bytes.raw,
+                    after: try draft.version(ofArray: pool.experts, expert))
             }
             let edited = try draft.putExperts(changing: pool.experts, ids)
             draft.tree.layers[number]?.pools[ExpertPool.base]?.experts = edited.root

@@ -126,7 +126,8 @@ struct ModelRound: Round {
         var tree = Tree(architecture: layout.architecture)
         for name in layout.trunk {
             let tensor = try new(name)
-            tree.trunk.tensors[name] = try draft.putTensor(tensor.shape, tensor.bytes.raw)
+            tree.trunk.tensors[name] = try draft.putTensor(
+                tensor.shape, tensor.bytes.raw, after: before?.trunk.tensors[name])
         }
         draft.tree = tree
         let experts = EditedExperts(model, experts: config.expertLayers.map { _ in [] })
@@ -140,7 +141,7 @@ struct ModelRound: Round {
                         parts: pool.parts, routerKind: pool.storedRouterKind,
                         experts: (0..<pool.expertCount).map {
                             experts.expert($0, slot: slot).littleEndianBytes
-                        }), router: pool.routerTensors.map(new)))
+                        }), router: pool.routerTensors.map(new), after: before))
             let router = draft.tree.layers[UInt32(pool.layer)]?.pools[pool.pool]?.router
             ids.formUnion(router?.values.map(\.id) ?? [])
         }

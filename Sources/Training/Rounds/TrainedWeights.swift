@@ -20,15 +20,29 @@ struct TrainedPool {
 
 extension CommitDraft {
     /// Puts experts into a layer, with the tensors that route to them, and gives their ids.
+    ///
+    /// - Parameter before: The model so far: its pool of this layer and name is what they take the place of.
     @discardableResult
-    mutating func put(_ pool: TrainedPool, router: [NewTensor]) throws -> [ObjectID] {
+    mutating func put(
+        _ pool: TrainedPool, router: [NewTensor], after before: Tree?
+    ) throws -> [ObjectID] {
+        let old = before?.layers[UInt32(pool.layer)]?.pools[pool.pool]
+        let isAlike = old?.kind == pool.kind && old?.parts == pool.parts
+        var versions: [Predecessor?]?
+        if isAlike, let old {
+            versions = try self.versions(ofArray: old.experts, 0..<pool.experts.count)
+        }
         let header = try ObjectHeader(pool.kind, pool.parts)
         reserve(pool.experts.count)
         var ids: [ObjectID] = []
         ids.reserveCapacity(pool.experts.count)
-        for expert in pool.experts { ids.append(try put(header, expert.raw)) }
+        for (ordinal, expert) in pool.experts.enumerated() {
+            ids.append(try put(header, expert.raw, after: versions?[ordinal] ?? nil))
+        }
         var tensors: [String: StoredTensor] = [:]
-        for (name, shape, bytes) in router { tensors[name] = try putTensor(shape, bytes.raw) }
+        for (name, shape, bytes) in router {
+            tensors[name] = try putTensor(shape, bytes.raw, after: old?.router[name])
+        }
         tree.layers[UInt32(pool.layer), default: Layer()].pools[pool.pool] = ExpertPool(
             kind: pool.kind, parts: pool.parts, count: UInt64(ids.count),
             experts: putExperts(ids), routerKind: pool.routerKind, router: tensors)

@@ -74,7 +74,7 @@ struct CompressChainTests {
                 try expectModels(store, ids, models)
                 try expectTrueDepths(store)
                 // As deep as is allowed, and not deeper: so the bound was met.
-                #expect(try depths(store).max() == Pack.greatestDepth)
+                #expect(try depths(store).max() == Pack.greatestRepackDepth)
                 _ = try store.collect(prune: true, now: 10_000, grace: 0)
                 try expectModels(store, ids, models)
             }

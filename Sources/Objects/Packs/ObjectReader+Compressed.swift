@@ -1,0 +1,187 @@
+internal import Elements
+package import KeyValue
+
+/// Compressed blocks that were opened, a few: what is wanted next often lies in the same.
+final class OpenBlocks {
+    /// Bytes of all blocks that are kept.
+    private static let limit = 96 << 20
+
+    private var blocks: [(pack: UInt32, group: ColdGroup)] = []
+    private var memory = 0
+    private var decompressor: ZstdDecompressor?
+
+    func group(of pack: Pack) throws -> ColdGroup {
+        if let position = blocks.lastIndex(where: { $0.pack == pack.number }) {
+            // The one that was wanted last goes last.
+            if position < blocks.count - 1 { blocks.append(blocks.remove(at: position)) }
+            return blocks[blocks.count - 1].group
+        }
+        var decompressor = try self.decompressor.take() ?? ZstdDecompressor()
+        let opened: ColdGroup?
+        do {
+            opened = try pack.group(&decompressor)
+        } catch let error as CambiumError where error.code == .corrupt {
+            throw CambiumError(
+                .corrupt,
+                "pack \(pack.number) cannot be decompressed, it was damaged on disk: \(error.message)"
+            )
+        }
+        guard let group = opened else { preconditionFailure("pack \(pack.number) is raw") }
+        self.decompressor = consume decompressor
+        memory += group.memory
+        blocks.append((pack.number, group))
+        while memory > Self.limit, blocks.count > 1 { memory -= blocks.removeFirst().group.memory }
+        return group
+    }
+}
+
+extension ObjectReader {
+    /// A chain of more differences is taken for damage.
+    private static let longestChain = 500
+
+    /// The object of a pack, read in place or decompressed.
+    ///
+    /// - Complexity: Of a difference, a copy of the bytes at the end of its chain and what changed since.
+    /// - Throws: `.corrupt` when it is damaged, or a predecessor is missing.
+    func stored(
+        _ pack: Pack, _ index: Int, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws -> StoredObject {
+        if pack.isReadable { return pack.stored(index) }
+        let header = pack.header(index)
+        var chain = try chain(of: pack, index, nil, transaction)
+        let payload = try MappedBytes(count: header.payloadCount) { bytes throws(CambiumError) in
+            try chain.restore(&bytes)
+        }
+        try pack.check(payload.bytes, at: index)
+        return StoredObject(
+            id: pack.id(index), header: header, payload: payload, location: pack.location(index),
+            isDecoded: true)
+    }
+
+    /// The pack with its data, decompressed where they are not raw.
+    ///
+    /// - Throws: `.corrupt` when they are damaged, or a predecessor is missing.
+    package func readable(
+        _ pack: Pack, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws -> Pack {
+        if pack.isReadable { return pack }
+        let data = DecodedData(count: PackFormat.headerCount + pack.dataCount)
+        var last: Chain?
+        for index in 0..<pack.count {
+            var chain = try chain(of: pack, index, last, transaction)
+            let start =
+                PackFormat.headerCount + Int(pack.location(index).unit) * PackFormat.alignment
+            let range = start..<(start + pack.header(index).payloadCount)
+            do {
+                try data.fill(range) { bytes throws(CambiumError) in
+                    try chain.restore(&bytes)
+                    try pack.check(bytes.bytes, at: index)
+                }
+            } catch let error {
+                // The neighbour of what was read last may be a damaged copy that the index does not name.
+                guard error.code == .corrupt, last != nil else { throw error }
+                chain = try self.chain(of: pack, index, nil, transaction)
+                try data.fill(range) { bytes throws(CambiumError) in
+                    try chain.restore(&bytes)
+                    try pack.check(bytes.bytes, at: index)
+                }
+            }
+            last = chain
+        }
+        return Pack(pack, data: data.mapped)
+    }
+
+    /// The differences from which an object is restored.
+    ///
+    /// - Parameter neighbour: The chain of the object before it: its own often leads through the same packs.
+    private func chain(
+        of pack: Pack, _ index: Int, _ neighbour: Chain?,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws -> Chain {
+        var chain = Chain()
+        var (next, position) = (pack, index)
+        while !next.isReadable {
+            chain.steps.append(
+                Chain.Step(pack: next, index: position, group: try packs.blocks.group(of: next)))
+            guard let id = next.predecessor(of: position) else { return chain }
+            guard chain.steps.count < Self.longestChain else {
+                throw CambiumError(
+                    .corrupt,
+                    "pack \(pack.number) holds differences that lead back to it, or through more than "
+                        + "\(Self.longestChain) packs; run `cambium verify`")
+            }
+            if let near = neighbour?.follower(chain.steps.count), near.pack.id(near.index) == id {
+                (next, position) = (near.pack, near.index)
+                continue
+            }
+            guard let found = try find(id, transaction) else {
+                throw CambiumError(
+                    .corrupt,
+                    "pack \(next.number) holds differences from object \(id.short), which is "
+                        + "missing; run `cambium verify`")
+            }
+            (next, position) = found
+        }
+        chain.raw = (next, position)
+        return chain
+    }
+}
+
+/// An object's differences, the newest first, down to bytes that need no others.
+private struct Chain {
+    struct Step {
+        let pack: Pack
+        let index: Int
+        let group: ColdGroup
+    }
+
+    var steps: [Step] = []
+    /// Where the raw bytes are; nil when the last step needs none.
+    var raw: (pack: Pack, index: Int)?
+
+    /// The object behind the one of this depth, where it is in the same pack.
+    func follower(_ depth: Int) -> (pack: Pack, index: Int)? {
+        let place =
+            depth < steps.count
+            ? (pack: steps[depth].pack, index: steps[depth].index)
+            : depth == steps.count ? raw : nil
+        guard let place, place.index + 1 < place.pack.count else { return nil }
+        return (place.pack, place.index + 1)
+    }
+
+    /// Writes the newest version.
+    mutating func restore(_ bytes: inout MutableRawSpan) throws(CambiumError) {
+        do {
+            if let raw {
+                let payload = raw.pack.payload(raw.index)
+                guard payload.count == bytes.byteCount else {
+                    throw CambiumError(
+                        .corrupt,
+                        "pack \(steps.first?.pack.number ?? 0) holds differences from an object of "
+                            + "\(payload.count) bytes; run `cambium verify`")
+                }
+                unsafe bytes.withUnsafeMutableBytes { target in
+                    unsafe payload.bytes.withUnsafeBytes { unsafe target.copyMemory(from: $0) }
+                }
+            }
+            for step in steps.reversed() { try step.group.restore(step.index, in: &bytes) }
+        } catch let error as CambiumError {
+            throw error
+        } catch {
+            throw CambiumError(.corrupt, "\(error)")
+        }
+    }
+}
+
+extension Pack {
+    /// Checks decompressed data against the name of the object at `index`.
+    fileprivate func check(_ payload: RawSpan, at index: Int) throws(CambiumError) {
+        let actual = header(index).id(of: payload)
+        guard actual == id(index) else {
+            throw CambiumError(
+                .corrupt,
+                "object \(id(index).short) of pack \(number) decompresses to \(actual.short): "
+                    + "damaged on disk; run `cambium verify`")
+        }
+    }
+}
