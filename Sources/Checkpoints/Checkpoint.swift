@@ -73,9 +73,7 @@ package struct Checkpoint: Sendable {
     /// - Parameter isRecord: Whether a file of a folder, by its name, is one of ``records``.
     /// - Throws: `.notFound`, `.notACheckpoint`, `.missingShard`, `.badIndex`, `.missingTensor`,
     ///   `.unlistedTensor`, `.duplicateName`, `.tooLarge`, or what ``SafetensorsFile`` throws.
-    package init(
-        opening path: String, isRecord: (String) -> Bool = { _ in false }
-    ) throws {
+    package init(opening path: String, isRecord: (String) -> Bool = { _ in false }) throws {
         if Files.isFolder(path) {
             try self.init(folder: path, isRecord)
         } else {
@@ -87,9 +85,7 @@ package struct Checkpoint: Sendable {
         }
     }
 
-    private init(
-        folder path: String, _ isRecord: (String) -> Bool
-    ) throws {
+    private init(folder path: String, _ isRecord: (String) -> Bool) throws {
         let entries = try folderEntries(path)
         let index: ShardIndex?
         let names: [String]
@@ -193,9 +189,7 @@ package struct Checkpoint: Sendable {
         return try auxiliary(of: folderEntries(folder), in: folder)
     }
 
-    private static func auxiliary(
-        of entries: [String], in folder: String
-    ) throws -> [Auxiliary] {
+    private static func auxiliary(of entries: [String], in folder: String) throws -> [Auxiliary] {
         var files: [Auxiliary] = []
         for entry in entries where entry == configName || auxiliaryNames.contains(entry) {
             let content = try readFile("\(folder)/\(entry)", limit: greatestAuxiliarySize)

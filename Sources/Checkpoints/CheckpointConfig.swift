@@ -70,9 +70,7 @@ struct CheckpointConfig {
         return layers
     }
 
-    private func positiveInteger(
-        _ value: JSONValue?, named key: String
-    ) throws -> Int? {
+    private func positiveInteger(_ value: JSONValue?, named key: String) throws -> Int? {
         guard let value, value != .null else { return nil }
         guard let integer = value.integer, integer > 0 else {
             throw CambiumError(.badConfig, "config.json: \(key) is not a positive number")

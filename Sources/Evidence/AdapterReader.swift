@@ -56,8 +56,7 @@ package struct AdapterReader {
         if let known = trees[id] { return known }
         let parts = try store.parts(ofTree: id)
         if trunks[parts.trunk] == nil {
-            trunks[parts.trunk] = Self.tensors(
-                try store.trunk(parts.trunk))
+            trunks[parts.trunk] = Self.tensors(try store.trunk(parts.trunk))
         }
         var result: [String: AdapterContent] = [:]
         for (name, tensors) in trunks[parts.trunk] ?? [:] {
@@ -116,9 +115,7 @@ package struct AdapterReader {
 
     /// The commits that made the adapters of a commit what they are, newest first: those in which an adapter is
     /// not what it is in any parent.
-    package mutating func rounds(
-        of head: ObjectID
-    ) throws -> [String: [HistoryEntry]] {
+    package mutating func rounds(of head: ObjectID) throws -> [String: [HistoryEntry]] {
         let entries = try store.history(from: [head])
         var trees: [ObjectID: ObjectID] = [:]
         for entry in entries { trees[entry.id] = entry.commit.tree }

@@ -80,9 +80,7 @@ extension MappedSnapshot {
 
 extension SnapshotModel {
     /// A snapshot's model, its adapters picked by the gate of its evidence.
-    package init(
-        _ snapshot: MappedSnapshot, memoryLimit: Int? = nil, checks: Bool = false
-    ) throws {
+    package init(_ snapshot: MappedSnapshot, memoryLimit: Int? = nil, checks: Bool = false) throws {
         try self.init(snapshot, memoryLimit: memoryLimit, checks: checks) {
             try snapshot.gate().map { ($0.solved, $0.adapters) }
         }

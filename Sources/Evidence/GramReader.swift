@@ -51,9 +51,7 @@ package struct GramReader {
     /// The integer features of each window of a text.
     ///
     /// - Parameter body: Given the window's number, its features and its states.
-    package func windows(
-        _ text: [UInt8], _ body: (Int, [Int16], [Float]) throws -> Void
-    ) throws {
+    package func windows(_ text: [UInt8], _ body: (Int, [Int16], [Float]) throws -> Void) throws {
         for (index, start) in stride(from: 0, to: text.count, by: inputs.windowLength).enumerated()
         {
             let window = text[start..<min(start + inputs.windowLength, text.count)].map { Int($0) }

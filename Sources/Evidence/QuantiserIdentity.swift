@@ -16,9 +16,7 @@ extension GramContribution {
     ///   - other: What it would be added to.
     ///   - id: Of this record.
     ///   - place: Whose quantiser the other's is.
-    package func checkQuantiser(
-        _ other: Source, _ id: ObjectID, _ place: String
-    ) throws {
+    package func checkQuantiser(_ other: Source, _ id: ObjectID, _ place: String) throws {
         guard source.layer == other.layer, source.trunk == other.trunk,
             source.quantiser != other.quantiser
         else { return }

@@ -49,9 +49,7 @@ enum RouteIdentity {
     }
 
     /// The id of config.json with another count of experts.
-    private static func config(
-        _ snapshot: MappedSnapshot, _ difference: Int
-    ) throws -> ObjectID {
+    private static func config(_ snapshot: MappedSnapshot, _ difference: Int) throws -> ObjectID {
         guard let id = snapshot.tree.files[configName] else {
             throw CambiumError(.unsupported, "the model has no \(configName)")
         }
@@ -78,8 +76,7 @@ enum RouteIdentity {
             return
         }
         for ordinal in 0..<kept {
-            encoder.append(
-                try experts.id(ordinal))
+            encoder.append(try experts.id(ordinal))
         }
     }
 }

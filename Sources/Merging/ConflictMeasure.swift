@@ -60,17 +60,14 @@ package struct ConflictMeasure {
         return farthest?.distance
     }
 
-    private mutating func version(
-        _ id: ObjectID, _ entity: MergeEntity
-    ) throws -> Version? {
+    private mutating func version(_ id: ObjectID, _ entity: MergeEntity) throws -> Version? {
         guard case .routerRow(_, _, _, let row) = entity else {
             let (header, bytes) = try store.data(of: id)
             var isFile = false
             if case .file = entity { isFile = true }
             if case .layout = entity { isFile = true }
             // Bytes are no numbers, and texts differ in length.
-            return Version(
-                parts: isFile ? [] : header.parts, bytes: bytes, range: bytes.indices)
+            return Version(parts: isFile ? [] : header.parts, bytes: bytes, range: bytes.indices)
         }
         if tensors[id] == nil {
             if tensors.count > 16 { tensors = [:] }
@@ -151,9 +148,7 @@ private struct DistanceSums {
         }
         for index in 0..<count {
             let offset = index * number.width
-            let (x, y) = (
-                number.decode(a, startOfA + offset), number.decode(b, startOfB + offset)
-            )
+            let (x, y) = (number.decode(a, startOfA + offset), number.decode(b, startOfB + offset))
             left += x * x
             right += y * y
             let isSame = (0..<number.width).allSatisfy {

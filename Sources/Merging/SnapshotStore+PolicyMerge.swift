@@ -99,8 +99,7 @@ extension SnapshotStore {
             case .ours: OursPolicy()
             case .theirs: TheirsPolicy()
             case .mean, .ties, .task, .fisher, .regmean:
-                throw CambiumError(
-                    .usage, "a revert has no \(policy.rawValue); use ours or theirs")
+                throw CambiumError(.usage, "a revert has no \(policy.rawValue); use ours or theirs")
             }
         let subject = try commit(id).message.prefix { $0 != "\n" }
         let note = CommitNote(

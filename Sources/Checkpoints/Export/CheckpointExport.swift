@@ -138,9 +138,7 @@ package struct CheckpointExport {
         return (staged, canonical)
     }
 
-    private func fill(
-        _ assembly: TensorAssembly, _ sink: inout TensorSink
-    ) throws {
+    private func fill(_ assembly: TensorAssembly, _ sink: inout TensorSink) throws {
         switch assembly.source {
         case .whole:
             guard let entry = tensors.stored[assembly.name] else {

@@ -91,17 +91,13 @@ package struct CheckpointFolder {
     /// without a checkpoint, never a mixture of two.
     ///
     /// - Throws: `.io` or the like; the folder may be without a checkpoint then.
-    package func replace(
-        by files: [StagedFile], removing strays: [String]
-    ) throws {
+    package func replace(by files: [StagedFile], removing strays: [String]) throws {
         try TemporaryFiles.whole {
             try place(files, removing: strays)
         }
     }
 
-    private func place(
-        _ files: [StagedFile], removing strays: [String]
-    ) throws {
+    private func place(_ files: [StagedFile], removing strays: [String]) throws {
         // A config makes a folder's only file of tensors a model, so it counts among them.
         let order = [Checkpoint.configName] + Self.pickles + Self.entryPoints
         func rank(_ name: String) -> Int? { order.firstIndex(of: name) }

@@ -31,9 +31,7 @@ struct CheckpointImport {
     }
 
     /// Fills the draft's tree.
-    mutating func run(
-        _ draft: inout CommitDraft, _ progress: ProgressReporter
-    ) throws {
+    mutating func run(_ draft: inout CommitDraft, _ progress: ProgressReporter) throws {
         var tree = Tree(architecture: source.layout.architecture)
         for (number, name) in source.layout.trunk.enumerated() {
             tree.trunk.tensors[name] = try stage(name, &draft)
@@ -55,9 +53,7 @@ struct CheckpointImport {
         draft.tree = tree
     }
 
-    private mutating func stage(
-        _ name: String, _ draft: inout CommitDraft
-    ) throws -> StoredTensor {
+    private mutating func stage(_ name: String, _ draft: inout CommitDraft) throws -> StoredTensor {
         guard let tensor = source.checkpoint.tensor(named: name) else {
             throw CambiumError(.notFound, "the checkpoint has no tensor \(name)")
         }
@@ -67,8 +63,7 @@ struct CheckpointImport {
             entry = try draft.putTensor(
                 tensor.shape, tensor.bytes.bytes, after: self.before?.tensor(named: name))
         } catch let error as CambiumError {
-            throw CambiumError(
-                error.code, "tensor \(name): \(error.message)")
+            throw CambiumError(error.code, "tensor \(name): \(error.message)")
         }
         if draft.newObjects > before {
             count(NonFiniteCount(tensor.bytes.bytes, [tensor.shape]), "tensor \(name)")
@@ -129,9 +124,7 @@ struct CheckpointImport {
         return draft.putExperts(all)
     }
 
-    private func stageFiles(
-        _ tree: inout Tree, _ draft: inout CommitDraft
-    ) throws {
+    private func stageFiles(_ tree: inout Tree, _ draft: inout CommitDraft) throws {
         tree.files = source.headFiles.filter { RecordFile.measured($0.key) == nil }
         tree.files.merge(kept) { $1 }
         // One at a time: a record may be as large as a tensor.

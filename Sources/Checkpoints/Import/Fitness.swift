@@ -177,9 +177,7 @@ private final class UnreadExperts: ExpertTable {
         self.count = count
     }
 
-    func find(
-        _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
-    ) throws {
+    func find(_ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses) throws {
         throw CambiumError(.unsupported, "the experts of a checkpoint are not run")
     }
 }

@@ -122,8 +122,7 @@ extension Layout.Splice {
 
 extension HeaderSplice {
     package init(_ splice: Layout.Splice) {
-        self.init(
-            prefix: Int(splice.prefix), suffix: Int(splice.suffix), middle: splice.middle)
+        self.init(prefix: Int(splice.prefix), suffix: Int(splice.suffix), middle: splice.middle)
     }
 }
 

@@ -94,9 +94,7 @@ package struct LayoutFit {
     }
 
     /// The file that has the last listed tensor of each pool.
-    private func poolFiles(
-        _ tensors: CheckpointTensors, _ home: [String: Int]
-    ) -> [Int: Int] {
+    private func poolFiles(_ tensors: CheckpointTensors, _ home: [String: Int]) -> [Int: Int] {
         var files: [Int: Int] = [:]
         for assembly in tensors.assemblies {
             if case .experts(let pool, _, _) = assembly.source, let file = home[assembly.name] {
@@ -123,9 +121,7 @@ package struct LayoutFit {
         SafetensorsHeader.inFileOrder(names.compactMap { entries[$0] }).map(\.name)
     }
 
-    private static func isInOrder(
-        _ names: [String], _ entries: [String: TensorEntry]
-    ) -> Bool {
+    private static func isInOrder(_ names: [String], _ entries: [String: TensorEntry]) -> Bool {
         SafetensorsHeader.isInFileOrder(names.compactMap { entries[$0] })
     }
 }

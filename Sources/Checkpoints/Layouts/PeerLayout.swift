@@ -54,9 +54,7 @@ struct PeerLayout {
         return pools
     }
 
-    private func pool(
-        _ number: Int, _ layer: Layer, subKeys: Int?
-    ) throws -> CheckpointPool {
+    private func pool(_ number: Int, _ layer: Layer, subKeys: Int?) throws -> CheckpointPool {
         let prefix = String(layer.prefix)
         let isTree = layer.shapes.keys.contains { $0.hasPrefix(PeerNames.tree) }
         let needed = isTree ? Self.rows : Self.rows + Self.keys
@@ -116,9 +114,7 @@ struct PeerLayout {
     }
 
     /// The names of a tree's levels, which are numbered from 0; the last has a key for each expert.
-    private func treeNames(
-        _ layer: Layer, _ prefix: String, experts: Int
-    ) throws -> [String] {
+    private func treeNames(_ layer: Layer, _ prefix: String, experts: Int) throws -> [String] {
         let levels = layer.shapes.keys.count { $0.hasPrefix(PeerNames.tree) }
         var names: [String] = []
         for level in 0..<levels {

@@ -39,9 +39,7 @@ extension TransformersLayout.Layer {
     }
 
     /// How many experts there are, when every part has 0, 1, … without a gap.
-    private func separateCount(
-        _ parts: [String], expected: Int?
-    ) throws -> Int {
+    private func separateCount(_ parts: [String], expected: Int?) throws -> Int {
         // Counted rather than allotted: one hostile name may hold a huge ordinal.
         var lengths: [Int] = []
         for part in parts {

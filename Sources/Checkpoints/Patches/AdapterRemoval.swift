@@ -82,8 +82,7 @@ package struct AdapterRemoval {
         var own = Set(content.tensors.values.map(\.id))
         for pool in content.pools.values {
             own.formUnion(pool.router.values.map(\.id))
-            own.formUnion(
-                try store.experts(of: pool))
+            own.formUnion(try store.experts(of: pool))
         }
         own.subtract(after.trunk.tensors.values.map(\.id))
         return files.filter { file in

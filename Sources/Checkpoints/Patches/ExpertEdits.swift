@@ -27,9 +27,7 @@ struct ExpertEdits {
     }
 
     /// Takes a tensor of the file when it holds parts of experts, and tells whether it did.
-    mutating func take(
-        _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?
-    ) throws -> Bool {
+    mutating func take(_ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?) throws -> Bool {
         for number in pools.indices {
             let pool = pools[number].pool
             for (part, range) in zip(pool.tensors, pool.sliceRanges) {

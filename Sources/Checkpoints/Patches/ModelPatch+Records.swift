@@ -39,9 +39,7 @@ extension ModelPatch {
     }
 
     /// Records squared gradients of an object of so many elements.
-    package mutating func record(
-        _ gradients: [Float], _ count: Int, of id: ObjectID
-    ) throws {
+    package mutating func record(_ gradients: [Float], _ count: Int, of id: ObjectID) throws {
         guard gradients.count == count else {
             throw CambiumError(
                 .badShape, "\(gradients.count) squared gradients of \(count) elements")
@@ -49,7 +47,6 @@ extension ModelPatch {
         guard gradients.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
             throw CambiumError(.usage, "a squared gradient is negative or not finite")
         }
-        draft.tree.files[FisherFile.name(id)] = try draft.put(
-            .file, FisherFile.encoded(gradients))
+        draft.tree.files[FisherFile.name(id)] = try draft.put(.file, FisherFile.encoded(gradients))
     }
 }

@@ -223,9 +223,7 @@ package struct RestorePlan {
         }
     }
 
-    private mutating func addTensors(
-        _ name: Wildcard, _ tree: Tree, _ commit: ObjectID
-    ) throws {
+    private mutating func addTensors(_ name: Wildcard, _ tree: Tree, _ commit: ObjectID) throws {
         for (tensor, entry) in tree.tensors where name.matches(tensor) {
             guard let own = target.tensors[tensor], own.shape == entry.shape else {
                 throw CambiumError(
@@ -239,9 +237,7 @@ package struct RestorePlan {
         }
     }
 
-    private mutating func addFiles(
-        _ name: Wildcard, _ tree: Tree, _ commit: ObjectID
-    ) throws {
+    private mutating func addFiles(_ name: Wildcard, _ tree: Tree, _ commit: ObjectID) throws {
         for (file, id) in tree.files.sorted(by: { isBefore($0.key, $1.key) })
         where name.matches(file) {
             try note(
@@ -267,8 +263,7 @@ package struct RestorePlan {
         if isAlike {
             alike += 1
         } else {
-            items.append(
-                Item(entity: entity, from: commit, object: id))
+            items.append(Item(entity: entity, from: commit, object: id))
         }
     }
 

@@ -62,10 +62,7 @@ extension SnapshotStore {
             throw CambiumError(
                 .unsupported, "row \(row) of \(name) holds NaN or infinity and cannot be quantised")
         }
-        return (
-            form.values.map { UInt8(bitPattern: $0) },
-            form.scales.littleEndianBytes
-        )
+        return (form.values.map { UInt8(bitPattern: $0) }, form.scales.littleEndianBytes)
     }
 }
 

@@ -19,9 +19,7 @@ struct HeaderDecoder {
         }
     }
 
-    private static func metadata(
-        _ reader: inout JSONReader
-    ) throws -> HeaderMetadata? {
+    private static func metadata(_ reader: inout JSONReader) throws -> HeaderMetadata? {
         // The reference implementation takes null for none.
         if reader.takeWord("null") { return nil }
         var entries: [HeaderMetadata.Entry] = []
@@ -66,9 +64,7 @@ struct HeaderDecoder {
         return try place(name, typeName, dimensions, offsets)
     }
 
-    private static func wholeNumbers(
-        _ reader: inout JSONReader
-    ) throws -> [Int] {
+    private static func wholeNumbers(_ reader: inout JSONReader) throws -> [Int] {
         var numbers: [Int] = []
         try reader.array { reader in
             numbers.append(try reader.wholeNumber())

@@ -35,9 +35,7 @@ package struct SafetensorsHeader: Sendable, Hashable {
     ///   - prefix: The first 8 bytes of the file.
     ///   - fileLength: At least 8.
     /// - Throws: `.tooLarge`, or `.truncated` when the file ends inside the header.
-    static func length(
-        prefix: UInt64, fileLength: Int, source: String
-    ) throws -> Int {
+    static func length(prefix: UInt64, fileLength: Int, source: String) throws -> Int {
         guard prefix <= greatestLength else {
             throw CambiumError(
                 .tooLarge,
@@ -61,9 +59,7 @@ package struct SafetensorsHeader: Sendable, Hashable {
     ///   - source: The file, for messages.
     /// - Throws: `.badHeader`, `.unknownType`, `.duplicateName`, `.overlap`, `.hole` or `.truncated`.
     /// - Complexity: O(*n* log *n*) for *n* tensors.
-    package init(
-        decoding json: [UInt8], dataCount: Int, source: String
-    ) throws {
+    package init(decoding json: [UInt8], dataCount: Int, source: String) throws {
         guard json.first == UInt8(ascii: "{") else {
             throw CambiumError(
                 .badHeader, "the header of \(source) does not begin with { as the format requires")
@@ -84,9 +80,7 @@ package struct SafetensorsHeader: Sendable, Hashable {
     }
 
     /// Checks that the tensors, sorted by place, follow one another from the first byte to the last.
-    private static func checkCover(
-        _ tensors: [Tensor], dataCount: Int, source: String
-    ) throws {
+    private static func checkCover(_ tensors: [Tensor], dataCount: Int, source: String) throws {
         var end = 0
         for tensor in tensors {
             let range = tensor.range

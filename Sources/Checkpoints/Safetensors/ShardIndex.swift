@@ -50,9 +50,7 @@ package struct ShardIndex: Sendable {
     ///   - tensors: Every tensor of every shard with its shard's position in ``files``.
     ///   - path: The folder.
     /// - Throws: `.unlistedTensor`, `.duplicateName` or `.missingTensor`.
-    func check(
-        _ tensors: [(name: String, file: Int)], path: String
-    ) throws {
+    func check(_ tensors: [(name: String, file: Int)], path: String) throws {
         var seen: [String: Int] = [:]
         seen.reserveCapacity(tensors.count)
         for (name, file) in tensors {

@@ -11,9 +11,7 @@ package struct ExpertCountEdit: ~Copyable {
 
     /// - Parameters:
     ///   - draft: Of the snapshot's tree.
-    package init(
-        _ draft: consuming CommitDraft, _ snapshot: MappedSnapshot
-    ) {
+    package init(_ draft: consuming CommitDraft, _ snapshot: MappedSnapshot) {
         self.draft = draft
         self.snapshot = snapshot
     }
@@ -21,9 +19,7 @@ package struct ExpertCountEdit: ~Copyable {
     /// Adds an expert behind the last of a layer.
     ///
     /// - Parameter row: Gives what each tensor of the router gets, by its name.
-    package mutating func add(
-        _ expert: [UInt8], to layer: Int, row: (String) -> [UInt8]
-    ) throws {
+    package mutating func add(_ expert: [UInt8], to layer: Int, row: (String) -> [UInt8]) throws {
         guard let pool = pool(layer) else { return }
         let number = Int(pool.count)
         let header = try ObjectHeader(pool.kind, pool.parts)
@@ -90,9 +86,7 @@ package struct ExpertCountEdit: ~Copyable {
         }
     }
 
-    private mutating func edit(
-        _ name: String, _ body: (inout JSONEdit) throws -> Void
-    ) throws {
+    private mutating func edit(_ name: String, _ body: (inout JSONEdit) throws -> Void) throws {
         guard let id = draft.tree.files[name] else {
             throw CambiumError(.unsupported, "the model has no \(name)")
         }

@@ -48,8 +48,7 @@ extension SnapshotStore {
         var routes = try KeptRoutes(snapshot, running.model.base) { text in
             try running.vocabulary.tokens(of: text, addsSpecialTokens: false)
         }
-        let new = try routes.windows(
-            of: limited(evidence, to: limit), "the text of the new domain")
+        let new = try routes.windows(of: limited(evidence, to: limit), "the text of the new domain")
         for (index, text) in limited(keep, to: limit).enumerated() {
             try routes.add(
                 text, keep.count == 1 ? "the old text" : "old text \(index + 1)",
@@ -97,9 +96,7 @@ extension SnapshotStore {
         return try target.commit(fitting: edit.finish(by: -1), request)
     }
 
-    private static func check(
-        _ sizes: ModelDescription.Experts, _ count: Int
-    ) throws {
+    private static func check(_ sizes: ModelDescription.Experts, _ count: Int) throws {
         guard sizes.topK < count else {
             throw CambiumError(
                 .unsupported,
@@ -112,9 +109,7 @@ extension SnapshotStore {
         }
     }
 
-    private func modelToGrow(
-        _ request: CommitRequest
-    ) throws -> (CommitTarget, MappedSnapshot) {
+    private func modelToGrow(_ request: CommitRequest) throws -> (CommitTarget, MappedSnapshot) {
         let target = try CommitTarget(request, self)
         guard let parent = target.parent, !target.isNewBranch else {
             throw CambiumError(

@@ -106,9 +106,7 @@ final class Optimizer {
         _ slot: Int, _ gradient: ExpertGradient, _ rule: AdamStep, _ team: ThreadTeam
     ) {
         let size = 2 * parameters.model.config.hiddenSize
-        let (table, m, v) = (
-            parameters.model.experts[slot], expertFirst[slot], expertSecond[slot]
-        )
+        let (table, m, v) = (parameters.model.experts[slot], expertFirst[slot], expertSecond[slot])
         forEachExpert(gradient, team) { index, expert in
             let range = expert * size..<(expert + 1) * size
             TrainingKernels.adam(

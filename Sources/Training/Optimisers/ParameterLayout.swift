@@ -138,8 +138,7 @@ package struct ParameterLayout: Sendable {
                 return Experts(layer: index, norm: norm, router: .tree(levels))
             }
             guard let peer = config.peer else { return nil }
-            let query = add(
-                name + PeerNames.query, [peer.heads * peer.keySize, hidden], .query)
+            let query = add(name + PeerNames.query, [peer.heads * peer.keySize, hidden], .query)
             let subKeys = add(
                 name + PeerNames.subKeys, [2, peer.subKeys, peer.keySize / 2], .subKeys)
             return Experts(

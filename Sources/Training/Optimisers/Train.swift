@@ -70,9 +70,7 @@ private struct TrainingRun {
         self.parameters = parameters
         self.settings = settings
         try useBLAS()
-        let (model, usesExperts, length) = (
-            parameters.model, parameters.usesExperts, self.length
-        )
+        let (model, usesExperts, length) = (parameters.model, parameters.usesExperts, self.length)
         parts = (0..<settings.parts).map { _ in
             ForwardBackward(
                 model: model, windows: settings.windows / settings.parts, length: length,

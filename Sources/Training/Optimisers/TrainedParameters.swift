@@ -56,8 +56,7 @@ package final class WholeModel: TrainedParameters {
         self.model = model
         self.trainsExperts = trainsExperts
         segments = model.layout.entries.filter { !isFrozen($0.name) }.map {
-            TrainedSegment(
-                range: $0.range, decays: $0.role != .norm && $0.role != .subKeys)
+            TrainedSegment(range: $0.range, decays: $0.role != .norm && $0.role != .subKeys)
         }
     }
 

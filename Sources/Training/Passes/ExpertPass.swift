@@ -64,15 +64,12 @@ final class ExpertPass: @unchecked Sendable {
     }
 
     /// Of a model's layer.
-    convenience init(
-        _ config: PeerConfig, layout: ParameterLayout.Experts, tokens: Int
-    ) {
+    convenience init(_ config: PeerConfig, layout: ParameterLayout.Experts, tokens: Int) {
         let width = config.hiddenSize
         let router: any RouterPass =
             switch (layout.router, config.peer, config.tree) {
             case (.productKey(let query, let subKeys), let sizes?, _):
-                ProductKeyPass(
-                    sizes, query: query, subKeys: subKeys, tokens: tokens, width: width)
+                ProductKeyPass(sizes, query: query, subKeys: subKeys, tokens: tokens, width: width)
             case (.tree(let levels), _, let sizes?):
                 TreePass(sizes, levels: levels, tokens: tokens, width: width)
             default: preconditionFailure("a layout of another config")

@@ -19,14 +19,11 @@ package struct ExpertUse: Sendable {
 
     /// - Parameter model: Has layers with experts.
     /// - Throws: `.usage` for a text shorter than a window.
-    package init(
-        of text: [UInt8], under model: TrainableModel, threads: Int = 2
-    ) throws {
+    package init(of text: [UInt8], under model: TrainableModel, threads: Int = 2) throws {
         let size = model.config.contextLength
         let all = text.count / size
         guard all > 0, threads > 0 else {
-            throw CambiumError(
-                .usage, "the text has \(text.count) bytes; one window needs \(size)")
+            throw CambiumError(.usage, "the text has \(text.count) bytes; one window needs \(size)")
         }
         let count = min(all, Self.windowLimit)
         try useBLAS()
@@ -41,8 +38,7 @@ package struct ExpertUse: Sendable {
         ThreadTeam(count: teams).forEach(teams) { part in
             for window in stride(from: part, to: count, by: teams) {
                 let start = window * all / count * size
-                passes[part].forward(
-                    Array(text[start..<start + size]), isChanged: window == part)
+                passes[part].forward(Array(text[start..<start + size]), isChanged: window == part)
                 let picked = passes[part].selection
                 sums.withLock { sums in
                     for (layer, ids) in picked.enumerated() {

@@ -65,9 +65,7 @@ package final class ForwardBackward: @unchecked Sendable {
         self.windows = windows
         self.length = length
         self.usesExperts = usesExperts
-        let (tokens, width, wide) = (
-            windows * length, config.hiddenSize, config.feedForwardSize
-        )
+        let (tokens, width, wide) = (windows * length, config.hiddenSize, config.feedForwardSize)
         func rows(_ columns: Int) -> FloatSlice { FloatMemory(count: tokens * columns).slice }
         func hidden() -> FloatSlice { rows(width) }
         let rotations = AttentionPass.Rotations(
@@ -162,8 +160,7 @@ package final class ForwardBackward: @unchecked Sendable {
         layer.outputProduct.forward(
             rows(layer.attended), into: rows(layer.middle), tokens: tokens, keeping: true)
         norm(layer.middle, block.feedForwardNorm, into: layer.middleNormed)
-        layer.gateProduct.forward(
-            rows(layer.middleNormed), into: rows(layer.gates), tokens: tokens)
+        layer.gateProduct.forward(rows(layer.middleNormed), into: rows(layer.gates), tokens: tokens)
         TrainingKernels.siluRows(
             layer.gates, width: model.config.feedForwardSize, into: layer.inner)
         let out = layer.expertInput ?? next
@@ -207,8 +204,7 @@ package final class ForwardBackward: @unchecked Sendable {
         let embedding = gradient[layout.embedding]
         for (token, byte) in inputs.enumerated() {
             let row = Int(byte) * width
-            embedding[row..<row + width].add(
-                residualGradient[token * width..<(token + 1) * width])
+            embedding[row..<row + width].add(residualGradient[token * width..<(token + 1) * width])
         }
         return nats
     }

@@ -60,8 +60,7 @@ final class LinearExpertPass {
     ///
     /// - Parameter out: [tokens, width].
     func forward(out: FloatSlice) {
-        routerProduct.forward(
-            rows(input, width), into: rows(scores, sizes.experts), tokens: tokens)
+        routerProduct.forward(rows(input, width), into: rows(scores, sizes.experts), tokens: tokens)
         pick()
         for (place, pick) in order.enumerated() {
             gathered[row(place, width)].copy(input[row(pick / sizes.topK, width)])
@@ -78,8 +77,7 @@ final class LinearExpertPass {
                 some(inner, sizes.width, own), into: some(outputs, width, own), tokens: own.count)
         }
         for (place, pick) in order.enumerated() {
-            out[row(pick / sizes.topK, width)].add(
-                outputs[row(place, width)], times: weights[pick])
+            out[row(pick / sizes.topK, width)].add(outputs[row(place, width)], times: weights[pick])
         }
     }
 

@@ -61,8 +61,7 @@ final class ProductKeyPass: RouterPass {
 
     func route(_ input: FloatSlice, weights: FloatMemory) -> (ids: [UInt32], gates: FloatSlice) {
         queryProduct.forward(rows(input), into: rows(raw), tokens: tokens)
-        TrainingKernels.rmsNorm(
-            raw, weight: nil, width: half, epsilon: Self.epsilon, into: queries)
+        TrainingKernels.rmsNorm(raw, weight: nil, width: half, epsilon: Self.epsilon, into: queries)
         return select()
     }
 

@@ -34,16 +34,14 @@ package struct TextLikelihood: Sendable {
         let size = model.config.contextLength
         let windows = min(text.count, byteLimit ?? text.count) / size
         guard windows > 0, threads > 0 else {
-            throw CambiumError(
-                .usage, "the text has \(text.count) bytes; one window needs \(size)")
+            throw CambiumError(.usage, "the text has \(text.count) bytes; one window needs \(size)")
         }
         try useBLAS()
         let count = min(threads, windows)
         let team = ThreadTeam(count: count)
         let results = Mutex([[Double]](repeating: [], count: windows))
         let passes = (0..<count).map { _ in
-            ForwardBackward(
-                model: model, windows: 1, length: size - 1, usesExperts: usesExperts)
+            ForwardBackward(model: model, windows: 1, length: size - 1, usesExperts: usesExperts)
         }
         team.forEach(count) { part in
             for window in stride(from: part, to: windows, by: count) {

@@ -9,9 +9,7 @@ extension TrainableModel {
     /// - Parameters:
     ///   - config: Of the model, or `withoutExperts` for adapters that skip them: then no expert is read.
     /// - Throws: `.missingTensor`, `.badTensor`; what the source throws.
-    package convenience init(
-        config: PeerConfig, source: some WeightSource
-    ) throws {
+    package convenience init(config: PeerConfig, source: some WeightSource) throws {
         var pools: [String: [Float]] = [:]
         for layer in config.peerLayers {
             let names = Self.expertNames(layer)
@@ -61,9 +59,7 @@ extension WeightSource {
     }
 
     /// The rows u and v of a layer's experts, each [experts, width].
-    fileprivate func rows(
-        _ layer: Int, width: Int
-    ) throws -> (down: [Float], up: [Float]) {
+    fileprivate func rows(_ layer: Int, width: Int) throws -> (down: [Float], up: [Float]) {
         let table = try experts(layer: layer)
         guard let shape = table.neuronShape, shape.dimensions == [2, width] else {
             throw CambiumError(
@@ -107,9 +103,7 @@ extension WeightSource {
 }
 
 /// Elements as floats; exact.
-private func widened(
-    _ name: String, _ shape: TensorShape, _ bytes: RawSpan
-) throws -> [Float] {
+private func widened(_ name: String, _ shape: TensorShape, _ bytes: RawSpan) throws -> [Float] {
     guard [.f32, .f16, .bf16].contains(shape.type), bytes.byteCount == shape.byteCount else {
         let hint =
             shape.type == .i8

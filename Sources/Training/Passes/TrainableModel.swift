@@ -70,9 +70,7 @@ package final class TrainableModel: Sendable {
     ///
     /// - Parameter tensor: Gives a tensor's elements by its name, row-major; nil when there is none.
     /// - Throws: `.missingTensor` or `.badTensor`, naming it; what `tensor` throws.
-    package convenience init(
-        config: PeerConfig, tensor: (String) throws -> [Float]?
-    ) throws {
+    package convenience init(config: PeerConfig, tensor: (String) throws -> [Float]?) throws {
         self.init(layout: ParameterLayout(config))
         func find(_ name: String, _ count: Int) throws -> [Float] {
             guard let values = try tensor(name) else {

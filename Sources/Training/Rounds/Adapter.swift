@@ -121,8 +121,7 @@ package final class Adapter: TrainedParameters {
                 segments.append(TrainedSegment(range: entry.range, decays: false))
             case .factors(let entry, _, let a, let b):
                 noise.fill(values[a], deviation: 1 / Float(entry.shape[1]).squareRoot())
-                segments.append(
-                    TrainedSegment(range: a.lowerBound..<b.upperBound, decays: false))
+                segments.append(TrainedSegment(range: a.lowerBound..<b.upperBound, decays: false))
             case .own(_, let range): segments.append(TrainedSegment(range: range, decays: false))
             case .kept: continue
             }
@@ -152,9 +151,7 @@ package final class Adapter: TrainedParameters {
         apply()
     }
 
-    private func loadExperts(
-        _ name: String, from source: some WeightSource
-    ) throws {
+    private func loadExperts(_ name: String, from source: some WeightSource) throws {
         for (slot, layer) in (experts?.layers ?? []).enumerated() {
             let rows = try source.expertElements(layer, of: name)
             let own = expertRanges(layer)
@@ -192,9 +189,7 @@ package final class Adapter: TrainedParameters {
     /// The names of the tensors that a store keeps of the adapter.
     package func tensorNames(_ name: String) -> [String] { stored(named: name).map(\.name) }
 
-    private func stored(
-        named name: String
-    ) -> [(name: String, shape: [Int], range: Range<Int>)] {
+    private func stored(named name: String) -> [(name: String, shape: [Int], range: Range<Int>)] {
         parts.flatMap { part -> [(name: String, shape: [Int], range: Range<Int>)] in
             switch part {
             case .delta(let entry, _):

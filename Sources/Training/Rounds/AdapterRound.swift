@@ -39,9 +39,7 @@ struct AdapterRound: Round {
     /// Copies the base's weights; reads its experts only when the adapter runs with them.
     ///
     /// - Throws: `unsupported` for an architecture that is not trained; `usage` for a name that cannot be.
-    init(
-        _ start: RoundStart, _ name: String, _ kind: Adapter.Kind, _ pool: NewPool?
-    ) throws {
+    init(_ start: RoundStart, _ name: String, _ kind: Adapter.Kind, _ pool: NewPool?) throws {
         guard let snapshot = start.snapshot else {
             throw CambiumError(
                 .notFound,

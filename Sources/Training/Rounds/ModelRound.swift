@@ -90,9 +90,7 @@ struct ModelRound: Round {
             + (trained.trainsExperts ? model.experts.reduce(0) { $0 + $1.count } : 0)
     }
 
-    mutating func parameters(
-        label: String, _ progress: ProgressReporter
-    ) -> any TrainedParameters {
+    mutating func parameters(label: String, _ progress: ProgressReporter) -> any TrainedParameters {
         self.label = label
         return trained
     }
@@ -112,8 +110,7 @@ struct ModelRound: Round {
 
     /// Stages the model as the checkpoint of one file that it would be exported as.
     func patch(_ draft: inout CommitDraft) throws {
-        let tensors = Dictionary(
-            model.tensors().map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        let tensors = Dictionary(model.tensors().map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         let layout = try CheckpointLayout(
             config: json,
             tensors: tensors.values.map { TensorEntry($0.name, TensorShape(.f32, $0.shape)) })

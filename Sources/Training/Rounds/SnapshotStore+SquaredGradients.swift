@@ -105,8 +105,7 @@ extension SnapshotStore {
                 ids.formUnion(pool.router.values.map(\.id))
                 guard let stored = snapshot.experts(layer: layer, pool: name) else { continue }
                 for ordinal in 0..<stored.count {
-                    ids.insert(
-                        try stored.id(ordinal))
+                    ids.insert(try stored.id(ordinal))
                 }
             }
         }

@@ -36,8 +36,7 @@ extension SnapshotStore {
             from: start.target.parent, mixesCounts: mixture != nil,
             evidenceOrder: new[0].counts.order)
         // Fit.
-        let kept = try StoppedRound(
-            self, start.target.branch, start: round.start, request, record)
+        let kept = try StoppedRound(self, start.target.branch, start: round.start, request, record)
         let teacher =
             request.divergenceWeight > 0
             ? Teacher(try round.modelBefore(), weight: Float(request.divergenceWeight)) : nil

@@ -29,8 +29,7 @@ package struct StoredRound {
             let processor = fields["processor_seconds"].flatMap({ Double($0) }),
             processor.isFinite
         else {
-            throw CambiumError(
-                .corrupt, "\(path) is not a stopped round; remove it and start anew")
+            throw CambiumError(.corrupt, "\(path) is not a stopped round; remove it and start anew")
         }
         var numbers: [[Float]] = []
         while let position = file.header.tensors.firstIndex(where: {
@@ -119,8 +118,7 @@ extension LossCurve {
         guard words.count >= 3, numbers.count == words.count - 2, let stride = Int(words[0]),
             let count = Int(words[1])
         else { return nil }
-        self.init(
-            stride: stride, values: Array(numbers.dropFirst()), sum: numbers[0], count: count)
+        self.init(stride: stride, values: Array(numbers.dropFirst()), sum: numbers[0], count: count)
     }
 }
 
