@@ -179,7 +179,10 @@ let package = Package(
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "CheckpointsTests",
-            dependencies: ["Checkpoints", "Files", "Elements", "CheckpointSupport", "TestSupport"],
+            dependencies: [
+                "Checkpoints", "Snapshots", "Objects", "Files", "Elements", "CheckpointSupport",
+                "TestSupport",
+            ],
             swiftSettings: strict),
         // System calls that fail when a test asks for it; also built by tools/campaign.
         .target(name: "CFaults", path: "Tests/CFaults"),

@@ -1,5 +1,7 @@
 import Checkpoints
 import Elements
+import Objects
+import Snapshots
 import Testing
 
 @Suite("Layouts of whole checkpoints")

@@ -1,6 +1,7 @@
 import CheckpointSupport
 import Checkpoints
 import Elements
+import Objects
 import Testing
 
 @Suite("Experts by pattern")
@@ -22,7 +23,7 @@ struct PatternLayoutTests {
         let found = Dictionary(uniqueKeysWithValues: layout.pools.map { ($0.place, $0) })
         #expect(Set(found.keys) == Set(form.pools.keys))
         for (place, pool) in found {
-            #expect(pool.kind.rawValue == form.pools[place]?.kind, "\(place)")
+            #expect("\(pool.kind)" == form.pools[place]?.kind, "\(place)")
             #expect(pool.ordinals == form.pools[place]?.experts, "\(place)")
         }
         // Every tensor is in one place: of the trunk, of a router, or of an expert.

@@ -1,5 +1,6 @@
 import Checkpoints
 import Elements
+import Objects
 import TestSupport
 import Testing
 

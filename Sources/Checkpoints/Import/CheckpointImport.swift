@@ -42,8 +42,8 @@ struct CheckpointImport {
             for name in pool.routerTensors { router[name] = try stage(name, &draft) }
             let experts = try stageExperts(of: pool, &draft, progress)
             let stored = ExpertPool(
-                kind: pool.objectKind, parts: pool.parts, count: UInt64(pool.expertCount),
-                experts: experts, routerKind: pool.storedRouterKind, router: router)
+                kind: pool.kind, parts: pool.parts, count: UInt64(pool.expertCount),
+                experts: experts, routerKind: pool.routerKind, router: router)
             tree.layers[UInt32(pool.layer), default: Layer()].pools[pool.pool] = stored
         }
         try stageFiles(&tree, &draft)
@@ -83,7 +83,7 @@ struct CheckpointImport {
         ids.reserveCapacity(total)
         places.reserveCapacity(total)
         draft.reserve(total)
-        let header = try ObjectHeader(pool.objectKind, pool.parts)
+        let header = try ObjectHeader(pool.kind, pool.parts)
         let size = header.payloadCount
         let old = before?.layers[UInt32(pool.layer)]?.pools[pool.pool]
         let isAlike = old?.kind == pool.objectKind && old?.parts == pool.parts

@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+internal import Snapshots
 
 /// The experts that adapters of a `peer-lm` model have of their own: in tensors named as a model's, behind
 /// `cohorts.NAME.`, where the tensor `cohorts.NAME.cohort` says what the adapter is.
@@ -25,7 +26,7 @@ enum AdapterPools {
         }
         var pools: [CheckpointPool] = []
         for (name, tensors) in own.sorted(by: { isBefore($0.key, $1.key) }) {
-            guard name != CheckpointPool.basePool else {
+            guard name != ExpertPool.base else {
                 throw CambiumError(
                     .unsupported,
                     "the tensors \(prefix)\(name).… are of an adapter named as the model's own experts; rename "

@@ -1,5 +1,6 @@
 package import Elements
-internal import Snapshots
+package import Objects
+package import Snapshots
 
 /// The experts of one layer, and the tensors of a checkpoint that hold them.
 ///
@@ -7,28 +8,10 @@ internal import Snapshots
 /// the same whether a checkpoint holds each expert in tensors of its own or all of them stacked in
 /// one, so that the same expert has the same identity in both forms.
 package struct CheckpointPool: Sendable, Hashable {
-    package enum Kind: String, Sendable {
-        /// A down row u and an up row v: GELU(u·x)·v.
-        case neuron
-        /// Gate, up and down matrices, in this order: [I, H], [I, H], [H, I].
-        case swiglu
-        /// Tensors whose meaning is the architecture's own, in the order of their names.
-        case tensors
-    }
-
-    package enum RouterKind: String, Sendable {
-        case productKey
-        case linear
-        case tree
-    }
-
-    /// The name of the pool that a model's own experts are.
-    package static let basePool = Snapshots.ExpertPool.base
-
     package let layer: Int
     /// The pool that the experts belong to.
     package let pool: String
-    package let kind: Kind
+    package let kind: ObjectKind
     /// One more than the greatest ordinal.
     package let expertCount: Int
     /// Ordinals below ``expertCount`` that no expert has, ascending: of one rank of expert parallelism those of the
@@ -41,7 +24,7 @@ package struct CheckpointPool: Sendable, Hashable {
     package let routerTensors: [String]
 
     package init(
-        layer: Int, pool: String = CheckpointPool.basePool, kind: Kind, expertCount: Int,
+        layer: Int, pool: String = ExpertPool.base, kind: ObjectKind, expertCount: Int,
         absent: [Int] = [], tensors: [PoolTensor], routerKind: RouterKind, routerTensors: [String]
     ) {
         self.layer = layer
@@ -55,7 +38,7 @@ package struct CheckpointPool: Sendable, Hashable {
     }
 
     /// As entities are named: `3`, and `3/mtp` for a pool beside the base pool.
-    package var place: String { pool == Self.basePool ? "\(layer)" : "\(layer)/\(pool)" }
+    package var place: String { pool == ExpertPool.base ? "\(layer)" : "\(layer)/\(pool)" }
 
     /// The ordinals of the experts, ascending.
     package var ordinals: [Int] {

@@ -1,35 +1,15 @@
 internal import Architectures
 internal import Elements
-package import Objects
+internal import Objects
 package import Snapshots
 
 // Between the words of checkpoints and those of the store.
 
 extension CheckpointPool {
-    package var objectKind: ObjectKind {
-        switch kind {
-        case .neuron: .neuron
-        case .swiglu: .swiglu
-        case .tensors: .tensors
-        }
-    }
-
-    package var storedRouterKind: Snapshots.RouterKind {
-        switch routerKind {
-        case .productKey: .productKey
-        case .linear: .linear
-        case .tree: .tree
-        }
-    }
-
     /// The pool that a stored layout and pool describe.
     ///
     /// - Parameter absent: Ordinals that no expert has; of stacked experts they do not matter.
     package init(_ stored: Layout.Pool, _ pool: ExpertPool, absent: [Int] = []) throws {
-        let kinds: [ObjectKind: Kind] = [.neuron: .neuron, .swiglu: .swiglu]
-        let routers: [Snapshots.RouterKind: RouterKind] = [
-            .productKey: .productKey, .tree: .tree,
-        ]
         var rest = pool.parts[...]
         var tensors: [PoolTensor] = []
         for tensor in stored.tensors {
@@ -50,9 +30,9 @@ extension CheckpointPool {
                     parts: parts))
         }
         self.init(
-            layer: Int(stored.layer), pool: stored.pool, kind: kinds[pool.kind] ?? .tensors,
+            layer: Int(stored.layer), pool: stored.pool, kind: pool.kind,
             expertCount: Int(clamping: pool.count), absent: absent, tensors: tensors,
-            routerKind: routers[pool.routerKind] ?? .linear,
+            routerKind: pool.routerKind,
             routerTensors: pool.router.keys.sorted(by: isBefore))
     }
 }

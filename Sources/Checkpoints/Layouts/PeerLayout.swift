@@ -1,5 +1,7 @@
 internal import Architectures
 internal import Elements
+internal import Objects
+internal import Snapshots
 
 /// The experts of `peer-lm`: pools of single neurons below product keys or a tree, two stacked tables per layer.
 struct PeerLayout {

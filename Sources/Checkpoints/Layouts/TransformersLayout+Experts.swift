@@ -1,9 +1,10 @@
 internal import Architectures
 internal import Elements
+internal import Objects
 
 /// The experts of one layer, before they are given a router.
 struct FoundExperts {
-    let kind: CheckpointPool.Kind
+    let kind: ObjectKind
     let count: Int
     let tensors: [PoolTensor]
 }

@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+internal import Snapshots
 
 /// The experts of the transformers library's models, in either of its two forms, layer by layer.
 ///

@@ -1,6 +1,7 @@
 internal import Architectures
 internal import Elements
 internal import Objects
+internal import Snapshots
 
 /// The experts of one block, found by pattern.
 struct PatternExperts {
@@ -10,7 +11,7 @@ struct PatternExperts {
         case irregular(String)
     }
 
-    private let kind: CheckpointPool.Kind
+    private let kind: ObjectKind
     private let count: Int
     private let absent: [Int]
     private let tensors: [PoolTensor]
@@ -222,7 +223,7 @@ struct PatternExperts {
     /// The parts in the order of an expert's canonical bytes: gate, up and down where they are known to be these.
     private static func inOrder(
         _ parts: [Part], stacked: Bool
-    ) throws -> (CheckpointPool.Kind, [PoolTensor]) {
+    ) throws -> (ObjectKind, [PoolTensor]) {
         func tensor(_ part: Part, halves: TensorShape? = nil) throws -> PoolTensor {
             try PoolTensor(
                 template: part.template, stacked: stacked, slice: part.slice,

@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+internal import Snapshots
 
 /// The experts of a model whose family does not tell how they are named, by what names and shapes look like.
 ///
@@ -78,7 +79,7 @@ struct PatternLayout {
         pools.sort { left, right in
             if left.layer != right.layer { return left.layer < right.layer }
             let isBase = (
-                left.pool == CheckpointPool.basePool, right.pool == CheckpointPool.basePool
+                left.pool == ExpertPool.base, right.pool == ExpertPool.base
             )
             return isBase.0 != isBase.1 ? isBase.0 : isBefore(left.pool, right.pool)
         }

@@ -1,4 +1,5 @@
 internal import Elements
+internal import Snapshots
 
 /// Which layer and pool the experts of each block of a model are.
 ///
@@ -76,7 +77,7 @@ enum PatternPlaces {
             }
         }
         return places.map { place in
-            guard first[place.number] != place else { return CheckpointPool.basePool }
+            guard first[place.number] != place else { return ExpertPool.base }
             return names(place, base).first { claims[place.number]?[$0] == 1 && isName($0) }
         }
     }
@@ -100,7 +101,7 @@ enum PatternPlaces {
 
     /// Whether a pool can be named so: in entities it stands between slashes and may hold a wildcard.
     private static func isName(_ name: String) -> Bool {
-        (1...100).contains(name.utf8.count) && name != CheckpointPool.basePool
+        (1...100).contains(name.utf8.count) && name != ExpertPool.base
             && name.utf8.allSatisfy {
                 $0.isLetterOrDigit || [".", "_", "-"].contains(Character(Unicode.Scalar($0)))
             }

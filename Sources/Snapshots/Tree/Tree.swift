@@ -74,13 +74,7 @@ package enum RouterKind: UInt8, Sendable {
     case productKey = 2
     case tree = 3
 
-    package var name: String {
-        switch self {
-        case .linear: "linear"
-        case .productKey: "productKey"
-        case .tree: "tree"
-        }
-    }
+    package var name: String { "\(self)" }
 }
 
 /// The experts that one round added together to one layer, with their own router.

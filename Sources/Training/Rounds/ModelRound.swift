@@ -134,8 +134,8 @@ struct ModelRound: Round {
             ids.formUnion(
                 try draft.put(
                     TrainedPool(
-                        layer: pool.layer, pool: pool.pool, kind: pool.objectKind,
-                        parts: pool.parts, routerKind: pool.storedRouterKind,
+                        layer: pool.layer, pool: pool.pool, kind: pool.kind,
+                        parts: pool.parts, routerKind: pool.routerKind,
                         experts: (0..<pool.expertCount).map {
                             experts.expert($0, slot: slot).littleEndianBytes
                         }), router: pool.routerTensors.map(new), after: before))
