@@ -60,7 +60,7 @@ extension SnapshotStore {
             note.metadata["merge.weights"] = sideWeights.text
         }
         for policy in policies.sorted(by: { isBefore($0.rawValue, $1.rawValue) }) {
-            note.metadata.merge(numbers.recorded(policy)) { $1 }
+            note.metadata.merge(policy.recorded(numbers)) { $1 }
         }
         if let decisions { note.metadata["merge.take"] = try decisions.recorded() }
         let before = try tree(commit(head).tree)

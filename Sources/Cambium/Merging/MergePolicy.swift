@@ -35,8 +35,6 @@ public struct PolicySettings: Sendable {
         self.density = density
         self.scale = scale
     }
-
-    var numbers: PolicyNumbers { PolicyNumbers(density: density, scale: scale) }
 }
 
 extension MergePolicy {

@@ -33,14 +33,14 @@ extension Store {
         _ signature: Signature = .current
     ) throws -> MergeResult {
         let report = try snapshots.merge(
-            revisions, into: branch, policy: policy.kind, numbers: settings.numbers,
+            revisions, into: branch, policy: policy.kind,
+            numbers: (settings.density, settings.scale),
             takes: takes.map(\.decision), weights: weights, message: message,
             signature: (signature.time, signature.author), form: CheckpointForm(snapshots),
             dryRun: dryRun
         ) { merged, before, target in
             guard !allowsUnfit else { return }
-            try snapshots.checkFit(
-                merged, after: before, "the merged model on branch '\(target)'")
+            try snapshots.checkFit(merged, after: before, "the merged model on branch '\(target)'")
         }
         return MergeResult(report, policy)
     }

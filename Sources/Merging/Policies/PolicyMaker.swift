@@ -17,7 +17,13 @@ struct PolicyMaker {
     ///
     /// - Throws: `usage` for settings that cannot be, and for a policy that needs what no side has.
     func make(_ policy: PolicyKind) throws -> (any ConflictPolicy)? {
-        try numbers.check()
+        guard numbers.density > 0, numbers.density <= 1 else {
+            throw CambiumError(
+                .usage, "a density of \(numbers.density); give a share above 0, at most 1")
+        }
+        guard numbers.scale.isFinite else {
+            throw CambiumError(.usage, "a scale of \(numbers.scale); give a finite number")
+        }
         switch policy {
         case .none: return nil
         case .ours: return OursPolicy()
