@@ -1,5 +1,3 @@
-internal import Elements
-
 /// Long work on a thread of its own: its progress as a stream, its result to wait for.
 ///
 /// ```swift
@@ -24,7 +22,9 @@ public struct Operation<Value: Sendable>: Sendable {
             defer { continuation.finish() }
             return try work { step in
                 continuation.yield(step)
-                try Self.check()
+                guard Task.isCancelled else { return }
+                throw CambiumError(
+                    .cancelled, "cancelled while it was under way; nothing was committed")
             }
         }
     }
@@ -47,13 +47,6 @@ public struct Operation<Value: Sendable>: Sendable {
     /// Nothing is committed then, and what was being written aside is removed. Work that is past its last step
     /// ends as if nobody had asked.
     public func cancel() { task.cancel() }
-
-    private static func check() throws {
-        if Task.isCancelled {
-            throw CambiumError(
-                .cancelled, "cancelled while it was under way; nothing was committed")
-        }
-    }
 }
 
 extension Store {
@@ -63,7 +56,5 @@ extension Store {
     ///   `progress:` of what is called, so that the operation can be watched and cancelled.
     public func begin<Value: Sendable>(
         _ work: @escaping @Sendable (Store, ProgressReporter) throws -> Value
-    ) -> Operation<Value> {
-        Operation { try work(self, $0) }
-    }
+    ) -> Operation<Value> { Operation { try work(self, $0) } }
 }

@@ -1,4 +1,3 @@
-internal import Elements
 internal import Files
 internal import KeyValue
 internal import Objects
@@ -66,23 +65,13 @@ public final class Store: Sendable {
     /// `^N` or `@{N}` as in git.
     ///
     /// - Throws: `not-found`, `ambiguous`, `bad-revision`.
-    public func resolve(_ revision: String) throws -> String {
-        try id(revision).hex
-    }
+    public func resolve(_ revision: String) throws -> String { try id(revision).hex }
 
-    func id(_ revision: String) throws -> ObjectID {
-        try snapshots.resolve(revision)
-    }
-
-    func has(_ revision: String) throws -> Bool { try snapshots.has(revision) }
+    func id(_ revision: String) throws -> ObjectID { try snapshots.resolve(revision) }
 
     func tree(_ revision: String) throws -> Tree { try snapshots.tree(at: revision) }
 
-    func map(
-        _ revision: String, keepsDecompressed: Bool = true
-    ) throws -> MappedSnapshot {
-        try snapshots.map(at: revision, keepsDecompressed: keepsDecompressed)
-    }
+    func map(_ revision: String) throws -> MappedSnapshot { try snapshots.map(at: revision) }
 }
 
 /// Who makes a change and when; recorded in commits and reflogs.
@@ -101,10 +90,7 @@ public struct Signature: Sendable {
     /// The author of `CAMBIUM_AUTHOR`, else the user's name as USER, LOGNAME or the system has it, now; `SOURCE_DATE_EPOCH` overrides the
     /// time, so that histories can be reproduced.
     public static var current: Signature {
-        let author =
-            environmentVariable("CAMBIUM_AUTHOR") ?? environmentVariable("USER")
-            ?? environmentVariable("LOGNAME") ?? systemUser()
-        return Signature(author: author ?? "unknown", time: fixedTime() ?? secondsSince1970())
+        Signature(author: currentAuthor(), time: fixedTime() ?? secondsSince1970())
     }
 
     func note(_ message: String) -> ReflogNote {

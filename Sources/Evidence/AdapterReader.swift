@@ -20,6 +20,11 @@ package struct AdapterContent: Sendable, Equatable {
             + pools.values.reduce(0) { $0 + $1.parameterCount }
     }
 
+    /// Tensors of the trunk and the routers.
+    package var tensorCount: Int {
+        pools.values.reduce(tensors.count) { $0 + $1.router.count }
+    }
+
     /// Bytes of the data.
     package var bytes: Int {
         tensors.values.reduce(0) { $0 + ($1.shape.byteCount ?? 0) }

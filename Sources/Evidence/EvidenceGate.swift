@@ -86,3 +86,36 @@ extension SnapshotModel {
         }
     }
 }
+
+extension SnapshotStore {
+    /// Maps a revision's model for running.
+    ///
+    /// - Parameter warms: Whether it asks for the experts that the snapshot's usage profile names, if there is one.
+    package func model(
+        at revision: String, memoryLimit: Int? = nil, warms: Bool = false
+    ) throws -> SnapshotModel {
+        let snapshot = try map(at: revision, keepsDecompressed: memoryLimit == nil)
+        let running = try SnapshotModel(snapshot, memoryLimit: memoryLimit)
+        if warms, let bytes = profile(of: snapshot.id),
+            let profile = try? ExpertProfile(decoding: bytes)
+        {
+            // Up to half of a limit.
+            try running.model.base.warm(profile, byteLimit: memoryLimit.map { $0 / 2 })
+        }
+        return running
+    }
+
+    /// Counts which experts a revision's model picks on a text, and keeps the counts beside the store's data.
+    ///
+    /// - Returns: The commit, the file, and how many experts were picked, of how many bytes.
+    package func profile(
+        at revision: String, _ progress: ProgressReporter,
+        of text: (TextVocabulary) throws -> TokenSource
+    ) throws -> (commit: ObjectID, path: String, experts: Int, bytes: Int) {
+        let running = try model(at: revision)
+        let profile = try running.profile(try text(running.vocabulary), progress)
+        let path = try keepProfile(profile.encoded, of: running.commit)
+        let count = profile.expertCount
+        return (running.commit, path, count, count * running.model.base.expertBytes)
+    }
+}

@@ -15,6 +15,34 @@ package enum EvidenceName {
     }
 }
 
+/// What records of all kinds have.
+package protocol TextContribution: Sendable {
+    /// The kind, in a word.
+    static var kind: String { get }
+    var label: String { get }
+    /// Names the text, 32 bytes.
+    var data: [UInt8] { get }
+    /// Bytes of the text.
+    var byteCount: UInt64 { get }
+    var encoded: [UInt8] { get }
+}
+
+extension CountContribution: TextContribution {
+    package static var kind: String { "counts" }
+}
+
+extension GramContribution: TextContribution {
+    package static var kind: String { "gram" }
+}
+
+extension ActivationContribution: TextContribution {
+    package static var kind: String { "activations" }
+}
+
+extension RouteContribution: TextContribution {
+    package static var kind: String { "routes" }
+}
+
 /// A record of evidence, of whatever kind.
 package enum EvidenceRecord: Sendable {
     case counts(CountContribution)
@@ -35,14 +63,16 @@ package enum EvidenceRecord: Sendable {
         }
     }
 
-    package var encoded: [UInt8] {
+    package var contribution: any TextContribution {
         switch self {
-        case .counts(let record): record.encoded
-        case .gramSums(let record): record.encoded
-        case .activations(let record): record.encoded
-        case .routes(let record): record.encoded
+        case .counts(let record): record
+        case .gramSums(let record): record
+        case .activations(let record): record
+        case .routes(let record): record
         }
     }
+
+    package var encoded: [UInt8] { contribution.encoded }
 
     /// The adapter that the record's text belongs to.
     package var adapter: String {
@@ -73,6 +103,19 @@ extension [NamedContribution] {
     /// The records of what experts are used for.
     package var activations: [ActivationContribution] {
         compactMap { if case .activations(let record) = $0.record { record } else { nil } }
+    }
+}
+
+extension [NamedContribution] {
+    /// By adapter, then label and id.
+    package func sortedByAdapter() -> Self {
+        sorted { left, right in
+            let names = [left, right].map {
+                [$0.record.adapter, $0.record.contribution.label, $0.id.hex]
+            }
+            let first = zip(names[0], names[1]).first { $0 != $1 }
+            return first.map { isBefore($0, $1) } ?? false
+        }
     }
 }
 

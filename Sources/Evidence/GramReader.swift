@@ -1,6 +1,6 @@
 internal import Architectures
 package import Elements
-package import Models
+internal import Models
 internal import Objects
 package import Routing
 package import Snapshots
@@ -14,9 +14,10 @@ package struct GramReader {
 
     /// - Parameter isOfExperts: Whether what is counted are picks of the layer's experts, not texts of adapters.
     package init(
-        _ snapshot: MappedSnapshot, _ model: LanguageModel, layer: Int, ofExperts isOfExperts: Bool,
-        _ team: ThreadTeam
+        _ snapshot: MappedSnapshot, layer: Int, ofExperts isOfExperts: Bool, _ team: ThreadTeam
     ) throws {
+        // What is made of it is kept.
+        let model = try SnapshotModel(snapshot, checks: true).model.base
         let config = try snapshot.peerConfig("reads what routers read of")
         inputs = try RouterInputs(model, layer: layer, team: team)
         self.isOfExperts = isOfExperts
@@ -105,6 +106,16 @@ package struct GramReader {
 }
 
 extension [NamedContribution] {
+    /// Those of Gram sums of a layer, for the adapters' gate or of picks of its experts.
+    func gramSums(layer: Int, ofExperts: Bool) -> [(id: ObjectID, record: GramContribution)] {
+        compactMap { entry in
+            guard case .gramSums(let record) = entry.record, Int(record.source.layer) == layer,
+                (record.source.digits != [1]) == ofExperts
+            else { return nil }
+            return (entry.id, record)
+        }
+    }
+
     /// Refuses to add to Gram sums of the layer that were made otherwise.
     package func check(_ source: GramContribution.Source, _ branch: String) throws {
         for entry in self {

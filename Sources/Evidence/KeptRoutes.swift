@@ -14,24 +14,16 @@ package struct KeptRoutes {
     package private(set) var added: [RouteContribution] = []
     /// Records of the snapshot that are of another model.
     private let strange: [ObjectID]
-    private let model: LanguageModel
-    private let tokens: ([UInt8]) throws -> [Int]
+    private let running: SnapshotModel
     private let identity: (id: ObjectID, experts: Int)
 
-    /// - Parameters:
-    ///   - model: The snapshot's.
-    ///   - tokens: A text in the model's tokens.
     /// - Throws: `unsupported` for a model without linear routers.
-    package init(
-        _ snapshot: MappedSnapshot, _ model: LanguageModel,
-        tokens: @escaping ([UInt8]) throws -> [Int]
-    ) throws {
+    package init(_ snapshot: MappedSnapshot, _ running: SnapshotModel) throws {
         guard let identity = try RouteIdentity.id(of: snapshot) else {
             throw CambiumError(.unsupported, "the model has no experts")
         }
         (known, strange) = try Self.sorted(snapshot.evidence(), snapshot)
-        self.model = model
-        self.tokens = tokens
+        self.running = running
         self.identity = identity
     }
 
@@ -90,7 +82,7 @@ package struct KeptRoutes {
         if let record = (known + added).first(where: { $0.data == data }) { return record }
         let windows = try windows(of: [text], what)
         let read = try RouteReader(
-            model, team: threads == 1 ? .single : ThreadTeam(count: threads)
+            running.model.base, team: threads == 1 ? .single : ThreadTeam(count: threads)
         ).read(windows) { try progress(Progress("layers of old text", $0, $1)) }
         let identity = identity
         let record = try counted(.usage) {
@@ -128,11 +120,13 @@ package struct KeptRoutes {
     /// - Throws: `bad-input` for too short ones; what the tokenizer throws.
     package func windows(of texts: [[UInt8]], _ what: String) throws -> [[Int]] {
         var all: [[Int]] = []
-        for text in texts { all.append(try tokens(text)) }
+        for text in texts {
+            all.append(try running.vocabulary.tokens(of: text, addsSpecialTokens: false))
+        }
         let count = all.joined().count
         // Sixteen windows at least, so that each of their uses has some.
         let size = min(
-            RouteContribution.Windows.longest, model.description.contextLength, count / 16)
+            RouteContribution.Windows.longest, running.model.description.contextLength, count / 16)
         guard size >= 8 else {
             throw CambiumError(
                 CambiumError.Code.badInput,

@@ -29,4 +29,14 @@ extension GramContribution {
                 + "\(id.short)) and add its text again: cambium evidence add --kind gram --layer "
                 + "\(source.layer) --adapter \(adapter) --text FILE")
     }
+
+    /// Refuses a record that was made over another trunk than a commit has.
+    func checkTrunk(_ trunk: [UInt8], _ id: ObjectID, of commit: ObjectID) throws {
+        guard source.trunk != trunk else { return }
+        throw CambiumError(
+            .usage,
+            "evidence \(id.short) of layer \(source.layer) was made over another trunk than "
+                + "\(commit.short) has: what it counted are other features; drop it, or ask the "
+                + "commit that it was added to")
+    }
 }

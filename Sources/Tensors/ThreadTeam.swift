@@ -1,4 +1,5 @@
 internal import CKernels
+internal import Elements
 internal import Glibc
 internal import Synchronization
 
@@ -16,6 +17,13 @@ internal import Synchronization
     /// Cores that the system runs threads on, 1 to 1024.
     package static var processors: Int {
         min(1_024, max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+    }
+
+    /// - Throws: `usage` for a number of threads that cannot be.
+    package static func check(_ count: Int) throws {
+        guard (1...1_024).contains(count) else {
+            throw CambiumError(.usage, "\(count) threads; give 1 to 1024")
+        }
     }
 
     /// A team of the caller alone.

@@ -1,4 +1,5 @@
 import Foundation
+import Snapshots
 import TestSupport
 import Testing
 
@@ -77,7 +78,7 @@ final class OperationTests {
         hold.release()
         let error = await #expect(throws: CambiumError.self) { try await work.value }
         #expect(error?.code == .cancelled)
-        #expect(try !store.has("main"))
+        #expect(try !store.snapshots.has("main"))
         #expect(try store.verify().faults.isEmpty)
         try store.commit(checkpoint: path + "/model", Checkpoints.options("after"))
         #expect(try store.verify().faults.isEmpty)

@@ -185,13 +185,11 @@ extension Store {
     public static func verify(
         at path: String, fast: Bool = false, progress: ProgressReporter = { _ in }
     ) throws -> VerifyResult {
-        do {
-            let store = try SnapshotStore.open(path, readOnly: true)
-            return VerifyResult(
-                fast, try store.verify(fast: fast) { try progress(Progress("packs", $0, $1)) })
-        } catch let error as CambiumError where error.code == .corrupt {
-            return VerifyResult(fast, try SnapshotStore.verifyUnopened(path, error))
-        }
+        VerifyResult(
+            fast,
+            try SnapshotStore.verify(at: path, fast: fast) {
+                try progress(Progress("packs", $0, $1))
+            })
     }
 
     /// What the store is at a glance.
@@ -201,13 +199,12 @@ extension Store {
         let sizes = try snapshots.sizes()
         let counts = try snapshots.quickCounts()
         let references = try snapshots.references()
-        var trees: [ObjectID] = []
-        if let head = references.headCommit { trees.append(try snapshots.commit(head).tree) }
+        let head = try references.headCommit.map { try snapshots.commit($0).tree }
         return StoreOverview(
             fileBytes: sizes.file, freeBytes: sizes.free, objects: counts.objects,
             packs: counts.packs, branches: references.branches.count,
             tags: references.tags.count,
-            headBytes: try snapshots.modelBytes(ofTrees: trees),
+            headBytes: try snapshots.modelBytes(ofTrees: head.map { [$0] } ?? []),
             format: Int(try snapshots.storedFormat()))
     }
 

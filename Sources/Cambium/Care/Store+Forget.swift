@@ -51,17 +51,14 @@ extension Store {
     /// - Throws: `not-found` without such an adapter; `depended-on`, which names what depends on it: edits of its
     ///   weights by other commits, or of a commit later rounds of the adapter. Then nothing is committed.
     @discardableResult
-    public func forget(
-        _ name: String, _ options: CommitOptions
-    ) throws -> ForgetResult {
+    public func forget(_ name: String, _ options: CommitOptions) throws -> ForgetResult {
         let forgotten = try snapshots.forget(name, options.request)
         let removed = forgotten.removed
         return ForgetResult(
             adapter: forgotten.adapter, commit: forgotten.outcome.id.hex,
             tree: forgotten.outcome.tree.hex, branch: forgotten.branch,
-            tensors: removed.content.tensors.count
-                + removed.content.pools.values.reduce(0) { $0 + $1.router.count },
-            experts: removed.content.experts, bytes: removed.content.bytes,
+            tensors: removed.content.tensorCount, experts: removed.content.experts,
+            bytes: removed.content.bytes,
             evidence: removed.evidence.map(\.hex), rounds: forgotten.rounds.map(\.id.hex),
             holders: forgotten.holders.map {
                 HistoryHolder(name: $0.name, kind: $0.kind.word, inModel: $0.inModel)

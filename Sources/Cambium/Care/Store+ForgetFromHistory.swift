@@ -1,6 +1,6 @@
-internal import Checkpoints
 internal import Objects
 internal import Snapshots
+internal import Training
 
 /// What was forgotten of a store's whole history, or would be.
 public struct HistoryForgetResult: Sendable, Encodable {
@@ -59,29 +59,9 @@ extension Store {
         _ adapter: String, at path: String, branch: String? = nil, prune: Bool = false,
         _ signature: Signature = .current, progress: ProgressReporter = { _ in }
     ) throws -> HistoryForgetResult {
-        guard adapter != ExpertPool.base else {
-            throw CambiumError(
-                .usage, "the base is what all adapters stand on, and cannot be forgotten")
-        }
-        // Reports what is wrong with the store before anything is locked.
-        _ = try Store(path, readOnly: true).path
-        let report = try SnapshotStore.forget(
-            adapter, in: path, dryRun: !prune, branch: branch,
-            by: signature.note("forget: history rewritten"),
-            progress: progress,
-            removal: { snapshots, tips in
-                var removal = try AdapterRemoval(adapter, snapshots, tips: tips)
-                return { try removal.removed(from: $0).map { ($0.tree, $0.layout) } }
-            },
-            finish: { snapshots, names in
-                let store = Store(snapshots, path)
-                // What says which experts a text picks, of commits that are gone.
-                try snapshots.removeStaleProfiles()
-                for round in try store.stoppedRounds()
-                where round.options["train.cohort"].map(names.contains) ?? false {
-                    try store.discardStoppedRound(of: round.file)
-                }
-            })
+        let report = try SnapshotStore.forgetFromHistory(
+            adapter, in: path, branch: branch, prune: prune,
+            by: signature.note("forget: history rewritten"), progress: progress)
         let rewrite = report.rewrite
         return HistoryForgetResult(
             adapter: adapter, pruned: prune,

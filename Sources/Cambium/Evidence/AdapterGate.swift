@@ -15,12 +15,7 @@ public struct AdapterGate: Sendable {
 
     /// The commit that it was solved for.
     public let commit: String
-    private let gate: EvidenceGate
-
-    init(_ commit: String, _ gate: EvidenceGate) {
-        self.commit = commit
-        self.gate = gate
-    }
+    let gate: EvidenceGate
 
     /// The SHA-256 of its canonical form: the same set of evidence, the same id.
     public var id: String { gate.id.hex }

@@ -1,8 +1,4 @@
 internal import Evidence
-internal import Models
-internal import Objects
-internal import Routing
-internal import Tensors
 
 /// How far a router that was solved in closed form picks on a text what it should.
 public struct RouterAgreement: Sendable, Encodable {
@@ -34,38 +30,10 @@ extension Store {
     public func agreement(
         of router: ExpertRouter, on text: [UInt8], assigned: Assignments? = nil, threads: Int = 1
     ) throws -> RouterAgreement {
-        guard (1...1_024).contains(threads) else {
-            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
-        }
-        guard !text.isEmpty else { throw CambiumError(.usage, "the text has no bytes") }
-        try assigned?.check(text, "the text", experts: router.experts)
-        let team = ThreadTeam(count: threads)
-        let snapshot = try map(router.commit)
-        let model = try model(router.commit, .checking).model.base
-        let reader = try GramReader(
-            snapshot, model, layer: router.layer, ofExperts: true, team)
-        let second = reader.source.digits[1]
-        var selection = router.router.noPicks
-        var (targets, first, picked, high, low) = (0, 0, 0, 0, 0)
-        var frequencies: [UInt32: Int] = [:]
-        try reader.windows(text) { window, _, states in
-            let (wanted, perToken) = reader.targets(window, states, assigned?.experts)
-            let tokens = wanted.count / perToken
-            router.router.route(states.span, tokens: tokens, into: &selection, team: team)
-            for (index, expert) in wanted.enumerated() {
-                let found = selection.route(token: index / perToken, head: 0).experts
-                targets += 1
-                frequencies[expert, default: 0] += 1
-                if found[0] == expert { first += 1 }
-                if found.contains(expert) { picked += 1 }
-                if found[0] / second == expert / second { high += 1 }
-                if found[0] % second == expert % second { low += 1 }
-            }
-        }
-        func share(_ count: Int) -> Double { Double(count) / Double(targets) }
+        let found = try snapshots.agreement(
+            of: router.solved, on: text, assigned: assigned?.experts, threads: threads)
         return RouterAgreement(
-            bytes: text.count, isEvidence: router.texts.contains(try ObjectID(ofFile: text).bytes),
-            first: share(first), picked: share(picked), digits: [share(high), share(low)],
-            mostFrequent: share(frequencies.values.max() ?? 0))
+            bytes: text.count, isEvidence: found.isEvidence, first: found.first,
+            picked: found.picked, digits: found.digits, mostFrequent: found.mostFrequent)
     }
 }

@@ -1,6 +1,5 @@
-internal import Elements
+internal import Checkpoints
 internal import Evidence
-internal import Models
 internal import Objects
 internal import Routing
 internal import Snapshots
@@ -89,24 +88,9 @@ extension Store {
         _ texts: [TextSource], adapter: String, label: String = "", order: Int? = nil,
         _ options: CommitOptions
     ) throws -> EvidenceResult {
-        return try change(options) { draft, known in
-            let order =
-                order
-                ?? EvidenceOrder.standard(
-                    known.counts,
-                    mixesCounts: draft.tree.files[MixtureDescription.fileName] != nil)
-            var records: [NamedContribution] = []
-            for (index, text) in texts.enumerated() {
-                let record = try CountContribution(
-                    of: text, texts.count == 1 ? "the text" : "text \(index + 1)", adapter: adapter,
-                    label: label, order: order)
-                let id = try draft.add(.counts(record))
-                if !records.contains(where: { $0.id == id }) {
-                    records.append((id, .counts(record)))
-                }
-            }
-            return records.filter { new in !known.contains { $0.id == new.id } }
-        }
+        try EvidenceResult(
+            snapshots.addEvidence(
+                texts, adapter: adapter, label: label, order: order, options.request))
     }
 
     /// Commits a branch's model without some evidence: its gate is byte for byte the one that never saw it.
@@ -116,42 +100,13 @@ extension Store {
     ///   - options: The branch, and the message.
     /// - Throws: `not-found` or `ambiguous` for an id, `branch-moved`.
     @discardableResult
-    public func dropEvidence(
-        _ ids: [String], _ options: CommitOptions
-    ) throws -> EvidenceResult {
-        let result = try change(options) { draft, records in
-            var dropped: [NamedContribution] = []
-            for text in ids {
-                let found = records.filter { $0.id.hex.hasPrefix(text.lowercased()) }
-                guard found.count == 1, !text.isEmpty else {
-                    throw CambiumError(
-                        found.isEmpty ? .notFound : .ambiguous,
-                        found.isEmpty
-                            ? "there is no evidence '\(text)'; `cambium evidence ls` lists it"
-                            : "'\(text)' is the beginning of \(found.count) ids of evidence")
-                }
-                draft.tree.files[EvidenceName.name(found[0].id)] = nil
-                if !dropped.contains(where: { $0.id == found[0].id }) { dropped += found }
-            }
-            return dropped
-        }
-        let known = Set(StoredAdapters.names(try tree(result.commit)))
-        return EvidenceResult(
-            evidence: result.evidence, gate: result.gate, commit: result.commit,
-            branch: result.branch,
-            adaptersWithWeights: Set(result.evidence.map(\.adapter)).intersection(known)
-                .sorted(by: isBefore), unchanged: result.unchanged)
+    public func dropEvidence(_ ids: [String], _ options: CommitOptions) throws -> EvidenceResult {
+        try EvidenceResult(snapshots.dropEvidence(ids, options.request))
     }
 
     /// The evidence of a revision, by adapter, then label and id.
     public func evidence(_ revision: String) throws -> [EvidenceInfo] {
-        try map(revision).evidence().map { entry in
-            try EvidenceInfo(entry)
-        }.sorted { left, right in
-            if left.adapter != right.adapter { return isBefore(left.adapter, right.adapter) }
-            return left.label == right.label
-                ? isBefore(left.id, right.id) : isBefore(left.label, right.label)
-        }
+        try map(revision).evidence().sortedByAdapter().map { try EvidenceInfo($0) }
     }
 
     /// The gate that a revision's evidence is solved to.
@@ -160,73 +115,38 @@ extension Store {
     /// - Complexity: Reads and adds all records.
     public func gate(_ revision: String) throws -> AdapterGate {
         let snapshot = try map(revision)
-        return AdapterGate(snapshot.id.hex, try snapshot.knownGate())
+        return AdapterGate(commit: snapshot.id.hex, gate: try snapshot.knownGate())
     }
+}
 
-    /// Commits what a function changes in the set of records.
-    func change(
-        _ options: CommitOptions,
-        _ body: (
-            inout CommitDraft, [NamedContribution]
-        ) throws -> [NamedContribution]
-    ) throws -> EvidenceResult {
-        let target = try CommitTarget(options, self)
-        let (parent, before) = try target.model()
-        let known = try map(parent.hex).evidence()
-        var draft = try CommitDraft(snapshots, tree: before)
-        let changed = try body(&draft, known)
-        let after = Set(EvidenceName.records(draft.tree))
-        let added = changed.filter { change in !known.contains { $0.id == change.id } }
-        let kept = (known + added).filter { after.contains($0.id) }
-        // Before anything is committed: a set that no gate can be solved from is refused.
-        let gate = try EvidenceGate(kept.counts)
-        try kept.checkSums()
-        let outcome = try target.commit(draft, options)
-        return EvidenceResult(
-            evidence: try changed.map { entry in try EvidenceInfo(entry) },
-            gate: gate?.id.hex, commit: outcome.id.hex,
-            branch: target.branch, adaptersWithWeights: nil, unchanged: outcome.unchanged)
+extension EvidenceResult {
+    init(_ change: EvidenceChange) throws {
+        self.init(
+            evidence: try change.records.map { try EvidenceInfo($0) }, gate: change.gate?.hex,
+            commit: change.outcome.id.hex, branch: change.branch,
+            adaptersWithWeights: change.adaptersWithWeights,
+            unchanged: change.outcome.unchanged)
     }
 }
 
 extension EvidenceInfo {
-    init(_ entry: NamedContribution) throws {
-        switch entry.record {
-        case .counts(let record):
-            self.init(
-                id: entry.id.hex, adapter: record.adapter, kind: "counts", label: record.label,
-                order: record.counts.order, distinct: record.counts.entries.count, layer: nil,
-                trunk: nil, quantiser: nil, experts: nil, layers: nil, tokens: nil,
-                bytes: Int(clamping: record.byteCount),
-                data: ObjectID(record.data.raw).hex, recordBytes: record.encoded.count)
-        case .gramSums(let record):
-            let digits = record.source.digits
-            self.init(
-                id: entry.id.hex, adapter: record.adapter, kind: "gram", label: record.label,
-                order: nil, distinct: nil, layer: Int(record.source.layer),
-                trunk: ObjectID(record.source.trunk.raw).hex,
-                quantiser: try record.source.quantiser.id().hex,
-                experts: digits.count == 1 ? nil : digits.reduce(1) { $0 * Int($1) },
-                layers: nil, tokens: nil, bytes: Int(clamping: record.byteCount),
-                data: ObjectID(record.data.raw).hex,
-                recordBytes: record.encoded.count)
-        case .activations(let record):
-            self.init(
-                id: entry.id.hex, adapter: record.adapter, kind: "activations", label: record.label,
-                order: nil, distinct: record.layers.reduce(0) { $0 + $1.entries.count }, layer: nil,
-                trunk: ObjectID(record.model.raw).hex, quantiser: nil, experts: nil, layers: nil,
-                tokens: nil,
-                bytes: Int(clamping: record.byteCount), data: ObjectID(record.data.raw).hex,
-                recordBytes: record.encoded.count)
-        case .routes(let record):
-            // Kept is what the whole model does on the text, so it is the base's.
-            self.init(
-                id: entry.id.hex, adapter: ExpertPool.base, kind: "routes", label: record.label,
-                order: nil, distinct: nil, layer: nil, trunk: ObjectID(record.model.raw).hex,
-                quantiser: nil, experts: Int(record.experts),
-                layers: record.layers.map { Int($0.number) },
-                tokens: Int(clamping: record.tokenCount), bytes: Int(clamping: record.byteCount),
-                data: ObjectID(record.data.raw).hex, recordBytes: record.encoded.count)
-        }
+    fileprivate init(_ entry: NamedContribution) throws {
+        let text = entry.record.contribution
+        let (counts, sums) = (text as? CountContribution, text as? GramContribution)
+        let (routes, use) = (text as? RouteContribution, text as? ActivationContribution)
+        let picks = sums?.source.digits.count == 1 ? nil : sums?.source.digits
+        self.init(
+            id: entry.id.hex, adapter: entry.record.adapter, kind: type(of: text).kind,
+            label: text.label, order: counts?.counts.order,
+            distinct: counts?.counts.entries.count
+                ?? use?.layers.reduce(0) { $0 + $1.entries.count },
+            layer: (sums?.source.layer).map { Int($0) },
+            trunk: (sums?.source.trunk ?? routes?.model ?? use?.model).map { ObjectID($0.raw).hex },
+            quantiser: try sums?.source.quantiser.id().hex,
+            experts: picks?.reduce(1) { $0 * Int($1) } ?? routes.map { Int($0.experts) },
+            layers: routes?.layers.map { Int($0.number) },
+            tokens: routes.map { Int(clamping: $0.tokenCount) },
+            bytes: Int(clamping: text.byteCount), data: ObjectID(text.data.raw).hex,
+            recordBytes: text.encoded.count)
     }
 }

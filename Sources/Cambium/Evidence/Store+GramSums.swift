@@ -1,11 +1,4 @@
-internal import Architectures
-internal import Elements
-internal import Evidence
-internal import Models
-internal import Objects
-internal import Routing
-internal import Snapshots
-internal import Tensors
+internal import Checkpoints
 
 /// What Gram sums of hidden states are counted for.
 public enum GramTarget: String, Sendable, CaseIterable {
@@ -43,51 +36,10 @@ extension Store {
         target: GramTarget = .adapter, assignments: [Assignments]? = nil, threads: Int = 1,
         _ options: CommitOptions, progress: ProgressReporter = { _ in }
     ) throws -> EvidenceResult {
-        guard (1...1_024).contains(threads) else {
-            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
-        }
-        guard target == .adapter || adapter == ExpertPool.base else {
-            throw CambiumError(
-                .usage,
-                "picks are of the base model (--adapter \(ExpertPool.base)); '\(adapter)' has no router that runs"
-            )
-        }
-        if let assignments {
-            guard target == .experts, assignments.count == texts.count else {
-                throw CambiumError(
-                    .usage,
-                    "\(assignments.count) files of assigned experts for \(texts.count) texts; give one for "
-                        + "each text, with the target 'experts'")
-            }
-        }
-        let place = try CommitTarget(options, self)
-        let parent = try place.model().parent
-        let snapshot = try map(parent.hex)
-        let model = try model(parent.hex, .checking).model.base
-        let reader = try GramReader(
-            snapshot, model, layer: layer, ofExperts: target == .experts, ThreadTeam(count: threads)
-        )
-        let known = try snapshot.evidence()
-        try known.check(reader.source, place.branch)
-        func name(_ index: Int) -> String { texts.count == 1 ? "the text" : "text \(index + 1)" }
-        // All that can be seen without running the model, before it runs.
-        for (index, assigned) in (assignments ?? []).enumerated() {
-            try assigned.check(texts[index], name(index), experts: reader.expertCount)
-        }
-        var records: [NamedContribution] = []
-        for (index, text) in texts.enumerated() {
-            let record = try reader.record(
-                text, name(index), adapter, label, assigned: assignments?[index].experts, progress)
-            let id = try ObjectID(ofFile: record.encoded)
-            if target == .experts { try (known + records).checkPicks(record, name(index)) }
-            if !records.contains(where: { $0.id == id }) { records.append((id, .gramSums(record))) }
-        }
-        // The states are those of this very model.
-        var options = options
-        options.expectedParent = parent.hex
-        return try change(options) { draft, known in
-            for entry in records { _ = try draft.add(entry.record) }
-            return records.filter { new in !known.contains { $0.id == new.id } }
-        }
+        try EvidenceResult(
+            snapshots.addGramSums(
+                texts, layer: layer, adapter: adapter, label: label, ofExperts: target == .experts,
+                assigned: assignments?.map(\.experts), threads: threads, options.request,
+                progress: progress))
     }
 }

@@ -108,9 +108,7 @@ extension Store {
     /// - Throws: `not-found` for a number that is not an expert's; `unsupported` when fewer experts would be left
     ///   than a token picks, or for a model that cannot shrink; `branch-moved`.
     @discardableResult
-    public func dropExpert(
-        _ expert: Int? = nil, _ options: CommitOptions
-    ) throws -> CommitResult {
+    public func dropExpert(_ expert: Int? = nil, _ options: CommitOptions) throws -> CommitResult {
         CommitResult(try snapshots.dropExpert(expert, options.request))
     }
 }
@@ -129,8 +127,6 @@ extension GrowthResult {
             newBits: [grown.newBits.before, grown.newBits.after],
             oldBits: [grown.oldBits.before, grown.oldBits.after], newTokens: model.newTokens,
             oldTokens: model.oldTokens,
-            measuredTokens: [grown.figures.newTokens, grown.figures.oldTokens].map {
-                $0 / max(grown.additions.count, 1)
-            })
+            measuredTokens: model.measuredTokens)
     }
 }

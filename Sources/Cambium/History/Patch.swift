@@ -1,5 +1,4 @@
 package import Checkpoints
-internal import Elements
 internal import Evidence
 internal import Routing
 
@@ -22,16 +21,12 @@ public struct Patch: ~Copyable {
     /// - Throws: `not-found` without such a pool, `bad-shape` when the length is not an expert's.
     public mutating func put(
         expert ordinal: Int, layer: Int, pool: String = "base", _ bytes: RawSpan
-    ) throws {
-        try model.put(expert: ordinal, layer: layer, pool: pool, bytes)
-    }
+    ) throws { try model.put(expert: ordinal, layer: layer, pool: pool, bytes) }
 
     /// Replaces an expert, or adds one behind the last; see ``put(expert:layer:pool:_:)``.
     public mutating func put(
         expert ordinal: Int, layer: Int, pool: String = "base", _ bytes: [UInt8]
-    ) throws {
-        try model.put(expert: ordinal, layer: layer, pool: pool, bytes)
-    }
+    ) throws { try model.put(expert: ordinal, layer: layer, pool: pool, bytes) }
 
     /// Removes an expert; its ordinal stays empty.
     ///
@@ -89,8 +84,7 @@ public struct Patch: ~Copyable {
         squaredGradients gradients: [Float], ofExpert bytes: [UInt8], layer: Int,
         pool: String = "base"
     ) throws {
-        try model.record(
-            squaredGradients: gradients, ofExpert: bytes, layer: layer, pool: pool)
+        try model.record(squaredGradients: gradients, ofExpert: bytes, layer: layer, pool: pool)
     }
 
     /// Records how much a round's loss minds changes of a tensor of the trunk or of a router, as the patch
@@ -98,9 +92,7 @@ public struct Patch: ~Copyable {
     ///
     /// - Throws: `not-found`; `bad-shape` for another number of elements; `usage` for a gradient that
     ///   cannot be.
-    public mutating func record(
-        squaredGradients gradients: [Float], ofTensor name: String
-    ) throws {
+    public mutating func record(squaredGradients gradients: [Float], ofTensor name: String) throws {
         try model.record(squaredGradients: gradients, ofTensor: name)
     }
 }

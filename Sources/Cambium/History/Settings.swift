@@ -27,60 +27,36 @@ public struct Settings: Sendable {
         public var isForStores: Bool { self != .pager }
     }
 
-    /// The file.
-    public let path: String
+    private var file: SettingsFile
     /// Whether it is a user's, not a store's.
     public let isUsers: Bool
-    /// What it says, by name; other names are left alone.
-    public private(set) var values: [Name: String]
-    private var lines: [String]
 
-    private static let limit = 1 << 16
+    /// The file.
+    public var path: String { file.path }
+
+    /// What it says, by name; other names are left alone.
+    public var values: [Name: String] {
+        // A name of a later version, or a store's that is a user's alone, is left alone.
+        let known = Name.allCases.filter { isUsers || $0.isForStores }
+        return Dictionary(
+            uniqueKeysWithValues: known.compactMap { name in
+                file.values[name.rawValue].map { (name, $0) }
+            })
+    }
 
     /// Reads a store's settings; without a file there are none.
     ///
     /// - Throws: `io`, `usage` for a line that says nothing.
     public static func ofStore(at directory: String) throws -> Settings {
-        try Settings(path: directory + "/config", isUsers: false)
+        Settings(file: try SettingsFile(directory + "/config"), isUsers: false)
     }
 
     /// Reads the user's settings; without a file there are none.
     ///
     /// Nil where there is no home.
     public static func ofUser() throws -> Settings? {
-        let home = environmentVariable("HOME").map { $0 + "/.config" }
-        guard
-            let folder = environmentVariable("XDG_CONFIG_HOME").flatMap({ $0.isEmpty ? nil : $0 })
-                ?? home
-        else { return nil }
-        return try Settings(path: folder + "/cambium/config", isUsers: true)
-    }
-
-    init(path: String, isUsers: Bool) throws {
-        self.path = path
-        self.isUsers = isUsers
-        values = [:]
-        lines = []
-        guard fileExists(path) else { return }
-        let bytes: [UInt8] = try readStoreFile(path, limit: Self.limit + 1)
-        guard bytes.count <= Self.limit else {
-            throw CambiumError(.usage, "\(path) has more than 64 KiB: no file of settings")
-        }
-        lines = String(decoding: bytes, as: UTF8.self)
-            .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        if lines.last == "" { lines.removeLast() }
-        for (index, line) in lines.enumerated() {
-            let text = line.trimmed
-            if text.isEmpty || text.hasPrefix("#") { continue }
-            guard let sign = text.firstIndex(of: "=") else {
-                throw CambiumError(
-                    .usage, "\(path), line \(index + 1): write NAME = VALUE, or # in front")
-            }
-            // A name of a later version, or a store's that is a user's alone, is left alone.
-            guard let name = Name(rawValue: String(text[..<sign]).trimmed),
-                isUsers || name.isForStores
-            else { continue }
-            values[name] = String(text[text.index(after: sign)...]).trimmed
+        try userConfigFolder().map {
+            Settings(file: try SettingsFile($0 + "/cambium/config"), isUsers: true)
         }
     }
 
@@ -94,36 +70,6 @@ public struct Settings: Sendable {
                 "\(name.rawValue) is a user's setting: what a store from somebody else says would run on "
                     + "your machine; give --user")
         }
-        if let value {
-            let isLine = value.unicodeScalars.allSatisfy {
-                $0.value >= 32 && $0.value != 127
-            }
-            guard isLine, !value.trimmed.isEmpty, value.utf8.count <= 1_024 else {
-                throw CambiumError(.usage, "the value of \(name.rawValue) must be one line of text")
-            }
-        }
-        var kept = lines.filter { line in
-            let text = line.trimmed
-            guard !text.hasPrefix("#"), let sign = text.firstIndex(of: "=") else { return true }
-            return String(text[..<sign]).trimmed != name.rawValue
-        }
-        if let value { kept.append("\(name.rawValue) = \(value.trimmed)") }
-        try write(kept)
-        lines = kept
-        values[name] = value?.trimmed
-    }
-
-    private func write(_ lines: [String]) throws {
-        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-            .joined(separator: "/")
-        let new = "\(path).\(UInt64.random(in: 0 ... .max))"
-        if isUsers { try makeDirectories(folder) }
-        try writeStoreFile(new, Array(lines.map { $0 + "\n" }.joined().utf8))
-        do {
-            try replaceFile(path, with: new, in: folder.isEmpty ? "/" : folder)
-        } catch {
-            try? removeFile(new)
-            throw error
-        }
+        try file.set(name.rawValue, to: value, makesFolder: isUsers)
     }
 }

@@ -1,5 +1,4 @@
 internal import Checkpoints
-internal import Elements
 internal import Objects
 package import Snapshots
 internal import Tensors
@@ -18,8 +17,6 @@ public struct CommitOptions: Sendable {
     public var metadata: [String: String] = [:]
     /// Numbers by name, for example `wikitext.bpb`.
     public var metrics: [String: Double] = [:]
-    /// Curves that are kept beside the commit, as a note.
-    var series: [String: [Note.Point]] = [:]
     /// Whether a commit is made even when the model is the parent's.
     public var allowsUnchanged = false
     /// Whether a checkpoint is committed without any file of the branch's head or, of a single file, of its
@@ -43,22 +40,9 @@ public struct CommitOptions: Sendable {
         CommitRequest(
             CommitNote(
                 time: signature.time, author: signature.author, message: message,
-                metadata: metadata, metrics: metrics, series: series),
+                metadata: metadata, metrics: metrics),
             branch: branch, expectedParent: expectedParent, allowsUnchanged: allowsUnchanged,
             allowsUnfit: allowsUnfit)
-    }
-}
-
-// What still commits drafts of its own in this target.
-extension CommitTarget {
-    init(_ options: CommitOptions, _ store: Store) throws {
-        try self.init(options.request, store.snapshots)
-    }
-
-    func commit(
-        _ draft: consuming CommitDraft, _ options: CommitOptions
-    ) throws -> CommitOutcome {
-        try commit(fitting: draft, options.request).outcome
     }
 }
 
@@ -104,28 +88,20 @@ public struct CommitResult: Sendable, Encodable {
     public let patterns: [String]
     /// Sentences that the user should read.
     public let notes: [String]
+}
 
+extension CommitResult {
     init(_ model: CommittedModel) {
         let outcome = model.outcome
-        id = outcome.id.hex
-        tree = outcome.tree.hex
-        branch = model.branch
-        parents = model.parents.map(\.hex)
-        unchanged = outcome.unchanged
-        architecture = model.architecture
-        layers = model.layers
-        experts = model.experts
-        newExperts = model.newExperts
-        startedBranch = model.startedBranch
-        newObjects = outcome.newObjects
-        newBytes = outcome.newBytes
-        reusedObjects = outcome.reusedObjects
-        reusedBytes = outcome.reusedBytes
-        nanCount = model.nonFinite.nan
-        infiniteCount = model.nonFinite.infinite
-        canonical = model.canonical
-        patterns = model.patterns
-        notes = model.notes
+        self.init(
+            id: outcome.id.hex, tree: outcome.tree.hex, branch: model.branch,
+            parents: model.parents.map(\.hex), unchanged: outcome.unchanged,
+            architecture: model.architecture, layers: model.layers, experts: model.experts,
+            newExperts: model.newExperts, startedBranch: model.startedBranch,
+            newObjects: outcome.newObjects, newBytes: outcome.newBytes,
+            reusedObjects: outcome.reusedObjects, reusedBytes: outcome.reusedBytes,
+            nanCount: model.nonFinite.nan, infiniteCount: model.nonFinite.infinite,
+            canonical: model.canonical, patterns: model.patterns, notes: model.notes)
     }
 }
 

@@ -1,4 +1,3 @@
-internal import Elements
 internal import Models
 internal import Objects
 internal import Snapshots
@@ -110,9 +109,7 @@ extension Store {
     ///   - new: The revision to compare with it.
     ///   - norms: Whether to read what changed and measure how far it moved.
     /// - Complexity: Grows with what differs, not with the models.
-    public func diff(
-        from old: String, to new: String, norms: Bool = true
-    ) throws -> ModelDiff {
+    public func diff(from old: String, to new: String, norms: Bool = true) throws -> ModelDiff {
         let (left, right) = (try map(old), try map(new))
         let change = try SnapshotChange(from: left, to: right, in: snapshots, measures: norms)
         let difference = change.difference
@@ -122,7 +119,7 @@ extension Store {
             trunk: try change.trunk().map {
                 ModelDiff.Tensor(
                     name: $0.name, kind: $0.kind, parameters: $0.parameterCount,
-                    change: $0.norms.map { ModelDiff.Change($0) }, adapter: $0.adapter)
+                    change: $0.norms.map { .init($0) }, adapter: $0.adapter)
             },
             files: change.files.map { ModelDiff.File(name: $0.name, kind: $0.kind) },
             layoutChanged: difference.layoutChanged,
@@ -131,22 +128,18 @@ extension Store {
 }
 
 extension ModelDiff.PoolDiff {
-    fileprivate init(
-        _ difference: TreeDifference.PoolDifference, _ change: SnapshotChange
-    ) throws {
+    fileprivate init(_ difference: TreeDifference.PoolDifference, _ change: SnapshotChange) throws {
         let (count, changed, total) = try change.experts(of: difference)
         self.init(
             layer: Int(difference.layer), pool: difference.pool, experts: count,
             added: difference.added, removed: difference.removed,
-            changed: changed.map {
-                ModelDiff.Expert(
-                    ordinal: $0.ordinal, change: $0.norms.map { ModelDiff.Change($0) })
-            }, total: total.map { ModelDiff.Change($0) },
+            changed: changed.map { .init(ordinal: $0.ordinal, change: $0.norms.map { .init($0) }) },
+            total: total.map { .init($0) },
             routers: try difference.router.map {
                 ModelDiff.Router(
-                    tensor: $0.name, rows: $0.rows, rowCount: $0.rowCount,
-                    added: $0.added, removed: $0.removed,
-                    change: try change.tensor($0.old, $0.new).map { ModelDiff.Change($0) })
+                    tensor: $0.name, rows: $0.rows, rowCount: $0.rowCount, added: $0.added,
+                    removed: $0.removed, change: try change.tensor($0.old, $0.new).map { .init($0) }
+                )
             })
     }
 }

@@ -1,4 +1,3 @@
-internal import Elements
 internal import Objects
 internal import Snapshots
 
@@ -89,27 +88,20 @@ extension Store {
     private func infos(
         _ table: [String: ObjectID], _ references: References, comparing: Bool = false
     ) throws -> [ReferenceInfo] {
-        var result: [ReferenceInfo] = []
         let head = comparing ? references.headCommit : nil
-        for (name, id) in table.sorted(by: { isBefore($0.key, $1.key) }) {
+        return try table.sorted { isBefore($0.key, $1.key) }.map { name, id in
             let commit = try snapshots.commit(id)
-            let divergence = try head.map { head in
-                try snapshots.divergence(of: id, from: head)
-            }
-            result.append(
-                ReferenceInfo(
-                    name: name, id: id.hex,
-                    subject: commit.subject,
-                    isHead: references.head == .branch(name), time: commit.time,
-                    author: commit.author, ahead: divergence?.ahead, behind: divergence?.behind))
+            let divergence = try head.map { try snapshots.divergence(of: id, from: $0) }
+            return ReferenceInfo(
+                name: name, id: id.hex, subject: commit.subject,
+                isHead: references.head == .branch(name), time: commit.time,
+                author: commit.author, ahead: divergence?.ahead, behind: divergence?.behind)
         }
-        return result
     }
 
     /// The branch that HEAD is on, or nil when it is detached; it may have no commits yet.
     public func currentBranch() throws -> String? {
-        let head = try snapshots.references().head
-        guard case .branch(let name) = head else { return nil }
+        guard case .branch(let name) = try snapshots.references().head else { return nil }
         return name
     }
 
@@ -155,9 +147,7 @@ extension Store {
     /// Removes a branch.
     ///
     /// Its commits stay until they are collected after the reflog's grace period.
-    public func deleteBranch(
-        _ name: String, _ signature: Signature = .current
-    ) throws {
+    public func deleteBranch(_ name: String, _ signature: Signature = .current) throws {
         try deleteBranches([name], signature)
     }
 
@@ -188,9 +178,7 @@ extension Store {
     }
 
     /// Points HEAD at a branch; or, for any other revision, detaches it there.
-    public func switchHead(
-        to revision: String, _ signature: Signature = .current
-    ) throws {
+    public func switchHead(to revision: String, _ signature: Signature = .current) throws {
         try snapshots.setHead(to: revision, by: signature.note("switch: to \(revision)"))
     }
 
@@ -216,9 +204,7 @@ extension Store {
 }
 
 extension CommitInfo {
-    init(
-        _ id: ObjectID, _ commit: Commit, _ names: [ObjectID: [String]], _ notes: [Note]
-    ) {
+    init(_ id: ObjectID, _ commit: Commit, _ names: [ObjectID: [String]], _ notes: [Note]) {
         self.init(
             id: id.hex, tree: commit.tree.hex, parents: commit.parents.map(\.hex),
             time: commit.time, author: commit.author, message: commit.message,

@@ -1,5 +1,4 @@
 internal import Architectures
-internal import Elements
 internal import Evidence
 internal import Objects
 internal import Snapshots
@@ -157,9 +156,7 @@ extension Store {
     ///   - revision: The model.
     ///   - path: `LAYER` for the base pool, or `LAYER/POOL`.
     /// - Throws: `usage` for a malformed path, `not-found`.
-    public func experts(
-        _ revision: String, in path: String
-    ) throws -> [ExpertEntry] {
+    public func experts(_ revision: String, in path: String) throws -> [ExpertEntry] {
         try snapshots.experts(at: revision, in: path).enumerated().map {
             ExpertEntry(ordinal: $0, id: $1 == .zero ? nil : $1.hex)
         }
@@ -175,9 +172,7 @@ extension Store {
 }
 
 extension ModelSummary {
-    init(
-        _ id: ObjectID, _ treeID: ObjectID, _ tree: Tree, adapters: [AdapterSummary] = []
-    ) {
+    init(_ id: ObjectID, _ treeID: ObjectID, _ tree: Tree, adapters: [AdapterSummary] = []) {
         self.init(
             id: id.hex, tree: treeID.hex, architecture: tree.architecture,
             files: tree.files.keys.sorted(by: isBefore), trunk: infos(tree.trunk.tensors),

@@ -1,4 +1,3 @@
-internal import Elements
 internal import Objects
 internal import Snapshots
 

@@ -39,7 +39,6 @@ extension Store {
         patchFile path: String, _ options: CommitOptions,
         progress: ProgressReporter = { _ in }
     ) throws -> CommitResult {
-        CommitResult(
-            try snapshots.commit(patchFile: path, options.request, progress: progress))
+        CommitResult(try snapshots.commit(patchFile: path, options.request, progress: progress))
     }
 }

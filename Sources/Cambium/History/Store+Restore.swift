@@ -1,5 +1,4 @@
 internal import Checkpoints
-internal import Elements
 internal import Objects
 internal import Snapshots
 
@@ -41,16 +40,13 @@ extension Store {
     /// - Throws: `not-found` for what is not in the revision; `bad-shape` for what does not fit the branch's
     ///   model; `usage` for two places that are one with different content. Then nothing is committed.
     @discardableResult
-    public func restore(
-        _ places: [String], _ options: CommitOptions
-    ) throws -> RestoreResult {
+    public func restore(_ places: [String], _ options: CommitOptions) throws -> RestoreResult {
         let (result, plan) = try snapshots.restore(places, options.request)
         return RestoreResult(
             commit: result.outcome.id.hex, tree: result.outcome.tree.hex, branch: result.branch,
             unchanged: result.outcome.unchanged,
             items: plan.items.map {
-                RestoreResult.Item(
-                    path: $0.entity.path, from: $0.from.hex, object: $0.object.hex)
+                RestoreResult.Item(path: $0.entity.path, from: $0.from.hex, object: $0.object.hex)
             }, alike: plan.alike)
     }
 }

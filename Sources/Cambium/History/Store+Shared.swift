@@ -1,4 +1,3 @@
-internal import Elements
 internal import Models
 internal import Objects
 internal import Snapshots
@@ -67,27 +66,21 @@ extension Store {
     public func shared(
         _ revisions: [String], values: Bool = true, progress: ProgressReporter = { _ in }
     ) throws -> SharedContents {
-        guard revisions.count >= 2 else {
-            throw CambiumError(.usage, "name at least two revisions to compare")
-        }
-        let models = try revisions.map { (name: $0, snapshot: try map($0)) }
-        let weights = try SharedWeights(models, values: values, progress)
+        let (models, weights) = try snapshots.shared(
+            revisions, values: values, progress: progress)
         let contents = models.indices.map { SharedContents.Amount(weights.contents(of: $0)) }
         return SharedContents(
             models: zip(models, contents).map {
-                SharedContents.Model(
-                    revision: $0.name, id: $0.snapshot.id.hex, contents: $1)
+                SharedContents.Model(revision: $0.name, id: $0.snapshot.id.hex, contents: $1)
             },
             pairs: models.indices.flatMap { left in
                 models.indices.dropFirst(left + 1).map { right in
                     let (shared, same) = weights.shared(left, right)
                     return SharedContents.Pair(
-                        left: revisions[left], right: revisions[right],
-                        shared: SharedContents.Amount(shared),
-                        sameInBF16: values ? SharedContents.Amount(same) : nil)
+                        left: revisions[left], right: revisions[right], shared: .init(shared),
+                        sameInBF16: values ? .init(same) : nil)
                 }
-            }, inAll: SharedContents.Amount(weights.inAll),
-            together: SharedContents.Amount(weights.together),
+            }, inAll: .init(weights.inAll), together: .init(weights.together),
             separateBytes: contents.reduce(0) { $0 + $1.bytes })
     }
 }

@@ -14,16 +14,6 @@ public struct MergeResult: Sendable, Encodable {
         case upToDate = "up-to-date"
         /// Sides disagree, and nothing was written.
         case conflicts
-
-        fileprivate init(_ kind: MergeOutcome.Kind) {
-            self =
-                switch kind {
-                case .merged: .merged
-                case .fastForward: .fastForward
-                case .upToDate: .upToDate
-                case .conflicts: .conflicts
-                }
-        }
     }
 
     /// One thing that sides changed differently.
@@ -106,14 +96,14 @@ public struct MergeDistance: Sendable, Encodable, Equatable {
     public let maxAbs: Double?
     /// Dtype and shape of the versions; empty of files.
     public let parts: [String]
+}
 
+extension MergeDistance {
     fileprivate init(_ distance: ConflictDistance, _ names: [String]) {
-        between = distance.between.map { names[$0] }
-        elements = distance.elements
-        differing = distance.differing
-        relativeL2 = distance.relativeL2
-        maxAbs = distance.maxAbs
-        parts = distance.parts
+        self.init(
+            between: distance.between.map { names[$0] }, elements: distance.elements,
+            differing: distance.differing, relativeL2: distance.relativeL2,
+            maxAbs: distance.maxAbs, parts: distance.parts)
     }
 }
 
@@ -121,7 +111,8 @@ extension MergeResult {
     init(_ report: MergeReport, _ policy: MergePolicy) {
         let (outcome, names) = (report.outcome, report.names)
         self.init(
-            kind: Kind(outcome.kind), tree: outcome.tree?.hex, commit: outcome.commit?.hex,
+            kind: Kind(rawValue: outcome.kind.rawValue) ?? .merged, tree: outcome.tree?.hex,
+            commit: outcome.commit?.hex,
             branch: report.branch, bases: outcome.bases.map(\.hex), policy: policy.rawValue,
             conflicts: zip(outcome.conflicts, report.distances).map {
                 Conflict($0, outcome.sides, names, $1.map { MergeDistance($0, names) })

@@ -1,6 +1,6 @@
+internal import Evidence
 internal import Models
 internal import Objects
-internal import Snapshots
 
 /// How a model uses memory.
 public struct ModelOptions: Sendable {
@@ -12,21 +12,11 @@ public struct ModelOptions: Sendable {
     /// Whether to ask for the experts that the snapshot's usage profile names, if there is one, before
     /// the first token.
     public var warms: Bool
-    /// Whether weights are checked against their names when they are first read.
-    var checks = false
 
     /// No limit, warmed by the profile.
     public init(memoryLimit: Int? = nil, warms: Bool = true) {
         self.memoryLimit = memoryLimit
         self.warms = warms
-    }
-
-    /// For a model of which something is made that is kept, as records of evidence are: all that it reads
-    /// is checked against its name.
-    static var checking: ModelOptions {
-        var options = ModelOptions(warms: false)
-        options.checks = true
-        return options
     }
 }
 
@@ -54,20 +44,18 @@ public struct RunStatistics: Sendable, Encodable {
     public let rssAnon: Int
     /// Mapped files in its memory now, in bytes.
     public let rssFile: Int
+}
 
+extension RunStatistics {
     init(_ counts: Residency.Counts, since start: ProcessCounters) {
         let now = ProcessCounters()
-        selections = counts.selections
-        firstSelections = counts.firstSelections
-        hitRate = selections == 0 ? 0 : 1 - Double(firstSelections) / Double(selections)
-        prefetched = counts.prefetched
-        prefetchedUsed = counts.prefetchedUsed
-        prefetchAccuracy = prefetched == 0 ? 0 : Double(prefetchedUsed) / Double(prefetched)
-        bytesReleased = counts.bytesReleased
-        bytesRead = now.bytesRead - start.bytesRead
-        majorFaults = now.majorFaults - start.majorFaults
-        rssAnon = now.anonymousBytes
-        rssFile = now.fileBytes
+        self.init(
+            selections: counts.selections, firstSelections: counts.firstSelections,
+            hitRate: counts.hitRate, prefetched: counts.prefetched,
+            prefetchedUsed: counts.prefetchedUsed, prefetchAccuracy: counts.prefetchAccuracy,
+            bytesReleased: counts.bytesReleased, bytesRead: now.bytesRead - start.bytesRead,
+            majorFaults: now.majorFaults - start.majorFaults, rssAnon: now.anonymousBytes,
+            rssFile: now.fileBytes)
     }
 }
 
@@ -95,16 +83,13 @@ extension Store {
     /// - Throws: `bad-input` for an empty text, `read-only`; `unsupported` for a model that has no text.
     public func profile(
         _ revision: String, on text: [UInt8], progress: ProgressReporter = { _ in }
-    ) throws -> ProfileResult {
-        try profile(revision, on: TextSource(text), progress: progress)
-    }
+    ) throws -> ProfileResult { try profile(revision, on: TextSource(text), progress: progress) }
 
     /// As ``profile(_:on:progress:)-(_,[UInt8],_)``, of a text that is read window by window.
     public func profile(
         _ revision: String, on text: TextSource, progress: ProgressReporter = { _ in }
     ) throws -> ProfileResult {
-        let model = try model(revision, ModelOptions(warms: false))
-        return try store(try model.running.profile(try model.tokens(of: text), progress), of: model)
+        ProfileResult(try snapshots.profile(at: revision, progress) { try $0.tokens(of: text) })
     }
 
     /// The same for tokens.
@@ -117,17 +102,12 @@ extension Store {
     public func profile(
         _ revision: String, onTokens tokens: [Int], progress: ProgressReporter = { _ in }
     ) throws -> ProfileResult {
-        let model = try model(revision, ModelOptions(warms: false))
-        return try store(try model.running.profile(.tokens(tokens), progress), of: model)
+        ProfileResult(try snapshots.profile(at: revision, progress) { _ in .tokens(tokens) })
     }
+}
 
-    /// Keeps a profile in its file.
-    private func store(
-        _ profile: ExpertProfile, of model: MappedModel
-    ) throws -> ProfileResult {
-        let path = try snapshots.keepProfile(profile.encoded, of: model.running.commit)
-        return ProfileResult(
-            id: model.id, path: path, experts: profile.expertCount,
-            bytes: profile.expertCount * model.model.base.expertBytes)
+extension ProfileResult {
+    fileprivate init(_ kept: (commit: ObjectID, path: String, experts: Int, bytes: Int)) {
+        self.init(id: kept.commit.hex, path: kept.path, experts: kept.experts, bytes: kept.bytes)
     }
 }

@@ -1,4 +1,3 @@
-internal import Elements
 internal import Models
 internal import Routing
 
@@ -39,16 +38,12 @@ extension MappedModel {
     ///   that has no text.
     public func routes(
         _ text: [UInt8], layers: [Int]? = nil, each: (TokenRoute) throws -> Bool
-    ) throws {
-        try routes(TextSource(text), layers: layers, each: each)
-    }
+    ) throws { try routes(TextSource(text), layers: layers, each: each) }
 
     /// As ``routes(_:layers:each:)-([UInt8],_,_)``, of a text that is read window by window.
     public func routes(
         _ text: TextSource, layers: [Int]? = nil, each: (TokenRoute) throws -> Bool
-    ) throws {
-        try running.routes(text, layers: layers) { try each(TokenRoute($0, $1, $2)) }
-    }
+    ) throws { try running.routes(text, layers: layers) { try each(TokenRoute($0, $1, $2)) } }
 }
 
 extension TokenRoute {

@@ -1,4 +1,3 @@
-internal import Elements
 internal import Models
 
 /// Tokens that a model wrote.

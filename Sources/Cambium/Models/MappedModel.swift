@@ -1,9 +1,6 @@
 internal import Architectures
-internal import Elements
-internal import Evidence
 internal import Models
 internal import Objects
-internal import Snapshots
 
 /// A model that runs on the mapped records of a store.
 ///
@@ -12,15 +9,9 @@ internal import Snapshots
 /// spells them.
 public struct MappedModel: Sendable {
     /// The commit's id.
-    public let id: String
+    public var id: String { running.commit.hex }
     let running: SnapshotModel
     var model: AdaptedModel { running.model }
-
-    init(_ snapshot: MappedSnapshot, _ options: ModelOptions) throws {
-        id = snapshot.id.hex
-        running = try SnapshotModel(
-            snapshot, memoryLimit: options.memoryLimit, checks: options.checks)
-    }
 
     /// Whether the model's tokens are bytes.
     public var takesBytes: Bool { model.description.readsBytes }
@@ -56,11 +47,6 @@ public struct MappedModel: Sendable {
     /// - Throws: `bad-tokenizer`, `unsupported`.
     public func tokenizer() throws -> Tokenizer? {
         try running.vocabulary.tokenizer().map { Tokenizer($0) }
-    }
-
-    /// The tokens of a text that is read part by part.
-    func tokens(of text: TextSource) throws -> TokenSource {
-        try running.vocabulary.tokens(of: text)
     }
 
     /// What the runs of this model did so far.

@@ -1,7 +1,5 @@
-internal import Elements
+internal import Evidence
 internal import Models
-internal import Objects
-internal import Snapshots
 
 /// Experts that a run touched.
 public struct UsageInfo: Sendable, Encodable {
@@ -49,15 +47,7 @@ public enum GenerationEnd: String, Sendable, Encodable {
     /// The model's context had no room for more tokens.
     case context
 
-    init(_ end: Generation.End) {
-        self =
-            switch end {
-            case .count: .count
-            case .stop: .stop
-            case .receiver: .receiver
-            case .context: .context
-            }
-    }
+    init(_ end: Generation.End) { self = GenerationEnd(rawValue: end.rawValue) ?? .count }
 }
 
 /// Text that a model wrote.
@@ -116,15 +106,9 @@ extension Store {
     public func model(
         _ revision: String, _ options: ModelOptions = ModelOptions()
     ) throws -> MappedModel {
-        let snapshot = try map(revision, keepsDecompressed: options.memoryLimit == nil)
-        let model = try MappedModel(snapshot, options)
-        if options.warms, let bytes = snapshots.profile(of: snapshot.id),
-            let profile = try? ExpertProfile(decoding: bytes)
-        {
-            // Up to half of a limit.
-            try model.model.base.warm(profile, byteLimit: options.memoryLimit.map { $0 / 2 })
-        }
-        return model
+        MappedModel(
+            running: try snapshots.model(
+                at: revision, memoryLimit: options.memoryLimit, warms: options.warms))
     }
 }
 

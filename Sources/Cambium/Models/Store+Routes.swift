@@ -1,8 +1,4 @@
-internal import Evidence
-internal import Models
-internal import Objects
-internal import Routing
-internal import Snapshots
+internal import Checkpoints
 
 extension Store {
     /// Records what a branch's linear routers read and decide on texts, and commits the records: experts that are
@@ -27,28 +23,9 @@ extension Store {
         _ texts: [[UInt8]], label: String = "", limit: Int? = 100_000, threads: Int = 1,
         _ options: CommitOptions, progress: ProgressReporter = { _ in }
     ) throws -> EvidenceResult {
-        guard (1...1_024).contains(threads) else {
-            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
-        }
-        let place = try CommitTarget(options, self)
-        let parent = try place.model().parent
-        let snapshot = try map(parent.hex)
-        let model = try model(parent.hex, .checking)
-        var routes = try KeptRoutes(snapshot, model.model.base, tokens: model.tokens(of:))
-        var records: [NamedContribution] = []
-        for (index, text) in limited(texts, to: limit).enumerated() {
-            let record = try routes.add(
-                text, texts.count == 1 ? "the text" : "text \(index + 1)", label: label,
-                threads: threads, progress)
-            let id = try ObjectID(ofFile: record.encoded)
-            if !records.contains(where: { $0.id == id }) { records.append((id, .routes(record))) }
-        }
-        // The routes are those of this very model.
-        var options = options
-        options.expectedParent = parent.hex
-        return try change(options) { draft, known in
-            for entry in records { _ = try draft.add(entry.record) }
-            return records.filter { new in !known.contains { $0.id == new.id } }
-        }
+        try EvidenceResult(
+            snapshots.addRoutes(
+                texts, label: label, limit: limit, threads: threads, options.request,
+                progress: progress))
     }
 }

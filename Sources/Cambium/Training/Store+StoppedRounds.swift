@@ -29,23 +29,20 @@ public struct StoppedRoundInfo: Sendable, Encodable {
     public let curve: [CurvePoint]
     /// The name of its file in the store's folder `training`.
     public let file: String
+}
 
-    init(_ round: StoredRound) {
+extension StoppedRoundInfo {
+    fileprivate init(_ round: StoredRound) {
         let fields = round.fields
-        branch = round.branch
-        time = fields["time"].flatMap { Int64($0) } ?? 0
-        author = fields["author"] ?? ""
-        message = fields["message"] ?? ""
-        steps = round.state.step
-        loss = round.state.loss
-        seconds = round.state.seconds
-        bytes = round.byteCount
-        options = round.record
-        request = fields["request"]
         let number = fields["plan_round"].flatMap { Int($0) } ?? 0
-        plan = fields["plan"].flatMap { number > 0 ? RoundPlan(commit: $0, number: number) : nil }
-        curve = round.curve.points.map { CurvePoint(step: $0.step, value: $0.loss) }
-        file = round.file
+        self.init(
+            branch: round.branch, time: fields["time"].flatMap { Int64($0) } ?? 0,
+            author: fields["author"] ?? "", message: fields["message"] ?? "",
+            steps: round.state.step, loss: round.state.loss, seconds: round.state.seconds,
+            bytes: round.byteCount, options: round.record, request: fields["request"],
+            plan: number > 0 ? fields["plan"].map { RoundPlan(commit: $0, number: number) } : nil,
+            curve: round.curve.points.map { CurvePoint(step: $0.step, value: $0.loss) },
+            file: round.file)
     }
 }
 

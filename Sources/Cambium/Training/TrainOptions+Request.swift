@@ -1,4 +1,3 @@
-internal import Elements
 internal import Evidence
 internal import Objects
 internal import Snapshots
@@ -27,13 +26,8 @@ extension TrainOptions {
         } else if !background.isEmpty {
             throw CambiumError(.usage, "background texts are for a round that edits experts")
         }
-        var identity =
-            "\(target.identity) \(budget.identity) \(seed) \(windows) \(rate) \(warmUp)"
-        if divergenceWeight > 0 { identity += " \(divergenceWeight)" }
-        if let newExperts { identity += " \(newExperts.identity)" }
         var request = RoundRequest(
-            round, commit.request, texts: Self.texts(texts, textNames), budget: budget.training,
-            identity: identity)
+            round, commit.request, texts: Self.texts(texts, textNames), budget: budget.training)
         request.heldOut = heldOut.map { RoundText($0.bytes, $0.name) }
         request.seed = seed
         request.windows = windows
@@ -56,31 +50,7 @@ extension TrainOptions {
     }
 }
 
-// What stopped rounds are known by: words that stay, whatever the code calls things.
-
-extension TrainTarget {
-    fileprivate var identity: String {
-        switch self {
-        case .adapter(let name, .dense):
-            "cohort(\(name.debugDescription), Cambium.CohortForm.dense)"
-        case .adapter(let name, .lowRank(let rank)):
-            "cohort(\(name.debugDescription), Cambium.CohortForm.lowRank(\(rank)))"
-        case .model(let freezesTrunk, let freezesExperts):
-            "model(freezesTrunk: \(freezesTrunk), freezesExperts: \(freezesExperts))"
-        case .experts(let count): "experts(\(count))"
-        }
-    }
-}
-
 extension TrainBudget {
-    fileprivate var identity: String {
-        switch self {
-        case .steps(let count): "steps(\(count))"
-        case .tokens(let count): "tokens(\(count))"
-        case .seconds(let seconds): "seconds(\(seconds))"
-        }
-    }
-
     fileprivate var training: TrainingBudget {
         switch self {
         case .steps(let count): .steps(count)
@@ -100,14 +70,6 @@ extension AdapterForm {
 }
 
 extension NewExperts {
-    fileprivate var identity: String {
-        switch self {
-        case .neurons(let count): "neurons(\(count))"
-        case .swiglu(let count, let width, let topK):
-            "swiglu(\(count), width: \(width), picks: \(topK))"
-        }
-    }
-
     fileprivate var pool: NewPool {
         switch self {
         case .neurons(let count): .neurons(count)

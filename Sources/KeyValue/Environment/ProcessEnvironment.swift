@@ -1,14 +1,25 @@
 internal import Glibc
 
 /// The value of an environment variable; nil when it is unset or empty.
-package func environmentVariable(_ name: String) -> String? {
+private func environmentVariable(_ name: String) -> String? {
     guard let value = unsafe getenv(name) else { return nil }
     let text = unsafe String(cString: value)
     return text.isEmpty ? nil : text
 }
 
+/// The folder of the user's configuration: `XDG_CONFIG_HOME`, or `~/.config`; nil where there is no home.
+package func userConfigFolder() -> String? {
+    environmentVariable("XDG_CONFIG_HOME") ?? environmentVariable("HOME").map { $0 + "/.config" }
+}
+
+/// Who commits: `CAMBIUM_AUTHOR`, else the user's name as USER, LOGNAME or the system has it.
+package func currentAuthor() -> String {
+    ["CAMBIUM_AUTHOR", "USER", "LOGNAME"].lazy.compactMap(environmentVariable).first
+        ?? systemUser() ?? "unknown"
+}
+
 /// The name that the system has for this process's user; nil when it has none.
-package func systemUser() -> String? {
+private func systemUser() -> String? {
     var entry = unsafe passwd()
     var found: UnsafeMutablePointer<passwd>?
     var memory = [CChar](repeating: 0, count: 4096)

@@ -5,7 +5,7 @@ internal import Tensors
 /// A text that a model wrote.
 package struct Generation: Sendable {
     /// Why a text ended.
-    package enum End: Sendable, Hashable {
+    package enum End: String, Sendable {
         /// All tokens that were asked for were made.
         case count
         /// A stop text or an end token came, which the result does not hold.

@@ -19,6 +19,16 @@ package final class Residency: Sendable {
         package var prefetchedUsed = 0
         /// Bytes of experts that were dropped, so that the limit holds.
         package var bytesReleased = 0
+
+        /// The share of the picks that were not first ones; 0 before the first.
+        package var hitRate: Double {
+            selections == 0 ? 0 : 1 - Double(firstSelections) / Double(selections)
+        }
+
+        /// The share of what was asked for ahead that was picked; 0 when nothing was.
+        package var prefetchAccuracy: Double {
+            prefetched == 0 ? 0 : Double(prefetchedUsed) / Double(prefetched)
+        }
     }
 
     private static let pageBytes = sysconf(Int32(_SC_PAGESIZE))

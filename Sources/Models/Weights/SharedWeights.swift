@@ -148,6 +148,21 @@ private struct Contents {
     }
 }
 
+extension SnapshotStore {
+    /// What some revisions' models have in common; see ``SharedWeights``.
+    ///
+    /// - Throws: `usage` for fewer than two.
+    package func shared(
+        _ revisions: [String], values: Bool, progress: ProgressReporter
+    ) throws -> (models: [(name: String, snapshot: MappedSnapshot)], weights: SharedWeights) {
+        guard revisions.count >= 2 else {
+            throw CambiumError(.usage, "name at least two revisions to compare")
+        }
+        let models = try revisions.map { (name: $0, snapshot: try map(at: $0)) }
+        return (models, try SharedWeights(models, values: values, progress))
+    }
+}
+
 extension StoredObject {
     /// The id that the object would have if its floats were rounded to BF16; nil when it holds anything else.
     fileprivate var idInBF16: ObjectID? {

@@ -7,7 +7,7 @@ package import Tensors
 /// equal evidence gives equal bytes on every CPU and with every number of threads.
 package struct ReadOut: Sendable, Equatable {
     /// How it is solved.
-    package enum Form: Sendable, Hashable, CaseIterable {
+    package enum Form: String, Sendable, CaseIterable {
         /// Least squares on one-hot targets: (Σ φφᵀ + λ I) W = Σ φ onehot(y)ᵀ, after the means of
         /// features and targets were taken out (Hoerl and Kennard, Ridge Regression, 1970).
         case ridge

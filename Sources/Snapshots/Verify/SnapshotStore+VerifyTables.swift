@@ -1,14 +1,25 @@
-package import Elements
+internal import Elements
 internal import Files
 internal import KeyValue
 internal import Objects
 
 /// The part of a verification that looks at what is below the objects: LMDB's pages and the format.
 extension SnapshotStore {
+    /// As ``verify(fast:progress:)``, of a store too that is too damaged to be opened.
+    package static func verify(
+        at path: String, fast: Bool, progress: (Int, Int) throws -> Void = { _, _ in }
+    ) throws -> VerificationReport {
+        do {
+            return try open(path, readOnly: true).verify(fast: fast, progress: progress)
+        } catch let error as CambiumError where error.code == .corrupt {
+            return try verifyUnopened(path, error)
+        }
+    }
+
     /// The faults of a store that is too damaged to be opened.
     ///
     /// - Parameter error: What opening it said; the only fault when its pages are sound.
-    package static func verifyUnopened(
+    private static func verifyUnopened(
         _ directory: String, _ error: CambiumError
     ) throws -> VerificationReport {
         var use: FileLock?

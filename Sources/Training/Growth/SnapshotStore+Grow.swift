@@ -17,6 +17,13 @@ package struct GrownModel {
     package let newTokens: Int
     /// Tokens of old text that the evidence is of.
     package let oldTokens: Int
+
+    /// Tokens of the new domain and of old text that the figures are of.
+    package var measuredTokens: [Int] {
+        [grown.figures.newTokens, grown.figures.oldTokens].map {
+            $0 / max(grown.additions.count, 1)
+        }
+    }
 }
 
 extension SnapshotStore {
@@ -33,9 +40,7 @@ extension SnapshotStore {
         keep: [[UInt8]], unchanged: Double, limit: Int?, threads: Int, _ request: CommitRequest,
         progress: ProgressReporter
     ) throws -> GrownModel {
-        guard (1...1_024).contains(threads) else {
-            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
-        }
+        try ThreadTeam.check(threads)
         guard (0...1).contains(unchanged) else {
             throw CambiumError(
                 .usage, "\(unchanged) is no share of routes; give a number from 0 to 1")
@@ -45,9 +50,7 @@ extension SnapshotStore {
         let running = try SnapshotModel(snapshot, checks: true)
         let experts = try SourceExperts(
             source.path, source.expert, named: source.text, for: pools, in: self)
-        var routes = try KeptRoutes(snapshot, running.model.base) { text in
-            try running.vocabulary.tokens(of: text, addsSpecialTokens: false)
-        }
+        var routes = try KeptRoutes(snapshot, running)
         let new = try routes.windows(of: limited(evidence, to: limit), "the text of the new domain")
         for (index, text) in limited(keep, to: limit).enumerated() {
             try routes.add(

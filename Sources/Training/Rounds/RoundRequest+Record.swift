@@ -99,3 +99,49 @@ extension NewPool {
         }
     }
 }
+
+// What stopped rounds are known by: words that stay, whatever the code calls things.
+
+extension RoundRequest {
+    /// All that the result depends on besides texts and start.
+    package var identity: String {
+        var words = "\(target.identity) \(budget.identity) \(seed) \(windows) \(rate) \(warmUp)"
+        if divergenceWeight > 0 { words += " \(divergenceWeight)" }
+        if case .adapter(_, _, let pool?) = target { words += " \(pool.identity)" }
+        return words
+    }
+}
+
+extension RoundTarget {
+    fileprivate var identity: String {
+        switch self {
+        case .adapter(let name, .dense, _):
+            "cohort(\(name.debugDescription), Cambium.CohortForm.dense)"
+        case .adapter(let name, .lowRank(let rank), _):
+            "cohort(\(name.debugDescription), Cambium.CohortForm.lowRank(\(rank)))"
+        case .model(let freezesTrunk, let freezesExperts, _):
+            "model(freezesTrunk: \(freezesTrunk), freezesExperts: \(freezesExperts))"
+        case .experts(let count, _): "experts(\(count))"
+        }
+    }
+}
+
+extension TrainingBudget {
+    fileprivate var identity: String {
+        switch self {
+        case .steps(let count): "steps(\(count))"
+        case .tokens(let count): "tokens(\(count))"
+        case .seconds(let seconds), .processorSeconds(let seconds): "seconds(\(seconds))"
+        }
+    }
+}
+
+extension NewPool {
+    fileprivate var identity: String {
+        switch self {
+        case .neurons(let count): "neurons(\(count))"
+        case .swiglu(let count, let width, let topK):
+            "swiglu(\(count), width: \(width), picks: \(topK))"
+        }
+    }
+}

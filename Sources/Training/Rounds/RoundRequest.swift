@@ -54,20 +54,16 @@ package struct RoundRequest: Sendable {
     package var evidenceOrder: Int?
     /// Goes on with the round of this branch that was stopped.
     package var resumes = false
-    /// All that the result depends on besides texts and start, in words that stay.
-    package var identity: String
     /// How the round was asked for, and its place among several, to be kept when it is stopped.
     package var origin: [(key: String, value: String)] = []
 
     package init(
-        _ target: RoundTarget, _ commit: CommitRequest, texts: [RoundText], budget: TrainingBudget,
-        identity: String
+        _ target: RoundTarget, _ commit: CommitRequest, texts: [RoundText], budget: TrainingBudget
     ) {
         self.target = target
         self.commit = commit
         self.texts = texts
         self.budget = budget
-        self.identity = identity
     }
 
     /// The numbers of the run.
@@ -91,9 +87,7 @@ package struct RoundRequest: Sendable {
         guard warmUp >= 0 else { throw CambiumError(.usage, "\(warmUp) steps of warm-up") }
         var settings = TrainingSettings(budget: budget, seed: seed)
         settings.threads = threads ?? ThreadTeam.processors
-        guard (1...1_024).contains(settings.threads) else {
-            throw CambiumError(.usage, "\(settings.threads) threads; give 1 to 1024")
-        }
+        try ThreadTeam.check(settings.threads)
         settings.windows = windows
         settings.rate = Float(rate)
         settings.warmUp = warmUp

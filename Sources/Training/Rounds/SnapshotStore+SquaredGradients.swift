@@ -5,6 +5,7 @@ internal import Evidence
 internal import Models
 internal import Objects
 package import Snapshots
+internal import Tensors
 
 /// What recording squared gradients did.
 package struct RecordedGradients {
@@ -28,9 +29,7 @@ extension SnapshotStore {
     package func addSquaredGradients(
         _ texts: [[UInt8]], threads: Int, _ request: CommitRequest, progress: ProgressReporter
     ) throws -> RecordedGradients {
-        guard (1...1_024).contains(threads) else {
-            throw CambiumError(.usage, "\(threads) threads; give 1 to 1024")
-        }
+        try ThreadTeam.check(threads)
         for (index, text) in texts.enumerated() where text.count < 2 {
             throw CambiumError(
                 .usage,

@@ -57,7 +57,7 @@ struct AssignmentTests {
             #expect(try router.id == store.expertRouter("all", layer: 0).id)
             #expect(try router.id != store.expertRouter("a", layer: 0).id)
             #expect(router.evidence == (try store.evidence("main").map(\.id).sorted()))
-            #expect(router.router.topK == 2)
+            #expect(router.solved.router.topK == 2)
             #expect(router.explained.count == 2)
             #expect(router.explained.allSatisfy { $0 > 0.5 && $0 <= 1 })
             let unseen = sample(100, seed: 9)
@@ -105,7 +105,7 @@ struct AssignmentTests {
             let metadata = try #require(header["__metadata__"] as? [String: String])
             #expect(metadata["id"] == router.id && metadata["layer"] == "0")
             let offsets = try #require(high["data_offsets"] as? [Int])
-            let expected = router.router.dense(digit: 0).weights.flatMap {
+            let expected = router.solved.router.dense(digit: 0).weights.flatMap {
                 littleEndian($0.bitPattern)
             }
             #expect(Array(data[8 + size + offsets[0]..<8 + size + offsets[1]]) == expected)

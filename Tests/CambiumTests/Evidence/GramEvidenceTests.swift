@@ -1,3 +1,4 @@
+import Evidence
 import Routing
 import TestSupport
 import Testing
@@ -161,7 +162,7 @@ struct GramEvidenceTests {
             #expect(try id("main") != id("a"))
             let solved = try store.expertRouter("main", layer: 0, topK: 3)
             #expect(solved.experts == 16 && solved.lambdas.count == 2 && solved.layer == 0)
-            #expect(solved.router.topK == 3)
+            #expect(solved.solved.router.topK == 3)
             let none = #expect(throws: CambiumError.self) {
                 try store.expertRouter("main~1", layer: 0)
             }

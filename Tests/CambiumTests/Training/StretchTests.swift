@@ -1,3 +1,4 @@
+import Evidence
 import TestSupport
 import Testing
 
@@ -28,14 +29,14 @@ struct StretchTests {
         arguments: [1, 8_191, 16_383, 16_384, 100_003])
     func cuts(count: Int) {
         let bytes = text("english", count, seed: 1).prefix(count)
-        let cuts = Store.cuts(of: Array(bytes))
+        let cuts = EvidenceGate.cuts(of: Array(bytes))
         #expect(cuts.first?.lowerBound == 0 && cuts.last?.upperBound == bytes.count)
         #expect(zip(cuts, cuts.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
         #expect(cuts.allSatisfy { !$0.isEmpty })
         #expect(cuts.dropLast().allSatisfy { bytes[$0.upperBound - 1] == UInt8(ascii: "\n") })
         #expect((cuts.count > 1) == (count >= 16_384))
         // Without lines they are where they fall.
-        let flat = Store.cuts(of: [UInt8](repeating: 65, count: count))
+        let flat = EvidenceGate.cuts(of: [UInt8](repeating: 65, count: count))
         #expect(flat.last?.upperBound == count && flat.allSatisfy { !$0.isEmpty })
     }
 
