@@ -86,7 +86,7 @@ struct CheckpointImport {
         let header = try ObjectHeader(pool.kind, pool.parts)
         let size = header.payloadCount
         let old = before?.layers[UInt32(pool.layer)]?.pools[pool.pool]
-        let isAlike = old?.kind == pool.objectKind && old?.parts == pool.parts
+        let isAlike = old?.kind == pool.kind && old?.parts == pool.parts
         var blocks = ExpertBlocks(reader, header, draft.copies)
         defer { blocks.finish() }
         while let block = try blocks.block() {
