@@ -18,6 +18,12 @@ package enum AdapterTensorName {
         return String(tensor.dropFirst(prefix.count).dropLast(suffix.count))
     }
 
+    /// Whether pools beside the base's are adapters' in a model of an architecture; in any other they came with the
+    /// checkpoint.
+    package static func ownsPools(of architecture: String) -> Bool {
+        architecture == Architecture.peerLM.name
+    }
+
     /// The adapter, of some, that a tensor belongs to: their names may have dots, and the longest that fits is meant.
     package static func adapter(of tensor: String, among names: some Sequence<String>) -> String? {
         names.filter { tensor.hasPrefix("\(prefix)\($0).") }

@@ -67,7 +67,8 @@ package struct AdapterReader {
         for (name, tensors) in trunks[parts.trunk] ?? [:] {
             result[name] = AdapterContent(tensors: tensors)
         }
-        for (number, layer) in parts.layers {
+        for (number, layer) in parts.layers
+        where AdapterTensorName.ownsPools(of: parts.architecture) {
             if layers[layer] == nil {
                 layers[layer] = try store.layer(layer).pools.filter {
                     $0.key != ExpertPool.base

@@ -217,6 +217,14 @@ extension ModelForm {
                 "fc2.bias": "BF16 8 4",
             ], kind: "tensors", main: "fc1.weight", row: 48),
         stack(
+            "GPT-OSS as OpenAI writes it", "block.{l}.mlp.",
+            [
+                "mlp1_weight.blocks": "U8 8 12 1 4", "mlp1_weight.scales": "U8 8 12 1",
+                "mlp1_bias": "BF16 8 12", "mlp2_weight.blocks": "U8 8 4 1 3",
+                "mlp2_weight.scales": "U8 8 4 1", "mlp2_bias": "BF16 8 4",
+            ], router: ["gate.weight": "BF16 8 4", "gate.bias": "BF16 8"], kind: "tensors",
+            main: "mlp1_weight.blocks", row: 48),
+        stack(
             "Step-3", "model.layers.{l}.moe.",
             [
                 "gate_proj.weight": "BF16 8 6 4", "up_proj.weight": "BF16 8 6 4",

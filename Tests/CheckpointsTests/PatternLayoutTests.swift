@@ -73,6 +73,17 @@ struct PatternLayoutTests {
         #expect(note.contains("and 6 more") && note.utf8.count < 1_000)
     }
 
+    @Test("a gate beside a convolution is not taken for a router of experts")
+    func gate() throws {
+        let block = "model.layers.0.linear_attn"
+        let layout = try CheckpointsTests.layout(
+            nil, ["\(block).gate.weight": [8, 4], "\(block).conv1d.weight": [16, 1, 4]])
+        #expect(layout.pools.isEmpty && layout.note?.contains("conv1d") == false)
+        let stack = try CheckpointsTests.layout(
+            nil, ["\(block).gate.weight": [8, 4], "\(block).experts.w": [16, 1, 4]])
+        #expect(stack.note?.contains("experts.w\" is F32[16, 1, 4], but its router has 8") == true)
+    }
+
     @Test("experts at any depth of gaps take room for those that are there")
     func gaps() throws {
         func count(_ ordinals: [Int], router: Int? = nil) throws -> [Int] {

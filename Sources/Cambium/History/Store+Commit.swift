@@ -62,7 +62,7 @@ public struct CommitResult: Sendable, Encodable {
     public let architecture: String
     /// Expert layers in the model.
     public let layers: Int
-    /// Experts in the model.
+    /// Experts in the model; of a patch, those that were removed included.
     public let experts: Int
     /// Experts whose bytes the store did not have.
     public let newExperts: Int

@@ -10,7 +10,7 @@ package struct PoolReader: Sendable {
     /// - Throws: `.missingTensor`, or `.badConfig` when a tensor is not as long as the pool says.
     package init(_ pool: CheckpointPool, in checkpoint: Checkpoint) throws {
         var sources: [[MappedBytes?]] = []
-        let ordinals = pool.ordinals
+        let ordinals = pool.tensors.allSatisfy(\.stacked) ? [] : pool.ordinals
         for tensor in pool.tensors {
             var bytes = [MappedBytes?](
                 repeating: nil, count: tensor.stacked ? 1 : pool.expertCount)

@@ -56,7 +56,8 @@ package struct AdapterRemoval {
         var content = AdapterContent(tensors: tensors[name] ?? [:])
         for tensor in content.tensors.keys { result.trunk.tensors[tensor] = nil }
         var others = !tensors.keys.allSatisfy { $0 == name }
-        for (number, layer) in tree.layers {
+        for (number, layer) in tree.layers
+        where AdapterTensorName.ownsPools(of: tree.architecture) {
             others = others || layer.pools.keys.contains { $0 != name && $0 != ExpertPool.base }
             guard let pool = layer.pools[name] else { continue }
             content.pools[number] = pool

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Evidence
 internal import Objects
@@ -62,7 +63,10 @@ extension SnapshotStore {
         _ reader: inout AdapterReader, branch: String
     ) throws -> String {
         var names = Set(AdapterReader.tensors(tree.trunk).keys)
-        for layer in tree.layers.values { names.formUnion(layer.pools.keys) }
+        for layer in tree.layers.values
+        where AdapterTensorName.ownsPools(of: tree.architecture) {
+            names.formUnion(layer.pools.keys)
+        }
         names.formUnion(try reader.evidence(tree.files).map(\.adapter))
         names.remove(ExpertPool.base)
         if names.contains(name) { return name }

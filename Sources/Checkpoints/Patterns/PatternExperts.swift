@@ -7,8 +7,8 @@ internal import Snapshots
 struct PatternExperts {
     enum Finding {
         case experts(PatternExperts)
-        /// Why there are none.
-        case irregular(String)
+        /// Why there are none, where it looks as if there were.
+        case irregular(String?)
     }
 
     private let kind: ObjectKind
@@ -40,6 +40,10 @@ struct PatternExperts {
         _ block: PatternLayout.Block, _ columns: [PatternLayout.Column], _ all: [TensorEntry]
     ) -> Finding {
         guard !block.columns.isEmpty else { return stacked(block, block.stacked, all) }
+        guard block.columns.count <= mostColumns else {
+            return .irregular(
+                "\(quoted(block.name)) has \(block.columns.count) kinds of parts of experts")
+        }
         let own = block.columns.map { columns[$0] }
         let found = separate(block, own, all)
         if case .experts = found { return found }
@@ -50,6 +54,9 @@ struct PatternExperts {
         else { return found }
         return .experts(experts)
     }
+
+    /// An object has at most 255 parts, and some may stay outside.
+    private static let mostColumns = 1_024
 
     // MARK: Separate
 
@@ -133,8 +140,14 @@ struct PatternExperts {
     private static func stacked(
         _ block: PatternLayout.Block, _ candidates: [Int], _ all: [TensorEntry]
     ) -> Finding {
+        // A gate beside other tensors of three dimensions says nothing of experts.
+        let example = candidates.first { ExpertTensorName(all[$0].name)?.hasContainer == true }
         guard let rows = rows(of: block, all) else {
-            return .irregular("\(quoted(block.name)) has no one router [experts, …]")
+            return .irregular(
+                example.map {
+                    "\(quoted(all[$0].name)) may stack experts, but \(quoted(block.name)) has no one "
+                        + "router of a row for each"
+                })
         }
         let depth = block.name.isEmpty ? 0 : block.name.utf8.count + 1
         // A block that is a whole layer has more than experts.
@@ -161,10 +174,10 @@ struct PatternExperts {
                     tensors: [position]))
         }
         guard parts.contains(where: { !$0.slice.dimensions.isEmpty }), evidence > 1 else {
-            let example = candidates.first.map { all[$0] }
             return .irregular(
-                "\(quoted(example?.name ?? block.name)) is \(example?.shape.description ?? "-"), "
-                    + "but its router has \(rows) rows")
+                example.map {
+                    "\(quoted(all[$0].name)) is \(all[$0].shape), but its router has \(rows) rows"
+                })
         }
         return experts(
             parts, stacked: true, count: rows, absent: [], routers: routers(of: block, rows, all),
@@ -204,7 +217,7 @@ struct PatternExperts {
             else {
                 return .irregular(
                     "an expert of \(quoted(block.name)) has \(tensors.count) parts of "
-                        + "\(Int(size)) bytes, which are no object")
+                        + "\(Int(min(size, 1e15))) bytes, which are no object")
             }
             // Of the largest part, the first of that size.
             let main = tensors.max { $0.sliceByteCount < $1.sliceByteCount }?.template ?? ""

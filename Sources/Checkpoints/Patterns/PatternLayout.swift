@@ -13,7 +13,8 @@ struct PatternLayout {
         /// The name around the number.
         let head: Substring
         let tail: Substring
-        let part: String
+        /// Where the part's name begins in the head.
+        let start: Int
         let shape: TensorShape
         /// An expert of another shape than the first.
         var otherShape: (ordinal: Int, shape: TensorShape)?
@@ -55,14 +56,14 @@ struct PatternLayout {
         isTaken = [Bool](repeating: false, count: tensors.count)
         sort()
         guard blocks.count <= Self.mostBlocks else {
-            irregular = ["there are \(blocks.count) blocks of experts or routers"]
+            irregular = ["there are more than \(Self.mostBlocks) blocks of experts or routers"]
             return
         }
         var found: [(place: PatternPlaces.Place, experts: PatternExperts)] = []
         for block in blocks where !block.columns.isEmpty || !block.stacked.isEmpty {
             switch PatternExperts.find(block, columns, tensors) {
             case .experts(let experts): found.append((PatternPlaces.Place(block.name), experts))
-            case .irregular(let reason): irregular.append(reason)
+            case .irregular(let reason): irregular += reason.map { [$0] } ?? []
             }
         }
         let adapters = Set(tensors.compactMap { AdapterTensorName.adapter(describedBy: $0.name) })
@@ -91,6 +92,7 @@ struct PatternLayout {
         var index = Index()
         var candidates: [Int] = []
         for (position, tensor) in tensors.enumerated() {
+            guard blocks.count <= Self.mostBlocks else { return }
             guard let name = ExpertTensorName(tensor.name) else { continue }
             if let number = name.number {
                 add(position, number, &index)
@@ -104,7 +106,7 @@ struct PatternLayout {
             }
         }
         var alone: [Int] = []
-        // What else belongs to a matrix outside a container, such as a bias, is named as that is.
+        // What else belongs to a matrix outside a container, such as a bias, stands beside it or in the block.
         var folders: [Substring: Int] = [:]
         for position in candidates {
             let name = tensors[position].name
@@ -113,16 +115,17 @@ struct PatternLayout {
                 continue
             }
             blocks[block].stacked.append(position)
-            if depth == 2, let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) {
-                folders[name[..<dot]] = block
-            }
+            guard depth <= 2, let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { continue }
+            folders[name[..<dot]] = block
+            folders[Substring(blocks[block].name)] = block
         }
         if !folders.isEmpty {
             for (position, tensor) in tensors.enumerated()
             where tensor.shape.dimensions.count == 2 {
                 guard let dot = tensor.name.utf8.lastIndex(of: UInt8(ascii: ".")),
                     let block = folders[tensor.name[..<dot]],
-                    ExpertTensorName(tensor.name)?.hasContainer == false
+                    let name = ExpertTensorName(tensor.name), !name.hasContainer,
+                    name.number == nil, name.router == nil
                 else { continue }
                 blocks[block].stacked.append(position)
             }
@@ -179,8 +182,7 @@ struct PatternLayout {
             blocks[block].columns.append(columns.count)
             columns.append(
                 Column(
-                    head: head, tail: tail,
-                    part: Self.part(head.suffix(fromByte: number.part), tail), shape: shape,
+                    head: head, tail: tail, start: number.part, shape: shape,
                     greatest: number.value, members: [member]))
             return
         }
@@ -190,17 +192,6 @@ struct PatternLayout {
             columns[column].otherShape = (number.value, shape)
         }
     }
-
-    /// The name of a part without the expert's number and the wrappers of modules: `w1.weight`.
-    private static func part(_ head: Substring, _ tail: Substring) -> String {
-        let word = ["expert_", "expert"].first { head.hasSuffix($0) } ?? ""
-        return (head.dropLast(word.count) + tail).split(separator: ".")
-            .filter { !wrappers.contains(String($0)) }.joined(separator: ".")
-    }
-
-    private static let wrappers: Set = [
-        "_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module",
-    ]
 
     /// The nearest block with a router that a tensor may be stacked in, and how many components its name has there.
     private func blockAbove(_ name: String, _ index: Index) -> (block: Int, depth: Int)? {
@@ -215,6 +206,20 @@ struct PatternLayout {
         }
         return nil
     }
+}
+
+extension PatternLayout.Column {
+    /// The name of the part without the expert's number and the wrappers of modules: `w1.weight`.
+    var part: String {
+        let head = head.suffix(fromByte: start)
+        let word = ["expert_", "expert"].first { head.hasSuffix($0) } ?? ""
+        return (head.dropLast(word.count) + tail).split(separator: ".")
+            .filter { !Self.wrappers.contains(String($0)) }.joined(separator: ".")
+    }
+
+    private static let wrappers: Set = [
+        "_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module",
+    ]
 }
 
 extension StringProtocol {

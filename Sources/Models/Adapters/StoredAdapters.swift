@@ -57,7 +57,8 @@ package struct StoredAdapters {
     package static func misfit(_ descriptions: [String: AdapterDescription], _ tree: Tree)
         -> String?
     {
-        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key })
+        where AdapterTensorName.ownsPools(of: tree.architecture) {
             for name in layer.pools.keys.sorted(by: isBefore)
             where name != ExpertPool.base {
                 guard descriptions[name]?.experts?.layers.contains(Int(number)) == true else {

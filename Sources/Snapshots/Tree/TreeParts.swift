@@ -3,6 +3,7 @@ package import Objects
 
 /// What a tree consists of, by id, so that what many trees share need not be read again.
 package struct TreeParts: Sendable {
+    package let architecture: String
     package let files: [String: ObjectID]
     package let trunk: ObjectID
     package let layers: [UInt32: ObjectID]
@@ -14,7 +15,8 @@ extension SnapshotStore {
         try environment.read { transaction in
             let record = try Self.treeRecord(id, try ObjectReader(transaction), transaction)
             return TreeParts(
-                files: record.files, trunk: record.trunk, layers: record.layers)
+                architecture: record.architecture, files: record.files, trunk: record.trunk,
+                layers: record.layers)
         }
     }
 

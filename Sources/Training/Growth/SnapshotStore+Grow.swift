@@ -46,7 +46,7 @@ extension SnapshotStore {
                 .usage, "\(unchanged) is no share of routes; give a number from 0 to 1")
         }
         let (target, snapshot) = try modelToGrow(request)
-        let pools = try snapshot.tree.countedPools()
+        let pools = try wholePools(snapshot.tree)
         let running = try SnapshotModel(snapshot, checks: true)
         let experts = try SourceExperts(
             source.path, source.expert, named: source.text, for: pools, in: self)
@@ -79,7 +79,7 @@ extension SnapshotStore {
     /// - Parameter expert: Its number; nil for the last one.
     package func dropExpert(_ expert: Int?, _ request: CommitRequest) throws -> CommittedModel {
         let (target, snapshot) = try modelToGrow(request)
-        let pools = try snapshot.tree.countedPools()
+        let pools = try wholePools(snapshot.tree)
         let counts = Set(pools.values.map { Int($0.count) })
         guard let count = counts.first, counts.count == 1 else {
             throw CambiumError(.unsupported, "the layers have different numbers of experts")
@@ -97,6 +97,18 @@ extension SnapshotStore {
         var request = request
         request.note.metadata["expert.dropped"] = "\(number)"
         return try target.commit(fitting: edit.finish(by: -1), request)
+    }
+
+    /// The pool of every layer, none of which lacks an expert.
+    private func wholePools(_ tree: Tree) throws -> [Int: ExpertPool] {
+        let pools = try tree.countedPools()
+        for (layer, pool) in pools.sorted(by: { $0.key < $1.key }) {
+            guard let gap = try absentOrdinals(ofArray: pool.experts).first else { continue }
+            throw CambiumError(
+                .unsupported,
+                "layer \(layer) has no expert \(gap); only whole layers get or lose one")
+        }
+        return pools
     }
 
     private static func check(_ sizes: ModelDescription.Experts, _ count: Int) throws {

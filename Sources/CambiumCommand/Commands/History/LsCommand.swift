@@ -129,7 +129,7 @@ struct ExpertListReport: Report {
 
     func lines(_ style: Style) -> [String] {
         experts.map { entry in
-            let id = entry.id.map { style.id($0.short) } ?? style.faint("removed")
+            let id = entry.id.map { style.id($0.short) } ?? style.faint("absent")
             return "\(id)  \(pool)/\(entry.ordinal)"
         }
     }
