@@ -21,6 +21,8 @@ package enum ObjectKind: UInt8, CaseIterable, Sendable {
     case delta = 10
     /// An expert made of other tensors.
     case tensors = 11
+    /// A piece of a tensor that is too large for one record.
+    case segment = 12
 
     package var isExpert: Bool {
         switch self {
@@ -42,13 +44,16 @@ package struct ObjectHeader: Hashable, Sendable {
     private static let magic: [UInt8] = Array("CMBO".utf8)
     /// LMDB stores values below 4 GiB; single writes above 2 GiB are reported to fail.
     package static let maximumPayload = (2 << 30) - (16 << 20)
+    /// Bytes of a tensor, which is kept in segments where one record does not hold it.
+    package static let maximumTensor = 1 << 37
 
-    /// - Throws: `.tooLarge` when the shapes overflow or exceed what one record can hold.
+    /// - Throws: `.tooLarge` when the shapes overflow or exceed what can be stored.
     package init(_ kind: ObjectKind, _ parts: [TensorShape]) throws {
         guard !parts.isEmpty, parts.count <= 255 else {
             throw CambiumError(.corrupt, "an object has 1 to 255 parts, not \(parts.count)")
         }
         var total = 0
+        let limit = kind == .tensor && parts.count == 1 ? Self.maximumTensor : Self.maximumPayload
         var encoder = ByteEncoder()
         encoder.append(raw: Self.magic)
         encoder.append(kind.rawValue)
@@ -56,11 +61,11 @@ package struct ObjectHeader: Hashable, Sendable {
         encoder.append(UInt16(0))
         for part in parts {
             guard let count = part.byteCount, part.dimensions.count <= 255,
-                total + count <= Self.maximumPayload
+                total + count <= limit
             else {
                 throw CambiumError(
                     .tooLarge,
-                    "\(part) does not fit one record (at most \(Self.maximumPayload) bytes)")
+                    "\(part) is too large to be stored (at most \(limit) bytes)")
             }
             total += count
             encoder.append(part.type.rawValue)

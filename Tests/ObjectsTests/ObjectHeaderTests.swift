@@ -25,12 +25,20 @@ struct ObjectHeaderTests {
     @Test("shapes that overflow, do not fill bytes or do not fit a record are refused")
     func limits() {
         let large = Int.max
-        for dimensions in [[large], [large, 2], [1 << 31], [1 << 40, 1 << 40], [-1]] {
-            let error = #expect(throws: CambiumError.self) {
-                try ObjectHeader(.tensor, [TensorShape(.u8, dimensions)])
+        // A tensor of more than a record is kept in segments; nothing else is.
+        for kind in [ObjectKind.tensor, .file] {
+            let record = kind == .tensor ? 1 << 38 : 1 << 31
+            for dimensions in [[large], [large, 2], [record], [1 << 40, 1 << 40], [-1]] {
+                let error = #expect(throws: CambiumError.self) {
+                    try ObjectHeader(kind, [TensorShape(.u8, dimensions)])
+                }
+                #expect(error?.code == .tooLarge)
             }
-            #expect(error?.code == .tooLarge)
         }
+        #expect(throws: CambiumError.self) {
+            try ObjectHeader(.tensors, [TensorShape(.u8, [1 << 30]), TensorShape(.u8, [1 << 30])])
+        }
+        #expect((try? ObjectHeader(.tensor, [TensorShape(.u8, [1 << 31])])) != nil)
         #expect(throws: CambiumError.self) {
             try ObjectHeader(.tensor, [TensorShape(.f4, [3])])
         }

@@ -24,11 +24,13 @@
 
     /// Bytes in memory of their own, written once.
     ///
-    /// - Parameter body: Fills the bytes, which begin as zeros.
+    /// - Parameters:
+    ///   - zeroed: Whether the bytes begin as zeros; if not, `body` must write each of them.
+    ///   - body: Fills the bytes.
     package init<Failure: Error>(
-        count: Int, _ body: (inout MutableRawSpan) throws(Failure) -> Void
+        count: Int, zeroed: Bool = true, _ body: (inout MutableRawSpan) throws(Failure) -> Void
     ) throws(Failure) {
-        let held = HeldCopy(count: count)
+        let held = HeldCopy(count: count, zeroed: zeroed)
         var span = unsafe MutableRawSpan(_unsafeBytes: held.buffer)
         try body(&span)
         unsafe self.init(UnsafeRawBufferPointer(held.buffer), owner: held)
@@ -67,15 +69,14 @@
     let buffer: UnsafeMutableRawBufferPointer
 
     convenience init(_ bytes: [UInt8]) {
-        self.init(count: bytes.count)
+        self.init(count: bytes.count, zeroed: false)
         unsafe buffer.copyBytes(from: bytes)
     }
 
-    /// Zeros.
-    init(count: Int) {
+    init(count: Int, zeroed: Bool) {
         // The allocator's own alignment: asking for more wastes room beside every small expert.
         unsafe buffer = .allocate(byteCount: count, alignment: 16)
-        unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
+        if zeroed { unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0) }
     }
 
     deinit { unsafe buffer.deallocate() }

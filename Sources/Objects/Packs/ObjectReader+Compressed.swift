@@ -48,8 +48,13 @@ extension ObjectReader {
     ) throws -> StoredObject {
         if pack.isReadable { return pack.stored(index) }
         let header = pack.header(index)
+        if let segmented = pack.segmented {
+            return try assembled(pack, segmented, transaction).stored(0)
+        }
         var chain = try chain(of: pack, index, nil, transaction)
-        let payload = try MappedBytes(count: header.payloadCount) { bytes throws(CambiumError) in
+        // A chain that restores writes every byte before it changes any.
+        let payload = try MappedBytes(count: header.payloadCount, zeroed: false) {
+            bytes throws(CambiumError) in
             try chain.restore(&bytes)
         }
         try pack.check(payload.bytes, at: index)
@@ -65,6 +70,7 @@ extension ObjectReader {
         _ pack: Pack, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws -> Pack {
         if pack.isReadable { return pack }
+        if let segmented = pack.segmented { return try assembled(pack, segmented, transaction) }
         let data = DecodedData(count: PackFormat.headerCount + pack.dataCount)
         var last: Chain?
         for index in 0..<pack.count {
@@ -91,6 +97,44 @@ extension ObjectReader {
         return Pack(pack, data: data.mapped)
     }
 
+    /// A pack whose object's segments were put together in memory.
+    private func assembled(
+        _ pack: Pack, _ segmented: SegmentedPack,
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws -> Pack {
+        let data = DecodedData(count: PackFormat.headerCount + pack.dataCount)
+        let size = pack.header(0).payloadCount
+        let ranges = SegmentedPack.ranges(size, segmented.segmentBytes)
+        for (id, range) in zip(segmented.ids, ranges) {
+            guard let found = try find(id, transaction) else {
+                throw CambiumError(
+                    .corrupt,
+                    "pack \(pack.number) needs the segment \(id.short), which is missing; run "
+                        + "`cambium verify`")
+            }
+            let piece = try stored(found.pack, found.index, transaction)
+            guard piece.header.kind == .segment, piece.payload.count == range.count else {
+                throw CambiumError(
+                    .corrupt,
+                    "pack \(pack.number) needs \(range.count) bytes of segment \(id.short), which has "
+                        + "\(piece.payload.count); run `cambium verify`")
+            }
+            let start = PackFormat.headerCount + range.lowerBound
+            try data.fill(start..<(start + range.count)) { bytes throws(CambiumError) in
+                unsafe bytes.withUnsafeMutableBytes { target in
+                    unsafe piece.payload.bytes.withUnsafeBytes {
+                        unsafe target.copyMemory(from: $0)
+                    }
+                }
+            }
+        }
+        let start = PackFormat.headerCount
+        try data.fill(start..<(start + size)) { bytes throws(CambiumError) in
+            try pack.check(bytes.bytes, at: 0)
+        }
+        return Pack(pack, data: data.mapped)
+    }
+
     /// The differences from which an object is restored.
     ///
     /// - Parameter neighbour: The chain of the object before it: its own often leads through the same packs.
@@ -101,9 +145,23 @@ extension ObjectReader {
         var chain = Chain()
         var (next, position) = (pack, index)
         while !next.isReadable {
+            guard next.segmented == nil else {
+                throw CambiumError(
+                    .corrupt,
+                    "pack \(pack.number) holds differences from an object in segments; run `cambium verify`"
+                )
+            }
             chain.steps.append(
                 Chain.Step(pack: next, index: position, group: try packs.blocks.group(of: next)))
-            guard let id = next.predecessor(of: position) else { return chain }
+            guard let id = next.predecessor(of: position) else {
+                guard try chain.steps.last?.group.needsPredecessor(position) != true else {
+                    throw CambiumError(
+                        .corrupt,
+                        "pack \(next.number) does not say what object \(position) is a difference from; "
+                            + "run `cambium verify`")
+                }
+                return chain
+            }
             guard chain.steps.count < Self.longestChain else {
                 throw CambiumError(
                     .corrupt,

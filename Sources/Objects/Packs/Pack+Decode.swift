@@ -11,7 +11,7 @@ extension Pack {
     package static var greatestRepackDepth: Int { ColdPack.greatestRepackDepth }
 
     /// The depth that the record notes (``PackChains``); 0 for a raw pack.
-    package var notedDepth: Int { cold?.depth ?? 0 }
+    package var notedDepth: Int { cold?.depth ?? segmented?.depth ?? 0 }
 
     /// The record of this pack, compressed, or nil when that would not be smaller by 5 %.
     ///

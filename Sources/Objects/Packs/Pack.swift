@@ -26,6 +26,8 @@ package final class Pack: Sendable {
     package let used: Int
     /// How the data are compressed, or nil in a raw pack.
     let cold: ColdPack?
+    /// Where the data are, when they are in other objects.
+    let segmented: SegmentedPack?
     /// What payloads are parts of: the record of a raw pack, or the data that were decompressed.
     private let data: MappedBytes?
 
@@ -46,7 +48,9 @@ package final class Pack: Sendable {
         let version: UInt16 = bytes.number(at: 4)
         guard version == PackFormat.version else { throw fail("version \(version) is unknown") }
         let flags: UInt16 = bytes.number(at: 6)
-        guard flags & ~ColdPack.flag == 0 else { throw fail("reserved bytes in use") }
+        guard [0, ColdPack.flag, SegmentedPack.flag].contains(flags) else {
+            throw fail("reserved bytes in use")
+        }
         count = Int(bytes.number(at: 8, as: UInt32.self))
         let groupCount = Int(bytes.number(at: 12, as: UInt32.self))
         let start: UInt64 = bytes.number(at: 16)
@@ -74,13 +78,18 @@ package final class Pack: Sendable {
             headers.append(try ObjectHeader(decoding: try rest.take(length)))
         }
         cold =
-            flags == 0
-            ? nil
-            : try ColdPack(bytes, directory: directoryOffset, objects: count, fail)
-        data = cold == nil ? record : nil
+            flags == ColdPack.flag
+            ? try ColdPack(bytes, directory: directoryOffset, objects: count, fail) : nil
+        segmented =
+            flags == SegmentedPack.flag
+            ? try SegmentedPack(bytes, directory: directoryOffset, fail) : nil
+        data = flags == 0 ? record : nil
         // What the objects' data may take.
         let limit =
-            cold == nil ? directoryOffset - PackFormat.headerCount : ColdPack.greatestData
+            cold != nil
+            ? (count == 1 ? ObjectHeader.maximumPayload : ColdPack.greatestData)
+            : segmented != nil
+                ? ObjectHeader.maximumTensor : directoryOffset - PackFormat.headerCount
         var groups: [Group] = []
         groups.reserveCapacity(groupCount)
         var first = 0
@@ -105,6 +114,12 @@ package final class Pack: Sendable {
             unit += length * stride
         }
         guard first == count else { throw fail("\(first) of \(count) objects are in groups") }
+        if let segmented {
+            let size = count == 1 ? headers.first?.payloadCount ?? 0 : 0
+            guard
+                SegmentedPack.ranges(size, segmented.segmentBytes).count == segmented.ids.count
+            else { throw fail("\(segmented.ids.count) segments do not make \(size) bytes") }
+        }
         self.headers = headers
         self.groups = groups
     }
@@ -119,11 +134,12 @@ package final class Pack: Sendable {
         headers = pack.headers
         used = pack.used
         cold = pack.cold
+        segmented = pack.segmented
         self.data = data
     }
 
-    /// Whether the data are compressed on disk.
-    package var isCold: Bool { cold != nil }
+    /// Whether the data are not in the record as they are: compressed, or in segments.
+    package var isCold: Bool { cold != nil || segmented != nil }
 
     /// Whether payloads can be read: a compressed pack must be decoded before.
     var isReadable: Bool { data != nil }
@@ -139,8 +155,11 @@ package final class Pack: Sendable {
     /// The first half of the directory's SHA-256, as the header has it.
     var directoryChecksum: [UInt8] { record.slice(32..<PackFormat.headerCount).copy() }
 
-    /// Objects that are stored as differences, with the ids of their predecessors.
-    package var predecessors: [(index: Int, id: ObjectID)] { cold?.predecessors ?? [] }
+    /// What must be at hand to read this pack: of objects that are stored as differences, their predecessors; of one in
+    /// segments, these.
+    package var predecessors: [(index: Int, id: ObjectID)] {
+        cold?.predecessors ?? segmented?.ids.map { (0, $0) } ?? []
+    }
 
     package func id(_ index: Int) -> ObjectID {
         let record = record

@@ -51,8 +51,20 @@ struct PackBuilder {
         return unit
     }
 
+    /// The record of one object that has `data` in place of its own.
+    static func record(
+        _ id: ObjectID, _ header: ObjectHeader, data: [UInt8], flags: UInt16
+    ) -> [UInt8] {
+        var builder = PackBuilder(capacity: data.count + 4096)
+        builder.record.append(contentsOf: data)
+        builder.ids = [id]
+        builder.headers = [header]
+        builder.groups = [(1, 0)]
+        return builder.finish(flags: flags)
+    }
+
     /// The finished record.
-    consuming func finish() -> [UInt8] {
+    consuming func finish(flags: UInt16 = 0) -> [UInt8] {
         // A reader finds an object by the sizes of those before it, so the last one is padded too.
         pad()
         let start = record.count
@@ -74,7 +86,7 @@ struct PackBuilder {
         var header = ByteEncoder()
         header.append(PackFormat.magic)
         header.append(PackFormat.version)
-        header.append(UInt16(0))
+        header.append(flags)
         header.append(UInt32(ids.count))
         header.append(UInt32(groups.count))
         header.append(UInt64(start))

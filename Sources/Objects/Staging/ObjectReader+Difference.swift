@@ -31,7 +31,9 @@ extension ObjectReader {
             // What is damaged is no base, and no reason not to keep what is new.
             do {
                 let base = try base(first, position, version, transaction)
-                guard base.pack.header(base.index) == pack.header(index) else { continue }
+                guard base.pack.header(base.index) == pack.header(index),
+                    base.pack.segmented == nil
+                else { continue }
                 let object = try stored(base.pack, base.index, transaction)
                 guard
                     Self.isNear(
@@ -48,7 +50,8 @@ extension ObjectReader {
         return try pack.difference(from: bases, depth: depth, step: version)
     }
 
-    private func find(
+    /// Where a predecessor is; nil when the store does not have it.
+    func find(
         _ predecessor: Predecessor, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws -> (pack: Pack, index: Int)? {
         switch predecessor {

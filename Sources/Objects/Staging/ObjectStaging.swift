@@ -21,6 +21,9 @@ package struct ObjectStaging {
 
     private let environment: Environment
     private let flushThreshold: Int
+    /// Objects with more bytes are kept in segments of ``segmentBytes``.
+    let segmentLimit: Int
+    let segmentBytes: Int
     /// What the store has already, to look for from any thread; renewed after each flush, so that
     /// pages freed meanwhile are not kept for long.
     package let copies: StoredCopies
@@ -51,9 +54,13 @@ package struct ObjectStaging {
     package private(set) var reusedBytes = 0
 
     package init(
-        _ environment: Environment, flushThreshold: Int = ObjectStaging.flushThreshold
+        _ environment: Environment, flushThreshold: Int = ObjectStaging.flushThreshold,
+        segmentLimit: Int = ObjectHeader.maximumPayload,
+        segmentBytes: Int = SegmentedPack.segmentCount
     ) throws {
         self.environment = environment
+        self.segmentLimit = segmentLimit
+        self.segmentBytes = segmentBytes
         self.flushThreshold = flushThreshold
         copies = try StoredCopies(environment)
         ahead = StagedPacks(environment)
@@ -106,6 +113,9 @@ package struct ObjectStaging {
         guard staged.ids.count < Int(UInt32.max) - 1 else {
             throw CambiumError(.tooLarge, "one commit holds at most 4,294,967,294 new objects")
         }
+        if header.payloadCount > segmentLimit {
+            return try putSegments(id, header, payload, after: predecessor)
+        }
         newObjects += 1
         newBytes += header.payloadCount
         staged.append(id)
@@ -113,7 +123,7 @@ package struct ObjectStaging {
         if let predecessor, found == nil {
             if !successors.hasRoom(header) { closeSuccessors() }
             if successors.isEmpty {
-                successors = SuccessorPack(position: packNumbers.count)
+                successors = SuccessorPack(position: packNumbers.count, first: header)
                 packNumbers.append(0)
             }
             let unit = successors.add(id, header, payload, after: predecessor, places.count)
@@ -273,6 +283,18 @@ package struct ObjectStaging {
         let pack = successors
         successors = SuccessorPack()
         keep(pack.finish())
+    }
+
+    /// Stages an object whose data are in others that are staged or stored.
+    mutating func putRecord(
+        _ id: ObjectID, _ header: ObjectHeader, _ record: [UInt8]
+    ) -> Placement {
+        newObjects += 1
+        staged.append(id)
+        places.append((UInt32(packNumbers.count), 0))
+        packNumbers.append(0)
+        keep(FinishedPack(position: packNumbers.count - 1, record: record))
+        return .staged(UInt32(places.count - 1))
     }
 
     private mutating func keep(_ pack: FinishedPack) {

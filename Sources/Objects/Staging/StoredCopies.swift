@@ -52,6 +52,13 @@ package final class StoredCopies: Sendable {
         return try view.view.difference(of: pack, from: predecessors)
     }
 
+    /// The segments of a stored object; none when it is in one piece.
+    func segments(of predecessor: Predecessor) throws -> [ObjectID] {
+        let view = try take()
+        defer { give(view.view, view.generation) }
+        return try view.view.segments(of: predecessor)
+    }
+
     func location(of id: ObjectID) throws -> Location? {
         let view = try take()
         defer { give(view.view, view.generation) }
@@ -133,6 +140,12 @@ extension StoredCopies {
             }
         }
 
+        func segments(of predecessor: Predecessor) throws -> [ObjectID] {
+            try state.withLock { state in
+                try state.reader.find(predecessor, state.transaction)?.pack.segments ?? []
+            }
+        }
+
         func difference(of pack: Pack, from predecessors: [Predecessor]) throws -> [UInt8]? {
             try state.withLock { state in
                 try state.reader.difference(of: pack, from: predecessors, state.transaction)
@@ -145,6 +158,17 @@ extension StoredCopies {
             _ state: borrowing State, _ checked: CheckedPacks
         ) throws -> Bool {
             let pack = copies.pack
+            if let segmented = pack.segmented {
+                let ranges = SegmentedPack.ranges(payload.byteCount, segmented.segmentBytes)
+                guard pack.header(copies.index) == header else { return false }
+                for (id, range) in zip(segmented.ids, ranges) {
+                    let shape = try ObjectHeader(.segment, byteCount: range.count)
+                    guard let piece = try state.reader.copies(of: id, state.transaction),
+                        try isIntact(piece, shape, payload.extracting(range), state, checked)
+                    else { return false }
+                }
+                return true
+            }
             guard pack.isCold else { return pack.holds(header, payload, at: copies.index) }
             if checked.contains(pack.number) { return true }
             do {

@@ -15,11 +15,18 @@ struct SuccessorPack: Sendable {
         let position: Int
     }
 
-    private var builder = PackBuilder()
+    private var builder: PackBuilder
     private var versions: Versions
 
-    /// - Parameter position: Among the packs of the staging.
-    init(position: Int = 0) { versions = Versions(position: position) }
+    /// - Parameters:
+    ///   - position: Among the packs of the staging.
+    ///   - first: The header of the first object; without, nothing is added.
+    init(position: Int = 0, first: ObjectHeader? = nil) {
+        versions = Versions(position: position)
+        // Grown step by step, a record is copied several times.
+        builder = PackBuilder(
+            capacity: first.map { max(Self.target, $0.payloadCount) + 65_536 } ?? 0)
+    }
 
     var isEmpty: Bool { builder.isEmpty }
 

@@ -120,7 +120,12 @@ struct Reachability {
         guard !locations.isEmpty else {
             throw CambiumError(.notFound, "no object \(id.short) in this store")
         }
-        for location in locations { marks.insert(location) }
+        for location in locations {
+            marks.insert(location)
+            for segment in try reader.pack(location.pack, transaction).segments ?? [] {
+                try mark(segment, reader, transaction)
+            }
+        }
     }
 
     private mutating func addArray(

@@ -17,6 +17,9 @@ extension SnapshotStore {
         // From those that need least on, so that each is measured when its bases are as they will be.
         for number in chains.inOrder {
             guard let depth = chains.depth(of: number), depth > Pack.greatestDepth else { continue }
+            // Of an object in segments these are parted, each for itself.
+            let pack = try environment.read { try ObjectReader.packIfPresent(number, $0) }
+            guard pack?.segments == nil else { continue }
             try environment.write("repack chains") { transaction in
                 try Self.writeAlone(number, transaction)
             }

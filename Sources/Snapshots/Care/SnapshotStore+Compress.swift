@@ -80,12 +80,36 @@ extension SnapshotStore {
         return numbers
     }
 
+    /// Makes raw what the heads of branches need and is stored as differences.
+    ///
+    /// Only for a caller that has the store alone. Nothing else moves; each step is a transaction.
+    func restoreHeads() throws {
+        let (numbers, hot) = try environment.read { transaction in
+            let hot = try hotPlaces(transaction, tags: false)
+            var numbers: [UInt32] = []
+            try transaction.scan(environment.table(ObjectStore.packTable)) { key, record in
+                let pack = try Pack(
+                    number: try PackFormat.packNumber(key), record: record, checksum: false)
+                if pack.segments == nil, !pack.predecessors.isEmpty,
+                    hot.isMarked(pack: pack.number)
+                {
+                    numbers.append(pack.number)
+                }
+                return true
+            }
+            return (numbers, hot)
+        }
+        guard !numbers.isEmpty else { return }
+        _ = try settle(try move(numbers, hot), [], .min)
+    }
+
     /// What the heads of branches and tags need for themselves.
     private func hotPlaces(
-        _ transaction: borrowing ReadTransaction
+        _ transaction: borrowing ReadTransaction, tags: Bool = true
     ) throws -> PlaceMarks {
         let references = try References(transaction)
-        var heads = Set(references.branches.values).union(references.tags.values)
+        var heads = Set(references.branches.values)
+        if tags { heads.formUnion(references.tags.values) }
         if let head = references.headCommit { heads.insert(head) }
         var hot = try Reachability(transaction)
         for head in heads { try hot.addModel(of: head, transaction) }

@@ -13,6 +13,8 @@ package struct RepackReport: Sendable {
 extension SnapshotStore {
     /// Rewrites the store's file without free pages and puts it in place of the old one.
     ///
+    /// What the heads of branches need becomes raw where a commit stored differences: raw bytes are mapped.
+    ///
     /// The new file is complete and synced before an atomic rename: killed at any point, the store
     /// is the old or the new one. Needs the store for itself and space for the copy.
     ///
@@ -44,6 +46,11 @@ extension SnapshotStore {
         _ observer: (@Sendable (String) -> Void)?
     ) throws -> CompressionReport? {
         let store = try openAlone(directory, observer)
+        do {
+            try store.restoreHeads()
+        } catch let error as CambiumError where error.code == .corrupt {
+            // As below.
+        }
         if compress { return try store.compress(progress: progress) }
         do {
             _ = try store.mendChains()

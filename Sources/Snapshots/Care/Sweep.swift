@@ -101,6 +101,8 @@ struct Sweep {
         var report = report
         var dead: [UInt32] = []
         var mixed: [(pack: UInt32, dead: Int, used: Int)] = []
+        // Moved, a difference would be raw: it gives room when all of its pack is dead.
+        var differences: Set<UInt32> = []
         var places = 0
         let (live, leased) = (live.marks, leased.marks)
         let table = transaction.environment.table(ObjectStore.packTable)
@@ -133,6 +135,7 @@ struct Sweep {
                     report.leasedPacks += 1
                 } else {
                     mixed.append((pack.number, deadBytes, pack.used))
+                    if !pack.predecessors.isEmpty { differences.insert(pack.number) }
                 }
             }
             return true
@@ -145,7 +148,7 @@ struct Sweep {
         }
         self.dead = dead
         self.mixed = mixed.map(\.pack).sorted()
-        sparse = Self.worthMoving(mixed)
+        sparse = Self.worthMoving(mixed.filter { !differences.contains($0.pack) })
         report.deadPacks = dead.count
         report.sparsePacks = sparse.count
         self.report = report

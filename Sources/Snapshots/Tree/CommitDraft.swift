@@ -74,13 +74,22 @@ package struct CommitDraft: ~Copyable {
     /// - Parameters:
     ///   - tree: What the draft starts from.
     ///   - flushThreshold: Bytes of new objects that are kept in memory before they are written.
+    ///   - segments: From which size on tensors are kept in segments of how many bytes, when not as usual (tests).
     package init(
-        _ store: SnapshotStore, tree: Tree, flushThreshold: Int = ObjectStaging.flushThreshold
+        _ store: SnapshotStore, tree: Tree, flushThreshold: Int = ObjectStaging.flushThreshold,
+        segments: (limit: Int, bytes: Int)? = nil
     ) throws {
         try store.freeAbandoned()
         let held = try store.maintenanceLock(.shared, wait: true)
         let environment = store.environment
-        let staging = try ObjectStaging(environment, flushThreshold: flushThreshold)
+        let staging =
+            if let segments {
+                try ObjectStaging(
+                    environment, flushThreshold: flushThreshold, segmentLimit: segments.limit,
+                    segmentBytes: segments.bytes)
+            } else {
+                try ObjectStaging(environment, flushThreshold: flushThreshold)
+            }
         lock = held
         self.store = store
         self.tree = tree
