@@ -9,10 +9,12 @@ enum CrashScenario: String, CaseIterable, Codable {
     case create
     case firstCommit
     case commit
+    case step
     case merge
     case prune
     case repack
     case compress
+    case repackSteps
 
     private static let base = SyntheticModel.sample(experts: 120)
 
@@ -21,6 +23,14 @@ enum CrashScenario: String, CaseIterable, Codable {
         for ordinal in 0..<30 { model.edit(ordinal, seed: 800 + ordinal) }
         model.trunk["other"] = .init([200, 100], seed: 5)
         model.trunk["third"] = .init([200, 120], seed: 6)
+        return model
+    }
+
+    /// Small steps from the base, one after the other, with a tensor that is kept in segments.
+    private static func stepped(_ count: Int) -> SyntheticModel {
+        var model = base
+        model.trunk["huge"] = .init([600, 128], seed: 9)
+        for step in 0..<count { model.step(seed: step, every: 60) }
         return model
     }
 
@@ -34,6 +44,8 @@ enum CrashScenario: String, CaseIterable, Codable {
         switch self {
         case .create, .firstCommit, .commit:
             break
+        case .step, .repackSteps:
+            for step in 0..<4 { try commit(Self.stepped(step), path, nil, stepwise: true) }
         case .merge:
             var side = Self.base
             side.edit(100, seed: 1)
@@ -70,6 +82,8 @@ enum CrashScenario: String, CaseIterable, Codable {
             try commit(Self.base, path, observer)
         case .commit:
             try commit(Self.edited, path, observer)
+        case .step:
+            try commit(Self.stepped(4), path, observer, stepwise: true)
         case .merge:
             let store = try SnapshotStore.open(path, observer: observer)
             _ = try store.merge(
@@ -77,7 +91,7 @@ enum CrashScenario: String, CaseIterable, Codable {
         case .prune:
             let store = try SnapshotStore.open(path, observer: observer)
             _ = try store.collect(prune: true, now: 1_000, grace: 0)
-        case .repack:
+        case .repack, .repackSteps:
             _ = try SnapshotStore.repack(path, observer: observer)
         case .compress:
             _ = try SnapshotStore.repack(path, compress: true, observer: observer)
@@ -85,12 +99,16 @@ enum CrashScenario: String, CaseIterable, Codable {
     }
 
     private func commit(
-        _ model: SyntheticModel, _ path: String, _ observer: (@Sendable (String) -> Void)?
+        _ model: SyntheticModel, _ path: String, _ observer: (@Sendable (String) -> Void)?,
+        stepwise: Bool = false
     ) throws {
         let store = try SnapshotStore.open(path, observer: observer)
         let head = try store.references().branches["main"]
+        let before = try stepwise ? head.map { try store.tree(store.commit($0).tree) } : nil
         // A low threshold, so that packs are written ahead of the commit.
-        var draft = try CommitDraft(store, tree: Tree(architecture: ""), flushThreshold: 70_000)
+        var draft = try CommitDraft(
+            store, tree: before ?? Tree(architecture: ""), flushThreshold: 70_000,
+            segments: stepwise ? (limit: 200_000, bytes: 100_000) : nil)
         try model.stage(in: &draft)
         _ = try draft.commit(to: "main", parents: head.map { [$0] } ?? [], note: .sample(time: 9))
     }
