@@ -30,10 +30,12 @@ extension Store {
     ///
     /// Its tensors have the names of the branch's checkpoint and replace those tensors. With an
     /// integer tensor `T.rows` [k] beside it, `T` is [k, …] and replaces these rows of `T`; for
-    /// stacked experts, row e belongs to expert e.
+    /// stacked experts, row e belongs to expert e. `T.index` [k] and `T.value` [k] without `T` replace single
+    /// elements of `T`, counted row-major, ascending; only what they touch is read and hashed.
+    /// ``Changes/write(to:overwrite:progress:)`` writes such files.
     ///
-    /// - Throws: `bad-shape` when the file does not fit the model, the codes of a bad safetensors
-    ///   file, `branch-moved`. Then nothing is committed.
+    /// - Throws: `bad-shape` when the file does not fit the model, `not-found` for a tensor that the model does not
+    ///   have, the codes of a bad safetensors file, `branch-moved`. Then nothing is committed.
     @discardableResult
     public func commit(
         patchFile path: String, _ options: CommitOptions,

@@ -8,94 +8,151 @@ struct ExpertEdits {
         let stored: Layout.Pool
         let pool: CheckpointPool
         let experts: MappedExperts
-        /// The bytes so far of experts that change.
-        var changed: [Int: [UInt8]] = [:]
+        let header: ObjectHeader
+        /// What changes of each expert.
+        var changes: [Int: [ObjectEdit.Part]] = [:]
+    }
+
+    /// Where a tensor of the checkpoint that holds experts belongs.
+    private struct Place {
+        let pool: Int
+        let part: PoolTensor
+        /// In an expert's bytes.
+        let range: Range<Int>
+        /// Nil for a tensor that stacks experts.
+        let ordinal: Int?
     }
 
     private var pools: [Pool] = []
+    /// The position of a pool, and of one of its tensors, by that tensor's template.
+    private var places: [String: (pool: Int, tensor: Int)] = [:]
 
     init(_ snapshot: MappedSnapshot, _ layout: Layout?) throws {
         for stored in layout?.allPools(of: snapshot.tree) ?? [] {
             guard let experts = snapshot.experts(layer: stored.layer, pool: stored.pool) else {
                 continue
             }
+            let pool = try CheckpointPool(stored, experts.pool)
+            for (tensor, part) in pool.tensors.enumerated() where places[part.template] == nil {
+                places[part.template] = (pools.count, tensor)
+            }
             pools.append(
                 Pool(
-                    stored: stored, pool: try CheckpointPool(stored, experts.pool), experts: experts
-                ))
+                    stored: stored, pool: pool, experts: experts,
+                    header: try ObjectHeader(experts.pool.kind, experts.pool.parts)))
         }
+    }
+
+    /// Whether a tensor of that name holds experts or parts of them.
+    func holds(_ name: String) -> Bool { place(name) != nil }
+
+    private func place(_ name: String) -> Place? {
+        if let place = place(template: name, ordinal: nil) { return place }
+        // Any number in the name may be the expert's.
+        var rest = name[...]
+        while let start = rest.utf8.firstIndex(where: \.isDigit) {
+            let end = rest.utf8[start...].firstIndex { !$0.isDigit } ?? rest.endIndex
+            let digits = rest[start..<end]
+            let template = name[..<start] + PoolTensor.placeholder + name[end...]
+            if let ordinal = Int(digits), String(ordinal) == digits,
+                let place = place(template: String(template), ordinal: ordinal)
+            {
+                return place
+            }
+            rest = rest[end...]
+        }
+        return nil
+    }
+
+    private func place(template: String, ordinal: Int?) -> Place? {
+        guard let found = places[template] else { return nil }
+        let pool = pools[found.pool].pool
+        let part = pool.tensors[found.tensor]
+        guard part.stacked == (ordinal == nil) else { return nil }
+        return Place(
+            pool: found.pool, part: part, range: pool.sliceRanges[found.tensor], ordinal: ordinal)
     }
 
     /// Takes a tensor of the file when it holds parts of experts, and tells whether it did.
-    mutating func take(_ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?) throws -> Bool {
-        for number in pools.indices {
-            let pool = pools[number].pool
-            for (part, range) in zip(pool.tensors, pool.sliceRanges) {
-                if part.stacked {
-                    guard part.template == name else { continue }
-                    try takeStacked(name, tensor, rows, part, range, number)
-                    return true
-                }
-                guard let ordinal = part.ordinal(of: name) else { continue }
-                guard rows == nil, tensor.shape == TensorShape(part.type, part.sliceDimensions)
-                else { throw mismatch(name, tensor.shape, part, stacked: nil) }
-                try replace(range, of: ordinal, by: tensor.bytes.copy()[...], number)
-                return true
-            }
+    mutating func take(
+        _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?
+    ) throws -> Bool {
+        guard let place = place(name) else { return false }
+        let part = place.part
+        guard let ordinal = place.ordinal else {
+            try takeStacked(name, tensor, rows, place)
+            return true
         }
-        return false
+        guard rows == nil, tensor.shape == TensorShape(part.type, part.sliceDimensions)
+        else { throw mismatch(name, tensor.shape, part, stacked: nil) }
+        try change(ordinal, place, .whole(tensor.bytes))
+        return true
     }
 
     private mutating func takeStacked(
-        _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?, _ part: PoolTensor,
-        _ range: Range<Int>, _ number: Int
+        _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?, _ place: Place
     ) throws {
-        let count = pools[number].pool.expertCount
+        let part = place.part
+        let count = pools[place.pool].pool.expertCount
         guard tensor.shape.type == part.type,
             Array(tensor.shape.dimensions.dropFirst()) == part.sliceDimensions,
             rows != nil || tensor.shape.dimensions.first == count
         else { throw mismatch(name, tensor.shape, part, stacked: count) }
-        let bytes = tensor.bytes.copy()
         let size = part.sliceByteCount
         for (position, ordinal) in (rows ?? Array(0..<count)).enumerated() {
-            try replace(
-                range, of: ordinal, by: bytes[(position * size)..<((position + 1) * size)], number)
+            let slice = tensor.bytes.slice((position * size)..<((position + 1) * size))
+            try change(ordinal, place, .whole(slice))
         }
     }
 
-    private mutating func replace(
-        _ range: Range<Int>, of ordinal: Int, by bytes: ArraySlice<UInt8>, _ number: Int
-    ) throws {
-        let experts = pools[number].experts
-        if pools[number].changed[ordinal] == nil {
-            guard ordinal < experts.count else {
-                let pool = pools[number].pool
-                throw CambiumError(
-                    .badShape,
-                    "the patch changes expert \(ordinal) of layer \(pool.layer), which has "
-                        + "\(experts.count)")
+    /// Takes elements of a tensor when it holds parts of experts, and tells whether it did.
+    mutating func take(_ sparse: SparseTensor) throws -> Bool {
+        guard let place = place(sparse.name) else { return false }
+        let part = place.part
+        if let ordinal = place.ordinal {
+            try sparse.check(against: TensorShape(part.type, part.sliceDimensions))
+            if sparse.count > 0 {
+                try change(ordinal, place, .elements(sparse, 0..<sparse.count, from: 0))
             }
-            pools[number].changed[ordinal] =
-                experts.isAbsent(ordinal)
-                ? Array(repeating: 0, count: pools[number].pool.expertByteCount)
-                : try experts.data(ordinal)
+            return true
         }
-        pools[number].changed[ordinal]?.replaceSubrange(range, with: bytes)
+        let count = pools[place.pool].pool.expertCount
+        try sparse.check(against: TensorShape(part.type, [count] + part.sliceDimensions))
+        let size = part.sliceDimensions.reduce(1, *)
+        var start = 0
+        while start < sparse.count {
+            let element = sparse.element(start)
+            guard element >= 0, element < count * size else { throw sparse.changed }
+            let ordinal = element / size
+            let end = sparse.position(of: (ordinal + 1) * size)
+            guard end > start else { throw sparse.changed }
+            try change(ordinal, place, .elements(sparse, start..<end, from: ordinal * size))
+            start = end
+        }
+        return true
     }
 
-    /// Puts the changed experts into the patch.
-    func put(into patch: inout ModelPatch, _ progress: ProgressReporter) throws {
-        let total = pools.reduce(0) { $0 + $1.changed.count }
-        var done = 0
-        for pool in pools {
-            for (ordinal, bytes) in pool.changed.sorted(by: { $0.key < $1.key }) {
-                try patch.put(
-                    expert: ordinal, layer: Int(pool.stored.layer), pool: pool.stored.pool,
-                    bytes)
-                done += 1
-                if done % 1024 == 0 || done == total {
-                    try progress(Progress("experts", done, total))
-                }
+    private mutating func change(
+        _ ordinal: Int, _ place: Place, _ source: ObjectEdit.Part.Source
+    ) throws {
+        let (pool, experts) = (pools[place.pool].pool, pools[place.pool].experts)
+        guard ordinal < experts.count else {
+            throw CambiumError(
+                .badShape,
+                "the patch changes expert \(ordinal) of layer \(pool.layer), which has "
+                    + "\(experts.count)")
+        }
+        pools[place.pool].changes[ordinal, default: []].append(
+            ObjectEdit.Part(range: place.range, source: source))
+    }
+
+    /// The experts that change, in the order of pools and ordinals.
+    var objects: [ObjectEdit] {
+        pools.flatMap { pool in
+            pool.changes.sorted { $0.key < $1.key }.map { ordinal, parts in
+                ObjectEdit(
+                    place: .expert(ordinal, of: pool.stored, pool.experts), header: pool.header,
+                    parts: parts)
             }
         }
     }
@@ -115,16 +172,6 @@ struct ExpertEdits {
     }
 }
 
-extension PoolTensor {
-    /// The expert whose slice the tensor `name` is, where each expert has a tensor of its own.
-    fileprivate func ordinal(of name: String) -> Int? {
-        guard !stacked, let range = template.firstRange(of: Self.placeholder) else { return nil }
-        let (head, tail) = (template[..<range.lowerBound], template[range.upperBound...])
-        guard name.hasPrefix(head), name.hasSuffix(tail),
-            name.utf8.count > head.utf8.count + tail.utf8.count
-        else { return nil }
-        let digits = name.dropFirst(head.count).dropLast(tail.count)
-        guard let ordinal = Int(digits), String(ordinal) == digits else { return nil }
-        return ordinal
-    }
+extension UInt8 {
+    fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
 }

@@ -46,9 +46,11 @@ package struct ModelPatch: ~Copyable {
     ///   - pool: The name of its pool; a checkpoint's own pool is "base".
     ///   - bytes: Its parts one after the other, little-endian: of a neuron the down row u and then
     ///     the up row v, of a SwiGLU expert gate, up and down. Copied.
+    ///   - known: Its id and what ``CommitDraft/copies`` has of it, when that was found out already.
     /// - Throws: `not-found` without such a pool, `bad-shape` when the length is not an expert's.
     package mutating func put(
-        expert ordinal: Int, layer: Int, pool: String = ExpertPool.base, _ bytes: RawSpan
+        expert ordinal: Int, layer: Int, pool: String = ExpertPool.base, _ bytes: RawSpan,
+        known: KnownObject? = nil
     ) throws {
         let place = try place(layer, pool)
         let (stored, header) = try header(place, ordinal)
@@ -60,7 +62,7 @@ package struct ModelPatch: ~Copyable {
         }
         let count = draft.newObjects
         let id = try draft.put(
-            header, bytes, after: try draft.version(ofArray: stored.experts, ordinal))
+            header, bytes, known, after: try draft.version(ofArray: stored.experts, ordinal))
         experts[place, default: [:]][ordinal] = id
         guard draft.newObjects > count else { return }
         newExperts += 1
@@ -89,8 +91,11 @@ package struct ModelPatch: ~Copyable {
     /// - Parameters:
     ///   - name: Its name in the checkpoint.
     ///   - bytes: Row-major, little-endian. Copied.
+    ///   - known: Its id and what ``CommitDraft/copies`` has of it, when that was found out already.
     /// - Throws: `not-found`, `bad-shape` when the length is not the tensor's.
-    package mutating func put(tensor name: String, _ bytes: RawSpan) throws {
+    package mutating func put(
+        tensor name: String, _ bytes: RawSpan, known: KnownObject? = nil
+    ) throws {
         let entry = try tensor(named: name)
         guard bytes.byteCount == entry.shape.byteCount else {
             throw CambiumError(
@@ -98,7 +103,9 @@ package struct ModelPatch: ~Copyable {
                 "tensor \(name) was given \(bytes.byteCount) bytes; its shape is \(entry.shape)")
         }
         let count = draft.newObjects
-        let stored = try draft.putTensor(entry.shape, bytes, after: entry)
+        let id = try draft.put(
+            ObjectHeader(.tensor, [entry.shape]), bytes, known, after: .object(entry.id))
+        let stored = StoredTensor(shape: entry.shape, id: id)
         if draft.newObjects > count {
             nonFinite = nonFinite + NonFiniteCount(bytes, [entry.shape])
         }
@@ -116,15 +123,13 @@ package struct ModelPatch: ~Copyable {
 
     /// The tensor of the trunk or a router as the patch has it now.
     package func tensor(named name: String) throws -> StoredTensor {
-        guard let entry = draft.tree.tensor(named: name) else {
-            throw CambiumError(
-                .notFound, "the branch's model has no tensor '\(name)' outside its experts")
-        }
+        guard let entry = draft.tree.tensor(named: name) else { throw Self.noTensor(name) }
         return entry
     }
 
-    /// Whether the trunk or a router has the tensor.
-    package func has(tensor name: String) -> Bool { draft.tree.tensor(named: name) != nil }
+    static func noTensor(_ name: String) -> CambiumError {
+        CambiumError(.notFound, "the branch's model has no tensor '\(name)' outside its experts")
+    }
 
     private func place(_ layer: Int, _ pool: String) throws -> Place {
         guard let number = UInt32(exactly: layer) else {
@@ -187,5 +192,24 @@ package struct ModelPatch: ~Copyable {
         let (target, newExperts, nonFinite) = (target, newExperts, nonFinite)
         return try target.commit(
             fitting: draft, request, newExperts: newExperts, nonFinite: nonFinite)
+    }
+}
+
+/// What was found out of an object before it is staged, on all cores.
+package struct KnownObject: Sendable {
+    let id: ObjectID
+    /// What the store has of it.
+    let found: StoredCopies.Found?
+}
+
+extension CommitDraft {
+    /// Stages an object of which all may be known already.
+    fileprivate mutating func put(
+        _ header: ObjectHeader, _ payload: RawSpan, _ known: KnownObject?,
+        after predecessor: Predecessor?
+    ) throws -> ObjectID {
+        guard let known else { return try put(header, payload, after: predecessor) }
+        _ = try put(known.id, header, payload, known.found, after: predecessor)
+        return known.id
     }
 }

@@ -5,7 +5,9 @@ package import Snapshots
 /// A safetensors file that holds only what changes, by the names of the branch's checkpoint.
 ///
 /// A tensor `T` replaces the tensor `T`. With an integer tensor `T.rows` [k], `T` is [k, …] and
-/// replaces these rows of it: of a tensor that stacks experts, row e is a part of expert e.
+/// replaces these rows of it: of a tensor that stacks experts, row e is a part of expert e. Without `T`,
+/// `T.index` [k] and `T.value` [k] replace single elements of it, counted row-major. A name that the model has
+/// itself is that tensor, whatever it ends in.
 struct PatchFile {
     private let path: String
     private let checkpoint: Checkpoint
@@ -21,27 +23,106 @@ struct PatchFile {
         to patch: inout ModelPatch, _ snapshot: MappedSnapshot, _ layout: Layout?,
         _ progress: ProgressReporter
     ) throws {
-        var pending = try ExpertEdits(snapshot, layout)
-        let names = checkpoint.tensors.map(\.name).filter { !isRows($0) }
-        for name in names {
-            guard let tensor = checkpoint.tensor(named: name) else { continue }
-            let rows = try rows(of: name, tensor.shape)
-            if try pending.take(name, tensor, rows) { continue }
-            guard !name.hasSuffix(Self.rowsSuffix) || patch.has(tensor: name) else {
-                throw CambiumError(
-                    .badShape,
-                    "\(path): \(name) names rows, but the rows themselves, "
-                        + "\(name.dropLast(Self.rowsSuffix.count)), are missing")
-            }
-            try putTensor(name, tensor, rows, &patch, snapshot)
+        var experts = try ExpertEdits(snapshot, layout)
+        let edits = try edits(&experts) { [tree = patch.draft.tree] name in
+            tree.tensor(named: name)
         }
-        try pending.put(into: &patch, progress)
+        try patch.put(edits, of: snapshot, "tensors", progress)
+        try patch.put(experts.objects, of: snapshot, "experts", progress)
         try checkpoint.checkUnchanged()
     }
 
-    private func isRows(_ name: String) -> Bool {
-        name.hasSuffix(Self.rowsSuffix)
-            && checkpoint.tensor(named: String(name.dropLast(Self.rowsSuffix.count))) != nil
+    /// What changes of tensors outside the experts; the rest goes to `experts`.
+    ///
+    /// - Parameter stored: A tensor of the model outside its experts.
+    private func edits(
+        _ experts: inout ExpertEdits, _ stored: (String) -> StoredTensor?
+    ) throws -> [ObjectEdit] {
+        var edits: [ObjectEdit] = []
+        let pools = experts
+        func isOwn(_ name: String) -> Bool { stored(name) != nil || pools.holds(name) }
+        func known(_ name: String) throws -> StoredTensor {
+            guard let tensor = stored(name) else { throw ModelPatch.noTensor(name) }
+            return tensor
+        }
+        for tensor in checkpoint.tensors {
+            let name = tensor.name
+            var role = Role.whole
+            if !isOwn(name) { role = try self.role(of: tensor, isOwn) }
+            switch role {
+            case .partner: continue
+            case .index(let sparse):
+                if try experts.take(sparse) { continue }
+                let stored = try known(sparse.name)
+                try sparse.check(against: stored.shape)
+                guard sparse.count > 0 else { continue }
+                edits.append(
+                    try edit(
+                        sparse.name, stored, .elements(sparse, 0..<sparse.count, from: 0)))
+            case .whole:
+                let rows = isOwn(name + Self.rowsSuffix) ? nil : try rows(of: name, tensor.shape)
+                if try experts.take(name, tensor, rows) { continue }
+                edits.append(try edit(tensor, rows, known(name)))
+            }
+        }
+        return edits
+    }
+
+    /// What a tensor of the file is for.
+    private enum Role {
+        /// It replaces a tensor, or rows of one.
+        case whole
+        /// It names elements of a tensor.
+        case index(SparseTensor)
+        /// It is read with another: the numbers of rows, or the values of elements.
+        case partner
+    }
+
+    /// What a tensor is for whose name the model does not have.
+    private func role(
+        of tensor: Checkpoint.Tensor, _ isOwn: (String) -> Bool
+    ) throws -> Role {
+        let name = tensor.name
+        /// A tensor of the file that is no tensor of the model.
+        func partner(_ name: String) -> Checkpoint.Tensor? {
+            isOwn(name) ? nil : checkpoint.tensor(named: name)
+        }
+        if let target = name.stem(before: Self.rowsSuffix) {
+            guard checkpoint.tensor(named: target) == nil else { return .partner }
+            throw CambiumError(
+                .badShape,
+                "\(path): \(name) names rows, but the rows themselves, \(target), are missing")
+        }
+        if let target = name.stem(before: SparseTensor.indexSuffix) {
+            let value = target + SparseTensor.valueSuffix
+            if let value = partner(value) {
+                guard checkpoint.tensor(named: target) == nil else {
+                    throw CambiumError(
+                        .badShape,
+                        "\(path): \(target) is there, and elements of it as well, \(name); give it "
+                            + "whole, or rows of it, or elements")
+                }
+                return .index(try SparseTensor(target, tensor, value, in: path))
+            }
+            if isOwn(target) { throw missing(name, "names elements", value, "their values", isOwn) }
+        }
+        if let target = name.stem(before: SparseTensor.valueSuffix) {
+            let index = target + SparseTensor.indexSuffix
+            if partner(index) != nil { return .partner }
+            if isOwn(target) { throw missing(name, "has values", index, "their indices", isOwn) }
+        }
+        return .whole
+    }
+
+    private func missing(
+        _ name: String, _ does: String, _ partner: String, _ what: String,
+        _ isOwn: (String) -> Bool
+    ) -> CambiumError {
+        CambiumError(
+            .badShape,
+            "\(path): \(name) \(does), but \(what), \(partner), "
+                + (isOwn(partner)
+                    ? "are a tensor of the model itself; give the tensor whole" : "are missing"))
     }
 
     /// The row numbers of `T.rows`, or nil when there is no such tensor.
@@ -82,36 +163,32 @@ struct PatchFile {
         return rows
     }
 
-    private func putTensor(
-        _ name: String, _ tensor: Checkpoint.Tensor, _ rows: [Int]?, _ patch: inout ModelPatch,
-        _ snapshot: MappedSnapshot
-    ) throws {
-        let stored = try patch.tensor(named: name)
+    private func edit(
+        _ tensor: Checkpoint.Tensor, _ rows: [Int]?, _ stored: StoredTensor
+    ) throws -> ObjectEdit {
+        let (name, shape) = (tensor.name, stored.shape)
         guard let rows else {
-            guard tensor.shape == stored.shape else {
-                throw mismatch(name, tensor.shape, stored.shape)
-            }
-            return try patch.put(tensor: name, tensor.bytes.bytes)
+            guard tensor.shape == shape else { throw mismatch(name, tensor.shape, shape) }
+            return try edit(name, stored, .whole(tensor.bytes))
         }
-        let shape = stored.shape
         guard let count = shape.dimensions.first, count > 0, let total = shape.byteCount,
             tensor.shape.type == shape.type,
             Array(tensor.shape.dimensions.dropFirst()) == Array(shape.dimensions.dropFirst()),
             total % count == 0
         else { throw mismatch(name, tensor.shape, shape) }
-        let size = total / count
-        var bytes = try snapshot.data(of: stored.id)
-        let new = tensor.bytes.copy()
-        for (position, row) in rows.enumerated() {
-            guard row < count else {
-                throw CambiumError(
-                    .badShape, "\(path): \(name).rows names row \(row), but \(name) has \(count)")
-            }
-            bytes.replaceSubrange(
-                (row * size)..<((row + 1) * size),
-                with: new[(position * size)..<((position + 1) * size)])
+        if let row = rows.first(where: { $0 >= count }) {
+            throw CambiumError(
+                .badShape, "\(path): \(name).rows names row \(row), but \(name) has \(count)")
         }
-        try patch.put(tensor: name, bytes)
+        return try edit(name, stored, .rows(rows, tensor.bytes))
+    }
+
+    private func edit(
+        _ name: String, _ stored: StoredTensor, _ source: ObjectEdit.Part.Source
+    ) throws -> ObjectEdit {
+        let header = try ObjectHeader(.tensor, [stored.shape])
+        let part = ObjectEdit.Part(range: 0..<header.payloadCount, source: source)
+        return ObjectEdit(place: .tensor(name, stored), header: header, parts: [part])
     }
 
     private func mismatch(_ name: String, _ new: TensorShape, _ old: TensorShape) -> CambiumError {
@@ -152,10 +229,9 @@ extension ElementType {
     fileprivate var isSigned: Bool { [.i8, .i16, .i32, .i64].contains(self) }
 }
 
-extension UInt64 {
-    /// The number that the low bytes are in two's complement.
-    fileprivate func signed(bytes: Int) -> String {
-        let unused = 64 - 8 * bytes
-        return "\(Int64(truncatingIfNeeded: self << unused) >> unused)"
+extension String {
+    /// What stands before a suffix; nil without it.
+    fileprivate func stem(before suffix: String) -> String? {
+        hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil
     }
 }

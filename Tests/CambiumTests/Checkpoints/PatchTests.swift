@@ -19,40 +19,6 @@ struct PatchTests {
         }
     }
 
-    private struct Tensor {
-        let name: String
-        let dtype: String
-        let shape: [Int]
-        let data: [UInt8]
-
-        init(_ name: String, _ shape: [Int], _ values: [Float]) {
-            (self.name, dtype, self.shape) = (name, "F32", shape)
-            data = values.flatMap { littleEndian($0.bitPattern) }
-        }
-
-        init(rows name: String, _ rows: [Int64]) {
-            (self.name, dtype, shape) = (name + ".rows", "I64", [rows.count])
-            data = rows.flatMap { littleEndian($0) }
-        }
-    }
-
-    private func write(_ tensors: [Tensor], _ directory: String) throws -> String {
-        var header: [String: Any] = [:]
-        var data = Data()
-        for tensor in tensors {
-            let end = data.count + tensor.data.count
-            header[tensor.name] = [
-                "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [data.count, end],
-            ]
-            data.append(contentsOf: tensor.data)
-        }
-        let json = try JSONSerialization.data(withJSONObject: header, options: .sortedKeys)
-        let path = directory + "/patch.safetensors"
-        try (Data(littleEndian(UInt64(json.count))) + json + data).write(
-            to: URL(filePath: path))
-        return path
-    }
-
     /// The tree of a whole checkpoint that differs from the base as told.
     private func tree(
         _ store: Store, _ directory: String, _ change: (inout TinyCheckpoint) -> Void
@@ -78,12 +44,12 @@ struct PatchTests {
                 }
             }
             let values = [Float](repeating: -2, count: 8) + [Float](repeating: 0.5, count: 8)
-            let path = try write(
+            let path = try PatchTensor.write(
                 [
-                    Tensor(down, [2, 8], values), Tensor(rows: down, [12, 3]),
-                    Tensor(up, [2, 8], values), Tensor(rows: up, [12, 3]),
-                    Tensor(keys, [1, 4, 4], Array(repeating: 7, count: 16)),
-                    Tensor(rows: keys, [1]),
+                    PatchTensor(down, [2, 8], values), PatchTensor(rows: down, [12, 3]),
+                    PatchTensor(up, [2, 8], values), PatchTensor(rows: up, [12, 3]),
+                    PatchTensor(keys, [1, 4, 4], Array(repeating: 7, count: 16)),
+                    PatchTensor(rows: keys, [1]),
                 ], directory)
             let result = try store.commit(patchFile: path, Checkpoints.options("patch"))
             #expect(result.tree == expected)
@@ -107,10 +73,11 @@ struct PatchTests {
                     }
                 }
             }
-            let path = try write(
+            let path = try PatchTensor.write(
                 [
-                    Tensor(up, [1, 8], Array(repeating: 9, count: 8)), Tensor(rows: up, [5]),
-                    Tensor("model.norm.weight", [8], Array(repeating: 3, count: 8)),
+                    PatchTensor(up, [1, 8], Array(repeating: 9, count: 8)),
+                    PatchTensor(rows: up, [5]),
+                    PatchTensor("model.norm.weight", [8], Array(repeating: 3, count: 8)),
                 ], directory)
             #expect(
                 try store.commit(patchFile: path, Checkpoints.options("patch")).tree == expected)
@@ -143,32 +110,43 @@ struct PatchTests {
         try withBase { store, directory in
             let head = try store.log().first?.id
             let row = Array(repeating: Float(1), count: 8)
-            let cases: [([Tensor], CambiumError.Code, String)] = [
-                ([Tensor("nowhere", [8], row)], .notFound, "nowhere"),
-                ([Tensor(down, [1, 8], row)], .badShape, "give rows of it, F32[k, 8]"),
-                ([Tensor(down, [1, 8], row), Tensor(rows: down, [16])], .badShape, "has 16"),
-                ([Tensor(down, [1, 8], row), Tensor(rows: down, [-1])], .badShape, "negative"),
-                ([Tensor(rows: down, [1])], .badShape, "are missing"),
+            let cases: [([PatchTensor], CambiumError.Code, String)] = [
+                ([PatchTensor("nowhere", [8], row)], .notFound, "nowhere"),
+                ([PatchTensor(down, [1, 8], row)], .badShape, "give rows of it, F32[k, 8]"),
                 (
-                    [Tensor(down, [1, 4], [1, 1, 1, 1]), Tensor(rows: down, [1])], .badShape,
+                    [PatchTensor(down, [1, 8], row), PatchTensor(rows: down, [16])], .badShape,
+                    "has 16"
+                ),
+                (
+                    [PatchTensor(down, [1, 8], row), PatchTensor(rows: down, [-1])], .badShape,
+                    "negative"
+                ),
+                ([PatchTensor(rows: down, [1])], .badShape, "are missing"),
+                (
+                    [PatchTensor(down, [1, 4], [1, 1, 1, 1]), PatchTensor(rows: down, [1])],
+                    .badShape,
                     "[k, 8]"
                 ),
                 (
-                    [Tensor(down, [2, 8], row + row), Tensor(rows: down, [3, 3])], .badShape,
+                    [PatchTensor(down, [2, 8], row + row), PatchTensor(rows: down, [3, 3])],
+                    .badShape,
                     "twice"
                 ),
-                ([Tensor(down, [1, 8], row), Tensor(rows: down, [1, 2])], .badShape, "each row"),
-                ([Tensor("model.norm.weight", [4, 2], row)], .badShape, "keeps dtypes"),
+                (
+                    [PatchTensor(down, [1, 8], row), PatchTensor(rows: down, [1, 2])], .badShape,
+                    "each row"
+                ),
+                ([PatchTensor("model.norm.weight", [4, 2], row)], .badShape, "keeps dtypes"),
                 (
                     [
-                        Tensor("model.norm.weight", [8], row),
-                        Tensor(rows: "model.norm.weight", [0]),
+                        PatchTensor("model.norm.weight", [8], row),
+                        PatchTensor(rows: "model.norm.weight", [0]),
                     ],
                     .badShape, "one integer"
                 ),
             ]
             for (tensors, code, words) in cases {
-                let path = try write(tensors, directory)
+                let path = try PatchTensor.write(tensors, directory)
                 var thrown: CambiumError?
                 do {
                     _ = try store.commit(patchFile: path, Checkpoints.options("bad"))

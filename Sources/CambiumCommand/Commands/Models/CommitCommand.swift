@@ -19,7 +19,9 @@ struct CommitCommand: StoreCommand {
             With --patch the file holds only what changed of the branch's model, so that a round \
             does not cost reading all of it: tensors by their names in the checkpoint; a tensor T \
             beside an integer tensor T.rows [k] is [k, …] and replaces these rows of T. Row e of \
-            stacked experts belongs to expert e.
+            stacked experts belongs to expert e. T.index [k] and T.value [k] without T replace single elements of \
+            T, counted row-major, ascending: only the experts and tensors that they touch are read and hashed. \
+            `diff --patch` writes such files.
 
             --amend gives the branch's last commit another message, or more metrics and metadata; the \
             model stays, and the old commit is in the reflog. It changes the commit's id: what becomes \
@@ -29,6 +31,7 @@ struct CommitCommand: StoreCommand {
             cambium commit round1/model.safetensors -m "round 1" --metric wikitext.bpb=2.31
             cambium commit round2 -m "round 2" --branch swahili --expect-parent "$parent"
             cambium commit --patch round3.safetensors -m "round 3: 1,000 experts"
+            cambium commit --patch step812.safetensors -m "step 812" --branch rl -q
             cambium commit --amend -m "round 3: 1,000 experts of layer 2" --metric acc=0.93
             """)
 
