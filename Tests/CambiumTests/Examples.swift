@@ -9,6 +9,7 @@ import Foundation
 enum Examples {
     static let all: [String: @Sendable () async throws -> Void] = [
         "README.md": readme, "Store.swift": store, "Store+Patch.swift": patch,
+        "Changes.swift": changes,
         "Operation.swift": operation,
         "Tokenizer.swift": tokenizer, "Tokenizer.swift 2": stream,
     ]
@@ -53,6 +54,21 @@ enum Examples {
         try store.commit(CommitOptions(message: "round 2")) { patch in
             try patch.put(expert: 17, layer: 1, bytes)
         }
+        // END
+    }
+
+    static func changes() throws {
+        let store = try Examples.base()
+        let running = try store.resolve("main")
+        try store.commit(checkpoint: "branch-swahili", CommitOptions(message: "step"))
+        var weights: [String: [UInt8]] = [:]
+        try store.changes(from: running, to: "main").forEach { change in
+            weights[change.name] = [UInt8](repeating: 0, count: 4 * change.shape.reduce(1, *))
+        }
+        // EXAMPLE Changes.swift
+        let changes = try store.changes(from: running, to: "main")
+        try changes.apply(to: &weights)  // weights: [String: [UInt8]], by the checkpoint's names
+        try changes.write(to: "step.safetensors")  // for `commit --patch`
         // END
     }
 
