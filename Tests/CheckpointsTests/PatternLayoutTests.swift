@@ -119,6 +119,7 @@ struct PatternLayoutTests {
         #expect(try pools(["a.layers.0.mlp.", "a.layers.1.moe."]) == ["0", "1"])
         #expect(try pools(["a.layers.0.x.", "a.layers.0.y."]) == ["0", "0/y"])
         #expect(try pools(["", "b."]) == ["0", "0/b"])
+        #expect(try pools(["a.5.", "a.5..", ".5.", "5."]) == ["5", "5/a"])
         #expect(
             try pools(["a.layers.1.m.", "b.layers.1.m.", "c.layers.1.m.", "b.layers.2.m."])
                 == ["1", "1/a", "1/c", "2"])

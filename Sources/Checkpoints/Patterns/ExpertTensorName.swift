@@ -22,7 +22,7 @@ struct ExpertTensorName {
     /// Where the block's name ends when what follows names a router.
     private(set) var router: Int?
 
-    /// - Returns: Nil for a name that no template can stand for, with a brace or other letters than ASCII's.
+    /// - Returns: Nil for a name that no template can stand for, with a brace, an empty component or other letters than ASCII's.
     init?(_ name: String) {
         let bytes = name.utf8.span
         // The containers that follow each other last, and how many components ago that was.
@@ -35,6 +35,8 @@ struct ExpertTensorName {
                 guard byte < 0x80, byte != UInt8(ascii: "{") else { return nil }
                 guard byte == UInt8(ascii: ".") else { continue }
             }
+            // Two names that differ in empty components would be one layer and pool.
+            guard start < end else { return nil }
             let component = bytes.extracting(start..<end)
             if Self.isContainer(component) {
                 if since != 0 { run = start }
