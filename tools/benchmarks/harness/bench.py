@@ -20,6 +20,7 @@ class Peers:
     requirements: str
     place: str
     needed: bool = False
+    optional: tuple = ()  # packages that may fail to install
 
 
 TORCH = Peers("PyTorch", "torch", "requirements-inference.txt", "bench-python-inference")
@@ -52,7 +53,7 @@ class Target:
         if self.peers: add("--peers", action="store_true", help=f"first install {self.peers.title} for Python")
         if self.cases: add("--only", default="", help="cases to run, of " + ",".join([*self.cases, *self.groups]))
         for name, how in self.options.items():
-            how = how if isinstance(how, dict) else {"default": how, "type": type(how)}
+            how = how if isinstance(how, dict) else {"default": how, "type": str if how is None else type(how)}
             add("--" + name, **{"help": KNOWN.get(name), **how})
         return parser
 

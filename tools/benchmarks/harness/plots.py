@@ -109,3 +109,24 @@ def continual(result, staged, whole, folder):
         axis.legend(fontsize=7)
         save(plot, figure, folder, "continual-use")
     return []
+
+
+def steps(points, folder):
+    """Over the rate of training: bytes a step as a share of the checkpoint, and bytes per changed element."""
+    plot = pyplot()
+    if not plot: return MISSING
+    points = sorted(points, key=lambda point: point["rate"])
+    rates = [point["rate"] for point in points]
+    figure, (left, right) = plot.subplots(1, 2, figsize=(9.6, 4.2), layout="constrained")
+    left.loglog(rates, [point["share"] for point in points], "kx--", label="elements changed")
+    for by in points[0]["bytes"]:
+        line, = left.loglog(rates, [point["bytes"][by] / point["elements"] / 2 for point in points], marker="o", label=by)
+        right.loglog(rates, [point["bytes"][by] / point["elements"] / point["share"] for point in points], marker="o",
+                     color=line.get_color(), label=by)
+    left.set_ylabel("bytes a step, as a share of the checkpoint")
+    right.set_ylabel("bytes a step per changed element")
+    for axes in (left, right):
+        axes.set_xlabel("learning rate")
+        axes.grid(True, which="both", alpha=0.25)
+    left.legend(fontsize=8)
+    return save(plot, figure, folder, "steps-rates")

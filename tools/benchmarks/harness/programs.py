@@ -52,7 +52,9 @@ def use_python(peers, install):
     if install and not (os.path.exists(stamp) and open(stamp).read() == open(wanted).read()):
         print(f"installing the peers into {os.path.relpath(place, ROOT)}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
-        subprocess.run([f"{place}/bin/python", "-m", "pip", "install", "--quiet", "-r", wanted], check=True)
+        pip = [f"{place}/bin/python", "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "-r", wanted], check=True)
+        for package in peers.optional: subprocess.run([*pip, package])
         shutil.copyfile(wanted, stamp)
     if os.path.exists(stamp) and os.path.realpath(sys.prefix) != os.path.realpath(place):
         os.execv(f"{place}/bin/python", [f"{place}/bin/python", *sys.argv])
