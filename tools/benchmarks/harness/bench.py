@@ -80,7 +80,7 @@ class Bench:
         self.rows, self.failures, self.remarks, self.extra, self.tables = [], [], [], {}, None
         peers, wants = target.peers, len(sides) < 2 and (not args.quick or getattr(args, "peers", False))
         self.has_peers = bool(peers and wants and peers.module and importlib.util.find_spec(peers.module))
-        if peers and peers.module and len(sides) < 2 and not self.has_peers:
+        if peers and peers.module and not peers.needed and len(sides) < 2 and not self.has_peers:
             self.remarks.append(f"{peers.title} is not measured (see --peers)")
 
     @property

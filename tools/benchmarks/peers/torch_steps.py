@@ -55,6 +55,7 @@ def publish(model, narrow, folder):
 
 def main():
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     split = sys.argv.index("--")
     (folder, size, steps, *rates), texts = sys.argv[1:split], sys.argv[split + 1:]
     model, narrow = made(size), made(size).to(torch.bfloat16)

@@ -199,7 +199,7 @@ def run(bench):
     for store in step_stores.STORES:
         if store.lacks(): remark(f"{store.name} is not measured: no Python module {store.lacks()} (see --peers)")
         else: stores.append(store)
-        if store.limit and size > store.limit:
+        if store.limit and size > store.limit and bench.cases != ["trained"]:
             remark(f"{store.name}: models above {store.limit // MIB} MiB are measured on that much of them, and scaled")
     remark("xet-like chunks are cut by numpy, so that their seconds would say nothing; ZipNN is measured at the steps "
            "that are read back, on the whole file; an export writes its files as well")
