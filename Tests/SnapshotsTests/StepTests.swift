@@ -57,8 +57,10 @@ struct StepTests {
                 let store = try SnapshotStore.open(path)
                 for (number, model) in models.enumerated() {
                     let before = try packs(store).map(\.record.count).reduce(0, +)
-                    ids.append(try store.commit(model, time: Int64(number)).id)
+                    let outcome = try store.commit(model, time: Int64(number))
+                    ids.append(outcome.id)
                     sizes.append(try packs(store).map(\.record.count).reduce(0, +) - before)
+                    #expect(outcome.storedBytes == sizes[number])
                 }
                 try expect(store, ids, models)
             }

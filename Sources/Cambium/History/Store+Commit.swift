@@ -72,6 +72,8 @@ public struct CommitResult: Sendable, Encodable {
     public let newObjects: Int
     /// Their bytes.
     public let newBytes: Int
+    /// Bytes that the store took to keep them: few where little changed, since then what changed is kept.
+    public let storedBytes: Int
     /// Objects that it had.
     public let reusedObjects: Int
     /// Their bytes.
@@ -99,6 +101,7 @@ extension CommitResult {
             architecture: model.architecture, layers: model.layers, experts: model.experts,
             newExperts: model.newExperts, startedBranch: model.startedBranch,
             newObjects: outcome.newObjects, newBytes: outcome.newBytes,
+            storedBytes: outcome.storedBytes,
             reusedObjects: outcome.reusedObjects, reusedBytes: outcome.reusedBytes,
             nanCount: model.nonFinite.nan, infiniteCount: model.nonFinite.infinite,
             canonical: model.canonical, patterns: model.patterns, notes: model.notes)

@@ -50,6 +50,8 @@ package struct ObjectStaging {
 
     package private(set) var newObjects = 0
     package private(set) var newBytes = 0
+    /// Bytes of the records that were written for them, differences and the filling of pages counted.
+    package private(set) var storedBytes = 0
     package private(set) var reusedObjects = 0
     package private(set) var reusedBytes = 0
 
@@ -304,6 +306,7 @@ package struct ObjectStaging {
 
     private mutating func settle(_ written: [WrittenPack]) {
         for pack in written {
+            storedBytes += pack.bytes
             if let position = pack.position {
                 packNumbers[position] = pack.number
                 continue
@@ -329,6 +332,8 @@ package struct ObjectStaging {
     struct WrittenPack: Sendable {
         let position: Int?
         let number: UInt32
+        /// Of the record.
+        let bytes: Int
         let members: [(object: Int, unit: UInt32)]
     }
 
@@ -349,7 +354,9 @@ package struct ObjectStaging {
             try transaction.append(table, PackFormat.key(last), pack.record)
             transaction.environment.step("pack \(last) written")
             written.append(
-                WrittenPack(position: pack.position, number: UInt32(last), members: pack.members))
+                WrittenPack(
+                    position: pack.position, number: UInt32(last), bytes: pack.record.count,
+                    members: pack.members))
         }
         return written
     }

@@ -54,6 +54,8 @@ package struct CommitOutcome: Sendable {
     package let unchanged: Bool
     package let newObjects: Int
     package let newBytes: Int
+    /// Bytes of the records that hold them: few where little changed.
+    package let storedBytes: Int
     package let reusedObjects: Int
     package let reusedBytes: Int
 }
@@ -287,6 +289,7 @@ package struct CommitDraft: ~Copyable {
         CommitOutcome(
             id: id, tree: tree, parents: parents, unchanged: unchanged,
             newObjects: objects.newObjects, newBytes: objects.newBytes,
+            storedBytes: unchanged ? 0 : objects.storedBytes,
             reusedObjects: objects.reusedObjects, reusedBytes: objects.reusedBytes)
     }
 }

@@ -172,6 +172,8 @@ struct CommitReport: Report {
         table.add([
             "new",
             amount(result.newObjects, result.newBytes)
+                + (result.storedBytes * 2 < result.newBytes
+                    ? " (\(Quantity.bytes(result.storedBytes)) as what changed)" : "")
                 + (result.experts == 0
                     ? "" : ", \(Quantity.count(result.newExperts, "expert")) among them"),
         ])
