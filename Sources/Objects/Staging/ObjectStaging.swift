@@ -176,6 +176,18 @@ package struct ObjectStaging {
         return (UInt32(openPack), open.add(id, header, payload))
     }
 
+    /// Puts a pack's objects into the open one; false when one of them is too large for that.
+    private mutating func addSmall(_ finished: FinishedPack) throws -> Bool {
+        let pack = try Pack(
+            number: 0, record: MappedBytes(copying: finished.record), checksum: false)
+        guard pack.dataCount < PackFormat.largeObject || pack.count > 1 else { return false }
+        for (index, member) in finished.members.enumerated() {
+            places[member.object] = addSmall(
+                pack.id(index), pack.header(index), pack.payload(index).bytes)
+        }
+        return true
+    }
+
     /// Where an object is staged or stored intact.
     private mutating func known(_ id: ObjectID, _ found: StoredCopies.Found?) -> Placement? {
         if let position = staged.position(id) { return .staged(UInt32(position)) }
@@ -216,17 +228,21 @@ package struct ObjectStaging {
     ///
     /// Call when all is staged, before the transaction in which ``flush(_:)`` is called: LMDB has one writer.
     package mutating func finish() throws {
-        let last = successors.finish()
-        // A few small objects that are new as a whole share the records' pack.
-        if let versions = last.successors, let pack = try versions.small(last.record, copies) {
+        if !successors.isEmpty {
+            let last = successors.finish()
             successors = SuccessorPack()
-            for (index, object) in versions.members.enumerated() {
-                places[object] = addSmall(
-                    pack.id(index), pack.header(index), pack.payload(index).bytes)
+            let packs = try last.successors?.settled(last.record, copies)
+            for pack in packs ?? [] {
+                // A few small objects that are new as a whole share the records' pack.
+                if pack.position == nil, pack.record.count < PackFormat.target / 4,
+                    try addSmall(pack)
+                {
+                    continue
+                }
+                keep(pack)
             }
         }
         closePack()
-        closeSuccessors()
         try finishWriting()
         finished = try Self.differences(finished, copies)
     }

@@ -61,8 +61,8 @@ extension SuccessorPack.Versions {
         if let difference = try copies.difference(of: pack, from: predecessors) {
             return [ObjectStaging.FinishedPack(position: position, record: difference)]
         }
-        // Alone it is a pack of the usual kind already.
-        if members.count == 1 {
+        // A large one alone is a pack of the usual kind already.
+        if members.count == 1, pack.header(0).payloadCount >= PackFormat.largeObject {
             return [ObjectStaging.FinishedPack(position: position, record: record)]
         }
         var packs: [ObjectStaging.FinishedPack] = []
@@ -85,18 +85,5 @@ extension SuccessorPack.Versions {
         }
         close()
         return packs
-    }
-
-    /// The pack with its objects, when all are small and it cannot be stored as differences: they are for the
-    /// staging's open pack.
-    func small(_ record: [UInt8], _ copies: StoredCopies) throws -> Pack? {
-        let pack = try Pack(number: 0, record: MappedBytes(copying: record), checksum: false)
-        let isSmall = (0..<pack.count).allSatisfy {
-            pack.header($0).payloadCount < PackFormat.largeObject
-        }
-        guard isSmall, record.count < PackFormat.target / 4,
-            try copies.difference(of: pack, from: predecessors) == nil
-        else { return nil }
-        return pack
     }
 }
