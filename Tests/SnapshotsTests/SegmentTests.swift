@@ -27,17 +27,6 @@ struct SegmentTests {
             to: "main", parents: head.map { [$0] } ?? [], note: .sample(time: time, "huge"))
     }
 
-    private func packs(_ store: SnapshotStore) throws -> [Pack] {
-        try store.environment.read { transaction in
-            var packs: [Pack] = []
-            try transaction.scan(store.environment.table("packs")) { key, record in
-                packs.append(try Pack(number: try PackFormat.packNumber(key), record: record))
-                return true
-            }
-            return packs
-        }
-    }
-
     @Test("has the id that it has in one record, and comes back")
     func identity() throws {
         try withScratchDirectory { directory in
@@ -52,7 +41,7 @@ struct SegmentTests {
             let isSame = try store.model(at: outcome.id, checks: true) == model
             #expect(isSame)
             #expect(try store.faults().isEmpty)
-            #expect(try packs(store).contains { $0.segments?.count == 8 })
+            #expect(try store.packs().contains { $0.segments?.count == 8 })
             // Again: nothing new.
             #expect(try commit(model, to: store, time: 2).newObjects == 0)
         }
@@ -66,9 +55,9 @@ struct SegmentTests {
             for number in 1..<20 {
                 var next = models[number - 1]
                 next.trunk["huge"]?.bytes[number * 20_000] &+= 1
-                let before = try packs(store).map(\.record.count).reduce(0, +)
+                let before = try store.packs().map(\.record.count).reduce(0, +)
                 ids.append(try commit(next, to: store, time: Int64(number)).id)
-                let size = try packs(store).map(\.record.count).reduce(0, +) - before
+                let size = try store.packs().map(\.record.count).reduce(0, +) - before
                 #expect(size < 30_000, "step \(number)")
                 models.append(next)
             }
@@ -93,9 +82,9 @@ struct SegmentTests {
                 head = try store.commit(second, to: "other", parents: [], time: 1).id
                 try store.setHead(.branch("other"), by: .sample)
                 try store.moveReference(.branch, "main", from: old, to: nil, by: .sample)
-                #expect(try packs(store).contains { $0.segments != nil })
+                #expect(try store.packs().contains { $0.segments != nil })
                 _ = try store.collect(prune: true, now: 100_000, grace: 0)
-                #expect(try !packs(store).contains { $0.segments != nil })
+                #expect(try !store.packs().contains { $0.segments != nil })
                 let again = try commit(first, to: store, time: 5).id
                 _ = try store.collect(prune: true, now: 100_000, grace: 0)
                 let isSame = try store.model(at: again, checks: true) == first
@@ -111,7 +100,7 @@ struct SegmentTests {
                     && store.model(at: head, checks: true) == second
                 #expect(isSame)
                 // What a head needs stays raw.
-                let kinds = try packs(store).filter { $0.segments == nil && $0.isCold }
+                let kinds = try store.packs().filter { $0.segments == nil && $0.isCold }
                 #expect(kinds.allSatisfy { $0.header(0).kind != .segment })
                 try expectTrueDepths(store)
             }
@@ -123,7 +112,7 @@ struct SegmentTests {
         try withStore { store in
             let model = Self.model(3)
             let id = try commit(model, to: store, time: 0).id
-            let list = try #require(try packs(store).first { $0.segments != nil })
+            let list = try #require(try store.packs().first { $0.segments != nil })
             let segment = try #require(list.segments?[2])
             try store.damage(segment)
             #expect(try store.faults().contains { $0.contains("damaged on disk") })
@@ -142,25 +131,18 @@ struct SegmentTests {
     func hostile() throws {
         try withStore { store in
             let id = try commit(Self.model(3), to: store, time: 0).id
-            let list = try #require(try packs(store).first { $0.segments != nil })
+            let list = try #require(try store.packs().first { $0.segments != nil })
             let intact = list.record.copy()
             // Bytes of a segment, their number, a depth's neighbour, and an id.
             for offset in [48, 53, 56, 61, 70] {
                 var record = intact
                 record[offset] ^= 1
-                try put(record, list.number, store)
+                try store.replacePack(list.number, by: record)
                 #expect(throws: CambiumError.self) { _ = try store.model(at: id, checks: true) }
                 #expect(try !store.faults().isEmpty, "byte \(offset)")
             }
-            try put(intact, list.number, store)
+            try store.replacePack(list.number, by: intact)
             #expect(try store.faults().isEmpty)
-        }
-    }
-
-    private func put(_ record: [UInt8], _ number: UInt32, _ store: SnapshotStore) throws {
-        try store.environment.write("test") { transaction in
-            let table = transaction.environment.table(ObjectStore.packTable)
-            try transaction.put(table, PackFormat.key(UInt64(number)), record)
         }
     }
 }

@@ -33,18 +33,6 @@ struct StepTests {
         #expect(try store.faults().isEmpty)
     }
 
-    /// The packs of a store by number.
-    private func packs(_ store: SnapshotStore) throws -> [Pack] {
-        try store.environment.read { transaction in
-            var packs: [Pack] = []
-            try transaction.scan(store.environment.table("packs")) { key, record in
-                packs.append(try Pack(number: try PackFormat.packNumber(key), record: record))
-                return true
-            }
-            return packs
-        }
-    }
-
     @Test("a step costs what changed, and every version comes back")
     func costs() throws {
         try withScratchDirectory { directory in
@@ -56,10 +44,10 @@ struct StepTests {
             do {
                 let store = try SnapshotStore.open(path)
                 for (number, model) in models.enumerated() {
-                    let before = try packs(store).map(\.record.count).reduce(0, +)
+                    let before = try store.packs().map(\.record.count).reduce(0, +)
                     let outcome = try store.commit(model, time: Int64(number))
                     ids.append(outcome.id)
-                    sizes.append(try packs(store).map(\.record.count).reduce(0, +) - before)
+                    sizes.append(try store.packs().map(\.record.count).reduce(0, +) - before)
                     #expect(outcome.storedBytes == sizes[number])
                 }
                 try expect(store, ids, models)
@@ -69,7 +57,7 @@ struct StepTests {
             for number in 1..<40 {
                 #expect(sizes[number] * (number % 16 == 0 ? 2 : 4) < whole, "step \(number)")
             }
-            let depths = try packs(try SnapshotStore.open(path)).map(\.notedDepth)
+            let depths = try SnapshotStore.open(path).packs().map(\.notedDepth)
             #expect((depths.max() ?? 0) > 10 && (depths.max() ?? 0) <= 17)
             try expect(try SnapshotStore.open(path), ids, models)
         }
@@ -87,7 +75,7 @@ struct StepTests {
                         model, to: "b\(number)", parents: [], time: Int64(number))
                     #expect(try stepwise.commit(ids[number]).tree == outcome.tree)
                 }
-                #expect(try packs(other).allSatisfy { !$0.isCold })
+                #expect(try other.packs().allSatisfy { !$0.isCold })
             }
         }
     }
@@ -124,7 +112,7 @@ struct StepTests {
                 models.append(model)
             }
             try expect(store, try write(models, to: store), models)
-            #expect(try packs(store).allSatisfy { $0.notedDepth <= 40 })
+            #expect(try store.packs().allSatisfy { $0.notedDepth <= 40 })
         }
     }
 
@@ -157,8 +145,10 @@ struct StepTests {
             let models = Self.models(6)
             let ids = try write(models, to: store)
             let first = try #require(
-                try packs(store).first { $0.predecessors.isEmpty && $0.count > 50 })
-            try damage(first.number, in: store, at: 70)
+                try store.packs().first { $0.predecessors.isEmpty && $0.count > 50 })
+            var record = first.record.copy()
+            record[70] ^= 1
+            try store.replacePack(first.number, by: record)
             let faults = try store.faults()
             #expect(faults.contains { $0.contains("damaged on disk") })
             let error = #expect(throws: CambiumError.self) {
@@ -176,10 +166,10 @@ struct StepTests {
         try withStore { store in
             let models = Self.models(4)
             let ids = try write(models, to: store)
-            let step = try #require(try packs(store).last { !$0.predecessors.isEmpty })
+            let step = try #require(try store.packs().last { !$0.predecessors.isEmpty })
             let base = try #require(step.predecessors.first)
             let lost = try #require(
-                try packs(store).first { pack in
+                try store.packs().first { pack in
                     (0..<pack.count).contains { pack.id($0) == base.id }
                 })
             try store.losePack(UInt64(lost.number))
@@ -210,22 +200,11 @@ struct StepTests {
             let merged = try #require(outcome.commit)
             let isSame = try store.model(at: merged, checks: true) == both
             #expect(isSame)
-            let before = try packs(store).map(\.count).reduce(0, +)
+            let before = try store.packs().map(\.count).reduce(0, +)
             _ = try store.commit(base, time: 4)
             // Its experts are stored: only records are new.
-            #expect(try packs(store).map(\.count).reduce(0, +) - before < 8)
+            #expect(try store.packs().map(\.count).reduce(0, +) - before < 8)
             #expect(try store.faults().isEmpty)
-        }
-    }
-
-    /// Flips a bit of a pack's record.
-    private func damage(_ number: UInt32, in store: SnapshotStore, at offset: Int) throws {
-        try store.environment.write("test") { transaction in
-            let table = transaction.environment.table(ObjectStore.packTable)
-            let pack = try #require(try ObjectReader.packIfPresent(number, transaction))
-            var record = pack.record.copy()
-            record[offset] ^= 1
-            try transaction.put(table, PackFormat.key(UInt64(number)), record)
         }
     }
 }

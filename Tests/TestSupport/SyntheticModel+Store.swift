@@ -86,6 +86,26 @@ extension SnapshotStore {
         try map(commit).model(in: self, checks: checks)
     }
 
+    /// All packs, by ascending number.
+    package func packs() throws -> [Pack] {
+        try environment.read { transaction in
+            var packs: [Pack] = []
+            try transaction.scan(environment.table(ObjectStore.packTable)) { key, record in
+                packs.append(try Pack(number: try PackFormat.packNumber(key), record: record))
+                return true
+            }
+            return packs
+        }
+    }
+
+    /// Puts another record in a pack's place, as damage would.
+    package func replacePack(_ number: UInt32, by record: [UInt8]) throws {
+        try environment.write("test") { transaction in
+            let table = transaction.environment.table(ObjectStore.packTable)
+            try transaction.put(table, PackFormat.key(UInt64(number)), record)
+        }
+    }
+
     /// Takes a pack's record away, as damage would.
     package func losePack(_ number: UInt64) throws {
         try environment.write("test") { transaction in

@@ -51,16 +51,7 @@ struct CompressChainTests {
     }
 
     private func depths(_ store: SnapshotStore) throws -> [Int] {
-        try store.environment.read { transaction in
-            var depths: [Int] = []
-            try transaction.scan(store.environment.table("packs")) {
-                key, record in
-                let pack = try Pack(number: try PackFormat.packNumber(key), record: record)
-                if pack.isCold { depths.append(pack.notedDepth) }
-                return true
-            }
-            return depths
-        }
+        try store.packs().filter(\.isCold).map(\.notedDepth)
     }
 
     @Test("a history that is compressed after every commit stays readable, its chains bounded")
