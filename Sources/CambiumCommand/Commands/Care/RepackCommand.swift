@@ -7,7 +7,8 @@ struct RepackCommand: StoreCommand {
         abstract: "Rewrite the store without free space.",
         discussion: """
             The store must not be in use. The new file replaces the old one in one step; until then \
-            both take space.
+            both take space. What the heads of branches need and commits stored as differences \
+            becomes raw, to be mapped, which takes the space of what changed.
 
             With --compress, what only history needs is compressed first: earlier versions of \
             experts as differences to later ones where that helps. What the heads of branches and \
