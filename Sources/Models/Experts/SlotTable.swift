@@ -31,7 +31,8 @@ internal import Synchronization
 
     /// Sets the addresses of experts that are known to lie in the map.
     ///
-    /// No step depends on the one before, so that cache misses overlap.
+    /// At random over a large table each slot is a cache miss: the first pass does nothing but load, so
+    /// that as many as the processor can take overlap, and the second finds what it needs in the cache.
     ///
     /// - Parameter addresses: Replaced by one for each of `ordinals`.
     /// - Returns: The positions of the others, ascending; their addresses are of no use.
@@ -42,24 +43,32 @@ internal import Synchronization
         if unsafe addresses.count != ordinals.count {
             unsafe addresses = Array(repeating: nowhere, count: ordinals.count)
         }
+        var last: UInt32 = 0
+        for position in ordinals.indices { last = max(last, ordinals[position]) }
+        precondition(ordinals.isEmpty || last < count, "slot \(last) of \(count)")
+        // The two values that are no place become the largest ones.
+        var largest: UInt32 = 0
+        for position in ordinals.indices {
+            largest = max(largest, slot(ordinals[position]) &- 1)
+        }
         let start = base.load(ordering: .acquiring)
-        var others = 0
         unsafe addresses.withUnsafeMutableBufferPointer { buffer in
             for position in ordinals.indices {
-                let index = Int(ordinals[position])
-                precondition(index < count, "slot \(index) of \(count)")
-                let slot = unsafe slots[index].load(ordering: .acquiring)
+                let slot = slot(ordinals[position])
                 // Without a base yet, another thread is just setting the first.
                 let isKnown = slot != 0 && slot != Self.elsewhere && start != 0
-                others += isKnown ? 0 : 1
                 // Never null: the base is above 0.
                 let address = isKnown ? (start + UInt(slot)) * UInt(Self.unit) : UInt(Self.unit)
                 unsafe buffer[position] =
                     UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped
             }
         }
-        if others == 0 { return [] }
+        if largest < Self.elsewhere - 1, start != 0 { return [] }
         return ordinals.indices.filter { unsafe addresses[$0] == nowhere }
+    }
+
+    private func slot(_ index: UInt32) -> UInt32 {
+        unsafe slots[Int(index)].load(ordering: .acquiring)
     }
 
     /// Notes where an expert lies, and tells its address.
