@@ -210,7 +210,7 @@ extension Store {
 
     /// Sizes and counts.
     ///
-    /// - Complexity: Reads every pack's directory and every commit, not the objects.
+    /// - Complexity: Reads every commit, and of each pack of up to a megabyte two pages, not the objects.
     public func statistics() throws -> StoreStatistics {
         let sizes = try snapshots.sizes()
         let counts = try snapshots.counts()

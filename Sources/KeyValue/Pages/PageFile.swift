@@ -46,6 +46,25 @@ struct PageSet {
         return true
     }
 
+    /// Adds pages in a row, unless one of them is there already; returns whether it did.
+    ///
+    /// - Complexity: A step for 64 pages.
+    mutating func insert(_ run: Range<UInt64>) -> Bool {
+        guard Self.masks(run).allSatisfy({ words[$0] & $1 == 0 }) else { return false }
+        for (word, mask) in Self.masks(run) { words[word] |= mask }
+        return true
+    }
+
+    /// The words that hold a run, and its bits in each.
+    private static func masks(_ run: Range<UInt64>) -> some Sequence<(word: Int, mask: UInt64)> {
+        let words = run.isEmpty ? 0..<0 : run.lowerBound / 64..<(run.upperBound - 1) / 64 + 1
+        return words.lazy.map { word in
+            let bits = run.clamped(to: word * 64..<(word + 1) * 64)
+            let ones = UInt64.max >> (64 - UInt64(bits.count))
+            return (Int(word), ones << (bits.lowerBound % 64))
+        }
+    }
+
     /// Runs of pages of `range` that are in both sets, or with `neither` in none of them.
     func common(
         with other: PageSet, neither: Bool = false, in range: Range<UInt64>

@@ -162,6 +162,17 @@ struct PageWalk {
         return true
     }
 
+    /// Takes overflow pages in a row for ones that are in use; returns whether they may be.
+    private mutating func use(_ run: Range<UInt64>, _ place: Place) -> Bool {
+        if run.lowerBound >= 2, run.upperBound <= min(meta.lastPage + 1, UInt64(file.count)),
+            used.insert(run)
+        {
+            return true
+        }
+        // Which of them may not.
+        return run.allSatisfy { use($0, place.subject, as: "overflow page") }
+    }
+
     /// Checks a branch or leaf and all below it.
     private mutating func visit(_ place: Place) {
         guard use(place.page, place.subject, as: "page") else { return }
@@ -207,9 +218,7 @@ struct PageWalk {
                     "overflow pages \(run) to \(run &+ length) are outside the "
                         + "\(meta.lastPage + 1) pages of the store")
             }
-            for page in run..<(run + length) {
-                guard use(page, place.subject, as: "overflow page") else { return }
-            }
+            guard use(run..<(run + length), place) else { return }
             counts.overflowPages += length
             if place.content == .freePages {
                 value = file.bytes(run, 16 + node.valueCount).map { Array($0.dropFirst(16)) }

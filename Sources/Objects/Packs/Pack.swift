@@ -169,6 +169,11 @@ package final class Pack: Sendable {
 
     package func header(_ index: Int) -> ObjectHeader { headers[group(of: index).header] }
 
+    /// The headers of all objects, in runs of equal ones.
+    package var headerRuns: [(header: ObjectHeader, count: Int)] {
+        groups.map { (headers[$0.header], $0.count) }
+    }
+
     package func location(_ index: Int) -> Location {
         let group = group(of: index)
         return Location(
