@@ -24,6 +24,7 @@ let package = Package(
     name: "cambium",
     products: [
         .library(name: "Cambium", targets: ["Cambium"]),
+        .library(name: "CambiumC", type: .dynamic, targets: ["CambiumC"]),
         .executable(name: "cambium", targets: ["CambiumCommand"]),
         .executable(name: "storage-benchmark", targets: ["StorageBenchmark"]),
         .executable(name: "inference-benchmark", targets: ["InferenceBenchmark"]),
@@ -110,8 +111,15 @@ let package = Package(
                 "Elements",
             ],
             swiftSettings: strict),
+        .target(name: "Reporting", swiftSettings: strict),
         .executableTarget(
-            name: "CambiumCommand", dependencies: ["Cambium", arguments], swiftSettings: strict),
+            name: "CambiumCommand", dependencies: ["Cambium", "Reporting", arguments],
+            swiftSettings: strict),
+        // The C header, and what C does better of what is behind it.
+        .target(name: "CCambium"),
+        .target(
+            name: "CambiumC", dependencies: ["Cambium", "Reporting", "CCambium"],
+            swiftSettings: strict),
         .target(
             name: "BenchmarkSupport", dependencies: ["Snapshots", "Objects", "Elements"],
             path: "tools/benchmarks/BenchmarkSupport", swiftSettings: strict),
@@ -215,7 +223,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "CambiumCommand", "Cambium", "Snapshots", "KeyValue", "Elements",
+                "CambiumCommand", "Cambium", "Reporting", "Snapshots", "KeyValue", "Elements",
                 "CheckpointSupport", arguments,
             ],
             swiftSettings: strict),

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Glibc
+internal import Reporting
 
 /// The command line `cambium`.
 @main

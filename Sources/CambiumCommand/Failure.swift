@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cambium
+internal import Reporting
 
 /// Something that went wrong, ready to be told.
 struct Failure: Error, Equatable {

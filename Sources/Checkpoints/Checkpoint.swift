@@ -85,6 +85,46 @@ package struct Checkpoint: Sendable {
         }
     }
 
+    /// The checkpoint that a folder of one file and some small ones would be, of tensors in memory.
+    ///
+    /// - Parameters:
+    ///   - tensors: In any order; their bytes must stay as they are while the checkpoint is used.
+    ///   - metadata: Of the file's header.
+    ///   - files: config.json and others, which are kept whatever their names.
+    ///   - isFolder: Whether it stands for a folder and not for a file alone.
+    /// - Throws: `bad-shape`, `duplicate-name`, `unsupported`, `bad-name`, `too-large`.
+    package init(
+        tensors: [(entry: TensorEntry, bytes: MappedBytes)], metadata: HeaderMetadata? = nil,
+        files: [Auxiliary] = [], isFolder: Bool = true
+    ) throws {
+        let path = "the tensors in memory"
+        var names: Set = [Self.singleFileName, ShardIndex.fileName]
+        for file in files {
+            guard names.insert(file.name).inserted else {
+                throw CambiumError(
+                    .badName,
+                    "a file beside tensors in memory cannot be named \(quoted(file.name)): that is taken"
+                )
+            }
+            if let reason = reasonToRefuse(fileName: file.name) {
+                throw CambiumError(.badName, "the file name \(quoted(file.name)) \(reason)")
+            }
+            guard file.content.count <= Self.greatestAuxiliarySize else {
+                throw CambiumError(
+                    .tooLarge,
+                    "\(file.name) has \(file.content.count) bytes; files beside a model have at most "
+                        + "\(Self.greatestAuxiliarySize)")
+            }
+        }
+        let content = try SafetensorsFile(tensors, metadata: metadata, name: path)
+        try self.init(
+            path: path, isFolder: isFolder,
+            files: [File(name: Self.singleFileName, content: content)],
+            config: files.first { $0.name == Self.configName }?.content,
+            auxiliary: files.filter { $0.name != Self.configName }
+                .sorted { isBefore($0.name, $1.name) })
+    }
+
     private init(folder path: String, _ isRecord: (String) -> Bool) throws {
         let entries = try folderEntries(path)
         let index: ShardIndex?

@@ -189,7 +189,7 @@ extension ModelSummary {
 }
 
 extension AdapterSummary {
-    fileprivate init(_ adapter: AdapterHistory) {
+    init(_ adapter: AdapterHistory) {
         self.init(
             name: adapter.name, kind: adapter.kind, experts: adapter.content.experts,
             parameters: adapter.content.parameters, bytes: adapter.content.bytes,

@@ -1,3 +1,5 @@
+internal import Reporting
+
 /// Where a command's words go: reports to standard output, notes and progress to standard error.
 struct Console {
     private let options: GlobalOptions

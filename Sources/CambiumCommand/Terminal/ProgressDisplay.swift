@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// Shows how far long work has come, on standard error.
 final class ProgressDisplay {

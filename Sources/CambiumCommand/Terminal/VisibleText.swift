@@ -1,10 +1,12 @@
+internal import Reporting
+
 /// Text as it may go to a terminal: what others wrote (names, messages, authors, paths) cannot steer it.
 enum VisibleText {
     /// Text with its control characters spelled out, and with our own colours.
     ///
     /// Line breaks and tabs stay. Everything that is printed as text passes here, in `Terminal.write`.
     static func of(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { isUnsafe($0) || $0 == Style.mark }) else {
+        guard text.unicodeScalars.contains(where: { $0.isSteering || $0 == Style.mark }) else {
             return text
         }
         var result = String.UnicodeScalarView()
@@ -20,7 +22,7 @@ enum VisibleText {
                 index = end
                 continue
             }
-            if isUnsafe(scalar) || scalar == Style.mark {
+            if scalar.isSteering || scalar == Style.mark {
                 result.append(contentsOf: spelled(scalar).unicodeScalars)
             } else {
                 result.append(scalar)
@@ -28,20 +30,6 @@ enum VisibleText {
             index = next
         }
         return String(result)
-    }
-
-    /// JSON with what its encoder leaves as it is (DEL, C1, directions) spelled `\u…` as well.
-    static func json(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isUnsafe) else { return text }
-        var result = ""
-        for scalar in text.unicodeScalars {
-            if isUnsafe(scalar) {
-                for unit in String(scalar).utf16 { result += "\\u" + hexadecimal(unit, digits: 4) }
-            } else {
-                result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
     }
 
     /// Bytes for a person's eyes: as ``of(_:)``, of bytes that need not be UTF-8.
@@ -63,18 +51,6 @@ enum VisibleText {
             }
         }
         return result
-    }
-
-    /// Whether a character moves the cursor, changes a terminal's state or the order of what is read.
-    static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x09, 0x0A: false
-        case 0x00...0x1F, 0x7F...0x9F: true
-        // Marks, embeddings, overrides and isolates of direction; separators of lines.
-        case 0x061C, 0x200B, 0x200E, 0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF: true
-        case 0xFFF9...0xFFFB, 0xE0000...0xE007F: true
-        default: false
-        }
     }
 
     private static func spelled(_ scalar: Unicode.Scalar) -> String {

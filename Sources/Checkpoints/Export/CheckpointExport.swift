@@ -39,16 +39,7 @@ package struct CheckpointExport {
             isPlain
             ? try CheckpointTensors(tree, layout, adapters: false, absent: store.absentOrdinals)
             : whole
-        var experts: [MappedExperts] = []
-        for pool in tensors.pools {
-            guard let mapped = snapshot.experts(layer: UInt32(pool.layer), pool: pool.pool)
-            else {
-                throw CambiumError(
-                    .corrupt,
-                    "the layout names pool \(pool.layer)/\(pool.pool), which is missing")
-            }
-            experts.append(mapped)
-        }
+        let experts = try tensors.experts(in: snapshot)
         let fit = try LayoutFit(layout, tensors)
         let records = isPlain ? tree.files.keys.filter(RecordFile.isRecord) : []
         index = try tree.files[ShardIndex.fileName].map { id in

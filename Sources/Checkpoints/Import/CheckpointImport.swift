@@ -159,8 +159,38 @@ extension SnapshotStore {
         checkpoint path: String, _ request: CommitRequest,
         keeping wanted: CheckpointSource.HeadFiles?, progress: ProgressReporter
     ) throws -> CommittedModel {
+        try commit(
+            Checkpoint(opening: path, isRecord: RecordFile.isNamedByID), request, keeping: wanted,
+            progress: progress)
+    }
+
+    /// Commits tensors in memory, as a folder that holds them in one file would be.
+    ///
+    /// - Parameters: See ``Checkpoint/init(tensors:metadata:files:isFolder:)``.
+    /// - Throws: As a commit of a folder; `bad-name` for a file that would be a record by its name.
+    package func commit(
+        tensors: [(entry: TensorEntry, bytes: MappedBytes)], metadata: HeaderMetadata?,
+        files: [Checkpoint.Auxiliary], _ request: CommitRequest,
+        keeping wanted: CheckpointSource.HeadFiles?, progress: ProgressReporter
+    ) throws -> CommittedModel {
+        if let record = files.first(where: { RecordFile.isNamedByID($0.name) }) {
+            throw CambiumError(
+                .badName,
+                "\(record.name) is the name of a record; records are committed with a folder, or by their own calls"
+            )
+        }
+        return try commit(
+            Checkpoint(tensors: tensors, metadata: metadata, files: files), request,
+            keeping: wanted,
+            progress: progress)
+    }
+
+    private func commit(
+        _ checkpoint: @autoclosure () throws -> Checkpoint, _ request: CommitRequest,
+        keeping wanted: CheckpointSource.HeadFiles?, progress: ProgressReporter
+    ) throws -> CommittedModel {
         let target = try CommitTarget(request, self)
-        let source = try CheckpointSource(path, target.before, self, keeping: wanted)
+        let source = try CheckpointSource(checkpoint(), target.before, self, keeping: wanted)
         var draft = try CommitDraft(self, tree: Tree(architecture: source.layout.architecture))
         var importer = CheckpointImport(source, after: target.before)
         try importer.run(&draft, progress)

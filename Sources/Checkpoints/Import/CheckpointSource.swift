@@ -26,16 +26,16 @@ package struct CheckpointSource {
     let headFiles: [String: ObjectID]
     let notes: [String]
 
-    /// Opens the checkpoint.
+    /// Reads what goes with a checkpoint.
     ///
     /// A file given by itself takes the files beside it, such as config.json, and then those of the branch's
     /// head. A folder takes of these only a config.json that it lacks, and what was recorded about the model.
     ///
     /// - Parameter wanted: Nil for that rule; with ``HeadFiles/nothing`` nothing but the path itself counts.
     init(
-        _ path: String, _ before: Tree?, _ store: SnapshotStore, keeping wanted: HeadFiles? = nil
+        _ checkpoint: Checkpoint, _ before: Tree?, _ store: SnapshotStore,
+        keeping wanted: HeadFiles? = nil
     ) throws {
-        let checkpoint = try Checkpoint(opening: path, isRecord: RecordFile.isNamedByID)
         var notes: [String] = []
         let wanted = wanted ?? (checkpoint.isFolder ? .records : .all)
         let files = try Self.files(checkpoint, isAlone: wanted == .nothing, &notes)

@@ -55,6 +55,20 @@ package struct CheckpointTensors {
             })
     }
 
+    /// The experts of ``pools``, in place.
+    ///
+    /// - Throws: `corrupt` for a pool that the snapshot does not have.
+    func experts(in snapshot: MappedSnapshot) throws -> [MappedExperts] {
+        try pools.map { pool in
+            guard let mapped = snapshot.experts(layer: UInt32(pool.layer), pool: pool.pool) else {
+                throw CambiumError(
+                    .corrupt,
+                    "the layout names pool \(pool.layer)/\(pool.pool), which is missing")
+            }
+            return mapped
+        }
+    }
+
     /// The names of the adapters that rounds added, in order.
     package static func adapters(of tree: Tree) -> [String] {
         tree.trunk.tensors.keys.compactMap { AdapterTensorName.adapter(describedBy: $0) }

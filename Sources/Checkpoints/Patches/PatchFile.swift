@@ -2,7 +2,7 @@ package import Elements
 internal import Objects
 package import Snapshots
 
-/// A safetensors file that holds only what changes, by the names of the branch's checkpoint.
+/// Tensors that hold only what changes, by the names of the branch's checkpoint: a safetensors file, or in memory.
 ///
 /// A tensor `T` replaces the tensor `T`. With an integer tensor `T.rows` [k], `T` is [k, …] and
 /// replaces these rows of it: of a tensor that stacks experts, row e is a part of expert e. Without `T`,
@@ -13,9 +13,9 @@ struct PatchFile {
     private let checkpoint: Checkpoint
     private static let rowsSuffix = ".rows"
 
-    init(_ path: String) throws {
-        self.path = path
-        checkpoint = try Checkpoint(opening: path)
+    init(_ checkpoint: Checkpoint) {
+        path = checkpoint.path
+        self.checkpoint = checkpoint
     }
 
     /// Puts everything into the patch.
@@ -215,11 +215,30 @@ extension SnapshotStore {
     package func commit(
         patchFile path: String, _ request: CommitRequest, progress: ProgressReporter
     ) throws -> CommittedModel {
-        let file = try PatchFile(path)
+        let file = PatchFile(try Checkpoint(opening: path))
+        return try commit(file, request, progress) { _ in }
+    }
+
+    /// Commits what tensors in memory change of a branch's model; they are named as those of a patch file.
+    ///
+    /// - Parameter body: Puts what else changes, before them.
+    package func commit(
+        patch tensors: [(entry: TensorEntry, bytes: MappedBytes)], _ request: CommitRequest,
+        progress: ProgressReporter, _ body: (inout ModelPatch) throws -> Void
+    ) throws -> CommittedModel {
+        let file = PatchFile(try Checkpoint(tensors: tensors, isFolder: false))
+        return try commit(file, request, progress, body)
+    }
+
+    private func commit(
+        _ file: PatchFile, _ request: CommitRequest, _ progress: ProgressReporter,
+        _ body: (inout ModelPatch) throws -> Void
+    ) throws -> CommittedModel {
         let target = try CommitTarget(request, self)
         let snapshot = try map(target.model().parent)
         let layout = try layout(of: snapshot.tree)
         var patch = try ModelPatch(target)
+        try body(&patch)
         try file.apply(to: &patch, snapshot, layout, progress)
         return try patch.commit(request)
     }

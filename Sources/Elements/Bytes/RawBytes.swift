@@ -74,3 +74,38 @@ extension [Float] {
         return bytes
     }
 }
+
+extension MutableRawSpan {
+    /// Fills parts of one size, one after the other, on all cores.
+    ///
+    /// - Parameters:
+    ///   - count: Of parts; together they are as many bytes as there are.
+    ///   - part: Called for each once, from any thread; gives `size` bytes.
+    /// - Throws: What `part` throws, of those that failed the first; then some parts may be filled.
+    package mutating func fill(
+        _ count: Int, of size: Int, _ part: @Sendable (Int) throws -> MappedBytes
+    ) throws {
+        precondition(byteCount == count * size, "\(count) parts of \(size) bytes for \(byteCount)")
+        let block = max(1, (1 << 20) / max(1, size))
+        let failures = unsafe withUnsafeMutableBytes { bytes -> [(any Error)?] in
+            guard let start = bytes.baseAddress else { return [] }
+            // It stays borrowed until all threads are done; no two write to one place.
+            let address = UInt(bitPattern: start)
+            return concurrentMap((count + block - 1) / block, grain: 1) { number in
+                do {
+                    for position in number * block..<min(count, (number + 1) * block) {
+                        let new = try part(position)
+                        precondition(new.count == size, "part \(position) has \(new.count) bytes")
+                        let place = unsafe UnsafeMutableRawPointer(
+                            bitPattern: address + UInt(position * size))
+                        unsafe place?.copyMemory(from: new.start, byteCount: size)
+                    }
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+        }
+        if let failure = failures.lazy.compactMap({ $0 }).first { throw failure }
+    }
+}

@@ -1,4 +1,5 @@
 import Foundation
+import Reporting
 import Testing
 
 @testable import CambiumCommand
@@ -20,7 +21,7 @@ struct VisibleTextTests {
     func json() throws {
         let text = "a\u{1B}\u{7F}\u{9B}\u{202E}\u{E0041}é"
         let json = JSONText.encode([text])
-        #expect(!json.unicodeScalars.contains(where: VisibleText.isUnsafe))
+        #expect(!json.unicodeScalars.contains { $0.isSteering })
         #expect(try JSONDecoder().decode([String].self, from: Data(json.utf8)) == [text])
     }
 

@@ -1,3 +1,0 @@
-/// The program's version: `cambium --version` prints it, packages and pages of the manual are named by it, and
-/// the newest entry of CHANGELOG.md must be its own (`tools/version` reads this line).
-let programVersion = "0.1.0"
