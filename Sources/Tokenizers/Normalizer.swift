@@ -1,5 +1,4 @@
 internal import Elements
-internal import Foundation
 
 /// What a text goes through before it is divided.
 indirect enum Normalizer: Sendable {
@@ -50,13 +49,7 @@ indirect enum Normalizer: Sendable {
         // Below U+0300 NFC changes nothing; of ASCII no form does.
         let bound: UInt8 = form == .nfc ? 0xCC : 0x80
         if bytes.allSatisfy({ $0 < bound }) { return bytes }
-        let text = String(decoding: bytes, as: UTF8.self)
-        return switch form {
-        case .nfc: Array(text.precomposedStringWithCanonicalMapping.utf8)
-        case .nfd: Array(text.decomposedStringWithCanonicalMapping.utf8)
-        case .nfkc: Array(text.precomposedStringWithCompatibilityMapping.utf8)
-        case .nfkd: Array(text.decomposedStringWithCompatibilityMapping.utf8)
-        }
+        return Array(NormalForm.of(String(decoding: bytes, as: UTF8.self), form).utf8)
     }
 }
 
