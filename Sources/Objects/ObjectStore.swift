@@ -12,6 +12,8 @@ package struct StoredObject: Sendable {
     package let location: Location
     /// Whether the data were decompressed: then they lie in memory of their own, not in the map.
     let isDecoded: Bool
+    /// Whether they were hashed against the name when they were decompressed.
+    let isHashed: Bool
     /// Whether the data are part of the map.
     package var isMapped: Bool { !isDecoded }
 
@@ -22,15 +24,14 @@ package struct StoredObject: Sendable {
         guard !isDecoded else { return self }
         return StoredObject(
             id: id, header: header, payload: payload.owned(by: owner), location: location,
-            isDecoded: false)
+            isDecoded: false, isHashed: false)
     }
 
     /// Hashes the data against the object's name.
     ///
     /// - Throws: `.corrupt` when they do not match: the data were damaged on disk.
     package func check() throws {
-        // What was decompressed was checked then.
-        if isDecoded { return }
+        if isHashed { return }
         let actual = header.id(of: payload.bytes)
         guard actual == id else {
             throw CambiumError(

@@ -3,6 +3,23 @@ internal import Objects
 package import Snapshots
 internal import Tensors
 
+/// What was found out of a dense tensor before it is staged.
+private struct PreparedTensor: Sendable {
+    let object: PreparedObject
+    let nonFinite: NonFiniteCount
+
+    init(_ tensor: Checkpoint.Tensor, _ copies: StoredCopies, _ before: Tree?) throws {
+        let bytes = tensor.bytes.bytes
+        let header = try ObjectHeader(.tensor, [tensor.shape])
+        let old = before?.tensor(named: tensor.name)
+        object = try copies.prepared(
+            header, bytes, after: old?.shape == tensor.shape ? old.map { .object($0.id) } : nil)
+        nonFinite =
+            object.found?.isIntact == true
+            ? NonFiniteCount(nan: 0, infinite: 0) : NonFiniteCount(bytes, [tensor.shape])
+    }
+}
+
 /// Splits a checkpoint into experts, router tables and trunk tensors, and stages them.
 struct CheckpointImport {
     private let source: CheckpointSource
@@ -16,6 +33,8 @@ struct CheckpointImport {
     private var measured: [ObjectID: String] = [:]
     /// The branch's model so far: what the new one's objects take the place of.
     private let before: Tree?
+    /// Dense tensors that are looked at in one go: enough for all cores.
+    private static let tensorsAtOnce = 64
 
     /// What a user should know of the numbers that were imported.
     var notes: [String] {
@@ -33,13 +52,12 @@ struct CheckpointImport {
     /// Fills the draft's tree.
     mutating func run(_ draft: inout CommitDraft, _ progress: ProgressReporter) throws {
         var tree = Tree(architecture: source.layout.architecture)
-        for (number, name) in source.layout.trunk.enumerated() {
-            tree.trunk.tensors[name] = try stage(name, &draft)
-            try progress(Progress("trunk tensors", number + 1, source.layout.trunk.count))
+        let trunk = source.layout.trunk
+        tree.trunk.tensors = try stage(trunk, &draft) { count throws in
+            try progress(Progress("trunk tensors", count, trunk.count))
         }
         for pool in source.layout.pools {
-            var router: [String: StoredTensor] = [:]
-            for name in pool.routerTensors { router[name] = try stage(name, &draft) }
+            let router = try stage(pool.routerTensors, &draft)
             let experts = try stageExperts(of: pool, &draft, progress)
             let stored = ExpertPool(
                 kind: pool.kind, parts: pool.parts, count: UInt64(pool.expertCount),
@@ -53,23 +71,43 @@ struct CheckpointImport {
         draft.tree = tree
     }
 
-    private mutating func stage(_ name: String, _ draft: inout CommitDraft) throws -> StoredTensor {
-        guard let tensor = source.checkpoint.tensor(named: name) else {
-            throw CambiumError(.notFound, "the checkpoint has no tensor \(name)")
+    /// Stages dense tensors, several at a time on all cores.
+    private mutating func stage(
+        _ names: [String], _ draft: inout CommitDraft, _ staged: (Int) throws -> Void = { _ in }
+    ) throws -> [String: StoredTensor] {
+        var all: [String: StoredTensor] = [:]
+        var start = 0
+        while start < names.count {
+            let tensors = try names[start...].prefix(Self.tensorsAtOnce).map { name in
+                guard let tensor = source.checkpoint.tensor(named: name) else {
+                    throw CambiumError(.notFound, "the checkpoint has no tensor \(name)")
+                }
+                return tensor
+            }
+            let (copies, before) = (draft.copies, before)
+            let prepared = concurrentMap(tensors.count, grain: 1) { position in
+                Result { try PreparedTensor(tensors[position], copies, before) }
+            }
+            for (position, tensor) in tensors.enumerated() {
+                let name = names[start + position]
+                let count = draft.newObjects
+                do {
+                    let found = try prepared[position].get()
+                    all[name] = try draft.putTensor(
+                        tensor.shape, tensor.bytes.bytes, found.object,
+                        after: before?.tensor(named: name))
+                    if draft.newObjects > count {
+                        self.count(found.nonFinite, "tensor \(name)")
+                    }
+                    keepGradients(of: found.object.id)
+                } catch let error as CambiumError {
+                    throw CambiumError(error.code, "tensor \(name): \(error.message)")
+                }
+                try staged(start + position + 1)
+            }
+            start += tensors.count
         }
-        let before = draft.newObjects
-        let entry: StoredTensor
-        do {
-            entry = try draft.putTensor(
-                tensor.shape, tensor.bytes.bytes, after: self.before?.tensor(named: name))
-        } catch let error as CambiumError {
-            throw CambiumError(error.code, "tensor \(name): \(error.message)")
-        }
-        if draft.newObjects > before {
-            count(NonFiniteCount(tensor.bytes.bytes, [tensor.shape]), "tensor \(name)")
-        }
-        keepGradients(of: entry.id)
-        return entry
+        return all
     }
 
     private mutating func stageExperts(
@@ -87,16 +125,10 @@ struct CheckpointImport {
         let size = header.payloadCount
         let old = before?.layers[UInt32(pool.layer)]?.pools[pool.pool]
         let isAlike = old?.kind == pool.kind && old?.parts == pool.parts
-        var blocks = ExpertBlocks(reader, header, draft.copies)
+        let versions = draft.versions(ofArray: isAlike ? old?.experts : nil)
+        var blocks = ExpertBlocks(reader, header, draft.copies, after: versions)
         defer { blocks.finish() }
         while let block = try blocks.block() {
-            let count = block.reduce(0) { $0 + $1.ids.count }
-            var versions: [Predecessor?]?
-            if isAlike, let old {
-                versions = try draft.versions(
-                    ofArray: old.experts, ids.count..<(ids.count + count))
-            }
-            let first = ids.count
             for part in block {
                 for (position, id) in part.ids.enumerated() {
                     let range = (position * size)..<((position + 1) * size)
@@ -104,7 +136,7 @@ struct CheckpointImport {
                     places.append(
                         try draft.put(
                             id, header, part.bytes.raw.extracting(range), part.found[position],
-                            after: versions?[ids.count - first] ?? nil))
+                            as: part.differences[position]))
                     ids.append(id)
                     keepGradients(of: id)
                     if draft.newObjects > count {

@@ -12,6 +12,8 @@ struct ExpertBlocks {
         let ids: [ObjectID]
         /// What the store has of each.
         let found: [StoredCopies.Found?]
+        /// Of those that the store does not have: as what they are stored, when not raw.
+        let differences: [ObjectDifference?]
         /// Of those that the store does not have intact.
         let nonFinite: [NonFiniteCount?]
     }
@@ -24,13 +26,19 @@ struct ExpertBlocks {
     private let ordinals: [Int]
     private let header: ObjectHeader
     private let copies: StoredCopies
+    /// What the experts of some ordinals take the place of.
+    private let versions: @Sendable (ArraySlice<Int>) throws -> [Predecessor?]
     private let partCount: Int
     /// Blocks under way: two, so that no core waits for the last part of one.
     private var next: [Background<[Result<Part, any Error>]>] = []
     private var start = 0
 
-    init(_ reader: PoolReader, _ header: ObjectHeader, _ copies: StoredCopies) {
+    init(
+        _ reader: PoolReader, _ header: ObjectHeader, _ copies: StoredCopies,
+        after versions: @escaping @Sendable (ArraySlice<Int>) throws -> [Predecessor?]
+    ) {
         self.reader = reader
+        self.versions = versions
         ordinals = reader.pool.ordinals
         self.header = header
         self.copies = copies
@@ -59,7 +67,8 @@ struct ExpertBlocks {
     }
 
     private mutating func prepare() {
-        let (reader, ordinals, header, copies) = (reader, ordinals, header, copies)
+        let (reader, ordinals, header) = (reader, ordinals, header)
+        let (copies, versions) = (copies, versions)
         let (start, size) = (start, partCount)
         let end = min(start + size * Self.partsPerBlock, ordinals.count)
         guard start < end else { return }
@@ -68,8 +77,8 @@ struct ExpertBlocks {
             concurrentMap((end - start + size - 1) / size, grain: 1) { part in
                 let first = start + part * size
                 return Result {
-                    try Self.part(
-                        ordinals[first..<min(first + size, end)], reader, header, copies)
+                    let range = ordinals[first..<min(first + size, end)]
+                    return try Self.part(range, reader, header, copies, after: versions(range))
                 }
             }
         }
@@ -78,7 +87,7 @@ struct ExpertBlocks {
 
     private static func part(
         _ range: ArraySlice<Int>, _ reader: PoolReader, _ header: ObjectHeader,
-        _ copies: StoredCopies
+        _ copies: StoredCopies, after versions: [Predecessor?]
     ) throws -> Part {
         let size = header.payloadCount
         var bytes: [UInt8] = []
@@ -95,6 +104,14 @@ struct ExpertBlocks {
             guard found?.isIntact != true else { return nil }
             return NonFiniteCount(bytes.raw.extracting(expert(position)), header.parts)
         }
-        return Part(bytes: bytes, ids: ids, found: found, nonFinite: nonFinite)
+        let differences = try found.enumerated().map { (position, found) in
+            guard found == nil, let version = versions[position] else {
+                return nil as ObjectDifference?
+            }
+            return try copies.difference(
+                of: bytes.raw.extracting(expert(position)), header, after: version)
+        }
+        return Part(
+            bytes: bytes, ids: ids, found: found, differences: differences, nonFinite: nonFinite)
     }
 }

@@ -1,6 +1,6 @@
 internal import Elements
 package import Evidence
-internal import Objects
+package import Objects
 package import Snapshots
 internal import Tensors
 
@@ -50,7 +50,7 @@ package struct ModelPatch: ~Copyable {
     /// - Throws: `not-found` without such a pool, `bad-shape` when the length is not an expert's.
     package mutating func put(
         expert ordinal: Int, layer: Int, pool: String = ExpertPool.base, _ bytes: RawSpan,
-        known: KnownObject? = nil
+        known: PreparedObject? = nil
     ) throws {
         let place = try place(layer, pool)
         let (stored, header) = try header(place, ordinal)
@@ -61,8 +61,8 @@ package struct ModelPatch: ~Copyable {
                     + "\(stored.parts) take \(header.payloadCount)")
         }
         let count = draft.newObjects
-        let id = try draft.put(
-            header, bytes, known, after: try draft.version(ofArray: stored.experts, ordinal))
+        let version = try known == nil ? draft.version(ofArray: stored.experts, ordinal) : nil
+        let id = try draft.put(header, bytes, known, after: version)
         experts[place, default: [:]][ordinal] = id
         guard draft.newObjects > count else { return }
         newExperts += 1
@@ -94,7 +94,7 @@ package struct ModelPatch: ~Copyable {
     ///   - known: Its id and what ``CommitDraft/copies`` has of it, when that was found out already.
     /// - Throws: `not-found`, `bad-shape` when the length is not the tensor's.
     package mutating func put(
-        tensor name: String, _ bytes: RawSpan, known: KnownObject? = nil
+        tensor name: String, _ bytes: RawSpan, known: PreparedObject? = nil
     ) throws {
         let entry = try tensor(named: name)
         guard bytes.byteCount == entry.shape.byteCount else {
@@ -192,24 +192,5 @@ package struct ModelPatch: ~Copyable {
         let (target, newExperts, nonFinite) = (target, newExperts, nonFinite)
         return try target.commit(
             fitting: draft, request, newExperts: newExperts, nonFinite: nonFinite)
-    }
-}
-
-/// What was found out of an object before it is staged, on all cores.
-package struct KnownObject: Sendable {
-    let id: ObjectID
-    /// What the store has of it.
-    let found: StoredCopies.Found?
-}
-
-extension CommitDraft {
-    /// Stages an object of which all may be known already.
-    fileprivate mutating func put(
-        _ header: ObjectHeader, _ payload: RawSpan, _ known: KnownObject?,
-        after predecessor: Predecessor?
-    ) throws -> ObjectID {
-        guard let known else { return try put(header, payload, after: predecessor) }
-        _ = try put(known.id, header, payload, known.found, after: predecessor)
-        return known.id
     }
 }

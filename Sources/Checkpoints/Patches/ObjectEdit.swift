@@ -33,12 +33,16 @@ struct ObjectEdit: Sendable {
     private static let blockBytes = 32 << 20
     private static let greatestBlock = 1 << 14
 
-    /// The new bytes, their id, and what the store has of them.
+    /// The new bytes, their id, what the store has of them, and what they are stored as.
     private func content(_ snapshot: MappedSnapshot, _ copies: StoredCopies) throws -> Content {
         let bytes = try bytes(snapshot)
-        let id = header.id(of: bytes.bytes)
-        let found = try copies.find([id], header, bytes.bytes)[0]
-        return Content(bytes: bytes, known: KnownObject(id: id, found: found))
+        let version: Predecessor? =
+            switch place {
+            case .tensor(_, let stored): .object(stored.id)
+            case .expert(let ordinal, _, let experts): experts.predecessor(ordinal)
+            }
+        return Content(
+            bytes: bytes, known: try copies.prepared(header, bytes.bytes, after: version))
     }
 
     private func bytes(_ snapshot: MappedSnapshot) throws -> MappedBytes {
@@ -94,7 +98,7 @@ struct ObjectEdit: Sendable {
 
     fileprivate struct Content: Sendable {
         let bytes: MappedBytes
-        let known: KnownObject
+        let known: PreparedObject
     }
 
     fileprivate struct Block {

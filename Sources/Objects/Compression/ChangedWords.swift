@@ -18,10 +18,23 @@ struct ChangedWords: Sendable {
     private(set) var words: [UInt8] = []
     /// Equal elements behind the last changed one.
     private var pending = 0
+    /// The bits that any of the words has.
+    private var bits: UInt64 = 0
 
     var count: Int { words.count / width.byteCount }
 
+    /// Bytes of memory that it takes, about.
+    var memory: Int { gaps.count + words.count }
+
+    /// About what the stored form takes at most: planes of the words that are all zeros take next to nothing.
+    var storedBound: Int { gaps.count + count * (71 - bits.leadingZeroBitCount) / 8 }
+
     init(_ width: ElementWidth) { self.width = width }
+
+    /// The width of a payload's elements; one whose last element is cut off has bytes.
+    static func width(_ width: ElementWidth, _ byteCount: Int) -> ElementWidth {
+        byteCount % width.byteCount == 0 ? width : .one
+    }
 
     /// Adds a payload's changes; its length must be the predecessor's, and a multiple of the width.
     ///
@@ -43,6 +56,30 @@ struct ChangedWords: Sendable {
             }
         }
         elementCount += payload.byteCount / width.byteCount
+    }
+
+    /// Adds the changes of the payloads that another has.
+    mutating func append(_ other: ChangedWords) {
+        precondition(width == other.width, "changes of other widths")
+        elementCount += other.elementCount
+        guard let end = other.gaps.firstIndex(where: { $0 < 255 }) else {
+            pending += other.pending
+            return
+        }
+        appendGap(pending + end * 255 + Int(other.gaps[end]))
+        gaps.append(contentsOf: other.gaps[(end + 1)...])
+        words.append(contentsOf: other.words)
+        pending = other.pending
+        bits |= other.bits
+    }
+
+    private mutating func appendGap(_ count: Int) {
+        var count = count
+        while count >= 255 {
+            gaps.append(255)
+            count &-= 255
+        }
+        gaps.append(UInt8(truncatingIfNeeded: count))
     }
 
     /// Looks through 32 bytes at a time, in most of which nothing changed.
@@ -80,13 +117,10 @@ struct ChangedWords: Sendable {
     }
 
     private mutating func append<Word: FixedWidthInteger & UnsignedInteger>(_ difference: Word) {
-        while pending >= 255 {
-            gaps.append(255)
-            pending &-= 255
-        }
-        gaps.append(UInt8(truncatingIfNeeded: pending))
+        appendGap(pending)
         pending = 0
         var word = VersionDelta.zigzagged(difference) &- 1
+        bits |= UInt64(word)
         for _ in 0..<MemoryLayout<Word>.size {
             words.append(UInt8(truncatingIfNeeded: word))
             word = MemoryLayout<Word>.size == 1 ? 0 : word &>> Word(8)

@@ -20,6 +20,11 @@ package struct ColdGroupBuilder: Sendable {
 
     package init() {}
 
+    /// Bytes of memory that it takes, about.
+    var memory: Int {
+        contents.values.reduce(0) { $0 + $1.count } + changes.values.reduce(0) { $0 + $1.memory }
+    }
+
     /// Adds a payload; the first one has number 0.
     ///
     /// - Parameters:
@@ -37,22 +42,34 @@ package struct ColdGroupBuilder: Sendable {
             throw CambiumError(
                 .tooLarge, "a group of \(byteCount) bytes has no room for \(count) more")
         }
-        // An element that is cut off has no width: a difference of bytes.
-        let width = predecessor != nil && count % width.byteCount != 0 ? .one : width
-        let kind = ColdGroupFormat.Kind(width: width, hasPredecessor: predecessor != nil)
-        if let predecessor {
-            guard predecessor.byteCount == count else {
-                throw CambiumError(
-                    .corrupt,
-                    "a version of \(count) bytes cannot differ from its predecessor of "
-                        + "\(predecessor.byteCount) bytes; run `cambium verify`")
-            }
-            changes[width, default: ChangedWords(width)].add(payload, predecessor: predecessor)
-        } else {
+        guard let predecessor else {
+            let kind = ColdGroupFormat.Kind(width: width, hasPredecessor: false)
             unsafe payload.withUnsafeBytes {
                 unsafe contents[kind, default: []].append(contentsOf: $0)
             }
+            addRun(kind, count)
+            return
         }
+        guard predecessor.byteCount == count else {
+            throw CambiumError(
+                .corrupt,
+                "a version of \(count) bytes cannot differ from its predecessor of "
+                    + "\(predecessor.byteCount) bytes; run `cambium verify`")
+        }
+        let unit = ChangedWords.width(width, count)
+        changes[unit, default: ChangedWords(unit)].add(payload, predecessor: predecessor)
+        addRun(ColdGroupFormat.Kind(width: unit, hasPredecessor: true), count)
+    }
+
+    /// Adds a payload as what changed since its predecessor.
+    ///
+    /// - Parameter words: Of this payload alone.
+    mutating func add(_ words: ChangedWords, byteCount count: Int) {
+        changes[words.width, default: ChangedWords(words.width)].append(words)
+        addRun(ColdGroupFormat.Kind(width: words.width, hasPredecessor: true), count)
+    }
+
+    private mutating func addRun(_ kind: ColdGroupFormat.Kind, _ count: Int) {
         byteCount += count
         if let last = runs.last, last.kind == kind, last.payloadBytes == count,
             last.payloads < .max

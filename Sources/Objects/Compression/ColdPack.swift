@@ -5,10 +5,12 @@ internal import Elements
 /// The directory is the raw pack's, so each object keeps its name and its place.
 struct ColdPack {
     static let flag: UInt16 = 1
+    /// Of one whose differences have checksums.
+    static let checkedFlag: UInt16 = 3
     /// Behind the pack's header: u64 bytes of the block, u32 predecessors, u8 depth, u16 step, a zero.
     static let headCount = 16
-    /// u32 position of the object, id of its predecessor.
-    static let predecessorCount = 36
+    /// u32 position of the object, id of its predecessor; with checksums u64 ``PayloadChecksum`` of the object's bytes.
+    static func predecessorCount(_ flags: UInt16) -> Int { flags == checkedFlag ? 44 : 36 }
     /// Packs of several objects with more data than this stay raw: mostly a pack is decompressed as a whole.
     static let greatestData = 256 << 20
     /// How many differences may lie between an object and raw bytes.
@@ -25,14 +27,23 @@ struct ColdPack {
     /// How many versions lie between raw bytes and these, as the commit counted that wrote them (``StepScheme``);
     /// 0 for what a repack compressed.
     let step: Int
-    /// Objects that are stored as differences, and what from; positions ascend.
-    let predecessors: [(index: Int, id: ObjectID)]
+    /// Objects that are stored as differences; positions ascend.
+    let differences: [Difference]
     /// Where the block lies in the record.
     let block: Range<Int>
 
+    /// An object that is stored as its difference from another.
+    struct Difference: Sendable {
+        let index: Int
+        let base: ObjectID
+        /// Of the object's bytes; nil where only its name tells whether they are right.
+        let checksum: UInt64?
+    }
+
     /// Reads what lies between the pack's header and its directory.
     init(
-        _ bytes: RawSpan, directory: Int, objects: Int, _ fail: (String) -> CambiumError
+        _ bytes: RawSpan, flags: UInt16, directory: Int, objects: Int,
+        _ fail: (String) -> CambiumError
     ) throws {
         let start = PackFormat.headerCount
         guard directory - start >= Self.headCount else { throw fail("no room for compressed data") }
@@ -42,20 +53,26 @@ struct ColdPack {
         step =
             Int(bytes.number(at: start + 13, as: UInt8.self))
             | Int(bytes.number(at: start + 14, as: UInt8.self)) << 8
-        let first = start + Self.headCount + count * Self.predecessorCount
+        let size = Self.predecessorCount(flags)
+        let first = start + Self.headCount + count * size
         guard depth <= Self.greatestDepth, bytes.number(at: start + 15, as: UInt8.self) == 0,
             first <= directory, length == UInt64(directory - first)
         else { throw fail("its compressed data do not fill it") }
-        var predecessors: [(index: Int, id: ObjectID)] = []
+        var differences: [Difference] = []
+        differences.reserveCapacity(count)
         for number in 0..<count {
-            let offset = start + Self.headCount + number * Self.predecessorCount
+            let offset = start + Self.headCount + number * size
             let index = Int(bytes.number(at: offset, as: UInt32.self))
-            guard index < objects, predecessors.last.map({ $0.index < index }) ?? true else {
+            guard index < objects, differences.last.map({ $0.index < index }) ?? true else {
                 throw fail("predecessor \(number) is of object \(index)")
             }
-            predecessors.append((index, ObjectID(bytes, at: offset + 4)))
+            differences.append(
+                Difference(
+                    index: index, base: ObjectID(bytes, at: offset + 4),
+                    checksum: flags == Self.checkedFlag
+                        ? bytes.number(at: offset + 36, as: UInt64.self) : nil))
         }
-        self.predecessors = predecessors
+        self.differences = differences
         block = first..<directory
     }
 
@@ -72,7 +89,7 @@ struct ColdPack {
         var compressor = try ZstdCompressor()
         var plain = ColdGroupBuilder()
         var related = ColdGroupBuilder()
-        var used: [(index: Int, id: ObjectID)] = []
+        var used: [Difference] = []
         for index in 0..<pack.count {
             let width = ElementWidth(pack.header(index))
             let payload = pack.payload(index)
@@ -81,7 +98,10 @@ struct ColdPack {
                 predecessor.header == pack.header(index)
             {
                 try related.add(payload.bytes, width, predecessor: predecessor.payload.bytes)
-                used.append((index, predecessor.id))
+                used.append(
+                    Difference(
+                        index: index, base: predecessor.id,
+                        checksum: PayloadChecksum.of(payload.bytes)))
             } else {
                 try related.add(payload.bytes, width)
             }
@@ -89,78 +109,45 @@ struct ColdPack {
         var block = try plain.finish(&compressor)
         if !used.isEmpty {
             let other = try related.finish(&compressor)
-            if other.count + used.count * predecessorCount < block.count - pack.dataCount / 10 {
+            if other.count + used.count * predecessorCount(checkedFlag)
+                < block.count - pack.dataCount / 10
+            {
                 block = other
             } else {
                 used = []
             }
         }
-        let directory = pack.directory
-        let length =
-            PackFormat.headerCount + headCount + used.count * predecessorCount + block.count
-            + directory.count
+        let record = encode(pack.encodedDirectory, used, block)
         let raw = PackFormat.recordCount(
-            PackFormat.headerCount + pack.dataCount + directory.count)
-        guard PackFormat.recordCount(length) + 4096 <= raw, length * 20 <= raw * 19
-        else { return nil }
-        return CompressedRecord(
-            bytes: encode(pack, used, block, directory), usesPredecessors: !used.isEmpty)
+            PackFormat.headerCount + pack.dataCount + pack.directory.count)
+        guard record.count + 4096 <= raw, record.count * 20 <= raw * 19 else { return nil }
+        return CompressedRecord(bytes: record, usesPredecessors: !used.isEmpty)
     }
 
-    /// The record of a pack as a commit stores it that changes a little of what was before, or nil when that
-    /// would be more than half of the raw one: raw bytes can be mapped.
-    ///
-    /// - Parameter predecessors: By position, what the objects are near to.
-    static func difference(
-        of pack: Pack, from predecessors: [Int: StoredObject], depth: Int, step: Int
-    ) throws -> [UInt8]? {
-        var compressor = try ZstdCompressor()
-        var group = ColdGroupBuilder()
-        for index in 0..<pack.count {
-            let (payload, width) = (pack.payload(index), ElementWidth(pack.header(index)))
-            if let predecessor = predecessors[index]?.payload {
-                try group.add(payload.bytes, width, predecessor: predecessor.bytes)
-            } else {
-                try group.add(payload.bytes, width)
-            }
-        }
-        let block = try group.finish(&compressor)
-        let directory = pack.directory
-        let used = predecessors.sorted { $0.key < $1.key }.map { (index: $0.key, id: $0.value.id) }
-        let length =
-            PackFormat.headerCount + headCount + used.count * predecessorCount + block.count
-            + directory.count
-        guard PackFormat.recordCount(length) * 2 <= pack.record.count else { return nil }
-        return encode(pack, used, block, directory, depth: depth, step: step)
-    }
-
-    private static func encode(
-        _ pack: Pack, _ predecessors: [(index: Int, id: ObjectID)], _ block: [UInt8],
-        _ directory: [UInt8], depth: Int = 0, step: Int = 0
+    /// The record of a pack with these objects.
+    static func encode(
+        _ directory: PackDirectory.Encoded, _ differences: [Difference], _ block: [UInt8],
+        depth: Int = 0, step: Int = 0
     ) -> [UInt8] {
+        let flags = differences.isEmpty ? flag : checkedFlag
         let start =
-            PackFormat.headerCount + headCount + predecessors.count * predecessorCount
+            PackFormat.headerCount + headCount + differences.count * predecessorCount(flags)
             + block.count
-        var encoder = ByteEncoder(capacity: start + directory.count + 4096)
-        encoder.append(PackFormat.magic)
-        encoder.append(PackFormat.version)
-        encoder.append(flag)
-        encoder.append(UInt32(pack.count))
-        encoder.append(UInt32(pack.groupCount))
-        encoder.append(UInt64(start))
-        encoder.append(UInt64(start + directory.count))
-        encoder.append(raw: pack.directoryChecksum)
+        var encoder = ByteEncoder(capacity: start + directory.bytes.count + 4096)
+        encoder.append(raw: directory.header(flags: flags, dataEnd: start))
         encoder.append(UInt64(block.count))
-        encoder.append(UInt32(predecessors.count))
+        encoder.append(UInt32(differences.count))
         encoder.append(UInt8(depth))
         encoder.append(raw: [UInt8(step & 255), UInt8(step >> 8), 0])
-        for (index, id) in predecessors {
-            encoder.append(UInt32(index))
-            encoder.append(id)
+        for difference in differences {
+            encoder.append(UInt32(difference.index))
+            encoder.append(difference.base)
+            encoder.append(difference.checksum ?? 0)
         }
         encoder.append(raw: block)
-        encoder.append(raw: directory)
-        let padding = PackFormat.recordCount(start + directory.count) - encoder.bytes.count
+        encoder.append(raw: directory.bytes)
+        let padding =
+            PackFormat.recordCount(start + directory.bytes.count) - encoder.bytes.count
         encoder.append(raw: Array(repeating: 0, count: padding))
         return encoder.bytes
     }

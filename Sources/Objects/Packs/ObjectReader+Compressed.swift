@@ -60,7 +60,7 @@ extension ObjectReader {
         try pack.check(payload.bytes, at: index)
         return StoredObject(
             id: pack.id(index), header: header, payload: payload, location: pack.location(index),
-            isDecoded: true)
+            isDecoded: true, isHashed: pack.difference(of: index)?.checksum == nil)
     }
 
     /// The pack with its data, decompressed where they are not raw.
@@ -138,7 +138,7 @@ extension ObjectReader {
     /// The differences from which an object is restored.
     ///
     /// - Parameter neighbour: The chain of the object before it: its own often leads through the same packs.
-    private func chain(
+    func chain(
         of pack: Pack, _ index: Int, _ neighbour: Chain?,
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws -> Chain {
@@ -153,7 +153,7 @@ extension ObjectReader {
             }
             chain.steps.append(
                 Chain.Step(pack: next, index: position, group: try packs.blocks.group(of: next)))
-            guard let id = next.predecessor(of: position) else {
+            guard let id = next.difference(of: position)?.base else {
                 guard try chain.steps.last?.group.needsPredecessor(position) != true else {
                     throw CambiumError(
                         .corrupt,
@@ -186,7 +186,7 @@ extension ObjectReader {
 }
 
 /// An object's differences, the newest first, down to bytes that need no others.
-private struct Chain {
+struct Chain {
     struct Step {
         let pack: Pack
         let index: Int
@@ -205,6 +205,12 @@ private struct Chain {
             : depth == steps.count ? raw : nil
         guard let place, place.index + 1 < place.pack.count else { return nil }
         return (place.pack, place.index + 1)
+    }
+
+    /// The object itself, where it is raw.
+    var onlyRaw: StoredObject? {
+        guard steps.isEmpty, let raw else { return nil }
+        return raw.pack.stored(raw.index)
     }
 
     /// Writes the newest version.
@@ -232,8 +238,17 @@ private struct Chain {
 }
 
 extension Pack {
-    /// Checks decompressed data against the name of the object at `index`.
-    fileprivate func check(_ payload: RawSpan, at index: Int) throws(CambiumError) {
+    /// Checks decompressed data against the checksum of the object at `index`, or against its name.
+    func check(_ payload: RawSpan, at index: Int) throws(CambiumError) {
+        if let checksum = difference(of: index)?.checksum {
+            guard PayloadChecksum.of(payload) == checksum else {
+                throw CambiumError(
+                    .corrupt,
+                    "object \(id(index).short) of pack \(number) does not match its checksum: it, or "
+                        + "what it is a difference from, was damaged on disk; run `cambium verify`")
+            }
+            return
+        }
         let actual = header(index).id(of: payload)
         guard actual == id(index) else {
             throw CambiumError(

@@ -50,28 +50,19 @@ extension Pack {
         return group
     }
 
-    /// What the object at `index` is stored as a difference from; nil for one that needs no other.
-    func predecessor(of index: Int) -> ObjectID? {
-        guard let predecessors = cold?.predecessors else { return nil }
+    /// How the object at `index` is stored as a difference; nil for one that needs no other.
+    func difference(of index: Int) -> ColdPack.Difference? {
+        guard let differences = cold?.differences else { return nil }
         var low = 0
-        var high = predecessors.count
+        var high = differences.count
         while low < high {
             let middle = (low + high) / 2
-            if predecessors[middle].index < index { low = middle + 1 } else { high = middle }
+            if differences[middle].index < index { low = middle + 1 } else { high = middle }
         }
-        guard low < predecessors.count, predecessors[low].index == index else { return nil }
-        return predecessors[low].id
+        guard low < differences.count, differences[low].index == index else { return nil }
+        return differences[low]
     }
 
     /// How many versions lie between raw bytes and this pack's; see ``StepScheme``.
     var step: Int { cold?.step ?? 0 }
-
-    /// The record of this raw pack as differences, or nil when raw bytes serve better.
-    ///
-    /// - Parameter predecessors: By position, checked against their names.
-    func difference(from predecessors: [Int: StoredObject], depth: Int, step: Int) throws
-        -> [UInt8]?
-    {
-        try ColdPack.difference(of: self, from: predecessors, depth: depth, step: step)
-    }
 }

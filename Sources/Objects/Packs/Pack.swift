@@ -48,7 +48,7 @@ package final class Pack: Sendable {
         let version: UInt16 = bytes.number(at: 4)
         guard version == PackFormat.version else { throw fail("version \(version) is unknown") }
         let flags: UInt16 = bytes.number(at: 6)
-        guard [0, ColdPack.flag, SegmentedPack.flag].contains(flags) else {
+        guard [0, ColdPack.flag, SegmentedPack.flag, ColdPack.checkedFlag].contains(flags) else {
             throw fail("reserved bytes in use")
         }
         count = Int(bytes.number(at: 8, as: UInt32.self))
@@ -78,8 +78,9 @@ package final class Pack: Sendable {
             headers.append(try ObjectHeader(decoding: try rest.take(length)))
         }
         cold =
-            flags == ColdPack.flag
-            ? try ColdPack(bytes, directory: directoryOffset, objects: count, fail) : nil
+            flags == ColdPack.flag || flags == ColdPack.checkedFlag
+            ? try ColdPack(bytes, flags: flags, directory: directoryOffset, objects: count, fail)
+            : nil
         segmented =
             flags == SegmentedPack.flag
             ? try SegmentedPack(bytes, directory: directoryOffset, fail) : nil
@@ -147,18 +148,20 @@ package final class Pack: Sendable {
     /// Bytes of the objects' data in a raw pack, padded to units.
     package var dataCount: Int { (groups.last?.endUnit ?? 0) * PackFormat.alignment }
 
-    var groupCount: Int { groups.count }
-
     /// The directory's bytes.
     var directory: [UInt8] { record.slice(directoryOffset..<used).copy() }
 
-    /// The first half of the directory's SHA-256, as the header has it.
-    var directoryChecksum: [UInt8] { record.slice(32..<PackFormat.headerCount).copy() }
+    /// The directory as the record has it, to be written again.
+    var encodedDirectory: PackDirectory.Encoded {
+        PackDirectory.Encoded(
+            bytes: directory, objects: count, groups: groups.count,
+            checksum: record.slice(32..<PackFormat.headerCount).copy())
+    }
 
     /// What must be at hand to read this pack: of objects that are stored as differences, their predecessors; of one in
     /// segments, these.
     package var predecessors: [(index: Int, id: ObjectID)] {
-        cold?.predecessors ?? segmented?.ids.map { (0, $0) } ?? []
+        cold?.differences.map { ($0.index, $0.base) } ?? segmented?.ids.map { (0, $0) } ?? []
     }
 
     package func id(_ index: Int) -> ObjectID {
@@ -202,7 +205,8 @@ package final class Pack: Sendable {
     package func stored(_ index: Int) -> StoredObject {
         StoredObject(
             id: id(index), header: header(index), payload: payload(index),
-            location: location(index), isDecoded: isCold)
+            location: location(index), isDecoded: isCold,
+            isHashed: isCold && difference(of: index)?.checksum == nil)
     }
 
     /// The id of the object at `unit` whose id ends with `check`, or nil.

@@ -19,7 +19,8 @@ extension ObjectStaging {
             guard !open.isEmpty else { return }
             let builder = open
             open = PackBuilder()
-            finished.append(FinishedPack(position: finished.count, record: builder.finish()))
+            finished.append(
+                FinishedPack(position: finished.count, content: .record(builder.finish())))
         }
         for object in objects {
             let isLarge = object.header.payloadCount >= PackFormat.largeObject

@@ -32,8 +32,8 @@ package struct ObjectStaging {
     private var places: [(pack: UInt32, unit: UInt32)] = []
     private var open = PackBuilder()
     private var openPack = 0
-    /// The objects that take the place of others, which most are near to.
-    private var successors = SuccessorPack()
+    /// Objects that are stored as differences, by their versions' runs.
+    private var differences: [Int: DifferencePack] = [:]
     private var finished: [FinishedPack] = []
     private var finishedBytes = 0
     /// The packs' numbers; 0 before they are written.
@@ -93,59 +93,79 @@ package struct ObjectStaging {
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan,
         after predecessor: Predecessor? = nil
     ) throws -> Placement {
-        let found = try staged.position(id) != nil ? nil : copies.find([id], header, payload)[0]
-        return try put(id, header, payload, found, after: predecessor)
+        if staged.position(id) != nil { return try put(id, header, payload, nil, as: nil) }
+        let found = try copies.find([id], header, payload)[0]
+        if found == nil, let predecessor, header.payloadCount <= segmentLimit {
+            let difference = try copies.difference(of: payload, header, after: predecessor)
+            return try put(id, header, payload, nil, as: difference)
+        }
+        let prepared = PreparedObject(id: id, found: found, difference: nil)
+        return try put(header, payload, prepared, after: predecessor)
+    }
+
+    /// Stages an object of which ``copies`` told all.
+    ///
+    /// - Parameter predecessor: What it takes the place of, for one that is kept in segments.
+    @discardableResult
+    package mutating func put(
+        _ header: ObjectHeader, _ payload: RawSpan, _ prepared: PreparedObject,
+        after predecessor: Predecessor?
+    ) throws -> Placement {
+        let (id, found) = (prepared.id, prepared.found)
+        guard header.payloadCount > segmentLimit, known(id, found) == nil else {
+            return try put(id, header, payload, found, as: prepared.difference)
+        }
+        let place = try putSegments(id, header, payload, after: predecessor)
+        replace(found, by: place)
+        return place
     }
 
     /// Stages an object of which it is known already what the store has.
     ///
     /// - Parameters:
     ///   - found: As ``copies`` told since this staging began.
-    ///   - predecessor: What the object takes the place of: where little of it changed, the changes are stored.
+    ///   - difference: As which it is stored, rather than raw; as ``copies`` told.
     @discardableResult
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ found: StoredCopies.Found?,
-        after predecessor: Predecessor? = nil
+        as difference: ObjectDifference?
     ) throws -> Placement {
         if let known = known(id, found) {
             reusedObjects += 1
             reusedBytes += header.payloadCount
+            if case .stored = known { replace(found, by: known) }
             return known
         }
         guard staged.ids.count < Int(UInt32.max) - 1 else {
             throw CambiumError(.tooLarge, "one commit holds at most 4,294,967,294 new objects")
         }
         if header.payloadCount > segmentLimit {
-            return try putSegments(id, header, payload, after: predecessor)
+            return try putSegments(id, header, payload, after: nil)
         }
         newObjects += 1
         newBytes += header.payloadCount
         staged.append(id)
         // A copy that takes a damaged one's place is raw: what it would be a difference from may need it.
-        if let predecessor, found == nil {
-            if !successors.hasRoom(header) { closeSuccessors() }
-            if successors.isEmpty {
-                successors = SuccessorPack(position: packNumbers.count, first: header)
-                packNumbers.append(0)
-            }
-            let unit = successors.add(id, header, payload, after: predecessor, places.count)
-            places.append((UInt32(successors.position), unit))
+        if let difference, found == nil {
+            places.append(add(id, header, payload, difference))
         } else if header.payloadCount >= PackFormat.largeObject {
             var builder = PackBuilder(capacity: header.payloadCount + 8192)
             places.append((UInt32(packNumbers.count), builder.add(id, header, payload)))
             packNumbers.append(0)
-            keep(FinishedPack(position: packNumbers.count - 1, record: builder.finish()))
+            keep(FinishedPack(position: packNumbers.count - 1, content: .record(builder.finish())))
         } else {
             places.append(addSmall(id, header, payload))
         }
+        let place = Placement.staged(UInt32(places.count - 1))
+        replace(found, by: place)
         if finishedBytes >= flushThreshold {
             try finishWriting()
-            let (environment, ahead, copies, packs) = (environment, ahead, copies, finished)
+            let (environment, ahead, packs) = (environment, ahead, finished)
             let write = Background {
                 Stagings.writing {
                     environment.writingBehind {
                         Result {
-                            let batch = PackBatch(try Self.differences(packs, copies))
+                            let batch = PackBatch(try Self.compressed(packs))
                             return try environment.write("packs") { transaction in
                                 let written = try Self.write(batch.next, transaction)
                                 try ahead.add(written.map(\.number), transaction)
@@ -159,7 +179,27 @@ package struct ObjectStaging {
             finished = []
             finishedBytes = 0
         }
-        return .staged(UInt32(places.count - 1))
+        return place
+    }
+
+    /// Puts an object into a pack of differences.
+    private mutating func add(
+        _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ difference: ObjectDifference
+    ) -> (pack: UInt32, unit: UInt32) {
+        let run = difference.run
+        if let pack = differences[run], !pack.hasRoom(header) { close(run) }
+        if differences[run] == nil {
+            differences[run] = DifferencePack(position: packNumbers.count)
+            packNumbers.append(0)
+        }
+        // In place: a copy of the pack would copy all that it holds.
+        let unit = differences[run]?.add(id, header, payload, difference, places.count)
+        return (UInt32(differences[run]?.position ?? 0), unit ?? 0)
+    }
+
+    private mutating func close(_ run: Int) {
+        guard let pack = differences.removeValue(forKey: run) else { return }
+        keep(FinishedPack(position: pack.position, content: .differences(pack)))
     }
 
     /// Puts an object into the open pack.
@@ -176,27 +216,17 @@ package struct ObjectStaging {
         return (UInt32(openPack), open.add(id, header, payload))
     }
 
-    /// Puts a pack's objects into the open one; false when one of them is too large for that.
-    private mutating func addSmall(_ finished: FinishedPack) throws -> Bool {
-        let pack = try Pack(
-            number: 0, record: MappedBytes(copying: finished.record), checksum: false)
-        guard pack.dataCount < PackFormat.largeObject || pack.count > 1 else { return false }
-        for (index, member) in finished.members.enumerated() {
-            places[member.object] = addSmall(
-                pack.id(index), pack.header(index), pack.payload(index).bytes)
-        }
-        return true
+    /// Where an object is staged or stored intact.
+    private func known(_ id: ObjectID, _ found: StoredCopies.Found?) -> Placement? {
+        if let position = staged.position(id) { return .staged(UInt32(position)) }
+        return found.flatMap { $0.isIntact ? .stored($0.location) : nil }
     }
 
-    /// Where an object is staged or stored intact.
-    private mutating func known(_ id: ObjectID, _ found: StoredCopies.Found?) -> Placement? {
-        if let position = staged.position(id) { return .staged(UInt32(position)) }
-        guard let found else { return nil }
-        let place: Placement =
-            found.isIntact ? .stored(found.location) : .staged(UInt32(places.count))
+    /// Notes which copies of an object give way to the one at `place`.
+    private mutating func replace(_ found: StoredCopies.Found?, by place: Placement) {
+        guard let found else { return }
         for copy in found.older { outdated[copy] = place }
         if !found.isIntact { outdated[found.location] = place }
-        return found.isIntact ? place : nil
     }
 
     /// Whether the store has copies of objects that are to give way to others.
@@ -209,7 +239,7 @@ package struct ObjectStaging {
     /// Writes what is left, and the index of all, in the caller's transaction.
     package mutating func flush(_ transaction: borrowing WriteTransaction) throws {
         closePack()
-        closeSuccessors()
+        for run in differences.keys.sorted() { close(run) }
         settle(try Self.write(PackBatch(finished).next, transaction))
         finished = []
         finishedBytes = 0
@@ -228,23 +258,19 @@ package struct ObjectStaging {
     ///
     /// Call when all is staged, before the transaction in which ``flush(_:)`` is called: LMDB has one writer.
     package mutating func finish() throws {
-        if !successors.isEmpty {
-            let last = successors.finish()
-            successors = SuccessorPack()
-            let packs = try last.successors?.settled(last.record, copies)
-            for pack in packs ?? [] {
-                // A few small objects that are new as a whole share the records' pack.
-                if pack.position == nil, pack.record.count < PackFormat.target / 4,
-                    try addSmall(pack)
-                {
-                    continue
+        for run in differences.keys.sorted() {
+            if let few = try differences[run]?.fewObjects() {
+                differences[run] = nil
+                for copy in few {
+                    places[copy.object] = addSmall(copy.id, copy.header, copy.payload.raw)
                 }
-                keep(pack)
+            } else {
+                close(run)
             }
         }
         closePack()
         try finishWriting()
-        finished = try Self.differences(finished, copies)
+        finished = try Self.compressed(finished)
     }
 
     private mutating func finishWriting() throws {
@@ -254,18 +280,16 @@ package struct ObjectStaging {
         copies.renew()
     }
 
-    /// Packs of successors as their differences, or as ordinary packs where much changed; on all cores.
-    private static func differences(
-        _ packs: [FinishedPack], _ copies: StoredCopies
-    ) throws -> [FinishedPack] {
-        guard packs.contains(where: { $0.successors != nil }) else { return packs }
+    /// The records of packs of differences, made on all cores.
+    private static func compressed(_ packs: [FinishedPack]) throws -> [FinishedPack] {
         let results = concurrentMap(packs.count, grain: 1) { index in
             Result {
-                let pack = packs[index]
-                return try pack.successors.map { try $0.settled(pack.record, copies) } ?? [pack]
+                FinishedPack(
+                    position: packs[index].position,
+                    content: .record(try packs[index].content.record()))
             }
         }
-        return try results.flatMap { try $0.get() }
+        return try results.map { try $0.get() }
     }
 
     /// Where a staged or stored object lies; call after ``flush(_:)``.
@@ -293,14 +317,7 @@ package struct ObjectStaging {
         guard !open.isEmpty else { return }
         let builder = open
         open = PackBuilder()
-        keep(FinishedPack(position: openPack, record: builder.finish()))
-    }
-
-    private mutating func closeSuccessors() {
-        guard !successors.isEmpty else { return }
-        let pack = successors
-        successors = SuccessorPack()
-        keep(pack.finish())
+        keep(FinishedPack(position: openPack, content: .record(builder.finish())))
     }
 
     /// Stages an object whose data are in others that are staged or stored.
@@ -311,46 +328,55 @@ package struct ObjectStaging {
         staged.append(id)
         places.append((UInt32(packNumbers.count), 0))
         packNumbers.append(0)
-        keep(FinishedPack(position: packNumbers.count - 1, record: record))
+        keep(FinishedPack(position: packNumbers.count - 1, content: .record(record)))
         return .staged(UInt32(places.count - 1))
     }
 
     private mutating func keep(_ pack: FinishedPack) {
-        finishedBytes += pack.record.count
+        finishedBytes += pack.content.memory
         finished.append(pack)
     }
 
     private mutating func settle(_ written: [WrittenPack]) {
         for pack in written {
             storedBytes += pack.bytes
-            if let position = pack.position {
-                packNumbers[position] = pack.number
-                continue
-            }
-            for member in pack.members {
-                places[member.object] = (UInt32(packNumbers.count), member.unit)
-            }
-            packNumbers.append(pack.number)
+            packNumbers[pack.position] = pack.number
         }
     }
 
-    /// A record to write.
+    /// A pack to write.
     struct FinishedPack: Sendable {
-        /// Its position among the packs of a staging; nil when its objects were staged in another pack.
-        var position: Int?
-        let record: [UInt8]
-        /// Without a position: which staged objects it holds, and their units.
-        var members: [(object: Int, unit: UInt32)] = []
-        /// Of a pack that may be stored as differences.
-        var successors: SuccessorPack.Versions?
+        /// Its position among the packs of a staging.
+        let position: Int
+        let content: Content
+
+        enum Content: Sendable {
+            case record([UInt8])
+            /// What is yet to be compressed.
+            case differences(DifferencePack)
+
+            func record() throws -> [UInt8] {
+                switch self {
+                case .record(let record): record
+                case .differences(let pack): try pack.record()
+                }
+            }
+
+            /// Bytes of memory that it takes, about.
+            var memory: Int {
+                switch self {
+                case .record(let record): record.count
+                case .differences(let pack): pack.memory
+                }
+            }
+        }
     }
 
     struct WrittenPack: Sendable {
-        let position: Int?
+        let position: Int
         let number: UInt32
         /// Of the record.
         let bytes: Int
-        let members: [(object: Int, unit: UInt32)]
     }
 
     /// Appends packs and tells their numbers.
@@ -367,12 +393,11 @@ package struct ObjectStaging {
                 throw CambiumError(.io, "pack numbers are used up; export to a new store")
             }
             last += 1
-            try transaction.append(table, PackFormat.key(last), pack.record)
+            let record = try pack.content.record()
+            try transaction.append(table, PackFormat.key(last), record)
             transaction.environment.step("pack \(last) written")
             written.append(
-                WrittenPack(
-                    position: pack.position, number: UInt32(last), bytes: pack.record.count,
-                    members: pack.members))
+                WrittenPack(position: pack.position, number: UInt32(last), bytes: record.count))
         }
         return written
     }

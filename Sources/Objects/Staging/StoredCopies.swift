@@ -45,11 +45,15 @@ package final class StoredCopies: Sendable {
         return try view.view.find(ids, header, payloads)
     }
 
-    /// A pack's record as differences from what its objects take the place of, or nil when raw bytes serve better.
-    func difference(of pack: Pack, from predecessors: [Predecessor]) throws -> [UInt8]? {
+    /// An object as its difference from what it takes the place of, or nil when raw bytes serve better.
+    ///
+    /// - Complexity: Reads both once, the stored one by way of the differences that it is stored as.
+    package func difference(
+        of payload: RawSpan, _ header: ObjectHeader, after predecessor: Predecessor
+    ) throws -> ObjectDifference? {
         let view = try take()
         defer { give(view.view, view.generation) }
-        return try view.view.difference(of: pack, from: predecessors)
+        return try view.view.difference(of: payload, header, after: predecessor)
     }
 
     /// The segments of a stored object; none when it is in one piece.
@@ -99,6 +103,8 @@ extension StoredCopies {
         private struct State: ~Copyable {
             let transaction: ReadTransaction
             let reader: ObjectReader
+            /// Where differences are restored.
+            var scratch: [UInt8] = []
         }
 
         /// LMDB: a read-only transaction of an environment with `MDB_NOTLS` may be used by several
@@ -146,9 +152,13 @@ extension StoredCopies {
             }
         }
 
-        func difference(of pack: Pack, from predecessors: [Predecessor]) throws -> [UInt8]? {
+        func difference(
+            of payload: RawSpan, _ header: ObjectHeader, after predecessor: Predecessor
+        ) throws -> ObjectDifference? {
             try state.withLock { state in
-                try state.reader.difference(of: pack, from: predecessors, state.transaction)
+                let base = try state.reader.base(
+                    for: header, after: predecessor, state.transaction)
+                return base?.difference(of: payload, &state.scratch)
             }
         }
 

@@ -118,6 +118,16 @@ package struct CommitDraft: ~Copyable {
         return id
     }
 
+    /// Stages an object of which all may be known already.
+    package mutating func put(
+        _ header: ObjectHeader, _ payload: RawSpan, _ prepared: PreparedObject?,
+        after predecessor: Predecessor?
+    ) throws -> ObjectID {
+        guard let prepared else { return try put(header, payload, after: predecessor) }
+        _ = try objects.put(header, payload, prepared, after: predecessor)
+        return prepared.id
+    }
+
     /// Stages an object whose id is known to be right, and tells where it is.
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan
@@ -131,9 +141,9 @@ package struct CommitDraft: ~Copyable {
     /// Stages an object of which ``copies`` told what the store has.
     package mutating func put(
         _ id: ObjectID, _ header: ObjectHeader, _ payload: RawSpan, _ found: StoredCopies.Found?,
-        after predecessor: Predecessor?
+        as difference: ObjectDifference?
     ) throws -> Placement {
-        return try objects.put(id, header, payload, found, after: predecessor)
+        return try objects.put(id, header, payload, found, as: difference)
     }
 
     /// Stages plain bytes.

@@ -159,6 +159,11 @@ package struct MappedExperts: Sendable {
         return pack.id(index)
     }
 
+    /// The expert as what a new one takes the place of; nil where there is none.
+    package func predecessor(_ ordinal: Int) -> Predecessor? {
+        ordinal < count ? array.entry(ordinal).predecessor : nil
+    }
+
     /// A copy of the expert's data, checked against its name; see ``checked(_:)``.
     package func data(_ ordinal: Int) throws -> [UInt8] {
         try checked(ordinal).payload.copy()

@@ -130,7 +130,7 @@ extension SnapshotStore {
         }
     }
 
-    /// Decompresses every compressed pack, which checks each object against its name.
+    /// Decompresses every compressed pack, and hashes each object against its name.
     private func verifyCompressed(
         _ packs: [UInt32: Pack], _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
@@ -139,7 +139,11 @@ extension SnapshotStore {
             let reader = try ObjectReader(transaction)
             for (number, pack) in packs.sorted(by: { $0.key > $1.key }) where pack.isCold {
                 do {
-                    _ = try reader.readable(pack, transaction)
+                    let decoded = try reader.readable(pack, transaction)
+                    let results = concurrentMap(decoded.count, grain: 32) { index in
+                        Result { try decoded.stored(index).check() }
+                    }
+                    for result in results { try result.get() }
                 } catch {
                     let copies = SupersededCopies(transaction)
                     let isNeeded = (0..<pack.count).contains {
