@@ -46,7 +46,7 @@ package struct StoredObject: Sendable {
 /// Reads objects from one state of the environment.
 package struct ObjectReader {
     private let index: LocationIndex
-    let packs = Packs()
+    let packs: Packs
 
     /// Packs whose structure was checked; valid as long as the transaction.
     final class Packs {
@@ -54,14 +54,24 @@ package struct ObjectReader {
         fileprivate var byNumber: [UInt32: Pack] = [:]
         /// The one that was wanted last: neighbours are often wanted next.
         fileprivate var last: Pack?
-        let blocks = OpenBlocks()
+        let blocks: OpenBlocks
+
+        init(_ blocks: OpenBlocks) { self.blocks = blocks }
     }
 
     /// Reads the index's chunk headers; cost grows with the number of runs, not of objects.
     package init(
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws {
+        try self.init(transaction, OpenBlocks())
+    }
+
+    /// - Parameter blocks: Shared with other readers of packs that nobody writes again meanwhile.
+    init(
+        _ transaction: borrowing some TransactionAccess & ~Copyable, _ blocks: OpenBlocks
+    ) throws {
         index = try LocationIndex(transaction)
+        packs = Packs(blocks)
     }
 
     /// Entries of the index: one for each object that it names, and for each copy.

@@ -31,6 +31,28 @@ struct MeasureTests {
         #expect(count(bytes(doubles.map(\.bitPattern)), .f64) == expected)
     }
 
+    @Test("random tensors of every length have the counts that single elements add up to")
+    func nonFiniteEach() {
+        var random = SystemRandomNumberGenerator()
+        for (type, width) in [(ElementType.f16, 2), (.bf16, 2), (.f32, 4), (.f64, 8)] {
+            for length in [1, 2047, 2048, 2049, 5000] {
+                var content = (0..<length * width).map { _ in UInt8.random(in: 0...255) & 0x3b }
+                for _ in 0..<3 {
+                    let place = Int.random(in: 0..<length, using: &random) * width
+                    for byte in 0..<width { content[place + byte] = 0xff }
+                }
+                var (nan, infinite) = (0, 0)
+                for start in stride(from: 0, to: content.count, by: width) {
+                    let one = count(Array(content[start..<start + width]), type)
+                    nan += one?.nan ?? 0
+                    infinite += one?.infinite ?? 0
+                }
+                #expect((1...3).contains(nan) && infinite == 0)
+                #expect(count(content, type) == NonFiniteCount(nan: nan, infinite: infinite))
+            }
+        }
+    }
+
     @Test("an empty tensor has nothing that is not finite, an integer tensor no count")
     func nonFiniteLimits() {
         #expect(count([], .f32) == NonFiniteCount(nan: 0, infinite: 0))

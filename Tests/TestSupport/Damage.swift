@@ -16,7 +16,7 @@ extension SnapshotStore {
             var offset = 48 + 64 * Int(object.location.unit) + object.payload.count / 2
             if pack.isCold {
                 // The middle of the block, which lies behind the ids of predecessors.
-                let entry = record.raw.number(at: 6, as: UInt16.self) == 3 ? 44 : 36
+                let entry = record.raw.number(at: 6, as: UInt16.self) == 5 ? 44 : 36
                 let block = 64 + entry * pack.predecessors.count
                 offset = (block + Int(record.raw.number(at: 16, as: UInt64.self))) / 2
             }

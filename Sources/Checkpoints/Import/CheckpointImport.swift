@@ -148,6 +148,7 @@ struct CheckpointImport {
                     }
                 }
             }
+            blocks.giveBack(block)
             try progress(Progress("experts of layer \(pool.layer)", ids.count, total))
         }
         guard !pool.absent.isEmpty else { return draft.putExperts(ids, places: places) }

@@ -1,6 +1,7 @@
 internal import Elements
 internal import Objects
 internal import Snapshots
+internal import Synchronization
 internal import Tensors
 
 /// The experts of a checkpoint's pool, gathered, hashed, looked for in the store and looked over in
@@ -29,6 +30,8 @@ struct ExpertBlocks {
     /// What the experts of some ordinals take the place of.
     private let versions: @Sendable (ArraySlice<Int>) throws -> [Predecessor?]
     private let partCount: Int
+    /// Memory of blocks that are done with: fresh memory costs as much as hashing what it is filled with.
+    private let spare = SpareBuffers()
     /// Blocks under way: two, so that no core waits for the last part of one.
     private var next: [Background<[Result<Part, any Error>]>] = []
     private var start = 0
@@ -60,6 +63,13 @@ struct ExpertBlocks {
         return parts
     }
 
+    /// Gives a block back whose parts nobody reads any more.
+    func giveBack(_ block: consuming [Part]) {
+        let buffers = block.map(\.bytes)
+        block = []
+        spare.give(buffers)
+    }
+
     /// Waits for blocks that nobody will ask for: they read the store.
     mutating func finish() {
         for block in next { _ = block.wait() }
@@ -68,7 +78,7 @@ struct ExpertBlocks {
 
     private mutating func prepare() {
         let (reader, ordinals, header) = (reader, ordinals, header)
-        let (copies, versions) = (copies, versions)
+        let (copies, versions, spare) = (copies, versions, spare)
         let (start, size) = (start, partCount)
         let end = min(start + size * Self.partsPerBlock, ordinals.count)
         guard start < end else { return }
@@ -78,7 +88,8 @@ struct ExpertBlocks {
                 let first = start + part * size
                 return Result {
                     let range = ordinals[first..<min(first + size, end)]
-                    return try Self.part(range, reader, header, copies, after: versions(range))
+                    return try Self.part(
+                        range, reader, header, copies, after: versions(range), in: spare.take())
                 }
             }
         }
@@ -87,10 +98,11 @@ struct ExpertBlocks {
 
     private static func part(
         _ range: ArraySlice<Int>, _ reader: PoolReader, _ header: ObjectHeader,
-        _ copies: StoredCopies, after versions: [Predecessor?]
+        _ copies: StoredCopies, after versions: [Predecessor?], in buffer: consuming [UInt8]
     ) throws -> Part {
         let size = header.payloadCount
-        var bytes: [UInt8] = []
+        var bytes = buffer
+        bytes.removeAll(keepingCapacity: true)
         bytes.reserveCapacity(range.count * size)
         for expert in range { reader.append(expert: expert, to: &bytes) }
         func expert(_ position: Int) -> Range<Int> { (position * size)..<((position + 1) * size) }
@@ -114,4 +126,13 @@ struct ExpertBlocks {
         return Part(
             bytes: bytes, ids: ids, found: found, differences: differences, nonFinite: nonFinite)
     }
+}
+
+/// Buffers to be filled again.
+private final class SpareBuffers: Sendable {
+    private let buffers = Mutex<[[UInt8]]>([])
+
+    func take() -> [UInt8] { buffers.withLock { $0.popLast() } ?? [] }
+
+    func give(_ more: [[UInt8]]) { buffers.withLock { $0 += more } }
 }

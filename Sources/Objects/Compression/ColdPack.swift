@@ -6,7 +6,7 @@ internal import Elements
 struct ColdPack {
     static let flag: UInt16 = 1
     /// Of one whose differences have checksums.
-    static let checkedFlag: UInt16 = 3
+    static let checkedFlag: UInt16 = 5
     /// Behind the pack's header: u64 bytes of the block, u32 predecessors, u8 depth, u16 step, a zero.
     static let headCount = 16
     /// u32 position of the object, id of its predecessor; with checksums u64 ``PayloadChecksum`` of the object's bytes.

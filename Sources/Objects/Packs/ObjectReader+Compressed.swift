@@ -1,40 +1,6 @@
 internal import Elements
 package import KeyValue
 
-/// Compressed blocks that were opened, a few: what is wanted next often lies in the same.
-final class OpenBlocks {
-    /// Bytes of all blocks that are kept.
-    private static let limit = 96 << 20
-
-    private var blocks: [(pack: UInt32, group: ColdGroup)] = []
-    private var memory = 0
-    private var decompressor: ZstdDecompressor?
-
-    func group(of pack: Pack) throws -> ColdGroup {
-        if let position = blocks.lastIndex(where: { $0.pack == pack.number }) {
-            // The one that was wanted last goes last.
-            if position < blocks.count - 1 { blocks.append(blocks.remove(at: position)) }
-            return blocks[blocks.count - 1].group
-        }
-        var decompressor = try self.decompressor.take() ?? ZstdDecompressor()
-        let opened: ColdGroup?
-        do {
-            opened = try pack.group(&decompressor)
-        } catch let error as CambiumError where error.code == .corrupt {
-            throw CambiumError(
-                .corrupt,
-                "pack \(pack.number) cannot be decompressed, it was damaged on disk: \(error.message)"
-            )
-        }
-        guard let group = opened else { preconditionFailure("pack \(pack.number) is raw") }
-        self.decompressor = consume decompressor
-        memory += group.memory
-        blocks.append((pack.number, group))
-        while memory > Self.limit, blocks.count > 1 { memory -= blocks.removeFirst().group.memory }
-        return group
-    }
-}
-
 extension ObjectReader {
     /// A chain of more differences is taken for damage.
     private static let longestChain = 500

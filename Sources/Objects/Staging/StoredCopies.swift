@@ -26,11 +26,12 @@ package final class StoredCopies: Sendable {
     /// Compressed packs that were decompressed: each of their objects was checked then, and packs are
     /// not changed while an object is staged.
     private let checked = CheckedPacks()
+    private let blocks = OpenBlocks()
 
     init(_ environment: Environment) throws {
         self.environment = environment
         // Tells now that the index can be read.
-        let view = try View(environment, checked)
+        let view = try View(environment, checked, blocks)
         idle.withLock { $0.views.append(view) }
     }
 
@@ -80,7 +81,7 @@ package final class StoredCopies: Sendable {
     private func take() throws -> (view: View, generation: Int) {
         let (view, generation) = idle.withLock { ($0.views.popLast(), $0.generation) }
         if let view { return (view, generation) }
-        return (try View(environment, checked), generation)
+        return (try View(environment, checked, blocks), generation)
     }
 
     private func give(_ view: View, _ generation: Int) {
@@ -112,9 +113,11 @@ extension StoredCopies {
         private let state: Mutex<State>
         private let checked: CheckedPacks
 
-        init(_ environment: Environment, _ checked: CheckedPacks) throws {
+        init(
+            _ environment: Environment, _ checked: CheckedPacks, _ blocks: OpenBlocks
+        ) throws {
             let transaction = try ReadTransaction(environment)
-            let reader = try ObjectReader(transaction)
+            let reader = try ObjectReader(transaction, blocks)
             state = Mutex(State(transaction: transaction, reader: reader))
             self.checked = checked
         }

@@ -129,7 +129,7 @@ struct CompressTests {
                     try transaction.scan(environment.table("packs")) {
                         found, value in
                         let flags = value.bytes.number(at: 6, as: UInt16.self)
-                        guard flags == 1 || flags == 3 else { return true }
+                        guard flags == 1 || flags == 5 else { return true }
                         (key, old) = (found, value.copy())
                         return false
                     }

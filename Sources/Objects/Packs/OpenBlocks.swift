@@ -1,0 +1,77 @@
+internal import Elements
+internal import Synchronization
+
+/// Compressed blocks that were opened, a few: what is wanted next often lies in the same.
+///
+/// Of use as long as no pack is written again under its number.
+final class OpenBlocks: Sendable {
+    /// Bytes of all blocks that are kept.
+    private static let limit = 96 << 20
+
+    /// A block that one thread opens while others wait for it.
+    private final class Entry: Sendable {
+        let pack: UInt32
+        let group = Mutex<ColdGroup?>(nil)
+
+        init(_ pack: UInt32) { self.pack = pack }
+    }
+
+    private struct State: Sendable {
+        /// The one that was wanted last goes last.
+        var entries: [(entry: Entry, memory: Int)] = []
+        var memory = 0
+    }
+
+    private let state = Mutex(State())
+
+    func group(of pack: Pack) throws -> ColdGroup {
+        let entry = state.withLock { state in
+            let position = state.entries.lastIndex { $0.entry.pack == pack.number }
+            guard let position else {
+                let entry = Entry(pack.number)
+                state.entries.append((entry, 0))
+                return entry
+            }
+            if position < state.entries.count - 1 {
+                state.entries.append(state.entries.remove(at: position))
+            }
+            return state.entries[state.entries.count - 1].entry
+        }
+        let (group, isNew) = try entry.group.withLock { known in
+            if let known { return (known, false) }
+            let opened = try Self.open(pack)
+            known = opened
+            return (opened, true)
+        }
+        if isNew { note(entry, group.memory) }
+        return group
+    }
+
+    private func note(_ entry: Entry, _ memory: Int) {
+        state.withLock { state in
+            guard let position = state.entries.firstIndex(where: { $0.entry === entry }) else {
+                return
+            }
+            state.entries[position].memory = memory
+            state.memory += memory
+            while state.memory > Self.limit, state.entries.count > 1 {
+                state.memory -= state.entries.removeFirst().memory
+            }
+        }
+    }
+
+    private static func open(_ pack: Pack) throws -> ColdGroup {
+        var decompressor = try ZstdDecompressor()
+        do {
+            guard let group = try pack.group(&decompressor) else {
+                preconditionFailure("pack \(pack.number) is raw")
+            }
+            return group
+        } catch let error as CambiumError where error.code == .corrupt {
+            throw CambiumError(
+                .corrupt,
+                "pack \(pack.number) cannot be decompressed, it was damaged on disk: \(error.message)"
+            )
+        }
+    }
+}
