@@ -69,7 +69,9 @@ public func cambium_patch_tensors(
             patch: given(tensors, tensor_count), CommitOptions(options),
             progress: reporter(progress, context)
         ) { patch in
-            for unsafeedit in unsafe edits { unsafe try put(edit, into: &patch) }
+            for position in edits.indices {
+                unsafe try put(edits[position], into: &patch)
+            }
         }
         unsafe try give(json: done, json)
     }
@@ -92,7 +94,8 @@ private func given(
     var tensors: [TensorData] = []
     let given = unsafe try elements(start, count, "tensors")
     tensors.reserveCapacity(given.count)
-    for unsafetensor in unsafe given {
+    for position in given.indices {
+        let tensor = unsafe given[position]
         let name = unsafe try text(tensor.name, "the name of tensor \(tensors.count)")
         let shape = unsafe try elements(tensor.shape, tensor.rank, "the shape of '\(name)'")
         tensors.append(
@@ -109,7 +112,9 @@ private func given(
     _ start: UnsafePointer<cambium_file>?, _ count: UInt64
 ) throws -> [String: [UInt8]] {
     var files: [String: [UInt8]] = [:]
-    for unsafefile in unsafe try elements(start, count, "files") {
+    let all = unsafe try elements(start, count, "files")
+    for position in all.indices {
+        let file = unsafe all[position]
         let name = unsafe try text(file.name, "the name of a file")
         let content = unsafe Array(try bytes(file.data, file.count, "the content of '\(name)'"))
         guard files.updateValue(content, forKey: name) == nil else {

@@ -92,7 +92,9 @@ private func contents(
     _ start: UnsafePointer<cambium_file>?, _ count: UInt64, _ name: String
 ) throws -> [[UInt8]] {
     var contents: [[UInt8]] = []
-    for unsafefile in unsafe try elements(start, count, name) {
+    let all = unsafe try elements(start, count, name)
+    for position in all.indices {
+        let file = unsafe all[position]
         contents.append(unsafe Array(try bytes(file.data, file.count, "one of \(name)")))
     }
     return contents

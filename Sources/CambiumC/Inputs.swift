@@ -72,7 +72,9 @@ func numbers(
     _ start: UnsafePointer<cambium_metric>?, _ count: UInt64, _ name: String
 ) throws -> [String: Double] {
     var numbers: [String: Double] = [:]
-    for unsafemetric in unsafe try elements(start, count, name) {
+    let all = unsafe try elements(start, count, name)
+    for position in all.indices {
+        let metric = unsafe all[position]
         let key = unsafe try text(metric.name, "the name of one of \(name)")
         guard unsafe numbers.updateValue(metric.value, forKey: key) == nil else {
             throw Failure(CAMBIUM_DUPLICATE_NAME, "\(name): '\(key)' is there twice")
@@ -86,7 +88,9 @@ func pairs(
     _ start: UnsafePointer<cambium_pair>?, _ count: UInt64, _ name: String
 ) throws -> [String: String] {
     var pairs: [String: String] = [:]
-    for unsafepair in unsafe try elements(start, count, name) {
+    let all = unsafe try elements(start, count, name)
+    for position in all.indices {
+        let pair = unsafe all[position]
         let key = unsafe try text(pair.key, "the key of one of \(name)")
         let value = unsafe try text(pair.value, "\(name): the value of '\(key)'")
         guard pairs.updateValue(value, forKey: key) == nil else {
