@@ -4,7 +4,7 @@ SwiftPM refuses cycles, but lets a target import what it reaches indirectly; thi
 """
 import json, os, re, subprocess, sys
 
-SYSTEM = {"Glibc", "Dispatch", "Synchronization", "FoundationEssentials", "Foundation", "Testing"}
+SYSTEM = {"Swift", "Glibc", "Dispatch", "Synchronization", "FoundationEssentials", "Foundation", "Testing"}
 # Where `unsafe` may be written: the owners of C handles, mapped memory and kernels.
 UNSAFE = {"BenchmarkSupport", "StorageBenchmark", "InferenceBenchmark", "MergeBenchmark", "TrainingBenchmark", "Elements", "Files", "KeyValue", "Objects", "Tensors", "Checkpoints", "Tokenizers", "Models", "CambiumC"}
 # The command line's system calls: terminal size, signals, the pager, memory figures.
