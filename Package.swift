@@ -237,6 +237,15 @@ let package = Package(
                 "TestSupport", "CheckpointSupport", "Tensors", "CKernels",
             ],
             swiftSettings: strict),
+        // What a program in C does with the C interface.
+        .target(name: "CProgram", dependencies: ["CCambium"], path: "Tests/CProgram"),
+        .testTarget(
+            name: "CambiumCTests",
+            dependencies: [
+                "CambiumC", "CCambium", "CProgram", "Cambium", "Reporting", "CheckpointSupport",
+                "TestSupport",
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "TrainingTests",
             dependencies: [

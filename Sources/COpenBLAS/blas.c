@@ -30,6 +30,23 @@ static pthread_once_t tried = PTHREAD_ONCE_INIT;
 static char failure[320];
 static bool loaded;
 
+#ifdef CAMBIUM_LINKED_OPENBLAS
+// A library for hosts that have an OpenBLAS of their own has it linked in, hidden (tools/packaging/library).
+extern __typeof__(*blas.sgemm) cblas_sgemm;
+extern __typeof__(*blas.sgemv) cblas_sgemv;
+extern __typeof__(*blas.dsyrk) cblas_dsyrk;
+extern __typeof__(*blas.get_threads) openblas_get_num_threads;
+extern __typeof__(*blas.set_threads) openblas_set_num_threads;
+
+static void load(void) {
+    blas.sgemm = cblas_sgemm;
+    blas.sgemv = cblas_sgemv;
+    blas.dsyrk = cblas_dsyrk;
+    blas.get_threads = openblas_get_num_threads;
+    blas.set_threads = openblas_set_num_threads;
+    loaded = true;
+}
+#else
 // Whether the process may have so many buffers: asked for one by one, as OpenBLAS does, and given back.
 static bool is_affordable(int buffers) {
     void **start = calloc((size_t)buffers + 1, sizeof *start);
@@ -76,6 +93,8 @@ static void load(void) {
     loaded = blas.sgemm && blas.sgemv && blas.dsyrk && blas.get_threads && blas.set_threads;
     if (!loaded) snprintf(failure, sizeof failure, "the OpenBLAS that was found lacks a function; install 0.3");
 }
+
+#endif
 
 const char *cambium_blas_failure(void) {
     pthread_once(&tried, load);

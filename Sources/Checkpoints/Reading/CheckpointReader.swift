@@ -1,9 +1,10 @@
 package import Elements
 package import Objects
 package import Snapshots
+internal import Synchronization
 
 /// Reads a mapped snapshot by the names of its checkpoint's tensors, in place where the bytes lie so.
-package struct CheckpointReader: Sendable {
+package final class CheckpointReader: Sendable {
     /// Bytes of a tensor or an expert.
     package struct View: Sendable {
         /// They stay as long as this value.
@@ -18,6 +19,8 @@ package struct CheckpointReader: Sendable {
     package let tensors: CheckpointTensors
     private let experts: [MappedExperts]
     private let positions: [String: Int]
+    /// Tensors that were found in the map, where they stay: a host asks again for what it has had.
+    private let found = Mutex<[ObjectID: StoredObject]>([:])
 
     /// - Throws: `unsupported` for a model without a checkpoint's layout, or with experts that it has no place for.
     /// - Complexity: O(tensors); nothing of the weights is read.
@@ -124,7 +127,8 @@ package struct CheckpointReader: Sendable {
             guard let entry = tensors.stored[name] else {
                 throw CambiumError(.corrupt, "tensor \(quoted(name)) is missing")
             }
-            let object = try checks ? snapshot.checked(entry.id) : snapshot.object(entry.id)
+            let object = try object(entry.id)
+            if checks { try object.check() }
             guard object.header.parts == [entry.shape] else {
                 throw CambiumError(
                     .corrupt,
@@ -141,6 +145,13 @@ package struct CheckpointReader: Sendable {
             }
             return (shape, .stacked(experts[pool], rows ?? ordinals, range))
         }
+    }
+
+    private func object(_ id: ObjectID) throws -> StoredObject {
+        if let known = found.withLock({ $0[id] }) { return known }
+        let object = try snapshot.object(id)
+        if object.isMapped { found.withLock { $0[id] = object } }
+        return object
     }
 
     /// The shape of some rows, and where they lie in a tensor's bytes.

@@ -9,6 +9,8 @@ internal import Synchronization
 package enum EnvironmentRegistry {
     private struct Entry {
         weak var environment: Environment?
+        /// The process that opened it: a child that was forked must open its own (lmdb.h, "Caveats").
+        let process = getpid()
     }
 
     /// What a look-up in the registry found.
@@ -39,7 +41,7 @@ package enum EnvironmentRegistry {
         var use: FileLock? = consume use
         while true {
             let found = try entries.withLock { entries throws -> Found in
-                if let entry = entries[path] {
+                if let entry = entries[path], entry.process == getpid() {
                     return entry.environment.map(Found.open) ?? .closing
                 }
                 let environment = try Environment(
@@ -67,7 +69,7 @@ package enum EnvironmentRegistry {
     package static func pageReport(_ directory: String) throws -> PageReport {
         let path = try resolve(directory)
         return try entries.withLock { entries in
-            guard entries[path] == nil else { return .sound }
+            guard entries[path]?.process != getpid() else { return .sound }
             return try Environment.pageReport(path)
         }
     }
@@ -83,7 +85,7 @@ package enum EnvironmentRegistry {
     /// Whether this process has the environment open.
     package static func isOpen(_ directory: String) throws -> Bool {
         let path = try resolve(directory)
-        return entries.withLock { $0[path] != nil }
+        return entries.withLock { $0[path]?.process == getpid() }
     }
 
     private static func resolve(_ directory: String) throws -> String {
