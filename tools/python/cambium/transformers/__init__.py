@@ -1,0 +1,14 @@
+"""transformers on a store: models from a revision without files, and a Trainer whose saves are commits.
+
+```python
+from cambium.transformers import CambiumCallback, from_pretrained
+
+model = from_pretrained("S@main", experts="mapped")
+Trainer(..., callbacks=[CambiumCallback("S", branch="sft", keep_files=False)])
+```
+"""
+
+from .callback import CambiumCallback
+from .loading import from_pretrained
+
+__all__ = ["CambiumCallback", "from_pretrained"]
