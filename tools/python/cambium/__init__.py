@@ -10,6 +10,10 @@ expert = snapshot.experts(layer=3)[17]
 """
 
 from ._library import version
+from .care import migrate, repack
+from .changes import Change, Changes
+from .diff import Diff
+from .engine import Engine, Routes
 from .errors import (
     BadCheckpoint,
     BadInput,
@@ -29,7 +33,16 @@ from .errors import (
 )
 from .experts import Expert, Experts
 from .given import TypedArray
-from .records import Commit, CommitResult
+from .records import (
+    CollectResult,
+    Commit,
+    CommitResult,
+    Evaluation,
+    Log,
+    MergeResult,
+    Reference,
+    VerifyResult,
+)
 from .snapshot import Snapshot
 from .store import Store, init, open
 from .tensor import Tensor, TensorInfo

@@ -53,10 +53,25 @@ def commit_folder(
     """Commits a checkpoint's folder or file."""
     kept = Structures()
     chosen = options(kept, message, **wishes)
-    with watched(progress) as (callback, _):
+    with watched(progress) as callback:
         return CommitResult(
             json_of(
                 lib.commit_folder, store._number, kept.text(os.fspath(path), "the path"), chosen,
+                callback, None,
+            )
+        )
+
+
+def commit_patch(
+    store: Store, path: str | os.PathLike[str], message: str, progress: Any, wishes: dict[str, Any]
+) -> CommitResult:
+    """Commits what a patch file changes."""
+    kept = Structures()
+    chosen = options(kept, message, **wishes)
+    with watched(progress) as callback:
+        return CommitResult(
+            json_of(
+                lib.patch_file, store._number, kept.text(os.fspath(path), "the path"), chosen,
                 callback, None,
             )
         )
@@ -80,7 +95,7 @@ def commit_tensors(
     kept = Structures()
     chosen = options(kept, message, **wishes)
     pairs = None if header is None else kept.pairs(header, "header")
-    with watched(progress) as (callback, _):
+    with watched(progress) as callback:
         return CommitResult(
             json_of(
                 lib.commit_tensors, store._number, kept.tensors(found), len(found),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class CambiumError(Exception):
     """What all exceptions of this package are.
@@ -56,9 +58,10 @@ class BranchMoved(CambiumError):
 
 
 class Conflict(CambiumError):
-    """Sides that both changed the same thing."""
+    """Sides that both changed the same thing; `result` is what the merge told, where one did."""
 
     code = "conflict"
+    result: Any = None
 
 
 class Incompatible(CambiumError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,30 +39,70 @@ class _Bar:
             self._bar.close()
 
 
+class Interruption:
+    """What came while the library worked: Ctrl-C, or an exception of a callback."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self.error: BaseException | None = None
+
+    def ends(self, callback: Callable[..., Any], *arguments: Any) -> int:
+        """Calls a callback of the user's: 1, for the library to end, where it returns False or
+        raises, or Ctrl-C was pressed."""
+        if self.pressed:
+            return 1
+        try:
+            return 1 if callback(*arguments) is False or self.pressed else 0
+        except BaseException as error:
+            self.error = error
+            return 1
+
+
 @contextlib.contextmanager
-def watched(progress: Watcher | bool | None) -> Iterator[tuple[Any, dict[str, BaseException]]]:
+def interruptible() -> Iterator[Interruption]:
+    """Makes Ctrl-C end the work where the library next calls back, and raises it, or what a callback
+    raised, when the library has returned.
+
+    An exception of a signal would be lost in the middle of a callback, so that it waits until then.
+    """
+    state = Interruption()
+    before: Any = None
+    if threading.current_thread() is threading.main_thread():
+        before = signal.getsignal(signal.SIGINT)
+        if callable(before):
+            def press(_number: int, _frame: Any) -> None:
+                state.pressed = True
+
+            signal.signal(signal.SIGINT, press)
+    cancelled: Cancelled | None = None
+    try:
+        yield state
+    except Cancelled as error:
+        cancelled = error
+    finally:
+        if callable(before):
+            signal.signal(signal.SIGINT, before)
+            if state.pressed:
+                before(signal.SIGINT, None)
+    if state.error is not None:
+        raise state.error
+    if cancelled is not None:
+        raise cancelled
+
+
+@contextlib.contextmanager
+def watched(progress: Watcher | bool | None) -> Iterator[Any]:
     """A callback for the library, which an exception of the caller's, and Ctrl-C, end.
 
     `progress`: a function of phase, done and total; True for tqdm's bar; None for nothing.
     """
-    watcher: Any = _Bar() if progress is True else progress or None
-    failed: dict[str, BaseException] = {}
-
-    def told(_context: Any, phase: bytes, done: int, total: int) -> int:
-        try:
-            if watcher is not None and watcher(phase.decode(), done, total) is False:
-                return 1
-            return 0
-        except BaseException as error:
-            failed["error"] = error
-            return 1
-
+    watcher: Any = _Bar() if progress is True else progress or (lambda *_: None)
     try:
-        yield Progress(told), failed
-    except Cancelled:
-        if "error" in failed:
-            raise failed["error"] from None
-        raise
+        with interruptible() as state:
+            def told(_context: Any, phase: bytes, done: int, total: int) -> int:
+                return state.ends(watcher, phase.decode(), done, total)
+
+            yield Progress(told)
     finally:
         if isinstance(watcher, _Bar):
             watcher.close()

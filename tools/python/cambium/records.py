@@ -144,3 +144,177 @@ class CommitResult(Record):
     def __repr__(self) -> str:
         what = "unchanged" if self.unchanged else f"{self.new_bytes:,} new bytes"
         return f"<CommitResult {self.id[:12]} on {self.branch}: {what}>"
+
+
+class Reference(Record):
+    """A branch or a tag."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.data["name"]
+
+    @property
+    def id(self) -> str:
+        """The commit that it is at."""
+        return self.data["id"]
+
+    @property
+    def subject(self) -> str:
+        """The first line of that commit's message."""
+        return self.data["subject"]
+
+    @property
+    def is_head(self) -> bool:
+        """Whether HEAD is on it."""
+        return self.data["isHead"]
+
+    @property
+    def time(self) -> datetime:
+        """When that commit was made, in UTC."""
+        return datetime.fromtimestamp(self.data["time"], timezone.utc)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.id[:12]} {self.subject!r}{' HEAD' if self.is_head else ''}>"
+
+
+class Move(Record):
+    """Where a branch was, and where it is."""
+
+    __slots__ = ()
+
+    @property
+    def old(self) -> str:
+        """The commit that it was at."""
+        return self.data["old"]
+
+    @property
+    def new(self) -> str:
+        """The commit that it is at."""
+        return self.data["new"]
+
+
+class Log(list[Commit]):
+    """Commits, newest first; prints as a table."""
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            f"{one.id[:12]} {one.time:%Y-%m-%d %H:%M} "
+            f"{'(' + ', '.join(one.references) + ') ' if one.references else ''}{one.subject}"
+            for one in self
+        ) or "<Log: no commits>"
+
+
+class MergeResult(Record):
+    """How a merge or a revert ended."""
+
+    __slots__ = ()
+
+    @property
+    def kind(self) -> str:
+        """"merged", "fast-forward", "up-to-date" or "conflicts"."""
+        return self.data["kind"]
+
+    @property
+    def commit(self) -> str | None:
+        """The branch's new head; None where nothing was written."""
+        return self.data.get("commit")
+
+    @property
+    def tree(self) -> str | None:
+        """The merged model's id; None with conflicts."""
+        return self.data.get("tree")
+
+    @property
+    def branch(self) -> str:
+        """The branch that was merged into."""
+        return self.data["branch"]
+
+    @property
+    def conflicts(self) -> list[dict[str, Any]]:
+        """What is left to decide; `one["path"]` is what `take` calls it."""
+        return self.data["conflicts"]
+
+    @property
+    def settled(self) -> list[dict[str, Any]]:
+        """What decisions or the policy settled."""
+        return self.data["settled"]
+
+    def __repr__(self) -> str:
+        where = f" {self.commit[:12]}" if self.commit else ""
+        return (
+            f"<MergeResult {self.kind} into {self.branch}{where}: {len(self.conflicts)} conflicts, "
+            f"{len(self.settled)} settled>"
+        )
+
+
+class CollectResult(Record):
+    """What a collection found, and removed where it pruned."""
+
+    __slots__ = ()
+
+    @property
+    def pruned(self) -> bool:
+        """Whether anything was removed."""
+        return self.data["pruned"]
+
+    @property
+    def dead_bytes(self) -> int:
+        """Bytes that nothing needs."""
+        return self.data["deadBytes"]
+
+    @property
+    def live_bytes(self) -> int:
+        """Bytes that something needs."""
+        return self.data["liveBytes"]
+
+    def __repr__(self) -> str:
+        what = "removed" if self.pruned else "not needed"
+        return f"<CollectResult {self.dead_bytes:,} bytes {what}, {self.live_bytes:,} in use>"
+
+
+class VerifyResult(Record):
+    """What a verification found."""
+
+    __slots__ = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no fault."""
+        return not self.data["faults"]
+
+    @property
+    def faults(self) -> list[dict[str, str]]:
+        """Every fault: {"subject", "message"}."""
+        return self.data["faults"]
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        return (
+            f"<VerifyResult {len(self.faults)} faults in {self.data['objects']:,} objects, "
+            f"{self.data['bytes']:,} bytes, {self.data['commits']} commits>"
+        )
+
+
+class Evaluation(Record):
+    """How well a model predicts a text."""
+
+    __slots__ = ()
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Mean of −log2 p over the predicted bytes, or, of tokens, for each of their bytes."""
+        return self.data["bitsPerByte"]
+
+    def __float__(self) -> float:
+        return self.bits_per_byte
+
+    def __repr__(self) -> str:
+        return (
+            f"<Evaluation {self.bits_per_byte:.4f} bits per byte, "
+            f"{self.data['predictions']:,} predictions>"
+        )

@@ -303,7 +303,7 @@ class Snapshot(Mapping[str, Tensor]):
         empty, without `overwrite`.
         """
         flags = (OVERWRITE if overwrite else 0) | (PLAIN if plain else 0)
-        with watched(progress) as (callback, _):
+        with watched(progress) as callback:
             return json_of(
                 lib.export, self._store._number, self.id.encode(),
                 encoded(directory, "the directory"), flags, callback, None,

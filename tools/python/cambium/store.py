@@ -11,14 +11,17 @@ from typing import Any
 from . import _processes
 from ._library import OPEN_READ_ONLY, encoded, id_of, lib
 from ._processes import Handle
-from .committing import commit_folder, commit_tensors
+from .care import Care
+from .committing import commit_folder, commit_patch, commit_tensors
+from .engine import Engine
 from .errors import BadInput, Closed, NotFound
+from .history import History
 from .records import CommitResult
 from .snapshot import Snapshot
 from .transaction import Transaction
 
 
-class Store:
+class Store(History, Care):
     """An expert store, open for reading and writing.
 
     `store["main"]` is a snapshot of a revision: a branch, a tag, an id or its first digits,
@@ -169,6 +172,36 @@ class Store:
             {"parent": parent, "author": author, "time": time, "metadata": metadata,
              "metrics": metrics, "allow_unfit": allow_unfit},
         )
+
+    def commit_patch(
+        self, path: str | os.PathLike[str], *, message: str, branch: str | None = None,
+        parent: str | None = None, metadata: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None, author: str | None = None,
+        time: datetime | int | float | None = None, allow_unfit: bool = False,
+        progress: Any = None,
+    ) -> CommitResult:
+        """Commits what a patch file changes of the branch's model (`Changes.write` makes one).
+
+        Raises as `commit`.
+        """
+        wishes: dict[str, Any] = {
+            "branch": branch, "parent": parent, "author": author, "time": time,
+            "metadata": metadata, "metrics": metrics, "allow_unfit": allow_unfit,
+        }
+        return commit_patch(self, path, message, progress, wishes)
+
+    # Running
+
+    def engine(
+        self, revision: str = "HEAD", *, memory_limit: int | str | None = None, cold: bool = False
+    ) -> Engine:
+        """A model that runs on the store's records, and reads the experts that tokens pick.
+
+        `memory_limit`: bytes that this process may have, mapped and own together, or a text like
+        "300M". `cold`: do not ask for the experts that the usage profile names. Raises ModelFailure
+        for a model that does not run here, NotFound.
+        """
+        return Engine(self, revision, memory_limit=memory_limit, cold=cold)
 
     # A store is no sequence, which `__getitem__` would make it look like.
     __iter__ = None

@@ -180,7 +180,7 @@ class Transaction:
                 buffer = ctypes.create_string_buffer(content, len(content))
                 kept.kept.append(buffer)
                 place.data, place.count = ctypes.addressof(buffer), len(content)
-        with watched(self._progress) as (callback, _):
+        with watched(self._progress) as callback:
             self.result = CommitResult(
                 json_of(
                     lib.patch_tensors, self._store._number, kept.tensors(tensors), len(tensors),
