@@ -31,9 +31,11 @@ class _Bytes:
 
     __slots__ = ("__array_interface__", "owner")
 
-    def __init__(self, address: int, count: int, owner: Any, readonly: bool) -> None:
+    def __init__(
+        self, address: int, shape: tuple[int, ...], kind: str, owner: Any, readonly: bool
+    ) -> None:
         self.__array_interface__ = {
-            "data": (address, readonly), "typestr": "|u1", "shape": (count,), "version": 3,
+            "data": (address, readonly), "typestr": kind, "shape": shape, "version": 3,
         }
         self.owner = owner
 
@@ -61,20 +63,16 @@ class Memory(NamedTuple):
         """A run of it."""
         return Memory(self.address + offset, count, self.owner, self.mapped, dtype, shape)
 
-    def _bytes(self, readonly: bool) -> np.ndarray:
-        if not self.count:
-            return np.empty(0, np.uint8)
-        return np.asarray(_Bytes(self.address, self.count, self.owner, readonly))
-
     def array(self) -> np.ndarray:
         """A read-only array over it."""
         raw, seen = dtypes.numpy_types(self.dtype)
         shape = dtypes.array_shape(self.dtype, self.shape)
-        array = self._bytes(True).view(raw).reshape(shape)
-        if seen is not raw:
-            array = array.view(seen)
-        array.flags.writeable = False
-        return array
+        if not self.count:
+            array = np.empty(shape, seen)
+            array.flags.writeable = False
+            return array
+        array = np.asarray(_Bytes(self.address, shape, raw.str, self.owner, True))
+        return array if seen is raw else array.view(seen)
 
     def tensor(self) -> Any:
         """A torch tensor over it; torch cannot forbid to write, which ends the process."""
@@ -85,10 +83,8 @@ class Memory(NamedTuple):
         if not self.count:
             return torch.empty(shape, dtype=kind)
         # An array that may be written is taken without a warning.
-        tensor = torch.from_numpy(self._bytes(False))
-        if kind is torch.bool or kind is torch.uint8:
-            return tensor.view(kind).reshape(shape)
-        return tensor.view(kind).reshape(shape)
+        array = np.asarray(_Bytes(self.address, (self.count,), "|u1", self.owner, False))
+        return torch.from_numpy(array).view(kind).reshape(shape)
 
     def as_framework(self, framework: str) -> Any:
         """An array or a torch tensor over it."""

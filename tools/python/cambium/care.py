@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from . import companions
 from ._library import encoded, json_of, lib
 from .progress import watched
 from .records import CollectResult, VerifyResult
@@ -19,11 +20,16 @@ class Care:
     def gc(self, *, prune: bool = False, grace: int | None = None) -> CollectResult:
         """Finds what no branch, tag, young move of one or reader needs; with `prune`, removes it.
 
+        What is kept beside commits, optimizer states, goes where no branch is at its commit.
+
         `grace`: seconds for which moves of branches keep commits; None for 14 days.
         """
-        return CollectResult(
+        result = CollectResult(
             json_of(lib.collect, self._number, bool(prune), -1 if grace is None else int(grace))
         )
+        heads = {one["id"] for one in json_of(lib.branches, self._number)}
+        result.data["companionBytes"] = companions.collect(self.path, heads, prune=prune)
+        return result
 
     def verify(self, *, fast: bool = False, progress: Any = None) -> VerifyResult:
         """Checks every byte against its name; `fast`: structure and references only.

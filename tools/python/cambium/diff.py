@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import dtypes
+from .html import code, numbers, size, table
 from .records import Record
 
 if TYPE_CHECKING:
@@ -72,6 +73,28 @@ class Diff(Record):
                 info = snapshot.info(name)
                 total += dtypes.nbytes(info.dtype, info.shape)
         return total
+
+    def _repr_html_(self) -> str:
+        title = f"{code(self.data['from'][:12])} → {code(self.data['to'][:12])}"
+        if self.identical:
+            return f"{title}: the same model"
+        rows = []
+        for pool in self.pools:
+            where = f"layer {pool['layer']}" + (
+                "" if pool["pool"] == "base" else f", {pool['pool']}")
+            changed = [one["ordinal"] for one in pool["changed"]]
+            for kind, found in (
+                ("changed", changed), ("new", pool["added"]), ("removed", pool["removed"])
+            ):
+                if found:
+                    rows.append((where, kind, f"experts {numbers(found)}"))
+            rows += [
+                (where, "changed", f"{one['tensor']}, rows {numbers(one['rows'])}")
+                for one in pool["routers"]
+            ]
+        rows += [("tensor", one["kind"], one["name"]) for one in self.data["trunk"][:50]]
+        rows += [("file", kind, name) for name, kind in self.files.items()]
+        return table(("where", "", "what"), rows, f"{title}: {size(self.bytes)}")
 
     def __repr__(self) -> str:
         start = f"<Diff {self.data['from'][:12]}..{self.data['to'][:12]}"

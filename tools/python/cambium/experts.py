@@ -46,6 +46,20 @@ def _parts(records: list[dict[str, Any]]) -> tuple[Part, ...]:
     )
 
 
+class Pool:
+    """What is known of a pool, once for all who ask a snapshot for its experts."""
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        self.layer: int = record["layer"]
+        self.name: str = record["pool"]
+        self.kind: str = record["kind"]
+        self.nbytes_each: int = record["expertBytes"]
+        self.routers: list[str] = record["routers"]
+        self.parts = _parts(record["parts"])
+        self.count: int = record["experts"]
+        self.ids: list[str] | None = None
+
+
 class Experts(Sequence["Expert"]):
     """The experts of one pool: `snapshot.experts(3)[17]`.
 
@@ -53,18 +67,42 @@ class Experts(Sequence["Expert"]):
     NotFound, and iterating skips.
     """
 
-    def __init__(self, snapshot: Snapshot, record: dict[str, Any], framework: str) -> None:
+    def __init__(self, snapshot: Snapshot, pool: Pool, framework: str) -> None:
         self.snapshot = snapshot
         self.framework = framework_of(framework)
-        self.layer: int = record["layer"]
-        self.pool: str = record["pool"]
-        self.kind: str = record["kind"]
-        self.nbytes_each: int = record["expertBytes"]
-        self.routers: list[str] = record["routers"]
-        self.parts = _parts(record["parts"])
-        self._count: int = record["experts"]
-        self._pool = self.pool.encode()
-        self._ids: list[str] | None = None
+        self._of = pool
+        self._count = pool.count
+        self._pool = pool.name.encode()
+
+    @property
+    def layer(self) -> int:
+        """The number of the layer."""
+        return self._of.layer
+
+    @property
+    def pool(self) -> str:
+        """The pool's name: "base" for the model's own experts."""
+        return self._of.name
+
+    @property
+    def kind(self) -> str:
+        """"neuron", "swiglu", "delta" or "tensors"."""
+        return self._of.kind
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The tensors of an expert, in the order of its bytes."""
+        return self._of.parts
+
+    @property
+    def routers(self) -> list[str]:
+        """The names of the tensors that route to these experts."""
+        return self._of.routers
+
+    @property
+    def nbytes_each(self) -> int:
+        """Bytes of one expert."""
+        return self._of.nbytes_each
 
     def __len__(self) -> int:
         return self._count
@@ -72,18 +110,18 @@ class Experts(Sequence["Expert"]):
     @property
     def ids(self) -> list[str]:
         """The id of each, 64 digits: equal for equal bytes. "" where there is none any more."""
-        if self._ids is None:
+        if self._of.ids is None:
             data = (ctypes.c_uint8 * (32 * self._count))()
             lib.snapshot_expert_ids(
                 self.snapshot._number, self.layer, self._pool, 0, self._count, data
             )
             all_ids = bytes(data)
             zero = bytes(32)
-            self._ids = [
+            self._of.ids = [
                 "" if (one := all_ids[at : at + 32]) == zero else one.hex()
                 for at in range(0, len(all_ids), 32)
             ]
-        return self._ids
+        return self._of.ids
 
     def __getitem__(self, number: Any) -> Any:
         if isinstance(number, slice):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+from .html import code, escape, table
+
 
 class Record:
     """A record of the library. `record["newBytes"]` has its key as the command line spells it."""
@@ -206,6 +208,17 @@ class Log(list[Commit]):
             for one in self
         ) or "<Log: no commits>"
 
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for one in self for name in one.metrics))[:6]
+        return table(
+            ("commit", "time", "where", "message", *names),
+            (
+                (one.id[:12], f"{one.time:%Y-%m-%d %H:%M}", ", ".join(one.references), one.subject,
+                 *(one.metrics.get(name) for name in names))
+                for one in self
+            ),
+        )
+
 
 class MergeResult(Record):
     """How a merge or a revert ended."""
@@ -242,6 +255,15 @@ class MergeResult(Record):
         """What decisions or the policy settled."""
         return self.data["settled"]
 
+    def _repr_html_(self) -> str:
+        title = f"{self.kind} into {escape(self.branch)} {code((self.commit or '')[:12])}"
+        rows = [
+            (one["path"], ", ".join(one["sides"]),
+             "undecided" if one in self.conflicts else one.get("taken") or one.get("policy"))
+            for one in (self.conflicts + self.settled)[:100]
+        ]
+        return table(("conflict", "sides", "decided"), rows, title) if rows else title
+
     def __repr__(self) -> str:
         where = f" {self.commit[:12]}" if self.commit else ""
         return (
@@ -264,6 +286,11 @@ class CollectResult(Record):
     def dead_bytes(self) -> int:
         """Bytes that nothing needs."""
         return self.data["deadBytes"]
+
+    @property
+    def companion_bytes(self) -> int:
+        """Bytes beside commits that no branch is at: optimizer states."""
+        return self.data["companionBytes"]
 
     @property
     def live_bytes(self) -> int:

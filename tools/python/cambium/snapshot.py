@@ -16,7 +16,9 @@ from ._library import PLAIN, OVERWRITE, READ_CHECKED, View, encoded, id_of, json
 from ._memory import Memory, empty, first_rows, framework_of
 from ._processes import Handle
 from .errors import BadInput, Closed, NotFound
-from .experts import Experts
+from .experts import Experts, Pool
+from .html import code, escape, size, table
+from .plots import plot_experts
 from .progress import watched
 from .records import Commit
 from .tensor import Tensor, TensorInfo
@@ -257,7 +259,11 @@ class Snapshot(Mapping[str, Tensor]):
         lib.snapshot_rows(
             handle.number, encoded(name, "the tensor's name"), first, count, 0, ctypes.byref(view)
         )
-        found = Memory.of(view, handle).as_framework(framework)
+        memory = Memory.of(view, handle)
+        found = memory.as_framework(framework)
+        if memory.mapped:
+            # All of it is, and the next index finds it.
+            self.get_tensor(name, framework="np")
         if framework == "pt" and isinstance(rest[0], slice) and (rest[0].step or 1) < 0:
             raise BadInput("torch has no negative steps", "usage")
         return found[rest]
@@ -273,6 +279,10 @@ class Snapshot(Mapping[str, Tensor]):
         """The pools of experts and the tensors that hold them, as `cambium_snapshot_pools` tells."""
         return json_of(lib.snapshot_pools, self._number)
 
+    @cached_property
+    def _known_pools(self) -> dict[tuple[int, str], Pool]:
+        return {(one["layer"], one["pool"]): Pool(one) for one in self.pools}
+
     @property
     def layers(self) -> list[int]:
         """The numbers of the layers that have experts."""
@@ -285,11 +295,13 @@ class Snapshot(Mapping[str, Tensor]):
 
         Raises NotFound.
         """
-        for record in self.pools:
-            if record["layer"] == layer and record["pool"] == pool:
-                return Experts(self, record, framework or self.framework)
-        known = ", ".join(f"{one['layer']}/{one['pool']}" for one in self.pools)
-        raise NotFound(f"there are no experts {layer}/{pool} in {self.id[:12]}; there are {known}")
+        found = self._known_pools.get((layer, pool))
+        if found is None:
+            known = ", ".join(f"{one}/{name}" for one, name in self._known_pools) or "none"
+            raise NotFound(
+                f"there are no experts {layer}/{pool} in {self.id[:12]}; there are {known}"
+            )
+        return Experts(self, found, framework or self.framework)
 
     # Files
 
@@ -314,6 +326,30 @@ class Snapshot(Mapping[str, Tensor]):
     ) -> None:
         """Writes a folder that transformers' `from_pretrained` reads, over what is there."""
         self.export(save_directory, overwrite=True, plain=True, progress=progress)
+
+    # Looking
+
+    def plot_experts(
+        self, *, against: str | None = None, pool: str = "base", ax: Any = None
+    ) -> Any:
+        """A picture by matplotlib with a square for each expert: how large its weights are, which
+        reads them all; or, against a revision, whether it changed, which reads ids.
+
+        Returns the axes. Raises NotFound for a model without experts.
+        """
+        return plot_experts(self, against, pool, ax)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f"layer {one['layer']}", one["pool"], one["experts"], size(one["expertBytes"]))
+            for one in self.pools[:40]
+        ]
+        total = sum(info.nbytes for info in self._infos.values())
+        title = (
+            f"{code(self.id[:12])} {escape(self.commit.subject)}: {len(self):,} tensors, "
+            f"{size(total)}"
+        )
+        return table(("experts of", "pool", "number", "each"), rows, title)
 
     def __repr__(self) -> str:
         return f"<Snapshot {self.id[:12]} of {self._store.path}: {len(self)} tensors>"

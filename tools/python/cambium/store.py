@@ -16,6 +16,8 @@ from .committing import commit_folder, commit_patch, commit_tensors
 from .engine import Engine
 from .errors import BadInput, Closed, NotFound
 from .history import History
+from .html import escape, size, table
+from .plots import plot_history
 from .records import CommitResult
 from .snapshot import Snapshot
 from .transaction import Transaction
@@ -202,6 +204,32 @@ class Store(History, Care):
         for a model that does not run here, NotFound.
         """
         return Engine(self, revision, memory_limit=memory_limit, cold=cold)
+
+    # Looking
+
+    def plot_history(
+        self, metric: str | None = None, *, limit: int = 100, ax: Any = None
+    ) -> Any:
+        """A picture by matplotlib of the newest commits' graph; or, with a metric, of that number
+        along every branch.
+
+        Returns the axes. Raises NotFound for a metric that no commit tells.
+        """
+        return plot_history(self, metric, limit, ax)
+
+    def _repr_html_(self) -> str:
+        if self.closed:
+            return escape(repr(self))
+        head = self.current_branch
+        rows = [
+            (f"{one.name}{' ←' if one.name == head else ''}", one.id[:12], one.subject,
+             f"{one.time:%Y-%m-%d %H:%M}")
+            for one in self.branches()
+        ] + [(f"tag {one.name}", one.id[:12], one.subject, f"{one.time:%Y-%m-%d %H:%M}")
+             for one in self.tags()]
+        found = self.status()
+        title = f"{escape(self.path)}: {size(found['fileBytes'])}"
+        return table(("branch", "commit", "message", "time"), rows, title)
 
     # A store is no sequence, which `__getitem__` would make it look like.
     __iter__ = None

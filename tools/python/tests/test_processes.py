@@ -190,24 +190,26 @@ def test_threads_read_at_the_same_time(store, model):
 
 
 def test_the_library_works_without_the_interpreters_lock(store):
-    counted, ended = [0], threading.Event()
+    store.commit({"large": np.random.default_rng(1).random(1 << 22)}, message="32 MiB",
+                 branch="large", allow_unfit=True)
+    begun, ticks, ended = threading.Event(), [], threading.Event()
 
-    def count() -> None:
-        while not ended.is_set():
-            counted[0] += 1
+    def tick() -> None:
+        begun.set()
+        while not ended.wait(0.001):
+            ticks.append(time.monotonic())
 
-    thread = threading.Thread(target=count)
+    thread = threading.Thread(target=tick)
     thread.start()
-    before = counted[0]
-    longest = 0.0
-    for _ in range(5):
-        begin, start = counted[0], time.monotonic()
-        store.verify()
-        if counted[0] > begin:
-            longest = max(longest, time.monotonic() - start)
+    begun.wait()
+    start = time.monotonic()
+    store.verify()
+    end = time.monotonic()
     ended.set()
     thread.join()
-    assert counted[0] > before and longest > 0
+    # With the lock held, no tick could come between the call and its return.
+    inside = [one for one in ticks if start + 0.005 < one < end - 0.005]
+    assert end - start > 0.015 and inside
 
 
 def test_the_process_ends_cleanly_with_everything_open(store, tmp_path):
