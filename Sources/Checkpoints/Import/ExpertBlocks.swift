@@ -1,4 +1,5 @@
 internal import Elements
+internal import Glibc
 internal import Objects
 internal import Snapshots
 internal import Synchronization
@@ -22,6 +23,7 @@ struct ExpertBlocks {
     /// Bytes of a block: enough work for all cores, little beside what is being written.
     private static let blockBytes = 8 << 20
     private static let partsPerBlock = 32
+    private static let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
 
     private let reader: PoolReader
     private let ordinals: [Int]
@@ -29,7 +31,9 @@ struct ExpertBlocks {
     private let copies: StoredCopies
     /// What the experts of some ordinals take the place of.
     private let versions: @Sendable (ArraySlice<Int>) throws -> [Predecessor?]
+    /// Experts of a part, and parts of a block.
     private let partCount: Int
+    private let parts: Int
     /// Memory of blocks that are done with: fresh memory costs as much as hashing what it is filled with.
     private let spare = SpareBuffers()
     /// Blocks under way: two, so that no core waits for the last part of one.
@@ -47,6 +51,7 @@ struct ExpertBlocks {
         self.copies = copies
         let experts = max(1, Self.blockBytes / max(header.payloadCount, 1))
         partCount = max(1, min(experts, 1 << 16) / Self.partsPerBlock)
+        parts = min(max(experts, Self.cores), Self.partsPerBlock)
         prepare()
         prepare()
     }
@@ -80,7 +85,7 @@ struct ExpertBlocks {
         let (reader, ordinals, header) = (reader, ordinals, header)
         let (copies, versions, spare) = (copies, versions, spare)
         let (start, size) = (start, partCount)
-        let end = min(start + size * Self.partsPerBlock, ordinals.count)
+        let end = min(start + size * parts, ordinals.count)
         guard start < end else { return }
         self.start = end
         let block = Background {

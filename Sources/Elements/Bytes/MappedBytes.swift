@@ -74,8 +74,7 @@
     }
 
     init(count: Int, zeroed: Bool) {
-        // The allocator's own alignment: asking for more wastes room beside every small expert.
-        unsafe buffer = .allocate(byteCount: count, alignment: 16)
+        unsafe buffer = .allocateLarge(byteCount: count)
         if zeroed { unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0) }
     }
 

@@ -166,17 +166,21 @@ package struct CompressedRecord: Sendable {
     private let buffer: UnsafeMutableRawBufferPointer
     private let count: Int
 
+    /// Memory that is to be filled, all but the header.
+    ///
     /// - Parameter count: Bytes of a raw pack's header and data.
     init(count: Int) {
         self.count = count
         // A raw record begins at offset 16 of a page, so its data begin at multiples of 64.
-        unsafe buffer = .allocate(byteCount: count + 16, alignment: 64)
-        unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0)
+        unsafe buffer = .allocateLarge(byteCount: count + 16, alignment: 64)
+        let header = 16 + PackFormat.headerCount
+        unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(header, buffer.count)])
+            .initializeMemory(as: UInt8.self, repeating: 0)
     }
 
     deinit { unsafe buffer.deallocate() }
 
-    /// Fills a part.
+    /// Fills a part, and what lies between it and the next object with zeros.
     func fill<Failure: Error>(
         _ range: Range<Int>, _ body: (inout MutableRawSpan) throws(Failure) -> Void
     ) throws(Failure) {
@@ -185,6 +189,13 @@ package struct CompressedRecord: Sendable {
             _unsafeBytes: UnsafeMutableRawBufferPointer(
                 rebasing: buffer[(16 + range.lowerBound)..<(16 + range.upperBound)]))
         try body(&span)
+        let end = min(
+            PackFormat.headerCount
+                + PackDirectory.aligned(range.upperBound - PackFormat.headerCount), count)
+        guard range.upperBound < end else { return }
+        unsafe UnsafeMutableRawBufferPointer(
+            rebasing: buffer[(16 + range.upperBound)..<(16 + end)]
+        ).initializeMemory(as: UInt8.self, repeating: 0)
     }
 
     var mapped: MappedBytes {

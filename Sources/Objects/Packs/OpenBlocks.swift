@@ -6,7 +6,7 @@ internal import Synchronization
 /// Of use as long as no pack is written again under its number.
 final class OpenBlocks: Sendable {
     /// Bytes of all blocks that are kept.
-    private static let limit = 96 << 20
+    private static let limit = 32 << 20
 
     /// A block that one thread opens while others wait for it.
     private final class Entry: Sendable {

@@ -163,6 +163,9 @@ struct ArrayRecord: Sendable {
             guard let chunk = try transaction.mapped(table, key),
                 chunk.count == min(count - start, limit) * size + CheckedValue.checksumCount
             else { throw corrupt(root, "chunk \(number) is missing or too short") }
+            if chunk.count <= greatestChecked {
+                try check(chunk, root, chunk: number, transaction)
+            }
             chunks.append(
                 chunk.count < greatestInline ? MappedBytes(copying: chunk.copy()) : chunk)
         }

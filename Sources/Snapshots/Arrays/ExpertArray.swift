@@ -125,7 +125,8 @@ package struct ArrayEntry: Sendable, Equatable {
     /// Pack 0 does not exist.
     static let absent = ArrayEntry(location: Location(pack: 0, unit: 0), check: 0)
 
-    package var isAbsent: Bool { location.pack == 0 }
+    /// All of it is zero: a pack number alone that became 0 names no place, and is found to be damaged.
+    package var isAbsent: Bool { location.pack == 0 && location.unit == 0 && check == 0 }
 }
 
 extension ObjectReader {
