@@ -20,9 +20,11 @@ _MIXTRAL = ("block_sparse_moe.experts", "w1", "w3", "w2")
 _FORMS = {
     **dict.fromkeys(
         (
-            "qwen2_moe", "qwen3_moe", "qwen3_next", "deepseek_v2", "deepseek_v3", "olmoe",
-            "flex_olmo", "glm4_moe", "glm4_moe_lite", "dots1", "hunyuan_v1_moe", "solar_open",
-            "ernie4_5_moe", "longcat_flash", "exaone_moe", "afmoe", "glm_moe_dsa",
+            "afmoe", "beam", "cohere2_moe", "deepseek_v2", "deepseek_v3", "deepseek_v32", "dots1",
+            "ernie4_5_moe", "exaone_moe", "flex_olmo", "glm4_moe", "glm4_moe_lite", "glm4v_moe",
+            "glm_moe_dsa", "hunyuan_v1_moe", "longcat_flash", "mellum", "olmoe", "qwen2_moe",
+            "qwen3_moe", "qwen3_next", "qwen3_omni_moe", "qwen3_omni_moe_text",
+            "qwen3_omni_moe_thinker", "sarvam_mla", "solar_open",
         ),
         _PROJECTIONS,
     ),

@@ -224,13 +224,14 @@ class Snapshot(Mapping[str, Tensor]):
         if self._handle is not None and self._generation == _processes.generation:
             found = cache.get(name)
             if found is not None:
-                # torch tensors are made anew, since what is changed of one would show in the other.
-                return found if chosen == "np" else found.detach()
+                # An object of its own, since what is changed of one would show in the other.
+                return found.view() if chosen == "np" else found.detach()
         memory = self._memory(name)
         result = memory.as_framework(chosen)
-        if memory.mapped:
-            (self._tensors if chosen == "pt" else self._arrays)[name] = result
-        return result
+        if not memory.mapped:
+            return result
+        (self._tensors if chosen == "pt" else self._arrays)[name] = result
+        return result.view() if chosen == "np" else result.detach()
 
     def _memory(self, name: str, flags: int = 0) -> Memory:
         view = View()
