@@ -86,6 +86,9 @@ extension TransactionAccess where Self: ~Copyable {
         }
     }
 
+    /// The number of the state that is read: another after each commit (`mdb_txn_id`).
+    package var state: Int { unsafe Int(bitPattern: UInt(mdb_txn_id(rawHandle))) }
+
     /// The last record of the table, or nil when it is empty.
     package func last(_ table: Table) throws -> (key: [UInt8], value: MappedBytes)? {
         let cursor = unsafe try Cursor(rawHandle, table, environment)

@@ -27,7 +27,10 @@ extension CommitDraft {
 
     /// The expert that a stored array has at an ordinal.
     package func version(ofArray root: ObjectID, _ ordinal: Int) throws -> Predecessor? {
-        try versions(ofArray: root, ordinal..<(ordinal + 1))[0]
+        try store.environment.read { transaction in
+            let array = try known.view(root, transaction)
+            return ordinal < array.count ? array.entry(ordinal).predecessor : nil
+        }
     }
 
     /// Stages one dense tensor.

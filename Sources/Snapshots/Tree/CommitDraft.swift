@@ -70,6 +70,8 @@ package struct CommitDraft: ~Copyable {
     private var objects: ObjectStaging
     private let lock: FileLock
     private var arrays: [ObjectID: ArrayEdit] = [:]
+    /// Stored arrays whose experts others take the place of.
+    let known = KeptArrays()
     /// The tree that will be committed; starts as the given one.
     package var tree: Tree
 
