@@ -77,6 +77,22 @@ public func cambium_patch_tensors(
     }
 }
 
+@c @implementation
+public func cambium_commit_adapter(
+    _ handle: OpaquePointer!, _ folder: UnsafePointer<CChar>!, _ base: UnsafePointer<CChar>!,
+    _ flags: UInt32, _ options: UnsafePointer<cambium_commit_options>!,
+    _ progress: cambium_progress!, _ context: UnsafeMutableRawPointer!,
+    _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
+) -> cambium_code {
+    call {
+        let done = try unsafe store(handle).commit(
+            adapter: text(folder, "folder"), of: text(base, "base"),
+            baked: flags.has(CAMBIUM_BAKE), CommitOptions(options),
+            progress: reporter(progress, context))
+        unsafe try give(json: done, json)
+    }
+}
+
 private func put(_ edit: cambium_expert_edit, into patch: inout Patch) throws {
     let pool = unsafe try optionalText(edit.pool, "the pool of an expert") ?? "base"
     let (ordinal, layer) = unsafe (Int(edit.ordinal), Int(edit.layer))

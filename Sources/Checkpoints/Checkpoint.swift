@@ -174,7 +174,7 @@ package struct Checkpoint: Sendable {
             records: records, ignored: entries.filter { !kept.contains($0) })
     }
 
-    private init(
+    init(
         path: String, isFolder: Bool = false, files: [File], index: ShardIndex? = nil,
         config: [UInt8]? = nil,
         auxiliary: [Auxiliary] = [], records: [String] = [], ignored: [String] = []

@@ -175,6 +175,7 @@ int program_is_refused(const char *folder, const char *work) {
         cambium_commit_tensors(NULL, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL),
         cambium_patch_file(NULL, NULL, NULL, NULL, NULL, NULL),
         cambium_patch_tensors(NULL, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL),
+        cambium_commit_adapter(NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL),
         cambium_branches(NULL, NULL), cambium_tags(NULL, NULL), cambium_current_branch(NULL, NULL),
         cambium_create_branch(NULL, NULL, NULL), cambium_delete_branch(NULL, NULL),
         cambium_rename_branch(NULL, NULL, NULL), cambium_create_tag(NULL, NULL, NULL),

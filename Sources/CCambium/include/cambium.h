@@ -321,6 +321,18 @@ cambium_code cambium_patch_tensors(
     const cambium_expert_edit *experts, uint64_t expert_count,
     const cambium_commit_options *options, cambium_progress progress, void *context, char **json);
 
+enum {
+    // Commit the model that the adapter makes of its base, not the adapter itself.
+    CAMBIUM_BAKE = 64
+};
+
+// An adapter of peft: a folder with adapter_config.json and adapter_model.safetensors. A branch that is missing begins at
+// `base`, which the commit's metadata name, "adapter.base". Baked (LoRA on the weights of modules), its products are added to
+// the weights of the branch's model; else its own tensors and config are committed, and an export gives the folder back.
+cambium_code cambium_commit_adapter(
+    cambium_store *store, const char *folder, const char *base, uint32_t flags,
+    const cambium_commit_options *options, cambium_progress progress, void *context, char **json);
+
 // MARK: Branches, tags and history
 
 // [{"name", "id", "subject", "isHead", "time", "author"}]

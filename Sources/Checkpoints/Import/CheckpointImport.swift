@@ -218,7 +218,7 @@ extension SnapshotStore {
             progress: progress)
     }
 
-    private func commit(
+    func commit(
         _ checkpoint: @autoclosure () throws -> Checkpoint, _ request: CommitRequest,
         keeping wanted: CheckpointSource.HeadFiles?, progress: ProgressReporter
     ) throws -> CommittedModel {

@@ -250,7 +250,7 @@ extension ElementType {
 
 extension String {
     /// What stands before a suffix; nil without it.
-    fileprivate func stem(before suffix: String) -> String? {
+    func stem(before suffix: String) -> String? {
         hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil
     }
 }

@@ -6,6 +6,8 @@ package struct CommitRequest: Sendable {
     package var note: CommitNote
     /// The branch, which is made from HEAD where it is missing; nil for the one that HEAD is on.
     package var branch: String?
+    /// Where a branch that is missing begins; nil for HEAD.
+    package var start: ObjectID?
     /// The commit that the branch must be at, or the commit fails with `branch-moved`.
     package var expectedParent: String?
     /// Whether a commit is made even when the model is the parent's.
@@ -49,7 +51,8 @@ package struct CommitTarget {
             // Now, not after hours of training.
             try ReferenceName.check(branch, "branch")
         }
-        let parent = head ?? (request.branch == nil ? nil : references.headCommit)
+        let parent =
+            head ?? request.start ?? (request.branch == nil ? nil : references.headCommit)
         if let expected = request.expectedParent {
             let id = try store.resolve(expected)
             guard id == parent else {
