@@ -63,6 +63,16 @@ class Model:
             tensors["model.norm.weight"] = shape, array.array("f", [source.uniform(0.9, 1.1) for _ in range(HIDDEN)]).tobytes()
         return Model(tensors, self.config)
 
+    def stepped(self, seed):
+        """A copy of which one element in 50 of every tensor went up by a unit in the last place."""
+        source, tensors = random.Random(seed), {}
+        for name, (shape, data) in self.tensors.items():
+            words = array.array("I", data)
+            for at in range(source.randrange(50), len(words), 50):
+                words[at] += 1
+            tensors[name] = shape, words.tobytes()
+        return Model(tensors, self.config)
+
     @property
     def file(self):
         return safetensors(self.tensors)

@@ -34,6 +34,17 @@ class History:
         self.commit("narrow", base.changed(seed + 75, experts=10), "narrow")
         for name in ("orphan", "wide"):
             must("branch", "--delete", name, store=self.store)
+        # Versions that are stored as what changed, and one more to come.
+        must("branch", "steps", "main~1", store=self.store)
+        model = base
+        for number in range(4):
+            model = model.stepped(seed + number)
+            made = self.commit(f"step {number}", model, "steps")
+            if made["storedBytes"] * 2 > made["newBytes"]:
+                raise SystemExit(f"campaign: a step is not stored as what changed: {made}")
+        model.stepped(seed + 4).write(folder + "/step")
+        must("diff", "steps~3", "steps", "--patch", folder + "/changes.safetensors", store=self.store)
+        self.changes = sha256(folder + "/changes.safetensors")
         must("backup", folder + "/backup.mdb", store=self.store)
         base.changed(seed + 72, experts=20, dense=True).write(folder + "/next")
         Model.made(seed + 73, filler=40 << 20).write(folder + "/large")
@@ -46,6 +57,7 @@ class History:
         folder = model.write(self.folder + "/checkpoint")
         result = must("commit", folder, "-m", message, "--branch", branch, "--json", store=self.store)
         self.acknowledged[result.json["id"]] = model.digest
+        return result.json
 
     def copy(self, target, source=None):
         """Another copy of the store, without its lock files, which a restart forgets anyway."""
@@ -53,6 +65,11 @@ class History:
         os.makedirs(target)
         shutil.copyfile((source or self.store) + "/data.mdb", target + "/data.mdb")
         return target
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def trained(adapter):
@@ -165,10 +182,12 @@ def set_author(history, path):
     return [] if text == "author = Somebody else\n" else [f"the settings are {text!r}"]
 
 
+def whole_changes(history, path):
+    return [] if sha256(path) == history.changes else ["the patch file has other bytes"]
+
+
 def whole_export(history, path):
-    with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read()).hexdigest()
-    return [] if digest == history.acknowledged[history.taught] else ["the exported file has other bytes"]
+    return [] if sha256(path) == history.acknowledged[history.taught] else ["the exported file has other bytes"]
 
 
 STEPS = [
@@ -176,6 +195,8 @@ STEPS = [
     Step("init --from", ["init", "{p}/S", "--from", "{f}/backup.mdb"], start=None),
     Step("commit", ["commit", "{f}/next", "-m", "next"]),
     Step("commit --patch", ["commit", "--patch", "{f}/patch.safetensors", "-m", "patch"]),
+    Step("commit of a step", ["commit", "{f}/step", "-m", "step", "--branch", "steps"]),
+    Step("diff --patch", ["diff", "steps~3", "steps", "--patch", "{p}/changes"], target="changes", holds=whole_changes),
     Step("merge", ["merge", "left", "right", "--into", "main"]),
     Step("branch", ["branch", "new"]),
     Step("branch --delete", ["branch", "--delete", "dead"]),
@@ -222,8 +243,7 @@ def export(store, commit, folder):
     outcome = run("export", commit, folder, "-q", store=store)
     if outcome.code != 0:
         return outcome
-    with open(folder + "/model.safetensors", "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
+    return sha256(folder + "/model.safetensors")
 
 
 def faults_of(store, history, states, source, acknowledged=2, seen=lambda found: found):
