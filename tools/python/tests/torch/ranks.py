@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 import torch.multiprocessing
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 
@@ -38,13 +40,14 @@ def sharded(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def run(count: int, action, *words) -> None:
     """Runs `action(rank, …)` on so many ranks; raises what one of them raised."""
-    torch.multiprocessing.spawn(_start, (count, action, words, os.getpid()), nprocs=count)
+    with tempfile.TemporaryDirectory() as folder:
+        torch.multiprocessing.spawn(_start, (count, action, words, folder), nprocs=count)
 
 
-def _start(rank: int, count: int, action, words, parent: int) -> None:
+def _start(rank: int, count: int, action, words, folder: str) -> None:
     torch.set_num_threads(1)
-    meeting = f"/tmp/cambium-ranks-{parent}-{action.__name__}-{count}"
-    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=count)
+    meeting = f"file://{folder}/meeting"
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
     try:
         action(rank, *words)
     finally:
@@ -54,31 +57,40 @@ def _start(rank: int, count: int, action, words, parent: int) -> None:
 # What the ranks do
 
 
-def save(rank: int, path: str, optimizer: bool) -> None:
+def save(rank: int, path: str) -> None:
     """One save at once, and one in the background, with another model."""
     for seed, save in enumerate((dcp.save, dcp.async_save)):
         model = sharded(whole(seed))
         state = {"model": model, "step": 7 + seed,
                  "optim": {"exp_avg": sharded(whole(seed + 10)), "lr": 0.5, "betas": (0.9, 0.99)}}
         writer = StorageWriter(
-            path, "run", f"save {seed}", config=CONFIG, optimizer=optimizer)
+            path, "run", f"save {seed}", config=CONFIG, optimizer=True)
         done = save(state, storage_writer=writer, process_group=dist.new_group())
         if hasattr(done, "result"):
             done.result()
 
 
-def load(rank: int, path: str, revision: str, seed: int, optimizer: bool) -> None:
-    """Loads into shards of this group and compares each with its own."""
-    empty = {name: torch.zeros_like(tensor) for name, tensor in whole().items()}
-    state = {"model": sharded(empty)}
+def load(rank: int, path: str) -> None:
+    """Loads both saves into shards of this group; the newest has optimizer state."""
+    load_one(path, "run", 1, True)
+    load_one(path, "run~1", 0, False)
+
+
+def load_one(path: str, revision: str, seed: int, optimizer: bool) -> None:
+    """Loads a save into shards of this group and compares each with its own."""
+    state = {"model": empty()}
     if optimizer:
-        state |= {"step": 0, "optim": {"exp_avg": sharded(empty), "lr": 0.0, "betas": (0.0, 0.0)}}
+        state |= {"step": 0, "optim": {"exp_avg": empty(), "lr": 0.0, "betas": (0.0, 0.0)}}
     dcp.load(state, storage_reader=StorageReader(path, revision))
     compare(state["model"], seed)
     if optimizer:
         compare(state["optim"]["exp_avg"], seed + 10)
         assert (state["step"], state["optim"]["lr"]) == (7 + seed, 0.5)
         assert state["optim"]["betas"] == (0.9, 0.99)
+
+
+def empty() -> dict[str, torch.Tensor]:
+    return sharded({name: torch.zeros_like(tensor) for name, tensor in whole().items()})
 
 
 def compare(found, seed: int) -> None:
@@ -100,7 +112,12 @@ def fail(rank: int, path: str, how: str) -> None:
 
     if rank == 1:
         staging.Staging.write = write
-    dcp.save({"model": sharded(whole(5))}, storage_writer=StorageWriter(path, "run", "failed"))
+    try:
+        dcp.save({"model": sharded(whole(5))}, storage_writer=StorageWriter(path, "run", "failed"))
+    except CheckpointException as error:
+        assert how == "raised" and "the disk went away" in str(error)
+    else:
+        raise AssertionError("the save succeeded")
 
 
 CONFIG = {
