@@ -1,8 +1,9 @@
-"""What is kept beside a commit and is no part of it: optimizer states, in the store's folder `companions`.
+"""What is kept beside a commit and is no part of it: optimizer states, in the folder `companions`.
 
-`companions/COMMIT/index.json` says what is there; safetensors files and files of trainers lie beside
-it. Nothing here is unpickled. A save on a branch drops the companions of the branch's earlier
-commits, and a collection those of all commits that no branch is at: they go first, the models stay.
+`companions/COMMIT/index.json` says what is there; safetensors files and files of trainers lie
+beside it. Nothing here is unpickled. A save on a branch drops the companions of the branch's
+earlier commits, and a collection those of all commits that no branch is at: they go first, the
+models stay.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ def keep(
 ) -> Companion:
     """Keeps files beside a commit, and drops what earlier commits of the branch have.
 
-    `moved`: a file's name and where it is now, on the same disk; `copy` leaves it there. It is there
-    as a whole or, after a crash, not at all: the index is written last.
+    `moved`: a file's name and where it is now, on the same disk; `copy` leaves it there. After a
+    crash all of it is there or none: the index is written last.
     """
     folder = Path(store, FOLDER, commit)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""torch.distributed.checkpoint on a store: every save is a commit, and every load may have other ranks.
+"""torch.distributed.checkpoint on a store: a save is a commit, a load may have other ranks.
 
 ```python
 import torch.distributed.checkpoint as dcp

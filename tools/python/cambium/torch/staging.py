@@ -1,4 +1,4 @@
-"""What a rank writes before anything is committed: safetensors files in the store's folder `staging`.
+"""What a rank writes before anything is committed: files in the store's folder `staging`.
 
 Each file is locked (`flock`) by the process that wrote it while it may be needed; one that nobody
 locks was left by a crash, and the next save removes it.
@@ -24,8 +24,7 @@ FOLDER = "staging"
 
 
 class Piece(NamedTuple):
-    """Where a chunk of a tensor was put: a file of `staging` and a name in it, or with no file, what
-    rank 0 holds."""
+    """Where a chunk of a tensor was put: a file of `staging`, and its name there."""
 
     file: str
     name: str
@@ -58,7 +57,7 @@ def _write_all(file: int, data: memoryview) -> None:
 
 
 class Staging:
-    """The files of one rank's save. `end`, or the end of this object or of the process, unlocks them."""
+    """The files of one rank's save, locked until `end` or the end of this object or process."""
 
     def __init__(self, store: str) -> None:
         self.folder = os.path.join(store, FOLDER)
@@ -137,7 +136,7 @@ def _is_left(path: str) -> bool:
 def assemble(
     shape: torch.Size, dtype: torch.dtype, chunks: Iterable[tuple[torch.Size, torch.Tensor]]
 ) -> torch.Tensor:
-    """A tensor of chunks at their offsets: the chunk itself where there is one only, else a copy."""
+    """A tensor of chunks at their offsets: the chunk itself where it is all, else a copy."""
     chunks = list(chunks)
     if len(chunks) == 1 and chunks[0][1].shape == shape:
         return chunks[0][1]

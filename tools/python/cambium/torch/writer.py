@@ -216,7 +216,7 @@ class StorageWriter(Writer):
 
 
 def _bytes(item: WriteItem, planner: SavePlanner) -> WriteResult:
-    """The value of an item that is no tensor, in its result: nothing of it is pickled in a store."""
+    """The value of an item that is no tensor, in its result: no store has a pickle of it."""
     data = planner.resolve_data(item)
     assert isinstance(data, io.BytesIO)
     data.seek(0)

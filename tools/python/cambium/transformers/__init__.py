@@ -1,4 +1,4 @@
-"""transformers on a store: models from a revision without files, and a Trainer whose saves are commits.
+"""transformers on a store: models from a revision without files, and Trainers that commit.
 
 ```python
 from cambium.transformers import CambiumCallback, from_pretrained

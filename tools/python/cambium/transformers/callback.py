@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,16 +30,17 @@ _WEIGHTS = "model.safetensors"
 class CambiumCallback(TrainerCallback):
     """Commits every save of a Trainer; resuming takes the weights of the commit.
 
-    A save is the folder `checkpoint-N` as Trainer wrote it, committed to `branch` with the step, the
-    loss and the newest evaluation as metrics. On resume (`train(resume_from_checkpoint=…)`) and for
-    `load_best_model_at_end` the weights come from the branch's newest commit of that step, and every
-    one must be there: Trainer's own loading skips the experts of models that are saved per expert.
+    A save is the folder `checkpoint-N` as Trainer wrote it, committed to `branch` with the step,
+    the loss and the newest evaluation as metrics. On resume (`train(resume_from_checkpoint=…)`)
+    and for `load_best_model_at_end` the weights come from the branch's newest commit of that step,
+    and every one must be there: Trainer's own loading skips the experts of models that are saved
+    per expert.
 
     - `keep_files=False` removes from the folder what the commit has: weights, configuration,
       tokenizer. Optimizer, scheduler, random numbers and Trainer's state stay there, and resuming
       from the folder works.
-    - `optimizer=True` keeps these in the store as well, beside the commit (`companions`), the newest
-      of the branch only; `restore(directory)` writes them and the model back.
+    - `optimizer=True` keeps these in the store as well, beside the commit (`companions`), the
+      newest of the branch only; `restore(directory)` writes them and the model back.
     - `commit` is the last commit.
 
     In a distributed run the first process commits; the others read the store when they resume.
@@ -129,8 +131,9 @@ class CambiumCallback(TrainerCallback):
     # Parts of them
 
     def _stand_in(self, folder: Path) -> None:
-        """What Trainer takes for weights when it resumes, and from_pretrained refuses: its
-        configurations have a number for the vocabulary's size, so that the text becomes the error."""
+        """What Trainer takes for weights when it resumes, and from_pretrained refuses: a
+        configuration wants a number for the vocabulary's size, so that the text becomes the error.
+        """
         assert self.commit is not None
         place = f"the model is commit {self.commit.id[:12]} of the store {self.path}"
         config = {"model_type": "kept_in_a_cambium_store", "vocab_size": place}
@@ -165,6 +168,6 @@ def _metrics(state: Any) -> dict[str, float]:
     for entry in state.log_history:
         for name, value in entry.items():
             if name in ("loss", "grad_norm") or name.startswith("eval_"):
-                if isinstance(value, (int, float)) and value == value and abs(value) != float("inf"):
+                if isinstance(value, (int, float)) and math.isfinite(value):
                     found[name] = float(value)
     return found

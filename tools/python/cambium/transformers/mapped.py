@@ -26,7 +26,8 @@ def placeholders(live: LiveTensors) -> dict[str, tuple[torch.Tensor, list[str]]]
 
     Raises ModelFailure where there is none.
     """
-    names = [name for name in live if name.endswith((".experts.gate_up_proj", ".experts.down_proj"))]
+    ends = (".experts.gate_up_proj", ".experts.down_proj")
+    names = [name for name in live if name.endswith(ends)]
     if not names:
         raise ModelFailure(
             "the model has no experts of gate, up and down projections, which alone can be mapped",
@@ -76,7 +77,8 @@ class MappedExperts:
         if names is None:
             raise ModelFailure(f"{experts!r} cannot be mapped", "unsupported")
         gate, up, self._down = (parts[name] for name in names)
-        if (gate.dtype, gate.shape) != (up.dtype, up.shape) or up.offset != gate.offset + gate.nbytes:
+        alike = (gate.dtype, gate.shape) == (up.dtype, up.shape)
+        if not alike or up.offset != gate.offset + gate.nbytes:
             raise ModelFailure(f"{experts!r} has no gate and up side by side", "unsupported")
         self.experts = experts
         self._gate = gate
@@ -123,7 +125,9 @@ def cambium_experts(
         if number >= len(weights):
             continue  # an expert of another rank
         pick, token = torch.where(top_k_index.T == number)
-        gate_up, down = (view.to(hidden_states.device, hidden_states.dtype) for view in weights[number])
+        gate_up, down = (
+            view.to(hidden_states.device, hidden_states.dtype) for view in weights[number]
+        )
         inner = self._apply_gate(F.linear(hidden_states[token], gate_up))
         answer = F.linear(inner, down) * top_k_weights[token, pick, None]
         result.index_add_(0, token, answer.to(result.dtype))

@@ -13,6 +13,8 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from cambium.torch import StorageReader, StorageWriter
 
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 
 def test_saves_of_two_ranks_load_into_one_and_into_four(store):
     ranks.run(2, ranks.save, store.path)

@@ -82,8 +82,9 @@ def test_mapped_experts_are_views_that_versions_share(store, tmp_path):
     tuned = {name: one.clone() for name, one in base.state_dict().items()}
     tuned[f"{EXPERTS}.down_proj"][3] += 1
     store.commit(tuned, message="one expert", branch="sft")
-    first, second = (from_pretrained(f"{store.path}@{name}", experts="mapped").get_submodule(EXPERTS)
-                     for name in ("main", "sft"))
+    first, second = (
+        from_pretrained(f"{store.path}@{name}", experts="mapped").get_submodule(EXPERTS)
+        for name in ("main", "sft"))
     view = store["main"].experts(1)[2].get_tensor("gate_proj", framework="pt")
     assert first.cambium_experts[2][0].data_ptr() == view.data_ptr()
     same = [all(one.data_ptr() == other.data_ptr() for one, other in zip(
@@ -161,8 +162,8 @@ def test_experts_of_another_form_are_not_mapped(store, tmp_path):
     committed(store, tmp_path / "folder", transformers.LlamaForCausalLM(config))
     with pytest.raises(cambium.ModelFailure, match="alone can be mapped"):
         from_pretrained(store["main"], experts="mapped")
-    assert models.same(from_pretrained(store["main"]).state_dict(),
-                       transformers.LlamaForCausalLM.from_pretrained(tmp_path / "folder").state_dict())
+    wanted = transformers.LlamaForCausalLM.from_pretrained(tmp_path / "folder")
+    assert models.same(from_pretrained(store["main"]).state_dict(), wanted.state_dict())
 
 
 def test_a_path_with_an_at_sign(tmp_path):

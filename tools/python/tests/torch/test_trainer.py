@@ -72,7 +72,8 @@ def test_every_save_is_a_commit(store, tmp_path, uninterrupted):
 def test_resuming_gives_the_weights_of_the_uninterrupted_run(
     store, tmp_path, uninterrupted, keep_files
 ):
-    trainer(tmp_path / "out", CambiumCallback(store, "sft", keep_files=keep_files)).train()
+    callback = CambiumCallback(store, "sft", keep_files=keep_files)
+    trainer(tmp_path / "out", callback).train()
     folder = tmp_path / "out/checkpoint-2"
     if not keep_files:
         assert os.stat(folder / "model.safetensors").st_size < 1000
@@ -81,7 +82,7 @@ def test_resuming_gives_the_weights_of_the_uninterrupted_run(
             transformers.AutoModelForCausalLM.from_pretrained(folder)
         with pytest.raises(Exception, match="the model is commit [0-9a-f]{12} of the store"):
             transformers.Qwen3MoeForCausalLM.from_pretrained(folder)
-    resumed = trainer(tmp_path / "out", CambiumCallback(store, "sft", keep_files=keep_files), seed=5)
+    resumed = trainer(tmp_path / "out", callback, seed=5)
     resumed.train(resume_from_checkpoint=str(folder))
     assert models.same(resumed.model.state_dict(), uninterrupted)
     assert [one.metadata["trainer.step"] for one in store.log("sft")][0] == "4"
