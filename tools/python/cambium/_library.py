@@ -20,7 +20,7 @@ MAX_RANK = 16
 VIEW_MAPPED = 1
 READ_CHECKED = 1
 OPEN_READ_ONLY = 1
-ALLOW_UNCHANGED, ALLOW_UNFIT, ALONE, DRY_RUN, OVERWRITE, PLAIN = 1, 2, 4, 8, 16, 32
+ALLOW_UNCHANGED, ALLOW_UNFIT, ALONE, DRY_RUN, OVERWRITE, PLAIN, BAKE = 1, 2, 4, 8, 16, 32, 64
 ENGINE_COLD = 1
 
 
@@ -147,6 +147,7 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
         _HANDLE, POINTER(TensorStruct), c_uint64, POINTER(ExpertEdit), c_uint64,
         POINTER(CommitOptions), *_WORK,
     ),
+    "commit_adapter": (_HANDLE, _TEXT, _TEXT, c_uint32, POINTER(CommitOptions), *_WORK),
     "branches": (_HANDLE, _OUT),
     "tags": (_HANDLE, _OUT),
     "current_branch": (_HANDLE, _OUT),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ._library import ALLOW_UNCHANGED, ALLOW_UNFIT, ALONE, CommitOptions, json_of, lib
+from ._library import ALLOW_UNCHANGED, ALLOW_UNFIT, ALONE, BAKE, CommitOptions, json_of, lib
 from .errors import BadInput, CambiumError
 from .fused import per_expert
 from .given import Given, Structures, content_of, given
@@ -58,6 +58,22 @@ def commit_folder(
             json_of(
                 lib.commit_folder, store._number, kept.text(os.fspath(path), "the path"), chosen,
                 callback, None,
+            )
+        )
+
+
+def commit_adapter(
+    store: Store, path: str | os.PathLike[str], base: str, bake: bool, message: str, progress: Any,
+    wishes: dict[str, Any],
+) -> CommitResult:
+    """Commits an adapter of peft, or what it makes of its base."""
+    kept = Structures()
+    chosen = options(kept, message, **wishes)
+    with watched(progress) as callback:
+        return CommitResult(
+            json_of(
+                lib.commit_adapter, store._number, kept.text(os.fspath(path), "the path"),
+                kept.text(base, "the base"), BAKE if bake else 0, chosen, callback, None,
             )
         )
 

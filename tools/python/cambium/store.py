@@ -12,7 +12,7 @@ from . import _processes
 from ._library import OPEN_READ_ONLY, encoded, id_of, lib
 from ._processes import Handle
 from .care import Care
-from .committing import commit_folder, commit_patch, commit_tensors
+from .committing import commit_adapter, commit_folder, commit_patch, commit_tensors
 from .engine import Engine
 from .errors import BadInput, Closed, NotFound
 from .history import History
@@ -191,6 +191,28 @@ class Store(History, Care):
             "metadata": metadata, "metrics": metrics, "allow_unfit": allow_unfit,
         }
         return commit_patch(self, path, message, progress, wishes)
+
+    def commit_adapter(
+        self, folder: str | os.PathLike[str], *, base: str, branch: str | None = None,
+        message: str | None = None, bake: bool = False, parent: str | None = None,
+        metadata: Mapping[str, Any] | None = None, metrics: Mapping[str, float] | None = None,
+        author: str | None = None, time: datetime | int | float | None = None,
+        progress: Any = None,
+    ) -> CommitResult:
+        """Commits an adapter of peft: a folder with adapter_config.json and its tensors.
+
+        A branch that is missing begins at `base`, which the commit's metadata name
+        ("adapter.base"); an export gives the folder back. `bake`: commit the model that the adapter
+        makes of its base instead (LoRA on the weights of modules), as peft merges it. Raises
+        BadInput, ModelFailure for an adapter of a kind that is not baked, NotFound.
+        """
+        wishes: dict[str, Any] = {
+            "branch": branch, "parent": parent, "metadata": metadata, "metrics": metrics,
+            "author": author, "time": time,
+        }
+        if message is None:
+            message = f"adapter {os.path.basename(os.path.normpath(folder))} on {base}"
+        return commit_adapter(self, folder, base, bake, message, progress, wishes)
 
     # Running
 
