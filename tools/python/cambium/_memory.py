@@ -1,4 +1,4 @@
-"""Arrays over memory that the library owns: nothing is copied, and an array keeps its memory alive."""
+"""Arrays over memory that the library owns: nothing is copied, and an array keeps its memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Memory(NamedTuple):
     """Bytes of one tensor, and what keeps them."""
 
     address: int
-    count: int
+    nbytes: int
     owner: Handle
     mapped: bool
     dtype: str
@@ -52,7 +52,7 @@ class Memory(NamedTuple):
 
     @staticmethod
     def of(view: View, snapshot: Handle) -> Memory:
-        """What the library gave: mapped memory stays as long as the snapshot, other as its buffer."""
+        """What the library gave: mapped memory stays with the snapshot, other with its buffer."""
         mapped = bool(view.flags & VIEW_MAPPED)
         return Memory(
             view.data or 0, view.count, snapshot if mapped else Handle(view.owner), mapped,
@@ -67,7 +67,7 @@ class Memory(NamedTuple):
         """A read-only array over it."""
         raw, seen = dtypes.numpy_types(self.dtype)
         shape = dtypes.array_shape(self.dtype, self.shape)
-        if not self.count:
+        if not self.nbytes:
             array = np.empty(shape, seen)
             array.flags.writeable = False
             return array
@@ -80,10 +80,10 @@ class Memory(NamedTuple):
 
         shape = dtypes.array_shape(self.dtype, self.shape)
         kind = dtypes.torch_type(self.dtype)
-        if not self.count:
+        if not self.nbytes:
             return torch.empty(shape, dtype=kind)
         # An array that may be written is taken without a warning.
-        array = np.asarray(_Bytes(self.address, (self.count,), "|u1", self.owner, False))
+        array = np.asarray(_Bytes(self.address, (self.nbytes,), "|u1", self.owner, False))
         return torch.from_numpy(array).view(kind).reshape(shape)
 
     def as_framework(self, framework: str) -> Any:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import companions
 from ._library import encoded, json_of, lib
 from .progress import watched
 from .records import CollectResult, VerifyResult
+from .sizes import whole
 
 
 class Care:
     """The part of `Store` that keeps it sound and small."""
 
-    _number: int
     path: str
+    if TYPE_CHECKING:
+        @property
+        def _number(self) -> int: ...
 
     def gc(self, *, prune: bool = False, grace: int | None = None) -> CollectResult:
         """Finds what no branch, tag, young move of one or reader needs; with `prune`, removes it.
@@ -25,7 +28,10 @@ class Care:
         `grace`: seconds for which moves of branches keep commits; None for 14 days.
         """
         result = CollectResult(
-            json_of(lib.collect, self._number, bool(prune), -1 if grace is None else int(grace))
+            json_of(
+                lib.collect, self._number, bool(prune),
+                -1 if grace is None else whole(grace, "the grace period"),
+            )
         )
         heads = {one["id"] for one in json_of(lib.branches, self._number)}
         result.data["companionBytes"] = companions.collect(self.path, heads, prune=prune)

@@ -30,7 +30,7 @@ def prompt_of(snapshot: Snapshot, messages: str | Sequence[dict[str, Any]]) -> s
         from jinja2.ext import loopcontrols
         from jinja2.sandbox import ImmutableSandboxedEnvironment
     except ImportError:
-        raise CambiumError("chat templates need jinja2: pip install jinja2", "unsupported") from None
+        raise CambiumError("chat needs jinja2: pip install jinja2", "unsupported") from None
 
     def refuse(message: str) -> None:
         raise TemplateError(message)

@@ -15,16 +15,10 @@ from .fused import per_expert
 from .given import Given, Structures, content_of, given
 from .progress import watched
 from .records import CommitResult
+from .sizes import seconds
 
 if TYPE_CHECKING:
     from .store import Store
-
-
-def seconds(time: datetime | int | float | None) -> int:
-    """Seconds since 1970, as the library takes them; 0 for now."""
-    if time is None:
-        return 0
-    return int(time.timestamp()) if isinstance(time, datetime) else int(time)
 
 
 def options(

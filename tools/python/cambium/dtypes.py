@@ -53,8 +53,8 @@ def is_packed(dtype: str) -> bool:
 
 @functools.cache
 def numpy_types(dtype: str) -> tuple[np.dtype, np.dtype]:
-    """The type to read memory as, and the type to see it as: of BF16 and FP8 that of ml_dtypes where
-    that is installed, else an unsigned one of the same size."""
+    """The type to read memory as, and the type to see it as: of BF16 and FP8 that of ml_dtypes
+    where that is installed, else an unsigned one of the same size."""
     if dtype in _NUMPY:
         known = np.dtype(_NUMPY[dtype]).newbyteorder("<")
         return known, known

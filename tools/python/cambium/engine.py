@@ -24,10 +24,13 @@ from .errors import BadInput, Closed
 from .given import Structures
 from .progress import interruptible, watched
 from .records import Evaluation
-from .sizes import bytes_of
+from .sizes import bytes_of, whole
 
 if TYPE_CHECKING:
     from .store import Store
+
+
+_THREADS = 1024
 
 
 class Routes(NamedTuple):
@@ -45,7 +48,8 @@ class Routes(NamedTuple):
 
 
 class Engine:
-    """A model that runs on the store's records. Any thread may use it; Ctrl-C ends within a token."""
+    """A model that runs on the store's records. Any thread may use it; Ctrl-C ends within a token.
+    """
 
     def __init__(
         self, store: Store, revision: str, *, memory_limit: int | str | None, cold: bool
@@ -225,8 +229,8 @@ class Engine:
         with watched(progress) as callback:
             return Evaluation(
                 json_of(
-                    lib.evaluate, self._number, data, len(data), limit or 0, threads, callback,
-                    None,
+                    lib.evaluate, self._number, data, len(data), whole(limit or 0, "the limit"),
+                    whole(threads, "threads", _THREADS), callback, None,
                 )
             )
 
@@ -245,9 +249,8 @@ class Engine:
                 ctypes.byref(found),
             )
         owner = Handle(found.owner)
-        shape = (found.tokens, found.layers, found.heads, found.picks)
-        if found.heads == 1:
-            shape = (found.tokens, found.layers, found.picks)
+        heads = () if found.heads == 1 else (found.heads,)
+        shape = (found.tokens, found.layers, *heads, found.picks)
 
         def array(address: int | None, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
             count = int(np.prod(shape)) * (8 if dtype == "I64" else 4)
@@ -275,7 +278,8 @@ class Engine:
     def logits(self, tokens: Sequence[int] | np.ndarray, *, threads: int = 0) -> np.ndarray:
         """The logits behind every token: float32 [tokens, vocabulary]."""
         ids, view = _tokens(tokens), View()
-        lib.logits(self._number, ids.ctypes.data, len(ids), threads, ctypes.byref(view))
+        lib.logits(self._number, ids.ctypes.data, len(ids), whole(threads, "threads", _THREADS),
+                   ctypes.byref(view))
         return Memory.of(view, Handle(0)).array()
 
     def __repr__(self) -> str:
@@ -283,7 +287,7 @@ class Engine:
 
 
 class _Sampling(NamedTuple):
-    count: int
+    tokens: int
     temperature: float
     top_p: float
     seed: int
@@ -296,14 +300,13 @@ class _Sampling(NamedTuple):
         stops = kept.files({str(number): _text(text) for number, text in enumerate(texts)})
         tokens = _tokens([]) if stop_tokens is None else stop_tokens
         kept.kept.append(tokens)
-        if not 0 <= self.seed < 2**64 or self.count < 0:
-            raise BadInput(f"seed {self.seed}, {self.count} tokens; neither may be negative",
-                           "usage")
         return ctypes.byref(
             Sampling(
-                count=self.count, temperature=self.temperature, top_p=self.top_p, seed=self.seed,
+                count=whole(self.tokens, "max_new_tokens"), temperature=self.temperature,
+                top_p=self.top_p, seed=whole(self.seed, "the seed", 2**64 - 1),
                 stops=stops, stop_count=len(texts), stop_tokens=tokens.ctypes.data,
-                stop_token_count=len(tokens), past_end=self.past_end, threads=self.threads,
+                stop_token_count=len(tokens), past_end=bool(self.past_end),
+                threads=whole(self.threads, "threads", _THREADS),
             )
         )
 

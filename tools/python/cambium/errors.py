@@ -1,4 +1,4 @@
-"""The exceptions of this package: a small tree, and each with the `code` that the command line's JSON has."""
+"""The exceptions: a small tree, each with the `code` that the command line's JSON has."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CambiumError(Exception):
 
 
 class NotFound(CambiumError, KeyError, IndexError):
-    """A revision, tensor, expert, file or branch that is not there; `ambiguous` for a short id of two."""
+    """A revision, tensor, expert, file or branch that is not there; or a short id of two."""
 
     code = "not-found"
 
@@ -87,7 +87,7 @@ class StorageFailure(CambiumError, OSError):
 
 
 class BadCheckpoint(CambiumError, ValueError):
-    """A checkpoint's files that cannot be: truncated, overlapping, without a shard, a bad config."""
+    """Files of a checkpoint that cannot be: truncated, overlapping, without a shard."""
 
     code = "not-a-checkpoint"
 

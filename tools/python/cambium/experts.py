@@ -22,7 +22,7 @@ class Part(NamedTuple):
     name: str
     """Short: "gate_proj"."""
     tensor: str
-    """Of the checkpoint; `{e}` stands for the expert's number where each has a tensor of its own."""
+    """Of the checkpoint; `{e}` is the expert's number, where each has a tensor of its own."""
     stacked: bool
     """Whether one tensor of the checkpoint holds this part of all experts."""
     dtype: str
@@ -216,7 +216,7 @@ class Expert:
     def data(self) -> np.ndarray:
         """Its parts one after the other, as bytes: uint8 [nbytes], as `get_tensor` gives them."""
         memory = self._read()
-        return memory.part(0, memory.count, "U8", (memory.count,)).array()
+        return memory.part(0, memory.nbytes, "U8", (memory.nbytes,)).array()
 
     @property
     def tensors(self) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Given(NamedTuple):
         if not self.nbytes:
             return np.empty(0, np.uint8)
         buffer = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
-        return np.frombuffer(buffer, np.uint8)
+        return np.ctypeslib.as_array(buffer)
 
 
 def given(name: str, value: Any) -> Given:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ._library import ALLOW_UNFIT, DRY_RUN, LogQuery, MergeOptions, encoded, json_of, lib, text_of
 from .changes import Changes
-from .committing import seconds
 from .diff import Diff
 from .errors import BadInput, Conflict
 from .given import Structures
 from .records import Commit, Log, MergeResult, Move, Reference
+from .sizes import seconds, whole
 
 if TYPE_CHECKING:
     from .store import Store
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 class History:
     """The part of `Store` that is about commits and what points to them."""
 
-    _number: int
+    if TYPE_CHECKING:
+        @property
+        def _number(self) -> int: ...
 
     # Branches and tags
 
@@ -113,13 +115,11 @@ class History:
         """Commits, newest first: those that lead to the revisions (HEAD without any); `A..B` are
         those that lead to B and not to A.
 
-        `all` starts from every branch and tag. `path` keeps those that changed it: `3/17` (layer and
-        expert), a tensor's or a file's name, `TENSOR:ROW`. `metric` sorts by a number that commits
+        `all` starts from every branch and tag. `path` keeps those that changed it: `3/17` (layer
+        and expert), a tensor's or a file's name, `TENSOR:ROW`. `metric` sorts by a number that commits
         tell, the least first. Raises NotFound.
         """
-        if limit is not None and limit <= 0:
-            if limit < 0:
-                raise BadInput(f"a limit of {limit}; give at least 0", "usage")
+        if limit is not None and whole(limit, "the limit") == 0:
             return Log()
         kept = Structures()
         starts = kept.texts(revisions, "a revision")
@@ -137,7 +137,7 @@ class History:
         """The moves of "HEAD", "heads/NAME" or "tags/NAME", newest first."""
         return json_of(lib.reflog, self._number, encoded(reference, "the reference"))
 
-    def diff(self: Store, old: str, new: str, *, norms: bool = False) -> Diff:
+    def diff(self, old: str, new: str, *, norms: bool = False) -> Diff:
         """What differs between two revisions' models: `diff.experts[3]` are the numbers of the
         experts of layer 3 that changed, `diff.bytes` what they and the tensors that changed weigh.
 
@@ -148,15 +148,15 @@ class History:
             json_of(
                 lib.diff, self._number, encoded(old, "the revision"),
                 encoded(new, "the revision"), bool(norms),
-            ), self,
+            ), cast("Store", self),
         )
 
-    def changes(self: Store, old: str, new: str) -> Changes:
+    def changes(self, old: str, new: str) -> Changes:
         """What turns one revision's weights into another's, element by element.
 
         Raises NotFound.
         """
-        return Changes(self, old, new)
+        return Changes(cast("Store", self), old, new)
 
     # Merging
 

@@ -90,7 +90,7 @@ def plot_history(store: Store, metric: str | None, limit: int, axes: Any) -> Any
     if not commits:
         raise NotFound("the store has no commits")
     place = {one.id: len(commits) - 1 - row for row, one in enumerate(commits)}
-    # A commit is in the lane of the first branch that it is on, the one that HEAD is on before others.
+    # A commit is in the lane of the first branch that it is on, HEAD's before others.
     branches = sorted(store.branches(), key=lambda one: not one.is_head)
     lanes: dict[str, int] = {}
     for lane, branch in enumerate(branches):

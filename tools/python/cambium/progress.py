@@ -60,8 +60,8 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Makes Ctrl-C end the work where the library next calls back, and raises it, or what a callback
-    raised, when the library has returned.
+    """Makes Ctrl-C end the work where the library next calls back, and raises it, or what a
+    callback raised, when the library has returned.
 
     An exception of a signal would be lost in the middle of a callback, so that it waits until then.
     """

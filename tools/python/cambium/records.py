@@ -22,7 +22,8 @@ class Record:
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and other.data == self.data
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(self.data.get("id") or repr(self.data))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.data}>"
@@ -88,9 +89,6 @@ class Commit(Record):
         """What became known later, the oldest first."""
         return self.data["notes"]
 
-    def __hash__(self) -> int:
-        return hash(self.id)
-
     def __repr__(self) -> str:
         return f"<Commit {self.id[:12]} {self.subject!r}>"
 
@@ -139,9 +137,6 @@ class CommitResult(Record):
     def notes(self) -> list[str]:
         """Sentences that one should read."""
         return self.data["notes"]
-
-    def __hash__(self) -> int:
-        return hash(self.id)
 
     def __repr__(self) -> str:
         what = "unchanged" if self.unchanged else f"{self.new_bytes:,} new bytes"

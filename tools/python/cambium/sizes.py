@@ -1,8 +1,11 @@
-"""Amounts of memory as people write them."""
+"""Numbers as people give them, checked before C would wrap them around."""
 
 from __future__ import annotations
 
 import re
+
+from datetime import datetime
+from typing import Any
 
 from .errors import BadInput
 
@@ -29,3 +32,33 @@ def bytes_of(amount: int | str | None) -> int:
             if 0 < found < 2**63:
                 return found
     raise BadInput(f"a limit of {amount!r}; give bytes, or a text like '300M' or '2GiB'", "usage")
+
+
+def whole(value: Any, name: str, most: int = 2**63 - 1) -> int:
+    """A whole number from 0 on.
+
+    Raises BadInput.
+    """
+    try:
+        number = value.__index__()
+    except AttributeError:
+        raise BadInput(f"{name} is {value!r}, no whole number", "usage") from None
+    if not 0 <= number <= most:
+        raise BadInput(f"{name} is {number}; give 0 to {most}", "usage")
+    return number
+
+
+def seconds(time: datetime | int | float | None) -> int:
+    """Seconds since 1970, as the library takes them; 0 for now, or for no bound.
+
+    Raises BadInput.
+    """
+    if time is None:
+        return 0
+    try:
+        found = int(time.timestamp()) if isinstance(time, datetime) else int(time)
+    except (TypeError, ValueError, OverflowError):
+        raise BadInput(f"{time!r} is no time; give a datetime or seconds", "usage") from None
+    if abs(found) >= 2**62:
+        raise BadInput(f"{found} seconds are no time", "usage")
+    return found

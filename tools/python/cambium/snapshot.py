@@ -220,7 +220,7 @@ class Snapshot(Mapping[str, Tensor]):
             self._memory(name, READ_CHECKED)
         if copy or (device is not None and str(device) != "cpu"):
             return self._copied(name, chosen, device)
-        cache = self._tensors if chosen == "pt" else self._arrays
+        cache: dict[str, Any] = self._tensors if chosen == "pt" else self._arrays
         if self._handle is not None and self._generation == _processes.generation:
             found = cache.get(name)
             if found is not None:
@@ -230,7 +230,8 @@ class Snapshot(Mapping[str, Tensor]):
         result = memory.as_framework(chosen)
         if not memory.mapped:
             return result
-        (self._tensors if chosen == "pt" else self._arrays)[name] = result
+        cache = self._tensors if chosen == "pt" else self._arrays
+        cache[name] = result
         return result.view() if chosen == "np" else result.detach()
 
     def _memory(self, name: str, flags: int = 0) -> Memory:
@@ -277,7 +278,7 @@ class Snapshot(Mapping[str, Tensor]):
 
     @cached_property
     def pools(self) -> list[dict[str, Any]]:
-        """The pools of experts and the tensors that hold them, as `cambium_snapshot_pools` tells."""
+        """The pools of experts and the tensors that hold them, as cambium_snapshot_pools tells."""
         return json_of(lib.snapshot_pools, self._number)
 
     @cached_property

@@ -126,8 +126,8 @@ class Store(History, Care):
         maps names to what else goes with the model; without them those of the branch's head stay,
         but for `alone`. `header` is what the file's header would have.
 
-        `branch`: None for the one that HEAD is on; one that is missing is made. `parent`: the commit
-        that the branch must be at. `metadata` are texts by key, `metrics` numbers by name.
+        `branch`: None for the one that HEAD is on; one that is missing is made. `parent`: the
+        commit that the branch must be at. `metadata` are texts by key, `metrics` numbers by name.
         `allow_unchanged`: commit even when the model is the head's. `allow_unfit`: also a model
         that does not run as the branch's history does. `progress`: a function of (phase, done,
         total), or True for a bar of tqdm.
@@ -261,9 +261,11 @@ class Store(History, Care):
 
 
 def _path(path: str | os.PathLike[str]) -> str:
-    text = os.fspath(path)
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
         raise BadInput(f"the path is a {type(text).__name__}, not a text", "usage")
+    if not text:
+        raise BadInput("the path is empty", "usage")
     return text
 
 

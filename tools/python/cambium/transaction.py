@@ -65,8 +65,8 @@ class Transaction:
         self._tensors[name] = self._like(name, value, info.dtype, info.shape)
 
     def put_rows(self, name: str, rows: Any, values: Any) -> None:
-        """Rows of a tensor, which its first dimension counts: `values` [k, …] for `rows` [k], or one
-        row's for one. Copied.
+        """Rows of a tensor, which its first dimension counts: `values` [k, …] for `rows` [k], or
+        one row's for one. Copied.
 
         Raises NotFound for rows that are not there, BadInput.
         """

@@ -77,7 +77,7 @@ def write_safetensors(
     path: Path, tensors: dict[str, np.ndarray], dtypes: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
 ) -> None:
-    """A safetensors file as safetensors writes it; `dtypes` names types that numpy does not have."""
+    """A safetensors file as safetensors writes it; `dtypes` names types that numpy has not."""
     header: dict = {} if metadata is None else {"__metadata__": metadata}
     data = b""
     for name, array in sorted(tensors.items(), key=lambda one: (-one[1].itemsize, one[0])):

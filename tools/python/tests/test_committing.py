@@ -99,7 +99,8 @@ def test_arrays_are_taken_in_any_layout(tmp_path):
     base = np.arange(24, dtype=np.float32).reshape(4, 6)
     arrays = {
         "plain": base, "turned": base.T, "stepped": base[::-2, ::2], "big": base.astype(">f4"),
-        "scalar": np.float64(3), "none": np.empty((0, 3), np.int16), "flag": np.array([True, False]),
+        "scalar": np.float64(3), "none": np.empty((0, 3), np.int16),
+        "flag": np.array([True, False]),
         "turned.big": base.astype(">f4").T,
     }
     store.commit(arrays, message="layouts")
@@ -154,6 +155,8 @@ def test_wrong_arguments_are_refused(store, model, folder, tmp_path):
         lambda: store.commit(model[0], message="x", files={"../a": b""}),
         lambda: store.commit(tmp_path / "nothing", message="x"),
         lambda: store.commit({}, message="x"),
+        lambda: store.commit(model[0], message="x", time="now"),
+        lambda: store.commit(model[0], message="x", time=2**70),
     ):
         with pytest.raises(cambium.CambiumError) as failure:
             wrong()

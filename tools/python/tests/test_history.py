@@ -31,7 +31,8 @@ def test_branches_and_tags_come_move_and_go(store):
     store.tag("v1", "main")
     assert [one.name for one in store.branches()] == ["main", "sft"]
     assert [one.is_head for one in store.branches()] == [True, False]
-    assert [(one.name, one.id, one.subject) for one in store.tags()] == [("v1", first, "as it came")]
+    assert [(one.name, one.id, one.subject) for one in store.tags()] == [
+        ("v1", first, "as it came")]
     with store.transaction("sft", message="step") as t:
         t.put_rows(GATE, [0], np.ones(16, np.float32))
     assert store["sft~1"].id == store["v1"].id == store[first[:12]].id == first
@@ -72,7 +73,9 @@ def test_the_log_tells_commits_newest_first(sides):
     assert sides.log("tax", author="nobody") == [] and sides.log("tax", until=1000) == []
     assert "on law" in repr(sides.log("law"))
     assert sides.show("tax").parents == [log[-1].id]
-    for wrong in (lambda: sides.log("nothing"), lambda: sides.log(limit=-1)):
+    for wrong in (lambda: sides.log("nothing"), lambda: sides.log(limit=-1),
+                  lambda: sides.log(limit=2**65),
+                  lambda: sides.log(since="then"), lambda: sides.gc(grace=-1)):
         with pytest.raises(cambium.CambiumError):
             wrong()
 

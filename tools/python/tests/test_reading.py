@@ -63,6 +63,23 @@ def test_arrays_outlive_their_snapshot_and_store(store, model):
     assert np.array_equal(row, model[0][EMBEDDING][3])
 
 
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_only_what_is_touched_is_read(tmp_path):
+    store = cambium.init(tmp_path / "S")
+    store.commit({"large": np.random.default_rng(1).random(1 << 22)}, message="32 MiB")
+    snapshot = cambium.open(store.path)["main"]
+    before = resident()
+    array = snapshot.get_tensor("large")
+    array[:512].sum()
+    assert resident() - before < 4 << 20
+    array.sum()
+    assert 24 << 20 < resident() - before < 40 << 20
+
+
 def test_a_snapshot_goes_when_nobody_refers_to_it(store):
     snapshot = store["main"]
     array = snapshot.get_tensor(EMBEDDING)
@@ -223,6 +240,10 @@ def test_what_is_not_there_is_told_by_name(store, tmp_path):
         cambium.open(tmp_path)
     with pytest.raises(cambium.CambiumError):
         cambium.init(store.path)
+    for path in ("", b"S", 3, None, "a\0b"):
+        for make in (cambium.open, cambium.init):
+            with pytest.raises(cambium.BadInput):
+                make(path)
 
 
 def test_what_is_closed_says_so(store):
