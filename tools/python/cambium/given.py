@@ -122,12 +122,21 @@ def _of_torch(name: str, value: Any) -> Given:
     return Given(dtype, shape, tensor.data_ptr(), tensor.nbytes, tensor)
 
 
+_TENSOR = np.dtype([(field[0], np.uint64) for field in TensorStruct._fields_])
+
+
+def _joined(texts: list[bytes]) -> tuple[Any, np.ndarray]:
+    """Texts one after the other, each with its 0 byte, and the address of each: uint64 [n]."""
+    buffer = ctypes.create_string_buffer(b"\0".join(texts))
+    lengths = np.array([len(text) + 1 for text in texts], np.uint64)
+    return buffer, np.uint64(ctypes.addressof(buffer)) + np.cumsum(lengths) - lengths
+
+
 class Structures:
     """Structures for one call, and all that they point to."""
 
     def __init__(self) -> None:
         self.kept: list[Any] = []
-        self._shapes: dict[tuple[int, ...], Any] = {}
 
     def text(self, text: Any, name: str) -> bytes | None:
         """A text; None for none."""
@@ -137,19 +146,23 @@ class Structures:
 
     def tensors(self, tensors: Mapping[str, Given]) -> Any:
         """`cambium_tensor`s."""
-        array = (TensorStruct * len(tensors))()
-        for place, (name, one) in zip(array, tensors.items()):
-            shape = self._shapes.get(one.shape)
-            if shape is None:
-                shape = self._shapes[one.shape] = (ctypes.c_int64 * len(one.shape))(*one.shape)
-            place.name = encoded(name, "a tensor's name")
-            place.dtype = one.dtype.encode()
-            place.shape = shape
-            place.rank = len(one.shape)
-            place.data = one.address
-            place.count = one.nbytes
-        self.kept.append((array, tensors))
-        return array
+        # Filled by columns: of a model of many experts there are tens of thousands.
+        names = [encoded(name, "a tensor's name") or b"" for name in tensors]
+        text, starts = _joined(names)
+        dtype_at = {one: number for number, one in enumerate(dtypes.NAMES)}
+        dtype_text, dtype_starts = _joined([one.encode() for one in dtypes.NAMES])
+        values = list(tensors.values())
+        ranks = np.array([len(one.shape) for one in values], np.uint64)
+        shapes = np.array([size for one in values for size in one.shape] or [0], np.int64)
+        table = np.zeros(len(values), _TENSOR)
+        table["name"] = starts
+        table["dtype"] = dtype_starts[[dtype_at[one.dtype] for one in values]] if values else 0
+        table["shape"] = shapes.ctypes.data + 8 * (np.cumsum(ranks) - ranks)
+        table["rank"] = ranks
+        table["data"] = [one.address for one in values]
+        table["count"] = [one.nbytes for one in values]
+        self.kept.append((table, shapes, text, dtype_text, tensors))
+        return (TensorStruct * len(values)).from_buffer(table.data) if values else (TensorStruct * 0)()
 
     def files(self, files: Mapping[str, bytes]) -> Any:
         """`cambium_file`s."""

@@ -116,8 +116,8 @@ class History:
         those that lead to B and not to A.
 
         `all` starts from every branch and tag. `path` keeps those that changed it: `3/17` (layer
-        and expert), a tensor's or a file's name, `TENSOR:ROW`. `metric` sorts by a number that commits
-        tell, the least first. Raises NotFound.
+        and expert), a tensor's or a file's name, `TENSOR:ROW`. `metric` sorts by a number that
+        commits tell, the least first. Raises NotFound.
         """
         if limit is not None and whole(limit, "the limit") == 0:
             return Log()
