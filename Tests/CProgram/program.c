@@ -25,6 +25,7 @@ int program(const char *name, const char *folder, const char *work) {
         {"forks", program_forks},
         {"shares handles", program_shares_handles},
         {"runs a model", program_runs_a_model},
+        {"survives", program_survives},
         {"example", example},
     };
     for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)

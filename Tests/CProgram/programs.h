@@ -11,6 +11,7 @@ int program_cancels(const char *folder, const char *work);
 int program_forks(const char *folder, const char *work);
 int program_shares_handles(const char *folder, const char *work);
 int program_runs_a_model(const char *folder, const char *work);
+int program_survives(const char *folder, const char *work);
 // docs/c.md; the store is made at `path`.
 int program_example(const char *folder, const char *path);
 
