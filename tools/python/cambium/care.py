@@ -20,6 +20,9 @@ class Care:
         @property
         def _number(self) -> int: ...
 
+        @property
+        def _writer(self) -> int: ...
+
     def gc(self, *, prune: bool = False, grace: int | None = None) -> CollectResult:
         """Finds what no branch, tag, young move of one or reader needs; with `prune`, removes it.
 
@@ -29,7 +32,7 @@ class Care:
         """
         result = CollectResult(
             json_of(
-                lib.collect, self._number, bool(prune),
+                lib.collect, self._writer if prune else self._number, bool(prune),
                 -1 if grace is None else whole(grace, "the grace period"),
             )
         )

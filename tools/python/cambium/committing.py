@@ -50,7 +50,7 @@ def commit_folder(
     with watched(progress) as callback:
         return CommitResult(
             json_of(
-                lib.commit_folder, store._number, kept.text(os.fspath(path), "the path"), chosen,
+                lib.commit_folder, store._writer, kept.text(os.fspath(path), "the path"), chosen,
                 callback, None,
             )
         )
@@ -66,7 +66,7 @@ def commit_adapter(
     with watched(progress) as callback:
         return CommitResult(
             json_of(
-                lib.commit_adapter, store._number, kept.text(os.fspath(path), "the path"),
+                lib.commit_adapter, store._writer, kept.text(os.fspath(path), "the path"),
                 kept.text(base, "the base"), BAKE if bake else 0, chosen, callback, None,
             )
         )
@@ -81,7 +81,7 @@ def commit_patch(
     with watched(progress) as callback:
         return CommitResult(
             json_of(
-                lib.patch_file, store._number, kept.text(os.fspath(path), "the path"), chosen,
+                lib.patch_file, store._writer, kept.text(os.fspath(path), "the path"), chosen,
                 callback, None,
             )
         )
@@ -108,7 +108,7 @@ def commit_tensors(
     with watched(progress) as callback:
         return CommitResult(
             json_of(
-                lib.commit_tensors, store._number, kept.tensors(found), len(found),
+                lib.commit_tensors, store._writer, kept.tensors(found), len(found),
                 kept.files(contents), len(contents), pairs, len(pairs or ()), chosen, callback,
                 None,
             )

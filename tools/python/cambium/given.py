@@ -162,7 +162,8 @@ class Structures:
         table["data"] = [one.address for one in values]
         table["count"] = [one.nbytes for one in values]
         self.kept.append((table, shapes, text, dtype_text, tensors))
-        return (TensorStruct * len(values)).from_buffer(table.data) if values else (TensorStruct * 0)()
+        array = TensorStruct * len(values)
+        return array.from_buffer(table.data) if values else array()
 
     def files(self, files: Mapping[str, bytes]) -> Any:
         """`cambium_file`s."""

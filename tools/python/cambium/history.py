@@ -26,6 +26,9 @@ class History:
         @property
         def _number(self) -> int: ...
 
+        @property
+        def _writer(self) -> int: ...
+
     # Branches and tags
 
     def branch(self, name: str, at: str = "HEAD") -> None:
@@ -34,7 +37,7 @@ class History:
         Raises Exists, NotFound, BadInput.
         """
         lib.create_branch(
-            self._number, encoded(name, "the name"), encoded(at, "the revision")
+            self._writer, encoded(name, "the name"), encoded(at, "the revision")
         )
 
     def tag(self, name: str, at: str = "HEAD") -> None:
@@ -42,7 +45,7 @@ class History:
 
         Raises Exists, NotFound, BadInput.
         """
-        lib.create_tag(self._number, encoded(name, "the name"), encoded(at, "the revision"))
+        lib.create_tag(self._writer, encoded(name, "the name"), encoded(at, "the revision"))
 
     def branches(self) -> list[Reference]:
         """All branches, by name."""
@@ -62,28 +65,28 @@ class History:
 
         Raises NotFound.
         """
-        lib.delete_branch(self._number, encoded(name, "the name"))
+        lib.delete_branch(self._writer, encoded(name, "the name"))
 
     def delete_tag(self, name: str) -> None:
         """Removes a tag.
 
         Raises NotFound.
         """
-        lib.delete_tag(self._number, encoded(name, "the name"))
+        lib.delete_tag(self._writer, encoded(name, "the name"))
 
     def rename_branch(self, name: str, new_name: str) -> None:
         """Gives a branch another name.
 
         Raises NotFound, Exists.
         """
-        lib.rename_branch(self._number, encoded(name, "the name"), encoded(new_name, "the name"))
+        lib.rename_branch(self._writer, encoded(name, "the name"), encoded(new_name, "the name"))
 
     def switch(self, revision: str) -> None:
         """Points HEAD at a branch, or at any commit.
 
         Raises NotFound.
         """
-        lib.switch(self._number, encoded(revision, "the revision"))
+        lib.switch(self._writer, encoded(revision, "the revision"))
 
     def reset(self, revision: str, *, branch: str | None = None) -> Move:
         """Moves a branch (None for the one that HEAD is on) to any commit.
@@ -92,7 +95,7 @@ class History:
         """
         return Move(
             json_of(
-                lib.reset, self._number, encoded(revision, "the revision"),
+                lib.reset, self._writer, encoded(revision, "the revision"),
                 encoded(branch, "the branch"),
             )
         )
@@ -195,8 +198,8 @@ class History:
         )
         result = MergeResult(
             json_of(
-                lib.merge, self._number, kept.texts(names, "a revision"), len(names),
-                ctypes.byref(options),
+                lib.merge, self._number if dry_run else self._writer,
+                kept.texts(names, "a revision"), len(names), ctypes.byref(options),
             )
         )
         return result if dry_run else _decided(result)
@@ -219,7 +222,7 @@ class History:
         return _decided(
             MergeResult(
                 json_of(
-                    lib.revert, self._number, encoded(revision, "the revision"),
+                    lib.revert, self._writer, encoded(revision, "the revision"),
                     ctypes.byref(options),
                 )
             )

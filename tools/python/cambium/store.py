@@ -14,7 +14,7 @@ from ._processes import Handle
 from .care import Care
 from .committing import commit_adapter, commit_folder, commit_patch, commit_tensors
 from .engine import Engine
-from .errors import BadInput, Closed, NotFound
+from .errors import BadInput, Closed, NotFound, StorageFailure
 from .history import History
 from .html import escape, size, table
 from .plots import plot_history
@@ -53,6 +53,13 @@ class Store(History, Care):
         if handle.generation != _processes.generation:
             self._handle = handle = self._opened()
         return handle.number
+
+    @property
+    def _writer(self) -> int:
+        # In one process the library shares what is open, and another may have it open to write.
+        if self.read_only:
+            raise StorageFailure(f"the store at {self.path} was opened read-only", "read-only")
+        return self._number
 
     def _reopenable(self) -> Store:
         """The same store for a snapshot, which outlives `close()`."""

@@ -183,7 +183,7 @@ class Transaction:
         with watched(self._progress) as callback:
             self.result = CommitResult(
                 json_of(
-                    lib.patch_tensors, self._store._number, kept.tensors(tensors), len(tensors),
+                    lib.patch_tensors, self._store._writer, kept.tensors(tensors), len(tensors),
                     array, len(edits), chosen, callback, None,
                 )
             )

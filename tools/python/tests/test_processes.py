@@ -241,3 +241,34 @@ def test_an_engine_is_opened_anew_in_a_child(tmp_path, model):
 
     in_child(body)
     assert pickle.loads(pickle.dumps(engine)).generate_tokens([1, 2], max_new_tokens=4) == expected
+
+
+def test_threads_that_commit_to_one_branch_lose_nothing(store):
+    failed = []
+
+    def add(row: int) -> None:
+        try:
+            for _ in range(5):
+                while True:
+                    try:
+                        with store.transaction("main", message=f"row {row}") as t:
+                            value = t.snapshot[GATE][row]
+                            t.put_rows(GATE, [row], value + np.float32(1))
+                        break
+                    except cambium.BranchMoved:
+                        continue
+        except Exception as error:
+            failed.append(error)
+
+    before = store["main"].get_tensor(GATE, copy=True)
+    threads = [threading.Thread(target=add, args=(row,)) for row in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    expected = before
+    for _ in range(5):
+        expected = expected + np.float32(1)
+    assert np.array_equal(store["main"].get_tensor(GATE), expected)
+    assert len(store.log("main")) == 21 and store.verify().ok

@@ -6,6 +6,7 @@ import gc
 import json
 import pickle
 import re
+import sys
 import weakref
 from pathlib import Path
 
@@ -272,3 +273,46 @@ def test_a_store_of_a_newer_format_is_refused(store):
     with pytest.raises(cambium.NotAStore) as failure:
         cambium.open(path)
     assert failure.value.code == "format-too-new"
+
+
+def test_without_ml_dtypes_numbers_are_unsigned_and_the_dtype_is_told(tmp_path, monkeypatch):
+    from cambium import dtypes
+
+    store = cambium.init(tmp_path / "S")
+    bits = np.array([[0x3FC0, 0xC000]], np.uint16)
+    store.commit({"a": cambium.TypedArray("BF16", bits),
+                  "b": cambium.TypedArray("F8_E5M2", bits.view(np.uint8))}, message="x")
+    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
+    dtypes.numpy_types.cache_clear()
+    try:
+        snapshot = store["main"]
+        a, b = snapshot.get_tensor("a"), snapshot.get_tensor("b")
+        assert a.dtype == np.uint16 and np.array_equal(a, bits)
+        assert b.dtype == np.uint8 and b.shape == (1, 4)
+        assert snapshot.info("a").dtype == "BF16" and snapshot.info("b").dtype == "F8_E5M2"
+        # What was read goes back as what it is.
+        again = store.commit(dict(snapshot), message="again", branch="other", allow_unchanged=True)
+        assert again.tree == snapshot.tree
+    finally:
+        dtypes.numpy_types.cache_clear()
+
+
+def test_a_read_only_store_reads_and_does_not_write(store, model):
+    reader = cambium.open(store.path, read_only=True)
+    assert np.array_equal(reader["main"].get_tensor(EMBEDDING), model[0][EMBEDDING])
+    for write in (
+        lambda: reader.commit(model[0], message="x", allow_unchanged=True),
+        lambda: reader.branch("x"), lambda: reader.tag("x"), lambda: reader.gc(prune=True),
+        lambda: reader.switch("main"), lambda: reader.reset("main"), lambda: reader.revert("main"),
+        lambda: reader.merge("main"), lambda: reader.delete_branch("main"),
+        lambda: reader.rename_branch("main", "x"), lambda: reader.delete_tag("x"),
+        lambda: reader.commit_patch("x", message="x"), lambda: reader.commit_adapter("x", base="y"),
+    ):
+        with pytest.raises(cambium.StorageFailure) as failure:
+            write()
+        assert failure.value.code == "read-only"
+    with pytest.raises(cambium.StorageFailure):
+        with reader.transaction(message="x") as t:
+            t.put(EMBEDDING, model[0][EMBEDDING] + 1)
+    assert pickle.loads(pickle.dumps(reader)).read_only
+    assert len(store.log()) == 1 and [one.name for one in store.branches()] == ["main"]
