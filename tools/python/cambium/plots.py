@@ -48,7 +48,7 @@ def plot_experts(snapshot: Snapshot, against: str | None, pool: str, axes: Any) 
 
 def _norms(snapshot: Snapshot, layers: list[int], pool: str) -> np.ndarray:
     """[layers, experts]; NaN where there is none."""
-    pools = [snapshot.experts(layer, pool) for layer in layers]
+    pools = [snapshot.experts(layer, pool, framework="np") for layer in layers]
     values = np.full((len(layers), max(map(len, pools))), np.nan)
     for row, experts in enumerate(pools):
         for expert in experts:

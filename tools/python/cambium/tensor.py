@@ -86,7 +86,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """All of it as a read-only array; see `Snapshot.get_tensor`."""
-        return self.snapshot.get_tensor(self.name)
+        return self.snapshot.get_tensor(self.name, framework="np")
 
     def torch(self, device: Any = None) -> Any:
         """All of it as a torch tensor; see `Snapshot.get_tensor`."""
@@ -95,6 +95,8 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"'{self.name}' is {array.dtype}; another dtype takes a copy")
             return array.astype(dtype)
         return array.copy() if copy else array
 

@@ -30,6 +30,8 @@ def test_a_snapshot_is_a_mapping_of_names_to_lazy_tensors(store, model):
         assert tensor.nbytes == tensors[name].nbytes and tensor.size == tensors[name].size
         assert np.array_equal(tensor[...], tensors[name])
         assert np.array_equal(np.asarray(tensor), tensors[name])
+        assert np.asarray(tensor, np.float64).dtype == np.float64
+        assert np.array(tensor).flags.writeable
     assert snapshot.config == config
     assert snapshot.files == ["config.json"]
     assert json.loads(snapshot.file("config.json")) == config

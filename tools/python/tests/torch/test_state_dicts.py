@@ -129,6 +129,20 @@ def test_lazy_tensors_pickle_with_their_framework(store):
     assert isinstance(store["main"]["a"][1:], np.ndarray)
 
 
+def test_a_snapshot_of_torch_gives_arrays_where_they_are_asked_for(store):
+    model = models.tiny(dtype=torch.bfloat16)
+    store.commit(model.state_dict(), config=model.config, message="x")
+    snapshot = store.snapshot("main", framework="pt")
+    name = "model.norm.weight"
+    assert isinstance(snapshot[name][...], torch.Tensor)
+    assert isinstance(snapshot[name].numpy(), np.ndarray)
+    assert isinstance(np.asarray(snapshot[name]), np.ndarray)
+    assert isinstance(snapshot.experts(0)[1].tensors["down_proj"], torch.Tensor)
+    again = store.commit(dict(snapshot), message="again", branch="b", allow_unchanged=True)
+    assert again.tree == snapshot.tree
+    assert snapshot.plot_experts().images[0].get_array().shape == (2, 8)
+
+
 def test_a_transaction_takes_tensors(store):
     model = models.tiny()
     store.commit(model.state_dict(), config=model.config, message="x")
