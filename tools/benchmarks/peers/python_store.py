@@ -99,8 +99,8 @@ WAYS = {"cambium": Cambium, "safetensors": Safetensors, "torch": Torch}
 
 
 def total(tensors):
-    """The sum of all bytes, taken as numbers of 16 bits."""
-    return sum(int(tensor.reshape(-1).view(torch.int16).sum(dtype=torch.int64)) for tensor in tensors)
+    """The sum of all bytes, taken as numbers of 64 bits, without those that go over."""
+    return sum(int(tensor.reshape(-1).view(torch.int64).sum()) for tensor in tensors) % 2**64
 
 
 def read(way, place):
@@ -116,7 +116,7 @@ def read(way, place):
             use = total if word == "used" else list
             found = [use(getattr(opened, what)(*map(int, each))) for each in ([[one] for one in numbers] or [[]])]
             spent = (time.perf_counter() - begin) / max(1, len(numbers))
-            return {"seconds": spent, "sum": sum(found) if word == "used" else None}
+            return {"seconds": spent, "sum": sum(found) % 2**64 if word == "used" else None}
         return {"seconds": time.perf_counter() - begin}
 
     return answer
