@@ -9,7 +9,7 @@ import Foundation
 enum Examples {
     static let all: [String: @Sendable () async throws -> Void] = [
         "README.md": readme, "Store.swift": store, "Store+Patch.swift": patch,
-        "Changes.swift": changes,
+        "Changes.swift": changes, "Snapshot.swift": snapshot,
         "Operation.swift": operation,
         "Tokenizer.swift": tokenizer, "Tokenizer.swift 2": stream,
     ]
@@ -70,6 +70,15 @@ enum Examples {
         try changes.apply(to: &weights)  // weights: [String: [UInt8]], by the checkpoint's names
         try changes.write(to: "step.safetensors")  // for `commit --patch`
         // END
+    }
+
+    static func snapshot() throws {
+        let store = try Examples.base()
+        // EXAMPLE Snapshot.swift
+        let snapshot = try store.snapshot("main")
+        let row = try snapshot.data(of: "model.embed_tokens.weight", rows: 17..<18)
+        // END
+        precondition(row.count > 0)
     }
 
     static func operation() async throws {

@@ -10,7 +10,7 @@ internal import Snapshots
 ///
 /// ```swift
 /// let snapshot = try store.snapshot("main")
-/// let router = try snapshot.data(of: "model.layers.3.mlp.gate.weight", rows: 17..<18)
+/// let row = try snapshot.data(of: "model.embed_tokens.weight", rows: 17..<18)
 /// ```
 public final class Snapshot: Sendable {
     /// The commit's id.

@@ -229,6 +229,7 @@ struct ForgetTests {
     func fromHistory(compressed: Bool) throws {
         try withScratchDirectory { directory in
             var found: [[UInt8]] = []
+            var first = 0
             var trees: [String: String] = [:]
             var swahili = ""
             do {
@@ -236,6 +237,7 @@ struct ForgetTests {
                 try train(
                     store, "digits", TrainTests.digits, experts: .swiglu(2, width: 8, topK: 1))
                 found = try patterns(store, "main")
+                first = found.count
                 try store.createTag("v1", at: "main", Checkpoints.signature)
                 try store.createBranch("side", at: "main~1", Checkpoints.signature)
                 try train(store, "swahili", TrainTests.swahili, on: "side")
@@ -262,7 +264,8 @@ struct ForgetTests {
             if compressed { _ = try Store.repack(directory + "/S", compress: true) }
             let path = directory + "/S"
             let raw = try found.map { try count($0, in: directory) }
-            if !compressed { #expect(raw.allSatisfy { $0 > 0 }) }
+            // What took another's place may be stored as what changed.
+            if !compressed { #expect(raw.prefix(first).allSatisfy { $0 > 0 }) }
             let before = try bytes(path + "/data.mdb")
             let preview = try Store.forgetFromHistory("digits", at: path, Checkpoints.signature)
             #expect(!preview.pruned && preview.objects == 0)
