@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from .. import dtypes
+from ..readahead import will_need
 from ..tensor import TensorInfo
 
 if TYPE_CHECKING:
@@ -108,7 +108,10 @@ class LiveTensors(Mapping[str, TensorInfo]):
         if name not in self._stacks:
             box = tuple(slice(at, at + size) for at, size in zip(offsets, target.shape))
             source = self.snapshot.get_tensor(self._plain[name], framework="pt")
-            target.copy_(source[box] if box else source)
+            source = source[box] if box else source
+            if source.is_contiguous():
+                will_need(source)
+            target.copy_(source)
             return
         stack = self._stacks[name]
         rows = self.snapshot.info(stack.names[0][0]).shape[0]
@@ -120,12 +123,7 @@ class LiveTensors(Mapping[str, TensorInfo]):
                 high = min(first + height, (position + 1) * rows)
                 if low < high:
                     source = self.snapshot.get_tensor(part, framework="pt")
-                    source = source[low - position * rows : high - position * rows, columns]
+                    source = source[low - position * rows : high - position * rows]
+                    will_need(source)
+                    source = source[:, columns]
                     target[number, low - first : high - first].copy_(source)
-
-    def read(self, name: str) -> torch.Tensor:
-        """A whole tensor in memory of its own."""
-        info = self[name]
-        target = torch.empty(info.shape, dtype=dtypes.torch_type(info.dtype))
-        self.read_into(name, target)
-        return target

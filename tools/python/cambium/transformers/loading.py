@@ -11,6 +11,7 @@ import transformers
 
 from .. import open as open_store
 from ..errors import BadInput, ModelFailure, NotFound
+from ..readahead import will_need
 from ..torch.live import LiveTensors
 from . import mapped
 
@@ -132,6 +133,7 @@ class _Weight:
 
     def __getitem__(self, index: Any) -> torch.Tensor:
         found = self.tensor[index]
+        will_need(found)
         self.addresses.add(found.untyped_storage().data_ptr())
         return found
 
