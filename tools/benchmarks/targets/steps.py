@@ -3,7 +3,7 @@
 Of each step the whole checkpoint is committed. Steps 1, the middle one and the last are exported and compared byte for
 byte, and every peer has to give the same elements back.
 """
-import concurrent.futures, filecmp, hashlib, importlib.util, os, shutil, statistics, sys, time
+import concurrent.futures, filecmp, hashlib, importlib.util, json, math, os, shutil, statistics, sys, time
 
 from harness import plots
 from harness.bench import SCRATCH, STREAM, Peers, Target
@@ -42,6 +42,19 @@ def hashing(path): return spread(path, lambda piece: hashlib.sha256(piece).diges
 
 
 def reading(path): return timed(pieces, path, 0, 1, lambda piece: None)[0]
+
+
+def tensors(path):
+    """Of each tensor of a file: where it begins, its elements, and the bytes of one."""
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    found = {}
+    for name, entry in header.items():
+        if name == "__metadata__": continue
+        (first, end), count = entry["data_offsets"], math.prod(entry["shape"])
+        found[name] = 8 + size + first, count, (end - first) // max(count, 1)
+    return found
 
 
 class Steps:
@@ -118,6 +131,38 @@ class Steps:
                     raise Failure(f"{peer.name} does not give back step {number} of {self.case.name}")
                 if peer.timed: self.reads[peer.name, number] = [spent * peer.scale]
 
+    def behind(self):
+        """A reader that is half of the steps behind: one folded change, applied to what it has, and compared."""
+        import numpy as np
+        before, last = self.case.marked[-2:] if len(self.case.marked) > 1 else (0, self.case.marked[-1])
+        path, steps = f"{self.work}/folded.safetensors", self.case.steps
+        spent, _ = timed(self.side.cambium, "diff", f"main~{steps - before}", f"main~{steps - last}", "--patch", path,
+                         "-C", self.store, "-q")
+        start = len(self.model.header)
+        weights = np.array(self.model.elements_of(self.file(before), start))
+        wanted = self.model.elements_of(self.file(last), start)
+        differ, told = int(np.count_nonzero(weights != wanted)), 0
+        places, patch = tensors(self.file(before)), tensors(path)
+        for name, (first, count, width) in patch.items():
+            tensor, _, form = name.rpartition(".")
+            if form == "index" and tensor in places:
+                index = np.fromfile(path, {4: np.uint32, 8: np.uint64}[width], count, offset=first)
+                values = np.fromfile(path, np.uint16, count, offset=patch[f"{tensor}.value"][0])
+                weights[(places[tensor][0] - start) // 2 + index.astype(np.int64)] = values
+                told += count
+            elif name in places:
+                at = (places[name][0] - start) // 2
+                weights[at:at + count] = np.fromfile(path, np.uint16, count, offset=first)
+                told += count
+        if not np.array_equal(weights, wanted):
+            raise Failure(f"{self.case.name}: the change from step {before} to {last} gives other weights")
+        self.note(f"elements told from step {before} to {last}", told, "elements", against=("elements that differ", differ),
+                  goal=at_most(1.2))
+        self.note(f"elements told from step {before} to {last}", sum(self.changed[before:last]), "elements", SPARSE,
+                  against=("elements that differ", differ))
+        self.note(f"change from step {before} to {last}", spent, "s")
+        os.remove(path)
+
     def totals(self):
         """Bytes after all steps by method, and of the store after what makes it smaller."""
         first = {WHOLE: self.model.bytes, **{peer.name: peer.base_bytes * peer.scale for peer in self.peers}}
@@ -154,6 +199,7 @@ class Steps:
             raw = self.bench.median("raw read", self.reads["raw read", number])
             self.note(f"read back step {number}", spent, "s", by, against=raw if by != "raw read" else None,
                       goal=at_most(3) if large else None)
+        self.behind()
         found, after = self.totals()
         whole = WHOLE, found[WHOLE]
         for by, total in found.items():
