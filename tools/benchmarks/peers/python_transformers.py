@@ -1,4 +1,6 @@
-"""Loads a model into transformers and makes tokens: `python_transformers.py folder|copied|mapped PLACE COUNT`.
+"""Loads a model into transformers and makes tokens: `python_transformers.py saved|folder|copied|mapped PLACE COUNT`.
+
+saved: a folder with a tensor for each expert, as save_pretrained writes it; folder: one that has them stacked.
 
 Prints seconds, tokens, a sum of the logits, and the memory that is the process's own (RssAnon, kB).
 """
@@ -20,9 +22,9 @@ def main(way, place, count):
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     before, begin = anonymous(), time.perf_counter()
-    if way == "folder":
+    if way in ("saved", "folder"):
         model = transformers.Qwen3MoeForCausalLM.from_pretrained(
-            f"{place}/folder", dtype=torch.bfloat16, experts_implementation="eager")
+            f"{place}/{way}", dtype=torch.bfloat16, experts_implementation="eager")
     elif way == "copied": model = from_pretrained(f"{place}/S@main", experts_implementation="eager")
     else: model = from_pretrained(f"{place}/S@main", experts="mapped")
     loaded = time.perf_counter() - begin
