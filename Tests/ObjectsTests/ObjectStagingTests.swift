@@ -64,6 +64,55 @@ struct ObjectStagingTests {
         }
     }
 
+    @Test(
+        "what is byte by byte what it takes the place of keeps its name, everything else is told apart"
+    )
+    func unchanged() throws {
+        try withEnvironment { environment in
+            let objects = (0..<4).map { noise(200, $0) }
+            let ids = try store(environment, objects)
+            let shape = try header(200)
+            var given = objects
+            given[1][199] ^= 1
+            let something = noise(5, 9)
+            let unknown = ObjectID(hashing: [], something.raw)
+            let all = given.flatMap { $0 }
+            let staging = try ObjectStaging(environment)
+            let found = try staging.copies.unchanged(
+                all.raw, shape,
+                after: [.object(ids[0]), .object(ids[1]), .object(unknown), nil])
+            #expect(found.map { $0?.id } == [ids[0], nil, nil, nil])
+            // Of another kind or shape nothing is the same.
+            let other = try ObjectHeader(.tensor, [TensorShape(.i8, [200])])
+            let first = objects[0]
+            let none = try staging.copies.unchanged(first.raw, other, after: [.object(ids[0])])
+            #expect(none[0] == nil)
+        }
+    }
+
+    @Test("bytes that are not those of a damaged predecessor are hashed, and mend it")
+    func damagedPredecessor() throws {
+        try withEnvironment { environment in
+            let object = noise(200, 1)
+            let id = try store(environment, [object])[0]
+            let shape = try header(200)
+            try environment.write("damage") { transaction in
+                let stored = try ObjectReader(transaction).object(id, transaction)
+                let number = stored.location.pack
+                guard let pack = try ObjectReader.packIfPresent(number, transaction) else { return }
+                var record = pack.record.copy()
+                record[48 + 64 * Int(stored.location.unit) + 7] ^= 1
+                try ObjectStaging.replaceRecord(number, with: record, transaction)
+            }
+            var staging = try ObjectStaging(environment)
+            let prepared = try staging.copies.prepared(shape, object.raw, after: .object(id))
+            #expect(prepared.id == id && prepared.found?.isIntact == false)
+            try staging.put(shape, object.raw, prepared, after: .object(id))
+            try flush(&staging, environment)
+            #expect(try read(environment, id) == object)
+        }
+    }
+
     @Test("thousands of objects over many runs are all found, the absent ones are not")
     func many() throws {
         try withEnvironment { environment in

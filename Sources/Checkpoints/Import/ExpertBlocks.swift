@@ -5,7 +5,7 @@ internal import Snapshots
 internal import Synchronization
 internal import Tensors
 
-/// The experts of a checkpoint's pool, gathered, hashed, looked for in the store and looked over in
+/// The experts of a checkpoint's pool, gathered, compared with what they take the place of, hashed, looked for in the store and looked over in
 /// blocks on all cores; the next blocks while the present one is staged.
 struct ExpertBlocks {
     /// Some experts, one after the other.
@@ -111,12 +111,14 @@ struct ExpertBlocks {
         bytes.reserveCapacity(range.count * size)
         for expert in range { reader.append(expert: expert, to: &bytes) }
         func expert(_ position: Int) -> Range<Int> { (position * size)..<((position + 1) * size) }
+        let same = try copies.unchanged(bytes.raw, header, after: versions)
         var ids: [ObjectID] = []
         ids.reserveCapacity(range.count)
         for position in 0..<range.count {
-            ids.append(header.id(of: bytes.raw.extracting(expert(position))))
+            ids.append(
+                same[position]?.id ?? header.id(of: bytes.raw.extracting(expert(position))))
         }
-        let found = try copies.find(ids, header, bytes.raw)
+        let found = try copies.find(ids, header, bytes.raw, known: same.map { $0?.found })
         let nonFinite = found.enumerated().map { (position, found) -> NonFiniteCount? in
             guard found?.isIntact != true else { return nil }
             return NonFiniteCount(bytes.raw.extracting(expert(position)), header.parts)

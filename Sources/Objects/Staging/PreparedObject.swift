@@ -8,10 +8,13 @@ package struct PreparedObject: Sendable {
 }
 
 extension StoredCopies {
-    /// Hashes an object, looks for it, and compares it with what it takes the place of.
+    /// Compares an object with what it takes the place of; hashes it and looks for it where it is another.
     package func prepared(
         _ header: ObjectHeader, _ payload: RawSpan, after predecessor: Predecessor?
     ) throws -> PreparedObject {
+        if let same = try unchanged(payload, header, after: [predecessor])[0] {
+            return PreparedObject(id: same.id, found: same.found, difference: nil)
+        }
         let id = header.id(of: payload)
         let found = try find([id], header, payload)[0]
         var difference: ObjectDifference?

@@ -37,13 +37,30 @@ package final class StoredCopies: Sendable {
 
     /// What the store has of some objects with the same header.
     ///
-    /// - Parameter payloads: The objects' bytes, one after the other.
+    /// - Parameters:
+    ///   - payloads: The objects' bytes, one after the other.
+    ///   - known: Of those of which it is known already.
     package func find(
-        _ ids: [ObjectID], _ header: ObjectHeader, _ payloads: RawSpan
+        _ ids: [ObjectID], _ header: ObjectHeader, _ payloads: RawSpan, known: [Found?]? = nil
     ) throws -> [Found?] {
         let view = try take()
         defer { give(view.view, view.generation) }
-        return try view.view.find(ids, header, payloads)
+        return try view.view.find(ids, header, payloads, known)
+    }
+
+    /// Which of some objects with the same header are what they take the place of, byte by byte.
+    ///
+    /// - Returns: Their names, nil for the others, and for those whose predecessor is not stored raw. They are not hashed,
+    ///   which takes several times as long as comparing.
+    package func unchanged(
+        _ payloads: RawSpan, _ header: ObjectHeader, after predecessors: [Predecessor?]
+    ) throws -> [(id: ObjectID, found: Found)?] {
+        guard predecessors.contains(where: { $0 != nil }) else {
+            return predecessors.map { _ in nil }
+        }
+        let view = try take()
+        defer { give(view.view, view.generation) }
+        return try view.view.unchanged(payloads, header, after: predecessors)
     }
 
     /// An object as its difference from what it takes the place of, or nil when raw bytes serve better.
@@ -89,6 +106,15 @@ package final class StoredCopies: Sendable {
     }
 }
 
+/// What a look-up finds; nil where the store is damaged there.
+private func ignoringDamage<Result>(_ body: () throws -> Result?) throws -> Result? {
+    do {
+        return try body()
+    } catch let error as CambiumError where error.code == .corrupt {
+        return nil
+    }
+}
+
 extension StoredCopies {
     fileprivate final class CheckedPacks: Sendable {
         private let numbers = Mutex<Set<UInt32>>([])
@@ -129,13 +155,17 @@ extension StoredCopies {
         }
 
         func find(
-            _ ids: [ObjectID], _ header: ObjectHeader, _ payloads: RawSpan
+            _ ids: [ObjectID], _ header: ObjectHeader, _ payloads: RawSpan, _ known: [Found?]?
         ) throws -> [Found?] {
             try state.withLock { state in
                 var found: [Found?] = []
                 found.reserveCapacity(ids.count)
                 let size = header.payloadCount
                 for (position, id) in ids.enumerated() {
+                    if let known = known?[position] {
+                        found.append(known)
+                        continue
+                    }
                     guard let copies = try state.reader.copies(of: id, state.transaction) else {
                         found.append(nil)
                         continue
@@ -146,6 +176,31 @@ extension StoredCopies {
                         Found(location: copies.location, older: copies.older, isIntact: isIntact))
                 }
                 return found
+            }
+        }
+
+        func unchanged(
+            _ payloads: RawSpan, _ header: ObjectHeader, after predecessors: [Predecessor?]
+        ) throws -> [(id: ObjectID, found: Found)?] {
+            let size = header.payloadCount
+            return try state.withLock { state in
+                try predecessors.enumerated().map { (position, predecessor) in
+                    // What cannot be read tells nothing of the new object, which is hashed then.
+                    guard let predecessor,
+                        let place = try ignoringDamage({
+                            try state.reader.find(predecessor, state.transaction)
+                        }), place.pack.isReadable,
+                        place.pack.holds(
+                            header,
+                            payloads.extracting((position * size)..<((position + 1) * size)),
+                            at: place.index)
+                    else { return nil }
+                    let location = place.pack.location(place.index)
+                    return (
+                        place.pack.id(place.index),
+                        Found(location: location, older: [], isIntact: true)
+                    )
+                }
             }
         }
 

@@ -20,6 +20,7 @@ from .experts import Experts, Pool
 from .html import code, escape, size, table
 from .plots import plot_experts
 from .progress import watched
+from .readahead import read_ahead
 from .records import Commit
 from .tensor import Tensor, TensorInfo
 
@@ -202,7 +203,8 @@ class Snapshot(Mapping[str, Tensor]):
         """A tensor's data, row-major.
 
         Read-only and a view of the store's map, at the same address each time, where it is stored
-        as it is: nothing is read before it is touched. Where it is not (a tensor that stacks
+        as it is: nothing is copied, and the kernel is asked to read ahead what a disk still has
+        of it (`snap[name][rows]` reads those rows alone). Where it is not (a tensor that stacks
         experts, one kept compressed or as a difference), it is put together in memory of its own.
         It stays valid after `close()`.
 
@@ -220,6 +222,9 @@ class Snapshot(Mapping[str, Tensor]):
             self._memory(name, READ_CHECKED)
         if copy or (device is not None and str(device) != "cpu"):
             return self._copied(name, chosen, device)
+        return self._whole(name, chosen, ahead=True)
+
+    def _whole(self, name: str, chosen: str, *, ahead: bool) -> Any:
         cache: dict[str, Any] = self._tensors if chosen == "pt" else self._arrays
         if self._handle is not None and self._generation == _processes.generation:
             found = cache.get(name)
@@ -230,6 +235,8 @@ class Snapshot(Mapping[str, Tensor]):
         result = memory.as_framework(chosen)
         if not memory.mapped:
             return result
+        if ahead:
+            read_ahead(memory.address, memory.count)
         cache = self._tensors if chosen == "pt" else self._arrays
         cache[name] = result
         return result.view() if chosen == "np" else result.detach()
@@ -265,7 +272,7 @@ class Snapshot(Mapping[str, Tensor]):
         found = memory.as_framework(framework)
         if memory.mapped:
             # All of it is, and the next index finds it.
-            self.get_tensor(name, framework="np")
+            self._whole(name, "np", ahead=False)
         if framework == "pt" and isinstance(rest[0], slice) and (rest[0].step or 1) < 0:
             raise BadInput("torch has no negative steps", "usage")
         return found[rest]
