@@ -236,7 +236,7 @@ class Snapshot(Mapping[str, Tensor]):
         if not memory.mapped:
             return result
         if ahead:
-            read_ahead(memory.address, memory.count)
+            read_ahead(memory.address, memory.nbytes)
         cache = self._tensors if chosen == "pt" else self._arrays
         cache[name] = result
         return result.view() if chosen == "np" else result.detach()
