@@ -145,15 +145,20 @@ def test_a_worker_that_is_killed_leaves_no_lock(store, model):
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        kept = store["main"]
-        kept.get_tensor(EMBEDDING)
-        number = 0
-        os.write(writer, b"x")
-        while True:
-            number += 1
-            store.commit({**model[0], EMBEDDING: model[0][EMBEDDING] + number},
-                         message="x", branch="child")
-    os.read(reader, 1)
+        try:
+            kept = store["main"]
+            kept.get_tensor(EMBEDDING)
+            number = 0
+            os.write(writer, b"x")
+            while True:
+                number += 1
+                store.commit({**model[0], EMBEDDING: model[0][EMBEDDING] + number},
+                             message="x", branch="child")
+        finally:
+            os._exit(1)
+    # Closed here as well, reading ends when the child does.
+    os.close(writer)
+    assert os.read(reader, 1) == b"x"
     assert [one for one in leases(store) if f".{child}." in one]
     time.sleep(0.3)
     os.kill(child, signal.SIGKILL)
