@@ -1,5 +1,5 @@
+internal import Elements
 internal import Glibc
-internal import Synchronization
 
 /// Opens a file, never on a descriptor of the standard streams.
 ///
@@ -70,7 +70,7 @@ package func withoutStandardDescriptors<Result, Failure: Error>(
 
 /// The descriptors below 3 that are closed, taken while anyone opens files.
 private enum StandardDescriptors {
-    private static let state = Mutex((users: 0, taken: [Int32]()))
+    private static let state = ProcessState((users: 0, taken: [Int32]()))
 
     static func take() {
         state.withLock { state in

@@ -1,13 +1,13 @@
+internal import Elements
 internal import Glibc
-internal import Synchronization
 
 /// The files that this process is writing and that have no name of their own yet.
 ///
 /// A process that a signal ends removes them first. Every path is added before its file is made.
 package enum TemporaryFiles {
-    private static let paths = Mutex<Set<String>>([])
+    private static let paths = ProcessState<Set<String>>([])
     /// Held while finished files get their names, so that all of them do or none.
-    private static let naming = Mutex<Void>(())
+    private static let naming = ProcessState<Void>(())
 
     /// Notes a file that is about to be made.
     package static func add(_ path: String) { _ = paths.withLock { $0.insert(path) } }

@@ -2,6 +2,8 @@
 #include "programs.h"
 
 #include <signal.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -287,5 +289,53 @@ int program_forks(const char *folder, const char *work) {
     OK(cambium_collect(store, 0, 0, &json));
     CHECK(strstr(json, "\"leases\":1"));
     cambium_free(json);
+    return 0;
+}
+
+struct opener {
+    const char *path;
+    atomic_int ended, failed;
+};
+
+static void *open_again_and_again(void *context) {
+    struct opener *opener = context;
+    while (!opener->ended) {
+        cambium_store *store = NULL;
+        if (cambium_open(opener->path, 0, &store) != CAMBIUM_OK || cambium_close(store) != CAMBIUM_OK)
+            opener->failed = 1;
+    }
+    return NULL;
+}
+
+// Most of the time the thread holds the lock of open stores, which a child would wait for in vain.
+int program_forks_while_it_opens(const char *folder, const char *work) {
+    cambium_store *store = new_store(work, "S");
+    CHECK(store);
+    cambium_commit_options options = says("base");
+    OK(cambium_commit_folder(store, folder, &options, NULL, NULL, NULL));
+    OK(cambium_close(store));
+    char path[1024];
+    snprintf(path, sizeof path, "%s/S", work);
+    struct opener opener = {path, 0, 0};
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, open_again_and_again, &opener) == 0);
+    int failures = 0;
+    for (int i = 0; i < 40; i++) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            alarm(20);
+            cambium_store *own = NULL;
+            if (cambium_open(path, 0, &own) != CAMBIUM_OK) _exit(2);
+            if (cambium_resolve(own, "main", NULL) != CAMBIUM_OK) _exit(3);
+            _exit(cambium_close(own) == CAMBIUM_OK ? 0 : 4);
+        }
+        int status = 0;
+        CHECK(waitpid(child, &status, 0) == child);
+        failures += !WIFEXITED(status) || WEXITSTATUS(status);
+    }
+    opener.ended = 1;
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(failures == 0 && !opener.failed);
     return 0;
 }

@@ -23,6 +23,7 @@ int program(const char *name, const char *folder, const char *work) {
         {"is refused", program_is_refused},
         {"cancels", program_cancels},
         {"forks", program_forks},
+        {"forks while it opens", program_forks_while_it_opens},
         {"shares handles", program_shares_handles},
         {"runs a model", program_runs_a_model},
         {"survives", program_survives},

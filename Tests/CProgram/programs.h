@@ -9,6 +9,7 @@ int program_keeps_history(const char *folder, const char *work);
 int program_is_refused(const char *folder, const char *work);
 int program_cancels(const char *folder, const char *work);
 int program_forks(const char *folder, const char *work);
+int program_forks_while_it_opens(const char *folder, const char *work);
 int program_shares_handles(const char *folder, const char *work);
 int program_runs_a_model(const char *folder, const char *work);
 int program_survives(const char *folder, const char *work);

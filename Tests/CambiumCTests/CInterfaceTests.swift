@@ -15,7 +15,7 @@ struct CInterfaceTests {
         "does what a program in C asks for",
         arguments: [
             "reads", "commits", "patches", "keeps history", "is refused", "cancels", "forks",
-            "shares handles", "runs a model", "survives", "example",
+            "forks while it opens", "shares handles", "runs a model", "survives", "example",
         ])
     func uses(_ name: String) async throws {
         await #expect(processExitsWith: .success) { [name = name as String] in

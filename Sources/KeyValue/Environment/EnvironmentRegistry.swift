@@ -1,16 +1,14 @@
+internal import Elements
 package import Files
 internal import Glibc
-internal import Synchronization
 
 /// Opens each environment at most once per process.
 ///
 /// lmdb.h, "Caveats": "Do not have open an LMDB database twice in the same process at the same
 /// time", because closing one would drop the locks of the other.
 package enum EnvironmentRegistry {
-    private struct Entry {
+    private struct Entry: Sendable {
         weak var environment: Environment?
-        /// The process that opened it: a child that was forked must open its own (lmdb.h, "Caveats").
-        let process = getpid()
     }
 
     /// What a look-up in the registry found.
@@ -20,7 +18,8 @@ package enum EnvironmentRegistry {
         case closing
     }
 
-    private static let entries = Mutex<[String: Entry]>([:])
+    /// A child that was forked must open its own (lmdb.h, "Caveats").
+    private static let entries = ProcessState<[String: Entry]>([:])
 
     /// The environment in `directory`, shared with other users in this process.
     ///
@@ -41,7 +40,7 @@ package enum EnvironmentRegistry {
         var use: FileLock? = consume use
         while true {
             let found = try entries.withLock { entries throws -> Found in
-                if let entry = entries[path], entry.process == getpid() {
+                if let entry = entries[path] {
                     return entry.environment.map(Found.open) ?? .closing
                 }
                 let environment = try Environment(
@@ -69,7 +68,7 @@ package enum EnvironmentRegistry {
     package static func pageReport(_ directory: String) throws -> PageReport {
         let path = try resolve(directory)
         return try entries.withLock { entries in
-            guard entries[path]?.process != getpid() else { return .sound }
+            guard entries[path] == nil else { return .sound }
             return try Environment.pageReport(path)
         }
     }
@@ -85,7 +84,7 @@ package enum EnvironmentRegistry {
     /// Whether this process has the environment open.
     package static func isOpen(_ directory: String) throws -> Bool {
         let path = try resolve(directory)
-        return entries.withLock { $0[path]?.process == getpid() }
+        return entries.withLock { $0[path] != nil }
     }
 
     private static func resolve(_ directory: String) throws -> String {

@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// The stagings of this process that wrote something ahead, for a process that a signal ends.
 package enum Stagings {
-    private struct State {
+    private struct State: Sendable {
         var written: [[UInt8]: Entry] = [:]
         /// Writes that are under way.
         var writes = 0
@@ -15,7 +15,7 @@ package enum Stagings {
         weak var packs: StagedPacks?
     }
 
-    private static let state = Mutex(State())
+    private static let state = ProcessState(State())
 
     static func add(_ packs: StagedPacks) {
         state.withLock { $0.written[packs.key] = Entry(packs: packs) }
