@@ -109,14 +109,20 @@ package struct PeftAdapter: Sendable {
     /// `lora_alpha`, or what `alpha_pattern` says of the module: its name, or how that ends behind a dot.
     private func alpha(of module: String) throws -> Double {
         if case .object(let patterns)? = config["alpha_pattern"] {
+            var found: [Double] = []
             for (pattern, value) in patterns.sorted(by: { isBefore($0.key, $1.key) }) {
                 guard pattern.utf8.allSatisfy({ $0.isOfPlainName }) else {
                     throw unsupported("alpha_pattern \(quoted(pattern)), a regular expression")
                 }
                 if module == pattern || module.hasSuffix("." + pattern) {
-                    return try number(value, "alpha_pattern")
+                    found.append(try number(value, "alpha_pattern"))
                 }
             }
+            // Of several peft takes the first in the file's order.
+            guard found.count < 2 else {
+                throw unsupported("several entries of alpha_pattern for \(quoted(module))")
+            }
+            if let alpha = found.first { return alpha }
         }
         guard let alpha = config["lora_alpha"] else {
             throw CambiumError(
@@ -138,8 +144,21 @@ package struct PeftAdapter: Sendable {
         guard config["peft_type"]?.string == "LORA" else {
             throw unsupported("peft_type \(quoted(config["peft_type"]?.string ?? "?"))")
         }
-        for key in ["use_dora", "fan_in_fan_out"] where config[key] == .bool(true) {
+        // What changes the product, the model around it, or when it is added.
+        for key in [
+            "use_dora", "fan_in_fan_out", "lora_bias", "use_qalora", "use_bdlora",
+            "layer_replication",
+            "alora_invocation_tokens", "arrow_config", "kasa_config", "lora_ga_config",
+            "velora_config",
+            "monteclora_config",
+        ] {
+            guard let value = config[key], value != .null, value != .bool(false) else { continue }
             throw unsupported(key)
+        }
+        // Others (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) begin by changing the weights that it is added to.
+        switch config["init_lora_weights"] {
+        case nil, .null, .bool, .string("gaussian"), .string("orthogonal"), .string("eva"): break
+        case let way: throw unsupported("init_lora_weights \(quoted(way?.string ?? "?"))")
         }
         if let bias = config["bias"]?.string, bias != "none" {
             throw unsupported("bias \(quoted(bias))")

@@ -129,6 +129,13 @@ struct AdapterTests {
             #expect(refusal(["peft_type": "IA3"]) == .unsupported)
             #expect(refusal(["use_dora": true]) == .unsupported)
             #expect(refusal(["bias": "all"]) == .unsupported)
+            #expect(refusal(["layer_replication": [[0, 2], [1, 2]]]) == .unsupported)
+            #expect(refusal(["alora_invocation_tokens": [1]]) == .unsupported)
+            #expect(refusal(["init_lora_weights": "pissa_niter_4"]) == .unsupported)
+            #expect(refusal(["init_lora_weights": 7]) == .unsupported)
+            #expect(
+                refusal(["alpha_pattern": ["gate_proj": 1, "experts.3.gate_proj": 2]])
+                    == .unsupported)
             #expect(refusal(["target_parameters": ["mlp.experts.gate_up_proj"]]) == .unsupported)
             #expect(refusal(["alpha_pattern": ["^gate": 1]]) == .unsupported)
             #expect(refusal(["lora_alpha": "much"]) == .badConfig)

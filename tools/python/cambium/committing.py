@@ -41,19 +41,24 @@ def options(
     return ctypes.byref(made)
 
 
+def _commit_path(
+    function: Any, store: Store, path: str | os.PathLike[str], message: str, progress: Any,
+    wishes: dict[str, Any], *words: Any,
+) -> CommitResult:
+    kept = Structures()
+    chosen = options(kept, message, **wishes)
+    place = kept.text(os.fspath(path), "the path")
+    words = tuple(kept.text(one, "the base") if isinstance(one, str) else one for one in words)
+    with watched(progress) as callback:
+        return CommitResult(
+            json_of(function, store._writer, place, *words, chosen, callback, None))
+
+
 def commit_folder(
     store: Store, path: str | os.PathLike[str], message: str, progress: Any, wishes: dict[str, Any]
 ) -> CommitResult:
     """Commits a checkpoint's folder or file."""
-    kept = Structures()
-    chosen = options(kept, message, **wishes)
-    with watched(progress) as callback:
-        return CommitResult(
-            json_of(
-                lib.commit_folder, store._writer, kept.text(os.fspath(path), "the path"), chosen,
-                callback, None,
-            )
-        )
+    return _commit_path(lib.commit_folder, store, path, message, progress, wishes)
 
 
 def commit_adapter(
@@ -61,30 +66,15 @@ def commit_adapter(
     wishes: dict[str, Any],
 ) -> CommitResult:
     """Commits an adapter of peft, or what it makes of its base."""
-    kept = Structures()
-    chosen = options(kept, message, **wishes)
-    with watched(progress) as callback:
-        return CommitResult(
-            json_of(
-                lib.commit_adapter, store._writer, kept.text(os.fspath(path), "the path"),
-                kept.text(base, "the base"), BAKE if bake else 0, chosen, callback, None,
-            )
-        )
+    flags = BAKE if bake else 0
+    return _commit_path(lib.commit_adapter, store, path, message, progress, wishes, base, flags)
 
 
 def commit_patch(
     store: Store, path: str | os.PathLike[str], message: str, progress: Any, wishes: dict[str, Any]
 ) -> CommitResult:
     """Commits what a patch file changes."""
-    kept = Structures()
-    chosen = options(kept, message, **wishes)
-    with watched(progress) as callback:
-        return CommitResult(
-            json_of(
-                lib.patch_file, store._writer, kept.text(os.fspath(path), "the path"), chosen,
-                callback, None,
-            )
-        )
+    return _commit_path(lib.patch_file, store, path, message, progress, wishes)
 
 
 def commit_tensors(

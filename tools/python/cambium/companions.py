@@ -65,7 +65,7 @@ def find(store: str, commit: str) -> Companion | None:
         index = json.loads((folder / _INDEX).read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Corrupt(f"{folder / _INDEX} is no JSON: {error}") from None
     if not isinstance(index, dict):
         raise Corrupt(f"{folder / _INDEX} is no JSON object")
@@ -90,6 +90,7 @@ def keep(
             shutil.copyfile(source, folder / name)
         else:
             os.replace(source, folder / name)
+        _sync(folder / name)
     record = {**index, "branch": branch}
     part = folder / f".{_INDEX}"
     with open(part, "w") as file:
@@ -97,6 +98,7 @@ def keep(
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, folder / _INDEX)
+    _sync(folder)
     for other in _commits(store):
         if other != commit:
             with contextlib.suppress(Corrupt):
@@ -104,6 +106,14 @@ def keep(
                 if found is not None and found.branch == branch:
                     shutil.rmtree(found.folder, ignore_errors=True)
     return Companion(folder, record)
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def collect(store: str, kept: Collection[str], *, prune: bool = True) -> int:
