@@ -106,9 +106,9 @@ struct ObjectStagingTests {
             }
             var staging = try ObjectStaging(environment)
             // The damaged bytes themselves, read unchecked, make no new object of the damage.
-            var read = object
-            read[7] ^= 1
-            #expect(try staging.copies.prepared(shape, read.raw, after: .object(id)).id == id)
+            var damaged = object
+            damaged[7] ^= 1
+            #expect(try staging.copies.prepared(shape, damaged.raw, after: .object(id)).id == id)
             let prepared = try staging.copies.prepared(shape, object.raw, after: .object(id))
             #expect(prepared.id == id && prepared.found?.isIntact == false)
             try staging.put(shape, object.raw, prepared, after: .object(id))
