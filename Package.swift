@@ -98,15 +98,18 @@ let package = Package(
         .target(
             name: "Tokenizers", dependencies: ["CPCRE2", "Elements", heap], swiftSettings: strict),
         .target(
+            name: "Remotes",
+            dependencies: ["Snapshots", "Objects", "KeyValue", "Files", "Elements"],
+            swiftSettings: strict),
+        .target(
             name: "Migrations",
             dependencies: ["Snapshots", "Objects", "KeyValue", "Files", "Elements"],
             path: "migrations", swiftSettings: strict),
         .target(
             name: "Cambium",
             dependencies: [
-                "Checkpoints", "Tokenizers", "Migrations", "Training", "Merging", "Evidence",
-                "Models",
-                "Routing",
+                "Checkpoints", "Tokenizers", "Migrations", "Remotes", "Training", "Merging",
+                "Evidence", "Models", "Routing",
                 "Architectures", "Snapshots", "Objects", "KeyValue", "Files", "Tensors",
                 "Elements",
             ],
@@ -211,6 +214,12 @@ let package = Package(
             name: "SnapshotsTests",
             dependencies: [
                 "Snapshots", "Objects", "KeyValue", "Files", "Elements", "TestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RemotesTests",
+            dependencies: [
+                "Remotes", "Snapshots", "Objects", "KeyValue", "Files", "Elements", "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -87,6 +87,9 @@ extension CambiumError.Code {
         case .cancelled: CAMBIUM_CANCELLED
         case .overflow: CAMBIUM_OVERFLOW
         case .unsolvable: CAMBIUM_UNSOLVABLE
+        case .network: CAMBIUM_NETWORK
+        case .denied: CAMBIUM_DENIED
+        case .remote: CAMBIUM_REMOTE
         }
     }
 }

@@ -20,6 +20,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .conflict: self = .conflict
         case .corrupt: self = .corrupt
         case .branchMoved: self = .branchMoved
+        case .network, .denied, .remote: self = .remote
         case .cancelled: self = .interrupted
         case .usage, .badName, .badRevision, .ambiguous: self = .usage
         default: self = .failure
@@ -44,8 +45,7 @@ enum ExitStatus: Int32, CaseIterable {
     /// The table of all statuses.
     static var table: [String] {
         var table = TextTable([.right, .left])
-        // A status that nothing gives yet is not told.
-        for status in allCases where status != .remote {
+        for status in allCases {
             table.add(["\(status.rawValue)", status.meaning])
         }
         return table.lines(indent: 2)

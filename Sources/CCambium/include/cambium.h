@@ -89,6 +89,10 @@ typedef enum cambium_code {
     CAMBIUM_CANCELLED = 47,
     CAMBIUM_OVERFLOW = 48,
     CAMBIUM_UNSOLVABLE = 49,
+    // Remotes.
+    CAMBIUM_NETWORK = 50,
+    CAMBIUM_DENIED = 51,
+    CAMBIUM_REMOTE = 52,
     // Of this interface alone.
     // A handle that was closed, or never was one.
     CAMBIUM_CLOSED = 100,

@@ -60,6 +60,15 @@ extension CambiumError {
         /// A file changed while it was being read.
         case changed
 
+        // MARK: Remotes
+
+        /// A remote that cannot be reached, does not answer in time, or answers with what makes no sense.
+        case network
+        /// A remote that refuses the credentials, or asks for some where there are none.
+        case denied
+        /// A remote that does not do what is needed: it ignores conditions, or it is none.
+        case remote
+
         // MARK: Checkpoints and their files
 
         /// The path holds no checkpoint.

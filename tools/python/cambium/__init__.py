@@ -29,6 +29,7 @@ from .errors import (
     ModelFailure,
     NotAStore,
     NotFound,
+    RemoteFailure,
     StorageFailure,
 )
 from .experts import Expert, Experts

@@ -98,6 +98,16 @@ class ModelFailure(CambiumError):
     code = "unsupported"
 
 
+class RemoteFailure(CambiumError, OSError):
+    """A remote that cannot be reached, refuses, or does not do what is needed."""
+
+    code = "network"
+
+    # As of StorageFailure.
+    def __new__(cls, message: str, code: str | None = None):
+        return super().__new__(cls, message)
+
+
 class Cancelled(CambiumError):
     """A callback asked to end; nothing was committed."""
 
@@ -139,6 +149,7 @@ FAMILIES: dict[type[CambiumError], tuple[str, ...]] = {
         "unsupported", "unfit", "missing-tensor", "bad-tensor", "unused-tensor", "context-full",
         "not-finite", "too-hard", "diverged", "unsolvable",
     ),
+    RemoteFailure: ("network", "denied", "remote"),
     Cancelled: ("cancelled",),
     Closed: ("closed",),
     Forked: ("forked",),
