@@ -199,7 +199,7 @@ let package = Package(
         .target(name: "CFaults", path: "Tests/CFaults"),
         .target(
             name: "TestSupport",
-            dependencies: ["CFaults", "Snapshots", "Objects", "KeyValue", "Elements"],
+            dependencies: ["CFaults", "Remotes", "Snapshots", "Objects", "KeyValue", "Elements"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
             name: "FilesTests", dependencies: ["Files", "Elements", "TestSupport"],

@@ -2,7 +2,7 @@ internal import Elements
 package import Glibc
 
 /// What is at a path of a store itself; links are not followed.
-enum FileKind: String {
+package enum FileKind: String, Sendable {
     case regular = "a regular file"
     case folder = "a folder"
     case link = "a symbolic link"

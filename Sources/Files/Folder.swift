@@ -16,20 +16,27 @@ package func folderEntries(_ path: String) throws -> [String] {
 
 private func names(in path: String, _ failure: (Int32) -> CambiumError) throws -> [String] {
     guard let directory = unsafe opendir(path) else { throw failure(errno) }
+    return try unsafe entries(of: directory, failure).map(\.name)
+}
+
+/// What readdir(3) tells of a directory, which is closed; without `.` and `..`.
+@unsafe func entries(
+    of directory: OpaquePointer, _ failure: (Int32) -> CambiumError
+) throws -> [(name: String, type: UInt8)] {
     defer { unsafe closedir(directory) }
-    var names: [String] = []
+    var entries: [(name: String, type: UInt8)] = []
     while true {
         // readdir(3) tells the end from a failure by errno alone; a list that is cut short would be taken for
         // a whole one.
         errno = 0
         guard let entry = unsafe readdir(directory) else {
             guard errno == 0 else { throw failure(errno) }
-            return names
+            return entries
         }
         let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
             unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
-        if name != "." && name != ".." { names.append(name) }
+        if name != "." && name != ".." { entries.append((name, unsafe entry.pointee.d_type)) }
     }
 }
 
