@@ -10,9 +10,9 @@ package struct StoredObject: Sendable {
     /// Valid while the transaction or a lease keeps the object.
     package let payload: MappedBytes
     package let location: Location
-    /// Whether the data were decompressed: then they lie in memory of their own, not in the map.
+    /// Whether the data were decompressed or fetched: then they lie in memory of their own, not in the map.
     let isDecoded: Bool
-    /// Whether they were hashed against the name when they were decompressed.
+    /// Whether they were hashed against the name then.
     let isHashed: Bool
     /// Whether the data are part of the map.
     package var isMapped: Bool { !isDecoded }
@@ -47,6 +47,8 @@ package struct StoredObject: Sendable {
 package struct ObjectReader {
     private let index: LocationIndex
     let packs: Packs
+    /// Whether what lies on a remote is fetched; if not, what needs it throws ``notHere``.
+    package var fetches = true
 
     /// Packs whose structure was checked; valid as long as the transaction.
     final class Packs {
@@ -55,6 +57,8 @@ package struct ObjectReader {
         /// The one that was wanted last: neighbours are often wanted next.
         fileprivate var last: Pack?
         let blocks: OpenBlocks
+        /// Promised bytes that were asked for together and not used yet.
+        var ahead: [BulkRange: MappedBytes] = [:]
 
         init(_ blocks: OpenBlocks) { self.blocks = blocks }
     }

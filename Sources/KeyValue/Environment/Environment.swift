@@ -33,6 +33,7 @@ internal import Synchronization
     let mapStart = Atomic<UInt>(0)
     /// Held shared as long as the file is mapped; whoever replaces the file needs it alone.
     private let use: FileLock?
+    private let attached = Mutex<(any AnyObject & Sendable)?>(nil)
 
     /// Opens or creates the environment in an existing directory.
     ///
@@ -72,6 +73,12 @@ internal import Synchronization
             writer.withLock { unsafe $0.close() }
             unsafe mdb_env_close(handle)
         }
+    }
+
+    /// What a layer above keeps with the environment, for all who share it.
+    package var attachment: (any AnyObject & Sendable)? {
+        get { attached.withLock { $0 } }
+        set { attached.withLock { $0 = newValue } }
     }
 
     /// Whether nothing can be written.

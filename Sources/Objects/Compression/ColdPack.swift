@@ -42,7 +42,7 @@ struct ColdPack {
 
     /// Reads what lies between the pack's header and its directory.
     init(
-        _ bytes: RawSpan, flags: UInt16, directory: Int, objects: Int,
+        _ bytes: RawSpan, flags: UInt16, directory: Int, objects: Int, _ promise: BulkRange?,
         _ fail: (String) -> CambiumError
     ) throws {
         let start = PackFormat.headerCount
@@ -55,8 +55,11 @@ struct ColdPack {
             | Int(bytes.number(at: start + 14, as: UInt8.self)) << 8
         let size = Self.predecessorCount(flags)
         let first = start + Self.headCount + count * size
+        // A place stands for a block that is elsewhere.
+        let block = promise.map { _ in PromisedPack.placeCount } ?? Int(clamping: length)
         guard depth <= Self.greatestDepth, bytes.number(at: start + 15, as: UInt8.self) == 0,
-            first <= directory, length == UInt64(directory - first)
+            first <= directory, block == directory - first,
+            length == UInt64(promise?.count ?? block)
         else { throw fail("its compressed data do not fill it") }
         var differences: [Difference] = []
         differences.reserveCapacity(count)
@@ -73,7 +76,7 @@ struct ColdPack {
                         ? bytes.number(at: offset + 36, as: UInt64.self) : nil))
         }
         self.differences = differences
-        block = first..<directory
+        self.block = first..<directory
     }
 
     /// The compressed record of a pack whose data can be read, or nil when it would not be smaller

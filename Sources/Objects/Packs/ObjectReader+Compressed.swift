@@ -17,16 +17,23 @@ extension ObjectReader {
         if let segmented = pack.segmented {
             return try assembled(pack, segmented, transaction).stored(0)
         }
+        if pack.cold == nil { return try fetched(pack, index, transaction) }
         var chain = try chain(of: pack, index, nil, transaction)
         // A chain that restores writes every byte before it changes any.
         let payload = try MappedBytes(count: header.payloadCount, zeroed: false) {
             bytes throws(CambiumError) in
             try chain.restore(&bytes)
         }
-        try pack.check(payload.bytes, at: index)
+        do {
+            try pack.check(payload.bytes, at: index, hashing: chain.isFetched)
+        } catch {
+            transaction.environment.promisedBulk?.forget(chain.promises)
+            throw error
+        }
         return StoredObject(
             id: pack.id(index), header: header, payload: payload, location: pack.location(index),
-            isDecoded: true, isHashed: pack.difference(of: index)?.checksum == nil)
+            isDecoded: true,
+            isHashed: chain.isFetched || pack.difference(of: index)?.checksum == nil)
     }
 
     /// The pack with its data, decompressed where they are not raw.
@@ -37,17 +44,25 @@ extension ObjectReader {
     ) throws -> Pack {
         if pack.isReadable { return pack }
         if let segmented = pack.segmented { return try assembled(pack, segmented, transaction) }
+        try fetch((0..<pack.count).map { (pack, $0) }, transaction)
         let data = DecodedData(count: PackFormat.headerCount + pack.dataCount)
+        if pack.cold == nil {
+            for index in 0..<pack.count {
+                let object = try fetched(pack, index, transaction)
+                try data.fill(pack.dataRange(index)) { bytes throws(CambiumError) in
+                    bytes.replace(at: 0, by: object.payload.bytes)
+                }
+            }
+            return Pack(pack, data: data.mapped)
+        }
         var last: Chain?
         for index in 0..<pack.count {
             var chain = try chain(of: pack, index, last, transaction)
-            let start =
-                PackFormat.headerCount + Int(pack.location(index).unit) * PackFormat.alignment
-            let range = start..<(start + pack.header(index).payloadCount)
+            let range = pack.dataRange(index)
             do {
                 try data.fill(range) { bytes throws(CambiumError) in
                     try chain.restore(&bytes)
-                    try pack.check(bytes.bytes, at: index)
+                    try pack.check(bytes.bytes, at: index, hashing: chain.isFetched)
                 }
             } catch let error {
                 // The neighbour of what was read last may be a damaged copy that the index does not name.
@@ -55,7 +70,7 @@ extension ObjectReader {
                 chain = try self.chain(of: pack, index, nil, transaction)
                 try data.fill(range) { bytes throws(CambiumError) in
                     try chain.restore(&bytes)
-                    try pack.check(bytes.bytes, at: index)
+                    try pack.check(bytes.bytes, at: index, hashing: chain.isFetched)
                 }
             }
             last = chain
@@ -110,7 +125,7 @@ extension ObjectReader {
     ) throws -> Chain {
         var chain = Chain()
         var (next, position) = (pack, index)
-        while !next.isReadable {
+        while !next.isReadable, next.segmented != nil || next.cold != nil {
             guard next.segmented == nil else {
                 throw CambiumError(
                     .corrupt,
@@ -118,7 +133,8 @@ extension ObjectReader {
                 )
             }
             chain.steps.append(
-                Chain.Step(pack: next, index: position, group: try packs.blocks.group(of: next)))
+                Chain.Step(pack: next, index: position, group: try block(of: next, transaction)))
+            if next.isPromised { chain.isFetched = true }
             guard let id = next.difference(of: position)?.base else {
                 guard try chain.steps.last?.group.needsPredecessor(position) != true else {
                     throw CambiumError(
@@ -147,6 +163,12 @@ extension ObjectReader {
             (next, position) = found
         }
         chain.raw = (next, position)
+        if next.isReadable {
+            chain.rawPayload = next.payload(position)
+        } else {
+            chain.rawPayload = try fetched(next, position, transaction).payload
+            chain.isFetched = true
+        }
         return chain
     }
 }
@@ -162,6 +184,15 @@ struct Chain {
     var steps: [Step] = []
     /// Where the raw bytes are; nil when the last step needs none.
     var raw: (pack: Pack, index: Int)?
+    var rawPayload: MappedBytes?
+    /// Whether anything of it came from a remote, whose checksums of differences prove nothing.
+    var isFetched = false
+
+    /// What of it came from a remote.
+    var promises: [BulkRange] {
+        steps.compactMap(\.pack.promise)
+            + [raw?.pack.promise(of: raw?.index ?? 0)].compactMap { $0 }
+    }
 
     /// The object behind the one of this depth, where it is in the same pack.
     func follower(_ depth: Int) -> (pack: Pack, index: Int)? {
@@ -182,8 +213,7 @@ struct Chain {
     /// Writes the newest version.
     mutating func restore(_ bytes: inout MutableRawSpan) throws(CambiumError) {
         do {
-            if let raw {
-                let payload = raw.pack.payload(raw.index)
+            if let payload = rawPayload {
                 guard payload.count == bytes.byteCount else {
                     throw CambiumError(
                         .corrupt,
@@ -204,9 +234,19 @@ struct Chain {
 }
 
 extension Pack {
+    /// Where an object's data lie where all are laid out as in a raw pack.
+    func dataRange(_ index: Int) -> Range<Int> {
+        let start = PackFormat.headerCount + Int(location(index).unit) * PackFormat.alignment
+        return start..<(start + header(index).payloadCount)
+    }
+
     /// Checks decompressed data against the checksum of the object at `index`, or against its name.
-    func check(_ payload: RawSpan, at index: Int) throws(CambiumError) {
-        if let checksum = difference(of: index)?.checksum {
+    ///
+    /// - Parameter hashing: Whether only the name tells.
+    func check(
+        _ payload: RawSpan, at index: Int, hashing: Bool = false
+    ) throws(CambiumError) {
+        if !hashing, let checksum = difference(of: index)?.checksum {
             guard PayloadChecksum.of(payload) == checksum else {
                 throw CambiumError(
                     .corrupt,

@@ -24,7 +24,8 @@ final class OpenBlocks: Sendable {
 
     private let state = Mutex(State())
 
-    func group(of pack: Pack) throws -> ColdGroup {
+    /// - Parameter open: Makes what is not here.
+    func group(of pack: Pack, _ open: () throws -> ColdGroup) throws -> ColdGroup {
         let entry = state.withLock { state in
             let position = state.entries.lastIndex { $0.entry.pack == pack.number }
             guard let position else {
@@ -39,7 +40,7 @@ final class OpenBlocks: Sendable {
         }
         let (group, isNew) = try entry.group.withLock { known in
             if let known { return (known, false) }
-            let opened = try Self.open(pack)
+            let opened = try open()
             known = opened
             return (opened, true)
         }
@@ -57,21 +58,6 @@ final class OpenBlocks: Sendable {
             while state.memory > Self.limit, state.entries.count > 1 {
                 state.memory -= state.entries.removeFirst().memory
             }
-        }
-    }
-
-    private static func open(_ pack: Pack) throws -> ColdGroup {
-        var decompressor = try ZstdDecompressor()
-        do {
-            guard let group = try pack.group(&decompressor) else {
-                preconditionFailure("pack \(pack.number) is raw")
-            }
-            return group
-        } catch let error as CambiumError where error.code == .corrupt {
-            throw CambiumError(
-                .corrupt,
-                "pack \(pack.number) cannot be decompressed, it was damaged on disk: \(error.message)"
-            )
         }
     }
 }

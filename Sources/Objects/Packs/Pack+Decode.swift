@@ -35,13 +35,13 @@ extension Pack {
         return record
     }
 
-    /// The compressed block, opened.
+    /// The block of a compressed pack, opened.
     ///
     /// - Throws: `.corrupt` when it is damaged, or holds other payloads than the directory names.
-    func group(_ decompressor: inout ZstdDecompressor) throws -> ColdGroup? {
-        guard let cold else { return nil }
-        let total = (0..<count).reduce(0) { $0 + header($1).payloadCount }
-        let group = try ColdGroup(record.slice(cold.block).bytes, limit: total, &decompressor)
+    func group(_ block: RawSpan) throws -> ColdGroup {
+        let total = headerRuns.reduce(0) { $0 + $1.header.payloadCount * $1.count }
+        var decompressor = try ZstdDecompressor()
+        let group = try ColdGroup(block, limit: total, &decompressor)
         guard group.count == count else {
             throw CambiumError(
                 .corrupt, "pack \(number) has \(group.count) compressed objects instead of \(count)"

@@ -19,7 +19,7 @@ package final class Pack: Sendable {
     package let record: MappedBytes
     /// Objects in this pack.
     package let count: Int
-    private let directoryOffset: Int
+    let directoryOffset: Int
     private let groups: [Group]
     private let headers: [ObjectHeader]
     /// Bytes in use, the padding at the end left out.
@@ -28,6 +28,8 @@ package final class Pack: Sendable {
     let cold: ColdPack?
     /// Where the data are, when they are in other objects.
     let segmented: SegmentedPack?
+    /// Where the data are, raw or compressed, when they are on a remote.
+    package let promise: BulkRange?
     /// What payloads are parts of: the record of a raw pack, or the data that were decompressed.
     private let data: MappedBytes?
 
@@ -48,9 +50,11 @@ package final class Pack: Sendable {
         let version: UInt16 = bytes.number(at: 4)
         guard version == PackFormat.version else { throw fail("version \(version) is unknown") }
         let flags: UInt16 = bytes.number(at: 6)
-        guard [0, ColdPack.flag, SegmentedPack.flag, ColdPack.checkedFlag].contains(flags) else {
-            throw fail("reserved bytes in use")
-        }
+        let isPromised = flags & PromisedPack.flag != 0
+        let form = flags & ~PromisedPack.flag
+        guard [0, ColdPack.flag, SegmentedPack.flag, ColdPack.checkedFlag].contains(form),
+            !isPromised || form != SegmentedPack.flag
+        else { throw fail("reserved bytes in use") }
         count = Int(bytes.number(at: 8, as: UInt32.self))
         let groupCount = Int(bytes.number(at: 12, as: UInt32.self))
         let start: UInt64 = bytes.number(at: 16)
@@ -77,20 +81,30 @@ package final class Pack: Sendable {
             let length = Int(try rest.number(UInt16.self))
             headers.append(try ObjectHeader(decoding: try rest.take(length)))
         }
+        let promise =
+            isPromised ? try PromisedPack.place(bytes, directory: directoryOffset, fail) : nil
+        self.promise = promise
         cold =
-            flags == ColdPack.flag || flags == ColdPack.checkedFlag
-            ? try ColdPack(bytes, flags: flags, directory: directoryOffset, objects: count, fail)
+            form == ColdPack.flag || form == ColdPack.checkedFlag
+            ? try ColdPack(
+                bytes, flags: form, directory: directoryOffset, objects: count, promise, fail)
             : nil
         segmented =
-            flags == SegmentedPack.flag
+            form == SegmentedPack.flag
             ? try SegmentedPack(bytes, directory: directoryOffset, fail) : nil
         data = flags == 0 ? record : nil
+        if promise != nil, cold == nil,
+            directoryOffset != PackFormat.headerCount + PromisedPack.placeCount
+        {
+            throw fail("bytes lie between its header and its place")
+        }
         // What the objects' data may take.
         let limit =
             cold != nil
             ? (count == 1 ? ObjectHeader.maximumPayload : ColdPack.greatestData)
             : segmented != nil
-                ? ObjectHeader.maximumTensor : directoryOffset - PackFormat.headerCount
+                ? ObjectHeader.maximumTensor
+                : promise?.count ?? directoryOffset - PackFormat.headerCount
         var groups: [Group] = []
         groups.reserveCapacity(groupCount)
         var first = 0
@@ -125,7 +139,7 @@ package final class Pack: Sendable {
         self.groups = groups
     }
 
-    /// A compressed pack with its data decompressed.
+    /// A compressed or promised pack with its data.
     init(_ pack: Pack, data: MappedBytes) {
         number = pack.number
         record = pack.record
@@ -136,13 +150,14 @@ package final class Pack: Sendable {
         used = pack.used
         cold = pack.cold
         segmented = pack.segmented
+        promise = pack.promise
         self.data = data
     }
 
-    /// Whether the data are not in the record as they are: compressed, or in segments.
-    package var isCold: Bool { cold != nil || segmented != nil }
+    /// Whether the data are not in the record as they are: compressed, in segments, or on a remote.
+    package var isCold: Bool { cold != nil || segmented != nil || promise != nil }
 
-    /// Whether payloads can be read: a compressed pack must be decoded before.
+    /// Whether payloads can be read: those of a compressed or promised pack must be had before.
     var isReadable: Bool { data != nil }
 
     /// Bytes of the objects' data in a raw pack, padded to units.
@@ -185,14 +200,13 @@ package final class Pack: Sendable {
 
     /// The object's data in place.
     package func payload(_ index: Int) -> MappedBytes {
-        guard let data else { preconditionFailure("pack \(number) is compressed; decode it first") }
-        let start = PackFormat.headerCount + Int(location(index).unit) * PackFormat.alignment
-        return data.slice(start..<(start + header(index).payloadCount))
+        guard let data else { preconditionFailure("pack \(number) is not raw; decode it first") }
+        return data.slice(dataRange(index))
     }
 
     /// Whether the object at `index` of a raw pack has this header and these bytes.
     func holds(_ header: ObjectHeader, _ payload: RawSpan, at index: Int) -> Bool {
-        guard let data else { preconditionFailure("pack \(number) is compressed; decode it first") }
+        guard let data else { preconditionFailure("pack \(number) is not raw; decode it first") }
         let group = group(of: index)
         guard headers[group.header] == header else { return false }
         let unit = group.unit + (index - group.first) * group.stride

@@ -36,7 +36,7 @@ extension ObjectReader {
         for header: ObjectHeader, after predecessor: Predecessor,
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws -> Base? {
-        // What is damaged is no base, and no reason not to keep what is new.
+        // What is damaged or on a remote is no base, and no reason not to keep what is new.
         do {
             guard let before = try find(predecessor, transaction),
                 before.pack.header(before.index) == header
@@ -51,7 +51,7 @@ extension ObjectReader {
             return Base(
                 chain: try chain(of: place.pack, place.index, nil, transaction), pack: place.pack,
                 index: place.index, step: step)
-        } catch let error as CambiumError where error.code == .corrupt {
+        } catch let error as CambiumError where [.corrupt, .remote].contains(error.code) {
             return nil
         }
     }

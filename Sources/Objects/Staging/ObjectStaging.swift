@@ -158,28 +158,32 @@ package struct ObjectStaging {
         }
         let place = Placement.staged(UInt32(places.count - 1))
         replace(found, by: place)
-        if finishedBytes >= flushThreshold {
-            try finishWriting()
-            let (environment, ahead, packs) = (environment, ahead, finished)
-            let write = Background {
-                Stagings.writing {
-                    environment.writingBehind {
-                        Result {
-                            let batch = PackBatch(try Self.compressed(packs))
-                            return try environment.write("packs") { transaction in
-                                let written = try Self.write(batch.next, transaction)
-                                try ahead.add(written.map(\.number), transaction)
-                                return written
-                            }
+        try writeAhead()
+        return place
+    }
+
+    /// Lets another thread write the finished packs when there are many.
+    private mutating func writeAhead() throws {
+        guard finishedBytes >= flushThreshold else { return }
+        try finishWriting()
+        let (environment, ahead, packs) = (environment, ahead, finished)
+        let write = Background {
+            Stagings.writing {
+                environment.writingBehind {
+                    Result {
+                        let batch = PackBatch(try Self.compressed(packs))
+                        return try environment.write("packs") { transaction in
+                            let written = try Self.write(batch.next, transaction)
+                            try ahead.add(written.map(\.number), transaction)
+                            return written
                         }
                     }
                 }
             }
-            writing = WriteAhead(write)
-            finished = []
-            finishedBytes = 0
         }
-        return place
+        writing = WriteAhead(write)
+        finished = []
+        finishedBytes = 0
     }
 
     /// Puts an object into a pack of differences.
@@ -330,6 +334,45 @@ package struct ObjectStaging {
         packNumbers.append(0)
         keep(FinishedPack(position: packNumbers.count - 1, content: .record(record)))
         return .staged(UInt32(places.count - 1))
+    }
+
+    /// Stages a pack as it is, such as one that came from another store.
+    ///
+    /// Of its objects those count that are neither stored nor staged; a pack without such is left out. Its data are not
+    /// compared with its objects' names.
+    ///
+    /// - Returns: Where each object lies, in the order of the directory.
+    /// - Throws: `.corrupt` when the record is no pack.
+    @discardableResult
+    package mutating func put(record: [UInt8]) throws -> [Placement] {
+        let pack = try Pack(number: 0, record: MappedBytes(copying: record))
+        let ids = (0..<pack.count).map { pack.id($0) }
+        guard staged.ids.count + ids.count < Int(UInt32.max) else {
+            throw CambiumError(.tooLarge, "one commit holds at most 4,294,967,294 new objects")
+        }
+        var placements: [Placement] = []
+        var isNeeded = false
+        for (index, stored) in try copies.locations(of: ids).enumerated() {
+            if let known = staged.position(ids[index]).map({ Placement.staged(UInt32($0)) })
+                ?? stored.map(Placement.stored)
+            {
+                placements.append(known)
+                reusedObjects += 1
+                continue
+            }
+            isNeeded = true
+            placements.append(.staged(UInt32(places.count)))
+            staged.append(ids[index])
+            places.append((UInt32(packNumbers.count), pack.location(index).unit))
+            newObjects += 1
+            // What is promised takes no room.
+            if !pack.isPromised { newBytes += pack.header(index).payloadCount }
+        }
+        guard isNeeded else { return placements }
+        packNumbers.append(0)
+        keep(FinishedPack(position: packNumbers.count - 1, content: .record(record)))
+        try writeAhead()
+        return placements
     }
 
     private mutating func keep(_ pack: FinishedPack) {

@@ -82,9 +82,13 @@ package final class StoredCopies: Sendable {
     }
 
     func location(of id: ObjectID) throws -> Location? {
+        try locations(of: [id])[0]
+    }
+
+    func locations(of ids: [ObjectID]) throws -> [Location?] {
         let view = try take()
         defer { give(view.view, view.generation) }
-        return try view.view.location(of: id)
+        return try view.view.locations(of: ids)
     }
 
     /// Looks at the store's newest state from now on, so that pages freed meanwhile are not kept.
@@ -143,14 +147,16 @@ extension StoredCopies {
             _ environment: Environment, _ checked: CheckedPacks, _ blocks: OpenBlocks
         ) throws {
             let transaction = try ReadTransaction(environment)
-            let reader = try ObjectReader(transaction, blocks)
+            var reader = try ObjectReader(transaction, blocks)
+            // What is committed costs no download: what a remote has is trusted by its name.
+            reader.fetches = false
             state = Mutex(State(transaction: transaction, reader: reader))
             self.checked = checked
         }
 
-        func location(of id: ObjectID) throws -> Location? {
+        func locations(of ids: [ObjectID]) throws -> [Location?] {
             try state.withLock { state in
-                try state.reader.location(of: id, state.transaction)
+                try ids.map { try state.reader.location(of: $0, state.transaction) }
             }
         }
 
@@ -241,6 +247,8 @@ extension StoredCopies {
             if checked.contains(pack.number) { return true }
             do {
                 _ = try state.reader.readable(pack, state.transaction)
+            } catch let error as CambiumError where error.code == .remote {
+                return pack.header(copies.index) == header
             } catch let error as CambiumError where error.code == .corrupt {
                 return false
             }
