@@ -17,6 +17,10 @@ package struct ByteEncoder {
 
     package mutating func append(raw: [UInt8]) { bytes.append(contentsOf: raw) }
 
+    mutating func append(span: RawSpan) {
+        unsafe span.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+    }
+
     /// A 32-bit byte count, then the UTF-8 bytes.
     package mutating func append(_ text: String) {
         append(UInt32(text.utf8.count))

@@ -24,6 +24,9 @@ package enum ObjectKind: UInt8, CaseIterable, Sendable {
     /// A piece of a tensor that is too large for one record.
     case segment = 12
 
+    /// Whether its bytes name no other objects.
+    package var isData: Bool { rawValue >= Self.file.rawValue }
+
     package var isExpert: Bool {
         switch self {
         case .neuron, .swiglu, .delta, .tensors: true

@@ -179,6 +179,13 @@ package struct ObjectReader {
         }
     }
 
+    /// Where the object lies and what it is, its data unread; nil when it is not stored.
+    package func place(
+        of id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws -> (location: Location, header: ObjectHeader)? {
+        try find(id, transaction).map { ($0.pack.location($0.index), $0.pack.header($0.index)) }
+    }
+
     /// A copy of the object's data, which were checked against its name.
     package func data(
         _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable

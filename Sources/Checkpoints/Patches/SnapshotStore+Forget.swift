@@ -145,7 +145,7 @@ extension SnapshotStore {
     ) throws -> (holders: [ForgottenAdapter.Holder], reflogEntries: Int) {
         let references = try references()
         let reflog = try reflog()
-        var tips = Set(references.branches.values).union(references.tags.values)
+        var tips = references.tips
         for id in reflog.flatMap({ [$0.old, $0.new] }).compactMap({ $0 })
         where (try? commit(id)) != nil {
             tips.insert(id)

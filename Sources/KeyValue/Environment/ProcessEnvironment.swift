@@ -32,6 +32,14 @@ private func systemUser() -> String? {
 /// The present time in seconds since 1970-01-01 00:00 UTC.
 package func secondsSince1970() -> Int64 { Int64(time(nil)) }
 
+/// Seconds since the machine started; no clock that somebody sets.
+package func secondsRunning() -> Int64 {
+    var now = timespec()
+    // Fails only for a clock that does not exist.
+    _ = unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+    return Int64(now.tv_sec)
+}
+
 /// The time that `SOURCE_DATE_EPOCH` fixes, in seconds as above, so that histories can be reproduced; nil when
 /// it is not set.
 package func fixedTime() -> Int64? {

@@ -154,6 +154,9 @@ package final class Pack: Sendable {
         self.data = data
     }
 
+    /// Whether the data are compressed.
+    package var isCompressed: Bool { cold != nil }
+
     /// Whether the data are not in the record as they are: compressed, in segments, or on a remote.
     package var isCold: Bool { cold != nil || segmented != nil || promise != nil }
 

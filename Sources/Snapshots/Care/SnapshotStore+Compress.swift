@@ -146,7 +146,7 @@ extension SnapshotStore {
     ) throws -> [Location: ArrayEntry] {
         let references = try References(transaction)
         let reader = try ObjectReader(transaction)
-        var stack = Array(references.branches.values) + Array(references.tags.values)
+        var stack = Array(references.tips)
         var seen: Set<ObjectID> = []
         var compared: Set<[ObjectID]> = []
         var later: [Location: ArrayEntry] = [:]

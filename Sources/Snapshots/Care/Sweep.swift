@@ -31,7 +31,7 @@ struct Sweep {
     ) throws {
         let reader = try ObjectReader(transaction)
         let references = try References(transaction)
-        var roots = Set(references.branches.values).union(references.tags.values)
+        var roots = references.tips
         if let head = references.headCommit { roots.insert(head) }
         var expired: [[UInt8]] = []
         var logged: Set<ObjectID> = []

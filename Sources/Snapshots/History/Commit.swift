@@ -6,6 +6,9 @@ package struct Commit: Sendable, Equatable {
     package var tree: ObjectID
     /// None for a root, one for a round, two or more for a merge.
     package var parents: [ObjectID]
+    /// What the commit names as parents where the store has none of them, since its history was left out when it was
+    /// cloned; ``parents`` is empty then.
+    package private(set) var absentParents: [ObjectID] = []
     /// Seconds since 1970-01-01 00:00 UTC.
     package var time: Int64
     package var author: String
@@ -37,6 +40,14 @@ package struct Commit: Sendable, Equatable {
         }
     }
 
+    /// The same commit, at the end of the history that the store has.
+    func withoutParents() -> Commit {
+        var commit = self
+        commit.absentParents = absentParents.isEmpty ? parents : absentParents
+        commit.parents = []
+        return commit
+    }
+
     /// The first line of the message.
     package var subject: String { String(message.prefix { !$0.isNewline }) }
 
@@ -45,8 +56,9 @@ package struct Commit: Sendable, Equatable {
         var encoder = ByteEncoder()
         encoder.append(UInt32(1))
         encoder.append(tree)
-        encoder.append(UInt32(parents.count))
-        for parent in parents { encoder.append(parent) }
+        let named = absentParents.isEmpty ? parents : absentParents
+        encoder.append(UInt32(named.count))
+        for parent in named { encoder.append(parent) }
         encoder.append(time)
         encoder.append(author)
         encoder.append(message)

@@ -117,6 +117,31 @@ extension SnapshotStore {
         }
     }
 
+    /// Those of some commits that lead to `tips`, or are among them, and to which no other of them leads on the way.
+    ///
+    /// - Complexity: Reads the commits in front of them.
+    package func nearest(
+        to tips: [ObjectID], among ends: Set<ObjectID>
+    ) throws -> [ObjectID] {
+        try environment.read { transaction in
+            let reader = try ObjectReader(transaction)
+            var seen = Set(tips)
+            var stack = Array(seen)
+            var found: [ObjectID] = []
+            while let id = stack.popLast() {
+                if ends.contains(id) {
+                    found.append(id)
+                    continue
+                }
+                for parent in try Self.commit(id, reader, transaction).parents
+                where seen.insert(parent).inserted {
+                    stack.append(parent)
+                }
+            }
+            return found
+        }
+    }
+
     /// The best common ancestors of two commits: those that no other common ancestor descends from.
     ///
     /// None when the histories are unrelated, several in criss-cross histories; sorted by id.

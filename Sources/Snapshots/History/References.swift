@@ -32,8 +32,16 @@ package enum Head: Sendable, Equatable {
 package enum ReferenceKind: String, Sendable {
     case branch = "heads/"
     case tag = "tags/"
+    /// Where a branch of a remote was when it was last seen; the name is `REMOTE/BRANCH`.
+    case remote = "remotes/"
 
-    package var word: String { self == .branch ? "branch" : "tag" }
+    package var word: String {
+        switch self {
+        case .branch: "branch"
+        case .tag: "tag"
+        case .remote: "remote branch"
+        }
+    }
 }
 
 /// One consistent reading of all references.
@@ -41,6 +49,13 @@ package struct References: Sendable {
     package let head: Head
     package let branches: [String: ObjectID]
     package let tags: [String: ObjectID]
+    /// Branches of remotes as they were last seen, by `REMOTE/BRANCH`.
+    package let remotes: [String: ObjectID]
+
+    /// Every commit that a reference names; HEAD's is among them unless it is detached.
+    package var tips: Set<ObjectID> {
+        Set(branches.values).union(tags.values).union(remotes.values)
+    }
 
     /// The commit that HEAD leads to; nil on a branch without commits.
     package var headCommit: ObjectID? {
@@ -77,6 +92,7 @@ package struct References: Sendable {
         var names: [ObjectID: [String]] = [:]
         for (name, id) in sortedByKey(branches) { names[id, default: []].append(name) }
         for (name, id) in sortedByKey(tags) { names[id, default: []].append("tag: \(name)") }
+        for (name, id) in sortedByKey(remotes) { names[id, default: []].append(name) }
         return names
     }
 
@@ -84,6 +100,7 @@ package struct References: Sendable {
         var head: Head?
         var branches: [String: ObjectID] = [:]
         var tags: [String: ObjectID] = [:]
+        var remotes: [String: ObjectID] = [:]
         let table = transaction.environment.table(SnapshotStore.referenceTable)
         try transaction.scan(table) { key, value in
             let name = String(decoding: key, as: UTF8.self)
@@ -96,6 +113,8 @@ package struct References: Sendable {
                     branches[String(name.dropFirst(ReferenceKind.branch.rawValue.count))] = id
                 } else if name.hasPrefix(ReferenceKind.tag.rawValue) {
                     tags[String(name.dropFirst(ReferenceKind.tag.rawValue.count))] = id
+                } else if name.hasPrefix(ReferenceKind.remote.rawValue) {
+                    remotes[String(name.dropFirst(ReferenceKind.remote.rawValue.count))] = id
                 }
             } else {
                 throw CambiumError(
@@ -111,6 +130,7 @@ package struct References: Sendable {
         self.head = head
         self.branches = branches
         self.tags = tags
+        self.remotes = remotes
     }
 }
 
@@ -278,7 +298,12 @@ extension SnapshotStore {
         if old == nil {
             // Two spellings of one name (an accent composed or not) are one name to their reader.
             let references = try References(transaction)
-            let taken = kind == .branch ? references.branches[name] : references.tags[name]
+            let taken =
+                switch kind {
+                case .branch: references.branches[name]
+                case .tag: references.tags[name]
+                case .remote: references.remotes[name]
+                }
             guard taken == nil else {
                 throw CambiumError(.exists, "the \(kind.word) '\(name)' exists already")
             }

@@ -99,8 +99,9 @@ extension SnapshotStore {
                 .notFound, "branch '\(name)' has no commit yet; commit a checkpoint first")
         }
         if let id = try resolvePrefix(name) { return id }
-        let known = (Array(references.branches.keys) + Array(references.tags.keys)).sorted(
-            by: isBefore)
+        let known =
+            (Array(references.branches.keys) + Array(references.tags.keys)
+            + Array(references.remotes.keys)).sorted(by: isBefore)
         throw CambiumError(
             .notFound,
             "there is no branch, tag or commit '\(name)'. Known names: "
@@ -169,7 +170,10 @@ extension References {
     fileprivate func named(_ name: String) -> (id: ObjectID, word: String)? {
         if let id = branches[name] { return (id, "branch") }
         if let id = tags[name] { return (id, "tag") }
-        for (kind, table) in [(ReferenceKind.branch, branches), (.tag, tags)] {
+        if let id = remotes[name] { return (id, ReferenceKind.remote.word) }
+        for (kind, table) in [
+            (ReferenceKind.branch, branches), (.tag, tags), (.remote, remotes),
+        ] {
             if name.hasPrefix(kind.rawValue),
                 let id = table[String(name.dropFirst(kind.rawValue.count))]
             {

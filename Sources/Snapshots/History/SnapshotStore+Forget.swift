@@ -112,7 +112,7 @@ extension SnapshotStore {
         if let branch, references.branches[branch] == nil {
             throw CambiumError(.notFound, "there is no branch '\(branch)'")
         }
-        let tips = Set(references.branches.values).union(references.tags.values).sorted()
+        let tips = references.tips.sorted()
         let strip = try removal(store, tips)
         return ForgetReport(
             rewrite: try store.rewriteHistory(

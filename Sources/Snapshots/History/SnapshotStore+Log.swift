@@ -77,7 +77,7 @@ extension SnapshotStore {
         }
         if all {
             let references = try references()
-            tips += Array(references.branches.values) + Array(references.tags.values)
+            tips += Array(references.tips)
         }
         return (tips, hidden)
     }

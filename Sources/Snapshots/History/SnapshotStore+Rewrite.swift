@@ -51,6 +51,7 @@ extension SnapshotStore {
         let named =
             references.branches.map { (ReferenceKind.branch, $0.key, $0.value) }
             + references.tags.map { (ReferenceKind.tag, $0.key, $0.value) }
+            + references.remotes.map { (ReferenceKind.remote, $0.key, $0.value) }
         let reflog = try reflog()
         var known = Set<ObjectID>()
         for id in Set(reflog.flatMap { [$0.old, $0.new] }.compactMap { $0 }) {
@@ -68,9 +69,13 @@ extension SnapshotStore {
         var result = HistoryRewrite()
         result.commits = rewriter.commits.filter { $0.key != $0.value }
         result.dropped = rewriter.dropped.count
+        var outdated: [String] = []
         for (kind, name, old) in named.sorted(by: { isBefore($0.1, $1.1) }) {
             guard let new = rewriter.commits[old], new != old else { continue }
-            if isWanted(kind, name) {
+            if kind == .remote {
+                // What a remote has is not rewritten here; where it was is forgotten, since it would keep it.
+                outdated.append(name)
+            } else if isWanted(kind, name) {
                 result.moves.append(.init(kind: kind, name: name, old: old, new: new))
             } else {
                 result.blocking.append("\(kind.word) '\(name)'")
@@ -101,6 +106,7 @@ extension SnapshotStore {
             let table = environment.table(Self.reflogTable)
             for key in keys { try transaction.delete(table, key) }
             try Self.moveNotes(gone, dropped, transaction)
+            for name in outdated { try Self.put(.remote, name, nil, transaction) }
             for move in moves {
                 // The entry must not name the old commit: it would keep it.
                 try Self.setReference(

@@ -47,7 +47,8 @@ extension SnapshotStore {
         guard header.kind == .commit else {
             throw CambiumError(.notFound, "\(id.short) is a \(header.kind), not a commit")
         }
-        return try Commit(decoding: bytes)
+        let commit = try Commit(decoding: bytes)
+        return try isShallow(id, transaction) ? commit.withoutParents() : commit
     }
 
     static func tree(

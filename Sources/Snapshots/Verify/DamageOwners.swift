@@ -50,6 +50,7 @@ struct DamageOwners {
         let references = try? References(transaction)
         var named = (references?.branches ?? [:]).map { ("branch \($0.key)", $0.value) }
         named += (references?.tags ?? [:]).map { ("tag \($0.key)", $0.value) }
+        named += (references?.remotes ?? [:]).map { ("remote branch \($0.key)", $0.value) }
         named.sort { $0.0.utf8.lexicographicallyPrecedes($1.0.utf8) }
         var arrays = DamagedArrays(subjects, places)
         var parents: [ObjectID: [ObjectID]] = [:]

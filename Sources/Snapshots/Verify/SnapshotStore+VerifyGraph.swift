@@ -17,7 +17,7 @@ extension SnapshotStore {
         try transaction.scan(references) { key, value in
             found.references += 1
             let name = String(decoding: key, as: UTF8.self)
-            let kind = [ReferenceKind.branch, .tag].first { name.hasPrefix($0.rawValue) }
+            let kind = [ReferenceKind.branch, .tag, .remote].first { name.hasPrefix($0.rawValue) }
             let bytes = CheckedValue.open(value, references, key)
             if key == Head.key {
                 head = bytes.flatMap(Head.init)

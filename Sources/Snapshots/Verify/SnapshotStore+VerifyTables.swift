@@ -47,7 +47,14 @@ extension SnapshotStore {
         let table = environment.table(Self.metaTable)
         var found: [[UInt8]] = []
         try transaction.scan(table) { key, value in
-            if !StagedPacks.isRecord(key) {
+            if Self.isShallowKey(key) {
+                if !CheckedValue.isIntact(value, table, key) {
+                    report.fault(
+                        "table meta",
+                        "a record of where history ends does not match its checksum: damaged on disk"
+                    )
+                }
+            } else if !StagedPacks.isRecord(key) {
                 found.append(key)
             } else if !StagedPacks.isIntact(key, value, table) {
                 report.fault(

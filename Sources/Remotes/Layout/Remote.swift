@@ -1,0 +1,119 @@
+internal import Elements
+internal import Objects
+internal import Snapshots
+
+/// A store elsewhere: a place that keeps bytes, in the layout of docs/remote-format.md.
+package struct Remote: Sendable {
+    package let transport: MeteredTransport
+    /// Requests at a time.
+    package var jobs: Int
+    /// Bytes after which a pack is full.
+    package var packSize: Int
+
+    /// The default of ``packSize``.
+    package static let defaultPackSize = 32 << 20
+
+    package init(
+        _ transport: any Transport, jobs: Int = 4, packSize: Int = Remote.defaultPackSize
+    ) {
+        self.transport = MeteredTransport(transport)
+        self.jobs = jobs
+        self.packSize = packSize
+    }
+
+    private static let markerText = "{\"format\":1,\"program\":\"cambium\"}\n"
+
+    /// Makes the place a remote, unless it is one.
+    ///
+    /// - Throws: `remote` for one of another format.
+    package func prepare() throws {
+        if try !transport.create(RemoteKey.marker, TransportBody(Array(Self.markerText.utf8))) {
+            try checkFormat()
+        }
+    }
+
+    /// - Throws: `remote` when the place is no remote, or one of a later format.
+    package func checkFormat() throws {
+        guard let bytes = try transport.read(RemoteKey.marker, nil, limit: 4096) else {
+            throw CambiumError(
+                .remote,
+                "\(transport.url) holds no cambium remote: nothing was pushed there yet, or the URL is not "
+                    + "right")
+        }
+        let json = try? JSONValue(parsing: bytes.copy(), source: RemoteKey.marker, code: .remote)
+        guard let format = json?["format"]?.integer else {
+            throw CambiumError(
+                .remote, "\(transport.url)/\(RemoteKey.marker) is not what cambium writes there")
+        }
+        guard format == 1 else {
+            throw CambiumError(
+                .remote,
+                "\(transport.url) has format \(format); this cambium knows format 1. Update it")
+        }
+    }
+
+    /// All bytes of a key that must be there and have the name of its bytes.
+    func named(_ key: String, _ id: ObjectID, limit: Int) throws -> MappedBytes {
+        let bytes = try existing(key, nil, limit: limit)
+        guard ObjectID(hashing: [], bytes.bytes) == id else {
+            throw CambiumError(
+                .corrupt,
+                "\(key) of \(transport.url) is not what its name says: it was damaged there or on the way"
+            )
+        }
+        return bytes
+    }
+
+    /// Bytes of a key that must be there.
+    func existing(_ key: String, _ range: Range<Int>?, limit: Int) throws -> MappedBytes {
+        guard let bytes = try transport.read(key, range, limit: limit) else {
+            throw CambiumError(
+                .corrupt,
+                "\(key) is missing from \(transport.url), though something there needs it; push again from a "
+                    + "store that has it")
+        }
+        return bytes
+    }
+
+    func bundle(_ id: ObjectID) throws -> CommitBundle {
+        let bytes = try named(RemoteKey.bundle(id), id, limit: CommitBundle.greatestContent)
+        return try CommitBundle(decoding: bytes.copy())
+    }
+
+    /// The index of a pack, which it fits.
+    func index(_ pack: CommitBundle.PackName) throws -> PackIndex {
+        let key = RemoteKey.index(pack.id)
+        let bytes = try existing(key, nil, limit: PackIndex.greatestSize)
+        let index = try PackIndex(decoding: bytes.copy(), key)
+        guard index.count == pack.count else {
+            throw CambiumError(
+                .corrupt,
+                "\(key) of \(transport.url) is of a pack of \(index.count) bytes, not \(pack.count): it is "
+                    + "damaged")
+        }
+        return index
+    }
+
+    /// Every entry below a prefix, in order, with the remote's clock as it was last told.
+    package func list(_ prefix: String) throws -> (entries: [TransportEntry], now: Int64) {
+        var entries: [TransportEntry] = []
+        while true {
+            let page = try transport.list(prefix, after: entries.last?.key)
+            let keys = (entries.suffix(1) + page.entries).map(\.key)
+            guard page.entries.allSatisfy({ $0.key.hasPrefix(prefix) }),
+                zip(keys, keys.dropFirst()).allSatisfy({ isBefore($0, $1) })
+            else {
+                throw CambiumError(
+                    .network,
+                    "\(transport.url) lists '\(prefix)' out of order: it is no object store")
+            }
+            entries += page.entries
+            guard page.isTruncated, !page.entries.isEmpty else { return (entries, page.now) }
+        }
+    }
+}
+
+/// By bytes, as object stores order keys.
+func isBefore(_ left: String, _ right: String) -> Bool {
+    left.utf8.lexicographicallyPrecedes(right.utf8)
+}
