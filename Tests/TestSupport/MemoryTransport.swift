@@ -14,6 +14,9 @@ package final class MemoryTransport: Transport {
 
     package init(now: Int64 = 1_700_000_000) { state = Mutex(State(now: now)) }
 
+    /// Another remote that has what this one has.
+    package init(copying other: MemoryTransport) { state = Mutex(other.state.withLock { $0 }) }
+
     /// The remote's clock: seconds since 1970.
     package var now: Int64 {
         get { state.withLock { $0.now } }

@@ -206,7 +206,10 @@ package struct Push: Sendable {
         var bases: [ReferenceTip] = []
         for target in moving {
             if let tip = target.tip, let commit = tip.entry.commit,
-                (try? store.commit(commit)) != nil
+                (try? store.commit(commit)) != nil,
+                // What is replaced by force may have nothing to do with what takes its place.
+                let wanted = target.wanted.commit,
+                try !store.mergeBases(commit, wanted).isEmpty
             {
                 bases.append(tip)
             }
@@ -296,13 +299,10 @@ package struct Push: Sendable {
             commits += absorbed.reduce(0) { $0 + $1.commits }
             bundles.removeAll { absorbed.contains($0) }
         }
-        let encoded = try bundle.encoded()
-        let body = TransportBody(encoded)
-        guard !doomed.contains(RemoteKey.bundle(body.digest)) else {
-            throw CambiumError(
-                .busy,
-                "a collection of \(remote.transport.url) is about to remove what this push would write; run "
-                    + "`cambium remote gc --prune` there again a day after the last, and then push")
+        var body = TransportBody(try bundle.encoded())
+        while doomed.contains(RemoteKey.bundle(body.digest)) {
+            bundle.salt &+= 1
+            body = TransportBody(try bundle.encoded())
         }
         try remote.transport.write(RemoteKey.bundle(body.digest), body)
         bundles.append(.init(id: body.digest, commits: commits))

@@ -10,6 +10,8 @@ package enum RemoteKey {
     package static let bundles = "commits/"
     package static let references = "refs/"
     package static let marks = "gc/"
+    /// What was written to find out how the place behaves.
+    package static let probes = "probe/"
 
     package static func pack(_ id: ObjectID) -> String { packs + id.hex }
     package static func index(_ id: ObjectID) -> String { indexes + id.hex }

@@ -31,6 +31,8 @@ package struct CommitBundle: Sendable, Equatable {
     package var records: [Record] = []
     package var arrays: [ArrayChange] = []
     package var notes: [Note] = []
+    /// Means nothing: a bundle that must have another name has another one.
+    package var salt: UInt64 = 0
 
     private static let magic: UInt32 = 0x444E_4243  // "CBND"
     /// Bytes of the content, so that a hostile bundle does not fill memory.
@@ -57,6 +59,7 @@ package struct CommitBundle: Sendable, Equatable {
             content.append(UInt32(bytes.count))
             content.append(raw: bytes)
         }
+        content.append(salt)
         guard content.bytes.count <= Self.greatestContent else {
             throw CambiumError(
                 .tooLarge,
@@ -72,9 +75,17 @@ package struct CommitBundle: Sendable, Equatable {
             encoder.append(pack.id)
             encoder.append(UInt64(pack.count))
         }
+        // A collection reads no more than this.
+        encoder.append(raw: Self.checksum(encoder.bytes))
         encoder.append(UInt64(content.bytes.count))
         encoder.append(raw: try compressor.frame(of: content.bytes.raw))
         return encoder.bytes
+    }
+
+    private static let checksumCount = 16
+
+    private static func checksum(_ bytes: [UInt8]) -> [UInt8] {
+        Array(ObjectID(hashing: bytes).bytes.prefix(checksumCount))
     }
 
     /// The packs that the beginning of a bundle names, and the bytes that they take there.
@@ -90,7 +101,12 @@ package struct CommitBundle: Sendable, Equatable {
             throw CambiumError(.corrupt, "\(bytes.count) bytes are no bundle of commits")
         }
         let count = Int(raw.number(at: 8, as: UInt32.self))
-        guard count <= (bytes.count - 12) / (ObjectID.byteCount + 8) else { return nil }
+        let end = 12 + count * (ObjectID.byteCount + 8)
+        guard bytes.count >= end + checksumCount else { return nil }
+        guard checksum(Array(bytes[..<end])) == Array(bytes[end..<end + checksumCount]) else {
+            throw CambiumError(
+                .corrupt, "a bundle's list of packs does not match its checksum: it was damaged")
+        }
         var packs: [PackName] = []
         for index in 0..<count {
             let offset = 12 + index * (ObjectID.byteCount + 8)
@@ -100,7 +116,7 @@ package struct CommitBundle: Sendable, Equatable {
             }
             packs.append(PackName(id: ObjectID(raw, at: offset), count: Int(size)))
         }
-        return (packs, 12 + count * (ObjectID.byteCount + 8))
+        return (packs, end + checksumCount)
     }
 
     package init(decoding bytes: [UInt8]) throws {
@@ -133,6 +149,7 @@ package struct CommitBundle: Sendable, Equatable {
             let count = try decoder.count(minimum: 1)
             notes.append(try Note(decoding: try decoder.take(count)))
         }
+        salt = try decoder.number()
         try decoder.end()
     }
 
