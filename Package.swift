@@ -42,6 +42,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .target(name: "COpenBLAS"),
+        .target(name: "CCurl"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(
             name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
@@ -99,7 +100,9 @@ let package = Package(
             name: "Tokenizers", dependencies: ["CPCRE2", "Elements", heap], swiftSettings: strict),
         .target(
             name: "Remotes",
-            dependencies: ["Snapshots", "Objects", "KeyValue", "Files", "Elements"],
+            dependencies: [
+                "CCurl", "Snapshots", "Objects", "KeyValue", "Files", "Elements", crypto,
+            ],
             swiftSettings: strict),
         .target(
             name: "Migrations",

@@ -102,7 +102,7 @@ package final class FaultyTransport: Transport {
         try run(.list, prefix) { fault in
             let found = try base.list(prefix, after: after)
             guard case .hides = fault else { return found }
-            return TransportListing(entries: [], isTruncated: false, now: found.now)
+            return TransportListing(entries: [], next: nil, now: found.now)
         }
     }
 

@@ -66,7 +66,7 @@ package final class MemoryTransport: Transport {
                 entries: found.prefix(1_000).map {
                     TransportEntry(
                         key: $0.key, size: $0.value.bytes.count, modified: $0.value.modified)
-                }, isTruncated: found.count > 1_000, now: state.now)
+                }, next: found.count > 1_000 ? found[999].key : nil, now: state.now)
         }
     }
 

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// The value of an environment variable; nil when it is unset or empty.
-private func environmentVariable(_ name: String) -> String? {
+package func environmentVariable(_ name: String) -> String? {
     guard let value = unsafe getenv(name) else { return nil }
     let text = unsafe String(cString: value)
     return text.isEmpty ? nil : text

@@ -97,18 +97,23 @@ package struct Remote: Sendable {
     /// Every entry below a prefix, in order, with the remote's clock as it was last told.
     package func list(_ prefix: String) throws -> (entries: [TransportEntry], now: Int64) {
         var entries: [TransportEntry] = []
+        var after: String?
         while true {
-            let page = try transport.list(prefix, after: entries.last?.key)
-            let keys = (entries.suffix(1) + page.entries).map(\.key)
-            guard page.entries.allSatisfy({ $0.key.hasPrefix(prefix) }),
-                zip(keys, keys.dropFirst()).allSatisfy({ isBefore($0, $1) })
+            let page = try transport.list(prefix, after: after)
+            entries += page.entries
+            after = page.next
+            guard after == nil else { continue }
+            // Some servers go through folders, in an order of their own.
+            entries.sort { isBefore($0.key, $1.key) }
+            guard entries.allSatisfy({ $0.key.hasPrefix(prefix) }),
+                zip(entries, entries.dropFirst()).allSatisfy({ isBefore($0.key, $1.key) })
             else {
                 throw CambiumError(
                     .network,
-                    "\(transport.url) lists '\(prefix)' out of order: it is no object store")
+                    "\(transport.url) lists '\(prefix)' with keys twice or of other names: it is no object "
+                        + "store")
             }
-            entries += page.entries
-            guard page.isTruncated, !page.entries.isEmpty else { return (entries, page.now) }
+            return (entries, page.now)
         }
     }
 }

@@ -99,12 +99,13 @@ package final class FileRemote: Transport {
             try traffic.began()
             guard let root = try OpenFolder(path: root) else {
                 return TransportListing(
-                    entries: [], isTruncated: false, now: Int64(time(nil)))
+                    entries: [], next: nil, now: Int64(time(nil)))
             }
             var walk = FolderWalk(prefix: prefix, after: after)
             try walk.visit(root, "")
             return TransportListing(
-                entries: walk.entries, isTruncated: walk.isTruncated, now: try now())
+                entries: walk.entries, next: walk.isTruncated ? walk.entries.last?.key : nil,
+                now: try now())
         }
     }
 }

@@ -7,7 +7,7 @@ internal import Synchronization
 /// One value is shared by all that works for one command.
 package final class Traffic: Sendable {
     /// Bytes a second, both ways together; nil for as fast as it goes.
-    private let rate: Int?
+    package let rate: Int?
     private let isCancelled: @Sendable () -> Bool
     /// When the bytes so far may all have gone.
     private let free = Mutex(ContinuousClock.now)

@@ -33,11 +33,16 @@ package protocol Transport: Sendable {
     /// - Throws: `network` may mean either: the answer was lost. Read the key back.
     func create(_ key: String, _ body: TransportBody) throws -> Bool
 
-    /// What is under a prefix, ascending by the bytes of the keys, at most 1,000 entries at a time.
+    /// What is under a prefix, at most 1,000 entries at a time, ascending by the bytes of their keys.
+    ///
+    /// Keys without another slash behind the prefix ascend over all pages. Some servers go through folders, `a/` before
+    /// `a-b/`; then only all pages together, each asked for by the ``TransportListing/next`` of the one before, are
+    /// complete.
     ///
     /// - Parameters:
     ///   - prefix: Any beginning of a key.
-    ///   - after: Only keys behind this one.
+    ///   - after: Only what comes behind this: the last page's `next`, or a key that has no further slash behind the
+    ///     prefix.
     func list(_ prefix: String, after: String?) throws -> TransportListing
 
     /// Length and time of one key; nil when there is no such key.
@@ -82,14 +87,14 @@ package struct TransportEntry: Sendable, Equatable {
 /// A part of a listing.
 package struct TransportListing: Sendable, Equatable {
     package let entries: [TransportEntry]
-    /// Whether there is more behind the last entry.
-    package let isTruncated: Bool
+    /// What to ask for the next page with; nil when this is the last.
+    package let next: String?
     /// The place's own clock when it answered: seconds since 1970.
     package let now: Int64
 
-    package init(entries: [TransportEntry], isTruncated: Bool, now: Int64) {
+    package init(entries: [TransportEntry], next: String?, now: Int64) {
         self.entries = entries
-        self.isTruncated = isTruncated
+        self.next = next
         self.now = now
     }
 }

@@ -1,0 +1,72 @@
+internal import Elements
+internal import Files
+
+/// What the files of the AWS command line say of one profile.
+struct Profile {
+    let name: String
+    private(set) var values: [String: String] = [:]
+
+    private static let limit = 1 << 20
+
+    /// - Parameter isNamed: Whether somebody asked for this one, so that it must be there.
+    /// - Throws: `denied` for a profile that is not there; `usage` for files that are none of these.
+    init(_ name: String, isNamed: Bool, variable: (String) -> String?) throws {
+        self.name = name
+        let home = variable("HOME") ?? ""
+        let config = try Self.sections(
+            variable("AWS_CONFIG_FILE") ?? home + "/.aws/config")
+        let shared = try Self.sections(
+            variable("AWS_SHARED_CREDENTIALS_FILE") ?? home + "/.aws/credentials")
+        let found = [
+            config["profile \(name)"] ?? (name == "default" ? config["default"] : nil),
+            shared[name],
+        ]
+        guard !isNamed || found.contains(where: { $0 != nil }) else {
+            throw CambiumError(
+                .denied,
+                "there is no profile \(quoted(name)) in ~/.aws/credentials or ~/.aws/config")
+        }
+        // Credentials of the one file count before those of the other.
+        for section in found { values.merge(section ?? [:]) { $1 } }
+        if let services = values["services"],
+            let endpoint = config["services \(services)"]?["s3.endpoint_url"]
+        {
+            values["endpoint_url"] = endpoint
+        }
+    }
+
+    /// The sections of a file; one that is not there has none.
+    ///
+    /// Lines that are set in belong to the name above them: `s3 =`, then `  endpoint_url = …` is `s3.endpoint_url`.
+    private static func sections(_ path: String) throws -> [String: [String: String]] {
+        guard fileExists(path) else { return [:] }
+        let text = String(decoding: try readFile(path, limit: limit), as: UTF8.self)
+        var sections: [String: [String: String]] = [:]
+        var (section, above): (String?, String) = (nil, "")
+        for (number, whole) in text.split(
+            omittingEmptySubsequences: false, whereSeparator: \.isNewline
+        ).enumerated() {
+            let line = String(whole).trimmed
+            if line.isEmpty || line.hasPrefix("#") || line.hasPrefix(";") { continue }
+            if line.hasPrefix("["), line.hasSuffix("]") {
+                let words = line.dropFirst().dropLast().split(whereSeparator: \.isWhitespace)
+                section = words.joined(separator: " ")
+                above = ""
+                continue
+            }
+            // What it says is not repeated: it may be a secret.
+            guard let section, let sign = line.firstIndex(of: "=") else {
+                throw CambiumError(
+                    .usage, "\(path), line \(number + 1), is neither [a section] nor a name = value"
+                )
+            }
+            let isNested = whole.first?.isWhitespace ?? false
+            let name = String(line[..<sign]).trimmed.lowercased()
+            let value = String(line[line.index(after: sign)...]).trimmed
+            if !isNested { above = name }
+            let key = isNested && !above.isEmpty ? "\(above).\(name)" : name
+            if !value.isEmpty { sections[section, default: [:]][key] = value }
+        }
+        return sections
+    }
+}
