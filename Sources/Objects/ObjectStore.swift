@@ -61,6 +61,13 @@ package struct ObjectReader {
         var ahead: [BulkRange: MappedBytes] = [:]
 
         init(_ blocks: OpenBlocks) { self.blocks = blocks }
+
+        /// Keeps what was fetched until it is used; what is not as long as it should be is fetched anew.
+        func keep(_ bytes: [MappedBytes], of ranges: [BulkRange]) {
+            for (range, bytes) in zip(ranges, bytes) where bytes.count == range.count {
+                ahead[range] = bytes
+            }
+        }
     }
 
     /// Reads the index's chunk headers; cost grows with the number of runs, not of objects.
@@ -201,9 +208,7 @@ package struct ObjectReader {
     package func object(
         _ id: ObjectID, _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws -> StoredObject {
-        guard let found = try find(id, transaction) else {
-            throw CambiumError(.notFound, "no object \(id.short) in this store")
-        }
+        guard let found = try find(id, transaction) else { throw Self.missing(id) }
         return try stored(found.pack, found.index, transaction)
     }
 
@@ -230,6 +235,10 @@ package struct ObjectReader {
             let id = try pack(location.pack, transaction).id(unit: location.unit, check: check)
         else { throw Self.misplaced(location) }
         return id
+    }
+
+    static func missing(_ id: ObjectID) -> CambiumError {
+        CambiumError(.notFound, "no object \(id.short) in this store")
     }
 
     package static func misplaced(_ location: Location) -> CambiumError {

@@ -52,6 +52,10 @@ public struct VerifyResult: Sendable, Encodable {
     public let bytes: Int
     /// Packs that were checked.
     public let packs: Int
+    /// Objects whose data lie on a remote, and that were not read.
+    public let promisedObjects: Int
+    /// Their bytes.
+    public let promisedBytes: Int
     /// Commits that were followed.
     public let commits: Int
     /// Expert arrays that were checked.
@@ -64,6 +68,7 @@ extension VerifyResult {
     init(_ fast: Bool, _ report: VerificationReport) {
         self.init(
             fast: fast, objects: report.objects, bytes: report.bytes, packs: report.packs,
+            promisedObjects: report.promisedObjects, promisedBytes: report.promisedBytes,
             commits: report.commits, arrays: report.arrays,
             faults: report.faults.map { Fault(subject: $0.subject, message: $0.message) })
     }
@@ -79,6 +84,10 @@ public struct StoreStatistics: Sendable, Encodable {
     public let objects: Int
     /// Bytes of their data.
     public let objectBytes: Int
+    /// Of the objects, those whose data lie on a remote.
+    public let promisedObjects: Int
+    /// Bytes of their data.
+    public let promisedBytes: Int
     /// Experts among them.
     public let experts: Int
     /// Records that hold the objects.
@@ -171,11 +180,15 @@ extension Store {
     ///
     /// - Parameters:
     ///   - fast: Structure and references only.
+    ///   - fetch: Whether data that lie on a remote are read, too; otherwise they are counted.
     ///   - progress: Told how many packs are done.
+    /// - Throws: With `fetch` also `network`, `denied`, `remote`.
     public func verify(
-        fast: Bool = false, progress: ProgressReporter = { _ in }
+        fast: Bool = false, fetch: Bool = false, progress: ProgressReporter = { _ in }
     ) throws -> VerifyResult {
-        let report = try snapshots.verify(fast: fast) { try progress(Progress("packs", $0, $1)) }
+        let report = try snapshots.verify(fast: fast, fetch: fetch) {
+            try progress(Progress("packs", $0, $1))
+        }
         return VerifyResult(fast, report)
     }
 
@@ -183,9 +196,14 @@ extension Store {
     ///
     /// - Throws: `not-a-store`, `format-too-old`, `format-too-new`, or what the system says.
     public static func verify(
-        at path: String, fast: Bool = false, progress: ProgressReporter = { _ in }
+        at path: String, fast: Bool = false, fetch: Bool = false,
+        progress: ProgressReporter = { _ in }
     ) throws -> VerifyResult {
-        VerifyResult(
+        if fetch {
+            return try Store(path, readOnly: true).verify(
+                fast: fast, fetch: true, progress: progress)
+        }
+        return VerifyResult(
             fast,
             try SnapshotStore.verify(at: path, fast: fast) {
                 try progress(Progress("packs", $0, $1))
@@ -220,7 +238,8 @@ extension Store {
         let logical = try snapshots.modelBytes(ofTrees: history.map(\.commit.tree))
         return StoreStatistics(
             fileBytes: sizes.file, freeBytes: sizes.free, objects: counts.objects,
-            objectBytes: counts.bytes, experts: counts.experts, packs: counts.packs,
+            objectBytes: counts.bytes, promisedObjects: counts.promisedObjects,
+            promisedBytes: counts.promisedBytes, experts: counts.experts, packs: counts.packs,
             arrays: counts.arrays, commits: history.count, branches: references.branches.count,
             tags: references.tags.count, logicalBytes: logical,
             format: Int(try snapshots.storedFormat()))

@@ -161,7 +161,7 @@ package final class Pack: Sendable {
     package var isCold: Bool { cold != nil || segmented != nil || promise != nil }
 
     /// Whether payloads can be read: those of a compressed or promised pack must be had before.
-    var isReadable: Bool { data != nil }
+    package var isReadable: Bool { data != nil }
 
     /// Bytes of the objects' data in a raw pack, padded to units.
     package var dataCount: Int { (groups.last?.endUnit ?? 0) * PackFormat.alignment }

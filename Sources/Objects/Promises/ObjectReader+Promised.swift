@@ -10,16 +10,21 @@ extension ObjectReader {
         _ transaction: borrowing some TransactionAccess & ~Copyable
     ) throws {
         guard fetches, let bulk = transaction.environment.promisedBulk else { return }
+        let ranges = try promises(of: objects, transaction)
+        if ranges.count > 1 { packs.keep(try bulk.read(ranges), of: ranges) }
+    }
+
+    /// The ranges of remote packs that objects are made of, in order.
+    func promises(
+        of objects: [(pack: Pack, index: Int)],
+        _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws -> [BulkRange] {
         var wanted: Set<BulkRange> = []
         for object in objects {
             try addPromises(of: object.pack, object.index, to: &wanted, transaction)
         }
-        let ranges = wanted.sorted {
+        return wanted.sorted {
             ($0.pack, $0.range.lowerBound) < ($1.pack, $1.range.lowerBound)
-        }
-        guard ranges.count > 1 else { return }
-        for (range, bytes) in zip(ranges, try bulk.read(ranges)) where bytes.count == range.count {
-            packs.ahead[range] = bytes
         }
     }
 
@@ -40,6 +45,23 @@ extension ObjectReader {
             else { return }
             (next, position) = found
         }
+    }
+
+    /// Whether a pack's data can be read without a remote: neither its own are promised, nor what they are differences
+    /// from or consist of.
+    package func isHere(
+        _ pack: Pack, _ transaction: borrowing some TransactionAccess & ~Copyable
+    ) throws -> Bool {
+        var seen: Set<UInt32> = [pack.number]
+        var waiting = [pack]
+        while let next = waiting.popLast() {
+            if next.isPromised { return false }
+            for (_, id) in next.predecessors {
+                guard let found = try find(id, transaction)?.pack else { continue }
+                if seen.insert(found.number).inserted { waiting.append(found) }
+            }
+        }
+        return true
     }
 
     /// An object of a raw promised pack, checked against its name.

@@ -18,8 +18,13 @@ extension SnapshotStore {
         for number in chains.inOrder {
             guard let depth = chains.depth(of: number), depth > Pack.greatestDepth else { continue }
             // Of an object in segments these are parted, each for itself.
-            let pack = try environment.read { try ObjectReader.packIfPresent(number, $0) }
-            guard pack?.segments == nil else { continue }
+            let isParted = try environment.read { transaction in
+                guard let pack = try ObjectReader.packIfPresent(number, transaction),
+                    pack.segments == nil
+                else { return false }
+                return try ObjectReader(transaction).isHere(pack, transaction)
+            }
+            guard isParted else { continue }
             try environment.write("repack chains") { transaction in
                 try Self.writeAlone(number, transaction)
             }

@@ -86,12 +86,13 @@ extension SnapshotStore {
     func restoreHeads() throws {
         let (numbers, hot) = try environment.read { transaction in
             let hot = try hotPlaces(transaction, tags: false)
+            let reader = try ObjectReader(transaction)
             var numbers: [UInt32] = []
             try transaction.scan(environment.table(ObjectStore.packTable)) { key, record in
                 let pack = try Pack(
                     number: try PackFormat.packNumber(key), record: record, checksum: false)
                 if pack.segments == nil, !pack.predecessors.isEmpty,
-                    hot.isMarked(pack: pack.number)
+                    hot.isMarked(pack: pack.number), try reader.isHere(pack, transaction)
                 {
                     numbers.append(pack.number)
                 }
@@ -181,7 +182,8 @@ extension SnapshotStore {
         _ numbers: [UInt32], _ later: [Location: ArrayEntry], _ chains: inout PackChains,
         _ report: inout CompressionReport, _ transaction: borrowing WriteTransaction
     ) throws {
-        let reader = try ObjectReader(transaction)
+        var reader = try ObjectReader(transaction)
+        reader.fetches = false
         var sources: [Pack] = []
         var versions: [[Int: StoredObject]] = []
         for number in numbers {
@@ -232,8 +234,12 @@ extension SnapshotStore {
             guard let place = try reader.location(of: id, transaction),
                 chains.mayNeed(place.pack, demands)
             else { continue }
-            let object = try reader.object(id, transaction)
-            if object.header == pack.header(index) { found[index] = object }
+            do {
+                let object = try reader.object(id, transaction)
+                if object.header == pack.header(index) { found[index] = object }
+            } catch let error as CambiumError where error.code == .remote {
+                // A remote's is not worth a download.
+            }
         }
         return found
     }

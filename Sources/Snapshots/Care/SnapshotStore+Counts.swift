@@ -6,6 +6,9 @@ package import Objects
 package struct StoreCounts: Sendable {
     package var objects = 0
     package var bytes = 0
+    /// Of these, what lies on a remote.
+    package var promisedObjects = 0
+    package var promisedBytes = 0
     package var experts = 0
     package var packs = 0
     package var arrays = 0
@@ -26,6 +29,10 @@ extension SnapshotStore {
                 counts.objects += pack.count
                 for (header, count) in pack.headerRuns {
                     counts.bytes += header.payloadCount * count
+                    if pack.isPromised {
+                        counts.promisedObjects += count
+                        counts.promisedBytes += header.payloadCount * count
+                    }
                     if header.kind.isExpert { counts.experts += count }
                 }
                 return true

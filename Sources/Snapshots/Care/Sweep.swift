@@ -112,7 +112,8 @@ struct Sweep {
             var deadBytes = 0
             var last: Location?
             for index in 0..<pack.count {
-                let size = pack.header(index).payloadCount
+                // What is on a remote takes no room here.
+                let size = pack.isPromised ? 0 : pack.header(index).payloadCount
                 let location = pack.location(index)
                 if live.contains(location) {
                     liveHere += 1
@@ -133,7 +134,7 @@ struct Sweep {
             } else if liveHere < pack.count {
                 if isLeased {
                     report.leasedPacks += 1
-                } else {
+                } else if !pack.isPromised {
                     mixed.append((pack.number, deadBytes, pack.used))
                     if !pack.predecessors.isEmpty { differences.insert(pack.number) }
                 }

@@ -53,10 +53,7 @@ package final class MappedSnapshot: Sendable {
     ///
     /// The bytes hold the lease, so they may outlive this snapshot.
     package func object(_ id: ObjectID) throws -> StoredObject {
-        leased(
-            try store.environment.read { transaction in
-                try ObjectReader(transaction).object(id, transaction)
-            })
+        leased(try store.environment.object(id))
     }
 
     private func leased(_ object: StoredObject) -> StoredObject {
@@ -78,13 +75,15 @@ package final class MappedSnapshot: Sendable {
         if pack == nil {
             pack = try store.environment.read { transaction in
                 let found = try ObjectReader.packIfPresent(number, transaction)
-                // Compressed data cannot be mapped: they are decompressed and kept.
+                // Compressed data cannot be mapped: they are decompressed and kept, but for what a remote has.
                 guard let found, found.isCold else { return found }
-                return try ObjectReader(transaction).readable(found, transaction)
+                let reader = try ObjectReader(transaction)
+                return try reader.isHere(found, transaction)
+                    ? reader.readable(found, transaction) : found
             }
             // Another thread may have been faster; the first stays, since addresses into it may be
             // kept as long as this snapshot.
-            if keepsDecompressed || pack?.isCold != true {
+            if keepsDecompressed || pack?.isCold != true || pack?.isReadable == false {
                 pack = packs.withLock { known in
                     if let first = known[number] { return first }
                     known[number] = pack
@@ -128,6 +127,7 @@ package final class MappedSnapshot: Sendable {
     fileprivate func expert(_ entry: ArrayEntry) throws -> StoredObject {
         if let copy = mended.withLock({ $0[entry.location] }) { return copy }
         let (pack, index) = try find(entry)
+        guard pack.isReadable else { return try store.environment.objects([(pack, index)])[0] }
         return leased(pack.stored(index))
     }
 }

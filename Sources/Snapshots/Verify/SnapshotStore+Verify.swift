@@ -7,13 +7,14 @@ extension SnapshotStore {
     ///
     /// - Parameters:
     ///   - fast: Structure and references only; otherwise every object is hashed against its name.
+    ///   - fetch: Whether what lies on a remote is read, too; otherwise it is counted.
     ///   - progress: Called with the packs done and their number.
     package func verify(
-        fast: Bool, progress: (Int, Int) throws -> Void = { _, _ in }
+        fast: Bool, fetch: Bool = false, progress: (Int, Int) throws -> Void = { _, _ in }
     ) throws -> VerificationReport {
         while true {
             let report = try environment.read { transaction in
-                try verify(fast, progress, transaction)
+                try verify(fast, fetch, progress, transaction)
             }
             if let report { return report }
         }
@@ -21,7 +22,7 @@ extension SnapshotStore {
 
     /// Nil when commits came before the pages could be looked through.
     private func verify(
-        _ fast: Bool, _ progress: (Int, Int) throws -> Void,
+        _ fast: Bool, _ fetch: Bool, _ progress: (Int, Int) throws -> Void,
         _ transaction: borrowing ReadTransaction
     ) throws -> VerificationReport? {
         var report = VerificationReport()
@@ -32,7 +33,7 @@ extension SnapshotStore {
         guard pages.damages.isEmpty else { return report }
         try verifyFormat(&report, transaction)
         let packs = try verifyPacks(fast, progress, &report, transaction)
-        if !fast { verifyCompressed(packs, &report, transaction) }
+        if !fast { try verifyCompressed(packs, fetch, &report, transaction) }
         let known = VerifiedObjects(packs, transaction)
         verifyIndex(&report, transaction)
         let roots = try verifyReferences(known, &report, transaction)
@@ -131,19 +132,31 @@ extension SnapshotStore {
     }
 
     /// Decompresses every compressed pack, and hashes each object against its name.
+    ///
+    /// - Throws: What reading a remote throws, but for damage there.
     private func verifyCompressed(
-        _ packs: [UInt32: Pack], _ report: inout VerificationReport,
+        _ packs: [UInt32: Pack], _ fetch: Bool, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
-    ) {
+    ) throws {
+        let remoteFailures: Set<CambiumError.Code> = [.network, .denied, .remote]
         do {
             let reader = try ObjectReader(transaction)
             for (number, pack) in packs.sorted(by: { $0.key > $1.key }) where pack.isCold {
                 do {
+                    if try !fetch && !reader.isHere(pack, transaction) {
+                        report.promisedObjects += pack.count
+                        for run in pack.headerRuns {
+                            report.promisedBytes += run.header.payloadCount * run.count
+                        }
+                        continue
+                    }
                     let decoded = try reader.readable(pack, transaction)
                     let results = concurrentMap(decoded.count, grain: 32) { index in
                         Result { try decoded.stored(index).check() }
                     }
                     for result in results { try result.get() }
+                } catch let error as CambiumError where remoteFailures.contains(error.code) {
+                    throw error
                 } catch {
                     let copies = SupersededCopies(transaction)
                     let isNeeded = (0..<pack.count).contains {
@@ -154,6 +167,8 @@ extension SnapshotStore {
                     }
                 }
             }
+        } catch let error as CambiumError where remoteFailures.contains(error.code) {
+            throw error
         } catch {
             report.fault("index", "\(error)")
         }

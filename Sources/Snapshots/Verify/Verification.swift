@@ -15,6 +15,10 @@ package struct VerificationReport: Sendable {
     package var objects = 0
     package var bytes = 0
     package var packs = 0
+    /// Objects whose data, or what they are differences from, lie on a remote and were not read.
+    package var promisedObjects = 0
+    /// Bytes of these.
+    package var promisedBytes = 0
     package var commits = 0
     package var arrays = 0
     package var references = 0

@@ -27,6 +27,12 @@ struct StatsReport: Report {
         table.add([
             "objects", Quantity.count(statistics.objects), Quantity.bytes(statistics.objectBytes),
         ])
+        if statistics.promisedObjects > 0 {
+            table.add([
+                "on a remote", Quantity.count(statistics.promisedObjects),
+                Quantity.bytes(statistics.promisedBytes),
+            ])
+        }
         table.add(["experts among them", Quantity.count(statistics.experts)])
         table.add(["packs", Quantity.count(statistics.packs)])
         table.add(["arrays of experts", Quantity.count(statistics.arrays)])

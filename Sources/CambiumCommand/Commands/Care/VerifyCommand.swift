@@ -11,17 +11,21 @@ struct VerifyCommand: StoreCommand {
 
             cambium verify
             cambium verify --fast             # structure and references only
+            cambium verify --fetch            # read what lies on a remote, too
             """)
 
     @Flag(help: "Do not hash objects.")
     var fast = false
+
+    @Flag(help: "Read data that lie on a remote, too.")
+    var fetch = false
 
     @OptionGroup var global: GlobalOptions
 
     func run(_ console: Console) throws {
         let path = try global.storePath()
         let result = try console.withProgress("verify") { progress in
-            try Store.verify(at: path, fast: fast, progress: progress.report)
+            try Store.verify(at: path, fast: fast, fetch: fetch, progress: progress.report)
         }
         console.show(VerifyReport(result: result))
         if !result.faults.isEmpty {
@@ -49,8 +53,15 @@ struct VerifyReport: Report {
             (result.fast ? "structure only" : "every byte")
             + ", including commits that only the reflog names"
         let faults = result.faults.map { "\(style.bad($0.subject)): \($0.message)" }
+        let promised =
+            result.promisedObjects == 0
+            ? []
+            : [
+                "promised, not read: \(Quantity.count(result.promisedObjects, "object")), "
+                    + "\(Quantity.bytes(result.promisedBytes)), on a remote (`cambium verify --fetch` reads them)"
+            ]
         let verdict = faults.isEmpty ? [style.good("no faults")] : []
-        return faults + ["checked \(checked) (\(how))"] + verdict
+        return faults + ["checked \(checked) (\(how))"] + promised + verdict
     }
 
     func quietLines() -> [String] { result.faults.map { "\($0.subject): \($0.message)" } }
