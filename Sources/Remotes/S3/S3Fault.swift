@@ -39,6 +39,14 @@ extension S3Requests {
                 + "a remote needs a server that keeps to Range")
     }
 
+    func refusesConditions() -> CambiumError {
+        CambiumError(
+            .remote,
+            "\(url) at \(endpoint.base) says that it has no conditional writes (501), so of two pushes at the "
+                + "same time one could undo the other. Use a server that has If-None-Match, or say "
+                + "--single-writer if nobody else ever pushes there")
+    }
+
     /// The error for a status that the request should not have had.
     func failure(_ response: HTTPResponse, on key: String) -> CambiumError {
         let fault = S3Fault(response)
@@ -55,9 +63,6 @@ extension S3Requests {
         case 400 where ["ExpiredToken", "InvalidToken"].contains(fault.code):
             return denied(fault, response, whole)
         case 404 where fault.code == "NoSuchBucket": return noBucket()
-        case 501:
-            return CambiumError(
-                .remote, "\(whole): it does not have what a remote needs, so it cannot be one")
         default: return CambiumError(.remote, whole)
         }
     }

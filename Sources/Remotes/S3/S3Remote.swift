@@ -5,11 +5,12 @@ internal import Objects
 ///
 /// Requests are signed with the digest of their body (``RequestSignature``), carry no other checksum, and are never
 /// in several parts: what `If-None-Match: *` says of a small or large plain PUT is all that this asks of a server
-/// (``probe(_:singleWriter:)``).
+/// (``Probe``).
 package final class S3Remote: Transport {
     package let url: String
     private let prefix: String
     private let requests: S3Requests
+    private let isSingleWriter: Bool
 
     /// Keys of a list take up to some 1,100 bytes each.
     private static let listLimit = 4 << 20
@@ -21,6 +22,7 @@ package final class S3Remote: Transport {
     ) throws {
         url = "s3://\(bucket)" + (prefix.isEmpty ? "" : "/\(prefix)")
         self.prefix = prefix.isEmpty ? "" : prefix + "/"
+        isSingleWriter = options.isSingleWriter
         requests = try S3Requests(
             bucket: bucket, url: url, endpoint: S3Endpoint(bucket: bucket, options, settings),
             settings, traffic: traffic, retries: retries)
@@ -81,12 +83,19 @@ package final class S3Remote: Transport {
     }
 
     package func create(_ key: String, _ body: TransportBody) throws -> Bool {
+        // Without conditions nobody else may write, and then looking first is enough.
+        if isSingleWriter {
+            guard try entry(key) == nil else { return false }
+            try write(key, body)
+            return true
+        }
         var request = S3Request("PUT", try path(of: key), body)
         request.signedHeaders = [("if-none-match", "*")]
         let response = try requests.answer(request)
         switch response.status {
         case 200: return true
         case 412: return false
+        case 501: throw requests.refusesConditions()
         default: throw requests.failure(response, on: key)
         }
     }
