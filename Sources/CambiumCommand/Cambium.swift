@@ -52,6 +52,12 @@ struct CambiumRoot: ParsableCommand {
                     ForgetCommand.self,
                 ]),
             CommandGroup(
+                name: "Remotes",
+                subcommands: [
+                    RemoteCommand.self, CloneCommand.self, FetchCommand.self, PushCommand.self,
+                    PullCommand.self,
+                ]),
+            CommandGroup(
                 name: "Model",
                 subcommands: [
                     TrainCommand.self, RoundCommand.self, EvalCommand.self, GenerateCommand.self,

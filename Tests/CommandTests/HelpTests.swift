@@ -22,7 +22,7 @@ struct HelpTests {
         #expect(run.status == 0)
         #expect(run.text.hasPrefix(Self.opening))
         let groups = run.lines.filter { $0.hasSuffix(" SUBCOMMANDS:") }.map { $0.dropLast(13) }
-        #expect(groups == ["STORE", "DATA", "HISTORY", "MERGE", "MODEL", "CARE"])
+        #expect(groups == ["STORE", "DATA", "HISTORY", "MERGE", "REMOTES", "MODEL", "CARE"])
         #expect(CambiumRoot.names.count > 30)
         for command in Self.types.compactMap({ $0.configuration.commandName }) {
             #expect(

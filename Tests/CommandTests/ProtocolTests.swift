@@ -67,6 +67,15 @@ struct ProtocolTests {
         expert add olmoe --from OLMOE:3 --evidence new.txt --keep old.txt --unchanged 0.5
         expert drop olmoe
         backup B
+        remote add origin file://REMOTE
+        remote ls
+        push
+        fetch
+        pull
+        remote check
+        remote gc
+        clone file://REMOTE CLONE
+        remote rm origin
         gc
         verify
         repack
@@ -89,7 +98,8 @@ struct ProtocolTests {
                 line.contains("EVIDENCE")
                 ? try session.expect("evidence", "ls", "main", "-q").lines[0].description : ""
             let words = line.replacing("EVIDENCE", with: evidence)
-                .replacing("OLMOE", with: TokensTests.model).split(separator: " ").map(String.init)
+                .replacing("OLMOE", with: TokensTests.model)
+                .replacing("REMOTE", with: session.path("remote")).split(separator: " ").map(String.init)
             let name = try #require(
                 Self.known.first { words.starts(with: $0) }, "no command: \(line)")
             missing.remove(name)

@@ -85,7 +85,7 @@ extension Store {
         return try infos(references.tags, references)
     }
 
-    private func infos(
+    func infos(
         _ table: [String: ObjectID], _ references: References, comparing: Bool = false
     ) throws -> [ReferenceInfo] {
         let head = comparing ? references.headCommit : nil

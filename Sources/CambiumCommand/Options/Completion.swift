@@ -9,7 +9,8 @@ enum Completion {
     static var revisions: CompletionKind {
         .custom { words, _, _ in
             names(words) { store in
-                try store.branches().map(\.name) + store.tags().map(\.name) + ["HEAD"]
+                try store.branches().map(\.name) + store.tags().map(\.name)
+                    + store.remoteBranches().map(\.name) + ["HEAD"]
             }
         }
     }
@@ -18,6 +19,13 @@ enum Completion {
     static var branches: CompletionKind {
         .custom { words, _, _ in
             names(words) { store in try store.branches().map(\.name) }
+        }
+    }
+
+    /// Names of remotes.
+    static var remotes: CompletionKind {
+        .custom { words, _, _ in
+            names(words) { store in try store.remotes().map(\.name) }
         }
     }
 

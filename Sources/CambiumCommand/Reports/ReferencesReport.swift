@@ -2,7 +2,7 @@ internal import Cambium
 
 /// All branches, or all tags.
 struct ReferencesReport: Report {
-    /// "branch" or "tag".
+    /// "branch", "tag" or "remote branch".
     let kind: String
     let entries: [ReferenceInfo]
     /// The branch that HEAD is on, which may have no commits.
@@ -18,7 +18,7 @@ struct ReferencesReport: Report {
     func lines(_ style: Style) -> [String] {
         if entries.isEmpty {
             let reason = current.map { ": \($0) has no commit" } ?? ""
-            return [style.faint("no \(kind == "branch" ? "branches" : "tags") yet\(reason)")]
+            return [style.faint("no \(kind == "tag" ? "tags" : kind + "es") yet\(reason)")]
         }
         let width = entries.map(\.name.count).max() ?? 0
         return entries.map { entry in

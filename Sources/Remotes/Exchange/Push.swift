@@ -130,6 +130,13 @@ package struct Push: Sendable {
 
     /// What the remote has of the references.
     private func targets(_ references: [PushedReference]) throws -> [Target] {
+        for reference in references
+        where !TransportKey.isComponent(RemoteKey.escaped(reference.name)) {
+            throw CambiumError(
+                .badName,
+                "'\(reference.name)' is too long to be a name on a remote; rename the \(reference.kind.word)"
+            )
+        }
         var numbers: [Int: UInt64] = [:]
         if references.count <= 2 {
             for (index, reference) in references.enumerated() {

@@ -7,6 +7,7 @@ struct BranchCommand: StoreCommand {
         abstract: "List, make, rename or remove branches.",
         discussion: """
             cambium branch                    # list
+            cambium branch -r                 # branches of remotes, as they were last seen
             cambium branch -v                 # with time, author, commits ahead and behind
             cambium branch swahili            # make one at HEAD
             cambium branch metamath main~2    # make one elsewhere
@@ -26,6 +27,9 @@ struct BranchCommand: StoreCommand {
     @Flag(name: [.customShort("m"), .long], help: "Rename: OLD NEW, or NEW for HEAD's branch.")
     var move = false
 
+    @Flag(name: .shortAndLong, help: "List branches of remotes, as they were last seen.")
+    var remotes = false
+
     @Flag(name: .shortAndLong, help: "List with more about each.")
     var verbose = false
 
@@ -33,6 +37,9 @@ struct BranchCommand: StoreCommand {
 
     func validate() throws {
         if delete, move { throw ValidationError("give one of -d and -m") }
+        if remotes, !names.isEmpty || verbose || delete || move {
+            throw ValidationError("-r lists; give it alone")
+        }
         if verbose, !names.isEmpty { throw ValidationError("-v lists all branches; name none") }
         if delete, names.isEmpty { throw ValidationError("-d needs the name of a branch") }
         if move, !(1...2).contains(names.count) {
@@ -46,6 +53,13 @@ struct BranchCommand: StoreCommand {
     func run(_ console: Console) throws {
         guard let name = names.first else {
             let store = try openForReading()
+            guard !remotes else {
+                console.show(
+                    ReferencesReport(
+                        kind: "remote branch", entries: try store.remoteBranches(), current: nil),
+                    paged: true)
+                return
+            }
             let current = try store.currentBranch()
             console.show(
                 ReferencesReport(
