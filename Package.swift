@@ -243,8 +243,8 @@ let package = Package(
             name: "CambiumTests",
             dependencies: [
                 "Cambium", "Merging", "Training", "Evidence", "Models", "Architectures", "Routing",
-                "Snapshots", "Checkpoints",
-                "Objects", "Files",
+                "Snapshots", "Checkpoints", "Remotes",
+                "Objects", "KeyValue", "Files",
                 "Elements",
                 "TestSupport", "CheckpointSupport", "Tensors", "CKernels",
             ],

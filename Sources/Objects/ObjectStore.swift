@@ -14,6 +14,8 @@ package struct StoredObject: Sendable {
     let isDecoded: Bool
     /// Whether they were hashed against the name then.
     let isHashed: Bool
+    /// Whether nothing else is in that memory.
+    package var isAlone = false
     /// Whether the data are part of the map.
     package var isMapped: Bool { !isDecoded }
 
@@ -63,10 +65,8 @@ package struct ObjectReader {
         init(_ blocks: OpenBlocks) { self.blocks = blocks }
 
         /// Keeps what was fetched until it is used; what is not as long as it should be is fetched anew.
-        func keep(_ bytes: [MappedBytes], of ranges: [BulkRange]) {
-            for (range, bytes) in zip(ranges, bytes) where bytes.count == range.count {
-                ahead[range] = bytes
-            }
+        func keep(_ fetched: some Sequence<(key: BulkRange, value: MappedBytes)>) {
+            for (range, bytes) in fetched where bytes.count == range.count { ahead[range] = bytes }
         }
     }
 

@@ -25,13 +25,18 @@ package final class MappedExpertTable: ExpertTable {
         var found: [MappedBytes] = []
         var first = 0
         try unsafe addresses.fill { rows, _ in
-            for index in unsafe slots.fill(&rows, ordinals) {
+            let unknown = unsafe slots.fill(&rows, ordinals)
+            let missing = unknown.map { Int(ordinals[$0]) }.filter {
+                unsafe slots.address($0) == nil
+            }
+            if missing.count > 1 { try stored.fetch(Set(missing)) }
+            for index in unknown {
                 let ordinal = Int(ordinals[index])
                 if let address = unsafe slots.address(ordinal) {
                     unsafe rows[index] = address
                     continue
                 }
-                let (bytes, isMapped) = try stored.expert(ordinal)
+                let (bytes, isMapped, _) = try stored.expert(ordinal)
                 unsafe rows[index] = slots.set(ordinal, bytes, isMapped: isMapped)
                 found.append(bytes)
                 first += 1
@@ -49,8 +54,9 @@ package final class MappedExpertTable: ExpertTable {
 
     package func prefetch(_ ordinals: [UInt32]) throws {
         var found: [MappedBytes] = []
-        for ordinal in ordinals where unsafe slots.address(Int(ordinal)) == nil {
-            let (bytes, isMapped) = try stored.expert(Int(ordinal))
+        let unknown = ordinals.filter { unsafe slots.address(Int($0)) == nil }
+        try stored.forEach(unknown) { ordinal in
+            let (bytes, isMapped, _) = try stored.expert(Int(ordinal))
             _ = unsafe slots.set(Int(ordinal), bytes, isMapped: isMapped)
             found.append(bytes)
             ahead.withLock { _ = $0.insert(ordinal) }

@@ -30,14 +30,34 @@ struct StoredExperts: Sendable {
 
     var count: Int { experts.count }
 
-    /// An expert's data in place, and whether they lie in the map.
+    /// Asks for experts that lie on a remote, all at once, before each is read.
+    func fetch(_ ordinals: some Sequence<Int>) throws {
+        do {
+            try experts.fetch(ordinals)
+        } catch let error as CambiumError {
+            throw error.adding("experts cannot be read")
+        }
+    }
+
+    /// As ``fetch(_:)``, some at a time, and calls `body` with each in order.
+    func forEach(_ ordinals: [UInt32], _ body: (UInt32) throws -> Void) throws {
+        let block = max(1, (64 << 20) / max(size, 1))
+        for first in stride(from: 0, to: ordinals.count, by: block) {
+            let some = ordinals[first..<min(first + block, ordinals.count)]
+            try fetch(some.lazy.map(Int.init))
+            for ordinal in some { try body(ordinal) }
+        }
+    }
+
+    /// An expert's data in place, whether they lie in the map, and else whether they are alone in their memory.
     ///
     /// - Throws: What reading throws; `.badTensor` for another size.
-    func expert(_ ordinal: Int) throws -> (bytes: MappedBytes, isMapped: Bool) {
-        let object: (payload: MappedBytes, isMapped: Bool)
+    func expert(
+        _ ordinal: Int
+    ) throws -> (bytes: MappedBytes, isMapped: Bool, isAlone: Bool) {
+        let object: StoredObject
         do {
-            let stored = try checks ? experts.checked(ordinal) : experts.expert(ordinal)
-            object = (stored.payload, stored.isMapped)
+            object = try checks ? experts.checked(ordinal) : experts.expert(ordinal)
         } catch let error as CambiumError {
             throw error.adding("expert \(ordinal) cannot be read")
         }
@@ -46,7 +66,7 @@ struct StoredExperts: Sendable {
                 .badTensor,
                 "expert \(ordinal) has \(object.payload.count) bytes; its table says \(size)")
         }
-        return (object.payload, object.isMapped)
+        return (object.payload, object.isMapped, object.isAlone)
     }
 
     /// Asks the system to read mapped experts into its cache, for ``copy(from:)``.

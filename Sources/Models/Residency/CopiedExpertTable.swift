@@ -94,21 +94,25 @@ final class CopiedExpertTable: ExpertTable {
     private func copies(of ordinals: [UInt32]) throws -> [MappedBytes] {
         var copies: [MappedBytes?] = []
         var addresses: [UInt] = []
+        try stored.fetch(
+            state.withLock { state in
+                ordinals.filter { state.addresses[$0] == nil }.map { Int($0) }
+            })
         for ordinal in ordinals {
             if let address = state.withLock({ $0.addresses[ordinal] }) {
                 addresses.append(address)
                 copies.append(nil)
                 continue
             }
-            let (bytes, isMapped) = try stored.expert(Int(ordinal))
+            let (bytes, isMapped, isAlone) = try stored.expert(Int(ordinal))
             if isMapped {
                 let address = bytes.address
                 state.withLock { $0.addresses[ordinal] = address }
                 addresses.append(address)
                 copies.append(nil)
             } else {
-                // A part of a decompressed pack, which would stay whole.
-                copies.append(MappedBytes(copying: bytes.copy()))
+                // A part of a decompressed pack would keep it whole.
+                copies.append(isAlone ? bytes : MappedBytes(copying: bytes.copy()))
             }
             if Residency.residentBytes() > cache.limit - cache.reserve * 2 / 3 { try releaseMap() }
         }

@@ -8,6 +8,7 @@ package struct SnapshotWeights: WeightSource {
     private let tensors: [String: StoredTensor]
     private let residency: Residency
     private let checks: Bool
+    private let ahead: TensorsAhead?
 
     /// - Parameters:
     ///   - residency: Counts what the experts are used for, and may limit their memory.
@@ -20,6 +21,7 @@ package struct SnapshotWeights: WeightSource {
         self.residency = residency
         self.checks = checks
         tensors = snapshot.tree.tensors
+        ahead = snapshot.isLazy ? TensorsAhead(snapshot) : nil
     }
 
     package func tensor(_ name: String) throws -> Weights {
@@ -28,7 +30,8 @@ package struct SnapshotWeights: WeightSource {
                 .missingTensor, "snapshot \(snapshot.id.short) has no tensor \(name)")
         }
         do {
-            let object = try checks ? snapshot.checked(entry.id) : snapshot.object(entry.id)
+            let object = try ahead?.object(name) ?? snapshot.object(entry.id)
+            if checks { try object.check() }
             return Weights(shape: entry.shape, bytes: object.payload)
         } catch let error as CambiumError {
             throw error.adding("tensor \(name) cannot be read")
@@ -69,8 +72,9 @@ package struct SnapshotWeights: WeightSource {
     package func releaseMap() throws {
         do {
             for entry in tensors.values {
-                let object = try snapshot.object(entry.id)
-                guard object.isMapped else { continue }
+                guard let object = try snapshot.objectHere(entry.id), object.isMapped else {
+                    continue
+                }
                 guard let mapping = MappedBytes.mapping(of: object.payload.address) else { return }
                 MappedBytes.avoidHugePages(mapping.addresses)
                 MappedBytes.release(mapping.addresses)
@@ -86,6 +90,7 @@ package struct SnapshotWeights: WeightSource {
     /// - Parameter limit: Bytes of memory that the process may have.
     /// - Throws: `.badInput` when it has more without any expert.
     package func release(within limit: Int) throws {
+        ahead?.end()
         try releaseMap()
         let resident = Residency.residentBytes()
         guard resident < limit else {

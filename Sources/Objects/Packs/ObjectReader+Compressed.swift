@@ -33,7 +33,7 @@ extension ObjectReader {
         return StoredObject(
             id: pack.id(index), header: header, payload: payload, location: pack.location(index),
             isDecoded: true,
-            isHashed: chain.isFetched || pack.difference(of: index)?.checksum == nil)
+            isHashed: chain.isFetched || pack.difference(of: index)?.checksum == nil, isAlone: true)
     }
 
     /// The pack with its data, decompressed where they are not raw.

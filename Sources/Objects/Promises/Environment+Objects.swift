@@ -1,3 +1,4 @@
+internal import Elements
 package import KeyValue
 
 extension Environment {
@@ -11,13 +12,23 @@ extension Environment {
         guard promisedBulk != nil else {
             return try read { try ObjectReader($0).object(id, $0) }
         }
+        return try objects([id])[0]
+    }
+
+    /// Some objects, in their order; what they need of remotes is asked for together.
+    ///
+    /// - Throws: As ``object(_:)``.
+    package func objects(_ ids: [ObjectID]) throws -> [StoredObject] {
         let found = try read { transaction in
-            guard let found = try ObjectReader(transaction).find(id, transaction) else {
-                throw ObjectReader.missing(id)
+            let reader = try ObjectReader(transaction)
+            return try ids.map { id in
+                guard let found = try reader.find(id, transaction) else {
+                    throw ObjectReader.missing(id)
+                }
+                return found
             }
-            return found
         }
-        return try objects([found])[0]
+        return try objects(found)
     }
 
     /// Some objects of packs of this environment, in their order; what they need of remotes is asked for together.
@@ -27,11 +38,29 @@ extension Environment {
         let ranges = try read { transaction in
             try ObjectReader(transaction).promises(of: wanted, transaction)
         }
-        let fetched = try ranges.isEmpty ? [] : promisedBulk?.read(ranges) ?? []
+        let bulk = promisedBulk
+        let fetched = Dictionary(
+            zip(ranges, try ranges.isEmpty ? [] : bulk?.read(ranges) ?? []),
+            uniquingKeysWith: { first, _ in first })
+        // What is raw there needs nothing but to be hashed.
+        let alone = concurrentMap(wanted.count, grain: 1) { position in
+            wanted[position].pack.promise(of: wanted[position].index).flatMap { range in
+                bulk.flatMap { bulk in
+                    fetched[range].map { bytes in
+                        Result {
+                            try wanted[position].pack.fetched(wanted[position].index, bytes, bulk)
+                        }
+                    }
+                }
+            }
+        }
+        if !alone.contains(where: { $0 == nil }) { return try alone.compactMap { try $0?.get() } }
         return try read { transaction in
             let reader = try ObjectReader(transaction)
-            reader.packs.keep(fetched, of: ranges)
-            return try wanted.map { try reader.stored($0.pack, $0.index, transaction) }
+            reader.packs.keep(fetched)
+            return try zip(wanted, alone).map { (object, ready) in
+                try ready?.get() ?? reader.stored(object.pack, object.index, transaction)
+            }
         }
     }
 }

@@ -11,7 +11,8 @@ extension ObjectReader {
     ) throws {
         guard fetches, let bulk = transaction.environment.promisedBulk else { return }
         let ranges = try promises(of: objects, transaction)
-        if ranges.count > 1 { packs.keep(try bulk.read(ranges), of: ranges) }
+        guard ranges.count > 1 else { return }
+        packs.keep(zip(ranges, try bulk.read(ranges)).map { (key: $0, value: $1) })
     }
 
     /// The ranges of remote packs that objects are made of, in order.
@@ -149,7 +150,7 @@ extension Pack {
             }
             return StoredObject(
                 id: id, header: header, payload: bytes, location: location(index),
-                isDecoded: true, isHashed: true)
+                isDecoded: true, isHashed: true, isAlone: true)
         }
     }
 }

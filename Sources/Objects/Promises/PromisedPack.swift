@@ -49,19 +49,13 @@ package enum PromisedPack {
                     + stub[PackFormat.headerCount..<start] + middle.bytes + stub[start...]))
     }
 
-    /// The record of a pack whose data came.
+    /// Whether a pack needs no others and has files among its objects.
     ///
-    /// The data are not compared with the objects' names.
-    ///
-    /// - Throws: `.corrupt` for bytes that are no stub of a pack with so many bytes of data.
-    package static func record(stub: [UInt8], bulk: RawSpan) throws -> [UInt8] {
-        let start = try bulkStart(stub, bulk.byteCount)
-        var record: [UInt8] = []
-        record.reserveCapacity(PackFormat.recordCount(stub.count + bulk.byteCount))
-        record += stub[..<start]
-        unsafe bulk.withUnsafeBytes { unsafe record.append(contentsOf: $0) }
-        record += stub[start...]
-        return try checked(padded(record))
+    /// - Throws: `.corrupt` for bytes that are no record of a pack.
+    package static func holdsFiles(record: [UInt8]) throws -> Bool {
+        let pack = try Pack(number: 0, record: MappedBytes(copying: record), checksum: false)
+        return pack.predecessors.isEmpty
+            && pack.headerRuns.contains { $0.header.kind == .file }
     }
 
     /// Where the data of a pack lay before they were left out.

@@ -15,6 +15,8 @@ package struct FetchReport: Sendable {
     package var updates: [Update] = []
     package var commits = 0
     package var objects = 0
+    /// Bytes of data that stayed on the remote, as they are stored there.
+    package var promised = 0
     package var counts = TransportCounts()
     /// Names of the remote that no store may use, or that are taken by other tags here; they were left out.
     package var refused: [String] = []
@@ -44,10 +46,12 @@ package struct Fetch: Sendable {
     ///   - branches: Nil for all, and all tags.
     ///   - depth: Commits of each branch at most; nil for all that is missing, 0 for all that was left out before as
     ///     well.
+    ///   - lazy: Whether data stay on the remote until they are read; files come all the same.
     /// - Throws: `not-found` for a branch that the remote has not; `network`, `corrupt`. Then no reference has moved, and
     ///   what came is used by the next fetch.
     package func run(
-        branches: [String]? = nil, depth: Int? = nil, progress: ProgressReporter = { _ in }
+        branches: [String]? = nil, depth: Int? = nil, lazy: Bool = false,
+        progress: ProgressReporter = { _ in }
     ) throws -> FetchReport {
         let before = remote.transport.counts
         var tips = try remote.tips(.branch, branches)
@@ -59,13 +63,13 @@ package struct Fetch: Sendable {
         } else {
             tips += try remote.tips(.tag)
         }
-        var report = try run(tips, depth: depth, progress: progress)
+        var report = try run(tips, depth: depth, lazy: lazy, progress: progress)
         report.counts = remote.transport.counts - before
         return report
     }
 
     private func run(
-        _ tips: [ReferenceTip], depth: Int?, progress: ProgressReporter
+        _ tips: [ReferenceTip], depth: Int?, lazy: Bool, progress: ProgressReporter
     ) throws -> FetchReport {
         var report = FetchReport()
         let references = try store.references()
@@ -111,7 +115,7 @@ package struct Fetch: Sendable {
                 of: goal, depth: limit, deepens: isDeeper, whole: true, progress)
             records = try sources.records(of: found.selection.needed, arrival, progress)
         }
-        guard let records else {
+        guard var records else {
             throw CambiumError(
                 .corrupt,
                 "\(remote.transport.url) lacks the data of some objects that its commits name; push again from "
@@ -119,10 +123,43 @@ package struct Fetch: Sendable {
         }
         report.commits = found.selection.commits.count
         report.objects = found.selection.needed.count
+        var promises: [[UInt8]] = []
+        if lazy { (records, promises, report.promised) = try Self.promises(records) }
         try receive(records, arrival, progress)
+        // What came may be what they are differences from.
+        try arrival.write(promises: promises)
         try arrival.finish(found.delivery, found.selection, moves, by: note)
         return report
     }
+
+    /// What says where the data of records are.
+    ///
+    /// - Returns: The records that are fetched all the same, which need no others; promises of the rest, and the bytes of
+    ///   their data.
+    private static func promises(
+        _ records: [PackCatalog.Wanted]
+    ) throws -> (fetched: [PackCatalog.Wanted], promises: [[UInt8]], bytes: Int) {
+        var fetched: [PackCatalog.Wanted] = []
+        var promises: [[UInt8]] = []
+        var size = 0
+        for item in records {
+            let record = try PromisedPack.record(
+                stub: item.record.stub.bytes, at: BulkRange(item.pack.id, item.record.range))
+            // What every reader of a model needs, such as its config and its tokenizer.
+            if try item.record.range.count <= greatestFiles
+                && PromisedPack.holdsFiles(record: record)
+            {
+                fetched.append(item)
+            } else {
+                promises.append(record)
+                size += item.record.range.count
+            }
+        }
+        return (fetched, promises, size)
+    }
+
+    /// Bytes of a record with files that a lazy fetch takes along.
+    private static let greatestFiles = 64 << 20
 
     /// Fetches and writes records.
     private func receive(

@@ -30,6 +30,8 @@ final class BulkCache: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Held while room is made and taken.
+    private let writing = Mutex(())
 
     init(folder: String, limit: Int) {
         self.folder = folder
@@ -72,9 +74,14 @@ final class BulkCache: Sendable {
     func keep(_ pack: ObjectID, _ pieces: [(offset: Int, bytes: MappedBytes)]) {
         let size = pieces.reduce(0) { $0 + $1.bytes.count }
         guard size > 0, size <= limit else { return }
+        writing.withLock { _ in write(pack, pieces) }
+    }
+
+    private func write(_ pack: ObjectID, _ pieces: [(offset: Int, bytes: MappedBytes)]) {
         do {
             try makeStoreFolder(folder)
-            try makeRoom(for: size)
+            // A piece begins and ends within pages, and so does the list.
+            try makeRoom(for: pieces.reduce(4096) { $0 + $1.bytes.count + 8192 })
             let data = try PlacedFile(path(pack, Self.data), .writing)
             let list = try PlacedFile(path(pack, Self.list), .appending)
             for piece in pieces { try data.write(piece.bytes.bytes, at: piece.offset) }

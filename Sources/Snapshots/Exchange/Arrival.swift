@@ -54,6 +54,20 @@ package struct Arrival: ~Copyable {
         }
     }
 
+    /// Writes records of packs whose data stay on a remote, all or none.
+    ///
+    /// What the store has already stays as it is.
+    ///
+    /// - Parameter promises: Each behind those that it needs.
+    /// - Throws: `.corrupt` when a record is not one, or what it needs is missing.
+    package func write(promises: [[UInt8]]) throws {
+        guard !promises.isEmpty else { return }
+        var staging = try ObjectStaging(store.environment)
+        for record in promises { try staging.put(arrived: record) }
+        try staging.finish()
+        try store.environment.write("arrived promises") { try staging.flush($0) }
+    }
+
     /// Adds the commits, whose data are stored, and moves references; one transaction.
     ///
     /// - Throws: `.corrupt` when something that a commit names is missing or of another form; `.exists`.

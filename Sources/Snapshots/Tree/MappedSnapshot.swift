@@ -20,6 +20,8 @@ package final class MappedSnapshot: Sendable {
     private let packs = Mutex<[UInt32: Pack]>([:])
     /// Intact copies of experts that are damaged where the arrays have them.
     private let mended = Mutex<[Location: StoredObject]>([:])
+    /// Experts that came from a remote together and were not read yet.
+    private let ahead = Mutex<[Location: StoredObject]>([:])
 
     fileprivate init(
         _ id: ObjectID, _ commit: Commit, _ tree: Tree, _ store: SnapshotStore, _ lease: Lease?,
@@ -32,6 +34,28 @@ package final class MappedSnapshot: Sendable {
         self.store = store
         self.lease = lease
         self.arrays = arrays
+    }
+
+    /// Whether some data may lie on a remote.
+    package var isLazy: Bool { store.environment.promisedBulk != nil }
+
+    /// Some objects, in their order, to run a model on; what lies on a remote comes together.
+    package func objects(_ ids: [ObjectID]) throws -> [StoredObject] {
+        try store.environment.objects(ids).map(leased)
+    }
+
+    /// As ``object(_:)``, of what does not lie on a remote; nil of what does.
+    package func objectHere(_ id: ObjectID) throws -> StoredObject? {
+        do {
+            return leased(
+                try store.environment.read { transaction in
+                    var reader = try ObjectReader(transaction)
+                    reader.fetches = false
+                    return try reader.object(id, transaction)
+                })
+        } catch let error as CambiumError where error.code == .remote {
+            return nil
+        }
     }
 
     /// A copy of an object's data, checked against its name: for whatever is kept, copied into new
@@ -124,8 +148,25 @@ package final class MappedSnapshot: Sendable {
         return object
     }
 
+    /// Asks for experts that lie on a remote, all at once; each is taken when it is read next.
+    fileprivate func fetch(_ entries: [ArrayEntry]) throws {
+        var wanted: [(pack: Pack, index: Int)] = []
+        for entry in entries where !entry.isAbsent {
+            guard ahead.withLock({ $0[entry.location] }) == nil else { continue }
+            let place = try find(entry)
+            if !place.pack.isReadable { wanted.append(place) }
+        }
+        // One comes when it is read.
+        guard wanted.count > 1 else { return }
+        let objects = try store.environment.objects(wanted)
+        ahead.withLock { ahead in
+            for object in objects { ahead[object.location] = object }
+        }
+    }
+
     fileprivate func expert(_ entry: ArrayEntry) throws -> StoredObject {
         if let copy = mended.withLock({ $0[entry.location] }) { return copy }
+        if let object = ahead.withLock({ $0.removeValue(forKey: entry.location) }) { return object }
         let (pack, index) = try find(entry)
         guard pack.isReadable else { return try store.environment.objects([(pack, index)])[0] }
         return leased(pack.stored(index))
@@ -162,6 +203,12 @@ package struct MappedExperts: Sendable {
     /// The expert as what a new one takes the place of; nil where there is none.
     package func predecessor(_ ordinal: Int) -> Predecessor? {
         ordinal < count ? array.entry(ordinal).predecessor : nil
+    }
+
+    /// Asks for experts that lie on a remote, all at once: each comes with the next call for it.
+    package func fetch(_ ordinals: some Sequence<Int>) throws {
+        guard snapshot.isLazy else { return }
+        try snapshot.fetch(ordinals.map(array.entry))
     }
 
     /// A copy of the expert's data, checked against its name; see ``checked(_:)``.
