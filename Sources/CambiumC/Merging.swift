@@ -16,7 +16,7 @@ public func cambium_merge(
         let flags = unsafe options.flags
         let result = try unsafe store.merge(
             texts(revisions, revision_count, "revisions"),
-            into: optionalText(options.into, "options.into"), policy: options.mergePolicy(),
+            into: optionalText(options.into, "options.into"), policy: mergePolicy(options.policy, "options.policy"),
             takes: texts(options.takes, options.take_count, "options.takes").map {
                 try MergeTake($0)
             }, weights: numbers(options.weights, options.weight_count, "options.weights"),
@@ -41,22 +41,21 @@ public func cambium_revert(
         let options = unsafe options?.pointee ?? cambium_merge_options()
         let result = try unsafe store.revert(
             text(revision, "revision"), branch: optionalText(options.into, "options.into"),
-            policy: options.mergePolicy(),
+            policy: mergePolicy(options.policy, "options.policy"),
             message: optionalText(options.message, "options.message"),
             signature(options.author, options.time))
         unsafe try give(json: result, json)
     }
 }
 
-extension cambium_merge_options {
-    fileprivate func mergePolicy() throws -> MergePolicy {
-        guard let name = unsafe try optionalText(policy, "options.policy") else { return .none }
-        guard let policy = MergePolicy(rawValue: name) else {
-            throw Failure(
-                CAMBIUM_USAGE,
-                "there is no policy '\(name)'; there are "
-                    + MergePolicy.allCases.map(\.rawValue).joined(separator: ", "))
-        }
-        return policy
+/// A policy by its name; none for NULL.
+func mergePolicy(_ name: UnsafePointer<CChar>?, _ what: String) throws -> MergePolicy {
+    guard let name = unsafe try optionalText(name, what) else { return .none }
+    guard let policy = MergePolicy(rawValue: name) else {
+        throw Failure(
+            CAMBIUM_USAGE,
+            "there is no policy '\(name)'; there are "
+                + MergePolicy.allCases.map(\.rawValue).joined(separator: ", "))
     }
+    return policy
 }

@@ -29,7 +29,7 @@ public struct FetchResult: Sendable, Encodable {
 }
 
 /// What a pull did.
-public struct PullResult: Sendable {
+public struct PullResult: Sendable, Encodable {
     /// What came.
     public let fetch: FetchResult
     /// The local branch.

@@ -95,15 +95,7 @@ struct FetchReport: Report {
 struct PullReport: Report {
     let result: PullResult
 
-    enum CodingKeys: String, CodingKey { case fetch, branch, head, merge }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(result.fetch, forKey: .fetch)
-        try container.encode(result.branch, forKey: .branch)
-        try container.encode(result.head, forKey: .head)
-        try container.encode(result.merge, forKey: .merge)
-    }
+    func encode(to encoder: any Encoder) throws { try result.encode(to: encoder) }
 
     func lines(_ style: Style) -> [String] {
         let fetched = FetchReport(result: result.fetch).lines(style)

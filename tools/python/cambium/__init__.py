@@ -44,6 +44,7 @@ from .records import (
     Reference,
     VerifyResult,
 )
+from .remotes import clone
 from .snapshot import Snapshot
 from .store import Store, init, open
 from .tensor import Tensor, TensorInfo

@@ -21,6 +21,7 @@ VIEW_MAPPED = 1
 READ_CHECKED = 1
 OPEN_READ_ONLY = 1
 ALLOW_UNCHANGED, ALLOW_UNFIT, ALONE, DRY_RUN, OVERWRITE, PLAIN, BAKE = 1, 2, 4, 8, 16, 32, 64
+VIRTUAL_HOST, ANONYMOUS, SINGLE_WRITER, TAGS, FORCE, DELETE = 128, 256, 512, 1024, 2048, 4096
 ENGINE_COLD = 1
 
 
@@ -79,6 +80,20 @@ class MergeOptions(ctypes.Structure):
         ("take_count", c_uint64), ("weights", POINTER(Metric)), ("weight_count", c_uint64),
         ("density", c_double), ("scale", c_double), ("message", c_char_p), ("author", c_char_p),
         ("time", c_int64), ("flags", c_uint32),
+    ]
+
+
+class Access(ctypes.Structure):
+    _fields_ = [
+        ("endpoint", c_char_p), ("region", c_char_p), ("profile", c_char_p), ("ca_file", c_char_p),
+        ("flags", c_uint32),
+    ]
+
+
+class Transfer(ctypes.Structure):
+    _fields_ = [
+        ("branches", POINTER(c_char_p)), ("branch_count", c_uint64), ("depth", c_int64),
+        ("jobs", c_uint32), ("flags", c_uint32), ("rate", c_uint64), ("policy", c_char_p),
     ]
 
 
@@ -164,6 +179,13 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "diff": (_HANDLE, _TEXT, _TEXT, c_int32, _OUT),
     "merge": (_HANDLE, POINTER(c_char_p), c_uint64, POINTER(MergeOptions), _OUT),
     "revert": (_HANDLE, _TEXT, POINTER(MergeOptions), _OUT),
+    "remote_add": (_HANDLE, _TEXT, _TEXT, POINTER(Access), _OUT),
+    "remote_remove": (_HANDLE, _TEXT),
+    "remotes": (_HANDLE, _OUT),
+    "clone": (_TEXT, _TEXT, POINTER(Access), POINTER(Transfer), *_WORK),
+    "push": (_HANDLE, _TEXT, POINTER(Transfer), *_WORK),
+    "fetch": (_HANDLE, _TEXT, POINTER(Transfer), *_WORK),
+    "pull": (_HANDLE, _TEXT, POINTER(Transfer), *_WORK),
     "collect": (_HANDLE, c_int32, c_int64, _OUT),
     "verify": (_HANDLE, c_int32, *_WORK),
     "overview": (_HANDLE, _OUT),
