@@ -29,6 +29,7 @@ public final class Store: Sendable {
     ///   when its file is shared with a copy of it and is to be written.
     public convenience init(_ path: String, readOnly: Bool = false) throws {
         let snapshots = try SnapshotStore.open(path, readOnly: readOnly)
+        Self.attachRemotes(to: snapshots)
         self.init(snapshots, path)
     }
 

@@ -110,9 +110,21 @@ package struct RemoteList: Sendable {
         try file.set(Self.key(remote.name, "url"), to: remote.address.url, makesFolder: false)
     }
 
+    /// Whether what comes from a remote leaves its data there.
+    package func isLazy(_ name: String) -> Bool { file.values[Self.key(name, Self.lazy)] == "true" }
+
+    package mutating func setLazy(_ name: String) throws {
+        try file.set(Self.key(name, Self.lazy), to: "true", makesFolder: false)
+    }
+
+    private static let lazy = "lazy"
+
+    /// Bytes that a lazy clone's cache may have, as the settings say.
+    package var cache: String? { file.values["remote.cache"] }
+
     package mutating func remove(_ name: String) throws {
         _ = try remote(named: name)
-        for word in ["url"] + Self.texts.map(\.0) + Self.flags.map(\.0)
+        for word in ["url", Self.lazy] + Self.texts.map(\.0) + Self.flags.map(\.0)
         where file.values[Self.key(name, word)] != nil {
             try file.set(Self.key(name, word), to: nil, makesFolder: false)
         }

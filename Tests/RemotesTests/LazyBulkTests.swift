@@ -227,7 +227,7 @@ struct LazyBulkTests {
             try LazyBulk.attach(to: store, cache: nil) { [] }
             #expect(first != nil && first === store.environment.promisedBulk)
         }
-        for text in ["", "many", "-1", "1.5G", "99999999999999999999", "9999999999G", "G"] {
+        for text in ["", "many", "-1", "nan", "inf", "99999999999999999999", "9999999999G", "G"] {
             try withStore { store in
                 let error = #expect(throws: CambiumError.self) {
                     try LazyBulk.attach(to: store, cache: text) { [] }

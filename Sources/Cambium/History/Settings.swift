@@ -19,6 +19,8 @@ public struct Settings: Sendable {
         case color
         /// Where experts are copied rather than mapped, as `CAMBIUM_MEMORY_LIMIT`.
         case memoryLimit = "memory-limit"
+        /// Bytes that what a lazy clone fetched may take on the disk, as `CAMBIUM_REMOTE_CACHE`.
+        case remoteCache = "remote.cache"
         /// The program that shows long output, as `CAMBIUM_PAGER`; a user's alone, since a store may come from
         /// somebody else.
         case pager

@@ -25,11 +25,13 @@ extension Store {
     ///   - directory: Must not exist, or be an empty folder, or an unfinished clone of the same URL.
     ///   - branch: The only branch that comes, and that HEAD is on; nil for all, HEAD being on `main` where there is one.
     ///   - depth: Commits of each branch at most; nil for all.
+    ///   - lazy: Whether tensors and experts stay on the remote until they are read; so do those of later fetches.
     /// - Throws: `exists`, `usage`, `not-found`, `network`, `denied`, `remote`, `corrupt`.
     @discardableResult
     public static func clone(
         _ url: String, to directory: String, branch: String? = nil, depth: Int? = nil,
-        _ access: RemoteAccess = RemoteAccess(), transfer: TransferOptions = TransferOptions(),
+        lazy: Bool = false, _ access: RemoteAccess = RemoteAccess(),
+        transfer: TransferOptions = TransferOptions(),
         _ signature: Signature = .current, progress: ProgressReporter = { _ in }
     ) throws -> CloneResult {
         guard !directory.isEmpty else { throw CambiumError(.usage, "the store has no path") }
@@ -47,13 +49,17 @@ extension Store {
             var list = try RemoteList(directory)
             try list.add(named)
         }
+        if lazy {
+            var list = try RemoteList(directory)
+            try list.setLazy(named.name)
+        }
         let store = try Store(directory)
         let fetch = Fetch(
             store.snapshots, from: remote, named: named.name, by: signature.note("clone"))
         let report: FetchReport
         do {
             report = try fetch.run(
-                branches: branch.map { [$0] }, depth: depth, progress: progress)
+                branches: branch.map { [$0] }, depth: depth, lazy: lazy, progress: progress)
         } catch let error as CambiumError where error.code == .network {
             throw error.adding(
                 "the clone in \(directory) is not finished; the same command goes on with it")

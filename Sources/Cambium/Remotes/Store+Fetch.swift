@@ -14,6 +14,8 @@ public struct FetchResult: Sendable, Encodable {
     public let refused: [String]
     /// What moved.
     public let transfer: TransferInfo
+    /// Bytes of data that stayed on the remote, as they are stored there: they come when they are read.
+    public let promised: Int
 
     init(_ named: NamedRemote, _ report: FetchReport) {
         remote = named.name
@@ -25,6 +27,7 @@ public struct FetchResult: Sendable, Encodable {
         }
         refused = report.refused
         transfer = TransferInfo(commits: report.commits, objects: report.objects, report.counts)
+        promised = report.promised
     }
 }
 
@@ -43,7 +46,7 @@ public struct PullResult: Sendable, Encodable {
 extension Store {
     /// Brings branches of a remote, and with all of them its tags, with the commits and the data that the store lacks.
     ///
-    /// Local branches stay where they are; the remote's are `REMOTE/BRANCH`. All that comes is checked against its name;
+    /// A lazy clone leaves data where they are. Local branches stay where they are; the remote's are `REMOTE/BRANCH`. All that comes is checked against its name;
     /// what came before a fetch ended early is used by the next.
     ///
     /// - Parameters:
@@ -57,12 +60,15 @@ extension Store {
         transfer: TransferOptions = TransferOptions(), _ signature: Signature = .current,
         progress: ProgressReporter = { _ in }
     ) throws -> FetchResult {
-        let named = try RemoteList(path).remote(orOnly: name)
+        let list = try RemoteList(path)
+        let named = try list.remote(orOnly: name)
         let fetch = Fetch(
             snapshots, from: try Self.open(named, transfer), named: named.name,
             by: signature.note("fetch"))
         let report = try fetch.run(
-            branches: branches.isEmpty ? nil : branches, depth: depth, progress: progress)
+            branches: branches.isEmpty ? nil : branches, depth: depth,
+            lazy: list.isLazy(named.name),
+            progress: progress)
         return FetchResult(named, report)
     }
 

@@ -1,4 +1,5 @@
 internal import Files
+internal import KeyValue
 internal import Remotes
 internal import Snapshots
 
@@ -24,6 +25,7 @@ extension Store {
         try Probe(remote.transport, isSingleWriter: access.isSingleWriter).run()
         try remote.prepare()
         try list.add(named)
+        Self.attachRemotes(to: snapshots)
         return RemoteInfo(named)
     }
 
@@ -83,6 +85,30 @@ extension Store {
         let report = try RemoteCollection(remote, grace: grace).run(
             prune: prune, progress: progress)
         return RemoteCollectResult(named.name, prune, report)
+    }
+
+    /// Lets a store that knows remotes ask them for what a lazy clone left there.
+    static func attachRemotes(to snapshots: SnapshotStore) {
+        let directory = snapshots.directory
+        // Settings that cannot be read are told by whoever needs them.
+        guard let list = try? RemoteList(directory), let all = try? list.all(), !all.isEmpty else {
+            return
+        }
+        func attach(_ cache: String?) throws {
+            try LazyBulk.attach(to: snapshots, cache: cache) {
+                let list = try RemoteList(directory)
+                let all = try list.all().map { (remote: $0, isLazy: list.isLazy($0.name)) }
+                return try (all.filter(\.isLazy) + all.filter { !$0.isLazy }).map {
+                    try open($0.remote).transport
+                }
+            }
+        }
+        do {
+            try attach(environmentVariable("CAMBIUM_REMOTE_CACHE") ?? list.cache)
+        } catch {
+            // As above.
+            try? attach(nil)
+        }
     }
 
     /// Opens a remote; nothing is asked of it yet.

@@ -39,6 +39,7 @@ extension Settings.Name {
         case .progress: ["CAMBIUM_PROGRESS"]
         case .color: ["NO_COLOR", "CLICOLOR_FORCE"]
         case .memoryLimit: ["CAMBIUM_MEMORY_LIMIT"]
+        case .remoteCache: ["CAMBIUM_REMOTE_CACHE"]
         case .pager: ["CAMBIUM_PAGER", "PAGER"]
         }
     }
@@ -72,6 +73,9 @@ extension Settings.Name {
             ["auto", "always", "never"].contains(value) ? nil : "auto, always or never"
         case .memoryLimit:
             SizeOption(argument: value) == nil ? "a size such as 300M or 2G" : nil
+        case .remoteCache:
+            value != "0" && SizeOption(argument: value) == nil
+                ? "a size such as 500M or 20G, or 0" : nil
         }
     }
 }

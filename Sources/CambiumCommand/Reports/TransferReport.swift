@@ -10,6 +10,14 @@ extension TransferInfo {
     }
 }
 
+extension FetchResult {
+    /// What moved, and what did not.
+    var text: String {
+        transfer.text(isPush: false)
+            + (promised == 0 ? "" : "; \(Quantity.bytes(promised)) stay there until they are read")
+    }
+}
+
 extension RemoteUpdate {
     /// One line: `main  1a2b3c -> 4d5e6f`.
     func line(_ style: Style) -> [String] {
@@ -83,8 +91,7 @@ struct FetchReport: Report {
             return ["nothing new at \(style.name(result.remote))\(deeper)"] + refused
         }
         return [
-            "fetched from \(style.name(result.remote)) (\(result.url)): "
-                + result.transfer.text(isPush: false)
+            "fetched from \(style.name(result.remote)) (\(result.url)): " + result.text
         ] + table(result.updates, style) + refused
     }
 
@@ -130,8 +137,7 @@ struct CloneReport: Report {
             place = "the remote has no branches yet"
         }
         return [
-            "cloned \(result.fetch.url) into \(style.bold(result.path)): "
-                + result.fetch.transfer.text(isPush: false),
+            "cloned \(result.fetch.url) into \(style.bold(result.path)): " + result.fetch.text,
             "  \(place)" + style.faint("; export CAMBIUM_STORE=\(ShellWord.quoted(result.path))"),
         ] + FetchReport(result: result.fetch).lines(style).dropFirst()
     }

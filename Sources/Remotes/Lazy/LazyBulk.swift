@@ -220,15 +220,18 @@ extension LazyBulk {
     /// Bytes as a setting tells them.
     static func size(_ text: String) throws -> Int {
         let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40]
-        let unit = text.uppercased().last.flatMap { units[$0] }
-        let digits = unit == nil ? text : String(text.dropLast())
-        guard let number = Int(digits), number >= 0,
-            case let (size, overflow) = number.multipliedReportingOverflow(by: unit ?? 1),
-            !overflow
-        else {
+        var digits = text.uppercased()
+        if digits.hasSuffix("IB") {
+            digits.removeLast(2)
+        } else if digits.hasSuffix("B") {
+            digits.removeLast()
+        }
+        let unit = digits.last.flatMap { units[$0] }
+        if unit != nil { digits.removeLast() }
+        guard let number = Double(digits), number >= 0, number * Double(unit ?? 1) < 0x1p62 else {
             throw CambiumError(
                 .usage, "remote.cache is '\(text)'; write a number of bytes, such as 500M or 20G")
         }
-        return size
+        return Int(number * Double(unit ?? 1))
     }
 }

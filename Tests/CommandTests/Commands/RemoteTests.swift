@@ -31,6 +31,44 @@ struct RemoteTests {
         #expect(try session.expect("remote", "check", "--read").text.contains("keeps its word"))
     }
 
+    @Test("a lazy clone has what it reads, and works on like any other")
+    func lazily() throws {
+        let session = try Session.history()
+        let url = "file://" + session.path("remote")
+        try session.expect("remote", "add", "origin", url)
+        try session.expect("push", "origin", "main", "left")
+        func clone(_ words: String...) throws -> Run {
+            let run = try session.start(["-C", "T"] + words).end()
+            #expect(run.status == 0, "\(words): \(run.errors)")
+            return run
+        }
+        let made = try session.start(["clone", url, "T", "--lazy"]).end()
+        #expect(made.status == 0, "\(made.errors)")
+        #expect(made.text.contains("stay there until they are read"))
+        #expect(try clone("verify").text.contains("promised, not read"))
+        #expect(try clone("stats").text.contains("on a remote"))
+        #expect(try clone("config", "remote.cache", "100M").status == 0)
+        let full = try session.expect("cat", "main:model.norm.weight").output
+        #expect(try clone("cat", "main:model.norm.weight").output == full)
+        #expect(try clone("verify", "--fetch").text.contains("no faults"))
+        #expect(FileManager.default.fileExists(atPath: session.path("T/cache")))
+        try TinyCheckpoint(edits: [3: 1]).write(to: session.path("next"))
+        _ = try clone("commit", "next", "-m", "more")
+        _ = try clone("push")
+        try session.expect("pull")
+        try TinyCheckpoint(edits: [4: 1]).write(to: session.path("other"))
+        try session.expect("commit", "other", "-m", "other")
+        try session.expect("push")
+        #expect(try clone("pull").text.contains("moved main forward"))
+        #expect(try clone("verify", "--fetch").text.contains("no faults"))
+        // Without its remote it says what is missing.
+        try session.expect("remote", "rm", "origin")
+        _ = try clone("remote", "rm", "origin")
+        try FileManager.default.removeItem(atPath: session.path("T/cache"))
+        let run = try session.start(["-C", "T", "verify", "--fetch"]).end()
+        #expect(run.status == 6 && run.errors.contains("cambium remote"), "\(run.errors)")
+    }
+
     @Test("a push that is behind is refused with status 5, and pull merges")
     func behind() throws {
         let session = try Session.history()

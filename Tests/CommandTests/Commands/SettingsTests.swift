@@ -42,7 +42,7 @@ struct SettingsTests {
             settings.first { $0["name"] as? String == name }?["source"] as? String
         }
         #expect(source("grace") == "store" && source("progress") == "environment")
-        #expect(source("pager") == nil && settings.count == 6)
+        #expect(source("pager") == nil && settings.count == 7)
         #expect(try session.expect("config", "grace").text == "30d\n")
         #expect(try session.run("config", "pager").status == 2)
         #expect(try session.run("config", "nonsense").status == 64)

@@ -17,6 +17,7 @@ struct ConfigCommand: StoreCommand {
               progress      --progress (CAMBIUM_PROGRESS)
               color         auto, always or never (CLICOLOR_FORCE, NO_COLOR)
               memory-limit  --memory-limit of eval, generate, route (CAMBIUM_MEMORY_LIMIT)
+              remote.cache  bytes on disk for what a lazy clone fetched (CAMBIUM_REMOTE_CACHE)
               pager         what shows long output (CAMBIUM_PAGER, PAGER); a user's alone
 
             They are lines NAME = VALUE in the file `config` of the store's folder, and in \

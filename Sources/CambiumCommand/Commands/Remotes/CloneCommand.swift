@@ -12,6 +12,7 @@ struct CloneCommand: StoreCommand {
 
             cambium clone s3://bucket/models S
             cambium clone file:///mnt/shared/models S --branch swahili --depth 1
+            cambium clone s3://bucket/models S --lazy     # data come when they are read
             """)
 
     @Argument(help: "file:///a/folder or s3://BUCKET/PREFIX.")
@@ -31,6 +32,12 @@ struct CloneCommand: StoreCommand {
             valueName: "n"))
     var depth: Int?
 
+    @Flag(
+        help:
+            "Leave tensors and experts on the remote until they are read, and those of later fetches."
+    )
+    var lazy = false
+
     @OptionGroup var access: AccessOptions
     @OptionGroup var transfer: TransferChoices
     @OptionGroup var global: GlobalOptions
@@ -45,8 +52,8 @@ struct CloneCommand: StoreCommand {
     func run(_ console: Console) throws {
         let result = try console.withTransfer("clone") { progress in
             try Store.clone(
-                url, to: directory, branch: branch, depth: depth, access.access,
-                transfer: transfer.options, progress: progress.report)
+                url, to: directory, branch: branch, depth: depth, lazy: lazy,
+                access.access, transfer: transfer.options, progress: progress.report)
         }
         console.show(CloneReport(result: result))
     }
