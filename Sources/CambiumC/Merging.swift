@@ -16,7 +16,8 @@ public func cambium_merge(
         let flags = unsafe options.flags
         let result = try unsafe store.merge(
             texts(revisions, revision_count, "revisions"),
-            into: optionalText(options.into, "options.into"), policy: mergePolicy(options.policy, "options.policy"),
+            into: optionalText(options.into, "options.into"),
+            policy: mergePolicy(options.policy, "options.policy"),
             takes: texts(options.takes, options.take_count, "options.takes").map {
                 try MergeTake($0)
             }, weights: numbers(options.weights, options.weight_count, "options.weights"),

@@ -99,7 +99,8 @@ struct ProtocolTests {
                 ? try session.expect("evidence", "ls", "main", "-q").lines[0].description : ""
             let words = line.replacing("EVIDENCE", with: evidence)
                 .replacing("OLMOE", with: TokensTests.model)
-                .replacing("REMOTE", with: session.path("remote")).split(separator: " ").map(String.init)
+                .replacing("REMOTE", with: session.path("remote")).split(separator: " ").map(
+                    String.init)
             let name = try #require(
                 Self.known.first { words.starts(with: $0) }, "no command: \(line)")
             missing.remove(name)

@@ -44,6 +44,8 @@ def test_every_code_of_the_library_has_its_family():
 def test_every_function_of_the_header_is_declared_here():
     from cambium._library import _SIGNATURES
 
-    header = (guide.ROOT / "Sources/CCambium/include/cambium.h").read_text()
+    folder = guide.ROOT / "Sources/CCambium/include"
+    header = "".join(
+        (folder / name).read_text() for name in ("cambium.h", "cambium_remotes.h"))
     names = set(re.findall(r"^cambium_code cambium_(\w+)\(", header, re.M))
     assert names == set(_SIGNATURES)
