@@ -42,7 +42,8 @@ public func cambium_clone(
         let wanted = unsafe transfer?.pointee ?? cambium_transfer()
         let result = try unsafe Store.clone(
             text(url, "url"), to: text(path, "path"), branch: wanted.branch(),
-            depth: wanted.depth == 0 ? nil : Int(wanted.depth), RemoteAccess(access),
+            depth: wanted.depth == 0 ? nil : Int(wanted.depth),
+            lazy: wanted.flags.has(CAMBIUM_LAZY), RemoteAccess(access),
             transfer: wanted.options(), progress: reporter(progress, context))
         unsafe try give(json: result, json)
     }

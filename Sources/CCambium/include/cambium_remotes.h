@@ -34,7 +34,9 @@ enum {
     // Move a branch even where commits of others are lost by it.
     CAMBIUM_FORCE = 2048,
     // Remove the branches from the remote.
-    CAMBIUM_DELETE = 4096
+    CAMBIUM_DELETE = 4096,
+    // Leave tensors and experts on the remote until they are read.
+    CAMBIUM_LAZY = 8192
 };
 
 // What moves. All zeros is the branch that HEAD is on for a push and a pull, all branches for a fetch and a clone.
@@ -45,7 +47,7 @@ typedef struct cambium_transfer {
     int64_t depth;
     // Requests at a time; 0 for 4.
     uint32_t jobs;
-    // Of a push: CAMBIUM_TAGS, CAMBIUM_FORCE, CAMBIUM_DELETE, CAMBIUM_DRY_RUN.
+    // Of a push: CAMBIUM_TAGS, CAMBIUM_FORCE, CAMBIUM_DELETE, CAMBIUM_DRY_RUN. Of a clone: CAMBIUM_LAZY.
     uint32_t flags;
     // Bytes a second; 0 for as fast as it goes.
     uint64_t rate;

@@ -12,6 +12,7 @@ from ._library import (
     DELETE,
     DRY_RUN,
     FORCE,
+    LAZY,
     SINGLE_WRITER,
     TAGS,
     VIRTUAL_HOST,
@@ -125,20 +126,22 @@ class Remotes:
 
 def clone(
     url: str, path: str | os.PathLike[str], *, branch: str | None = None, depth: int | None = None,
-    endpoint: str | None = None, region: str | None = None, profile: str | None = None,
-    ca_file: str | os.PathLike[str] | None = None, virtual_host: bool = False,
-    anonymous: bool = False, jobs: int = 4, rate: int | None = None, progress: Any = None,
+    lazy: bool = False, endpoint: str | None = None, region: str | None = None,
+    profile: str | None = None, ca_file: str | os.PathLike[str] | None = None,
+    virtual_host: bool = False, anonymous: bool = False, jobs: int = 4, rate: int | None = None,
+    progress: Any = None,
 ) -> dict[str, Any]:
     """Makes a store of a remote, which it knows as "origin"; open it with `cambium.open`.
 
-    `branch`: the only one that comes; `depth`: so many commits of each. A clone that was cut off
-    goes on with the same call.
+    `branch`: the only one that comes; `depth`: so many commits of each; `lazy`: tensors and experts
+    stay on the remote until they are read. A clone that was cut off goes on with the same call.
 
     Raises Exists, BadInput, NotFound, RemoteFailure, Corrupt.
     """
     kept = Structures()
     access = _access(kept, endpoint, region, profile, ca_file, virtual_host, anonymous, False)
-    wanted = _transfer(kept, [branch] if branch else (), depth or 0, jobs, rate)
+    wanted = _transfer(
+        kept, [branch] if branch else (), depth or 0, jobs, rate, flags=LAZY if lazy else 0)
     with watched(progress) as callback:
         return json_of(
             lib.clone, encoded(url, "the URL"), encoded(path, "the path"), ctypes.byref(access),

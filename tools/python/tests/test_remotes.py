@@ -29,6 +29,16 @@ def test_a_clone_has_what_was_pushed(pair):
     assert second.verify().faults == []
 
 
+def test_a_lazy_clone_reads_what_is_asked_for(tmp_path, pair):
+    first, _ = pair
+    url = first.remotes()["origin"]
+    came = cambium.clone(url, tmp_path / "L", lazy=True)
+    assert came["transfer"]["objects"] > 0
+    lazy = cambium.open(tmp_path / "L")
+    np.testing.assert_array_equal(lazy["main"].get_tensor("a"), _model(1)["a"])
+    assert lazy.verify().faults == []
+
+
 def test_what_is_new_goes_back_and_forth(pair):
     first, second = pair
     second.commit(_model(2), message="two")
