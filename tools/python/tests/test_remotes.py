@@ -33,7 +33,7 @@ def test_a_lazy_clone_reads_what_is_asked_for(tmp_path, pair):
     first, _ = pair
     url = first.remotes()["origin"]
     came = cambium.clone(url, tmp_path / "L", lazy=True)
-    assert came["transfer"]["objects"] > 0
+    assert came["fetch"]["transfer"]["objects"] > 0
     lazy = cambium.open(tmp_path / "L")
     np.testing.assert_array_equal(lazy["main"].get_tensor("a"), _model(1)["a"])
     assert lazy.verify().faults == []
