@@ -216,7 +216,7 @@ let package = Package(
         .testTarget(
             name: "SnapshotsTests",
             dependencies: [
-                "Snapshots", "Objects", "KeyValue", "Files", "Elements", "TestSupport",
+                "Remotes", "Snapshots", "Objects", "KeyValue", "Files", "Elements", "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(

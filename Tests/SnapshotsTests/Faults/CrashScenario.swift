@@ -1,6 +1,7 @@
 import Elements
 import KeyValue
 import Objects
+import Remotes
 import Snapshots
 import TestSupport
 
@@ -15,6 +16,7 @@ enum CrashScenario: String, CaseIterable, Codable {
     case repack
     case compress
     case repackSteps
+    case fetch
 
     private static let base = SyntheticModel.sample(experts: 120)
 
@@ -44,6 +46,8 @@ enum CrashScenario: String, CaseIterable, Codable {
         switch self {
         case .create, .firstCommit, .commit:
             break
+        case .fetch:
+            try prepareRemote(beside: path)
         case .step, .repackSteps:
             for step in 0..<4 { try commit(Self.stepped(step), path, nil, stepwise: true) }
         case .merge:
@@ -67,6 +71,28 @@ enum CrashScenario: String, CaseIterable, Codable {
             try store.moveReference(.branch, "lost", from: lost, to: nil, by: .old)
             try store.moveReference(.branch, "main", from: root, to: nil, by: .old)
         }
+    }
+
+    /// A remote with the store's commit and four behind it, some of them stored as differences.
+    private func prepareRemote(beside path: String) throws {
+        try withScratchDirectory { directory in
+            let source = directory + "/source"
+            try SnapshotStore.create(at: source)
+            let store = try SnapshotStore.open(source)
+            try store.commit(Self.base, time: 0)
+            for step in 0..<3 { try commit(Self.stepped(step), source, nil, stepwise: true) }
+            try store.commit(Self.edited, time: 5)
+            let push = Push(
+                store, to: Remote(FileRemote(Self.remote(beside: path))), named: "origin",
+                author: "tester", time: 0)
+            _ = try push.run([
+                PushedReference(.branch, "main", try store.references().branches["main"])
+            ])
+        }
+    }
+
+    private static func remote(beside path: String) -> String {
+        path.split(separator: "/").dropLast().map { "/\($0)" }.joined() + "/remote"
     }
 
     /// The operation itself; may find that it was done already.
@@ -95,6 +121,12 @@ enum CrashScenario: String, CaseIterable, Codable {
             _ = try SnapshotStore.repack(path, observer: observer)
         case .compress:
             _ = try SnapshotStore.repack(path, compress: true, observer: observer)
+        case .fetch:
+            let store = try SnapshotStore.open(path, observer: observer)
+            let fetch = Fetch(
+                store, from: Remote(FileRemote(Self.remote(beside: path))), named: "origin",
+                by: .sample)
+            _ = try fetch.run()
         }
     }
 
@@ -120,7 +152,8 @@ struct StoreContent: Equatable {
     var models: [String: SyntheticModel] = [:]
 
     init(_ store: SnapshotStore) throws {
-        branches = try store.references().branches
+        let references = try store.references()
+        branches = references.branches.merging(references.remotes) { $1 }
         for (name, id) in branches { models[name] = try store.model(at: id) }
     }
 
