@@ -32,6 +32,7 @@ let package = Package(
         .executable(name: "continual-benchmark", targets: ["ContinualBenchmark"]),
         .executable(name: "training-benchmark", targets: ["TrainingBenchmark"]),
         .executable(name: "tokenizer-benchmark", targets: ["TokenizerBenchmark"]),
+        .executable(name: "remote-simulation", targets: ["RemoteSimulation"]),
         .executable(name: "models-benchmark", targets: ["ModelsBenchmark"]),
     ],
     dependencies: [
@@ -174,6 +175,18 @@ let package = Package(
         .executableTarget(
             name: "ModelsBenchmark", dependencies: ["BenchmarkSupport", "Cambium", arguments],
             path: "tools/benchmarks/ModelsBenchmark", swiftSettings: strict),
+        // A remote in virtual time, and who works with it.
+        .target(
+            name: "SimulatedRemotes",
+            dependencies: ["Remotes", "Snapshots", "Objects", "Elements", heap],
+            path: "tools/benchmarks/SimulatedRemotes", swiftSettings: strict),
+        .executableTarget(
+            name: "RemoteSimulation",
+            dependencies: [
+                "BenchmarkSupport", "SimulatedRemotes", "Remotes", "Snapshots", "Objects",
+                "Elements", arguments,
+            ],
+            path: "tools/benchmarks/RemoteSimulation", swiftSettings: strict),
         .target(
             name: "NumericSupport", path: "Tests/NumericSupport", swiftSettings: strict),
         .testTarget(
@@ -223,6 +236,7 @@ let package = Package(
             name: "RemotesTests",
             dependencies: [
                 "Remotes", "Snapshots", "Objects", "KeyValue", "Files", "Elements", "TestSupport",
+                "SimulatedRemotes",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -44,6 +44,8 @@ struct RemoteCollectionTests {
             remote.now += day
             #expect(try collect(remote).removed.keys == 4)
             #expect(remote.size < before / 2)
+            remote.now += day
+            _ = try collect(remote)
             #expect(!remote.keys.contains { $0.hasPrefix("gc/") })
             try theirs.fetch(from: remote)
             #expect(try theirs.tracked() == head)
@@ -51,7 +53,7 @@ struct RemoteCollectionTests {
         }
     }
 
-    @Test("what a push left that died is removed, not before a day is over")
+    @Test("what a push left that died is removed, not before two grace periods are over")
     func leftovers() throws {
         try withStore { mine in
             let remote = MemoryTransport()
@@ -59,10 +61,14 @@ struct RemoteCollectionTests {
             let cut = FaultyTransport(remote, .deadBefore) { $1.kind == .create }
             #expect(code { try mine.push(to: cut) } == .network)
             #expect(try collect(remote).young.keys == 3)
-            remote.now += day
+            remote.now += 2 * day
             #expect(try collect(remote).marked.keys == 3)
             remote.now += 2 * day
             #expect(try collect(remote).removed.keys == 3)
+            #expect(remote.keys == ["gc/00000000000000000001"])
+            // The mark stays for a day, for those that may be carrying it out as well.
+            remote.now += day
+            _ = try collect(remote)
             #expect(remote.keys.isEmpty)
         }
     }

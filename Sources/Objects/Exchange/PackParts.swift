@@ -16,6 +16,14 @@ package struct PackParts: Sendable {
         bulk = pack.record.slice(range)
     }
 
+    /// A pack of data that are in no store, taken apart.
+    package init(_ objects: [(header: ObjectHeader, data: [UInt8])]) throws {
+        var builder = PackBuilder()
+        for (header, data) in objects { _ = builder.add(header.id(of: data.raw), header, data.raw) }
+        try self.init(
+            Pack(number: 0, record: MappedBytes(copying: builder.finish()), checksum: false))
+    }
+
     /// The record of a pack with these objects alone, taken apart.
     ///
     /// Copies their data.

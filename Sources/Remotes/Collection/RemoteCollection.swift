@@ -1,4 +1,5 @@
 package import Elements
+internal import KeyValue
 internal import Objects
 internal import Snapshots
 
@@ -37,6 +38,8 @@ package struct RemoteCollectionReport: Sendable {
 package struct RemoteCollection: Sendable {
     private let remote: Remote
     private let grace: Int64
+    /// Seconds that pass, also while the machine sleeps.
+    private let clock: @Sendable () -> Int64
 
     /// The shortest grace period: no push takes longer without looking again.
     package static let shortestGrace: Int64 = 24 * 3600
@@ -44,9 +47,13 @@ package struct RemoteCollection: Sendable {
     /// Bytes of a bundle that are read for the names of its packs.
     private static let beginning = 64 << 10
 
-    /// - Parameter grace: Seconds that a superseded entry of a log is kept, and that lie between the phases.
+    /// - Parameter grace: Seconds that a superseded entry of a log is kept, that pass until what no entry names is
+    ///   garbage, and that lie between the phases.
     /// - Throws: `usage` for less than a day.
-    package init(_ remote: Remote, grace: Int64 = RemoteCollection.defaultGrace) throws {
+    package init(
+        _ remote: Remote, grace: Int64 = RemoteCollection.defaultGrace,
+        clock: @escaping @Sendable () -> Int64 = secondsRunning
+    ) throws {
         guard grace >= Self.shortestGrace else {
             throw CambiumError(
                 .usage,
@@ -55,11 +62,14 @@ package struct RemoteCollection: Sendable {
         }
         self.remote = remote
         self.grace = grace
+        self.clock = clock
     }
 
     /// One look at everything that the remote has.
     private struct State {
         var now: Int64 = 0
+        /// When it began, by this machine's clock.
+        var began: Int64
         /// What nothing needs, and is old enough to be sure.
         var garbage: [String: TransportEntry] = [:]
         var report = RemoteCollectionReport()
@@ -70,10 +80,23 @@ package struct RemoteCollection: Sendable {
     package func run(
         prune: Bool, progress: ProgressReporter = { _ in }
     ) throws -> RemoteCollectionReport {
+        var state = State(began: clock())
         let (marks, _) = try remote.marks()
-        var state = try look(progress)
+        do {
+            try look(&state, progress)
+        } catch let error as CambiumError where error.code == .corrupt {
+            // Others may have removed meanwhile what was superseded when this began.
+            try checkTime(state)
+            throw error
+        }
         var marked = Set<String>()
         for mark in marks {
+            if mark.isDone {
+                if prune, state.now - mark.time >= Self.shortestGrace {
+                    try remote.transport.delete(RemoteKey.numbered(RemoteKey.marks, mark.number))
+                }
+                continue
+            }
             guard state.now - mark.time >= grace else {
                 marked.formUnion(mark.keys)
                 state.report.next = min(state.report.next ?? .max, mark.time + grace)
@@ -82,7 +105,7 @@ package struct RemoteCollection: Sendable {
             if prune { try carryOut(mark, &state, progress) }
         }
         guard prune else { return state.report }
-        let new = state.garbage.keys.filter { !marked.contains($0) }.sorted(by: isBefore)
+        let new = Self.referencesFirst(state.garbage.keys.filter { !marked.contains($0) })
             .prefix(CollectionMark.greatestCount)
         guard !new.isEmpty else { return state.report }
         let number = (marks.map(\.number).max() ?? 0) + 1
@@ -102,18 +125,13 @@ package struct RemoteCollection: Sendable {
     private func carryOut(
         _ mark: CollectionMark, _ state: inout State, _ progress: ProgressReporter
     ) throws {
-        // Entries of logs first: what they name is not needed any more only when they are gone.
-        let keys = mark.keys.sorted { left, right in
-            let (first, second) = (
-                left.hasPrefix(RemoteKey.references), right.hasPrefix(RemoteKey.references)
-            )
-            return first != second ? first : isBefore(left, right)
-        }
-        let doomed = keys.compactMap { state.garbage[$0] }
+        let doomed = Self.referencesFirst(mark.keys).compactMap { state.garbage[$0] }
         let remote = remote
         let references = doomed.filter { $0.key.hasPrefix(RemoteKey.references) }
         for group in [references, doomed.filter { !$0.key.hasPrefix(RemoteKey.references) }] {
+            let look = state
             try orderedWork(group.count, width: remote.jobs) {
+                try checkTime(look)
                 try remote.transport.delete(group[$0].key)
             } _: { index, _ in
                 state.garbage[group[index].key] = nil
@@ -121,11 +139,34 @@ package struct RemoteCollection: Sendable {
                 try progress(Progress("removing", index + 1, group.count))
             }
         }
-        try remote.transport.delete(RemoteKey.numbered(RemoteKey.marks, mark.number))
+        try checkTime(state)
+        try remote.transport.write(
+            RemoteKey.numbered(RemoteKey.marks, mark.number),
+            TransportBody(CollectionMark.encode(mark.keys, isDone: true)))
     }
 
-    private func look(_ progress: ProgressReporter) throws -> State {
-        var state = State()
+    /// Refuses to go by what was seen too long ago: other collections and pushes went on meanwhile.
+    private func checkTime(_ state: State) throws {
+        let hours = (clock() - state.began) / 3600
+        guard clock() - state.began <= MarkWatch.longest else {
+            throw CambiumError(
+                .busy,
+                "this collection of \(remote.transport.url) took \(hours) hours, in which much may have "
+                    + "changed; what it removed was garbage, and the next one goes on")
+        }
+    }
+
+    /// Entries of logs before what they name: that is not needed any more only when they are gone.
+    private static func referencesFirst(_ keys: some Sequence<String>) -> [String] {
+        keys.sorted { left, right in
+            let (first, second) = (
+                left.hasPrefix(RemoteKey.references), right.hasPrefix(RemoteKey.references)
+            )
+            return first != second ? first : isBefore(left, right)
+        }
+    }
+
+    private func look(_ state: inout State, _ progress: ProgressReporter) throws {
         // References before what they name: what they name is there when it is listed.
         var logs: [String: [(number: UInt64, entry: TransportEntry)]] = [:]
         let references = try remote.list(RemoteKey.references)
@@ -141,7 +182,7 @@ package struct RemoteCollection: Sendable {
         }
         var kept: [TransportEntry] = []
         var dropped: [TransportEntry] = other
-        for log in logs.values {
+        for log in logs.sorted(by: { isBefore($0.key, $1.key) }).map(\.value) {
             for (position, item) in log.enumerated() {
                 // Superseded when the next one came.
                 let isOld =
@@ -167,7 +208,6 @@ package struct RemoteCollection: Sendable {
             sort(entries, isLive: { Self.id($0, prefix).map(packs.contains) ?? false }, &state)
         }
         sort(try remote.list(RemoteKey.probes).entries, isLive: { _ in false }, &state)
-        return state
     }
 
     private static func id(_ entry: TransportEntry, _ prefix: String) -> ObjectID? {
@@ -180,7 +220,7 @@ package struct RemoteCollection: Sendable {
         for entry in entries {
             if isLive(entry) {
                 state.report.live.add(entry)
-            } else if state.now - entry.modified < Self.shortestGrace {
+            } else if state.now - entry.modified < grace {
                 // It may belong to a push that is under way.
                 state.report.young.add(entry)
             } else {
@@ -203,7 +243,7 @@ package struct RemoteCollection: Sendable {
     ) throws -> Set<ObjectID> {
         var bundles: Set<ObjectID> = []
         let remote = remote
-        try orderedWork(kept.count, width: max(remote.jobs, 8)) { index in
+        try orderedWork(kept.count, width: remote.width) { index in
             let bytes = try remote.existing(
                 kept[index].key, nil, limit: ReferenceEntry.greatestSize)
             return try ReferenceEntry(decoding: bytes.copy(), kept[index].key).bundles.map(\.id)
@@ -227,7 +267,7 @@ package struct RemoteCollection: Sendable {
         }
         var packs: Set<ObjectID> = []
         let remote = remote
-        try orderedWork(wanted.count, width: max(remote.jobs, 8)) { index in
+        try orderedWork(wanted.count, width: remote.width) { index in
             let (id, size) = wanted[index]
             let key = RemoteKey.bundle(id)
             let first = try remote.existing(

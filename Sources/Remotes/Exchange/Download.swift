@@ -1,25 +1,25 @@
 internal import Elements
 internal import Objects
-internal import Snapshots
+package import Snapshots
 
 /// Fetches records of packs by as few reads as cost few bytes.
-struct Download {
+package struct Download {
     /// Bytes between two records that are read along, rather than asked for by another request.
     static let greatestGap = 256 << 10
     /// Bytes of one read.
     static let greatestRead = 64 << 20
 
     /// Neighbours in one pack, read at once.
-    struct Read: Sendable {
-        let pack: CommitBundle.PackName
-        var range: Range<Int>
-        var records: [PackIndex.Record]
+    package struct Read: Sendable {
+        package let pack: CommitBundle.PackName
+        package fileprivate(set) var range: Range<Int>
+        package fileprivate(set) var records: [PackIndex.Record]
 
         var isWhole: Bool { range == 0..<pack.count }
     }
 
     /// Groups records, which keep their order.
-    static func reads(_ wanted: [PackCatalog.Wanted]) -> [Read] {
+    package static func reads(_ wanted: [PackCatalog.Wanted]) -> [Read] {
         var reads: [Read] = []
         for item in wanted {
             let range = item.record.range
@@ -38,7 +38,7 @@ struct Download {
     }
 
     /// The pack records of a read, put together.
-    static func fetch(_ read: Read, _ remote: Remote) throws -> [[UInt8]] {
+    package static func fetch(_ read: Read, _ remote: Remote) throws -> [[UInt8]] {
         let key = RemoteKey.pack(read.pack.id)
         // Segments alone have no bulk.
         let bytes =

@@ -240,7 +240,7 @@ private struct Sources {
         let names = Array(waiting.prefix(count))
         waiting.removeFirst(names.count)
         let remote = remote
-        try orderedWork(names.count, width: max(remote.jobs, 8)) {
+        try orderedWork(names.count, width: remote.width) {
             try remote.bundle(names[$0].id)
         } _: {
             index, bundle in

@@ -1,6 +1,38 @@
 internal import Elements
 internal import Synchronization
 
+/// How ``orderedWork(_:width:_:_:)`` starts threads.
+package enum WorkThreads {
+    /// Starts what it is given and answers how to wait for its end; nil for a thread of the system's.
+    ///
+    /// A simulation runs one thread at a time, in an order of its own.
+    @TaskLocal package static var start:
+        (@Sendable (_ body: @escaping @Sendable () -> Void) -> @Sendable () -> Void)?
+
+    /// Begins work and answers how to wait for what came of it.
+    static func begin<Value: Sendable>(
+        _ body: @escaping @Sendable () -> Value
+    ) -> () -> Value {
+        guard let start else {
+            let background = Background(body)
+            return { background.wait() }
+        }
+        let outcome = Outcome<Value>()
+        let wait = start { outcome.value.withLock { $0 = body() } }
+        return {
+            wait()
+            guard let value = outcome.value.withLock({ $0 }) else {
+                preconditionFailure("work that was waited for has not ended")
+            }
+            return value
+        }
+    }
+
+    private final class Outcome<Value: Sendable>: Sendable {
+        let value = Mutex<Value?>(nil)
+    }
+}
+
 /// Does work on several threads and takes the results in order on the caller's.
 ///
 /// At most `width` results are in the making or waiting to be taken, so that memory stays bounded.
@@ -8,7 +40,7 @@ internal import Synchronization
 /// - Parameters:
 ///   - produce: Called for each index once, from any thread.
 ///   - consume: Called with each result, in order; what it throws ends the work when the calls have ended that run.
-func orderedWork<Value: Sendable>(
+package func orderedWork<Value: Sendable>(
     _ count: Int, width: Int, _ produce: @escaping @Sendable (Int) throws -> Value,
     _ consume: (Int, Value) throws -> Void
 ) throws {
@@ -17,16 +49,16 @@ func orderedWork<Value: Sendable>(
         for index in 0..<count { try consume(index, try produce(index)) }
         return
     }
-    var running: [Background<Result<Value, any Error>>] = []
+    var running: [() -> Result<Value, any Error>] = []
     var next = 0
-    defer { for background in running { _ = background.wait() } }
+    defer { for wait in running { _ = wait() } }
     for index in 0..<count {
         while next < count, running.count < width {
             let number = next
-            running.append(Background { Result { try produce(number) } })
+            running.append(WorkThreads.begin { Result { try produce(number) } })
             next += 1
         }
-        try consume(index, try running.removeFirst().wait().get())
+        try consume(index, try running.removeFirst()().get())
     }
 }
 

@@ -1,15 +1,15 @@
 internal import Elements
-internal import Objects
-internal import Snapshots
+package import Objects
+package import Snapshots
 
 /// Where on a remote the objects lie that are wanted: records of packs, found by their indexes.
-struct PackCatalog {
+package struct PackCatalog {
     /// One record that is to be fetched.
-    struct Wanted: Sendable {
-        let pack: CommitBundle.PackName
-        let record: PackIndex.Record
+    package struct Wanted: Sendable {
+        package let pack: CommitBundle.PackName
+        package let record: PackIndex.Record
         /// How many steps lie between it and records that need no others.
-        let level: Int
+        package let level: Int
     }
 
     private let remote: Remote
@@ -19,15 +19,15 @@ struct PackCatalog {
     /// The record of each object of the indexes that were read: the first that was met.
     private var places: [ObjectID: Int] = [:]
 
-    init(_ remote: Remote) { self.remote = remote }
+    package init(_ remote: Remote) { self.remote = remote }
 
     /// Reads the indexes of packs that were not read yet.
-    mutating func read(
+    package mutating func read(
         _ names: [CommitBundle.PackName], _ progress: (Int, Int) throws -> Void
     ) throws {
         let new = names.filter { seen.insert($0.id).inserted }
         let remote = remote
-        try orderedWork(new.count, width: max(remote.jobs, 8)) {
+        try orderedWork(new.count, width: remote.width) {
             try remote.index(new[$0])
         } _: {
             number, index in
@@ -44,7 +44,7 @@ struct PackCatalog {
     ///
     /// - Parameter isStored: Whether the store has an object.
     /// - Returns: Nil when an object is in no index that was read.
-    func records(
+    package func records(
         of ids: [ObjectID], isStored: ([ObjectID]) throws -> Set<ObjectID>
     ) throws -> [Wanted]? {
         var levels: [Int: Int] = [:]

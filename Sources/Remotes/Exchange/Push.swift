@@ -40,7 +40,7 @@ package struct PushReport: Sendable {
 /// Sends commits to a remote: packs, indexes, a bundle, and then the references, so that what is there is whole at any
 /// moment.
 package struct Push: Sendable {
-    private let store: SnapshotStore
+    private let store: any PushSource
     private let remote: Remote
     /// The remote's name in the store, by which tracking references are known.
     private let name: String
@@ -50,7 +50,7 @@ package struct Push: Sendable {
     private let clock: @Sendable () -> Int64
 
     package init(
-        _ store: SnapshotStore, to remote: Remote, named name: String, author: String, time: Int64,
+        _ store: any PushSource, to remote: Remote, named name: String, author: String, time: Int64,
         clock: @escaping @Sendable () -> Int64 = secondsRunning
     ) {
         self.store = store
@@ -61,8 +61,6 @@ package struct Push: Sendable {
         self.clock = clock
     }
 
-    /// Seconds after which a push looks again for what a collection marked: a tenth of the shortest grace period.
-    private static let checkAfter: Int64 = 8640
     /// Entries of one log that are looked through for a commit that the store has.
     private static let greatestLook = 16
 
@@ -84,6 +82,7 @@ package struct Push: Sendable {
         progress: ProgressReporter = { _ in }
     ) throws -> PushReport {
         let before = remote.transport.counts
+        let began = clock()
         let targets = try targets(references)
         var report = PushReport()
         let moving = try targets.filter { try !isUnchanged($0, force, &report) }
@@ -91,32 +90,34 @@ package struct Push: Sendable {
             report.counts = remote.transport.counts - before
             return report
         }
-        let began = clock()
-        let doomed = try remote.doomed()
+        let marks = try MarkWatch(remote, since: began, clock)
         let tips = moving.compactMap(\.wanted.commit)
         var bundles: [ReferenceEntry.Bundle] = []
         if !tips.isEmpty {
-            let bases = try bases(of: moving, doomed)
-            let shipment = try Shipment(store, of: tips, without: bases.compactMap(\.entry.commit))
+            let bases = try bases(of: moving, marks)
             for base in bases {
+                marks.rely(on: [base.key])
+                marks.rely(on: base.entry.bundles.map { RemoteKey.bundle($0.id) })
                 for bundle in base.entry.bundles where !bundles.contains(bundle) {
                     bundles.append(bundle)
                 }
             }
-            report.commits = shipment.bundle.commits.count
-            report.objects = shipment.objects
-            if dryRun {
-                report.planned = shipment.sizes.reduce(0, +)
-            } else if !shipment.bundle.commits.isEmpty {
-                try send(shipment, doomed, &bundles, &report, progress)
+            try store.ship(tips, without: bases.compactMap(\.entry.commit)) { parcel in
+                report.commits = parcel.bundle.commits.count
+                report.objects = parcel.objects
+                if dryRun {
+                    report.planned = parcel.sizes.reduce(0, +)
+                } else if !parcel.bundle.commits.isEmpty {
+                    try send(parcel, marks, &bundles, &report, progress)
+                }
             }
         }
-        if !dryRun, clock() - began > Self.checkAfter { try look(again: bundles) }
         for target in moving {
             let entry = ReferenceEntry(
-                commit: target.wanted.commit, write: ReferenceEntry.randomWrite(), time: time,
+                commit: target.wanted.commit, write: remote.randomWrite(), time: time,
                 author: author, bundles: target.wanted.commit == nil ? [] : bundles)
             if !dryRun {
+                try marks.check()
                 try remote.append(target.wanted.kind, target.wanted.name, after: target.last, entry)
             }
             report.updates.append(
@@ -189,7 +190,7 @@ package struct Push: Sendable {
                 "the tag '\(wanted.name)' of \(remote.transport.url) is at \(there.short), not at "
                     + "\(commit.short); a tag stays where it is: take another name, or --force")
         }
-        guard (try? store.commit(there)) != nil else {
+        guard store.has(there) else {
             throw moved(
                 wanted.name, there, "which this store has not seen: fetch it, merge, and push again"
             )
@@ -209,14 +210,13 @@ package struct Push: Sendable {
     }
 
     /// Entries of the remote's references whose commits the store has: what need not be sent.
-    private func bases(of moving: [Target], _ doomed: Set<String>) throws -> [ReferenceTip] {
+    private func bases(of moving: [Target], _ marks: MarkWatch) throws -> [ReferenceTip] {
         var bases: [ReferenceTip] = []
         for target in moving {
             if let tip = target.tip, let commit = tip.entry.commit,
-                (try? store.commit(commit)) != nil,
+                store.has(commit), let wanted = target.wanted.commit,
                 // What is replaced by force may have nothing to do with what takes its place.
-                let wanted = target.wanted.commit,
-                try !store.mergeBases(commit, wanted).isEmpty
+                try store.isAncestor(commit, of: wanted) || store.areRelated(commit, wanted)
             {
                 bases.append(tip)
             }
@@ -235,18 +235,17 @@ package struct Push: Sendable {
             [store] index -> ReferenceTip? in
             // The newest of which the store has the commit: others may have gone on meanwhile.
             for number in known[index].1.suffix(Self.greatestLook).reversed() {
-                let tip = try remote.tip(.branch, known[index].0, number)
-                if let commit = tip.entry.commit, (try? store.commit(commit)) != nil { return tip }
+                // One that was listed may have been collected since.
+                guard let tip = try remote.entry(.branch, known[index].0, number) else { break }
+                if let commit = tip.entry.commit, store.has(commit) { return tip }
             }
             return nil
         }
         bases += found.compactMap { $0 }
         // What a collection is about to remove is no base.
         return bases.filter { base in
-            let key = RemoteKey.numbered(
-                RemoteKey.reference(base.kind, base.name), base.number)
-            return !doomed.contains(key)
-                && !base.entry.bundles.contains { doomed.contains(RemoteKey.bundle($0.id)) }
+            !marks.isDoomed(base.key)
+                && !base.entry.bundles.contains { marks.isDoomed(RemoteKey.bundle($0.id)) }
         }
     }
 
@@ -256,7 +255,7 @@ package struct Push: Sendable {
     ) throws -> [String] {
         let prefix = name + "/"
         var tracked: [ObjectID: String] = [:]
-        for (name, commit) in try store.references().remotes where name.hasPrefix(prefix) {
+        for (name, commit) in try store.remoteBranches() where name.hasPrefix(prefix) {
             let branch = String(name.dropFirst(prefix.count))
             if let other = tracked[commit], isBefore(other, branch) { continue }
             tracked[commit] = branch
@@ -269,22 +268,18 @@ package struct Push: Sendable {
 
     /// Sends packs and the bundle, which is added to `bundles`.
     private func send(
-        _ shipment: borrowing Shipment, _ doomed: Set<String>,
+        _ parcel: Parcel, _ marks: MarkWatch,
         _ bundles: inout [ReferenceEntry.Bundle], _ report: inout PushReport,
         _ progress: ProgressReporter
     ) throws {
-        let batches = Upload.batches(shipment.sizes, packSize: remote.packSize)
-        let total = shipment.sizes.reduce(0, +)
-        let upload = Upload(remote: remote, doomed: doomed)
-        var bundle = shipment.bundle
-        let records = shipment.records
+        let batches = Upload.batches(parcel.sizes, packSize: remote.packSize)
+        let total = parcel.sizes.reduce(0, +)
+        let upload = Upload(remote: remote, marks: marks)
+        var bundle = parcel.bundle
         var done = 0
         try progress(Progress("sending", 0, max(total, 1)))
         try orderedWork(batches.count, width: remote.jobs) { index in
-            let parts = try batches[index].map { record in
-                try records.check(record)
-                return try records.parts(record)
-            }
+            let parts = try batches[index].map(parcel.parts)
             return try upload.send(parts, mayBeThere: batches.count > 1)
         } _: { _, sent in
             bundle.packs.append(sent.name)
@@ -307,22 +302,13 @@ package struct Push: Sendable {
             bundles.removeAll { absorbed.contains($0) }
         }
         var body = TransportBody(try bundle.encoded())
-        while doomed.contains(RemoteKey.bundle(body.digest)) {
+        while marks.isDoomed(RemoteKey.bundle(body.digest)) {
             bundle.salt &+= 1
             body = TransportBody(try bundle.encoded())
         }
+        try marks.check()
+        marks.rely(on: [RemoteKey.bundle(body.digest)])
         try remote.transport.write(RemoteKey.bundle(body.digest), body)
         bundles.append(.init(id: body.digest, commits: commits))
-    }
-
-    /// After long work: nothing that the new entries rely on may have been marked meanwhile.
-    private func look(again bundles: [ReferenceEntry.Bundle]) throws {
-        let keys = try remote.doomed()
-        guard !bundles.contains(where: { keys.contains(RemoteKey.bundle($0.id)) }) else {
-            throw CambiumError(
-                .branchMoved,
-                "what this push builds on was marked for collection while it ran; fetch, and push again"
-            )
-        }
     }
 }

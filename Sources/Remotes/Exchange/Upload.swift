@@ -2,11 +2,11 @@ internal import Elements
 internal import Objects
 internal import Snapshots
 
-/// Sends the packs of a shipment.
+/// Sends the packs of a push.
 struct Upload {
     let remote: Remote
-    /// Packs that a collection of the remote is about to remove: what has their name is written under another.
-    let doomed: Set<String>
+    /// Of packs that a collection of the remote is about to remove, what has their name is written under another.
+    let marks: MarkWatch
 
     /// How old a pack of an earlier attempt may be to be relied upon, by the remote's clock: collections leave younger
     /// ones than a day alone.
@@ -15,7 +15,7 @@ struct Upload {
     /// A pack that is on the remote.
     struct Sent: Sendable {
         let name: CommitBundle.PackName
-        /// What of the shipment's bulk it holds.
+        /// What of the push's bulk it holds.
         let bulk: Int
     }
 
@@ -47,15 +47,17 @@ struct Upload {
         }
         var digest = Self.digest(pieces)
         var padding = 0
-        while doomed.contains(RemoteKey.pack(digest)) {
+        try marks.check()
+        while marks.isDoomed(RemoteKey.pack(digest)) || marks.isDoomed(RemoteKey.index(digest)) {
             // The same bytes and some more have another name.
-            let salt = (0..<16).map { _ in UInt8.random(in: 0...255) }
+            let salt = remote.random(16)
             pieces.append(MappedBytes(copying: salt))
             padding += salt.count
             digest = Self.digest(pieces)
         }
         let body = TransportBody(pieces, digest: digest)
         let name = CommitBundle.PackName(id: digest, count: body.count)
+        marks.rely(on: [RemoteKey.pack(digest), RemoteKey.index(digest)])
         if try !mayBeThere || !isThere(RemoteKey.pack(digest), body.count) {
             try remote.transport.write(RemoteKey.pack(digest), body)
         }

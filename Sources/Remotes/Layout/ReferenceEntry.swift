@@ -37,13 +37,6 @@ package struct ReferenceEntry: Sendable, Equatable {
     /// More bytes are no entry.
     package static let greatestSize = 1 << 20
 
-    package static func randomWrite() -> String {
-        (0..<2).map { _ in
-            let digits = String(UInt64.random(in: 0 ... .max), radix: 16)
-            return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-        }.joined()
-    }
-
     package var encoded: [UInt8] {
         var text = Array(#"{"version":1,"commit":"#.utf8)
         if let commit { appendJSON(commit.hex, to: &text) } else { text += Array("null".utf8) }

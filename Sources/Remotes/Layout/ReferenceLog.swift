@@ -8,6 +8,8 @@ package struct ReferenceTip: Sendable {
     package let name: String
     package let number: UInt64
     package let entry: ReferenceEntry
+
+    var key: String { RemoteKey.numbered(RemoteKey.reference(kind, name), number) }
 }
 
 /// References of a remote: each a log of numbered entries, of which the last one counts.
@@ -29,12 +31,24 @@ extension Remote {
         }
     }
 
-    func tip(_ kind: ReferenceKind, _ name: String, _ number: UInt64) throws -> ReferenceTip {
+    /// One entry; nil when it is not there.
+    func entry(
+        _ kind: ReferenceKind, _ name: String, _ number: UInt64
+    ) throws -> ReferenceTip? {
         let key = RemoteKey.numbered(RemoteKey.reference(kind, name), number)
-        let bytes = try existing(key, nil, limit: ReferenceEntry.greatestSize)
+        guard let bytes = try transport.read(key, nil, limit: ReferenceEntry.greatestSize) else {
+            return nil
+        }
         return ReferenceTip(
             kind: kind, name: name, number: number,
             entry: try ReferenceEntry(decoding: bytes.copy(), key))
+    }
+
+    func tip(_ kind: ReferenceKind, _ name: String, _ number: UInt64) throws -> ReferenceTip {
+        guard let tip = try entry(kind, name, number) else {
+            throw missing(RemoteKey.numbered(RemoteKey.reference(kind, name), number))
+        }
+        return tip
     }
 
     /// The last number of every reference of a kind, by name, those that were removed among them.

@@ -1,6 +1,6 @@
 internal import Elements
-internal import Objects
-internal import Snapshots
+package import Objects
+package import Snapshots
 
 /// A store elsewhere: a place that keeps bytes, in the layout of docs/remote-format.md.
 package struct Remote: Sendable {
@@ -9,6 +9,10 @@ package struct Remote: Sendable {
     package var jobs: Int
     /// Bytes after which a pack is full.
     package var packSize: Int
+    /// So many random bytes; a simulation repeats its own.
+    package var random: @Sendable (Int) -> [UInt8] = { count in
+        (0..<count).map { _ in .random(in: .min ... .max) }
+    }
 
     /// The default of ``packSize``.
     package static let defaultPackSize = 32 << 20
@@ -20,6 +24,14 @@ package struct Remote: Sendable {
         self.jobs = jobs
         self.packSize = packSize
     }
+
+    /// A name for one entry of a log: 32 random hexadecimal digits.
+    func randomWrite() -> String {
+        random(16).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    }
+
+    /// Requests at a time for small bodies.
+    package var width: Int { jobs == 1 ? 1 : max(jobs, 8) }
 
     private static let markerText = "{\"format\":1,\"program\":\"cambium\"}\n"
 
@@ -66,22 +78,24 @@ package struct Remote: Sendable {
 
     /// Bytes of a key that must be there.
     func existing(_ key: String, _ range: Range<Int>?, limit: Int) throws -> MappedBytes {
-        guard let bytes = try transport.read(key, range, limit: limit) else {
-            throw CambiumError(
-                .corrupt,
-                "\(key) is missing from \(transport.url), though something there needs it; push again from a "
-                    + "store that has it")
-        }
+        guard let bytes = try transport.read(key, range, limit: limit) else { throw missing(key) }
         return bytes
     }
 
-    func bundle(_ id: ObjectID) throws -> CommitBundle {
+    func missing(_ key: String) -> CambiumError {
+        CambiumError(
+            .corrupt,
+            "\(key) is missing from \(transport.url), though something there needs it; push again from a "
+                + "store that has it")
+    }
+
+    package func bundle(_ id: ObjectID) throws -> CommitBundle {
         let bytes = try named(RemoteKey.bundle(id), id, limit: CommitBundle.greatestContent)
         return try CommitBundle(decoding: bytes.copy())
     }
 
     /// The index of a pack, which it fits.
-    func index(_ pack: CommitBundle.PackName) throws -> PackIndex {
+    package func index(_ pack: CommitBundle.PackName) throws -> PackIndex {
         let key = RemoteKey.index(pack.id)
         let bytes = try existing(key, nil, limit: PackIndex.greatestSize)
         let index = try PackIndex(decoding: bytes.copy(), key)

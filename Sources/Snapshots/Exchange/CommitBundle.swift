@@ -20,6 +20,11 @@ package struct CommitBundle: Sendable, Equatable {
         package let kind: ObjectKind
         package let bytes: [UInt8]
 
+        package init(kind: ObjectKind, bytes: [UInt8]) {
+            self.kind = kind
+            self.bytes = bytes
+        }
+
         package func id() throws -> ObjectID {
             try ObjectHeader(kind, byteCount: bytes.count).id(of: bytes.raw)
         }
