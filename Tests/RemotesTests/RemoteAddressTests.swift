@@ -147,6 +147,10 @@ struct CredentialTests {
             }
             #expect(error?.code == .denied)
             #expect(error?.message.contains("role_arn") == true)
+            #expect(
+                code {
+                    try opening(["HOME": home, "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"])
+                } == .denied)
             let config = home + "/config"
             try writeFile(Array("aws_secret_access_key hunter2\n".utf8), to: config)
             let bad = #expect(throws: CambiumError.self) {

@@ -39,7 +39,8 @@ struct Profile {
     ///
     /// Lines that are set in belong to the name above them: `s3 =`, then `  endpoint_url = …` is `s3.endpoint_url`.
     private static func sections(_ path: String) throws -> [String: [String: String]] {
-        guard fileExists(path) else { return [:] }
+        // Where scripts send what they do not want read.
+        guard path != "/dev/null", fileExists(path) else { return [:] }
         let text = String(decoding: try readFile(path, limit: limit), as: UTF8.self)
         var sections: [String: [String: String]] = [:]
         var (section, above): (String?, String) = (nil, "")
