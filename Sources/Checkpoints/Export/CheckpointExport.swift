@@ -165,9 +165,15 @@ package struct CheckpointExport {
         _ ordinals: Range<Int>, _ experts: MappedExperts, _ hashes: Bool
     ) -> (found: Background<[Result<MappedBytes, any Error>]>, rest: Range<Int>)? {
         guard !ordinals.isEmpty else { return nil }
-        let end = min(ordinals.lowerBound + 4096, ordinals.upperBound)
+        // What comes from a remote is memory of its own, and comes together.
+        let most =
+            experts.snapshot.isLazy
+            ? max(1, min(4096, (64 << 20) / max(experts.pool.expertByteCount, 1))) : 4096
+        let end = min(ordinals.lowerBound + most, ordinals.upperBound)
         let found = Background {
-            concurrentMap(end - ordinals.lowerBound, grain: 64) { position in
+            // What cannot be had is told by whoever reads it.
+            try? experts.fetch(ordinals.lowerBound..<end)
+            return concurrentMap(end - ordinals.lowerBound, grain: 64) { position in
                 expert(ordinals.lowerBound + position, experts, hashes)
             }
         }

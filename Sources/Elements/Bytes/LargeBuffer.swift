@@ -23,3 +23,17 @@ extension UnsafeMutableRawBufferPointer {
         return unsafe buffer
     }
 }
+
+/// Makes the allocator give buffers of 128 KiB and more back to the system when they are freed, for the rest of the
+/// process's life.
+///
+/// By itself it keeps more and more of them, for each thread apart, the larger those are that were freed (mallopt(3),
+/// "M_MMAP_THRESHOLD"): where threads fetch what others keep, memory that nobody uses would break a limit.
+package func returnsFreedBuffers() {
+    // The module of the C library has no malloc.h; another allocator than its own has no such function.
+    guard let symbol = unsafe dlsym(nil, "mallopt") else { return }
+    let mallopt = unsafe unsafeBitCast(
+        symbol, to: (@convention(c) (_ parameter: Int32, _ value: Int32) -> Int32).self)
+    let threshold: Int32 = -3  // M_MMAP_THRESHOLD
+    _ = mallopt(threshold, 128 << 10)
+}

@@ -33,6 +33,8 @@ package struct SnapshotModel: Sendable {
         let weights = SnapshotWeights(
             snapshot, residency: residency, checks: checks)
         if memoryLimit != nil {
+            // What comes from a remote is read by other threads than those that use it.
+            if snapshot.isLazy { returnsFreedBuffers() }
             try weights.releaseMap()
         }
         let base = try LanguageModel(description, source: weights)
