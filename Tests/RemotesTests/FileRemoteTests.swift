@@ -75,6 +75,30 @@ struct FileRemoteTests {
         }
     }
 
+    @Test("a name that was made although its answer was lost is told by the file's own names")
+    func lostAnswer() throws {
+        try withScratchDirectory { (scratch) throws in
+            let folder = try #require(try OpenFolder(path: scratch))
+            func attempt(_ name: String, _ linked: (String) throws -> Void) throws -> Bool {
+                let file = try NamelessFile(in: folder)
+                try file.append([1, 2, 3].raw)
+                let own = try #require(
+                    try listDirectory(scratch).first { NamelessFile.isLeftover($0) })
+                try linked("\(scratch)/\(own)")
+                return try file.publish(asNew: name)
+            }
+            // As a server of NFS does that is asked for the link twice.
+            let isOurs = try attempt("mine") { own in
+                #expect(unsafe link(own, scratch + "/mine") == 0)
+            }
+            #expect(isOurs)
+            let isAgain = try attempt("mine") { _ in }
+            #expect(!isAgain)
+            #expect(try listDirectory(scratch) == ["mine"])
+            #expect(try readFile(scratch + "/mine", limit: 3) == [1, 2, 3])
+        }
+    }
+
     @Test("the clock is that of the file system")
     func clock() throws {
         try withRemote { (remote, _) throws in
