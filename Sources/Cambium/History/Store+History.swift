@@ -178,7 +178,20 @@ extension Store {
     }
 
     /// Points HEAD at a branch; or, for any other revision, detaches it there.
+    ///
+    /// A branch that is missing, and that one remote was seen to have, is made where that has it.
     public func switchHead(to revision: String, _ signature: Signature = .current) throws {
+        let references = try snapshots.references()
+        let isKnown = (references.branches[revision] ?? references.tags[revision]) != nil
+        let seen = references.remotes.filter { name, _ in
+            name.drop { $0 != "/" }.dropFirst() == revision
+        }
+        if !isKnown, references.head != .branch(revision), seen.count == 1,
+            let (name, commit) = seen.first
+        {
+            try snapshots.createReference(
+                .branch, revision, at: commit, by: signature.note("branch: \(name)"))
+        }
         try snapshots.setHead(to: revision, by: signature.note("switch: to \(revision)"))
     }
 

@@ -43,7 +43,32 @@ public struct PullResult: Sendable, Encodable {
     public let head: String
 }
 
+/// How far a local branch is from what a remote's of its name was when it was last seen.
+public struct RemoteDistance: Sendable, Encodable {
+    /// `REMOTE/BRANCH`.
+    public let name: String
+    /// Commits that the local branch has and the remote's had not.
+    public let ahead: Int
+    /// Commits that the remote's had and the local one has not.
+    public let behind: Int
+}
+
 extension Store {
+    /// How far a branch is from those of remotes that have its name, as they were last seen; by name.
+    ///
+    /// - Complexity: Reads both histories where they are not at one commit.
+    public func distances(ofBranch branch: String) throws -> [RemoteDistance] {
+        let references = try snapshots.references()
+        guard let commit = references.branches[branch] else { return [] }
+        return try references.remotes.sorted { isBefore($0.key, $1.key) }
+            .filter { $0.key.drop { $0 != "/" }.dropFirst() == branch }
+            .map { name, other in
+                let distance = try snapshots.divergence(of: commit, from: other)
+                return RemoteDistance(
+                    name: name, ahead: distance.ahead, behind: distance.behind)
+            }
+    }
+
     /// Brings branches of a remote, and with all of them its tags, with the commits and the data that the store lacks.
     ///
     /// A lazy clone leaves data where they are. Local branches stay where they are; the remote's are `REMOTE/BRANCH`. All that comes is checked against its name;

@@ -17,6 +17,10 @@ struct RemoteTests {
         #expect(try session.start(["-C", "T", "log", "-n", "1", "-q"]).end().text == mine)
         let branches = try session.start(["-C", "T", "branch", "-r", "-q"]).end()
         #expect(branches.lines == ["origin/left", "origin/main"])
+        // A branch that only the remote has is made where that has it.
+        let left = try session.start(["-C", "T", "switch", "left"]).end()
+        #expect(left.text.contains("on branch left"), "\(left.errors)")
+        _ = try session.start(["-C", "T", "switch", "main"]).end()
         try TinyCheckpoint(edits: [3: 1]).write(to: session.path("next"))
         for words in [
             ["-C", "T", "commit", "next", "-m", "more"], ["-C", "T", "push"],
@@ -81,6 +85,7 @@ struct RemoteTests {
         _ = try session.start(["-C", "T", "commit", "next", "-m", "theirs"]).end()
         _ = try session.start(["-C", "T", "push"]).end()
         try session.expect("commit", "other", "-m", "mine")
+        #expect(try session.expect("status").text.contains("1 commit ahead of origin/main"))
         let refused = try session.run("push", "--json")
         #expect(refused.status == 5)
         #expect(try refused.errorJSON["code"] as? String == "branch-moved")
