@@ -55,5 +55,10 @@ enum ExitStatus: Int32, CaseIterable {
 /// Ends a command whose report says all there is to say.
 struct Ended: Error {
     /// The exit status.
-    let status: ExitStatus
+    let status: Int32
+
+    init(status: ExitStatus) { self.status = status.rawValue }
+
+    /// Ends with the status of a program that the command ran.
+    init(program status: Int32) { self.status = status }
 }

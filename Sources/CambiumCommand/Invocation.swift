@@ -31,7 +31,7 @@ struct Invocation {
             try command.run()
             return ExitStatus.success.rawValue
         } catch let ended as Ended {
-            return ended.status.rawValue
+            return ended.status
         } catch let error as CambiumError {
             return tell(Failure(error))
         } catch let failure as Failure {

@@ -75,6 +75,11 @@ struct ProtocolTests {
         remote check
         remote gc
         clone file://REMOTE CLONE
+        push origin main
+        round run --remote origin --base main --branch r/0 --allow-empty -- true
+        round merge --remote origin --into main r/0
+        round submit --engine local --remote origin --tasks 1 --merge main --allow-empty --folder F -- true
+        round status F
         remote rm origin
         gc
         verify
@@ -104,7 +109,8 @@ struct ProtocolTests {
             let name = try #require(
                 Self.known.first { words.starts(with: $0) }, "no command: \(line)")
             missing.remove(name)
-            let run = try session.start(words + ["--json"]).end()
+            let end = words.firstIndex(of: "--") ?? words.endIndex
+            let run = try session.start(words[..<end] + ["--json"] + words[end...]).end()
             #expect(run.status == 0 && run.errors == "", "\(line): \(run.errors)")
             #expect(run.lines.count == 1, "\(line): \(run.text)")
             let json = try run.json

@@ -2,7 +2,7 @@ internal import Remotes
 
 /// How a remote is reached; without any credentials, which come from the usual variables (`AWS_ACCESS_KEY_ID` and so on)
 /// and the usual profile files.
-public struct RemoteAccess: Sendable, Equatable, Encodable {
+public struct RemoteAccess: Sendable, Equatable, Codable {
     /// A server that speaks S3, as `https://HOST:PORT`; nil for what the environment or the profile says, or else AWS.
     public var endpoint: String?
     /// Nil for that of the environment or the profile, or else `us-east-1`.

@@ -25,6 +25,32 @@ enum Interrupt {
         return try body()
     }
 
+    /// Runs work of which children do the most: meanwhile every signal is passed on to their groups, and the work
+    /// goes on when they have ended.
+    static func relaying<Result>(_ body: () throws -> Result) rethrows -> Result {
+        isRelaying.store(true, ordering: .relaxed)
+        defer { isRelaying.store(false, ordering: .relaxed) }
+        return try body()
+    }
+
+    /// Passes signals on to a process group, that of the moment before included.
+    static func pass(to group: pid_t) {
+        groups.withLock { groups in
+            groups.insert(group)
+            if isRelaying.load(ordering: .relaxed), isAsked {
+                kill(-group, request.load(ordering: .relaxed))
+            }
+        }
+    }
+
+    /// Leaves a process group alone from now on.
+    static func passNoMore(to group: pid_t) {
+        _ = groups.withLock { $0.remove(group) }
+    }
+
+    private static let isRelaying = Atomic<Bool>(false)
+    private static let groups = Mutex<Set<pid_t>>([])
+
     /// Takes the signals from now on, and acts on a thread of its own: there, unlike in a handler, files
     /// can be removed.
     ///
@@ -69,6 +95,14 @@ enum Interrupt {
         let source = readEnd.load(ordering: .relaxed)
         while let byte = Terminal.next(from: source) {
             let number = Int32(byte)
+            if isRelaying.load(ordering: .relaxed) {
+                groups.withLock { groups in
+                    request.store(number, ordering: .relaxed)
+                    asked.store(true, ordering: .relaxed)
+                    for group in groups { kill(-group, number) }
+                }
+                continue
+            }
             let isCooperative = isCooperative.load(ordering: .relaxed)
             if isCooperative, isAsked, number == SIGHUP { continue }
             guard !isCooperative || isAsked else {

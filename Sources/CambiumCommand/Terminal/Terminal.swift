@@ -129,6 +129,20 @@ extension Terminal {
         }
     }
 
+    /// Waits.
+    static func sleep(seconds: Int) { Glibc.sleep(UInt32(seconds)) }
+
+    /// The path of this program.
+    static var program: String {
+        var bytes = [UInt8](repeating: 0, count: 4_096)
+        let count = unsafe bytes.withUnsafeMutableBytes { buffer in
+            unsafe buffer.withMemoryRebound(to: CChar.self) {
+                unsafe $0.baseAddress.map { unsafe readlink("/proc/self/exe", $0, 4_096) } ?? 0
+            }
+        }
+        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : "cambium"
+    }
+
     /// Writes one line to standard error, and does not mind when nobody reads it.
     static func tell(_ line: String) {
         let bytes = Array((VisibleText.of(line) + "\n").utf8)

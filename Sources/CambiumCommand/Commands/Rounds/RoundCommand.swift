@@ -4,8 +4,16 @@ internal import Cambium
 struct RoundCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "round",
-        abstract: "List, show and drop rounds of training that were stopped.",
+        abstract: "Run rounds of training as tasks on many machines; list and drop stopped ones.",
         discussion: """
+            A task of a scheduler is `round run`: clone the base from a remote, run a command, push what it \
+            committed to a branch of its own. `round submit` makes tasks of a list, with a merge behind them, for \
+            Slurm, for Kubernetes, or as processes here. docs/rounds.md tells what happens when machines fail.
+
+            cambium round run --remote s3://b/m --branch law --base main -- ./train.sh
+            cambium round submit --remote s3://b/m --tasks 4 --merge main -- ./train {0}
+            cambium round status round-3fa94c21
+
             Ctrl-C in `train` keeps where the round is, beside the store's data and for one round of each \
             branch; so does a round that was trained and could not be committed. The same `train` with \
             --resume goes on, and ends with the bits of a round that was not stopped.
@@ -14,7 +22,11 @@ struct RoundCommand: ParsableCommand {
             cambium round show swahili
             cambium round drop swahili
             """,
-        subcommands: [RoundListCommand.self, RoundShowCommand.self, RoundDropCommand.self])
+        subcommands: [
+            RoundRunCommand.self, RoundSubmitCommand.self, RoundStatusCommand.self,
+            RoundMergeCommand.self, RoundListCommand.self, RoundShowCommand.self,
+            RoundDropCommand.self,
+        ])
 }
 
 struct RoundListCommand: StoreCommand {

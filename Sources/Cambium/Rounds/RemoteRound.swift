@@ -1,0 +1,194 @@
+internal import Elements
+internal import FoundationEssentials
+internal import Objects
+internal import Snapshots
+
+/// A round that is a task of its own: in a store that is made for it, from a remote and back to it.
+///
+/// ```swift
+/// switch try RemoteRound.begin(source, base: "main", branch: "train/law", command: words, in: "/scratch/law") {
+/// case .finished(let outcome): print(outcome.commit)
+/// case .ready(let round): // train in round.store on the branch, or leave a checkpoint in `output`
+///     print(try round.finish(output: output).commit)
+/// }
+/// ```
+public final class RemoteRound: Sendable {
+    /// What a task finds when it begins.
+    public enum Beginning: Sendable {
+        /// The remote has the round already; nothing is to be done.
+        case finished(RoundOutcome)
+        /// The round is to be run.
+        case ready(RemoteRound)
+    }
+
+    /// The store, whose HEAD is on the round's branch, which is at the base.
+    public let store: Store
+    /// What the round is.
+    public let identity: RoundIdentity
+    /// The time of the base's commit, which is that of the round's too: so the same round is the same commit, whenever
+    /// it ran.
+    public let time: Int64
+    private let source: RoundSource
+
+    private init(_ store: Store, _ identity: RoundIdentity, _ time: Int64, _ source: RoundSource) {
+        self.store = store
+        self.identity = identity
+        self.time = time
+        self.source = source
+    }
+
+    /// Looks whether the remote has the round, and if not, clones its base.
+    ///
+    /// - Parameters:
+    ///   - source: Where from and where to.
+    ///   - base: A branch of the remote, or a commit's whole id.
+    ///   - baseBranch: The branch that has that commit; nil for `base`, or the one whose head it is.
+    ///   - branch: The branch that the round ends on.
+    ///   - command: What will be run.
+    ///   - task: Which of many tasks it is.
+    ///   - directory: The new store's; it must not exist.
+    /// - Throws: `not-found` for a base that the remote does not have; `exists` when the branch is there and has
+    ///   something else than this round; `network`, `denied`, `remote`.
+    public static func begin(
+        _ source: RoundSource, base: String, baseBranch: String? = nil, branch: String,
+        command: [String], task: RoundTask? = nil, in directory: String,
+        progress: ProgressReporter = { _ in }
+    ) throws -> Beginning {
+        // Thousands of tasks may ask: each looks at its own branches only, where it knows them.
+        let isNamed = baseBranch != nil || ObjectID(hex: base) == nil
+        let heads = try source.heads(isNamed ? [baseBranch ?? base, branch] : nil)
+        let start = try heads.base(base, in: baseBranch)
+        let identity = try RoundIdentity(
+            base: start.commit, branch: branch, command: command, task: task)
+        guard start.branch != branch else {
+            throw CambiumError(
+                .usage, "branch '\(branch)' has the base; a round ends on a branch of its own")
+        }
+        if let tip = heads.tips[branch] {
+            return .finished(try source.finished(identity, at: tip))
+        }
+        try clear(directory, for: identity)
+        let isHead = heads.commit(of: start.branch) == start.commit
+        let store = try source.clone(
+            start.branch, depth: isHead ? 1 : nil, to: directory, progress)
+        try Data(identity.key.utf8).write(to: URL(filePath: directory).appending(path: keyFile))
+        try store.createBranch(branch, at: start.commit)
+        try store.switchHead(to: branch)
+        return .ready(
+            RemoteRound(store, identity, try store.show(start.commit).time, source))
+    }
+
+    /// Commits what the round left, if the branch is still at the base; tells what the round was in its last commit; and
+    /// pushes the branch.
+    ///
+    /// - Parameters:
+    ///   - output: A folder: a checkpoint, or one file `patch.safetensors` of what changed. It counts only when nothing
+    ///     was committed.
+    ///   - message: Of that commit.
+    ///   - allowsUnchanged: Whether a round may leave nothing, and is a commit of the same model then.
+    ///   - author: Who commits.
+    /// - Throws: `usage` when the round left nothing and must not; the codes of a bad checkpoint; `exists` when the
+    ///   branch was pushed meanwhile with something else; `network`, `denied`, `remote`. The store keeps what was
+    ///   committed.
+    public func finish(
+        output: String, message: String? = nil, allowsUnchanged: Bool = false,
+        author: String = Signature.current.author, progress: ProgressReporter = { _ in }
+    ) throws -> RoundOutcome {
+        let signature = Signature(author: author, time: time)
+        let files = try RoundOutput(output)
+        var options = CommitOptions(
+            message: message ?? "round: \(identity.branch)", branch: identity.branch,
+            signature: signature)
+        options.expectedParent = identity.base
+        options.metadata = identity.metadata
+        if try store.resolve(identity.branch) != identity.base {
+            try checkAncestry()
+            try store.amend(
+                branch: identity.branch, metadata: identity.metadata, signature)
+        } else if files.hasPatch {
+            options.allowsUnchanged = allowsUnchanged
+            try store.commit(patchFile: files.patch, options, progress: progress)
+        } else if !files.isEmpty {
+            options.allowsUnchanged = allowsUnchanged
+            try store.commit(checkpoint: output, options, progress: progress)
+        } else if allowsUnchanged {
+            options.allowsUnchanged = true
+            try store.commit(options) { _ in }
+        }
+        let head = try store.resolve(identity.branch)
+        guard head != identity.base else {
+            throw CambiumError(
+                .usage,
+                "the command ended well, but left \(files.isEmpty ? "nothing" : "the base's model"): it must commit "
+                    + "to branch '\(identity.branch)' of CAMBIUM_STORE, or leave a checkpoint in CAMBIUM_OUTPUT; "
+                    + "nothing was pushed (--allow-empty takes a round that changes nothing)")
+        }
+        if try source.push(store, identity.branch, progress) == .moved {
+            let info = try store.show(head)
+            return RoundOutcome(
+                url: source.url, branch: identity.branch, commit: head, tree: info.tree,
+                base: identity.base, key: identity.key, isNew: true, metrics: info.metrics)
+        }
+        // Another copy of the round was faster, or something else has its branch.
+        guard let there = try source.heads([identity.branch]).tips[identity.branch] else {
+            throw CambiumError(
+                .branchMoved,
+                "branch '\(identity.branch)' on \(source.url) came and went; try again")
+        }
+        return try source.finished(identity, at: there)
+    }
+
+    /// The file in the store's directory that says which round made it.
+    private static let keyFile = "round.key"
+
+    /// Removes what the same round left when its machine stopped; leaves alone all else that is there.
+    private static func clear(_ directory: String, for identity: RoundIdentity) throws {
+        guard FileManager.default.fileExists(atPath: directory) else { return }
+        let key = FileManager.default.contents(atPath: "\(directory)/\(keyFile)")
+        guard key == Data(identity.key.utf8) else {
+            throw CambiumError(
+                .exists, "\(directory) is there already, and not of this round; name another folder"
+            )
+        }
+        try FileManager.default.removeItem(atPath: directory)
+    }
+
+    private func checkAncestry() throws {
+        let base = try store.id(identity.base)
+        guard try store.snapshots.divergence(of: store.id(identity.branch), from: base).behind == 0
+        else {
+            throw CambiumError(
+                .usage,
+                "the command moved branch '\(identity.branch)' to a history without the base "
+                    + "\(identity.base.prefix(12)); nothing was pushed")
+        }
+    }
+}
+
+/// What a round left on the remote.
+public struct RoundOutcome: Sendable, Encodable {
+    /// The remote.
+    public let url: String
+    /// The round's branch.
+    public let branch: String
+    /// Its head: the round's last commit.
+    public let commit: String
+    /// The model's tree.
+    public let tree: String
+    /// The commit that it started from.
+    public let base: String
+    /// What names the round.
+    public let key: String
+    /// Whether this run pushed it; false when the remote had it.
+    public let isNew: Bool
+    /// The commit's metrics, such as `train.loss`.
+    public let metrics: [String: Double]
+}
+
+extension RoundOutcome {
+    init(_ head: RoundHead, _ identity: RoundIdentity, _ url: String, isNew: Bool) {
+        self.init(
+            url: url, branch: identity.branch, commit: head.commit, tree: head.tree,
+            base: identity.base, key: identity.key, isNew: isNew, metrics: head.metrics)
+    }
+}
