@@ -6,19 +6,30 @@ package enum WorkThreads {
     /// Starts what it is given and answers how to wait for its end; nil for a thread of the system's.
     ///
     /// A simulation runs one thread at a time, in an order of its own.
-    @TaskLocal package static var start:
-        (@Sendable (_ body: @escaping @Sendable () -> Void) -> @Sendable () -> Void)?
+    @TaskLocal package static var starter: Starter?
+
+    /// A class, since optimized code ends when it binds a task-local function (Swift 6.3).
+    package final class Starter: Sendable {
+        fileprivate let start:
+            @Sendable (_ body: @escaping @Sendable () -> Void) -> @Sendable () -> Void
+
+        package init(
+            _ start:
+                @escaping @Sendable (_ body: @escaping @Sendable () -> Void)
+                -> @Sendable () -> Void
+        ) { self.start = start }
+    }
 
     /// Begins work and answers how to wait for what came of it.
     static func begin<Value: Sendable>(
         _ body: @escaping @Sendable () -> Value
     ) -> () -> Value {
-        guard let start else {
+        guard let starter else {
             let background = Background(body)
             return { background.wait() }
         }
         let outcome = Outcome<Value>()
-        let wait = start { outcome.value.withLock { $0 = body() } }
+        let wait = starter.start { outcome.value.withLock { $0 = body() } }
         return {
             wait()
             guard let value = outcome.value.withLock({ $0 }) else {

@@ -9,22 +9,25 @@ internal import Synchronization
 /// What holds at any moment: the last entry of every log has all its bundles, packs and indexes; nothing that such an
 /// entry needs is removed; the entries of a log have consecutive numbers, one each.
 package final class Ledger: Sendable {
-    /// A push that a client was told of as done.
-    private struct Acknowledged {
-        let log: String
-        let commit: ObjectID
-        let client: String
+    private struct Entry {
+        let number: UInt64
+        let commit: ObjectID?
+        let author: String
+
+        /// Whether it may replace what its commit does not build on.
+        var isMeant: Bool { commit == nil || author.hasSuffix("!") }
     }
 
     private struct State {
         /// All entries that ever were, by what their keys begin with.
-        var logs: [String: [(number: UInt64, entry: ReferenceEntry)]] = [:]
+        var logs: [String: [Entry]] = [:]
+        /// The last one of each, whole.
+        var last: [String: ReferenceEntry] = [:]
         /// How many last entries need a bundle, and how many such bundles a pack.
         var bundles: [ObjectID: Int] = [:]
         var packs: [ObjectID: Int] = [:]
         /// The packs of bundles that were looked into.
         var contents: [ObjectID: [ObjectID]] = [:]
-        var acknowledged: [Acknowledged] = []
         var faults: [String] = []
         var removals = 0
     }
@@ -49,54 +52,31 @@ package final class Ledger: Sendable {
     ) {
         let log = RemoteKey.reference(kind, name)
         state.withLock { state in
-            let entries = state.logs[log] ?? []
-            let isThere = entries.contains { item in
+            let found = (state.logs[log] ?? []).last { entry in
                 isUnchanged
-                    ? item.entry.commit.map { history.leads(commit, to: $0) } ?? false
-                    : item.entry.commit == commit && item.entry.author.hasPrefix(client)
+                    ? entry.commit.map { history.leads(commit, to: $0) } ?? false
+                    : entry.commit == commit && entry.author.hasPrefix(client)
             }
-            if !isThere {
+            if found == nil {
                 state.faults.append(
                     "\(client) was told of \(commit.short) in \(log), which is not there")
             }
-            state.acknowledged.append(.init(log: log, commit: commit, client: client))
         }
     }
 
-    /// Compares what is there when all has come to rest with what clients were told.
+    /// Compares the entries of all logs when all has come to rest: what was there once, and so what was acknowledged,
+    /// is still there, unless somebody replaced it, or removed the branch, on purpose.
     package func finish(_ history: History) {
         state.withLock { state in
-            for item in state.acknowledged {
-                let entries = state.logs[item.log] ?? []
-                guard let tip = entries.last?.entry else { continue }
-                if let commit = tip.commit, history.leads(item.commit, to: commit) { continue }
-                // Somebody may have replaced it, or removed the branch, on purpose.
-                let isReplaced = entries.indices.dropFirst().contains { index in
-                    guard let before = entries[index - 1].entry.commit,
-                        history.leads(item.commit, to: before)
-                    else { return false }
-                    return Self.isMeant(entries[index].entry)
-                }
-                if !isReplaced {
-                    state.faults.append(
-                        "\(item.commit.short) of \(item.client) is lost from \(item.log)")
-                }
-            }
             for (log, entries) in state.logs {
                 for (before, after) in zip(entries, entries.dropFirst()) {
-                    guard let old = before.entry.commit, !Self.isMeant(after.entry) else {
-                        continue
-                    }
-                    if let new = after.entry.commit, history.leads(old, to: new) { continue }
+                    guard let old = before.commit, !after.isMeant else { continue }
+                    if let new = after.commit, history.leads(old, to: new) { continue }
                     state.faults.append(
                         "entry \(after.number) of \(log) does not build on the one before")
                 }
             }
         }
-    }
-
-    private static func isMeant(_ entry: ReferenceEntry) -> Bool {
-        entry.commit == nil || entry.author.hasSuffix("!")
     }
 
     func stored(_ key: String, _ bytes: MappedBytes, _ place: SimulatedPlace) {
@@ -112,8 +92,10 @@ package final class Ledger: Sendable {
                 state.faults.append("\(key) follows \(last?.number ?? 0)")
             }
             for bundle in entry.bundles { Self.need(bundle.id, key, place, &state) }
-            for bundle in last?.entry.bundles ?? [] { Self.release(bundle.id, &state) }
-            state.logs[log, default: []].append((number, entry))
+            for bundle in state.last[log]?.bundles ?? [] { Self.release(bundle.id, &state) }
+            state.last[log] = entry
+            state.logs[log, default: []].append(
+                Entry(number: number, commit: entry.commit, author: entry.author))
         }
     }
 
@@ -190,7 +172,7 @@ package final class Ledger: Sendable {
     package func branches() -> [String] {
         state.withLock { state in
             state.logs.compactMap { log, entries in
-                guard entries.last?.entry.commit != nil, let number = entries.last?.number else {
+                guard entries.last?.commit != nil, let number = entries.last?.number else {
                     return nil
                 }
                 return RemoteKey.entry(RemoteKey.numbered(log, number), .branch)?.name

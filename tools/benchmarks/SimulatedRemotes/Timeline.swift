@@ -113,7 +113,8 @@ package final class Timeline: Sendable {
     private func start(_ line: Line, _ body: @escaping @Sendable () -> Void) {
         let work = { @Sendable [self] in
             Self.$current.withValue(line) {
-                WorkThreads.$start.withValue({ [self] in fork(line, $0) }, operation: body)
+                let starter = WorkThreads.Starter { [self] in fork(line, $0) }
+                WorkThreads.$starter.withValue(starter, operation: body)
             }
             let waits = line.end.withLock { end in
                 end.isOver = true
