@@ -45,4 +45,4 @@ TARGET = Target(
     "remote-simulation", "Remotes in virtual time: random schedules, checked, and thousands of pushers.", run,
     ("remote-simulation",), cases=("schedules", "rounds", "history"),
     options={"seed": {"type": int, "default": 1, "help": "of all that is random"},
-             "schedules": {"type": int, "default": 20_000, "help": "how many"}})
+             "schedules": {"type": int, "default": 2_000, "help": "how many"}})
