@@ -246,6 +246,22 @@ struct PushFetchTests {
         }
     }
 
+    @Test("of very many bundles all but the largest are joined")
+    func manyBundles() {
+        let few = (1...20).map {
+            ReferenceEntry.Bundle(id: .init(hashing: [UInt8($0)]), commits: 100)
+        }
+        #expect(BundleList.absorbed(by: 1, few).isEmpty)
+        let many = (0..<BundleList.greatestCount).map { number in
+            ReferenceEntry.Bundle(
+                id: ObjectID(hashing: [UInt8(number & 255), UInt8(number >> 8)]),
+                commits: number < 64 ? 1_000 : 1)
+        }
+        let joined = BundleList.absorbed(by: 1, many)
+        #expect(joined.count == many.count - 64)
+        #expect(joined.allSatisfy { $0.commits == 1 })
+    }
+
     @Test("long histories are in few bundles")
     func bundles() throws {
         try withTwoStores { (mine, theirs) in

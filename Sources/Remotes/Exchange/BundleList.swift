@@ -1,14 +1,22 @@
 /// The bundles that an entry of a reference names.
-enum BundleList {
+package enum BundleList {
     /// Bundles of one size that are joined, as the digits of a counter carry over.
     private static let base = 8
+    /// Where an entry names so many, as after a merge of a thousand branches, most are joined, so that it stays short.
+    package static let greatestCount = 1_024
+    /// Of so many the largest ones are left as they are.
+    private static let largestKept = 64
 
     /// The bundles at the end of a list that a new one takes in, so that a long history has few of them.
     ///
     /// - Parameter commits: Those of the new bundle.
-    static func absorbed(
+    package static func absorbed(
         by commits: Int, _ bundles: [ReferenceEntry.Bundle]
     ) -> [ReferenceEntry.Bundle] {
+        guard bundles.count < greatestCount else {
+            let kept = Set(bundles.sorted { $0.commits > $1.commits }.prefix(largestKept))
+            return bundles.filter { !kept.contains($0) }
+        }
         var count = commits
         var rest = bundles[...]
         while true {

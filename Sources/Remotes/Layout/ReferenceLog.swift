@@ -89,9 +89,16 @@ extension Remote {
         _ kind: ReferenceKind, _ name: String, after last: UInt64, _ entry: ReferenceEntry
     ) throws {
         let key = RemoteKey.numbered(RemoteKey.reference(kind, name), last + 1)
+        let body = TransportBody(entry.encoded)
+        guard body.count <= ReferenceEntry.greatestSize else {
+            throw CambiumError(
+                .tooLarge,
+                "the \(kind.word) '\(name)' would name \(entry.bundles.count) bundles, more than an entry may: "
+                    + "merge fewer branches at a time, and push in between")
+        }
         var failure: (any Error)?
         do {
-            if try transport.create(key, TransportBody(entry.encoded)) { return }
+            if try transport.create(key, body) { return }
         } catch let error as CambiumError where error.code == .network {
             failure = error
         }
