@@ -248,10 +248,16 @@ struct PushFetchTests {
 
     @Test("of very many bundles all but the largest are joined")
     func manyBundles() {
-        let few = (1...20).map {
-            ReferenceEntry.Bundle(id: .init(hashing: [UInt8($0)]), commits: 100)
+        // A history of many pushes has few, and no push joins more than five.
+        var list: [ReferenceEntry.Bundle] = []
+        for number in 0..<20_000 {
+            let joined = BundleList.absorbed(by: 1, list)
+            #expect(joined.count <= 5)
+            list.removeAll { joined.contains($0) }
+            let id = ObjectID(hashing: [UInt8(number & 255), UInt8(number >> 8)])
+            list.append(.init(id: id, commits: 1 + joined.reduce(0) { $0 + $1.commits }))
+            #expect(list.count < 40)
         }
-        #expect(BundleList.absorbed(by: 1, few).isEmpty)
         let many = (0..<BundleList.greatestCount).map { number in
             ReferenceEntry.Bundle(
                 id: ObjectID(hashing: [UInt8(number & 255), UInt8(number >> 8)]),

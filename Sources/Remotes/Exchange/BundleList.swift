@@ -1,13 +1,14 @@
 /// The bundles that an entry of a reference names.
 package enum BundleList {
-    /// Bundles of one size that are joined, as the digits of a counter carry over.
-    private static let base = 8
+    /// Bundles of one size that are joined, as the digits of a counter carry over; but one digit at each push, so
+    /// that none reads more than so many.
+    private static let base = 5
     /// Where an entry names so many, as after a merge of a thousand branches, most are joined, so that it stays short.
     package static let greatestCount = 1_024
     /// Of so many the largest ones are left as they are.
     private static let largestKept = 64
 
-    /// The bundles at the end of a list that a new one takes in, so that a long history has few of them.
+    /// The bundles of a list that a new one takes in, so that a long history has few of them.
     ///
     /// - Parameter commits: Those of the new bundle.
     package static func absorbed(
@@ -17,16 +18,15 @@ package enum BundleList {
             let kept = Set(bundles.sorted { $0.commits > $1.commits }.prefix(largestKept))
             return bundles.filter { !kept.contains($0) }
         }
-        var count = commits
-        var rest = bundles[...]
-        while true {
-            let level = level(of: count)
-            let run = rest.reversed().prefix { Self.level(of: $0.commits) <= level }
-            guard run.count >= base - 1 else { break }
-            count += run.reduce(0) { $0 + $1.commits }
-            rest = rest.dropLast(run.count)
+        var levels: [Int: [ReferenceEntry.Bundle]] = [:]
+        for bundle in bundles { levels[level(of: bundle.commits), default: []].append(bundle) }
+        let own = level(of: commits)
+        // Smaller ones first: they come most often. With those of its own size the new one makes a whole digit.
+        for level in levels.keys.sorted() {
+            let needed = level == own ? base - 1 : base
+            if let run = levels[level], run.count >= needed { return Array(run.suffix(needed)) }
         }
-        return Array(bundles[rest.endIndex...])
+        return []
     }
 
     private static func level(of count: Int) -> Int {
