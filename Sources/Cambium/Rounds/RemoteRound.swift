@@ -5,13 +5,8 @@ internal import Snapshots
 
 /// A round that is a task of its own: in a store that is made for it, from a remote and back to it.
 ///
-/// ```swift
-/// switch try RemoteRound.begin(source, base: "main", branch: "train/law", command: words, in: "/scratch/law") {
-/// case .finished(let outcome): print(outcome.commit)
-/// case .ready(let round): // train in round.store on the branch, or leave a checkpoint in `output`
-///     print(try round.finish(output: output).commit)
-/// }
-/// ```
+/// `begin` says whether the remote has it already. If not, train in `store`, whose HEAD is on the branch, or leave a
+/// checkpoint in a folder, and call `finish`.
 public final class RemoteRound: Sendable {
     /// What a task finds when it begins.
     public enum Beginning: Sendable {
