@@ -192,7 +192,7 @@ extension Store {
         return VerifyResult(fast, report)
     }
 
-    /// Checks a store as ``verify(fast:progress:)`` does, one too that is too damaged to be opened.
+    /// Checks a store as ``verify(fast:fetch:progress:)`` does, one too that is too damaged to be opened.
     ///
     /// - Throws: `not-a-store`, `format-too-old`, `format-too-new`, or what the system says.
     public static func verify(

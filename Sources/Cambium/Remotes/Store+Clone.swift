@@ -26,6 +26,10 @@ extension Store {
     ///   - branch: The only branch that comes, and that HEAD is on; nil for all, HEAD being on `main` where there is one.
     ///   - depth: Commits of each branch at most; nil for all.
     ///   - lazy: Whether tensors and experts stay on the remote until they are read; so do those of later fetches.
+    ///   - access: How the remote is reached.
+    ///   - transfer: How much moves at a time.
+    ///   - signature: Who does it, and when, for the reflog.
+    ///   - progress: Told how many bytes moved.
     /// - Throws: `exists`, `usage`, `not-found`, `network`, `denied`, `remote`, `corrupt`.
     @discardableResult
     public static func clone(

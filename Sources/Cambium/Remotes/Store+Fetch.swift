@@ -78,6 +78,9 @@ extension Store {
     ///   - name: Nil for `origin`, or the only remote.
     ///   - branches: Empty for all.
     ///   - depth: Commits of each branch at most, when not all; 0 brings what was left out before.
+    ///   - transfer: How much moves at a time.
+    ///   - signature: Who does it, and when, for the reflog.
+    ///   - progress: Told how many bytes moved.
     /// - Throws: `not-found`, `network`, `denied`, `remote`, `corrupt`.
     @discardableResult
     public func fetch(
@@ -100,8 +103,12 @@ extension Store {
     /// Fetches a branch and merges it into the local one, which is made when it is missing.
     ///
     /// - Parameters:
+    ///   - name: Nil for `origin`, or the only remote.
     ///   - branch: Of the remote, and the local one; nil for the one that HEAD is on.
     ///   - policy: How conflicts are settled; without one a merge with conflicts is told and not made.
+    ///   - transfer: How much moves at a time.
+    ///   - signature: Who does it, and when, for the reflog.
+    ///   - progress: Told how many bytes moved.
     /// - Throws: As ``fetch(from:branches:depth:transfer:_:progress:)``; `unfit`.
     public func pull(
         from name: String? = nil, branch: String? = nil, policy: MergePolicy = .none,

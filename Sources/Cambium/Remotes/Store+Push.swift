@@ -31,6 +31,9 @@ extension Store {
     ///   - delete: Whether the branches are removed from the remote instead.
     ///   - force: Whether a branch is moved also where that loses commits of others.
     ///   - dryRun: Find out, and send nothing.
+    ///   - transfer: How much moves at a time.
+    ///   - signature: Who does it, and when, for the reflog.
+    ///   - progress: Told how many bytes moved.
     /// - Throws: `branch-moved` when the remote's branch has what this one has not; `exists` for a tag that is elsewhere;
     ///   `not-found`, `network`, `denied`, `remote`.
     @discardableResult

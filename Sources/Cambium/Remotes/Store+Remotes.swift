@@ -12,6 +12,7 @@ extension Store {
     /// - Parameters:
     ///   - name: For example `origin`.
     ///   - url: `file:///a/folder`, on a local disk or one that is shared, or `s3://BUCKET/PREFIX`.
+    ///   - access: How the remote is reached.
     /// - Throws: `exists`, `bad-name`, `usage` for a URL that is none; `network`, `denied`, `remote`.
     @discardableResult
     public func addRemote(
@@ -52,6 +53,8 @@ extension Store {
     /// - Parameters:
     ///   - name: Nil for `origin`, or the only one.
     ///   - readsAll: Whether all data are read and checked against their names, rather than listed.
+    ///   - transfer: How much moves at a time.
+    ///   - progress: Told how many bytes moved.
     /// - Throws: `network`, `denied`, `remote`; faults of what is there are in the result.
     public func checkRemote(
         _ name: String? = nil, readsAll: Bool = false,
@@ -74,6 +77,8 @@ extension Store {
     ///   - name: Nil for `origin`, or the only one.
     ///   - prune: Whether anything is written: what is found is marked, and what was marked a grace period ago is removed.
     ///   - grace: Seconds, at least a day.
+    ///   - transfer: How much moves at a time.
+    ///   - progress: Told how many bytes moved.
     /// - Throws: `usage`, `busy`, `corrupt` when something is missing that is needed: then nothing is removed.
     public func collectRemote(
         _ name: String? = nil, prune: Bool = false, grace: Int64 = 14 * 24 * 3600,

@@ -42,6 +42,7 @@ public final class RemoteRound: Sendable {
     ///   - command: What will be run.
     ///   - task: Which of many tasks it is.
     ///   - directory: The new store's; it must not exist.
+    ///   - progress: Told what comes.
     /// - Throws: `not-found` for a base that the remote does not have; `exists` when the branch is there and has
     ///   something else than this round; `network`, `denied`, `remote`.
     public static func begin(
@@ -82,6 +83,7 @@ public final class RemoteRound: Sendable {
     ///   - message: Of that commit.
     ///   - allowsUnchanged: Whether a round may leave nothing, and is a commit of the same model then.
     ///   - author: Who commits.
+    ///   - progress: Told what is sent.
     /// - Throws: `usage` when the round left nothing and must not; the codes of a bad checkpoint; `exists` when the
     ///   branch was pushed meanwhile with something else; `network`, `denied`, `remote`. The store keeps what was
     ///   committed.

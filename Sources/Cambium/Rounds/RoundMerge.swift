@@ -72,7 +72,9 @@ public struct RoundMerge: Sendable {
     /// The commit has the time of the newest side, and its sides are in the order of their names: so it is the same
     /// whichever round finished first, and whoever merges.
     ///
-    /// - Parameter directory: The new store's; it must not exist.
+    /// - Parameters:
+    ///   - directory: The new store's; it must not exist.
+    ///   - progress: Told what comes and what is sent.
     /// - Returns: What the merge did, with `conflicts` of kind when sides disagree and nothing settles it: then nothing
     ///   was pushed; and the head of the branch merged into.
     /// - Throws: As ``present()``; `branch-moved` when others kept pushing; `network`, `denied`, `remote`.

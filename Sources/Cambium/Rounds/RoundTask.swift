@@ -102,7 +102,9 @@ extension RoundTask {
     ///
     /// Values are text, numbers, true and false; numbers stay as they are written. Empty lines are skipped.
     ///
-    /// - Parameter source: The file's name, for messages.
+    /// - Parameters:
+    ///   - bytes: The file.
+    ///   - source: Its name, for messages.
     /// - Throws: `bad-input` for what is no such line, with its number; `duplicate-name` for a field given twice or two
     ///   tasks of one name; `too-large`.
     public static func list(_ bytes: [UInt8], source: String) throws -> [RoundTask] {
