@@ -135,8 +135,7 @@ struct LazyFetchTests {
                     var damaged = bytes
                     damaged[Int.random(in: 0..<bytes.count, using: &random)] ^=
                         1 << UInt8.random(in: 0..<8, using: &random)
-                    let bad = MemoryTransport(copying: good)
-                    try bad.write(key, TransportBody(damaged))
+                    let bad = try Self.remote(good, with: damaged, inPlaceOf: key)
                     try withStore { theirs in
                         guard (try? fetch(theirs, bad)) != nil else {
                             #expect(try theirs.faults() == [])
@@ -151,5 +150,29 @@ struct LazyFetchTests {
                 }
             }
         }
+    }
+
+    /// A remote whose bundle names another index, under the name that its bytes have, of the same pack.
+    private static func remote(
+        _ good: MemoryTransport, with index: [UInt8], inPlaceOf key: String
+    ) throws -> MemoryTransport {
+        let bad = MemoryTransport(copying: good)
+        let old = try #require(ObjectID(hex: String(key.dropFirst(6))))
+        let new = ObjectID(hashing: index)
+        let pack = try #require(try good.read(RemoteKey.pack(old), nil, limit: 1 << 30))
+        try bad.write(RemoteKey.index(new), TransportBody(index))
+        try bad.write(RemoteKey.pack(new), TransportBody(pack.copy()))
+        var entry = try #require(try Remote(good).tip(.branch, "main")).entry
+        let name = try #require(entry.bundles.last)
+        let bytes = try #require(try good.read(RemoteKey.bundle(name.id), nil, limit: 1 << 30))
+        var bundle = try CommitBundle(decoding: bytes.copy())
+        bundle.packs = bundle.packs.map {
+            $0.id == old ? CommitBundle.PackName(id: new, count: $0.count) : $0
+        }
+        let body = TransportBody(try bundle.encoded())
+        try bad.write(RemoteKey.bundle(body.digest), body)
+        entry.bundles = [.init(id: body.digest, commits: name.commits, bytes: body.count)]
+        try bad.write("refs/heads/main/00000000000000000002", TransportBody(entry.encoded))
+        return bad
     }
 }

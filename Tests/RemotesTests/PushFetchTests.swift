@@ -213,6 +213,25 @@ struct PushFetchTests {
         }
     }
 
+    @Test("the same bytes as another object do not take the place of what is there")
+    func sameBytes() throws {
+        try withTwoStores { (mine, theirs) in
+            let remote = MemoryTransport()
+            var model = SyntheticModel()
+            model.trunk["a"] = .init([16], seed: 4)
+            let first = try mine.commit(model).id
+            try mine.push(to: remote)
+            var other = model
+            other.trunk["a"]?.shape = TensorShape(.i32, [4, 4])
+            let second = try mine.commit(other).id
+            try mine.push(to: remote)
+            try theirs.fetch(from: remote)
+            #expect(try theirs.model(at: first, checks: true) == model)
+            #expect(try theirs.model(at: second, checks: true) == other)
+            #expect(try theirs.faults() == [])
+        }
+    }
+
     @Test("a tag is pushed once and stays where it is")
     func tags() throws {
         try withTwoStores { (mine, theirs) in
@@ -255,13 +274,14 @@ struct PushFetchTests {
             #expect(joined.count <= 5)
             list.removeAll { joined.contains($0) }
             let id = ObjectID(hashing: [UInt8(number & 255), UInt8(number >> 8)])
-            list.append(.init(id: id, commits: 1 + joined.reduce(0) { $0 + $1.commits }))
+            list.append(
+                .init(id: id, commits: 1 + joined.reduce(0) { $0 + $1.commits }, bytes: 100))
             #expect(list.count < 40)
         }
         let many = (0..<BundleList.greatestCount).map { number in
             ReferenceEntry.Bundle(
                 id: ObjectID(hashing: [UInt8(number & 255), UInt8(number >> 8)]),
-                commits: number < 64 ? 1_000 : 1)
+                commits: number < 64 ? 1_000 : 1, bytes: 100)
         }
         let joined = BundleList.absorbed(by: 1, many)
         #expect(joined.count == many.count - 64)

@@ -69,8 +69,8 @@ package struct RemoteVerification: Sendable {
             }
             var faults: [String] = []
             do {
-                _ = try remote.index(pack)
-                if readsAll { try remote.checkPack(pack) }
+                let index = try remote.index(pack)
+                if readsAll { try remote.checkPack(pack, index.digest) }
             } catch let error as CambiumError where error.code == .corrupt {
                 faults.append(error.message)
             }
@@ -96,8 +96,8 @@ package struct RemoteVerification: Sendable {
 }
 
 extension Remote {
-    /// Hashes a pack piece by piece against its name.
-    fileprivate func checkPack(_ pack: CommitBundle.PackName) throws {
+    /// Hashes a pack piece by piece, and compares with what its index says.
+    fileprivate func checkPack(_ pack: CommitBundle.PackName, _ wanted: ObjectID) throws {
         let key = RemoteKey.pack(pack.id)
         let digest = try ObjectID(
             hashing: [],
@@ -108,10 +108,10 @@ extension Remote {
                     read(bytes.bytes)
                 }
             })
-        guard digest == pack.id else {
+        guard digest == wanted else {
             throw CambiumError(
                 .corrupt,
-                "\(key) of \(transport.url) is not what its name says: it was damaged there")
+                "\(key) of \(transport.url) is not what its index says: it was damaged there")
         }
     }
 }

@@ -7,6 +7,8 @@ package enum BundleList {
     package static let greatestCount = 1_024
     /// Of so many the largest ones are left as they are.
     private static let largestKept = 64
+    /// Larger ones are not joined: what that saves of requests it costs in bytes.
+    private static let greatestBytes = 16 << 20
 
     /// The bundles of a list that a new one takes in, so that a long history has few of them.
     ///
@@ -16,10 +18,17 @@ package enum BundleList {
     ) -> [ReferenceEntry.Bundle] {
         guard bundles.count < greatestCount else {
             let kept = Set(bundles.sorted { $0.commits > $1.commits }.prefix(largestKept))
-            return bundles.filter { !kept.contains($0) }
+            var rest = greatestBytes
+            return bundles.filter { bundle in
+                guard !kept.contains(bundle), bundle.bytes <= rest else { return false }
+                rest -= bundle.bytes
+                return true
+            }
         }
         var levels: [Int: [ReferenceEntry.Bundle]] = [:]
-        for bundle in bundles { levels[level(of: bundle.commits), default: []].append(bundle) }
+        for bundle in bundles where bundle.bytes <= greatestBytes {
+            levels[level(of: bundle.commits), default: []].append(bundle)
+        }
         let own = level(of: commits)
         // Smaller ones first: they come most often. With those of its own size the new one makes a whole digit.
         for level in levels.keys.sorted() {

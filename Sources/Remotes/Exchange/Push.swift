@@ -309,6 +309,6 @@ package struct Push: Sendable {
         try marks.check()
         marks.rely(on: [RemoteKey.bundle(body.digest)])
         try remote.transport.write(RemoteKey.bundle(body.digest), body)
-        bundles.append(.init(id: body.digest, commits: commits))
+        bundles.append(.init(id: body.digest, commits: commits, bytes: body.count))
     }
 }

@@ -46,23 +46,27 @@ struct Upload {
             if part.bulk.count > 0 { pieces.append(part.bulk) }
         }
         var digest = Self.digest(pieces)
+        var encoded = TransportBody(index.encoded(digest))
         var padding = 0
         try marks.check()
-        while marks.isDoomed(RemoteKey.pack(digest)) || marks.isDoomed(RemoteKey.index(digest)) {
+        while marks.isDoomed(RemoteKey.pack(encoded.digest))
+            || marks.isDoomed(RemoteKey.index(encoded.digest))
+        {
             // The same bytes and some more have another name.
             let salt = remote.random(16)
             pieces.append(MappedBytes(copying: salt))
             padding += salt.count
             digest = Self.digest(pieces)
+            encoded = TransportBody(index.encoded(digest, padding: padding))
         }
         let body = TransportBody(pieces, digest: digest)
-        let name = CommitBundle.PackName(id: digest, count: body.count)
-        marks.rely(on: [RemoteKey.pack(digest), RemoteKey.index(digest)])
-        if try !mayBeThere || !isThere(RemoteKey.pack(digest), body.count) {
-            try remote.transport.write(RemoteKey.pack(digest), body)
+        let id = encoded.digest
+        let name = CommitBundle.PackName(id: id, count: body.count)
+        marks.rely(on: [RemoteKey.pack(id), RemoteKey.index(id)])
+        if try !mayBeThere || !isThere(RemoteKey.pack(id), body.count) {
+            try remote.transport.write(RemoteKey.pack(id), body)
         }
-        let encoded = TransportBody(index.encoded(padding: padding))
-        try remote.transport.write(RemoteKey.index(digest), encoded)
+        try remote.transport.write(RemoteKey.index(id), encoded)
         return Sent(name: name, bulk: index.count)
     }
 

@@ -2,6 +2,9 @@ internal import Elements
 package import Objects
 
 /// What a remote pack holds: of each record the stub, and where its bulk lies (docs/remote-format.md, "Indexes").
+///
+/// Pack and index have one name, the SHA-256 of the index, which has that of the pack in it: the same bulk with other
+/// stubs is another pack.
 package struct PackIndex: Sendable {
     package struct Record: Sendable {
         package let stub: PackStub
@@ -14,6 +17,8 @@ package struct PackIndex: Sendable {
     package private(set) var records: [Record] = []
     /// Bytes of the pack.
     package private(set) var count = 0
+    /// The SHA-256 of the pack's bytes.
+    package private(set) var digest = ObjectID.zero
 
     private static let magic: UInt32 = 0x5849_5243  // "CRIX"
     /// More bytes are no index.
@@ -27,13 +32,16 @@ package struct PackIndex: Sendable {
         count += stub.bulkCount
     }
 
-    /// - Parameter padding: Bytes of the pack behind the last bulk.
-    package func encoded(padding: Int = 0) -> [UInt8] {
-        let size = records.reduce(20) { $0 + 16 + $1.stub.bytes.count }
+    /// - Parameters:
+    ///   - digest: The SHA-256 of the pack's bytes.
+    ///   - padding: Bytes of the pack behind the last bulk.
+    package func encoded(_ digest: ObjectID, padding: Int = 0) -> [UInt8] {
+        let size = records.reduce(52) { $0 + 16 + $1.stub.bytes.count }
         var encoder = ByteEncoder(capacity: size)
         encoder.append(Self.magic)
         encoder.append(UInt32(1))
         encoder.append(UInt64(count + padding))
+        encoder.append(digest)
         encoder.append(UInt32(records.count))
         for record in records {
             encoder.append(UInt64(record.offset))
@@ -55,6 +63,7 @@ package struct PackIndex: Sendable {
             throw CambiumError(.corrupt, "\(key) of the remote claims a pack of \(size) bytes")
         }
         count = Int(size)
+        digest = try decoder.id()
         var end: UInt64 = 0
         for _ in 0..<(try decoder.count(minimum: 16)) {
             let offset = try decoder.number(UInt64.self)

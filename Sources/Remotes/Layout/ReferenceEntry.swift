@@ -3,14 +3,16 @@ package import Objects
 
 /// One entry of the log of a remote's branch or tag.
 package struct ReferenceEntry: Sendable, Equatable {
-    /// A bundle, and how many commits it has.
+    /// A bundle, how many commits it has, and its bytes.
     package struct Bundle: Sendable, Hashable {
         package let id: ObjectID
         package let commits: Int
+        package let bytes: Int
 
-        package init(id: ObjectID, commits: Int) {
+        package init(id: ObjectID, commits: Int, bytes: Int) {
             self.id = id
             self.commits = commits
+            self.bytes = bytes
         }
     }
 
@@ -49,7 +51,7 @@ package struct ReferenceEntry: Sendable, Equatable {
         text += Array(#","bundles":["#.utf8)
         for (index, bundle) in bundles.enumerated() {
             if index > 0 { text.append(UInt8(ascii: ",")) }
-            text += Array(#"["\#(bundle.id.hex)",\#(bundle.commits)]"#.utf8)
+            text += Array(#"["\#(bundle.id.hex)",\#(bundle.commits),\#(bundle.bytes)]"#.utf8)
         }
         return text + Array("]}\n".utf8)
     }
@@ -76,11 +78,12 @@ package struct ReferenceEntry: Sendable, Equatable {
             let list = json["bundles"]?.array
         else { throw fail("lacks a field") }
         bundles = try list.map { item in
-            guard let pair = item.array, pair.count == 2,
-                let id = pair[0].string.flatMap({ ObjectID(hex: $0) }), let count = pair[1].integer,
-                count > 0
+            guard let parts = item.array, parts.count == 3,
+                let id = parts[0].string.flatMap({ ObjectID(hex: $0) }),
+                let commits = parts[1].integer, (1...1 << 40).contains(commits),
+                let bytes = parts[2].integer, (1...1 << 40).contains(bytes)
             else { throw fail("names a bundle that is none") }
-            return Bundle(id: id, commits: count)
+            return Bundle(id: id, commits: commits, bytes: bytes)
         }
         self.write = write
         self.time = Int64(time)

@@ -97,7 +97,7 @@ package struct Remote: Sendable {
     /// The index of a pack, which it fits.
     package func index(_ pack: CommitBundle.PackName) throws -> PackIndex {
         let key = RemoteKey.index(pack.id)
-        let bytes = try existing(key, nil, limit: PackIndex.greatestSize)
+        let bytes = try named(key, pack.id, limit: PackIndex.greatestSize)
         let index = try PackIndex(decoding: bytes.copy(), key)
         guard index.count == pack.count else {
             throw CambiumError(
