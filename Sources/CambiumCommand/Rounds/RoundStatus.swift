@@ -136,7 +136,10 @@ extension RoundStatus.Row {
         guard [.running, .begun].contains(state), let progress = log.progress else { return }
         steps = progress.figures?["step"].flatMap { Int(exactly: $0) }
         loss = progress.figures?["loss"]
-        share = progress.total > 0 ? min(1, Double(progress.done) / Double(progress.total)) : nil
+        // A log may say anything.
+        share =
+            progress.total > 0
+            ? max(0, min(1, Double(progress.done) / Double(progress.total))) : nil
     }
 }
 

@@ -286,5 +286,11 @@ struct RoundCommandTests {
         let again = try session.start(submit).end()
         #expect(again.status == 1)
         #expect(try again.errorJSON["code"] as? String == "busy")
+        for (done, total, share) in [(-Int.max, 1, 0), (Int.max, 1, 100), (1, Int.max, 0)] {
+            try session.write(
+                "{\"progress\":{\"done\":\(done),\"total\":\(total),\"figures\":{\"step\":-1e300}}}\n",
+                to: "f/task-0.log")
+            #expect(try session.expect("round", "status", "f").text.contains(" \(share) %"))
+        }
     }
 }
