@@ -73,13 +73,19 @@ public struct RoundMerge: Sendable {
     /// whichever round finished first, and whoever merges.
     ///
     /// - Parameters:
-    ///   - directory: The new store's; it must not exist.
+    ///   - directory: The new store's; it must not exist, and is gone again when this throws.
     ///   - progress: Told what comes and what is sent.
     /// - Returns: What the merge did, with `conflicts` of kind when sides disagree and nothing settles it: then nothing
     ///   was pushed; and the head of the branch merged into.
-    /// - Throws: As ``present()``; `branch-moved` when others kept pushing; `network`, `denied`, `remote`.
+    /// - Throws: `exists` for a directory that is there; as ``present()``; `branch-moved` when others kept pushing; `network`, `denied`, `remote`.
     public func run(
         in directory: String, progress: ProgressReporter = { _ in }
+    ) throws -> (merge: MergeResult, head: String) {
+        try RoundFolder.make(directory) { try fill(directory, progress) }
+    }
+
+    private func fill(
+        _ directory: String, _ progress: ProgressReporter
     ) throws -> (merge: MergeResult, head: String) {
         let names = try present()
         let store = try source.clone(into, to: directory, progress)

@@ -64,6 +64,8 @@ enum ScratchFolder {
         path.hasPrefix("/") ? path : "\(Terminal.directory)/\(path)"
     }
 
+    static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
     static func remove(_ path: String) { try? FileManager.default.removeItem(atPath: path) }
 
     /// Writes a file, all or nothing.

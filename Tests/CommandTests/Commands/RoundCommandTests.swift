@@ -190,6 +190,29 @@ struct RoundCommandTests {
         #expect(try job.end().status == 0)
     }
 
+    @Test("a merge leaves alone what is where its store would be", arguments: ["S", "notes"])
+    func mergePlace(_ name: String) throws {
+        let session = try session()
+        #expect(try run(session, "r/a", "cp a/* \"$CAMBIUM_OUTPUT\"").status == 0)
+        let notes = session.path("notes")
+        try FileManager.default.createDirectory(
+            atPath: notes, withIntermediateDirectories: false)
+        try session.write("mine", to: "notes/file")
+        for branch in ["r/a", "r/none"] {
+            let merge = try session.run(
+                "round", "merge", "-C", name, "--remote", "file://\(session.path("remote"))",
+                "--into", "main", branch, "--json")
+            #expect(try merge.status == 1 && merge.errorJSON["code"] as? String == "exists")
+        }
+        try session.expect("-C", "S", "verify")
+        #expect(FileManager.default.contents(atPath: notes + "/file") == Data("mine".utf8))
+        let made = try session.expect(
+            "round", "merge", "-C", "new", "--remote", "file://\(session.path("remote"))",
+            "--into", "main", "r/a", "-q")
+        #expect(made.lines.count == 1)
+        #expect(!FileManager.default.fileExists(atPath: session.path("new")))
+    }
+
     @Test("what is printed is a script, and what cannot be is refused before anything runs")
     func printed() throws {
         let session = try session()

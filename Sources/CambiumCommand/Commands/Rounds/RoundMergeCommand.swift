@@ -62,12 +62,18 @@ struct RoundMergeCommand: StoreCommand {
         merge.weights = try dictionary(weight.map { ($0.name, $0.value) }, "--weight")
         merge.message = message
         merge.allowsUnfit = allowUnfit
-        try waitForBranches(merge, console)
         let folder = try global.store.map(ScratchFolder.absolute) ?? ScratchFolder.fresh()
-        defer { ScratchFolder.remove(folder) }
+        guard !ScratchFolder.exists(folder) else {
+            throw Failure(
+                .exists, "\(folder) is there already",
+                hint: "--store (-C) names a new folder for the merge, which is removed at its end")
+        }
+        try waitForBranches(merge, console)
         let (result, head) = try console.withProgress("merge") { progress in
             try merge.run(in: folder, progress: progress.report)
         }
+        // Made by the merge: one that was there is refused.
+        ScratchFolder.remove(folder)
         console.show(
             RoundMergeReport(
                 merge: MergeReport(
