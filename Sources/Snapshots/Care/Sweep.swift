@@ -22,6 +22,8 @@ struct Sweep {
     private var deadArrays: [ObjectID] = []
     /// Keys of notes about commits that are not live.
     private var deadNotes: [[UInt8]] = []
+    /// Commits that are not live and at which history ends.
+    private var deadEnds: [ObjectID] = []
     /// Whether the index names objects that nothing needs.
     private var indexNamesDead = false
 
@@ -76,6 +78,8 @@ struct Sweep {
             if !live.commits.contains(note.commit) { deadNotes.append(key) }
             return true
         }
+        let commits = live.commits
+        deadEnds = try SnapshotStore.shallow(transaction).filter { !commits.contains($0) }
         self.deadNotes = deadNotes
         report.deadNotes = deadNotes.count
     }
@@ -195,6 +199,7 @@ struct Sweep {
         // No staging is under way, so what was staged is dead.
         try StagedPacks.forget(StagedPacks.keys(transaction), transaction)
         for root in deadArrays { try ArrayRecord.delete(root, transaction) }
+        for id in deadEnds { try SnapshotStore.setShallow(id, false, transaction) }
         for key in deadNotes { try SnapshotStore.deleteNote(key, transaction) }
         environment.step("gc: arrays and reflog removed")
     }

@@ -70,6 +70,8 @@ extension SnapshotStore {
             try CommitDraft.checkHead(current, head, branch)
             guard id != head else { return }
             try objects.flush(transaction)
+            // It has the old one's parents, which may have been left out.
+            if !new.absentParents.isEmpty { try Self.setShallow(id, true, transaction) }
             try Self.setReference(.branch, branch, id, old: head, note, transaction)
             // What was noted of the old commit is true of the new one.
             for note in try Self.notes(of: head, transaction) {

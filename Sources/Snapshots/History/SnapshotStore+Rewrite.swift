@@ -96,8 +96,10 @@ extension SnapshotStore {
         try rewriter.finishWriting()
         var staging = rewriter.staging
         let (moves, dropped) = (result.moves, rewriter.dropped)
+        let shallow = rewriter.shallow
         try environment.write("rewrite") { transaction in
             try staging.flush(transaction)
+            for id in shallow { try Self.setShallow(id, true, transaction) }
             environment.step("rewrite: objects written")
             var keys: [[UInt8]] = []
             try Self.scanReflog(nil, transaction) { (key, entry) in
@@ -145,6 +147,8 @@ private struct HistoryRewriter {
     var staging: ObjectStaging
     /// Every commit's new id.
     private(set) var commits: [ObjectID: ObjectID] = [:]
+    /// New commits whose parents were left out by a clone.
+    private(set) var shallow: [ObjectID] = []
     /// Those of which nothing was left.
     private(set) var dropped: Set<ObjectID> = []
     /// The trees of commits, new ones as well.
@@ -183,6 +187,7 @@ private struct HistoryRewriter {
         new.parents = parents
         new.metadata = old.metadata.mapValues(renamed)
         let id = try put(.commit, new.encoded)
+        if !new.absentParents.isEmpty { shallow.append(id) }
         commits[entry.id] = id
         trees[id] = tree
     }
