@@ -99,7 +99,9 @@ struct CollectionRaceTests {
         try withStore { mine in
             let remote = MemoryTransport()
             try mine.commit(.sample())
-            let cut = FaultyTransport(remote, .deadBefore) { $1.kind == .create }
+            let cut = FaultyTransport(remote, .deadBefore) {
+                $1.kind == .create && $1.key.hasPrefix("refs/")
+            }
             #expect(code { try mine.push(to: cut) } == .network)
             remote.now += day
             try collect(remote)

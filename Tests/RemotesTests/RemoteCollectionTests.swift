@@ -58,18 +58,20 @@ struct RemoteCollectionTests {
         try withStore { mine in
             let remote = MemoryTransport()
             try mine.commit(.sample())
-            let cut = FaultyTransport(remote, .deadBefore) { $1.kind == .create }
+            let cut = FaultyTransport(remote, .deadBefore) {
+                $1.kind == .create && $1.key.hasPrefix("refs/")
+            }
             #expect(code { try mine.push(to: cut) } == .network)
             #expect(try collect(remote).young.keys == 3)
             remote.now += 2 * day
             #expect(try collect(remote).marked.keys == 3)
             remote.now += 2 * day
             #expect(try collect(remote).removed.keys == 3)
-            #expect(remote.keys == ["gc/00000000000000000001"])
+            #expect(remote.keys == ["cambium-remote", "gc/00000000000000000001"])
             // The mark stays for a day, for those that may be carrying it out as well.
             remote.now += day
             _ = try collect(remote)
-            #expect(remote.keys.isEmpty)
+            #expect(remote.keys == ["cambium-remote"])
         }
     }
 

@@ -69,7 +69,7 @@ extension Store {
                 "the clone in \(directory) is not finished; the same command goes on with it")
         }
         let result = FetchResult(named, report)
-        guard let chosen = branch ?? defaultBranch(report) else {
+        guard let chosen = try branch ?? store.defaultBranch(of: named.name) else {
             return CloneResult(path: directory, branch: nil, head: nil, fetch: result)
         }
         let head = try store.id("\(named.name)/\(chosen)")
@@ -79,8 +79,11 @@ extension Store {
         return CloneResult(path: directory, branch: chosen, head: head.hex, fetch: result)
     }
 
-    private static func defaultBranch(_ report: FetchReport) -> String? {
-        let names = report.updates.filter { $0.kind != .tag }.map(\.name)
+    /// The branch of a remote that HEAD goes to where none was named; nil where none came.
+    private func defaultBranch(of remote: String) throws -> String? {
+        let prefix = remote + "/"
+        let names = try snapshots.references().remotes.keys.filter { $0.hasPrefix(prefix) }
+            .map { String($0.dropFirst(prefix.count)) }.sorted(by: isBefore)
         return ["main", "master"].first { names.contains($0) } ?? names.first
     }
 

@@ -23,7 +23,7 @@ public struct FetchResult: Sendable, Encodable {
         updates = report.updates.map {
             RemoteUpdate(
                 kind: $0.kind == .tag ? "tag" : "branch", name: $0.name, old: $0.old?.hex,
-                new: $0.new.hex, isUnchanged: false)
+                new: $0.new?.hex, isUnchanged: false)
         }
         refused = report.refused
         transfer = TransferInfo(commits: report.commits, objects: report.objects, report.counts)

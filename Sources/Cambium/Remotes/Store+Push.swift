@@ -45,7 +45,8 @@ extension Store {
         let named = try RemoteList(path).remote(orOnly: name)
         let references = try snapshots.references()
         var wanted: [PushedReference] = []
-        for branch in branches.isEmpty && !tags ? [try references.branch(nil)] : branches {
+        let names = branches.isEmpty && !tags ? [try references.branch(nil)] : branches
+        for (index, branch) in names.enumerated() where !names[..<index].contains(branch) {
             guard !delete else {
                 wanted.append(PushedReference(.branch, branch, nil))
                 continue

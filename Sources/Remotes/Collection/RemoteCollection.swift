@@ -43,6 +43,7 @@ package struct RemoteCollection: Sendable {
 
     /// The shortest grace period: no push takes longer without looking again.
     package static let shortestGrace: Int64 = 24 * 3600
+    private static let longestGrace: Int64 = 100 * 366 * 24 * 3600
     package static let defaultGrace: Int64 = 14 * 24 * 3600
     /// Bytes of a bundle that are read for the names of its packs.
     private static let beginning = 64 << 10
@@ -59,6 +60,10 @@ package struct RemoteCollection: Sendable {
                 .usage,
                 "a grace period of \(grace) seconds is too short: a push may take a day; give at least 24h"
             )
+        }
+        guard grace <= Self.longestGrace else {
+            throw CambiumError(
+                .usage, "a grace period of \(grace) seconds is more than a hundred years")
         }
         self.remote = remote
         self.grace = grace

@@ -2,7 +2,7 @@
 package enum BundleList {
     /// Bundles of one size that are joined, as the digits of a counter carry over; but one digit at each push, so
     /// that none reads more than so many.
-    private static let base = 5
+    private static let base = 4
     /// Where an entry names so many, as after a merge of a thousand branches, most are joined, so that it stays short.
     package static let greatestCount = 1_024
     /// Of so many the largest ones are left as they are.

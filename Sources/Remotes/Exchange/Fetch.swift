@@ -1,6 +1,7 @@
 package import Elements
 package import Objects
 package import Snapshots
+internal import Synchronization
 
 /// What a fetch did.
 package struct FetchReport: Sendable {
@@ -9,7 +10,8 @@ package struct FetchReport: Sendable {
         /// The branch or tag as the remote names it.
         package let name: String
         package let old: ObjectID?
-        package let new: ObjectID
+        /// Nil for a branch that the remote has no more.
+        package let new: ObjectID?
     }
 
     package var updates: [Update] = []
@@ -54,6 +56,7 @@ package struct Fetch: Sendable {
         progress: ProgressReporter = { _ in }
     ) throws -> FetchReport {
         let before = remote.transport.counts
+        _ = try remote.hasFormat()
         var tips = try remote.tips(.branch, branches)
         if let branches {
             for branch in branches where !tips.contains(where: { $0.name == branch }) {
@@ -63,13 +66,14 @@ package struct Fetch: Sendable {
         } else {
             tips += try remote.tips(.tag)
         }
-        var report = try run(tips, depth: depth, lazy: lazy, progress: progress)
+        var report = try run(
+            tips, isAll: branches == nil, depth: depth, lazy: lazy, progress: progress)
         report.counts = remote.transport.counts - before
         return report
     }
 
     private func run(
-        _ tips: [ReferenceTip], depth: Int?, lazy: Bool, progress: ProgressReporter
+        _ tips: [ReferenceTip], isAll: Bool, depth: Int?, lazy: Bool, progress: ProgressReporter
     ) throws -> FetchReport {
         var report = FetchReport()
         let references = try store.references()
@@ -92,6 +96,7 @@ package struct Fetch: Sendable {
                     tip.kind == .tag ? .tag : .remote, local, commit, overwrites: tip.kind != .tag))
             report.updates.append(.init(kind: tip.kind, name: tip.name, old: old, new: commit))
         }
+        if isAll { forgetRemoved(tips, references, &moves, &report) }
         let arrival = try Arrival(store)
         let isDeeper = try depth != nil && !store.shallowCommits().isEmpty
         let missing = try arrival.lacking(wanted.compactMap(\.entry.commit))
@@ -130,6 +135,20 @@ package struct Fetch: Sendable {
         try arrival.write(promises: promises)
         try arrival.finish(found.delivery, found.selection, moves, by: note)
         return report
+    }
+
+    /// Forgets where branches were that the remote has no more.
+    private func forgetRemoved(
+        _ tips: [ReferenceTip], _ references: References, _ moves: inout [Arrival.Move],
+        _ report: inout FetchReport
+    ) {
+        let there = Set(tips.filter { $0.kind == .branch }.map(\.name))
+        for (local, old) in references.remotes.sorted(by: { isBefore($0.key, $1.key) }) {
+            let branch = String(local.dropFirst(name.utf8.count + 1))
+            guard local.hasPrefix(name + "/"), !there.contains(branch) else { continue }
+            moves.append(Arrival.Move(.remote, local, nil, overwrites: true))
+            report.updates.append(.init(kind: .branch, name: branch, old: old, new: nil))
+        }
     }
 
     /// What says where the data of records are.
@@ -199,6 +218,7 @@ private struct Sources {
     private let first: Int
     private var bundles: [CommitBundle] = []
     private var catalog: PackCatalog
+    private let budget = Budget()
 
     init(_ remote: Remote, _ store: SnapshotStore, _ tips: [ReferenceTip]) {
         self.remote = remote
@@ -239,9 +259,9 @@ private struct Sources {
     private mutating func read(_ count: Int, _ progress: ProgressReporter) throws {
         let names = Array(waiting.prefix(count))
         waiting.removeFirst(names.count)
-        let remote = remote
+        let (remote, budget) = (remote, budget)
         try orderedWork(names.count, width: remote.width) {
-            try remote.bundle(names[$0].id)
+            try remote.bundle(names[$0].id, check: budget.take)
         } _: {
             index, bundle in
             bundles.append(bundle)
@@ -262,6 +282,26 @@ private struct Sources {
         try catalog.read(names) { try progress(Progress("indexes", $0, $1)) }
         return try catalog.records(of: ids) { needs in
             Set(needs).subtracting(try arrival.lacking(needs))
+        }
+    }
+}
+
+/// What all bundles of a fetch may take in memory together.
+private final class Budget: Sendable {
+    private static let greatest = 6 << 30
+    private let taken = Mutex(0)
+
+    /// - Throws: `tooLarge`.
+    func take(_ count: Int) throws {
+        let total = taken.withLock { taken in
+            taken += count
+            return taken
+        }
+        guard total <= Self.greatest else {
+            throw CambiumError(
+                .tooLarge,
+                "the records of the remote's commits take more than \(Self.greatest >> 30) GiB: fetch single "
+                    + "branches, or some of their history (--depth)")
         }
     }
 }

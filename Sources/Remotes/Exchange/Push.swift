@@ -61,6 +61,8 @@ package struct Push: Sendable {
         self.clock = clock
     }
 
+    /// Bytes of what a joined bundle holds.
+    private static let greatestJoin = 256 << 20
     /// Entries of one log that are looked through for a commit that the store has.
     private static let greatestLook = 16
 
@@ -90,6 +92,7 @@ package struct Push: Sendable {
             report.counts = remote.transport.counts - before
             return report
         }
+        if try !remote.hasFormat(), !dryRun { try remote.prepare() }
         let marks = try MarkWatch(remote, since: began, clock)
         let tips = moving.compactMap(\.wanted.commit)
         var bundles: [ReferenceEntry.Bundle] = []
@@ -190,7 +193,7 @@ package struct Push: Sendable {
                 "the tag '\(wanted.name)' of \(remote.transport.url) is at \(there.short), not at "
                     + "\(commit.short); a tag stays where it is: take another name, or --force")
         }
-        guard store.has(there) else {
+        guard try store.has(there) else {
             throw moved(
                 wanted.name, there, "which this store has not seen: fetch it, merge, and push again"
             )
@@ -214,7 +217,7 @@ package struct Push: Sendable {
         var bases: [ReferenceTip] = []
         for target in moving {
             if let tip = target.tip, let commit = tip.entry.commit,
-                store.has(commit), let wanted = target.wanted.commit,
+                try store.has(commit), let wanted = target.wanted.commit,
                 // What is replaced by force may have nothing to do with what takes its place.
                 try store.isAncestor(commit, of: wanted) || store.areRelated(commit, wanted)
             {
@@ -237,7 +240,7 @@ package struct Push: Sendable {
             for number in known[index].1.suffix(Self.greatestLook).reversed() {
                 // One that was listed may have been collected since.
                 guard let tip = try remote.entry(.branch, known[index].0, number) else { break }
-                if let commit = tip.entry.commit, store.has(commit) { return tip }
+                if let commit = tip.entry.commit, try store.has(commit) { return tip }
             }
             return nil
         }
@@ -297,9 +300,12 @@ package struct Push: Sendable {
             var joined = CommitBundle()
             for other in older { joined.add(other) }
             joined.add(bundle)
-            bundle = joined
-            commits += absorbed.reduce(0) { $0 + $1.commits }
-            bundles.removeAll { absorbed.contains($0) }
+            // What is large stays apart: it would be read and written again and again.
+            if joined.weight <= Self.greatestJoin {
+                bundle = joined
+                commits += absorbed.reduce(0) { $0 + $1.commits }
+                bundles.removeAll { absorbed.contains($0) }
+            }
         }
         var body = TransportBody(try bundle.encoded())
         while marks.isDoomed(RemoteKey.bundle(body.digest)) {

@@ -1,9 +1,10 @@
+internal import Elements
 package import Objects
 package import Snapshots
 
 /// What a push takes from a store; simulations have histories in memory.
 package protocol PushSource: Sendable {
-    func has(_ commit: ObjectID) -> Bool
+    func has(_ commit: ObjectID) throws -> Bool
     func isAncestor(_ ancestor: ObjectID, of commit: ObjectID) throws -> Bool
     /// Whether some commit leads to both.
     func areRelated(_ left: ObjectID, _ right: ObjectID) throws -> Bool
@@ -40,7 +41,14 @@ package struct Parcel: Sendable {
 }
 
 extension SnapshotStore: PushSource {
-    package func has(_ commit: ObjectID) -> Bool { (try? self.commit(commit)) != nil }
+    package func has(_ commit: ObjectID) throws -> Bool {
+        do {
+            _ = try self.commit(commit)
+            return true
+        } catch let error as CambiumError where error.code == .notFound {
+            return false
+        }
+    }
 
     package func areRelated(_ left: ObjectID, _ right: ObjectID) throws -> Bool {
         try !mergeBases(left, right).isEmpty

@@ -80,7 +80,7 @@ package struct ReferenceEntry: Sendable, Equatable {
         bundles = try list.map { item in
             guard let parts = item.array, parts.count == 3,
                 let id = parts[0].string.flatMap({ ObjectID(hex: $0) }),
-                let commits = parts[1].integer, (1...1 << 40).contains(commits),
+                let commits = parts[1].integer, (1...Int(Int32.max)).contains(commits),
                 let bytes = parts[2].integer, (1...1 << 40).contains(bytes)
             else { throw fail("names a bundle that is none") }
             return Bundle(id: id, commits: commits, bytes: bytes)

@@ -54,8 +54,14 @@ extension Remote {
     /// The last number of every reference of a kind, by name, those that were removed among them.
     package func lastNumbers(_ kind: ReferenceKind) throws -> [String: UInt64] {
         var last: [String: UInt64] = [:]
+        // Two spellings of one name (an accent composed or not) are one name to a store; here each has its log.
+        var components: [String: String] = [:]
         for item in try list(RemoteKey.references(kind)).entries {
             guard let (name, number) = RemoteKey.entry(item.key, kind) else { continue }
+            let component = RemoteKey.escaped(name)
+            // The first that is listed counts.
+            guard components[name, default: component] == component else { continue }
+            components[name] = component
             last[name] = max(last[name] ?? 0, number)
         }
         return last

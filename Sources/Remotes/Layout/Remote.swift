@@ -46,11 +46,20 @@ package struct Remote: Sendable {
 
     /// - Throws: `remote` when the place is no remote, or one of a later format.
     package func checkFormat() throws {
-        guard let bytes = try transport.read(RemoteKey.marker, nil, limit: 4096) else {
+        guard try hasFormat() else {
             throw CambiumError(
                 .remote,
                 "\(transport.url) holds no cambium remote: nothing was pushed there yet, or the URL is not "
                     + "right")
+        }
+    }
+
+    /// Whether the place is a remote of this format; false where nothing says so.
+    ///
+    /// - Throws: `remote` for one of a later format.
+    func hasFormat() throws -> Bool {
+        guard let bytes = try transport.read(RemoteKey.marker, nil, limit: 4096) else {
+            return false
         }
         let json = try? JSONValue(parsing: bytes.copy(), source: RemoteKey.marker, code: .remote)
         guard let format = json?["format"]?.integer else {
@@ -62,6 +71,7 @@ package struct Remote: Sendable {
                 .remote,
                 "\(transport.url) has format \(format); this cambium knows format 1. Update it")
         }
+        return true
     }
 
     /// All bytes of a key that must be there and have the name of its bytes.
@@ -89,10 +99,17 @@ package struct Remote: Sendable {
                 + "store that has it")
     }
 
-    package func bundle(_ id: ObjectID) throws -> CommitBundle {
-        let bytes = try named(RemoteKey.bundle(id), id, limit: CommitBundle.greatestContent)
-        return try CommitBundle(decoding: bytes.copy())
+    /// - Parameter check: Told how many bytes the bundle takes in memory before it takes them.
+    package func bundle(
+        _ id: ObjectID, check: (Int) throws -> Void = { _ in }
+    ) throws -> CommitBundle {
+        let bytes = try named(RemoteKey.bundle(id), id, limit: Self.greatestBundle).copy()
+        try check(try CommitBundle.contentCount(bytes))
+        return try CommitBundle(decoding: bytes)
     }
+
+    /// More bytes are no bundle.
+    private static let greatestBundle = 1 << 30
 
     /// The index of a pack, which it fits.
     package func index(_ pack: CommitBundle.PackName) throws -> PackIndex {

@@ -45,12 +45,13 @@ package enum RemoteKey {
         return (name, number)
     }
 
-    /// A number of twenty digits.
+    /// A number of twenty digits, below 2^53.
     package static func number(_ digits: Substring) -> UInt64? {
         guard digits.utf8.count == 20, digits.utf8.allSatisfy({ (48...57).contains($0) }) else {
             return nil
         }
-        return UInt64(digits)
+        // A hostile number must not be the last that there is.
+        return UInt64(digits).flatMap { $0 < 1 << 53 ? $0 : nil }
     }
 
     /// A name as one component of a key: other bytes than `A-Z a-z 0-9 . _ -` become `~` and two digits.

@@ -81,18 +81,15 @@ package struct Arrival: ~Copyable {
             try objects.put(header, record.bytes.raw)
         }
         try objects.finish()
-        let checkedMoves = try moves.filter { move in
-            if move.kind != .remote, move.commit != nil, !move.overwrites {
-                try ReferenceName.check(move.name, move.kind.word)
-            }
-            return true
+        for move in moves where move.commit != nil {
+            try ReferenceName.check(move.name, move.kind.word)
         }
         try store.environment.write("arrival") { transaction in
             try objects.flush(transaction)
             transaction.environment.step("arrival: objects written")
             try Self.addCommits(selection, delivery, transaction)
             transaction.environment.step("arrival: arrays written")
-            for move in checkedMoves { try Self.apply(move, note, transaction) }
+            for move in moves { try Self.apply(move, note, transaction) }
         }
     }
 

@@ -40,8 +40,16 @@ package struct CommitBundle: Sendable, Equatable {
     package var salt: UInt64 = 0
 
     private static let magic: UInt32 = 0x444E_4243  // "CBND"
-    /// Bytes of the content, so that a hostile bundle does not fill memory.
+    /// Bytes of the content, and how many of them each byte of a bundle may become, so that a hostile one does not fill
+    /// memory.
     package static let greatestContent = 2 << 30
+    private static let greatestRatio = 4096
+
+    /// Bytes of the content, about.
+    package var weight: Int {
+        records.reduce(0) { $0 + $1.bytes.count + 5 } + arrays.reduce(0) { $0 + 36 * $1.ids.count }
+            + 32 * commits.count + 40 * packs.count + 256 * notes.count
+    }
 
     package init() {}
 
@@ -124,19 +132,33 @@ package struct CommitBundle: Sendable, Equatable {
         return (packs, end + checksumCount)
     }
 
-    package init(decoding bytes: [UInt8]) throws {
-        let raw = bytes.raw
-        guard let (packs, end) = try Self.packs(beginning: bytes), bytes.count - end >= 8 else {
+    /// What a bundle says of itself: its packs, where its content begins, and how many bytes that has.
+    private static func head(
+        _ bytes: [UInt8]
+    ) throws -> (packs: [PackName], start: Int, count: Int) {
+        guard let (packs, end) = try packs(beginning: bytes), bytes.count - end >= 8 else {
             throw CambiumError(.corrupt, "a bundle of commits ends early")
         }
-        self.packs = packs
-        let claimed: UInt64 = raw.number(at: end)
-        guard claimed <= UInt64(Self.greatestContent) else {
-            throw CambiumError(.corrupt, "a bundle of commits claims \(claimed) bytes")
+        let claimed: UInt64 = bytes.raw.number(at: end)
+        guard claimed <= UInt64(greatestContent),
+            claimed <= UInt64(bytes.count) * UInt64(greatestRatio)
+        else {
+            throw CambiumError(
+                .corrupt, "a bundle of commits of \(bytes.count) bytes claims to hold \(claimed)")
         }
+        return (packs, end + 8, Int(claimed))
+    }
+
+    /// Bytes that a bundle's content takes in memory, which is not touched.
+    package static func contentCount(_ bytes: [UInt8]) throws -> Int { try head(bytes).count }
+
+    package init(decoding bytes: [UInt8]) throws {
+        let raw = bytes.raw
+        let (packs, start, claimed) = try Self.head(bytes)
+        self.packs = packs
         var decompressor = try ZstdDecompressor()
         let content = try decompressor.content(
-            of: raw.extracting((end + 8)..<bytes.count), count: Int(claimed))
+            of: raw.extracting(start..<bytes.count), count: claimed)
         var decoder = ByteDecoder(content, "a bundle of commits")
         for _ in 0..<(try decoder.count(minimum: ObjectID.byteCount)) {
             commits.append(try decoder.id())

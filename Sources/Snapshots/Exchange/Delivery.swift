@@ -107,16 +107,14 @@ package struct Delivery {
                 }
                 if !isWhole { selection.shallow.insert(id) }
             }
-            selection.commits = sorted(commits, selection.shallow)
+            selection.commits = sorted(commits)
             selection.needed = try needed(selection.commits, commits, reader, transaction)
             return selection
         }
     }
 
     /// Parents before children; among equals by id, so that the order is the same everywhere.
-    private func sorted(
-        _ commits: [ObjectID: Commit], _ shallow: Set<ObjectID>
-    ) -> [ObjectID] {
+    private func sorted(_ commits: [ObjectID: Commit]) -> [ObjectID] {
         var waiting: [ObjectID: Int] = [:]
         var children: [ObjectID: [ObjectID]] = [:]
         for (id, commit) in commits {

@@ -73,6 +73,24 @@ struct RemoteTests {
         #expect(run.status == 6 && run.errors.contains("cambium remote"), "\(run.errors)")
     }
 
+    @Test("a branch that is named twice is pushed once, and a clone that ended early goes on")
+    func twice() throws {
+        let session = try Session.history()
+        let url = "file://" + session.path("remote")
+        try session.expect("remote", "add", "origin", url)
+        try session.expect("push", "origin", "main", "main")
+        try session.expect("push", "origin", "main", "main")
+        // As after a clone that died between the last byte and its branch.
+        for words in [
+            ["init", "T"], ["remote", "add", "origin", url, "-C", "T"], ["fetch", "-C", "T"],
+        ] {
+            let run = try session.start(words).end()
+            #expect(run.status == 0, "\(run.errors)")
+        }
+        let clone = try session.start(["clone", url, "T"]).end()
+        #expect(clone.status == 0 && clone.text.contains("on branch main"), "\(clone.text)")
+    }
+
     @Test("a push that is behind is refused with status 5, and pull merges")
     func behind() throws {
         let session = try Session.history()
