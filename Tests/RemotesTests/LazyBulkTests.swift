@@ -219,6 +219,26 @@ struct LazyBulkTests {
         #expect(throws: CambiumError.self) { try lazy.read([range, range]) }
     }
 
+    @Test("a remote that is away is told apart from one that no longer has a pack")
+    func away() throws {
+        try withScratchDirectory { directory in
+            let packs = try Packs([5_000])
+            let there = MemoryTransport()
+            try Remote(there).prepare()
+            let folder = FileRemote(directory + "/unmounted")
+            for (remotes, words) in [
+                ([there], "a collection removed it"), ([folder], "no remote at file://"),
+                ([there, folder], "no remote at file://"),
+            ] as [([any Transport], String)] {
+                let lazy = LazyBulk(cache: nil, limit: 0) { remotes }
+                let error = #expect(throws: CambiumError.self) {
+                    try lazy.read([BulkRange(packs.names[0], 3..<4_000)])
+                }
+                #expect(error?.code == .remote && error?.message.contains(words) == true)
+            }
+        }
+    }
+
     @Test("sizes of the setting, and what says nothing")
     func setting() throws {
         try withStore { store in

@@ -149,6 +149,14 @@ package final class LazyBulk: PromisedBulk {
             }
         }
         if let failure { throw failure }
+        // A folder that is not mounted answers as one that never had the pack.
+        for remote in remotes
+        where try remote.read(RemoteKey.marker, nil, limit: 4096) == nil {
+            throw CambiumError(
+                .remote,
+                "there is no remote at \(remote.url) (is its disk mounted, is its URL right?), and this lazy "
+                    + "clone needs \(key) of it")
+        }
         let asked = remotes.map(\.url).joined(separator: ", ")
         throw CambiumError(
             .remote,
