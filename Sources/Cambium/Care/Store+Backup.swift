@@ -11,8 +11,22 @@ public struct BackupResult: Sendable, Encodable {
     public let bytes: Int
     /// Commits that were checked in it.
     public let commits: Int
-    /// Objects that were checked in it, each against its name.
+    /// Objects in it; each was checked against its name, but for the promised ones.
     public let objects: Int
+    /// Of these, those whose data lie on a remote: the backup needs it, too.
+    public let promisedObjects: Int
+    /// Bytes of their data.
+    public let promisedBytes: Int
+}
+
+extension BackupResult {
+    fileprivate init(_ target: String, _ kind: String, _ report: BackupReport) {
+        let verification = report.verification
+        self.init(
+            target: target, kind: kind, bytes: report.bytes, commits: verification.commits,
+            objects: verification.objects, promisedObjects: verification.promisedObjects,
+            promisedBytes: verification.promisedBytes)
+    }
 }
 
 extension Store {
@@ -35,9 +49,7 @@ extension Store {
         let report = try snapshots.backup(to: target, asFile: asFile) {
             try progress(Progress("packs", $0, $1))
         }
-        return BackupResult(
-            target: target, kind: asFile ? "file" : "store", bytes: report.bytes,
-            commits: report.verification.commits, objects: report.verification.objects)
+        return BackupResult(target, asFile ? "file" : "store", report)
     }
 
     /// Makes a store of a backup that is one file, and checks it.
@@ -55,8 +67,6 @@ extension Store {
         let report = try SnapshotStore.restore(
             file, to: directory, progress: { try progress(Progress("packs", $0, $1)) }
         ) { folder in _ = try Migrations.migrate(directory: folder) }
-        return BackupResult(
-            target: directory, kind: "store", bytes: report.bytes,
-            commits: report.verification.commits, objects: report.verification.objects)
+        return BackupResult(directory, "store", report)
     }
 }

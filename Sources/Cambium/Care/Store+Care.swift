@@ -46,7 +46,7 @@ public struct VerifyResult: Sendable, Encodable {
 
     /// Whether objects were hashed, too.
     public let fast: Bool
-    /// Objects that were checked.
+    /// Objects that were checked; none of the promised ones.
     public let objects: Int
     /// Their bytes.
     public let bytes: Int
@@ -67,7 +67,8 @@ public struct VerifyResult: Sendable, Encodable {
 extension VerifyResult {
     init(_ fast: Bool, _ report: VerificationReport) {
         self.init(
-            fast: fast, objects: report.objects, bytes: report.bytes, packs: report.packs,
+            fast: fast, objects: report.objects - report.promisedObjects,
+            bytes: report.bytes - report.promisedBytes, packs: report.packs,
             promisedObjects: report.promisedObjects, promisedBytes: report.promisedBytes,
             commits: report.commits, arrays: report.arrays,
             faults: report.faults.map { Fault(subject: $0.subject, message: $0.message) })

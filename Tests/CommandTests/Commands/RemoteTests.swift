@@ -49,12 +49,23 @@ struct RemoteTests {
         let made = try session.start(["clone", url, "T", "--lazy"]).end()
         #expect(made.status == 0, "\(made.errors)")
         #expect(made.text.contains("stay there until they are read"))
-        #expect(try clone("verify").text.contains("promised, not read"))
+        let verified = try clone("verify").text
+        #expect(verified.contains("promised, not read") && !verified.contains("every byte"))
+        let counts = try clone("verify", "--json").json
+        let all = try clone("stats", "--json").json["objects"] as? Int ?? 0
+        let (here, promised) = (counts["objects"] as? Int, counts["promisedObjects"] as? Int ?? 0)
+        #expect(promised > 0 && here == all - promised)
+        let kept = try clone("backup", session.path("B"))
+        #expect(kept.text.contains("\(all - promised) checked; \(promised) stay on a remote"))
+        let backup = try clone("backup", session.path("B.mdb"), "--json").json
+        #expect(backup["objects"] as? Int == all && backup["promisedObjects"] as? Int == promised)
+        #expect(try session.expect("backup", session.path("F")).text.contains("all checked"))
         #expect(try clone("stats").text.contains("on a remote"))
         #expect(try clone("config", "remote.cache", "100M").status == 0)
         let full = try session.expect("cat", "main:model.norm.weight").output
         #expect(try clone("cat", "main:model.norm.weight").output == full)
-        #expect(try clone("verify", "--fetch").text.contains("no faults"))
+        let fetched = try clone("verify", "--fetch").text
+        #expect(fetched.contains("no faults") && fetched.contains("every byte"))
         #expect(FileManager.default.fileExists(atPath: session.path("T/cache")))
         try TinyCheckpoint(edits: [3: 1]).write(to: session.path("next"))
         _ = try clone("commit", "next", "-m", "more")
@@ -66,9 +77,13 @@ struct RemoteTests {
         #expect(try clone("pull").text.contains("moved main forward"))
         #expect(try clone("verify", "--fetch").text.contains("no faults"))
         // Without its remote it says what is missing.
+        try FileManager.default.removeItem(atPath: session.path("T/cache"))
+        try FileManager.default.moveItem(
+            atPath: session.path("remote"), toPath: session.path("away"))
+        let away = try session.start(["-C", "T", "verify", "--fetch"]).end()
+        #expect(away.status == 6 && away.errors.contains("there is no remote at \(url)"))
         try session.expect("remote", "rm", "origin")
         _ = try clone("remote", "rm", "origin")
-        try FileManager.default.removeItem(atPath: session.path("T/cache"))
         let run = try session.start(["-C", "T", "verify", "--fetch"]).end()
         #expect(run.status == 6 && run.errors.contains("cambium remote"), "\(run.errors)")
     }

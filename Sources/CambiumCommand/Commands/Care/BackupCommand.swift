@@ -43,10 +43,16 @@ struct BackupReport: Report {
             result.kind == "file"
             ? "; `cambium init DIR --from \(result.target)` makes a store of it"
             : "; `cambium -C \(result.target) status` looks at it"
+        let promised = result.promisedObjects
+        let checked =
+            promised == 0
+            ? "all checked"
+            : "\(Quantity.count(result.objects - promised)) checked; \(Quantity.count(promised)) stay on a "
+                + "remote, which the backup needs"
         return [
             "\(verb) \(style.bold(result.target)): \(Quantity.bytes(result.bytes)), "
                 + "\(Quantity.count(result.commits, "commit")), "
-                + "\(Quantity.count(result.objects, "object")), all checked" + style.faint(next)
+                + "\(Quantity.count(result.objects, "object")), \(checked)" + style.faint(next)
         ]
     }
 

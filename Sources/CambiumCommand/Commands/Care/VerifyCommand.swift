@@ -49,8 +49,9 @@ struct VerifyReport: Report {
             + "\(Quantity.count(result.packs, "pack")); "
             + "\(Quantity.count(result.arrays, "expert array")); "
             + Quantity.count(result.commits, "commit")
+        let all = result.promisedObjects == 0 ? "every byte" : "all that is here"
         let how =
-            (result.fast ? "structure only" : "every byte")
+            (result.fast ? "structure only" : all)
             + ", including commits that only the reflog names"
         let faults = result.faults.map { "\(style.bad($0.subject)): \($0.message)" }
         let promised =
