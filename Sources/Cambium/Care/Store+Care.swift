@@ -56,6 +56,8 @@ public struct VerifyResult: Sendable, Encodable {
     public let promisedObjects: Int
     /// Their bytes.
     public let promisedBytes: Int
+    /// What a remote that was to be read said instead, where the store has faults besides; nil otherwise.
+    public let remoteFailure: String?
     /// Commits that were followed.
     public let commits: Int
     /// Expert arrays that were checked.
@@ -70,7 +72,8 @@ extension VerifyResult {
             fast: fast, objects: report.objects - report.promisedObjects,
             bytes: report.bytes - report.promisedBytes, packs: report.packs,
             promisedObjects: report.promisedObjects, promisedBytes: report.promisedBytes,
-            commits: report.commits, arrays: report.arrays,
+            remoteFailure: report.remoteFailure?.message, commits: report.commits,
+            arrays: report.arrays,
             faults: report.faults.map { Fault(subject: $0.subject, message: $0.message) })
     }
 }
@@ -183,7 +186,7 @@ extension Store {
     ///   - fast: Structure and references only.
     ///   - fetch: Whether data that lie on a remote are read, too; otherwise they are counted.
     ///   - progress: Told how many packs are done.
-    /// - Throws: With `fetch` also `network`, `denied`, `remote`.
+    /// - Throws: With `fetch` also `network`, `denied`, `remote`, where the store has no faults.
     public func verify(
         fast: Bool = false, fetch: Bool = false, progress: ProgressReporter = { _ in }
     ) throws -> VerifyResult {

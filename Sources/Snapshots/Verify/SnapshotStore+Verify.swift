@@ -9,6 +9,7 @@ extension SnapshotStore {
     ///   - fast: Structure and references only; otherwise every object is hashed against its name.
     ///   - fetch: Whether what lies on a remote is read, too; otherwise it is counted.
     ///   - progress: Called with the packs done and their number.
+    /// - Throws: What reading a remote throws, where nothing else is wrong.
     package func verify(
         fast: Bool, fetch: Bool = false, progress: (Int, Int) throws -> Void = { _, _ in }
     ) throws -> VerificationReport {
@@ -16,7 +17,9 @@ extension SnapshotStore {
             let report = try environment.read { transaction in
                 try verify(fast, fetch, progress, transaction)
             }
-            if let report { return report }
+            guard let report else { continue }
+            if report.faults.isEmpty, let failure = report.remoteFailure { throw failure }
+            return report
         }
     }
 
@@ -33,7 +36,7 @@ extension SnapshotStore {
         guard pages.damages.isEmpty else { return report }
         try verifyFormat(&report, transaction)
         let packs = try verifyPacks(fast, progress, &report, transaction)
-        if !fast { try verifyCompressed(packs, fetch, &report, transaction) }
+        if !fast { verifyCompressed(packs, fetch, &report, transaction) }
         let known = VerifiedObjects(packs, transaction)
         verifyIndex(&report, transaction)
         let roots = try verifyReferences(known, &report, transaction)
@@ -133,21 +136,19 @@ extension SnapshotStore {
 
     /// Decompresses every compressed pack, and hashes each object against its name.
     ///
-    /// - Throws: What reading a remote throws, but for damage there.
+    /// A remote that cannot be read is not asked again: what is damaged here is to be found all the same.
     private func verifyCompressed(
         _ packs: [UInt32: Pack], _ fetch: Bool, _ report: inout VerificationReport,
         _ transaction: borrowing ReadTransaction
-    ) throws {
+    ) {
         let remoteFailures: Set<CambiumError.Code> = [.network, .denied, .remote]
         do {
             let reader = try ObjectReader(transaction)
             for (number, pack) in packs.sorted(by: { $0.key > $1.key }) where pack.isCold {
                 do {
-                    if try !fetch && !reader.isHere(pack, transaction) {
-                        report.promisedObjects += pack.count
-                        for run in pack.headerRuns {
-                            report.promisedBytes += run.header.payloadCount * run.count
-                        }
+                    let isAsked = fetch && report.remoteFailure == nil
+                    if try !isAsked && !reader.isHere(pack, transaction) {
+                        report.promised(pack)
                         continue
                     }
                     let decoded = try reader.readable(pack, transaction)
@@ -156,7 +157,8 @@ extension SnapshotStore {
                     }
                     for result in results { try result.get() }
                 } catch let error as CambiumError where remoteFailures.contains(error.code) {
-                    throw error
+                    report.remoteFailure = error
+                    report.promised(pack)
                 } catch {
                     let copies = SupersededCopies(transaction)
                     let isNeeded = (0..<pack.count).contains {
@@ -167,8 +169,6 @@ extension SnapshotStore {
                     }
                 }
             }
-        } catch let error as CambiumError where remoteFailures.contains(error.code) {
-            throw error
         } catch {
             report.fault("index", "\(error)")
         }

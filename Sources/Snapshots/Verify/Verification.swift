@@ -1,3 +1,4 @@
+package import Elements
 internal import KeyValue
 internal import Objects
 
@@ -19,12 +20,20 @@ package struct VerificationReport: Sendable {
     package var promisedObjects = 0
     /// Bytes of these.
     package var promisedBytes = 0
+    /// Why no more was read of a remote.
+    package var remoteFailure: CambiumError?
     package var commits = 0
     package var arrays = 0
     package var references = 0
     package var faults: [VerificationFault] = []
     /// Where damaged objects lie in packs that can be read.
     var damagedPlaces: [Location: ObjectID] = [:]
+
+    /// Counts a pack that was not read.
+    mutating func promised(_ pack: Pack) {
+        promisedObjects += pack.count
+        for run in pack.headerRuns { promisedBytes += run.header.payloadCount * run.count }
+    }
 
     mutating func fault(
         _ subject: String, _ message: String, about: DamageOwners.Subject? = nil

@@ -105,6 +105,15 @@ struct LazyStoreTests {
                 try store.verify(fast: false, fetch: true)
             }
             #expect(error?.code == .network)
+            // A fault here is not hidden by it.
+            try store.environment.write("damage") {
+                try $0.put(store.environment.table("meta"), [1], [2])
+            }
+            let calls = remote.calls
+            let faulty = try store.verify(fast: false, fetch: true)
+            #expect(faulty.faults.map(\.subject) == ["table meta"])
+            #expect(faulty.remoteFailure?.code == .network && remote.calls == calls + 1)
+            #expect(faulty.promisedObjects == counts.promisedObjects)
         }
     }
 

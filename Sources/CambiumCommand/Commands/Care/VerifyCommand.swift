@@ -59,7 +59,8 @@ struct VerifyReport: Report {
             ? []
             : [
                 "promised, not read: \(Quantity.count(result.promisedObjects, "object")), "
-                    + "\(Quantity.bytes(result.promisedBytes)), on a remote (`cambium verify --fetch` reads them)"
+                    + "\(Quantity.bytes(result.promisedBytes)), on a remote ("
+                    + (result.remoteFailure ?? "`cambium verify --fetch` reads them") + ")"
             ]
         let verdict = faults.isEmpty ? [style.good("no faults")] : []
         return faults + ["checked \(checked) (\(how))"] + promised + verdict
