@@ -238,7 +238,8 @@ static int prepare(struct exchange *exchange, struct slist *headers, char *messa
     if (request->ca_file) SET(CAINFO, request->ca_file);
     SET(TCP_NODELAY, 1L);
     SET(TCP_KEEPALIVE, 1L);
-    SET(BUFFERSIZE, 256L << 10);
+    // A hint; libcurl may refuse it, as for a handle whose look-up of a name was cut off.
+    curl.easy_setopt(handle, BUFFERSIZE, 256L << 10);
     SET(CONNECTTIMEOUT, request->connect_seconds);
     SET(LOW_SPEED_LIMIT, request->slow_bytes);
     SET(LOW_SPEED_TIME, request->slow_seconds);
@@ -256,7 +257,7 @@ static int prepare(struct exchange *exchange, struct slist *headers, char *messa
         int64_t count = 0;
         for (size_t i = 0; i < request->piece_count; i++) count += (int64_t)request->pieces[i].count;
         SET(UPLOAD, 1L);
-        SET(UPLOAD_BUFFERSIZE, 512L << 10);
+        curl.easy_setopt(handle, UPLOAD_BUFFERSIZE, 512L << 10);
         SET(INFILESIZE_LARGE, count);
         SET(READFUNCTION, give_body);
         SET(READDATA, exchange);

@@ -152,6 +152,22 @@ struct S3AnswerTests {
         #expect(try !answering(conflict, met) { try $0.create("key", TransportBody([1])) })
     }
 
+    @Test("a host that has no address is looked up again and again, and said to have none")
+    func unknownHost() throws {
+        var options = RemoteOptions()
+        options.endpoint = "http://no-such-host.invalid:9"
+        let remote = try RemoteAddress("s3://cambium/x").open(options, retries: .quick) {
+            TestServer.variables[$0]
+        }
+        for _ in 0..<2 {
+            let error = #expect(throws: CambiumError.self) {
+                try remote.read("key", nil, limit: 10)
+            }
+            #expect(error?.code == .network)
+            #expect(error?.message.contains("Could not resolve host") == true)
+        }
+    }
+
     private func page(_ items: String, _ truncated: String = "false") -> String {
         "<ListBucketResult xmlns=\"http://s3\"><EncodingType>url</EncodingType>\(items)<IsTruncated>\(truncated)</IsTruncated></ListBucketResult>"
     }

@@ -116,10 +116,11 @@ final class HTTPConnections: Sendable {
     ///   `cancelled`; `remote` without libcurl.
     func perform(_ request: HTTPRequest) throws -> HTTPOutcome {
         let handle = try idle.withLock { $0.popLast() } ?? Handle()
-        defer { idle.withLock { $0.append(handle) } }
         let watch = Watch(traffic)
         let response = unsafe perform(request, on: handle, watch)
         let body = unsafe Body(response)
+        // After anything else nobody knows what state a handle is in: it is closed.
+        if unsafe response.end == CAMBIUM_HTTP_WHOLE { idle.withLock { $0.append(handle) } }
         try watch.check()
         let message = unsafe withUnsafeBytes(of: response.message) { bytes in
             unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
