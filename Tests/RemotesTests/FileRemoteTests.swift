@@ -62,6 +62,38 @@ struct FileRemoteTests {
         }
     }
 
+    @Test("what dead writers left is removed by a collection, when it is older than the grace")
+    func leftovers() throws {
+        try withRemote { (remote, root) throws in
+            try remote.write("packs/real", body)
+            try makeDirectory(root + "/../outside")
+            #expect(unsafe symlink(root + "/../outside", root + "/packs/elsewhere") == 0)
+            func leave(_ path: String, hours: Int) throws {
+                try writeFile([1, 2, 3], to: path)
+                let then = timespec(tv_sec: time(nil) - hours * 3_600, tv_nsec: 0)
+                #expect(unsafe utimensat(AT_FDCWD, path, [then, then], 0) == 0)
+            }
+            let old = [".cambium-a.tmp", "packs/.cambium-b.tmp"].map { "\(root)/\($0)" }
+            for path in old { try leave(path, hours: 25) }
+            let kept = [
+                "packs/.cambium-young.tmp", "packs/.cambium-other", "packs/mine.tmp",
+                "../outside/.cambium-c.tmp",
+            ].map { "\(root)/\($0)" }
+            for path in kept { try leave(path, hours: path.contains("young") ? 23 : 25) }
+
+            let collection = try RemoteCollection(
+                Remote(remote), grace: RemoteCollection.shortestGrace)
+            #expect(try collection.run(prune: false).removed.keys == 0)
+            #expect(old.allSatisfy(fileExists))
+            let removed = try collection.run(prune: true).removed
+            #expect(removed.keys == 2 && removed.bytes == 6)
+            #expect(!old.contains(where: fileExists))
+            #expect(kept.allSatisfy(fileExists))
+            #expect(try remote.read("packs/real", nil, limit: 100)?.copy() == body.joined.copy())
+            #expect(try FileRemote(root + "/none").removeLeftovers(olderThan: 0).count == 0)
+        }
+    }
+
     @Test("a key below another, and one that is a folder, are refused")
     func folders() throws {
         try withRemote { (remote, _) throws in

@@ -117,6 +117,10 @@ package final class FaultyTransport: Transport {
         try run(.delete, key) { _ in try base.delete(key) }
     }
 
+    package func removeLeftovers(olderThan age: Int64) throws -> (count: Int, bytes: Int) {
+        try base.removeLeftovers(olderThan: age)
+    }
+
     private func run<Result>(
         _ kind: Call.Kind, _ key: String, _ body: (Fault?) throws -> Result
     ) throws -> Result {

@@ -110,6 +110,9 @@ package struct RemoteCollection: Sendable {
             if prune { try carryOut(mark, &state, progress) }
         }
         guard prune else { return state.report }
+        let leftovers = try remote.transport.removeLeftovers(olderThan: grace)
+        state.report.removed.keys += leftovers.count
+        state.report.removed.bytes += leftovers.bytes
         let new = Self.referencesFirst(state.garbage.keys.filter { !marked.contains($0) })
             .prefix(CollectionMark.greatestCount)
         guard !new.isEmpty else { return state.report }

@@ -93,6 +93,31 @@ package final class FileRemote: Transport {
         try asked(key) { key in try folder(of: key)?.remove(key.name) }
     }
 
+    package func removeLeftovers(olderThan age: Int64) throws -> (count: Int, bytes: Int) {
+        try told {
+            try traffic.began()
+            var removed = (count: 0, bytes: 0)
+            guard let root = try OpenFolder(path: root) else { return removed }
+            let latest = try now() - age
+            var folders = [root]
+            while let folder = folders.popLast() {
+                for (name, isFolder) in try folder.contents() {
+                    if isFolder {
+                        guard TransportKey.isComponent(name) else { continue }
+                        if let child = try child(folder, name) { folders.append(child) }
+                    } else if NamelessFile.isLeftover(name), let found = try folder.status(name),
+                        found.kind == .regular, found.modified <= latest
+                    {
+                        try folder.remove(name)
+                        removed.count += 1
+                        removed.bytes += found.size
+                    }
+                }
+            }
+            return removed
+        }
+    }
+
     package func list(_ prefix: String, after: String?) throws -> TransportListing {
         try TransportKey.check(prefix: prefix)
         return try told {
@@ -191,6 +216,16 @@ extension FileRemote {
     }
 }
 
+/// Nil also for a folder that something else has just taken the place of.
+private func child(_ folder: OpenFolder, _ name: String) throws -> OpenFolder? {
+    do {
+        return try folder.folder(name)
+    } catch let error as CambiumError {
+        guard error.code == .unsupported else { throw error }
+        return nil
+    }
+}
+
 /// The first keys of a directory, in the order of their bytes.
 private struct FolderWalk {
     let prefix: String
@@ -216,16 +251,6 @@ private struct FolderWalk {
                     TransportEntry(key: whole, size: found.size, modified: found.modified))
             }
             if isTruncated { return }
-        }
-    }
-
-    /// Nil also for a folder that something else has just taken the place of.
-    private func child(_ folder: OpenFolder, _ name: String) throws -> OpenFolder? {
-        do {
-            return try folder.folder(name)
-        } catch let error as CambiumError {
-            guard error.code == .unsupported else { throw error }
-            return nil
         }
     }
 

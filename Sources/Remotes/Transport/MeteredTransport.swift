@@ -47,6 +47,10 @@ package final class MeteredTransport: Transport {
         count.withLock { $0.requests += 1 }
         try inner.delete(key)
     }
+
+    package func removeLeftovers(olderThan age: Int64) throws -> (count: Int, bytes: Int) {
+        try inner.removeLeftovers(olderThan: age)
+    }
 }
 
 /// Requests to a remote, and bytes of their bodies.

@@ -50,6 +50,17 @@ package protocol Transport: Sendable {
 
     /// Removes a key; one that is not there is no error.
     func delete(_ key: String) throws
+
+    /// Removes what writers that died left behind, which no list tells.
+    ///
+    /// - Parameter age: Seconds since it was last written, by the place's own clock.
+    /// - Returns: How many there were, and their bytes.
+    func removeLeftovers(olderThan age: Int64) throws -> (count: Int, bytes: Int)
+}
+
+extension Transport {
+    /// Nothing: where a write is a request, one that is cut off leaves nothing.
+    package func removeLeftovers(olderThan age: Int64) throws -> (count: Int, bytes: Int) { (0, 0) }
 }
 
 /// Bytes to be stored, in pieces that lie one after another; not copied.
