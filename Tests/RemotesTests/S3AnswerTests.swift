@@ -230,6 +230,34 @@ struct S3AnswerTests {
                 == .network)
     }
 
+    @Test("a list that would never end is an error")
+    func endlessLists() throws {
+        // Nothing but others' keys, or ours, that go on behind one another in a circle.
+        for (first, second) in [("y/a", "y/b"), ("x/a", "x/b")] {
+            let pages = [first, second].map { text("200 OK", "", page(item($0), "true")) }
+            let traffic = Traffic()
+            let error = try withScratchDirectory { directory in
+                var rules: [String] = []
+                for number in 0..<2 {
+                    let path = "\(directory)/\(number)"
+                    try writeFile(Array(pages[number].utf8), to: path)
+                    rules += (0..<6).map { "\(2 * $0 + number + 1):raw:\(path)" }
+                }
+                let proxy = try FaultProxy(nil, rules)
+                var options = RemoteOptions()
+                options.endpoint = proxy.endpoint
+                let remote = try RemoteAddress("s3://cambium/x").open(
+                    options, traffic: traffic, retries: .quick
+                ) { TestServer.variables[$0] }
+                let error = #expect(throws: CambiumError.self) { try Remote(remote).list("") }
+                withExtendedLifetime(proxy) {}
+                return error
+            }
+            #expect(error?.code == .network)
+            #expect(traffic.requests <= 4, "\(error?.message ?? "")")
+        }
+    }
+
     @Test("entries need a length and a time, and the server a clock")
     func heads() throws {
         let modified = "Last-Modified: Sun, 29 Nov 2026 23:59:59 GMT\r\n"

@@ -128,22 +128,26 @@ package struct Remote: Sendable {
     /// Every entry below a prefix, in order, with the remote's clock as it was last told.
     package func list(_ prefix: String) throws -> (entries: [TransportEntry], now: Int64) {
         var entries: [TransportEntry] = []
+        var keys: Set<String> = []
+        var asked: Set<String> = []
         var after: String?
         while true {
             let page = try transport.list(prefix, after: after)
-            entries += page.entries
             after = page.next
-            guard after == nil else { continue }
-            // Some servers go through folders, in an order of their own.
-            entries.sort { isBefore($0.key, $1.key) }
-            guard entries.allSatisfy({ $0.key.hasPrefix(prefix) }),
-                zip(entries, entries.dropFirst()).allSatisfy({ isBefore($0.key, $1.key) })
-            else {
+            // Page by page: what comes again would come for ever.
+            let isSound =
+                page.entries.allSatisfy { $0.key.hasPrefix(prefix) && keys.insert($0.key).inserted }
+                && after.map { asked.insert($0).inserted } ?? true
+            guard isSound else {
                 throw CambiumError(
                     .network,
                     "\(transport.url) lists '\(prefix)' with keys twice or of other names: it is no object "
                         + "store")
             }
+            entries += page.entries
+            guard after == nil else { continue }
+            // Some servers go through folders, in an order of their own.
+            entries.sort { isBefore($0.key, $1.key) }
             return (entries, page.now)
         }
     }

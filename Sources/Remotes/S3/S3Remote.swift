@@ -14,6 +14,8 @@ package final class S3Remote: Transport {
 
     /// Keys of a list take up to some 1,100 bytes each.
     private static let listLimit = 4 << 20
+    /// Pages that are passed over, one after another: a server may invent them for ever.
+    private static let mostPagesOfOthers = 1_000
 
     /// - Parameter prefix: Empty, or without slashes at its ends.
     init(
@@ -133,7 +135,8 @@ extension S3Remote {
     package func list(_ prefix: String, after: String?) throws -> TransportListing {
         try TransportKey.check(prefix: prefix)
         var after = after.map { self.prefix + $0 }
-        while true {
+        var asked: Set<String> = []
+        for _ in 0..<Self.mostPagesOfOthers {
             var request = S3Request("GET", "", limit: Self.listLimit)
             request.query = [
                 ("encoding-type", "url"), ("list-type", "2"), ("max-keys", "1000"),
@@ -155,8 +158,15 @@ extension S3Remote {
                     next: last.map { String($0.dropFirst(self.prefix.count)) },
                     now: try requests.now(response))
             }
+            guard let last, asked.insert(last).inserted else {
+                throw fault(prefix, "is listed in a circle: \(quoted(last ?? "")) comes again")
+            }
             after = last
         }
+        throw fault(
+            prefix,
+            "is listed with \(Self.mostPagesOfOthers) pages of keys that are none of a remote; choose a prefix of "
+                + "its own")
     }
 
     /// The entry by its key below the prefix; nil for what is no key of a remote.
