@@ -174,6 +174,7 @@ static size_t give_body(char *room, size_t size, size_t number, void *context) {
     struct exchange *exchange = context;
     const struct cambium_http_request *request = exchange->request;
     size_t capacity = size * number, done = 0;
+    if (request->step > 0 && capacity > request->step) capacity = request->step;
     while (done < capacity && exchange->piece < request->piece_count) {
         const struct cambium_http_piece *piece = &request->pieces[exchange->piece];
         size_t rest = piece->count - exchange->offset;

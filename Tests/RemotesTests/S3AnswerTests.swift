@@ -2,6 +2,7 @@ import Elements
 import Files
 import Foundation
 import Remotes
+import Synchronization
 import TestSupport
 import Testing
 
@@ -141,6 +142,37 @@ struct S3AnswerTests {
         #expect(error?.code == .remote)
         #expect(error?.message.contains("--region eu-west-3") == true)
         #expect(traffic.requests == 1)
+    }
+
+    /// What was sent, whenever something was.
+    private final class Steps: Sendable {
+        let state = Mutex((traffic: Traffic?.none, sent: [0]))
+
+        func note() {
+            state.withLock { state in
+                if let sent = state.traffic?.bytes.sent { state.sent.append(sent) }
+            }
+        }
+    }
+
+    @Test("a limit of the rate is kept evenly, not in bursts")
+    func evenRate() throws {
+        let steps = Steps()
+        let traffic = Traffic(rate: 200_000) {
+            steps.note()
+            return false
+        }
+        steps.state.withLock { $0.traffic = traffic }
+        let bytes = [UInt8](repeating: 7, count: 100_000)
+        try answering(text("200 OK"), traffic: traffic) { remote in
+            try remote.write("key", TransportBody(bytes))
+        }
+        let sent = steps.state.withLock { state in
+            state.traffic = nil
+            return state.sent
+        }
+        #expect(sent.last == 100_000)
+        #expect(zip(sent, sent.dropFirst()).allSatisfy { $1 - $0 <= 10_000 }, "\(sent)")
     }
 
     @Test("a conflict of two creators is asked again, a failed condition is an answer")

@@ -30,6 +30,8 @@ struct cambium_http_request {
     long slow_bytes, slow_seconds;
     // Longer bodies end the request; that of a status other than 200 and 206 is cut at error_limit.
     size_t limit, error_limit;
+    // So many bytes of the body are handed over at once, at most; `moved` may wait before each. 0 for any number.
+    size_t step;
     // Called with bytes of bodies that were sent or came, and at least once a second with none; the request ends
     // when it gives false.
     bool (*moved)(void *context, bool is_sent, size_t count);

@@ -36,6 +36,8 @@ enum HTTPOutcome {
 final class HTTPConnections: Sendable {
     private let caFile: String?
     private let slowestRate: Int
+    /// Bytes that are sent at once, so that a limit lets them go evenly; 0 for as many as libcurl takes.
+    private let step: Int
     private let traffic: Traffic
     /// Those that no request uses; a forked process has none of its parent's.
     private let idle = ProcessState<[Handle]>([])
@@ -108,6 +110,7 @@ final class HTTPConnections: Sendable {
         self.traffic = traffic
         // A limit must not be taken for a server that hangs, however many share it.
         slowestRate = traffic.rate.map { max(1, min(1 << 10, $0 / 64)) } ?? 1 << 10
+        step = traffic.rate.map { max(1 << 10, $0 / 20) } ?? 0
     }
 
     /// Sends a request and waits for the answer, whatever its status.
@@ -164,6 +167,7 @@ final class HTTPConnections: Sendable {
                             unsafe call.connect_seconds = Self.connectSeconds
                             unsafe call.slow_bytes = slowestRate
                             unsafe call.slow_seconds = Self.slowSeconds
+                            unsafe call.step = step
                             unsafe call.limit = request.limit
                             unsafe call.error_limit = Self.errorLimit
                             unsafe call.context = Unmanaged.passUnretained(watch).toOpaque()
