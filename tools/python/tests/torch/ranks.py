@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import tempfile
 
 import torch
@@ -52,6 +53,11 @@ def _start(rank: int, count: int, action, words, folder: str) -> None:
         action(rank, *words)
     finally:
         dist.destroy_process_group()
+    # The group's threads may outlive it where an exception holds it; one that asks for the interpreter while that
+    # shuts down is ended by force, through C++ that does not allow it, and aborts the process.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 # What the ranks do
