@@ -108,17 +108,22 @@ struct CredentialTests {
             try writeFile(
                 Array(
                     """
-                    # comment
+                    \u{FEFF}# comment
                     [default]
                     aws_access_key_id = one
                     aws_secret_access_key=two
 
                     [half]
                     aws_access_key_id = one
+                    [my lab] # of the third floor
+                    aws_access_key_id: one
+                    aws_secret_access_key: two
                     """.utf8), to: home + "/.aws/credentials")
             try writeFile(
                 Array(
                     """
+                    [profile "my lab"]
+                    region = a b
                     [profile role]
                     role_arn = arn:aws:iam::1:role/x
                     [profile odd]
@@ -135,6 +140,21 @@ struct CredentialTests {
                     """.utf8), to: home + "/.aws/config")
             let variables = ["HOME": home]
             try opening(variables)
+            // The region shows that both files' sections were found.
+            let lab = #expect(throws: CambiumError.self) {
+                try opening(variables) { $0.profile = "my lab" }
+            }
+            #expect(lab?.message.contains("region") == true)
+            try opening(variables) { ($0.profile, $0.region) = ("my lab", "x") }
+            try opening([
+                "HOME": home, "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
+                "AWS_CONFIG_FILE": "~/.aws/config",
+            ])
+            let absent = #expect(throws: CambiumError.self) {
+                try opening(["HOME": home, "AWS_CONFIG_FILE": "~/none"])
+            }
+            #expect(absent?.code == .usage)
+            #expect(absent?.message.contains("AWS_CONFIG_FILE") == true)
             #expect(code { try opening(variables) { $0.profile = "half" } } == .denied)
             #expect(code { try opening(variables) { $0.profile = "none" } } == .denied)
             #expect(code { try opening(["HOME": home, "AWS_PROFILE": "none"]) } == .denied)
@@ -158,6 +178,26 @@ struct CredentialTests {
             }
             #expect(bad?.code == .usage)
             #expect(bad?.message.contains("hunter2") == false)
+        }
+    }
+
+    @Test("a file of certificates is looked at where it is named, whatever the scheme")
+    func certificates() throws {
+        try withScratchDirectory { (folder) throws in
+            try writeFile(Array("-----BEGIN PRIVATE KEY-----".utf8), to: folder + "/key.pem")
+            try writeFile(
+                Array("text\n-----BEGIN CERTIFICATE-----\n".utf8), to: folder + "/ca.pem")
+            let keys = ["AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"]
+            try opening(keys) { ($0.endpoint, $0.caFile) = ("http://h", folder + "/ca.pem") }
+            for (name, expected) in [("key.pem", CambiumError.Code.usage), ("none", .notFound)] {
+                let error = #expect(throws: CambiumError.self) {
+                    try opening(keys) {
+                        ($0.endpoint, $0.caFile) = ("http://h", "\(folder)/\(name)")
+                    }
+                }
+                #expect(error?.code == expected)
+                #expect(error?.message.contains(name) == true)
+            }
         }
     }
 }

@@ -108,7 +108,7 @@ struct S3AnswerTests {
             ),
             ("403 Forbidden", "SignatureDoesNotMatch", .denied, "secret key"),
             ("403 Forbidden", "InvalidAccessKeyId", .denied, "does not know the access key"),
-            ("403 Forbidden", "RequestTimeTooSkewed", .denied, "Mon, 30 Nov 2026 08:10:20 GMT"),
+            ("403 Forbidden", "RequestTimeTooSkewed", .denied, "20261130T081020Z"),
             ("400 Bad Request", "ExpiredToken", .denied, "AWS_SESSION_TOKEN"),
             ("404 Not Found", "NoSuchBucket", .remote, "aws s3 mb s3://cambium"),
             ("301 Moved Permanently", "PermanentRedirect", .remote, "--region eu-west-3"),
@@ -350,7 +350,7 @@ struct RemoteTLSTests {
             #expect(proxy.endpoint.hasPrefix("https://"))
             #expect(try read(mine.certificate) == Array("abc".utf8))
             #expect(try read(nil, variable: mine.certificate) == Array("abc".utf8))
-            for wrong in [nil, other.certificate, directory + "/none.pem"] {
+            for wrong in [nil, other.certificate] {
                 let error = #expect(throws: CambiumError.self) { try read(wrong) }
                 #expect(error?.code == .network)
                 #expect(error?.message.contains("s3://cambium") == true, "\(error?.message ?? "")")

@@ -43,7 +43,8 @@ struct AccessOptions: ParsableArguments {
         access.endpoint = endpoint
         access.region = region
         access.profile = profile
-        access.caFile = caFile
+        // It is stored, and used from other folders.
+        access.caFile = caFile.map(ScratchFolder.absolute)
         access.isVirtualHost = virtualHost
         access.isAnonymous = anonymous
         access.isSingleWriter = singleWriter

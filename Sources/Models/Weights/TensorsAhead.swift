@@ -54,8 +54,11 @@ final class TensorsAhead: Sendable {
             }
             let next = state.next
             state.next = nil
-            var objects = try next?.objects.wait().get() ?? [:]
-            if next?.layer != layer { objects = try Self.objects(layers[layer] ?? [], snapshot) }
+            // What went wrong with another layer is no matter of this one.
+            let ahead = next?.objects.wait()
+            let objects =
+                next?.layer == layer
+                ? try ahead?.get() ?? [:] : try Self.objects(layers[layer] ?? [], snapshot)
             state.held = objects
             state.layer = layer
             state.next = start(after: layer)

@@ -1,4 +1,5 @@
 internal import Elements
+internal import Files
 
 /// What signs requests; never shown, and never stored.
 struct Credentials: Sendable {
@@ -30,16 +31,29 @@ struct S3Settings: Sendable {
             options.endpoint ?? variable("AWS_ENDPOINT_URL_S3") ?? variable("AWS_ENDPOINT_URL")
             ?? profile.values["endpoint_url"]
         caFile = options.caFile ?? variable("AWS_CA_BUNDLE") ?? profile.values["ca_bundle"]
+        if let caFile { try Self.check(certificates: caFile) }
         credentials =
             options.isAnonymous
             ? nil
             : try Self.credentials(profile, variable, preferringProfile: options.profile != nil)
-        for text in [region, credentials?.accessKey, credentials?.sessionToken, caFile] {
-            guard text?.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) ?? true || text == caFile else {
-                throw CambiumError(
-                    .usage,
-                    "a region, an access key or a session token has characters that none can have")
+        for (name, text) in [
+            ("region", region), ("access key", credentials?.accessKey),
+            ("session token", credentials?.sessionToken),
+        ] {
+            guard text?.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) ?? true else {
+                throw CambiumError(.usage, "the \(name) has characters that none can have")
             }
+        }
+    }
+
+    /// A server whose certificate is looked at much later must not be what tells that the file is another.
+    private static func check(certificates path: String) throws {
+        let bytes = try readFile(path, limit: 16 << 20)
+        guard String(decoding: bytes, as: UTF8.self).contains("-----BEGIN CERTIFICATE") else {
+            throw CambiumError(
+                .usage,
+                "\(quoted(path)), which --ca-file, AWS_CA_BUNDLE or the profile names, has no certificate "
+                    + "(PEM: -----BEGIN CERTIFICATE-----)")
         }
     }
 
@@ -52,11 +66,12 @@ struct S3Settings: Sendable {
                 return Credentials(
                     accessKey: key, secretKey: secret, sessionToken: variable("AWS_SESSION_TOKEN"))
             case (nil, nil): return nil
-            default:
+            case (let key, _):
                 throw CambiumError(
                     .denied,
-                    "of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY one is set and the other is not"
-                )
+                    key == nil
+                        ? "AWS_SECRET_ACCESS_KEY is set, and AWS_ACCESS_KEY_ID is not"
+                        : "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not")
             }
         }
         func ofProfile() throws -> Credentials? {

@@ -13,10 +13,14 @@ struct Profile {
     init(_ name: String, isNamed: Bool, variable: (String) -> String?) throws {
         self.name = name
         let home = variable("HOME") ?? ""
-        let config = try Self.sections(
-            variable("AWS_CONFIG_FILE") ?? home + "/.aws/config")
-        let shared = try Self.sections(
-            variable("AWS_SHARED_CREDENTIALS_FILE") ?? home + "/.aws/credentials")
+        let files = [
+            ("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        ].map { (name, file) -> (path: String, variable: String?) in
+            guard let path = variable(name) else { return ("\(home)/.aws/\(file)", nil) }
+            return (path.hasPrefix("~/") ? home + path.dropFirst() : path, name)
+        }
+        let config = try Self.sections(files[0].path, of: files[0].variable)
+        let shared = try Self.sections(files[1].path, of: files[1].variable)
         let found = [
             config["profile \(name)"] ?? (name == "default" ? config["default"] : nil),
             shared[name],
@@ -24,7 +28,7 @@ struct Profile {
         guard !isNamed || found.contains(where: { $0 != nil }) else {
             throw CambiumError(
                 .denied,
-                "there is no profile \(quoted(name)) in ~/.aws/credentials or ~/.aws/config")
+                "there is no profile \(quoted(name)) in \(files[1].path) or \(files[0].path)")
         }
         // Credentials of the one file count before those of the other.
         for section in found { values.merge(section ?? [:]) { $1 } }
@@ -35,13 +39,22 @@ struct Profile {
         }
     }
 
-    /// The sections of a file; one that is not there has none.
+    /// The sections of a file; one that is not there has none, unless a variable names it.
     ///
     /// Lines that are set in belong to the name above them: `s3 =`, then `  endpoint_url = …` is `s3.endpoint_url`.
-    private static func sections(_ path: String) throws -> [String: [String: String]] {
+    private static func sections(
+        _ path: String, of variable: String?
+    ) throws -> [String: [String: String]] {
         // Where scripts send what they do not want read.
-        guard path != "/dev/null", fileExists(path) else { return [:] }
-        let text = String(decoding: try readFile(path, limit: limit), as: UTF8.self)
+        guard path != "/dev/null" else { return [:] }
+        guard fileExists(path) else {
+            guard let variable else { return [:] }
+            throw CambiumError(
+                .usage,
+                "\(variable) is \(quoted(path)), where there is no file; unset it or mend it")
+        }
+        var text = String(decoding: try readFile(path, limit: limit), as: UTF8.self)
+        if text.hasPrefix("\u{FEFF}") { text.removeFirst() }
         var sections: [String: [String: String]] = [:]
         var (section, above): (String?, String) = (nil, "")
         for (number, whole) in text.split(
@@ -49,14 +62,13 @@ struct Profile {
         ).enumerated() {
             let line = String(whole).trimmed
             if line.isEmpty || line.hasPrefix("#") || line.hasPrefix(";") { continue }
-            if line.hasPrefix("["), line.hasSuffix("]") {
-                let words = line.dropFirst().dropLast().split(whereSeparator: \.isWhitespace)
-                section = words.joined(separator: " ")
+            if let name = Self.section(line) {
+                section = name
                 above = ""
                 continue
             }
             // What it says is not repeated: it may be a secret.
-            guard let section, let sign = line.firstIndex(of: "=") else {
+            guard let section, let sign = line.firstIndex(where: { $0 == "=" || $0 == ":" }) else {
                 throw CambiumError(
                     .usage, "\(path), line \(number + 1), is neither [a section] nor a name = value"
                 )
@@ -69,5 +81,14 @@ struct Profile {
             if !value.isEmpty { sections[section, default: [:]][key] = value }
         }
         return sections
+    }
+
+    /// The name in `[profile "my lab"] # comment`; nil for what is no such line.
+    private static func section(_ line: String) -> String? {
+        guard line.hasPrefix("["), let end = line.firstIndex(of: "]") else { return nil }
+        let rest = String(line[line.index(after: end)...]).trimmed
+        guard rest.isEmpty || rest.hasPrefix("#") || rest.hasPrefix(";") else { return nil }
+        let words = line[..<end].dropFirst().split(whereSeparator: \.isWhitespace)
+        return words.joined(separator: " ").filter { $0 != "\"" && $0 != "'" }
     }
 }

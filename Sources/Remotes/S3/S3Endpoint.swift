@@ -30,7 +30,7 @@ struct S3Endpoint: Sendable {
             CambiumError(.usage, "\(what); write the endpoint as http://HOST:PORT or https://HOST")
         }
         guard let end = text.firstRange(of: "://") else {
-            throw refused("\(quoted(text)) is no endpoint")
+            throw refused("\(quoted(text)) is no endpoint: http:// or https:// is missing")
         }
         guard !text.contains("@") else {
             throw refused("the endpoint has a user or a password in it, which would be stored")
@@ -38,6 +38,11 @@ struct S3Endpoint: Sendable {
         let scheme = text[..<end.lowerBound].lowercased()
         var host = String(text[end.upperBound...]).lowercased()
         if host.hasSuffix("/") { host.removeLast() }
+        guard !host.contains("/") else {
+            throw refused(
+                "the endpoint \(quoted(text)) has a path, which none can have: bucket and prefix are in s3://BUCKET/PREFIX"
+            )
+        }
         let isHost = host.utf8.allSatisfy { byte in
             TransportKey.isPlain(byte)
                 || [UInt8(ascii: ":"), UInt8(ascii: "["), UInt8(ascii: "]")]

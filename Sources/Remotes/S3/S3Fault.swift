@@ -12,7 +12,19 @@ struct S3Fault {
         let root = try? XMLReader.document(response.body.copy())
         code = String((root?.text(of: "Code") ?? "").prefix(64).filter { $0.isLetter })
         message = String((root?.text(of: "Message") ?? "").trimmed.prefix(240))
-        region = response.headers["x-amz-bucket-region"] ?? root?.text(of: "Region")
+        let region = response.headers["x-amz-bucket-region"] ?? root?.text(of: "Region")
+        // It is printed as a word of a command.
+        self.region = region.flatMap { text in
+            let isName = text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+                    UInt8(ascii: "-"):
+                    true
+                default: false
+                }
+            }
+            return isName && (1...32).contains(text.utf8.count) ? text : nil
+        }
     }
 }
 
@@ -73,7 +85,10 @@ extension S3Requests {
         let advice: String
         switch fault.code {
         case "RequestTimeTooSkewed":
-            let server = response.headers["date"].map { "the server's clock says \($0), " } ?? ""
+            let server =
+                response.headers["date"].flatMap(ServerTime.http).map {
+                    "the server's clock says \(ServerTime.basic($0)), "
+                } ?? ""
             advice =
                 "\(server)this machine's \(ServerTime.basic(secondsSince1970())): set the clock that is "
                 + "wrong"
@@ -91,9 +106,8 @@ extension S3Requests {
     }
 
     private func elsewhere(_ fault: S3Fault, _ whole: String) -> CambiumError {
-        let region = fault.region.map { String($0.prefix(32)) }
         let advice =
-            region.map { "the bucket is in the region \(quoted($0)): say --region \($0)" }
+            fault.region.map { "the bucket is in the region \(quoted($0)): say --region \($0)" }
             ?? "the bucket is elsewhere: give the region or the endpoint that it has"
         return CambiumError(.remote, "\(whole); \(advice)")
     }
