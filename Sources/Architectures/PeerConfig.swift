@@ -123,6 +123,8 @@ package struct PeerConfig: Sendable, Hashable {
     package private(set) var linearLayers: [Int]
     /// Nil when there is no such layer.
     package private(set) var linear: Linear?
+    /// Rows in front of layers, beside experts of any kind; nil when there are none.
+    package internal(set) var hash: Hash?
 
     package var headSize: Int { hiddenSize / headCount }
 
@@ -132,7 +134,7 @@ package struct PeerConfig: Sendable, Hashable {
     /// Experts of each of `expertLayers`.
     package var expertCount: Int { peer?.expertCount ?? tree?.expertCount ?? linear?.experts ?? 0 }
 
-    /// The same sizes with no expert layer.
+    /// The same sizes with no expert layer; hashed experts stay.
     package var withoutExperts: PeerConfig {
         var config = self
         (config.peerLayers, config.peer, config.tree) = ([], nil, nil)
@@ -147,7 +149,7 @@ package struct PeerConfig: Sendable, Hashable {
         peer: Peer? = nil, linear: Linear? = nil, layers: [Int]
     ) throws -> PeerConfig {
         precondition((peer == nil) != (linear == nil), "experts of one kind")
-        try Self.check("layers", layers, of: layerCount)
+        try Self.check("layers", layers, in: 0...layerCount - 1)
         var config = withoutExperts
         if layers.isEmpty { return config }
         (config.peer, config.linear) = (peer, linear)
@@ -188,8 +190,8 @@ package struct PeerConfig: Sendable, Hashable {
         ropeTheta = try fields.number("rope_theta", in: 1...1e12)
         peerLayers = try fields.list("peer_layers")
         linearLayers = fields.has("linear_layers") ? try fields.list("linear_layers") : []
-        try Self.check("peer_layers", peerLayers, of: layerCount)
-        try Self.check("linear_layers", linearLayers, of: layerCount)
+        try Self.check("peer_layers", peerLayers, in: 0...layerCount - 1)
+        try Self.check("linear_layers", linearLayers, in: 0...layerCount - 1)
         guard peerLayers.isEmpty || linearLayers.isEmpty else {
             throw CambiumError(
                 .badConfig,
@@ -225,16 +227,17 @@ package struct PeerConfig: Sendable, Hashable {
                 .badConfig, "config has linear_layers \(linearLayers) but no \"linear\" sizes")
         }
         if linearLayers.isEmpty { linear = nil }
+        hash = try fields.object("hash").map { try Hash($0, layerCount: layerCount) }
     }
 
-    /// Checks a list of layers.
-    private static func check(
-        _ field: String, _ layers: [Int], of count: Int
+    /// Checks a list that ascends.
+    static func check(
+        _ field: String, _ list: [Int], in range: ClosedRange<Int>
     ) throws {
-        for (index, layer) in layers.enumerated() {
-            try check("\(field)[\(index)]", layer, in: 0...count - 1)
-            guard index == 0 || layer > layers[index - 1] else {
-                throw CambiumError(.badConfig, "config \(field) \(layers) do not ascend")
+        for (index, value) in list.enumerated() {
+            try check("\(field)[\(index)]", value, in: range)
+            guard index == 0 || value > list[index - 1] else {
+                throw CambiumError(.badConfig, "config \(field) \(list) do not ascend")
             }
         }
     }

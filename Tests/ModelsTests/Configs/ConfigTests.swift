@@ -29,7 +29,13 @@ struct ConfigTests {
             let value = try edit.json.map {
                 try JSONSerialization.jsonObject(with: Data($0.utf8), options: .fragmentsAllowed)
             }
-            if edit.path.hasPrefix("peer.") {
+            if edit.path.hasPrefix("hash.") {
+                var hash: [String: Any] =
+                    object["hash"] as? [String: Any]
+                    ?? ["layers": [0, 2], "orders": [2, 3, 8], "table_size": 64]
+                hash[String(edit.path.dropFirst(5))] = value
+                object["hash"] = hash
+            } else if edit.path.hasPrefix("peer.") {
                 var peer = try #require(object["peer"] as? [String: Any])
                 peer[String(edit.path.dropFirst(5))] = value
                 object["peer"] = peer
@@ -58,7 +64,26 @@ struct ConfigTests {
         #expect(config.peer == nil && config.peerLayers.isEmpty)
     }
 
+    @Test("hashed experts stand beside others, and stay where those go")
+    func hashed() throws {
+        let config = try parse([Edit("hash.orders", "[2, 3, 8]")])
+        let hash = try #require(config.hash)
+        #expect(hash.layers == [0, 2] && hash.orders == [2, 3, 8] && hash.tableSize == 64)
+        #expect(hash.expertCount == 192 && config.peerLayers == [0, 2])
+        #expect(config.withoutExperts.hash == hash && config.withoutExperts.peer == nil)
+        #expect(config.replacingHash(nil) == (try parse([])))
+        #expect(try parse([Edit("hash", "null")]).hash == nil)
+    }
+
     static let bad: [Edit] = [
+        Edit("hash", "1"), Edit("hash", "{}"), Edit("hash.layers", nil),
+        Edit("hash.layers", "[]"), Edit("hash.layers", "[3]"), Edit("hash.layers", "[2, 0]"),
+        Edit("hash.layers", "[0, 0]"), Edit("hash.layers", "0"), Edit("hash.orders", nil),
+        Edit("hash.orders", "[]"), Edit("hash.orders", "[0]"), Edit("hash.orders", "[2, 9]"),
+        Edit("hash.orders", "[3, 2]"), Edit("hash.orders", "[2, 2]"),
+        Edit("hash.orders", "[2.5]"), Edit("hash.table_size", nil),
+        Edit("hash.table_size", "8"), Edit("hash.table_size", "63"),
+        Edit("hash.table_size", "134217728"), Edit("hash.table_size", "-64"),
         Edit("architecture", nil), Edit("architecture", "\"llama\"", naming: "llama"),
         Edit("vocab_size", nil), Edit("vocab_size", "257"),
         Edit("hidden_size", nil), Edit("hidden_size", "0"), Edit("hidden_size", "-16"),

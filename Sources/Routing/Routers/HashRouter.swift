@@ -1,0 +1,92 @@
+/// Finds a token's experts by a hash of the last tokens: of each n-gram that ends there, one row of a table.
+///
+/// Tokens are bytes; those in front of a text are 0. It needs no hidden state and no weights, so it is the same on
+/// every branch, and merging it is nothing to do. Rows of one order are apart from those of the others.
+package struct HashRouter: Sendable, Hashable {
+    /// The last 8 tokens of a text, the latest in the lowest byte: what the next tokens' rows depend on.
+    package struct History: Sendable, Hashable {
+        fileprivate var tokens: UInt64 = 0
+
+        /// In front of a text.
+        package init() {}
+
+        package mutating func append(_ token: UInt8) { tokens = tokens << 8 | UInt64(token) }
+    }
+
+    private static let longestOrder = 8
+
+    /// n of each n-gram.
+    package let orders: [Int]
+    /// Rows of each order.
+    package let tableSize: Int
+
+    /// Rows that can be picked.
+    package var expertCount: Int { orders.count * tableSize }
+    /// Rows of a token.
+    package var picksPerToken: Int { orders.count }
+
+    /// By order: which tokens of the history it reads, and what tells it from the other orders.
+    private let masks, salts: [UInt64]
+    private let shift: UInt64
+
+    /// - Parameters:
+    ///   - orders: From 1 to 8.
+    ///   - tableSize: A power of two; all rows together are fewer than 2³².
+    package init(orders: [Int], tableSize: Int) {
+        precondition(
+            !orders.isEmpty && orders.allSatisfy { (1...Self.longestOrder).contains($0) },
+            "n-grams of \(orders)")
+        precondition(
+            tableSize > 1 && tableSize & (tableSize - 1) == 0
+                && orders.count <= Int(UInt32.max) / tableSize,
+            "\(orders.count) tables of \(tableSize) rows")
+        self.orders = orders
+        self.tableSize = tableSize
+        masks = orders.map { UInt64.max >> UInt64(64 - 8 * $0) }
+        salts = orders.map { (UInt64($0) &* 0x632B_E59B_D9B4_E019) & (1 << 62 - 1) }
+        shift = UInt64(64 - tableSize.trailingZeroBitCount)
+    }
+
+    /// The rows of the token that a history ends with, one of each order.
+    ///
+    /// - Parameter rows: As many as there are orders; overwritten.
+    package func route(_ history: History, into rows: inout MutableSpan<UInt32>) {
+        route(history, at: 0, into: &rows)
+    }
+
+    /// The rows of some tokens that follow each other, token by token.
+    ///
+    /// - Parameters:
+    ///   - history: What was in front of them; then what it is behind them.
+    ///   - rows: [tokens, orders]; overwritten.
+    package func route(
+        _ tokens: Span<UInt8>, history: inout History, into rows: inout MutableSpan<UInt32>
+    ) {
+        precondition(
+            rows.count == tokens.count * orders.count,
+            "\(rows.count) rows for \(tokens.count) tokens of \(orders.count) orders")
+        for index in tokens.indices {
+            history.append(tokens[index])
+            route(history, at: index * orders.count, into: &rows)
+        }
+    }
+
+    /// The rows of a text from its start, [tokens, orders].
+    package func rows(of text: [UInt8]) -> [UInt32] {
+        var rows = [UInt32](repeating: 0, count: text.count * orders.count)
+        var history = History()
+        var span = rows.mutableSpan
+        route(text.span, history: &history, into: &span)
+        return rows
+    }
+
+    private func route(
+        _ history: History, at start: Int, into rows: inout MutableSpan<UInt32>
+    ) {
+        for order in orders.indices {
+            let key = (history.tokens & masks[order]) ^ salts[order]
+            let slot = (key &* 0x9E37_79B9_7F4A_7C15) >> shift
+            rows[start + order] = UInt32(order * tableSize) + UInt32(slot)
+        }
+    }
+}
