@@ -1,5 +1,4 @@
 internal import Elements
-internal import FoundationEssentials
 internal import Objects
 internal import Snapshots
 
@@ -24,24 +23,32 @@ public final class RemoteRound: Sendable {
     /// it ran.
     public let time: Int64
     private let source: RoundSource
+    /// Whether the base was given as a branch, which may have moved since another copy of the round began.
+    private let isAnyBase: Bool
 
-    private init(_ store: Store, _ identity: RoundIdentity, _ time: Int64, _ source: RoundSource) {
+    private init(
+        _ store: Store, _ identity: RoundIdentity, _ time: Int64, _ source: RoundSource,
+        _ isAnyBase: Bool
+    ) {
         self.store = store
         self.identity = identity
         self.time = time
         self.source = source
+        self.isAnyBase = isAnyBase
     }
 
     /// Looks whether the remote has the round, and if not, clones its base.
     ///
     /// - Parameters:
     ///   - source: Where from and where to.
-    ///   - base: A branch of the remote, or a commit's whole id.
+    ///   - base: A branch of the remote, or a commit's whole id. Of a branch, a round that is finished may have started
+    ///     from any commit.
     ///   - baseBranch: The branch that has that commit; nil for `base`, or the one whose head it is.
     ///   - branch: The branch that the round ends on.
     ///   - command: What will be run.
     ///   - task: Which of many tasks it is.
-    ///   - directory: The new store's; it must not exist.
+    ///   - directory: The new store's; it must not exist, but for what the same round left when its machine stopped.
+    ///     It is gone again when this throws.
     ///   - progress: Told what comes.
     /// - Throws: `not-found` for a base that the remote does not have; `exists` when the branch is there and has
     ///   something else than this round; `network`, `denied`, `remote`.
@@ -60,18 +67,22 @@ public final class RemoteRound: Sendable {
             throw CambiumError(
                 .usage, "branch '\(branch)' has the base; a round ends on a branch of its own")
         }
+        // A name stands for the commit that it had when the round first ran.
+        let isAnyBase = heads.tips[base] != nil
         if let tip = heads.tips[branch] {
-            return .finished(try source.finished(identity, at: tip))
+            return .finished(try source.finished(identity, at: tip, isAnyBase: isAnyBase))
         }
-        try clear(directory, for: identity)
         let isHead = heads.commit(of: start.branch) == start.commit
-        let store = try source.clone(
-            start.branch, depth: isHead ? 1 : nil, to: directory, progress)
-        try Data(identity.key.utf8).write(to: URL(filePath: directory).appending(path: keyFile))
-        try store.createBranch(branch, at: start.commit)
-        try store.switchHead(to: branch)
-        return .ready(
-            RemoteRound(store, identity, try store.show(start.commit).time, source))
+        let asked = try RoundIdentity(base: base, branch: branch, command: command, task: task)
+        return try RoundFolder.make(directory, key: asked.key) {
+            let store = try source.clone(
+                start.branch, depth: isHead ? 1 : nil, to: directory, progress)
+            try store.createBranch(branch, at: start.commit)
+            try store.switchHead(to: branch)
+            return .ready(
+                RemoteRound(
+                    store, identity, try store.show(start.commit).time, source, isAnyBase))
+        }
     }
 
     /// Commits what the round left, if the branch is still at the base; tells what the round was in its last commit; and
@@ -132,22 +143,7 @@ public final class RemoteRound: Sendable {
                 .branchMoved,
                 "branch '\(identity.branch)' on \(source.url) came and went; try again")
         }
-        return try source.finished(identity, at: there)
-    }
-
-    /// The file in the store's directory that says which round made it.
-    private static let keyFile = "round.key"
-
-    /// Removes what the same round left when its machine stopped; leaves alone all else that is there.
-    private static func clear(_ directory: String, for identity: RoundIdentity) throws {
-        guard FileManager.default.fileExists(atPath: directory) else { return }
-        let key = FileManager.default.contents(atPath: "\(directory)/\(keyFile)")
-        guard key == Data(identity.key.utf8) else {
-            throw CambiumError(
-                .exists, "\(directory) is there already, and not of this round; name another folder"
-            )
-        }
-        try FileManager.default.removeItem(atPath: directory)
+        return try source.finished(identity, at: there, isAnyBase: isAnyBase)
     }
 
     private func checkAncestry() throws {

@@ -29,6 +29,16 @@ public struct RoundIdentity: Sendable, Hashable {
         self.task = task?.json
     }
 
+    private init(_ other: RoundIdentity, base: String) {
+        self.base = base
+        branch = other.branch
+        command = other.command
+        task = other.task
+    }
+
+    /// The same round from another base.
+    func from(_ base: String) -> RoundIdentity { RoundIdentity(self, base: base) }
+
     /// The SHA-256 over base, branch, command and task, in hexadecimal (docs/rounds.md, "The key").
     public var key: String {
         ObjectID(hashing: Array("cambium round 1\n\(json)".utf8)).hex
@@ -37,7 +47,7 @@ public struct RoundIdentity: Sendable, Hashable {
     /// What the round's commit tells of it.
     public var metadata: [String: String] {
         var metadata = [
-            Self.keyName: key, "round.base": base, "round.command": Self.array(command),
+            Self.keyName: key, Self.baseName: base, "round.command": Self.array(command),
         ]
         metadata["round.task"] = task
         return metadata
@@ -45,6 +55,9 @@ public struct RoundIdentity: Sendable, Hashable {
 
     /// The name of the key in a commit's metadata.
     public static let keyName = "round.key"
+
+    /// The name of the base in a commit's metadata.
+    static let baseName = "round.base"
 
     /// The SHA-256 of some words, which names them together.
     public static func digest(of words: [String]) -> String {

@@ -45,9 +45,16 @@ public struct RoundSource: Sendable {
 
     /// The outcome of a round that the remote has.
     ///
+    /// - Parameter isAnyBase: Whether it may have started from another commit.
     /// - Throws: `exists` when the branch has something else.
-    func finished(_ identity: RoundIdentity, at tip: ReferenceTip) throws -> RoundOutcome {
+    func finished(
+        _ identity: RoundIdentity, at tip: ReferenceTip, isAnyBase: Bool
+    ) throws -> RoundOutcome {
         let head = try commit(tip)
+        var identity = identity
+        if isAnyBase, let base = head.metadata[RoundIdentity.baseName] {
+            identity = identity.from(base)
+        }
         guard head.key == identity.key else {
             throw CambiumError(
                 .exists,

@@ -67,6 +67,14 @@ struct RoundSubmission: Codable, Equatable {
         self.tasks = tasks
     }
 
+    /// What was submitted in a folder before; nil where nothing was.
+    ///
+    /// - Throws: `bad-input` for what cannot be read.
+    static func before(in folder: String) throws -> RoundSubmission? {
+        guard ScratchFolder.exists("\(folder)/\(fileName)") else { return nil }
+        return try RoundSubmission(folder: folder)
+    }
+
     func write(to folder: String) throws {
         try ScratchFolder.write(JSONText.encode(self) + "\n", to: "\(folder)/\(Self.fileName)")
     }

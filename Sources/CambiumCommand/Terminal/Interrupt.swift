@@ -18,7 +18,7 @@ enum Interrupt {
     /// Whether a signal asked the work to stop.
     static var isAsked: Bool { asked.load(ordering: .relaxed) }
 
-    /// Runs work that looks at ``isAsked``: meanwhile the first signal is a request.
+    /// Runs work that looks at ``isAsked``: meanwhile the first signal is a request, also within ``relaying(_:)``.
     static func watching<Result>(_ body: () throws -> Result) rethrows -> Result {
         let outer = isCooperative.exchange(true, ordering: .relaxed)
         defer { isCooperative.store(outer, ordering: .relaxed) }
@@ -95,7 +95,8 @@ enum Interrupt {
         let source = readEnd.load(ordering: .relaxed)
         while let byte = Terminal.next(from: source) {
             let number = Int32(byte)
-            if isRelaying.load(ordering: .relaxed) {
+            let isCooperative = isCooperative.load(ordering: .relaxed)
+            if isRelaying.load(ordering: .relaxed), !isCooperative {
                 groups.withLock { groups in
                     request.store(number, ordering: .relaxed)
                     asked.store(true, ordering: .relaxed)
@@ -103,7 +104,6 @@ enum Interrupt {
                 }
                 continue
             }
-            let isCooperative = isCooperative.load(ordering: .relaxed)
             if isCooperative, isAsked, number == SIGHUP { continue }
             guard !isCooperative || isAsked else {
                 request.store(number, ordering: .relaxed)

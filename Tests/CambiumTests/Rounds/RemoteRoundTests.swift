@@ -234,6 +234,79 @@ struct RemoteRoundTests {
         }
     }
 
+    @Test("a clone that fails leaves nothing, and one that was killed is made anew")
+    func cut() throws {
+        try withPlace { place in
+            let folder = place.directory + "/work"
+            func begin(_ command: String, _ progress: @escaping ProgressReporter) throws {
+                _ = try RemoteRound.begin(
+                    place.source, base: "main", branch: "a", command: [command], in: folder,
+                    progress: progress)
+            }
+            let killed = place.directory + "/killed"
+            refused(.cancelled, "stop") {
+                try begin("x") { _ in
+                    // What a machine that stops now leaves.
+                    try FileManager.default.copyItem(atPath: folder, toPath: killed)
+                    throw CambiumError(.cancelled, "stop")
+                }
+            }
+            #expect(!FileManager.default.fileExists(atPath: folder))
+            refused(.notFound, "aaaaaaaaaaaa") {
+                _ = try place.begin(
+                    "b", base: String(repeating: "a", count: 64), baseBranch: "main", in: folder)
+            }
+            #expect(!FileManager.default.fileExists(atPath: folder))
+            try FileManager.default.moveItem(atPath: killed, toPath: folder)
+            refused(.exists, folder) { try begin("other") { _ in } }
+            try begin("x") { _ in }
+            #expect(Store.exists(at: folder))
+        }
+    }
+
+    @Test(
+        "a round whose base is a branch is found when that branch has moved; one of a commit is another"
+    )
+    func movedBase() throws {
+        try withPlace { place in
+            let late = try place.ready("a")
+            let folder = place.directory + "/work"
+            _ = try place.begin("b", in: folder)
+            let first = try place.run("a", 1, 0.5)
+            _ = try RoundMerge(place.source, into: "main", branches: ["a"])
+                .run(in: place.directory + "/merge")
+            let moved = try #require(try place.source.heads().commit(of: "main"))
+            #expect(moved != place.base)
+            guard case .finished(let again) = try place.begin("a") else {
+                Issue.record("it is run again")
+                return
+            }
+            #expect(!again.isNew && again.commit == first.commit && again.base == place.base)
+            #expect(again.key == first.key)
+            refused(.exists, "something else") { _ = try place.begin("a", "other") }
+            refused(.exists, "something else") {
+                _ = try place.begin("a", base: moved, baseBranch: "main")
+            }
+            guard case .finished = try place.begin("a", base: place.base, baseBranch: "main")
+            else {
+                Issue.record("it is run again from the commit")
+                return
+            }
+            // Copies that began at different commits, and what one of them left.
+            #expect(try !late.finish(output: place.checkpoint(1, 2), author: "Ada").isNew)
+            guard case .ready(let next) = try place.begin("b", in: folder) else { return }
+            #expect(next.identity.base == moved)
+            let other = try place.ready("c")
+            _ = try place.run("d", 2, 1)
+            _ = try RoundMerge(place.source, into: "main", branches: ["d"])
+                .run(in: place.directory + "/merge2")
+            let won = try place.run("c", 3, 1)
+            #expect(won.base != other.identity.base)
+            let lost = try other.finish(output: place.checkpoint(3, 2), author: "Ada")
+            #expect(!lost.isNew && lost.commit == won.commit && lost.base == won.base)
+        }
+    }
+
     @Test("a round that leaves the base's history is refused")
     func moved() throws {
         try withPlace { place in

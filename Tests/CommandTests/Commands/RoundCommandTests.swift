@@ -111,6 +111,31 @@ struct RoundCommandTests {
         #expect(left.text == "none\n")
     }
 
+    @Test("signals end the clone", arguments: ["TERM", "INT"])
+    func signalsOfClones(_ signal: String) throws {
+        let session = try session()
+        // Standard error is full, so that the clone waits at the first that it tells.
+        let run = try session.shell(
+            """
+            mkfifo told; exec 3<>told; timeout 2 head -c 65536 /dev/zero >&3
+            "$cambium" round run --remote origin --base main --branch r --store here --progress json \
+                -- touch ran 2>&3 &
+            until [ -e here/data.mdb ]; do sleep 0.01; done
+            round=$!; sleep 0.3; kill -\(signal) $round; sleep 0.3; kill -\(signal) $round; sleep 0.3
+            cat <&3 >said & reader=$!
+            wait $round; status=$?; sleep 0.3; kill -9 $reader
+            tr -d '\\0' <said; echo "status $status"
+            """)
+        #expect(run.text.contains("interrupted: stopped before the end"), "\(run.text)")
+        #expect(run.lines.last == (signal == "TERM" ? "status 143" : "status 130"))
+        #expect(!FileManager.default.fileExists(atPath: session.path("ran")))
+        // What it left is of the same round.
+        let again = try session.run(
+            "round", "run", "--remote", "origin", "--base", "main", "--branch", "r", "--store",
+            "here", "--allow-empty", "--", "touch", "ran")
+        #expect(again.status == 0, "\(again.errors)")
+    }
+
     @Test("tasks run as processes, and what is merged is what rounds one by one give")
     func local() throws {
         let session = try session()
@@ -143,6 +168,42 @@ struct RoundCommandTests {
         let shown = try session.expect("show", "origin/main", "--json").json
         #expect(shown["tree"] as? String == tree as? String)
         #expect(shown["id"] as? String == commit)
+    }
+
+    @Test("a name that is used again for other tasks begins at the branch's head")
+    func names() throws {
+        let session = try session()
+        func submit(_ tasks: String, _ options: [String] = []) throws -> Run {
+            try session.write(
+                tasks.split(separator: " ").map { "{\"name\":\"\($0)\"}\n" }.joined(),
+                to: "tasks.jsonl")
+            return try session.start(
+                [
+                    "round", "submit", "--engine", "local", "--remote", "origin", "--tasks",
+                    "tasks.jsonl", "--merge", "main", "--name", "x", "--json",
+                ] + options + ["--", "bash", "-c", "cp {name}/* \"$CAMBIUM_OUTPUT\""]
+            ).end()
+        }
+        func base() throws -> String? {
+            let file = try Data(contentsOf: URL(fileURLWithPath: session.path("x/round.json")))
+            return try (JSONSerialization.jsonObject(with: file) as? [String: Any])?["base"]
+                as? String
+        }
+        let first = try submit("a")
+        #expect(first.status == 0, "\(first.errors)")
+        let head = try #require((first.json["merge"] as? [String: Any])?["commit"] as? String)
+        let old = try #require(try base())
+        for options in [[], ["--base", "main"], ["--base", old]] {
+            let again = try submit("a", options)
+            #expect(again.status == 0, "\(again.errors)")
+            #expect(try base() == old && old != head)
+        }
+        let other = try submit("b")
+        #expect(other.status == 0, "\(other.errors)")
+        #expect(try base() == head)
+        try session.write("{", to: "x/round.json")
+        let broken = try submit("b")
+        #expect(try broken.status == 1 && broken.errorJSON["code"] as? String == "bad-input")
     }
 
     @Test("a task that fails keeps the merge back, and is told")

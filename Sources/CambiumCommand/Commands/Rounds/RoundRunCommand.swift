@@ -72,10 +72,17 @@ struct RoundRunCommand: StoreCommand {
         let source = try remote.source()
         let folder = try global.store.map(ScratchFolder.absolute) ?? ScratchFolder.fresh()
         try Interrupt.relaying {
-            let beginning = try console.withProgress("clone") { progress in
-                try RemoteRound.begin(
-                    source, base: base, baseBranch: baseBranch, branch: fill(branch),
-                    command: words, task: chosen, in: folder, progress: progress.report)
+            // Nobody waits for the end of a clone: it stops, and what came is removed.
+            let beginning = try Interrupt.watching {
+                try console.withProgress("clone") { progress in
+                    try RemoteRound.begin(
+                        source, base: base, baseBranch: baseBranch, branch: fill(branch),
+                        command: words, task: chosen, in: folder
+                    ) {
+                        try checkInterrupt()
+                        progress.report($0)
+                    }
+                }
             }
             switch beginning {
             case .finished(let outcome):
@@ -93,9 +100,7 @@ struct RoundRunCommand: StoreCommand {
     ) throws {
         let output = folder + "/output"
         try ScratchFolder.make(output)
-        guard !Interrupt.isAsked else {
-            throw Failure(.cancelled, "interrupted before the command began; nothing was pushed")
-        }
+        try checkInterrupt()
         var variables = task?.variables ?? [:]
         variables["CAMBIUM_STORE"] = folder
         variables["CAMBIUM_BRANCH"] = round.identity.branch
@@ -116,6 +121,11 @@ struct RoundRunCommand: StoreCommand {
                 progress: progress.report)
         }
         console.show(RoundRunReport(outcome: outcome, store: keep ? folder : nil))
+    }
+
+    private func checkInterrupt() throws {
+        guard Interrupt.isAsked else { return }
+        throw Failure(.cancelled, "interrupted before the command began; nothing was pushed")
     }
 
     private func chosenTask() throws -> RoundTask? {

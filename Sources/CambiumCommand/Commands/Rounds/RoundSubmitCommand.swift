@@ -130,6 +130,19 @@ extension RoundSubmitCommand {
         return "round-" + RoundIdentity.digest(of: words).prefix(8)
     }
 
+    /// What the tasks are as rounds from a base.
+    private func identify(
+        _ tasks: [RoundTask], from base: String
+    ) throws -> [RoundSubmission.Task] {
+        try tasks.map { task in
+            let identity = try RoundIdentity(
+                base: base, branch: branchPrefix + task.name,
+                command: command.map { try task.filling($0) }, task: task)
+            return RoundSubmission.Task(
+                index: task.index, name: task.name, branch: identity.branch, key: identity.key)
+        }
+    }
+
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
@@ -143,19 +156,17 @@ extension RoundSubmitCommand {
         let source = try remote.source(in: try? global.storePath())
         let name = name ?? defaultName(list, source)
         let place = ScratchFolder.absolute(folder ?? name)
-        // Submitted again, when the branch may have been merged into, they are still the same rounds.
-        let before = engine == .print ? nil : try? RoundSubmission(folder: place)
-        let start = try source.heads().base(
-            base ?? before?.base ?? merge,
-            in: baseBranch ?? (base == nil ? before?.baseBranch : nil))
+        let before = try engine == .print ? nil : RoundSubmission.before(in: place)
         // What no task can fill is refused here, and not on a node.
-        let rounds = try list.map { task in
-            let identity = try RoundIdentity(
-                base: start.commit, branch: branchPrefix + task.name,
-                command: command.map { try task.filling($0) }, task: task)
-            return RoundSubmission.Task(
-                index: task.index, name: task.name, branch: identity.branch, key: identity.key)
+        let again = try before.map { try identify(list, from: $0.base) }
+        // Submitted again, when the branch may have been merged into, they are still the same rounds.
+        let same = before.flatMap {
+            $0.remote == source.url && $0.into == merge && $0.tasks == again
+                && (base == nil || base == $0.base || base == $0.baseBranch) ? $0 : nil
         }
+        let start = try source.heads().base(
+            same?.base ?? base ?? merge, in: same?.baseBranch ?? baseBranch)
+        let rounds = try identify(list, from: start.commit)
         if rounds.contains(where: { $0.branch == merge || $0.branch == start.branch }) {
             throw Failure(
                 .usage, "a round's branch is the one that has the base, or that is merged into",
