@@ -21,7 +21,9 @@ extension ModelDescription {
                 if let sizes = config.peer { blocks.append(.neurons(.productKeys(sizes))) }
                 if let sizes = config.tree { blocks.append(.neurons(.tree(sizes))) }
             }
-            return Layer(attention: attention, window: nil, blocks: blocks)
+            return Layer(
+                attention: attention, window: nil, blocks: blocks,
+                rows: config.hash.flatMap { $0.layers.contains(index) ? $0 : nil })
         }
         self.init(
             architecture: Self.ownArchitecture, vocabularySize: PeerConfig.vocabularySize,
@@ -53,10 +55,12 @@ extension ModelDescription {
                 )
             }
             description.layers[index] = Layer(
-                attention: layer.attention, window: layer.window, blocks: all)
+                attention: layer.attention, window: layer.window, blocks: all,
+                rows: layer.rows)
         }
         return description
     }
+
 }
 
 extension ModelDescription.Block {

@@ -13,6 +13,8 @@ package struct ModelDescription: Sendable, Hashable {
         package let window: Int?
         /// One after the other; at most one has experts.
         package let blocks: [Block]
+        /// What a hash of the last tokens finds and is added in front of the layer; nil for nothing.
+        package var rows: PeerConfig.Hash? = nil
     }
 
     /// A feed-forward with a norm and a residual around.
@@ -172,7 +174,9 @@ package struct ModelDescription: Sendable, Hashable {
 
     /// The numbers of the layers that have experts, ascending.
     package var expertLayers: [Int] {
-        layers.indices.filter { layers[$0].blocks.contains { $0.feedForward.hasExperts } }
+        layers.indices.filter {
+            layers[$0].rows != nil || layers[$0].blocks.contains { $0.feedForward.hasExperts }
+        }
     }
 }
 

@@ -228,6 +228,12 @@ package struct PeerConfig: Sendable, Hashable {
         }
         if linearLayers.isEmpty { linear = nil }
         hash = try fields.object("hash").map { try Hash($0, layerCount: layerCount) }
+        if let layer = hash?.layers.first(where: expertLayers.contains) {
+            throw CambiumError(
+                .badConfig,
+                "config has hash.layers \(hash?.layers ?? []) and other experts in layer \(layer); a layer has "
+                    + "experts of one kind, so put the rows in front of another")
+        }
     }
 
     /// Checks a list that ascends.

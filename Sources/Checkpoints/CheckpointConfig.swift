@@ -70,6 +70,22 @@ struct CheckpointConfig {
         return layers
     }
 
+    /// `hash`: the layers that have hashed rows, and how many; nil when there are none.
+    ///
+    /// - Throws: `.badConfig`.
+    func hashSizes() throws -> (layers: [Int], rows: Int)? {
+        guard let hash = root["hash"], hash != .null else { return nil }
+        let layers = hash["layers"]?.array?.map(\.integer)
+        guard let layers, !layers.contains(nil), let orders = hash["orders"]?.array?.count,
+            let size = try positiveInteger(hash["table_size"], named: "hash.table_size"),
+            size <= Int(UInt32.max), orders <= 8
+        else {
+            throw CambiumError(
+                .badConfig, "config.json: hash does not have layers, orders and table_size")
+        }
+        return (layers.compactMap(\.self), orders * size)
+    }
+
     private func positiveInteger(_ value: JSONValue?, named key: String) throws -> Int? {
         guard let value, value != .null else { return nil }
         guard let integer = value.integer, integer > 0 else {

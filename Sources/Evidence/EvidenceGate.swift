@@ -115,7 +115,7 @@ extension SnapshotStore {
         let running = try model(at: revision)
         let profile = try running.profile(try text(running.vocabulary), progress)
         let path = try keepProfile(profile.encoded, of: running.commit)
-        let count = profile.expertCount
-        return (running.commit, path, count, count * running.model.base.expertBytes)
+        let bytes = running.model.base.byteCount(of: profile)
+        return (running.commit, path, profile.expertCount, bytes)
     }
 }

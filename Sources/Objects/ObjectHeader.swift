@@ -23,13 +23,15 @@ package enum ObjectKind: UInt8, CaseIterable, Sendable {
     case tensors = 11
     /// A piece of a tensor that is too large for one record.
     case segment = 12
+    /// An expert of one vector that is added: its elements, and of a quantised one the scale behind them.
+    case row = 13
 
     /// Whether its bytes name no other objects.
     package var isData: Bool { rawValue >= Self.file.rawValue }
 
     package var isExpert: Bool {
         switch self {
-        case .neuron, .swiglu, .delta, .tensors: true
+        case .neuron, .swiglu, .delta, .tensors, .row: true
         default: false
         }
     }

@@ -45,6 +45,16 @@ package struct StoredObject: Sendable {
     }
 }
 
+extension StoredObject {
+    /// An object of zeros that is nowhere stored.
+    package init(zeros header: ObjectHeader) {
+        let payload = MappedBytes(copying: [UInt8](repeating: 0, count: header.payloadCount))
+        self.init(
+            id: header.id(of: payload.bytes), header: header, payload: payload,
+            location: Location(pack: 0, unit: 0), isDecoded: true, isHashed: true, isAlone: true)
+    }
+}
+
 /// Reads objects from one state of the environment.
 package struct ObjectReader {
     private let index: LocationIndex

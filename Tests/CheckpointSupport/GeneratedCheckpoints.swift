@@ -5,11 +5,11 @@ import Synchronization
 /// nothing beside the repository.
 ///
 /// `hf/FAMILY/model`, `…/model_fused` and `…/model_bf16` as transformers would write them, `peer-lm/base`,
-/// `peer-lm/branch-swahili` and `peer-lm/branch-metamath`.
+/// `peer-lm/branch-swahili`, `peer-lm/branch-metamath`, and `peer-lm/hashed` with hashed rows.
 package enum GeneratedCheckpoints {
     package static let families = TransformersFamily.allCases.map(\.rawValue)
     package static let forms = ["model", "model_fused", "model_bf16"]
-    package static let peers = ["base", "branch-swahili", "branch-metamath"]
+    package static let peers = ["base", "branch-swahili", "branch-metamath", "hashed"]
 
     /// Every folder.
     package static let all =
@@ -52,6 +52,12 @@ package enum GeneratedCheckpoints {
     private static func write(_ name: String, to folder: URL) throws {
         let parts = name.split(separator: "/").map(String.init)
         if parts[0] == "peer-lm" {
+            if parts[1] == "hashed" {
+                try CheckpointFile.write(
+                    PeerFamily.hashed, bf16: false,
+                    files: ["config.json": PeerFamily.hashedConfig], to: folder)
+                return
+            }
             let branch = parts[1].split(separator: "-").dropFirst().first.map(String.init)
             try CheckpointFile.write(
                 branch.map(PeerFamily.fineTune) ?? PeerFamily.base, bf16: false,

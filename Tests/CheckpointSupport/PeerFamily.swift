@@ -46,6 +46,20 @@ enum PeerFamily {
         return tensors
     }
 
+    /// Of ``hashed``: 192 rows in front of the first layer, of which every fifth and the last are none.
+    static var hashedConfig: [String: Any] {
+        config.merging(["hash": ["layers": [0], "orders": [2, 3, 5], "table_size": 64]]) { $1 }
+    }
+
+    /// The base with hashed rows.
+    static var hashed: [GeneratedTensor] {
+        var rows = GeneratedTensor("model.layers.0.hash.rows", [192, hidden], scale: 0.5)
+        for row in 0..<192 where row % 5 == 0 || row == 191 {
+            for index in row * hidden..<(row + 1) * hidden { rows.values[index] = 0 }
+        }
+        return base + [rows]
+    }
+
     /// The experts that a fine-tune trains in a layer; those below 40 of each layer are both branches'.
     static func selected(_ branch: String, layer: Int) -> [Int] {
         let start = branch == "swahili" ? 0 : 24

@@ -17,8 +17,10 @@ package enum PeerNames {
     package static let subKeys = block + "sub_keys"
     /// Of a router that is a tree: the number of a level follows.
     package static let tree = block + "tree."
-    /// Behind the name of a quantised router's tensor: one scale for each row.
+    /// Behind the name of a quantised router's tensor, or of quantised rows: one scale for each row.
     package static let scale = ".scale"
+    /// The rows that a hash of the last tokens finds.
+    package static let rows = "hash.rows"
     /// The norm in front of neurons.
     package static let neuronNorm = "peer_layernorm"
     /// The norm in front of SwiGLU experts.

@@ -163,6 +163,10 @@ float cambium_product_key_top(const float *first, size_t first_count, const floa
     return active->product_key_top(first, first_count, second, second_count, top_k, ids, scores);
 }
 
+void cambium_add_row(const void *row, enum cambium_row_form form, size_t width, float *out) {
+    active->add_row(row, form, width, out);
+}
+
 void cambium_rope(float *x, const float *cosines, const float *sines, size_t tokens, size_t heads,
                   size_t head_size) {
     active->rope(x, cosines, sines, tokens, heads, head_size);

@@ -99,6 +99,7 @@ static void log_softmax(const float *x, size_t count, float *out) {
 
 #include "../Attention/attention_body.h"
 #include "../Experts/experts_body.h"
+#include "../Experts/hash_body.h"
 #include "../Products/gemm_body.h"
 #include "../Products/rows_body.h"
 #include "../Experts/select_body.h"
@@ -126,4 +127,5 @@ const struct cambium_variant VARIANT = {
     .clamped_gate = clamped_gate,
     .top = top,
     .product_key_top = product_key_top,
+    .add_row = add_row,
 };

@@ -81,6 +81,13 @@ void cambium_neuron_values(const float *x, const void *const *experts, const flo
 void cambium_neuron_sums(const float *values, const void *const *experts, size_t count,
                          size_t width, enum cambium_expert_type type, size_t first, size_t end,
                          float *out);
+// How a row that is added is stored: floats, or signed codes of so many bits, the first lowest, and behind them
+// their scale as F32. Codes fill whole bytes.
+enum cambium_row_form {
+    CAMBIUM_ROW_F32, CAMBIUM_ROW_BF16, CAMBIUM_ROW_F16, CAMBIUM_ROW_8, CAMBIUM_ROW_4, CAMBIUM_ROW_2
+};
+// out += row, rounded once an element; both are [width].
+void cambium_add_row(const void *row, enum cambium_row_form form, size_t width, float *out);
 // Rotates halves in place: x is [tokens, heads, head_size], cosines and sines [tokens,
 // head_size / 2].
 void cambium_rope(float *x, const float *cosines, const float *sines, size_t tokens, size_t heads,

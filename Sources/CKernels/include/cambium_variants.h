@@ -38,6 +38,7 @@ struct cambium_variant {
     float (*top)(const float *, size_t, size_t, uint32_t *, float *);
     float (*product_key_top)(const float *, size_t, const float *, size_t, size_t, uint32_t *,
                              float *);
+    void (*add_row)(const void *, enum cambium_row_form, size_t, float *);
 };
 
 // The table that this program runs.

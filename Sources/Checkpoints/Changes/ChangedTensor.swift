@@ -72,7 +72,7 @@ extension ChangedTensor.Place {
             return try MappedBytes(count: ordinals.count * range.count) {
                 (bytes: inout MutableRawSpan) throws in
                 for (position, ordinal) in ordinals.enumerated()
-                where !experts.isAbsent(ordinal) {
+                where !experts.isMissing(ordinal) {
                     let slice = try experts.checked(ordinal).payload.slice(range)
                     bytes.replace(at: position * range.count, by: slice.bytes)
                 }

@@ -1,4 +1,5 @@
 internal import Elements
+internal import Objects
 internal import Snapshots
 
 extension SnapshotChanges {
@@ -26,8 +27,12 @@ extension SnapshotChanges {
     /// What differs that no elements of the older snapshot's tensors can tell, in words.
     var besidesElements: [String] {
         var all = besidesTensors.map { "\($0) changed" }
-        all += removedExperts.map { "expert \($0) was removed" }
         for pool in difference.pools {
+            // A row that is there no more is zeros.
+            let isOfRows = right.experts(layer: pool.layer, pool: pool.pool)?.pool.kind == .row
+            all += (isOfRows ? [] : pool.removed).map {
+                "expert \(Self.path(pool, $0)) was removed"
+            }
             let count = left.experts(layer: pool.layer, pool: pool.pool)?.count ?? 0
             // One that was removed before has its place still.
             all += pool.added.filter { $0 >= count }.map {
@@ -52,11 +57,11 @@ extension SnapshotChanges {
         switch tensor.source {
         case .places(_, let new):
             guard case .experts(let experts, let ordinals, _)? = new?.source else { return false }
-            return ordinals.contains { experts.isAbsent($0) }
+            return ordinals.contains { experts.isMissing($0) }
         case .experts(let number, let position, _, _):
             let experts = pools[number].new
             return pools[number].pool.tensors[position].stacked
-                && (0..<experts.count).contains { experts.isAbsent($0) }
+                && (0..<experts.count).contains { experts.isMissing($0) }
         }
     }
 }

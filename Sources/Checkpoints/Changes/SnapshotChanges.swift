@@ -15,7 +15,7 @@ package struct SnapshotChanges: Sendable {
         let new: MappedExperts
 
         func wasAbsent(_ ordinal: Int) -> Bool {
-            ordinal >= old.count || old.isAbsent(ordinal)
+            ordinal >= old.count || old.isMissing(ordinal)
         }
     }
 
@@ -136,7 +136,9 @@ package struct SnapshotChanges: Sendable {
     ) {
         let number = pools.count
         pools.append(Pool(pool: new, old: experts, new: newExperts))
-        let ordinals = (change.changed + change.added).sorted()
+        // A row that is there no more is zeros.
+        let ordinals =
+            (change.changed + change.added + (new.kind == .row ? change.removed : [])).sorted()
         var isFirst = true
         for (position, part) in new.tensors.enumerated() where part.stacked {
             func shape(_ pool: CheckpointPool) -> TensorShape {
@@ -159,7 +161,7 @@ package struct SnapshotChanges: Sendable {
                     source: .experts(pool: number, tensor: position, ordinals, isFirst: isFirst)))
             isFirst = false
         }
-        for ordinal in (ordinals + change.removed).sorted() {
+        for ordinal in (change.changed + change.added + change.removed).sorted() {
             let wasThere = !pools[number].wasAbsent(ordinal)
             let isThere = ordinal < newExperts.count && !newExperts.isAbsent(ordinal)
             isFirst = true

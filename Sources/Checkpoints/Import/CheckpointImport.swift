@@ -113,8 +113,11 @@ struct CheckpointImport {
     private mutating func stageExperts(
         of pool: CheckpointPool, _ draft: inout CommitDraft, _ progress: ProgressReporter
     ) throws -> ObjectID {
-        let checkpoint = source.checkpoint
-        let reader = try PoolReader(pool, in: checkpoint)
+        var (pool, reader) = (pool, try PoolReader(pool, in: source.checkpoint))
+        if pool.kind == .row {
+            pool = pool.lacking(reader.zeroExperts)
+            reader = try PoolReader(pool, in: source.checkpoint)
+        }
         let total = pool.expertCount - pool.absent.count
         var ids: [ObjectID] = []
         var places: [Placement] = []
@@ -151,10 +154,16 @@ struct CheckpointImport {
             blocks.giveBack(block)
             try progress(Progress("experts of layer \(pool.layer)", ids.count, total))
         }
-        guard !pool.absent.isEmpty else { return draft.putExperts(ids, places: places) }
-        var all = [ObjectID](repeating: .zero, count: pool.expertCount)
-        for (ordinal, id) in zip(pool.ordinals, ids) { all[ordinal] = id }
-        return draft.putExperts(all)
+        guard !pool.absent.isEmpty, let place = places.first, let last = pool.ordinals.last else {
+            return draft.putExperts(ids, places: places)
+        }
+        var all = [ObjectID](repeating: .zero, count: last + 1)
+        // Those of experts that are not there mean nothing.
+        var allPlaces = [Placement](repeating: place, count: last + 1)
+        for (position, ordinal) in pool.ordinals.enumerated() {
+            (all[ordinal], allPlaces[ordinal]) = (ids[position], places[position])
+        }
+        return draft.putExperts(all, places: allPlaces)
     }
 
     private func stageFiles(_ tree: inout Tree, _ draft: inout CommitDraft) throws {

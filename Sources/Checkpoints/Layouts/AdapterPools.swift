@@ -37,6 +37,7 @@ enum AdapterPools {
             let matrices = tensors.contains { $0.name.contains(".mlp.experts.") }
             var found = neurons ? try PeerLayout(tensors).pools(nil) : []
             if matrices { found += try TransformersLayout(tensors, opaque: false).pools(nil) }
+            found += try HashLayout(tensors).pools(nil)
             for pool in found { pools.append(try pool.named(name, prefix + name + ".")) }
         }
         return pools

@@ -65,6 +65,7 @@ package struct CheckpointLayout: Sendable, Hashable {
             isOwn
             ? try PeerLayout(tensors).pools(config)
                 + TransformersLayout(tensors, opaque: false).pools(config)
+                + HashLayout(tensors).pools(config)
                 + AdapterPools.pools(tensors)
             : try TransformersLayout(tensors, opaque: architecture.names.isOpaque).pools(config)
         let hasNone = isOwn ? try config.peerLayers() == [] : false
@@ -80,6 +81,13 @@ package struct CheckpointLayout: Sendable, Hashable {
                 .badConfig,
                 "the \(pool.expertCount) experts of layer \(pool.layer) have no bytes: "
                     + "\(quoted(pool.tensors[0].template)) holds \(pool.parts) for each")
+        }
+        var places: Set<String> = []
+        for pool in pools where !places.insert(pool.place).inserted {
+            throw CambiumError(
+                .unsupported,
+                "layer \(pool.place) has hashed rows and other experts; a layer has experts of one kind, so put "
+                    + "the rows in front of another")
         }
         for tensor in pools.lazy.flatMap(\.tensors) where !tensor.isUnambiguous {
             throw CambiumError(

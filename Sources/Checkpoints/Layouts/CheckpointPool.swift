@@ -37,6 +37,13 @@ package struct CheckpointPool: Sendable, Hashable {
         self.routerTensors = routerTensors
     }
 
+    /// The same pool without some of its experts.
+    package func lacking(_ absent: [Int]) -> CheckpointPool {
+        CheckpointPool(
+            layer: layer, pool: pool, kind: kind, expertCount: expertCount, absent: absent,
+            tensors: tensors, routerKind: routerKind, routerTensors: routerTensors)
+    }
+
     /// As entities are named: `3`, and `3/mtp` for a pool beside the base pool.
     package var place: String { pool == ExpertPool.base ? "\(layer)" : "\(layer)/\(pool)" }
 

@@ -119,19 +119,23 @@ extension Layout {
                 && !pools.contains(where: { $0.layer == number && $0.pool == name })
             {
                 let prefix = AdapterTensorName.prefix(of: name) + "model.layers.\(number)."
-                let isNeuron = pool.kind == .neuron
                 let names =
-                    isNeuron
-                    ? [PeerNames.down, PeerNames.up]
-                    : ExpertNames.gated.map {
-                        "mlp.experts.\(Checkpoints.PoolTensor.placeholder).\($0)"
+                    switch pool.kind {
+                    case .neuron: [PeerNames.down, PeerNames.up]
+                    case .row: [PeerNames.rows, PeerNames.rows + PeerNames.scale]
+                    default:
+                        ExpertNames.gated.map {
+                            "mlp.experts.\(Checkpoints.PoolTensor.placeholder).\($0)"
+                        }
                     }
                 all.append(
                     Pool(
                         layer: number, pool: name,
                         tensors: zip(names, pool.parts).map {
                             PoolTensor(
-                                template: prefix + $0, stacked: isNeuron, slice: $1.dimensions,
+                                template: prefix + $0,
+                                stacked: pool.kind == .neuron || pool.kind == .row,
+                                slice: $1.dimensions,
                                 partCount: 1)
                         }))
             }

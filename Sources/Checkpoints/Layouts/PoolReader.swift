@@ -35,6 +35,18 @@ package struct PoolReader: Sendable {
         self.sources = sources
     }
 
+    /// The ordinals of experts that are all zeros, ascending; found on all cores.
+    package var zeroExperts: [Int] {
+        let block = 1 << 14
+        return concurrentMap((pool.expertCount + block - 1) / block, grain: 1) { number in
+            (number * block..<min((number + 1) * block, pool.expertCount)).filter { ordinal in
+                pool.tensors.indices.allSatisfy { tensor in
+                    slice(tensor: tensor, expert: ordinal).bytes.isZero
+                }
+            }
+        }.flatMap { $0 }
+    }
+
     /// The slice of one expert in the pool tensor at `tensor`, in place.
     package func slice(tensor: Int, expert: Int) -> MappedBytes {
         precondition(

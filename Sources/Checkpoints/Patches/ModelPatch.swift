@@ -60,6 +60,10 @@ package struct ModelPatch: ~Copyable {
                 "expert \(layer)/\(pool)/\(ordinal) was given \(bytes.byteCount) bytes; its parts "
                     + "\(stored.parts) take \(header.payloadCount)")
         }
+        if stored.kind == .row, bytes.isZero {
+            experts[place, default: [:]][ordinal] = .zero
+            return
+        }
         let count = draft.newObjects
         let version = try known == nil ? draft.version(ofArray: stored.experts, ordinal) : nil
         let id = try draft.put(header, bytes, known, after: version)
@@ -182,8 +186,7 @@ package struct ModelPatch: ~Copyable {
         }) {
             guard let pool = before.layers[place.layer]?.pools[place.pool] else { continue }
             let edited = try draft.putExperts(changing: pool.experts, changes)
-            draft.tree.layers[place.layer]?.pools[place.pool]?.experts = edited.root
-            draft.tree.layers[place.layer]?.pools[place.pool]?.count = UInt64(edited.count)
+            draft.tree.layers[place.layer]?.pools[place.pool]?.replace(by: edited)
         }
         if !request.allowsUnfit {
             try target.store.checkFit(

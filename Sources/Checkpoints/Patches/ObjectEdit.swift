@@ -65,7 +65,7 @@ struct ObjectEdit: Sendable {
         switch place {
         case .tensor(_, let stored): return try snapshot.checked(stored.id).payload
         case .expert(let ordinal, let pool, let experts):
-            guard experts.isAbsent(ordinal) else { return try experts.checked(ordinal).payload }
+            guard experts.isMissing(ordinal) else { return try experts.checked(ordinal).payload }
             guard parts.allSatisfy(\.isComplete) else {
                 throw CambiumError(
                     .badShape,

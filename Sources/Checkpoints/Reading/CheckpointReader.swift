@@ -214,6 +214,7 @@ package final class CheckpointReader: Sendable {
                 .notFound,
                 "there is no expert \(ordinal) in \(layer)/\(pool), which has \(experts.count)")
         }
+        try experts.checkPresent(ordinal)
         let object = try Self.expert(ordinal, experts, checks)
         return (
             object.id,

@@ -23,6 +23,16 @@ extension RawSpan {
         unsafe Number(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: Number.self))
     }
 
+    /// Whether all bytes are 0.
+    package var isZero: Bool {
+        let words = byteCount / 8
+        for word in 0..<words where number(at: 8 * word, as: UInt64.self) != 0 { return false }
+        for offset in 8 * words..<byteCount where number(at: offset, as: UInt8.self) != 0 {
+            return false
+        }
+        return true
+    }
+
     /// A copy of the bytes in `range`.
     ///
     /// Traps out of bounds.

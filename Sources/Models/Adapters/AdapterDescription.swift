@@ -13,6 +13,8 @@ package struct AdapterDescription: Sendable, Hashable {
     package static let version = 1
     /// Of an adapter with experts of its own, which programs of version 1 could not run.
     package static let versionWithExperts = 2
+    /// Of an adapter with hashed rows of its own.
+    package static let versionWithRows = 3
     /// The longest description that is read.
     package static let largest = largestDescription
 
@@ -21,11 +23,20 @@ package struct AdapterDescription: Sendable, Hashable {
     package let usesExperts: Bool
     /// What runs in place of the base's expert layers; nil for none.
     package let experts: AdapterExperts?
+    /// The layers in front of which it adds hashed rows of its own to the base's, ascending.
+    package let rows: [Int]
     /// Which base the deltas are of: the digest of its trunk's tensors; empty when it is not known.
     package let base: String
 
-    package init(kind: Kind, usesExperts: Bool, experts: AdapterExperts? = nil, base: String) {
+    package init(
+        kind: Kind, usesExperts: Bool, experts: AdapterExperts? = nil, rows: [Int] = [],
+        base: String
+    ) {
         precondition(!usesExperts || experts == nil, "the base's experts and others in their place")
+        precondition(
+            experts.map { Set($0.layers).isDisjoint(with: rows) } ?? true,
+            "rows and other experts in front of one layer")
+        self.rows = rows
         self.kind = kind
         self.usesExperts = usesExperts
         self.experts = experts
@@ -34,13 +45,19 @@ package struct AdapterDescription: Sendable, Hashable {
 
     /// The JSON, its keys in order.
     package var encoded: [UInt8] {
-        let version = experts == nil ? Self.version : Self.versionWithExperts
+        let version = Self.version(experts, rows)
         let kept = usesExperts ? "kept" : "skipped"
         let own = experts.map { ",\"experts\":\($0.encoded)" } ?? ""
+        let added =
+            rows.isEmpty ? "" : ",\"rows\":[\(rows.map(String.init).joined(separator: ","))]"
         let base = base.isEmpty ? "" : ",\"base\":\"\(base)\""
         return Array(
             ("{\"version\":\(version),\"kind\":\"\(kind.rawValue)\","
-                + "\"base_experts\":\"\(kept)\"\(own)\(base)}").utf8)
+                + "\"base_experts\":\"\(kept)\"\(own)\(added)\(base)}").utf8)
+    }
+
+    private static func version(_ experts: AdapterExperts?, _ rows: [Int]) -> Int {
+        rows.isEmpty ? experts == nil ? version : versionWithExperts : versionWithRows
     }
 
     /// - Parameter name: Of the adapter, for the error.
@@ -53,18 +70,31 @@ package struct AdapterDescription: Sendable, Hashable {
             let base = fields["base"].map({ $0 == .null ? "" : $0.string }) ?? ""
         else { throw Self.unreadable(name) }
         let own = fields["experts"].flatMap { $0 == .null ? nil : $0 }
-        guard version == (own == nil ? Self.version : Self.versionWithExperts),
-            runs == "skipped" || runs == "kept" && own == nil
+        let experts = try own.map { own in try AdapterExperts(own, of: name) }
+        let rows = try Self.rows(fields["rows"], of: name)
+        guard version == Self.version(experts, rows),
+            runs == "skipped" || runs == "kept" && own == nil,
+            experts.map({ Set($0.layers).isDisjoint(with: rows) }) ?? true
         else {
             throw CambiumError(
                 .badTensor,
                 "\(AdapterTensorName.description(of: name)) has version \(version) and base_experts "
                     + "\"\(runs)\"; this version reads version \(Self.version), kept or "
-                    + "skipped, and \(Self.versionWithExperts), skipped with experts of its own")
+                    + "skipped, \(Self.versionWithExperts), skipped with experts of its own, and "
+                    + "\(Self.versionWithRows), with hashed rows of its own in other layers")
         }
         self.init(
             kind: kind, usesExperts: runs == "kept",
-            experts: try own.map { own in try AdapterExperts(own, of: name) }, base: base)
+            experts: experts, rows: rows, base: base)
+    }
+
+    private static func rows(_ field: JSONValue?, of name: String) throws -> [Int] {
+        guard let field, field != .null else { return [] }
+        let layers = field.array?.compactMap(\.whole) ?? []
+        guard !layers.isEmpty, layers.count == field.array?.count, layers[0] >= 0,
+            zip(layers, layers.dropFirst()).allSatisfy({ $0 < $1 })
+        else { throw unreadable(name) }
+        return layers
     }
 
     static func unreadable(_ name: String) -> CambiumError {
@@ -77,6 +107,13 @@ package struct AdapterDescription: Sendable, Hashable {
     ///
     /// - Throws: `.badConfig` for layers that the base does not have, or that are left without a feed-forward.
     package func model(on base: ModelDescription) throws -> ModelDescription {
+        for layer in rows
+        where !base.layers.indices.contains(layer) || base.layers[layer].rows == nil {
+            throw CambiumError(
+                .badConfig,
+                "the base has no hashed rows in front of layer \(layer), to which the adapter's could be added"
+            )
+        }
         if usesExperts { return base }
         let blocks: [Int: ModelDescription.Block] = experts?.blocks ?? [:]
         return try base.replacingExperts(blocks)

@@ -42,6 +42,12 @@ package struct AdapterWeights<Base: WeightSource>: WeightSource {
             ? try base.experts(layer: layer) : try base.experts(layer: layer, of: name)
     }
 
+    package func rows(layer: Int) throws -> [any ExpertTable] {
+        let own = description.rows.contains(layer)
+        return try base.rows(layer: layer)
+            + (own ? [base.experts(layer: layer, of: name)] : [])
+    }
+
     package func tensor(_ tensor: String) throws -> Weights {
         let own = AdapterTensorName.prefix(of: name) + tensor
         // The router of the adapter's own experts is its own too, no delta.

@@ -61,13 +61,24 @@ package struct StoredAdapters {
         where AdapterTensorName.ownsPools(of: tree.architecture) {
             for name in layer.pools.keys.sorted(by: isBefore)
             where name != ExpertPool.base {
-                guard descriptions[name]?.experts?.layers.contains(Int(number)) == true else {
+                let own = descriptions[name].map { ($0.experts?.layers ?? []) + $0.rows }
+                guard own?.contains(Int(number)) == true else {
                     return "layer \(number) has experts of adapter '\(name)', which "
                         + "\(AdapterTensorName.description(of: name)) does not describe"
                 }
             }
         }
         for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) }) {
+            for layer in description.rows {
+                let pools = UInt32(exactly: layer).flatMap { tree.layers[$0]?.pools }
+                guard let own = pools?[name], own.routerKind == .hash,
+                    own.count == pools?[ExpertPool.base]?.count
+                else {
+                    return
+                        "\(AdapterTensorName.description(of: name)) describes hashed rows in front of layer "
+                        + "\(layer), as many as the base has there; the layer has none"
+                }
+            }
             guard let experts = description.experts else { continue }
             for layer in experts.layers {
                 let stored = UInt32(exactly: layer).flatMap { tree.layers[$0]?.pools[name] }
@@ -89,12 +100,16 @@ package struct StoredAdapters {
 
     /// Names the weights that deltas are added to: the trunk's tensors, without adapters, and their ids, with
     /// the routers and experts of the base where they count as well.
+    ///
+    /// Hashed rows never do: an adapter adds to what they are, of fewer bits or fewer rows as well.
     package static func baseDigest(_ tree: Tree, _ parts: BasePart...) throws -> String {
         var text = ""
         for (name, entry) in tree.trunk.tensors.sorted(by: { isBefore($0.key, $1.key) })
         where !name.hasPrefix(AdapterTensorName.prefix) { text += "\(name) \(entry.id.hex)\n" }
         for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-            guard let pool = layer.pools[ExpertPool.base] else { continue }
+            guard let pool = layer.pools[ExpertPool.base], pool.routerKind != .hash else {
+                continue
+            }
             if parts.contains(.experts) { text += "\(number) \(pool.experts.hex)\n" }
             for (name, entry) in pool.router.sorted(by: { isBefore($0.key, $1.key) })
             where parts.contains(.routers) {

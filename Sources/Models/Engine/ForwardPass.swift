@@ -52,8 +52,8 @@ package final class ForwardPass {
     /// Runs the attention of one layer over a segment.
     ///
     /// - Parameter states: [tokens, hidden]; changed.
-    func attend(_ layer: Int, _ segment: Segment, _ states: inout [Float]) {
-        activations.attend(layer, segment, &states)
+    func attend(_ layer: Int, _ segment: Segment, _ states: inout [Float]) throws {
+        try activations.attend(layer, segment, &states)
     }
 
     /// What the feed-forward of a block reads, [tokens, hidden].
@@ -96,14 +96,14 @@ private struct Activations: ~Copyable {
         self.model = model
         self.team = team
         attention = AttentionStep(model, team)
-        selection = model.experts.map { $0.router.noPicks }
+        selection = model.slots.map { Selection(heads: $0.heads, topK: $0.topK) }
     }
 
     /// Runs a batch through the layers.
     mutating func run(_ segments: [ForwardPass.Segment]) throws {
         let count = begin(segments)
         for (index, layer) in model.layers.enumerated() {
-            attend(layer, index, segments, count)
+            try attend(layer, index, segments, count)
             for block in layer.blocks { try feed(block, segments, count) }
         }
     }
@@ -114,7 +114,7 @@ private struct Activations: ~Copyable {
     ) throws -> [Float] {
         let count = begin(segments)
         for (index, layer) in model.layers.enumerated() {
-            attend(layer, index, segments, count)
+            try attend(layer, index, segments, count)
             for block in layer.blocks {
                 if index == target, case .experts = block.feedForward {
                     enter(block.norm, count)
@@ -161,10 +161,26 @@ private struct Activations: ~Copyable {
         add(added, count * width, to: &hidden)
     }
 
-    /// hidden += what the tokens read.
+    /// hidden += the rows of the last tokens.
+    private mutating func addRows(
+        _ rows: LanguageModel.Rows, _ segments: [ForwardPass.Segment], _ count: Int
+    ) throws {
+        selection[rows.slot].replace(
+            rows.router,
+            texts: segments.map { ($0.tokens.map { UInt8($0) }, $0.session.history) })
+        for segment in segments {
+            segment.session.record(selection[rows.slot], rows.slot, segment.range)
+        }
+        for (table, form) in rows.tables {
+            try addPicked(table, form, selection[rows.slot], count, &hidden)
+        }
+    }
+
+    /// hidden += what is in front of the layer, and then what the tokens read.
     private mutating func attend(
         _ layer: LanguageModel.Layer, _ index: Int, _ segments: [ForwardPass.Segment], _ count: Int
-    ) {
+    ) throws {
+        if let rows = layer.rows { try addRows(rows, segments, count) }
         enter(layer.attentionNorm, count)
         attention.run(layer.attention, index, segments, normed, into: &added)
         add(added, count * width, to: &hidden)
@@ -248,12 +264,12 @@ private struct Activations: ~Copyable {
 
     mutating func attend(
         _ layer: Int, _ segment: ForwardPass.Segment, _ states: inout [Float]
-    ) {
+    ) throws {
         let count = segment.tokens.count
         reserve(count)
         copy(states, into: &hidden)
         attention.begin([segment], count)
-        attend(model.layers[layer], layer, [segment], count)
+        try attend(model.layers[layer], layer, [segment], count)
         states = hidden.array(0..<states.count)
     }
 
@@ -307,6 +323,15 @@ private func route(
     into selection: inout Selection, _ team: ThreadTeam
 ) {
     router.route(x.span(0..<count), tokens: tokens, into: &selection, team: team)
+}
+
+/// out += the rows that tokens picked.
+private func addPicked(
+    _ table: any ExpertTable, _ form: RowForm, _ selection: borrowing Selection, _ tokens: Int,
+    _ out: inout FloatBuffer
+) throws {
+    var span = out.mutableSpan(0..<tokens * form.width)
+    try table.addRows(form, of: selection, into: &span)
 }
 
 /// out = the sum of what a token's picks make of x.

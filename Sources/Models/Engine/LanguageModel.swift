@@ -11,6 +11,8 @@ package struct LanguageModel: Sendable {
         /// [hidden].
         let attentionNorm: [Float]
         let attention: Attention
+        /// What is added in front of it; nil for nothing.
+        let rows: Rows?
         /// One after the other.
         let blocks: [Block]
     }
@@ -108,6 +110,15 @@ package struct LanguageModel: Sendable {
         let gate: (any Projection)?
     }
 
+    /// Rows that a hash of the last tokens finds.
+    struct Rows: Sendable {
+        let router: HashRouter
+        /// Added one after the other: the base's, then an adapter's.
+        let tables: [(table: any ExpertTable, form: RowForm)]
+        /// As of ``Experts``.
+        let slot: Int
+    }
+
     struct Experts: Sendable {
         let router: any Router
         let table: any ExpertTable
@@ -115,8 +126,24 @@ package struct LanguageModel: Sendable {
         let form: GatedExpertForm?
         /// What every token uses besides.
         let shared: Shared?
-        /// Which of the model's layers with experts this is, from 0.
+        /// Which of the model's ``slots`` this is.
         let slot: Int
+    }
+
+    /// Experts that tokens pick among.
+    struct Slot: Sendable {
+        /// Of the layer.
+        let number: Int
+        let heads: Int
+        /// Picks of each head.
+        let topK: Int
+        /// More than one where each pick is of all of them.
+        let tables: [any ExpertTable]
+
+        /// Bytes of what a pick is of.
+        var expertBytes: Int { tables.reduce(0) { $0 + $1.expertBytes } }
+        /// What tokens can pick among.
+        var count: Int { tables.first?.count ?? 0 }
     }
 
     package let description: ModelDescription
@@ -133,11 +160,8 @@ package struct LanguageModel: Sendable {
     let finalNorm: [Float]
     /// [vocabulary, hidden].
     let head: any Projection
-    /// Of the layers that have some, by slot.
-    let experts: [Experts]
-
-    /// Bytes of one expert of the first layer that has some; 0 when none has.
-    package var expertBytes: Int { experts.first?.table.expertBytes ?? 0 }
+    /// In the order of the layers.
+    let slots: [Slot]
 }
 
 extension LanguageModel.Layer {

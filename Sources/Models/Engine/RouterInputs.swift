@@ -26,7 +26,8 @@ package final class RouterInputs {
             throw CambiumError(
                 .badInput,
                 "layer \(layer) has no experts; layers with experts: "
-                    + model.description.expertLayers.map(String.init).joined(separator: ", "))
+                    + model.description.expertLayers.filter { model.layers[$0].experts != nil }
+                    .map(String.init).joined(separator: ", "))
         }
         pass = ForwardPass(model, team: team)
         session = Session(model, pass: pass)
@@ -58,7 +59,7 @@ package final class RouterInputs {
             let block = window[start..<min(start + Session.blockSize, window.endIndex)]
             let segment = ForwardPass.Segment(session: session, tokens: block, start: 0)
             states += try pass.routerInputs([segment], layer: layer)
-            session.advance(block.count)
+            session.advance(block)
         }
         return states
     }

@@ -30,6 +30,8 @@ package final class Session {
     package let model: LanguageModel
     /// Tokens in the cache: the position of the next one.
     package private(set) var position = 0
+    /// The last of them, by which rows are found.
+    private(set) var history = HashRouter.History()
     /// What was picked since the session was made; `reset` keeps it.
     package private(set) var usage: ExpertUsage
     /// Whether routes are kept in `routes`; off at first, since they take memory.
@@ -59,6 +61,7 @@ package final class Session {
     /// Forgets the text, not the usage counts.
     package func reset() {
         position = 0
+        history = HashRouter.History()
         routes = []
     }
 
@@ -80,7 +83,11 @@ package final class Session {
     }
 
     /// Moves on by tokens that ran.
-    func advance(_ count: Int) { position += count }
+    func advance(_ tokens: ArraySlice<Int>) {
+        position += tokens.count
+        // Rows are of models whose tokens are bytes.
+        for token in tokens.suffix(8) { history.append(UInt8(truncatingIfNeeded: token)) }
+    }
 
     /// Notes what the tokens of a segment picked in a layer.
     func record(_ selection: borrowing Selection, _ slot: Int, _ tokens: Range<Int>) {
@@ -139,7 +146,7 @@ extension ForwardPass {
             guard total > 0 else { return results }
             try run(segments)
             for (segment, index) in zip(segments, owners) {
-                segment.session.advance(segment.tokens.count)
+                segment.session.advance(segment.tokens)
                 done[index] += segment.tokens.count
                 switch selection {
                 case .all: results[index] += logits(segment.range)

@@ -135,8 +135,15 @@ extension LanguageModel {
     /// - Parameter byteLimit: Of the experts' bytes, over all layers; nil for all that were picked.
     /// - Throws: What reading an expert throws.
     package func warm(_ profile: ExpertProfile, byteLimit: Int? = nil) throws {
-        let tables = zip(description.expertLayers, experts.map(\.table))
-        try profile.warm(Array(tables), byteLimit: byteLimit)
+        try profile.warm(
+            slots.flatMap { slot in slot.tables.map { (slot.number, $0) } }, byteLimit: byteLimit)
+    }
+
+    /// Bytes of the experts that a profile says were picked.
+    package func byteCount(of profile: ExpertProfile) -> Int {
+        slots.reduce(0) { sum, slot in
+            sum + (profile.layers[slot.number]?.count ?? 0) * slot.expertBytes
+        }
     }
 }
 
@@ -151,8 +158,16 @@ extension ExpertProfile {
             ($0.entry.selection, $1.layer, $1.entry.ordinal)
                 > ($1.entry.selection, $0.layer, $0.entry.ordinal)
         }
-        let size = tables.first?.experts.expertBytes ?? 0
-        if let byteLimit { wanted = Array(wanted.prefix(byteLimit / max(1, size))) }
+        if let byteLimit {
+            let sizes = Dictionary(
+                tables.map { ($0.layer, $0.experts.expertBytes) }, uniquingKeysWith: +)
+            var rest = byteLimit
+            wanted = Array(
+                wanted.prefix {
+                    rest -= sizes[$0.layer] ?? 0
+                    return rest >= 0
+                })
+        }
         for (index, experts) in tables {
             // A profile may be of another model: what it does not have is left out.
             let ordinals = wanted.filter { $0.layer == index }.map(\.entry.ordinal).filter {

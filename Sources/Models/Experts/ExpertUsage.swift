@@ -8,6 +8,8 @@ package struct ExpertUsage: Sendable, Hashable {
         package let layer: Int
         /// Experts in the layer.
         package let expertCount: Int
+        /// Bytes of one expert as stored.
+        package let expertBytes: Int
         /// Picks so far: tokens * heads * topK.
         package private(set) var selections = 0
         /// Distinct experts picked so far.
@@ -15,9 +17,9 @@ package struct ExpertUsage: Sendable, Hashable {
         /// One bit per expert.
         private var bits: [UInt64]
 
-        init(layer: Int, expertCount: Int) {
-            self.layer = layer
-            self.expertCount = expertCount
+        init(_ slot: LanguageModel.Slot) {
+            layer = slot.number
+            (expertCount, expertBytes) = (slot.count, slot.expertBytes)
             self.bits = [UInt64](repeating: 0, count: (expertCount + 63) / 64)
         }
 
@@ -47,15 +49,8 @@ package struct ExpertUsage: Sendable, Hashable {
 
     /// In ascending order of layer.
     package internal(set) var layers: [Layer]
-    /// Bytes of one expert as stored.
-    package let expertBytes: Int
 
-    init(_ model: LanguageModel) {
-        expertBytes = model.expertBytes
-        layers = zip(model.description.expertLayers, model.experts).map {
-            Layer(layer: $0, expertCount: $1.table.count)
-        }
-    }
+    init(_ model: LanguageModel) { layers = model.slots.map(Layer.init) }
 
     /// Experts that the model has, over all layers.
     package var expertCount: Int { layers.reduce(0) { $0 + $1.expertCount } }
@@ -64,9 +59,9 @@ package struct ExpertUsage: Sendable, Hashable {
     /// Picks, over all layers.
     package var selections: Int { layers.reduce(0) { $0 + $1.selections } }
     /// Bytes of the distinct experts picked.
-    package var bytesTouched: Int { touched * expertBytes }
+    package var bytesTouched: Int { layers.reduce(0) { $0 + $1.touched * $1.expertBytes } }
     /// Bytes of all experts.
-    package var bytesStored: Int { expertCount * expertBytes }
+    package var bytesStored: Int { layers.reduce(0) { $0 + $1.expertCount * $1.expertBytes } }
 
     /// Adds what another session of the same model counted.
     package mutating func formUnion(_ other: ExpertUsage) {

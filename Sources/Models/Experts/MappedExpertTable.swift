@@ -13,7 +13,7 @@ package final class MappedExpertTable: ExpertTable {
     init(_ stored: StoredExperts, _ residency: Residency) {
         self.stored = stored
         self.residency = residency
-        slots = SlotTable(count: stored.count)
+        slots = SlotTable(count: stored.count, zeros: stored.zeros)
     }
 
     package var count: Int { stored.count }
@@ -36,10 +36,14 @@ package final class MappedExpertTable: ExpertTable {
                     unsafe rows[index] = address
                     continue
                 }
+                first += 1
+                if stored.isZero(ordinal) {
+                    unsafe rows[index] = slots.setAbsent(ordinal)
+                    continue
+                }
                 let (bytes, isMapped, _) = try stored.expert(ordinal)
                 unsafe rows[index] = slots.set(ordinal, bytes, isMapped: isMapped)
                 found.append(bytes)
-                first += 1
             }
         }
         // All at once, so that the disk reads them side by side; the kernel's own reading ahead is
@@ -56,6 +60,7 @@ package final class MappedExpertTable: ExpertTable {
         var found: [MappedBytes] = []
         let unknown = ordinals.filter { unsafe slots.address(Int($0)) == nil }
         try stored.forEach(unknown) { ordinal in
+            guard !stored.isZero(Int(ordinal)) else { return }
             let (bytes, isMapped, _) = try stored.expert(Int(ordinal))
             _ = unsafe slots.set(Int(ordinal), bytes, isMapped: isMapped)
             found.append(bytes)

@@ -8,6 +8,8 @@ internal import Synchronization
 @safe final class SlotTable: Sendable {
     private static let unit = 64
     private static let elsewhere = UInt32.max
+    /// Of a row that is not there.
+    private static let absent = UInt32.max - 1
     /// Units before the first address, so that later ones may lie on either side.
     private static let before: UInt = 1 << 31
 
@@ -17,8 +19,11 @@ internal import Synchronization
     /// The unit that slot value 0 would stand for; 0 before the first address is known.
     private let base = Atomic<UInt>(0)
     private let others = Mutex<[Int: MappedBytes]>([:])
+    /// What rows are that are not there.
+    private let zeros: MappedBytes?
 
-    init(count: Int) {
+    init(count: Int, zeros: MappedBytes? = nil) {
+        self.zeros = zeros
         unsafe slots = .allocate(capacity: max(count, 1))
         for index in 0..<count { unsafe (slots + index).initialize(to: Atomic(0)) }
         self.count = count
@@ -52,13 +57,15 @@ internal import Synchronization
             largest = max(largest, slot(ordinals[position]) &- 1)
         }
         let start = base.load(ordering: .acquiring)
+        let zeros = zeros.map { unsafe UInt(bitPattern: $0.start) } ?? UInt(Self.unit)
         unsafe addresses.withUnsafeMutableBufferPointer { buffer in
             for position in ordinals.indices {
                 let slot = slot(ordinals[position])
                 // Without a base yet, another thread is just setting the first.
-                let isKnown = slot != 0 && slot != Self.elsewhere && start != 0
+                let isKnown = slot != 0 && slot < Self.absent && start != 0
+                let other = slot == Self.absent ? zeros : UInt(Self.unit)
                 // Never null: the base is above 0.
-                let address = isKnown ? (start + UInt(slot)) * UInt(Self.unit) : UInt(Self.unit)
+                let address = isKnown ? (start + UInt(slot)) * UInt(Self.unit) : other
                 unsafe buffer[position] =
                     UnsafeRawPointer(bitPattern: address).unsafelyUnwrapped
             }
@@ -87,7 +94,7 @@ internal import Synchronization
                 ordering: .acquiringAndReleasing)
         }
         let start = base.load(ordering: .acquiring)
-        if isMapped, rest == 0, unit > start, unit - start < UInt(Self.elsewhere) {
+        if isMapped, rest == 0, unit > start, unit - start < UInt(Self.absent) {
             unsafe slots[index].store(UInt32(unit - start), ordering: .releasing)
         } else {
             // Another thread may have been faster, and use what it set.
@@ -102,11 +109,20 @@ internal import Synchronization
         return unsafe pointer
     }
 
+    /// Notes that an expert is a row that is not there, and tells the address of zeros.
+    @unsafe func setAbsent(_ index: Int) -> UnsafeRawPointer {
+        precondition(index >= 0 && index < count, "slot \(index) of \(count)")
+        guard let zeros else { preconditionFailure("expert \(index) is absent") }
+        unsafe slots[index].store(Self.absent, ordering: .releasing)
+        return unsafe zeros.start
+    }
+
     /// The address that was set, or nil.
     @unsafe func address(_ index: Int) -> UnsafeRawPointer? {
         precondition(index >= 0 && index < count, "slot \(index) of \(count)")
         let slot = unsafe slots[index].load(ordering: .acquiring)
         if slot == 0 { return nil }
+        if slot == Self.absent { return unsafe zeros?.start }
         if slot == Self.elsewhere {
             return unsafe others.withLock { others in
                 unsafe others[index]?.start

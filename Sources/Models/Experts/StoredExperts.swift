@@ -10,6 +10,8 @@ struct StoredExperts: Sendable {
     let parts: [TensorShape]
     /// Bytes of an expert.
     let size: Int
+    /// What a row is that is not there; nil for experts that are no rows.
+    let zeros: MappedBytes?
 
     /// - Parameter checks: Whether an expert is checked against its name when it is found.
     /// - Throws: `.badTensor` for experts without a countable size.
@@ -26,9 +28,15 @@ struct StoredExperts: Sendable {
         self.checks = checks
         self.parts = parts
         self.size = size
+        zeros =
+            experts.pool.kind == .row
+            ? MappedBytes(copying: [UInt8](repeating: 0, count: size)) : nil
     }
 
     var count: Int { experts.count }
+
+    /// Whether an expert is a row that is not there, which is zeros.
+    func isZero(_ ordinal: Int) -> Bool { zeros != nil && experts.isAbsent(ordinal) }
 
     /// Asks for experts that lie on a remote, all at once, before each is read.
     func fetch(_ ordinals: some Sequence<Int>) throws {

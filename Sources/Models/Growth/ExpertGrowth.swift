@@ -182,7 +182,7 @@ package struct ExpertGrowth {
         // By text: changes come in clusters, one moving the states behind it.
         var held: [Int: Figures] = [:]
         for (layer, parts) in model.layers.enumerated() {
-            walk.attend(layer)
+            try walk.attend(layer)
             for block in parts.blocks {
                 walk.read(block)
                 guard case .experts(let layerExperts) = block.feedForward,
@@ -286,7 +286,7 @@ private struct Before {
         let walk = LayerWalk(model, texts.map(\.tokens), team: team)
         var selection: [[[UInt32]]] = []
         for (index, layer) in model.layers.enumerated() {
-            walk.attend(index)
+            try walk.attend(index)
             var picked: [[UInt32]] = []
             for block in layer.blocks {
                 walk.read(block)

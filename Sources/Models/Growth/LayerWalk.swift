@@ -25,12 +25,12 @@ final class LayerWalk {
     }
 
     /// Runs the attention of a layer.
-    func attend(_ layer: Int) {
+    func attend(_ layer: Int) throws {
         // Of the layer's cache alone room is made; every text starts at position 0.
         let session = Session(model, pass: pass)
         for (index, text) in texts.enumerated() {
             let segment = ForwardPass.Segment(session: session, tokens: text[...], start: 0)
-            pass.attend(layer, segment, &states[index])
+            try pass.attend(layer, segment, &states[index])
         }
     }
 

@@ -60,7 +60,7 @@ package struct RouteReader {
         let scales = model.routerInputScales
         var layers: [RouteContribution.Layer] = []
         for (number, parts) in model.layers.enumerated() {
-            walk.attend(number)
+            try walk.attend(number)
             for block in parts.blocks {
                 walk.read(block)
                 if let router = block.feedForward.linearRouter {

@@ -50,6 +50,19 @@ package enum TrunkIdentity {
             append(pool.router, to: &encoder)
             encoder.append(pool.experts)
         }
+        if let hash = config.hash {
+            let numbers = hash.layers.filter { $0 <= layer }
+            for size in [numbers.count, hash.tableSize, hash.orders.count] + hash.orders {
+                encoder.append(UInt32(size))
+            }
+            for number in numbers {
+                guard let pool = tree.layers[UInt32(number)]?.pools[ExpertPool.base] else {
+                    continue
+                }
+                encoder.append(UInt32(number))
+                encoder.append(pool.experts)
+            }
+        }
         return try ObjectID(ofFile: encoder.bytes)
     }
 

@@ -71,7 +71,12 @@ final class CopiedExpertTable: ExpertTable {
         var wanted: [UInt32: MappedBytes] = [:]
         var unknown: Set<UInt32> = []
         for position in known.indices where known[position] == nil {
-            unknown.insert(ordinals[position])
+            let ordinal = ordinals[position]
+            if let zeros = stored.zeros, stored.isZero(Int(ordinal)) {
+                wanted[ordinal] = zeros
+            } else {
+                unknown.insert(ordinal)
+            }
         }
         let missing = unknown.sorted()
         if !missing.isEmpty {

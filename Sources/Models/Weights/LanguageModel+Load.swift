@@ -28,7 +28,7 @@ extension LanguageModel {
         var layers: [Layer] = []
         for index in description.layers.indices { layers.append(try loader.layer(index)) }
         self.layers = layers
-        experts = layers.compactMap { $0.experts?.experts }
+        slots = loader.slots
         finalNorm = try loader.reader.vector("model.norm.weight", hidden)
         head =
             description.tiesEmbedding
@@ -45,7 +45,8 @@ struct WeightLoader<Source: WeightSource> {
     let reader: WeightReader<Source>
     /// Mapped tensors that every token needs.
     private(set) var used: [MappedBytes] = []
-    private var nextSlot = 0
+    /// Of the layers so far.
+    private(set) var slots: [LanguageModel.Slot] = []
 
     init(_ description: ModelDescription, _ source: Source) {
         self.description = description
@@ -59,6 +60,7 @@ struct WeightLoader<Source: WeightSource> {
         let layer = description.layers[index]
         let norm = try reader.vector("\(name).\(description.attentionNorm).weight", hidden)
         let attention = try attention(layer, "\(name).self_attn")
+        let rows = try layer.rows.map { try self.rows($0, index) }
         var blocks: [LanguageModel.Block] = []
         for block in layer.blocks {
             blocks.append(
@@ -66,7 +68,8 @@ struct WeightLoader<Source: WeightSource> {
                     norm: try reader.vector("\(name).\(block.norm).weight", hidden),
                     feedForward: try feedForward(block.feedForward, index)))
         }
-        return LanguageModel.Layer(attentionNorm: norm, attention: attention, blocks: blocks)
+        return LanguageModel.Layer(
+            attentionNorm: norm, attention: attention, rows: rows, blocks: blocks)
     }
 
     /// A matrix in the description's form.
@@ -176,12 +179,43 @@ struct WeightLoader<Source: WeightSource> {
         case .dense(let intermediateSize):
             return .dense(try dense("model.layers.\(layer).mlp", intermediateSize))
         case .experts(let sizes):
-            defer { nextSlot += 1 }
-            return .experts(try experts(sizes, layer, slot: nextSlot))
+            return .experts(noted(try experts(sizes, layer, slot: slots.count), layer))
         case .neurons(let sizes):
-            defer { nextSlot += 1 }
-            return .experts(try neurons(sizes, layer, slot: nextSlot))
+            return .experts(noted(try neurons(sizes, layer, slot: slots.count), layer))
         }
+    }
+
+    private mutating func noted(
+        _ experts: LanguageModel.Experts, _ layer: Int
+    ) -> LanguageModel.Experts {
+        slots.append(
+            LanguageModel.Slot(
+                number: layer, heads: experts.router.heads, topK: experts.router.topK,
+                tables: [experts.table]))
+        return experts
+    }
+
+    private mutating func rows(
+        _ sizes: PeerConfig.Hash, _ layer: Int
+    ) throws -> LanguageModel.Rows {
+        let width = description.hiddenSize
+        let tables = try source.rows(layer: layer).map { table in
+            guard table.count == sizes.expertCount,
+                let form = RowForm(table.parts, width: width)
+            else {
+                throw CambiumError(
+                    .badTensor,
+                    "the hashed rows of layer \(layer) are \(table.count) of \(table.parts); config asks for "
+                        + "\(sizes.expertCount) of \(width) elements: floats, or codes of 2, 4 or 8 bits with "
+                        + "a scale")
+            }
+            return (table, form)
+        }
+        let router = HashRouter(orders: sizes.orders, tableSize: sizes.tableSize)
+        slots.append(
+            LanguageModel.Slot(
+                number: layer, heads: 1, topK: router.picksPerToken, tables: tables.map(\.0)))
+        return LanguageModel.Rows(router: router, tables: tables, slot: slots.count - 1)
     }
 
     mutating func dense(

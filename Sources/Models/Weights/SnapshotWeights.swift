@@ -65,6 +65,16 @@ package struct SnapshotWeights: WeightSource {
         return CopiedExpertTable(stored, residency, cache)
     }
 
+    package func rows(layer: Int) throws -> [any ExpertTable] {
+        let pool = snapshot.tree.layers[UInt32(clamping: layer)]?.pools[ExpertPool.base]
+        guard pool?.kind == .row else {
+            throw CambiumError(
+                .missingTensor,
+                "snapshot \(snapshot.id.short) has no hashed rows in front of layer \(layer)")
+        }
+        return [try experts(layer: layer)]
+    }
+
     /// Gives back all pages of the store's map that the process has, and asks for small ones from now on:
     /// opening a snapshot and copying its trunk leave many behind, the more so in huge pages.
     ///

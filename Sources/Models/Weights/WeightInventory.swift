@@ -89,6 +89,12 @@ struct NotedWeights<Source: WeightSource>: WeightSource {
         try source.experts(layer: layer, of: pool)
     }
 
+    func rows(layer: Int) throws -> [any ExpertTable] {
+        let found = try source.rows(layer: layer)
+        notes.asked.withLock { _ = $0.layers.insert(layer) }
+        return found
+    }
+
     /// What was never asked for; empty where the source does not know what it has.
     var rest: WeightInventory {
         guard let all = source.inventory else { return WeightInventory(tensors: [], pools: []) }

@@ -38,11 +38,18 @@ package protocol WeightSource: Sendable {
     ///
     /// - Throws: `.missingTensor` if it has none there; what reading throws.
     func experts(layer: Int, of pool: String) throws -> any ExpertTable
+
+    /// The hashed rows in front of a layer, those that are added first in front.
+    ///
+    /// - Throws: `.missingTensor` if the layer has none; what reading throws.
+    func rows(layer: Int) throws -> [any ExpertTable]
 }
 
 extension WeightSource {
     package var releasesMap: Bool { false }
     package var inventory: WeightInventory? { nil }
+
+    package func rows(layer: Int) throws -> [any ExpertTable] { [try experts(layer: layer)] }
 
     /// By comparing all bytes.
     package func isSame(_ one: String, _ other: String) throws -> Bool {

@@ -42,6 +42,37 @@ package struct Selection: Sendable {
             weights: Array(weights[start..<start + topK]))
     }
 
+    /// Replaces the picks by those of a hash, each of which counts in full.
+    ///
+    /// - Parameter texts: Tokens of some texts, one behind the other, each with what was in front of them.
+    package mutating func replace(
+        _ router: HashRouter, texts: [(tokens: [UInt8], history: HashRouter.History)]
+    ) {
+        precondition(
+            heads == 1 && topK == router.picksPerToken, "picks of \(heads) x \(topK) for a hash")
+        tokens = texts.reduce(0) { $0 + $1.tokens.count }
+        if experts.count != tokens * topK {
+            experts = [UInt32](repeating: 0, count: tokens * topK)
+            weights = [Float](repeating: 1, count: tokens * topK)
+            margins = [Float](repeating: .infinity, count: tokens)
+        }
+        // Taken out, so that it is held once and written in place.
+        var rows = experts
+        experts = []
+        do {
+            var span = rows.mutableSpan
+            var start = 0
+            for (tokens, history) in texts {
+                var history = history
+                let end = start + tokens.count * router.picksPerToken
+                var own = span._mutatingExtracting(start..<end)
+                router.route(tokens.span, history: &history, into: &own)
+                start = end
+            }
+        }
+        experts = rows
+    }
+
     /// Replaces the picks.
     ///
     /// - Parameters:

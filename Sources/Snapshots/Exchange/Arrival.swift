@@ -195,7 +195,7 @@ package struct Arrival: ~Copyable {
         _ reader: ObjectReader, _ transaction: borrowing WriteTransaction
     ) throws {
         if let stored = try ArrayRecord(pool.experts, transaction) {
-            guard UInt64(stored.count) == pool.count else { throw missing(place, of: commit) }
+            guard pool.holds(arrayCount: stored.count) else { throw missing(place, of: commit) }
             return
         }
         let change = try delivery.change(of: pool.experts)
@@ -210,7 +210,7 @@ package struct Arrival: ~Copyable {
         } else {
             edit = ArrayEdit(try delivery.ids(of: pool.experts, reader, transaction))
         }
-        guard edit.root == pool.experts, UInt64(edit.count) == pool.count, !edit.endsAbsent else {
+        guard edit.root == pool.experts, pool.holds(arrayCount: edit.count), !edit.endsAbsent else {
             throw CambiumError(
                 .corrupt,
                 "\(place) of commit \(commit.short) that came does not hash to \(pool.experts.short): the "

@@ -108,6 +108,7 @@ struct TreeMerge: ~Copyable {
         let entity = MergeEntity.pool(layer: layer, pool: name)
         guard let shape = values.compactMap({ $0 }).first,
             values.allSatisfy({ $0 != nil && $0?.routerKind == shape.routerKind }),
+            shape.routerKind != .hash || values.allSatisfy({ $0?.count == shape.count }),
             (values + before).allSatisfy({
                 $0.map { $0.kind == shape.kind && $0.parts == shape.parts } ?? true
             })
@@ -121,8 +122,7 @@ struct TreeMerge: ~Copyable {
         }
         var merged = shape
         let experts = try settleExperts(layer, name, shape, before, values.compactMap { $0 })
-        merged.count = UInt64(experts.count)
-        merged.experts = experts.root
+        merged.replace(by: experts)
         merged.router = [:]
         let tensors = (values + before).reduce(Set<String>()) {
             $0.union($1.map { Array($0.router.keys) } ?? [])

@@ -89,7 +89,7 @@ extension CommitDraft {
     private static func checkCount(
         _ pool: ExpertPool, _ count: Int?, _ place: String
     ) throws {
-        guard let count, UInt64(count) == pool.count else {
+        guard let count, pool.holds(arrayCount: count) else {
             throw CambiumError(
                 .incompatible,
                 "\(place) claims \(pool.count) experts but names \(count ?? 0), or ends with an "

@@ -178,23 +178,43 @@ package struct MappedExperts: Sendable {
     package let pool: ExpertPool
     private let array: ArrayView
     package let snapshot: MappedSnapshot
+    /// What an absent row is.
+    private let zeros: StoredObject?
 
     fileprivate init(_ array: ArrayView, _ pool: ExpertPool, snapshot: MappedSnapshot) {
         self.array = array
         self.pool = pool
         self.snapshot = snapshot
+        let header = pool.kind == .row ? try? ObjectHeader(.row, pool.parts) : nil
+        zeros = header.map { StoredObject(zeros: $0) }
     }
 
-    package var count: Int { array.count }
+    package var count: Int { Int(clamping: pool.count) }
 
     /// Whether there is no expert at this ordinal: it was removed, or never came.
-    package func isAbsent(_ ordinal: Int) -> Bool { array.entry(ordinal).isAbsent }
+    package func isAbsent(_ ordinal: Int) -> Bool { entry(ordinal).isAbsent }
+
+    /// Whether reading the expert at this ordinal throws since there is none; a row that is absent reads as zeros.
+    package func isMissing(_ ordinal: Int) -> Bool { pool.kind != .row && isAbsent(ordinal) }
+
+    /// Refuses an ordinal that no expert has, rows as well.
+    package func checkPresent(_ ordinal: Int) throws {
+        if isAbsent(ordinal) { throw Self.noExpert(ordinal) }
+    }
+
+    private static func noExpert(_ ordinal: Int) -> CambiumError {
+        CambiumError(.notFound, "there is no expert \(ordinal): it was removed, or never came")
+    }
+
+    private func entry(_ ordinal: Int) -> ArrayEntry {
+        ordinal < array.count || ordinal >= count ? array.entry(ordinal) : .absent
+    }
 
     /// The expert's id; ``ObjectID/zero`` when there is none at this ordinal.
     ///
     /// - Throws: `.corrupt` when it is not where the array says.
     package func id(_ ordinal: Int) throws -> ObjectID {
-        let entry = array.entry(ordinal)
+        let entry = entry(ordinal)
         guard !entry.isAbsent else { return .zero }
         let (pack, index) = try snapshot.find(entry)
         return pack.id(index)
@@ -202,13 +222,13 @@ package struct MappedExperts: Sendable {
 
     /// The expert as what a new one takes the place of; nil where there is none.
     package func predecessor(_ ordinal: Int) -> Predecessor? {
-        ordinal < count ? array.entry(ordinal).predecessor : nil
+        ordinal < count ? entry(ordinal).predecessor : nil
     }
 
     /// Asks for experts that lie on a remote, all at once: each comes with the next call for it.
     package func fetch(_ ordinals: some Sequence<Int>) throws {
         guard snapshot.isLazy else { return }
-        try snapshot.fetch(ordinals.map(array.entry))
+        try snapshot.fetch(ordinals.map(entry))
     }
 
     /// A copy of the expert's data, checked against its name; see ``checked(_:)``.
@@ -228,7 +248,7 @@ package struct MappedExperts: Sendable {
             return object
         } catch let error as CambiumError where error.code == .corrupt {
             // The bytes may have been stored again since the snapshot was mapped.
-            guard let other = try? snapshot.newestCopy(array.entry(ordinal)),
+            guard let other = try? snapshot.newestCopy(entry(ordinal)),
                 other.header.kind == pool.kind, other.header.parts == pool.parts
             else { throw error }
             return other
@@ -239,13 +259,13 @@ package struct MappedExperts: Sendable {
     ///
     /// Traps when the ordinal is out of bounds.
     ///
-    /// - Throws: `.notFound` for an absent expert, `.corrupt` when it does not have the pool's
+    /// - Throws: `.notFound` for an absent expert that is no row, `.corrupt` when it does not have the pool's
     ///   shape.
     package func expert(_ ordinal: Int) throws -> StoredObject {
-        let entry = array.entry(ordinal)
+        let entry = entry(ordinal)
         guard !entry.isAbsent else {
-            throw CambiumError(
-                .notFound, "there is no expert \(ordinal): it was removed, or never came")
+            if let zeros { return zeros }
+            throw Self.noExpert(ordinal)
         }
         let object = try snapshot.expert(entry)
         guard object.header.kind == pool.kind, object.header.parts == pool.parts else {
@@ -276,7 +296,7 @@ extension SnapshotStore {
                 for layer in tree.layers.values {
                     for pool in layer.pools.values where arrays[pool.experts] == nil {
                         let array = try ArrayView(pool.experts, transaction)
-                        guard array.count == Int(clamping: pool.count) else {
+                        guard pool.holds(arrayCount: array.count) else {
                             throw CambiumError(
                                 .corrupt,
                                 "an array of \(array.count) experts stands for \(pool.count)")

@@ -21,6 +21,7 @@ extension SnapshotStore {
                 .notFound,
                 "there is no expert \(ordinal) in \(layer)/\(pool), which has \(experts.count)")
         }
+        try experts.checkPresent(ordinal)
         return (layer, pool, ordinal, try experts.checked(ordinal))
     }
 

@@ -73,6 +73,8 @@ package enum RouterKind: UInt8, Sendable {
     case linear = 1
     case productKey = 2
     case tree = 3
+    /// A hash of the last tokens; it has no tensors.
+    case hash = 4
 
     package var name: String { "\(self)" }
 }
@@ -85,6 +87,7 @@ package struct ExpertPool: Sendable, Equatable {
     package var kind: ObjectKind
     /// Dtype and shape of each part of every expert.
     package var parts: [TensorShape]
+    /// One more than the greatest ordinal; below a hash one more than the greatest that it can give.
     package var count: UInt64
     /// Root of the radix array of expert ids.
     package var experts: ObjectID
@@ -101,5 +104,18 @@ package struct ExpertPool: Sendable, Equatable {
         self.experts = experts
         self.routerKind = routerKind
         self.router = router
+    }
+
+    /// Whether an array of so many ids can be that of the experts.
+    ///
+    /// It ends with the last expert that is there, which below a hash may be any.
+    package func holds(arrayCount: Int) -> Bool {
+        routerKind == .hash ? arrayCount <= count : arrayCount == count
+    }
+
+    /// Takes another array in, of so many ids.
+    package mutating func replace(by experts: (root: ObjectID, count: Int)) {
+        self.experts = experts.root
+        if routerKind != .hash { count = UInt64(experts.count) }
     }
 }

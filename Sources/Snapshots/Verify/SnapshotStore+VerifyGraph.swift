@@ -173,7 +173,7 @@ extension SnapshotStore {
     ) {
         do {
             let view = try ArrayView(pool.experts, transaction)
-            if UInt64(view.count) != pool.count {
+            if !pool.holds(arrayCount: view.count) {
                 report.fault(subject, "\(view.count) experts are stored, not \(pool.count)")
             }
         } catch {

@@ -206,7 +206,7 @@ struct EditRound: Round {
                     after: try draft.version(ofArray: pool.experts, expert))
             }
             let edited = try draft.putExperts(changing: pool.experts, ids)
-            draft.tree.layers[number]?.pools[ExpertPool.base]?.experts = edited.root
+            draft.tree.layers[number]?.pools[ExpertPool.base]?.replace(by: edited)
         }
         for record in records { _ = try draft.add(.activations(record)) }
     }

@@ -14,7 +14,8 @@ import Testing
 @Suite("every architecture gives the same bits", .serialized)
 struct EngineInvarianceTests {
     static let checkpoints =
-        ["peer-lm/base"] + Checkpoints.architectures.map { "hf/\($0)/model_bf16" }
+        ["peer-lm/base", "peer-lm/hashed"]
+        + Checkpoints.architectures.map { "hf/\($0)/model_bf16" }
 
     /// Longer than the caches' first growth, and than every window.
     private static func text(_ seed: Int, _ count: Int) -> [Int] {

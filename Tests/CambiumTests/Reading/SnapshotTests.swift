@@ -40,7 +40,7 @@ struct SnapshotTests {
 
     @Test(
         "gives every tensor of every form, whole, by rows and beside the map",
-        arguments: Checkpoints.transformers + ["peer-lm/base"])
+        arguments: Checkpoints.transformers + ["peer-lm/base", "peer-lm/hashed"])
     func all(_ name: String) throws {
         try withScratchDirectory { work in
             let (store, checkpoint) = try store(name, in: work)

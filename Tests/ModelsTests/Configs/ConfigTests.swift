@@ -32,7 +32,7 @@ struct ConfigTests {
             if edit.path.hasPrefix("hash.") {
                 var hash: [String: Any] =
                     object["hash"] as? [String: Any]
-                    ?? ["layers": [0, 2], "orders": [2, 3, 8], "table_size": 64]
+                    ?? ["layers": [1], "orders": [2, 3, 8], "table_size": 64]
                 hash[String(edit.path.dropFirst(5))] = value
                 object["hash"] = hash
             } else if edit.path.hasPrefix("peer.") {
@@ -68,7 +68,7 @@ struct ConfigTests {
     func hashed() throws {
         let config = try parse([Edit("hash.orders", "[2, 3, 8]")])
         let hash = try #require(config.hash)
-        #expect(hash.layers == [0, 2] && hash.orders == [2, 3, 8] && hash.tableSize == 64)
+        #expect(hash.layers == [1] && hash.orders == [2, 3, 8] && hash.tableSize == 64)
         #expect(hash.expertCount == 192 && config.peerLayers == [0, 2])
         #expect(config.withoutExperts.hash == hash && config.withoutExperts.peer == nil)
         #expect(config.replacingHash(nil) == (try parse([])))
@@ -77,7 +77,8 @@ struct ConfigTests {
 
     static let bad: [Edit] = [
         Edit("hash", "1"), Edit("hash", "{}"), Edit("hash.layers", nil),
-        Edit("hash.layers", "[]"), Edit("hash.layers", "[3]"), Edit("hash.layers", "[2, 0]"),
+        Edit("hash.layers", "[]"), Edit("hash.layers", "[0]"), Edit("hash.layers", "[3]"),
+        Edit("hash.layers", "[2, 0]"),
         Edit("hash.layers", "[0, 0]"), Edit("hash.layers", "0"), Edit("hash.orders", nil),
         Edit("hash.orders", "[]"), Edit("hash.orders", "[0]"), Edit("hash.orders", "[2, 9]"),
         Edit("hash.orders", "[3, 2]"), Edit("hash.orders", "[2, 2]"),

@@ -1,0 +1,207 @@
+import Architectures
+import CheckpointSupport
+import Elements
+import Foundation
+import Models
+import Routing
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+@Suite("Hashed rows")
+struct HashedRowTests {
+    private static let text = Array("a text, and a text that goes on; a text.".utf8).map { Int($0) }
+
+    private func withStore(
+        _ checkpoint: HashedCheckpoint, _ body: (Store, String) throws -> Void
+    ) throws {
+        try withScratchDirectory { work in
+            try Store.create(at: work + "/S")
+            let store = try Store(work + "/S")
+            try store.commit(
+                checkpoint: checkpoint.raw.write(to: work + "/base", shards: 1, seed: nil),
+                Checkpoints.options("base"))
+            try body(store, work)
+        }
+    }
+
+    private func bits(_ store: Store, _ revision: String = "main") throws -> [UInt32] {
+        let model = try store.model(revision)
+        return try withExtendedLifetime(model) {
+            try model.model.forward(Self.text).map(\.bitPattern)
+        }
+    }
+
+    @Test("that are zeros are no experts; all others are, by their numbers")
+    func experts() throws {
+        try withStore(HashedCheckpoint()) { store, work in
+            let pool = try #require(store.list("main").layers.first?.pools.first)
+            #expect(pool.kind == "row" && pool.router == "hash" && pool.experts == 192)
+            #expect(pool.parts == ["F32[32]"] && pool.routerTensors.isEmpty)
+            #expect(try store.expert("main", "0/6").data.count == 128)
+            #expect(throws: CambiumError.self) { try store.expert("main", "0/5") }
+            #expect(throws: CambiumError.self) { try store.expert("main", "0/192") }
+            #expect(try store.statistics().experts == 153)
+            _ = try store.export("main", to: work + "/out")
+            #expect(try folderContents(work + "/out") == folderContents(work + "/base"))
+        }
+    }
+
+    @Test("of a table that nothing trained cost nothing, and run as no rows do")
+    func untouched() throws {
+        var dense = try HashedCheckpoint()
+        try dense.dropRows()
+        let zeros = [Float](repeating: 0, count: 3 * 4096 * HashedCheckpoint.hidden)
+        var plain: [UInt32] = []
+        try withStore(dense) { store, _ in plain = try bits(store) }
+        try withStore(HashedCheckpoint(size: 4096, rows: zeros)) { store, work in
+            #expect(try bits(store) == plain)
+            #expect(try store.list("main").layers[0].pools[0].experts == 12_288)
+            #expect(try store.statistics().experts == 0)
+            _ = try store.export("main", to: work + "/out")
+            #expect(try folderContents(work + "/out") == folderContents(work + "/base"))
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test(
+        "are added to the state in every form: as to the embedding, where a byte has one row",
+        arguments: [nil, 8, 4, 2])
+    func added(bits count: Int?) throws {
+        var hashed = try HashedCheckpoint(orders: [1], size: 256)
+        let router = HashRouter(orders: [1], tableSize: 256)
+        var plain = hashed
+        if let count {
+            // What codes stand for, where products and sums are exact.
+            let most = Float(1 << (count - 1)) - 1
+            for row in 0..<256 {
+                hashed.set(row, to: row % 3 == 0 ? 0 : most / Float(8 << (row % 5)))
+            }
+            plain = hashed
+            try hashed.quantise(count)
+        }
+        plain.embed(plain.rows) { Int(router.rows(of: [$0])[0]) }
+        try plain.dropRows()
+        var expected: [UInt32] = []
+        try withStore(plain) { store, _ in expected = try bits(store) }
+        try withStore(hashed) { store, work in
+            #expect(try bits(store) == expected)
+            _ = try store.export("main", to: work + "/out")
+            #expect(try folderContents(work + "/out") == folderContents(work + "/base"))
+        }
+    }
+
+    @Test("are shown token by token, each in full, and counted by a profile and in use")
+    func routes() throws {
+        let hashed = try HashedCheckpoint()
+        try withStore(hashed) { store, _ in
+            let router = HashRouter(orders: hashed.orders, tableSize: hashed.size)
+            let model = try store.model("main")
+            var seen: [UInt32] = []
+            try model.routes(Self.text.map { UInt8($0) }) { route in
+                #expect(route.layer == 0 && route.heads.count == 1)
+                #expect(route.heads[0].weights == [1, 1, 1])
+                seen += route.heads[0].experts.map { UInt32($0) }
+                return true
+            }
+            #expect(model.expertLayers == [0])
+            #expect(seen == router.rows(of: Self.text.map { UInt8($0) }))
+            let usage = try model.generate(Self.text.map { UInt8($0) }, count: 1).usage
+            #expect(usage.expertsTouched == Set(seen).count && usage.experts == 192)
+            #expect(usage.bytesTouched == usage.expertsTouched * 128)
+            let profile = try store.profile("main", on: Self.text.map { UInt8($0) })
+            #expect(profile.experts == Set(seen).count && profile.bytes == Set(seen).count * 128)
+        }
+    }
+
+    @Test("change row by row: the same tree as of the whole checkpoint, and as a patch file")
+    func changes() throws {
+        var hashed = try HashedCheckpoint()
+        try withStore(hashed) { store, work in
+            try store.commit(Checkpoints.options("rows")) { patch in
+                // One changes, one comes, the last two go, one of them as zeros.
+                try patch.put(
+                    expert: 7, layer: 0, [Float](repeating: 2, count: 32).littleEndianBytes)
+                try patch.put(
+                    expert: 10, layer: 0, [Float](repeating: 1, count: 32).littleEndianBytes)
+                try patch.remove(expert: 191, layer: 0)
+                try patch.put(expert: 189, layer: 0, [UInt8](repeating: 0, count: 128))
+            }
+            for (row, value) in [(7, Float(2)), (10, 1), (191, 0), (189, 0)] {
+                hashed.set(row, to: value)
+            }
+            try store.createBranch("whole", at: "main~1", Checkpoints.signature)
+            let whole = try store.commit(
+                checkpoint: hashed.raw.write(to: work + "/whole", shards: 1, seed: nil),
+                Checkpoints.options("whole", branch: "whole"))
+            #expect(try whole.tree == store.show("main").tree)
+            let diff = try store.diff(from: "main~1", to: "main", norms: true)
+            let pool = try #require(diff.pools.first)
+            #expect(diff.pools.count == 1 && pool.changed.map(\.ordinal) == [7])
+            #expect(pool.added == [10] && pool.removed == [189, 191])
+            for (number, (from, to)) in [("main~1", "main"), ("main", "main~1")].enumerated() {
+                let file = "\(work)/\(number).safetensors"
+                _ = try store.changes(from: from, to: to).write(to: file)
+                try store.createBranch("b\(number)", at: from, Checkpoints.signature)
+                let commit = try store.commit(
+                    patchFile: file, Checkpoints.options("patch", branch: "b\(number)"))
+                #expect(try commit.tree == store.show(to).tree)
+            }
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test("merge row by row, and conflict where both sides changed one")
+    func merges() throws {
+        try withStore(HashedCheckpoint()) { store, _ in
+            func commit(_ branch: String, _ rows: [Int: Float]) throws {
+                try store.createBranch(branch, at: "main", Checkpoints.signature)
+                try store.commit(Checkpoints.options(branch, branch: branch)) { patch in
+                    for (row, value) in rows {
+                        try patch.put(
+                            expert: row, layer: 0,
+                            [Float](repeating: value, count: 32).littleEndianBytes)
+                    }
+                }
+            }
+            try commit("a", [5: 1, 7: 1, 8: 1])
+            try commit("b", [5: 1, 9: 2, 191: 0])
+            try commit("c", [7: 3])
+            let merged = try store.merge(["a", "b"], into: "main", Checkpoints.signature)
+            #expect(merged.kind == .merged && merged.conflicts.isEmpty)
+            let rows = try store.diff(from: "main~1", to: "main", norms: false).pools[0]
+            #expect(rows.added == [5] && rows.changed.map(\.ordinal) == [7, 8, 9])
+            #expect(rows.removed == [191])
+            let conflict = try store.merge(["c"], into: "main", Checkpoints.signature)
+            #expect(conflict.conflicts.map(\.path) == ["0/7"])
+            let mean = try store.merge(
+                ["c"], into: "main", policy: .mean, Checkpoints.signature)
+            #expect(mean.kind == .merged)
+            #expect(try store.expert("main", "0/7").data.floats == [Float](repeating: 2, count: 32))
+        }
+    }
+
+    @Test("beside other experts of one layer, of other numbers or shapes are refused by name")
+    func refused() throws {
+        func refusal(_ edit: (inout HashedCheckpoint) throws -> Void) throws -> String {
+            var hashed = try HashedCheckpoint()
+            try edit(&hashed)
+            let error = #expect(throws: CambiumError.self) { try withStore(hashed) { _, _ in } }
+            return error?.message ?? ""
+        }
+        func rows(_ count: Int, _ suffix: String = "", width: Int? = 32) -> RawCheckpoint.Tensor {
+            RawCheckpoint.Tensor(
+                name: HashedCheckpoint.tensor + suffix, type: "F32",
+                shape: [count] + (width.map { [$0] } ?? []),
+                data: [UInt8](repeating: 1, count: 4 * count * (width ?? 1)))
+        }
+        #expect(try refusal { $0.put(rows(191)) }.contains("[192, width]"))
+        #expect(try refusal { $0.put(rows(191, ".scale", width: nil)) }.contains("F32 [192]"))
+        let stray = try refusal {
+            try $0.dropRows()
+            $0.put(rows(192))
+        }
+        #expect(stray.contains("hash.layers"))
+    }
+}
