@@ -21,7 +21,7 @@ package enum JSONText {
     }
 
     /// JSON with what its encoder leaves as it is (DEL, C1, directions) spelled `\u…` as well.
-    private static func spelled(_ text: String) -> String {
+    package static func spelled(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: \.isSteering) else { return text }
         var result = ""
         for scalar in text.unicodeScalars {

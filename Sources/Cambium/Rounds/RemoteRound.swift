@@ -47,6 +47,7 @@ public final class RemoteRound: Sendable {
     ///   - branch: The branch that the round ends on.
     ///   - command: What will be run.
     ///   - task: Which of many tasks it is.
+    ///   - takesAnyBase: Whether a finished round may have started from any commit where the base is one, too.
     ///   - directory: The new store's; it must not exist, but for what the same round left when its machine stopped.
     ///     It is gone again when this throws.
     ///   - progress: Told what comes.
@@ -54,7 +55,8 @@ public final class RemoteRound: Sendable {
     ///   something else than this round; `network`, `denied`, `remote`.
     public static func begin(
         _ source: RoundSource, base: String, baseBranch: String? = nil, branch: String,
-        command: [String], task: RoundTask? = nil, in directory: String,
+        command: [String], task: RoundTask? = nil, takesAnyBase: Bool = false,
+        in directory: String,
         progress: ProgressReporter = { _ in }
     ) throws -> Beginning {
         // Thousands of tasks may ask: each looks at its own branches only, where it knows them.
@@ -68,7 +70,7 @@ public final class RemoteRound: Sendable {
                 .usage, "branch '\(branch)' has the base; a round ends on a branch of its own")
         }
         // A name stands for the commit that it had when the round first ran.
-        let isAnyBase = heads.tips[base] != nil
+        let isAnyBase = takesAnyBase || heads.tips[base] != nil
         if let tip = heads.tips[branch] {
             return .finished(try source.finished(identity, at: tip, isAnyBase: isAnyBase))
         }

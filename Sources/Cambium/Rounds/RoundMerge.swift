@@ -12,6 +12,8 @@ public struct RoundMerge: Sendable {
     public var branches: [String]
     /// How many branches there must be; nil for as many as are named.
     public var expected: Int?
+    /// The keys of the rounds that branches must end with, by branch; others may have anything.
+    public var keys: [String: String] = [:]
     /// How conflicts are settled.
     public var policy: MergePolicy = .none
     /// Of sides, by name, for the policies that have some.
@@ -67,17 +69,44 @@ public struct RoundMerge: Sendable {
         return names
     }
 
+    /// Seconds between two looks for branches.
+    private static let pause = 5
+
+    /// Waits until all branches are there, for so long at most.
+    ///
+    /// A remote that is away meanwhile is waited for as well.
+    ///
+    /// - Parameters:
+    ///   - pause: Sleeps for so many seconds.
+    ///   - tell: Told what is waited for, whenever that is of another kind.
+    /// - Throws: As ``present()``, but for `not-found` and `network`.
+    public func waitForBranches(
+        seconds: Int64, pause: (Int) -> Void, tell: (String) -> Void
+    ) throws {
+        var last: CambiumError.Code?
+        for _ in 0..<(max(0, seconds) + Int64(Self.pause) - 1) / Int64(Self.pause) {
+            do {
+                _ = try present()
+                return
+            } catch let error as CambiumError where [.notFound, .network].contains(error.code) {
+                if last != error.code { tell(error.message) }
+                last = error.code
+            }
+            pause(Self.pause)
+        }
+    }
+
     /// Merges in a store that is made for it, and pushes; begins anew when the branch moved meanwhile.
     ///
     /// The commit has the time of the newest side, and its sides are in the order of their names: so it is the same
-    /// whichever round finished first, and whoever merges.
+    /// whichever round finished first.
     ///
     /// - Parameters:
     ///   - directory: The new store's; it must not exist, and is gone again when this throws.
     ///   - progress: Told what comes and what is sent.
     /// - Returns: What the merge did, with `conflicts` of kind when sides disagree and nothing settles it: then nothing
     ///   was pushed; and the head of the branch merged into.
-    /// - Throws: `exists` for a directory that is there; as ``present()``; `branch-moved` when others kept pushing; `network`, `denied`, `remote`.
+    /// - Throws: `exists` for a directory that is there, or a branch with another round than its key's; as ``present()``; `branch-moved` when others kept pushing; `network`, `denied`, `remote`.
     public func run(
         in directory: String, progress: ProgressReporter = { _ in }
     ) throws -> (merge: MergeResult, head: String) {
@@ -90,7 +119,10 @@ public struct RoundMerge: Sendable {
         let names = try present()
         let store = try source.clone(into, to: directory, progress)
         try source.fetch(store, names, progress)
-        for name in names { try store.createBranch(name, at: RoundSource.revision(name)) }
+        for name in names {
+            try store.createBranch(name, at: RoundSource.revision(name))
+            if let key = keys[name] { try check(name, in: store, key) }
+        }
         let time = try names.map { try store.show($0).time }.max() ?? 0
         for _ in 0..<Self.mostAttempts {
             let target = try store.show(into)
@@ -108,5 +140,15 @@ public struct RoundMerge: Sendable {
             .branchMoved,
             "branch '\(into)' on \(source.url) moved \(Self.mostAttempts) times while it was merged into; try again"
         )
+    }
+
+    private func check(_ name: String, in store: Store, _ key: String) throws {
+        let head = try store.show(name)
+        guard head.metadata[RoundIdentity.keyName] != key else { return }
+        throw CambiumError(
+            .exists,
+            "branch '\(name)' on \(source.url) has something else than the round \(key.prefix(12)): "
+                + "\(head.id.prefix(12)), \(quoted(head.message)); nothing was merged: remove it, and run the "
+                + "round again")
     }
 }

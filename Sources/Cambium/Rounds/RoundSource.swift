@@ -193,4 +193,16 @@ extension RoundSource {
     public func describe(_ names: [String]) throws -> [String: RoundHead] {
         try heads(names).tips.mapValues { try commit($0) }
     }
+
+    /// Whether a branch has some commits in its history.
+    ///
+    /// - Parameter base: One that all of them build on: behind it nobody looks.
+    /// - Throws: `network`, `denied`, `remote`, `corrupt`.
+    public func builds(_ branch: String, on commits: Set<String>, from base: String) throws -> Bool
+    {
+        guard let tip = try heads([branch]).tips[branch] else { return false }
+        return try remote.descends(
+            tip, from: Set(commits.compactMap { ObjectID(hex: $0) }),
+            notBehind: ObjectID(hex: base))
+    }
 }

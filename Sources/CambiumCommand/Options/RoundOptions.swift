@@ -88,6 +88,36 @@ enum ScratchFolder {
     }
 }
 
+/// A round that is merged, and what it must be.
+struct RoundLine: Codable, Equatable {
+    let branch: String
+    /// The round's key; nil for whatever the branch has.
+    let key: String?
+
+    /// Those of a file, one in a line of JSON.
+    static func read(_ path: String) throws -> [RoundLine] {
+        let bytes = try Terminal.read(path, limit: 256 << 20)
+        let source = path == "-" ? "standard input" : path
+        var known: Set<String> = []
+        return try bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .enumerated().compactMap { number, line in
+                guard !line.allSatisfy({ [0x20, 0x09, 0x0D].contains($0) }) else { return nil }
+                guard let round = try? JSONDecoder().decode(RoundLine.self, from: Data(line))
+                else {
+                    throw Failure(
+                        .badInput, "\(source), line \(number + 1) names no round",
+                        hint: "write {\"branch\": \"train/law\", \"key\": \"…\"} in each line")
+                }
+                guard known.insert(round.branch).inserted else {
+                    throw Failure(
+                        .duplicateName,
+                        "\(source), line \(number + 1): '\(round.branch)' is named twice")
+                }
+                return round
+            }
+    }
+}
+
 /// The tasks that an option names: a number, or a file with one in each line.
 enum RoundTasks {
     static func read(_ text: String) throws -> [RoundTask] {

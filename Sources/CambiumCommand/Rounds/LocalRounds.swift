@@ -16,6 +16,8 @@ struct LocalRounds {
             var running: [(task: RoundTask, process: ChildProcess)] = []
             var waiting = scripts.tasks[...]
             var failed = 0
+            // Whatever is thrown: a round that was begun is not left behind.
+            defer { for child in running { _ = child.process.wait() } }
             while !running.isEmpty || !(waiting.isEmpty || Interrupt.isAsked) {
                 while running.count < jobs, !Interrupt.isAsked, let task = waiting.popFirst() {
                     running.append((task, try start(task)))
@@ -28,7 +30,8 @@ struct LocalRounds {
             try checkInterrupt()
             guard failed == 0 else { return false }
             let status = try ChildProcess(
-                scripts.merge, variables: ["CAMBIUM_AUTHOR": scripts.author], input: "/dev/null",
+                scripts.merge("\(folder)/rounds.jsonl"),
+                variables: ["CAMBIUM_AUTHOR": scripts.author], input: "/dev/null",
                 output: .file("\(folder)/merge.log")
             ).wait()
             try tell(nil, status)

@@ -20,13 +20,15 @@ extension RoundScripts {
             name.utf8.count <= 50
             && name.utf8.allSatisfy {
                 (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "-")
-            } && !name.hasPrefix("-")
+            } && !name.hasPrefix("-") && !name.hasSuffix("-")
         guard isName else {
             throw Failure(
                 .badName, "'\(name)' cannot name a Job of Kubernetes",
-                hint: "give --name lower-case letters, digits and '-', at most 50")
+                hint: "give --name lower-case letters, digits and '-' between them, at most 50")
         }
-        let size = taskLines.reduce(0) { $0 + $1.utf8.count + 1 }
+        let taskFile = JSONText.encode(taskLines.map { $0 + "\n" }.joined())
+        let roundFile = JSONText.encode(roundLines.map { $0 + "\n" }.joined())
+        let size = taskFile.utf8.count + roundFile.utf8.count
         guard size < Self.largestMap else {
             throw Failure(
                 .tooLarge,
@@ -34,18 +36,17 @@ extension RoundScripts {
                 hint: "name files in the tasks, or submit them in parts")
         }
         let work =
-            run + ["--tasks", "/cambium/tasks.jsonl", "--task", "$(JOB_COMPLETION_INDEX)", "--"]
-        let words =
-            work.prefix(work.count - 2).map(Self.literal) + work.suffix(2)
-            + command.map(Self.literal)
+            run.map(Self.literal) + ["--tasks", "/cambium/tasks.jsonl", "--task"]
+            + ["$(JOB_COMPLETION_INDEX)", "--"] + command.map(Self.literal)
+        let last = (merge("/cambium/rounds.jsonl") + ["--wait", wait]).map(Self.literal)
         return """
             # Written by `cambium round submit --engine print --as kubernetes`: kubectl apply -f -
             apiVersion: v1
             kind: ConfigMap
-            metadata: {name: \(name)-tasks}
+            metadata: {name: \(JSONText.encode("\(name)-tasks"))}
             data:
-              tasks.jsonl: |
-            \(taskLines.map { "    " + $0 }.joined(separator: "\n"))
+              rounds.jsonl: \(roundFile)
+              tasks.jsonl: \(taskFile)
             ---
             \(job(
                 name,
@@ -54,43 +55,24 @@ extension RoundScripts {
                   completions: \(tasks.count)
                   parallelism: \(jobs ?? tasks.count)
                   backoffLimitPerIndex: 6
-                """, image, words,
-                mounts: """
-                        volumeMounts:
-                        - {name: tasks, mountPath: /cambium}
-                        - {name: scratch, mountPath: /scratch}
-                """,
-                volumes: """
-                      volumes:
-                      - {name: tasks, configMap: {name: \(name)-tasks}}
-                      - {name: scratch, emptyDir: {}}
-                """))
+                """, image, work))
             ---
             \(job(
                 "\(name)-merge",
                 """
                   backoffLimit: 6
-                """, image, (merge + ["--wait", wait]).map(Self.literal),
-                mounts: """
-                        volumeMounts:
-                        - {name: scratch, mountPath: /scratch}
-                """,
-                volumes: """
-                      volumes:
-                      - {name: scratch, emptyDir: {}}
-                """))
+                """, image, last))
 
             """
     }
 
     private func job(
-        _ name: String, _ settings: String, _ image: String, _ words: [String], mounts: String,
-        volumes: String
+        _ name: String, _ settings: String, _ image: String, _ words: [String]
     ) -> String {
         """
         apiVersion: batch/v1
         kind: Job
-        metadata: {name: \(name)}
+        metadata: {name: \(JSONText.encode(name))}
         spec:
         \(settings)
           # A pod that was evicted is no failure of its task.
@@ -110,13 +92,15 @@ extension RoundScripts {
                 # Credentials of the remote, when it asks for some: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
                 envFrom:
                 - {secretRef: {name: cambium-remote, optional: true}}
-        \(mounts)
-        \(volumes)
+                volumeMounts:
+                - {name: tasks, mountPath: /cambium}
+                - {name: scratch, mountPath: /scratch}
+              volumes:
+              - {name: tasks, configMap: {name: \(JSONText.encode("\(self.name)-tasks"))}}
+              - {name: scratch, emptyDir: {}}
         """
     }
 
-    /// A word that Kubernetes takes as it is: `$(` begins a variable of its own.
-    private static func literal(_ word: String) -> String {
-        word.replacing("$(", with: "$$(")
-    }
+    /// A word that Kubernetes takes as it is: `$(` begins a variable of its own, and `$$` is a `$`.
+    private static func literal(_ word: String) -> String { word.replacing("$", with: "$$") }
 }

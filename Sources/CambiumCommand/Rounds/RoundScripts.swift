@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// What a submission runs, and as what: the words of `round run` and `round merge` that a scheduler's scripts hold.
 struct RoundScripts {
@@ -15,8 +16,8 @@ struct RoundScripts {
     /// The branch of a task, with placeholders.
     let branch: String
     let tasks: [RoundTask]
-    /// The branches of all tasks.
-    let branches: [String]
+    /// What is merged of them.
+    let rounds: [RoundLine]
     /// Options of `round run`: a message, for example.
     let runOptions: [String]
     /// `--policy` and its like.
@@ -34,14 +35,16 @@ struct RoundScripts {
             + ["--branch", branch] + runOptions
     }
 
-    /// `round merge`.
-    var merge: [String] {
-        [program, "round", "merge"] + remote + ["--into", into, "--expect", "\(branches.count)"]
-            + mergeOptions + branches
+    /// `round merge` of the rounds that a file names.
+    func merge(_ file: String) -> [String] {
+        [program, "round", "merge"] + remote + ["--into", into] + mergeOptions + ["--rounds", file]
     }
 
-    /// All tasks, one in a line.
-    var taskLines: [String] { tasks.map(\.json) }
+    /// All tasks, one in a line; what a terminal or a parser would take amiss is spelled out.
+    var taskLines: [String] { tasks.map { JSONText.spelled($0.json) } }
+
+    /// All rounds, one in a line.
+    var roundLines: [String] { rounds.map(JSONText.encode) }
 
     private func line(_ words: [String]) -> String {
         words.map(ShellWord.quoted).joined(separator: " ")
@@ -72,8 +75,8 @@ extension RoundScripts {
     func slurmMerge(folder: String, options: [String]) -> String {
         let lines =
             slurmHead("\(name)-merge", log: "merge.log", folder: folder, options) + [
-                "exec \(line(merge))"
-            ]
+                "exec \(line(merge("-"))) <<'CAMBIUM_ROUNDS'"
+            ] + roundLines + ["CAMBIUM_ROUNDS"]
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -98,7 +98,7 @@ extension RoundStatus {
         merge = Row(index: rows.count, name: "merge", branch: into, state: .waiting)
         let sides = Set(rows.compactMap { $0.state == .finished ? $0.commit : nil })
         if let head = heads[into], sides.count == rows.count,
-            sides == [head.commit] || sides.isSubset(of: Set(head.parents))
+            try source.builds(into, on: sides, from: submission.base)
         {
             merge.state = .finished
             merge.commit = head.commit

@@ -64,11 +64,11 @@ struct RemoteRoundTests {
         }
     }
 
-    private func withPlace(_ body: (Place) throws -> Void) throws {
+    func withPlace(_ body: (Place) throws -> Void) throws {
         try withScratchDirectory { try body(Place($0)) }
     }
 
-    private func refused(
+    func refused(
         _ code: CambiumError.Code, _ word: String, _ body: () throws -> Void,
         sourceLocation: SourceLocation = #_sourceLocation
     ) {
@@ -318,36 +318,6 @@ struct RemoteRoundTests {
             _ = try round.store.reset(to: "b~1", branch: "b")
             refused(.usage, "without the base") { _ = try round.finish(output: "/nowhere") }
         }
-    }
-
-    @Test("the merge is the same whichever round finished first, and again changes nothing")
-    func merge() throws {
-        var commits: Set<String> = []
-        for order in [[0, 1, 2], [2, 0, 1]] {
-            try withPlace { place in
-                for index in order { try place.run("r/\(index)", index, Float(index) + 0.5) }
-                var merge = try RoundMerge(
-                    place.source, into: "main", branches: order.map { "r/\($0)" })
-                merge.author = "Ada"
-                let result = try merge.run(in: place.directory + "/merge").merge
-                #expect(result.kind == .merged)
-                let commit = try #require(result.commit)
-                commits.insert(commit)
-                #expect(try place.source.heads().commit(of: "main") == commit)
-                var expected = TinyCheckpoint()
-                for index in order { expected.setExpert(index, to: Float(index) + 0.5) }
-                let path = try expected.write(to: place.directory + "/expected")
-                let store = try Store(place.directory + "/merge")
-                #expect(
-                    try store.commit(checkpoint: path, CommitOptions(message: "x")).unchanged)
-                merge.branches = ["r/*"]
-                merge.expected = 3
-                let again = try merge.run(in: place.directory + "/again")
-                #expect(again.merge.kind == .upToDate && again.head == commit)
-                #expect(try place.source.heads().commit(of: "main") == commit)
-            }
-        }
-        #expect(commits.count == 1)
     }
 
     @Test("what is missing, and what conflicts, is not merged")

@@ -4,7 +4,7 @@ import Testing
 @Suite("round")
 struct RoundCommandTests {
     /// A remote with a tiny base on main, and checkpoints that edit one expert each.
-    private func session() throws -> Session {
+    func session() throws -> Session {
         let session = try Session.base()
         try session.expect("remote", "add", "origin", "file://\(session.path("remote"))")
         try session.expect("push", "origin", "main")
@@ -21,7 +21,7 @@ struct RoundCommandTests {
     }
 
     /// The words of `round run` on the session's remote.
-    private func run(
+    func run(
         _ session: Session, _ branch: String, _ command: String, _ options: String...
     ) throws -> Run {
         try session.start(
@@ -101,13 +101,14 @@ struct RoundCommandTests {
         let session = try session()
         let job = try session.start([
             "round", "run", "--remote", "origin", "--base", "main", "--branch", "r", "--", "bash",
-            "-c", "trap 'echo told; exit 9' TERM INT; bash -c 'touch up; sleep 50' & wait; wait",
+            "-c",
+            "trap 'echo told; exit 9' TERM INT; bash -c 'touch \(session.path("up")); sleep 50; :'",
         ])
         try job.send(signal) { FileManager.default.fileExists(atPath: session.path("up")) }
         let run = try job.end()
         #expect(run.status == 9 && run.text == "told\n", "\(run.errors)")
         #expect(scratch(session).isEmpty)
-        let left = try session.shell("pgrep -f '[t]ouch up; sleep 50' || echo none")
+        let left = try session.shell("pgrep -f '[t]ouch \(session.path("up"))' || echo none")
         #expect(left.text == "none\n")
     }
 
@@ -136,93 +137,6 @@ struct RoundCommandTests {
         #expect(again.status == 0, "\(again.errors)")
     }
 
-    @Test("tasks run as processes, and what is merged is what rounds one by one give")
-    func local() throws {
-        let session = try session()
-        let submit = [
-            "round", "submit", "--engine", "local", "--remote", "origin", "--tasks", "tasks.jsonl",
-            "--merge", "main", "--jobs", "2", "--folder", "f", "--json", "--", "bash", "-c",
-            "echo run >>ran.{name}; cp {name}/* \"$CAMBIUM_OUTPUT\"; test \"$CAMBIUM_TASK_NAME\" = {name}",
-        ]
-        let run = try session.start(submit).end()
-        #expect(run.status == 0, "\(run.errors)")
-        let rows = try #require(run.json["rows"] as? [[String: Any]])
-        #expect(rows.map { $0["state"] as? String } == ["finished", "finished"])
-        let merge = try #require(run.json["merge"] as? [String: Any])
-        let commit = try #require(merge["commit"] as? String)
-        // Again: all is found, although the branch has moved.
-        let again = try session.start(submit).end()
-        #expect(again.status == 0, "\(again.errors)")
-        #expect(try (again.json["merge"] as? [String: Any])?["commit"] as? String == commit)
-        #expect(try String(contentsOfFile: session.path("ran.a"), encoding: .utf8) == "run\n")
-        let status = try session.expect("round", "status", "f")
-        #expect(status.text.contains("2 of 2 rounds") && status.text.contains("finished"))
-        // One by one, in a store that knows no remote.
-        for name in ["a", "b"] {
-            try session.expect("branch", name, "main")
-            try session.expect("switch", name)
-            try session.expect("commit", name, "-m", name)
-        }
-        let tree = try session.expect("merge", "a", "b", "--into", "main", "--json").json["tree"]
-        try session.expect("fetch", "origin", "main")
-        let shown = try session.expect("show", "origin/main", "--json").json
-        #expect(shown["tree"] as? String == tree as? String)
-        #expect(shown["id"] as? String == commit)
-    }
-
-    @Test("a name that is used again for other tasks begins at the branch's head")
-    func names() throws {
-        let session = try session()
-        func submit(_ tasks: String, _ options: [String] = []) throws -> Run {
-            try session.write(
-                tasks.split(separator: " ").map { "{\"name\":\"\($0)\"}\n" }.joined(),
-                to: "tasks.jsonl")
-            return try session.start(
-                [
-                    "round", "submit", "--engine", "local", "--remote", "origin", "--tasks",
-                    "tasks.jsonl", "--merge", "main", "--name", "x", "--json",
-                ] + options + ["--", "bash", "-c", "cp {name}/* \"$CAMBIUM_OUTPUT\""]
-            ).end()
-        }
-        func base() throws -> String? {
-            let file = try Data(contentsOf: URL(fileURLWithPath: session.path("x/round.json")))
-            return try (JSONSerialization.jsonObject(with: file) as? [String: Any])?["base"]
-                as? String
-        }
-        let first = try submit("a")
-        #expect(first.status == 0, "\(first.errors)")
-        let head = try #require((first.json["merge"] as? [String: Any])?["commit"] as? String)
-        let old = try #require(try base())
-        for options in [[], ["--base", "main"], ["--base", old]] {
-            let again = try submit("a", options)
-            #expect(again.status == 0, "\(again.errors)")
-            #expect(try base() == old && old != head)
-        }
-        let other = try submit("b")
-        #expect(other.status == 0, "\(other.errors)")
-        #expect(try base() == head)
-        try session.write("{", to: "x/round.json")
-        let broken = try submit("b")
-        #expect(try broken.status == 1 && broken.errorJSON["code"] as? String == "bad-input")
-    }
-
-    @Test("a task that fails keeps the merge back, and is told")
-    func localFailure() throws {
-        let session = try session()
-        let run = try session.run(
-            "round", "submit", "--engine", "local", "--remote", "origin", "--tasks", "tasks.jsonl",
-            "--merge", "main", "--folder", "f", "--json", "--", "bash", "-c",
-            "cp {name}/* \"$CAMBIUM_OUTPUT\"; test {name} = a")
-        #expect(run.status == 1)
-        let rows = try #require(run.json["rows"] as? [[String: Any]])
-        #expect(rows.map { $0["state"] as? String } == ["finished", "failed"])
-        #expect((rows[1]["detail"] as? String)?.contains("status 1") == true)
-        let merge = try #require(run.json["merge"] as? [String: Any])
-        #expect(merge["state"] as? String == "failed")
-        let followed = try session.run("round", "status", "f", "--follow", "-q")
-        #expect(followed.lines == ["a finished", "b failed"])
-    }
-
     @Test("a merge is refused where branches are missing or sides disagree, and waits for them")
     func merge() throws {
         let session = try session()
@@ -237,12 +151,37 @@ struct RoundCommandTests {
         #expect(try merge("r/a", "r/b").errors.contains("without r/a"))
         #expect(try merge("r/a", "r/b", "--json").status == 2)
         #expect(try merge("--expect", "3", "r/b", "r/c").status == 64)
+        let key = try #require(
+            run(session, "r/b", "cp b/* \"$CAMBIUM_OUTPUT\"", "--json").json["key"] as? String)
+        #expect(try merge().status == 64 && merge("r/b", "--rounds", "-").status == 64)
+        for (lines, word) in [
+            ("{\"branch\":\"r/b\",\"key\":\"abc\"}", "than the round abc"), ("r/b", "line 1"),
+            ("{\"branch\":\"r/b\"}\n\n{\"branch\":\"r/b\"}", "line 3"),
+        ] {
+            try session.write(lines, to: "bad.jsonl")
+            let refused = try merge("--rounds", "bad.jsonl")
+            #expect(refused.status == 1 && refused.errors.contains(word), "\(refused.errors)")
+        }
+        try session.write(
+            "{\"branch\":\"r/c\"}\n{\"branch\":\"r/b\",\"key\":\"\(key)\"}\n", to: "rounds.jsonl")
+        #expect(try merge("--rounds", "rounds.jsonl").status == 3)
         #expect(try merge("--expect", "3", "r/*").status == 2)
         let conflict = try merge("--expect", "2", "r/*")
         #expect(conflict.status == 3 && conflict.errors.contains("nothing was pushed"))
         let merged = try merge("r/c", "r/b", "--policy", "mean", "--weight", "r/b=3", "--json")
         #expect(merged.status == 0, "\(merged.errors)")
         let head = try #require(merged.json["head"] as? String)
+        let base = try session.expect("round", "base", "main", "--remote", "origin", "-q")
+        #expect(base.text == head + "\n")
+        #expect(try session.run("round", "base", "none", "--remote", "origin").status == 2)
+        let command = "cp b/* \"$CAMBIUM_OUTPUT\""
+        let again = try session.start(
+            [
+                "round", "run", "--remote", "origin", "--base", head, "--base-branch", "main",
+                "--branch", "r/b", "--json",
+            ] + ["--any-base", "--", "bash", "-c", command]
+        ).end()
+        #expect(try again.status == 0 && again.json["key"] as? String == key, "\(again.errors)")
         #expect(try merge("r/b", "r/c", "-q").text == head + "\n")
         let job = try session.start([
             "round", "merge", "--remote", "origin", "--into", "main", "r/a", "--wait", "60s", "-q",
@@ -272,109 +211,5 @@ struct RoundCommandTests {
             "--into", "main", "r/a", "-q")
         #expect(made.lines.count == 1)
         #expect(!FileManager.default.fileExists(atPath: session.path("new")))
-    }
-
-    @Test("what is printed is a script, and what cannot be is refused before anything runs")
-    func printed() throws {
-        let session = try session()
-        func submit(_ options: [String], _ command: [String] = ["t", "{name}"]) throws -> Run {
-            try session.start(
-                [
-                    "round", "submit", "--remote", "origin", "--tasks", "tasks.jsonl", "--merge",
-                    "main",
-                ] + options + ["--"] + command
-            ).end()
-        }
-        let script = try submit([
-            "--engine", "print", "--program", "/p", "--sbatch-option=--time=5",
-        ])
-        #expect(script.status == 0)
-        #expect(
-            script.text.contains("exec /p round run --remote file://\(session.path("remote")) "))
-        #expect(script.text.contains("#SBATCH --time=5\n"))
-        let pods = try submit(
-            ["--engine", "print", "--as", "kubernetes", "--image", "i", "--name", "r1"])
-        #expect(pods.text.contains("completionMode: Indexed"))
-        for (options, word) in [
-            (["--engine", "print", "--as", "kubernetes"], "--image"),
-            (["--engine", "local", "--image", "i"], "--engine print"),
-            (["--engine", "local", "--sbatch-option=-x"], "Slurm"),
-            (["--engine", "local", "--detach"], "--detach"), (["--jobs", "0"], "--jobs"),
-            (["--name", "a b"], "--name"), (["--sbatch-option", "x"], "--sbatch-option"),
-            (["--engine", "print", "--base", "none"], "no branch 'none'"),
-            (["--engine", "print", "--merge", "train/a", "--base", "main"], "--branch-prefix"),
-        ] as [([String], String)] {
-            let run = try submit(options)
-            #expect([2, 64].contains(run.status) && run.errors.contains(word), "\(run.errors)")
-        }
-        #expect(try submit(["--engine", "print"], ["t", "{nmae}"]).errors.contains("'nmae'"))
-        #expect(try submit(["--engine", "print"], []).status == 64)
-        let unknown = try session.run(
-            "round", "submit", "--remote", "elsewhere", "--tasks", "2", "--merge", "m", "--", "t")
-        #expect(unknown.status == 2 && unknown.errors.contains("'elsewhere' is no URL"))
-        try session.write("{\"name\": [1]}", to: "bad.jsonl")
-        let bad = try session.run(
-            "round", "submit", "--remote", "origin", "--tasks", "bad.jsonl", "--merge", "main",
-            "--",
-            "t")
-        #expect(bad.status == 1 && bad.errors.contains("bad.jsonl, line 1"))
-        #expect(try session.run("round", "status", "nowhere").status == 2)
-        // No scheduler is here.
-        session.environment["PATH"] = session.directory
-        #expect(try submit(["--folder", "f"]).errors.contains("cannot start"))
-    }
-
-    @Test("Slurm is given the scripts, and its queue is told")
-    func slurm() throws {
-        let session = try session()
-        // A stand-in that numbers jobs, keeps what it was given, and has a queue.
-        let programs = [
-            "sbatch":
-                "n=$(cat n 2>/dev/null || echo 40); echo $((n + 1)) >n; echo \"$*\" >>asked; echo \"$n;c\"",
-            "squeue": "cat queue",
-        ]
-        for (name, lines) in programs {
-            try session.write("#!/bin/bash\n\(lines)\n", to: name)
-            try FileManager.default.setAttributes(
-                [.posixPermissions: 0o755], ofItemAtPath: session.path(name))
-        }
-        session.environment["PATH"] = "\(session.directory):/usr/bin:/bin"
-        try session.write(
-            "40|0|RUNNING|node3|1:02|None\n41|N/A|PENDING||0:00|Dependency\n", to: "queue")
-        let submit = [
-            "round", "submit", "--remote", "origin", "--tasks", "tasks.jsonl", "--merge", "main",
-            "--folder", "f", "--detach", "--json", "--", "t",
-        ]
-        let run = try session.start(submit).end()
-        #expect(run.status == 0, "\(run.errors)")
-        let folder = session.path("f")
-        #expect(
-            try String(contentsOfFile: session.path("asked"), encoding: .utf8) == """
-                --parsable \(folder)/rounds.sbatch
-                --parsable --dependency=afterok:40 --kill-on-invalid-dep=yes \(folder)/merge.sbatch
-
-                """)
-        try session.write(
-            "{\"progress\":{\"phase\":\"training\",\"done\":250,\"total\":1000,\"figures\":{\"step\":12,\"loss\":2.5}}}\n",
-            to: "f/task-0.log")
-        try session.write(
-            "words\nthe command ended with status 7; nothing was pushed\n", to: "f/task-1.log")
-        let status = try session.expect("round", "status", "f", "--json").json
-        let rows = try #require(status["rows"] as? [[String: Any]])
-        #expect(rows[0]["state"] as? String == "running" && rows[0]["node"] as? String == "node3")
-        #expect(rows[0]["steps"] as? Int == 12 && rows[0]["loss"] as? Double == 2.5)
-        #expect(rows[0]["share"] as? Double == 0.25)
-        #expect(rows[1]["state"] as? String == "failed")
-        #expect((rows[1]["detail"] as? String)?.contains("status 7") == true)
-        #expect((status["merge"] as? [String: Any])?["detail"] as? String == "Dependency")
-        let again = try session.start(submit).end()
-        #expect(again.status == 1)
-        #expect(try again.errorJSON["code"] as? String == "busy")
-        for (done, total, share) in [(-Int.max, 1, 0), (Int.max, 1, 100), (1, Int.max, 0)] {
-            try session.write(
-                "{\"progress\":{\"done\":\(done),\"total\":\(total),\"figures\":{\"step\":-1e300}}}\n",
-                to: "f/task-0.log")
-            #expect(try session.expect("round", "status", "f").text.contains(" \(share) %"))
-        }
     }
 }

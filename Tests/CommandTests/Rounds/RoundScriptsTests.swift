@@ -14,7 +14,9 @@ struct RoundScriptsTests {
         return RoundScripts(
             name: name, program: "/opt/cambium", remote: ["--remote", "s3://b/m"],
             base: String(repeating: "a", count: 64), baseBranch: "main", branch: "train/{name}",
-            tasks: list, branches: list.map { "train/\($0.name)" }, runOptions: ["--allow-empty"],
+            tasks: list,
+            rounds: list.map { RoundLine(branch: "train/\($0.name)", key: "k\($0.index)") },
+            runOptions: ["--allow-empty"],
             mergeOptions: ["--policy", "mean"], into: "main", command: command,
             author: "Ada <ada@x>", jobs: jobs)
     }
@@ -42,7 +44,7 @@ struct RoundScriptsTests {
         scripts = RoundScripts(
             name: scripts.name, program: "cambium", remote: scripts.remote, base: scripts.base,
             baseBranch: scripts.baseBranch, branch: scripts.branch, tasks: scripts.tasks,
-            branches: scripts.branches, runOptions: scripts.runOptions,
+            rounds: scripts.rounds, runOptions: scripts.runOptions,
             mergeOptions: scripts.mergeOptions, into: scripts.into, command: scripts.command,
             author: scripts.author, jobs: scripts.jobs)
         let text = scripts.slurmArray(
@@ -65,14 +67,19 @@ struct RoundScriptsTests {
             ])
     }
 
-    @Test("the merge names every branch, and how many")
+    @Test("the merge names every branch, and the round that it must have")
     func merge() throws {
         let text = try scripts().slurmMerge(folder: "/r1", options: [])
         #expect(text.contains("#SBATCH --job-name=r1-merge\n"))
         #expect(
             text.hasSuffix(
-                "exec /opt/cambium round merge --remote s3://b/m --into main --expect 2 --policy mean "
-                    + "'train/it'\\''s' train/b\n"))
+                """
+                exec /opt/cambium round merge --remote s3://b/m --into main --policy mean --rounds - <<'CAMBIUM_ROUNDS'
+                {"branch":"train/it's","key":"k0"}
+                {"branch":"train/b","key":"k1"}
+                CAMBIUM_ROUNDS
+
+                """))
         #expect(
             RoundScripts.dependency(on: "7")
                 == ["--dependency=afterok:7", "--kill-on-invalid-dep=yes"])
@@ -87,17 +94,25 @@ struct RoundScriptsTests {
         // The stand-in's whole output is the job's number here; its first line is `sbatch`.
         #expect(said.first == "sbatch" && said[1].hasPrefix("--dependency=afterok:sbatch"))
         #expect(said.contains("--kill-on-invalid-dep=yes"))
-        #expect(said.suffix(3).first == "#SBATCH --time=1:00")
+        #expect(said.contains("#SBATCH --time=1:00"))
+        #expect(said.suffix(2).first == #"{"branch":"train/b","key":"k1"}"#)
         #expect(FileManager.default.fileExists(atPath: session.path("r 1")))
     }
 
     @Test("Kubernetes gets a pod for each task, and a merge that waits for the branches")
     func kubernetes() throws {
-        let scripts = try scripts(command: ["sh", "-c", "echo $(date) {name}"])
+        let scripts = try scripts(command: ["sh", "-c", "echo $(date) $$ {name}"])
         let text = try scripts.kubernetes(image: "registry/cambium:1", wait: "7d")
         let parts = text.components(separatedBy: "\n---\n")
         #expect(parts.count == 3)
-        #expect(parts[0].contains("tasks.jsonl: |\n    {\"name\":\"it's\"}\n    {\"name\":\"b\"}"))
+        #expect(parts[0].contains("metadata: {name: \"r1-tasks\"}"))
+        #expect(
+            parts[0].contains(#"  tasks.jsonl: "{\"name\":\"it's\"}\n{\"name\":\"b\"}\n""#),
+            "\(parts[0])")
+        #expect(
+            parts[0].contains(
+                #"  rounds.jsonl: "{\"branch\":\"train/it's\",\"key\":\"k0\"}\n{\"branch\":\"train/b\",\"key\":\"k1\"}\n""#
+            ))
         for line in [
             "  completionMode: Indexed", "  completions: 2", "  parallelism: 2",
             "        image: \"registry/cambium:1\"",
@@ -108,14 +123,27 @@ struct RoundScriptsTests {
         #expect(
             parts[1].contains(
                 #""--tasks","/cambium/tasks.jsonl","--task","$(JOB_COMPLETION_INDEX)","--","sh","-c","#
-                    + #""echo $$(date) {name}"]"#))
-        #expect(parts[2].contains(#""train/it's","train/b","--wait","7d"]"#))
+                    + #""echo $$(date) $$$$ {name}"]"#))
+        #expect(parts[2].contains(#""--rounds","/cambium/rounds.jsonl","--wait","7d"]"#))
+        #expect(parts[2].contains("metadata: {name: \"r1-merge\"}"))
         #expect(!parts[2].contains("completionMode"))
+    }
+
+    @Test(
+        "characters that lines or terminals take for more are spelled out, and stay the same tasks")
+    func spelled() throws {
+        let hostile = "a\u{7F}\u{85}\u{2028}\u{200E}\u{FEFF}b"
+        let scripts = try scripts("{\"name\":\"x\",\"text\":\"\(hostile)\"}\n")
+        let line = #"{"name":"x","text":"a\u007f\u0085\u2028\u200e\ufeffb"}"#
+        #expect(scripts.taskLines == [line])
+        #expect(try RoundTask.list(Array(line.utf8), source: "t") == scripts.tasks)
+        let text = try scripts.kubernetes(image: "i", wait: "1d")
+        #expect(text.utf8.allSatisfy { (0x20..<0x7F).contains($0) || $0 == 0x0A })
     }
 
     @Test("what Kubernetes would refuse is refused before")
     func refused() throws {
-        for name in ["R1", "-r", "r_1", String(repeating: "a", count: 51)] {
+        for name in ["R1", "-r", "r-", "r_1", String(repeating: "a", count: 51)] {
             let error = #expect(throws: Failure.self) {
                 try scripts(name: name).kubernetes(image: "i", wait: "1d")
             }

@@ -24,8 +24,8 @@ struct RoundCommand: ParsableCommand {
             """,
         subcommands: [
             RoundRunCommand.self, RoundSubmitCommand.self, RoundStatusCommand.self,
-            RoundMergeCommand.self, RoundListCommand.self, RoundShowCommand.self,
-            RoundDropCommand.self,
+            RoundMergeCommand.self, RoundBaseCommand.self, RoundListCommand.self,
+            RoundShowCommand.self, RoundDropCommand.self,
         ])
 }
 

@@ -7,16 +7,24 @@ struct RoundMergeCommand: StoreCommand {
         abstract: "Merge finished rounds on a remote: clone, merge all at once, push.",
         discussion: """
             Branches are merged in the order of their names, with the time of the newest: the commit is the same \
-            whichever round finished first, and whoever merges. When the branch moved meanwhile, it is merged anew. \
+            whichever round finished first. When the branch moved meanwhile, it is merged anew. \
             A missing branch ends it with status 2, conflicts with 3; then nothing is pushed. NAME* stands for all \
-            branches that begin so: say with --expect how many there must be.
+            branches that begin so: say with --expect how many there must be. A file for --rounds has a line of JSON \
+            for each, {"branch": "train/law", "key": "…"}: a branch that has another round than that is refused.
 
             cambium round merge --remote s3://b/m --into main train/law train/tax
             cambium round merge --remote s3://b/m --into main --expect 64 'train/*'
+            cambium round merge --remote s3://b/m --into main --rounds round-3fa94c21/rounds.jsonl
             """)
 
     @Argument(help: "The rounds' branches on the remote.")
-    var branches: [String]
+    var branches: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "In place of branches, rounds with their keys, one in a line of JSON; - reads standard input.",
+            valueName: "file"), completion: .file())
+    var rounds: String?
 
     @OptionGroup var remote: RoundRemoteOptions
 
@@ -47,10 +55,15 @@ struct RoundMergeCommand: StoreCommand {
 
     @OptionGroup var global: GlobalOptions
 
-    /// Seconds between two looks for branches.
-    private static let pause: Int64 = 5
+    func validate() throws {
+        guard branches.isEmpty != (rounds == nil) else {
+            throw ValidationError("give branches, or a file of --rounds")
+        }
+    }
 
     func run(_ console: Console) throws {
+        let rounds = try rounds.map(RoundLine.read)
+        let branches = rounds?.map(\.branch) ?? branches
         if let expect, !branches.contains(where: { $0.hasSuffix("*") }), expect != branches.count {
             throw ValidationError(
                 "--expect \(expect), but \(Quantity.count(branches.count, "branch", "branches")) are named"
@@ -58,6 +71,8 @@ struct RoundMergeCommand: StoreCommand {
         }
         var merge = RoundMerge(try remote.source(), into: into, branches: branches)
         merge.expected = expect
+        merge.keys = try dictionary(
+            (rounds ?? []).compactMap { round in round.key.map { (round.branch, $0) } }, "--rounds")
         merge.policy = policy.policy
         merge.weights = try dictionary(weight.map { ($0.name, $0.value) }, "--weight")
         merge.message = message
@@ -68,7 +83,11 @@ struct RoundMergeCommand: StoreCommand {
                 .exists, "\(folder) is there already",
                 hint: "--store (-C) names a new folder for the merge, which is removed at its end")
         }
-        try waitForBranches(merge, console)
+        if let wait {
+            try merge.waitForBranches(seconds: wait.seconds, pause: Terminal.sleep(seconds:)) {
+                console.note("\($0); waiting")
+            }
+        }
         let (result, head) = try console.withProgress("merge") { progress in
             try merge.run(in: folder, progress: progress.report)
         }
@@ -86,22 +105,6 @@ struct RoundMergeCommand: StoreCommand {
                 hint:
                     "settle them by name: --policy mean (weighted mean, lossy), ours or theirs; or merge in a "
                     + "clone with `cambium merge --take`, and push")
-        }
-    }
-
-    /// Waits until all branches are there, as long as it was told to.
-    private func waitForBranches(_ merge: RoundMerge, _ console: Console) throws {
-        guard let wait else { return }
-        var waited: Int64 = 0
-        while waited < wait.seconds {
-            do {
-                _ = try merge.present()
-                return
-            } catch let error as CambiumError where error.code == .notFound {
-                if waited == 0 { console.note("\(error.message); waiting") }
-            }
-            Terminal.sleep(seconds: Int(Self.pause))
-            waited += Self.pause
         }
     }
 }

@@ -47,6 +47,10 @@ struct RoundRunCommand: StoreCommand {
     @Option(help: ArgumentHelp("Which of the tasks this is, from 0.", valueName: "number"))
     var task: Int?
 
+    @Flag(
+        help: "Take a finished round that began from another commit, as where --base is a branch.")
+    var anyBase = false
+
     @Flag(help: "Take a round that changes nothing: a commit of the same model.")
     var allowEmpty = false
 
@@ -77,7 +81,7 @@ struct RoundRunCommand: StoreCommand {
                 try console.withProgress("clone") { progress in
                     try RemoteRound.begin(
                         source, base: base, baseBranch: baseBranch, branch: fill(branch),
-                        command: words, task: chosen, in: folder
+                        command: words, task: chosen, takesAnyBase: anyBase, in: folder
                     ) {
                         try checkInterrupt()
                         progress.report($0)

@@ -176,7 +176,8 @@ extension RoundSubmitCommand {
             name: name,
             program: program ?? (form == .kubernetes ? "cambium" : Terminal.program),
             remote: source.words, base: start.commit, baseBranch: start.branch,
-            branch: branchPrefix + "{name}", tasks: list, branches: rounds.map(\.branch),
+            branch: branchPrefix + "{name}", tasks: list,
+            rounds: rounds.map { RoundLine(branch: $0.branch, key: $0.key) },
             runOptions: (message.map { ["--message", $0] } ?? [])
                 + (allowEmpty ? ["--allow-empty"] : []),
             mergeOptions: ["--policy", policy.policy.rawValue], into: merge, command: command,
@@ -191,12 +192,19 @@ extension RoundSubmitCommand {
                 try form == .slurm
                 ? scripts.slurm(folder: place, options: sbatchOption)
                 : scripts.kubernetes(image: image ?? "", wait: "7d")
-            console.show(ScriptReport(script: text))
+            // A script is no text for people: no byte of it may be another in a file.
+            if console.isJSON {
+                console.show(ScriptReport(script: text))
+            } else {
+                console.write(file: Array(text.utf8))
+            }
         case .local:
             try ScratchFolder.make(place)
             try submission.write(to: place)
-            try ScratchFolder.write(
-                scripts.taskLines.joined(separator: "\n") + "\n", to: "\(place)/tasks.jsonl")
+            for (name, lines) in [("tasks", scripts.taskLines), ("rounds", scripts.roundLines)] {
+                try ScratchFolder.write(
+                    lines.map { $0 + "\n" }.joined(), to: "\(place)/\(name).jsonl")
+            }
             console.note("\(name): output is in \(place)")
             let rounds = LocalRounds(
                 scripts: scripts, folder: place, jobs: jobs ?? max(1, Terminal.processors / 2))
@@ -241,9 +249,5 @@ extension RoundSubmitCommand {
 struct ScriptReport: Report {
     let script: String
 
-    func lines(_ style: Style) -> [String] {
-        var lines = script.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        if lines.last == "" { lines.removeLast() }
-        return lines
-    }
+    func lines(_ style: Style) -> [String] { [script] }
 }

@@ -48,6 +48,11 @@ class Round:
     """Whether this run pushed it; False when the remote had it."""
 
 
+# Options of `round run` that say how a remote is reached, and how many words follow.
+_ACCESS = {
+    "--endpoint": 1, "--region": 1, "--profile": 1, "--ca-file": 1, "--virtual-host": 0, "--anonymous": 0,
+    "--single-writer": 0,
+}
 # How much of a command's words an error keeps.
 _TAIL = 4_000
 
@@ -78,13 +83,19 @@ def map_rounds(
     import ray
 
     lines = _lines(tasks)
-    # The base is the same for all, even if its branch moves meanwhile.
-    arguments = ["--remote", remote, *options, "--base", base]
-    if base_branch is not None:
-        arguments += ["--base-branch", base_branch]
+    settings = {"max_retries": max_retries, **{"name": "cambium round", **(ray_options or {})}}
+    look = ray.remote(_base).options(**settings)
+    try:
+        # Looked for once: the base is the same for all, even if its branch moves meanwhile.
+        start = ray.get(look.remote(_program(program), ["--remote", remote, *_access(options)], base, base_branch))
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause or error from None
+    arguments = ["--remote", remote, *options, "--base", start["commit"], "--base-branch", start["branch"]]
+    if start["commit"] != base:
+        # What was finished before a branch moved is finished.
+        arguments.append("--any-base")
     arguments += ["--branch", branch_prefix + "{name}"]
-    run = ray.remote(_run).options(
-        max_retries=max_retries, **{"name": "cambium round", **(ray_options or {})})
+    run = ray.remote(_run).options(**settings)
     shared = ray.put("".join(line + "\n" for line in lines))
     running = [
         run.remote(_program(program), arguments, list(command), shared, index, _author())
@@ -115,14 +126,17 @@ def merge_rounds(
 ) -> str:
     """Merges finished rounds, or branches by name, as `cambium round merge`, in this process's machine; the commit.
 
-    The commit is the same whichever round finished first. Raises `Conflict` when sides disagree and no policy settles it.
+    A `Round` is merged only if its branch still ends with it. The commit is the same whichever round finished first. Raises `Conflict` when sides disagree and no policy settles it.
     """
-    branches = [item.branch if isinstance(item, Round) else item for item in rounds]
-    if not branches:
+    lines = [
+        json.dumps({"branch": item.branch, "key": item.key} if isinstance(item, Round) else {"branch": item})
+        for item in rounds
+    ]
+    if not lines:
         raise BadInput("there are no rounds to merge")
     words = [_program(program), "round", "merge", "--json", "--remote", remote, *options]
-    words += ["--into", into, "--expect", str(len(branches)), "--policy", policy, "--", *branches]
-    return _json(*_call(words, None, _author()), "the merge")["head"]
+    words += ["--into", into, "--policy", policy, "--rounds", "-"]
+    return _json(*_call(words, "".join(line + "\n" for line in lines), _author()), "the merge")["head"]
 
 
 def _lines(tasks: Sequence[Mapping[str, Any]] | int) -> list[str]:
@@ -144,13 +158,35 @@ def _author() -> str | None:
     return os.environ.get("CAMBIUM_AUTHOR")
 
 
+def _access(options: Sequence[str]) -> list[str]:
+    """Those of some options of `round run` that reach the remote."""
+    found, rest = [], list(options)
+    while rest:
+        word = rest.pop(0)
+        count = _ACCESS.get(word.split("=")[0], -1)
+        if count >= 0:
+            found.append(word)
+        if count == 1 and "=" not in word:
+            found += rest[:1]
+            del rest[:1]
+    return found
+
+
+def _base(program: str, remote: list[str], base: str, branch: str | None) -> dict[str, Any]:
+    """On a node: the commit that rounds start from, and a branch that has it."""
+    words = [program, "round", "base", "--json", *remote, base]
+    if branch is not None:
+        words += ["--base-branch", branch]
+    return _json(*_call(words, None, None), "the base")
+
+
 def _run(
     program: str, arguments: list[str], command: list[str], tasks: str, index: int, author: str | None
 ) -> Round:
     """On a node: one round."""
     words = [program, "round", "run", "--json", *arguments, "--tasks", "-", "--task", str(index)]
     status, output, errors = _call([*words, "--", *command], tasks, author)
-    line = json.loads(tasks.splitlines()[index])
+    line = json.loads(tasks.split("\n")[index])
     name = str(line.get("name", index)) if isinstance(line, dict) else str(index)
     result = _json(status, output, errors, name)
     return Round(

@@ -125,14 +125,43 @@ def test_a_lost_node(place: Path, cluster) -> None:
 
 
 def test_again(place: Path, cluster) -> None:
-    """Finished rounds are found, from any base that the branch is at by now."""
+    """Finished rounds are found, from any base that the branch is at by now, by its name too."""
     before = {domain: ran(place, domain) for domain in DOMAINS}
     base = json.loads(program("show", "main", "--json", store=place / "S"))["id"]
     rounds = cambium.ray.map_rounds(
         [{"name": domain} for domain in DOMAINS], [str(place / "train"), "{name}"],
         remote=f"file://{place}/one", base=base, base_branch="main", program=PROGRAM)
     assert not any(item.is_new for item in rounds)
+    by_name = cambium.ray.map_rounds(
+        [{"name": domain} for domain in DOMAINS], [str(place / "train"), "{name}"],
+        remote=f"file://{place}/one", program=PROGRAM)
+    assert by_name == rounds and {item.base for item in rounds} == {base}
     assert before == {domain: ran(place, domain) for domain in DOMAINS}
+
+
+def test_one_base(place: Path, cluster) -> None:
+    """All tasks start from one commit, also when the branch moves while they run; fields may have any character."""
+    remote = f"file://{place}/two"
+    head = program("show", "main", "-q", store=place / "S").split()[0]
+    move = place / "move"
+    move.write_text(f"""#!/bin/bash
+set -eu
+cd {place}
+if [ "$1" = 0 ]; then
+    "{PROGRAM}" -C S evidence add --adapter base --text swahili.txt -q
+    "{PROGRAM}" -C S push two main -q
+    touch moved
+fi
+until [ -e moved ]; do sleep 0.1; done
+""")
+    move.chmod(0o755)
+    rounds = cambium.ray.map_rounds(
+        [{"name": f"base{index}", "word": "next\u2028line"} for index in range(6)],
+        ["env", "-u", "CAMBIUM_STORE", str(move), "{index}"], remote=remote,
+        options=["--allow-empty", "--message", "none"], program=PROGRAM)
+    assert [item.name for item in rounds] == [f"base{index}" for index in range(6)]
+    assert {item.base for item in rounds} == {rounds[0].base}
+    assert program("show", "main", "-q", store=place / "S").split()[0] != head
 
 
 def test_failures(place: Path, cluster) -> None:
