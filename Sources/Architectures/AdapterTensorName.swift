@@ -19,10 +19,17 @@ package enum AdapterTensorName {
     }
 
     /// Whether pools beside the base's are adapters' in a model of an architecture; in any other they came with the
-    /// checkpoint.
+    /// checkpoint, but for those of alternatives.
     package static func ownsPools(of architecture: String) -> Bool {
         architecture == Architecture.peerLM.name
     }
+
+    /// Whether a pool beside the base's is an adapter's.
+    ///
+    /// - Parameter described: The names of the adapters that the trunk describes.
+    package static func ownsPool(
+        _ pool: String, in architecture: String, described: some Collection<String>
+    ) -> Bool { ownsPools(of: architecture) || described.contains(pool) }
 
     /// The adapter, of some, that a tensor belongs to: their names may have dots, and the longest that fits is meant.
     package static func adapter(of tensor: String, among names: some Sequence<String>) -> String? {

@@ -48,7 +48,8 @@ struct CambiumRoot: ParsableCommand {
             CommandGroup(
                 name: "Merge",
                 subcommands: [
-                    MergeCommand.self, RestoreCommand.self, EvidenceCommand.self,
+                    MergeCommand.self, ResolveCommand.self, RestoreCommand.self,
+                    EvidenceCommand.self,
                     ForgetCommand.self,
                 ]),
             CommandGroup(

@@ -67,14 +67,18 @@ package struct AdapterReader {
         for (name, tensors) in trunks[parts.trunk] ?? [:] {
             result[name] = AdapterContent(tensors: tensors)
         }
+        let described = Array(result.keys)
         for (number, layer) in parts.layers
-        where AdapterTensorName.ownsPools(of: parts.architecture) {
+        where AdapterTensorName.ownsPools(of: parts.architecture) || !described.isEmpty {
             if layers[layer] == nil {
                 layers[layer] = try store.layer(layer).pools.filter {
                     $0.key != ExpertPool.base
                 }
             }
-            for (name, pool) in layers[layer] ?? [:] {
+            for (name, pool) in layers[layer] ?? [:]
+            where AdapterTensorName.ownsPool(
+                name, in: parts.architecture, described: described)
+            {
                 result[name, default: AdapterContent()].pools[number] = pool
             }
         }

@@ -64,16 +64,55 @@ extension SnapshotStore {
         }
         if let decisions { note.metadata["merge.take"] = try decisions.recorded() }
         let before = try tree(commit(head).tree)
+        let keepsSides =
+            try policy == .alternatives
+            && needsAlternatives(others, target, takes, note, form)
+        // Their descriptions are in no store yet.
+        var made: [String: AdapterDescription] = [:]
+        let keeping = { (bases: [Tree], trees: [Tree]) throws -> ([Tree], any MergeForm) in
+            let kept = try AlternativeSides(bases, trees, names: sideNames, form, self)
+            made = kept.layers.mapValues { AdapterDescription(replacing: $0, base: "") }
+            return (kept.trees, kept.form)
+        }
         let outcome = try merge(
             others, into: target, policy: chosen, decisions: decisions, note: note, form: form,
-            dryRun: dryRun
-        ) { merged, isForward in
-            // What a fast-forward leads to was committed as it is.
-            if !isForward { try checkAdapters(merged) }
-            try check(merged, before, target)
-        }
+            dryRun: dryRun,
+            check: { merged, isForward in
+                // What a fast-forward leads to was committed as it is.
+                if !isForward { try checkAdapters(merged, made) }
+                try check(merged, before, target)
+            }, sides: keepsSides ? keeping : nil)
         if policy == .regmean { try checkGramSums(outcome, sideNames) }
         return try MergeReport(outcome, target, sideNames, self)
+    }
+
+    /// Whether weights of the sides are in conflict, or a side has weights that alternatives of another are not
+    /// over.
+    private func needsAlternatives(
+        _ others: [ObjectID], _ target: String, _ takes: [MergeDecision], _ note: CommitNote,
+        _ form: any MergeForm
+    ) throws -> Bool {
+        guard takes.isEmpty else {
+            throw CambiumError(
+                .usage,
+                "alternatives keep all sides whole, so nothing is left to decide: leave out --take, or the policy"
+            )
+        }
+        var isOver = true
+        let outcome = try merge(
+            others, into: target, policy: nil, note: note, form: form, dryRun: true
+        ) { merged, isForward in
+            guard !isForward else { return }
+            let digest = try StoredAdapters.baseDigest(merged, .routers, .experts)
+            for (name, _) in try alternatives(of: merged) {
+                guard let entry = merged.trunk.tensors[AdapterTensorName.description(of: name)]
+                else { continue }
+                isOver =
+                    try isOver
+                    && AdapterDescription(data(of: entry.id).1, of: name).base == digest
+            }
+        }
+        return !isOver || outcome.conflicts.contains { $0.entity.isOfWeights }
     }
 
     /// Undoes one commit on a branch; what came later stays.
@@ -98,7 +137,7 @@ extension SnapshotStore {
             case .none: nil
             case .ours: OursPolicy()
             case .theirs: TheirsPolicy()
-            case .mean, .ties, .task, .fisher, .regmean:
+            case .mean, .ties, .task, .fisher, .regmean, .alternatives:
                 throw CambiumError(.usage, "a revert has no \(policy.rawValue); use ours or theirs")
             }
         let subject = try commit(id).message.prefix { $0 != "\n" }
@@ -107,16 +146,21 @@ extension SnapshotStore {
             message: message ?? "revert \"\(subject)\"")
         let outcome = try revert(
             id, parent: parent, on: target, policy: chosen, note: note, form: form,
-            check: checkAdapters)
+            check: { try checkAdapters($0) })
         return try MergeReport(outcome, target, [target, "before \(id.short)"], self)
     }
 
     /// Refuses a merged or reverted model whose adapters do not fit: the description of one side, experts of
     /// another.
-    private func checkAdapters(_ tree: Tree) throws {
-        var descriptions: [String: AdapterDescription] = [:]
+    ///
+    /// - Parameter made: Descriptions of adapters that come of the merge itself.
+    private func checkAdapters(
+        _ tree: Tree, _ made: [String: AdapterDescription] = [:]
+    ) throws {
+        var descriptions = made
         for (tensor, entry) in tree.trunk.tensors {
-            guard let name = AdapterTensorName.adapter(describedBy: tensor) else { continue }
+            guard let name = AdapterTensorName.adapter(describedBy: tensor), made[name] == nil
+            else { continue }
             let bytes = try data(of: entry.id).1
             // What cannot be read tells so where it is run.
             descriptions[name] = try? AdapterDescription(bytes, of: name)
@@ -126,8 +170,16 @@ extension SnapshotStore {
             try StoredAdapters.baseDigest(tree, .routers, .experts),
         ]
         for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) })
-        where description.usesExperts && !description.base.isEmpty {
+        where !description.base.isEmpty
+            && (description.usesExperts || description.kind == .alternative)
+        {
             guard !digests.contains(description.base) else { continue }
+            guard description.kind != .alternative else {
+                throw CambiumError(
+                    .incompatible,
+                    "'\(name)' is an alternative to a base that another side changed; merge by --policy alternatives, "
+                        + "or settle the alternatives first (cambium resolve)")
+            }
             throw CambiumError(
                 .incompatible,
                 "adapter '\(name)' runs with the base's experts, which another side changed; train the adapter "

@@ -39,6 +39,8 @@ struct ProtocolTests {
         reflog
         restore main:0/1
         merge left --into main --dry-run
+        merge left --into right --policy alternatives
+        resolve --take left --branch right
         shared main left
         config
         config grace 9d

@@ -396,7 +396,7 @@ enum {
 typedef struct cambium_merge_options {
     // NULL for the branch that HEAD is on.
     const char *into;
-    // "none" (NULL), "ours", "theirs", "mean", "ties", "task", "fisher", "regmean".
+    // "none" (NULL), "ours", "theirs", "mean", "ties", "task", "fisher", "regmean", "alternatives".
     const char *policy;
     // Decisions about single conflicts, `1/7=law`, before the policy.
     const char *const *takes;

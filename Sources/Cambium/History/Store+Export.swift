@@ -1,4 +1,5 @@
 internal import Checkpoints
+internal import Models
 internal import Objects
 internal import Snapshots
 
@@ -32,16 +33,26 @@ extension Store {
     ///   - directory: Created when it is missing, with the folders above it.
     ///   - overwrite: Whether files that exist there may be replaced, and files of another checkpoint removed that
     ///     a reader would take for parts of this one or read in its place.
+    ///   - alternative: Of a model with alternatives the one to write, as a model of its own; nil for the whole model.
     ///   - isPlain: Whether what the transformers library would not read is left out: evidence, squared
     ///     gradients, how counts predict, and adapters.
     ///   - progress: Told how many tensors are written.
     /// - Throws: `exists`, `usage` for a folder that is a store, `unsupported` when the model has experts that its layout has no place for.
     public func export(
-        _ revision: String, to directory: String, overwrite: Bool = false, isPlain: Bool = false,
+        _ revision: String, to directory: String, overwrite: Bool = false,
+        alternative: String? = nil,
+        isPlain: Bool = false,
         progress: ProgressReporter = { _ in }
     ) throws -> ExportResult {
         try CheckpointFolder.checkPath(directory)
-        let snapshot = try map(revision)
+        var snapshot = try map(revision)
+        if let alternative {
+            guard let own = try snapshot.alternative(alternative) else {
+                throw CambiumError(
+                    .notFound, "'\(alternative)' is no alternative in the model of \(revision)")
+            }
+            snapshot = own
+        }
         let export = try CheckpointExport(snapshot, snapshots, isPlain: isPlain)
         let written = try export.write(to: directory, overwrite: overwrite, progress)
         return ExportResult(

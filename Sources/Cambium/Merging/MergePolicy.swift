@@ -21,6 +21,9 @@ public enum MergePolicy: String, Sendable, CaseIterable {
     /// The linear map nearest to each side's on that side's inputs, as its Gram sums tell them; else the
     /// mean. Lossy.
     case regmean
+    /// Where weights are in conflict, every side's model is kept as an adapter over the merge base's, and a gate picks
+    /// by text. Nothing is averaged.
+    case alternatives
 }
 
 /// What the policies `ties` and `task` take besides the sides.

@@ -45,6 +45,54 @@ extension Store {
         return MergeResult(report, policy)
     }
 
+    /// Takes one of the alternatives that a merge kept, for the model of a branch; the others leave it, and stay in
+    /// the history.
+    ///
+    /// - Parameters:
+    ///   - alternative: Its name, as ``adapters(_:)`` tells it; `base` for the model that they are alternatives to.
+    ///   - branch: Nil for the one that HEAD is on.
+    ///   - message: The new commit's message; nil names the alternative.
+    ///   - signature: Who resolves, and when.
+    /// - Throws: `not-found` for a branch without alternatives, or for a name that is none of them.
+    public func resolve(
+        taking alternative: String, branch: String? = nil, message: String? = nil,
+        _ signature: Signature = .current
+    ) throws -> MergeResult {
+        try resolve(.one(alternative), .none, branch, message, signature)
+    }
+
+    /// Merges the alternatives that a merge kept to one model, as sides of the model that they are alternatives to.
+    ///
+    /// - Parameters:
+    ///   - policy: `mean` (equal weights), `ties` or `task`; with `none` conflicts are listed.
+    ///   - settings: Of the policies that have some.
+    ///   - branch: Nil for the one that HEAD is on.
+    ///   - message: The new commit's message; nil names the policy.
+    ///   - signature: Who resolves, and when.
+    /// - Returns: With `conflicts` of kind when sides disagree and nothing settles it.
+    /// - Throws: `usage` for another policy; `not-found` for a branch without alternatives.
+    public func resolve(
+        by policy: MergePolicy, settings: PolicySettings = PolicySettings(),
+        branch: String? = nil, message: String? = nil, _ signature: Signature = .current
+    ) throws -> MergeResult {
+        let choice = AlternativesChoice.merged(policy.kind, (settings.density, settings.scale))
+        return try resolve(choice, policy, branch, message, signature)
+    }
+
+    private func resolve(
+        _ choice: AlternativesChoice, _ policy: MergePolicy, _ branch: String?,
+        _ message: String?, _ signature: Signature
+    ) throws -> MergeResult {
+        let report = try snapshots.resolve(
+            choice, branch: branch, message: message,
+            signature: (signature.time, signature.author), form: CheckpointForm(snapshots)
+        ) { resolved, before, target in
+            try snapshots.checkFit(
+                resolved, after: before, "the resolved model on branch '\(target)'")
+        }
+        return MergeResult(report, policy)
+    }
+
     /// Undoes one commit on a branch; what came later stays.
     ///
     /// - Parameters:

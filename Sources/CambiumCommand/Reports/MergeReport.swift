@@ -11,6 +11,7 @@ struct MergeReport: Report {
     enum Verb {
         case merge
         case revert
+        case resolve
     }
 
     let result: MergeResult
@@ -58,14 +59,22 @@ struct MergeReport: Report {
         switch (result.kind, verb) {
         case (.upToDate, .merge): return "\(branch) has \(what) already; nothing to do"
         case (.upToDate, .revert): return "\(branch) has nothing of \(what) left to undo"
+        case (.upToDate, .resolve): return "\(branch) has \(what) alone already; nothing to do"
         case (.fastForward, _):
             return "\(isDryRun ? "would move" : "moved") \(branch) forward to \(what)\(end)"
         case (.conflicts, _):
             let count = style.bad(Quantity.count(result.conflicts.count, "conflict"))
-            return "\(verb == .merge ? "merging" : "reverting") \(what) \(place): \(count)"
+            let doing =
+                switch verb {
+                case .merge: "merging"
+                case .revert: "reverting"
+                case .resolve: "resolving"
+                }
+            return "\(doing) \(what) \(place): \(count)"
         case (_, .merge):
             return "\(isDryRun ? "would merge" : "merged") \(what) \(place)\(end)"
         case (_, .revert): return "reverted \(what) \(place)\(end)"
+        case (_, .resolve): return "resolved the alternatives \(place) to \(what)\(end)"
         }
     }
 

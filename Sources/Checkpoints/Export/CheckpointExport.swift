@@ -34,6 +34,13 @@ package struct CheckpointExport {
                     + (problems.count > 1 ? " (and \(problems.count - 1) more)" : "")
                     + "; `cambium verify` lists all")
         }
+        let alternatives = isPlain ? [] : try StoredAdapters(snapshot).alternatives
+        guard alternatives.isEmpty else {
+            throw CambiumError(
+                .unsupported,
+                "this model has the alternatives \(alternatives.joined(separator: ", ")), which no checkpoint can hold "
+                    + "together: export one (--alternative NAME), or the base alone (--plain)")
+        }
         let whole = try CheckpointTensors(tree, layout, absent: store.absentOrdinals)
         let tensors =
             isPlain

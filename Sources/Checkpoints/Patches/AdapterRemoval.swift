@@ -56,10 +56,14 @@ package struct AdapterRemoval {
         var content = AdapterContent(tensors: tensors[name] ?? [:])
         for tensor in content.tensors.keys { result.trunk.tensors[tensor] = nil }
         var others = !tensors.keys.allSatisfy { $0 == name }
-        for (number, layer) in tree.layers
-        where AdapterTensorName.ownsPools(of: tree.architecture) {
-            others = others || layer.pools.keys.contains { $0 != name && $0 != ExpertPool.base }
-            guard let pool = layer.pools[name] else { continue }
+        for (number, layer) in tree.layers {
+            let own = layer.pools.filter {
+                $0.key != ExpertPool.base
+                    && AdapterTensorName.ownsPool(
+                        $0.key, in: tree.architecture, described: tensors.keys)
+            }
+            others = others || own.keys.contains { $0 != name }
+            guard let pool = own[name] else { continue }
             content.pools[number] = pool
             result.layers[number]?.pools[name] = nil
             if layer.pools.count == 1 { result.layers[number] = nil }

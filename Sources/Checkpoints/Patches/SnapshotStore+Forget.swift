@@ -63,9 +63,13 @@ extension SnapshotStore {
         _ reader: inout AdapterReader, branch: String
     ) throws -> String {
         var names = Set(AdapterReader.tensors(tree.trunk).keys)
-        for layer in tree.layers.values
-        where AdapterTensorName.ownsPools(of: tree.architecture) {
-            names.formUnion(layer.pools.keys)
+        let described = names
+        for layer in tree.layers.values {
+            names.formUnion(
+                layer.pools.keys.filter {
+                    AdapterTensorName.ownsPool(
+                        $0, in: tree.architecture, described: described)
+                })
         }
         names.formUnion(try reader.evidence(tree.files).map(\.adapter))
         names.remove(ExpertPool.base)

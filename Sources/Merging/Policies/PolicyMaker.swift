@@ -33,6 +33,7 @@ struct PolicyMaker {
         case .task: return TaskPolicy(scale: numbers.scale)
         case .fisher: return try fisher()
         case .regmean: return try regMean()
+        case .alternatives: return AlternativesPolicy()
         }
     }
 
@@ -43,7 +44,7 @@ struct PolicyMaker {
         let chosen = try make(policy)
         switch policy {
         case .ours, .theirs, .fisher: return chosen
-        case .none, .mean, .ties, .task, .regmean: break
+        case .none, .mean, .ties, .task, .regmean, .alternatives: break
         }
         for side in sides {
             let files = try store.tree(store.commit(side).tree).files

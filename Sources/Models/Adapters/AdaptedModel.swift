@@ -41,10 +41,12 @@ package final class AdaptedModel: Sendable {
     ///   - gate: Picks among classes of these names, in the gate's order. A class that is no adapter's
     ///     name is the base's. Nil for the base alone.
     ///   - counts: How the gate's counts predict beside the models; nil if they do not.
+    ///   - picksByLikelihood: Whether, without a gate, models are picked by how well they predict the text.
     ///   - speller: Spells the tokens of a text; nil for bytes, where there are 256, and no text elsewhere.
     package init(
         _ base: LanguageModel, adapters: [Entry] = [],
         gate: (gate: CountGate, classes: [String])? = nil, counts: CountExpert.Settings? = nil,
+        picksByLikelihood: Bool = false,
         speller: (@Sendable () -> any TokenSpeller)? = nil
     ) {
         let hasBytes = base.description.vocabularySize == 256
@@ -59,6 +61,8 @@ package final class AdaptedModel: Sendable {
                 adapters.enumerated().map { ($1.name, $0 + 1) }, uniquingKeysWith: { $1 })
             mixture = AdapterMixture(
                 gate.gate, models: gate.classes.map { numbers[$0] ?? 0 }, counts: counts)
+        } else if picksByLikelihood {
+            mixture = AdapterMixture(LikelihoodGate(modelCount: 1 + adapters.count))
         } else {
             mixture = AdapterMixture()
         }

@@ -23,6 +23,8 @@ package final class AdaptedSession {
     /// How many tokens each model was the likeliest for, the base first; only of those whose logits were
     /// asked for.
     package fileprivate(set) var choices: [Int]
+    /// Of models that are picked by how well they predict the text.
+    fileprivate var predictions: LikelihoodState?
     private let pass: AdaptedPass
 
     /// - Parameter pass: What runs the text; sessions of one thread may share one.
@@ -33,6 +35,7 @@ package final class AdaptedSession {
         speller = model.mixture.hasGate ? model.speller?() : nil
         sessions = [Session?](repeating: nil, count: 1 + model.adapters.count)
         choices = [Int](repeating: 0, count: 1 + model.adapters.count)
+        predictions = model.mixture.likelihood.map(LikelihoodState.init)
     }
 
     package var position: Int { text.count }
@@ -53,6 +56,7 @@ package final class AdaptedSession {
         text = []
         state = model.mixture.start
         if model.mixture.hasGate { speller = model.speller?() }
+        predictions = model.mixture.likelihood.map(LikelihoodState.init)
         for session in sessions { session?.reset() }
     }
 
@@ -71,6 +75,28 @@ package final class AdaptedSession {
     fileprivate func readAlone(_ tokens: [Int], _ selection: Session.LogitSelection) {
         text += tokens
         choices[0] += selection == .all ? tokens.count : 1
+    }
+
+    /// Takes tokens in that every model has read.
+    ///
+    /// - Parameter logits: By model, [tokens, vocabulary].
+    /// - Returns: As ``append(_:logits:)``.
+    fileprivate func read(
+        _ tokens: [Int], _ logits: [[Float]], _ selection: Session.LogitSelection
+    ) -> [Float] {
+        var result: [Float] = []
+        text += tokens
+        for (index, token) in tokens.enumerated() {
+            predictions?.advance(token, logits, row: index, of: tokens.count)
+            guard selection == .all || index == tokens.count - 1, let predictions else { continue }
+            let shares = AdapterMixture.shares(predictions.weights)
+            choices[shares[0].model] += 1
+            let rows = shares.map { predictions.row(of: $0.model) }
+            result +=
+                rows.count == 1
+                ? rows[0] : mix(rows, AdapterMixture.Blend(shares: shares, counts: []))
+        }
+        return result
     }
 
     /// Takes tokens in.
@@ -127,6 +153,7 @@ package final class AdaptedPass {
         for (session, tokens) in inputs {
             try model.description.check(tokens, after: session.position)
         }
+        if model.mixture.likelihood != nil { return try appendToAll(inputs, selection) }
         guard model.mixture.hasGate else {
             let pass = try pass(0)
             for (session, tokens) in inputs { session.readAlone(tokens, selection) }
@@ -173,6 +200,22 @@ package final class AdaptedPass {
                     rows.count == 1 && blend.counts.isEmpty ? rows[0] : mix(rows, blend)
             }
             return result
+        }
+    }
+
+    /// As ``append(_:logits:)``, where every model reads every token.
+    private func appendToAll(
+        _ inputs: [(session: AdaptedSession, tokens: [Int])], _ selection: Session.LogitSelection
+    ) throws -> [[Float]] {
+        var logits = [[[Float]]](repeating: [], count: inputs.count)
+        for index in 0...model.adapters.count {
+            let pass = try pass(index)
+            let rows = try pass.append(
+                inputs.map { ($0.session.session(index, pass), $0.tokens) }, logits: .all)
+            for (owner, row) in rows.enumerated() { logits[owner].append(row) }
+        }
+        return zip(inputs, logits).map { input, logits in
+            input.session.read(input.tokens, logits, selection)
         }
     }
 

@@ -8,6 +8,9 @@ package struct AdapterDescription: Sendable, Hashable {
         case dense
         /// `cohorts.NAME.TENSOR.a` [rank, columns] and `.b` [rows, rank]: the delta is b a.
         case lora
+        /// `cohorts.NAME.TENSOR`: other tensors in the place of the base's; pools NAME: other experts in the place of
+        /// a layer's.
+        case alternative
     }
 
     package static let version = 1
@@ -15,6 +18,8 @@ package struct AdapterDescription: Sendable, Hashable {
     package static let versionWithExperts = 2
     /// Of an adapter with hashed rows of its own.
     package static let versionWithRows = 3
+    /// Of an alternative.
+    package static let versionOfAlternatives = 4
     /// The longest description that is read.
     package static let largest = largestDescription
 
@@ -25,7 +30,10 @@ package struct AdapterDescription: Sendable, Hashable {
     package let experts: AdapterExperts?
     /// The layers in front of which it adds hashed rows of its own to the base's, ascending.
     package let rows: [Int]
-    /// Which base the deltas are of: the digest of its trunk's tensors; empty when it is not known.
+    /// Of an alternative: the layers that have experts of its own in the place of the base's, ascending.
+    package let replacedLayers: [Int]
+    /// Which base the deltas are of: the digest of its trunk's tensors, and of all where its experts run; empty when
+    /// it is not known.
     package let base: String
 
     package init(
@@ -41,10 +49,27 @@ package struct AdapterDescription: Sendable, Hashable {
         self.usesExperts = usesExperts
         self.experts = experts
         self.base = base
+        replacedLayers = []
+    }
+
+    /// An alternative to a base.
+    package init(replacing layers: [Int], base: String) {
+        kind = .alternative
+        usesExperts = false
+        experts = nil
+        rows = []
+        replacedLayers = layers
+        self.base = base
     }
 
     /// The JSON, its keys in order.
     package var encoded: [UInt8] {
+        if kind == .alternative {
+            let layers = replacedLayers.map(String.init).joined(separator: ",")
+            return Array(
+                ("{\"version\":\(Self.versionOfAlternatives),\"kind\":\"\(kind.rawValue)\","
+                    + "\"layers\":[\(layers)],\"base\":\"\(base)\"}").utf8)
+        }
         let version = Self.version(experts, rows)
         let kept = usesExperts ? "kept" : "skipped"
         let own = experts.map { ",\"experts\":\($0.encoded)" } ?? ""
@@ -64,7 +89,12 @@ package struct AdapterDescription: Sendable, Hashable {
     /// - Throws: `.badTensor` when it is not a description that this version knows; `.badConfig` for experts
     ///   of impossible sizes.
     package init(_ json: [UInt8], of name: String) throws {
-        guard let fields = description(json), let version = fields["version"]?.whole,
+        let read = description(json)
+        if let fields = read, fields["kind"]?.string == Kind.alternative.rawValue {
+            self = try Self.alternative(fields, of: name)
+            return
+        }
+        guard let fields = read, let version = fields["version"]?.whole,
             let kind = fields["kind"]?.string.flatMap(Kind.init),
             let runs = fields["base_experts"]?.string,
             let base = fields["base"].map({ $0 == .null ? "" : $0.string }) ?? ""
@@ -97,6 +127,20 @@ package struct AdapterDescription: Sendable, Hashable {
         return layers
     }
 
+    private static func alternative(
+        _ fields: JSONValue, of name: String
+    ) throws -> AdapterDescription {
+        guard fields["version"]?.whole == versionOfAlternatives,
+            let layers = fields["layers"]?.array?.map(\.whole),
+            let base = fields["base"]?.string
+        else { throw unreadable(name) }
+        let numbers = layers.compactMap(\.self)
+        guard numbers.count == layers.count, numbers.allSatisfy({ $0 >= 0 }),
+            zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 })
+        else { throw unreadable(name) }
+        return AdapterDescription(replacing: numbers, base: base)
+    }
+
     static func unreadable(_ name: String) -> CambiumError {
         CambiumError(
             .badTensor,
@@ -114,7 +158,7 @@ package struct AdapterDescription: Sendable, Hashable {
                 "the base has no hashed rows in front of layer \(layer), to which the adapter's could be added"
             )
         }
-        if usesExperts { return base }
+        if usesExperts || kind == .alternative { return base }
         let blocks: [Int: ModelDescription.Block] = experts?.blocks ?? [:]
         return try base.replacingExperts(blocks)
     }

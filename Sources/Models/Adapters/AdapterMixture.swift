@@ -24,6 +24,8 @@ package struct AdapterMixture: Sendable {
     }
 
     private let gate: CountGate?
+    /// In the gate's place, where the models themselves tell which of them it is.
+    let likelihood: LikelihoodGate?
     /// The model of each of the gate's classes.
     private let models: [Int]
     private let modelCount: Int
@@ -33,8 +35,18 @@ package struct AdapterMixture: Sendable {
     /// The base alone.
     package init() {
         gate = nil
+        likelihood = nil
         models = []
         modelCount = 1
+        experts = []
+    }
+
+    /// Models that are picked by how well they predict the text.
+    package init(_ likelihood: LikelihoodGate) {
+        gate = nil
+        self.likelihood = likelihood
+        models = []
+        modelCount = likelihood.modelCount
         experts = []
     }
 
@@ -46,6 +58,7 @@ package struct AdapterMixture: Sendable {
             models.count == gate.classCount && models.allSatisfy { $0 >= 0 },
             "\(models) for \(gate.classCount) classes")
         self.gate = gate
+        likelihood = nil
         self.models = models
         modelCount = (models.max() ?? 0) + 1
         experts = counts.map { gate.experts($0) } ?? []
@@ -76,6 +89,11 @@ package struct AdapterMixture: Sendable {
         guard let gate, let state else { return [Share(model: 0, weight: 1)] }
         var weights = [UInt64](repeating: 0, count: modelCount)
         for (model, weight) in zip(models, gate.weights(state)) { weights[model] += weight }
+        return Self.shares(weights)
+    }
+
+    /// Of models with these weights.
+    static func shares(_ weights: [UInt64]) -> [Share] {
         var (first, second): (Int, Int?) = (0, nil)
         for model in weights.indices.dropFirst() {
             if weights[model] > weights[first] {

@@ -18,6 +18,8 @@ package struct AdapterWeights<Base: WeightSource>: WeightSource {
         self.description = description
     }
 
+    package var releasesMap: Bool { base.releasesMap }
+
     /// What the adapter changes, by the base's names: whatever of it nobody reads is no delta of this model.
     package var inventory: WeightInventory? {
         guard let all = base.inventory else { return nil }
@@ -38,7 +40,10 @@ package struct AdapterWeights<Base: WeightSource>: WeightSource {
     }
 
     package func experts(layer: Int) throws -> any ExpertTable {
-        description.experts == nil
+        if description.replacedLayers.contains(layer) {
+            return try base.experts(layer: layer, of: name)
+        }
+        return description.experts == nil
             ? try base.experts(layer: layer) : try base.experts(layer: layer, of: name)
     }
 
@@ -54,8 +59,12 @@ package struct AdapterWeights<Base: WeightSource>: WeightSource {
         if description.experts != nil, AdapterExperts.isRouter(tensor) {
             return try base.tensor(own)
         }
+        if description.kind == .alternative {
+            return try find(own) ?? base.tensor(tensor)
+        }
         let whole = try base.tensor(tensor)
         switch description.kind {
+        case .alternative: return whole
         case .dense:
             guard let found = try find(own) else { return whole }
             guard found.shape.dimensions == whole.shape.dimensions else {

@@ -42,7 +42,20 @@ package struct SnapshotModel: Sendable {
         self.vocabulary = vocabulary
         let adapters = try StoredAdapters(snapshot)
         let mixture = try snapshot.mixture()
-        let solved = adapters.names.isEmpty && mixture == nil ? nil : try gate()
+        let found = adapters.names.isEmpty && mixture == nil ? nil : try gate()
+        // Counts of some alone cannot tell whether it is one of the others.
+        let known = Set(found?.classes ?? [])
+        let isByLikelihood =
+            !adapters.alternatives.isEmpty
+            && !known.isSuperset(of: adapters.alternatives + [ExpertPool.base])
+        let solved = isByLikelihood ? nil : found
+        guard mixture == nil || !isByLikelihood else {
+            throw CambiumError(
+                .unsupported,
+                "\(snapshot.id.short) has a \(MixtureDescription.fileName), which needs counts of the base's and "
+                    + "of every alternative's texts; add them: cambium evidence add --adapter NAME --text FILE"
+            )
+        }
         let tokenizer = mixture == nil ? nil : try vocabulary.tokenizer()
         guard mixture == nil || description.vocabularySize == 256 && tokenizer == nil else {
             throw CambiumError(
@@ -54,6 +67,7 @@ package struct SnapshotModel: Sendable {
             base, adapters: adapters.entries(description, weights),
             gate: solved,
             counts: solved == nil ? nil : mixture?.counts,
+            picksByLikelihood: isByLikelihood,
             speller: solved == nil ? nil : try vocabulary.speller())
         if let memoryLimit {
             try weights.release(within: memoryLimit)

@@ -31,11 +31,13 @@ package struct StoredAdapters {
             let bytes = try snapshot.data(of: entry.id)
             let description = try AdapterDescription(bytes, of: name)
             // Earlier versions named the base without its experts by all adapters.
-            let own = description.usesExperts ? [baseWithExperts, base] : [base]
+            let own =
+                description.kind == .alternative
+                ? [baseWithExperts] : description.usesExperts ? [baseWithExperts, base] : [base]
             guard description.base.isEmpty || own.contains(description.base) else {
                 throw CambiumError(
                     .unsupported,
-                    "adapter '\(name)' was trained on the base \(description.base.prefix(12)); the base of "
+                    "adapter '\(name)' was made for the base \(description.base.prefix(12)); the base of "
                         + "\(snapshot.id.short) is \(own[0].prefix(12)). Revert what changed the base, or "
                         + "train the adapter again")
             }
@@ -57,11 +59,15 @@ package struct StoredAdapters {
     package static func misfit(_ descriptions: [String: AdapterDescription], _ tree: Tree)
         -> String?
     {
-        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key })
-        where AdapterTensorName.ownsPools(of: tree.architecture) {
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
             for name in layer.pools.keys.sorted(by: isBefore)
-            where name != ExpertPool.base {
-                let own = descriptions[name].map { ($0.experts?.layers ?? []) + $0.rows }
+            where name != ExpertPool.base
+                && AdapterTensorName.ownsPool(
+                    name, in: tree.architecture, described: descriptions.keys)
+            {
+                let own = descriptions[name].map {
+                    ($0.experts?.layers ?? []) + $0.rows + $0.replacedLayers
+                }
                 guard own?.contains(Int(number)) == true else {
                     return "layer \(number) has experts of adapter '\(name)', which "
                         + "\(AdapterTensorName.description(of: name)) does not describe"
@@ -79,6 +85,16 @@ package struct StoredAdapters {
                         + "\(layer), as many as the base has there; the layer has none"
                 }
             }
+            for layer in description.replacedLayers {
+                let pools = UInt32(exactly: layer).flatMap { tree.layers[$0]?.pools }
+                guard let own = pools?[name], let base = pools?[ExpertPool.base],
+                    own.count == base.count, own.parts == base.parts, own.kind == base.kind
+                else {
+                    return
+                        "\(AdapterTensorName.description(of: name)) describes other experts of layer \(layer); "
+                        + "the layer has none of the adapter's that are of the size of its own"
+                }
+            }
             guard let experts = description.experts else { continue }
             for layer in experts.layers {
                 let stored = UInt32(exactly: layer).flatMap { tree.layers[$0]?.pools[name] }
@@ -93,6 +109,11 @@ package struct StoredAdapters {
             }
         }
         return nil
+    }
+
+    /// The names of those that are other models in the base's place.
+    package var alternatives: [String] {
+        zip(names, descriptions).filter { $0.1.kind == .alternative }.map(\.0)
     }
 
     /// Parts of a base besides its trunk.

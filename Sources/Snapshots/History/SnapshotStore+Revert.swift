@@ -32,7 +32,8 @@ extension SnapshotStore {
         let before = try tree(try self.commit(ends[1]).tree)
         let sides = [try tree(try self.commit(head).tree), before]
         var merge = try TreeMerge(
-            self, bases: MergeBases(ofTwo: try tree(commit.tree)), sides: sides, policy: policy,
+            self, bases: MergeBases(of: 2, over: try tree(commit.tree)), sides: sides,
+            policy: policy,
             form: form)
         try merge.run()
         let conflicts = merge.conflicts

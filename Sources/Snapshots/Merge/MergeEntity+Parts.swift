@@ -13,6 +13,14 @@ extension MergeEntity {
         }
     }
 
+    /// Whether it is a weight of the model, or some.
+    package var isOfWeights: Bool {
+        switch self {
+        case .architecture, .layout, .file: false
+        case .trunk, .pool, .expert, .router, .routerRow: true
+        }
+    }
+
     package var layer: UInt32? {
         switch self {
         case .pool(let layer, _), .expert(let layer, _, _), .router(let layer, _, _),

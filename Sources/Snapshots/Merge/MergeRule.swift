@@ -29,11 +29,11 @@ struct MergeBases {
         pairs = ids.map { pair in distinct.indices.filter { pair.contains(distinct[$0]) } }
     }
 
-    /// Two sides with one base.
-    init(ofTwo base: Tree) {
+    /// Some sides with one base.
+    init(of sideCount: Int, over base: Tree) {
         trees = [base]
-        sideCount = 2
-        pairs = [[], [0], [0], []]
+        self.sideCount = sideCount
+        pairs = (0..<sideCount * sideCount).map { $0 / sideCount == $0 % sideCount ? [] : [0] }
     }
 
     /// The rule of every merge, for any number of sides at once, so that no pairing matters.

@@ -16,13 +16,16 @@ extension SnapshotStore {
     ///   - form: Settles the layout; without it a layout that sides changed differently is a conflict.
     ///   - dryRun: Decide and report, but move no branch.
     ///   - check: Refuses by throwing: a merged tree, or with true the one that a fast-forward leads to.
+    ///   - sides: Gives trees that are merged in the place of the sides', by those of the bases and the sides, and the
+    ///     form of the outcome; nil to merge them as they are.
     /// - Returns: With conflicts left, their list; then nothing was written.
     /// - Throws: `.unrelated` when two of the sides have no common ancestor.
     package func merge(
         _ others: [ObjectID], into branch: String, policy: (any ConflictPolicy)?,
         decisions: (any ConflictDecisions)? = nil, note: CommitNote,
         form: (any MergeForm)? = nil, dryRun: Bool = false,
-        check: (Tree, _ isForward: Bool) throws -> Void = { _, _ in }
+        check: (Tree, _ isForward: Bool) throws -> Void = { _, _ in },
+        sides rewritten: ((_ bases: [Tree], [Tree]) throws -> ([Tree], any MergeForm))? = nil
     ) throws -> MergeOutcome {
         guard let target = try references().branches[branch] else {
             throw CambiumError(.notFound, "there is no branch '\(branch)' to merge into")
@@ -54,6 +57,8 @@ extension SnapshotStore {
         }
         var trees: [Tree] = []
         for parent in parents { trees.append(try tree(try commit(parent).tree)) }
+        var form = form
+        if let rewritten { (trees, form) = try rewritten(ancestry.trees, trees) }
         var merge = try TreeMerge(
             self, bases: ancestry, sides: trees, policy: policy, decisions: decisions, form: form)
         try merge.run()

@@ -36,6 +36,12 @@ package final class MappedSnapshot: Sendable {
         self.arrays = arrays
     }
 
+    /// The same snapshot with another tree, whose arrays of experts are this one's.
+    package func showing(_ tree: Tree) -> MappedSnapshot {
+        MappedSnapshot(
+            id, commit, tree, store, lease, arrays, keepsDecompressed: keepsDecompressed)
+    }
+
     /// Whether some data may lie on a remote.
     package var isLazy: Bool { store.environment.promisedBulk != nil }
 

@@ -14,7 +14,11 @@ struct ExportCommand: StoreCommand {
             Files that are in the way are refused, also those of another checkpoint that a reader would take \
             for parts of this one or read first. --force replaces them; other files stay.
 
+            A model that a merge by --policy alternatives made is several: --alternative writes one of them, \
+            --plain the one that all began from.
+
             cambium export main out/
+            cambium export main swahili/ --alternative swahili
             cambium export main~2 out/ --force
             cambium export main for-transformers/ --plain
             """)
@@ -28,6 +32,12 @@ struct ExportCommand: StoreCommand {
     @Flag(help: "Replace files that exist there, and remove those of another checkpoint.")
     var force = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Write this one of the model's alternatives, as a model of its own.", valueName: "name")
+    )
+    var alternative: String?
+
     @Flag(help: "Leave out what the transformers library would not read.")
     var plain = false
 
@@ -38,7 +48,7 @@ struct ExportCommand: StoreCommand {
         let result = try console.withProgress("export") { progress in
             try store.export(
                 revision, to: directory.withoutTrailingSlashes, overwrite: force,
-                isPlain: plain, progress: progress.report)
+                alternative: alternative, isPlain: plain, progress: progress.report)
         }
         console.show(ExportReport(result: result, revision: revision))
     }

@@ -19,6 +19,7 @@ struct MergeCommand: StoreCommand {
             cambium merge swahili metamath --into main --policy mean
             cambium merge swahili --policy mean --weight main=3 --weight swahili=1
             cambium merge swahili metamath --into main --policy ties --density 0.5
+            cambium merge swahili metamath --into main --policy alternatives
             cambium merge law tax --take 1/7=law --take 'router 0/*=mean' --policy ties
             cambium merge law tax --take-from decisions.txt    # one in a line
             """)
@@ -34,7 +35,8 @@ struct MergeCommand: StoreCommand {
             Conflicts: none lists them; ours takes the first side's version, theirs the last \
             side's; mean the weighted mean, ties the greatest changes that agree, task the sum of \
             the changes, fisher the mean weighted by recorded squared gradients, regmean the linear maps \
-            nearest to the sides' by their Gram sums or routes (lossy).
+            nearest to the sides' by their Gram sums or routes (lossy); alternatives keeps every side's \
+            model, and a gate picks by text.
             """)
     var policy = PolicyOption(.none)
 
