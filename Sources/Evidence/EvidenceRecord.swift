@@ -43,12 +43,17 @@ extension RouteContribution: TextContribution {
     package static var kind: String { "routes" }
 }
 
+extension StateContribution: TextContribution {
+    package static var kind: String { "states" }
+}
+
 /// A record of evidence, of whatever kind.
 package enum EvidenceRecord: Sendable {
     case counts(CountContribution)
     case gramSums(GramContribution)
     case activations(ActivationContribution)
     case routes(RouteContribution)
+    case states(StateContribution)
 
     /// - Throws: `.badInput` for bytes that are no record.
     package init(decoding bytes: [UInt8]) throws {
@@ -58,6 +63,8 @@ package enum EvidenceRecord: Sendable {
             self = .activations(try ActivationContribution(decoding: bytes))
         } else if bytes.starts(with: RouteContribution.magic) {
             self = .routes(try RouteContribution(decoding: bytes))
+        } else if bytes.starts(with: StateContribution.magic) {
+            self = .states(try StateContribution(decoding: bytes))
         } else {
             self = .counts(try CountContribution(decoding: bytes))
         }
@@ -69,6 +76,7 @@ package enum EvidenceRecord: Sendable {
         case .gramSums(let record): record
         case .activations(let record): record
         case .routes(let record): record
+        case .states(let record): record
         }
     }
 
@@ -81,7 +89,7 @@ package enum EvidenceRecord: Sendable {
         case .gramSums(let record): record.adapter
         case .activations(let record): record.adapter
         // Kept is what the whole model does on the text, so it is the base's.
-        case .routes: ExpertPool.base
+        case .routes, .states: ExpertPool.base
         }
     }
 }

@@ -11,8 +11,8 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     /// The class that its text belongs to; "base" for what the base model learned.
     public let adapter: String
     /// What was counted: `counts`, n-grams of bytes; `gram`, sums over the states in front of a
-    /// layer's experts; `routes`, what linear routers decided; or `activations`, how often
-    /// experts were picked.
+    /// layer's experts; `routes`, what linear routers decided; `states`, what expert layers read; or
+    /// `activations`, how often experts were picked.
     public let kind: String
     /// Which round or data it is of, as it was given.
     public let label: String
@@ -29,9 +29,9 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     /// Of routes and of Gram sums over picks, how many experts there were to pick; nil of Gram sums for the
     /// adapters' gate.
     public let experts: Int?
-    /// Of routes, the numbers of the layers.
+    /// Of routes and states, the numbers of the layers.
     public let layers: [Int]?
-    /// Of routes, the tokens of the text.
+    /// Of routes, the tokens of the text; of states, those that have one.
     public let tokens: Int?
     /// Bytes of the text.
     public let bytes: Int
@@ -134,6 +134,7 @@ extension EvidenceInfo {
         let text = entry.record.contribution
         let (counts, sums) = (text as? CountContribution, text as? GramContribution)
         let (routes, use) = (text as? RouteContribution, text as? ActivationContribution)
+        let states = text as? StateContribution
         let picks = sums?.source.digits.count == 1 ? nil : sums?.source.digits
         self.init(
             id: entry.id.hex, adapter: entry.record.adapter, kind: type(of: text).kind,
@@ -141,11 +142,14 @@ extension EvidenceInfo {
             distinct: counts?.counts.entries.count
                 ?? use?.layers.reduce(0) { $0 + $1.entries.count },
             layer: (sums?.source.layer).map { Int($0) },
-            trunk: (sums?.source.trunk ?? routes?.model ?? use?.model).map { ObjectID($0.raw).hex },
+            trunk: (sums?.source.trunk ?? routes?.model ?? use?.model ?? states?.model).map {
+                ObjectID($0.raw).hex
+            },
             quantiser: try sums?.source.quantiser.id().hex,
             experts: picks?.reduce(1) { $0 * Int($1) } ?? routes.map { Int($0.experts) },
-            layers: routes?.layers.map { Int($0.number) },
-            tokens: routes.map { Int(clamping: $0.tokenCount) },
+            layers: routes?.layers.map { Int($0.number) }
+                ?? states?.layers.map { Int($0.number) },
+            tokens: routes.map { Int(clamping: $0.tokenCount) } ?? states?.count,
             bytes: Int(clamping: text.byteCount), data: ObjectID(text.data.raw).hex,
             recordBytes: text.encoded.count)
     }

@@ -34,6 +34,7 @@ extension TrainOptions {
         request.rate = rate
         request.warmUp = warmUp
         request.divergenceWeight = divergenceWeight
+        request.hold = hold.map { ($0.output, $0.router) }
         request.threads = threads
         request.mixesCounts = mixesCounts
         request.evidenceOrder = evidenceOrder

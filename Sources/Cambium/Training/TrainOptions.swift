@@ -68,6 +68,24 @@ public struct RoundPlan: Sendable, Hashable, Encodable {
     }
 }
 
+/// Old behaviour that a round keeps close to, on the branch's evidence of states (``Store/addStates(_:label:count:threads:_:progress:)``).
+///
+/// To the loss of each step comes, as a mean over the expert layers and of at most 512 states of each,
+/// `output` ‖y − y₀‖² / ‖y₀‖² + `router` KL(p₀, p): y is what the layer's experts give together, p the distribution of its
+/// router over all of them (of trees none), y₀ and p₀ those of the model before the round.
+public struct TrainHold: Sendable, Equatable {
+    /// What the outputs of expert layers count.
+    public var output: Double
+    /// What the routers' distributions count.
+    public var router: Double
+
+    /// Outputs and routers held alike, or each as it is given.
+    public init(output: Double, router: Double) {
+        self.output = output
+        self.router = router
+    }
+}
+
 /// A round of training.
 public struct TrainOptions: Sendable {
     /// Where the round is committed, with message, metadata and metrics of the caller's.
@@ -105,6 +123,10 @@ public struct TrainOptions: Sendable {
     ///
     /// Of an adapter that is trained further the model before is the adapter, else the base. 0 for not at all.
     public var divergenceWeight = 0.0
+    /// How much the round is held to what the model's expert layers did on old text; nil for not at all.
+    ///
+    /// For rounds that train the model itself or edit its experts: an adapter leaves old text alone.
+    public var hold: TrainHold?
     /// Whether the n-grams of the evidence predict beside the model from this round on.
     ///
     /// Nil as the branch has it, and true for a new base; what is once on stays on.

@@ -153,6 +153,9 @@ extension EvidenceInfo {
         if let order, let distinct {
             return "\(Quantity.count(distinct)) different \(order)-grams"
         }
+        if kind == "states", let layers, let tokens {
+            return "\(Quantity.count(tokens, "token")) in \(Quantity.count(layers.count, "layer"))"
+        }
         if let layers, let tokens {
             return "\(Quantity.count(tokens, "token")) in "
                 + "\(Quantity.count(layers.count, "layer")) of \(experts ?? 0) experts"

@@ -150,6 +150,27 @@ extension SnapshotStore {
         return try edit.commit(adding: all.dropFirst(edit.known.count).map(\.record), request)
     }
 
+    /// Records what a branch's expert layers read on texts, and commits the records.
+    ///
+    /// - Parameter count: States of each text and layer, at most.
+    /// - Throws: `bad-input` for a text without tokens; `usage`; `unsupported` for a model without experts that pick
+    ///   by states.
+    package func addStates(
+        _ texts: [[UInt8]], label: String, count: Int, threads: Int, _ request: CommitRequest,
+        progress: ProgressReporter
+    ) throws -> EvidenceChange {
+        try ThreadTeam.check(threads)
+        let edit = try EvidenceEdit(request, self)
+        let kept = try KeptStates(edit.snapshot, SnapshotModel(edit.snapshot, checks: true))
+        let records = try texts.enumerated().map { index, text in
+            EvidenceRecord.states(
+                try kept.record(
+                    of: text, name(index, of: texts), label: label, count: count, threads: threads,
+                    progress))
+        }
+        return try edit.commit(adding: records, request)
+    }
+
     /// Records what a branch's linear routers read and decide on texts, and commits the records.
     ///
     /// - Parameter limit: Bytes that are read at most, of all texts together.

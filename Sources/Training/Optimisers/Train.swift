@@ -15,18 +15,19 @@ package import Tensors
 ///   - texts: Each longer than a window.
 ///   - state: Of a run with the same parameters, texts and settings that was stopped; nil to begin.
 ///   - teacher: Pulls the predictions towards those of another model; nil for none.
+///   - hold: Keeps expert layers close to what they were on stored states; nil for none.
 ///   - adjust: May change the gradient of `values` before each step (a penalty).
 ///   - ended: Called with the state when `progress` stops the run, and when it has come to its end.
 ///   - progress: Called after each step; returns false to stop, then `.cancelled` is thrown.
 /// - Throws: `.usage`, `.diverged`, `.cancelled`.
 package func train(
     _ parameters: any TrainedParameters, on texts: [TrainingText], settings: TrainingSettings,
-    from state: TrainingState? = nil, teacher: Teacher? = nil,
+    from state: TrainingState? = nil, teacher: Teacher? = nil, hold: Hold? = nil,
     adjust: ((FloatSlice) -> Void)? = nil,
     ended: ((TrainingState) -> Void)? = nil,
     progress: (TrainingProgress) throws -> Bool = { _ in true }
 ) throws -> TrainingSummary {
-    var run = try TrainingRun(parameters, texts, settings, teacher)
+    var run = try TrainingRun(parameters, texts, settings, teacher, hold)
     if let state { try run.restore(state) }
     return try run.finish(adjust: adjust, ended: ended, progress: progress)
 }
@@ -41,6 +42,9 @@ private struct TrainingRun {
     private let parts: [ForwardBackward]
     /// One for each part, or none.
     private let teachers: [TeacherPass]
+    /// One for each expert layer, or none; and what they add to the gradient, each its own part.
+    private let held: [HoldPass]
+    private let heldGradient: FloatMemory
     private let optimizer: Optimizer
     private let gradient: FloatMemory
     private let length: Int
@@ -50,7 +54,7 @@ private struct TrainingRun {
 
     init(
         _ parameters: any TrainedParameters, _ texts: [TrainingText],
-        _ settings: TrainingSettings, _ teacher: Teacher?
+        _ settings: TrainingSettings, _ teacher: Teacher?, _ hold: Hold?
     ) throws {
         let context = parameters.model.config.contextLength
         length = settings.length ?? context
@@ -82,6 +86,8 @@ private struct TrainingRun {
                     TeacherPass(teacher, windows: settings.windows / settings.parts, length: length)
                 }
             } ?? []
+        held = hold.map { HoldPass.all($0, of: model) } ?? []
+        heldGradient = FloatMemory(count: held.isEmpty ? 0 : model.layout.count)
         optimizer = Optimizer(parameters, settings)
         gradient = FloatMemory(count: parameters.values.count)
         team = ThreadTeam(count: settings.threads)
@@ -136,7 +142,7 @@ private struct TrainingRun {
         return TrainingSummary(
             steps: step, tokens: step * perStep, loss: loss(),
             processorSeconds: processorSeconds() - processor,
-            seconds: passed())
+            seconds: passed(), held: heldDistance)
     }
 
     private func done(
@@ -159,9 +165,14 @@ private struct TrainingRun {
         let batches = parts.map { _ in
             sampler.next(windows: settings.windows / settings.parts)
         }
-        let (parts, teachers) = (parts, teachers)
+        let (parts, teachers, held, heldGradient) = (parts, teachers, held, heldGradient)
+        let draw = settings.seed &+ UInt64(step) &* 0x9E37_79B9_7F4A_7C15
+        heldGradient.slice.fill(0)
         let sums = Mutex([Double](repeating: 0, count: parts.count))
-        team.forEach(parts.count) { index in
+        team.forEach(parts.count + held.count) { index in
+            guard index < parts.count else {
+                return held[index - parts.count].run(draw: draw, gradient: heldGradient)
+            }
             let part = parts[index]
             part.gradient.slice.fill(0)
             part.forward(batches[index].inputs)
@@ -173,7 +184,9 @@ private struct TrainingRun {
             }
             sums.withLock { $0[index] = nats }
         }
+        let heldNeurons = held.compactMap(\.expertPass)
         for part in parts.dropFirst() { parts[0].gradient.slice.add(part.gradient.slice) }
+        if !held.isEmpty { parts[0].gradient.slice.add(heldGradient.slice) }
         let loss =
             sums.withLock { $0.reduce(0, +) } / (Double(tokens) * 0.693147180559945309417)
         guard loss.isFinite else {
@@ -184,7 +197,7 @@ private struct TrainingRun {
         if parameters.trainsExperts {
             for slot in parameters.model.experts.indices {
                 let all = ExpertGradient(
-                    parts.map { $0.expertPasses[slot] },
+                    parts.map { $0.expertPasses[slot] } + heldNeurons.dropFirst(slot).prefix(1),
                     count: parameters.model.config.expertCount, team: team)
                 experts.append(parameters.editableRows.map { all.only($0[slot]) } ?? all)
             }
@@ -197,6 +210,15 @@ private struct TrainingRun {
             gradient: gradient.slice, experts: experts, rate: Float(rate), team: team)
         parameters.apply()
         return loss
+    }
+
+    /// Of the last step, a mean over the layers; nil where nothing is held.
+    private var heldDistance: HoldDistance? {
+        guard !held.isEmpty else { return nil }
+        let count = Double(held.count)
+        return HoldDistance(
+            output: held.reduce(0) { $0 + $1.distance.output } / count,
+            router: held.reduce(0) { $0 + $1.distance.router } / count)
     }
 
     /// cos(π x) for 0 ≤ x ≤ 1, by Taylor's series around π / 2: the C library's bits depend on the

@@ -88,4 +88,6 @@ package struct TrainingSummary: Sendable {
     /// CPU time of this process.
     package let processorSeconds: Double
     package let seconds: Double
+    /// How far the last step was from what is held; nil where nothing is.
+    package let held: HoldDistance?
 }

@@ -22,6 +22,9 @@ protocol RouterPass: AnyObject {
     ///   - weights: All dense ones.
     func route(_ input: FloatSlice, weights: FloatMemory) -> (ids: [UInt32], gates: FloatSlice)
 
+    /// Behind `route`, the shares of all alternatives, in rows that are 1 together; nil of a router without.
+    func distribution() -> RouterDistribution?
+
     /// Adds the router's gradients, and that of its inputs.
     ///
     /// - Parameters:
@@ -30,9 +33,46 @@ protocol RouterPass: AnyObject {
     ///   - dinput: [tokens, width].
     ///   - gradient: Of all dense weights.
     ///   - scratch: Of the products' greatest ``TrainedProduct/scratchSize``.
+    ///   - pull: Of the scores of all alternatives, the gradient besides; nil for none.
     func backward(
         _ ids: [UInt32], scores: FloatSlice, input: FloatSlice, weights: FloatMemory,
-        dinput: FloatSlice, gradient: FloatMemory, scratch: FloatSlice)
+        dinput: FloatSlice, gradient: FloatMemory, scratch: FloatSlice, pull: FloatSlice?)
+}
+
+/// What a router thinks of all its experts for some tokens: a softmax for each independent choice.
+///
+/// The two halves of product keys choose apart: the distribution over their pairs is the product of two, and its
+/// divergence the sum of theirs.
+struct RouterDistribution {
+    /// [rows, width].
+    let shares: FloatSlice
+    let width: Int
+    /// Choices of all experts, over which the divergence is a mean: tokens, or tokens times heads.
+    let choices: Int
+
+    /// KL(old, this), a mean over the choices, in nats; and the gradient of `weight` times it by the scores, which
+    /// takes the place of the shares.
+    ///
+    /// - Parameter old: Of the same router.
+    func pull(to old: RouterDistribution, weight: Float) -> (
+        divergence: Double, gradient: FloatSlice
+    ) {
+        let scale = weight / Float(choices)
+        var sum = 0.0
+        old.shares.withSpan { old in
+            shares.withMutableSpan { own in
+                for index in own.indices {
+                    if old[index] > 0 {
+                        sum +=
+                            Double(old[index])
+                            * Double(Kernels.log(old[index]) - Kernels.log(max(own[index], 1e-38)))
+                    }
+                    own[index] = scale * (own[index] - old[index])
+                }
+            }
+        }
+        return (sum / Double(choices), shares)
+    }
 }
 
 /// A layer of neurons over some tokens, and its gradient (2407.04153): a router, and what it picked.
@@ -98,9 +138,10 @@ final class ExpertPass: @unchecked Sendable {
     ///   - dinput: [tokens, width]; overwritten.
     ///   - gradient: Of all dense weights.
     ///   - scratch: Of the products' greatest ``TrainedProduct/scratchSize``.
+    ///   - pull: As of ``RouterPass/backward``.
     func backward(
         weights: FloatMemory, table: FloatSlice, dout: FloatSlice, dinput: FloatSlice,
-        gradient: FloatMemory, scratch: FloatSlice
+        gradient: FloatMemory, scratch: FloatSlice, pull: FloatSlice? = nil
     ) {
         guard let selection else { return }
         outputGradient.copy(dout)
@@ -110,8 +151,11 @@ final class ExpertPass: @unchecked Sendable {
         selection.scoreGradients(width: router.picksPerHead, into: scores)
         router.backward(
             selection.ids, scores: scores, input: input, weights: weights, dinput: dinput,
-            gradient: gradient, scratch: scratch)
+            gradient: gradient, scratch: scratch, pull: pull)
     }
+
+    /// As ``RouterPass/distribution()``.
+    func distribution() -> RouterDistribution? { router.distribution() }
 
     /// Adds `scale` times the gradients of some experts to their rows.
     ///

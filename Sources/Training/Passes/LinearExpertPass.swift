@@ -107,6 +107,14 @@ final class LinearExpertPass {
         }
     }
 
+    /// Behind `forward`, the router's shares of all experts, those that were not picked too.
+    func distribution() -> RouterDistribution {
+        let shares = FloatMemory(count: scores.count).slice
+        shares.copy(scores)
+        shares.withMutableSpan { Kernels.softmax(&$0, width: sizes.experts) }
+        return RouterDistribution(shares: shares, width: sizes.experts, choices: tokens)
+    }
+
     /// Sets dinput, and adds the gradients of router and experts.
     ///
     /// - Parameters:
@@ -114,8 +122,10 @@ final class LinearExpertPass {
     ///   - dinput: [tokens, width]; overwritten.
     ///   - gradient: Of all dense weights.
     ///   - scratch: Of the products' greatest ``TrainedProduct/scratchSize``.
+    ///   - pull: Of all scores, the gradient besides; nil for none.
     func backward(
-        dout: FloatSlice, dinput: FloatSlice, gradient: FloatMemory, scratch: FloatSlice
+        dout: FloatSlice, dinput: FloatSlice, gradient: FloatMemory, scratch: FloatSlice,
+        pull: FloatSlice? = nil
     ) {
         dinput.fill(0)
         let weightGradients = weightGradients(dout)
@@ -147,6 +157,7 @@ final class LinearExpertPass {
             dinput[row(pick / sizes.topK, width)].add(gatheredGradients[row(place, width)])
         }
         setScoreGradients(weightGradients)
+        if let pull { scores.add(pull) }
         let dscores = rows(scores, sizes.experts)
         routerProduct.addWeightGradient(
             dscores, rows(input, width), tokens: tokens, scratch: scratch, to: gradient)

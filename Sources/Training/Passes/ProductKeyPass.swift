@@ -119,15 +119,59 @@ final class ProductKeyPass: RouterPass {
         }
     }
 
+    func distribution() -> RouterDistribution? {
+        let rows = 2 * tokens * heads
+        let shares = FloatMemory(count: rows * sizes.subKeys).slice
+        forEachSide { product, queries, own in
+            product.forward(
+                queries(self.queries), into: own(shares), tokens: tokens * heads / keyProducts.count
+            )
+        }
+        shares.withMutableSpan { Kernels.softmax(&$0, width: sizes.subKeys) }
+        return RouterDistribution(
+            shares: shares, width: sizes.subKeys, choices: tokens * heads)
+    }
+
+    /// Calls back with each matrix of sub-keys, with what finds the rows of its queries among all, and those of its
+    /// scores, [2, tokens, heads, subKeys].
+    private func forEachSide(
+        _ body: (
+            TrainedProduct, _ queries: (FloatSlice) -> FloatRows,
+            _ scores: (FloatSlice) -> FloatRows
+        ) -> Void
+    ) {
+        let step = keyProducts.count == 1 ? 1 : heads
+        for (set, products) in keyProducts.enumerated() {
+            for (side, product) in products.enumerated() {
+                let query = set * sizes.keySize + side * half
+                let score = (side * tokens * heads + set) * sizes.subKeys
+                body(
+                    product,
+                    { FloatRows($0[query..<$0.count], stride: step * self.sizes.keySize) },
+                    { FloatRows($0[score..<$0.count], stride: step * self.sizes.subKeys) })
+            }
+        }
+    }
+
     func backward(
         _ ids: [UInt32], scores: FloatSlice, input: FloatSlice, weights: FloatMemory,
-        dinput: FloatSlice, gradient: FloatMemory, scratch: FloatSlice
+        dinput: FloatSlice, gradient: FloatMemory, scratch: FloatSlice, pull: FloatSlice?
     ) {
         for side in 0..<2 {
             TrainingKernels.addKeyGradients(
                 of: ids, scores: scores, side: side, sizes: keySizes,
                 keys: weights[subKeys], queries: queries, dqueries: queryGradients,
                 dkeys: gradient[subKeys])
+        }
+        if let pull {
+            forEachSide { product, queries, own in
+                let count = tokens * heads / keyProducts.count
+                product.addWeightGradient(
+                    own(pull), queries(self.queries), tokens: count, scratch: scratch, to: gradient)
+                product.packBackward(weights)
+                product.inputGradient(
+                    own(pull), into: queries(queryGradients), tokens: count, keeping: true)
+            }
         }
         rawGradients.fill(0)
         TrainingKernels.rmsNormBackward(

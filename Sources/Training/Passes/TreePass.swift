@@ -40,9 +40,12 @@ final class TreePass: RouterPass {
         return (selection.experts, gates)
     }
 
+    /// The beam leaves most leaves without a share.
+    func distribution() -> RouterDistribution? { nil }
+
     func backward(
         _ ids: [UInt32], scores: FloatSlice, input: FloatSlice, weights: FloatMemory,
-        dinput: FloatSlice, gradient: FloatMemory, scratch: FloatSlice
+        dinput: FloatSlice, gradient: FloatMemory, scratch: FloatSlice, pull: FloatSlice?
     ) {
         let changes = scores.array
         for token in 0..<tokens {

@@ -22,6 +22,10 @@ extension RoundRequest {
         record["train.rate"] = "\(rate)"
         record["train.warm-up"] = "\(warmUp)"
         record["train.kl"] = "\(divergenceWeight)"
+        if let hold {
+            record["train.hold"] = "\(hold.output)"
+            record["train.hold-router"] = "\(hold.router)"
+        }
         record["train.mix-counts"] = "\(mixesCounts)"
         record["train.evidence-order"] = "\(evidenceOrder)"
         record["train.from"] = parent?.hex
@@ -107,6 +111,7 @@ extension RoundRequest {
     package var identity: String {
         var words = "\(target.identity) \(budget.identity) \(seed) \(windows) \(rate) \(warmUp)"
         if divergenceWeight > 0 { words += " \(divergenceWeight)" }
+        if let hold { words += " hold(\(hold.output), \(hold.router))" }
         if case .adapter(_, _, let pool?) = target { words += " \(pool.identity)" }
         return words
     }

@@ -46,6 +46,9 @@ package struct RoundRequest: Sendable {
     package var warmUp = 20
     /// How much predictions are kept close to those of the model before; 0 for not at all.
     package var divergenceWeight = 0.0
+    /// How much expert layers are kept close to what they were on stored states of old text: what their outputs
+    /// count, and what the routers' distributions do; nil for not at all.
+    package var hold: (output: Double, router: Double)?
     /// Nil for as many as the machine has cores.
     package var threads: Int?
     /// Whether counts predict beside the model from now on; nil as the branch has it.
@@ -83,6 +86,22 @@ package struct RoundRequest: Sendable {
         guard divergenceWeight >= 0, divergenceWeight <= 1_000 else {
             throw CambiumError(
                 .usage, "the divergence counts \(divergenceWeight) times; give 0 to 1000")
+        }
+        if let hold {
+            guard [hold.output, hold.router].allSatisfy({ (0...1_000).contains($0) }),
+                hold.output + hold.router > 0
+            else {
+                throw CambiumError(
+                    .usage,
+                    "outputs are held \(hold.output) times and routers \(hold.router) times; give 0 to 1000, "
+                        + "and one of them above 0")
+            }
+            if case .adapter(let name, _, _) = target {
+                throw CambiumError(
+                    .usage,
+                    "adapter '\(name)' leaves old text to the base and needs no hold; hold rounds that train the "
+                        + "model itself (--whole) or edit its experts (--edit-experts)")
+            }
         }
         guard warmUp >= 0 else { throw CambiumError(.usage, "\(warmUp) steps of warm-up") }
         var settings = TrainingSettings(budget: budget, seed: seed)

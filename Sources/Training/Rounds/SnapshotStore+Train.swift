@@ -40,8 +40,9 @@ extension SnapshotStore {
         let teacher =
             request.divergenceWeight > 0
             ? Teacher(try round.modelBefore(), weight: Float(request.divergenceWeight)) : nil
+        let hold = try request.hold(start.evidence, round)
         let (summary, curve) = try fit(
-            parameters, request, settings, kept, teacher, progress, isStopped)
+            parameters, request, settings, kept, teacher, hold, progress, isStopped)
         // Evaluate.
         let bits = try evaluate(request.heldOut, progress, isStopped) {
             try round.evaluation(gate, mixture, threads: settings.threads)
@@ -65,7 +66,7 @@ extension SnapshotStore {
     /// fails then, a full disk for example, does not cost the training.
     private func fit(
         _ parameters: any TrainedParameters, _ request: RoundRequest, _ settings: TrainingSettings,
-        _ kept: StoppedRound, _ teacher: Teacher?, _ progress: ProgressReporter,
+        _ kept: StoppedRound, _ teacher: Teacher?, _ hold: Hold?, _ progress: ProgressReporter,
         _ isStopped: () -> Bool
     ) throws -> (summary: TrainingSummary, curve: LossCurve) {
         let begun = request.resumes ? try kept.load() : nil
@@ -74,7 +75,7 @@ extension SnapshotStore {
         do {
             let summary = try Training.train(
                 parameters, on: request.texts.map { TrainingText($0.bytes) }, settings: settings,
-                from: begun?.state, teacher: teacher, ended: { end = $0 }
+                from: begun?.state, teacher: teacher, hold: hold, ended: { end = $0 }
             ) { step in
                 curve.add(step.loss)
                 do {
@@ -178,6 +179,29 @@ extension SnapshotStore {
     }
 }
 
+extension RoundRequest {
+    /// What the round is held to; nil for nothing.
+    ///
+    /// - Throws: `usage` where the branch has no states of each of the model's expert layers.
+    fileprivate func hold(_ evidence: [NamedContribution], _ round: any Round) throws -> Hold? {
+        guard let hold else { return nil }
+        let layers = round.config.expertLayers
+        guard !layers.isEmpty else {
+            throw CambiumError(.usage, "the model has no experts that could be held")
+        }
+        let states = evidence.states(layers: layers, width: round.config.hiddenSize)
+        if let missing = layers.first(where: { states[$0] == nil }) {
+            throw CambiumError(
+                .usage,
+                "the branch has no evidence of states of layer \(missing) to hold the round to; add some of "
+                    + "what the model knows: cambium evidence add --kind states --text FILE")
+        }
+        return Hold(
+            try round.modelBefore(), states: states, output: Float(hold.output),
+            router: Float(hold.router))
+    }
+}
+
 extension CommitNote {
     /// Puts in the figures of a round, with what it was and how the loss went.
     fileprivate mutating func tell(
@@ -188,6 +212,10 @@ extension CommitNote {
         metrics["train.loss"] = summary.loss
         metrics["train.steps"] = Double(summary.steps)
         metrics["train.tokens"] = Double(summary.tokens)
+        if let held = summary.held {
+            metrics["train.hold.output"] = held.output
+            metrics["train.hold.router"] = held.router
+        }
         // A commit whose time is fixed is to have the same id again; of the clock, digits behind these are noise.
         if fixedTime() == nil {
             metrics["train.seconds"] = (summary.seconds * 100).rounded() / 100

@@ -9,7 +9,7 @@ import Testing
 struct ExpertLayerKindTests {
     private let rounds = TrainTests()
 
-    private static func config(_ layers: String) -> [UInt8] {
+    static func config(_ layers: String) -> [UInt8] {
         Array(
             """
             {"architecture": "peer-lm", "vocab_size": 256, "hidden_size": 16, "num_layers": 1,

@@ -124,6 +124,31 @@ struct TrainCommandTests {
         #expect(both.status == 64 && both.errors.contains("nothing is left to train"))
     }
 
+    @Test("a round is held to states that the branch has, and to none that it has not")
+    func held() throws {
+        let session = try session()
+        try session.expect(
+            "train", "--init", "config.json", "--data", "english.txt", "--steps", "5", "-m", "base")
+        let round = [
+            "train", "--data", "digits.txt", "--whole", "--steps", "3", "--hold", "2", "--json",
+        ]
+        let none = try session.start(round).end()
+        #expect(none.status == 64 && none.errors.contains("evidence add --kind states"))
+        try session.expect(
+            "evidence", "add", "--kind", "states", "--text", "english.txt", "--states", "50")
+        let list = try session.expect("evidence", "ls")
+        #expect(list.text.contains("50 tokens in "), "\(list.text)")
+        let id = try session.expect("evidence", "ls", "-q").lines
+        let kinds = try id.map { try session.expect("evidence", "show", String($0)).text }
+        #expect(kinds.contains { $0.contains("kind      states of 50 tokens") }, "\(kinds)")
+        let held = try session.start(round).end()
+        #expect(held.status == 0, "\(held.errors)")
+        let shown = try session.expect("show", "--json").json
+        let metrics = try #require(shown["metrics"] as? [String: Double])
+        #expect(metrics["train.hold.output"] != nil && metrics["train.hold.router"] != nil)
+        #expect((shown["metadata"] as? [String: String])?["train.hold-router"] == "2.0")
+    }
+
     @Test(
         "a file of several kinds is a round for each: known parts and novel ones go their own ways")
     func stretches() throws {
@@ -281,6 +306,10 @@ struct TrainCommandTests {
             ["--data", "english.txt", "--new-experts", "16", "--whole"],
             ["--data", "english.txt", "--whole", "--adapter", "x"],
             ["--data", "english.txt", "--chunk", "10000"],
+            ["--data", "english.txt", "--hold", "1"],
+            ["--data", "english.txt", "--hold", "1", "--init", "config.json"],
+            ["--data", "english.txt", "--whole", "--hold-router", "1"],
+            ["--data", "english.txt", "--whole", "--hold", "-1"],
             ["--data", "english.txt", "--kind", "lora:0"],
             ["--data", "english.txt", "--kind", "tree"],
             ["--steps", "1"],

@@ -12,7 +12,8 @@ struct EvidenceAddCommand: StoreCommand {
             refused. Squared gradients (fisher) are how much the model itself minds changes of each of its \
             weights on the texts, by which `cambium merge --policy fisher` weighs; new ones replace old ones. Routes \
             are what the linear routers of OLMoE and its like decide on old text, which `cambium expert add` keeps as \
-            they are; a record has sums of all the text and at most 160 windows of 128 tokens of it.
+            they are; a record has sums of all the text and at most 160 windows of 128 tokens of it. States are what \
+            expert layers read on old text, to which `cambium train --hold` holds a round; a record has no text.
 
             cambium evidence add --adapter base --text gsm8k.txt --text shakespeare.txt
             cambium evidence add --adapter swahili --text swahili.txt --label "round 1"
@@ -20,6 +21,7 @@ struct EvidenceAddCommand: StoreCommand {
             cambium evidence add --kind gram --target experts --layer 3 --text gsm8k.txt
             cambium evidence add --kind fisher --branch swahili --text swahili.txt
             cambium evidence add --kind routes --text general.txt
+            cambium evidence add --kind states --text gsm8k.txt --text shakespeare.txt
             """)
 
     @Argument(
@@ -44,7 +46,7 @@ struct EvidenceAddCommand: StoreCommand {
     @Option(
         help: """
             counts: of byte sequences; gram: Gram sums of hidden states; fisher: squared gradients; routes: \
-            what linear routers decide.
+            what linear routers decide; states: what expert layers read.
             """)
     var kind: EvidenceKind = .counts
 
@@ -77,11 +79,18 @@ struct EvidenceAddCommand: StoreCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Of Gram sums, fisher and routes, threads that run the model.", valueName: "number"))
+            "Of Gram sums, fisher, routes and states, threads that run the model.",
+            valueName: "number"))
     var threads = 1
 
     @Option(help: "Of routes, bytes of all texts that are read, or all (default: 100000).")
     var limit: ByteLimit?
+
+    @Option(
+        help: ArgumentHelp(
+            "Of states, tokens of each text whose states are kept (default: 1024).",
+            valueName: "number"))
+    var states: Int?
 
     @Option(name: .shortAndLong, parsing: .unconditional, help: "What the commit says.")
     var message: String?
@@ -122,10 +131,12 @@ struct EvidenceAddCommand: StoreCommand {
                 "squared gradients are of the model itself: --kind fisher takes no --adapter or --label"
             )
         }
-        if kind == .routes, adapter != nil {
+        if kind == .routes || kind == .states, adapter != nil {
             throw ValidationError(
-                "routes are of the model itself: --kind routes takes no --adapter")
+                "\(kind.rawValue) are of the model itself: --kind \(kind.rawValue) takes no --adapter"
+            )
         }
+        if kind != .states, states != nil { throw ValidationError("--states needs --kind states") }
         if kind != .routes, limit != nil { throw ValidationError("--limit needs --kind routes") }
     }
 
@@ -150,6 +161,16 @@ struct EvidenceAddCommand: StoreCommand {
                 try store.addRoutes(
                     texts, label: label, limit: limit, threads: threads,
                     options, progress: progress.report)
+            }
+            return console.show(EvidenceReport(result: result, verb: "added"))
+        }
+        if kind == .states {
+            let options = CommitOptions(message: message ?? "states to hold", branch: branch)
+            let texts = try text.map { try Terminal.read($0) }
+            let result = try console.withProgress("states") { progress in
+                try store.addStates(
+                    texts, label: label, count: states ?? 1_024, threads: threads, options,
+                    progress: progress.report)
             }
             return console.show(EvidenceReport(result: result, verb: "added"))
         }
@@ -195,6 +216,7 @@ enum EvidenceKind: String, ExpressibleByArgument, CaseIterable {
     case gramSums = "gram"
     case fisher
     case routes
+    case states
 
     init?(argument: String) { self.init(rawValue: OldWords.renewed(value: argument)) }
 }

@@ -129,6 +129,20 @@ struct TrainCommand: StoreCommand {
             """)
     var kl = 0.0
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            With --whole or --edit-experts: hold what expert layers give, and their routers, so much to what they \
+            did on the branch's states of old text (evidence add --kind states).
+            """, valueName: "weight"))
+    var hold: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "What the routers count of --hold, if not as much (--hold 0: they alone).",
+            valueName: "weight"))
+    var holdRouter: Double?
+
     @Option(help: "Percent of each text that is held out and evaluated, at its end.")
     var holdOut = 5.0
 
@@ -183,6 +197,11 @@ struct TrainCommand: StoreCommand {
             }
         } else if !background.isEmpty {
             throw ValidationError("--background is for --edit-experts")
+        }
+        if hold == nil, holdRouter != nil { throw ValidationError("--hold-router needs --hold") }
+        if hold != nil, !whole, editedExperts == nil {
+            throw ValidationError(
+                "--hold is for --whole and --edit-experts: an adapter leaves old text to the base")
         }
         if let chunk {
             guard data == ["-"], chunk >= Self.leastChunk else {
@@ -308,6 +327,7 @@ struct TrainCommand: StoreCommand {
         options.plan = plan
         options.mixesCounts = mixCounts
         options.divergenceWeight = kl
+        options.hold = hold.map { TrainHold(output: $0, router: holdRouter ?? $0) }
         // An adapter that the gate chose has what it has.
         options.newExperts = isKnown ? nil : newExperts.chosen
         options.initial = try initial.map { try Terminal.read($0) }

@@ -9,6 +9,7 @@ Trainer(..., callbacks=[CambiumCallback("S", branch="sft", keep_files=False)])
 """
 
 from .callback import CambiumCallback
+from .hold import HoldCallback, states_of, stored_states
 from .loading import from_pretrained
 
-__all__ = ["CambiumCallback", "from_pretrained"]
+__all__ = ["CambiumCallback", "HoldCallback", "from_pretrained", "states_of", "stored_states"]
