@@ -63,7 +63,8 @@ struct CambiumRoot: ParsableCommand {
                 subcommands: [
                     TrainCommand.self, RoundCommand.self, EvalCommand.self, GenerateCommand.self,
                     RouteCommand.self,
-                    ProfileCommand.self, QuantizeRouterCommand.self, ExpertCommand.self,
+                    ProfileCommand.self, QuantizeRouterCommand.self, RowsCommand.self,
+                    ExpertCommand.self,
                 ]),
             CommandGroup(
                 name: "Care",

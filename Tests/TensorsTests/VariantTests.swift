@@ -96,6 +96,27 @@ struct VariantTests {
         }
     }
 
+    @Test("rows that are added have the same bits", arguments: [0, 4, 12, 16, 20, 48, 68])
+    func rows(width: Int) {
+        for form in [
+            CAMBIUM_ROW_F32, CAMBIUM_ROW_BF16, CAMBIUM_ROW_F16, CAMBIUM_ROW_8, CAMBIUM_ROW_4,
+            CAMBIUM_ROW_2,
+        ] {
+            unsafe expectEqual { table in
+                var noise = Noise(seed: 19)
+                // At an odd address; any bytes do but for NaN and infinity.
+                let bytes = (0..<4 * width + 5).map { _ in
+                    UInt8(truncatingIfNeeded: noise.bits()) & 0x3f
+                }
+                var out = noise.floats(width)
+                unsafe bytes.withUnsafeBytes { bytes in
+                    unsafe table.add_row(bytes.baseAddress.map { unsafe $0 + 1 }, form, width, &out)
+                }
+                return out.map(\.bitPattern)
+            }
+        }
+    }
+
     @Test("neurons have the same bits", arguments: [1, 5, 16, 33, 64], [1, 3, 4, 16, 21])
     func neurons(width: Int, count: Int) {
         for type in [CAMBIUM_EXPERT_F32, CAMBIUM_EXPERT_BF16, CAMBIUM_EXPERT_I8] {

@@ -107,6 +107,23 @@ extension HeaderSplice {
 }
 
 extension Layout {
+    /// The layout of rows that have the parts of a tree's: of codes the scales are in a tensor beside.
+    func fittingRows(of tree: Tree) throws -> Layout {
+        var layout = self
+        for (index, place) in pools.enumerated() {
+            guard let pool = tree.layers[place.layer]?.pools[place.pool], pool.kind == .row,
+                let name = place.tensors.first?.template
+            else { continue }
+            layout.pools[index] = Pool(
+                layer: place.layer, pool: place.pool,
+                tensors: zip([name, name + PeerNames.scale], pool.parts).map {
+                    PoolTensor(
+                        template: $0, stacked: true, slice: $1.dimensions, partCount: 1)
+                })
+        }
+        return layout
+    }
+
     /// The pools that the layout lists, and those of adapters that training added.
     ///
     /// Their experts are in tensors named as a model's, behind `cohorts.NAME.`; no layout lists them, so that

@@ -170,13 +170,14 @@ extension CommitDraft {
             let layout = try store.layout(of: before),
             // A model that no checkpoint can hold is told of by the export.
             let old = try? CheckpointTensors(before, layout, absent: store.absentOrdinals),
+            let fitted = try? layout.fittingRows(of: now),
             let tensors = try? CheckpointTensors(
-                now, layout, absent: { try absentOrdinals(ofArray: $0) })
+                now, fitted, absent: { try absentOrdinals(ofArray: $0) })
         else { return [] }
         let index = try now.files[ShardIndex.fileName].map { id in
             try store.data(of: id).1
         }
-        let fit = try LayoutFit(layout, tensors)
+        let fit = try LayoutFit(fitted, tensors)
         try put(fit.layout)
         if let index {
             let fitted = try ShardIndex.fitted(

@@ -129,8 +129,10 @@ extension SnapshotStore {
                 if try reader.adapters(ofTree: tree)[adapter] != nil { isFirst = false }
             }
             // Rounds, imports and merges are where an adapter comes from.
+            // Fewer bits or rows are nothing that would be lost.
             if entry.commit.metadata["train.cohort"] == adapter || isFirst
                 || entry.commit.parents.count > 1
+                || RowTables.metadata.contains(where: { entry.commit.metadata[$0] != nil })
             {
                 return
             }

@@ -101,6 +101,13 @@ extension SnapshotStore {
         }
     }
 
+    /// The ordinals of an array that have an expert, ascending.
+    package func presentOrdinals(ofArray root: ObjectID) throws -> [Int] {
+        try environment.read { transaction in
+            try ArrayView(root, transaction).presentOrdinals
+        }
+    }
+
     /// How many experts a stored array has, absent ones included.
     func count(ofArray root: ObjectID) throws -> Int {
         try environment.read { transaction in

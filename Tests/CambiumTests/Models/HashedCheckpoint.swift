@@ -1,6 +1,7 @@
 import CheckpointSupport
 import Elements
 import Foundation
+import Models
 import Tensors
 
 /// The generated checkpoint without neurons and with hashed rows in front of a layer, in any form.
@@ -59,6 +60,12 @@ struct HashedCheckpoint {
     mutating func put(_ tensor: RawCheckpoint.Tensor) {
         raw.tensors.removeAll { $0.name == tensor.name }
         raw.tensors.append(tensor)
+        // As the format's own writer orders them.
+        raw.tensors.sort { (one, other) in
+            let sizes = (one.type == "F32" ? 4 : 1, other.type == "F32" ? 4 : 1)
+            return sizes.0 == sizes.1
+                ? one.name.utf8.lexicographicallyPrecedes(other.name.utf8) : sizes.0 > sizes.1
+        }
     }
 
     /// Rows of codes instead.
@@ -95,6 +102,22 @@ struct HashedCheckpoint {
         put(
             RawCheckpoint.Tensor(
                 name: old.name, type: old.type, shape: old.shape, data: values.littleEndianBytes))
+    }
+
+    /// Adds an adapter with rows of its own, and deltas of one matrix.
+    mutating func addAdapter(_ name: String, rows: [Float]) {
+        let description = AdapterDescription(
+            kind: .dense, usesExperts: false, rows: [0], base: ""
+        ).encoded
+        let prefix = "cohorts.\(name)."
+        put(
+            .init(
+                name: prefix + "cohort", type: "U8", shape: [description.count], data: description))
+        put(
+            .init(
+                name: prefix + Self.tensor, type: "F32",
+                shape: [rows.count / Self.hidden, Self.hidden],
+                data: rows.littleEndianBytes))
     }
 
     /// Without rows.

@@ -1,9 +1,12 @@
 import Architectures
 import CheckpointSupport
+import Checkpoints
 import Elements
+import Evidence
 import Foundation
 import Models
 import Routing
+import Snapshots
 import TestSupport
 import Testing
 
@@ -179,6 +182,91 @@ struct HashedRowTests {
                 ["c"], into: "main", policy: .mean, Checkpoints.signature)
             #expect(mean.kind == .merged)
             #expect(try store.expert("main", "0/7").data.floats == [Float](repeating: 2, count: 32))
+        }
+    }
+
+    @Test("take fewer bits: those that a checkpoint of such rows has", arguments: [8, 4, 2])
+    func quantised(count: Int) throws {
+        var coded = try HashedCheckpoint()
+        try coded.quantise(count)
+        var (expected, root): ([UInt32], String) = ([], "")
+        try withStore(coded) { store, _ in
+            (expected, root) = (try bits(store), try store.list("main").layers[0].pools[0].root)
+        }
+        try withStore(HashedCheckpoint()) { store, work in
+            try store.quantizeRows(bits: count, Checkpoints.options("bits"))
+            #expect(try store.list("main").layers[0].pools[0].root == root)
+            #expect(try bits(store) == expected)
+            #expect(try store.verify().faults.isEmpty)
+            _ = try store.export("main", to: work + "/out")
+            try Store.create(at: work + "/again")
+            let again = try Store(work + "/again").commit(
+                checkpoint: work + "/out", Checkpoints.options("again"))
+            #expect(try again.tree == store.show("main").tree)
+            let id = try store.resolve("main")
+            #expect(try store.quantizeRows(bits: 8, Checkpoints.options("more")).id == id)
+            #expect(code { try store.quantizeRows(bits: 3, Checkpoints.options("3")) } == .usage)
+            #expect(
+                code { try store.quantizeRows(bits: 2, Checkpoints.options("l"), layers: [1]) }
+                    == .notFound)
+        }
+        var wrong = try HashedCheckpoint()
+        wrong.set(3, to: .nan)
+        try withStore(wrong) { store, _ in
+            #expect(
+                code { try store.quantizeRows(bits: count, Checkpoints.options("nan")) }
+                    == .unsupported)
+        }
+    }
+
+    @Test("that a text uses too rarely are shown, and go when that is asked for")
+    func pruned() throws {
+        let hashed = try HashedCheckpoint()
+        let text = Self.text.map { UInt8($0) }
+        var uses: [UInt32: Int] = [:]
+        for row in HashRouter(orders: hashed.orders, tableSize: hashed.size).rows(of: text) {
+            uses[row, default: 0] += 1
+        }
+        try withStore(hashed) { store, _ in
+            let (id, before) = (try store.resolve("main"), try bits(store))
+            func prune(_ least: Int, _ texts: [[UInt8]]?, _ commits: Bool) throws -> RowPruning {
+                try store.pruneRows(
+                    usedLessThan: least, texts: texts, Checkpoints.options("prune"),
+                    commits: commits)
+            }
+            let present = (0..<192).filter { $0 % 5 != 0 }
+            let few = { (least: Int) in present.count { uses[UInt32($0)] ?? 0 < least } }
+            let preview = try prune(3, [text], false)
+            #expect(try preview.commit == nil && store.resolve("main") == id)
+            #expect(preview.tables == [.init(layer: 0, pool: "base", rows: 153, pruned: few(3))])
+            // Without those that it never uses a text has the same bits.
+            #expect(try prune(1, [text], true).tables[0].pruned == few(1) && few(1) > 0)
+            #expect(try bits(store) == before)
+            #expect(try prune(1, [text], true).tables[0].pruned == 0)
+            #expect(try prune(2, [text], true).tables[0].pruned == few(2) - few(1))
+            #expect(try bits(store) != before)
+            #expect(code { try prune(0, [text], false) } == .usage)
+            #expect(code { try prune(1, [[]], false) } == .usage)
+            #expect(code { try prune(1, nil, false) } == .notFound)
+            // By what was recorded.
+            let some = present.filter { uses[UInt32($0)] ?? 0 >= 2 }.prefix(3)
+            var patch = try ModelPatch(
+                CommitTarget(Checkpoints.options("evidence").request, store.snapshots))
+            try patch.add(
+                .activations(
+                    ActivationContribution(
+                        adapter: "base", label: "", data: [UInt8](repeating: 1, count: 32),
+                        byteCount: 9, model: [UInt8](repeating: 2, count: 32), windows: 9,
+                        layers: [
+                            .init(
+                                layer: 0,
+                                entries: some.map { .init(expert: UInt32($0), windows: 4) })
+                        ])))
+            _ = try patch.commit(Checkpoints.options("evidence").request)
+            #expect(try prune(5, nil, false).tables[0].pruned == few(9_999) - few(2))
+            let last = try prune(4, nil, true)
+            #expect(last.tables[0].rows - last.tables[0].pruned == some.count)
+            #expect(try store.verify().faults.isEmpty)
         }
     }
 
