@@ -91,6 +91,28 @@ struct TrainingVariantTests {
         }
     }
 
+    @Test("hashed experts and their steps have the same bits", arguments: kernelSizes.dropFirst())
+    func hashed(width: Int) {
+        unsafe expectEqual { table in
+            var noise = Noise(seed: 27)
+            let tokens = 12
+            var rows = noise.floats(5 * width)
+            var sums = noise.floats(5).map { $0 * $0 }
+            let places: [UInt32] = [3, 0, 1, 4, 2, 0]
+            let ids = (0..<tokens * 3).map { UInt32($0 * 7 % 6) }
+            var x = noise.floats(tokens * width)
+            unsafe table.add_hashed(rows, places, ids, tokens, 3, width, &x)
+            var scratch = [Float](repeating: .nan, count: width)
+            for factors in [nil, noise.floats(3)] as [[Float]?] {
+                let dx = noise.floats(tokens * width)
+                unsafe table.adagrad_hashed(
+                    &rows, places, &sums, [0, 2, 4], [0, 6, 1, 5, 35, 2], [0, 2, 5, 6], 3, 3, dx,
+                    width, 0.1, factors, &scratch)
+            }
+            return x + rows + sums
+        }
+    }
+
     @Test("products have the same bits", arguments: [1, 6, 17, 300])
     func products(tokens: Int) {
         unsafe expectEqual { table in

@@ -242,6 +242,8 @@ static double square_sum(const float *x, size_t count) {
     return sum;
 }
 
+#include "training_hash_body.h"
+
 const struct cambium_training TRAINING = {
     .name = VARIANT_NAME,
     .rms_norm_backward = rms_norm_backward,
@@ -263,4 +265,6 @@ const struct cambium_training TRAINING = {
     .key_gradients = key_gradients,
     .softmax_backward = softmax_backward,
     .square_sum = square_sum,
+    .add_hashed = add_hashed,
+    .adagrad_hashed = adagrad_hashed,
 };

@@ -103,6 +103,18 @@ struct cambium_training {
                              float *dscores);
     // Sum of x[i]^2: 1024 at a time in 16 lanes, those sums in double.
     double (*square_sum)(const float *x, size_t count);
+    // x += the rows of hashed experts, in the order of a token's ids: ids is [tokens, per_token], at
+    // most 8 a token; row i is rows + places[i] * width, and absent where places[i] is 0.
+    void (*add_hashed)(const float *rows, const uint32_t *places, const uint32_t *ids,
+                       size_t tokens, size_t per_token, size_t width, float *x);
+    // A step of Adagrad with one sum for each row (Duchi et al., 2011), of rows ids[0..<count] that
+    // are all there. With G the sum of dx over the tokens of a row's picks order[starts[e]..<starts[e +
+    // 1]], sums[place] += mean(G^2) and row -= rate * factors[e] / (sqrt(sums[place]) + 1e-12) * G;
+    // factors may be NULL for 1. scratch holds width floats.
+    void (*adagrad_hashed)(float *rows, const uint32_t *places, float *sums, const uint32_t *ids,
+                           const uint32_t *order, const uint32_t *starts, size_t count,
+                           size_t per_token, const float *dx, size_t width, float rate,
+                           const float *factors, float *scratch);
 };
 
 // The table that goes with a variant of cambium_variants.h.

@@ -66,6 +66,7 @@ extension AdapterForm {
         switch self {
         case .dense: .dense
         case .lowRank(let rank): .lowRank(rank)
+        case .small: .small
         }
     }
 }

@@ -30,6 +30,8 @@ public enum AdapterForm: Sendable, Hashable {
     case dense
     /// Low-rank deltas of every matrix, embedding and head; the base's experts run.
     case lowRank(Int)
+    /// Full-rank deltas of the embedding, the norms and the head alone; the base's experts run.
+    case small
 }
 
 /// Experts that a new adapter gets, with a router of their own, in place of the base's while it is active.

@@ -18,7 +18,7 @@ struct FrozenParts: ExpressibleByArgument {
     static var allValueStrings: [String] { ["trunk", "experts"] }
 }
 
-/// `dense`, `lora` or `lora:RANK`.
+/// `dense`, `small`, `lora` or `lora:RANK`.
 struct AdapterKind: ExpressibleByArgument, CustomStringConvertible {
     let form: AdapterForm
 
@@ -27,6 +27,7 @@ struct AdapterKind: ExpressibleByArgument, CustomStringConvertible {
     init?(argument: String) {
         switch argument {
         case "dense": form = .dense
+        case "small": form = .small
         case "lora": form = .lowRank(16)
         default:
             guard argument.hasPrefix("lora:"), let rank = Int(argument.dropFirst(5)), rank > 0
@@ -38,6 +39,7 @@ struct AdapterKind: ExpressibleByArgument, CustomStringConvertible {
     var description: String {
         switch form {
         case .dense: "dense"
+        case .small: "small"
         case .lowRank(let rank): "lora:\(rank)"
         }
     }

@@ -11,6 +11,8 @@ package struct AdapterDescription: Sendable, Hashable {
         /// `cohorts.NAME.TENSOR`: other tensors in the place of the base's; pools NAME: other experts in the place of
         /// a layer's.
         case alternative
+        /// As `dense`, of the embedding, the norms and the head alone.
+        case small
     }
 
     package static let version = 1

@@ -65,7 +65,7 @@ package struct AdapterWeights<Base: WeightSource>: WeightSource {
         let whole = try base.tensor(tensor)
         switch description.kind {
         case .alternative: return whole
-        case .dense:
+        case .dense, .small:
             guard let found = try find(own) else { return whole }
             guard found.shape.dimensions == whole.shape.dimensions else {
                 throw CambiumError(

@@ -13,12 +13,12 @@ package struct CountExpert: Sendable {
     package struct Settings: Sendable, Hashable {
         /// a, for each different byte seen after a context; above 0.
         package var pseudoCount: Float
-        /// m: above 0, at most 1.
+        /// m: from 0, for no model, to 1.
         package var modelShare: Float
 
         package init(pseudoCount: Float, modelShare: Float) {
             precondition(
-                pseudoCount > 0 && pseudoCount.isFinite && modelShare > 0 && modelShare <= 1,
+                pseudoCount > 0 && pseudoCount.isFinite && modelShare >= 0 && modelShare <= 1,
                 "pseudo-count \(pseudoCount), model's share \(modelShare)")
             self.pseudoCount = pseudoCount
             self.modelShare = modelShare

@@ -38,19 +38,31 @@ final class Optimizer {
         return tables
     }
 
-    /// A copy of it.
-    var numbers: [[Float]] { tables.map(\.array) }
+    /// A copy of it: of hashed experts, three tables for each layer behind all others.
+    var numbers: [[Float]] {
+        tables.map(\.array) + parameters.trainedRows.flatMap(\.numbers)
+    }
 
     /// Goes on from a copy.
     ///
     /// - Throws: `.usage` when it is of another run.
     func restore(_ numbers: [[Float]], step: Int) throws {
         let tables = tables
-        guard numbers.map(\.count) == tables.map(\.count) else {
+        let rows = parameters.trainedRows
+        let saved = numbers.dropFirst(tables.count)
+        guard numbers.count == tables.count + 3 * rows.count,
+            zip(numbers, tables).allSatisfy({ $0.count == $1.count }),
+            zip(rows.indices, rows).allSatisfy({ slot, table in
+                table.accepts(Array(saved.dropFirst(3 * slot).prefix(3)))
+            })
+        else {
             throw CambiumError(
                 .usage, "the saved state is of another model: its tables have other sizes")
         }
         for (table, saved) in zip(tables, numbers) { table.copy(saved) }
+        for (slot, table) in rows.enumerated() {
+            table.restore(Array(saved.dropFirst(3 * slot).prefix(3)))
+        }
         self.step = step
         parameters.apply()
     }

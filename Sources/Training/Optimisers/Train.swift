@@ -208,6 +208,11 @@ private struct TrainingRun {
         let rate = warm * (0.02 + 0.98 * 0.5 * (1 + cosine(fraction)))
         _ = optimizer.update(
             gradient: gradient.slice, experts: experts, rate: Float(rate), team: team)
+        if !parameters.trainedRows.isEmpty {
+            RowGradients(parts, parameters.model.config)?.descend(
+                parameters.trainedRows, rate: settings.rowRate * Float(rate),
+                factor: parameters.rowFactor, team: team)
+        }
         parameters.apply()
         return loss
     }

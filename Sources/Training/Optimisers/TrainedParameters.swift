@@ -10,6 +10,10 @@ package protocol TrainedParameters: AnyObject {
     var trainsExperts: Bool { get }
     /// By expert layer the experts whose rows are trained; nil for all.
     var editableRows: [Set<UInt32>]? { get }
+    /// The tables whose rows are trained, one for each layer with hashed experts; empty when none is.
+    var trainedRows: [RowTable] { get }
+    /// What the rate of a row is multiplied by, by the layer's place and the row; nil for 1.
+    var rowFactor: ((Int, UInt32) -> Float)? { get }
     /// The numbers that the optimiser moves.
     var values: FloatMemory { get }
     /// Those of `values` that it may move; the others are frozen.
@@ -22,6 +26,8 @@ package protocol TrainedParameters: AnyObject {
 
 extension TrainedParameters {
     package var editableRows: [Set<UInt32>]? { nil }
+    package var trainedRows: [RowTable] { [] }
+    package var rowFactor: ((Int, UInt32) -> Float)? { nil }
 }
 
 /// Neighbouring parameters that are treated alike.
@@ -42,19 +48,25 @@ package final class WholeModel: TrainedParameters {
     package let usesExperts = true
     package let trainsExperts: Bool
     package let segments: [TrainedSegment]
+    package let trainedRows: [RowTable]
+    package let rowFactor: ((Int, UInt32) -> Float)?
 
     package var values: FloatMemory { model.weights }
 
     /// - Parameters:
     ///   - model: Changed by training.
     ///   - isFrozen: Tells by a tensor's checkpoint name that it stays byte for byte.
-    ///   - trainsExperts: False to freeze the experts' rows.
+    ///   - trainsExperts: False to freeze the rows of all experts.
+    ///   - protecting: How often earlier texts used each hashed expert, which then moves the less: by layer, then
+    ///     row. Nil for none.
     package init(
         _ model: TrainableModel, trainsExperts: Bool = true,
-        isFrozen: (String) -> Bool = { _ in false }
+        protecting uses: [[UInt32]]? = nil, isFrozen: (String) -> Bool = { _ in false }
     ) {
         self.model = model
         self.trainsExperts = trainsExperts
+        trainedRows = trainsExperts ? model.rows.map { $0[$0.count - 1] } : []
+        rowFactor = uses.map { uses in { 1 / (1 + Float(uses[$0][Int($1)]) / 4) } }
         segments = model.layout.entries.filter { !isFrozen($0.name) }.map {
             TrainedSegment(range: $0.range, decays: $0.role != .norm && $0.role != .subKeys)
         }

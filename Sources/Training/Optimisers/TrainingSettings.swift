@@ -37,6 +37,8 @@ package struct TrainingSettings: Sendable, Hashable {
     package var rate: Float = 3e-3
     /// Of the rows of experts; those that no token of a batch picks stay untouched.
     package var expertRule = ExpertRule.adam
+    /// The peak rate of hashed experts, which follow Adagrad.
+    package var rowRate: Float = 0.1
     /// Weight decay, of matrices alone, times the rate.
     package var decay: Float = 0.05
     /// The greatest global norm of a gradient.

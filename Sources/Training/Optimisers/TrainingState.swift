@@ -11,7 +11,8 @@ package struct TrainingState: Sendable {
     package var loss: Double
     /// Of the sampler's generator.
     package var sampler: UInt64
-    /// The optimiser's numbers: values, first and second moments, then each expert table with its moments.
+    /// The optimiser's numbers: values, first and second moments, then each expert table with its moments,
+    /// then of each table of hashed experts the rows that are there, what they are, and their sums.
     package var numbers: [[Float]]
 
     package init(

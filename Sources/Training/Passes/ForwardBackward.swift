@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Models
+internal import Routing
 package import Tensors
 
 /// The whole model over some windows, forward and backward, in memory that one thread at a time uses.
@@ -22,6 +23,11 @@ package final class ForwardBackward: @unchecked Sendable {
     package let logits: FloatSlice
     private let gradients: Scratch
     private let productScratch: FloatSlice
+    /// Rows in front of layers, ascending.
+    let hashPasses: [HashPass]
+    private let router: HashRouter?
+    /// The rows of each token, [tokens, orders], behind `forward`; empty when there are none.
+    private(set) var rowPicks: [UInt32] = []
 
     /// The products of one block, and the activations that its way back needs.
     private struct Layer {
@@ -107,6 +113,8 @@ package final class ForwardBackward: @unchecked Sendable {
                 count: (layers.flatMap(\.backwardProducts) + [head]).map(\.scratchSize).max() ?? 0
             ).slice
         gradient = FloatMemory(count: model.layout.count)
+        router = config.hash?.router
+        hashPasses = model.rows.map { HashPass($0, tokens: tokens, width: width) }
     }
 
     /// The passes of the expert layers, in ascending layers, for the gradients of their rows.
@@ -123,6 +131,9 @@ package final class ForwardBackward: @unchecked Sendable {
             ExpertGradient([$0], count: model.config.expertCount, team: .single)
         }
     }
+
+    /// The gradient of what each layer's hashed experts were added to, [tokens, hidden], behind `backward`.
+    package func rowGradient(_ slot: Int) -> FloatSlice { hashPasses[slot].gradient }
 
     /// Sets `logits`.
     ///
@@ -143,12 +154,28 @@ package final class ForwardBackward: @unchecked Sendable {
             let row = Int(byte) * width
             first[token * width..<(token + 1) * width].copy(embedding[row..<row + width])
         }
+        route(inputs)
         for (index, block) in layout.blocks.enumerated() {
+            if let rows = rows(before: index) {
+                rows.forward(rowPicks, perToken: rowPicks.count / tokens, out: layers[index].input)
+            }
             let next = index + 1 < layers.count ? layers[index + 1].input : last
             forward(layers[index], block, into: next)
         }
         norm(last, layout.finalNorm, into: normed)
         head.forward(rows(normed), into: rows(logits), tokens: tokens)
+    }
+
+    /// Finds the rows of each window, which begins as a text does.
+    private func route(_ inputs: [UInt8]) {
+        guard let router else { return }
+        rowPicks = (0..<windows).flatMap { window in
+            router.rows(of: Array(inputs[window * length..<(window + 1) * length]))
+        }
+    }
+
+    private func rows(before layer: Int) -> HashPass? {
+        model.config.hash?.layers.firstIndex(of: layer).map { hashPasses[$0] }
     }
 
     private func forward(_ layer: Layer, _ block: ParameterLayout.Block, into next: FloatSlice) {
@@ -200,6 +227,7 @@ package final class ForwardBackward: @unchecked Sendable {
         normBackward(last, layout.finalNorm, dy: spare)
         for (index, block) in layout.blocks.enumerated().reversed() {
             backward(layers[index], block)
+            rows(before: index)?.backward(residualGradient)
         }
         let embedding = gradient[layout.embedding]
         for (token, byte) in inputs.enumerated() {

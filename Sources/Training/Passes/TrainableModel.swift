@@ -12,24 +12,39 @@ package final class TrainableModel: Sendable {
     package let weights: FloatMemory
     /// One for each of the config's PEER layers: [experts, 2, hidden], an expert's rows u and v.
     package let experts: [FloatMemory]
+    /// Hashed experts: for each of the config's layers the tables whose rows are added, the base's first.
+    package let rows: [[RowTable]]
 
     package var config: PeerConfig { layout.config }
 
-    private init(layout: ParameterLayout, experts: [FloatMemory]? = nil) {
+    private init(
+        layout: ParameterLayout, experts: [FloatMemory]? = nil, rows: [[RowTable]]? = nil
+    ) {
         self.layout = layout
         weights = FloatMemory(count: layout.count)
         let (count, width) = (layout.config.expertCount, layout.config.hiddenSize)
         self.experts =
             experts
             ?? layout.config.peerLayers.map { _ in FloatMemory(count: count * 2 * width) }
+        let hash = layout.config.hash
+        self.rows =
+            rows
+            ?? (hash?.layers ?? []).map { _ in
+                [RowTable(count: hash?.expertCount ?? 1, width: width)]
+            }
+        precondition(self.rows.count == hash?.layers.count ?? 0, "rows of another config")
     }
 
     /// Random weights, distributed as the PyTorch reference initialises its own: projections with
     /// variance 1 / inputs, those that write to the residual also / (2 layers); embedding 0.5; head
     /// 0.02; sub-keys 1 / √half; u 1 / √hidden; v 0.04; queries uniform in ±1 / √hidden (the default
     /// of a linear layer); norms 1.
-    package convenience init(config: PeerConfig, seed: UInt64) {
-        self.init(layout: ParameterLayout(config))
+    ///
+    /// Hashed experts are zeros.
+    ///
+    /// - Parameter rows: Tables to have in their place; nil for new ones.
+    package convenience init(config: PeerConfig, seed: UInt64, rows: [[RowTable]]? = nil) {
+        self.init(layout: ParameterLayout(config), rows: rows)
         var noise = NormalNoise(seed: seed)
         for entry in layout.entries {
             let slice = weights[entry.range]
@@ -105,21 +120,34 @@ package final class TrainableModel: Sendable {
     }
 
     /// A copy to train further.
+    ///
+    /// - Complexity: Of hashed experts it copies the rows that are there.
     package func copy() -> TrainableModel {
-        let result = TrainableModel(layout: layout)
+        let result = TrainableModel(layout: layout, rows: rows.map { $0.map { $0.copy() } })
         result.weights.slice.copy(weights.slice)
         for (to, from) in zip(result.experts, experts) { to.slice.copy(from.slice) }
         return result
     }
 
     /// A model with dense weights of its own, and these experts.
-    func sharingExperts() -> TrainableModel {
-        let result = TrainableModel(layout: layout, experts: experts)
+    ///
+    /// - Parameter addsRows: Whether it has rows of its own that are added to the shared ones.
+    func sharingExperts(addsRows: Bool = false) -> TrainableModel {
+        let result = TrainableModel(
+            layout: layout, experts: experts, rows: addsRows ? withOwnRows : rows)
         result.weights.slice.copy(weights.slice)
         return result
     }
 
-    /// Every tensor by its name in a checkpoint, with its shape.
+    /// The tables, and one more behind those of each layer, whose sums go on from the last one's.
+    var withOwnRows: [[RowTable]] {
+        rows.map { tables in
+            let last = tables[tables.count - 1]
+            return tables + [RowTable(count: last.count, width: last.width, over: last)]
+        }
+    }
+
+    /// Every tensor but hashed experts' by its name in a checkpoint, with its shape.
     package func tensors() -> [NamedTensor] {
         var result = layout.entries.map {
             NamedTensor(name: $0.name, shape: $0.shape, values: weights[$0.range].array)
@@ -143,7 +171,12 @@ package final class TrainableModel: Sendable {
     }
 
     /// Weights that a forward pass can use: all dense ones, and the experts.
-    package var parameterCount: Int { layout.count + experts.reduce(0) { $0 + $1.count } }
+    ///
+    /// Of hashed experts those that are there.
+    package var parameterCount: Int {
+        let rows = rows.joined().reduce(0) { $0 + $1.ids.count * $1.width }
+        return layout.count + experts.reduce(rows) { $0 + $1.count }
+    }
 
     static func expertNames(_ layer: Int) -> (down: String, up: String) {
         let name = "model.layers.\(layer)."

@@ -13,6 +13,19 @@ package final class Adapter: TrainedParameters {
         case dense
         /// Low-rank deltas of every matrix, embedding and head (Hu et al., LoRA, 2106.09685).
         case lowRank(Int)
+        /// Full-rank deltas of the embedding, the norms and the head alone.
+        case small
+
+        fileprivate var isLowRank: Bool { described == .lora }
+
+        /// As a store calls it.
+        var described: AdapterDescription.Kind {
+            switch self {
+            case .dense: .dense
+            case .lowRank: .lora
+            case .small: .small
+            }
+        }
     }
 
     package let base: TrainableModel
@@ -23,6 +36,8 @@ package final class Adapter: TrainedParameters {
     package let trainsExperts: Bool
     /// Base + delta, and the adapter's own experts.
     package let model: TrainableModel
+    /// Hashed experts of its own, which are added to the base's.
+    package let trainedRows: [RowTable]
     package let values: FloatMemory
     package let segments: [TrainedSegment]
     private let parts: [Part]
@@ -57,14 +72,16 @@ package final class Adapter: TrainedParameters {
         guard let experts, let config = try? experts.config(on: base.config) else {
             precondition(experts == nil, "experts that do not fit the base")
             self.usesExperts = usesExperts
-            model = base.sharingExperts()
+            model = base.sharingExperts(addsRows: true)
+            trainedRows = model.rows.map { $0[$0.count - 1] }
             (parts, values, segments) = Self.parts(kind, base, model, seed)
             apply()
             return
         }
         precondition(!usesExperts, "the base's experts and others in their place")
         self.usesExperts = true
-        model = TrainableModel(config: config, seed: seed)
+        model = TrainableModel(config: config, seed: seed, rows: base.withOwnRows)
+        trainedRows = model.rows.map { $0[$0.count - 1] }
         (parts, values, segments) = Self.parts(kind, base, model, seed)
         for case .own(let entry, let range) in parts where !entry.name.hasSuffix("down_proj.weight")
         {
@@ -90,7 +107,7 @@ package final class Adapter: TrainedParameters {
             let place = places[entry.name]
             if entry.isOfExperts {
                 if isOwn {
-                    let range = kind == .dense ? entry.range : count..<count + entry.range.count
+                    let range = !kind.isLowRank ? entry.range : count..<count + entry.range.count
                     parts.append(.own(entry, range))
                     count = range.upperBound
                 } else if let place {
@@ -99,6 +116,9 @@ package final class Adapter: TrainedParameters {
             } else if let place {
                 switch kind {
                 case .dense: parts.append(.delta(entry, base: place))
+                case .small:
+                    let isDelta = [.embedding, .norm, .head].contains(entry.role)
+                    parts.append(isDelta ? .delta(entry, base: place) : .kept(entry, base: place))
                 case .lowRank(let rank):
                     precondition(rank >= 1, "deltas of rank \(rank)")
                     guard entry.shape.count == 2 else {
@@ -112,7 +132,7 @@ package final class Adapter: TrainedParameters {
                 }
             }
         }
-        let values = FloatMemory(count: kind == .dense ? model.layout.count : count)
+        let values = FloatMemory(count: kind.isLowRank ? count : model.layout.count)
         var noise = NormalNoise(seed: seed)
         var segments: [TrainedSegment] = []
         for part in parts {
@@ -212,11 +232,12 @@ package final class Adapter: TrainedParameters {
     /// Parameters that the adapter adds.
     package var parameterCount: Int {
         segments.reduce(0) { $0 + $1.range.count }
+            + trainedRows.reduce(0) { $0 + $1.ids.count * $1.width }
             + (trainsExperts ? model.experts.reduce(0) { $0 + $1.count } : 0)
     }
 
     package func convert(_ gradient: FloatSlice, into own: FloatSlice) {
-        guard kind != .dense else { return own.copy(gradient) }
+        guard kind.isLowRank else { return own.copy(gradient) }
         for part in parts {
             switch part {
             case .factors(let entry, _, let aRange, let bRange):
@@ -299,7 +320,7 @@ package final class Adapter: TrainedParameters {
     /// - Parameter base: The digest of the base's trunk.
     package func description(base: String) -> AdapterDescription {
         AdapterDescription(
-            kind: kind == .dense ? .dense : .lora, usesExperts: runsBaseExperts,
+            kind: kind.described, usesExperts: runsBaseExperts,
             experts: experts, base: base)
     }
 }

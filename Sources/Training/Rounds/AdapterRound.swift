@@ -62,7 +62,7 @@ struct AdapterRound: Round {
         config = try snapshot.peerConfig()
         weights = SnapshotWeights(snapshot, checks: true)
         let known = stored.names.firstIndex(of: name).map { stored.descriptions[$0] }
-        if let known, (kind == .dense) != (known.kind == .dense) {
+        if let known, kind.described != known.kind {
             throw CambiumError(
                 .usage,
                 "adapter '\(name)' is of kind \(known.kind.rawValue); train it further as "

@@ -84,10 +84,11 @@ extension TrainingBudget {
 }
 
 extension Adapter.Kind {
-    /// `dense` or `lora:RANK`.
+    /// `dense`, `small` or `lora:RANK`.
     fileprivate var words: String {
         switch self {
         case .dense: "dense"
+        case .small: "small"
         case .lowRank(let rank): "lora:\(rank)"
         }
     }
@@ -124,6 +125,7 @@ extension RoundTarget {
             "cohort(\(name.debugDescription), Cambium.CohortForm.dense)"
         case .adapter(let name, .lowRank(let rank), _):
             "cohort(\(name.debugDescription), Cambium.CohortForm.lowRank(\(rank)))"
+        case .adapter(let name, .small, _): "adapter(\(name.debugDescription), small)"
         case .model(let freezesTrunk, let freezesExperts, _):
             "model(freezesTrunk: \(freezesTrunk), freezesExperts: \(freezesExperts))"
         case .experts(let count, _): "experts(\(count))"

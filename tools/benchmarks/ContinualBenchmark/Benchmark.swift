@@ -3,6 +3,7 @@ internal import ArgumentParser
 internal import BenchmarkSupport
 internal import Foundation
 internal import Models
+internal import Tensors
 internal import Training
 
 /// Continual learning over a stream of domains: adapters on a frozen base beside the baselines, all in
@@ -58,6 +59,7 @@ enum Method: String, CaseIterable {
     case jointLarge
     case replay1, replay5, replay10, ewc, lwf, lora
     case neurons, swiglu, edited
+    case hashed, hashedMerged, hashedSmall, hashedShared, jointHashed
 }
 
 /// What the search on valid.txt chose.
@@ -72,6 +74,16 @@ struct Tuning: ParsableArguments {
     var adapterWindows = 2
     @Option(help: "Bytes of the n-grams that predict beside the models, in the rows with counts.")
     var counts = 6
+    @Option(help: "The rate of hashed experts.")
+    var rowRate: Float = 0.1
+    @Option(help: "The rate of hashed experts in rounds.")
+    var adapterRowRate: Float = 0.1
+    @Option(help: "The n-grams that hashed experts are found by, with commas between them.")
+    var orders = "2,3,4,5"
+    @Option(help: "Rows of each of them.")
+    var tableSize = 1 << 18
+    @Option(help: "The model's share beside counts; chosen on valid.txt for each row unless given.")
+    var modelShare: Float?
     @Option(help: "Of EWC: times the mean of squared gradients.")
     var ewc = 100.0
     @Option(help: "Of learning without forgetting: times the divergence.")
@@ -96,7 +108,7 @@ struct Tuning: ParsableArguments {
 /// What is trained on what, for how long.
 struct StreamProtocol {
     let baseDomains, newDomains: [String]
-    let train, test: [String: [UInt8]]
+    let train, test, valid: [String: [UInt8]]
     let baseSeconds, roundSeconds: Double
     let evaluatedBytes: Int
     let seed: UInt64
@@ -110,14 +122,16 @@ struct StreamProtocol {
         baseSeconds: Double, roundSeconds: Double, evaluatedBytes: Int, seed: UInt64,
         _ tuning: Tuning
     ) throws {
-        var (train, test): ([String: [UInt8]], [String: [UInt8]]) = ([:], [:])
+        var (train, test, valid): ([String: [UInt8]], [String: [UInt8]], [String: [UInt8]]) =
+            ([:], [:], [:])
         for domain in baseDomains + newDomains {
             let path = folder + "/" + domain
             train[domain] = try read(path + "/train.txt")
             test[domain] = try read(path + "/\(part).txt")
+            valid[domain] = try read(path + "/valid.txt")
         }
         (self.baseDomains, self.newDomains) = (baseDomains, newDomains)
-        (self.train, self.test) = (train, test)
+        (self.train, self.test, self.valid) = (train, test, valid)
         (self.baseSeconds, self.roundSeconds) = (baseSeconds, roundSeconds)
         self.evaluatedBytes = evaluatedBytes
         self.seed = seed
@@ -132,8 +146,8 @@ struct StreamProtocol {
     /// What a model looks like.
     enum Sizes: Hashable {
         /// peer-lm's, with expert layers; without; and dense with as many weights as the base and five
-        /// adapters together.
-        case peer, dense, large
+        /// adapters together; and dense with hashed experts at the input.
+        case peer, dense, large, hashed
 
         /// Of training all of it.
         var pace: Pace {
@@ -141,6 +155,7 @@ struct StreamProtocol {
             case .peer: .peer
             case .dense: .dense
             case .large: .large
+            case .hashed: .hashed
             }
         }
     }
@@ -148,11 +163,15 @@ struct StreamProtocol {
     func config(_ sizes: Sizes) throws -> PeerConfig {
         let layers = sizes == .peer ? "[1,2]" : "[]"
         let (hidden, inner, heads) = sizes == .large ? (352, 1024, 11) : (128, 256, 4)
+        let hash =
+            sizes == .hashed
+            ? ",\"hash\":{\"layers\":[0],\"orders\":[\(tuning.orders)],\"table_size\":\(tuning.tableSize)}"
+            : ""
         let json = """
             {"architecture":"peer-lm","vocab_size":256,"hidden_size":\(hidden),"num_layers":4,
             "num_heads":\(heads),"context_length":256,"ffn_size":\(inner),"rms_norm_eps":1e-05,
             "rope_theta":10000,"peer_layers":\(layers),
-            "peer":{"sub_keys":\(tuning.subKeys),"heads":4,"top_k":8,"key_size":64}}
+            "peer":{"sub_keys":\(tuning.subKeys),"heads":4,"top_k":8,"key_size":64}\(hash)}
             """
         return try PeerConfig(json: Array(json.utf8))
     }
@@ -167,6 +186,10 @@ struct Row: Encodable {
     var activeParameters = 0
     var stateBytes = 0
     var replayBytes = 0
+    /// The model's share beside counts.
+    var modelShare: Float?
+    /// Hashed experts that something trained.
+    var rows = 0
     var processorSeconds = 0.0
     var steps = 0
 
@@ -177,6 +200,7 @@ struct Row: Encodable {
         self.name = name
         parameters = model.parameterCount
         activeParameters = model.layout.count
+        rows = model.rows.joined().reduce(0) { $0 + $1.ids.count }
         add(summary)
     }
 

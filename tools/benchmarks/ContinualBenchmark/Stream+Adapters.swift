@@ -2,6 +2,7 @@ internal import Architectures
 internal import BenchmarkSupport
 internal import Foundation
 internal import Models
+internal import Tensors
 internal import Training
 
 /// What an adapter of the first row was.
@@ -51,14 +52,15 @@ extension Stream {
                 adapter, on: [plan.text(domain)],
                 settings: settings(pace, plan.roundSeconds, seed),
                 progress: report("\(name) \(domain)"))
-            if form.experts == nil, form.isGated, sizes == .peer {
-                trained.append(
+            if form.experts == nil, form.isGated, form.kind == .dense {
+                trained[sizes, default: []].append(
                     TrainedAdapter(
                         domain: domain, steps: done.steps, seed: seed,
                         digest: digest(adapter, domain)))
             }
             row.add(done)
             row.parameters += adapter.parameterCount
+            row.rows += adapter.trainedRows.reduce(0) { $0 + $1.ids.count }
             models.append(try likelihoods(adapter.model, form.usesExperts))
         }
         row.stateBytes = 4 * row.parameters
@@ -72,29 +74,33 @@ extension Stream {
             row.stages.append(
                 plan.domains.indices.map { domain in
                     let own = max(0, domain - plan.baseDomains.count + 1)
-                    return models[own <= stage ? own : 0][domain].bitsPerByte
+                    return models[own <= stage ? own : 0].test[domain].bitsPerByte
                 })
         }
         results.rows.append(row)
     }
 
-    /// The first row's adapters again, each on a branch of its own from the base, in another order, merged
+    /// A row's adapters again, each on a branch of its own from the base, in another order, merged
     /// at the end: the union of the same deltas and counts.
-    func runBranches() throws {
-        let (base, summary) = try trainedBase(.peer)
-        try expect(!trained.isEmpty, "the row cambiumMerged comes behind the row cambium")
-        var row = Row(name: "Cambium, branches merged", base, summary)
-        var models: [String: [TextLikelihood]] = [:]
+    func runBranches(
+        _ name: String, _ pace: Pace, base sizes: StreamProtocol.Sizes
+    ) throws {
+        let (base, summary) = try trainedBase(sizes)
+        let trained = trained[sizes] ?? []
+        try expect(!trained.isEmpty, "a row of merged branches comes behind that of the sequence")
+        var row = Row(name: "\(name), branches merged", base, summary)
+        var models: [String: Likelihoods] = [:]
         for branch in trained.reversed() {
             let adapter = Adapter(
-                on: base.copy(), kind: .dense, usesExperts: false, seed: branch.seed)
-            var settings = try settings(.adapter, plan.roundSeconds, branch.seed)
+                on: base, kind: .dense, usesExperts: false, seed: branch.seed)
+            var settings = try settings(pace, plan.roundSeconds, branch.seed)
             settings.budget = .steps(branch.steps)
             let done = try train(
                 adapter, on: [plan.text(branch.domain)], settings: settings,
                 progress: report("branch \(branch.domain)"))
             row.add(done)
             row.parameters += adapter.parameterCount
+            row.rows += adapter.trainedRows.reduce(0) { $0 + $1.ids.count }
             models[branch.domain] = try likelihoods(adapter.model, false)
             results.adapterDigests += [branch.digest, digest(adapter, branch.domain)]
         }
@@ -118,6 +124,9 @@ extension Stream {
     private func digest(_ adapter: Adapter, _ domain: String) -> String {
         var digest = Digest()
         for tensor in adapter.tensors(named: domain) { digest.add(tensor.values) }
+        for table in adapter.trainedRows {
+            for id in table.ids.sorted() { digest.add([Float(id)] + (table[id] ?? [])) }
+        }
         return String(digest.value, radix: 16)
     }
 }

@@ -7,9 +7,11 @@ internal import Training
 /// What a step of training may cost: one pace for all rounds that do the same work.
 enum Pace: String, CaseIterable {
     /// Whole models.
-    case peer, dense, large
+    case peer, dense, large, hashed
     /// Adapters of deltas, on the base with expert layers and on the dense one; of low rank; with experts.
     case adapter, adapterOnDense, lora, neurons, swiglu
+    /// On the base with hashed experts: deltas of all or of few weights with rows, and the base's rows alone.
+    case adapterOnHashed, smallOnHashed, shared
     /// The whole base with something beside it, and a few experts of it alone.
     case ewc, lwf, edited
 }
@@ -30,6 +32,10 @@ extension Method {
         case .lwf: [.peer, .lwf]
         case .jointDense: [.dense]
         case .jointLarge: [.large]
+        case .hashed, .hashedMerged: [.hashed, .adapterOnHashed]
+        case .hashedSmall: [.hashed, .smallOnHashed]
+        case .hashedShared: [.hashed, .shared]
+        case .jointHashed: [.hashed]
         }
     }
 }
@@ -69,7 +75,11 @@ extension Stream {
         _ pace: Pace, budget: TrainingBudget, _ seed: UInt64
     ) -> TrainingSettings {
         var settings = TrainingSettings(budget: budget, seed: seed)
-        let isAdapter = [.adapter, .adapterOnDense, .lora, .neurons, .swiglu].contains(pace)
+        let isAdapter = [
+            .adapter, .adapterOnDense, .lora, .neurons, .swiglu, .adapterOnHashed, .smallOnHashed,
+            .shared,
+        ].contains(pace)
+        settings.rowRate = isAdapter ? plan.tuning.adapterRowRate : plan.tuning.rowRate
         settings.windows = isAdapter ? plan.tuning.adapterWindows : plan.tuning.windows
         settings.warmUp = 20
         settings.rate = isAdapter ? plan.tuning.adapterRate : plan.tuning.rate
@@ -82,6 +92,7 @@ extension Stream {
             switch pace {
             case .dense, .adapterOnDense: .dense
             case .large: .large
+            case .hashed, .adapterOnHashed, .smallOnHashed, .shared: .hashed
             default: .peer
             }
         let model = TrainableModel(config: try plan.config(sizes), seed: plan.seed)
@@ -100,8 +111,10 @@ extension Stream {
             try run(form.adapter(on: model, seed: plan.seed))
         }
         switch pace {
-        case .peer, .dense, .large: return try run(WholeModel(model))
-        case .adapter, .adapterOnDense: return try run(AdapterForm(.dense))
+        case .peer, .dense, .large, .hashed: return try run(WholeModel(model))
+        case .shared: return try run(WholeModel(model) { _ in true })
+        case .smallOnHashed: return try run(AdapterForm(.small))
+        case .adapter, .adapterOnDense, .adapterOnHashed: return try run(AdapterForm(.dense))
         case .lora: return try run(AdapterForm(.lowRank(16), keepsExperts: true))
         case .neurons: return try run(AdapterForm(.dense, try neurons()))
         case .swiglu: return try run(AdapterForm(.lowRank(16), try swiglu()))

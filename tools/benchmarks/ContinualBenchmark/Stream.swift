@@ -4,13 +4,21 @@ internal import Models
 internal import Routing
 internal import Training
 
+/// How likely a model finds the texts, by domain: those that are measured, and those that settings are chosen on.
+struct Likelihoods {
+    let test, valid: [TextLikelihood]
+}
+
 /// Runs the rows one after another.
 final class Stream {
+    /// Of each valid text, to choose the model's share.
+    static let validBytes = 8_192
+
     let plan: StreamProtocol
     var results: Results
     private var bases: [StreamProtocol.Sizes: (TrainableModel, TrainingSummary)] = [:]
     /// The adapters of the first row, to train them again on branches of their own.
-    var trained: [TrainedAdapter] = []
+    var trained: [StreamProtocol.Sizes: [TrainedAdapter]] = [:]
 
     init(_ plan: StreamProtocol) {
         self.plan = plan
@@ -26,7 +34,7 @@ final class Stream {
             FileHandle.standardError.write(Data("row \(method.rawValue)\n".utf8))
             switch method {
             case .cambium: try runAdapters("Cambium", AdapterForm(.dense), .adapter)
-            case .cambiumMerged: try runBranches()
+            case .cambiumMerged: try runBranches("Cambium", .adapter, base: .peer)
             case .cambiumDense:
                 try runAdapters(
                     "Cambium, dense base", AdapterForm(.dense), .adapterOnDense, base: .dense)
@@ -36,6 +44,16 @@ final class Stream {
                 try runAdapters(
                     "Cambium, SwiGLU", AdapterForm(.lowRank(16), try swiglu()), .swiglu)
             case .edited: try runEdits()
+            case .hashed:
+                try runAdapters(
+                    "Cambium, hashed", AdapterForm(.dense), .adapterOnHashed, base: .hashed)
+            case .hashedMerged: try runBranches("Cambium, hashed", .adapterOnHashed, base: .hashed)
+            case .hashedSmall:
+                try runAdapters(
+                    "Cambium, hashed, small deltas", AdapterForm(.small), .smallOnHashed,
+                    base: .hashed)
+            case .hashedShared: try runShared()
+            case .jointHashed: try runJoint("joint, hashed", .hashed)
             case .counts: try runCounts()
             case .lora:
                 try runAdapters("LoRA", AdapterForm(.lowRank(16), keepsExperts: true), .lora)
@@ -55,17 +73,27 @@ final class Stream {
 
     /// Bits per byte on every domain.
     func evaluate(_ model: TrainableModel) throws -> [Double] {
-        try likelihoods(model, true).map(\.bitsPerByte)
+        try plan.domains.map {
+            try TextLikelihood(
+                of: plan.test[$0] ?? [], under: model, usesExperts: true,
+                byteLimit: plan.evaluatedBytes
+            ).bitsPerByte
+        }
     }
 
     func likelihoods(
         _ model: TrainableModel, _ usesExperts: Bool
-    ) throws -> [TextLikelihood] {
-        try plan.domains.map {
-            try TextLikelihood(
-                of: plan.test[$0] ?? [], under: model, usesExperts: usesExperts,
-                byteLimit: plan.evaluatedBytes)
+    ) throws -> Likelihoods {
+        func run(_ texts: [String: [UInt8]], _ limit: Int) throws -> [TextLikelihood] {
+            try plan.domains.map {
+                try TextLikelihood(
+                    of: texts[$0] ?? [], under: model, usesExperts: usesExperts, byteLimit: limit)
+            }
         }
+        return Likelihoods(
+            test: try run(plan.test, plan.evaluatedBytes),
+            valid: plan.tuning.modelShare == nil
+                ? try run(plan.valid, min(plan.evaluatedBytes, Self.validBytes)) : [])
     }
 
     func trainedBase(
@@ -161,13 +189,14 @@ final class Stream {
             settings: settings(sizes.pace, seconds, plan.seed), progress: report(name))
         var row = Row(name: name, model, summary)
         let alone = try likelihoods(model, true)
-        row.stages = [alone.map(\.bitsPerByte)]
+        row.stages = [alone.test.map(\.bitsPerByte)]
         row.stateBytes = 4 * model.parameterCount
         row.replayBytes = plan.domains.reduce(0) { $0 + (plan.train[$1]?.count ?? 0) }
         results.rows.append(row)
         guard sizes != .large else { return }
         row.name += ", counts"
-        row.stages = [try besideAllCounts(alone)]
+        let beside = try besideAllCounts(alone)
+        (row.stages, row.modelShare) = ([beside.bits], beside.share)
         row.stateBytes += try recordBytes(try counts(plan.domains, plan.tuning.counts))
         results.rows.append(row)
     }

@@ -53,7 +53,10 @@ struct TrainCommand: StoreCommand {
         completion: Completion.adapters)
     var adapter: String?
 
-    @Option(help: "What the adapter is: dense (full-rank deltas, the default), lora or lora:RANK.")
+    @Option(
+        help:
+            "What the adapter is: dense (full-rank deltas, the default), small (of embedding, norms and head), lora or lora:RANK."
+    )
     var kind: AdapterKind?
 
     @OptionGroup var newExperts: NewExpertOptions
