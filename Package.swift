@@ -275,8 +275,8 @@ let package = Package(
         .testTarget(
             name: "TrainingTests",
             dependencies: [
-                "Training", "Models", "Architectures", "Tensors", "Elements", "CKernels",
-                "NumericSupport",
+                "Training", "Models", "Architectures", "Routing", "Tensors", "Elements",
+                "CKernels", "NumericSupport",
             ],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(

@@ -1,6 +1,7 @@
 import Architectures
 import Elements
 import Models
+import Routing
 import Tensors
 import Testing
 import Training

@@ -51,6 +51,11 @@ internal import Glibc
             UnsafeBufferPointer(start: rows.base + place * width, count: width))
     }
 
+    /// Where a row is, as long as the table lives and the row is not changed; of an absent one zeros.
+    @unsafe package func address(of id: UInt32) -> UnsafeRawPointer {
+        unsafe UnsafeRawPointer(rows.base + (place(id) ?? 0) * width)
+    }
+
     /// The sum of a row's mean squared gradients.
     package func sum(of id: UInt32) -> Float {
         place(id).map { unsafe sums.base[$0] } ?? base?.sum(of: id) ?? 0
@@ -147,7 +152,7 @@ internal import Glibc
         let memory = unsafe mmap(
             nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
-            fatalError("no address space for \(bytes) bytes")
+            preconditionFailure("no address space for \(bytes) bytes")
         }
         // Rows that are there lie one behind the other, and are read at random.
         _ = unsafe madvise(memory, bytes, MADV_HUGEPAGE)

@@ -21,6 +21,34 @@ extension TrainableModel {
         try self.init(config: config) { name in
             if let rows = pools[name] { rows } else { try source.floats(name) }
         }
+        for (slot, layer) in (config.hash?.layers ?? []).enumerated() {
+            for table in try source.rows(layer: layer) {
+                try rows[slot][0].add(table, layer)
+            }
+        }
+    }
+}
+
+extension RowTable {
+    /// Adds the rows of a layer that are stored, of any form; those of zeros are absent.
+    ///
+    /// - Throws: `.badTensor` for rows of other sizes.
+    func add(_ stored: any ExpertTable, _ layer: Int) throws {
+        guard stored.count == count, let form = RowForm(stored.parts, width: width) else {
+            throw CambiumError(
+                .badTensor,
+                "the hashed rows of layer \(layer) are \(stored.count) of \(stored.parts); the model has "
+                    + "\(count) of \(width) elements")
+        }
+        let ordinals = (0..<UInt32(count)).map { $0 }
+        try stored.visit(ordinals.span) { index, row in
+            if row.isZero { return }
+            let id = UInt32(index)
+            var values = self[id] ?? [Float](repeating: 0, count: width)
+            var span = values.mutableSpan
+            Kernels.addRow(row, form, into: &span)
+            set(id, values, sum: sum(of: id))
+        }
     }
 }
 

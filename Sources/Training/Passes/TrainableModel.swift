@@ -139,6 +139,15 @@ package final class TrainableModel: Sendable {
         return result
     }
 
+    /// A model with the same weights, but hashed experts that follow from its own.
+    ///
+    /// - Parameter change: Gives a layer's tables in place of those it had.
+    package func changingRows(_ change: ([RowTable]) -> [RowTable]) -> TrainableModel {
+        let result = TrainableModel(layout: layout, experts: experts, rows: rows.map(change))
+        result.weights.slice.copy(weights.slice)
+        return result
+    }
+
     /// The tables, and one more behind those of each layer, whose sums go on from the last one's.
     var withOwnRows: [[RowTable]] {
         rows.map { tables in

@@ -36,7 +36,7 @@ package final class Adapter: TrainedParameters {
     package let trainsExperts: Bool
     /// Base + delta, and the adapter's own experts.
     package let model: TrainableModel
-    /// Hashed experts of its own, which are added to the base's.
+    /// Hashed experts of its own, which are added to the base's; none beside other experts of its own.
     package let trainedRows: [RowTable]
     package let values: FloatMemory
     package let segments: [TrainedSegment]
@@ -80,8 +80,8 @@ package final class Adapter: TrainedParameters {
         }
         precondition(!usesExperts, "the base's experts and others in their place")
         self.usesExperts = true
-        model = TrainableModel(config: config, seed: seed, rows: base.withOwnRows)
-        trainedRows = model.rows.map { $0[$0.count - 1] }
+        model = TrainableModel(config: config, seed: seed, rows: base.rows)
+        trainedRows = []
         (parts, values, segments) = Self.parts(kind, base, model, seed)
         for case .own(let entry, let range) in parts where !entry.name.hasSuffix("down_proj.weight")
         {
@@ -172,6 +172,9 @@ package final class Adapter: TrainedParameters {
     }
 
     private func loadExperts(_ name: String, from source: some WeightSource) throws {
+        for (layer, table) in ownRows {
+            try table.add(try source.experts(layer: layer, of: name), layer)
+        }
         for (slot, layer) in (experts?.layers ?? []).enumerated() {
             let rows = try source.expertElements(layer, of: name)
             let own = expertRanges(layer)
@@ -315,12 +318,19 @@ package final class Adapter: TrainedParameters {
     /// Whether the base's experts run while the adapter is active, which then must stay as they are.
     package var runsBaseExperts: Bool { usesExperts && experts == nil }
 
+    /// Its hashed experts by layer.
+    var ownRows: [Int: RowTable] {
+        Dictionary(
+            uniqueKeysWithValues: zip(
+                trainedRows.isEmpty ? [] : model.config.hash?.layers ?? [], trainedRows))
+    }
+
     /// What the tensor of U8 says that describes the adapter.
     ///
     /// - Parameter base: The digest of the base's trunk.
     package func description(base: String) -> AdapterDescription {
         AdapterDescription(
             kind: kind.described, usesExperts: runsBaseExperts,
-            experts: experts, base: base)
+            experts: experts, rows: ownRows.keys.sorted(), base: base)
     }
 }

@@ -132,7 +132,7 @@ struct AdapterRound: Round {
         entries.append(
             AdaptedModel.Entry(
                 name, deltas.description(base: base), base: sizes,
-                source: TrainedWeights(weights, tensors, pools)))
+                source: TrainedWeights(weights, tensors, pools, rows: deltas.ownRows)))
         let model = AdaptedModel(
             try LanguageModel(sizes, source: weights), adapters: entries,
             gate: gate.map { ($0.solved, $0.adapters) }, counts: mixture?.counts)
@@ -155,6 +155,9 @@ struct AdapterRound: Round {
 
     func patch(_ draft: inout CommitDraft) throws {
         var trunk = tensors
+        for (layer, rows) in deltas.ownRows.sorted(by: { $0.key < $1.key }) {
+            try draft.put(rows, layer: layer, pool: name)
+        }
         for pool in pools {
             let prefix = AdapterTensorName.prefix(of: name) + "model.layers.\(pool.layer)."
             let routes = { (tensor: NewTensor) in

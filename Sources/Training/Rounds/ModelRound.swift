@@ -28,7 +28,7 @@ struct ModelRound: Round {
                 .usage, "trunk and experts are both frozen: nothing is left to train")
         }
         (model, json, self.start) = try Self.model(start, initial)
-        let usesExperts = !model.config.expertLayers.isEmpty
+        let usesExperts = !model.config.expertLayers.isEmpty || model.config.hash != nil
         if !usesExperts, freezesTrunk {
             throw CambiumError(
                 .usage, "the model has no experts: with its trunk frozen nothing is left")
@@ -88,6 +88,7 @@ struct ModelRound: Round {
     var parameterCount: Int {
         trained.segments.reduce(0) { $0 + $1.range.count }
             + (trained.trainsExperts ? model.experts.reduce(0) { $0 + $1.count } : 0)
+            + trained.trainedRows.reduce(0) { $0 + $1.ids.count * $1.width }
     }
 
     mutating func parameters(label: String, _ progress: ProgressReporter) -> any TrainedParameters {
@@ -113,7 +114,8 @@ struct ModelRound: Round {
         let tensors = Dictionary(model.tensors().map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         let layout = try CheckpointLayout(
             config: json,
-            tensors: tensors.values.map { TensorEntry($0.name, TensorShape(.f32, $0.shape)) })
+            tensors: tensors.values.map { TensorEntry($0.name, TensorShape(.f32, $0.shape)) }
+                + rowEntries)
         func new(_ name: String) throws -> NewTensor {
             guard let tensor = tensors[name] else {
                 throw CambiumError(.missingTensor, "the trained model has no tensor \(name)")
@@ -129,7 +131,10 @@ struct ModelRound: Round {
         draft.tree = tree
         let experts = EditedExperts(model, experts: config.expertLayers.map { _ in [] })
         var ids = Set(tree.trunk.tensors.values.map(\.id))
-        for pool in layout.pools {
+        for (slot, layer) in (config.hash?.layers ?? []).enumerated() {
+            try draft.put(model.rows[slot][0], layer: layer, pool: ExpertPool.base)
+        }
+        for pool in layout.pools where pool.kind != .row {
             guard let slot = config.expertLayers.firstIndex(of: pool.layer) else { continue }
             ids.formUnion(
                 try draft.put(
@@ -149,6 +154,15 @@ struct ModelRound: Round {
                 pools: layout.pools.map(Layout.Pool.init)
             ).encoded)
         try putFiles(&draft, measured: ids)
+    }
+
+    /// Hashed experts as a checkpoint has them.
+    private var rowEntries: [TensorEntry] {
+        (config.hash?.layers ?? []).map { layer in
+            TensorEntry(
+                "model.layers.\(layer).\(PeerNames.rows)",
+                TensorShape(.f32, [config.hash?.expertCount ?? 0, config.hiddenSize]))
+        }
     }
 
     /// Takes over what the branch's model has besides tensors, as far as it holds of these.

@@ -19,6 +19,15 @@ struct TrainedPool {
 }
 
 extension CommitDraft {
+    /// Puts the hashed rows of a layer that something trained; all others are absent.
+    mutating func put(_ rows: RowTable, layer: Int, pool: String) throws {
+        let ids = rows.ids.sorted()
+        try putRows(
+            ids.map { Int($0) }, ids.flatMap { (rows[$0] ?? []).littleEndianBytes },
+            parts: RowForm.floats(width: rows.width).parts, count: rows.count,
+            layer: UInt32(layer), pool: pool)
+    }
+
     /// Puts experts into a layer, with the tensors that route to them, and gives their ids.
     ///
     /// - Parameter before: The model so far: its pool of this layer and name is what they take the place of.
@@ -55,10 +64,16 @@ struct TrainedWeights: WeightSource {
     private let base: SnapshotWeights
     private let tensors: [String: Weights]
     private let pools: [TrainedPool]
+    private let rows: [Int: RowTable]
 
-    init(_ base: SnapshotWeights, _ tensors: [NewTensor], _ pools: [TrainedPool]) {
+    /// - Parameter rows: An adapter's own, by layer.
+    init(
+        _ base: SnapshotWeights, _ tensors: [NewTensor], _ pools: [TrainedPool],
+        rows: [Int: RowTable] = [:]
+    ) {
         self.base = base
         self.pools = pools
+        self.rows = rows
         self.tensors = Dictionary(
             tensors.map {
                 ($0.name, Weights(shape: $0.shape, bytes: MappedBytes(copying: $0.bytes)))
@@ -73,7 +88,10 @@ struct TrainedWeights: WeightSource {
         try experts(layer: layer, of: ExpertPool.base)
     }
 
+    func rows(layer: Int) throws -> [any ExpertTable] { try base.rows(layer: layer) }
+
     func experts(layer: Int, of pool: String) throws -> any ExpertTable {
+        if pool != ExpertPool.base, let own = rows[layer] { return HeldRowTable(own) }
         guard let own = pools.first(where: { $0.layer == layer && $0.pool == pool }) else {
             return try base.experts(layer: layer, of: pool)
         }

@@ -59,7 +59,7 @@ enum Method: String, CaseIterable {
     case jointLarge
     case replay1, replay5, replay10, ewc, lwf, lora
     case neurons, swiglu, edited
-    case hashed, hashedMerged, hashedSmall, hashedShared, jointHashed
+    case hashed, hashedMerged, hashedPacked, hashedSmall, hashedShared, jointHashed
 }
 
 /// What the search on valid.txt chose.
@@ -79,9 +79,13 @@ struct Tuning: ParsableArguments {
     @Option(help: "The rate of hashed experts in rounds.")
     var adapterRowRate: Float = 0.1
     @Option(help: "The n-grams that hashed experts are found by, with commas between them.")
-    var orders = "2,3,4,5"
+    var orders = "2,3,4,5,6,8"
     @Option(help: "Rows of each of them.")
     var tableSize = 1 << 18
+    @Option(help: "Bits of an element of hashed experts, in the row hashedPacked: 2, 4 or 8.")
+    var rowBits = 2
+    @Option(help: "How often training texts use the hashed experts of that row, at least.")
+    var rowUses = 3
     @Option(help: "The model's share beside counts; chosen on valid.txt for each row unless given.")
     var modelShare: Float?
     @Option(help: "Of EWC: times the mean of squared gradients.")

@@ -44,6 +44,8 @@ extension Stream {
         let (base, summary) = try trainedBase(sizes)
         var row = Row(name: name, base, summary)
         var models = [try likelihoods(base, true)]
+        let keeps = keepsHashedModels && sizes == .hashed && form.kind == .dense
+        if keeps { hashedModels = [base] }
         for domain in plan.newDomains {
             // The domain's own, whatever its place in the order.
             let seed = plan.seed + UInt64(plan.newDomains.sorted().firstIndex(of: domain) ?? 0)
@@ -62,6 +64,7 @@ extension Stream {
             row.parameters += adapter.parameterCount
             row.rows += adapter.trainedRows.reduce(0) { $0 + $1.ids.count }
             models.append(try likelihoods(adapter.model, form.usesExperts))
+            if keeps { hashedModels.append(adapter.model) }
         }
         row.stateBytes = 4 * row.parameters
         if form.isGated {

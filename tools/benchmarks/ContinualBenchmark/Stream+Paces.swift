@@ -32,7 +32,7 @@ extension Method {
         case .lwf: [.peer, .lwf]
         case .jointDense: [.dense]
         case .jointLarge: [.large]
-        case .hashed, .hashedMerged: [.hashed, .adapterOnHashed]
+        case .hashed, .hashedMerged, .hashedPacked: [.hashed, .adapterOnHashed]
         case .hashedSmall: [.hashed, .smallOnHashed]
         case .hashedShared: [.hashed, .shared]
         case .jointHashed: [.hashed]

@@ -19,6 +19,10 @@ final class Stream {
     private var bases: [StreamProtocol.Sizes: (TrainableModel, TrainingSummary)] = [:]
     /// The adapters of the first row, to train them again on branches of their own.
     var trained: [StreamProtocol.Sizes: [TrainedAdapter]] = [:]
+    /// The models of the row with hashed experts, that of the base first, where a later row needs them.
+    var hashedModels: [TrainableModel] = []
+    /// Whether one does.
+    var keepsHashedModels = false
 
     init(_ plan: StreamProtocol) {
         self.plan = plan
@@ -30,6 +34,7 @@ final class Stream {
 
     func run(_ methods: [Method]) throws -> Results {
         try measurePaces(methods)
+        keepsHashedModels = methods.contains(.hashedPacked)
         for method in methods {
             FileHandle.standardError.write(Data("row \(method.rawValue)\n".utf8))
             switch method {
@@ -48,6 +53,7 @@ final class Stream {
                 try runAdapters(
                     "Cambium, hashed", AdapterForm(.dense), .adapterOnHashed, base: .hashed)
             case .hashedMerged: try runBranches("Cambium, hashed", .adapterOnHashed, base: .hashed)
+            case .hashedPacked: try runPacked()
             case .hashedSmall:
                 try runAdapters(
                     "Cambium, hashed, small deltas", AdapterForm(.small), .smallOnHashed,

@@ -11,7 +11,8 @@ from harness.programs import Failure
 from harness.report import print_table
 
 PASSED = ("base", "rate", "windows", "adapter-windows", "adapter-rate", "counts", "ewc", "lwf", "sub-keys",
-          "edited-experts", "paces")
+          "edited-experts", "paces", "orders", "table-size", "row-rate", "adapter-row-rate", "row-bits",
+          "row-uses", "model-share")
 
 
 def measures(result, row):
@@ -35,24 +36,42 @@ def measures(result, row):
 def has_counts(row): return row["name"].endswith("counts")
 
 
-def table(result, rows):
+def average(values): return None if None in values else sum(values) / len(values)
+
+
+def spread(values, digits=3):
+    """A mean and, of several values, the least and the greatest."""
+    text = f"{average(values):.{digits}f}"
+    return text if len(values) == 1 else f"{text} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def table(results):
+    """One line for each row, over the runs of all seeds; a run's domains are in its own order."""
+    domains = results[0]["domains"]
     # Like with like: rows with counts beside joint rows with counts.
-    best = {}
-    for row in rows:
-        if row["name"].startswith("joint"):
-            key, mean = has_counts(row), measures(result, row)[0]
-            best[key] = min(best.get(key, mean), mean)
+    best = [{} for _ in results]
+    for result, least in zip(results, best):
+        for row in result["stream"]:
+            if row["name"].startswith("joint"):
+                key, mean = has_counts(row), measures(result, row)[0]
+                least[key] = min(least.get(key, mean), mean)
     lines = []
-    for row in rows:
-        mean, *rest = measures(result, row)
+    for number, row in enumerate(results[0]["stream"]):
+        rows = [result["stream"][number] for result in results]
+        figures = [measures(result, row) for result, row in zip(results, rows)]
+        means, key = [f[0] for f in figures], has_counts(row)
+        rest = [average([f[i] for f in figures]) for i in range(1, 5)]
         lines.append([
-            row["name"], *(f"{x:.3f}" for x in row["stages"][-1]), f"{mean:.3f}",
-            f"{mean / best[has_counts(row)]:.3f}" if has_counts(row) in best else "",
-            *("" if x is None else f"{x:.3f}" for x in rest), f"{row['parameters']:,}", f"{row['activeParameters']:,}",
-            f"{row['stateBytes'] / 1e6:.1f}", f"{row['replayBytes'] / 1e6:.1f}", f"{row['processorSeconds']:.0f}",
-            str(row["steps"])])
-    print_table(["row", *result["domains"], "mean", "/ best joint", "forgetting", "worst", "BWT", "FWT", "parameters",
-                 "active", "state MB", "replay MB", "CPU-s", "steps"], lines)
+            row["name"], *(f"{average([r['stages'][-1][d] for r in rows]):.3f}" for d in range(len(domains))),
+            spread(means), spread([m / b[key] for m, b in zip(means, best)]) if key in best[0] else "",
+            *("" if x is None else f"{x:.3f}" for x in rest),
+            "/".join(sorted({f"{r['modelShare']:.1f}" for r in rows if r.get("modelShare") is not None})),
+            f"{average([r['parameters'] for r in rows]):,.0f}", f"{row['activeParameters']:,}",
+            f"{average([r.get('rows', 0) for r in rows]):,.0f}", f"{average([r['stateBytes'] for r in rows]) / 1e6:.1f}",
+            f"{row['replayBytes'] / 1e6:.1f}", f"{average([r['processorSeconds'] for r in rows]):.0f}",
+            f"{average([r['steps'] for r in rows]):.0f}"])
+    print_table(["row", *domains, "mean", "/ best joint", "forgetting", "worst", "BWT", "FWT", "m", "parameters",
+                 "active", "hashed", "state MB", "replay MB", "CPU-s", "steps"], lines)
 
 
 def alike(result, name):
@@ -63,7 +82,29 @@ def alike(result, name):
 
 def run(bench):
     args = bench.args
-    words = ["--stream", args.data, "--seed", args.seed, "--seconds", 3 if bench.quick else args.seconds,
+    seeds = [int(seed) for seed in args.seeds.split(",")] if args.seeds else [args.seed]
+    results = [stream(bench, seed) for seed in seeds]
+    result, rows = results[0], results[0]["stream"]
+    bench.extra = {**result, "seeds": results[1:]}
+    bench.tables = lambda: table(results)
+    pairs = {name: [digest for r in results for digest in r[name]] for name in ("adapterDigests", "gateDigests")}
+    if pairs["adapterDigests"]:
+        adapters, gates = alike(pairs, "adapterDigests"), alike(pairs, "gateDigests")
+        bench.remarks.append(f"{adapters[0]} adapters have the same bits one after another and on branches of their own; "
+                             f"{gates[0]} gates whichever order their counts were added in")
+        if not (adapters[1] and gates[1]): bench.fail("digests differ")
+    # Labels and counts have their rows in the table; in the pictures they would hide the others.
+    staged = [row for row in rows if len(row["stages"]) == len(result["domains"]) - result["baseDomains"] + 1
+              and ("labels" not in row["name"] or row["name"].startswith("LoRA"))
+              and (not has_counts(row) or row["name"] in ("Cambium, hashed, counts", "no model, counts"))]
+    whole = [row for row in rows if len(row["stages"]) == 1 and (not has_counts(row) or "hashed" in row["name"])]
+    bench.remarks += plots.continual(result, staged, whole, SCRATCH)
+
+
+def stream(bench, seed):
+    """The rows of one seed, behind what they have in common."""
+    args = bench.args
+    words = ["--stream", args.data, "--seed", seed, "--seconds", 3 if bench.quick else args.seconds,
              "--bytes", 8000 if bench.quick else args.bytes, "--order", args.order, "--part", args.part]
     for name in PASSED:
         value = getattr(args, name.replace("-", "_"))
@@ -73,20 +114,8 @@ def run(bench):
     done = subprocess.run([bench.sides[0].path("continual-benchmark"), *map(str, words)], stdout=subprocess.PIPE)
     if done.returncode != 0: raise Failure(f"continual-benchmark ended with code {done.returncode}")
     result = json.loads(done.stdout)
-    rows = result.pop("rows")
-    bench.extra = {**result, "stream": rows}
-    bench.tables = lambda: table(result, rows)
-    if result["adapterDigests"]:
-        adapters, gates = alike(result, "adapterDigests"), alike(result, "gateDigests")
-        bench.remarks.append(f"{adapters[0]} adapters have the same bits one after another and on branches of their own; "
-                             f"{gates[0]} gates whichever order their counts were added in")
-        if not (adapters[1] and gates[1]): bench.fail("digests differ")
-    # Labels and counts have their rows in the table; in the pictures they would hide the others.
-    staged = [row for row in rows if len(row["stages"]) == len(result["domains"]) - result["baseDomains"] + 1
-              and ("labels" not in row["name"] or row["name"].startswith("LoRA"))
-              and (not has_counts(row) or row["name"] in ("Cambium, counts", "no model, counts"))]
-    whole = [row for row in rows if len(row["stages"]) == 1 and (not has_counts(row) or "experts" in row["name"])]
-    bench.remarks += plots.continual(result, staged, whole, SCRATCH)
+    result["stream"] = result.pop("rows")
+    return result
 
 
 TARGET = Target(
@@ -100,6 +129,8 @@ TARGET = Target(
              "part": {"default": "test", "choices": ["test", "valid"], "help": "what is evaluated; choose on valid"},
              **{name: {"help": "see docs/continual.md"} for name in PASSED},
              "rows": {"nargs": "*", "help": "rows to run (cambium cambiumMerged cambiumDense counts sequential jointPeer "
-                      "jointDense jointLarge replay1 replay5 replay10 ewc lwf lora neurons swiglu edited)"},
+                      "jointDense jointLarge replay1 replay5 replay10 ewc lwf lora neurons swiglu edited hashed hashedMerged "
+                      "hashedPacked hashedSmall hashedShared jointHashed)"},
+             "seeds": {"help": "several seeds with commas between them, for means with the least and the greatest"},
              "seed": 1, "bytes": {"type": int, "default": 20_000, "help": "bytes of each text that are evaluated"},
              "data": STREAM})

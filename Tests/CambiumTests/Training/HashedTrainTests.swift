@@ -1,0 +1,119 @@
+import Objects
+import Snapshots
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+/// Rounds over hashed experts, from an empty store to a merge.
+@Suite("Rounds over hashed experts")
+struct HashedTrainTests {
+    private static let config = Array(
+        """
+        {"architecture": "peer-lm", "vocab_size": 256, "hidden_size": 16, "num_layers": 1,
+         "num_heads": 2, "context_length": 16, "ffn_size": 16, "rms_norm_eps": 1e-5,
+         "rope_theta": 10000, "peer_layers": [],
+         "hash": {"layers": [0], "orders": [1, 2, 4], "table_size": 1024}}
+        """.utf8)
+    private let rounds = TrainTests()
+
+    private func store(in directory: String) throws -> Store {
+        try Store.create(at: directory + "/S")
+        let store = try Store(directory + "/S")
+        var options = rounds.options(
+            .model(freezesTrunk: false, freezesExperts: false), TrainTests.english, steps: 60)
+        options.initial = Self.config
+        options.heldOut = [HeldOutText(name: "english", bytes: TrainTests.english)]
+        let result = try store.train(options)
+        let after = try rounds.bits(store, "main", TrainTests.english)
+        // Training and the engine compute the same model.
+        #expect(abs((result.bitsPerByte["english"] ?? 0) - after) < 1e-5 && after < 4)
+        return store
+    }
+
+    @Test("branches of adapters with rows of their own merge, and the base's rows keep their ids")
+    func branchesMerge() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            let english = try rounds.bits(store, "main", TrainTests.english)
+            let base = try store.tree("main")
+            let pool = try #require(base.layers[0]?.pools["base"])
+            #expect(pool.kind == .row && pool.count == 3 * 1024 && pool.routerKind == .hash)
+            let texts = [
+                ("digits", TrainTests.digits, AdapterForm.dense),
+                ("swahili", TrainTests.swahili, .small),
+            ]
+            for (name, text, form) in texts {
+                try store.createBranch(name, at: "main", Checkpoints.signature)
+                var options = rounds.options(rounds.adapter(name, form), text, branch: name)
+                options.heldOut = [HeldOutText(name: name, bytes: text)]
+                let result = try store.train(options)
+                let after = try rounds.bits(store, name, text)
+                #expect(abs((result.bitsPerByte[name] ?? 0) - after) < 1e-12)
+                #expect(try after < rounds.bits(store, "main", text) - 1)
+                let own = try #require(try store.tree(name).layers[0]?.pools[name])
+                #expect(own.kind == .row && own.count == pool.count)
+            }
+            for (left, right) in [("digits", "swahili"), ("swahili", "digits")] {
+                let branch = "\(left)-\(right)"
+                try store.createBranch(branch, at: left, Checkpoints.signature)
+                _ = try store.merge([right], into: branch, Checkpoints.signature)
+            }
+            let merged = try store.tree("digits-swahili")
+            #expect(merged == (try store.tree("swahili-digits")))
+            #expect(merged.layers[0]?.pools["base"] == pool)
+            #expect(
+                try rounds.bits(store, "digits-swahili", TrainTests.english) < english + 0.1)
+            for (name, text, form) in texts {
+                let alone = try rounds.bits(store, name, text)
+                #expect(try abs(rounds.bits(store, "digits-swahili", text) - alone) < 0.1)
+                // An adapter is trained further as what it is.
+                let others: [AdapterForm] = [.dense, .small, .lowRank(2)]
+                for other in others where other != form {
+                    let again = rounds.options(rounds.adapter(name, other), text, branch: name)
+                    #expect(rounds.code { try store.train(again) } == "usage")
+                }
+                let before = try store.tree(name)
+                try store.train(
+                    rounds.options(rounds.adapter(name, form), text, branch: name, steps: 10))
+                #expect(try store.tree(name).layers != before.layers)
+                #expect(try rounds.bits(store, name, text) < alone + 0.2)
+            }
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test("a round that was stopped goes on to the tree of one that was not")
+    func resumes() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            for (target, text, stopped, whole) in [
+                (rounds.adapter("digits"), TrainTests.digits, "a", "b"),
+                (rounds.adapter("swahili", .small), TrainTests.swahili, "c", "d"),
+                (.model(freezesTrunk: true, freezesExperts: false), TrainTests.digits, "e", "f"),
+            ] as [(TrainTarget, [UInt8], String, String)] {
+                for branch in [stopped, whole] {
+                    try store.createBranch(branch, at: "main", Checkpoints.signature)
+                }
+                try store.train(rounds.options(target, text, branch: whole))
+                var round = rounds.options(target, text, branch: stopped)
+                var steps = 0
+                let code = rounds.code {
+                    try store.train(
+                        round,
+                        isStopped: {
+                            steps += 1
+                            return steps == 15
+                        })
+                }
+                #expect(code == "cancelled")
+                round.resumes = true
+                try store.train(round)
+                #expect(try store.tree(stopped) == store.tree(whole))
+            }
+            // With the trunk frozen the rows alone were trained.
+            let (before, after) = (try store.tree("main"), try store.tree("f"))
+            #expect(after.trunk == before.trunk && after.layers != before.layers)
+        }
+    }
+}
