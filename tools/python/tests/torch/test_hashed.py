@@ -27,7 +27,8 @@ def model(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     def numbers(*shape: int) -> np.ndarray:
         return random.uniform(-0.5, 0.5, shape).astype(np.float32)
 
-    tensors = {name: numbers(256, WIDTH) for name in ("model.embed_tokens.weight", "lm_head.weight")}
+    outer = ("model.embed_tokens.weight", "lm_head.weight")
+    tensors = {name: numbers(256, WIDTH) for name in outer}
     tensors["model.norm.weight"] = 1 + numbers(WIDTH)
     for layer in range(LAYERS):
         start = f"model.layers.{layer}."
@@ -63,8 +64,9 @@ def logits(tensors: dict[str, np.ndarray], rows: torch.nn.Module) -> np.ndarray:
     """A peer-lm without other experts."""
     weights = {name: torch.from_numpy(np.ascontiguousarray(one)) for name, one in tensors.items()}
     tokens = torch.tensor([list(TEXT)])
-    angles = torch.outer(
-        torch.arange(len(TEXT)).float(), 10000.0 ** -(torch.arange(0, WIDTH // HEADS, 2) / (WIDTH // HEADS)))
+    size = WIDTH // HEADS
+    speeds = 10000.0 ** -(torch.arange(0, size, 2) / size)
+    angles = torch.outer(torch.arange(len(TEXT)).float(), speeds)
     cosine, sine = angles.cos(), angles.sin()
 
     def norm(name, state):
@@ -82,11 +84,13 @@ def logits(tensors: dict[str, np.ndarray], rows: torch.nn.Module) -> np.ndarray:
             linear(inputs, weights[f"{start}self_attn.{name}_proj.weight"])
             .unflatten(-1, (HEADS, -1)).transpose(1, 2) for name in "qkv"
         ]
-        read = scaled_dot_product_attention(turned(heads[0]), turned(heads[1]), heads[2], is_causal=True)
+        query, key, value = turned(heads[0]), turned(heads[1]), heads[2]
+        read = scaled_dot_product_attention(query, key, value, is_causal=True)
         state = state + linear(
             read.transpose(1, 2).flatten(-2), weights[start + "self_attn.o_proj.weight"])
         inputs = norm(start + "post_attention_layernorm.weight", state)
-        gate, up = (linear(inputs, weights[f"{start}mlp.{name}_proj.weight"]) for name in ("gate", "up"))
+        gate, up = (
+            linear(inputs, weights[f"{start}mlp.{name}_proj.weight"]) for name in ("gate", "up"))
         state = state + linear(silu(gate) * up, weights[f"{start}mlp.down_proj.weight"])
     return linear(norm("model.norm.weight", state), weights["lm_head.weight"])[0].detach().numpy()
 
