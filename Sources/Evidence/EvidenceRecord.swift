@@ -47,6 +47,10 @@ extension StateContribution: TextContribution {
     package static var kind: String { "states" }
 }
 
+extension ExcerptContribution: TextContribution {
+    package static var kind: String { "excerpts" }
+}
+
 /// A record of evidence, of whatever kind.
 package enum EvidenceRecord: Sendable {
     case counts(CountContribution)
@@ -54,6 +58,7 @@ package enum EvidenceRecord: Sendable {
     case activations(ActivationContribution)
     case routes(RouteContribution)
     case states(StateContribution)
+    case excerpts(ExcerptContribution)
 
     /// - Throws: `.badInput` for bytes that are no record.
     package init(decoding bytes: [UInt8]) throws {
@@ -65,6 +70,8 @@ package enum EvidenceRecord: Sendable {
             self = .routes(try RouteContribution(decoding: bytes))
         } else if bytes.starts(with: StateContribution.magic) {
             self = .states(try StateContribution(decoding: bytes))
+        } else if bytes.starts(with: ExcerptContribution.magic) {
+            self = .excerpts(try ExcerptContribution(decoding: bytes))
         } else {
             self = .counts(try CountContribution(decoding: bytes))
         }
@@ -77,6 +84,7 @@ package enum EvidenceRecord: Sendable {
         case .activations(let record): record
         case .routes(let record): record
         case .states(let record): record
+        case .excerpts(let record): record
         }
     }
 
@@ -89,7 +97,7 @@ package enum EvidenceRecord: Sendable {
         case .gramSums(let record): record.adapter
         case .activations(let record): record.adapter
         // Kept is what the whole model does on the text, so it is the base's.
-        case .routes, .states: ExpertPool.base
+        case .routes, .states, .excerpts: ExpertPool.base
         }
     }
 }
@@ -111,6 +119,18 @@ extension [NamedContribution] {
     /// The records of what experts are used for.
     package var activations: [ActivationContribution] {
         compactMap { if case .activations(let record) = $0.record { record } else { nil } }
+    }
+}
+
+extension [NamedContribution] {
+    /// The records of excerpts, of each text the first.
+    package var excerpts: [(id: ObjectID, record: ExcerptContribution)] {
+        var known: Set<[UInt8]> = []
+        return compactMap { entry in
+            guard case .excerpts(let record) = entry.record, known.insert(record.data).inserted
+            else { return nil }
+            return (entry.id, record)
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 internal import Architectures
-internal import Elements
+package import Elements
 internal import Models
 internal import Objects
 package import Snapshots
@@ -16,6 +16,7 @@ extension SnapshotStore {
     ///   - message: Nil to name the sides.
     ///   - signature: Who merges, and when.
     ///   - form: Settles the layout.
+    ///   - settings: Of the policy `solve`.
     ///   - check: Refuses a model by throwing, given it, the branch's model and the branch.
     /// - Throws: `usage` for decisions that settle nothing or contradict each other, and for a policy that needs
     ///   what no side has; `incompatible` for adapters that do not fit. Then nothing is written.
@@ -23,6 +24,7 @@ extension SnapshotStore {
         _ revisions: [String], into branch: String?, policy: PolicyKind, numbers: PolicyNumbers,
         takes: [MergeDecision], weights: [String: Double], message: String?,
         signature: (time: Int64, author: String), form: any MergeForm, dryRun: Bool,
+        solving settings: SolveSettings = SolveSettings(), progress: ProgressReporter = { _ in },
         check: (_ merged: Tree, _ before: Tree, _ branch: String) throws -> Void
     ) throws -> MergeReport {
         guard !revisions.isEmpty else { throw CambiumError(.usage, "name what to merge") }
@@ -45,7 +47,8 @@ extension SnapshotStore {
         let sideNames = sides.map { names[$0]?.first ?? $0.short }
         let maker = PolicyMaker(
             store: self, numbers: numbers, sides: sides, weights: sideWeights.values)
-        let chosen = try maker.makeSumming(policy)
+        let solve = policy == .solve ? SolvePolicy(sides: sides.count) : nil
+        let chosen = try maker.makeSumming(policy, solve)
         let decisions =
             try takes.isEmpty
             ? nil
@@ -74,16 +77,21 @@ extension SnapshotStore {
             made = kept.layers.mapValues { AdapterDescription(replacing: $0, base: "") }
             return (kept.trees, kept.form)
         }
-        let outcome = try merge(
-            others, into: target, policy: chosen, decisions: decisions, note: note, form: form,
-            dryRun: dryRun,
-            check: { merged, isForward in
-                // What a fast-forward leads to was committed as it is.
-                if !isForward { try checkAdapters(merged, made) }
-                try check(merged, before, target)
-            }, sides: keepsSides ? keeping : nil)
+        let solving = try solve.flatMap {
+            try SolveForm(form, self, sides: sides, names: names, $0, decisions, settings)
+        }
+        let outcome = try withoutActuallyEscaping(progress) { progress in
+            try merge(
+                others, into: target, policy: chosen, decisions: decisions, note: note,
+                form: solving?.reporting(progress) ?? form, dryRun: dryRun,
+                check: { merged, isForward in
+                    // What a fast-forward leads to was committed as it is.
+                    if !isForward { try checkAdapters(merged, made) }
+                    try check(merged, before, target)
+                }, sides: keepsSides ? keeping : nil)
+        }
         if policy == .regmean { try checkGramSums(outcome, sideNames) }
-        return try MergeReport(outcome, target, sideNames, self)
+        return try MergeReport(outcome, target, sideNames, notes: solving?.remarks ?? [], self)
     }
 
     /// Whether weights of the sides are in conflict, or a side has weights that alternatives of another are not
@@ -137,7 +145,7 @@ extension SnapshotStore {
             case .none: nil
             case .ours: OursPolicy()
             case .theirs: TheirsPolicy()
-            case .mean, .ties, .task, .fisher, .regmean, .alternatives:
+            case .mean, .ties, .task, .fisher, .regmean, .alternatives, .solve:
                 throw CambiumError(.usage, "a revert has no \(policy.rawValue); use ours or theirs")
             }
         let subject = try commit(id).message.prefix { $0 != "\n" }
@@ -147,7 +155,7 @@ extension SnapshotStore {
         let outcome = try revert(
             id, parent: parent, on: target, policy: chosen, note: note, form: form,
             check: { try checkAdapters($0) })
-        return try MergeReport(outcome, target, [target, "before \(id.short)"], self)
+        return try MergeReport(outcome, target, [target, "before \(id.short)"], notes: [], self)
     }
 
     /// Refuses a merged or reverted model whose adapters do not fit: the description of one side, experts of

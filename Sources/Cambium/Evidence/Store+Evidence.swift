@@ -11,8 +11,8 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     /// The class that its text belongs to; "base" for what the base model learned.
     public let adapter: String
     /// What was counted: `counts`, n-grams of bytes; `gram`, sums over the states in front of a
-    /// layer's experts; `routes`, what linear routers decided; `states`, what expert layers read; or
-    /// `activations`, how often experts were picked.
+    /// layer's experts; `routes`, what linear routers decided; `states`, what expert layers read;
+    /// `activations`, how often experts were picked; or `excerpts`, windows of the text itself.
     public let kind: String
     /// Which round or data it is of, as it was given.
     public let label: String
@@ -33,6 +33,8 @@ public struct EvidenceInfo: Sendable, Encodable, Equatable {
     public let layers: [Int]?
     /// Of routes, the tokens of the text; of states, those that have one.
     public let tokens: Int?
+    /// Of excerpts, how many there are.
+    public let windows: Int?
     /// Bytes of the text.
     public let bytes: Int
     /// The id that the text would have as an object of a store.
@@ -150,6 +152,7 @@ extension EvidenceInfo {
             layers: routes?.layers.map { Int($0.number) }
                 ?? states?.layers.map { Int($0.number) },
             tokens: routes.map { Int(clamping: $0.tokenCount) } ?? states?.count,
+            windows: (text as? ExcerptContribution)?.windows.count,
             bytes: Int(clamping: text.byteCount), data: ObjectID(text.data.raw).hex,
             recordBytes: text.encoded.count)
     }

@@ -25,6 +25,8 @@ public struct CommitOptions: Sendable {
     /// Whether a model is taken that does not run as the branch's history does: one of another architecture, or
     /// one whose adapters were trained on another base.
     public var allowsUnfit = false
+    /// Texts that the model knows, of which excerpts are kept with it as evidence.
+    public var excerpts: [Excerpts] = []
     /// Who commits, and when.
     public var signature: Signature
 
@@ -37,12 +39,16 @@ public struct CommitOptions: Sendable {
 
     /// What the layers below take.
     package var request: CommitRequest {
-        CommitRequest(
+        var request = CommitRequest(
             CommitNote(
                 time: signature.time, author: signature.author, message: message,
                 metadata: metadata, metrics: metrics),
             branch: branch, expectedParent: expectedParent, allowsUnchanged: allowsUnchanged,
             allowsUnfit: allowsUnfit)
+        request.excerpts = excerpts.map {
+            ExcerptText(label: $0.label, bytes: $0.text, limit: $0.limit)
+        }
+        return request
     }
 }
 

@@ -24,6 +24,9 @@ public enum MergePolicy: String, Sendable, CaseIterable {
     /// Where weights are in conflict, every side's model is kept as an adapter over the merge base's, and a gate picks
     /// by text. Nothing is averaged.
     case alternatives
+    /// What any side changed of experts and linear routers, solved in closed form from excerpts of text of every side
+    /// and of the base, whether it is in conflict or not; of all else the mean. Lossy.
+    case solve
 }
 
 /// What the policies `ties` and `task` take besides the sides.
@@ -37,6 +40,29 @@ public struct PolicySettings: Sendable {
     public init(density: Double = 0.2, scale: Double = 1) {
         self.density = density
         self.scale = scale
+    }
+}
+
+/// What the policy `solve` takes besides the sides.
+public struct SolveOptions: Sendable {
+    /// Texts besides the excerpts that were kept: what a side, by any of its names, or the merge base, by `base`,
+    /// knows.
+    public var texts: [(name: String, file: String, text: [UInt8])]
+    /// Threads that run the models; the result does not depend on it.
+    public var threads: Int
+    /// Bytes of memory that the process may have; nil for no limit.
+    ///
+    /// The result does not depend on it.
+    public var memoryLimit: Int?
+
+    /// No further texts, one thread, no limit.
+    public init(
+        texts: [(name: String, file: String, text: [UInt8])] = [], threads: Int = 1,
+        memoryLimit: Int? = nil
+    ) {
+        self.texts = texts
+        self.threads = threads
+        self.memoryLimit = memoryLimit
     }
 }
 

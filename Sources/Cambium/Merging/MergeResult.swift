@@ -69,6 +69,8 @@ public struct MergeResult: Sendable, Encodable {
     public let resolved: Int
     /// What was settled, by decisions or by the policy.
     public let settled: [Conflict]
+    /// Sentences that the user should read; nil when there are none.
+    public let notes: [String]?
 }
 
 /// What one side of a conflict has.
@@ -118,7 +120,8 @@ extension MergeResult {
                 Conflict($0, outcome.sides, names, $1.map { MergeDistance($0, names) })
             },
             resolved: outcome.resolved.count,
-            settled: outcome.resolved.map { Conflict($0, outcome.sides, names, nil) })
+            settled: outcome.resolved.map { Conflict($0, outcome.sides, names, nil) },
+            notes: report.notes.isEmpty ? nil : report.notes)
     }
 }
 

@@ -17,27 +17,33 @@ extension Store {
     ///   - weights: For `mean`, `fisher` and `regmean`, by revision as written in `revisions`, or by the branch's name;
     ///     otherwise the `tokens` of each side's metadata count, when all have them, else 1 each.
     ///   - settings: Of the policies that have some.
+    ///   - solving: Of the policy `solve`.
     ///   - message: The merge commit's message; nil names the sides.
     ///   - dryRun: Decide and report, but write nothing.
     ///   - allowsUnfit: Whether a model may come of it that does not run as the branch's history does, such as
     ///     one of another architecture; a fast-forward may lead to one too.
     ///   - signature: Who merges, and when.
+    ///   - progress: Called with the layers that are solved.
     /// - Returns: With `conflicts` of kind when sides disagree and nothing settles it.
     /// - Throws: `usage` for decisions that settle nothing or contradict each other; `unfit` for a model that
     ///   would not run as the branch's history does, unless it is allowed. Then nothing is written.
     public func merge(
         _ revisions: [String], into branch: String? = nil, policy: MergePolicy = .none,
         takes: [MergeTake] = [], weights: [String: Double] = [:],
-        settings: PolicySettings = PolicySettings(),
+        settings: PolicySettings = PolicySettings(), solving: SolveOptions = SolveOptions(),
         message: String? = nil, dryRun: Bool = false, allowsUnfit: Bool = false,
-        _ signature: Signature = .current
+        _ signature: Signature = .current, progress: ProgressReporter = { _ in }
     ) throws -> MergeResult {
         let report = try snapshots.merge(
             revisions, into: branch, policy: policy.kind,
             numbers: (settings.density, settings.scale),
             takes: takes.map(\.decision), weights: weights, message: message,
             signature: (signature.time, signature.author), form: CheckpointForm(snapshots),
-            dryRun: dryRun
+            dryRun: dryRun,
+            solving: SolveSettings(
+                texts: solving.texts.map { ($0.name, $0.file, $0.text) }, threads: solving.threads,
+                memoryLimit: solving.memoryLimit),
+            progress: progress
         ) { merged, before, target in
             guard !allowsUnfit else { return }
             try snapshots.checkFit(merged, after: before, "the merged model on branch '\(target)'")

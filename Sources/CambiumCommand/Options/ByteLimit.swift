@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Cambium
 
 /// How many bytes of each text count: a number, or `all`.
 struct ByteLimit: ExpressibleByArgument, CustomStringConvertible {
@@ -19,4 +20,11 @@ struct ByteLimit: ExpressibleByArgument, CustomStringConvertible {
 
     var description: String { count.map(String.init) ?? "all" }
     var defaultValueDescription: String { description }
+}
+
+extension Excerpts {
+    /// Excerpts of as many bytes as an option says; nil for the usual number.
+    init(_ text: [UInt8], label: String, _ limit: ByteLimit?) {
+        self.init(text, label: label, limit: limit.map { $0.count ?? max(text.count, 1) })
+    }
 }

@@ -156,6 +156,7 @@ extension EvidenceInfo {
         if kind == "states", let layers, let tokens {
             return "\(Quantity.count(tokens, "token")) in \(Quantity.count(layers.count, "layer"))"
         }
+        if let windows { return Quantity.count(windows, "window") }
         if let layers, let tokens {
             return "\(Quantity.count(tokens, "token")) in "
                 + "\(Quantity.count(layers.count, "layer")) of \(experts ?? 0) experts"

@@ -42,6 +42,7 @@ struct MergeReport: Report {
         }
         for line in settledLines { table.add(line) }
         return [headline(style)] + table.lines(indent: 2) + conflictLines(style)
+            + (result.notes ?? []).map { "note: \($0)" }
     }
 
     var made: String? {

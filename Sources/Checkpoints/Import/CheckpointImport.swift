@@ -1,5 +1,7 @@
 package import Elements
+internal import Evidence
 internal import Objects
+internal import Routing
 package import Snapshots
 internal import Tensors
 
@@ -236,6 +238,13 @@ extension SnapshotStore {
         var draft = try CommitDraft(self, tree: Tree(architecture: source.layout.architecture))
         var importer = CheckpointImport(source, after: target.before)
         try importer.run(&draft, progress)
+        if !request.excerpts.isEmpty {
+            let known = try target.parent.map { try map($0).evidence() } ?? []
+            let records = try ExcerptContribution.records(
+                of: request.excerpts, known.filter { draft.tree.files.values.contains($0.id) },
+                for: draft.tree)
+            for record in records { _ = try draft.add(record) }
+        }
         let tree = draft.tree
         // A branch that only begins has no history of its own yet.
         if !request.allowsUnfit, !target.isNewBranch, let parent = target.parent,

@@ -1,6 +1,7 @@
 internal import Elements
 package import Evidence
 package import Objects
+internal import Routing
 package import Snapshots
 internal import Tensors
 
@@ -175,8 +176,11 @@ package struct ModelPatch: ~Copyable {
     /// - Throws: `unfit` when adapters were trained on what changes, unless the request takes it; `branch-moved`
     ///   when another writer was faster; what solving a gate from the evidence throws.
     package consuming func commit(_ request: CommitRequest) throws -> CommittedModel {
-        if !evidence.isEmpty, let parent = target.parent {
+        if !evidence.isEmpty || !request.excerpts.isEmpty, let parent = target.parent {
             let known = try target.store.map(parent).evidence()
+            let excerpts = try ExcerptContribution.records(
+                of: request.excerpts, known + evidence, for: draft.tree)
+            for record in excerpts { evidence.append((try draft.add(record), record)) }
             let added = evidence.filter { new in !known.contains { $0.id == new.id } }
             _ = try EvidenceGate((known + added).counts)
         }

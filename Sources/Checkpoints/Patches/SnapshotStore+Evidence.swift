@@ -85,6 +85,16 @@ extension SnapshotStore {
         return try edit.commit(adding: records, request)
     }
 
+    /// Keeps excerpts of texts that a branch's model knows, and commits the records.
+    ///
+    /// - Throws: `usage` for a text, label or limit that cannot be; `not-found` for a branch without a model.
+    package func addExcerpts(_ request: CommitRequest) throws -> EvidenceChange {
+        let edit = try EvidenceEdit(request, self)
+        return try edit.commit(
+            adding: ExcerptContribution.records(
+                of: request.excerpts, edit.known, for: edit.snapshot.tree), request)
+    }
+
     /// Commits a branch's model without some records, by ids or beginnings of ids.
     ///
     /// - Throws: `not-found` or `ambiguous` for an id.

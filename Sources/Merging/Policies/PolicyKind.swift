@@ -1,6 +1,6 @@
 /// The policies by name; docs/merging.md tells what each does.
 package enum PolicyKind: String, Sendable, CaseIterable {
-    case none, ours, theirs, mean, ties, task, fisher, regmean, alternatives
+    case none, ours, theirs, mean, ties, task, fisher, regmean, alternatives, solve
 
     /// Whether the weights of sides count.
     package var isWeighted: Bool { self == .mean || self == .fisher || self == .regmean }

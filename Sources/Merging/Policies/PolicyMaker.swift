@@ -34,17 +34,26 @@ struct PolicyMaker {
         case .fisher: return try fisher()
         case .regmean: return try regMean()
         case .alternatives: return AlternativesPolicy()
+        case .solve:
+            throw CambiumError(
+                .usage,
+                "solve is no answer to one conflict: it solves all changed experts and rows together; "
+                    + "name it by --policy")
         }
     }
 
     /// What settles the conflicts of a merge, with what sides recorded of one object added up.
     ///
     /// `ours` and `theirs` take gradients with the values that they are of.
-    func makeSumming(_ policy: PolicyKind) throws -> (any ConflictPolicy)? {
-        let chosen = try make(policy)
+    ///
+    /// - Parameter solve: What stands in for conflicts until they are solved, of the policy of that name.
+    func makeSumming(
+        _ policy: PolicyKind, _ solve: SolvePolicy?
+    ) throws -> (any ConflictPolicy)? {
+        let chosen = try solve ?? make(policy)
         switch policy {
         case .ours, .theirs, .fisher: return chosen
-        case .none, .mean, .ties, .task, .regmean, .alternatives: break
+        case .none, .mean, .ties, .task, .regmean, .alternatives, .solve: break
         }
         for side in sides {
             let files = try store.tree(store.commit(side).tree).files

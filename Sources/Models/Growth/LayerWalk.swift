@@ -11,7 +11,7 @@ final class LayerWalk {
     private let pass: ForwardPass
     private let texts: [[Int]]
     /// Of each text [tokens, hidden].
-    private var states: [[Float]]
+    private(set) var states: [[Float]]
     /// What the feed-forward reads that runs next, of each text [tokens, hidden].
     private(set) var inputs: [[Float]] = []
 
@@ -47,6 +47,13 @@ final class LayerWalk {
         var selection: [[UInt32]] = []
         for text in states.indices { selection.append(try pass.feed(block, &states[text])) }
         return selection
+    }
+
+    /// What the states would be behind a block, of each text [tokens, hidden]; they stay what they are.
+    func states(behind block: LanguageModel.Block) throws -> [[Float]] {
+        var all = states
+        for text in all.indices { _ = try pass.feed(block, &all[text]) }
+        return all
     }
 
     /// Behind the last layer: minus the sum over the tokens of a text but its first of the natural logarithm

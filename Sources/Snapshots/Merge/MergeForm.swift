@@ -13,6 +13,13 @@ package struct MergeTrees {
         self.rule = rule
     }
 
+    /// What the three-way rule says about a value of which each tree has one.
+    package func decide<Value: Equatable>(
+        bases: [Value], sides: [Value]
+    ) -> MergeDecision<Value> {
+        rule.decide(bases, sides: sides)
+    }
+
     /// What the three-way rule says about a value of the trees.
     package func decide<Value: Equatable>(_ value: (Tree) -> Value) -> MergeDecision<Value> {
         rule.decide(bases.map(value), sides: sides.map(value))
@@ -22,7 +29,7 @@ package struct MergeTrees {
 /// Settles in what form a merged model is written as a checkpoint: its layout, and files that follow from it.
 ///
 /// That is about files and not about the model, so it is never a conflict.
-package protocol MergeForm: Sendable {
+package protocol MergeForm {
     /// Names of the files that it settles.
     var files: Set<String> { get }
 

@@ -14,6 +14,8 @@ package struct CommitRequest: Sendable {
     package var allowsUnchanged: Bool
     /// Whether a model is taken that does not run as the branch's history does.
     package var allowsUnfit: Bool
+    /// Texts of which excerpts are kept with the model as evidence.
+    package var excerpts: [ExcerptText] = []
 
     package init(
         _ note: CommitNote, branch: String? = nil, expectedParent: String? = nil,
@@ -24,6 +26,21 @@ package struct CommitRequest: Sendable {
         self.expectedParent = expectedParent
         self.allowsUnchanged = allowsUnchanged
         self.allowsUnfit = allowsUnfit
+    }
+}
+
+/// A text of which excerpts are kept.
+package struct ExcerptText: Sendable {
+    /// Which data it is, for people.
+    package let label: String
+    package let bytes: [UInt8]
+    /// Bytes of all excerpts together, at most.
+    package let limit: Int
+
+    package init(label: String, bytes: [UInt8], limit: Int) {
+        self.label = label
+        self.bytes = bytes
+        self.limit = limit
     }
 }
 

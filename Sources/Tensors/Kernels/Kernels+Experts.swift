@@ -48,6 +48,49 @@ extension Kernels {
     }
 }
 
+extension Kernels {
+    /// What a gated expert has between its two steps for some tokens, with the bits that ``addGatedExperts`` has.
+    ///
+    /// - Parameters:
+    ///   - expert: Its parts one after the other.
+    ///   - x: [tokens, width].
+    /// - Returns: [tokens, intermediateSize].
+    package static func gatedMiddles(
+        _ form: GatedExpertForm, _ expert: [UInt8], x: Span<Float>, team: ThreadTeam = .single
+    ) -> [Float] {
+        let tokens = x.count / form.width
+        precondition(
+            x.count == tokens * form.width
+                && expert.count == form.parts.reduce(0) { $0 + ($1.byteCount ?? 0) },
+            "an expert of \(expert.count) bytes, \(x.count) elements by \(form.width)")
+        guard tokens > 0 else { return [] }
+        let groups = ExpertGroups(
+            [UInt32](repeating: 0, count: tokens).span,
+            weights: [Float](repeating: 0, count: tokens).span, perToken: 1)
+        var middles = [Float](repeating: 0, count: tokens * form.intermediateSize)
+        unsafe expert.withUnsafeBytes { expert in
+            unsafe middles.withUnsafeMutableBufferPointer { hidden in
+                unsafe x.withUnsafeBufferPointer { x in
+                    guard let start = expert.baseAddress, let hidden = hidden.baseAddress,
+                        let x = x.baseAddress
+                    else { return }
+                    let rows = unsafe [UnsafeRawPointer](repeating: start, count: tokens)
+                    unsafe rows.withUnsafeBufferPointer { rows in
+                        guard let rows = rows.baseAddress else { return }
+                        // Nothing is added to an output, so any address does for it.
+                        let batch = unsafe ExpertBatch(
+                            form: form, experts: rows, groups: groups,
+                            inputs: groups.tokens.map { unsafe Optional(x + $0 * form.width) },
+                            hidden: hidden, middles: [], out: hidden)
+                        unsafe batch.fillHidden(team)
+                    }
+                }
+            }
+        }
+        return middles
+    }
+}
+
 /// One call's operands, for several threads: they write different elements.
 @unsafe private struct ExpertBatch: @unchecked Sendable {
     let form: GatedExpertForm
@@ -63,9 +106,22 @@ extension Kernels {
     /// [tokens, width].
     let out: UnsafeMutablePointer<Float>
 
-    func run(_ team: ThreadTeam) {
+    /// Shares of the work that are worth a thread.
+    private func threads(_ team: ThreadTeam) -> Int {
         let work = unsafe groups.tokens.count * form.width * form.intermediateSize
-        let threads = work < 50_000 ? 1 : team.count
+        return work < 50_000 ? 1 : team.count
+    }
+
+    func run(_ team: ThreadTeam) {
+        unsafe fillHidden(team)
+        let threads = unsafe threads(team)
+        let outputs = unsafe Blocks(form.width, threads == 1 ? 1 : 4 * threads)
+        team.forEach(outputs.count) { unsafe addOutputs(outputs[$0]) }
+    }
+
+    /// The elements between the two steps, of all tokens.
+    func fillHidden(_ team: ThreadTeam) {
+        let threads = unsafe threads(team)
         // Some parts more than threads, so that one that is held up does not hold up the rest.
         let count = unsafe groups.experts.count
         let blocks = unsafe Blocks(form.intermediateSize, (4 * threads + count - 1) / count)
@@ -73,8 +129,6 @@ extension Kernels {
             let all = threads == 1 ? 0..<count * blocks.count : part..<part + 1
             for task in all { unsafe fillHidden(task / blocks.count, blocks[task % blocks.count]) }
         }
-        let outputs = unsafe Blocks(form.width, threads == 1 ? 1 : 4 * threads)
-        team.forEach(outputs.count) { unsafe addOutputs(outputs[$0]) }
     }
 
     /// Some elements between the two steps, of all tokens of a group.

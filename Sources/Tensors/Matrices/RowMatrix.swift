@@ -38,6 +38,21 @@ package final class RowMatrix: Projection {
             type: type)
     }
 
+    /// A copy with other rows in some places.
+    ///
+    /// - Parameter others: By row, [`columns`] elements of the matrix's own type, little-endian.
+    package func replacing(rows others: [Int: [UInt8]]) -> RowMatrix {
+        var copy = bytes.copy()
+        for (row, bytes) in others {
+            precondition(
+                row >= 0 && row < rows && bytes.count == rowBytes,
+                "\(bytes.count) bytes for row \(row) of \(rows) x \(columns) \(type.name)")
+            copy.replaceSubrange(row * rowBytes..<(row + 1) * rowBytes, with: bytes)
+        }
+        return RowMatrix(
+            rows: rows, columns: columns, bytes: MappedBytes(copying: copy), type: type)
+    }
+
     package func multiply(
         _ x: Span<Float>, tokens: Int, stride: Int?, into out: inout MutableSpan<Float>,
         outStride: Int?, team: ThreadTeam

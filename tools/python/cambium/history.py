@@ -174,8 +174,9 @@ class History:
         """Merges revisions into a branch (None for the one that HEAD is on), deterministically.
 
         `take` decides single conflicts before the policy: {"1/7": "law"}. `policy`: "none",
-        "ours", "theirs", "mean", "ties", "task", "fisher", "regmean", "alternatives"; `weights` of
-        sides for mean, fisher and regmean, `density` of ties, `scale` of ties and task. `dry_run`: write nothing,
+        "ours", "theirs", "mean", "ties", "task", "fisher", "regmean", "solve" (from the excerpts
+        that sides and base keep), "alternatives"; `weights` of sides for mean, fisher and regmean,
+        `density` of ties, `scale` of ties and task. `dry_run`: write nothing,
         and tell.
 
         Raises Conflict where sides disagree and nothing decides, without `dry_run`; nothing is

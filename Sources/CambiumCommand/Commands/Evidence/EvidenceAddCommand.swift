@@ -13,7 +13,9 @@ struct EvidenceAddCommand: StoreCommand {
             weights on the texts, by which `cambium merge --policy fisher` weighs; new ones replace old ones. Routes \
             are what the linear routers of OLMoE and its like decide on old text, which `cambium expert add` keeps as \
             they are; a record has sums of all the text and at most 160 windows of 128 tokens of it. States are what \
-            expert layers read on old text, to which `cambium train --hold` holds a round; a record has no text.
+            expert layers read on old text, to which `cambium train --hold` holds a round; a record has no text. Excerpts \
+            are windows spread over the text, word for word, which `cambium merge --policy solve` runs the sides' \
+            models over.
 
             cambium evidence add --adapter base --text gsm8k.txt --text shakespeare.txt
             cambium evidence add --adapter swahili --text swahili.txt --label "round 1"
@@ -22,6 +24,7 @@ struct EvidenceAddCommand: StoreCommand {
             cambium evidence add --kind fisher --branch swahili --text swahili.txt
             cambium evidence add --kind routes --text general.txt
             cambium evidence add --kind states --text gsm8k.txt --text shakespeare.txt
+            cambium evidence add --kind excerpts --branch swahili --text swahili.txt
             """)
 
     @Argument(
@@ -46,7 +49,7 @@ struct EvidenceAddCommand: StoreCommand {
     @Option(
         help: """
             counts: of byte sequences; gram: Gram sums of hidden states; fisher: squared gradients; routes: \
-            what linear routers decide; states: what expert layers read.
+            what linear routers decide; states: what expert layers read; excerpts: windows of the text itself.
             """)
     var kind: EvidenceKind = .counts
 
@@ -83,7 +86,11 @@ struct EvidenceAddCommand: StoreCommand {
             valueName: "number"))
     var threads = 1
 
-    @Option(help: "Of routes, bytes of all texts that are read, or all (default: 100000).")
+    @Option(
+        help: """
+            Of routes, bytes of all texts that are read (default: 100000); of excerpts, bytes that are kept of each \
+            (default: 10000); or all.
+            """)
     var limit: ByteLimit?
 
     @Option(
@@ -131,13 +138,15 @@ struct EvidenceAddCommand: StoreCommand {
                 "squared gradients are of the model itself: --kind fisher takes no --adapter or --label"
             )
         }
-        if kind == .routes || kind == .states, adapter != nil {
+        if kind == .routes || kind == .states || kind == .excerpts, adapter != nil {
             throw ValidationError(
                 "\(kind.rawValue) are of the model itself: --kind \(kind.rawValue) takes no --adapter"
             )
         }
         if kind != .states, states != nil { throw ValidationError("--states needs --kind states") }
-        if kind != .routes, limit != nil { throw ValidationError("--limit needs --kind routes") }
+        if kind != .routes, kind != .excerpts, limit != nil {
+            throw ValidationError("--limit needs --kind routes or excerpts")
+        }
     }
 
     func run(_ console: Console) throws {
@@ -152,6 +161,12 @@ struct EvidenceAddCommand: StoreCommand {
                     texts, threads: threads, options, progress: progress.report)
             }
             return console.show(SquaredGradientsReport(result: result))
+        }
+        if kind == .excerpts {
+            let options = CommitOptions(message: message ?? "excerpts", branch: branch)
+            let result = try store.addExcerpts(
+                text.map { Excerpts(try Terminal.read($0), label: label, limit) }, options)
+            return console.show(EvidenceReport(result: result, verb: "added"))
         }
         if kind == .routes {
             let options = CommitOptions(message: message ?? "routes to keep", branch: branch)
@@ -217,6 +232,7 @@ enum EvidenceKind: String, ExpressibleByArgument, CaseIterable {
     case fisher
     case routes
     case states
+    case excerpts
 
     init?(argument: String) { self.init(rawValue: OldWords.renewed(value: argument)) }
 }

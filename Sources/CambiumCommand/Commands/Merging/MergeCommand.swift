@@ -20,6 +20,7 @@ struct MergeCommand: StoreCommand {
             cambium merge swahili --policy mean --weight main=3 --weight swahili=1
             cambium merge swahili metamath --into main --policy ties --density 0.5
             cambium merge swahili metamath --into main --policy alternatives
+            cambium merge swahili metamath --into main --policy solve --text base=old.txt
             cambium merge law tax --take 1/7=law --take 'router 0/*=mean' --policy ties
             cambium merge law tax --take-from decisions.txt    # one in a line
             """)
@@ -35,8 +36,9 @@ struct MergeCommand: StoreCommand {
             Conflicts: none lists them; ours takes the first side's version, theirs the last \
             side's; mean the weighted mean, ties the greatest changes that agree, task the sum of \
             the changes, fisher the mean weighted by recorded squared gradients, regmean the linear maps \
-            nearest to the sides' by their Gram sums or routes (lossy); alternatives keeps every side's \
-            model, and a gate picks by text.
+            nearest to the sides' by their Gram sums or routes, solve what any side changed of experts and \
+            linear routers, in closed form from excerpts of every side's and the base's texts (lossy); \
+            alternatives keeps every side's model, and a gate picks by text.
             """)
     var policy = PolicyOption(.none)
 
@@ -71,6 +73,23 @@ struct MergeCommand: StoreCommand {
             valueName: "number"))
     var scale: Double?
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            For solve, a text that a side knows, or the merge base, called base; may be repeated. Besides, there \
+            are the excerpts that they keep.
+            """, valueName: "name=file"),
+        completion: .file())
+    var text: [TextPair] = []
+
+    @Option(help: ArgumentHelp("For solve, threads that run the models.", valueName: "number"))
+    var threads = 1
+
+    @Option(
+        help: ArgumentHelp(
+            "For solve, memory that the process should take at most: 300M, 2G.", valueName: "size"))
+    var memoryLimit: SizeOption?
+
     @Flag(
         help: """
             Merge, or fast-forward, to a model that does not run as the branch's history does, such as one \
@@ -98,13 +117,23 @@ struct MergeCommand: StoreCommand {
         if scale != nil, !policies.contains(.ties), !policies.contains(.task) {
             throw ValidationError("--scale needs --policy ties or task")
         }
+        if !text.isEmpty || threads != 1 || memoryLimit != nil, policy.policy != .solve {
+            throw ValidationError("--text, --threads and --memory-limit need --policy solve")
+        }
         let weights = try dictionary(weight.map { ($0.name, $0.value) }, "--weight")
         var settings = PolicySettings()
         if let density { settings.density = density }
         if let scale { settings.scale = scale }
-        let result = try openStore().merge(
-            branches, into: into, policy: policy.policy, takes: takes, weights: weights,
-            settings: settings, message: message, dryRun: dryRun, allowsUnfit: allowUnfit)
+        let solving = SolveOptions(
+            texts: try text.map { ($0.key, $0.value, try Terminal.read($0.value)) },
+            threads: threads, memoryLimit: memoryLimit?.bytes)
+        let store = try openStore()
+        let result = try console.withProgress("merge") { progress in
+            try store.merge(
+                branches, into: into, policy: policy.policy, takes: takes, weights: weights,
+                settings: settings, solving: solving, message: message, dryRun: dryRun,
+                allowsUnfit: allowUnfit, progress: progress.report)
+        }
         try console.show(
             MergeReport(
                 result: result, verb: .merge, what: branches.joined(separator: ", "),

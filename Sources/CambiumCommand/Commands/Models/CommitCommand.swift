@@ -74,6 +74,21 @@ struct CommitCommand: StoreCommand {
     @Option(help: ArgumentHelp("A text to keep; may be repeated.", valueName: "key=text"))
     var meta: [TextPair] = []
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            Keep excerpts of a text that the model knows, word for word, for merges by --policy solve; may be \
+            repeated.
+            """, valueName: "file"),
+        completion: .file())
+    var excerpts: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Bytes of excerpts that are kept of each text, or all (default: 10000).",
+            valueName: "bytes"))
+    var excerptLimit: ByteLimit?
+
     @Flag(
         help: """
             Commit a model that does not run as the branch's history does: of another architecture, with \
@@ -85,9 +100,10 @@ struct CommitCommand: StoreCommand {
 
     func validate() throws {
         if amend {
-            guard checkpoint == nil, patch == nil, !allowEmpty, !alone else {
+            guard checkpoint == nil, patch == nil, !allowEmpty, !alone, excerpts.isEmpty else {
                 throw ValidationError(
-                    "--amend keeps the model: leave the checkpoint, --patch and --allow-empty out")
+                    "--amend keeps the model: leave the checkpoint, --patch, --excerpts and --allow-empty out"
+                )
             }
             guard message != nil || !metric.isEmpty || !meta.isEmpty else {
                 throw ValidationError("--amend needs what to change: -m, --metric or --meta")
@@ -99,6 +115,9 @@ struct CommitCommand: StoreCommand {
         }
         guard message != nil else {
             throw ValidationError("say what the round was: -m MESSAGE")
+        }
+        guard excerptLimit == nil || !excerpts.isEmpty else {
+            throw ValidationError("--excerpt-limit needs --excerpts")
         }
         guard !alone || patch == nil else {
             throw ValidationError(
@@ -123,6 +142,9 @@ struct CommitCommand: StoreCommand {
         options.allowsUnchanged = allowEmpty
         options.metrics = metrics
         options.metadata = metadata
+        options.excerpts = try zip(excerpts, TextName.unique(excerpts)).map { path, name in
+            Excerpts(try Terminal.read(path), label: name, excerptLimit)
+        }
         let store = try openStore()
         let result = try console.withProgress("commit") { progress in
             if let patch {

@@ -1,0 +1,179 @@
+internal import Elements
+internal import Models
+internal import Objects
+internal import Snapshots
+internal import Tensors
+
+/// Solves what a merge by `solve` changes, before the form is settled that the merged model is written in.
+///
+/// docs/merging.md, "Solving", says what is solved from what.
+struct SolveForm: MergeForm {
+    private let inner: any MergeForm
+    private let store: SnapshotStore
+    private let bases: [ObjectID]
+    private let sides: [ObjectID]
+    private let sources: SolveSources
+    private let policy: SolvePolicy
+    private let decisions: MergeDecisions?
+    private let settings: SolveSettings
+    private var progress: ProgressReporter = { _ in }
+
+    var files: Set<String> { inner.files }
+
+    /// What a user should know of the sources.
+    var remarks: [String] { sources.isOneSided ? [] : sources.notes }
+
+    /// - Parameters:
+    ///   - inner: Settles the form of the solved model.
+    ///   - sides: The target's commit and those that are merged into it.
+    ///   - names: All names of each.
+    ///   - policy: What stands in for conflicts.
+    /// - Returns: Nil for a merge that decides about nothing.
+    /// - Throws: `usage` for a text of something that is not merged.
+    init?(
+        _ inner: any MergeForm, _ store: SnapshotStore, sides: [ObjectID],
+        names: [ObjectID: [String]], _ policy: SolvePolicy, _ decisions: MergeDecisions?,
+        _ settings: SolveSettings
+    ) throws {
+        guard sides.count > 1 else { return nil }
+        if sides.count == 2, try store.isAncestor(sides[0], of: sides[1]) { return nil }
+        var bases: Set<ObjectID> = []
+        for (index, left) in sides.enumerated() {
+            for right in sides[..<index] { bases.formUnion(try store.mergeBases(left, right)) }
+        }
+        self.inner = inner
+        self.store = store
+        self.bases = bases.sorted()
+        self.sides = sides
+        self.policy = policy
+        self.decisions = decisions
+        self.settings = settings
+        sources = try SolveSources(
+            store, bases: bases.sorted(), sides: sides, names: names, texts: settings.texts)
+    }
+
+    /// The same, telling of its progress.
+    func reporting(_ progress: @escaping ProgressReporter) -> SolveForm {
+        var form = self
+        form.progress = progress
+        return form
+    }
+
+    func settle(_ trees: MergeTrees, _ draft: inout CommitDraft) throws -> [String: String] {
+        var notes: [String: String] = [:]
+        if !sources.isOneSided { notes = try solve(trees, &draft) }
+        return notes.merging(try inner.settle(trees, &draft)) { first, _ in first }
+    }
+
+    private func solve(
+        _ trees: MergeTrees, _ draft: inout CommitDraft
+    ) throws -> [String: String] {
+        let mapped = (
+            bases: try bases.map { try store.map($0) }, sides: try sides.map { try store.map($0) }
+        )
+        var pools: [Int: SolvedPool] = [:]
+        let numbers = (mapped.bases + mapped.sides).reduce(Set<UInt32>()) {
+            $0.union($1.tree.layers.keys)
+        }
+        for layer in numbers.sorted() {
+            pools[Int(layer)] = try SolvedPool(
+                layer, trees, bases: mapped.bases, sides: mapped.sides)
+        }
+        guard !pools.isEmpty else { return [:] }
+        try checkDecisions(pools)
+        try sources.check()
+        var running: [SnapshotModel] = []
+        for source in sources.all {
+            running.append(
+                try SnapshotModel(
+                    source.snapshot, memoryLimit: settings.memoryLimit, checks: true,
+                    gate: { nil }))
+        }
+        let start = try merged(draft.tree, pools)
+        let commits = bases + sides
+        let places = sources.all.compactMap { commits.firstIndex(of: $0.snapshot.id) }
+        let team = settings.threads == 1 ? ThreadTeam.single : ThreadTeam(count: settings.threads)
+        let merge = try SolvedMerge(
+            start,
+            sources: zip(sources.all, running).map { source, running in
+                SolvedMerge.Source(
+                    model: running.model.base, texts: try source.windows(running),
+                    share: sources.share(of: source))
+            }, team: team)
+        try merge.run { layer in
+            guard let pool = pools[layer] else { return nil }
+            return LayerToSolve(experts: pool.experts, rows: pool.rows, bias: pool.biasType) {
+                try pool.version($0, $1.map { places[$0] })
+            }
+        } solved: { layer, solved in
+            try pools[layer]?.put(solved, into: &draft)
+        } progress: { done, all in
+            try progress(Progress("layers", done, all))
+        }
+        return try notes()
+    }
+
+    /// The model that the solution starts from, which runs on the merged trunk.
+    private func merged(_ tree: Tree, _ pools: [Int: SolvedPool]) throws -> LanguageModel {
+        let descriptions = Set(try sources.all.map { try $0.snapshot.modelDescription() })
+        let tokenizers = Set(sources.all.map { $0.snapshot.tree.files["tokenizer.json"] })
+        guard let description = descriptions.first, descriptions.count == 1, tokenizers.count == 1
+        else {
+            throw CambiumError(
+                .incompatible,
+                "what is merged has different \(tokenizers.count > 1 ? "tokenizers" : "configurations"), "
+                    + "so that one text is not the same to all; --policy solve needs one")
+        }
+        try SolvedMerge.check(description)
+        var routers: [String: Weights] = [:]
+        for pool in pools.values {
+            for (tensor, bytes) in pool.router {
+                guard let entry = pool.pool.router[tensor] else { continue }
+                routers[tensor] = Weights(
+                    shape: entry.shape, bytes: MappedBytes(copying: bytes))
+            }
+        }
+        return try LanguageModel(
+            description,
+            source: SolvedWeights(
+                sources.all[0].snapshot, trunk: tree.trunk.tensors, routers: routers,
+                policy: policy, residency: Residency(limit: settings.memoryLimit)))
+    }
+
+    /// Refuses decisions about what is solved.
+    private func checkDecisions(_ pools: [Int: SolvedPool]) throws {
+        guard let decisions else { return }
+        for (layer, pool) in pools.sorted(by: { $0.key < $1.key }) {
+            let experts = pool.experts.map {
+                MergeEntity.expert(
+                    layer: UInt32(layer), pool: ExpertPool.base, ordinal: $0)
+            }
+            let rows = pool.router.keys.sorted(by: isBefore).flatMap { tensor in
+                pool.rows.map {
+                    MergeEntity.routerRow(
+                        layer: UInt32(layer), pool: ExpertPool.base, tensor: tensor, row: $0)
+                }
+            }
+            for entity in experts + rows where try decisions.settlement(of: entity) != nil {
+                throw CambiumError(
+                    .usage,
+                    "--take decides about \(entity.path), which --policy solve solves together with all "
+                        + "other changed experts and rows; leave one of them out")
+            }
+        }
+    }
+
+    /// What the commit says of the solution.
+    private func notes() throws -> [String: String] {
+        let texts = sources.all.map { source in
+            source.names.sorted(by: isBefore).joined(separator: "=") + ":"
+                + source.excerpts.keys.sorted().map(\.hex).joined(separator: ",")
+        }
+        return [
+            "merge.excerpts": try recordedText(texts.sorted(by: isBefore)),
+            "merge.solve": "ridge=\(SolvedMerge.ridge) base=\(SolveSources.baseWeight) rows=ridge "
+                + "window=\(SolvedMerge.longestText) features=\(SolvedMerge.mostFeatures) "
+                + "sweeps=\(SolvedMerge.sweeps)",
+        ]
+    }
+}
