@@ -396,7 +396,8 @@ enum {
 typedef struct cambium_merge_options {
     // NULL for the branch that HEAD is on.
     const char *into;
-    // "none" (NULL), "ours", "theirs", "mean", "ties", "task", "fisher", "regmean", "alternatives".
+    // "none" (NULL), "ours", "theirs", "mean", "ties", "task", "fisher", "regmean", "solve" (from the
+    // excerpts that sides and base keep as evidence), "alternatives".
     const char *policy;
     // Decisions about single conflicts, `1/7=law`, before the policy.
     const char *const *takes;

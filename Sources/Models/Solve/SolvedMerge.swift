@@ -93,7 +93,7 @@ package struct SolvedMerge {
         let own = sources.map { LayerWalk($0.model, $0.texts, team: team) }
         let walks = sources.map { LayerWalk(merged, $0.texts, team: team) }
         for (number, layer) in merged.layers.enumerated() {
-            for walk in own + walks { walk.attend(number) }
+            for walk in own + walks { try walk.attend(number) }
             for (place, block) in layer.blocks.enumerated() {
                 guard case .experts(let experts) = block.feedForward,
                     let change = try changes(number)

@@ -5,6 +5,10 @@
                                                                   most beside OLD, with their router rows
     torch_finetune.py narrow FOLDER OUT                           a copy in BF16
     torch_finetune.py mean OUT FOLDER FOLDER                      the plain average of all weights
+    torch_finetune.py ridge OUT BASE FOLDER FOLDER TEXT...        what each changed is taken, the mean where both did, and
+                                                                  all routers are solved by ridge regression on each
+                                                                  model's own logits on its text: the base's are those
+                                                                  before the last two
 """
 import json, sys, time
 
@@ -93,6 +97,41 @@ def choose(model, count, old, new, seed):
     return chosen.sort().values.tolist()
 
 
+@torch.no_grad()
+def ridge(folders, texts):
+    """The three-way merge, its routers solved layer by layer (as DUME does it for whole models)."""
+    base, *sides = (load(folder) for folder in folders)
+    merged = load(folders[0])
+    for out, old, *new in zip(*(model.parameters() for model in (merged, base, *sides))):
+        # Experts are stacked, so what changed is told apart by the first dimension.
+        dims = tuple(range(1, old.dim()))
+        changed = [((part != old).any(dims) if dims else part != old).to(old.dtype) for part in new]
+        count = sum(changed).clamp(min=1).reshape(-1, *[1] * len(dims))
+        out.copy_(old + sum((part - old) for part in new) / count)
+    parts = [(base, text) for text in texts[:-len(sides)]] + list(zip(sides, texts[-len(sides):]))
+    batches = []
+    for model, path in parts:
+        data = torch.frombuffer(bytearray(open(path, "rb").read()), dtype=torch.uint8)
+        starts = torch.linspace(0, len(data) - 256, 39).long()
+        batches.append((model, torch.stack([data[start:start + 256] for start in starts]).long(),
+                        (1.5 / (len(texts) - len(sides))) if model is base else 1.0))
+    goals = [torch.stack(model(batch, output_router_logits=True).router_logits) for model, batch, _ in batches]
+    for number, layer in enumerate(merged.model.layers):
+        seen = []
+        hook = layer.mlp.gate.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].reshape(-1, inputs[0].shape[-1])))
+        for _, batch, _ in batches: merged(batch)
+        hook.remove()
+        gram, terms = 0, 0
+        for x, goal, (_, _, weight) in zip(seen, goals, batches):
+            x, z = x.double(), goal[number].double()
+            gram, terms = gram + weight * x.T @ x / len(x), terms + weight * x.T @ z / len(x)
+        share = 1e-5 * gram.trace() / len(gram)
+        start = layer.mlp.gate.weight.double().T
+        eye = torch.eye(len(gram), dtype=gram.dtype)
+        layer.mlp.gate.weight.copy_(torch.linalg.solve(gram + share * eye, terms + share * start).T)
+    return merged
+
+
 def main():
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(1)
@@ -110,6 +149,9 @@ def main():
     elif job == "narrow":
         answer = {}
         save(load(words[0]).to(torch.bfloat16), words[1])
+    elif job == "ridge":
+        answer = {}
+        save(ridge(words[1:4], words[4:]), words[0])
     elif job == "mean":
         answer, models = {}, [load(folder) for folder in words[1:]]
         with torch.no_grad():

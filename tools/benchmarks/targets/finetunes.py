@@ -3,7 +3,7 @@
 A base is trained by transformers on English text, then a few experts of each layer and their router rows on each of
 two other texts. Bits per byte are `cambium eval`'s, on text that nobody trained on.
 """
-import dataclasses, json, os
+import dataclasses, json, os, sys
 
 from harness.bench import STREAM, TRANSFORMERS, Target
 from harness.programs import Failure, run as call, script
@@ -11,14 +11,24 @@ from harness.report import at_least, at_most
 
 OLD = ("shakespeare", "gsm8k", "wikitext")
 NEW = ("swahili", "metamath")
-POLICIES = ("mean", "ties", "task", "regmean", "ours")
+POLICIES = ("mean", "ties", "task", "regmean", "ours", "solve")
+# Bits per byte that `solve` may lose to each text's own fine-tune, or to the base on old text.
+GAPS = {"swahili": 0.25, "metamath": 0.50, **{name: 0.35 for name in OLD}}
+# Of mergekit: by method, what a side's parameters and the whole's are.
+MERGEKIT = {
+    "linear": ({"weight": 0.5}, {}), "slerp": ({}, {"t": 0.5}),
+    "ties": ({"weight": 1.0, "density": 0.5}, {"normalize": False}),
+    "dare_ties": ({"weight": 1.0, "density": 0.5}, {"normalize": False})}
 GROWN = ("chinese", "swahili")
 
 
 class FineTunes:
-    def __init__(self, bench):
-        self.bench, self.note, self.say = bench, bench.note, bench.say
-        self.models, self.store = f"{bench.args.dir}/models", f"{bench.args.dir}/store"
+    """One base and its fine-tunes, from one seed; what several seeds tell goes into `bits`."""
+
+    def __init__(self, bench, seed, bits):
+        self.bench, self.seed, self.bits = bench, seed, bits
+        self.note, self.say = (bench.note if seed == 1 else lambda *_, **__: None), bench.say
+        self.models, self.store = f"{bench.args.dir}/models-{seed}", f"{bench.args.dir}/store-{seed}"
         os.makedirs(self.models)
         self.steps = (40, 20) if bench.quick else (600, 300)
 
@@ -31,25 +41,49 @@ class FineTunes:
 
     def train(self):
         self.say(f"training a base, {self.steps[0]} steps")
-        self.torch("train", f"{self.models}/base", self.steps[0], 1, *(self.text(name, "train") for name in OLD))
+        self.torch("train", f"{self.models}/base", self.steps[0], self.seed, *(self.text(name, "train") for name in OLD))
         chosen = {}
-        for seed, name in enumerate(NEW, 2):
+        for seed, name in enumerate(NEW, 10 * self.seed - 8):
             self.say(f"fine-tuning on {name}, {self.steps[1]} steps")
             chosen[name] = self.torch("tune", f"{self.models}/base", f"{self.models}/{name}", self.steps[1], seed, 4,
                                       self.text(OLD[0], "train"), self.text(name, "train"))["experts"]
         self.torch("mean", f"{self.models}/average", *(f"{self.models}/{name}" for name in NEW))
+        self.torch("ridge", f"{self.models}/ridge", f"{self.models}/base", *(f"{self.models}/{name}" for name in NEW),
+                   *(self.text(name, "train") for name in (*OLD, *NEW)))
+        self.mergekit()
         self.torch("narrow", f"{self.models}/base", f"{self.models}/bf16")
         tuned = [number for layer in chosen[NEW[0]] for number in layer]
         self.donor = max(sorted(set(tuned)), key=tuned.count)
         both = sum(len(set(left) & set(right)) for left, right in zip(*chosen.values()))
         self.note("merge", "experts that both fine-tunes changed", both, "count", by="transformers")
 
+    def mergekit(self):
+        """Merges by mergekit, where it is installed."""
+        program, self.peers = os.path.join(os.path.dirname(sys.executable), "mergekit-yaml"), ["average", "ridge"]
+        if not os.path.exists(program): return self.say("mergekit is not installed, and left out")
+        sides = [f"{self.models}/{name}" for name in NEW]
+        for method, (each, whole) in MERGEKIT.items():
+            recipe = {"merge_method": method, "dtype": "float32", "parameters": whole,
+                      "models": [{"model": side, "parameters": each} for side in sides]}
+            if method == "slerp": recipe["base_model"] = sides[0]
+            elif method != "linear": recipe["base_model"] = f"{self.models}/base"
+            with open(f"{self.models}/{method}.yml", "w") as file: json.dump(recipe, file)
+            call(program, file.name, f"{self.models}/{method}", "--random-seed", "1")
+            self.peers.append(method)
+
     def commit(self):
         self.bench.sides[0].cambium("init", self.store)
-        self.cambium("commit", f"{self.models}/base", "-m", "base")
-        for name in (*NEW, "average", "bf16"):
+        self.cambium("commit", f"{self.models}/base", "-m", "base", *self.excerpts(*OLD))
+        for name in (*NEW, *self.peers, "bf16"):
             self.cambium("branch", name, "main")
-            self.cambium("commit", f"{self.models}/{name}", "-m", name, "--branch", name)
+            # mergekit adds a tokenizer to its models, which are of bytes: of others the weights alone count.
+            path = f"{self.models}/{name}" + ("/model.safetensors" if name in MERGEKIT else "")
+            if name in MERGEKIT:
+                for file in os.listdir(f"{self.models}/{name}"):
+                    if file.startswith("tokenizer"): os.remove(f"{self.models}/{name}/{file}")
+            self.cambium("commit", path, "-m", name, "--branch", name, *(self.excerpts(name) if name in NEW else ()))
+
+    def excerpts(self, *names): return [word for name in names for word in ("--excerpts", self.text(name, "train"))]
 
     def merge(self):
         dry = self.cambium("merge", *NEW, "--into", "main", "--dry-run", status=3)
@@ -68,25 +102,13 @@ class FineTunes:
             self.cambium("merge", sides[1], "--into", f"merged-{policy}", "--policy", policy)
 
     def measure(self):
-        names = ["main", *NEW, "average", *(f"merged-{policy}" for policy in POLICIES)]
-        texts = [*NEW, OLD[0]]
+        names = ["main", *NEW, *self.peers, *(f"merged-{policy}" for policy in POLICIES)]
         # All texts are called test.txt: the order of the rows tells them apart.
-        answer = self.cambium("eval", *names, "--text", *(self.text(name, "test") for name in texts), "--limit",
-                              "8k" if self.bench.quick else "all")
-        bits = {}
+        answer = self.cambium("eval", *names, "--text", *(self.text(name, "test") for name in (*NEW, *OLD)), "--limit",
+                              "8k" if self.bench.quick else "20k")
         for row in answer["rows"]:
-            bits[row["revision"], row["text"].split("/")[-2]] = row["bitsPerByte"]
-        for name in names:
-            for text in texts:
-                value, against, goal = bits[name, text], None, None
-                if name.startswith("merged-"):
-                    against = ("plain average", bits["average", text])
-                elif name != "main":
-                    against = ("base", bits["main", text])
-                if name == "merged-mean" and text in NEW:
-                    against, goal = ("base", bits["main", text]), at_most(1, "< base")
-                self.note("bits", f"{name} on {text}", value, "bits/byte", against=against, goal=goal,
-                          by="plain average" if name == "average" else "cambium")
+            key = row["revision"], row["text"].split("/")[-2]
+            self.bits.setdefault(key, []).append(row["bitsPerByte"])
 
     def share(self):
         models = ["main", *NEW, "bf16"]
@@ -117,12 +139,42 @@ class FineTunes:
                 self.note("grow", f"{place}: old text, bits per token more", after - before, "bits")
 
 
+def tell(bench, bits):
+    """Of each model and text the bits per byte of all seeds, and what `solve` and its peers lose."""
+    names = list(dict.fromkeys(name for name, _ in bits))
+    others = {"average": "plain average", "ridge": "ridge routers", **{name: "mergekit" for name in MERGEKIT}}
+
+    def mean(name, text): return sum(bits[name, text]) / len(bits[name, text])
+
+    for name in names:
+        for text in (*NEW, *OLD):
+            against, goal = None, None
+            if name.startswith("merged-"): against = ("plain average", mean("average", text))
+            elif name != "main": against = ("base", mean("main", text))
+            if name == "merged-mean" and text in NEW: against, goal = ("base", mean("main", text)), at_most(1, "< base")
+            bench.note("bits", f"{name} on {text}", bits[name, text], "bits/byte", against=against, goal=goal,
+                       by=others.get(name, "cambium"), center="mean")
+    for name in names:
+        if name in ("main", *NEW): continue
+        for text, limit in GAPS.items():
+            own = bits[text if text in NEW else "main", text]
+            gaps = [value - best for value, best in zip(bits[name, text], own)]
+            goal = at_most(limit, f"≤ {limit}", "value") if name == "merged-solve" else None
+            bench.note("gap", f"{name} on {text}", gaps, "bits/byte", goal=goal, by=others.get(name, "cambium"),
+                       center="mean")
+
+
 def run(bench):
-    tunes = FineTunes(bench)
-    for action in (tunes.train, tunes.commit, tunes.merge, tunes.measure, tunes.share, tunes.grow): action()
+    bits = {}
+    for seed in range(1, (1 if bench.quick else bench.args.seeds) + 1):
+        tunes = FineTunes(bench, seed, bits)
+        for action in (tunes.train, tunes.commit, tunes.merge, tunes.measure): action()
+        if seed == 1: tunes.share(), tunes.grow()
+    tell(bench, bits)
 
 
 TARGET = Target(
     "finetunes", "Two fine-tunes of a tiny OLMoE, merged by Cambium and by averaging; and what the models share.", run,
-    ("cambium",), peers=dataclasses.replace(TRANSFORMERS, needed=True), options={"data": STREAM},
+    ("cambium",), peers=dataclasses.replace(TRANSFORMERS, needed=True, optional=("mergekit==0.1.5",)),
+    options={"data": STREAM, "seeds": {"type": int, "default": 3, "help": "bases, each with fine-tunes of its own"}},
     quick="a few steps, nothing judged")
