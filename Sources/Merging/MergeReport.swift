@@ -13,7 +13,7 @@ package struct MergeReport: Sendable {
     package let notes: [String]
 
     init(
-        _ outcome: MergeOutcome, _ branch: String, _ names: [String], notes: [String],
+        _ outcome: MergeOutcome, _ branch: String, _ names: [String], notes: [String] = [],
         _ store: SnapshotStore
     ) throws {
         self.outcome = outcome

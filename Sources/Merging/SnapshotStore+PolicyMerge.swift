@@ -155,7 +155,7 @@ extension SnapshotStore {
         let outcome = try revert(
             id, parent: parent, on: target, policy: chosen, note: note, form: form,
             check: { try checkAdapters($0) })
-        return try MergeReport(outcome, target, [target, "before \(id.short)"], notes: [], self)
+        return try MergeReport(outcome, target, [target, "before \(id.short)"], self)
     }
 
     /// Refuses a merged or reverted model whose adapters do not fit: the description of one side, experts of

@@ -35,6 +35,7 @@ struct SolveForm: MergeForm {
         names: [ObjectID: [String]], _ policy: SolvePolicy, _ decisions: MergeDecisions?,
         _ settings: SolveSettings
     ) throws {
+        try ThreadTeam.check(settings.threads)
         guard sides.count > 1 else { return nil }
         if sides.count == 2, try store.isAncestor(sides[0], of: sides[1]) { return nil }
         var bases: Set<ObjectID> = []

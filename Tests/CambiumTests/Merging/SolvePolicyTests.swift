@@ -180,15 +180,21 @@ struct SolvePolicyTests {
                 ], in: directory)
             let merged = try solving.merge(["a", "b"])
             #expect(try merged.tree == solving.merge(["b", "a"], threads: 2).tree)
-            // Only attention differs: then there is nothing to solve, and it is the mean.
-            let other = try Solving(
+        }
+    }
+
+    @Test("takes the mean where sides changed attention alone, which needs no excerpts")
+    func attention() throws {
+        try withScratchDirectory { directory in
+            let attention = "model.layers.1.self_attn.q_proj.weight"
+            let solving = try Solving(
                 "olmoe",
                 [
                     "a": .init(tensors: [attention], seed: 1),
                     "b": .init(tensors: [attention], seed: 2),
-                ], excerpts: false, in: directory + "/other")
-            #expect(
-                try other.merge(["a", "b"]).tree == other.merge(["a", "b"], policy: .mean).tree)
+                ], excerpts: false, in: directory)
+            let mean = try solving.merge(["a", "b"], policy: .mean)
+            #expect(try solving.merge(["a", "b"]).tree == mean.tree && mean.tree != nil)
         }
     }
 
@@ -220,6 +226,7 @@ struct SolvePolicyTests {
             #expect(error.code == .usage && error.message.contains("merge base has no excerpts"))
             error = try refusal(solving, texts: [("d", text)])
             #expect(error.code == .usage && error.message.contains("none of what is merged"))
+            #expect(code { try solving.merge(["a", "b"], threads: 0) } == .usage)
             error = try refusal(solving, texts: [("a", [])])
             #expect(error.code == .usage && error.message.contains("empty"))
         }
@@ -276,13 +283,15 @@ struct SolvePolicyTests {
         }
     }
 
-    @Test("sides that added experts are refused")
+    @Test("sides with other numbers of experts stay in conflict")
     func counts() throws {
         try withScratchDirectory { directory in
             let solving = try Solving.two(in: directory)
             _ = try solving.store.dropExpert(nil, Checkpoints.options("drop", branch: "b"))
-            let error = try refusal(solving)
-            #expect(error.code == .unsupported || error.code == .incompatible)
+            let head = try solving.store.show("main").id
+            let merged = try solving.merge(["a", "b"], dryRun: false)
+            #expect(merged.kind == .conflicts && merged.commit == nil)
+            #expect(try solving.store.show("main").id == head)
         }
     }
 
