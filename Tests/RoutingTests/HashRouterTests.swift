@@ -76,6 +76,21 @@ struct HashRouterTests {
         #expect(last == Array(rows.suffix(3)) && alone == history)
     }
 
+    @Test("counts tell how often texts use each row")
+    func uses() {
+        let router = HashRouter(orders: [1, 3, 5], tableSize: 16)
+        let texts = ["abcabcabd, abc", "xyz", "abcab"].map { Array($0.utf8) }
+        var expected = [UInt32](repeating: 0, count: 48)
+        for text in texts {
+            let rows = router.rows(of: text)
+            // Sequences of 3 bytes end at the third one; those of 5 were not counted.
+            for (position, row) in rows.enumerated()
+            where position / 3 >= 2 && position % 3 < 2 { expected[Int(row)] += 1 }
+        }
+        #expect(router.uses(texts.map { NGramCounts(of: $0, order: 3) }) == expected)
+        #expect(router.uses([]) == [UInt32](repeating: 0, count: 48))
+    }
+
     @Test("a row depends on the last n tokens alone, and lies in the table of its order")
     func window() {
         let router = HashRouter(orders: [2, 5], tableSize: 1 << 16)

@@ -80,13 +80,31 @@ package struct HashRouter: Sendable, Hashable {
         return rows
     }
 
+    /// How often texts use each row, as far as their counts tell: of rows for longer n-grams than were counted 0.
+    package func uses(_ texts: [NGramCounts]) -> [UInt32] {
+        var uses = [UInt32](repeating: 0, count: expertCount)
+        for text in texts {
+            // A counted sequence has its last token in the lowest byte, as a history has.
+            for entry in text.entries {
+                for order in orders.indices where orders[order] <= text.order {
+                    let row = Int(row(entry.key, order))
+                    uses[row] = UInt32(clamping: UInt64(uses[row]) + entry.count)
+                }
+            }
+        }
+        return uses
+    }
+
     private func route(
         _ history: History, at start: Int, into rows: inout MutableSpan<UInt32>
     ) {
-        for order in orders.indices {
-            let key = (history.tokens & masks[order]) ^ salts[order]
-            let slot = (key &* 0x9E37_79B9_7F4A_7C15) >> shift
-            rows[start + order] = UInt32(order * tableSize) + UInt32(slot)
-        }
+        for order in orders.indices { rows[start + order] = row(history.tokens, order) }
+    }
+
+    /// - Parameter order: Its place among the orders.
+    private func row(_ tokens: UInt64, _ order: Int) -> UInt32 {
+        let key = (tokens & masks[order]) ^ salts[order]
+        let slot = (key &* 0x9E37_79B9_7F4A_7C15) >> shift
+        return UInt32(order * tableSize) + UInt32(slot)
     }
 }

@@ -33,7 +33,15 @@ struct ModelRound: Round {
             throw CambiumError(
                 .usage, "the model has no experts: with its trunk frozen nothing is left")
         }
-        trained = WholeModel(model, trainsExperts: usesExperts && !freezesExperts) { name in
+        let layers = model.rows.count
+        // Rows that all texts share: what earlier texts used moves the less.
+        let uses =
+            freezesTrunk
+            ? model.config.hash?.router.uses(start.evidence.counts.map(\.counts)) : nil
+        trained = WholeModel(
+            model, trainsExperts: usesExperts && !freezesExperts,
+            protecting: uses.map { [[UInt32]](repeating: $0, count: layers) }
+        ) { name in
             // SwiGLU experts are among the dense weights in training, neurons are not.
             let isExpert = name.contains(".mlp.experts.")
             let isRouter = AdapterExperts.isRouter(name) && !AdapterExperts.isNorm(name)

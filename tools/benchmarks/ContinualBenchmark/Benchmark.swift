@@ -75,13 +75,13 @@ struct Tuning: ParsableArguments {
     @Option(help: "Bytes of the n-grams that predict beside the models, in the rows with counts.")
     var counts = 6
     @Option(help: "The rate of hashed experts.")
-    var rowRate: Float = 0.1
+    var rowRate: Float = 0.2
     @Option(help: "The rate of hashed experts in rounds.")
-    var adapterRowRate: Float = 0.1
+    var adapterRowRate: Float = 0.2
     @Option(help: "The n-grams that hashed experts are found by, with commas between them.")
     var orders = "2,3,4,5,6,8"
     @Option(help: "Rows of each of them.")
-    var tableSize = 1 << 18
+    var tableSize = 1 << 20
     @Option(help: "Bits of an element of hashed experts, in the row hashedPacked: 2, 4 or 8.")
     var rowBits = 2
     @Option(help: "How often training texts use the hashed experts of that row, at least.")

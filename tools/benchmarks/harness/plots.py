@@ -68,6 +68,29 @@ def routers(points, folder):
     return save(plot, figure, folder, "inference-routers")
 
 
+def continual_scale(points, folder):
+    """Bits per byte over the number of experts at the least budget, and over CPU-seconds."""
+    plot = pyplot()
+    if not plot: return MISSING
+    figure, (left, right) = plot.subplots(1, 2, figsize=(9, 4.2), sharey=True, layout="constrained")
+    least = min(point["seconds"] for point in points)
+    for kind in dict.fromkeys(point["kind"] for point in points):
+        own = [point for point in points if point["kind"] == kind]
+        line = sorted((point["experts"], point["bits"]) for point in own if point["seconds"] == least)
+        if line[0][0] == 0: left.axhline(line[0][1], linestyle="--", linewidth=0.8, color="gray", label=kind)
+        else: left.semilogx(*zip(*line), base=2, marker="o", label=kind)
+        best = {}
+        for point in sorted(own, key=lambda point: point["bits"], reverse=True): best[point["seconds"]] = point["bits"]
+        right.semilogx(*zip(*sorted(best.items())), marker="o", label=kind)
+    left.set_xlabel(f"experts, {least:.0f} CPU-seconds")
+    right.set_xlabel("CPU-seconds, the best number of experts")
+    left.set_ylabel("bits per byte, mean of all domains")
+    for axis in (left, right):
+        axis.grid(True, which="both", alpha=0.25)
+        axis.legend(fontsize=7)
+    return save(plot, figure, folder, "continual-scale")
+
+
 def continual(result, staged, whole, folder):
     """Bits per byte of each row by domain and stage, their means over the stages, and what the gate picks."""
     plot = pyplot()

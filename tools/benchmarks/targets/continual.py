@@ -82,6 +82,7 @@ def alike(result, name):
 
 def run(bench):
     args = bench.args
+    if args.scale: return scale(bench)
     seeds = [int(seed) for seed in args.seeds.split(",")] if args.seeds else [args.seed]
     results = [stream(bench, seed) for seed in seeds]
     result, rows = results[0], results[0]["stream"]
@@ -101,15 +102,53 @@ def run(bench):
     bench.remarks += plots.continual(result, staged, whole, SCRATCH)
 
 
-def stream(bench, seed):
+def scale(bench):
+    """Joint training of each kind of experts over how many there are, and over CPU-seconds: tables and a picture.
+
+    A dense model has no experts; product keys have two layers of them, and hashed ones a table for each order.
+    """
+    args = bench.args
+    whole = 3 if bench.quick else args.seconds
+    budgets, points = (whole / 4, whole, 4 * whole), []
+
+    def measure(kind, row, seconds, experts, **changed):
+        result = stream(bench, args.seed, seconds=seconds, rows=[row], **changed)
+        row = result["stream"][0]
+        points.append({"kind": kind, "experts": experts, "seconds": 8 * seconds, "steps": row["steps"],
+                       "processorSeconds": row["processorSeconds"], "bits": measures(result, row)[0]})
+
+    orders = len((args.orders or "2,3,4,5,6,8").split(","))
+    keys, size = int(args.sub_keys or 64), int(args.table_size or 1 << 20)
+    for seconds in budgets:
+        measure("dense", "jointDense", seconds, 0)
+        measure("product keys", "jointPeer", seconds, 2 * keys ** 2)
+        measure("hashed", "jointHashed", seconds, orders * size)
+    for bits in range(12, 23, 2):
+        if 1 << bits == size: continue
+        measure("hashed", "jointHashed", budgets[0], orders << bits, table_size=1 << bits)
+    for side in (32, 128, 256):
+        if side != keys: measure("product keys", "jointPeer", budgets[0], 2 * side ** 2, sub_keys=side)
+    bench.extra = {"scale": points}
+    bench.tables = lambda: print_table(
+        ["experts of kind", "experts", "budget CPU-s", "CPU-s", "steps", "bits"],
+        [[p["kind"], f"{p['experts']:,}", f"{p['seconds']:.0f}", f"{p['processorSeconds']:.0f}", str(p["steps"]),
+          f"{p['bits']:.3f}"] for p in points])
+    bench.remarks += plots.continual_scale(points, SCRATCH)
+
+
+def stream(bench, seed, **changed):
     """The rows of one seed, behind what they have in common."""
     args = bench.args
-    words = ["--stream", args.data, "--seed", seed, "--seconds", 3 if bench.quick else args.seconds,
+
+    def option(name): return changed.get(name, getattr(args, name))
+
+    words = ["--stream", args.data, "--seed", seed,
+             "--seconds", changed.get("seconds", 3 if bench.quick else args.seconds),
              "--bytes", 8000 if bench.quick else args.bytes, "--order", args.order, "--part", args.part]
     for name in PASSED:
-        value = getattr(args, name.replace("-", "_"))
+        value = option(name.replace("-", "_"))
         if value: words += ["--" + name, value]
-    if args.rows: words += ["--rows", *args.rows]
+    if option("rows"): words += ["--rows", *option("rows")]
     # Its progress goes to standard error.
     done = subprocess.run([bench.sides[0].path("continual-benchmark"), *map(str, words)], stdout=subprocess.PIPE)
     if done.returncode != 0: raise Failure(f"continual-benchmark ended with code {done.returncode}")
@@ -131,6 +170,8 @@ TARGET = Target(
              "rows": {"nargs": "*", "help": "rows to run (cambium cambiumMerged cambiumDense counts sequential jointPeer "
                       "jointDense jointLarge replay1 replay5 replay10 ewc lwf lora neurons swiglu edited hashed hashedMerged "
                       "hashedPacked hashedSmall hashedShared jointHashed)"},
+             "scale": {"action": "store_true", "help": "joint training over the number of experts and over CPU-seconds "
+                       "(a quarter, once and four times --seconds) instead of the table"},
              "seeds": {"help": "several seeds with commas between them, for means with the least and the greatest"},
              "seed": 1, "bytes": {"type": int, "default": 20_000, "help": "bytes of each text that are evaluated"},
              "data": STREAM})
