@@ -1,4 +1,5 @@
 import ArgumentParser
+import CheckpointSupport
 import Foundation
 import Testing
 
@@ -14,7 +15,7 @@ struct ProtocolTests {
             return own.isEmpty ? [[name]] : own.map { [name, $0.configuration.commandName ?? ""] }
         }
 
-    /// Command lines that go through one after the other; EVIDENCE is a record's id, OLMOE a checkpoint.
+    /// Command lines that go through one after the other; EVIDENCE is a record's id, OLMOE and HASHED are checkpoints.
     private static let lines: [String] = """
         init T
         status
@@ -68,6 +69,9 @@ struct ProtocolTests {
         commit OLMOE -m olmoe --branch olmoe
         expert add olmoe --from OLMOE:3 --evidence new.txt --keep old.txt --unchanged 0.5
         expert drop olmoe
+        commit HASHED -m hashed --branch hashed
+        rows prune --uses 3 --text text.txt --branch hashed
+        rows quantize --bits 2 --branch hashed
         backup B
         remote add origin file://REMOTE
         remote ls
@@ -78,6 +82,7 @@ struct ProtocolTests {
         remote gc
         clone file://REMOTE CLONE
         push origin main
+        round base --remote origin main
         round run --remote origin --base main --branch r/0 --allow-empty -- true
         round merge --remote origin --into main r/0
         round submit --engine local --remote origin --tasks 1 --merge main --allow-empty --folder F -- true
@@ -106,6 +111,7 @@ struct ProtocolTests {
                 ? try session.expect("evidence", "ls", "main", "-q").lines[0].description : ""
             let words = line.replacing("EVIDENCE", with: evidence)
                 .replacing("OLMOE", with: TokensTests.model)
+                .replacing("HASHED", with: GeneratedCheckpoints.path("peer-lm/hashed"))
                 .replacing("REMOTE", with: session.path("remote")).split(separator: " ").map(
                     String.init)
             let name = try #require(

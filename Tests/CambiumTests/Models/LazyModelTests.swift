@@ -49,6 +49,25 @@ struct LazyModelTests {
     }
 
     @Test(
+        "give the bits of hashed rows as well, of absent ones too, and under a limit of memory",
+        arguments: [nil, 8 << 30])
+    func hashedRows(limit: Int?) throws {
+        let tokens = Array("the rows of a text's last bytes".utf8).map { Int($0) }
+        var expected: [[Float]] = []
+        try withLazyStore("peer-lm/hashed") { store in
+            expected = try store.model("main").logits(tokens)
+            let limited = try store.model("main", ModelOptions(memoryLimit: limit))
+            #expect(try limited.logits(tokens) == expected)
+        } _: { store, remote in
+            let model = try store.model("main", ModelOptions(memoryLimit: limit))
+            #expect(try model.logits(tokens) == expected)
+            let calls = remote.calls
+            #expect(try model.logits(tokens) == expected)
+            #expect(remote.calls == calls)
+        }
+    }
+
+    @Test(
         "a layer's dense tensors come with one call, and so do the experts that a batch picks there"
     )
     func calls() throws {

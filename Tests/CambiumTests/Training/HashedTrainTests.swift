@@ -64,6 +64,14 @@ struct HashedTrainTests {
             #expect(merged.layers[0]?.pools["base"] == pool)
             #expect(
                 try rounds.bits(store, "digits-swahili", TrainTests.english) < english + 0.1)
+            // Forgotten, either leaves the tree, and so the gate and all bits, of a store that never saw it.
+            for (name, other) in [("digits", "swahili"), ("swahili", "digits")] {
+                try store.createBranch(
+                    "without-\(name)", at: "digits-swahili", Checkpoints.signature)
+                try store.forget(
+                    name, Checkpoints.options("forget", branch: "without-\(name)"))
+                #expect(try store.tree("without-\(name)") == store.tree(other))
+            }
             for (name, text, form) in texts {
                 let alone = try rounds.bits(store, name, text)
                 #expect(try abs(rounds.bits(store, "digits-swahili", text) - alone) < 0.1)
@@ -80,6 +88,26 @@ struct HashedTrainTests {
                 #expect(try rounds.bits(store, name, text) < alone + 0.2)
             }
             #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test("a round that is forgotten of all history leaves a store's tree and bits as if it never was")
+    func fromHistory() throws {
+        try withScratchDirectory { directory in
+            let (tree, bits): (String, Double) = try {
+                let store = try store(in: directory)
+                let before = try store.show("main").tree
+                try store.train(
+                    rounds.options(rounds.adapter("digits"), TrainTests.digits, branch: "main"))
+                #expect(try store.show("main").tree != before)
+                return (before, try rounds.bits(store, "main~1", TrainTests.english))
+            }()
+            _ = try Store.forgetFromHistory(
+                "digits", at: directory + "/S", prune: true, Checkpoints.signature)
+            let store = try Store(directory + "/S")
+            #expect(try store.show("main").tree == tree)
+            #expect(try rounds.bits(store, "main", TrainTests.english) == bits)
+            #expect(try store.adapters("main").isEmpty && store.verify().faults.isEmpty)
         }
     }
 

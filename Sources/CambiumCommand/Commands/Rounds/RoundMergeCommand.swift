@@ -14,7 +14,7 @@ struct RoundMergeCommand: StoreCommand {
 
             cambium round merge --remote s3://b/m --into main train/law train/tax
             cambium round merge --remote s3://b/m --into main --expect 64 'train/*'
-            cambium round merge --remote s3://b/m --into main --rounds round-3fa94c21/rounds.jsonl
+            cambium round merge --remote origin --into main --rounds rounds.jsonl
             """)
 
     @Argument(help: "The rounds' branches on the remote.")
