@@ -77,6 +77,7 @@ public struct RoundMerge: Sendable {
     /// A remote that is away meanwhile is waited for as well.
     ///
     /// - Parameters:
+    ///   - seconds: How long it waits at most.
     ///   - pause: Sleeps for so many seconds.
     ///   - tell: Told what is waited for, whenever that is of another kind.
     /// - Throws: As ``present()``, but for `not-found` and `network`.

@@ -196,7 +196,10 @@ extension RoundSource {
 
     /// Whether a branch has some commits in its history.
     ///
-    /// - Parameter base: One that all of them build on: behind it nobody looks.
+    /// - Parameters:
+    ///   - branch: The branch's name on the remote.
+    ///   - commits: Their whole ids.
+    ///   - base: One that all of them build on: behind it nobody looks.
     /// - Throws: `network`, `denied`, `remote`, `corrupt`.
     public func builds(_ branch: String, on commits: Set<String>, from base: String) throws -> Bool
     {
