@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -54,7 +56,10 @@ def _start(rank: int, count: int, action, words, folder: str) -> None:
     finally:
         dist.destroy_process_group()
     # The group's threads may outlive it where an exception holds it; one that asks for the interpreter while that
-    # shuts down is ended by force, through C++ that does not allow it, and aborts the process.
+    # shuts down is ended by force, through C++ that does not allow it, and aborts the process. So what the
+    # interpreter does at its end is done while it lives.
+    gc.collect()
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
