@@ -6,7 +6,7 @@ package import Routing
 package import Snapshots
 internal import Tensors
 
-/// Records of the states that a model's expert layers read on old text.
+/// Records of what a model's experts read on old text: states, and of hashed ones the picks.
 package struct KeptStates {
     /// Tokens of a window, at most, and windows of a text.
     private static let (longest, most) = (128, 256)
@@ -29,7 +29,7 @@ package struct KeptStates {
     ///   - what: The text, for messages.
     ///   - count: States of a layer, at most.
     /// - Throws: `usage` for a count that cannot be; `bad-input` for a text without tokens; `unsupported` for a model
-    ///   without experts that pick by states.
+    ///   without experts.
     package func record(
         of text: [UInt8], _ what: String, label: String, count: Int, threads: Int,
         _ progress: ProgressReporter
@@ -42,7 +42,10 @@ package struct KeptStates {
         let model =
             try ObjectID(
                 hex: StoredAdapters.baseDigest(snapshot.tree, .routers, .experts))?.bytes ?? []
-        if let record = known.first(where: { $0.data == data && $0.model == model }) {
+        let isHashed = running.model.base.hasRows
+        if let record = known.first(where: {
+            $0.data == data && $0.model == model && ($0.rows != nil) == isHashed
+        }) {
             return record
         }
         let tokens = try running.vocabulary.tokens(of: text, addsSpecialTokens: false)
@@ -60,7 +63,7 @@ package struct KeptStates {
         return try counted(.usage) {
             try StateContribution(
                 label: label, data: data, byteCount: UInt64(text.count), model: model,
-                count: read.count, layers: read.layers)
+                count: read.count, layers: read.layers, rows: read.rows)
         }
     }
 }
@@ -84,5 +87,12 @@ extension [NamedContribution] {
             }
         }
         return states
+    }
+
+    /// What all records say that old text picks of hashed experts, [tokens, orders].
+    ///
+    /// - Parameter router: Records of another hash are left out.
+    package func rowPicks(_ router: HashRouter) -> [UInt32] {
+        states.flatMap { $0.rows?.router == router ? $0.rows?.picks ?? [] : [] }
     }
 }

@@ -15,12 +15,12 @@ struct StateContributionTests {
 
     private func record(
         label: String = "general", count: Int = 4, layers: [StateContribution.Layer]? = nil,
-        data: Int = 32
+        data: Int = 32, rows: StateContribution.Rows? = nil
     ) throws -> StateContribution {
         try StateContribution(
             label: label, data: [UInt8](repeating: 7, count: data), byteCount: 400,
             model: [UInt8](repeating: 9, count: 32), count: count,
-            layers: layers ?? [layer(1), layer(3, width: 5)])
+            layers: layers ?? [layer(1), layer(3, width: 5)], rows: rows)
     }
 
     @Test("come back from their bytes", arguments: ["", "round 1"])
@@ -38,6 +38,41 @@ struct StateContributionTests {
             Array("CEVS".utf8) + [1, 1, 0x61] + [UInt8](repeating: 7, count: 32) + [0x90, 3]
             + [UInt8](repeating: 9, count: 32)
         #expect(record.encoded == head + [2, 1, 3, 1, 0x80, 0x3F, 0, 0xBF])
+        let rows = StateContribution.Rows(
+            router: HashRouter(orders: [1, 4], tableSize: 512), picks: [3, 0x203])
+        let hashed = try self.record(label: "a", count: 1, layers: [], rows: rows)
+        let start = Array(head[..<4]) + [2] + Array(head[5...])
+        #expect(hashed.encoded == start + [1, 0, 2, 1, 4, 0x80, 4, 3, 0, 0, 0, 3, 2, 0, 0])
+        #expect(try StateContribution(decoding: hashed.encoded) == hashed)
+    }
+
+    @Test("picks are of the rows of their orders, of every token, and of a hash that can be")
+    func rows() throws {
+        let router = HashRouter(orders: [1, 4], tableSize: 16)
+        func record(_ picks: [UInt32], count: Int = 2) throws -> StateContribution {
+            try self.record(
+                count: count, layers: [layer(1, count: count)],
+                rows: StateContribution.Rows(router: router, picks: picks))
+        }
+        let good = try record([0, 16, 15, 31])
+        #expect(try StateContribution(decoding: good.encoded) == good)
+        for bad in [[0, 16], [0, 15, 1, 17], [0, 32, 1, 17], []] as [[UInt32]] {
+            #expect(throws: CambiumError.self) { try record(bad) }
+        }
+        // Behind the layers: two orders, each of them, and 16 rows of each.
+        let bytes = good.encoded
+        let place = bytes.count - 16 - 4
+        #expect(Array(bytes[place..<place + 4]) == [2, 1, 4, 16])
+        for (offset, value) in [(0, 0), (0, 9), (1, 0), (2, 9), (2, 1), (3, 15), (3, 1), (3, 0)] {
+            var changed = bytes
+            changed[place + offset] = UInt8(value)
+            #expect(throws: CambiumError.self) { try StateContribution(decoding: changed) }
+        }
+        for count in place..<bytes.count {
+            #expect(throws: CambiumError.self) {
+                try StateContribution(decoding: Array(bytes[..<count]))
+            }
+        }
     }
 
     @Test("are rounded to the nearest, ties to even")
@@ -58,9 +93,9 @@ struct StateContributionTests {
         }
         #expect(throws: CambiumError.self) { try StateContribution(decoding: bytes + [0]) }
         var other = bytes
-        other[4] = 2
+        other[4] = 3
         let error = #expect(throws: CambiumError.self) { try StateContribution(decoding: other) }
-        #expect(error?.message.contains("version 2") == true)
+        #expect(error?.message.contains("version 3") == true)
     }
 
     @Test("that claim more than there is make no room for it")

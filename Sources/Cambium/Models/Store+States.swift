@@ -5,7 +5,8 @@ extension Store {
     /// the layers do there (``TrainOptions/hold``), without the texts.
     ///
     /// A record has the states in front of each layer's experts, behind their norm, of evenly spread tokens in 16
-    /// bits. It holds no text; who has the model can still guess much of the text from states.
+    /// bits, and which hashed experts these tokens pick. It holds no text; who has the model can still guess much of the
+    /// text from both.
     ///
     /// - Parameters:
     ///   - texts: One record each, such as parts of what the model was trained on: a few windows of everything old
@@ -15,8 +16,8 @@ extension Store {
     ///   - threads: Share the work; the records do not depend on them.
     ///   - options: The branch, which must have a model with experts, and the message.
     ///   - progress: Called with the layers done, for each text.
-    /// - Throws: `bad-input` for a text without tokens; `usage`; `unsupported` for a model without experts that pick by
-    ///   states; `branch-moved`. Then nothing is committed.
+    /// - Throws: `bad-input` for a text without tokens; `usage`; `unsupported` for a model without experts;
+    ///   `branch-moved`. Then nothing is committed.
     /// - Complexity: Runs the model over 256 windows of 128 tokens of each text, at most; a record has 2 width bytes for
     ///   each state and layer.
     @discardableResult

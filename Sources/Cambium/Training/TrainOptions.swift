@@ -72,9 +72,10 @@ public struct RoundPlan: Sendable, Hashable, Encodable {
 
 /// Old behaviour that a round keeps close to, on the branch's evidence of states (``Store/addStates(_:label:count:threads:_:progress:)``).
 ///
-/// To the loss of each step comes, as a mean over the expert layers and of at most 512 states of each,
+/// To the loss of each step comes, as a mean over the layers and of at most 512 states of each,
 /// `output` ‖y − y₀‖² / ‖y₀‖² + `router` KL(p₀, p): y is what the layer's experts give together, p the distribution of its
-/// router over all of them (of trees none), y₀ and p₀ those of the model before the round.
+/// router over all of them (of trees and hashes none), y₀ and p₀ those of the model before the round. Hashed experts in front
+/// of a layer are one layer more.
 public struct TrainHold: Sendable, Equatable {
     /// What the outputs of expert layers count.
     public var output: Double

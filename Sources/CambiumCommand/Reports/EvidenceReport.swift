@@ -154,7 +154,9 @@ extension EvidenceInfo {
             return "\(Quantity.count(distinct)) different \(order)-grams"
         }
         if kind == "states", let layers, let tokens {
-            return "\(Quantity.count(tokens, "token")) in \(Quantity.count(layers.count, "layer"))"
+            let places =
+                layers.isEmpty ? "hashed experts" : Quantity.count(layers.count, "layer")
+            return "\(Quantity.count(tokens, "token")) in \(places)"
         }
         if let windows { return Quantity.count(windows, "window") }
         if let layers, let tokens {

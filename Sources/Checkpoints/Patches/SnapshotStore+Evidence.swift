@@ -163,8 +163,7 @@ extension SnapshotStore {
     /// Records what a branch's expert layers read on texts, and commits the records.
     ///
     /// - Parameter count: States of each text and layer, at most.
-    /// - Throws: `bad-input` for a text without tokens; `usage`; `unsupported` for a model without experts that pick
-    ///   by states.
+    /// - Throws: `bad-input` for a text without tokens; `usage`; `unsupported` for a model without experts.
     package func addStates(
         _ texts: [[UInt8]], label: String, count: Int, threads: Int, _ request: CommitRequest,
         progress: ProgressReporter

@@ -162,6 +162,9 @@ package struct LanguageModel: Sendable {
     let head: any Projection
     /// In the order of the layers.
     let slots: [Slot]
+
+    /// Whether hashed experts are in front of some layer.
+    package var hasRows: Bool { layers.contains { $0.rows != nil } }
 }
 
 extension LanguageModel.Layer {

@@ -13,18 +13,18 @@ package struct StateReader {
         self.team = team
     }
 
-    /// The states in front of each layer's experts, of evenly spread tokens.
+    /// The states in front of each layer's experts, of evenly spread tokens, and which hashed experts those pick.
     ///
     /// - Parameters:
     ///   - windows: Each is read alone, and fits the context.
     ///   - count: States of a layer, at most as many as there are tokens.
-    /// - Throws: `.badInput` for a token that the vocabulary lacks; `.unsupported` for a model without expert layers
-    ///   that read states; `.notFinite`; what reading an expert throws.
+    /// - Throws: `.badInput` for a token that the vocabulary lacks; `.unsupported` for a model without experts;
+    ///   `.notFinite`; what reading an expert throws.
     /// - Complexity: One run over the windows, with the states of all of them in memory.
     package func read(
         _ windows: [[Int]], count: Int,
         progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in }
-    ) throws -> (count: Int, layers: [StateContribution.Layer]) {
+    ) throws -> (count: Int, layers: [StateContribution.Layer], rows: StateContribution.Rows?) {
         try ExpertGrowth.check(windows, model.description)
         let tokens = windows.reduce(0) { $0 + $1.count }
         let count = min(count, tokens)
@@ -47,9 +47,19 @@ package struct StateReader {
             }
             try progress(number + 1, model.layers.count)
         }
-        guard !layers.isEmpty else {
-            throw CambiumError(.unsupported, "the model has no experts that pick by what they read")
+        let rows = rows(windows, places)
+        guard !layers.isEmpty || rows != nil else {
+            throw CambiumError(.unsupported, "the model has no experts")
         }
-        return (count, layers)
+        return (count, layers, rows)
+    }
+
+    /// What some tokens pick of hashed experts, which is the same in front of all layers.
+    private func rows(_ windows: [[Int]], _ places: [Int]) -> StateContribution.Rows? {
+        guard let router = model.layers.lazy.compactMap(\.rows).first?.router else { return nil }
+        let all = windows.flatMap { router.rows(of: $0.map { UInt8(truncatingIfNeeded: $0) }) }
+        let orders = router.picksPerToken
+        return StateContribution.Rows(
+            router: router, picks: places.flatMap { all[$0 * orders..<($0 + 1) * orders] })
     }
 }

@@ -8,7 +8,8 @@ internal import Elements
 package struct StateContribution: Sendable, Equatable {
     /// What a record begins with.
     package static let magic: [UInt8] = Array("CEVS".utf8)
-    static let version: UInt8 = 1
+    /// Of records without and with rows.
+    static let versions: (plain: UInt8, rows: UInt8) = (1, 2)
     /// States of a record, at most.
     package static let most = 1 << 16
 
@@ -49,14 +50,16 @@ package struct StateContribution: Sendable, Equatable {
     package let model: [UInt8]
     /// States of each layer: of the same tokens in all.
     package let count: Int
-    /// By ascending number.
+    /// By ascending number; may be empty beside rows.
     package let layers: [Layer]
+    /// Of a model with hashed experts: what the tokens pick of them.
+    package let rows: Rows?
 
     /// - Throws: `.badInput` for a name or digests that cannot be, layers out of order, states that are not `count`
-    ///   in each, or numbers that are not finite.
+    ///   in each, numbers that are not finite, or picks of no row.
     package init(
         label: String, data: [UInt8], byteCount: UInt64, model: [UInt8], count: Int,
-        layers: [Layer]
+        layers: [Layer], rows: Rows? = nil
     ) throws {
         try checkEvidenceName(label, "label", mayBeEmpty: true)
         guard data.count == 32, model.count == 32 else {
@@ -67,7 +70,7 @@ package struct StateContribution: Sendable, Equatable {
             throw CambiumError(
                 .badInput, "\(count) states; a record has 1 to \(Self.most) of each layer")
         }
-        guard !layers.isEmpty,
+        guard !layers.isEmpty || rows != nil,
             zip(layers, layers.dropFirst()).allSatisfy({ $0.number < $1.number }),
             layers.allSatisfy({
                 $0.width > 0 && $0.halves.count / $0.width == count
@@ -80,17 +83,21 @@ package struct StateContribution: Sendable, Equatable {
         for layer in layers where layer.halves.contains(where: { $0 & 0x7F80 == 0x7F80 }) {
             throw CambiumError(.badInput, "layer \(layer.number) has states that are not finite")
         }
+        guard rows?.isFit(count) ?? true else {
+            throw CambiumError(.badInput, "picks of hashed experts that are not of \(count) tokens")
+        }
         self.label = label
         self.data = data
         self.byteCount = byteCount
         self.model = model
         self.count = count
         self.layers = layers
+        self.rows = rows
     }
 
     /// The canonical bytes.
     package var encoded: [UInt8] {
-        var bytes = Self.magic + [Self.version]
+        var bytes = Self.magic + [rows == nil ? Self.versions.plain : Self.versions.rows]
         appendName(label, to: &bytes)
         bytes += data
         appendNumber(byteCount, to: &bytes)
@@ -106,6 +113,7 @@ package struct StateContribution: Sendable, Equatable {
                 bytes.append(UInt8(truncatingIfNeeded: half >> 8))
             }
         }
+        rows?.append(to: &bytes)
         return bytes
     }
 
@@ -118,10 +126,11 @@ package struct StateContribution: Sendable, Equatable {
             throw CambiumError(.badInput, "not a record of states: it does not begin with CEVS")
         }
         let version = try reader.byte()
-        guard version == Self.version else {
+        guard version == Self.versions.plain || version == Self.versions.rows else {
             throw CambiumError(
                 .badInput,
-                "states of version \(version); this program reads version \(Self.version)")
+                "states of version \(version); this program reads versions \(Self.versions.plain) and "
+                    + "\(Self.versions.rows)")
         }
         let label = try reader.name()
         let data = Array(try reader.take(32))
@@ -141,9 +150,11 @@ package struct StateContribution: Sendable, Equatable {
                         UInt16(pairs[$0]) | UInt16(pairs[$0 + 1]) << 8
                     }))
         }
+        let rows =
+            version == Self.versions.rows ? try Rows(&reader, count: count) : nil
         try reader.end()
         try self.init(
             label: label, data: data, byteCount: byteCount, model: model, count: count,
-            layers: layers)
+            layers: layers, rows: rows)
     }
 }

@@ -97,10 +97,9 @@ internal import Glibc
     /// One step of Adagrad for some rows that are present.
     ///
     /// - Parameters:
-    ///   - ids: What was picked, [tokens, perToken], of which `order` are positions.
-    ///   - range: Of `rows`.
-    ///   - rows: Those that were picked.
-    ///   - order: Positions, row by row.
+    ///   - range: Of `picked`.
+    ///   - picked: The rows that were picked.
+    ///   - order: Positions among the picks, [tokens, perToken], row by row; some may be left out.
     ///   - starts: Where each row's start in `order`, and where the last one's end.
     ///   - gradient: Of what the rows were added to, [tokens, width].
     ///   - factors: By row: what the rate is multiplied by; nil for 1.
@@ -110,16 +109,17 @@ internal import Glibc
     ) {
         precondition(
             range.upperBound <= picked.count && starts.count == picked.count + 1
-                && gradient.count == order.count / perToken * width
+                && gradient.count % width == 0
                 && factors?.count ?? picked.count == picked.count,
             "\(order.count) picks of \(picked.count) rows")
         let ends = starts[range.lowerBound...range.upperBound]
+        let positions = gradient.count / width * perToken
         precondition(
             picked[range].allSatisfy { place($0) != nil }
                 && zip(ends, ends.dropFirst()).allSatisfy { $0 < $1 }
                 && Int(starts[range.upperBound]) <= order.count
                 && order[Int(starts[range.lowerBound])..<Int(starts[range.upperBound])]
-                    .allSatisfy { $0 < order.count },
+                    .allSatisfy { $0 < positions },
             "rows that are absent, or picks of none")
         var scratch = [Float](repeating: 0, count: width)
         unsafe cambium_training_active().pointee.adagrad_hashed(

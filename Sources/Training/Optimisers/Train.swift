@@ -44,6 +44,8 @@ private struct TrainingRun {
     private let teachers: [TeacherPass]
     /// One for each expert layer, or none; and what they add to the gradient, each its own part.
     private let held: [HoldPass]
+    /// One for each layer with hashed experts, or none.
+    private let heldRows: [HoldRowsPass]
     private let heldGradient: FloatMemory
     private let optimizer: Optimizer
     private let gradient: FloatMemory
@@ -87,6 +89,7 @@ private struct TrainingRun {
                 }
             } ?? []
         held = hold.map { HoldPass.all($0, of: model) } ?? []
+        heldRows = hold.map { HoldRowsPass.all($0, of: model) } ?? []
         heldGradient = FloatMemory(count: held.isEmpty ? 0 : model.layout.count)
         optimizer = Optimizer(parameters, settings)
         gradient = FloatMemory(count: parameters.values.count)
@@ -165,13 +168,17 @@ private struct TrainingRun {
         let batches = parts.map { _ in
             sampler.next(windows: settings.windows / settings.parts)
         }
-        let (parts, teachers, held, heldGradient) = (parts, teachers, held, heldGradient)
+        let (parts, teachers, heldGradient) = (parts, teachers, heldGradient)
+        let (held, heldRows) = (held, heldRows)
         let draw = settings.seed &+ UInt64(step) &* 0x9E37_79B9_7F4A_7C15
         heldGradient.slice.fill(0)
         let sums = Mutex([Double](repeating: 0, count: parts.count))
-        team.forEach(parts.count + held.count) { index in
+        team.forEach(parts.count + held.count + heldRows.count) { index in
             guard index < parts.count else {
-                return held[index - parts.count].run(draw: draw, gradient: heldGradient)
+                let place = index - parts.count
+                return place < held.count
+                    ? held[place].run(draw: draw, gradient: heldGradient)
+                    : heldRows[place - held.count].run(draw: draw)
             }
             let part = parts[index]
             part.gradient.slice.fill(0)
@@ -209,7 +216,7 @@ private struct TrainingRun {
         _ = optimizer.update(
             gradient: gradient.slice, experts: experts, rate: Float(rate), team: team)
         if !parameters.trainedRows.isEmpty {
-            RowGradients(parts, parameters.model.config)?.descend(
+            RowGradients(parts, heldRows, parameters.model.config)?.descend(
                 parameters.trainedRows, rate: settings.rowRate * Float(rate),
                 factor: parameters.rowFactor, team: team)
         }
@@ -219,10 +226,10 @@ private struct TrainingRun {
 
     /// Of the last step, a mean over the layers; nil where nothing is held.
     private var heldDistance: HoldDistance? {
-        guard !held.isEmpty else { return nil }
-        let count = Double(held.count)
+        guard !held.isEmpty || !heldRows.isEmpty else { return nil }
+        let count = Double(held.count + heldRows.count)
         return HoldDistance(
-            output: held.reduce(0) { $0 + $1.distance.output } / count,
+            output: (held.map(\.distance.output) + heldRows.map(\.distance)).reduce(0, +) / count,
             router: held.reduce(0) { $0 + $1.distance.router } / count)
     }
 

@@ -34,13 +34,24 @@ struct RowGradients: Sendable {
     /// Of each layer: [tokens, width].
     let layers: [FloatSlice]
 
-    /// - Parameter parts: Of one step, behind their way back; nil when the model has no rows.
-    init?(_ parts: [ForwardBackward], _ config: PeerConfig) {
+    /// - Parameters:
+    ///   - parts: Of one step, behind their way back; nil when the model has no rows.
+    ///   - held: Of each layer, or none, behind theirs.
+    init?(_ parts: [ForwardBackward], _ held: [HoldRowsPass], _ config: PeerConfig) {
         guard let hash = config.hash else { return nil }
         perToken = hash.orders.count
-        picks = SelectionByExpert(parts.flatMap(\.rowPicks), count: hash.expertCount)
+        let own = parts.flatMap(\.rowPicks)
+        let more = held.first?.picks ?? []
+        // Rows that only held tokens pick, and that are not there, stay so.
+        let kept = more.indices.filter { place in held.contains { $0.isHeld(more[place]) } }
+        picks = SelectionByExpert(
+            own + kept.map { more[$0] },
+            positions: (own.indices + kept.map { own.count + $0 }).map { UInt32($0) },
+            count: hash.expertCount)
         layers = hash.layers.indices.map { slot in
-            let gradients = parts.map { $0.hashPasses[slot].gradient }
+            let gradients =
+                parts.map { $0.hashPasses[slot].gradient }
+                + held.dropFirst(slot).prefix(1).map(\.gradient)
             guard gradients.count > 1 else { return gradients[0] }
             let memory = FloatMemory(count: gradients.reduce(0) { $0 + $1.count })
             var start = 0

@@ -9,22 +9,43 @@ internal import Tensors
 ///
 ///     output ‖y − y₀‖² / ‖y₀‖² + router KL(p₀, p)
 ///
-/// of as many states as a step draws. The states are given: no gradient goes on from them.
+/// of as many states as a step draws. The states are given: no gradient goes on from them. Hashed experts in front of
+/// a layer are one layer more, whose y is the sum of the rows that a token picks; a hash has no distribution.
 package struct Hold: Sendable {
     /// The model before: not changed; not the one that is trained.
     package let model: TrainableModel
     /// By number of the layer, [states, width]; at least one of each expert layer.
     package let states: [Int: [Float]]
+    /// What tokens pick of hashed experts, [tokens, orders]; empty where these are not held.
+    package let rowPicks: [UInt32]
     /// What the output counts, and what the router does.
     package let output, router: Float
     /// States of a layer in a step, at most.
     package var perStep = 512
 
-    package init(_ model: TrainableModel, states: [Int: [Float]], output: Float, router: Float) {
+    package init(
+        _ model: TrainableModel, states: [Int: [Float]], rowPicks: [UInt32] = [], output: Float,
+        router: Float
+    ) {
         self.model = model
         self.states = states
+        self.rowPicks = rowPicks
         self.output = output
         self.router = router
+    }
+
+    /// What of all that is held one layer counts.
+    var share: Float {
+        1 / Float(model.config.expertLayers.count + (rowPicks.isEmpty ? 0 : model.rows.count))
+    }
+
+    /// Which of `count` a step takes, at most `perStep`.
+    ///
+    /// - Parameter number: Of the step, and what else the draw depends on.
+    func draw(_ number: UInt64, of count: Int) -> [Int] {
+        guard count > perStep else { return Array(0..<count) }
+        var generator = SplitMix64(seed: number)
+        return (0..<perStep).map { _ in Int(generator.next() % UInt64(count)) }
     }
 }
 
@@ -60,8 +81,7 @@ final class HoldPass: @unchecked Sendable {
 
     /// For each expert layer one, ascending.
     static func all(_ hold: Hold, of model: TrainableModel) -> [HoldPass] {
-        let layers = model.config.expertLayers
-        return layers.map { HoldPass(hold, model, layer: $0, share: 1 / Float(layers.count)) }
+        model.config.expertLayers.map { HoldPass(hold, model, layer: $0, share: hold.share) }
     }
 
     private init(_ hold: Hold, _ model: TrainableModel, layer: Int, share: Float) {
@@ -94,7 +114,7 @@ final class HoldPass: @unchecked Sendable {
             outputs.fill(0)
             pass.forward(into: outputs)
         }
-        distance.output = setOutputGradient()
+        distance.output = outputs.becomeGradient(from: oldOutputs, weight: share * hold.output)
         var pull: FloatSlice?
         distance.router = 0
         if let old = before.distribution(), let own = now.distribution() {
@@ -108,10 +128,8 @@ final class HoldPass: @unchecked Sendable {
 
     /// Copies the step's states to both passes.
     private func draw(_ number: UInt64) {
-        var generator = SplitMix64(seed: number)
         let width = states.count / count
-        for row in 0..<drawn {
-            let from = drawn == count ? row : Int(generator.next() % UInt64(count))
+        for (row, from) in hold.draw(number, of: count).enumerated() {
             let state = states[from * width..<(from + 1) * width]
             for pass in [now, before] {
                 pass.input[row * width..<(row + 1) * width].copy(state)
@@ -119,18 +137,24 @@ final class HoldPass: @unchecked Sendable {
         }
     }
 
-    /// The outputs become the gradient of their distance.
-    private func setOutputGradient() -> Double {
+}
+
+extension FloatSlice {
+    /// Becomes the gradient of its distance from what it was, ‖y − y₀‖² / ‖y₀‖².
+    ///
+    /// - Parameter weight: Times which the gradient is taken.
+    /// - Returns: The distance.
+    func becomeGradient(from before: FloatSlice, weight: Float) -> Double {
         var (distance, norm) = (0.0, 0.0)
-        oldOutputs.withSpan { old in
-            outputs.withMutableSpan { own in
+        before.withSpan { old in
+            withMutableSpan { own in
                 for index in own.indices {
                     own[index] -= old[index]
                     distance += Double(own[index]) * Double(own[index])
                     norm += Double(old[index]) * Double(old[index])
                 }
                 // A layer that gave nothing has no measure of its own.
-                let scale = norm > 0 ? 2 * share * hold.output / Float(norm) : 0
+                let scale = norm > 0 ? 2 * weight / Float(norm) : 0
                 for index in own.indices { own[index] *= scale }
             }
         }

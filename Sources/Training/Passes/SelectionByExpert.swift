@@ -9,10 +9,12 @@ struct SelectionByExpert: Sendable {
 
     private static let digit = 11
 
-    /// - Parameter count: Experts of the layer.
+    /// - Parameters:
+    ///   - positions: Of the picks, ascending; nil for 0 and up.
+    ///   - count: Experts of the layer.
     /// - Complexity: O(picks): a radix sort, so that experts which nobody picks cost nothing.
-    init(_ ids: [UInt32], count: Int) {
-        var (keys, order) = (ids, (0..<ids.count).map { UInt32($0) })
+    init(_ ids: [UInt32], positions: [UInt32]? = nil, count: Int) {
+        var (keys, order) = (ids, positions ?? (0..<ids.count).map { UInt32($0) })
         var (nextKeys, nextOrder) = (keys, order)
         let bits = UInt64.bitWidth - UInt64(max(count, 2) - 1).leadingZeroBitCount
         for shift in stride(from: 0, to: bits, by: Self.digit) {

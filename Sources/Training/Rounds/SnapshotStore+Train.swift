@@ -40,7 +40,8 @@ extension SnapshotStore {
         let teacher =
             request.divergenceWeight > 0
             ? Teacher(try round.modelBefore(), weight: Float(request.divergenceWeight)) : nil
-        let hold = try request.hold(start.evidence, round)
+        let hold = try request.hold(
+            start.evidence, round, trainsRows: !parameters.trainedRows.isEmpty)
         let (summary, curve) = try fit(
             parameters, request, settings, kept, teacher, hold, progress, isStopped)
         // Evaluate.
@@ -182,22 +183,37 @@ extension SnapshotStore {
 extension RoundRequest {
     /// What the round is held to; nil for nothing.
     ///
-    /// - Throws: `usage` where the branch has no states of each of the model's expert layers.
-    fileprivate func hold(_ evidence: [NamedContribution], _ round: any Round) throws -> Hold? {
+    /// - Parameter trainsRows: Whether hashed experts change.
+    /// - Throws: `usage` where the branch has no states of each of the model's expert layers, or of hashed experts that
+    ///   change nothing that they pick.
+    fileprivate func hold(
+        _ evidence: [NamedContribution], _ round: any Round, trainsRows: Bool
+    ) throws -> Hold? {
         guard let hold else { return nil }
         let layers = round.config.expertLayers
-        guard !layers.isEmpty else {
-            throw CambiumError(.usage, "the model has no experts that could be held")
-        }
-        let states = evidence.states(layers: layers, width: round.config.hiddenSize)
-        if let missing = layers.first(where: { states[$0] == nil }) {
+        // A hash has no distribution that could be held.
+        let hash = trainsRows && hold.output > 0 ? round.config.hash : nil
+        guard !layers.isEmpty || hash != nil else {
             throw CambiumError(
                 .usage,
-                "the branch has no evidence of states of layer \(missing) to hold the round to; add some of "
-                    + "what the model knows: cambium evidence add --kind states --text FILE")
+                round.config.hash == nil
+                    ? "the model has no experts that could be held"
+                    : "the model has hashed experts alone: their hash has no distribution to be held, and what "
+                        + "they give is held where the round trains them and --hold is above 0")
+        }
+        let states = evidence.states(layers: layers, width: round.config.hiddenSize)
+        let missing = layers.first { states[$0] == nil }
+        let rowPicks = hash.map { evidence.rowPicks($0.router) } ?? []
+        if missing != nil || hash != nil && rowPicks.isEmpty {
+            let what =
+                missing.map { "states of layer \($0)" } ?? "what old text picks of hashed experts"
+            throw CambiumError(
+                .usage,
+                "the branch has no evidence of \(what) to hold the round to; add some of what the model knows: "
+                    + "cambium evidence add --kind states --text FILE")
         }
         return Hold(
-            try round.modelBefore(), states: states, output: Float(hold.output),
+            try round.modelBefore(), states: states, rowPicks: rowPicks, output: Float(hold.output),
             router: Float(hold.router))
     }
 }

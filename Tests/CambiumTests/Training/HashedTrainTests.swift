@@ -148,4 +148,36 @@ struct HashedTrainTests {
             #expect(after.trunk == before.trunk && after.layers != before.layers)
         }
     }
+
+    @Test("rows are held to what old text gives, by picks that are recorded with states")
+    func held() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            var round = rounds.options(
+                .model(freezesTrunk: true, freezesExperts: false), TrainTests.digits,
+                branch: "main",
+                steps: 20)
+            round.hold = TrainHold(output: 30, router: 30)
+            #expect(rounds.code { try store.train(round) } == "usage")
+            let options = Checkpoints.options("states")
+            let added = try store.addStates([TrainTests.english], count: 200, options)
+            let info = try #require(added.evidence.first)
+            #expect(info.kind == "states" && info.tokens == 200 && info.layers == [])
+            #expect(try store.addStates([TrainTests.english], threads: 2, options).unchanged)
+            var distances: [Double] = []
+            for (name, weight) in [("free", 1e-6), ("held", 30.0)] {
+                try store.createBranch(name, at: "main", Checkpoints.signature)
+                round.commit.branch = name
+                round.hold = TrainHold(output: weight, router: 0)
+                let made = try store.train(round)
+                distances.append(
+                    try #require(store.show(made.commit).metrics["train.hold.output"]))
+            }
+            #expect(distances[1] < 0.7 * distances[0], "\(distances)")
+            // A hash has no distribution.
+            round.hold = TrainHold(output: 0, router: 1)
+            #expect(rounds.code { try store.train(round) } == "usage")
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
 }

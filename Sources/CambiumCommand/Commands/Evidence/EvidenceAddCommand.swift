@@ -13,7 +13,8 @@ struct EvidenceAddCommand: StoreCommand {
             weights on the texts, by which `cambium merge --policy fisher` weighs; new ones replace old ones. Routes \
             are what the linear routers of OLMoE and its like decide on old text, which `cambium expert add` keeps as \
             they are; a record has sums of all the text and at most 160 windows of 128 tokens of it. States are what \
-            expert layers read on old text, to which `cambium train --hold` holds a round; a record has no text. Excerpts \
+            expert layers read on old text, and which hashed experts it picks, to which `cambium train --hold` holds \
+            a round; a record has no text. Excerpts \
             are windows spread over the text, word for word, which `cambium merge --policy solve` runs the sides' \
             models over.
 

@@ -135,7 +135,7 @@ struct TrainCommand: StoreCommand {
     @Option(
         help: ArgumentHelp(
             """
-            With --whole or --edit-experts: hold what expert layers give, and their routers, so much to what they \
+            With --whole or --edit-experts: hold what experts give, and their routers, so much to what they \
             did on the branch's states of old text (evidence add --kind states).
             """, valueName: "weight"))
     var hold: Double?

@@ -18,7 +18,7 @@ from .loading import snapshot_of
 if TYPE_CHECKING:
     from ..snapshot import Snapshot
 
-_MAGIC = b"CEVS\x01"
+_MAGICS = (b"CEVS\x01", b"CEVS\x02")
 _LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 
@@ -29,7 +29,7 @@ def stored_states(snapshot: Snapshot) -> dict[int, np.ndarray]:
     found: dict[int, list[np.ndarray]] = {}
     for name in sorted(name for name in snapshot.files if name.startswith("evidence.")):
         record = snapshot.file(name)
-        if bytes(record[:5]) == _MAGIC:
+        if bytes(record[:5]) in _MAGICS:
             for layer, states in _decoded(bytes(record)):
                 found.setdefault(layer, []).append(states)
     return {layer: np.concatenate(parts) for layer, parts in sorted(found.items())}
@@ -65,7 +65,7 @@ def states_of(model: torch.nn.Module, batches: Iterable[torch.Tensor], count: in
 
 def _decoded(record: bytes) -> Iterator[tuple[int, np.ndarray]]:
     """A record's layers (docs/format.md, "Evidence")."""
-    place = len(_MAGIC)
+    place = len(_MAGICS[0])
 
     def number() -> int:
         nonlocal place

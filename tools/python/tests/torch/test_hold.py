@@ -105,11 +105,14 @@ def test_stored(store, tmp_path):
     record = b"CEVS\x01" + b"\x01a" + bytes(32) + b"\x90\x03" + bytes(32) + b"\x02\x01\x83\x01\x02"
     record += b"".join(struct.pack("<f", value)[2:] for value in numbers.flat)
 
+    # Of a model with hashed experts too: one order of 16 rows, of which both tokens pick the first.
+    hashed = record.replace(b"CEVS\x01", b"CEVS\x02", 1) + b"\x01\x02\x10" + bytes(8)
+
     class Files:
         files = ["config.json", "evidence.1", "evidence.2", "evidence.3"]
 
         def file(self, name: str) -> bytes:
-            return {"1": record, "2": b"CEVC\x01" + bytes(99), "3": record}[name[-1]]
+            return {"1": record, "2": b"CEVC\x01" + bytes(99), "3": hashed}[name[-1]]
 
     found = stored_states(Files())
     assert list(found) == [131] and np.array_equal(found[131], np.concatenate([numbers, numbers]))
