@@ -1,8 +1,11 @@
 """A tiny byte-level OLMoE trained by transformers, and fine-tunes of a few of its experts.
 
     torch_finetune.py train FOLDER STEPS SEED TEXT...             a base, from random weights
-    torch_finetune.py tune FOLDER OUT STEPS SEED COUNT OLD NEW    of COUNT experts a layer, those that NEW picks
-                                                                  most beside OLD, with their router rows
+    torch_finetune.py tune FOLDER OUT STEPS SEED COUNT PARTS OLD NEW [WEIGHT ROUTER STATES TEXT...]
+                                                                  of COUNT experts a layer, those that NEW picks
+                                                                  most beside OLD, with their router rows; of PARTS
+                                                                  attention with all of it, of all with all weights;
+                                                                  held to so many states of each TEXT
     torch_finetune.py narrow FOLDER OUT                           a copy in BF16
     torch_finetune.py mean OUT FOLDER FOLDER                      the plain average of all weights
     torch_finetune.py ridge OUT BASE FOLDER FOLDER TEXT...        what each changed is taken, the mean where both did, and
@@ -31,8 +34,8 @@ def windows(texts, seed):
         yield torch.stack(rows).long()
 
 
-def train(model, texts, steps, seed, rate, decay):
-    """AdamW with a cosine schedule; the mean of the last losses in bits a byte."""
+def train(model, texts, steps, seed, rate, decay, hold=None):
+    """AdamW with a cosine schedule; the mean of the last losses in bits a byte. A hold's loss is added to each."""
     wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(wanted, lr=rate, weight_decay=decay, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, rate / 20)
@@ -41,14 +44,15 @@ def train(model, texts, steps, seed, rate, decay):
     for _, batch in zip(range(steps), windows(texts, seed)):
         loss = model(batch, labels=batch).loss
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss if hold is None else loss + hold.loss()).backward()
         torch.nn.utils.clip_grad_norm_(wanted, 1.0)
         optimizer.step()
         schedule.step()
         losses.append(float(loss.detach()))
         if len(losses) % 100 == 0: print(f"step {len(losses)}: loss {losses[-1]:.3f}", file=sys.stderr, flush=True)
     last = losses[-20:]
-    return {"bits": sum(last) / len(last) / 0.6931471805599453, "seconds": time.perf_counter() - begin}
+    held = {} if hold is None else {"held": [hold.output, hold.router]}
+    return {**held, "bits": sum(last) / len(last) / 0.6931471805599453, "seconds": time.perf_counter() - begin}
 
 
 def base(seed):
@@ -81,13 +85,14 @@ def picked(model, text, seed):
     return counts.double()
 
 
-def choose(model, count, old, new, seed):
-    """Only the experts that the new text picks most beside the old one learn, and their rows."""
+def choose(model, count, parts, old, new, seed):
+    """Only the experts that the new text picks most beside the old one learn, and their rows; and all of `parts`."""
     usage = picked(model, new, seed) * (picked(model, new, seed) / (1 + picked(model, old, seed)))
     chosen = usage.topk(count).indices
     for name, parameter in model.named_parameters():
-        parameter.requires_grad = ".mlp.experts." in name or ".mlp.gate." in name
-        if not parameter.requires_grad: continue
+        of_experts = ".mlp.experts." in name or ".mlp.gate." in name
+        parameter.requires_grad = of_experts or parts == "all" or (parts == "attention" and ".self_attn." in name)
+        if not of_experts: continue
         rows = chosen[int(name.split(".layers.")[1].split(".")[0])]
         mask = torch.zeros(parameter.shape[0], dtype=parameter.dtype)
         mask[rows] = 1
@@ -95,6 +100,19 @@ def choose(model, count, old, new, seed):
         # Without a gradient, and without decay, AdamW leaves a weight as it is, bit for bit.
         parameter.register_hook(lambda gradient, mask=mask: gradient * mask)
     return chosen.sort().values.tolist()
+
+
+def hold_of(model, weight, router, states, *texts):
+    """The Python package's hold of a model, on so many states of each text, of windows spread over it."""
+    from cambium.transformers import HoldCallback, states_of
+    parts = []
+    for path in texts:
+        data = torch.frombuffer(bytearray(open(path, "rb").read()), dtype=torch.uint8)
+        starts = torch.linspace(0, len(data) - CONTEXT, 64).long()
+        batch = torch.stack([data[start:start + CONTEXT] for start in starts]).long()
+        parts.append(states_of(model, [batch], int(states)))
+    whole = {layer: torch.cat([part[layer] for part in parts]) for layer in parts[0]}
+    return HoldCallback(model, whole, float(weight), float(router))
 
 
 @torch.no_grad()
@@ -142,9 +160,10 @@ def main():
         answer = train(model, words[3:], int(words[1]), int(words[2]), 3e-3, 0.01)
         save(model, words[0])
     elif job == "tune":
-        model, (steps, seed, count), (old, new) = load(words[0]), map(int, words[2:5]), words[5:]
-        chosen = choose(model, count, old, new, seed)
-        answer = {"experts": chosen, **train(model, [new], steps, seed, 2e-3, 0)}
+        model, (steps, seed, count), (parts, old, new) = load(words[0]), map(int, words[2:5]), words[5:8]
+        chosen = choose(model, count, parts, old, new, seed)
+        hold = hold_of(model, *words[8:]) if words[8:] else None
+        answer = {"experts": chosen, **train(model, [new], steps, seed, 2e-3, 0, hold)}
         save(model, words[1])
     elif job == "narrow":
         answer = {}
