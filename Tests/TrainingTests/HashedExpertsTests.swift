@@ -37,6 +37,32 @@ private func bits(_ text: [UInt8], _ model: TrainableModel) throws -> Double {
 
 @Suite("Hashed experts in training")
 struct HashedExpertsTests {
+    @Test("bytes that go without rows train none, and how many do is the share")
+    func dropped() throws {
+        func trained(_ share: Double, _ orders: [Int], threads: Int = 2) throws -> TrainableModel {
+            let hash = try PeerConfig.Hash(
+                layers: [0], orders: orders, tableSize: 4_096, layerCount: 2)
+            let config = try tinyConfig(experts: false).replacingHash(hash)
+            let model = TrainableModel(config: config, seed: 5)
+            var settings = settings(steps: 3, threads: threads)
+            settings.rowDrop = share
+            _ = try train(WholeModel(model), on: [TrainingText(text)], settings: settings)
+            return model
+        }
+        func count(_ share: Double, _ orders: [Int]) throws -> Int {
+            try trained(share, orders).rows[0][0].ids.count
+        }
+        // With one order, every byte that goes without a longer n-gram goes without any.
+        #expect(try count(1, [3]) == 0)
+        let (all, half, none) = (
+            try count(0, [2, 3, 4]), try count(0.5, [2, 3, 4]), try count(1, [2, 3, 4])
+        )
+        #expect(all >= half && half >= none && all > none && none > 0)
+        let (one, two) = (try trained(0.5, [2, 3, 4], threads: 1), try trained(0.5, [2, 3, 4]))
+        #expect(rows(one.rows[0]) == rows(two.rows[0]))
+        #expect(one.weights.slice.array == two.weights.slice.array)
+    }
+
     @Test("their gradients agree with finite differences", arguments: [[0], [1], [0, 1]])
     func gradients(layers: [Int]) throws {
         let model = TrainableModel(config: try hashedConfig(layers), seed: 5)

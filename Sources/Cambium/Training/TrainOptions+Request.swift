@@ -29,9 +29,12 @@ extension TrainOptions {
         var request = RoundRequest(
             round, commit.request, texts: Self.texts(texts, textNames), budget: budget.training)
         request.heldOut = heldOut.map { RoundText($0.bytes, $0.name) }
+        request.adapterStart = try startOfRound()
         request.seed = seed
         request.windows = windows
         request.rate = rate
+        request.rowRate = rowRate
+        request.rowDrop = rowDrop
         request.warmUp = warmUp
         request.divergenceWeight = divergenceWeight
         request.hold = hold.map { ($0.output, $0.router) }
@@ -44,6 +47,18 @@ extension TrainOptions {
             request.origin += [("plan", plan.commit), ("plan_round", "\(plan.number)")]
         }
         return request
+    }
+
+    private func startOfRound() throws -> Training.AdapterStart {
+        if case .adapter = target {
+        } else if adapterStart != .nothing {
+            throw CambiumError(.usage, "a start is for a round that trains an adapter")
+        }
+        return switch adapterStart {
+        case .nothing: .nothing
+        case .nearest: .nearest
+        case .adapter(let name): .adapter(name)
+        }
     }
 
     private static func texts(_ texts: [[UInt8]], _ names: [String]) -> [RoundText] {
@@ -85,6 +100,7 @@ extension TrainResult {
         self.init(
             commit: round.outcome.id.hex, branch: round.branch, adapter: round.adapter?.name,
             isNewAdapter: round.adapter?.isNew ?? false,
+            startedFrom: round.adapter?.startedFrom,
             edited: round.edited.map { EditedLayer(layer: $0.layer, experts: $0.experts) },
             steps: round.summary.steps, tokens: round.summary.tokens,
             seconds: round.summary.seconds, loss: round.summary.loss,

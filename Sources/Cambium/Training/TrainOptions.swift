@@ -34,6 +34,17 @@ public enum AdapterForm: Sendable, Hashable {
     case small
 }
 
+/// What a new adapter is before its first step.
+public enum AdapterStart: Sendable, Hashable {
+    /// Nothing: it follows from base, texts, settings and seed alone, on whatever branch it is trained.
+    case nothing
+    /// What the adapter is that the gate finds likeliest for the round's texts, where it is of the same form;
+    /// nothing where that is the base.
+    case nearest
+    /// What this adapter is; of the same form.
+    case adapter(String)
+}
+
 /// Experts that a new adapter gets, with a router of their own, in place of the base's while it is active.
 public enum NewExperts: Sendable, Hashable {
     /// Neurons in each of the base's layers of neurons, with its heads, picks and keys; a square number.
@@ -105,6 +116,9 @@ public struct TrainOptions: Sendable {
     public var target: TrainTarget
     /// How long.
     public var budget: TrainBudget
+    /// What a new adapter is before its first step; one that begins as another cannot outlive that one's being
+    /// forgotten.
+    public var adapterStart = AdapterStart.nothing
     /// What a new adapter gets besides deltas; nil for nothing, or of an adapter that is trained further what
     /// it has.
     public var newExperts: NewExperts?
@@ -119,6 +133,13 @@ public struct TrainOptions: Sendable {
     public var windows = 8
     /// The peak rate of AdamW.
     public var rate = 3e-3
+    /// The peak rate of hashed experts, which follow Adagrad; models without any do not heed it.
+    public var rowRate = 0.1
+    /// The share of bytes, 0 to 1, that are trained without the hashed experts of n-grams above a length that is
+    /// drawn for each: so the model learns to do without n-grams that no text had.
+    ///
+    /// For texts that are read several times over, whose rows would else be learned by heart.
+    public var rowDrop = 0.0
     /// Steps until the peak rate.
     public var warmUp = 20
     /// How much predictions are kept close to those of the model before the round, on the round's own texts:
@@ -180,6 +201,8 @@ public struct TrainResult: Sendable, Encodable {
     public let adapter: String?
     /// Whether the adapter is new.
     public let isNewAdapter: Bool
+    /// The adapter as which it began; nil where it began as nothing.
+    public let startedFrom: String?
     /// The experts that were edited.
     public let edited: [EditedLayer]
     /// Steps of the optimiser.

@@ -34,7 +34,10 @@ struct TrainReport: Report {
 
     func lines(_ style: Style) -> [String] {
         var table = TextTable([.left, .left])
-        let what = result.adapter.map { (result.isNewAdapter ? "new adapter " : "adapter ") + $0 }
+        let start = result.isNewAdapter ? result.startedFrom.map { ", begun as \($0)" } : nil
+        let what = result.adapter.map {
+            (result.isNewAdapter ? "new adapter " : "adapter ") + $0 + (start ?? "")
+        }
         let edited = result.edited.map {
             "\(Quantity.count($0.experts.count, "expert")) of layer \($0.layer)"
         }

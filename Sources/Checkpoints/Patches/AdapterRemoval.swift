@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Elements
 package import Evidence
 internal import Models
 package import Objects
@@ -71,11 +72,25 @@ package struct AdapterRemoval {
         let evidence = try reader.evidence(tree.files).filter { $0.adapter == name }
         for record in evidence { result.files[record.name] = nil }
         guard content != AdapterContent() || !evidence.isEmpty else { return nil }
+        try checkStarts(tensors)
         for file in try gradients(content, tree, result) { result.files[file] = nil }
         if broughtMixture, !others { result.files[MixtureDescription.fileName] = nil }
         return Removed(
             tree: result, layout: try layout(tree, content), content: content,
             evidence: evidence.map(\.id))
+    }
+
+    /// Refuses what another adapter began as: it knows what that one had learned.
+    private func checkStarts(_ tensors: [String: [String: StoredTensor]]) throws {
+        for (other, own) in tensors.sorted(by: { isBefore($0.key, $1.key) }) where other != name {
+            guard let entry = own[AdapterTensorName.description(of: other)],
+                try AdapterDescription(store.data(of: entry.id).1, of: other).startedFrom == name
+            else { continue }
+            throw CambiumError(
+                .dependedOn,
+                "adapter '\(other)' began as '\(name)', and has what that had learned; forget it first: "
+                    + "cambium forget \(other)")
+        }
     }
 
     /// Files of squared gradients of objects that only the adapter had.

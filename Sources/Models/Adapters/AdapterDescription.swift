@@ -37,10 +37,12 @@ package struct AdapterDescription: Sendable, Hashable {
     /// Which base the deltas are of: the digest of its trunk's tensors, and of all where its experts run; empty when
     /// it is not known.
     package let base: String
+    /// The adapter as which it began, when it did not begin as nothing.
+    package let startedFrom: String?
 
     package init(
         kind: Kind, usesExperts: Bool, experts: AdapterExperts? = nil, rows: [Int] = [],
-        base: String
+        base: String, startedFrom: String? = nil
     ) {
         precondition(!usesExperts || experts == nil, "the base's experts and others in their place")
         precondition(
@@ -51,6 +53,7 @@ package struct AdapterDescription: Sendable, Hashable {
         self.usesExperts = usesExperts
         self.experts = experts
         self.base = base
+        self.startedFrom = startedFrom
         replacedLayers = []
     }
 
@@ -62,6 +65,7 @@ package struct AdapterDescription: Sendable, Hashable {
         rows = []
         replacedLayers = layers
         self.base = base
+        startedFrom = nil
     }
 
     /// The JSON, its keys in order.
@@ -78,9 +82,10 @@ package struct AdapterDescription: Sendable, Hashable {
         let added =
             rows.isEmpty ? "" : ",\"rows\":[\(rows.map(String.init).joined(separator: ","))]"
         let base = base.isEmpty ? "" : ",\"base\":\"\(base)\""
+        let start = startedFrom.map { ",\"started_from\":\(quotedJSON($0))" } ?? ""
         return Array(
             ("{\"version\":\(version),\"kind\":\"\(kind.rawValue)\","
-                + "\"base_experts\":\"\(kept)\"\(own)\(added)\(base)}").utf8)
+                + "\"base_experts\":\"\(kept)\"\(own)\(added)\(base)\(start)}").utf8)
     }
 
     private static func version(_ experts: AdapterExperts?, _ rows: [Int]) -> Int {
@@ -117,7 +122,16 @@ package struct AdapterDescription: Sendable, Hashable {
         }
         self.init(
             kind: kind, usesExperts: runs == "kept",
-            experts: experts, rows: rows, base: base)
+            experts: experts, rows: rows, base: base,
+            startedFrom: try Self.start(fields["started_from"], of: name))
+    }
+
+    private static func start(_ field: JSONValue?, of name: String) throws -> String? {
+        guard let field, field != .null else { return nil }
+        guard let start = field.string, !start.isEmpty, start != name else {
+            throw unreadable(name)
+        }
+        return start
     }
 
     private static func rows(_ field: JSONValue?, of name: String) throws -> [Int] {

@@ -10,3 +10,10 @@ func description(_ json: [UInt8]) -> JSONValue? {
 
 /// The longest description that is read, in bytes.
 let largestDescription = 1 << 16
+
+/// A name as a string of JSON.
+func quotedJSON(_ name: String) -> String {
+    var text: [UInt8] = []
+    appendJSON(name, to: &text)
+    return String(decoding: text, as: UTF8.self)
+}

@@ -24,6 +24,15 @@ extension CountGate {
     /// - Parameter expected: What ``expectedBits()`` gives, to score many texts.
     package func novelty(of text: [UInt8], expected: [Int]) -> Novelty {
         precondition(!text.isEmpty && expected.count == classCount, "\(text.count) bytes")
+        let (best, sum) = explained(text)
+        return Novelty(best: best, bits: sum / text.count, expected: expected[best])
+    }
+
+    /// The class that gives a text the fewest bits, of equal ones the first.
+    package func best(of text: [UInt8]) -> Int { explained(text).best }
+
+    /// That class, and the bits, in units of 2^-16.
+    private func explained(_ text: [UInt8]) -> (best: Int, bits: Int) {
         var sums = [Int](repeating: 0, count: classCount)
         var places = tries.flatMap(\.start)
         for byte in text {
@@ -34,7 +43,7 @@ extension CountGate {
             }
         }
         let best = sums.indices.min { (sums[$0], $0) < (sums[$1], $1) } ?? 0
-        return Novelty(best: best, bits: sums[best] / text.count, expected: expected[best])
+        return (best, sums[best])
     }
 
     /// Bits per byte of each class's own text, each byte judged without its own occurrence, in units

@@ -30,7 +30,8 @@ internal import Glibc
         self.count = count
         self.width = width
         self.base = base
-        places = MappedZeros(count: count)
+        // One more, which is never there.
+        places = MappedZeros(count: count + 1)
         rows = MappedZeros(count: (count + 1) * width)
         sums = MappedZeros(count: count + 1)
     }
@@ -86,7 +87,7 @@ internal import Glibc
     /// x += the rows of each token, in their order; absent ones add nothing.
     ///
     /// - Parameters:
-    ///   - ids: [tokens, perToken], at most 8 a token.
+    ///   - ids: [tokens, perToken], at most 8 a token; `count` is no row.
     ///   - x: [tokens, width].
     package func add(_ ids: [UInt32], perToken: Int, to x: FloatSlice) {
         check(ids, perToken, x)
@@ -138,7 +139,7 @@ internal import Glibc
         TrainingKernels.check(
             (1...8).contains(perToken) && ids.count % perToken == 0
                 && x.count == ids.count / perToken * width, ids.count, x.count)
-        precondition(ids.allSatisfy { Int($0) < count }, "a row beyond \(count)")
+        precondition(ids.allSatisfy { Int($0) <= count }, "a row beyond \(count)")
     }
 }
 

@@ -171,6 +171,9 @@ private struct TrainingRun {
         let (parts, teachers, heldGradient) = (parts, teachers, heldGradient)
         let (held, heldRows) = (held, heldRows)
         let draw = settings.seed &+ UInt64(step) &* 0x9E37_79B9_7F4A_7C15
+        for (index, part) in parts.enumerated() {
+            part.rowDrop = (settings.rowDrop, draw ^ UInt64(index + 1) << 32)
+        }
         heldGradient.slice.fill(0)
         let sums = Mutex([Double](repeating: 0, count: parts.count))
         team.forEach(parts.count + held.count + heldRows.count) { index in

@@ -39,6 +39,8 @@ package struct TrainingSettings: Sendable, Hashable {
     package var expertRule = ExpertRule.adam
     /// The peak rate of hashed experts, which follow Adagrad.
     package var rowRate: Float = 0.1
+    /// The share of tokens, in training, that go without hashed experts of n-grams above a drawn length.
+    package var rowDrop = 0.0
     /// Weight decay, of matrices alone, times the rate.
     package var decay: Float = 0.05
     /// The greatest global norm of a gradient.

@@ -28,6 +28,8 @@ package final class ForwardBackward: @unchecked Sendable {
     private let router: HashRouter?
     /// The rows of each token, [tokens, orders], behind `forward`; empty when there are none.
     private(set) var rowPicks: [UInt32] = []
+    /// Which tokens go without the rows of their longer n-grams, and how many of all; nil for none.
+    var rowDrop: (share: Double, draw: UInt64)?
 
     /// The products of one block, and the activations that its way back needs.
     private struct Layer {
@@ -171,6 +173,14 @@ package final class ForwardBackward: @unchecked Sendable {
         guard let router else { return }
         rowPicks = (0..<windows).flatMap { window in
             router.rows(of: Array(inputs[window * length..<(window + 1) * length]))
+        }
+        guard let rowDrop, rowDrop.share > 0 else { return }
+        var noise = SplitMix64(seed: rowDrop.draw)
+        let (orders, none) = (router.picksPerToken, UInt32(router.expertCount))
+        for token in 0..<rowPicks.count / orders where noise.nextUnit() < rowDrop.share {
+            // As in a text that has n-grams which no text had: the longer ones are missing.
+            let kept = Int(noise.nextUnit() * Double(orders))
+            for place in token * orders + kept..<(token + 1) * orders { rowPicks[place] = none }
         }
     }
 

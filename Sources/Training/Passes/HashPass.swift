@@ -44,9 +44,11 @@ struct RowGradients: Sendable {
         let more = held.first?.picks ?? []
         // Rows that only held tokens pick, and that are not there, stay so.
         let kept = more.indices.filter { place in held.contains { $0.isHeld(more[place]) } }
+        // What went without its rows in this step picked none.
+        let used = own.indices.filter { Int(own[$0]) < hash.expertCount }
         picks = SelectionByExpert(
-            own + kept.map { more[$0] },
-            positions: (own.indices + kept.map { own.count + $0 }).map { UInt32($0) },
+            used.map { own[$0] } + kept.map { more[$0] },
+            positions: (used + kept.map { own.count + $0 }).map { UInt32($0) },
             count: hash.expertCount)
         layers = hash.layers.indices.map { slot in
             let gradients =

@@ -327,10 +327,13 @@ package final class Adapter: TrainedParameters {
 
     /// What the tensor of U8 says that describes the adapter.
     ///
-    /// - Parameter base: The digest of the base's trunk.
-    package func description(base: String) -> AdapterDescription {
+    /// - Parameters:
+    ///   - base: The digest of the base's trunk.
+    ///   - start: The adapter as which it began; nil for none.
+    package func description(base: String, startedFrom start: String? = nil) -> AdapterDescription {
         AdapterDescription(
             kind: kind.described, usesExperts: runsBaseExperts,
-            experts: experts, rows: ownRows.keys.sorted(), base: base)
+            experts: experts, rows: ownRows.keys.sorted(), base: base,
+            startedFrom: start)
     }
 }

@@ -21,6 +21,9 @@ struct AdapterRound: Round {
     private let stored: StoredAdapters
     /// The adapter's own tensors and experts in that snapshot; none of a new one.
     private let before: Own
+    /// The adapter as which it began, and what of it training starts from; none where it began as nothing.
+    private let startedFrom: String?
+    private let source: Own?
 
     /// What a tree has of the adapter.
     private struct Own: Equatable {
@@ -28,6 +31,13 @@ struct AdapterRound: Round {
         var layers: [UInt32: ExpertPool]
 
         var isEmpty: Bool { tensors.isEmpty && layers.isEmpty }
+        /// All of it by its ids.
+        var words: String {
+            tensors.sorted { isBefore($0.key, $1.key) }.map { " \($0.key) \($0.value.id.hex)" }
+                .joined()
+                + layers.sorted { $0.key < $1.key }.map { " \($0.key) \($0.value.experts.hex)" }
+                .joined()
+        }
 
         init(_ name: String, _ deltas: Adapter, in tree: Tree) {
             let names = Set(deltas.tensorNames(name) + [AdapterTensorName.description(of: name)])
@@ -86,8 +96,11 @@ struct AdapterRound: Round {
             config: usesExperts ? config : config.withoutExperts, source: weights)
         deltas = Adapter(
             on: base, kind: kind, usesExperts: usesExperts, experts: own, seed: start.request.seed)
-        if !isNew { try deltas.load(name, from: weights) }
+        let other = try start.adapter(kind, own, stored, isNew: isNew)
+        if let begun = isNew ? other : name { try deltas.load(begun, from: weights) }
+        startedFrom = isNew ? other : known?.startedFrom
         before = Own(name, deltas, in: snapshot.tree)
+        if let other { source = Own(other, deltas, in: snapshot.tree) } else { source = nil }
         let others = Set(stored.names + [name])
         guard start.evidence.counts.contains(where: { !others.contains($0.adapter) }) else {
             throw CambiumError(
@@ -101,17 +114,11 @@ struct AdapterRound: Round {
     var learner: String { name }
     var followsHead: Bool { true }
     var parameterCount: Int { deltas.parameterCount }
-    var adapter: (name: String, isNew: Bool)? { (name, isNew) }
-
-    var start: String {
-        base
-            + before.tensors.sorted { isBefore($0.key, $1.key) }.map {
-                " \($0.key) \($0.value.id.hex)"
-            }
-            .joined()
-            + before.layers.sorted { $0.key < $1.key }
-            .map { " \($0.key) \($0.value.experts.hex)" }.joined()
+    var adapter: TrainedAdapter? {
+        TrainedAdapter(name: name, isNew: isNew, startedFrom: startedFrom)
     }
+
+    var start: String { base + before.words + (source?.words ?? "") }
 
     /// The digest of what the deltas are of.
     private var base: String { deltas.runsBaseExperts ? stored.baseWithExperts : stored.base }
@@ -131,7 +138,7 @@ struct AdapterRound: Round {
         var entries = stored.entries(sizes, weights).filter { $0.name != name }
         entries.append(
             AdaptedModel.Entry(
-                name, deltas.description(base: base), base: sizes,
+                name, deltas.description(base: base, startedFrom: startedFrom), base: sizes,
                 source: TrainedWeights(weights, tensors, pools, rows: deltas.ownRows)))
         let model = AdaptedModel(
             try LanguageModel(sizes, source: weights), adapters: entries,
@@ -194,7 +201,7 @@ struct AdapterRound: Round {
 
     /// What the store is to hold of the adapter: the trunk's tensors and those of its own routers.
     private var tensors: [NewTensor] {
-        let json = deltas.description(base: base).encoded
+        let json = deltas.description(base: base, startedFrom: startedFrom).encoded
         return [(AdapterTensorName.description(of: name), TensorShape(.u8, [json.count]), json)]
             + deltas.tensors(named: name).map {
                 ($0.name, TensorShape(.f32, $0.shape), $0.values.littleEndianBytes)

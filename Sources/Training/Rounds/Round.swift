@@ -46,7 +46,7 @@ protocol Round {
     /// Numbers that were trained.
     var parameterCount: Int { get }
     /// The adapter that was trained, if it was one.
-    var adapter: (name: String, isNew: Bool)? { get }
+    var adapter: TrainedAdapter? { get }
     /// The experts that were edited, by layer.
     var edited: [(layer: Int, experts: [Int])] { get }
 }
@@ -55,7 +55,7 @@ extension Round {
     var learner: String { ExpertPool.base }
     var followsHead: Bool { false }
     var bringsLayout: Bool { false }
-    var adapter: (name: String, isNew: Bool)? { nil }
+    var adapter: TrainedAdapter? { nil }
     var edited: [(layer: Int, experts: [Int])] { [] }
 
     func obstacle(in tree: Tree) throws -> String? { nil }
@@ -91,6 +91,14 @@ struct RoundStart {
     }
 }
 
+/// An adapter that a round trained.
+package struct TrainedAdapter: Sendable {
+    package let name: String
+    package let isNew: Bool
+    /// The adapter as which it began; nil where it began as nothing.
+    package let startedFrom: String?
+}
+
 /// What a round did.
 package struct RoundResult {
     package let outcome: CommitOutcome
@@ -101,6 +109,6 @@ package struct RoundResult {
     /// After the round.
     package let gate: EvidenceGate?
     package let parameterCount: Int
-    package let adapter: (name: String, isNew: Bool)?
+    package let adapter: TrainedAdapter?
     package let edited: [(layer: Int, experts: [Int])]
 }

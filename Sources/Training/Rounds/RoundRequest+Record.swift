@@ -15,11 +15,14 @@ extension RoundRequest {
         from parent: ObjectID?, mixesCounts: Bool, evidenceOrder: Int
     ) throws -> [String: String] {
         var record = try target.record()
+        if case .adapter = target { record["train.start-from"] = adapterStart.words }
         record["train.budget"] = budget.words
         record["train.seed"] = "\(seed)"
         record["train.windows"] = "\(windows)"
         record["train.parts"] = "\(try settings().parts)"
         record["train.rate"] = "\(rate)"
+        record["train.row-rate"] = "\(rowRate)"
+        record["train.row-drop"] = "\(rowDrop)"
         record["train.warm-up"] = "\(warmUp)"
         record["train.kl"] = "\(divergenceWeight)"
         if let hold {
@@ -111,6 +114,9 @@ extension RoundRequest {
     /// All that the result depends on besides texts and start.
     package var identity: String {
         var words = "\(target.identity) \(budget.identity) \(seed) \(windows) \(rate) \(warmUp)"
+        if rowRate != 0.1 { words += " rows(\(rowRate))" }
+        if rowDrop > 0 { words += " drop(\(rowDrop))" }
+        if adapterStart != .nothing { words += " \(adapterStart.words)" }
         if divergenceWeight > 0 { words += " \(divergenceWeight)" }
         if let hold { words += " hold(\(hold.output), \(hold.router))" }
         if case .adapter(_, _, let pool?) = target { words += " \(pool.identity)" }

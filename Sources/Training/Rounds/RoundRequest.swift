@@ -39,10 +39,16 @@ package struct RoundRequest: Sendable {
     /// Evaluated before the commit; the figures become metrics `NAME.bpb`.
     package var heldOut: [RoundText] = []
     package var budget: TrainingBudget
+    /// Of a new adapter.
+    package var adapterStart = AdapterStart.nothing
     package var seed: UInt64 = 1
     /// Windows of the context length in a step.
     package var windows = 8
     package var rate = 3e-3
+    /// The peak rate of hashed experts.
+    package var rowRate = 0.1
+    /// The share of tokens that go without hashed experts of longer n-grams while they are trained.
+    package var rowDrop = 0.0
     package var warmUp = 20
     /// How much predictions are kept close to those of the model before; 0 for not at all.
     package var divergenceWeight = 0.0
@@ -83,6 +89,15 @@ package struct RoundRequest: Sendable {
         guard rate > 0, rate <= 1 else {
             throw CambiumError(.usage, "a rate of \(rate); give more than 0, at most 1")
         }
+        guard rowRate > 0, rowRate <= 1 else {
+            throw CambiumError(
+                .usage, "a rate of hashed experts of \(rowRate); give more than 0, at most 1")
+        }
+        guard (0...1).contains(rowDrop) else {
+            throw CambiumError(
+                .usage,
+                "\(rowDrop) of the bytes go without hashed experts; give a share from 0 to 1")
+        }
         guard divergenceWeight >= 0, divergenceWeight <= 1_000 else {
             throw CambiumError(
                 .usage, "the divergence counts \(divergenceWeight) times; give 0 to 1000")
@@ -109,6 +124,8 @@ package struct RoundRequest: Sendable {
         try ThreadTeam.check(settings.threads)
         settings.windows = windows
         settings.rate = Float(rate)
+        settings.rowRate = Float(rowRate)
+        settings.rowDrop = rowDrop
         settings.warmUp = warmUp
         return settings
     }

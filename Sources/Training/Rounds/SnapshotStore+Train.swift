@@ -51,6 +51,9 @@ extension SnapshotStore {
         // Patch and commit.
         var commit = request.commit
         commit.note.tell(summary, curve, bits, record)
+        if let adapter = round.adapter, adapter.isNew, let start = adapter.startedFrom {
+            commit.note.metadata["train.started-from"] = start
+        }
         if !round.edited.isEmpty {
             commit.note.metadata["train.edited"] =
                 round.edited.map { "\($0.layer): \($0.experts.count)" }.joined(separator: ", ")

@@ -17,7 +17,7 @@ struct HashedTrainTests {
         """.utf8)
     private let rounds = TrainTests()
 
-    private func store(in directory: String) throws -> Store {
+    func store(in directory: String) throws -> Store {
         try Store.create(at: directory + "/S")
         let store = try Store(directory + "/S")
         var options = rounds.options(

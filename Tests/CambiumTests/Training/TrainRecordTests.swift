@@ -43,6 +43,8 @@ struct TrainRecordTests {
         let changes: [(inout TrainOptions) -> Void] = [
             { $0.seed = 2 }, { $0.windows = 2 }, { $0.rate = 0.5 }, { $0.warmUp = 3 },
             { $0.divergenceWeight = 0.5 }, { $0.budget = .tokens(40) },
+            { $0.rowRate = 0.3 }, { $0.rowDrop = 0.5 },
+            { $0.adapterStart = .nearest }, { $0.adapterStart = .adapter("a") },
             { $0.budget = .seconds(40) },
             { $0.texts = [TrainTests.swahili] }, { $0.texts += [TrainTests.swahili] },
             { $0.target = .adapter("digits", .lowRank(3)) }, { $0.target = .experts(3) },

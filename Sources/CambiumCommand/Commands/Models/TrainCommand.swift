@@ -29,7 +29,7 @@ struct TrainCommand: StoreCommand {
             """)
 
     /// The shortest text of a round that comes from a stream.
-    private static let leastChunk = 4_096
+    static let leastChunk = 4_096
 
     enum Growth: String, ExpressibleByArgument, CaseIterable { case new, auto, edit }
 
@@ -58,6 +58,14 @@ struct TrainCommand: StoreCommand {
             "What the adapter is: dense (full-rank deltas, the default), small (of embedding, norms and head), lora or lora:RANK."
     )
     var kind: AdapterKind?
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            What a new adapter begins as: another adapter's name, or nearest, which is the one that the gate finds \
+            likeliest for the texts, if any (default: nothing).
+            """, valueName: "adapter"), completion: Completion.adapters)
+    var startFrom: String?
 
     @OptionGroup var newExperts: NewExpertOptions
 
@@ -125,6 +133,17 @@ struct TrainCommand: StoreCommand {
     @Option(help: "The peak rate of AdamW.")
     var rate = 3e-3
 
+    @Option(help: "The peak rate of hashed experts, which follow Adagrad.")
+    var rowRate = 0.1
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Share of the bytes, 0 to 1, that are trained without hashed experts of longer n-grams: for texts that \
+            are read several times over.
+            """, valueName: "share"))
+    var rowDrop = 0.0
+
     @Option(
         help: """
             Weight of the divergence from the model before, which keeps predictions close to its; 0 is not at \
@@ -162,60 +181,6 @@ struct TrainCommand: StoreCommand {
     var resume = false
 
     @OptionGroup var global: GlobalOptions
-
-    func validate() throws {
-        if data.isEmpty { throw ValidationError("give at least one --data FILE") }
-        if [steps != nil, tokens != nil, seconds != nil].count(where: { $0 }) > 1 {
-            throw ValidationError("give one of --steps, --tokens and --seconds")
-        }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is \(threads); give 1 to 1024")
-        }
-        guard (0...50).contains(holdOut) else {
-            throw ValidationError("--hold-out is \(holdOut); give 0 to 50 percent")
-        }
-        if !freeze.isEmpty, initial != nil {
-            throw ValidationError("--freeze leaves nothing to train of a new base")
-        }
-        if whole || initial != nil, newExperts.count != nil || kind != nil {
-            throw ValidationError(
-                "--new-experts and --kind are for adapters, not for --whole and --init")
-        }
-        if whole || initial != nil, adapter != nil || grow != .new {
-            throw ValidationError(
-                "--adapter and --grow are for adapters, not for --whole and --init")
-        }
-        if editedExperts != nil {
-            guard adapter == nil, grow == .new, !whole, initial == nil, newExperts.count == nil,
-                kind == nil
-            else {
-                throw ValidationError(
-                    "--edit-experts is for the model's own experts: leave --adapter, --kind, --grow, --whole, "
-                        + "--init and --new-experts out")
-            }
-            if freeze.contains(where: \.experts) {
-                throw ValidationError(
-                    "--freeze experts leaves nothing to edit; --edit-experts freezes all else anyway"
-                )
-            }
-        } else if !background.isEmpty {
-            throw ValidationError("--background is for --edit-experts")
-        }
-        if hold == nil, holdRouter != nil { throw ValidationError("--hold-router needs --hold") }
-        if hold != nil, !whole, editedExperts == nil {
-            throw ValidationError(
-                "--hold is for --whole and --edit-experts: an adapter leaves old text to the base")
-        }
-        if let chunk {
-            guard data == ["-"], chunk >= Self.leastChunk else {
-                throw ValidationError(
-                    "--chunk is for --data - alone, and at least \(Self.leastChunk) bytes")
-            }
-            if resume {
-                throw ValidationError("--resume goes on with one round; leave --chunk out")
-            }
-        }
-    }
 
     func run(_ console: Console) throws {
         let store = try openStore()
@@ -326,6 +291,12 @@ struct TrainCommand: StoreCommand {
         options.windows = windows
         options.threads = threads
         options.rate = rate
+        options.rowRate = rowRate
+        options.rowDrop = rowDrop
+        // An adapter that the gate chose is there.
+        if let startFrom, !isKnown {
+            options.adapterStart = startFrom == "nearest" ? .nearest : .adapter(startFrom)
+        }
         options.resumes = resumes
         options.plan = plan
         options.mixesCounts = mixCounts
