@@ -123,6 +123,8 @@ package struct PeerConfig: Sendable, Hashable {
     package private(set) var linearLayers: [Int]
     /// Nil when there is no such layer.
     package private(set) var linear: Linear?
+    /// Layers of `peerLayers` whose routers are solved from evidence; nil when no layer's is.
+    package internal(set) var solved: Solved?
     /// Rows in front of layers, beside experts of any kind; nil when there are none.
     package internal(set) var hash: Hash?
 
@@ -137,7 +139,7 @@ package struct PeerConfig: Sendable, Hashable {
     /// The same sizes with no expert layer; hashed experts stay.
     package var withoutExperts: PeerConfig {
         var config = self
-        (config.peerLayers, config.peer, config.tree) = ([], nil, nil)
+        (config.peerLayers, config.peer, config.tree, config.solved) = ([], nil, nil, nil)
         (config.linearLayers, config.linear) = ([], nil)
         return config
     }
@@ -222,6 +224,7 @@ package struct PeerConfig: Sendable, Hashable {
                 .badConfig, "config has \"peer\" and \"tree\"; neurons have one kind of router")
         }
         if peerLayers.isEmpty { (peer, tree) = (nil, nil) }
+        solved = try fields.object("solved").map { try readSolved($0) }
         guard linear != nil || linearLayers.isEmpty else {
             throw CambiumError(
                 .badConfig, "config has linear_layers \(linearLayers) but no \"linear\" sizes")

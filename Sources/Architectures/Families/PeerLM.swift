@@ -17,6 +17,12 @@ package enum PeerNames {
     package static let subKeys = block + "sub_keys"
     /// Of a router that is a tree: the number of a level follows.
     package static let tree = block + "tree."
+    /// Of a router that is solved, in the place of query and sub-keys: read-outs of digits, those of the high digit of
+    /// all heads first.
+    package static let digits = block + "digits.weight"
+    package static let digitBiases = block + "digits.bias"
+    /// Behind the name of a solved tree's level: one for each of its keys.
+    package static let bias = ".bias"
     /// Behind the name of a quantised router's tensor, or of quantised rows: one scale for each row.
     package static let scale = ".scale"
     /// The rows that a hash of the last tokens finds.
@@ -30,7 +36,7 @@ package enum PeerNames {
 
     /// What routes to the experts of a layer, and the norms in front, but for the levels of trees.
     package static let routers = [
-        neuronNorm + ".weight", query, subKeys, query + scale, subKeys + scale,
+        neuronNorm + ".weight", query, subKeys, query + scale, subKeys + scale, digits, digitBiases,
         expertNorm + ".weight", gate,
     ]
 }
