@@ -18,8 +18,16 @@ extension ModelDescription {
                 blocks.append(.experts(sizes))
             }
             if config.peerLayers.contains(index) {
-                if let sizes = config.peer { blocks.append(.neurons(.productKeys(sizes))) }
-                if let sizes = config.tree { blocks.append(.neurons(.tree(sizes))) }
+                let solved = config.isSolved(index) ? config.solved : nil
+                if let sizes = config.peer {
+                    let neurons = solved.map {
+                        ModelDescription.Neurons.digits(sizes, heads: $0.heads)
+                    }
+                    blocks.append(.neurons(neurons ?? .productKeys(sizes)))
+                }
+                if let sizes = config.tree {
+                    blocks.append(.neurons(.tree(sizes, hasBiases: solved != nil)))
+                }
             }
             return Layer(
                 attention: attention, window: nil, blocks: blocks,

@@ -84,12 +84,15 @@ package struct ModelDescription: Sendable, Hashable {
     package enum Neurons: Sendable, Hashable {
         /// Product keys (PEER, 2407.04153).
         case productKeys(PeerConfig.Peer)
-        case tree(PeerConfig.Tree)
+        /// Read-outs of the two digits of an expert's number, in the place of product keys.
+        case digits(PeerConfig.Peer, heads: Int)
+        /// - Parameter hasBiases: Whether each key has one.
+        case tree(PeerConfig.Tree, hasBiases: Bool)
 
         package var count: Int {
             switch self {
-            case .productKeys(let sizes): sizes.expertCount
-            case .tree(let sizes): sizes.expertCount
+            case .productKeys(let sizes), .digits(let sizes, _): sizes.expertCount
+            case .tree(let sizes, _): sizes.expertCount
             }
         }
     }

@@ -8,46 +8,55 @@ package import Tensors
 
 /// Makes records of texts, with the trunk of one snapshot.
 package struct GramReader {
+    /// Vectors of a byte: the picks of a head share them by their routing weights.
+    private static let vectorsPerByte = 16
+
     package let source: GramContribution.Source
     private let inputs: RouterInputs
     private let isOfExperts: Bool
 
-    /// - Parameter isOfExperts: Whether what is counted are picks of the layer's experts, not texts of adapters.
+    /// - Parameters:
+    ///   - isOfExperts: Whether what is counted are picks of the layer's experts, not texts of adapters.
+    ///   - assigned: Whether a byte has one expert that is given, not those that the heads of the layer's router pick.
     package init(
-        _ snapshot: MappedSnapshot, layer: Int, ofExperts isOfExperts: Bool, _ team: ThreadTeam
+        _ snapshot: MappedSnapshot, layer: Int, ofExperts isOfExperts: Bool,
+        assigned: Bool = false, _ team: ThreadTeam
     ) throws {
         // What is made of it is kept.
         let model = try SnapshotModel(snapshot, checks: true).model.base
         let config = try snapshot.peerConfig("reads what routers read of")
         inputs = try RouterInputs(model, layer: layer, team: team)
         self.isOfExperts = isOfExperts
-        source = try Self.source(snapshot, config, inputs, layer, isOfExperts)
+        source = try Self.source(
+            snapshot, config, inputs, layer,
+            heads: isOfExperts ? assigned ? 1 : inputs.picksPerToken : 0)
     }
 
     /// Where Gram sums of a snapshot's layer come from.
+    ///
+    /// - Parameter heads: Whose picks are counted apart; 0 for texts of adapters.
     private static func source(
         _ snapshot: MappedSnapshot, _ config: PeerConfig, _ inputs: RouterInputs, _ layer: Int,
-        _ isOfExperts: Bool
+        heads: Int
     ) throws -> GramContribution.Source {
+        guard heads <= PeerConfig.Solved.mostHeads else {
+            throw CambiumError(
+                .unsupported,
+                "the router of layer \(layer) has \(heads) heads; picks of at most "
+                    + "\(PeerConfig.Solved.mostHeads) are counted: assign experts (--assignments)")
+        }
         let trunk = try TrunkIdentity.id(of: snapshot.tree, config, layer: layer)
-        let experts: [UInt32] =
-            if let peer = config.peer {
-                [UInt32(peer.subKeys), UInt32(peer.subKeys)]
-            } else if let last = config.tree?.branching.last {
-                [UInt32(config.expertCount / last), UInt32(last)]
-            } else {
-                [1, UInt32(clamping: max(config.expertCount, 1))]
-            }
         return try counted(.usage) {
             try GramContribution.Source(
                 layer: UInt32(layer), trunk: trunk.bytes,
                 quantiser: Quantiser(normWeights: inputs.normWeights),
-                digits: isOfExperts ? experts : [1])
+                digits: heads > 0
+                    ? (0..<heads).flatMap { _ in config.digits } : [1])
         }
     }
 
     /// Experts of the layer.
-    package var expertCount: Int { source.digits.reduce(1) { $0 * Int($1) } }
+    package var expertCount: Int { source.expertCount }
 
     /// The integer features of each window of a text.
     ///
@@ -76,9 +85,9 @@ package struct GramReader {
             let isHeldOut = index % 4 == GramContribution.heldOutRest
             var part = isHeldOut ? heldOut : fitted
             if isOfExperts {
-                let (experts, perToken) = targets(index, states, assigned)
                 try part.add(
-                    features.span, experts: experts, second: source.digits[1], perToken: perToken)
+                    features.span, labels: labels(index, states, assigned),
+                    perToken: Self.vectorsPerByte)
             } else {
                 let zeros = [UInt32](repeating: 0, count: features.count / inputs.width)
                 try part.add(features.span, labels: [zeros])
@@ -95,13 +104,38 @@ package struct GramReader {
         }
     }
 
-    /// The experts that a window's bytes should pick: [bytes, perToken].
+    /// The digits that a window's bytes count for, of each head the high and the low one: [bytes, vectors].
+    private func labels(
+        _ window: Int, _ states: [Float], _ assigned: [UInt32]?
+    ) -> [[UInt32]] {
+        let (count, heads, second) = (Self.vectorsPerByte, source.heads, source.digits[1])
+        let experts =
+            assigned == nil
+            ? inputs.selections(states, count: count)
+            : targets(window, states, assigned).flatMap { repeatElement($0, count: count) }
+        return (0..<heads).flatMap { head in
+            let own = stride(from: head * count, to: experts.count, by: heads * count)
+                .flatMap { experts[$0..<$0 + count] }
+            return [own.map { $0 / second }, own.map { $0 % second }]
+        }
+    }
+
+    /// The experts that a window's bytes should pick first: [bytes, heads].
     package func targets(
         _ window: Int, _ states: [Float], _ assigned: [UInt32]?
-    ) -> (experts: [UInt32], perToken: Int) {
-        guard let assigned else { return (inputs.firstSelections(states), inputs.picksPerToken) }
+    ) -> [UInt32] {
+        guard let assigned else { return inputs.firstSelections(states) }
         let start = window * inputs.windowLength
-        return (Array(assigned[start..<start + states.count / inputs.width]), 1)
+        return Array(assigned[start..<start + states.count / inputs.width])
+    }
+}
+
+extension PeerConfig {
+    /// Values of the high and the low digit that evidence of picks has; of trees and linear routers the low one is the
+    /// expert.
+    var digits: [UInt32] {
+        guard let peer else { return [1, UInt32(clamping: max(expertCount, 1))] }
+        return [UInt32(peer.subKeys), UInt32(peer.subKeys)]
     }
 }
 
@@ -110,7 +144,7 @@ extension [NamedContribution] {
     func gramSums(layer: Int, ofExperts: Bool) -> [(id: ObjectID, record: GramContribution)] {
         compactMap { entry in
             guard case .gramSums(let record) = entry.record, Int(record.source.layer) == layer,
-                (record.source.digits != [1]) == ofExperts
+                record.source.isOfExperts == ofExperts
             else { return nil }
             return (entry.id, record)
         }
@@ -122,6 +156,14 @@ extension [NamedContribution] {
             guard case .gramSums(let record) = entry.record, record.source.layer == source.layer
             else { continue }
             try record.checkQuantiser(source, entry.id, "branch '\(branch)'")
+            if record.source.isOfExperts, source.isOfExperts, record.source.digits != source.digits
+            {
+                throw CambiumError(
+                    .usage,
+                    "branch '\(branch)' has picks of \(record.source.words) of layer \(source.layer) "
+                        + "(\(entry.id.short)), and these are of \(source.words): they cannot be added; "
+                        + "drop them first: cambium evidence drop \(entry.id.short)")
+            }
             guard record.source.trunk != source.trunk else { continue }
             throw CambiumError(
                 .usage,
@@ -153,7 +195,7 @@ extension [NamedContribution] {
         for source in Set(gramSums.map(\.source)) {
             let same = gramSums.filter { $0.source == source }
             try counted(.usage) {
-                if source.digits.count == 1 {
+                if !source.isOfExperts {
                     _ = try UnitedGramSums(adapters: same)
                 } else {
                     for adapter in Set(same.map(\.adapter)) {

@@ -30,7 +30,7 @@ package struct LayerGate {
         }
         for (id, record) in records {
             try record.checkQuantiser(reader.source, id, snapshot.id.short)
-            try record.checkTrunk(reader.source.trunk, id, of: snapshot.id)
+            try record.checkTrunk(reader.source.trunk, id, of: snapshot.id.short)
         }
         let (names, solved) = try counted(.corrupt) {
             let united = try UnitedGramSums(adapters: records.map(\.record))

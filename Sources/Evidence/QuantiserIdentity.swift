@@ -9,6 +9,13 @@ extension Quantiser {
     package func id() throws -> ObjectID { try ObjectID(ofFile: encoded) }
 }
 
+extension GramContribution.Source {
+    /// What was picked, for messages.
+    var words: String {
+        "\(heads) \(heads == 1 ? "head" : "heads") among \(digits.prefix(2).map(String.init).joined(separator: " x ")) experts"
+    }
+}
+
 extension GramContribution {
     /// Refuses a record of the same layer and trunk whose integers were made by another quantiser.
     ///
@@ -31,12 +38,12 @@ extension GramContribution {
     }
 
     /// Refuses a record that was made over another trunk than a commit has.
-    func checkTrunk(_ trunk: [UInt8], _ id: ObjectID, of commit: ObjectID) throws {
+    func checkTrunk(_ trunk: [UInt8], _ id: ObjectID, of place: String) throws {
         guard source.trunk != trunk else { return }
         throw CambiumError(
             .usage,
             "evidence \(id.short) of layer \(source.layer) was made over another trunk than "
-                + "\(commit.short) has: what it counted are other features; drop it, or ask the "
+                + "\(place) has: what it counted are other features; drop it, or ask the "
                 + "commit that it was added to")
     }
 }

@@ -3,6 +3,7 @@ package import Elements
 internal import Models
 internal import Objects
 package import Snapshots
+internal import Tensors
 
 extension SnapshotStore {
     /// Merges revisions into a branch, with conflicts settled by decisions and by a policy.
@@ -27,6 +28,7 @@ extension SnapshotStore {
         solving settings: SolveSettings = SolveSettings(), progress: ProgressReporter = { _ in },
         check: (_ merged: Tree, _ before: Tree, _ branch: String) throws -> Void
     ) throws -> MergeReport {
+        try ThreadTeam.check(settings.threads)
         guard !revisions.isEmpty else { throw CambiumError(.usage, "name what to merge") }
         if let message { try Commit.check(message: message) }
         let references = try references()
@@ -67,9 +69,18 @@ extension SnapshotStore {
         }
         if let decisions { note.metadata["merge.take"] = try decisions.recorded() }
         let before = try tree(commit(head).tree)
+        var routerNotes: [String] = []
+        let team = ThreadTeam(count: settings.threads)
+        let solvingRouters = { (bases: [Tree], trees: [Tree], form: any MergeForm) in
+            let routers = try RouterMerge(bases, trees, names: sideNames, form, self, team)
+            routerNotes = routers.notes
+            return (routers.trees, routers.form)
+        }
         let keepsSides =
             try policy == .alternatives
-            && needsAlternatives(others, target, takes, note, form)
+            && needsAlternatives(others, target, takes, note, form) {
+                try solvingRouters($0, $1, form)
+            }
         // Their descriptions are in no store yet.
         var made: [String: AdapterDescription] = [:]
         let keeping = { (bases: [Tree], trees: [Tree]) throws -> ([Tree], any MergeForm) in
@@ -81,24 +92,27 @@ extension SnapshotStore {
             try SolveForm(form, self, sides: sides, names: names, $0, decisions, settings)
         }
         let outcome = try withoutActuallyEscaping(progress) { progress in
-            try merge(
+            let form: any MergeForm = solving?.reporting(progress) ?? form
+            return try merge(
                 others, into: target, policy: chosen, decisions: decisions, note: note,
-                form: solving?.reporting(progress) ?? form, dryRun: dryRun,
+                form: form, dryRun: dryRun,
                 check: { merged, isForward in
                     // What a fast-forward leads to was committed as it is.
                     if !isForward { try checkAdapters(merged, made) }
                     try check(merged, before, target)
-                }, sides: keepsSides ? keeping : nil)
+                }, sides: { try keepsSides ? keeping($0, $1) : solvingRouters($0, $1, form) })
         }
         if policy == .regmean { try checkGramSums(outcome, sideNames) }
-        return try MergeReport(outcome, target, sideNames, notes: solving?.remarks ?? [], self)
+        return try MergeReport(
+            outcome, target, sideNames, notes: (solving?.remarks ?? []) + routerNotes, self)
     }
 
     /// Whether weights of the sides are in conflict, or a side has weights that alternatives of another are not
     /// over.
     private func needsAlternatives(
         _ others: [ObjectID], _ target: String, _ takes: [MergeDecision], _ note: CommitNote,
-        _ form: any MergeForm
+        _ form: any MergeForm,
+        _ rewritten: @escaping ([Tree], [Tree]) throws -> ([Tree], any MergeForm)
     ) throws -> Bool {
         guard takes.isEmpty else {
             throw CambiumError(
@@ -108,18 +122,18 @@ extension SnapshotStore {
         }
         var isOver = true
         let outcome = try merge(
-            others, into: target, policy: nil, note: note, form: form, dryRun: true
-        ) { merged, isForward in
-            guard !isForward else { return }
-            let digest = try StoredAdapters.baseDigest(merged, .routers, .experts)
-            for (name, _) in try alternatives(of: merged) {
-                guard let entry = merged.trunk.tensors[AdapterTensorName.description(of: name)]
-                else { continue }
-                isOver =
-                    try isOver
-                    && AdapterDescription(data(of: entry.id).1, of: name).base == digest
-            }
-        }
+            others, into: target, policy: nil, note: note, form: form, dryRun: true,
+            check: { merged, isForward in
+                guard !isForward else { return }
+                let digest = try StoredAdapters.baseDigest(merged, .routers, .experts)
+                for (name, _) in try alternatives(of: merged) {
+                    guard let entry = merged.trunk.tensors[AdapterTensorName.description(of: name)]
+                    else { continue }
+                    isOver =
+                        try isOver
+                        && AdapterDescription(data(of: entry.id).1, of: name).base == digest
+                }
+            }, sides: rewritten)
         return !isOver || outcome.conflicts.contains { $0.entity.isOfWeights }
     }
 

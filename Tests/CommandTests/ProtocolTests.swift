@@ -60,6 +60,7 @@ struct ProtocolTests {
         evidence drop EVIDENCE --branch main
         evidence add main --kind gram --target experts --layer 0 --text text.txt
         evidence router main --layer 0
+        evidence router main --layer 0 --commit
         evidence add main --adapter base --text old.txt
         train --data text.txt --branch main --adapter words --steps 1
         forget words --branch main

@@ -35,12 +35,16 @@ struct DigitGramSumsTests {
         return gramSums
     }
 
-    private func router(_ gramSums: DigitGramSums, threads: Int = 1) throws -> DigitRouter {
+    private func readOuts(_ gramSums: DigitGramSums, threads: Int = 1) throws -> DigitReadOuts {
         let team = ThreadTeam(count: threads)
         let scales = [Float](repeating: 0.5, count: width)
         let first = try ReadOut(.ridge, of: gramSums.gramSums(0), lambda: 1e-3, team: team)
         let second = try ReadOut(.ridge, of: gramSums.gramSums(1), lambda: 1e-3, team: team)
-        return DigitRouter((first, second), counts: counts, scales: scales, topK: 4)
+        return DigitReadOuts([first, second], counts: counts, scales: scales)
+    }
+
+    private func router(_ gramSums: DigitGramSums) throws -> DigitRouter {
+        DigitRouter(try readOuts(gramSums), topK: 4)
     }
 
     @Test("any division of the data, in any order, gives the router of all data, bit for bit")
@@ -48,12 +52,12 @@ struct DigitGramSumsTests {
         var noise = Noise(seed: 41)
         let count = 400
         let data = sample(count, &noise)
-        let once = try router(gramSums(data, 0..<count))
+        let once = try readOuts(gramSums(data, 0..<count))
         for round in 0..<40 {
             let all = try united(count, &noise, { try gramSums(data, $0) }) { try $0.add($1) }
-            #expect(try router(all, threads: 1 + round % 3) == once, "round \(round)")
+            #expect(try readOuts(all, threads: 1 + round % 3) == once, "round \(round)")
         }
-        #expect(try router(gramSums(data, 0..<count - 1)) != once)
+        #expect(try readOuts(gramSums(data, 0..<count - 1)) != once)
     }
 
     @Test("tell the experts of vectors that they never saw")
@@ -81,6 +85,49 @@ struct DigitGramSumsTests {
         router.route(x.span, tokens: 500, into: &selection)
         #expect(selection.experts.allSatisfy { $0 / 5 != 3 })
         #expect(selection.weights.allSatisfy { $0.isFinite })
+    }
+
+    @Test("of several heads pick for each as it would alone")
+    func heads() throws {
+        var noise = Noise(seed: 44)
+        let data = (0..<2).map { _ in sample(300, &noise) }
+        let scales = [Float](repeating: 0.5, count: width)
+        var pairs: [[ReadOut]] = []
+        for head in data {
+            let sums = try gramSums(head, 0..<300)
+            pairs.append(
+                try (0..<2).map {
+                    try ReadOut(.discriminant, of: sums.gramSums($0), lambda: 1e-3)
+                })
+        }
+        let both = DigitRouter(
+            DigitReadOuts(pairs[0] + pairs[1], counts: counts, scales: scales), topK: 4)
+        let x = data[0].x.map { 2 * Float($0) }
+        var selection = both.noPicks
+        both.route(x.span, tokens: 300, into: &selection)
+        for (head, pair) in pairs.enumerated() {
+            let alone = DigitRouter(
+                DigitReadOuts(pair, counts: counts, scales: scales), topK: 4)
+            var own = alone.noPicks
+            alone.route(x.span, tokens: 300, into: &own)
+            for token in 0..<300 {
+                #expect(
+                    selection.route(token: token, head: head) == own.route(token: token, head: 0))
+            }
+        }
+    }
+
+    @Test("of leaves give those of each level of a tree")
+    func levels() throws {
+        var noise = Noise(seed: 45)
+        var data = sample(200, &noise)
+        data.experts = data.experts.map { $0 % 24 }
+        let branching = [3, 2, 4]
+        var leaves = DigitGramSums(width: width, digits: 2)
+        try leaves.add(data.x.span, experts: data.experts, second: 24)
+        var levels = DigitGramSums(width: width, branching: branching)
+        try levels.add(data.x.span, leaves: data.experts, branching: branching)
+        #expect(try leaves.levels(of: 1, branching: branching) == levels)
     }
 
     @Test("of several labels a vector count it as often")

@@ -5,7 +5,7 @@ import Tensors
 
 /// One router of each kind, small.
 enum RouterKinds: String, CaseIterable, Sendable {
-    case linear, quantisedLinear, sharedKeys, keysPerHead, quantisedKeys, tree
+    case linear, quantisedLinear, sharedKeys, keysPerHead, quantisedKeys, tree, digits
     case softmaxOfAll, sigmoidOfGroups
 
     static let width = 24
@@ -54,6 +54,11 @@ enum RouterKinds: String, CaseIterable, Sendable {
                     SigmoidScoring(
                         correction: noise.floats(48), groups: 6, pickedGroups: 2,
                         isNormalised: true, scale: 2.5)))
+        case .digits:
+            return DigitRouter(
+                DigitReadOuts(
+                    heads: 3, counts: (17, 9), width: width, weights: noise.floats(78 * width),
+                    biases: noise.floats(78)), topK: 4)
         case .tree:
             return TreeRouter(
                 keys: [matrix(4, width), matrix(20, width), matrix(60, width)],

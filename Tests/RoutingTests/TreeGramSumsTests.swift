@@ -45,7 +45,8 @@ struct TreeGramSumsTests {
 
     private func picks(_ readOuts: [ReadOut], _ x: [Int16], beam: Int, topK: Int) -> Selection {
         let router = TreeRouter(
-            readOuts, branching: branching, scales: [Float](repeating: 0.5, count: width),
+            TreeReadOuts(
+                readOuts, branching: branching, scales: [Float](repeating: 0.5, count: width)),
             beam: beam, topK: topK)
         var selection = router.noPicks
         let activations = x.map { 2 * Float($0) }

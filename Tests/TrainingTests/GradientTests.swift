@@ -117,6 +117,28 @@ struct GradientTests {
         }
     }
 
+    @Test(
+        "of solved routers and their biases agree with finite differences",
+        arguments: [true, false])
+    func solved(isTree: Bool) throws {
+        let plain = try isTree ? treeConfig([3, 4]) : tinyConfig(experts: true)
+        let config = try plain.solving(0, form: .ridge, heads: isTree ? 1 : 2)
+            .solving(1, form: .ridge, heads: isTree ? 1 : 2)
+        let model = TrainableModel(config: config, seed: 8)
+        model.weights[model.layout.entries.last!.range].scale(20)
+        for entry in model.layout.entries where entry.role == .router {
+            model.weights[entry.range].scale(isTree ? 2 : 6)
+        }
+        for entry in model.layout.entries where entry.role == .bias {
+            model.weights[entry.range].copy(
+                (0..<entry.range.count).map { Float($0 % 3) / 10 })
+        }
+        // The embedding's goes through the routers' inputs.
+        _ = Probe(model: model, usesExperts: true).checkAll {
+            $0.isRouter || $0.role == .embedding
+        }
+    }
+
     @Test("of a batch are the sums of those of its parts", arguments: [true, false])
     func parts(hasLinearLayers: Bool) throws {
         var config = try tinyConfig(experts: true)

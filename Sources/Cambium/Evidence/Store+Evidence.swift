@@ -137,7 +137,7 @@ extension EvidenceInfo {
         let (counts, sums) = (text as? CountContribution, text as? GramContribution)
         let (routes, use) = (text as? RouteContribution, text as? ActivationContribution)
         let states = text as? StateContribution
-        let picks = sums?.source.digits.count == 1 ? nil : sums?.source.digits
+        let picks = sums.flatMap { $0.source.isOfExperts ? $0.source.expertCount : nil }
         self.init(
             id: entry.id.hex, adapter: entry.record.adapter, kind: type(of: text).kind,
             label: text.label, order: counts?.counts.order,
@@ -148,7 +148,7 @@ extension EvidenceInfo {
                 ObjectID($0.raw).hex
             },
             quantiser: try sums?.source.quantiser.id().hex,
-            experts: picks?.reduce(1) { $0 * Int($1) } ?? routes.map { Int($0.experts) },
+            experts: picks ?? routes.map { Int($0.experts) },
             layers: routes?.layers.map { Int($0.number) }
                 ?? states?.layers.map { Int($0.number) },
             tokens: routes.map { Int(clamping: $0.tokenCount) } ?? states?.count,

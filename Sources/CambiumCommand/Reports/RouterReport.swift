@@ -10,10 +10,11 @@ struct RouterReport: Report {
     let router: ExpertRouter
     let texts: [Row]
     let saved: String?
+    let committed: CommitResult?
 
     private enum Key: String, CodingKey {
         case commit, router, layer, form, lambdas, explained, experts, evidence, trunk, quantiser
-        case texts, saved
+        case texts, saved, committed
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -30,6 +31,7 @@ struct RouterReport: Report {
         try container.encode(router.quantiser, forKey: .quantiser)
         try container.encode(texts, forKey: .texts)
         try container.encodeIfPresent(saved, forKey: .saved)
+        try container.encodeIfPresent(committed, forKey: .committed)
     }
 
     func lines(_ style: Style) -> [String] {
@@ -37,15 +39,14 @@ struct RouterReport: Report {
             "router \(style.id(router.id.short)) of \(style.id(router.commit.short)): "
                 + "\(Quantity.count(router.experts, "expert")) of layer \(router.layer), by "
                 + "\(router.form.rawValue), lambda "
-                + router.lambdas.map(Quantity.significant).joined(separator: " and "),
+                + range(router.lambdas, Quantity.significant),
             "solved from \(Quantity.count(router.evidence.count, "record")): "
                 + router.evidence.map { style.id($0.short) }.joined(separator: " "),
         ]
         if !router.explained.isEmpty {
             lines.append(
-                "explains "
-                    + router.explained.map(percent).joined(separator: " and ")
-                    + " of the high and the low digit of what the records hold out")
+                "explains " + range(router.explained, percent)
+                    + " of the digits of what the records hold out")
         }
         for row in texts {
             let found = row.agreement
@@ -57,10 +58,31 @@ struct RouterReport: Report {
                     + (found.isEvidence ? " (the router was solved from this text)" : ""))
         }
         if let saved { lines.append("saved to \(saved)") }
+        if let committed {
+            let head = "\(style.name(committed.branch)) \(style.id(committed.id.short))"
+            lines.append(
+                committed.unchanged
+                    ? "nothing changed: it is the router of \(head) already" : "committed: \(head)")
+            lines += committed.notes.map { "note: \($0)" }
+        }
         return lines
     }
 
     func quietLines() -> [String] { [router.id] }
+
+    var made: String? {
+        committed.flatMap {
+            $0.unchanged ? nil : "the commit was made: \($0.id) on \($0.branch)"
+        }
+    }
+
+    /// Two values, or the least and the greatest of more.
+    private func range(_ values: [Double], _ word: (Double) -> String) -> String {
+        guard values.count > 2, let least = values.min(), let greatest = values.max() else {
+            return values.map(word).joined(separator: " and ")
+        }
+        return "\(word(least)) to \(word(greatest))"
+    }
 
     private func percent(_ share: Double) -> String { "\(Quantity.fixed(100 * share, 1)) %" }
 }

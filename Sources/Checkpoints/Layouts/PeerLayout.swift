@@ -14,6 +14,8 @@ struct PeerLayout {
     private static let rows = [PeerNames.down, PeerNames.up]
     /// Of a product-key router.
     private static let keys = [PeerNames.query, PeerNames.subKeys]
+    /// Of one that is solved from evidence.
+    private static let digits = [PeerNames.digits, PeerNames.digitBiases]
     /// Of a quantised router: one scale per row.
     private static let scales = keys.map { $0 + PeerNames.scale }
 
@@ -25,7 +27,7 @@ struct PeerLayout {
             let part = String(name.rest)
             guard
                 Self.rows.contains(part) || Self.keys.contains(part) || Self.scales.contains(part)
-                    || part.hasPrefix(PeerNames.tree)
+                    || Self.digits.contains(part) || part.hasPrefix(PeerNames.tree)
             else { continue }
             layers[name.layer, default: Layer()].prefix = name.prefix
             layers[name.layer, default: Layer()].shapes[part] = tensor.shape
@@ -59,7 +61,8 @@ struct PeerLayout {
     private func pool(_ number: Int, _ layer: Layer, subKeys: Int?) throws -> CheckpointPool {
         let prefix = String(layer.prefix)
         let isTree = layer.shapes.keys.contains { $0.hasPrefix(PeerNames.tree) }
-        let needed = isTree ? Self.rows : Self.rows + Self.keys
+        let isSolved = Self.digits.contains { layer.shapes[$0] != nil }
+        let needed = Self.rows + (isTree ? [] : isSolved ? Self.digits : Self.keys)
         var shapes: [TensorShape] = []
         for name in needed {
             guard let shape = layer.shapes[name] else {
@@ -78,10 +81,19 @@ struct PeerLayout {
                 "\(prefix)\(PeerNames.down) is \(down) and up.weight \(up); both are expected to be "
                     + "[experts, hidden]")
         }
+        let others = isTree ? Self.keys + Self.digits : isSolved ? Self.keys : []
+        if let other = others.first(where: { layer.shapes[$0] != nil }) {
+            throw CambiumError(
+                .badConfig,
+                "layer \(number) has \(prefix)\(other) beside the tensors of another router; a layer has one"
+            )
+        }
         let router =
             isTree
             ? try treeNames(layer, prefix, experts: down.dimensions[0])
-            : try keyNames(layer, prefix, shapes[3], down.dimensions[0], subKeys)
+            : isSolved
+                ? try digitNames(prefix, shapes[2], shapes[3], down.dimensions[0], subKeys)
+                : try keyNames(layer, prefix, shapes[3], down.dimensions[0], subKeys)
         var tensors: [PoolTensor] = []
         for (name, shape) in zip(Self.rows, [down, up]) {
             let row = TensorShape(shape.type, [shape.dimensions[1]])
@@ -115,9 +127,30 @@ struct PeerLayout {
             + Self.scales.filter { layer.shapes[$0] != nil }.map { prefix + $0 }
     }
 
+    /// The names of a solved product-key router's tensors, checked against the number of experts.
+    private func digitNames(
+        _ prefix: String, _ weights: TensorShape, _ biases: TensorShape, _ count: Int,
+        _ subKeys: Int?
+    ) throws -> [String] {
+        let side = Int(Double(count).squareRoot().rounded())
+        guard weights.dimensions.count == 2, side * side == count, weights.dimensions[0] > 0,
+            weights.dimensions[0] % (2 * side) == 0,
+            biases.dimensions == [weights.dimensions[0]], subKeys == nil || subKeys == side
+        else {
+            throw CambiumError(
+                .badConfig,
+                "\(prefix)\(PeerNames.digits) is \(weights) and its bias \(biases), but \(count) experts in "
+                    + "down.weight take [2 heads x square root of \(count), hidden] and a bias for each row"
+            )
+        }
+        return Self.digits.map { prefix + $0 }
+    }
+
     /// The names of a tree's levels, which are numbered from 0; the last has a key for each expert.
     private func treeNames(_ layer: Layer, _ prefix: String, experts: Int) throws -> [String] {
-        let levels = layer.shapes.keys.count { $0.hasPrefix(PeerNames.tree) }
+        let levels = layer.shapes.keys.count {
+            $0.hasPrefix(PeerNames.tree) && !$0.hasSuffix(PeerNames.bias)
+        }
         var names: [String] = []
         for level in 0..<levels {
             guard let shape = layer.shapes["\(PeerNames.tree)\(level)"] else {
@@ -134,6 +167,14 @@ struct PeerLayout {
                         + "the \(experts) experts in down.weight")
             }
             names.append("\(prefix)\(PeerNames.tree)\(level)")
+            let bias = "\(PeerNames.tree)\(level)\(PeerNames.bias)"
+            guard let biases = layer.shapes[bias] else { continue }
+            guard biases.dimensions == [shape.dimensions[0]] else {
+                throw CambiumError(
+                    .badConfig,
+                    "\(prefix)\(bias) is \(biases); a level of \(shape) has one for each key")
+            }
+            names.append(prefix + bias)
         }
         return names
     }

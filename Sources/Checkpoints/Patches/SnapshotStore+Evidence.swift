@@ -143,7 +143,8 @@ extension SnapshotStore {
         }
         let edit = try EvidenceEdit(request, self)
         let reader = try GramReader(
-            edit.snapshot, layer: layer, ofExperts: ofExperts, ThreadTeam(count: threads))
+            edit.snapshot, layer: layer, ofExperts: ofExperts, assigned: assigned != nil,
+            ThreadTeam(count: threads))
         try edit.known.check(reader.source, edit.target.branch)
         // All that can be seen without running the model, before it runs.
         for (index, experts) in (assigned ?? []).enumerated() {

@@ -38,10 +38,7 @@ extension SnapshotStore {
             throw CambiumError(
                 .notFound, "branch '\(target.branch)' has nothing of adapter '\(adapter)'")
         }
-        let kept: [NamedContribution] = try EvidenceName.records(removed.tree).map { id in
-            let bytes = try data(of: id).1
-            return (id, try counted(.corrupt) { try EvidenceRecord(decoding: bytes) })
-        }
+        let kept = try evidence(of: removed.tree)
         // Before anything is committed: a set that no gate can be solved from is refused.
         _ = try EvidenceGate(kept.counts)
         var draft = try CommitDraft(self, tree: removed.tree)

@@ -33,6 +33,12 @@ extension SnapshotStore {
         for (number, layer) in chosen.sorted(by: { $0.key < $1.key }) {
             for (name, pool) in layer.pools.sorted(by: { isBefore($0.key, $1.key) })
             where pool.routerKind == .productKey {
+                if pool.router.keys.contains(where: { $0.hasSuffix(PeerNames.digits) }) {
+                    throw CambiumError(
+                        .unsupported,
+                        "the router of layer \(number) is solved from evidence, which gives floats; it stays "
+                            + "as it is: name the other layers (--layer)")
+                }
                 for (tensor, entry) in pool.router
                 where entry.shape.isQuantisable && !tensor.hasSuffix(PeerNames.scale) {
                     let bytes = try snapshot.checked(entry.id).payload

@@ -63,6 +63,22 @@ package struct JSONEdit {
         return true
     }
 
+    /// Gives a member of the text's object a value, behind the last one where there is none of the name.
+    ///
+    /// - Parameter json: The value as JSON.
+    /// - Returns: Whether the text is an object that is not empty; if not, nothing is changed.
+    package mutating func set(_ key: String, json: String) throws -> Bool {
+        guard let all = try members(of: []), let last = all.last else { return false }
+        if let found = all.last(where: { $0.key == key }) {
+            bytes.replaceSubrange(found.value, with: json.utf8)
+            return true
+        }
+        var text = Array(",\n  ".utf8)
+        appendJSON(key, to: &text)
+        bytes.insert(contentsOf: text + Array(": \(json)".utf8), at: last.value.upperBound)
+        return true
+    }
+
     /// Takes members out of an object, with the commas before them; its first member stays.
     ///
     /// - Returns: How many were taken out.

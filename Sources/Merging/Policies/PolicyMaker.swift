@@ -152,9 +152,12 @@ extension RegMeanPolicy.Inputs {
         }
         var sum = first.source.nothing.gram
         for record in texts.values {
+            // Of picks a byte's state counts as often as it has vectors.
+            let times = record.vectorsPerByte
             for part in [record.fitted, record.heldOut] {
                 for index in sum.indices {
-                    let (total, overflow) = sum[index].addingReportingOverflow(part.gram[index])
+                    let (total, overflow) = sum[index].addingReportingOverflow(
+                        part.gram[index] / times)
                     guard !overflow else {
                         throw CambiumError(.overflow, "the products of the Gram sums leave 64 bits")
                     }

@@ -75,4 +75,40 @@ package final class RouterInputs {
         let (heads, topK) = (selection.heads, selection.topK)
         return (0..<tokens * heads).map { selection.experts[$0 * topK] }
     }
+
+    /// The experts that each head of the layer's router picks, each as often as its share of the routing weights is of
+    /// `count`; what is left of rounding goes to the greatest remainders, of equal ones to the better picks.
+    ///
+    /// - Parameter states: [tokens, `width`].
+    /// - Returns: [tokens, `picksPerToken`, `count`].
+    package func selections(_ states: [Float], count: Int) -> [UInt32] {
+        let tokens = states.count / width
+        var selection = router.noPicks
+        router.route(states.span, tokens: tokens, into: &selection, team: team)
+        let topK = selection.topK
+        var all: [UInt32] = []
+        all.reserveCapacity(tokens * selection.heads * count)
+        for start in stride(from: 0, to: tokens * selection.heads * topK, by: topK) {
+            let weights = selection.weights[start..<start + topK]
+            let sum = max(weights.reduce(0, +), .leastNormalMagnitude)
+            let shares = weights.map { max(0, min($0 / sum, 1)) * Float(count) }
+            var times = shares.map { Int($0) }
+            let order = shares.indices.sorted { left, right in
+                let (first, second) = (
+                    shares[left] - Float(times[left]), shares[right] - Float(times[right])
+                )
+                return first != second ? first > second : left < right
+            }
+            var rest = count - times.reduce(0, +)
+            // Weights of no sense leave more than a round.
+            while rest > 0 {
+                for index in order.prefix(rest) { times[index] += 1 }
+                rest = count - times.reduce(0, +)
+            }
+            for index in times.indices {
+                all += repeatElement(selection.experts[start + index], count: times[index])
+            }
+        }
+        return all
+    }
 }

@@ -35,6 +35,10 @@ package enum TrunkIdentity {
         encoder.append(UInt32(below.count))
         for number in below {
             encoder.append(UInt32(number))
+            // The names of its tensors tell a solved router from a trained one.
+            if let solved = config.solved, solved.layers.contains(number) {
+                encoder.append(UInt32(solved.heads))
+            }
             if let peer = config.peer {
                 for size in [peer.subKeys, peer.heads, peer.topK, peer.keySize] {
                     encoder.append(UInt32(size))

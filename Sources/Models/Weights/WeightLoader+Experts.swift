@@ -84,7 +84,8 @@ extension WeightLoader {
         let router: any Router =
             switch sizes {
             case .productKeys(let sizes): try productKeys(sizes, name)
-            case .tree(let sizes): try tree(sizes, name)
+            case .digits(let sizes, let heads): try digits(sizes, heads: heads, name)
+            case .tree(let sizes, let hasBiases): try tree(sizes, hasBiases: hasBiases, name)
             }
         return LanguageModel.Experts(
             router: router, table: try table(layer, count: sizes.count), form: nil, shared: nil,
@@ -111,17 +112,31 @@ extension WeightLoader {
             heads: sizes.heads, topK: sizes.topK)
     }
 
+    /// Read-outs of digits that are solved from evidence.
+    private func digits(
+        _ sizes: PeerConfig.Peer, heads: Int, _ name: String
+    ) throws -> DigitRouter {
+        let (rows, width) = (2 * heads * sizes.subKeys, description.hiddenSize)
+        let weights = try reader.values("\(name).\(PeerNames.digits)", [rows, width])
+        let biases = try reader.vector("\(name).\(PeerNames.digitBiases)", rows)
+        return DigitRouter(
+            DigitReadOuts(
+                heads: heads, counts: (sizes.subKeys, sizes.subKeys), width: width,
+                weights: weights, biases: biases), topK: sizes.topK)
+    }
+
     private func tree(
-        _ sizes: PeerConfig.Tree, _ name: String
+        _ sizes: PeerConfig.Tree, hasBiases: Bool, _ name: String
     ) throws -> TreeRouter {
-        var keys: [Matrix] = []
+        var (keys, biases): ([Matrix], [[Float]]) = ([], [])
         for (level, count) in sizes.keyCounts.enumerated() {
-            keys.append(
-                try reader.matrix(
-                    "\(name).\(PeerNames.tree)\(level)", count, description.hiddenSize))
+            let tensor = "\(name).\(PeerNames.tree)\(level)"
+            keys.append(try reader.matrix(tensor, count, description.hiddenSize))
+            if hasBiases { biases.append(try reader.vector(tensor + PeerNames.bias, count)) }
         }
         return TreeRouter(
-            keys: keys, branching: sizes.branching, beam: sizes.beam, topK: sizes.topK)
+            keys: keys, biases: biases, branching: sizes.branching, beam: sizes.beam,
+            topK: sizes.topK)
     }
 
     private func table(_ layer: Int, count: Int) throws -> any ExpertTable {

@@ -16,14 +16,24 @@ package struct GramContribution: Sendable, Equatable {
 
     /// What the Gram sums are of, besides the text.
     package struct Source: Sendable, Hashable {
+        private static let mostValues: UInt32 = 1 << 24
+
         /// The layer whose router reads the activations.
         package let layer: UInt32
         /// Names what the activations are computed by, 32 bytes.
         package let trunk: [UInt8]
         /// Makes integers of them.
         package let quantiser: Quantiser
-        /// Values of each digit: [1] for the text of an adapter, [n, m] for picks among n m experts.
+        /// Values of each digit: [1] for the text of an adapter, [n, m] for picks among n m experts, once for each
+        /// head whose picks were counted apart.
         package let digits: [UInt32]
+
+        /// Whether picks of experts were counted, not texts of an adapter.
+        package var isOfExperts: Bool { digits != [1] }
+        /// Heads whose picks were counted apart.
+        package var heads: Int { digits.count / 2 }
+        /// Experts of which some were picked.
+        package var expertCount: Int { digits.prefix(2).reduce(1) { $0 * Int($1) } }
 
         /// - Throws: `.badInput` for a digest that is not 32 bytes, or digits that cannot be.
         package init(
@@ -32,9 +42,15 @@ package struct GramContribution: Sendable, Equatable {
             guard trunk.count == 32 else {
                 throw CambiumError(.badInput, "a trunk's digest of \(trunk.count) bytes, not 32")
             }
-            guard digits == [1] || digits.count == 2 && digits.allSatisfy({ 1...65_536 ~= $0 })
-            else {
-                throw CambiumError(.badInput, "digits of \(digits) values; give two of 1 to 65536")
+            let isOfPairs =
+                !digits.isEmpty && digits.count % 2 == 0 && digits.count < 256
+                && digits.indices.allSatisfy { digits[$0] == digits[$0 % 2] }
+                && digits.allSatisfy { 1...Self.mostValues ~= $0 }
+            guard digits == [1] || isOfPairs else {
+                throw CambiumError(
+                    .badInput,
+                    "digits of \(digits) values; give two of 1 to \(Self.mostValues), the same for each head"
+                )
             }
             self.layer = layer
             self.trunk = trunk
@@ -89,6 +105,12 @@ package struct GramContribution: Sendable, Equatable {
         self.source = source
         self.fitted = fitted
         self.heldOut = heldOut
+    }
+
+    /// Vectors of each byte of the text; 1 where that is no whole number.
+    package var vectorsPerByte: Int64 {
+        let (bytes, count) = (Int64(clamping: byteCount), fitted.count + heldOut.count)
+        return bytes > 0 && count > bytes && count % bytes == 0 ? count / bytes : 1
     }
 
     /// The canonical bytes.

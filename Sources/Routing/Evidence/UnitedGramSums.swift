@@ -80,7 +80,8 @@ package struct UnitedGramSums: Sendable, Equatable {
             other.layer != source.layer
             ? "layers"
             : other.trunk != source.trunk
-                ? "trunks" : other.digits != source.digits ? "numbers of experts" : "quantisers"
+                ? "trunks"
+                : other.digits != source.digits ? "numbers of experts or heads" : "quantisers"
         throw CambiumError(
             .incompatible, "Gram sums over different \(what) cannot be added: their features differ"
         )
@@ -94,7 +95,25 @@ package struct UnitedGramSums: Sendable, Equatable {
     package func readOut(
         _ form: ReadOut.Form, digit: Int = 0, team: ThreadTeam = .single
     ) throws -> (readOut: ReadOut, lambda: Double, explained: Double?) {
-        let (fit, held) = (try fitted.gramSums(digit), try heldOut.gramSums(digit))
+        try Self.readOut(form, fitted.gramSums(digit), heldOut.gramSums(digit), team)
+    }
+
+    /// Solves the read-outs of a tree's levels, from picks whose low digit is the leaf.
+    package func readOuts(
+        _ form: ReadOut.Form, branching: [Int], team: ThreadTeam = .single
+    ) throws -> [(readOut: ReadOut, lambda: Double, explained: Double?)] {
+        let (fit, held) = (
+            try fitted.levels(of: 1, branching: branching),
+            try heldOut.levels(of: 1, branching: branching)
+        )
+        return try branching.indices.map {
+            try Self.readOut(form, fit.gramSums($0), held.gramSums($0), team)
+        }
+    }
+
+    private static func readOut(
+        _ form: ReadOut.Form, _ fit: GramSums, _ held: GramSums, _ team: ThreadTeam
+    ) throws -> (readOut: ReadOut, lambda: Double, explained: Double?) {
         let (lambda, loss) = try ReadOut.chosen(form, fit, held, team)
         var all = fit
         try all.add(held)

@@ -1,60 +1,47 @@
 package import Tensors
 
 /// Picks among n m experts by linear read-outs of their two digits: expert a · m + b scores
-/// first[a] · x + second[b] · x + the biases of both, and the k best are picked, exactly.
+/// first[a] · x + second[b] · x + the biases of both, and the k best of each head are picked, exactly.
 ///
 /// It is what a product-key router is without queries: solved in closed form from ``DigitGramSums``, so it
 /// merges exactly. Digits that no evidence has seen are never picked before one that some has.
-package struct DigitRouter: Router, Equatable {
+package struct DigitRouter: Router {
     package let topK: Int
-    package var heads: Int { 1 }
+    package let heads: Int
     package let expertCount: Int
     private let tables: [Table]
-    private let scales: [Float]
 
     /// The scores of one digit.
     private struct Table: Sendable {
+        /// [heads · values, width].
         let weights: PackedMatrix
-        /// [classes]; a digit without evidence has the least of floats.
+        /// [heads · values].
         let biases: [Float]
-        /// What it was made from, to compare by.
-        let readOut: ReadOut
-    }
-
-    package static func == (left: Self, right: Self) -> Bool {
-        left.topK == right.topK && left.expertCount == right.expertCount
-            && left.tables.map(\.readOut) == right.tables.map(\.readOut)
     }
 
     /// - Parameters:
-    ///   - readOuts: Of the high and the low digit, over quantised features.
-    ///   - counts: Values of each digit, n and m; more than any class of its read-out.
-    ///   - scales: What multiplies activations before they are rounded; the weights are multiplied by
-    ///     them, so that the router reads activations.
-    ///   - topK: At most the number of experts and `Kernels.largestTopK`.
-    package init(_ readOuts: (ReadOut, ReadOut), counts: (Int, Int), scales: [Float], topK: Int) {
+    ///   - topK: Of each head, at most the number of experts and `Kernels.largestTopK`.
+    package init(_ readOuts: DigitReadOuts, topK: Int) {
+        let count = readOuts.counts.0 * readOuts.counts.1
         precondition(
-            topK > 0 && topK <= counts.0 * counts.1 && topK <= Kernels.largestTopK,
-            "top \(topK) of \(counts.0) x \(counts.1) experts")
+            topK > 0 && topK <= count && topK <= Kernels.largestTopK, "top \(topK) of \(count)")
         self.topK = topK
-        expertCount = counts.0 * counts.1
-        tables = [(readOuts.0, counts.0), (readOuts.1, counts.1)].map { readOut, count in
-            let width = scales.count
-            let (weights, biases) = readOut.dense(count: count, scales: scales)
+        heads = readOuts.heads
+        expertCount = count
+        tables = (0..<2).map { digit in
+            let rows = readOuts.rows(ofDigit: digit)
+            let width = readOuts.width
             return Table(
-                weights: PackedMatrix(Matrix(rows: count, columns: width, values: weights)),
-                biases: biases, readOut: readOut)
+                weights: PackedMatrix(
+                    Matrix(
+                        rows: rows.count, columns: width,
+                        values: Array(
+                            readOuts.weights[rows.lowerBound * width..<rows.upperBound * width]))),
+                biases: Array(readOuts.biases[rows]))
         }
-        self.scales = scales
     }
 
-    /// What scores the values of a digit, 0 the high and 1 the low one: [values, width] and [values].
-    package func dense(digit: Int) -> (weights: [Float], biases: [Float]) {
-        let table = tables[digit]
-        return table.readOut.dense(count: table.biases.count, scales: scales)
-    }
-
-    /// - Complexity: Per token width · (n + m) multiplications.
+    /// - Complexity: Per token width · heads · (n + m) multiplications.
     package func route(
         _ x: Span<Float>, tokens: Int, into selection: inout Selection, team: ThreadTeam
     ) {

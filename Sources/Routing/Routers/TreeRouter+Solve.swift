@@ -38,28 +38,65 @@ extension DigitGramSums {
     }
 }
 
+extension DigitGramSums {
+    /// The sums of each level of a tree, from those of its leaves.
+    ///
+    /// - Parameter digit: The table whose classes are leaves.
+    package func levels(of digit: Int, branching: [Int]) throws -> DigitGramSums {
+        var below = branching.reduce(1, *)
+        var levels: [ClassSums] = []
+        for children in branching {
+            below /= children
+            levels.append(try digits[digit].grouped(by: UInt32(below)))
+        }
+        return try DigitGramSums(digits: levels, gram: gram)
+    }
+}
+
+/// Read-outs of a tree's levels over activations, as a router keeps them.
+package struct TreeReadOuts: Sendable, Equatable {
+    /// Children of a node, by level.
+    package let branching: [Int]
+    package let width: Int
+    /// Of each level [nodes, width].
+    package let keys: [[Float]]
+    /// Of each level one for each key.
+    package let biases: [[Float]]
+
+    /// - Parameters:
+    ///   - readOuts: Of each level, over quantised features; classes are nodes as ``DigitGramSums`` has them. Nodes
+    ///     without evidence are never picked before one that has some.
+    ///   - scales: What multiplies activations before they are rounded; the keys are multiplied by them, so
+    ///     that a router reads activations.
+    ///   - sharpness: Multiplies the scores.
+    package init(
+        _ readOuts: [ReadOut], branching: [Int], scales: [Float], sharpness: Float = 1
+    ) {
+        var nodes = 1
+        var (keys, biases): ([[Float]], [[Float]]) = ([], [])
+        for (readOut, children) in zip(readOuts, branching) {
+            nodes *= children
+            let dense = readOut.dense(count: nodes, scales: scales, sharpness: sharpness)
+            keys.append(dense.weights)
+            biases.append(dense.biases)
+        }
+        self.branching = branching
+        width = scales.count
+        self.keys = keys
+        self.biases = biases
+    }
+}
+
 extension TreeRouter {
     /// The router that read-outs of a tree's levels are.
     ///
     /// - Parameters:
-    ///   - readOuts: Of each level, over quantised features; classes are nodes as ``DigitGramSums`` has them. Nodes
-    ///     without evidence are never picked before one that has some.
-    ///   - branching: Children of a node, by level.
-    ///   - scales: What multiplies activations before they are rounded; the keys are multiplied by them, so
-    ///     that the router reads activations.
     ///   - beam: Paths that go on.
     ///   - topK: As of the other initialiser.
-    package init(
-        _ readOuts: [ReadOut], branching: [Int], scales: [Float], beam: Int, topK: Int
-    ) {
-        var nodes = 1
-        var (keys, biases): ([Matrix], [[Float]]) = ([], [])
-        for (readOut, children) in zip(readOuts, branching) {
-            nodes *= children
-            let (weights, bias) = readOut.dense(count: nodes, scales: scales)
-            keys.append(Matrix(rows: nodes, columns: scales.count, values: weights))
-            biases.append(bias)
-        }
-        self.init(keys: keys, biases: biases, branching: branching, beam: beam, topK: topK)
+    package init(_ readOuts: TreeReadOuts, beam: Int, topK: Int) {
+        self.init(
+            keys: zip(readOuts.keys, readOuts.biases).map { keys, biases in
+                Matrix(rows: biases.count, columns: readOuts.width, values: keys)
+            }, biases: readOuts.biases, branching: readOuts.branching, beam: beam, topK: topK)
     }
 }

@@ -111,6 +111,21 @@ package struct ClassSums: Sendable, Equatable {
         return result
     }
 
+    /// The same sums with `size` classes that follow each other as one.
+    func grouped(by size: UInt32) throws -> ClassSums {
+        guard size > 1 else { return self }
+        var groups: [Class] = []
+        for entry in classes {
+            let id = entry.id / size
+            if let last = groups.last, last.id == id {
+                try groups[groups.count - 1].add(entry)
+            } else {
+                groups.append(Class(id: id, count: entry.count, sum: entry.sum))
+            }
+        }
+        return try ClassSums(width: width, classes: groups)
+    }
+
     private mutating func merge(_ others: [Class]) throws {
         var merged: [Class] = []
         merged.reserveCapacity(classes.count + others.count)

@@ -14,6 +14,12 @@ package struct ReadOut: Sendable, Equatable {
         /// The discriminant of Gaussians with one covariance S, the maximum-likelihood router for
         /// such features (Fisher, 1936): w_c = (S + λ I)⁻¹ μ_c, b_c = -½ μ_c · w_c + ln π_c.
         case discriminant
+
+        /// What the scores of a router are multiplied by, whose softmax weighs experts.
+        ///
+        /// Shares of a unit are too alike as they are, likelihoods of many features too sure. A power of two, so that
+        /// nothing is rounded.
+        package var sharpness: Float { self == .ridge ? 4 : 0.25 }
     }
 
     /// The ids of the classes, ascending.
@@ -87,9 +93,12 @@ package struct ReadOut: Sendable, Equatable {
     ///   - count: More than any class.
     ///   - scales: [width], what multiplies activations before they are rounded; the weights are multiplied by
     ///     them.
+    ///   - sharpness: Multiplies weights and biases.
     /// - Returns: [count, width] and [count]; classes without evidence have weights of 0 and a bias low enough
     ///   that no sum with it is picked, and far from leaving the floats when several are added.
-    func dense(count: Int, scales: [Float]) -> (weights: [Float], biases: [Float]) {
+    func dense(
+        count: Int, scales: [Float], sharpness: Float = 1
+    ) -> (weights: [Float], biases: [Float]) {
         let width = scales.count
         precondition(
             self.weights.count == classes.count * width && classes.allSatisfy { $0 < count },
@@ -97,10 +106,10 @@ package struct ReadOut: Sendable, Equatable {
         var weights = [Float](repeating: 0, count: count * width)
         var biases = [Float](repeating: -Float.greatestFiniteMagnitude / 64, count: count)
         for (index, id) in classes.enumerated() {
-            biases[Int(id)] = self.biases[index]
+            biases[Int(id)] = self.biases[index] * sharpness
             for feature in 0..<width {
                 weights[Int(id) * width + feature] =
-                    self.weights[index * width + feature] * scales[feature]
+                    self.weights[index * width + feature] * scales[feature] * sharpness
             }
         }
         return (weights, biases)

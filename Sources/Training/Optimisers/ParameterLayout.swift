@@ -12,6 +12,8 @@ package struct ParameterLayout: Sendable {
         case embedding, norm, matrix, query, subKeys, head
         /// Of a linear router, or of a level of a tree.
         case router
+        /// Of a router that is solved from evidence.
+        case bias
         /// A matrix of a SwiGLU expert.
         case expert
     }
@@ -28,7 +30,9 @@ package struct ParameterLayout: Sendable {
         package var isOfExperts: Bool { isRouter || role == .expert || isExpertNorm }
 
         /// Whether it decides what is picked.
-        package var isRouter: Bool { role == .query || role == .subKeys || role == .router }
+        package var isRouter: Bool {
+            role == .query || role == .subKeys || role == .router || role == .bias
+        }
 
         private var isExpertNorm: Bool {
             [PeerNames.neuronNorm, PeerNames.expertNorm].contains {
@@ -53,8 +57,10 @@ package struct ParameterLayout: Sendable {
     struct Experts: Sendable {
         enum Router: Sendable {
             case productKey(query: Range<Int>, subKeys: Range<Int>)
-            /// By level.
-            case tree([Range<Int>])
+            /// Solved from evidence.
+            case digits(weights: Range<Int>, biases: Range<Int>)
+            /// By level; biases only of one that is solved.
+            case tree([Range<Int>], biases: [Range<Int>])
         }
 
         let layer: Int
@@ -131,13 +137,24 @@ package struct ParameterLayout: Sendable {
             guard config.peerLayers.contains(index) else { return nil }
             let (hidden, name) = (config.hiddenSize, "model.layers.\(index).")
             let norm = add("\(name)\(PeerNames.neuronNorm).weight", [hidden], .norm)
+            let solved = config.isSolved(index) ? config.solved : nil
             if let tree = config.tree {
-                let levels = tree.keyCounts.enumerated().map { level, count in
-                    add("\(name)\(PeerNames.tree)\(level)", [count, hidden], .router)
+                var (levels, biases): ([Range<Int>], [Range<Int>]) = ([], [])
+                for (level, count) in tree.keyCounts.enumerated() {
+                    let key = "\(name)\(PeerNames.tree)\(level)"
+                    levels.append(add(key, [count, hidden], .router))
+                    if solved != nil { biases.append(add(key + PeerNames.bias, [count], .bias)) }
                 }
-                return Experts(layer: index, norm: norm, router: .tree(levels))
+                return Experts(layer: index, norm: norm, router: .tree(levels, biases: biases))
             }
             guard let peer = config.peer else { return nil }
+            if let solved {
+                let rows = 2 * solved.heads * peer.subKeys
+                let weights = add(name + PeerNames.digits, [rows, hidden], .router)
+                let biases = add(name + PeerNames.digitBiases, [rows], .bias)
+                return Experts(
+                    layer: index, norm: norm, router: .digits(weights: weights, biases: biases))
+            }
             let query = add(name + PeerNames.query, [peer.heads * peer.keySize, hidden], .query)
             let subKeys = add(
                 name + PeerNames.subKeys, [2, peer.subKeys, peer.keySize / 2], .subKeys)

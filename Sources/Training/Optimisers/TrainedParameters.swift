@@ -68,7 +68,7 @@ package final class WholeModel: TrainedParameters {
         trainedRows = trainsExperts ? model.rows.map { $0[$0.count - 1] } : []
         rowFactor = uses.map { uses in { 1 / (1 + Float(uses[$0][Int($1)]) / 4) } }
         segments = model.layout.entries.filter { !isFrozen($0.name) }.map {
-            TrainedSegment(range: $0.range, decays: $0.role != .norm && $0.role != .subKeys)
+            TrainedSegment(range: $0.range, decays: ![.norm, .subKeys, .bias].contains($0.role))
         }
     }
 

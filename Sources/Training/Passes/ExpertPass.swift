@@ -110,8 +110,10 @@ final class ExpertPass: @unchecked Sendable {
             switch (layout.router, config.peer, config.tree) {
             case (.productKey(let query, let subKeys), let sizes?, _):
                 ProductKeyPass(sizes, query: query, subKeys: subKeys, tokens: tokens, width: width)
-            case (.tree(let levels), _, let sizes?):
-                TreePass(sizes, levels: levels, tokens: tokens, width: width)
+            case (.digits(let weights, let biases), let sizes?, _):
+                DigitPass(sizes, weights: weights, biases: biases, tokens: tokens, width: width)
+            case (.tree(let levels, let biases), _, let sizes?):
+                TreePass(sizes, levels: levels, biases: biases, tokens: tokens, width: width)
             default: preconditionFailure("a layout of another config")
             }
         self.init(router, tokens: tokens, width: width)

@@ -51,6 +51,7 @@ package final class TrainableModel: Sendable {
             let inputs = Float(entry.shape.last ?? 1)
             switch entry.role {
             case .norm: slice.fill(1)
+            case .bias: slice.fill(0)
             case .embedding: noise.fill(slice, deviation: 0.5)
             case .head: noise.fill(slice, deviation: 0.02)
             case .subKeys: noise.fill(slice, deviation: 1 / inputs.squareRoot())

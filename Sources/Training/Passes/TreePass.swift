@@ -12,6 +12,8 @@ final class TreePass: RouterPass {
     private let sizes: PeerConfig.Tree
     /// Of the weights: each level's keys, [children of all nodes, width].
     private let levels: [Range<Int>]
+    /// One for each key; of a tree without none.
+    private let biases: [Range<Int>]
     private let tokens: Int
     private let width: Int
 
@@ -20,9 +22,13 @@ final class TreePass: RouterPass {
     var products: [TrainedProduct] { [] }
     var backwardProducts: [TrainedProduct] { [] }
 
-    init(_ sizes: PeerConfig.Tree, levels: [Range<Int>], tokens: Int, width: Int) {
+    init(
+        _ sizes: PeerConfig.Tree, levels: [Range<Int>], biases: [Range<Int>], tokens: Int,
+        width: Int
+    ) {
         self.sizes = sizes
         self.levels = levels
+        self.biases = biases
         self.tokens = tokens
         self.width = width
     }
@@ -32,7 +38,8 @@ final class TreePass: RouterPass {
         let router = TreeRouter(
             keys: levels.map {
                 Matrix(rows: $0.count / width, columns: width, values: weights[$0].array)
-            }, branching: sizes.branching, beam: sizes.beam, topK: sizes.topK)
+            }, biases: biases.map { weights[$0].array }, branching: sizes.branching,
+            beam: sizes.beam, topK: sizes.topK)
         var selection = router.noPicks
         input.withSpan { router.route($0, tokens: tokens, into: &selection) }
         let gates = FloatMemory(count: selection.weights.count).slice
@@ -62,8 +69,10 @@ final class TreePass: RouterPass {
                 }
                 for (node, picked) in nodes.sorted(by: { $0.key < $1.key }) {
                     let start = levels[level].lowerBound + node * children * width
+                    let bias = biases.isEmpty ? nil : biases[level].lowerBound + node * children
                     addGradients(
-                        picked, start..<start + children * width, children, input[row], weights,
+                        picked, start..<start + children * width,
+                        bias.map { $0..<$0 + children }, children, input[row], weights,
                         dinput[row], gradient)
                 }
                 below = size
@@ -71,15 +80,19 @@ final class TreePass: RouterPass {
         }
     }
 
-    /// Of one node's children, whose keys lie at `keys`.
+    /// Of one node's children, whose keys lie at `keys`, and their biases, if any, at `biases`.
     private func addGradients(
-        _ picked: [(child: Int, change: Float)], _ keys: Range<Int>, _ children: Int,
+        _ picked: [(child: Int, change: Float)], _ keys: Range<Int>, _ biases: Range<Int>?,
+        _ children: Int,
         _ x: FloatSlice, _ weights: FloatMemory, _ dx: FloatSlice, _ gradient: FloatMemory
     ) {
         let matrix = Matrix(rows: children, columns: width, values: weights[keys].array)
         var shares = FloatBuffer(count: children)
         var probabilities = shares.mutableSpan(0..<children)
         x.withSpan { matrix.rowProducts(from: 0, $0, into: &probabilities) }
+        if let biases {
+            for child in 0..<children { probabilities[child] += weights[biases][child] }
+        }
         Kernels.softmax(&probabilities, width: children)
         var sum: Float = 0
         var own = [Float](repeating: 0, count: children)
@@ -92,6 +105,7 @@ final class TreePass: RouterPass {
             if change == 0 { continue }
             let key = keys.lowerBound + child * width..<keys.lowerBound + (child + 1) * width
             gradient[key].add(x, times: change)
+            if let biases { gradient[biases][child] += change }
             dx.add(weights[key], times: change)
         }
     }

@@ -66,6 +66,12 @@ struct ModelRound: Round {
                         + "one, and further training no --init")
             }
             let config = try PeerConfig(json: initial)
+            guard config.solved == nil else {
+                throw CambiumError(
+                    .badConfig,
+                    "config has \"solved\" routers, which are solved from evidence and not trained; leave it "
+                        + "out of a new base's, and solve them later: cambium evidence router")
+            }
             return (
                 TrainableModel(config: config, seed: start.request.seed), initial,
                 try ObjectID(ofFile: initial).hex

@@ -105,7 +105,8 @@ struct AssignmentTests {
             let metadata = try #require(header["__metadata__"] as? [String: String])
             #expect(metadata["id"] == router.id && metadata["layer"] == "0")
             let offsets = try #require(high["data_offsets"] as? [Int])
-            let expected = router.solved.router.dense(digit: 0).weights.flatMap {
+            let tensors = router.solved.solution.tensors
+            let expected = tensors[0].values[..<32].flatMap {
                 littleEndian($0.bitPattern)
             }
             #expect(Array(data[8 + size + offsets[0]..<8 + size + offsets[1]]) == expected)

@@ -119,6 +119,45 @@ struct EvidenceCommandTests {
         }
     }
 
+    @Test("of picks is committed as the model's router, and merged by what it was solved from")
+    func committedRouter() throws {
+        let session = try session()
+        let add = ["--kind", "gram", "--target", "experts", "--layer", "0", "--text"]
+        func solve(_ branch: String, _ texts: String...) throws {
+            try session.expect("branch", branch, "main")
+            for text in texts { try expect(["evidence", "add", branch] + add + [text], session) }
+            let made = try session.expect("evidence", "router", branch, "--layer", "0", "--commit")
+            #expect(made.text.contains("committed: \(branch) "))
+        }
+        try solve("a", "english")
+        try solve("b", "swahili")
+        try solve("joint", "english", "swahili")
+        let again = try session.expect(
+            "evidence", "router", "a", "--layer", "0", "--commit", "--json"
+        ).json
+        #expect((again["committed"] as? [String: Any])?["unchanged"] as? Bool == true)
+        try session.expect("merge", "b", "--into", "a")
+        func tree(_ branch: String) throws -> String? {
+            try session.expect("show", branch, "--json").json["tree"] as? String
+        }
+        #expect(try tree("a") != nil && tree("a") == tree("joint"))
+        func said(_ branch: String) throws -> String {
+            try session.expect("generate", branch, "--prompt", "the ", "-n", "30").text
+        }
+        #expect(try said("a") == said("joint"))
+        for (wrong, status) in [
+            (["router", "a", "--layer", "7", "--commit"], 1),
+            (["router", "main", "--layer", "0", "--commit"], 2),
+            (["router", "main~1", "--layer", "0", "--commit"], 2),
+            (["router", "a", "--layer", "0", "--commit", "--top", "3"], 64),
+            (["router", "a", "--layer", "0", "-m", "why"], 64),
+            (["router", "a", "--layer", "0", "--commit", "--form", "lasso"], 64),
+        ] {
+            let run = try session.start(["evidence"] + wrong).end()
+            #expect(run.status == Int32(status), "\(wrong): \(run.status) \(run.errors)")
+        }
+    }
+
     @Test("of squared gradients is added to branches, and merged by")
     func fisher() throws {
         let session = try session()

@@ -39,10 +39,11 @@ struct DistilledCase: ParsableCommand {
         var merged = branches[1]
         try merged.add(branches[0])
         let topK = sizes.heads * sizes.topK
-        let (router, lambdas) = try solve(merged, heldOut, states, Int(side), topK)
+        let (readOuts, lambdas) = try solve(merged, heldOut, states, Int(side))
         try expect(
-            try solve(all, heldOut, states, Int(side), topK).router == router,
+            try solve(all, heldOut, states, Int(side)).readOuts == readOuts,
             "the merged router is not the one of all data")
+        let router = DigitRouter(readOuts, topK: topK)
         var (first, found, selection, tokens) = (0, 0, 0, 0)
         for domain in Self.texts {
             let text = try text(data, domain, "test", test)
@@ -79,9 +80,8 @@ struct DistilledCase: ParsableCommand {
     }
 
     private func solve(
-        _ gramSums: DigitGramSums, _ heldOut: DigitGramSums, _ states: States, _ side: Int,
-        _ topK: Int
-    ) throws -> (router: DigitRouter, lambdas: (Double, Double)) {
+        _ gramSums: DigitGramSums, _ heldOut: DigitGramSums, _ states: States, _ side: Int
+    ) throws -> (readOuts: DigitReadOuts, lambdas: (Double, Double)) {
         let team = ThreadTeam(count: 2)
         let solved = try (0..<2).map { digit in
             let fitted = try gramSums.gramSums(digit)
@@ -90,9 +90,9 @@ struct DistilledCase: ParsableCommand {
             return (try ReadOut(.ridge, of: fitted, lambda: lambda, team: team), lambda)
         }
         return (
-            DigitRouter(
-                (solved[0].0, solved[1].0), counts: (side, side), scales: states.quantiser.scales,
-                topK: topK), (solved[0].1, solved[1].1)
+            DigitReadOuts(
+                solved.map(\.0), counts: (side, side), scales: states.quantiser.scales),
+            (solved[0].1, solved[1].1)
         )
     }
 }

@@ -153,7 +153,7 @@ struct EvidenceAddCommand: StoreCommand {
     func run(_ console: Console) throws {
         let store = try openStore()
         let adapter = adapter ?? "base"
-        let branch = try branch ?? revision.flatMap { try knownBranch($0, store) }
+        let branch = try branch ?? revision.flatMap { try store.knownBranch($0) }
         if kind == .fisher {
             let options = CommitOptions(message: message ?? "squared gradients", branch: branch)
             let texts = try text.map { try Terminal.read($0) }
@@ -209,20 +209,6 @@ struct EvidenceAddCommand: StoreCommand {
                     order: order, options)
             }
         console.show(EvidenceReport(result: result, verb: "added"))
-    }
-
-    /// A revision that is a branch, to which evidence can be committed.
-    private func knownBranch(_ name: String, _ store: Store) throws -> String? {
-        if name == "HEAD" { return nil }
-        guard try !store.branches().contains(where: { $0.name == name }) else { return name }
-        let commit = try? store.resolve(name)
-        throw Failure(
-            commit == nil ? .notFound : .usage,
-            commit == nil
-                ? "there is no branch '\(name)'"
-                : "'\(name)' names a commit and no branch, and evidence goes into a commit behind it",
-            hint: "make a branch, `cambium branch NEW \(commit == nil ? "HEAD" : name)`, and then "
-                + "`cambium evidence add NEW …`; `cambium branch` lists the branches")
     }
 }
 
