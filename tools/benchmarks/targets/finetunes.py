@@ -13,7 +13,7 @@ from targets.finetunes_seed import COUNTED, MERGEKIT, NEW, OLD, FineTunes
 # Bits per byte that a merge may lose to each text's own fine-tune, or to the base on old text.
 GOALS = {"solve": {"swahili": 0.25, "metamath": 0.50, **{name: 0.35 for name in OLD}},
          **{name: {text: 0.03 for text in (*NEW, *OLD)} for name in ("alternatives", COUNTED)}}
-BY = {"average": "plain average", "ridge": "ridge routers", **{name: "mergekit" for name in MERGEKIT}}
+BY = {"average": "plain average", "ridge": "ridge routers", **{f"mergekit {name}": "mergekit" for name in MERGEKIT}}
 # Of the first seed, behind all others.
 CASES = {"shared": FineTunes.share, "grow": FineTunes.grow, "four": four, "wide": wide, "held": held}
 

@@ -99,7 +99,7 @@ class FineTunes:
 
     def others(self):
         """What PyTorch and mergekit make of the two."""
-        sides, self.peers = [f"{self.models}/{name}" for name in NEW], ["average", "ridge"]
+        sides, self.peers = [f"{self.models}/{name}" for name in NEW], {"average": "average", "ridge": "ridge"}
         self.average("average", NEW)
         self.torch("ridge", "ridge", f"{self.models}/base", *sides, *(self.text(name, "train") for name in (*OLD, *NEW)))
         self.commit("ridge")
@@ -118,7 +118,7 @@ class FineTunes:
             for file in os.listdir(f"{self.models}/{method}"):
                 if file.startswith("tokenizer"): os.remove(f"{self.models}/{method}/{file}")
             self.commit(method, path=f"{self.models}/{method}/model.safetensors")
-            self.peers.append(method)
+            self.peers[f"mergekit {method}"] = method
 
     # Merges of ours
 
@@ -178,7 +178,7 @@ class FineTunes:
     def tests(self, *names): return {name: self.text(name, "test") for name in names}
 
     def measure_merges(self):
-        models = {"base": "main", **{f"fine-tune {name}": name for name in NEW}, **{name: name for name in self.peers},
+        models = {"base": "main", **{f"fine-tune {name}": name for name in NEW}, **self.peers,
                   **{policy: f"merge-{policy}" for policy in POLICIES}, COUNTED: "merge-counts"}
         self.measure("merge", models, self.tests(*NEW, *OLD))
         texts = {}
