@@ -74,14 +74,15 @@ def continual_scale(points, folder):
     if not plot: return MISSING
     figure, (left, right) = plot.subplots(1, 2, figsize=(9, 4.2), sharey=True, layout="constrained")
     least = min(point["seconds"] for point in points)
-    for kind in dict.fromkeys(point["kind"] for point in points):
+    for number, kind in enumerate(dict.fromkeys(point["kind"] for point in points)):
+        colour = f"C{number}"
         own = [point for point in points if point["kind"] == kind]
         line = sorted((point["experts"], point["bits"]) for point in own if point["seconds"] == least)
-        if line[0][0] == 0: left.axhline(line[0][1], linestyle="--", linewidth=0.8, color="gray", label=kind)
-        else: left.semilogx(*zip(*line), base=2, marker="o", label=kind)
+        if line[0][0] == 0: left.axhline(line[0][1], linestyle="--", linewidth=0.8, color=colour, label=kind)
+        else: left.semilogx(*zip(*line), base=2, marker="o", color=colour, label=kind)
         best = {}
         for point in sorted(own, key=lambda point: point["bits"], reverse=True): best[point["seconds"]] = point["bits"]
-        right.semilogx(*zip(*sorted(best.items())), marker="o", label=kind)
+        right.semilogx(*zip(*sorted(best.items())), marker="o", color=colour, label=kind)
     left.set_xlabel(f"experts, {least:.0f} CPU-seconds")
     right.set_xlabel("CPU-seconds, the best number of experts")
     left.set_ylabel("bits per byte, mean of all domains")
