@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+internal import Models
 internal import Objects
 package import Snapshots
 
@@ -7,7 +8,7 @@ package import Snapshots
 /// each layer, and their router rows.
 ///
 /// So a model has the identities of those that it grew out of by experts that were added behind the others, whose
-/// rows leave old routes as they are: what was recorded before stays of use.
+/// rows leave old routes as they are: what was recorded before stays of use. Alternatives are other models, and count nothing.
 enum RouteIdentity {
     private static let configName = "config.json"
     private static let magic: [UInt8] = Array("CRID".utf8)
@@ -22,7 +23,8 @@ enum RouteIdentity {
     static func id(
         of snapshot: MappedSnapshot, experts: Int? = nil
     ) throws -> (id: ObjectID, experts: Int)? {
-        let pools = try snapshot.tree.countedPools()
+        let tree = try snapshot.treeWithoutAlternatives()
+        let pools = try tree.countedPools()
         let counts = Set(pools.values.map { Int(clamping: $0.count) })
         guard let count = counts.first, counts.count == 1, count > 0 else {
             throw CambiumError(.unsupported, "the layers have different numbers of experts")
@@ -34,10 +36,8 @@ enum RouteIdentity {
         encoder.append(UInt32(1))
         encoder.append(UInt32(kept))
         encoder.append(try config(snapshot, kept - count))
-        encoder.append(UInt32(snapshot.tree.trunk.tensors.count))
-        for (name, tensor) in snapshot.tree.trunk.tensors.sorted(by: {
-            isBefore($0.key, $1.key)
-        }) {
+        encoder.append(UInt32(tree.trunk.tensors.count))
+        for (name, tensor) in tree.trunk.tensors.sorted(by: { isBefore($0.key, $1.key) }) {
             encoder.append(name)
             encoder.append(tensor.id)
         }

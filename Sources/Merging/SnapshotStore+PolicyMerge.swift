@@ -126,7 +126,7 @@ extension SnapshotStore {
             check: { merged, isForward in
                 guard !isForward else { return }
                 let digest = try StoredAdapters.baseDigest(merged, .routers, .experts)
-                for (name, _) in try alternatives(of: merged) {
+                for (name, _, _) in try alternatives(of: merged) {
                     guard let entry = merged.trunk.tensors[AdapterTensorName.description(of: name)]
                     else { continue }
                     isOver =

@@ -36,6 +36,32 @@ struct CountGateTests {
         }
     }
 
+    @Test("taken away again, what was added is gone, and nothing is below 0")
+    func differences() throws {
+        let (one, other) = (
+            NGramCounts(of: bytes(300, seed: 3), order: 3),
+            NGramCounts(of: bytes(200, seed: 4), order: 3)
+        )
+        #expect(try one.adding(other).subtracting(other) == one)
+        #expect(one.subtracting(one).entries.isEmpty)
+        let less = other.subtracting(one)
+        #expect(less.total < other.total)
+        #expect(try less == NGramCounts(order: 3, entries: less.entries))
+    }
+
+    @Test("a class that begins behind is forgiven as what was read is forgotten")
+    func handicap() throws {
+        let gate = try CountGate([
+            NGramCounts(of: bytes(400, seed: 3), order: 3),
+            NGramCounts(of: bytes(400, seed: 3), order: 3),
+        ])
+        #expect(gate.start(behind: [0, 0]) == gate.start)
+        var state = gate.start(behind: [0, 9])
+        #expect(gate.weights(state)[1] == gate.weights(state)[0] >> 9)
+        for byte in bytes(2_000, seed: 3) { gate.advance(&state, byte) }
+        #expect(gate.pick(state, count: 2).weights[1] > 0.49)
+    }
+
     @Test("the sum of parts does not depend on order or grouping")
     func sums() throws {
         let parts = (0..<5).map { NGramCounts(of: bytes(50, seed: UInt64($0)), order: 3) }

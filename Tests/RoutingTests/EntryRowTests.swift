@@ -55,7 +55,8 @@ struct EntryRowTests {
     }
 
     private func row(
-        hasBias: Bool = false, loss: Double = 0.002, threads: Int = 1, divided: Bool = false
+        hasBias: Bool = false, aim: EntryRow.Aim = .atMostOld(0.002), threads: Int = 1,
+        divided: Bool = false
     ) throws -> EntryRow {
         let (old, new) = (Tokens(4000, side: -1, seed: 1), Tokens(1000, side: 1, seed: 2))
         var (oldGramSums, newGramSums) = (try old.gramSums(0..<4000), try new.gramSums(0..<1000))
@@ -69,7 +70,7 @@ struct EntryRowTests {
             old: oldGramSums, new: newGramSums, margins: [1, 2, 4],
             heldOld: Tokens(2000, side: -1, seed: 3).held,
             heldNew: Tokens(500, side: 1, seed: 4).held,
-            scales: [Float](repeating: 64, count: Self.width), hasBias: hasBias, loss: loss,
+            scales: [Float](repeating: 64, count: Self.width), hasBias: hasBias, aim: aim,
             team: threads == 1 ? .single : ThreadTeam(count: threads))
     }
 
@@ -92,8 +93,18 @@ struct EntryRowTests {
 
     @Test("without a loss no old token that was held out picks it")
     func lossless() throws {
-        let row = try row(loss: 0)
+        let row = try row(aim: .atMostOld(0))
         #expect(Tokens(2000, side: -1, seed: 3).picked(row, scale: 64) == 0)
+    }
+
+    @Test(
+        "of the new tokens that were held out at least as many pick it as are asked for",
+        arguments: [0.3, 0.8, 1])
+    func share(wanted: Double) throws {
+        let row = try row(aim: .atLeastNew(wanted))
+        let picked = Tokens(500, side: 1, seed: 4).picked(row, scale: 64)
+        #expect(picked >= wanted - 0.004 && picked < wanted + 0.05, "\(picked)")
+        #expect(Tokens(2000, side: -1, seed: 3).picked(row, scale: 64) < 0.01)
     }
 
     @Test("Gram sums of other widths do not add, nor do sums beyond 64 bits")

@@ -7,14 +7,33 @@ internal import Training
 public struct GrowthOptions: Sendable {
     /// The share of old text's routes that must stay, over all layers, on windows that were held out.
     public var unchanged: Double
+    /// The name of an alternative that gets the expert; nil for the model itself.
+    ///
+    /// With a name the model stays as it is, and counts of both kinds of text pick between both models as a text
+    /// goes on.
+    public var gate: String?
+    /// With a gate: the share of the new domain's tokens that are to pick the expert in each layer of the alternative.
+    public var share: Double
     /// Bytes of each kind of text that are read at most; a text that would be cut to less than 2,048 is left out.
     public var limit: Int?
     /// Share the work; the result does not depend on them.
     public var threads: Int
 
-    /// 99.5 % of the routes, of at most 100,000 bytes of each kind of text.
-    public init(unchanged: Double = 0.995, limit: Int? = 100_000, threads: Int = 1) {
+    /// 99.5 % of the routes, of at most 100,000 bytes of each kind of text, in the model itself.
+    ///
+    /// - Parameters:
+    ///   - unchanged: The share of old text's routes that must stay.
+    ///   - gate: The name of an alternative that gets the expert; nil for the model itself.
+    ///   - share: With a gate, the share of the new domain's tokens that are to pick the expert.
+    ///   - limit: Bytes of each kind of text that are read; nil for all.
+    ///   - threads: Share the work.
+    public init(
+        unchanged: Double = 0.995, gate: String? = nil, share: Double = 0.97,
+        limit: Int? = 100_000, threads: Int = 1
+    ) {
         self.unchanged = unchanged
+        self.gate = gate
+        self.share = share
         self.limit = limit
         self.threads = threads
     }
@@ -42,10 +61,15 @@ public struct GrowthResult: Sendable, Encodable {
     public let expert: Int
     /// By number.
     public let layers: [Layer]
-    /// As of a layer, over all layers.
+    /// As of a layer, over all layers; with a gate a token counts as much as the gate lets the alternative answer.
     public let picked: Double
-    /// As of a layer, over all layers.
+    /// As `picked`, of old text.
     public let unchanged: Double
+    /// The alternative that has the expert, which alone is what layers tell of; nil where the model itself does.
+    public let alternative: String?
+    /// Bits of evidence that a text owes before the gate takes the alternative to be as likely as the model; nil without
+    /// a gate.
+    public let handicap: Int?
     /// Bits per token of the new domain, before and after.
     public let newBits: [Double]
     /// Bits per token of old text, before and after.
@@ -79,9 +103,13 @@ extension Store {
     ///   - growth: How.
     ///   - options: The branch, which must have a model whose routers are linear, and the message.
     ///   - progress: Told the layers done, anew for each attempt.
+    /// With a gate (``GrowthOptions/gate``) the model stays as it is, config.json too: an alternative has its experts and
+    /// the new one, with rows by which nearly all of the new domain's tokens pick it, and is picked where counts of both
+    /// kinds of text, which are committed as evidence, take a text to be of the new domain.
+    ///
     /// - Throws: `unsupported` for a model or a router that cannot grow; `bad-input` when texts are too short, or
-    ///   no row keeps enough routes; `usage` without old text; `bad-shape` for an expert of other shapes;
-    ///   `not-found`; `branch-moved`. Then nothing is committed.
+    ///   no row or gate keeps enough routes; `usage` without old text; `bad-shape` for an expert of other shapes;
+    ///   `exists` for an alternative that is there; `not-found`; `branch-moved`. Then nothing is committed.
     /// - Complexity: A run of the model over `keep`, up to six over the new domain and the windows of old text in the
     ///   records, and width³ for each layer.
     @discardableResult
@@ -93,8 +121,8 @@ extension Store {
         GrowthResult(
             try snapshots.addExpert(
                 from: (source.path, source.expert, source.text), evidence: evidence, keep: keep,
-                unchanged: growth.unchanged, limit: growth.limit, threads: growth.threads,
-                options.request, progress: progress))
+                unchanged: growth.unchanged, gate: growth.gate.map { ($0, growth.share) },
+                limit: growth.limit, threads: growth.threads, options.request, progress: progress))
     }
 
     /// Takes an expert out of every layer with experts of a branch's model; those behind it move up.
@@ -115,7 +143,9 @@ extension Store {
 
 extension GrowthResult {
     fileprivate init(_ model: GrownModel) {
-        let grown = model.grown
+        let (grown, gated) = (model.grown, model.gated)
+        let newBits = gated?.figures.newBits ?? grown.newBits
+        let oldBits = gated?.figures.oldBits ?? grown.oldBits
         self.init(
             commit: CommitResult(model.model), expert: model.expert,
             layers: grown.additions.map { addition in
@@ -123,9 +153,11 @@ extension GrowthResult {
                     layer: addition.layer, picked: addition.figures.pickedShare,
                     unchanged: addition.figures.unchangedShare, lambda: addition.row.lambda,
                     margin: addition.row.margin)
-            }, picked: grown.figures.pickedShare, unchanged: grown.figures.unchangedShare,
-            newBits: [grown.newBits.before, grown.newBits.after],
-            oldBits: [grown.oldBits.before, grown.oldBits.after], newTokens: model.newTokens,
+            }, picked: gated?.figures.picked ?? grown.figures.pickedShare,
+            unchanged: gated?.figures.unchanged ?? grown.figures.unchangedShare,
+            alternative: gated?.name, handicap: gated?.handicap,
+            newBits: [newBits.before, newBits.after], oldBits: [oldBits.before, oldBits.after],
+            newTokens: model.newTokens,
             oldTokens: model.oldTokens,
             measuredTokens: model.measuredTokens)
     }

@@ -46,14 +46,16 @@ extension Store {
     ) throws -> ExportResult {
         try CheckpointFolder.checkPath(directory)
         var snapshot = try map(revision)
+        var added = 0
         if let alternative {
             guard let own = try snapshot.alternative(alternative) else {
                 throw CambiumError(
                     .notFound, "'\(alternative)' is no alternative in the model of \(revision)")
             }
-            snapshot = own
+            (snapshot, added) = (own.snapshot, own.addedExperts)
         }
-        let export = try CheckpointExport(snapshot, snapshots, isPlain: isPlain)
+        let export = try CheckpointExport(
+            snapshot, snapshots, isPlain: isPlain, addedExperts: added)
         let written = try export.write(to: directory, overwrite: overwrite, progress)
         return ExportResult(
             id: snapshot.id.hex, directory: directory, files: export.fileNames,

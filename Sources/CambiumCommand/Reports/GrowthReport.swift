@@ -16,15 +16,22 @@ struct GrowthReport: Report {
                 Quantity.significant(layer.lambda),
             ])
         }
-        table.add(["all", Self.percent(result.picked), Self.percent(result.unchanged)])
+        let all = result.alternative == nil ? "all" : "all, with the gate"
+        table.add([all, Self.percent(result.picked), Self.percent(result.unchanged)])
         let bits = [("new domain", result.newBits), ("old text", result.oldBits)].map {
             "\($0): \(Quantity.fixed($1[0], 4)) bits per token before, \(Quantity.fixed($1[1], 4)) after"
         }
         return [
             "\(style.name(commit.branch)) \(style.id(commit.id.short))  expert \(result.expert) in "
                 + Quantity.count(result.layers.count, "layer")
+                + (result.alternative.map { " of alternative \($0)" } ?? "")
         ] + table.lines(indent: 2) + bits.map { "  " + $0 }
-            + [
+            + (result.handicap.map {
+                [
+                    "  the gate takes a text for new when its counts say so by more than "
+                        + Quantity.count($0, "bit")
+                ]
+            } ?? []) + [
                 "  measured on \(Quantity.count(result.measuredTokens[0])) of "
                     + "\(Quantity.count(result.newTokens, "new token")) and "
                     + "\(Quantity.count(result.measuredTokens[1])) of "

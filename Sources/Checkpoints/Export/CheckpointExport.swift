@@ -1,3 +1,4 @@
+internal import Architectures
 package import Elements
 internal import Files
 internal import Models
@@ -13,13 +14,19 @@ package struct CheckpointExport {
     private let assemblies: [String: TensorAssembly]
     /// Files besides those of tensors, in the order of their names.
     private let files: [(name: String, id: ObjectID)]
+    /// config.json, where it is not the stored one.
+    private let config: [UInt8]?
     /// The index of shards; nil for one file without it.
     private let index: [UInt8]?
     /// What is not written, in words.
     package let leftOut: [String]
 
-    /// - Parameter isPlain: Whether what the transformers library would not read is left out.
-    package init(_ snapshot: MappedSnapshot, _ store: SnapshotStore, isPlain: Bool) throws {
+    /// - Parameters:
+    ///   - isPlain: Whether what the transformers library would not read is left out.
+    ///   - addedExperts: How many experts more the model has than its config.json says.
+    package init(
+        _ snapshot: MappedSnapshot, _ store: SnapshotStore, isPlain: Bool, addedExperts: Int = 0
+    ) throws {
         let tree = snapshot.tree
         guard
             let layout = try store.layout(of: tree)
@@ -59,6 +66,10 @@ package struct CheckpointExport {
             records.sorted(by: isBefore)
             + (isPlain ? CheckpointTensors.adapters(of: tree).map { "adapter \($0)" } : [])
         assemblies = Dictionary(tensors.assemblies.map { ($0.name, $0) }) { first, _ in first }
+        let known = addedExperts == 0 ? nil : tree.files[Checkpoint.configName]
+        config = try known.map {
+            try Architecture.config(snapshot.data(of: $0), adding: addedExperts)
+        }
         self.snapshot = snapshot
         self.tensors = tensors
         self.fit = fit
@@ -124,6 +135,10 @@ package struct CheckpointExport {
             if !isAsked { canonical.append(file.name) }
         }
         for (name, id) in files {
+            if name == Checkpoint.configName, let config {
+                staged.append(try stageFile(config.raw, at: directory + "/" + name))
+                continue
+            }
             let object = try snapshot.checked(id)
             let payload = object.payload
             staged.append(

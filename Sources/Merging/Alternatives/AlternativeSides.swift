@@ -120,14 +120,16 @@ struct AlternativeSides {
 }
 
 extension SnapshotStore {
-    /// The alternatives in a stored tree, by ascending name, and the layers with experts of their own.
-    func alternatives(of tree: Tree) throws -> [(name: String, layers: [Int])] {
+    /// The alternatives in a stored tree, by ascending name, the layers with experts of their own, and how many more those
+    /// have than the base's.
+    func alternatives(of tree: Tree) throws -> [(name: String, layers: [Int], added: Int)] {
         try StoredAdapters.names(tree).sorted(by: isBefore).compactMap { name in
             guard let entry = tree.trunk.tensors[AdapterTensorName.description(of: name)] else {
                 return nil
             }
             let description = try AdapterDescription(data(of: entry.id).1, of: name)
-            return description.kind == .alternative ? (name, description.replacedLayers) : nil
+            return description.kind == .alternative
+                ? (name, description.replacedLayers, description.addedExperts) : nil
         }
     }
 }

@@ -55,7 +55,7 @@ extension SnapshotStore {
         var note = CommitNote(
             time: signature.time, author: signature.author, message: message ?? "")
         note.metadata["merge.sides"] = names.joined(separator: ",")
-        let chosen: [(name: String, layers: [Int])]
+        let chosen: [(name: String, layers: [Int], added: Int)]
         var policy: (any ConflictPolicy)?
         switch choice {
         case .one(let name):
@@ -74,6 +74,12 @@ extension SnapshotStore {
                     .usage,
                     "alternatives are resolved by mean, ties or task, or by taking one; for \(kind.rawValue) merge the "
                         + "branches that they came from again, from the commit before")
+            }
+            if let grown = alternatives.first(where: { $0.added > 0 }) {
+                throw CambiumError(
+                    .unsupported,
+                    "alternative '\(grown.name)' has more experts than the base, so no policy makes one model of both; "
+                        + "take one (--take NAME), or forget it")
             }
             chosen = alternatives
             policy = try PolicyMaker(
@@ -100,6 +106,12 @@ extension SnapshotStore {
             }
         }
         for index in sides.indices { sides[index].files = files }
+        if let own = chosen.first, own.added > 0, let id = files["config.json"] {
+            let config = try Architecture.config(data(of: id).1, adding: own.added)
+            let edited = try ObjectID(ofFile: config)
+            sides[0].files["config.json"] = edited
+            records[edited] = config
+        }
         let outcome = try settle(
             sides, over: base, on: target, policy: policy, note: note,
             form: ResolvedForm(form: form, records: records)

@@ -16,14 +16,17 @@ package final class AdaptedModel: Sendable {
         package let name: String
         /// Whether its model runs the base's experts, so that its picks are of them.
         let usesExperts: Bool
+        /// Bits of evidence that a text owes before the adapter is as likely as the others.
+        let handicap: Int
         private let make: @Sendable () throws -> LanguageModel
 
         package init(
-            name: String, usesExperts: Bool = false,
+            name: String, usesExperts: Bool = false, handicap: Int = 0,
             make: @escaping @Sendable () throws -> LanguageModel
         ) {
             self.name = name
             self.usesExperts = usesExperts
+            self.handicap = handicap
             self.make = make
         }
 
@@ -59,8 +62,10 @@ package final class AdaptedModel: Sendable {
         if let gate {
             let numbers = Dictionary(
                 adapters.enumerated().map { ($1.name, $0 + 1) }, uniquingKeysWith: { $1 })
+            let models = gate.classes.map { numbers[$0] ?? 0 }
             mixture = AdapterMixture(
-                gate.gate, models: gate.classes.map { numbers[$0] ?? 0 }, counts: counts)
+                gate.gate, models: models, counts: counts,
+                handicaps: models.map { $0 == 0 ? 0 : adapters[$0 - 1].handicap })
         } else if picksByLikelihood {
             mixture = AdapterMixture(LikelihoodGate(modelCount: 1 + adapters.count))
         } else {
@@ -98,7 +103,9 @@ extension AdaptedModel.Entry {
         _ name: String, _ description: AdapterDescription, base: ModelDescription,
         source: some WeightSource
     ) {
-        self.init(name: name, usesExperts: description.usesExperts) {
+        self.init(
+            name: name, usesExperts: description.usesExperts, handicap: description.handicap
+        ) {
             do {
                 return try LanguageModel(
                     description.model(on: base),

@@ -22,6 +22,10 @@ package struct AdapterDescription: Sendable, Hashable {
     package static let versionWithRows = 3
     /// Of an alternative.
     package static let versionOfAlternatives = 4
+    /// Of an alternative with more experts than the base has.
+    package static let versionOfGrown = 5
+    /// The most bits of evidence that an alternative's text can owe.
+    package static let largestHandicap = 64
     /// The longest description that is read.
     package static let largest = largestDescription
 
@@ -34,6 +38,11 @@ package struct AdapterDescription: Sendable, Hashable {
     package let rows: [Int]
     /// Of an alternative: the layers that have experts of its own in the place of the base's, ascending.
     package let replacedLayers: [Int]
+    /// Of an alternative: how many experts more than the base it has in each of those layers, behind the base's.
+    package let addedExperts: Int
+    /// Of an alternative with more experts: bits of evidence that a text owes before the gate takes it to be as likely
+    /// as the others.
+    package let handicap: Int
     /// Which base the deltas are of: the digest of its trunk's tensors, and of all where its experts run; empty when
     /// it is not known.
     package let base: String
@@ -55,15 +64,26 @@ package struct AdapterDescription: Sendable, Hashable {
         self.base = base
         self.startedFrom = startedFrom
         replacedLayers = []
+        addedExperts = 0
+        handicap = 0
     }
 
     /// An alternative to a base.
-    package init(replacing layers: [Int], base: String) {
+    ///
+    /// - Parameters:
+    ///   - added: Experts of each layer behind the base's.
+    ///   - handicap: 0 without such experts, at most ``largestHandicap``.
+    package init(replacing layers: [Int], adding added: Int = 0, handicap: Int = 0, base: String) {
+        precondition(
+            added > 0 ? (0...Self.largestHandicap).contains(handicap) : handicap == 0 && added == 0,
+            "\(added) experts more, \(handicap) bits")
         kind = .alternative
         usesExperts = false
         experts = nil
         rows = []
         replacedLayers = layers
+        addedExperts = added
+        self.handicap = handicap
         self.base = base
         startedFrom = nil
     }
@@ -72,9 +92,12 @@ package struct AdapterDescription: Sendable, Hashable {
     package var encoded: [UInt8] {
         if kind == .alternative {
             let layers = replacedLayers.map(String.init).joined(separator: ",")
+            let version = addedExperts > 0 ? Self.versionOfGrown : Self.versionOfAlternatives
+            let added =
+                addedExperts > 0 ? "\"added\":\(addedExperts),\"handicap\":\(handicap)," : ""
             return Array(
-                ("{\"version\":\(Self.versionOfAlternatives),\"kind\":\"\(kind.rawValue)\","
-                    + "\"layers\":[\(layers)],\"base\":\"\(base)\"}").utf8)
+                ("{\"version\":\(version),\"kind\":\"\(kind.rawValue)\","
+                    + "\"layers\":[\(layers)],\(added)\"base\":\"\(base)\"}").utf8)
         }
         let version = Self.version(experts, rows)
         let kept = usesExperts ? "kept" : "skipped"
@@ -146,7 +169,11 @@ package struct AdapterDescription: Sendable, Hashable {
     private static func alternative(
         _ fields: JSONValue, of name: String
     ) throws -> AdapterDescription {
-        guard fields["version"]?.whole == versionOfAlternatives,
+        let isGrown = fields["version"]?.whole == versionOfGrown
+        let (added, handicap) =
+            isGrown ? (fields["added"]?.whole ?? 0, fields["handicap"]?.whole ?? -1) : (0, 0)
+        guard isGrown || fields["version"]?.whole == versionOfAlternatives,
+            !isGrown || (1...1 << 16).contains(added) && (0...largestHandicap).contains(handicap),
             let layers = fields["layers"]?.array?.map(\.whole),
             let base = fields["base"]?.string
         else { throw unreadable(name) }
@@ -154,7 +181,8 @@ package struct AdapterDescription: Sendable, Hashable {
         guard numbers.count == layers.count, numbers.allSatisfy({ $0 >= 0 }),
             zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 })
         else { throw unreadable(name) }
-        return AdapterDescription(replacing: numbers, base: base)
+        return AdapterDescription(
+            replacing: numbers, adding: added, handicap: handicap, base: base)
     }
 
     static func unreadable(_ name: String) -> CambiumError {
@@ -174,7 +202,8 @@ package struct AdapterDescription: Sendable, Hashable {
                 "the base has no hashed rows in front of layer \(layer), to which the adapter's could be added"
             )
         }
-        if usesExperts || kind == .alternative { return base }
+        if kind == .alternative { return base.adding(addedExperts, to: replacedLayers) }
+        if usesExperts { return base }
         let blocks: [Int: ModelDescription.Block] = experts?.blocks ?? [:]
         return try base.replacingExperts(blocks)
     }

@@ -29,6 +29,8 @@ package struct AdapterMixture: Sendable {
     /// The model of each of the gate's classes.
     private let models: [Int]
     private let modelCount: Int
+    /// Of each of the gate's classes, how many bits it begins behind.
+    private let handicaps: [Int]
     /// Of each of the gate's classes; none where counts do not predict.
     private let experts: [CountExpert]
 
@@ -38,6 +40,7 @@ package struct AdapterMixture: Sendable {
         likelihood = nil
         models = []
         modelCount = 1
+        handicaps = []
         experts = []
     }
 
@@ -47,13 +50,18 @@ package struct AdapterMixture: Sendable {
         self.likelihood = likelihood
         models = []
         modelCount = likelihood.modelCount
+        handicaps = []
         experts = []
     }
 
     /// - Parameters:
     ///   - models: The model of each of the gate's classes, 0 for the base.
     ///   - counts: How the gate's counts predict beside the models; nil if they do not.
-    package init(_ gate: CountGate, models: [Int], counts: CountExpert.Settings? = nil) {
+    ///   - handicaps: Of each class, how many bits of evidence its text owes before it counts as much as the others.
+    package init(
+        _ gate: CountGate, models: [Int], counts: CountExpert.Settings? = nil,
+        handicaps: [Int]? = nil
+    ) {
         precondition(
             models.count == gate.classCount && models.allSatisfy { $0 >= 0 },
             "\(models) for \(gate.classCount) classes")
@@ -61,6 +69,7 @@ package struct AdapterMixture: Sendable {
         likelihood = nil
         self.models = models
         modelCount = (models.max() ?? 0) + 1
+        self.handicaps = handicaps ?? [Int](repeating: 0, count: models.count)
         experts = counts.map { gate.experts($0) } ?? []
     }
 
@@ -74,7 +83,7 @@ package struct AdapterMixture: Sendable {
     package var hasGate: Bool { gate != nil }
 
     /// A text that has not begun.
-    package var start: CountGate.State? { gate?.start }
+    package var start: CountGate.State? { gate?.start(behind: handicaps) }
 
     /// Takes the next byte of a text into account.
     package func advance(_ state: inout CountGate.State?, _ byte: UInt8) {

@@ -88,11 +88,13 @@ package struct StoredAdapters {
             for layer in description.replacedLayers {
                 let pools = UInt32(exactly: layer).flatMap { tree.layers[$0]?.pools }
                 guard let own = pools?[name], let base = pools?[ExpertPool.base],
-                    own.count == base.count, own.parts == base.parts, own.kind == base.kind
+                    own.count == base.count + UInt64(description.addedExperts),
+                    own.parts == base.parts, own.kind == base.kind
                 else {
                     return
                         "\(AdapterTensorName.description(of: name)) describes other experts of layer \(layer); "
-                        + "the layer has none of the adapter's that are of the size of its own"
+                        + "the layer has none of the adapter's that are of the size of its own, and "
+                        + "\(description.addedExperts) more"
                 }
             }
             guard let experts = description.experts else { continue }

@@ -97,13 +97,24 @@ extension Tree {
 }
 
 extension MappedSnapshot {
-    /// The snapshot as one of its alternatives is; nil for a name that is none.
-    package func alternative(_ name: String) throws -> MappedSnapshot? {
+    /// The tree without the weights of alternatives.
+    package func treeWithoutAlternatives() throws -> Tree {
+        tree.without(try StoredAdapters(self).alternatives)
+    }
+
+    /// The snapshot as one of its alternatives is, and how many experts of a layer that has more than config.json says;
+    /// nil for a name that is none.
+    package func alternative(
+        _ name: String
+    ) throws -> (snapshot: MappedSnapshot, addedExperts: Int)? {
         let adapters = try StoredAdapters(self)
         guard let index = adapters.names.firstIndex(of: name),
             adapters.descriptions[index].kind == .alternative
         else { return nil }
-        return showing(
-            tree.alternative(name, layers: adapters.descriptions[index].replacedLayers))
+        let description = adapters.descriptions[index]
+        return (
+            showing(tree.alternative(name, layers: description.replacedLayers)),
+            description.addedExperts
+        )
     }
 }

@@ -68,8 +68,8 @@ package struct ExpertGrowth {
         package let heldUnchanged: Double
         package let newBits: Bits
         package let oldBits: Bits
-        /// The share of old tokens that each layer was allowed.
-        package let loss: Double
+        /// What each token that was held out decided, of texts that check or report.
+        package let held: [HeldText]
     }
 
     /// What a text is used for.
@@ -159,7 +159,7 @@ package struct ExpertGrowth {
         var best: Result?
         var limit = Double.infinity
         for (loss, margins) in Self.attempts where loss <= limit {
-            let result = try attempt(loss, margins, before, progress)
+            let result = try attempt(.atMostOld(loss), margins, before, progress)
             if result.heldUnchanged >= aim { return result }
             if result.heldUnchanged > best?.heldUnchanged ?? -.infinity { best = result }
             // As if changes were in proportion to the loss.
@@ -173,14 +173,29 @@ package struct ExpertGrowth {
         )
     }
 
+    /// Solves all layers for a model that runs where a gate tells that a text is of the new domain: old routes stay
+    /// only as far as that costs none of the new ones.
+    ///
+    /// - Parameters:
+    ///   - share: Of the new domain's tokens, those that are to pick the expert in each layer.
+    ///   - progress: Called with the layers done and all.
+    /// - Throws: `.notFinite`; what reading an expert throws.
+    package func solve(
+        picked share: Double, progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in }
+    ) throws -> Result {
+        try attempt(.atLeastNew(share), [1, 2, 4], Before(model, texts, team), progress)
+    }
+
     private func attempt(
-        _ loss: Double, _ margins: [Double], _ before: Before, _ progress: (Int, Int) throws -> Void
+        _ aim: EntryRow.Aim, _ margins: [Double], _ before: Before,
+        _ progress: (Int, Int) throws -> Void
     ) throws -> Result {
         let walk = LayerWalk(model, texts.map(\.tokens), team: team)
         var additions: [Addition] = []
         var all = Figures()
         // By text: changes come in clusters, one moving the states behind it.
         var held: [Int: Figures] = [:]
+        var texts = HeldText.of(self.texts)
         for (layer, parts) in model.layers.enumerated() {
             try walk.attend(layer)
             for block in parts.blocks {
@@ -194,16 +209,20 @@ package struct ExpertGrowth {
                 }
                 let grown = try GrownLayer(
                     layerExperts, router, adding: expert,
-                    LayerEvidence(walk.inputs, texts, router, old, team: team),
-                    layer: layer, (loss, margins), team, rounding)
+                    LayerEvidence(walk.inputs, self.texts, router, old, team: team),
+                    layer: layer, aim, margins, team, rounding)
                 let selection = try walk.feed(
                     LanguageModel.Block(norm: block.norm, feedForward: .experts(grown.experts)))
                 let added = UInt32(layerExperts.table.count)
                 let report = figures(of: added, selection, before.selection[layer], .report)
                 all.add(report)
-                for text in texts.indices where texts[text].use == .check {
+                for text in self.texts.indices where self.texts[text].use == .check {
                     held[text, default: Figures()].add(
                         figures(of: added, selection, before.selection[layer], .check, only: text))
+                }
+                for index in texts.indices {
+                    let text = texts[index].index
+                    texts[index].add(added, selection[text], before.selection[layer][text])
                 }
                 additions.append(
                     Addition(
@@ -212,23 +231,26 @@ package struct ExpertGrowth {
             try progress(layer + 1, model.layers.count)
         }
         var (newBits, oldBits) = (Bits(), Bits())
-        for (index, text) in texts.enumerated() where text.use == .report {
-            let nats = (before.nats[index] ?? 0, walk.nats(index, text.tokens))
+        for index in texts.indices where texts[index].reports {
+            let text = texts[index]
+            let nats = (before.nats[text.index] ?? [], walk.nats(text.index, text.tokens))
+            let sums = (nats.0.reduce(0, +), nats.1.reduce(0, +))
             if text.isOld {
-                oldBits.add(nats, text.tokens.count - 1)
+                oldBits.add(sums, text.tokens.count - 1)
             } else {
-                newBits.add(nats, text.tokens.count - 1)
+                newBits.add(sums, text.tokens.count - 1)
             }
+            texts[index].nats = nats
         }
+        let shares = held.sorted { $0.key < $1.key }.map(\.value)
+            .map { Double($0.unchanged) / Double(max($0.oldTokens, 1)) }
         return Result(
-            additions: additions, figures: all,
-            heldUnchanged: Self.bound(held.sorted { $0.key < $1.key }.map(\.value)),
-            newBits: newBits.perToken, oldBits: oldBits.perToken, loss: loss)
+            additions: additions, figures: all, heldUnchanged: Self.bound(shares),
+            newBits: newBits.perToken, oldBits: oldBits.perToken, held: texts)
     }
 
-    /// The mean share of routes that stay, less twice its standard error over the texts.
-    private static func bound(_ texts: [Figures]) -> Double {
-        let shares = texts.map { Double($0.unchanged) / Double(max($0.oldTokens, 1)) }
+    /// The mean share of routes that stay in each of some texts, less twice its standard error.
+    static func bound(_ shares: [Double]) -> Double {
         let count = Double(max(shares.count, 1))
         let mean = shares.reduce(0, +) / count
         let squares = shares.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
@@ -261,13 +283,13 @@ package struct ExpertGrowth {
 }
 
 extension ExpertGrowth.Bits {
-    fileprivate mutating func add(_ nats: (Double, Double), _ tokens: Int) {
+    mutating func add(_ nats: (Double, Double), _ tokens: Int) {
         before += nats.0
         after += nats.1
         self.tokens += tokens
     }
 
-    fileprivate var perToken: ExpertGrowth.Bits {
+    var perToken: ExpertGrowth.Bits {
         let divisor = Double(max(tokens, 1)) * 0.693147180559945309417
         return ExpertGrowth.Bits(before: before / divisor, after: after / divisor, tokens: tokens)
     }
@@ -278,7 +300,7 @@ private struct Before {
     /// By layer and text, [tokens, topK].
     let selection: [[[UInt32]]]
     /// By text; of those that report.
-    let nats: [Int: Double]
+    let nats: [Int: [Double]]
 
     init(
         _ model: LanguageModel, _ texts: [ExpertGrowth.Text], _ team: ThreadTeam
@@ -296,12 +318,12 @@ private struct Before {
             selection.append(picked)
         }
         self.selection = selection
-        var nats: [Int: Double] = [:]
+        var nats: [Int: [Double]] = [:]
         for (index, text) in texts.enumerated() where text.use == .report {
             nats[index] = walk.nats(index, text.tokens)
         }
         self.nats = nats
-        guard nats.values.allSatisfy(\.isFinite) else {
+        guard nats.values.joined().allSatisfy(\.isFinite) else {
             throw CambiumError(.notFinite, "the model's logits for the texts are not finite")
         }
     }

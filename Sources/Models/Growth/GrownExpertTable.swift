@@ -1,35 +1,36 @@
-internal import Elements
+package import Elements
 
-/// The experts of a layer and one more, which lies in memory of its own.
-final class GrownExpertTable: ExpertTable {
+/// The experts of a layer and some more behind them, which lie in memory of their own.
+package final class GrownExpertTable: ExpertTable {
     private let base: any ExpertTable
-    private let added: MappedBytes
+    private let added: [MappedBytes]
 
-    /// - Parameter expert: Its parts one after the other, as those of `base` have them.
-    init(_ base: any ExpertTable, adding expert: [UInt8]) {
+    /// - Parameter experts: Of each its parts one after the other, as those of `base` have them.
+    package init(_ base: any ExpertTable, adding experts: [[UInt8]]) {
         precondition(
-            expert.count == base.expertBytes, "\(expert.count) bytes for \(base.expertBytes)")
+            experts.allSatisfy { $0.count == base.expertBytes },
+            "experts of \(base.expertBytes) bytes")
         self.base = base
-        added = MappedBytes(copying: expert)
+        added = experts.map { MappedBytes(copying: $0) }
     }
 
-    var count: Int { base.count + 1 }
-    var parts: [TensorShape] { base.parts }
+    package var count: Int { base.count + added.count }
+    package var parts: [TensorShape] { base.parts }
 
-    func find(
+    package func find(
         _ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses
     ) throws {
-        let last = UInt32(base.count)
+        let first = UInt32(base.count)
         var known: [UInt32] = []
-        // Any other expert stands in for the added one, so that places stay.
+        // Any other expert stands in for an added one, so that places stay.
         for index in ordinals.indices {
-            known.append(ordinals[index] == last ? 0 : ordinals[index])
+            known.append(ordinals[index] >= first ? 0 : ordinals[index])
         }
         try base.find(known.span, &addresses)
-        for index in ordinals.indices where ordinals[index] == last {
-            unsafe addresses.rows[index] = added.start
+        for index in ordinals.indices where ordinals[index] >= first {
+            unsafe addresses.rows[index] = added[Int(ordinals[index] - first)].start
         }
     }
 
-    func tokensAtOnce(selections: Int) -> Int? { base.tokensAtOnce(selections: selections) }
+    package func tokensAtOnce(selections: Int) -> Int? { base.tokensAtOnce(selections: selections) }
 }

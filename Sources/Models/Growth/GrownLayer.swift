@@ -10,11 +10,12 @@ struct GrownLayer {
 
     /// - Parameters:
     ///   - layer: Its number.
-    ///   - aim: The share of old tokens that may pick the expert, and the margins to try.
+    ///   - aim: How often the expert is picked.
+    ///   - margins: Those to try.
     init(
         _ before: LanguageModel.Experts, _ router: LinearRouter, adding expert: [UInt8],
         _ evidence: LayerEvidence,
-        layer: Int, _ aim: (loss: Double, margins: [Double]), _ team: ThreadTeam,
+        layer: Int, _ aim: EntryRow.Aim, _ margins: [Double], _ team: ThreadTeam,
         _ rounding: ExpertGrowth.Rounding
     ) throws {
         guard let matrix = router.weights as? RowMatrix else {
@@ -25,9 +26,9 @@ struct GrownLayer {
         do {
             row = try EntryRow(
                 old: evidence.old, new: evidence.new,
-                margins: aim.margins.map { $0 * evidence.spread },
+                margins: margins.map { $0 * evidence.spread },
                 heldOld: evidence.heldOld, heldNew: evidence.heldNew, scales: evidence.scales,
-                hasBias: !router.bias.isEmpty, loss: aim.loss, team: team)
+                hasBias: !router.bias.isEmpty, aim: aim, team: team)
         } catch let error as CambiumError where error.isOfEvidence {
             throw CambiumError(.badInput, "layer \(layer): \(error.message)", cause: error)
         }
@@ -53,7 +54,7 @@ struct GrownLayer {
             router: LinearRouter(
                 matrix.adding(row: storedRow.bytes), bias: bias, topK: router.topK,
                 scoring: scoring),
-            table: GrownExpertTable(before.table, adding: expert), form: before.form,
+            table: GrownExpertTable(before.table, adding: [expert]), form: before.form,
             shared: before.shared, slot: before.slot)
     }
 }

@@ -56,15 +56,14 @@ final class LayerWalk {
         return all
     }
 
-    /// Behind the last layer: minus the sum over the tokens of a text but its first of the natural logarithm
-    /// of their probability.
-    func nats(_ text: Int, _ tokens: [Int]) -> Double {
+    /// Behind the last layer: of each token of a text but the first minus the natural logarithm of its probability.
+    func nats(_ text: Int, _ tokens: [Int]) -> [Double] {
         let logits = pass.logits(of: states[text])
         let vocabulary = model.description.vocabularySize
-        return tokens.indices.dropFirst().reduce(0) { sum, position in
+        return tokens.indices.dropFirst().map { position in
             let row = logits.span.extracting(
                 (position - 1) * vocabulary..<position * vocabulary)
-            return sum + Kernels.crossEntropy(row, target: tokens[position])
+            return Kernels.crossEntropy(row, target: tokens[position])
         }
     }
 }

@@ -130,4 +130,22 @@ package struct NGramCounts: Sendable, Equatable {
         }
         return NGramCounts(checked: order, merged)
     }
+
+    /// These counts without others, none below 0.
+    ///
+    /// - Parameter other: Of the same order.
+    package func subtracting(_ other: NGramCounts) -> NGramCounts {
+        precondition(order == other.order, "\(order)-grams and \(other.order)-grams")
+        var left: [Entry] = []
+        left.reserveCapacity(entries.count)
+        var rest = other.entries[...]
+        for entry in entries {
+            while let first = rest.first, first.key < entry.key { rest = rest.dropFirst() }
+            let taken = rest.first.map { $0.key == entry.key ? $0.count : 0 } ?? 0
+            if taken < entry.count {
+                left.append(Entry(key: entry.key, count: entry.count - taken))
+            }
+        }
+        return NGramCounts(checked: order, left)
+    }
 }

@@ -86,6 +86,16 @@ package struct CountGate: Sendable {
         State(places: tries.flatMap(\.start), scores: [Int](repeating: 0, count: classCount))
     }
 
+    /// A text that has not begun, before which some classes are less likely than others.
+    ///
+    /// - Parameter bits: By class, how far its score is below 0; it is forgotten as what was read is.
+    package func start(behind bits: [Int]) -> State {
+        precondition(bits.count == classCount, "\(bits.count) of \(classCount) classes")
+        var state = start
+        for index in bits.indices { state.scores[index] -= bits[index] << 16 }
+        return state
+    }
+
     /// Takes the next byte of a text into account.
     package func advance(_ state: inout State, _ byte: UInt8) {
         for index in 0..<classCount {

@@ -8,9 +8,24 @@ package import Tensors
 /// ones; the rows that exist are not touched. The normal equations are sums of integers, and the solve is of fixed
 /// order, so equal evidence gives equal bits. What a regression cannot know, where the score crosses the entry
 /// for how many tokens, is set on tokens that were held out: a constant is added, for routers without a bias the
-/// linear function nearest to one, as great as the allowed loss of old routes lets it be. λ, the weight of the old
-/// tokens and the margin are those with which the most new tokens are picked.
+/// linear function nearest to one, as great as the allowed loss of old routes lets it be, or as small as the wanted share of new
+/// tokens lets it be. λ, the weight of the old tokens and the margin are those with which the most new tokens, or the fewest
+/// old ones, are picked.
 package struct EntryRow: Sendable, Equatable {
+    /// How often the expert may, or has to, be picked.
+    package enum Aim: Sendable, Equatable {
+        /// For at most this share of old tokens; for as many new ones as that lets.
+        case atMostOld(Double)
+        /// For at least this share of new tokens; for as few old ones as that lets.
+        case atLeastNew(Double)
+
+        fileprivate var share: Double {
+            switch self {
+            case .atMostOld(let share), .atLeastNew(let share): share
+            }
+        }
+    }
+
     /// Tokens that were held out, with what ``EntryGramSums`` sums up.
     package struct HeldOut: Sendable {
         /// [tokens, width + 1]: the features and the constant.
@@ -64,21 +79,21 @@ package struct EntryRow: Sendable, Equatable {
     ///   - heldNew: New tokens of other texts than `new`.
     ///   - scales: [width], of the quantiser.
     ///   - hasBias: Whether the router adds a constant to each score.
-    ///   - loss: The share of `heldOld` for which the expert may be picked.
+    ///   - aim: Of the tokens held out, for how many the expert is picked.
     /// - Throws: ``CambiumError`` when the sums have no solution.
     /// - Complexity: width³ / 3 multiplications for each λ, and 3 width for each of them, weight and token held out.
     package init(
         old: EntryGramSums, new: EntryGramSums, margins: [Double], heldOld: HeldOut,
         heldNew: HeldOut,
-        scales: [Float], hasBias: Bool, loss: Double, team: ThreadTeam = .single
+        scales: [Float], hasBias: Bool, aim: Aim, team: ThreadTeam = .single
     ) throws {
         let width = old.width
         precondition(
             new.width == width && scales.count == width && margins.allSatisfy { $0 > 0 }
-                && (0...1).contains(loss),
+                && (0...1).contains(aim.share),
             "\(width) and \(new.width) features, \(scales.count) scales")
         precondition(old.count > 0 && new.count > 0 && !heldOld.entries.isEmpty, "no tokens")
-        var best: (picked: Double, row: [Double], lambda: Double, margin: Double)?
+        var best: (value: Double, row: [Double], lambda: Double, margin: Double)?
         for oldWeight in Self.oldWeights {
             let equations = Equations(
                 old, new, oldWeight, unknowns: hasBias ? width + 1 : width)
@@ -87,13 +102,21 @@ package struct EntryRow: Sendable, Equatable {
                 let oldScores = Self.scores(parts, heldOld, width, team)
                 let newScores = Self.scores(parts, heldNew, width, team)
                 for margin in margins {
-                    let offset = Self.offset(oldScores, margin, loss)
-                    let picked = Self.picked(newScores, margin, offset)
-                    if let best, picked <= best.picked + Self.least { continue }
+                    let offset: Double
+                    let value: Double
+                    switch aim {
+                    case .atMostOld(let share):
+                        offset = Self.offset(oldScores, margin, loss: share)
+                        value = Self.picked(newScores, margin, offset)
+                    case .atLeastNew(let share):
+                        offset = Self.offset(newScores, margin, reaching: share)
+                        value = -Self.picked(oldScores, margin, offset)
+                    }
+                    if let best, value <= best.value + Self.least { continue }
                     let row = parts.entry.indices.map {
                         parts.entry[$0] + margin * parts.side[$0] + offset * parts.one[$0]
                     }
-                    best = (picked, row, lambda, margin)
+                    best = (value, row, lambda, margin)
                 }
             }
         }
@@ -142,13 +165,28 @@ package struct EntryRow: Sendable, Equatable {
     }
 
     /// The greatest offset with which at most a share of tokens is picked.
-    private static func offset(_ tokens: [Scores], _ margin: Double, _ loss: Double) -> Double {
-        let bounds = tokens.filter { $0.one > 0.1 }.map { -$0.total(margin, 0) / $0.one }.sorted()
+    private static func offset(_ tokens: [Scores], _ margin: Double, loss: Double) -> Double {
+        let bounds = bounds(tokens, margin)
         guard !bounds.isEmpty else { return -margin }
         let allowed = Int(loss * Double(tokens.count))
         // Nobody at all: then a little further, since other texts have other tokens.
         if allowed == 0 { return bounds[0] - margin / 8 }
         return bounds[min(allowed, bounds.count - 1)]
+    }
+
+    /// The least offset with which at least a share of tokens is picked.
+    private static func offset(
+        _ tokens: [Scores], _ margin: Double, reaching share: Double
+    ) -> Double {
+        let bounds = bounds(tokens, margin)
+        guard let last = bounds.last else { return margin }
+        let wanted = Int((share * Double(tokens.count)).rounded(.up))
+        return wanted < bounds.count ? bounds[wanted] : last + margin / 8
+    }
+
+    /// By ascending value, the offsets above which a token is picked.
+    private static func bounds(_ tokens: [Scores], _ margin: Double) -> [Double] {
+        tokens.filter { $0.one > 0.1 }.map { -$0.total(margin, 0) / $0.one }.sorted()
     }
 
     private static func picked(_ tokens: [Scores], _ margin: Double, _ offset: Double) -> Double {

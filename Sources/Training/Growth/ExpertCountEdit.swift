@@ -18,45 +18,51 @@ package struct ExpertCountEdit: ~Copyable {
 
     /// Adds an expert behind the last of a layer.
     ///
-    /// - Parameter row: Gives what each tensor of the router gets, by its name.
-    package mutating func add(_ expert: [UInt8], to layer: Int, row: (String) -> [UInt8]) throws {
-        guard let pool = pool(layer) else { return }
+    /// - Parameters:
+    ///   - alternative: What gets the layer's experts and one more, in the place of the layer's own pool; nil for that
+    ///     pool itself.
+    ///   - row: Gives what each tensor of the router gets, by its name.
+    package mutating func add(
+        _ expert: [UInt8], to layer: Int, of alternative: String? = nil, row: (String) -> [UInt8]
+    ) throws {
+        guard var pool = pool(layer) else { return }
         let number = Int(pool.count)
         let header = try ObjectHeader(pool.kind, pool.parts)
         let id = try draft.put(header, expert.raw)
+        let routers = try routers(pool) { name, bytes, _ in bytes + row(name) }
         let edited = try draft.putExperts(changing: pool.experts, [number: id])
-        set(layer, edited.root, edited.count)
-        try router(layer, pool) { name, bytes, _ in bytes + row(name) }
+        pool.experts = edited.root
+        pool.count = UInt64(edited.count)
+        let prefix = alternative.map { AdapterTensorName.prefix(of: $0) } ?? ""
+        pool.router = Dictionary(uniqueKeysWithValues: routers.map { (prefix + $0, $1) })
+        draft.tree.layers[UInt32(layer)]?.pools[alternative ?? ExpertPool.base] = pool
     }
 
     /// Takes an expert out of a layer; those behind it move up.
     package mutating func remove(_ number: Int, from layer: Int) throws {
-        guard let pool = pool(layer),
+        guard var pool = pool(layer),
             let experts = snapshot.experts(layer: UInt32(layer), pool: ExpertPool.base)
         else { return }
         var ids: [ObjectID] = []
         for ordinal in 0..<experts.count where ordinal != number {
             ids.append(try experts.id(ordinal))
         }
-        set(layer, draft.putExperts(ids), ids.count)
-        try router(layer, pool) { _, bytes, size in
+        pool.router = try routers(pool) { _, bytes, size in
             Array(bytes[..<(number * size)] + bytes[((number + 1) * size)...])
         }
+        pool.experts = draft.putExperts(ids)
+        pool.count = UInt64(ids.count)
+        draft.tree.layers[UInt32(layer)]?.pools[ExpertPool.base] = pool
     }
 
     /// Changes the files, and gives the draft away.
     package consuming func finish(by difference: Int) throws -> CommitDraft {
-        var count = 0
-        try edit(Checkpoint.configName) { config in
-            for key in Architecture.allCountKeys
-            where try config.add(difference, to: [key]) { count += 1 }
+        let name = Checkpoint.configName
+        guard let id = draft.tree.files[name] else {
+            throw CambiumError(.unsupported, "the model has no \(name)")
         }
-        guard count > 0 else {
-            throw CambiumError(
-                .unsupported,
-                "config.json says nowhere how many experts there are; the model could not be loaded"
-            )
-        }
+        let edited = try Architecture.config(snapshot.data(of: id), adding: difference)
+        draft.tree.files[name] = try draft.put(.file, edited)
         return draft
     }
 
@@ -64,16 +70,12 @@ package struct ExpertCountEdit: ~Copyable {
         draft.tree.layers[UInt32(layer)]?.pools[ExpertPool.base]
     }
 
-    private mutating func set(_ layer: Int, _ experts: ObjectID, _ count: Int) {
-        draft.tree.layers[UInt32(layer)]?.pools[ExpertPool.base]?.experts = experts
-        draft.tree.layers[UInt32(layer)]?.pools[ExpertPool.base]?.count = UInt64(count)
-    }
-
     /// Changes each tensor of a router, whose first dimension counts experts.
-    private mutating func router(
-        _ layer: Int, _ pool: ExpertPool,
+    private mutating func routers(
+        _ pool: ExpertPool,
         _ change: (_ name: String, _ bytes: [UInt8], _ rowBytes: Int) -> [UInt8]
-    ) throws {
+    ) throws -> [String: StoredTensor] {
+        var routers: [String: StoredTensor] = [:]
         for (name, tensor) in pool.router.sorted(by: { isBefore($0.key, $1.key) }) {
             let bytes = try snapshot.data(of: tensor.id)
             let size = bytes.count / max(Int(pool.count), 1)
@@ -81,19 +83,8 @@ package struct ExpertCountEdit: ~Copyable {
             let shape = TensorShape(
                 tensor.shape.type,
                 [changed.count / max(size, 1)] + tensor.shape.dimensions.dropFirst())
-            let stored = try draft.putTensor(shape, changed.raw)
-            draft.tree.layers[UInt32(layer)]?.pools[ExpertPool.base]?.router[name] = stored
+            routers[name] = try draft.putTensor(shape, changed.raw)
         }
-    }
-
-    private mutating func edit(_ name: String, _ body: (inout JSONEdit) throws -> Void) throws {
-        guard let id = draft.tree.files[name] else {
-            throw CambiumError(.unsupported, "the model has no \(name)")
-        }
-        let bytes = try snapshot.data(of: id)
-        var text = JSONEdit(bytes, source: name, code: .badConfig)
-        try body(&text)
-        let edited = text.bytes
-        draft.tree.files[name] = try draft.put(.file, edited)
+        return routers
     }
 }

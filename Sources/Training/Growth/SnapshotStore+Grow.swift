@@ -17,6 +17,16 @@ package struct GrownModel {
     package let newTokens: Int
     /// Tokens of old text that the evidence is of.
     package let oldTokens: Int
+    /// Where a gate picks the model that has grown; nil where it is the model.
+    package let gated: Gated?
+
+    /// The expert in an alternative that a gate picks by the text.
+    package struct Gated {
+        package let name: String
+        /// Bits of evidence that a text owes before the alternative is as likely as the model without the expert.
+        package let handicap: Int
+        package let figures: GatedGrowth.Figures
+    }
 
     /// Tokens of the new domain and of old text that the figures are of.
     package var measuredTokens: [Int] {
@@ -34,11 +44,13 @@ extension SnapshotStore {
     ///   - evidence: Texts of the new domain.
     ///   - keep: Further texts whose routes are to stay.
     ///   - unchanged: The share of old text's routes that must stay.
+    ///   - gate: The name of an alternative that gets the expert, so that the model stays as it is and a gate picks between
+    ///     both, and the share of the new domain's tokens that are to pick the expert in it; nil for none.
     ///   - limit: Bytes of each kind of text that are read at most.
     package func addExpert(
         from source: (path: String, expert: Int?, text: String), evidence: [[UInt8]],
-        keep: [[UInt8]], unchanged: Double, limit: Int?, threads: Int, _ request: CommitRequest,
-        progress: ProgressReporter
+        keep: [[UInt8]], unchanged: Double, gate: (name: String, share: Double)?, limit: Int?,
+        threads: Int, _ request: CommitRequest, progress: ProgressReporter
     ) throws -> GrownModel {
         try ThreadTeam.check(threads)
         guard (0...1).contains(unchanged) else {
@@ -46,32 +58,56 @@ extension SnapshotStore {
                 .usage, "\(unchanged) is no share of routes; give a number from 0 to 1")
         }
         let (target, snapshot) = try modelToGrow(request)
-        let pools = try wholePools(snapshot.tree)
+        let (evidence, keep) = (limited(evidence, to: limit), limited(keep, to: limit))
+        let counts = try gate.map {
+            try GrowthCounts(snapshot, $0.name, share: $0.share, new: evidence, old: keep)
+        }
+        let pools = try wholePools(snapshot, changing: gate == nil)
         let running = try SnapshotModel(snapshot, checks: true)
         let experts = try SourceExperts(
             source.path, source.expert, named: source.text, for: pools, in: self)
         var routes = try KeptRoutes(snapshot, running)
-        let new = try routes.windows(of: limited(evidence, to: limit), "the text of the new domain")
-        for (index, text) in limited(keep, to: limit).enumerated() {
+        let new = try routes.windows(of: evidence, "the text of the new domain")
+        for (index, text) in keep.enumerated() {
             try routes.add(
                 text, keep.count == 1 ? "the old text" : "old text \(index + 1)",
                 threads: threads, progress)
         }
         let old = try routes.united()
         let types = pools.mapValues { $0.router.mapValues(\.shape.type) }
-        let grown = try ExpertGrowth(
+        let growth = try ExpertGrowth(
             running.model.base, experts: experts.experts, old: old, new: new,
             team: threads == 1 ? .single : ThreadTeam(count: threads)
         ) { numbers, layer, part in
             let type = types[layer]?.first { ExpertGrowth.RouterPart($0.key) == part }?.value
             return Self.rounded(numbers, type ?? .f32)
-        }.solve(unchanged: unchanged) { try progress(Progress("layers", $0, $1)) }
-        let model = try commit(
-            grown, experts.experts, routes, request, target, snapshot,
-            notes: experts.notes + routes.notes, source.text)
+        }
+        let grown: ExpertGrowth.Result
+        var gated: GrownModel.Gated?
+        if let gate, let counts {
+            grown = try growth.solve(picked: gate.share) {
+                try progress(Progress("layers", $0, $1))
+            }
+            let growth = try GatedGrowth(
+                grown, counts.gate(without: grown.held, running.vocabulary.speller()),
+                own: counts.own, speller: running.vocabulary.speller())
+            let handicap = try growth.handicap(
+                unchanged: unchanged, most: AdapterDescription.largestHandicap)
+            gated = GrownModel.Gated(
+                name: gate.name, handicap: handicap, figures: growth.figures(handicap: handicap))
+        } else {
+            grown = try growth.solve(unchanged: unchanged) {
+                try progress(Progress("layers", $0, $1))
+            }
+        }
+        let parts = GrownParts(
+            result: grown, experts: experts.experts, routes: routes.added,
+            counts: counts?.added ?? [], gated: gated)
         return GrownModel(
-            model: model, grown: grown, expert: Int(pools.values.first?.count ?? 0),
-            newTokens: new.joined().count, oldTokens: Int(clamping: old.tokenCount))
+            model: try commit(
+                parts, request, target, snapshot, notes: experts.notes + routes.notes, source.text),
+            grown: grown, expert: Int(pools.values.first?.count ?? 0),
+            newTokens: new.joined().count, oldTokens: Int(clamping: old.tokenCount), gated: gated)
     }
 
     /// Takes an expert out of every layer of a branch's model; those behind it move up.
@@ -79,7 +115,7 @@ extension SnapshotStore {
     /// - Parameter expert: Its number; nil for the last one.
     package func dropExpert(_ expert: Int?, _ request: CommitRequest) throws -> CommittedModel {
         let (target, snapshot) = try modelToGrow(request)
-        let pools = try wholePools(snapshot.tree)
+        let pools = try wholePools(snapshot, changing: true)
         let counts = Set(pools.values.map { Int($0.count) })
         guard let count = counts.first, counts.count == 1 else {
             throw CambiumError(.unsupported, "the layers have different numbers of experts")
@@ -100,8 +136,18 @@ extension SnapshotStore {
     }
 
     /// The pool of every layer, none of which lacks an expert.
-    private func wholePools(_ tree: Tree) throws -> [Int: ExpertPool] {
-        let pools = try tree.countedPools()
+    ///
+    /// - Parameter changing: Whether the model changes, to which alternatives would be none then.
+    private func wholePools(
+        _ snapshot: MappedSnapshot, changing: Bool
+    ) throws -> [Int: ExpertPool] {
+        if changing, let name = try StoredAdapters(snapshot).alternatives.first {
+            throw CambiumError(
+                .unsupported,
+                "'\(name)' is an alternative to the model, which would change; settle the alternatives first (cambium "
+                    + "resolve), or forget them")
+        }
+        let pools = try snapshot.treeWithoutAlternatives().countedPools()
         for (layer, pool) in pools.sorted(by: { $0.key < $1.key }) {
             guard let gap = try absentOrdinals(ofArray: pool.experts).first else { continue }
             throw CambiumError(
@@ -135,24 +181,44 @@ extension SnapshotStore {
     }
 
     private func commit(
-        _ grown: ExpertGrowth.Result, _ experts: [Int: [UInt8]], _ routes: KeptRoutes,
-        _ request: CommitRequest, _ target: CommitTarget, _ snapshot: MappedSnapshot,
-        notes: [String], _ source: String
+        _ grown: GrownParts, _ request: CommitRequest, _ target: CommitTarget,
+        _ snapshot: MappedSnapshot, notes: [String], _ source: String
     ) throws -> CommittedModel {
         var draft = try CommitDraft(self, tree: snapshot.tree)
-        for record in routes.added { _ = try draft.add(.routes(record)) }
+        for record in grown.routes { _ = try draft.add(.routes(record)) }
+        for record in grown.counts { _ = try draft.add(.counts(record)) }
         var edit = ExpertCountEdit(draft, snapshot)
-        for addition in grown.additions {
-            try edit.add(experts[addition.layer] ?? [], to: addition.layer) { name in
+        for addition in grown.result.additions {
+            try edit.add(
+                grown.experts[addition.layer] ?? [], to: addition.layer, of: grown.gated?.name
+            ) { name in
                 ExpertGrowth.RouterPart(name).flatMap { addition.stored[$0] } ?? []
             }
         }
         var request = request
         request.note.metadata["expert.from"] = source
-        request.note.metrics["expert.picked"] = grown.figures.pickedShare
-        request.note.metrics["expert.unchanged"] = grown.figures.unchangedShare
-        return try target.commit(
-            fitting: edit.finish(by: 1), request, newExperts: experts.count, notes: notes)
+        guard let gated = grown.gated else {
+            request.note.metrics["expert.picked"] = grown.result.figures.pickedShare
+            request.note.metrics["expert.unchanged"] = grown.result.figures.unchangedShare
+            return try target.commit(
+                fitting: edit.finish(by: 1), request, newExperts: grown.experts.count,
+                notes: notes)
+        }
+        request.note.metadata["expert.gate"] = gated.name
+        request.note.metrics["expert.picked"] = gated.figures.picked
+        request.note.metrics["expert.unchanged"] = gated.figures.unchanged
+        draft = edit.draft
+        let text = AdapterDescription(
+            replacing: grown.result.additions.map(\.layer), adding: 1, handicap: gated.handicap,
+            base: try StoredAdapters.baseDigest(draft.tree, .routers, .experts)
+        ).encoded
+        draft.tree.trunk.tensors[AdapterTensorName.description(of: gated.name)] =
+            try draft.putTensor(TensorShape(.u8, [text.count]), text.raw)
+        let tree = draft.tree
+        return CommittedModel(
+            try target.commit(draft, request), tree, target, request,
+            newExperts: grown.experts.count, nonFinite: NonFiniteCount(nan: 0, infinite: 0),
+            notes: notes)
     }
 
     /// Numbers as a type stores them, and what they are then.
@@ -163,6 +229,16 @@ extension SnapshotStore {
         let bytes = FloatCode.encode(numbers.map(Double.init), parts) ?? []
         return (bytes, (FloatCode.decode(bytes, parts) ?? []).map { Float($0) })
     }
+}
+
+/// What is committed of a model that has grown.
+private struct GrownParts {
+    let result: ExpertGrowth.Result
+    /// By layer.
+    let experts: [Int: [UInt8]]
+    let routes: [RouteContribution]
+    let counts: [CountContribution]
+    let gated: GrownModel.Gated?
 }
 
 extension ExpertGrowth.RouterPart {

@@ -28,6 +28,7 @@ struct DescriptionFuzzTests {
              "layers":[0,1],"count":4,"top_k":2,"ffn_size":8},"base":"ab"}
             """,
             #"{"version":4,"kind":"alternative","layers":[0,1,7,12,20,31],"base":"ab"}"#,
+            #"{"version":5,"kind":"alternative","layers":[0,1,7,12],"added":2,"handicap":9,"base":"ab"}"#,
         ])
     func adapters(_ json: String) throws {
         let base = try ModelDescription(

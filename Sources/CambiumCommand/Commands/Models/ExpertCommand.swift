@@ -31,12 +31,19 @@ struct ExpertAddCommand: StoreCommand {
             --keep need not be given again; `cambium evidence add --kind routes` adds more. The evidence has sums \
             of all the text and at most 160 windows of 128 tokens of it as they are.
 
+            Token by token a row cannot tell a new domain in the old one's letters. With --gate NAME the model stays as it \
+            is: an alternative NAME (as of `merge --policy alternatives`) has the further expert, with rows by which \
+            --share of the new domain's tokens pick it, and counts of the texts' n-grams tell as a text goes on which \
+            of the two answers. The counts are committed as evidence too. `cambium resolve --take NAME` makes it the \
+            model, `cambium forget NAME` takes it out again.
+
             An expert is named CHECKPOINT:NUMBER, that expert of each layer. Without a number the checkpoint \
             must have no experts, and its feed-forward of each layer becomes one. Texts are read by the \
             tokenizer.json that was committed with the model; a vocabulary of 256 without one reads bytes.
 
             cambium expert add main --from ft:7 --evidence sw.txt --keep general.txt
             cambium expert add main --from dense-coder --evidence code.txt
+            cambium expert add main --from ft:7 --evidence sw.txt --gate swahili
             cambium generate main --prompt "Habari" -n 40 && cambium export main grown
             """)
 
@@ -67,6 +74,18 @@ struct ExpertAddCommand: StoreCommand {
         help: ArgumentHelp("The share of old routes that must stay.", valueName: "share"))
     var unchanged = 0.995
 
+    @Option(
+        help: ArgumentHelp(
+            "Add the expert in an alternative of this name that counts of the texts pick.",
+            valueName: "name"))
+    var gate: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --gate, the share of new tokens that are to pick the expert (default: 0.97).",
+            valueName: "share"))
+    var share: Double?
+
     @Option(help: "Bytes of each kind of text that are read, or all.")
     var limit = ByteLimit(count: 100_000)
 
@@ -79,6 +98,7 @@ struct ExpertAddCommand: StoreCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
+        if share != nil, gate == nil { throw ValidationError("--share goes with --gate NAME") }
         if evidence.isEmpty { throw ValidationError("give at least one --evidence FILE") }
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads is \(threads); give 1 to 1024")
@@ -93,7 +113,8 @@ struct ExpertAddCommand: StoreCommand {
         let new = try evidence.map { try Terminal.read($0, limit: limit.count) }
         let old = try keep.map { try Terminal.read($0, limit: limit.count) }
         let growth = GrowthOptions(
-            unchanged: unchanged, limit: limit.count, threads: threads ?? Terminal.processors)
+            unchanged: unchanged, gate: gate, share: share ?? GrowthOptions().share,
+            limit: limit.count, threads: threads ?? Terminal.processors)
         let result = try console.withProgress("expert") { progress in
             try store.addExpert(
                 from: source, evidence: new, keep: old, growth: growth, options,

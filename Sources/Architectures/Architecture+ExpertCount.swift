@@ -1,0 +1,50 @@
+internal import Elements
+
+extension Architecture {
+    /// A config.json with another count of experts.
+    ///
+    /// - Parameters:
+    ///   - config: Its bytes.
+    ///   - difference: Experts more, or less.
+    /// - Throws: `.badConfig` for what is no JSON; `.unsupported` where it says nowhere how many experts there are.
+    package static func config(_ config: [UInt8], adding difference: Int) throws -> [UInt8] {
+        var text = JSONEdit(config, source: "config.json", code: .badConfig)
+        var count = 0
+        for key in allCountKeys where try text.add(difference, to: [key]) { count += 1 }
+        guard count > 0 else {
+            throw CambiumError(
+                .unsupported,
+                "config.json says nowhere how many experts there are; the model could not be loaded"
+            )
+        }
+        return text.bytes
+    }
+}
+
+extension ModelDescription {
+    /// The same model with more experts in some of its layers, behind those that they have.
+    ///
+    /// - Parameter numbers: Of layers; those without experts stay as they are.
+    package func adding(_ experts: Int, to numbers: [Int]) -> ModelDescription {
+        guard experts > 0 else { return self }
+        var description = self
+        for number in numbers where layers.indices.contains(number) {
+            let layer = layers[number]
+            description.layers[number] = Layer(
+                attention: layer.attention, window: layer.window,
+                blocks: layer.blocks.map { block in
+                    guard case .experts(let sizes) = block.feedForward else { return block }
+                    return Block(norm: block.norm, feedForward: .experts(sizes.adding(experts)))
+                }, rows: layer.rows)
+        }
+        return description
+    }
+}
+
+extension ModelDescription.Experts {
+    fileprivate func adding(_ experts: Int) -> ModelDescription.Experts {
+        ModelDescription.Experts(
+            count: count + experts, topK: topK, intermediateSize: intermediateSize, shared: shared,
+            kind: kind, scoring: scoring, routerHasBias: routerHasBias)
+    }
+}
