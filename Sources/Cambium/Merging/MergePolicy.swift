@@ -54,15 +54,19 @@ public struct SolveOptions: Sendable {
     ///
     /// The result does not depend on it.
     public var memoryLimit: Int?
+    /// Whether every version of a changed expert is kept, the merge base's too, so that the layers of the merged model have
+    /// more experts than those of the sides.
+    public var grows: Bool
 
-    /// No further texts, one thread, no limit.
+    /// No further texts, one thread, no limit, and as many experts as before.
     public init(
         texts: [(name: String, file: String, text: [UInt8])] = [], threads: Int = 1,
-        memoryLimit: Int? = nil
+        memoryLimit: Int? = nil, grows: Bool = false
     ) {
         self.texts = texts
         self.threads = threads
         self.memoryLimit = memoryLimit
+        self.grows = grows
     }
 }
 

@@ -42,7 +42,7 @@ extension Store {
             dryRun: dryRun,
             solving: SolveSettings(
                 texts: solving.texts.map { ($0.name, $0.file, $0.text) }, threads: solving.threads,
-                memoryLimit: solving.memoryLimit),
+                memoryLimit: solving.memoryLimit, keepsVersions: solving.grows),
             progress: progress
         ) { merged, before, target in
             guard !allowsUnfit else { return }

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Models
 internal import Objects
@@ -83,6 +84,7 @@ struct SolveForm: MergeForm {
         guard !pools.isEmpty else { return [:] }
         try checkDecisions(pools)
         try sources.check()
+        let added = try settings.keepsVersions ? keepVersions(&pools, trees, mapped) : 0
         var running: [SnapshotModel] = []
         for source in sources.all {
             running.append(
@@ -90,7 +92,7 @@ struct SolveForm: MergeForm {
                     source.snapshot, memoryLimit: settings.memoryLimit, checks: true,
                     gate: { nil }))
         }
-        let start = try merged(draft.tree, pools)
+        let start = try merged(draft.tree, pools, added)
         let commits = bases + sides
         let places = sources.all.compactMap { commits.firstIndex(of: $0.snapshot.id) }
         let team = settings.threads == 1 ? ThreadTeam.single : ThreadTeam(count: settings.threads)
@@ -100,9 +102,15 @@ struct SolveForm: MergeForm {
                 SolvedMerge.Source(
                     model: running.model.base, texts: try source.windows(running),
                     share: sources.share(of: source))
-            }, team: team)
+            }, added: added, team: team)
         try merge.run { layer in
             guard let pool = pools[layer] else { return nil }
+            if let kept = pool.kept {
+                return LayerToSolve(
+                    experts: kept.several, rows: [], bias: pool.biasType,
+                    places: places.map { kept.places[$0] }
+                ) { slot, _ in try pool.slot(slot) }
+            }
             return LayerToSolve(experts: pool.experts, rows: pool.rows, bias: pool.biasType) {
                 try pool.version($0, $1.map { places[$0] })
             }
@@ -111,11 +119,51 @@ struct SolveForm: MergeForm {
         } progress: { done, all in
             try progress(Progress("layers", done, all))
         }
-        return try notes()
+        if added > 0 {
+            guard let id = draft.tree.files["config.json"] else {
+                throw CambiumError(.unsupported, "the merged model has no config.json")
+            }
+            let config = try Architecture.config(store.data(of: id).1, adding: added)
+            draft.tree.files["config.json"] = try draft.put(.file, config)
+        }
+        return try notes(added)
+    }
+
+    /// Makes room in every layer with experts for all versions of each.
+    ///
+    /// - Returns: How many experts more each layer has; 0 when no expert changed.
+    private func keepVersions(
+        _ pools: inout [Int: SolvedPool], _ trees: MergeTrees,
+        _ mapped: (bases: [MappedSnapshot], sides: [MappedSnapshot])
+    ) throws -> Int {
+        let description = try mapped.bases[0].modelDescription()
+        try SolvedMerge.check(description)
+        var versions: [Int: KeptVersions] = [:]
+        for layer in description.expertLayers {
+            if case .sigmoid? = description.layers[layer].experts?.scoring {
+                throw CambiumError(
+                    .unsupported,
+                    "the routers of the \(description.architecture) model score each expert alone, so that no shares "
+                        + "tell several versions of one apart; leave out --grow")
+            }
+            if pools[layer] == nil {
+                pools[layer] = try SolvedPool(
+                    UInt32(layer), trees, bases: mapped.bases, sides: mapped.sides, always: true)
+            }
+            versions[layer] = try pools[layer]?.versions()
+        }
+        let most = versions.values.map(\.added.count).max() ?? 0
+        guard most > 0 else { return 0 }
+        for (layer, own) in versions {
+            try pools[layer]?.keep(own, added: most, snapshots: mapped.bases + mapped.sides)
+        }
+        return most
     }
 
     /// The model that the solution starts from, which runs on the merged trunk.
-    private func merged(_ tree: Tree, _ pools: [Int: SolvedPool]) throws -> LanguageModel {
+    private func merged(
+        _ tree: Tree, _ pools: [Int: SolvedPool], _ added: Int
+    ) throws -> LanguageModel {
         let descriptions = Set(try sources.all.map { try $0.snapshot.modelDescription() })
         let tokenizers = Set(sources.all.map { $0.snapshot.tree.files["tokenizer.json"] })
         guard let description = descriptions.first, descriptions.count == 1, tokenizers.count == 1
@@ -127,18 +175,24 @@ struct SolveForm: MergeForm {
         }
         try SolvedMerge.check(description)
         var routers: [String: Weights] = [:]
-        for pool in pools.values {
+        var experts: [Int: [[UInt8]]] = [:]
+        for (layer, pool) in pools {
+            if let kept = pool.kept {
+                experts[layer] = try kept.added.indices.map {
+                    try pool.slot(Int(pool.pool.count) + $0)
+                }
+            }
             for (tensor, bytes) in pool.router {
                 guard let entry = pool.pool.router[tensor] else { continue }
                 routers[tensor] = Weights(
-                    shape: entry.shape, bytes: MappedBytes(copying: bytes))
+                    shape: pool.shape(entry), bytes: MappedBytes(copying: bytes))
             }
         }
         return try LanguageModel(
-            description,
+            description.adding(added, to: description.expertLayers),
             source: SolvedWeights(
                 sources.all[0].snapshot, trunk: tree.trunk.tensors, routers: routers,
-                policy: policy, residency: Residency(limit: settings.memoryLimit)))
+                added: experts, policy: policy, residency: Residency(limit: settings.memoryLimit)))
     }
 
     /// Refuses decisions about what is solved.
@@ -165,14 +219,16 @@ struct SolveForm: MergeForm {
     }
 
     /// What the commit says of the solution.
-    private func notes() throws -> [String: String] {
+    private func notes(_ added: Int) throws -> [String: String] {
         let texts = sources.all.map { source in
             source.names.sorted(by: isBefore).joined(separator: "=") + ":"
                 + source.excerpts.keys.sorted().map(\.hex).joined(separator: ",")
         }
         return [
             "merge.excerpts": try recordedText(texts.sorted(by: isBefore)),
-            "merge.solve": "ridge=\(SolvedMerge.ridge) base=\(SolveSources.baseWeight) rows=ridge "
+            "merge.solve": "ridge=\(SolvedMerge.ridge) base=\(SolveSources.baseWeight) "
+                + (added > 0
+                    ? "added=\(added) rows=kl steps=\(SolvedMerge.steps) " : "rows=ridge ")
                 + "window=\(SolvedMerge.longestText) features=\(SolvedMerge.mostFeatures) "
                 + "sweeps=\(SolvedMerge.sweeps)",
         ]

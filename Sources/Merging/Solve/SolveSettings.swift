@@ -7,13 +7,16 @@ package struct SolveSettings {
     package let threads: Int
     /// Bytes of memory that the process may have; nil for no limit.
     package let memoryLimit: Int?
+    /// Whether every version of a changed expert is kept, so that layers get more experts.
+    package let keepsVersions: Bool
 
     package init(
         texts: [(name: String, file: String, bytes: [UInt8])] = [], threads: Int = 1,
-        memoryLimit: Int? = nil
+        memoryLimit: Int? = nil, keepsVersions: Bool = false
     ) {
         self.texts = texts
         self.threads = threads
         self.memoryLimit = memoryLimit
+        self.keepsVersions = keepsVersions
     }
 }

@@ -32,15 +32,21 @@ struct SolvedPool {
     private let sides: [MappedExperts]
     private let trees: MergeTrees
     private let mean: MeanPolicy
+    /// Where every version of an expert is kept.
+    private(set) var kept: KeptVersions?
 
+    /// - Parameter always: Whether layers count in which no source differs from another.
     /// - Returns: Nil where no source differs from another.
     /// - Throws: `unsupported` where the layer's experts or router have not the same form everywhere.
     init?(
-        _ layer: UInt32, _ trees: MergeTrees, bases: [MappedSnapshot], sides: [MappedSnapshot]
+        _ layer: UInt32, _ trees: MergeTrees, bases: [MappedSnapshot], sides: [MappedSnapshot],
+        always: Bool = false
     ) throws {
         let name = ExpertPool.base
         let pools = (bases + sides).map { $0.tree.layers[layer]?.pools[name] }
-        guard Set(pools.map { $0?.experts }).count > 1 || Set(pools.map { $0?.router }).count > 1
+        guard
+            always && pools[0] != nil || Set(pools.map { $0?.experts }).count > 1
+                || Set(pools.map { $0?.router }).count > 1
         else { return nil }
         guard let pool = pools[0],
             pools.allSatisfy({
@@ -134,6 +140,46 @@ struct SolvedPool {
         }
     }
 
+    /// The versions of all experts.
+    func versions() throws -> KeptVersions {
+        try KeptVersions(experts, count: Int(pool.count), sources: bases + sides)
+    }
+
+    /// Makes room for every version of each expert, and so many slots behind the layer's own.
+    ///
+    /// Rows begin as those of the first base, or of the source that a version is of.
+    mutating func keep(_ versions: KeptVersions, added: Int, snapshots: [MappedSnapshot]) throws {
+        var kept = versions
+        kept.fill(to: added, first: try bases[0].id(0))
+        self.kept = kept
+        for (tensor, entry) in pool.router {
+            var bytes = try snapshots[0].data(of: entry.id)
+            let size = bytes.count / max(Int(pool.count), 1)
+            for version in kept.added {
+                let own = snapshots[version.source].tree.layers[layer]?.pools[ExpertPool.base]?
+                    .router[tensor]
+                let rows = try snapshots[version.source].data(of: own?.id ?? entry.id)
+                bytes += rows[version.expert * size..<(version.expert + 1) * size]
+            }
+            router[tensor] = bytes
+        }
+    }
+
+    /// The shape of a router's tensor in the merged model.
+    func shape(_ entry: StoredTensor) -> TensorShape {
+        guard let kept else { return entry.shape }
+        return TensorShape(
+            entry.shape.type,
+            [Int(pool.count) + kept.added.count] + entry.shape.dimensions.dropFirst())
+    }
+
+    /// The bytes of a slot where every version is kept.
+    func slot(_ number: Int) throws -> [UInt8] {
+        guard let kept, number >= Int(pool.count) else { return try bases[0].data(number) }
+        let version = kept.added[number - Int(pool.count)]
+        return try (bases + sides)[version.source].data(version.expert)
+    }
+
     /// An expert's bytes in a source, checked against their name.
     ///
     /// - Parameter place: Among bases and then sides; nil for what the solution starts from.
@@ -161,8 +207,15 @@ struct SolvedPool {
         let header = try ObjectHeader(pool.kind, pool.parts)
         var changes: [Int: ObjectID] = [:]
         for (ordinal, bytes) in solved.experts.sorted(by: { $0.key < $1.key }) {
+            let expert =
+                ordinal < Int(pool.count)
+                ? ordinal : kept?.added[ordinal - Int(pool.count)].expert ?? 0
             changes[ordinal] = try draft.put(
-                header, bytes.raw, after: bases[0].predecessor(ordinal))
+                header, bytes.raw, after: bases[0].predecessor(expert))
+        }
+        for (index, version) in (kept?.added ?? []).enumerated() {
+            let slot = Int(pool.count) + index
+            if changes[slot] == nil { changes[slot] = version.id }
         }
         var merged = pool
         let array = try draft.putExperts(changing: pool.experts, changes)
@@ -173,11 +226,13 @@ struct SolvedPool {
             var bytes = bytes
             let own =
                 Part(tensor) == .matrix ? solved.rows : Part(tensor) == .bias ? solved.biases : [:]
-            let size = bytes.count / max(Int(pool.count), 1)
+            let shape = shape(entry)
+            let size = bytes.count / max(shape.dimensions.first ?? 1, 1)
             for (row, values) in own {
                 bytes.replaceSubrange(row * size..<(row + 1) * size, with: values)
             }
-            merged.router[tensor] = try draft.putTensor(entry.shape, bytes.raw, after: entry)
+            merged.router[tensor] = try draft.putTensor(
+                shape, bytes.raw, after: shape == entry.shape ? entry : nil)
         }
         draft.tree.layers[layer]?.pools[ExpertPool.base] = merged
     }

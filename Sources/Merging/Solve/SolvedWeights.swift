@@ -10,6 +10,8 @@ struct SolvedWeights: WeightSource {
     private let trunk: [String: StoredTensor]
     private let routers: [String: Weights]
     private let policy: SolvePolicy
+    /// By layer.
+    private let added: [Int: [[UInt8]]]
 
     let releasesMap: Bool
 
@@ -17,16 +19,18 @@ struct SolvedWeights: WeightSource {
     ///   - snapshot: Any source.
     ///   - trunk: The merged one.
     ///   - routers: Tensors of the merged routers.
+    ///   - added: By layer, experts behind the base's.
     ///   - policy: Has what the store does not have of the trunk.
     init(
         _ snapshot: MappedSnapshot, trunk: [String: StoredTensor], routers: [String: Weights],
-        policy: SolvePolicy, residency: Residency
+        added: [Int: [[UInt8]]], policy: SolvePolicy, residency: Residency
     ) {
         base = SnapshotWeights(snapshot, residency: residency, checks: true)
         self.snapshot = snapshot
         self.trunk = trunk
         self.routers = routers
         self.policy = policy
+        self.added = added
         releasesMap = base.releasesMap
     }
 
@@ -39,5 +43,8 @@ struct SolvedWeights: WeightSource {
         return Weights(shape: entry.shape, bytes: try snapshot.checked(entry.id).payload)
     }
 
-    func experts(layer: Int) throws -> any ExpertTable { try base.experts(layer: layer) }
+    func experts(layer: Int) throws -> any ExpertTable {
+        let own = try base.experts(layer: layer)
+        return added[layer].map { GrownExpertTable(own, adding: $0) } ?? own
+    }
 }

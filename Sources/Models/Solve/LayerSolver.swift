@@ -43,8 +43,12 @@ struct LayerSolver {
     /// - Parameter walks: Of the merged model, one a source, in front of the block.
     mutating func solve(_ walks: [LayerWalk]) throws {
         do {
-            for expert in change.experts { experts[expert] = try gateUp(expert) }
-            try solveRows()
+            for expert in change.experts {
+                experts[expert] =
+                    change.places == nil
+                    ? try gateUp(expert) : try SolvedExpert(change.version(expert, nil), form)
+            }
+            if let places = change.places { try solveShares(places) } else { try solveRows() }
             try solveDown(walks)
         } catch is Cholesky.NotPositive {
             throw notFinite
@@ -166,13 +170,57 @@ struct LayerSolver {
                 values[size + column] = record.root * Double(record.logits[token * count + row])
             }
         }
+        store(
+            Dictionary(
+                uniqueKeysWithValues: rows.enumerated().map { column, row in
+                    (row, (0..<size).map { fitted[$0 * rows.count + column] })
+                }))
+    }
+
+    /// All rows, by which the merged router gives each source's shares to the experts that are the source's.
+    private mutating func solveShares(_ places: [[Int]]) throws {
+        let (width, count) = (form.width, router.expertCount)
+        let size = router.bias.isEmpty ? width : width + 1
+        var start: [Double] = []
+        var line = [Float](repeating: 0, count: width)
+        for row in 0..<count {
+            var span = line.mutableSpan
+            matrix.copyRow(row, into: &span)
+            start += line.map { Double($0) }
+            if size > width { start.append(Double(router.bias[row])) }
+        }
+        let tokens = zip(records, places).map { record, places in
+            var own = record.logits
+            var span = own.mutableSpan
+            Kernels.softmax(&span, width: places.count)
+            var shares = [Float](repeating: 0, count: record.tokens * count)
+            for token in 0..<record.tokens {
+                for (expert, slot) in places.enumerated() {
+                    shares[token * count + slot] = own[token * places.count + expert]
+                }
+            }
+            return RowDivergence.Tokens(
+                inputs: record.inputs, shares: shares, root: record.root)
+        }
+        let divergence = RowDivergence(
+            tokens, width: width, rows: count, hasBias: size > width, team: team)
+        guard let solution = divergence.solve(from: start) else { throw notFinite }
+        store(
+            Dictionary(
+                uniqueKeysWithValues: (0..<count).map { row in
+                    (row, Array(solution[row * size..<(row + 1) * size]))
+                }))
+    }
+
+    /// Takes rows, each with its bias, as they are stored.
+    private mutating func store(_ rows: [Int: [Double]]) {
+        let width = form.width
         var bias = router.bias
         let (rowType, biasType) = (TensorShape(matrix.type, [width]), TensorShape(change.bias, [1]))
-        for (column, row) in rows.enumerated() {
-            let values = (0..<width).map { fitted[$0 * rows.count + column] }
-            solved.rows[row] = FloatCode.encode(values, [rowType]) ?? []
-            guard size > width else { continue }
-            let bytes = FloatCode.encode([fitted[width * rows.count + column]], [biasType]) ?? []
+        for (row, values) in rows {
+            solved.rows[row] = FloatCode.encode(Array(values[..<width]), [rowType]) ?? []
+            guard values.count > width else { continue }
+            let bytes = FloatCode.encode([values[width]], [biasType]) ?? []
             solved.biases[row] = bytes
             bias[row] = Float(FloatCode.decode(bytes, [biasType])?.first ?? 0)
         }
@@ -314,44 +362,5 @@ struct LayerSolver {
         return try IntegerRidge.solve(
             sums, size: size, terms, columns: targets, towards: start, share: SolvedMerge.ridge,
             team: team)
-    }
-}
-
-/// What experts have between their two steps for the tokens that select them, weighed.
-struct ExpertFeatures {
-    struct Own {
-        /// Rows among the tokens of all sources, ascending.
-        var rows: [Int] = []
-        /// [rows, middles].
-        var values: [Double] = []
-    }
-
-    private(set) var own: [Int: Own] = [:]
-
-    init(_ experts: [Int]) {
-        for expert in experts { own[expert] = Own() }
-    }
-
-    /// - Parameter firstRow: Of the source's tokens.
-    mutating func add(
-        _ ordinal: Int, _ bytes: [UInt8], _ form: GatedExpertForm, _ selection: Selection,
-        _ record: SourceRecord, firstRow: Int, _ team: ThreadTeam
-    ) {
-        let (width, inner) = (form.width, form.intermediateSize)
-        var picks: [(token: Int, factor: Double)] = []
-        var x: [Float] = []
-        for (index, pick) in selection.experts.enumerated() where pick == ordinal {
-            let token = index / selection.topK
-            picks.append((token, record.root * Double(selection.weights[index])))
-            x += record.inputs[token * width..<(token + 1) * width]
-        }
-        let middles = Kernels.gatedMiddles(form, bytes, x: x.span, team: team)
-        for (index, pick) in picks.enumerated() {
-            own[ordinal]?.rows.append(firstRow + pick.token)
-            for element in middles[index * inner..<(index + 1) * inner] {
-                own[ordinal]?.values.append(pick.factor * Double(element))
-            }
-            if form.hasBiases { own[ordinal]?.values.append(pick.factor) }
-        }
     }
 }

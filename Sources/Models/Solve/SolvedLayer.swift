@@ -8,16 +8,22 @@ package struct LayerToSolve {
     package let rows: [Int]
     /// The stored type of the router's bias.
     package let bias: ElementType
+    /// Where every version of an expert is kept: by source, of each of its experts the slot of the merged layer.
+    ///
+    /// Then all rows are solved so that the merged router gives each source's shares to the source's slots, and of the
+    /// experts, which are slots, down alone.
+    package let places: [[Int]]?
     /// An expert's bytes in a source; nil for what it starts from.
     package let version: (_ expert: Int, _ source: Int?) throws -> [UInt8]
 
     package init(
-        experts: [Int], rows: [Int], bias: ElementType,
+        experts: [Int], rows: [Int], bias: ElementType, places: [[Int]]? = nil,
         version: @escaping (_ expert: Int, _ source: Int?) throws -> [UInt8]
     ) {
         self.experts = experts
         self.rows = rows
         self.bias = bias
+        self.places = places
         self.version = version
     }
 }

@@ -31,6 +31,8 @@ package struct SolvedMerge {
     package static let ridge = 1e-5
     /// Features of the down matrices that are solved together, at most; of more, blocks of experts in turn.
     package static let mostFeatures = 2_048
+    /// Steps by which rows are solved where every version of an expert is kept.
+    package static let steps = RowDivergence.steps
     /// How often each block of experts has its turn.
     package static let sweeps = 3
 
@@ -39,16 +41,18 @@ package struct SolvedMerge {
     private let team: ThreadTeam
 
     /// - Parameters:
-    ///   - merged: What the solution starts from, of the same description as every source.
+    ///   - merged: What the solution starts from, of the same description as every source but for `added`.
+    ///   - added: How many experts more each of its layers has.
     ///   - sources: In an order of their content.
     /// - Throws: `.unsupported` for a model that is of another kind; `.badInput` for texts that cannot be read.
     package init(
-        _ merged: LanguageModel, sources: [Source], team: ThreadTeam = .single
+        _ merged: LanguageModel, sources: [Source], added: Int = 0, team: ThreadTeam = .single
     ) throws {
         try Self.check(merged.description)
         for source in sources {
             precondition(
-                source.model.description == merged.description, "sources of other descriptions")
+                source.model.description.adding(added, to: merged.description.expertLayers)
+                    == merged.description, "sources of other descriptions")
             for text in source.texts { try merged.description.check(text) }
         }
         self.merged = merged

@@ -18,6 +18,8 @@ struct Solving {
         var experts: [Int] = []
         var rows: [Int] = []
         var tensors: [String] = []
+        /// Nil for all.
+        var layers: Set<UInt32>?
         var seed: UInt64
     }
 
@@ -64,7 +66,7 @@ struct Solving {
         let snapshot = try store.map(branch)
         try store.commit(Checkpoints.options("change", branch: branch)) { patch in
             for (number, layer) in snapshot.tree.layers.sorted(by: { $0.key < $1.key }) {
-                guard let pool = layer.pools["base"],
+                guard edit.layers?.contains(number) ?? true, let pool = layer.pools["base"],
                     let experts = snapshot.experts(layer: number, pool: "base")
                 else { continue }
                 for expert in edit.experts {
@@ -110,14 +112,14 @@ struct Solving {
     func merge(
         _ branches: [String], into target: String = "main", dryRun: Bool = true,
         threads: Int = 1, texts: [(String, [UInt8])] = [], policy: MergePolicy = .solve,
-        takes: [String] = [], memoryLimit: Int? = nil,
+        takes: [String] = [], memoryLimit: Int? = nil, grows: Bool = false,
         progress: ProgressReporter = { _ in }
     ) throws -> MergeResult {
         try store.merge(
             branches, into: target, policy: policy, takes: takes.map { try MergeTake($0) },
             solving: SolveOptions(
                 texts: texts.map { ($0.0, "FILE", $0.1) }, threads: threads,
-                memoryLimit: memoryLimit),
+                memoryLimit: memoryLimit, grows: grows),
             dryRun: dryRun, Checkpoints.signature, progress: progress)
     }
 

@@ -90,6 +90,9 @@ struct MergeCommand: StoreCommand {
             "For solve, memory that the process should take at most: 300M, 2G.", valueName: "size"))
     var memoryLimit: SizeOption?
 
+    @Flag(help: "For solve, keep every version of a changed expert: the layers get more experts.")
+    var grow = false
+
     @Flag(
         help: """
             Merge, or fast-forward, to a model that does not run as the branch's history does, such as one \
@@ -117,8 +120,9 @@ struct MergeCommand: StoreCommand {
         if scale != nil, !policies.contains(.ties), !policies.contains(.task) {
             throw ValidationError("--scale needs --policy ties or task")
         }
-        if !text.isEmpty || threads != 1 || memoryLimit != nil, policy.policy != .solve {
-            throw ValidationError("--text, --threads and --memory-limit need --policy solve")
+        if !text.isEmpty || threads != 1 || memoryLimit != nil || grow, policy.policy != .solve {
+            throw ValidationError(
+                "--text, --threads, --memory-limit and --grow need --policy solve")
         }
         let weights = try dictionary(weight.map { ($0.name, $0.value) }, "--weight")
         var settings = PolicySettings()
@@ -126,7 +130,7 @@ struct MergeCommand: StoreCommand {
         if let scale { settings.scale = scale }
         let solving = SolveOptions(
             texts: try text.map { ($0.key, $0.value, try Terminal.read($0.value)) },
-            threads: threads, memoryLimit: memoryLimit?.bytes)
+            threads: threads, memoryLimit: memoryLimit?.bytes, grows: grow)
         let store = try openStore()
         let result = try console.withProgress("merge") { progress in
             try store.merge(
