@@ -205,15 +205,17 @@ class FineTunes:
         self.note("shared", "together, of each by itself", answer["together"]["bytes"] / answer["separateBytes"], "share")
 
     def grow(self):
-        """One more expert with a row in closed form, then another from what the first left as evidence."""
+        """One more expert with a row in closed form: in the model, with another from what the first left as evidence, and
+        behind a gate."""
+        source, keep = f"{self.models}/{NEW[0]}:{self.donor}", ["--keep", self.text(OLD[0], "train")]
         for name in GROWN:
-            branch, source = f"grown-{name}", f"{self.models}/{NEW[0]}:{self.donor}"
             self.say(f"adding an expert for {name}")
-            self.cambium("branch", branch, "main")
-            for again, keep in (("", ["--keep", self.text(OLD[0], "train")]), (" again", [])):
+            for branch in (f"grown-{name}", f"gated-{name}"): self.cambium("branch", branch, "main")
+            for how, branch, words in (("", f"grown-{name}", keep), (" again", f"grown-{name}", []),
+                                       (" behind a gate", f"gated-{name}", [*keep, "--gate", name])):
                 found = self.cambium("expert", "add", branch, "--from", source, "--evidence", self.text(name, "train"),
-                                     *keep)
-                place = f"for {name}{again}"
+                                     *words)
+                place = f"for {name}{how}"
                 self.note("grow", f"{place}: picks of the new text that have the expert", found["picked"], "share",
                           goal=at_least(0.9, "90 %", "value"))
                 self.note("grow", f"{place}: old routes that stay", found["unchanged"], "share",
