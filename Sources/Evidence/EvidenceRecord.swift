@@ -123,15 +123,26 @@ extension [NamedContribution] {
 }
 
 extension [NamedContribution] {
-    /// The records of excerpts, of each text the first.
-    package var excerpts: [(id: ObjectID, record: ExcerptContribution)] {
-        var known: Set<[UInt8]> = []
-        return compactMap { entry in
-            guard case .excerpts(let record) = entry.record, known.insert(record.data).inserted
-            else { return nil }
-            return (entry.id, record)
+    /// The records of excerpts, of each text the one that has most of it.
+    package var excerpts: [NamedExcerpts] {
+        var best: [[UInt8]: NamedExcerpts] = [:]
+        for entry in self {
+            guard case .excerpts(let record) = entry.record else { continue }
+            let named = (entry.id, record)
+            if let other = best[record.data], !isFuller(named, than: other) { continue }
+            best[record.data] = named
         }
+        return best.values.sorted { $0.id < $1.id }
     }
+}
+
+/// A record of excerpts and the id of its object.
+package typealias NamedExcerpts = (id: ObjectID, record: ExcerptContribution)
+
+/// Whether a record has more of a text than another, of equal ones whether it has the lower id.
+package func isFuller(_ one: NamedExcerpts, than other: NamedExcerpts) -> Bool {
+    let (bytes, others) = (one.record.excerptBytes, other.record.excerptBytes)
+    return bytes == others ? one.id < other.id : bytes > others
 }
 
 extension [NamedContribution] {

@@ -1,5 +1,5 @@
 internal import Elements
-internal import Objects
+package import Objects
 package import Routing
 package import Snapshots
 
@@ -19,19 +19,49 @@ extension ExcerptContribution {
                 ? Self.windowBytes.ofBytes : Self.windowBytes.ofTokens)
     }
 
-    /// Excerpts of texts, but for those of which there is a record.
+    /// Excerpts of texts, but for those of which there is a record with as much of the text.
     ///
+    /// - Returns: Records to add, and those with less of the text that they take the place of.
     /// - Throws: `usage` for an empty text, a label or a limit that cannot be.
     package static func records(
         of texts: [ExcerptText], _ known: [NamedContribution], for tree: Tree
-    ) throws -> [EvidenceRecord] {
-        var data = Set(known.excerpts.map(\.record.data))
-        return try counted(.usage) {
-            try texts.compactMap { text in
+    ) throws -> [(record: EvidenceRecord, replaced: ObjectID?)] {
+        let kept = known.excerpts
+        var records: [ExcerptContribution] = []
+        try counted(.usage) {
+            for text in texts {
                 let record = try ExcerptContribution(
                     of: text.bytes, label: text.label, limit: text.limit, for: tree)
-                return data.insert(record.data).inserted ? .excerpts(record) : nil
+                let others = kept.map(\.record) + records
+                guard
+                    others.allSatisfy({
+                        $0.data != record.data || $0.excerptBytes < record.excerptBytes
+                    })
+                else { continue }
+                records.removeAll { $0.data == record.data }
+                records.append(record)
             }
         }
+        return records.map { record in
+            (.excerpts(record), kept.first { $0.record.data == record.data }?.id)
+        }
+    }
+}
+
+extension CommitDraft {
+    /// Adds excerpts of texts that it has no record with as much of.
+    ///
+    /// - Parameter known: The branch's evidence.
+    /// - Returns: What was added.
+    /// - Throws: As ``ExcerptContribution/records(of:_:for:)``.
+    package mutating func add(
+        _ texts: [ExcerptText], _ known: [NamedContribution]
+    ) throws -> [NamedContribution] {
+        var added: [NamedContribution] = []
+        for (record, replaced) in try ExcerptContribution.records(of: texts, known, for: tree) {
+            if let replaced { tree.files[EvidenceName.name(replaced)] = nil }
+            added.append((try add(record), record))
+        }
+        return added
     }
 }

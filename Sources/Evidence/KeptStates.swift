@@ -1,7 +1,7 @@
 internal import Architectures
 package import Elements
 package import Models
-internal import Objects
+package import Objects
 package import Routing
 package import Snapshots
 internal import Tensors
@@ -13,27 +13,31 @@ package struct KeptStates {
 
     private let snapshot: MappedSnapshot
     private let running: SnapshotModel
-    private let known: [StateContribution]
+    private let known: [(id: ObjectID, record: StateContribution)]
 
     /// - Parameter running: Of the snapshot.
     package init(_ snapshot: MappedSnapshot, _ running: SnapshotModel) throws {
         self.snapshot = snapshot
         self.running = running
-        known = try snapshot.evidence().states
+        known = try snapshot.evidence().compactMap { entry in
+            guard case .states(let record) = entry.record else { return nil }
+            return (entry.id, record)
+        }
     }
 
-    /// Runs the base over a text, or finds the record that it has of this model.
+    /// Runs the base over a text, or finds the record of this model that has as many states of it.
     ///
     /// - Parameters:
     ///   - text: A record names it.
     ///   - what: The text, for messages.
     ///   - count: States of a layer, at most.
+    /// - Returns: The record, and that with fewer states which it takes the place of.
     /// - Throws: `usage` for a count that cannot be; `bad-input` for a text without tokens; `unsupported` for a model
     ///   without experts.
     package func record(
         of text: [UInt8], _ what: String, label: String, count: Int, threads: Int,
         _ progress: ProgressReporter
-    ) throws -> StateContribution {
+    ) throws -> (record: StateContribution, replaced: ObjectID?) {
         guard (1...StateContribution.most).contains(count) else {
             throw CambiumError(
                 .usage, "\(count) states of a text; give 1 to \(StateContribution.most)")
@@ -41,13 +45,8 @@ package struct KeptStates {
         let data = try ObjectID(ofFile: text).bytes
         let model =
             try ObjectID(
-                hex: StoredAdapters.baseDigest(snapshot.tree, .routers, .experts))?.bytes ?? []
+                hex: BaseDigests.digest(snapshot.tree, .routers, .experts))?.bytes ?? []
         let isHashed = running.model.base.hasRows
-        if let record = known.first(where: {
-            $0.data == data && $0.model == model && ($0.rows != nil) == isHashed
-        }) {
-            return record
-        }
         let tokens = try running.vocabulary.tokens(of: text, addsSpecialTokens: false)
         guard !tokens.isEmpty else { throw CambiumError(.badInput, "\(what) has no tokens") }
         let size = min(Self.longest, running.model.description.contextLength)
@@ -57,14 +56,24 @@ package struct KeptStates {
         let windows =
             all.count <= Self.most
             ? all : (0..<Self.most).map { all[$0 * all.count / Self.most] }
+        let old = known.filter { $0.record.data == data && $0.record.model == model }
+            .max { ($0.record.count, $1.id) < ($1.record.count, $0.id) }
+        let most = windows.reduce(0) { $0 + $1.count }
+        if let old, old.record.count >= min(count, most),
+            (old.record.rows != nil) == isHashed
+        {
+            return (old.record, nil)
+        }
+        let count = max(count, old?.record.count ?? 0)
         let read = try StateReader(
             running.model.base, team: threads == 1 ? .single : ThreadTeam(count: threads)
         ).read(windows, count: count) { try progress(Progress("layers of old text", $0, $1)) }
-        return try counted(.usage) {
+        let record = try counted(.usage) {
             try StateContribution(
                 label: label, data: data, byteCount: UInt64(text.count), model: model,
                 count: read.count, layers: read.layers, rows: read.rows)
         }
+        return (record, old?.id)
     }
 }
 

@@ -125,13 +125,13 @@ extension SnapshotStore {
             others, into: target, policy: nil, note: note, form: form, dryRun: true,
             check: { merged, isForward in
                 guard !isForward else { return }
-                let digest = try StoredAdapters.baseDigest(merged, .routers, .experts)
+                let digests = try BaseDigests(merged)
                 for (name, _, _) in try alternatives(of: merged) {
                     guard let entry = merged.trunk.tensors[AdapterTensorName.description(of: name)]
                     else { continue }
                     isOver =
                         try isOver
-                        && AdapterDescription(data(of: entry.id).1, of: name).base == digest
+                        && digests.fit(AdapterDescription(data(of: entry.id).1, of: name))
                 }
             }, sides: rewritten)
         return !isOver || outcome.conflicts.contains { $0.entity.isOfWeights }
@@ -147,12 +147,19 @@ extension SnapshotStore {
     ///   - message: Nil to name the commit.
     ///   - signature: Who reverts, and when.
     ///   - form: Settles the layout.
+    ///   - check: Refuses a model by throwing, given it, the branch's model and the branch.
     package func revert(
         _ revision: String, branch: String?, parent: Int, policy: PolicyKind, message: String?,
-        signature: (time: Int64, author: String), form: any MergeForm
+        signature: (time: Int64, author: String), form: any MergeForm,
+        check: (_ reverted: Tree, _ before: Tree, _ branch: String) throws -> Void
     ) throws -> MergeReport {
         if let message { try Commit.check(message: message) }
-        let target = try references().branch(branch)
+        let references = try references()
+        let target = try references.branch(branch)
+        guard let head = references.branches[target] else {
+            throw CambiumError(.notFound, "there is no branch '\(target)'")
+        }
+        let before = try tree(commit(head).tree)
         let id = try resolve(revision)
         let chosen: (any ConflictPolicy)? =
             switch policy {
@@ -168,7 +175,10 @@ extension SnapshotStore {
             message: message ?? "revert \"\(subject)\"")
         let outcome = try revert(
             id, parent: parent, on: target, policy: chosen, note: note, form: form,
-            check: { try checkAdapters($0) })
+            check: {
+                try checkAdapters($0)
+                try check($0, before, target)
+            })
         return try MergeReport(outcome, target, [target, "before \(id.short)"], self)
     }
 
@@ -187,15 +197,10 @@ extension SnapshotStore {
             // What cannot be read tells so where it is run.
             descriptions[name] = try? AdapterDescription(bytes, of: name)
         }
-        let digests = [
-            try StoredAdapters.baseDigest(tree),
-            try StoredAdapters.baseDigest(tree, .routers, .experts),
-        ]
+        let digests = try BaseDigests(tree)
         for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) })
-        where !description.base.isEmpty
-            && (description.usesExperts || description.kind == .alternative)
-        {
-            guard !digests.contains(description.base) else { continue }
+        where description.usesExperts || description.kind == .alternative {
+            guard !digests.fit(description) else { continue }
             guard description.kind != .alternative else {
                 throw CambiumError(
                     .incompatible,

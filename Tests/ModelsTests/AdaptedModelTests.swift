@@ -145,6 +145,54 @@ struct AdaptedModelTests {
         #expect(session.usage.selections > 0)
     }
 
+    /// Models that are picked by how well they predict, of which the last is made by `make`.
+    private func likelihood(
+        _ make: @escaping @Sendable (LanguageModel) throws -> LanguageModel = { $0 }
+    ) throws -> AdaptedModel {
+        let (model, source) = try sums()
+        let other = try LanguageModel(
+            config: config(),
+            source: AdapterWeights(
+                source, adapter: "sums",
+                AdapterDescription(kind: .dense, usesExperts: true, base: "")))
+        return AdaptedModel(
+            model.base,
+            adapters: [.init(name: "one") { model.base }, .init(name: "two") { try make(other) }],
+            picksByLikelihood: true)
+    }
+
+    @Test("picked by likelihood, long prompts and many are read in blocks with the same bits")
+    func blocks() throws {
+        let model = try likelihood()
+        let pass = AdaptedPass(model)
+        let texts = (0..<60).map { Array(digits[$0..<$0 + 1 + $0 % 20]) }
+        for selection in [Session.LogitSelection.all, .last] {
+            let sessions = texts.map { _ in AdaptedSession(model, pass: pass) }
+            let together = try pass.append(Array(zip(sessions, texts)), logits: selection)
+            for (index, text) in texts.enumerated() {
+                let alone = AdaptedSession(model)
+                #expect(try alone.append(text, logits: selection) == together[index])
+                #expect(alone.choices == sessions[index].choices)
+                #expect(sessions[index].position == text.count)
+            }
+        }
+    }
+
+    @Test("picked by likelihood, a model that fails leaves none of them ahead of the text")
+    func failing() throws {
+        let isBroken = Mutex(true)
+        let model = try likelihood { other in
+            guard isBroken.withLock({ $0 }) else { return other }
+            throw CambiumError(.notFound, "not there")
+        }
+        let session = AdaptedSession(model)
+        let text = Array(digits[..<9])
+        #expect(throws: CambiumError.self) { try session.append(text) }
+        #expect(session.position == 0)
+        isBroken.withLock { $0 = false }
+        #expect(try session.append(text) == AdaptedSession(model).append(text))
+    }
+
     @Test("counts predict beside the models: alone, in pieces and together with the same bits")
     func countsBeside() throws {
         let (model, source) = try sums(usesExperts: true, counts: .standard)

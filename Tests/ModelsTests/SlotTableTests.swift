@@ -20,16 +20,16 @@ struct SlotTableTests {
         return (unknown, unsafe addresses.map { UInt(bitPattern: $0) })
     }
 
-    @Test func nothingIsKnownAtFirst() {
-        let table = SlotTable(count: 3)
+    @Test func nothingIsKnownAtFirst() throws {
+        let table = try SlotTable(count: 3)
         #expect(fill(table, [0, 2, 0]).unknown == [0, 1, 2])
         #expect(fill(table, []).unknown == [])
         #expect(unsafe table.address(1) == nil)
     }
 
     /// Places before and behind the first one are told, the others by their positions; repeated ones too.
-    @Test func placesInTheMapAreTold() {
-        let table = SlotTable(count: 30)
+    @Test func placesInTheMapAreTold() throws {
+        let table = try SlotTable(count: 30)
         for index in [20, 3, 29] { _ = unsafe table.set(index, expert(index), isMapped: true) }
         let ordinals: [UInt32] = [3, 4, 29, 20, 5, 3]
         let some = fill(table, ordinals)
@@ -45,7 +45,7 @@ struct SlotTableTests {
 
     /// What does not lie in the map is kept, and is asked for one by one.
     @Test func bytesElsewhereAreKept() throws {
-        let table = SlotTable(count: 4)
+        let table = try SlotTable(count: 4)
         _ = unsafe table.set(0, expert(0), isMapped: true)
         let copy = MappedBytes(copying: [1, 2, 3])
         let kept = unsafe table.set(1, copy, isMapped: false)

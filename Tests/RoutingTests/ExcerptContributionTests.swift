@@ -57,9 +57,14 @@ struct ExcerptContributionTests {
             let start = Int(window.start)
             #expect(window.bytes == Array(text[start..<start + 256]))
         }
-        // A short text is kept whole, but for what does not fill a window.
+        // A text within the limit is kept whole.
         #expect(try excerpts(Array(text[..<100])).windows.map(\.bytes) == [Array(text[..<100])])
-        #expect(try excerpts(Array(text[..<512])).windows.count == 2)
+        for (count, windows) in [(257, 2), (511, 2), (512, 2), (999, 4), (1_000, 4)] {
+            let whole = try excerpts(Array(text[..<count]))
+            #expect(whole.windows.count == windows)
+            #expect(whole.windows.flatMap(\.bytes) == Array(text[..<count]))
+            #expect(whole.excerptBytes == count)
+        }
         #expect(try excerpts(text, limit: 10).windows.map(\.bytes.count) == [10])
         #expect(try excerpts([65]).windows.count == 1)
     }
@@ -67,8 +72,12 @@ struct ExcerptContributionTests {
     @Test("begin and end between characters")
     func characters() throws {
         let text = Array(String(repeating: "aä€😀", count: 500).utf8)
-        for window in try excerpts(text, limit: 999, window: 50).windows {
-            #expect(String(validating: window.bytes, as: UTF8.self) != nil)
+        for (limit, window) in [(999, 50), (999, 13), (700, 7), (5_000, 13)] {
+            let record = try excerpts(text, limit: limit, window: window)
+            for window in record.windows {
+                #expect(String(validating: window.bytes, as: UTF8.self) != nil)
+            }
+            #expect(record.excerptBytes <= limit)
         }
         // What is no UTF-8 is cut anywhere.
         let bytes = [UInt8](repeating: 0x80, count: 300)

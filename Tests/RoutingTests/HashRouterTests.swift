@@ -87,8 +87,38 @@ struct HashRouterTests {
             for (position, row) in rows.enumerated()
             where position / 3 >= 2 && position % 3 < 2 { expected[Int(row)] += 1 }
         }
-        #expect(router.uses(texts.map { NGramCounts(of: $0, order: 3) }) == expected)
-        #expect(router.uses([]) == [UInt32](repeating: 0, count: 48))
+        let counts = texts.map { NGramCounts(of: $0, order: 3) }
+        #expect(router.uses(counts, window: 1 << 20) == expected)
+        #expect(router.uses([], window: 4) == [UInt32](repeating: 0, count: 48))
+        // Two of eight windows of 4 begin with "a", in front of which there is nothing then.
+        var begun = [UInt32](repeating: 0, count: 48)
+        for text in texts {
+            for start in 0..<text.count - 2 {
+                for end in start + 1..<start + 4 {
+                    let rows = router.rows(of: Array(text[start..<end])).suffix(3)
+                    for (order, row) in zip(router.orders, rows) where order > end - start {
+                        begun[Int(row)] += 1
+                    }
+                }
+            }
+        }
+        #expect(
+            router.uses(counts, window: 4) == zip(expected, begun).map { $0 + $1 / 4 })
+        #expect(begun.contains { $0 >= 4 })
+    }
+
+    @Test("uses of a text are those of its windows where these use a row more")
+    func windows() {
+        let router = HashRouter(orders: [2, 3], tableSize: 64)
+        let text = Array("the cat sat on the mat".utf8)
+        let uses = router.uses(of: [text], window: 4)
+        for start in stride(from: 0, to: text.count, by: 4) {
+            for row in router.rows(of: Array(text[start..<min(start + 4, text.count)])) {
+                #expect(uses[Int(row)] > 0)
+            }
+        }
+        for row in router.rows(of: text) { #expect(uses[Int(row)] > 0) }
+        #expect(uses.reduce(0, +) < 4 * text.count)
     }
 
     @Test("a row depends on the last n tokens alone, and lies in the table of its order")

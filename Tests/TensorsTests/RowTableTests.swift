@@ -1,3 +1,4 @@
+import Elements
 import NumericSupport
 import Tensors
 import Testing
@@ -112,6 +113,17 @@ struct RowTableTests {
         own.claim([4, 6])
         #expect(own[4] == row.map { _ in 0 } && own.sum(of: 4) == 2.5 && own.sum(of: 6) == 0)
         #expect(own.ids == [4, 6] && base.ids == [4])
+    }
+
+    @Test("tables that there is no address space for are refused with their bytes")
+    func addressSpace() throws {
+        try RowTable.check(3, count: 1 << 20, width: 128)
+        for tables in [4, Int.max] {
+            let error = #expect(throws: CambiumError.self) {
+                try RowTable.check(tables, count: 1 << 29, width: 1 << 16)
+            }
+            #expect(error?.code == .limit && error?.message.contains("bytes") == true)
+        }
     }
 
     @Test("a table of 34 gigabytes costs what is in it")

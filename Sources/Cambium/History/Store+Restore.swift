@@ -10,7 +10,7 @@ public struct RestoreResult: Sendable, Encodable {
         public let path: String
         /// The commit that it was taken from.
         public let from: String
-        /// The object's id there; of a router's row, that of the whole tensor.
+        /// The object's id there; of a router's row, that of the whole tensor; zeros of a hashed row that is absent.
         public let object: String
     }
 

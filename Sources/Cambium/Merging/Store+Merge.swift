@@ -107,14 +107,21 @@ extension Store {
     ///   - parent: For a merge commit, which parent to go back to, from 1.
     ///   - policy: `ours` keeps what later rounds changed, `theirs` what was before the commit.
     ///   - message: The new commit's message; nil names the commit.
+    ///   - allowsUnfit: Whether a model may come of it that does not run as the branch's history does.
     ///   - signature: Who reverts, and when.
+    /// - Throws: `unfit` for a model that would not run as the branch's history does, unless it is allowed.
     public func revert(
         _ revision: String, branch: String? = nil, parent: Int = 1, policy: MergePolicy = .none,
-        message: String? = nil, _ signature: Signature = .current
+        message: String? = nil, allowsUnfit: Bool = false, _ signature: Signature = .current
     ) throws -> MergeResult {
         let report = try snapshots.revert(
             revision, branch: branch, parent: parent, policy: policy.kind, message: message,
-            signature: (signature.time, signature.author), form: CheckpointForm(snapshots))
+            signature: (signature.time, signature.author), form: CheckpointForm(snapshots)
+        ) { reverted, before, target in
+            guard !allowsUnfit else { return }
+            try snapshots.checkFit(
+                reverted, after: before, "the reverted model on branch '\(target)'")
+        }
         return MergeResult(report, policy)
     }
 }

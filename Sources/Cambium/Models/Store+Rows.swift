@@ -48,8 +48,9 @@ extension Store {
     ///
     /// - Parameters:
     ///   - least: Uses that a row needs to stay, at least 1.
-    ///   - texts: What counts; nil for recorded evidence of kind "activations", where a row counts once for each
-    ///     window that used it.
+    ///   - texts: What counts, read from the start or in windows of the context length, whichever uses a row more; nil
+    ///     for recorded evidence: of kind "activations", where a row counts once for each window that used it, else
+    ///     counts.
     ///   - adapter: Whose rows: "base", or an adapter's name.
     ///   - options: The branch, and the message.
     ///   - layers: Only in front of these; nil for all.

@@ -240,10 +240,8 @@ extension SnapshotStore {
         try importer.run(&draft, progress)
         if !request.excerpts.isEmpty {
             let known = try target.parent.map { try map($0).evidence() } ?? []
-            let records = try ExcerptContribution.records(
-                of: request.excerpts, known.filter { draft.tree.files.values.contains($0.id) },
-                for: draft.tree)
-            for record in records { _ = try draft.add(record) }
+            let kept = known.filter { draft.tree.files.values.contains($0.id) }
+            _ = try draft.add(request.excerpts, kept)
         }
         let tree = draft.tree
         // A branch that only begins has no history of its own yet.

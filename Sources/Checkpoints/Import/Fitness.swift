@@ -40,24 +40,27 @@ extension SnapshotStore {
     private func strayAdapter(
         _ tree: Tree, _ read: (String, StoredTensor) -> [UInt8]?
     ) throws -> String? {
-        var digests: Set<String> = []
+        var descriptions: [String: AdapterDescription] = [:]
+        var digests: BaseDigests?
+        var isComplete = true
         for name in StoredAdapters.names(tree).sorted(by: isBefore) {
             let file = AdapterTensorName.description(of: name)
             guard let entry = tree.trunk.tensors[file], let bytes = read(file, entry),
-                let description = try? AdapterDescription(bytes, of: name),
-                !description.base.isEmpty
-            else { continue }
-            if digests.isEmpty {
-                digests = [
-                    try StoredAdapters.baseDigest(tree),
-                    try StoredAdapters.baseDigest(tree, .routers, .experts),
-                ]
+                let description = try? AdapterDescription(bytes, of: name)
+            else {
+                isComplete = false
+                continue
             }
-            guard digests.contains(description.base) else {
-                return "the deltas of adapter '\(name)' are of other weights than its base has now"
-            }
+            descriptions[name] = description
+            let known = if let digests { digests } else { try BaseDigests(tree) }
+            digests = known
+            guard !known.fit(description) else { continue }
+            return description.kind == .alternative
+                ? "'\(name)' is an alternative to other weights than its base has now; settle the alternatives "
+                    + "first (cambium resolve)"
+                : "the deltas of adapter '\(name)' are of other weights than its base has now"
         }
-        return nil
+        return isComplete ? StoredAdapters.misfit(descriptions, tree) : nil
     }
 
     /// Whether a stored model can be run.
@@ -69,8 +72,8 @@ private func refuse(_ reason: String?, _ what: String) throws {
     guard let reason else { return }
     throw CambiumError(
         .unfit,
-        "\(what) would not run as its history does: \(reason). Nothing was changed; give --allow-unfit if "
-            + "that is meant, or take another branch")
+        "\(what) would not run as its history does: \(reason). Nothing was changed; take another "
+            + "branch, or, if that is meant and the command has it, give --allow-unfit")
 }
 
 extension CheckpointSource {

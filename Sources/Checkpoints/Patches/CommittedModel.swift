@@ -74,12 +74,17 @@ package struct CommittedModel: Sendable {
 
 extension CommitTarget {
     /// Commits a draft here, its layout fitted to its tensors.
+    ///
+    /// - Throws: `unfit` for a model that would not run as the branch's did, unless the request takes it.
     package func commit(
         fitting draft: consuming CommitDraft, _ request: CommitRequest, newExperts: Int = 0,
         nonFinite: NonFiniteCount = NonFiniteCount(nan: 0, infinite: 0), notes: [String] = []
     ) throws -> CommittedModel {
         var fitted = request
         if let before {
+            if !request.allowsUnfit {
+                try store.checkFit(draft.tree, after: before, "the model on branch '\(branch)'")
+            }
             let canonical = try draft.fitLayout(before, store)
             if !canonical.isEmpty {
                 fitted.note.metadata[LayoutFit.canonicalKey] = canonical.joined(separator: "\n")

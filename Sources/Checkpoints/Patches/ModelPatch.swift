@@ -178,9 +178,7 @@ package struct ModelPatch: ~Copyable {
     package consuming func commit(_ request: CommitRequest) throws -> CommittedModel {
         if !evidence.isEmpty || !request.excerpts.isEmpty, let parent = target.parent {
             let known = try target.store.map(parent).evidence()
-            let excerpts = try ExcerptContribution.records(
-                of: request.excerpts, known + evidence, for: draft.tree)
-            for record in excerpts { evidence.append((try draft.add(record), record)) }
+            evidence += try draft.add(request.excerpts, known + evidence)
             let added = evidence.filter { new in !known.contains { $0.id == new.id } }
             _ = try EvidenceGate((known + added).counts)
         }
@@ -191,10 +189,6 @@ package struct ModelPatch: ~Copyable {
             guard let pool = before.layers[place.layer]?.pools[place.pool] else { continue }
             let edited = try draft.putExperts(changing: pool.experts, changes)
             draft.tree.layers[place.layer]?.pools[place.pool]?.replace(by: edited)
-        }
-        if !request.allowsUnfit {
-            try target.store.checkFit(
-                draft.tree, after: before, "the model on branch '\(target.branch)'")
         }
         let (target, newExperts, nonFinite) = (target, newExperts, nonFinite)
         return try target.commit(

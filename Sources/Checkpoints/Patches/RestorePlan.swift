@@ -118,17 +118,29 @@ package struct RestorePlan {
             for (name, pool) in layer.pools.sorted(by: { isBefore($0.key, $1.key) })
             where pools.matches(name) {
                 let ids = try self.ids(pool)
-                if let greatest = ordinals.greatest, greatest >= ids.count {
+                // A row that is absent is zeros, and as good as any.
+                let isRow = pool.kind == .row
+                let count = isRow ? Int(clamping: pool.count) : ids.count
+                if let greatest = ordinals.greatest, greatest >= count {
                     throw CambiumError(
                         .notFound,
                         "there is no expert \(greatest) in \(number)/\(name) of '\(place)', which has "
-                            + "\(ids.count)")
+                            + "\(count)")
                 }
                 let own = try counterpart(of: name, number, like: pool, place)
                 let mine = try self.ids(own)
-                for ordinal in ordinals.numbers(below: ids.count) {
+                let end = isRow && ordinals.greatest == nil ? max(ids.count, mine.count) : count
+                for ordinal in ordinals.numbers(below: end) {
                     let entity = MergeEntity.expert(layer: number, pool: name, ordinal: ordinal)
-                    let id = ids[ordinal]
+                    let id = ordinal < ids.count ? ids[ordinal] : .zero
+                    if isRow {
+                        let now = ordinal < mine.count ? mine[ordinal] : .zero
+                        // Among many those that are nowhere are not worth a word.
+                        if id == .zero, now == .zero, ordinals.single == nil { continue }
+                        try note(
+                            entity, id, experts.updateValue(id, forKey: entity), commit, now == id)
+                        continue
+                    }
                     guard id != .zero else {
                         // Named by its number it is an error, among many it is passed over.
                         guard ordinals.single == nil else {
@@ -161,6 +173,12 @@ package struct RestorePlan {
                 .badShape,
                 "'\(place)' has no place on '\(branch)', whose model has no pool \(layer)/\(name); a "
                     + "merge brings whole pools")
+        }
+        guard pool.kind != .row || own.count == pool.count else {
+            throw CambiumError(
+                .badShape,
+                "'\(place)' is one of \(pool.count) rows; \(layer)/\(name) has \(own.count) on '\(branch)', where "
+                    + "the hash gives others")
         }
         guard own.kind == pool.kind, own.parts == pool.parts else {
             throw CambiumError(
@@ -275,9 +293,13 @@ package struct RestorePlan {
     func put(into patch: inout ModelPatch) throws {
         for (entity, id) in experts {
             guard case .expert(let layer, let pool, let ordinal) = entity,
-                let own = target.layers[layer]?.pools[pool],
-                arrays[own.experts]?[ordinal] != id
+                let own = target.layers[layer]?.pools[pool], let mine = arrays[own.experts],
+                (ordinal < mine.count ? mine[ordinal] : .zero) != id
             else { continue }
+            if id == .zero {
+                try patch.remove(expert: ordinal, layer: Int(layer), pool: pool)
+                continue
+            }
             try patch.put(expert: ordinal, layer: Int(layer), pool: pool, try data(id))
         }
         for (name, entry) in tensors where target.tensors[name] != entry {

@@ -31,9 +31,11 @@ private struct EvidenceEdit {
     }
 
     /// Commits a changed set, on the very model that was read.
+    ///
+    /// - Parameter replaced: Records that others take the place of.
     func commit(
         adding records: [EvidenceRecord] = [], dropping dropped: [NamedContribution]? = nil,
-        _ request: CommitRequest
+        replacing replaced: [ObjectID] = [], _ request: CommitRequest
     ) throws -> EvidenceChange {
         var draft = try CommitDraft(target.store, tree: snapshot.tree)
         var added: [NamedContribution] = []
@@ -41,10 +43,9 @@ private struct EvidenceEdit {
             let id = try draft.add(record)
             if !(known + added).contains(where: { $0.id == id }) { added.append((id, record)) }
         }
-        for entry in dropped ?? [] { draft.tree.files[EvidenceName.name(entry.id)] = nil }
-        let kept = (known + added).filter { entry in
-            !(dropped ?? []).contains { $0.id == entry.id }
-        }
+        let gone = Set((dropped ?? []).map(\.id) + replaced)
+        for id in gone { draft.tree.files[EvidenceName.name(id)] = nil }
+        let kept = (known + added).filter { !gone.contains($0.id) }
         // Before anything is committed: a set that no gate can be solved from is refused.
         let gate = try EvidenceGate(kept.counts)
         try kept.checkSums()
@@ -85,14 +86,16 @@ extension SnapshotStore {
         return try edit.commit(adding: records, request)
     }
 
-    /// Keeps excerpts of texts that a branch's model knows, and commits the records.
+    /// Keeps excerpts of texts that a branch's model knows, and commits the records, in the place of those with less of
+    /// a text.
     ///
     /// - Throws: `usage` for a text, label or limit that cannot be; `not-found` for a branch without a model.
     package func addExcerpts(_ request: CommitRequest) throws -> EvidenceChange {
         let edit = try EvidenceEdit(request, self)
+        let records = try ExcerptContribution.records(
+            of: request.excerpts, edit.known, for: edit.snapshot.tree)
         return try edit.commit(
-            adding: ExcerptContribution.records(
-                of: request.excerpts, edit.known, for: edit.snapshot.tree), request)
+            adding: records.map(\.record), replacing: records.compactMap(\.replaced), request)
     }
 
     /// Commits a branch's model without some records, by ids or beginnings of ids.
@@ -161,7 +164,8 @@ extension SnapshotStore {
         return try edit.commit(adding: all.dropFirst(edit.known.count).map(\.record), request)
     }
 
-    /// Records what a branch's expert layers read on texts, and commits the records.
+    /// Records what a branch's expert layers read on texts, and commits the records, in the place of those with fewer
+    /// states of a text.
     ///
     /// - Parameter count: States of each text and layer, at most.
     /// - Throws: `bad-input` for a text without tokens; `usage`; `unsupported` for a model without experts.
@@ -173,12 +177,13 @@ extension SnapshotStore {
         let edit = try EvidenceEdit(request, self)
         let kept = try KeptStates(edit.snapshot, SnapshotModel(edit.snapshot, checks: true))
         let records = try texts.enumerated().map { index, text in
-            EvidenceRecord.states(
-                try kept.record(
-                    of: text, name(index, of: texts), label: label, count: count, threads: threads,
-                    progress))
+            try kept.record(
+                of: text, name(index, of: texts), label: label, count: count, threads: threads,
+                progress)
         }
-        return try edit.commit(adding: records, request)
+        return try edit.commit(
+            adding: records.map { .states($0.record) },
+            replacing: records.compactMap(\.replaced), request)
     }
 
     /// Records what a branch's linear routers read and decide on texts, and commits the records.

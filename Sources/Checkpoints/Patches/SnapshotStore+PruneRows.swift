@@ -21,8 +21,9 @@ extension SnapshotStore {
     ///
     /// - Parameters:
     ///   - least: Uses that a row needs to stay, at least 1.
-    ///   - texts: What counts, each from its start; nil for the evidence of kind 'activations' of the rows'
-    ///     adapter, in whose windows a row counts once.
+    ///   - texts: What counts, each from its start or in windows of the context length, whichever is more; nil for
+    ///     the evidence of the rows' adapter: of kind 'activations', in whose windows a row counts once, else its
+    ///     counts.
     ///   - layers: Only in front of these; nil for all.
     ///   - name: Of the adapter, or `base`.
     ///   - commits: Whether to commit the result; if not, nothing changes.
@@ -47,9 +48,10 @@ extension SnapshotStore {
         var pruned: [PrunedRows] = []
         var draft = try CommitDraft(self, tree: before)
         for table in tables {
+            let router = try Self.router(of: table, config)
             let uses =
-                try texts.map { try Self.uses(of: table, by: $0, config) }
-                ?? snapshot.recordedUses(of: table)
+                try texts.map { router.uses(of: $0, window: config.contextLength) }
+                ?? snapshot.recordedUses(of: table, router, window: config.contextLength)
             let few = table.ordinals.filter { uses[$0] < least }
             pruned.append(
                 PrunedRows(
@@ -60,38 +62,39 @@ extension SnapshotStore {
                 few, [UInt8](repeating: 0, count: few.count * size), parts: table.pool.parts,
                 count: Int(table.pool.count), layer: table.layer, pool: table.name)
         }
+        if !request.allowsUnfit {
+            try checkFit(draft.tree, after: before, "the model on branch '\(target.branch)'")
+        }
         guard commits else { return (pruned, nil) }
         return (pruned, try target.commit(fitting: draft, noted))
     }
 
-    /// How often texts use each row.
-    private static func uses(
-        of table: RowTables.Table, by texts: [[UInt8]], _ config: PeerConfig
-    ) throws -> [Int] {
+    /// What finds a table's rows.
+    private static func router(
+        of table: RowTables.Table, _ config: PeerConfig
+    ) throws -> HashRouter {
         guard let hash = config.hash, UInt64(hash.expertCount) == table.pool.count else {
             throw CambiumError(
                 .corrupt, "the rows of layer \(table.layer) are not those of config.json")
         }
-        let router = HashRouter(orders: hash.orders, tableSize: hash.tableSize)
-        var uses = [Int](repeating: 0, count: hash.expertCount)
-        for text in texts {
-            for row in router.rows(of: text) { uses[Int(row)] += 1 }
-        }
-        return uses
+        return HashRouter(orders: hash.orders, tableSize: hash.tableSize)
     }
 }
 
 extension MappedSnapshot {
-    /// In how many windows of recorded text each row of a table was used.
-    fileprivate func recordedUses(of table: RowTables.Table) throws -> [Int] {
+    /// How often recorded text used each row of a table: by activations in how many windows, else by counts.
+    fileprivate func recordedUses(
+        of table: RowTables.Table, _ router: HashRouter, window: Int
+    ) throws -> [Int] {
         let adapters = Set(StoredAdapters.names(tree))
-        var uses = [Int](repeating: 0, count: Int(table.pool.count))
+        var uses = [Int](repeating: 0, count: router.expertCount)
         var isRecorded = false
-        for (_, record) in try evidence() {
-            guard case .activations(let record) = record,
-                table.name == record.adapter
-                    || table.name == ExpertPool.base && !adapters.contains(record.adapter)
-            else { continue }
+        let records = try evidence().filter { _, record in
+            table.name == record.adapter
+                || table.name == ExpertPool.base && !adapters.contains(record.adapter)
+        }
+        for (_, record) in records {
+            guard case .activations(let record) = record else { continue }
             for layer in record.layers where layer.layer == table.layer {
                 isRecorded = true
                 for entry in layer.entries where Int(entry.expert) < uses.count {
@@ -99,12 +102,21 @@ extension MappedSnapshot {
                 }
             }
         }
-        guard isRecorded else {
+        if isRecorded { return uses }
+        let counts = records.counts.map(\.counts)
+        guard let order = counts.map(\.order).min() else {
             throw CambiumError(
                 .notFound,
                 "\(id.short) has no evidence of what the rows of '\(table.name)' in front of layer "
                     + "\(table.layer) are used for; give a text with --text")
         }
-        return uses
+        guard order >= router.orders.max() ?? 0 else {
+            throw CambiumError(
+                .notFound,
+                "the evidence of '\(table.name)' counts sequences of \(order) bytes, and its rows are of up to "
+                    + "\(router.orders.max() ?? 0); give a text with --text, or count anew: cambium evidence add "
+                    + "--order \(router.orders.max() ?? 0)")
+        }
+        return router.uses(counts, window: window).map { Int($0) }
     }
 }

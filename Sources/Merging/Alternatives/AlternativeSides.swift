@@ -44,16 +44,14 @@ struct AlternativeSides {
             for layer in tree.layers.values { taken.formUnion(layer.pools.keys) }
         }
         for tree in sides { all.formUnion(try store.alternatives(of: tree).map(\.name)) }
+        let configs = ModelConfigs(store)
         for (side, given) in zip(sides, names) {
-            // A name that is taken gets a number, whatever the order of the sides.
-            let stem = Self.adapterName(given)
-            var (name, number) = (stem, 1)
-            while taken.contains(name) || layers[name] != nil {
-                number += 1
-                name = "\(stem)-\(number)"
-            }
+            try configs.check(side, as: base, named: given)
+        }
+        let own = try Self.names(sides, names, over: plain, taken)
+        for (side, name) in zip(sides, own) {
             var tree = side
-            if let own = try plain.difference(of: side.alternative(nil), named: name) {
+            if let name, let own = try plain.difference(of: side.alternative(nil), named: name) {
                 all.insert(name)
                 layers[name] = own.pools.keys.map { Int($0) }.sorted()
                 try restoreBase(of: &tree)
@@ -65,13 +63,44 @@ struct AlternativeSides {
         }
     }
 
+    /// What the alternatives are called; nil for a side that has the base's weights.
+    ///
+    /// A name that is taken gets a number, in the order of the sides' content.
+    private static func names(
+        _ sides: [Tree], _ given: [String], over base: Tree, _ taken: Set<String>
+    ) throws -> [String?] {
+        var order: [(index: Int, weights: ObjectID, files: String)] = []
+        for (index, side) in sides.enumerated() {
+            let model = side.alternative(nil)
+            guard try base.difference(of: model, named: given[index]) != nil else { continue }
+            let files = side.files.map { "\($0.key) \($0.value.hex)" }.sorted(by: isBefore)
+            order.append((index, try model.weights, files.joined(separator: "\n")))
+        }
+        order.sort {
+            $0.weights == $1.weights ? isBefore($0.files, $1.files) : $0.weights < $1.weights
+        }
+        var taken = taken
+        var names = [String?](repeating: nil, count: sides.count)
+        for (index, _, _) in order {
+            let stem = adapterName(given[index])
+            var (name, number) = (stem, 1)
+            while taken.contains(name) {
+                number += 1
+                name = "\(stem)-\(number)"
+            }
+            taken.insert(name)
+            names[index] = name
+        }
+        return names
+    }
+
     /// A side's name as adapters' names are: visible ASCII characters without `/`, of which there is room for a number.
     private static func adapterName(_ side: String) -> String {
         let plain = side.utf8.map { (0x21...0x7e).contains($0) && $0 != 0x2f ? $0 : 0x2d }
         return String(decoding: plain.prefix(90), as: UTF8.self)
     }
 
-    /// Gives a side the base's weights, and the form that they are written in.
+    /// Gives a side the base's weights, what they are run by, and the form that they are written in.
     private func restoreBase(of tree: inout Tree) throws {
         for (name, entry) in base.trunk.tensors
         where !name.hasPrefix(AdapterTensorName.prefix) { tree.trunk.tensors[name] = entry }
@@ -79,7 +108,7 @@ struct AlternativeSides {
             tree.layers[number]?.pools[ExpertPool.base] = layer.pools[ExpertPool.base]
         }
         tree.layout = base.layout
-        for name in inner.files { tree.files[name] = base.files[name] }
+        for name in inner.files.union(BaseDigests.files) { tree.files[name] = base.files[name] }
     }
 
     /// Makes what a side counted of its texts the alternative's.
@@ -153,7 +182,7 @@ private struct AlternativesForm: MergeForm {
         whole.layout = draft.tree.layout
         for name in form.files { whole.files[name] = draft.tree.files[name] }
         draft.tree = whole
-        let digest = try StoredAdapters.baseDigest(draft.tree, .routers, .experts)
+        let digest = try BaseDigests(draft.tree).whole
         for (name, layers) in alternatives.layers.sorted(by: { isBefore($0.key, $1.key) }) {
             let text = AdapterDescription(replacing: layers, base: digest).encoded
             let tensor = AdapterTensorName.description(of: name)

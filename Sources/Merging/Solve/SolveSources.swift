@@ -49,7 +49,7 @@ struct SolveSources {
             let records = try snapshot.evidence()
             let isBase = index < bases.count
             if isBase { known += records }
-            let content = try Self.content(snapshot.tree)
+            let content = try snapshot.tree.weights
             let own = isBase ? [Self.baseName] : names[id] ?? [id.short]
             var place = sources.firstIndex { $0.content == content }
             if let found = place {
@@ -64,10 +64,12 @@ struct SolveSources {
             }
             guard let place else { continue }
             places[id] = place
-            // What a base has, a side has not added.
-            let shared = Set(known.map(\.id))
-            for (id, record) in records.excerpts where isBase || !shared.contains(id) {
-                sources[place].add(id, record)
+            for excerpts in records.excerpts {
+                // What a base has, a side has not added, but it may have more of it.
+                let old = sources.indices.filter {
+                    sources[$0].isBase && sources[$0].has(excerpts.record.data)
+                }
+                for owner in isBase || old.isEmpty ? [place] : old { sources[owner].add(excerpts) }
             }
         }
         for (name, file, bytes) in texts {
@@ -75,7 +77,7 @@ struct SolveSources {
             let record = try counted(.usage) {
                 try ExcerptContribution(of: bytes, label: "", for: sources[place].snapshot.tree)
             }
-            sources[place].add(try ObjectID(ofFile: record.encoded), record)
+            sources[place].give((try ObjectID(ofFile: record.encoded), record))
         }
         all = sources.sorted { $0.content < $1.content }
         let read = Set(all.filter(\.isBase).flatMap { $0.excerpts.values.map(\.data) })
@@ -110,13 +112,6 @@ struct SolveSources {
         return (source.isBase ? Self.baseWeight / bases : 1) / whole
     }
 
-    /// Names trunk, routers and experts alike.
-    private static func content(_ tree: Tree) throws -> ObjectID {
-        var bytes = tree.trunk.encoded
-        for (_, layer) in tree.layers.sorted(by: { $0.key < $1.key }) { bytes += layer.encoded }
-        return try ObjectID(ofFile: bytes)
-    }
-
     private static func place(
         of name: String, _ file: String, _ store: SnapshotStore, _ places: [ObjectID: Int],
         _ sources: [Source]
@@ -144,10 +139,19 @@ struct SolveSources {
 }
 
 extension SolveSources.Source {
-    /// Adds excerpts, unless there are some of the text.
-    fileprivate mutating func add(_ id: ObjectID, _ record: ExcerptContribution) {
-        guard !excerpts.values.contains(where: { $0.data == record.data }) else { return }
-        excerpts[id] = record
+    /// Whether there are some of a text.
+    fileprivate func has(_ data: [UInt8]) -> Bool { excerpts.values.contains { $0.data == data } }
+
+    /// Adds excerpts, unless there are some that have more of the text.
+    fileprivate mutating func add(_ new: NamedExcerpts) {
+        let others = excerpts.filter { $0.value.data == new.record.data }
+        if others.allSatisfy({ isFuller(new, than: ($0.key, $0.value)) }) { give(new) }
+    }
+
+    /// Adds excerpts in the place of those of the same text.
+    fileprivate mutating func give(_ new: NamedExcerpts) {
+        excerpts = excerpts.filter { $0.value.data != new.record.data }
+        excerpts[new.id] = new.record
     }
 
     /// The excerpts' windows in tokens, by the records' ids.

@@ -48,6 +48,12 @@ struct SolvedPool {
             always && pools[0] != nil || Set(pools.map { $0?.experts }).count > 1
                 || Set(pools.map { $0?.router }).count > 1
         else { return nil }
+        guard !pools.contains(where: { $0?.routerKind == .hash }) else {
+            throw CambiumError(
+                .unsupported,
+                "hashed rows in front of layer \(layer) differ, and --policy solve solves experts that routers pick, "
+                    + "not rows; merge by another policy, such as mean or alternatives")
+        }
         guard let pool = pools[0],
             pools.allSatisfy({
                 $0?.count == pool.count && $0?.parts == pool.parts && $0?.kind == pool.kind

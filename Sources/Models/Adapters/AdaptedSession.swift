@@ -64,7 +64,8 @@ package final class AdaptedSession {
     ///
     /// - Returns: [tokens, vocabulary] or [vocabulary]: where one model answers alone its logits, else the
     ///   logarithm of the mixed probability.
-    /// - Throws: As `Session.append`.
+    /// - Throws: As `Session.append`; where the models themselves tell which of them it is, the session is reset when
+    ///   one of them cannot be run.
     package func append(
         _ tokens: [Int], logits selection: Session.LogitSelection = .last
     ) throws -> [Float] {
@@ -79,16 +80,19 @@ package final class AdaptedSession {
 
     /// Takes tokens in that every model has read.
     ///
-    /// - Parameter logits: By model, [tokens, vocabulary].
+    /// - Parameters:
+    ///   - logits: By model, [tokens, vocabulary].
+    ///   - isLast: Whether no more tokens follow in this call.
     /// - Returns: As ``append(_:logits:)``.
     fileprivate func read(
-        _ tokens: [Int], _ logits: [[Float]], _ selection: Session.LogitSelection
+        _ tokens: [Int], _ logits: [[Float]], _ selection: Session.LogitSelection, isLast: Bool
     ) -> [Float] {
         var result: [Float] = []
         text += tokens
         for (index, token) in tokens.enumerated() {
             predictions?.advance(token, logits, row: index, of: tokens.count)
-            guard selection == .all || index == tokens.count - 1, let predictions else { continue }
+            guard selection == .all || isLast && index == tokens.count - 1, let predictions
+            else { continue }
             let shares = AdapterMixture.shares(predictions.weights)
             choices[shares[0].model] += 1
             let rows = shares.map { predictions.row(of: $0.model) }
@@ -204,18 +208,39 @@ package final class AdaptedPass {
     }
 
     /// As ``append(_:logits:)``, where every model reads every token.
+    ///
+    /// - Throws: Then some models have read more than others, and the sessions are reset.
     private func appendToAll(
         _ inputs: [(session: AdaptedSession, tokens: [Int])], _ selection: Session.LogitSelection
     ) throws -> [[Float]] {
-        var logits = [[[Float]]](repeating: [], count: inputs.count)
-        for index in 0...model.adapters.count {
-            let pass = try pass(index)
-            let rows = try pass.append(
-                inputs.map { ($0.session.session(index, pass), $0.tokens) }, logits: .all)
-            for (owner, row) in rows.enumerated() { logits[owner].append(row) }
-        }
-        return zip(inputs, logits).map { input, logits in
-            input.session.read(input.tokens, logits, selection)
+        // A block at a time: all models' logits of all its tokens are in memory together.
+        let size = max(Session.blockSize / max(inputs.count, 1), 1)
+        let longest = inputs.map(\.tokens.count).max() ?? 0
+        var results = [[Float]](repeating: [], count: inputs.count)
+        do {
+            for start in stride(from: 0, to: longest, by: size) {
+                let owners = inputs.indices.filter { inputs[$0].tokens.count > start }
+                let blocks = owners.map { Array(inputs[$0].tokens[start...].prefix(size)) }
+                var logits = [[[Float]]](repeating: [], count: owners.count)
+                for index in 0...model.adapters.count {
+                    let pass = try pass(index)
+                    let rows = try pass.append(
+                        zip(owners, blocks).map { owner, block in
+                            (inputs[owner].session.session(index, pass), block)
+                        }, logits: .all)
+                    for (place, row) in rows.enumerated() { logits[place].append(row) }
+                }
+                for (place, owner) in owners.enumerated() {
+                    let (session, tokens) = inputs[owner]
+                    results[owner] += session.read(
+                        blocks[place], logits[place], selection,
+                        isLast: start + size >= tokens.count)
+                }
+            }
+            return results
+        } catch {
+            for (session, _) in inputs { session.reset() }
+            throw error
         }
     }
 

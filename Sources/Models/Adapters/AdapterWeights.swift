@@ -48,6 +48,9 @@ package struct AdapterWeights<Base: WeightSource>: WeightSource {
     }
 
     package func rows(layer: Int) throws -> [any ExpertTable] {
+        if description.replacedLayers.contains(layer) {
+            return [try base.experts(layer: layer, of: name)]
+        }
         let own = description.rows.contains(layer)
         return try base.rows(layer: layer)
             + (own ? [base.experts(layer: layer, of: name)] : [])

@@ -43,11 +43,7 @@ package struct SnapshotModel: Sendable {
         let adapters = try StoredAdapters(snapshot)
         let mixture = try snapshot.mixture()
         let found = adapters.names.isEmpty && mixture == nil ? nil : try gate()
-        // Counts of some alone cannot tell whether it is one of the others.
-        let known = Set(found?.classes ?? [])
-        let isByLikelihood =
-            !adapters.alternatives.isEmpty
-            && !known.isSuperset(of: adapters.alternatives + [ExpertPool.base])
+        let isByLikelihood = adapters.picksByLikelihood(found?.classes)
         let solved = isByLikelihood ? nil : found
         guard mixture == nil || !isByLikelihood else {
             throw CambiumError(

@@ -18,8 +18,9 @@ package struct StoredAdapters {
     ///   its deltas would change weights that they were not trained with.
     package init(_ snapshot: MappedSnapshot) throws {
         let tree = snapshot.tree
-        base = try Self.baseDigest(tree)
-        baseWithExperts = try Self.baseDigest(tree, .routers, .experts)
+        let digests = try BaseDigests(tree)
+        base = digests.trunk
+        baseWithExperts = digests.withExperts
         var descriptions: [String: AdapterDescription] = [:]
         for (tensor, entry) in tree.trunk.tensors {
             guard let name = AdapterTensorName.adapter(describedBy: tensor) else { continue }
@@ -30,16 +31,12 @@ package struct StoredAdapters {
             }
             let bytes = try snapshot.data(of: entry.id)
             let description = try AdapterDescription(bytes, of: name)
-            // Earlier versions named the base without its experts by all adapters.
-            let own =
-                description.kind == .alternative
-                ? [baseWithExperts] : description.usesExperts ? [baseWithExperts, base] : [base]
-            guard description.base.isEmpty || own.contains(description.base) else {
+            guard digests.fit(description) else {
                 throw CambiumError(
                     .unsupported,
                     "adapter '\(name)' was made for the base \(description.base.prefix(12)); the base of "
-                        + "\(snapshot.id.short) is \(own[0].prefix(12)). Revert what changed the base, or "
-                        + "train the adapter again")
+                        + "\(snapshot.id.short) is \(digests.digest(for: description).prefix(12)). Revert what "
+                        + "changed the base, or train the adapter again")
             }
             descriptions[name] = description
         }
@@ -118,28 +115,13 @@ package struct StoredAdapters {
         zip(names, descriptions).filter { $0.1.kind == .alternative }.map(\.0)
     }
 
-    /// Parts of a base besides its trunk.
-    package enum BasePart { case routers, experts }
-
-    /// Names the weights that deltas are added to: the trunk's tensors, without adapters, and their ids, with
-    /// the routers and experts of the base where they count as well.
+    /// Whether the models' own predictions pick among alternatives, and not a gate over these classes: counts of some
+    /// alone cannot tell whether it is one of the others.
     ///
-    /// Hashed rows never do: an adapter adds to what they are, of fewer bits or fewer rows as well.
-    package static func baseDigest(_ tree: Tree, _ parts: BasePart...) throws -> String {
-        var text = ""
-        for (name, entry) in tree.trunk.tensors.sorted(by: { isBefore($0.key, $1.key) })
-        where !name.hasPrefix(AdapterTensorName.prefix) { text += "\(name) \(entry.id.hex)\n" }
-        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
-            guard let pool = layer.pools[ExpertPool.base], pool.routerKind != .hash else {
-                continue
-            }
-            if parts.contains(.experts) { text += "\(number) \(pool.experts.hex)\n" }
-            for (name, entry) in pool.router.sorted(by: { isBefore($0.key, $1.key) })
-            where parts.contains(.routers) {
-                text += "\(number) \(name) \(entry.id.hex)\n"
-            }
-        }
-        return try ObjectID(ofFile: Array(text.utf8)).hex
+    /// - Parameter classes: Of the gate; nil for none.
+    package func picksByLikelihood(_ classes: [String]?) -> Bool {
+        !alternatives.isEmpty
+            && !Set(classes ?? []).isSuperset(of: alternatives + [ExpertPool.base])
     }
 
     /// The adapters' models, to be made when first needed.

@@ -10,10 +10,10 @@ package final class MappedExpertTable: ExpertTable {
     /// Experts that a profile asked for and nobody picked yet.
     private let ahead = Mutex<Set<UInt32>>([])
 
-    init(_ stored: StoredExperts, _ residency: Residency) {
+    init(_ stored: StoredExperts, _ residency: Residency) throws {
         self.stored = stored
         self.residency = residency
-        slots = SlotTable(count: stored.count, zeros: stored.zeros)
+        slots = try SlotTable(count: stored.count, zeros: stored.zeros)
     }
 
     package var count: Int { stored.count }

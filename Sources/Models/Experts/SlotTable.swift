@@ -1,4 +1,5 @@
 internal import Elements
+internal import Glibc
 internal import Synchronization
 
 /// Addresses of mapped experts, four bytes each: in units of 64 bytes from a base near the first one
@@ -22,17 +23,22 @@ internal import Synchronization
     /// What rows are that are not there.
     private let zeros: MappedBytes?
 
-    init(count: Int, zeros: MappedBytes? = nil) {
+    /// - Throws: `limit` where there is no memory for so many.
+    /// - Complexity: Memory that nothing was found in is not touched.
+    init(count: Int, zeros: MappedBytes? = nil) throws {
+        let size = MemoryLayout<Atomic<UInt32>>.stride
+        guard let memory = unsafe calloc(max(count, 1), size) else {
+            throw CambiumError(
+                .limit,
+                "\(count) experts take \(count * size) bytes for their places, which are not there")
+        }
         self.zeros = zeros
-        unsafe slots = .allocate(capacity: max(count, 1))
-        for index in 0..<count { unsafe (slots + index).initialize(to: Atomic(0)) }
+        // Zeros are atomics of 0.
+        unsafe slots = memory.bindMemory(to: Atomic<UInt32>.self, capacity: max(count, 1))
         self.count = count
     }
 
-    deinit {
-        unsafe slots.deinitialize(count: count)
-        unsafe slots.deallocate()
-    }
+    deinit { unsafe free(slots) }
 
     /// Sets the addresses of experts that are known to lie in the map.
     ///

@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Objects
 package import Snapshots
@@ -60,9 +61,22 @@ package struct SnapshotWeights: WeightSource {
                 .missingTensor,
                 "snapshot \(snapshot.id.short) has no experts\(whose) in layer \(layer)")
         }
+        if experts.pool.kind == .row { try check(experts.pool, layer) }
         let stored = try StoredExperts(experts, checks: checks)
-        guard let cache = residency.cache else { return MappedExpertTable(stored, residency) }
+        guard let cache = residency.cache else { return try MappedExpertTable(stored, residency) }
         return CopiedExpertTable(stored, residency, cache)
+    }
+
+    /// Refuses hashed rows that are not the config's before there is memory for them.
+    private func check(_ pool: ExpertPool, _ layer: Int) throws {
+        let layers = try snapshot.modelDescription().layers
+        let sizes = layers.indices.contains(layer) ? layers[layer].rows : nil
+        guard let sizes, UInt64(sizes.expertCount) == pool.count else {
+            throw CambiumError(
+                .badTensor,
+                "the hashed rows of layer \(layer) are \(pool.count) of \(pool.parts); config asks for "
+                    + "\(sizes?.expertCount ?? 0)")
+        }
     }
 
     package func rows(layer: Int) throws -> [any ExpertTable] {

@@ -60,7 +60,8 @@ package struct ExcerptContribution: Sendable, Equatable {
         self.windows = windows
     }
 
-    /// Windows of a text at even distances, the first and the last bytes among them.
+    /// Windows of a text: all of it, one behind the other, where the limit allows that; else at even distances, the
+    /// first and the last bytes among them.
     ///
     /// They begin and end between characters of UTF-8, where the text is UTF-8.
     ///
@@ -80,14 +81,20 @@ package struct ExcerptContribution: Sendable, Equatable {
             throw CambiumError(
                 .badInput, "excerpts of \(limit) bytes; give 1 to \(Self.mostBytes)")
         }
+        let isWhole = text.count <= limit
         let size = min(windowBytes, limit, text.count)
-        let count = max(1, min(limit, text.count) / size)
+        let count = isWhole ? (text.count + size - 1) / size : limit / size
         var windows: [Window] = []
         var end = 0
         for number in 0..<count {
-            let first = count == 1 ? 0 : (text.count - size) * number / (count - 1)
-            let start = max(end, Self.boundary(text, at: first))
-            end = max(start, Self.boundary(text, at: first + size))
+            var (start, next) = (end, text.count * (number + 1) / count)
+            if !isWhole {
+                let first = count == 1 ? 0 : (text.count - size) * number / (count - 1)
+                // Forward, so that no window is longer than it may be.
+                start = max(end, Self.boundary(text, at: first, isForward: true))
+                next = first + size
+            }
+            end = max(start, Self.boundary(text, at: next))
             guard end > start else { continue }
             windows.append(Window(start: UInt64(start), bytes: Array(text[start..<end])))
         }
@@ -95,14 +102,22 @@ package struct ExcerptContribution: Sendable, Equatable {
             label: label, data: data, byteCount: UInt64(text.count), windows: windows)
     }
 
-    /// The beginning of the character that holds a byte; of bytes that are no UTF-8 the byte itself.
-    private static func boundary(_ text: [UInt8], at place: Int) -> Int {
+    /// The beginning of the character that holds a byte, or of the next one where that does not begin there; of bytes
+    /// that are no UTF-8 the byte itself.
+    private static func boundary(
+        _ text: [UInt8], at place: Int, isForward: Bool = false
+    ) -> Int {
         guard place < text.count else { return text.count }
-        for back in 0..<min(4, place + 1) where text[place - back] & 0xC0 != 0x80 {
-            return place - back
+        for step in 0..<4 {
+            let next = isForward ? place + step : place - step
+            guard next < text.count, next >= 0 else { break }
+            if text[next] & 0xC0 != 0x80 { return next }
         }
         return place
     }
+
+    /// Bytes of all windows.
+    package var excerptBytes: Int { windows.reduce(0) { $0 + $1.bytes.count } }
 
     /// The canonical bytes.
     package var encoded: [UInt8] {

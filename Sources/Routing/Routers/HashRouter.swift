@@ -80,9 +80,32 @@ package struct HashRouter: Sendable, Hashable {
         return rows
     }
 
+    /// How often texts use each row, read from their starts or in windows that begin as a text does, whichever is
+    /// more.
+    ///
+    /// - Parameter window: Tokens of a window.
+    package func uses(of texts: [[UInt8]], window: Int) -> [Int] {
+        var (whole, cut) = (
+            [Int](repeating: 0, count: expertCount), [Int](repeating: 0, count: expertCount)
+        )
+        for text in texts {
+            for row in rows(of: text) { whole[Int(row)] += 1 }
+            for start in stride(from: 0, to: text.count, by: window) {
+                let end = min(start + window, text.count)
+                for row in rows(of: Array(text[start..<end])) { cut[Int(row)] += 1 }
+            }
+        }
+        return zip(whole, cut).map { max($0, $1) }
+    }
+
     /// How often texts use each row, as far as their counts tell: of rows for longer n-grams than were counted 0.
-    package func uses(_ texts: [NGramCounts]) -> [UInt32] {
+    ///
+    /// - Parameter window: Tokens of a window that begins as a text does, anywhere: so often, by chance, the first
+    ///   of a sequence have nothing in front of them.
+    package func uses(_ texts: [NGramCounts], window: Int) -> [UInt32] {
+        precondition(window > 0, "windows of \(window)")
         var uses = [UInt32](repeating: 0, count: expertCount)
+        var begun: [UInt32: UInt64] = [:]
         for text in texts {
             // A counted sequence has its last token in the lowest byte, as a history has.
             for entry in text.entries {
@@ -91,6 +114,17 @@ package struct HashRouter: Sendable, Hashable {
                     uses[row] = UInt32(clamping: UInt64(uses[row]) + entry.count)
                 }
             }
+            for length in 1..<(orders.max() ?? 1) where length <= text.order {
+                for entry in text.shortened(to: length).entries {
+                    for order in orders.indices where orders[order] > length {
+                        begun[row(entry.key, order), default: 0] += entry.count
+                    }
+                }
+            }
+        }
+        for (row, count) in begun {
+            let chance = count / UInt64(window)
+            uses[Int(row)] = UInt32(clamping: UInt64(uses[Int(row)]) + chance)
         }
         return uses
     }

@@ -224,8 +224,12 @@ struct TreeMerge: ~Copyable {
         }
         let conflict = MergeConflict(entity, changed, versions: values, bases: before)
         let store = store
+        // A row that is absent is zeros, and the other way round.
+        let absent =
+            kind == .row
+            ? [UInt8](repeating: 0, count: try ObjectHeader(kind, parts).payloadCount) : nil
         let choice = try choose(conflict, parts: parts) { id in
-            try id.map { id in try store.data(of: id).1 }
+            try id.map { id in try store.data(of: id).1 } ?? absent
         }
         switch choice {
         case .left: return values[changed[0]]
@@ -241,6 +245,7 @@ struct TreeMerge: ~Copyable {
                     "policy '\(policy?.name ?? "")' made \(bytes.count) bytes for \(entity), which "
                         + "takes \(header.payloadCount)")
             }
+            if kind == .row, bytes.raw.isZero { return nil }
             return try draft.put(header, bytes.raw, after: values[0].map { .object($0) })
         }
     }

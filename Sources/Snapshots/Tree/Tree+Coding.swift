@@ -20,6 +20,29 @@ extension Trunk {
     }
 }
 
+extension ExpertPool {
+    /// Bytes of a hashed row, far more than a model of any width has.
+    private static let longestRow = 1 << 24
+
+    /// Refuses what no experts can be: of rows below a hash none need be there, so nothing else bounds them.
+    fileprivate func check(_ name: String) throws {
+        var size = 0
+        for part in parts {
+            guard let bytes = part.byteCount, bytes <= ObjectHeader.maximumPayload - size else {
+                throw CambiumError(.corrupt, "pool \(name): experts of \(parts) cannot be stored")
+            }
+            size += bytes
+        }
+        guard routerKind == .hash else { return }
+        guard kind == .row, size > 0, size <= Self.longestRow, count <= UInt64(UInt32.max) else {
+            throw CambiumError(
+                .corrupt,
+                "pool \(name): \(count) \(kind)s of \(parts) are no rows that a hash finds: at most 2^32 - 1 of "
+                    + "\(Self.longestRow) bytes")
+        }
+    }
+}
+
 extension Layer {
     package var encoded: [UInt8] {
         var encoder = ByteEncoder()
@@ -60,9 +83,11 @@ extension Layer {
             }
             let count = try decoder.number(UInt64.self)
             let experts = try decoder.id()
-            pools[name] = ExpertPool(
+            let pool = ExpertPool(
                 kind: kind, parts: parts, count: count, experts: experts, routerKind: routerKind,
                 router: try decoder.tensors())
+            try pool.check(name)
+            pools[name] = pool
         }
         try decoder.end()
         try refuseOther(encoded, bytes, "a layer record")

@@ -1,4 +1,5 @@
 internal import CKernels
+internal import Elements
 internal import Glibc
 
 /// The rows of hashed experts of one layer, of which those are in memory that something trained, one behind the other
@@ -34,6 +35,28 @@ internal import Glibc
         places = MappedZeros(count: count + 1)
         rows = MappedZeros(count: (count + 1) * width)
         sums = MappedZeros(count: count + 1)
+    }
+
+    /// Refuses tables that there is no address space for; what is in them later takes memory only then.
+    ///
+    /// - Parameter tables: As many as are needed at a time.
+    /// - Throws: `.limit`, with the bytes.
+    package static func check(_ tables: Int, count: Int, width: Int) throws {
+        var bytes = tables
+        for factor in [count + 1, (width + 2) * MemoryLayout<Float>.stride] {
+            let (product, overflow) = bytes.multipliedReportingOverflow(by: factor)
+            bytes = overflow ? .max : product
+        }
+        let memory = unsafe mmap(
+            nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let memory = unsafe memory, unsafe memory != MAP_FAILED else {
+            throw CambiumError(
+                .limit,
+                "\(tables) tables of \(count) hashed rows of \(width) floats need \(bytes) bytes of address space, "
+                    + "which this process does not get; take fewer rows or layers of them (hash.table_size, "
+                    + "hash.layers), or raise the limit (ulimit -v, vm.overcommit_memory)")
+        }
+        unsafe _ = munmap(memory, bytes)
     }
 
     /// A table with the same rows, to be changed apart.

@@ -1,6 +1,8 @@
 package import Architectures
 internal import Elements
 package import Models
+internal import Objects
+internal import Snapshots
 internal import Tensors
 
 extension TrainableModel {
@@ -10,6 +12,7 @@ extension TrainableModel {
     ///   - config: Of the model, or `withoutExperts` for adapters that skip them: then no expert is read.
     /// - Throws: `.missingTensor`, `.badTensor`; what the source throws.
     package convenience init(config: PeerConfig, source: some WeightSource) throws {
+        try config.checkRows(tables: config.hash?.layers.count ?? 0)
         var pools: [String: [Float]] = [:]
         for layer in config.peerLayers {
             let names = Self.expertNames(layer)
@@ -26,6 +29,35 @@ extension TrainableModel {
                 try rows[slot][0].add(table, layer)
             }
         }
+    }
+}
+
+extension TrainableModel {
+    /// Refuses to train hashed rows of codes, which would be floats then.
+    ///
+    /// - Throws: `.unsupported`.
+    static func checkRows(of tree: Tree, pool name: String) throws {
+        for (number, layer) in tree.layers.sorted(by: { $0.key < $1.key }) {
+            guard let pool = layer.pools[name], pool.kind == .row, pool.parts.count > 1 else {
+                continue
+            }
+            throw CambiumError(
+                .unsupported,
+                "the hashed rows of '\(name)' in front of layer \(number) are quantised (\(pool.parts)), and training "
+                    + "writes floats: train on the commit before that, and quantise afterwards (cambium rows quantize)"
+            )
+        }
+    }
+}
+
+extension PeerConfig {
+    /// Refuses hashed rows that there is no address space for, before anything is read.
+    ///
+    /// - Parameter tables: How many of a layer's size are needed at a time.
+    /// - Throws: `.limit`.
+    func checkRows(tables: Int) throws {
+        guard let hash, tables > 0 else { return }
+        try RowTable.check(tables, count: hash.expertCount, width: hiddenSize)
     }
 }
 

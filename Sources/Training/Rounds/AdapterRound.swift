@@ -92,6 +92,7 @@ struct AdapterRound: Round {
         isNew = known == nil
         let usesExperts =
             known?.usesExperts ?? (kind != .dense && own == nil && !config.expertLayers.isEmpty)
+        try TrainableModel.checkRows(of: snapshot.tree, pool: name)
         let base = try TrainableModel(
             config: usesExperts ? config : config.withoutExperts, source: weights)
         deltas = Adapter(
@@ -140,9 +141,12 @@ struct AdapterRound: Round {
             AdaptedModel.Entry(
                 name, deltas.description(base: base, startedFrom: startedFrom), base: sizes,
                 source: TrainedWeights(weights, tensors, pools, rows: deltas.ownRows)))
+        let isByLikelihood = stored.picksByLikelihood(gate?.adapters)
+        let solved: (gate: CountGate, classes: [String])? =
+            isByLikelihood ? nil : gate.map { ($0.solved, $0.adapters) }
         let model = AdaptedModel(
-            try LanguageModel(sizes, source: weights), adapters: entries,
-            gate: gate.map { ($0.solved, $0.adapters) }, counts: mixture?.counts)
+            try LanguageModel(sizes, source: weights), adapters: entries, gate: solved,
+            counts: solved == nil ? nil : mixture?.counts, picksByLikelihood: isByLikelihood)
         return { text in
             try model.evaluate(text.map { Int($0) }, threads: threads).bitsPerToken
         }
@@ -151,8 +155,8 @@ struct AdapterRound: Round {
     func obstacle(in tree: Tree) throws -> String? {
         let now =
             deltas.runsBaseExperts
-            ? try StoredAdapters.baseDigest(tree, .routers, .experts)
-            : try StoredAdapters.baseDigest(tree)
+            ? try BaseDigests.digest(tree, .routers, .experts)
+            : try BaseDigests.digest(tree)
         if now != base { return "the base of the branch changed" }
         let own = Own(name, deltas, in: tree)
         if own == before { return nil }

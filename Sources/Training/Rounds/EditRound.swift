@@ -232,7 +232,7 @@ struct EditRound: Round {
 extension ActivationContribution {
     /// Names what picked: the trunk and the routers of a tree's base.
     static func modelDigest(_ tree: Tree) throws -> [UInt8] {
-        let hex = try StoredAdapters.baseDigest(tree, .routers)
+        let hex = try BaseDigests.digest(tree, .routers)
         return ObjectID(hex: hex)?.bytes ?? []
     }
 }

@@ -18,6 +18,7 @@ struct ModelRound: Round {
     private let texts: [RoundText]
     private let known: [NamedContribution]
     private let before: Tree?
+    private let store: SnapshotStore
     private var label = ""
 
     init(
@@ -37,7 +38,11 @@ struct ModelRound: Round {
         // Rows that all texts share: what earlier texts used moves the less.
         let uses =
             freezesTrunk
-            ? model.config.hash?.router.uses(start.evidence.counts.map(\.counts)) : nil
+            ? model.config.hash?.router.uses(
+                start.evidence.counts.map(\.counts), window: model.config.contextLength) : nil
+        if !freezesExperts, let before = start.target.before {
+            try TrainableModel.checkRows(of: before, pool: ExpertPool.base)
+        }
         trained = WholeModel(
             model, trainsExperts: usesExperts && !freezesExperts,
             protecting: uses.map { [[UInt32]](repeating: $0, count: layers) }
@@ -52,6 +57,7 @@ struct ModelRound: Round {
         texts = start.request.texts
         known = start.evidence
         before = start.target.before
+        store = start.target.store
     }
 
     /// The model to train, its config.json, and what names the weights that it starts from.
@@ -138,6 +144,10 @@ struct ModelRound: Round {
         }
         var tree = Tree(architecture: layout.architecture)
         for name in layout.trunk {
+            if freezesTrunk, let kept = before?.trunk.tensors[name] {
+                tree.trunk.tensors[name] = kept
+                continue
+            }
             let tensor = try new(name)
             tree.trunk.tensors[name] = try draft.putTensor(
                 tensor.shape, tensor.bytes.raw, after: before?.trunk.tensors[name])
@@ -145,6 +155,11 @@ struct ModelRound: Round {
         draft.tree = tree
         let experts = EditedExperts(model, experts: config.expertLayers.map { _ in [] })
         var ids = Set(tree.trunk.tensors.values.map(\.id))
+        if freezesExperts, let before {
+            ids.formUnion(try keepExperts(of: before, new, in: &draft))
+            try putFiles(&draft, measured: ids)
+            return
+        }
         for (slot, layer) in (config.hash?.layers ?? []).enumerated() {
             try draft.put(model.rows[slot][0], layer: layer, pool: ExpertPool.base)
         }
@@ -162,12 +177,41 @@ struct ModelRound: Round {
             ids.formUnion(router?.values.map(\.id) ?? [])
         }
         draft.tree.layout = try draft.put(
-            .layout,
-            Layout(
-                files: [Layout.File(name: Checkpoint.singleFileName, metadata: nil, tensors: [])],
-                pools: layout.pools.map(Layout.Pool.init)
-            ).encoded)
+            .layout, Self.layout(layout.pools.map(Layout.Pool.init)))
         try putFiles(&draft, measured: ids)
+    }
+
+    /// Puts experts in as they are stored, whatever their type, with the trained tensors that route to them.
+    ///
+    /// - Returns: What they consist of.
+    private func keepExperts(
+        of before: Tree, _ new: (String) throws -> NewTensor, in draft: inout CommitDraft
+    ) throws -> [ObjectID] {
+        var ids: [ObjectID] = []
+        draft.tree.layers = before.layers
+        for (number, layer) in before.layers {
+            for (name, pool) in layer.pools {
+                for (tensor, entry) in pool.router {
+                    let trained = try new(tensor)
+                    let stored = try draft.putTensor(
+                        trained.shape, trained.bytes.raw, after: entry)
+                    draft.tree.layers[number]?.pools[name]?.router[tensor] = stored
+                    ids.append(stored.id)
+                }
+                if pool.kind != .row { ids += try store.experts(of: pool) }
+            }
+        }
+        let pools = try store.layout(of: before)?.pools ?? []
+        draft.tree.layout = try draft.put(.layout, Self.layout(pools))
+        return ids
+    }
+
+    /// Of a checkpoint of one file.
+    private static func layout(_ pools: [Layout.Pool]) -> [UInt8] {
+        Layout(
+            files: [Layout.File(name: Checkpoint.singleFileName, metadata: nil, tensors: [])],
+            pools: pools
+        ).encoded
     }
 
     /// Hashed experts as a checkpoint has them.

@@ -78,8 +78,11 @@ struct RoundStart {
     }
 
     /// The round that is asked for.
+    ///
+    /// - Throws: `limit` where there is no room for its hashed rows; what it refuses.
     func resolve() throws -> any Round {
-        switch request.target {
+        try checkRows()
+        return switch request.target {
         case .adapter(let name, let kind, let pool):
             try AdapterRound(self, name, kind, pool)
         case .model(let freezesTrunk, let freezesExperts, let initial):
@@ -88,6 +91,22 @@ struct RoundStart {
         case .experts(let count, let background):
             try EditRound(self, count, background)
         }
+    }
+}
+
+extension RoundStart {
+    /// Refuses a round whose tables of hashed rows there is no address space for: of the model, of an adapter, and
+    /// of the copies that they are held to.
+    private func checkRows() throws {
+        var (config, tables) = (try? snapshot?.peerConfig(), 1)
+        switch request.target {
+        case .adapter: tables = 2
+        case .model(_, _, let initial): if let initial { config = try? PeerConfig(json: initial) }
+        case .experts: break
+        }
+        let copies =
+            1 + (request.divergenceWeight > 0 ? 1 : 0) + (request.hold == nil ? 0 : 1)
+        try config?.checkRows(tables: tables * copies * (config?.hash?.layers.count ?? 0))
     }
 }
 

@@ -31,6 +31,15 @@ extension SnapshotStore {
         let new = try request.evidence(
             for: round.learner, beside: start.evidence.counts, mixesCounts: mixture != nil)
         let gate = try EvidenceGate(start.evidence.counts + new)
+        if mixture != nil, let snapshot = start.snapshot {
+            guard try !StoredAdapters(snapshot).picksByLikelihood(gate?.adapters) else {
+                throw CambiumError(
+                    .usage,
+                    "counts predict beside alternatives where those of the base's and of every alternative's texts "
+                        + "are known; add them first (cambium evidence add --adapter NAME --text FILE), or leave "
+                        + "--mix-counts out")
+            }
+        }
         let parameters = try round.parameters(label: new[0].label, progress)
         let record = try request.record(
             from: start.target.parent, mixesCounts: mixture != nil,
@@ -166,7 +175,7 @@ extension SnapshotStore {
                 try draft.put(mixture)
             }
             try round.checkFrozen(target.before, draft.tree)
-            if !request.allowsUnfit, let before = target.before {
+            if round.bringsLayout, !request.allowsUnfit, let before = target.before {
                 try checkFit(draft.tree, after: before, "the model on branch '\(target.branch)'")
             }
             do {

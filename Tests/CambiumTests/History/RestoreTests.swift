@@ -1,3 +1,4 @@
+import CheckpointSupport
 import TestSupport
 import Testing
 
@@ -70,6 +71,44 @@ struct RestoreTests {
                 ],
                 Checkpoints.options("back"))
             #expect(try store.tree("main") == before)
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test("hashed rows come as they are, those that are absent as zeros")
+    func rows() throws {
+        try withScratchDirectory { directory in
+            try Store.create(at: directory + "/S")
+            let store = try Store(directory + "/S")
+            func commit(_ name: String, _ checkpoint: HashedCheckpoint) throws {
+                try store.commit(
+                    checkpoint: checkpoint.raw.write(
+                        to: directory + "/" + name, shards: 1, seed: nil),
+                    Checkpoints.options(name, branch: name))
+            }
+            var one = try HashedCheckpoint()
+            for row in 150..<192 { one.set(row, to: 0) }
+            try commit("main", one)
+            try store.createBranch("b", at: "main", Checkpoints.signature)
+            var two = try HashedCheckpoint()
+            two.set(5, to: 1)
+            two.set(7, to: 0)
+            try commit("b", two)
+            let (before, after) = (try store.tree("main"), try store.tree("b"))
+            // Singly: one that is zeros there, one behind the last that is here.
+            let some = try store.restore(
+                ["b:0/7", "b:0/191", "b:0/5", "b:0/0"], Checkpoints.options("some"))
+            #expect(some.items.map(\.path) == ["0/7", "0/191", "0/5"] && some.alike == 1)
+            #expect(code { try store.expert("main", "0/7") } == .notFound)
+            #expect(try store.expert("main", "0/191").id == store.expert("b", "0/191").id)
+            // All, and back, where some are to go.
+            try store.restore(["b:0/*"], Checkpoints.options("all"))
+            #expect(try store.tree("main") == after)
+            try store.restore(["main~2:0/0-191"], Checkpoints.options("back"))
+            #expect(try store.tree("main") == before)
+            #expect(refusal(store, "b:0/192")?.contains("which has 192") == true)
+            try commit("small", HashedCheckpoint(size: 32))
+            #expect(refusal(store, "small:0/3")?.hasPrefix("bad-shape") == true)
             #expect(try store.verify().faults.isEmpty)
         }
     }

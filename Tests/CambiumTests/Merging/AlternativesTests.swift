@@ -216,13 +216,11 @@ struct AlternativesTests {
                     Checkpoints.signature)
             }
             #expect(take?.code == .usage)
-            for (branch, theta) in [("a", 5_000), ("b", 20_000)] {
-                var checkpoint = TinyCheckpoint()
-                checkpoint.setExpert(3, to: Float(theta))
-                checkpoint.config["rope_theta"] = theta
+            for branch in ["a", "b"] {
+                let path = "\(directory)/\(branch)"
+                try Data(branch.utf8).write(to: URL(filePath: path + "/tokenizer_config.json"))
                 _ = try store.commit(
-                    checkpoint: checkpoint.write(to: "\(directory)/\(branch)2"),
-                    Checkpoints.options(branch, branch: branch))
+                    checkpoint: path, Checkpoints.options(branch, branch: branch))
             }
             let files = try merge(store, ["b"], into: "a")
             #expect(files.kind == .conflicts && files.conflicts.map(\.kind) == ["file"])
@@ -237,6 +235,64 @@ struct AlternativesTests {
                 try merge(crossed, ["b"], into: "a")
             }
             #expect(bases?.code == .usage && bases?.message.contains("2 merge bases") == true)
+        }
+    }
+
+    @Test("another tokenizer or way to run is refused, another spelling of the config is not")
+    func configs() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            func commit(_ branch: String, _ name: String, _ edit: (inout TinyCheckpoint) -> Void)
+                throws
+            {
+                var checkpoint = TinyCheckpoint()
+                checkpoint.setExpert(3, to: 7)
+                edit(&checkpoint)
+                try store.createBranch(branch, at: "main", Checkpoints.signature)
+                let path = try checkpoint.write(to: "\(directory)/\(branch)")
+                if !name.isEmpty {
+                    try Data("{}".utf8).write(to: URL(filePath: "\(path)/\(name)"))
+                }
+                _ = try store.commit(
+                    checkpoint: path, Checkpoints.options(branch, branch: branch))
+            }
+            try commit("theta", "") { $0.config["rope_theta"] = 5_000 }
+            try commit("words", "tokenizer.json") { _ in }
+            try commit("note", "") { $0.config["note"] = "mine" }
+            for (name, what) in [
+                ("theta", "another configuration"), ("words", "another tokenizer"),
+            ] {
+                let error = #expect(throws: CambiumError.self) {
+                    try merge(store, [name], into: "a")
+                }
+                #expect(error?.code == .incompatible && error?.message.contains(what) == true)
+            }
+            #expect(try merge(store, ["note"], into: "a").kind == .merged)
+            #expect(
+                try store.data("a", named: "config.json")
+                    == store.data("main", named: "config.json"))
+            _ = try store.export("a", to: directory + "/x", alternative: "note")
+            #expect(try bytes(directory + "/x") == bytes(directory + "/note"))
+            // A further one finds the base as it is.
+            #expect(try merge(store, ["b"], into: "a").kind == .merged)
+            #expect(try store.adapters("a") == ["a", "b", "note"])
+            let error = #expect(throws: CambiumError.self) {
+                try store.restore(["theta:config.json"], Checkpoints.options("x", branch: "a"))
+            }
+            #expect(error?.code == .unfit && error?.message.contains("cambium resolve") == true)
+        }
+    }
+
+    @Test("names that are alike as adapters' names are numbered by content, in any order")
+    func names() throws {
+        try withScratchDirectory { directory in
+            let edits: [(String, Int, Float)] = [("x/y", 3, 0.5), ("x-y", 3, -0.25)]
+            let store = try store(in: directory, edits.map { ($0.0, $0.1, $0.2) })
+            try store.createBranch("other", at: "main", Checkpoints.signature)
+            let one = try merge(store, ["x/y", "x-y"], into: "main")
+            let two = try merge(store, ["x-y", "x/y"], into: "other")
+            #expect(one.tree == two.tree)
+            #expect(try store.adapters("main") == ["x-y", "x-y-2"])
         }
     }
 

@@ -104,10 +104,12 @@ struct HashedCheckpoint {
                 name: old.name, type: old.type, shape: old.shape, data: values.littleEndianBytes))
     }
 
-    /// Adds an adapter with rows of its own, and deltas of one matrix.
-    mutating func addAdapter(_ name: String, rows: [Float]) {
+    /// Adds an adapter with rows of its own.
+    ///
+    /// - Parameter base: The digest of what it was made for; empty when that is not known.
+    mutating func addAdapter(_ name: String, rows: [Float], base: String = "") {
         let description = AdapterDescription(
-            kind: .dense, usesExperts: false, rows: [0], base: ""
+            kind: .dense, usesExperts: false, rows: [0], base: base
         ).encoded
         let prefix = "cohorts.\(name)."
         put(

@@ -16,7 +16,7 @@ import Testing
 struct HashedRowTests {
     private static let text = Array("a text, and a text that goes on; a text.".utf8).map { Int($0) }
 
-    private func withStore(
+    func withStore(
         _ checkpoint: HashedCheckpoint, _ body: (Store, String) throws -> Void
     ) throws {
         try withScratchDirectory { work in
@@ -267,6 +267,46 @@ struct HashedRowTests {
             let last = try prune(4, nil, true)
             #expect(last.tables[0].rows - last.tables[0].pruned == some.count)
             #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test("stay where windows of a text use them, and what nothing in it uses goes")
+    func prunedByWindows() throws {
+        let text = [UInt8](
+            (0..<300).map { UInt8(truncatingIfNeeded: $0 * $0 * 7 + $0 / 3) })
+        let rows = HashedCheckpoint.rows(3 * 4096, named: "many")
+        try withStore(HashedCheckpoint(size: 4096, rows: rows)) { store, _ in
+            let before = try store.model("main").evaluate(text).bitsPerByte
+            let pruned = try store.pruneRows(
+                usedLessThan: 1, texts: [text], Checkpoints.options("prune"), commits: true)
+            #expect(pruned.tables[0].pruned > 8_000)
+            #expect(try store.model("main").evaluate(text).bitsPerByte == before)
+        }
+    }
+
+    @Test("are pruned by the evidence's counts, where these are of sequences as long as the rows'")
+    func prunedByCounts() throws {
+        let hashed = try HashedCheckpoint()
+        let text = Self.text.map { UInt8($0) }
+        let router = HashRouter(orders: hashed.orders, tableSize: hashed.size)
+        try withStore(hashed) { store, _ in
+            func prune() throws -> Int {
+                try store.pruneRows(
+                    usedLessThan: 1, texts: nil, Checkpoints.options("prune"), commits: false
+                ).tables[0].pruned
+            }
+            _ = try store.addEvidence(
+                [text], adapter: "base", order: 5, Checkpoints.options("count", branch: "long"))
+            try store.createBranch("short", at: "main", Checkpoints.signature)
+            _ = try store.addEvidence(
+                [text], adapter: "base", order: 3, Checkpoints.options("count"))
+            #expect(code { try prune() } == .notFound)
+            let uses = router.uses([NGramCounts(of: text, order: 5)], window: 64)
+            let unused = (0..<192).count { $0 % 5 != 0 && uses[$0] == 0 }
+            let pruned = try store.pruneRows(
+                usedLessThan: 1, texts: nil, Checkpoints.options("prune", branch: "long"),
+                commits: false)
+            #expect(pruned.tables[0].pruned == unused && unused < 153)
         }
     }
 

@@ -91,6 +91,62 @@ struct HashedTrainTests {
         }
     }
 
+    @Test("rows of codes are not trained, and stay as they are where experts are frozen")
+    func quantised() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            try store.train(
+                rounds.options(rounds.adapter("digits"), TrainTests.digits, steps: 5))
+            func train(_ target: TrainTarget, _ branch: String = "main") throws {
+                try store.train(rounds.options(target, TrainTests.digits, branch: branch, steps: 3))
+            }
+            try store.createBranch("plain", at: "main~1", Checkpoints.signature)
+            // An adapter's own rows are the round's; the base's are not.
+            try store.quantizeRows(bits: 4, Checkpoints.options("4"), adapters: ["base"])
+            try train(rounds.adapter("digits"))
+            try store.quantizeRows(bits: 4, Checkpoints.options("4"))
+            #expect(rounds.code { try train(rounds.adapter("digits")) } == "unsupported")
+            try train(rounds.adapter("other"))
+            try store.quantizeRows(bits: 2, Checkpoints.options("2", branch: "plain"))
+            let before = try store.tree("plain")
+            for freezesTrunk in [false, true] {
+                let error = #expect(throws: CambiumError.self) {
+                    try train(
+                        .model(freezesTrunk: freezesTrunk, freezesExperts: false), "plain")
+                }
+                #expect(error?.code == .unsupported && error?.message.contains("rows") == true)
+            }
+            try train(.model(freezesTrunk: false, freezesExperts: true), "plain")
+            let after = try store.tree("plain")
+            #expect(after.layers == before.layers && after.trunk != before.trunk)
+            _ = try store.export("plain", to: directory + "/out")
+            try Store.create(at: directory + "/T")
+            let again = try Store(directory + "/T").commit(
+                checkpoint: directory + "/out", Checkpoints.options("again"))
+            #expect(try again.tree == store.show("plain").tree)
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test("more rows than there are addresses for are refused before anything is read")
+    func tooMany() throws {
+        try withScratchDirectory { directory in
+            try Store.create(at: directory + "/S")
+            let store = try Store(directory + "/S")
+            var options = rounds.options(
+                .model(freezesTrunk: false, freezesExperts: false), TrainTests.english, steps: 1)
+            options.initial = Array(
+                """
+                {"architecture": "peer-lm", "vocab_size": 256, "hidden_size": 65536,
+                 "num_layers": 1, "num_heads": 2, "context_length": 16, "ffn_size": 16,
+                 "rms_norm_eps": 1e-5, "rope_theta": 10000, "peer_layers": [],
+                 "hash": {"layers": [0], "orders": [1, 2, 3, 4, 5, 6, 7, 8], "table_size": 67108864}}
+                """.utf8)
+            let error = #expect(throws: CambiumError.self) { try store.train(options) }
+            #expect(error?.code == .limit && error?.message.contains("address space") == true)
+        }
+    }
+
     @Test("forgotten of all history, a round leaves the tree and bits of a store without it")
     func fromHistory() throws {
         try withScratchDirectory { (directory: String) throws in

@@ -42,7 +42,11 @@ struct HoldTests {
             let info = try #require(added.evidence.first)
             #expect(info.kind == "states" && info.tokens == 100 && info.layers == [0])
             #expect(info.adapter == "base" && info.recordBytes > 100 * 2 * 8)
-            #expect(try store.addStates([TrainTests.english], threads: 2, options).unchanged)
+            for count in [100, 99] {
+                #expect(
+                    try store.addStates([TrainTests.english], count: count, threads: 2, options)
+                        .unchanged)
+            }
             let start = try store.resolve("main")
             var figures: [String: [String: Double]] = [:]
             for (name, hold) in [
@@ -79,6 +83,22 @@ struct HoldTests {
             let again = try Store(directory + "/T")
             try again.commit(checkpoint: directory + "/out", Checkpoints.options("imported"))
             #expect(try again.evidence("main").contains { $0.id == info.id })
+        }
+    }
+
+    @Test("more states of a text take the place of fewer, as many as it has")
+    func moreStates() throws {
+        try withScratchDirectory { directory in
+            let store = try store(directory, Self.layers[0])
+            let options = Checkpoints.options("states")
+            func add(_ count: Int) throws -> EvidenceResult {
+                try store.addStates([TrainTests.english], count: count, options)
+            }
+            _ = try add(10)
+            #expect(try !add(1_000).unchanged)
+            let states = try store.evidence("main").filter { $0.kind == "states" }
+            #expect(states.count == 1 && states[0].tokens == TrainTests.english.count)
+            #expect(try add(2_000).unchanged)
         }
     }
 

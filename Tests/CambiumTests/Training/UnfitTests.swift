@@ -1,4 +1,8 @@
+import CheckpointSupport
+import Elements
 import Foundation
+import Models
+import Snapshots
 import TestSupport
 import Testing
 
@@ -74,6 +78,41 @@ struct UnfitTests {
             }
             #expect(
                 try store.merge(["other"], into: "side", Checkpoints.signature).kind == .conflicts)
+        }
+    }
+
+    @Test("a revert of what adapters were made for is none, unless that is said")
+    func revert() throws {
+        try withScratchDirectory { directory in
+            try Store.create(at: directory + "/S")
+            let store = try Store(directory + "/S")
+            func commit(_ checkpoint: HashedCheckpoint, _ name: String) throws {
+                try store.commit(
+                    checkpoint: checkpoint.raw.write(
+                        to: directory + "/" + name, shards: 1, seed: nil),
+                    Checkpoints.options(name))
+            }
+            var hashed = try HashedCheckpoint()
+            try commit(hashed, "base")
+            let norm = try #require(
+                hashed.raw.tensors.first { $0.name == "model.norm.weight" })
+            hashed.put(
+                .init(
+                    name: norm.name, type: "F32", shape: norm.shape,
+                    data: [Float](repeating: 1, count: 32).littleEndianBytes))
+            try commit(hashed, "other")
+            let base = try BaseDigests(store.snapshots.map(store.snapshots.resolve("main")).tree)
+            hashed.addAdapter(
+                "sums", rows: HashedCheckpoint.rows(192, named: "own"), base: base.trunk)
+            try commit(hashed, "adapter")
+            _ = try store.model("main")
+            let error = refused { _ = try store.revert("main~1", Checkpoints.signature) }
+            #expect(error?.message.contains("adapter 'sums'") == true)
+            _ = try store.model("main")
+            let reverted = try store.revert(
+                "main~1", allowsUnfit: true, Checkpoints.signature)
+            #expect(reverted.kind == .merged)
+            #expect(throws: CambiumError.self) { try store.model("main") }
         }
     }
 

@@ -34,12 +34,16 @@ struct RevertCommand: StoreCommand {
     @Option(name: .shortAndLong, parsing: .unconditional, help: "Why.")
     var message: String?
 
+    @Flag(help: "Revert also to a model that would not run as the branch's history does.")
+    var allowUnfit = false
+
     @OptionGroup var global: GlobalOptions
 
     func run(_ console: Console) throws {
         let result = try openStore().revert(
             revision, branch: branch, parent: parent,
-            policy: MergePolicy(rawValue: policy.rawValue) ?? .none, message: message)
+            policy: MergePolicy(rawValue: policy.rawValue) ?? .none, message: message,
+            allowsUnfit: allowUnfit)
         try console.show(
             MergeReport(result: result, verb: .revert, what: revision, isDryRun: false),
             hint: "settle them by name: --policy ours keeps what came later, theirs undoes it too")

@@ -70,8 +70,9 @@ struct RowsPruneCommand: StoreCommand {
         commandName: "prune",
         abstract: "Find hashed rows that are used too rarely; --commit takes them out.",
         discussion: """
-            What counts is a text, or without one the recorded evidence of kind 'activations', where a row counts \
-            once for each window of old text that used it. A row that goes is absent, and absent rows are \
+            What counts is a text, read from its start or in windows of the context length, whichever uses a row \
+            more; or without one the recorded evidence: of kind 'activations', where a row counts once for each \
+            window of old text that used it, else counts (of sequences as long as the rows' or longer). A row that goes is absent, and absent rows are \
             zeros that take no room.
 
             cambium rows prune --uses 3 --text typical.txt             # preview

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,16 +23,26 @@ _MAGICS = (b"CEVS\x01", b"CEVS\x02")
 _LAYER = re.compile(r"\.layers\.(\d+)\.")
 
 
-def stored_states(snapshot: Snapshot) -> dict[int, np.ndarray]:
+def stored_states(snapshot: Snapshot, width: int | None = None) -> dict[int, np.ndarray]:
     """What each expert layer read on old text, [states, width], by the layer's number: the evidence of
     `cambium evidence add --kind states`, of all its records.
+
+    Records of another width are of another model, and are left out: of another than `width`, or without it than the
+    `hidden_size` of the snapshot's config.json.
     """
+    if width is None and "config.json" in snapshot.files:
+        width = json.loads(bytes(snapshot.file("config.json"))).get("hidden_size")
     found: dict[int, list[np.ndarray]] = {}
     for name in sorted(name for name in snapshot.files if name.startswith("evidence.")):
         record = snapshot.file(name)
         if bytes(record[:5]) in _MAGICS:
-            for layer, states in _decoded(bytes(record)):
-                found.setdefault(layer, []).append(states)
+            layers = list(_decoded(bytes(record)))
+            if width is None or all(states.shape[1] == width for _, states in layers):
+                for layer, states in layers:
+                    found.setdefault(layer, []).append(states)
+    widths = {part.shape[1] for parts in found.values() for part in parts}
+    if len(widths) > 1:
+        raise BadInput(f"the records have states of widths {sorted(widths)}; say which width the model has")
     return {layer: np.concatenate(parts) for layer, parts in sorted(found.items())}
 
 

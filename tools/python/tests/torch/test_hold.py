@@ -107,15 +107,24 @@ def test_stored(store, tmp_path):
 
     # Of a model with hashed experts too: one order of 16 rows, of which both tokens pick the first.
     hashed = record.replace(b"CEVS\x01", b"CEVS\x02", 1) + b"\x01\x02\x10" + bytes(8)
+    # Of another model, whose states are wider.
+    wide = record[:-11] + b"\x83\x01\x03" + bytes(2 * 2 * 3)
 
     class Files:
-        files = ["config.json", "evidence.1", "evidence.2", "evidence.3"]
+        def __init__(self, *names: str) -> None:
+            self.files = names
 
         def file(self, name: str) -> bytes:
-            return {"1": record, "2": b"CEVC\x01" + bytes(99), "3": hashed}[name[-1]]
+            return {"n": b'{"hidden_size": 2}', "1": record, "2": b"CEVC\x01" + bytes(99), "3": hashed, "4": wide}[
+                name[-1]]
 
-    found = stored_states(Files())
-    assert list(found) == [131] and np.array_equal(found[131], np.concatenate([numbers, numbers]))
+    names = ["evidence.1", "evidence.2", "evidence.3"]
+    for snapshot in [Files(*names), Files("config.json", *names, "evidence.4")]:
+        found = stored_states(snapshot)
+        assert list(found) == [131] and np.array_equal(found[131], np.concatenate([numbers, numbers]))
+    assert stored_states(Files("evidence.1", "evidence.4"), 3)[131].shape == (2, 3)
+    with pytest.raises(cambium.BadInput, match=r"\[2, 3\]"):
+        stored_states(Files("evidence.1", "evidence.4"))
 
 
 def test_refusals(tmp_path):

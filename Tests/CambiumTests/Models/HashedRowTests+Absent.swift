@@ -1,0 +1,91 @@
+import CheckpointSupport
+import Elements
+import Foundation
+import Objects
+import Snapshots
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+extension HashedRowTests {
+    @Test("absent are zeros to every policy, and what comes to zeros is absent")
+    func mergesAbsent() throws {
+        try withStore(HashedCheckpoint()) { store, _ in
+            func commit(_ branch: String, _ rows: [Int: Float]) throws {
+                try store.createBranch(branch, at: "main", Checkpoints.signature)
+                try store.commit(Checkpoints.options(branch, branch: branch)) { patch in
+                    for (row, value) in rows {
+                        let bytes = [Float](repeating: value, count: 32).littleEndianBytes
+                        try patch.put(expert: row, layer: 0, bytes)
+                    }
+                }
+            }
+            // Of every fifth there was none; 7 is pruned on one side.
+            try commit("a", [5: 1, 10: 2, 7: 0])
+            try commit("b", [5: 3, 10: -2, 7: 4])
+            for (policy, five) in [(MergePolicy.mean, Float(2)), (.ties, 2), (.task, 4)] {
+                let branch = policy.rawValue
+                try store.createBranch(branch, at: "main", Checkpoints.signature)
+                let merged = try store.merge(
+                    ["a", "b"], into: branch, policy: policy,
+                    settings: PolicySettings(density: 1, scale: 1), Checkpoints.signature)
+                #expect(merged.kind == .merged && merged.conflicts.isEmpty)
+                #expect(
+                    try store.expert(branch, "0/5").data.floats
+                        == [Float](repeating: five, count: 32))
+                #expect(code { try store.expert(branch, "0/10") } == .notFound)
+                if policy == .mean {
+                    #expect(
+                        try store.expert(branch, "0/7").data.floats
+                            == [Float](repeating: 2, count: 32))
+                }
+            }
+            // As the same model committed whole.
+            try store.createBranch("again", at: "main", Checkpoints.signature)
+            var whole = try HashedCheckpoint()
+            for (row, value) in [(5, Float(2)), (7, 2)] { whole.set(row, to: value) }
+            try withScratchDirectory { work in
+                _ = try store.commit(
+                    checkpoint: whole.raw.write(to: work + "/whole", shards: 1, seed: nil),
+                    Checkpoints.options("whole", branch: "again"))
+            }
+            #expect(
+                try store.list("again").layers[0].pools[0].root
+                    == store.list("mean").layers[0].pools[0].root)
+        }
+    }
+
+    @Test("more than the config has are refused before there is memory for them")
+    func claimed() throws {
+        try withStore(HashedCheckpoint()) { store, _ in
+            let snapshots = store.snapshots
+            let tree = try snapshots.map(snapshots.resolve("main")).tree
+            for (branch, count) in [("more", UInt64(UInt32.max)), ("other", 193)] {
+                var draft = try CommitDraft(snapshots, tree: tree)
+                draft.tree.layers[0]?.pools["base"]?.count = count
+                _ = try draft.commit(
+                    to: branch, parents: [],
+                    note: CommitNote(time: 1, author: "x", message: branch))
+                #expect(code { try store.model(branch) } == .badTensor)
+            }
+            var layer = try #require(tree.layers[0])
+            for count in [UInt64(UInt32.max) + 1, .max] {
+                layer.pools["base"]?.count = count
+                #expect(code { try Layer(decoding: layer.encoded) } == .corrupt)
+            }
+            layer.pools["base"]?.count = 192
+            for parts in [
+                [TensorShape(.u8, [1 << 60])],
+                [TensorShape(.u8, [.max]), TensorShape(.u8, [.max])],
+                [],
+            ] {
+                layer.pools["base"]?.parts = parts
+                #expect(code { try Layer(decoding: layer.encoded) } == .corrupt)
+            }
+            layer.pools["base"]?.parts = [TensorShape(.f32, [32])]
+            layer.pools["base"]?.kind = .neuron
+            #expect(code { try Layer(decoding: layer.encoded) } == .corrupt)
+        }
+    }
+}
