@@ -210,7 +210,7 @@ extension SnapshotStore {
         draft = edit.draft
         let text = AdapterDescription(
             replacing: grown.result.additions.map(\.layer), adding: 1, handicap: gated.handicap,
-            base: try StoredAdapters.baseDigest(draft.tree, .routers, .experts)
+            base: try BaseDigests(draft.tree).whole
         ).encoded
         draft.tree.trunk.tensors[AdapterTensorName.description(of: gated.name)] =
             try draft.putTensor(TensorShape(.u8, [text.count]), text.raw)
