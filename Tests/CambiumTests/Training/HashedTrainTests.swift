@@ -219,7 +219,9 @@ struct HashedTrainTests {
             let added = try store.addStates([TrainTests.english], count: 200, options)
             let info = try #require(added.evidence.first)
             #expect(info.kind == "states" && info.tokens == 200 && info.layers == [])
-            #expect(try store.addStates([TrainTests.english], threads: 2, options).unchanged)
+            #expect(
+                try store.addStates([TrainTests.english], count: 200, threads: 2, options).unchanged
+            )
             var distances: [Double] = []
             for (name, weight) in [("free", 1e-6), ("held", 30.0)] {
                 try store.createBranch(name, at: "main", Checkpoints.signature)
