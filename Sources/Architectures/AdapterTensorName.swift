@@ -1,8 +1,24 @@
+internal import Elements
+
 /// How the tensors of an adapter are named: `cohorts.NAME.TENSOR`, and `cohorts.NAME.cohort`, which says what it is.
 package enum AdapterTensorName {
     /// What the names of all adapters' tensors begin with.
     package static let prefix = "cohorts."
     private static let suffix = ".cohort"
+
+    /// Refuses what cannot name an adapter.
+    ///
+    /// - Throws: `usage`.
+    package static func check(_ name: String, _ what: String = "an adapter") throws {
+        guard name != "base", !name.isEmpty, name.utf8.count <= 100,
+            name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") })
+        else {
+            throw CambiumError(
+                .usage,
+                "'\(name)' cannot name \(what); give 1 to 100 visible ASCII characters without '/', not "
+                    + "'base'")
+        }
+    }
 
     /// What the names of one adapter's tensors begin with.
     package static func prefix(of adapter: String) -> String { "\(prefix)\(adapter)." }

@@ -44,6 +44,7 @@ public func cambium_revert(
             text(revision, "revision"), branch: optionalText(options.into, "options.into"),
             policy: mergePolicy(options.policy, "options.policy"),
             message: optionalText(options.message, "options.message"),
+            allowsUnfit: options.flags.has(CAMBIUM_ALLOW_UNFIT),
             signature(options.author, options.time))
         unsafe try give(json: result, json)
     }

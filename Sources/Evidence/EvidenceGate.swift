@@ -12,6 +12,8 @@ package struct EvidenceGate: Sendable {
     package let adapters: [String]
     /// Picks among the classes, by their positions in `adapters`.
     package let solved: CountGate
+    /// How many bits the texts of some classes owe, by their names: in the model that the gate picks in.
+    package var handicaps: [String: Int] = [:]
 
     /// - Returns: Nil without contributions.
     /// - Throws: `usage` for a set that no gate can be solved from; `corrupt`.
@@ -29,16 +31,20 @@ package struct EvidenceGate: Sendable {
 
     /// The shares of the adapters after a text, the greatest first, equal ones by name.
     package func shares(after text: [UInt8]) -> [(adapter: String, weight: Double)] {
-        var state = solved.start
+        var state = start
         for byte in text { solved.advance(&state, byte) }
         return shares(state)
     }
 
     /// As ``shares(after:)-([UInt8])``, of a text that is read part by part.
     package func shares(after text: TextSource) throws -> [(adapter: String, weight: Double)] {
-        var state = solved.start
+        var state = start
         try text.parts(of: 1 << 16) { for byte in $0 { solved.advance(&state, byte) } }
         return shares(state)
+    }
+
+    private var start: CountGate.State {
+        solved.start(behind: adapters.map { handicaps[$0] ?? 0 })
     }
 
     private func shares(_ state: CountGate.State) -> [(adapter: String, weight: Double)] {
@@ -68,11 +74,16 @@ extension MappedSnapshot {
     ///
     /// - Throws: `not-found` without evidence; `corrupt` for a record that is not one.
     package func knownGate() throws -> EvidenceGate {
-        guard let gate = try gate() else {
+        guard var gate = try gate() else {
             throw CambiumError(
                 .notFound,
                 "\(id.short) has no evidence; add some: cambium evidence add --adapter NAME "
                     + "--text FILE")
+        }
+        // Of a model that cannot be opened the gate can be asked all the same.
+        if let adapters = try? StoredAdapters(self) {
+            gate.handicaps = Dictionary(
+                uniqueKeysWithValues: zip(adapters.names, adapters.descriptions.map(\.handicap)))
         }
         return gate
     }

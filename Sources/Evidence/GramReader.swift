@@ -9,7 +9,7 @@ package import Tensors
 /// Makes records of texts, with the trunk of one snapshot.
 package struct GramReader {
     /// Vectors of a byte: the picks of a head share them by their routing weights.
-    private static let vectorsPerByte = 16
+    fileprivate static let vectorsPerByte = 16
 
     package let source: GramContribution.Source
     private let inputs: RouterInputs
@@ -130,6 +130,21 @@ package struct GramReader {
     }
 }
 
+extension GramContribution {
+    /// Refuses picks that count a byte otherwise than others: those of earlier versions count one for each, or one for
+    /// each head, and would weigh less.
+    ///
+    /// - Throws: `usage`.
+    func checkVectors(_ count: Int64, _ id: ObjectID, _ others: String) throws {
+        guard vectorsPerByte != count else { return }
+        throw CambiumError(
+            .usage,
+            "evidence \(id.short) of layer \(source.layer) does not count as many picks of each byte (\(vectorsPerByte)), "
+                + "as an earlier version did, as \(others) (\(count)): they cannot be added; drop it (cambium evidence drop "
+                + "\(id.short)) and add its text again")
+    }
+}
+
 extension PeerConfig {
     /// Values of the high and the low digit that evidence of picks has; of trees and linear routers the low one is the
     /// expert.
@@ -163,6 +178,10 @@ extension [NamedContribution] {
                     "branch '\(branch)' has picks of \(record.source.words) of layer \(source.layer) "
                         + "(\(entry.id.short)), and these are of \(source.words): they cannot be added; "
                         + "drop them first: cambium evidence drop \(entry.id.short)")
+            }
+            if record.source.isOfExperts, source.isOfExperts {
+                try record.checkVectors(
+                    Int64(GramReader.vectorsPerByte), entry.id, "what is added")
             }
             guard record.source.trunk != source.trunk else { continue }
             throw CambiumError(

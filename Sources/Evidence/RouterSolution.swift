@@ -161,8 +161,7 @@ extension SnapshotStore {
         of tree: Tree, layer: Int, form: ReadOut.Form, place: String, team: ThreadTeam
     ) throws -> RouterSolution {
         let config = try peerConfig(of: tree, place)
-        let trunk = try TrunkIdentity.id(of: tree, config, layer: layer)
-        let records = try evidence(of: tree).gramSums(layer: layer, ofExperts: true)
+        let records = try checkPicks(of: tree, layer, place)
         guard let first = records.first else {
             throw CambiumError(
                 .notFound,
@@ -172,7 +171,7 @@ extension SnapshotStore {
         }
         for (id, record) in records {
             try record.checkQuantiser(first.record.source, id, "evidence \(first.id.short)")
-            try record.checkTrunk(trunk.bytes, id, of: place)
+            try record.checkVectors(first.record.vectorsPerByte, id, "evidence \(first.id.short)")
             guard Array(record.source.digits.prefix(2)) == config.digits,
                 record.source.digits == first.record.source.digits
             else {
@@ -184,6 +183,20 @@ extension SnapshotStore {
             }
         }
         return try RouterSolution(records, form, branching: config.tree?.branching, team)
+    }
+
+    /// The records of a layer's picks in a tree.
+    ///
+    /// - Throws: `usage` for those that are of another trunk than the tree's.
+    @discardableResult
+    package func checkPicks(
+        of tree: Tree, _ layer: Int, _ place: String
+    ) throws -> [(id: ObjectID, record: GramContribution)] {
+        let records = try evidence(of: tree).gramSums(layer: layer, ofExperts: true)
+        guard !records.isEmpty else { return [] }
+        let trunk = try TrunkIdentity.id(of: tree, peerConfig(of: tree, place), layer: layer)
+        for (id, record) in records { try record.checkTrunk(trunk.bytes, id, of: place) }
+        return records
     }
 
     /// The config of a tree of the byte-level architecture.

@@ -43,8 +43,8 @@ struct ModelConfigs {
         }
         guard ModelDescription.isKnown(tree.architecture), let config = try file("config.json")
         else { return nil }
+        let generation = try file("generation_config.json")
         return try? ModelDescription(
-            architecture: tree.architecture, json: config,
-            generation: file("generation_config.json"))
+            architecture: tree.architecture, json: config, generation: generation)
     }
 }

@@ -71,15 +71,21 @@ extension SnapshotStore {
         let before = try tree(commit(head).tree)
         var routerNotes: [String] = []
         let team = ThreadTeam(count: settings.threads)
+        var tried: (bases: [Tree], trees: [Tree], routers: RouterMerge)?
         let solvingRouters = { (bases: [Tree], trees: [Tree], form: any MergeForm) in
-            let routers = try RouterMerge(bases, trees, names: sideNames, form, self, team)
+            // A merge that is tried first has found out already.
+            let known = tried.flatMap { $0.bases == bases && $0.trees == trees ? $0.routers : nil }
+            let routers =
+                try known ?? RouterMerge(bases, trees, names: sideNames, form, self, team)
             routerNotes = routers.notes
-            return (routers.trees, routers.form)
+            return routers
         }
         let keepsSides =
             try policy == .alternatives
             && needsAlternatives(others, target, takes, note, form) {
-                try solvingRouters($0, $1, form)
+                let routers = try solvingRouters($0, $1, form)
+                tried = ($0, $1, routers)
+                return (routers.trees, routers.form)
             }
         // Their descriptions are in no store yet.
         var made: [String: AdapterDescription] = [:]
@@ -100,7 +106,12 @@ extension SnapshotStore {
                     // What a fast-forward leads to was committed as it is.
                     if !isForward { try checkAdapters(merged, made) }
                     try check(merged, before, target)
-                }, sides: { try keepsSides ? keeping($0, $1) : solvingRouters($0, $1, form) })
+                },
+                sides: {
+                    if keepsSides { return try keeping($0, $1) }
+                    let routers = try solvingRouters($0, $1, form)
+                    return (routers.trees, routers.form)
+                })
         }
         if policy == .regmean { try checkGramSums(outcome, sideNames) }
         return try MergeReport(

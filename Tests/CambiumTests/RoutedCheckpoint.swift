@@ -2,6 +2,8 @@ import Foundation
 import Routing
 import TestSupport
 
+@testable import Cambium
+
 /// A small peer-lm checkpoint with two layers of 16 neurons below a router of a kind.
 enum RoutedCheckpoint: String, CaseIterable, Sendable {
     /// Of two heads.
@@ -62,6 +64,28 @@ enum RoutedCheckpoint: String, CaseIterable, Sendable {
         }
         change(&checkpoint)
         return try checkpoint.write(to: path)
+    }
+
+    /// A store whose main is the checkpoint.
+    func store(in directory: String) throws -> Store {
+        try Store.create(at: directory + "/S")
+        let store = try Store(directory + "/S")
+        _ = try store.commit(
+            checkpoint: write(to: directory + "/base"), Checkpoints.options("base"))
+        return store
+    }
+
+    /// Adds evidence of a layer's picks on some of the texts, a record for each.
+    static func add(
+        _ texts: [Int], layer: Int = 0, to branch: String = "main", of store: Store,
+        assigned: [UInt32]? = nil
+    ) throws {
+        for text in texts {
+            try store.addGramSums(
+                [Self.texts[text]], layer: layer, adapter: "base", target: .experts,
+                assignments: assigned.map { [Assignments(experts: $0)] },
+                Checkpoints.options("picks \(text)", branch: branch))
+        }
     }
 
     /// Texts of several windows of 16 bytes.

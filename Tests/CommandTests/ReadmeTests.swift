@@ -113,6 +113,7 @@ struct ReadmeTests {
             "num_heads": 2, "context_length": 64, "ffn_size": 32, "rms_norm_eps": 1e-5,
             "rope_theta": 10000, "peer_layers": [1],
             "peer": ["sub_keys": 8, "heads": 1, "top_k": 2, "key_size": 8],
+            "hash": ["layers": [0], "orders": [2, 3], "table_size": 256],
         ]
         try JSONSerialization.data(withJSONObject: config).write(
             to: URL(filePath: session.path("config.json")))

@@ -23,4 +23,14 @@ struct LikelihoodGateTests {
         #expect(Set(scores.prefix(4)).count == 1 && scores[4] == 0)
         #expect(gate.weights(scores) == [0, 0, 0, 0, 1 << 30])
     }
+
+    @Test("a model behind a handicap counts less until its text has made up for it")
+    func handicap() {
+        let gate = LikelihoodGate(modelCount: 2, handicaps: [0, 3])
+        var scores = gate.start
+        #expect(scores == [0, -3 << 16])
+        #expect(gate.weights(scores)[0] == 8 * gate.weights(scores)[1])
+        for _ in 0..<4 { gate.advance(&scores, [0.25, 0.5]) }
+        #expect(gate.weights(scores)[1] > gate.weights(scores)[0])
+    }
 }

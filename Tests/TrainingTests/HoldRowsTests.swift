@@ -106,18 +106,25 @@ struct HoldRowsTests {
         #expect(try run(30, stop: 5).rows == held.rows)
     }
 
-    @Test("rows that are not there stay so when held tokens alone pick them")
+    @Test("rows that are not there stay so, layer by layer, when held tokens alone pick them")
     func absent() throws {
-        let model = TrainableModel(config: try config([0]), seed: 1)
+        let model = TrainableModel(config: try config([0, 1]), seed: 1)
         try trained(model, Self.text, 5)
         let router = try #require(model.config.hash).router
-        let strange = Array("QXZJ!?".utf8)
+        let strange = router.rows(of: Array("QXZJ!?".utf8))
+        let own = Set(router.rows(of: Self.text))
+        // One that only the second layer has.
+        let lone = try #require(strange.first { !own.contains($0) })
+        model.rows[1][0].set(lone, [Float](repeating: 0.5, count: 16))
         let student = model.copy()
         _ = try train(
             WholeModel(student), on: [TrainingText(Self.text)], settings: settings(3),
-            hold: Hold(
-                model, states: [:], rowPicks: router.rows(of: strange), output: 1, router: 1))
-        let there = Set(student.rows[0][0].ids)
-        #expect(router.rows(of: strange).contains { !there.contains($0) })
+            hold: Hold(model, states: [:], rowPicks: strange, output: 1, router: 1))
+        for layer in 0..<2 {
+            let (before, after) = (model.rows[layer][0], student.rows[layer][0])
+            let others = strange.filter { !own.contains($0) && before[$0] == nil }
+            #expect(others.count > 3 && others.allSatisfy { after[$0] == nil })
+        }
+        #expect(student.rows[1][0][lone] != nil)
     }
 }

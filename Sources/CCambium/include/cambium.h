@@ -420,7 +420,8 @@ typedef struct cambium_merge_options {
 cambium_code cambium_merge(
     cambium_store *store, const char *const *revisions, uint64_t revision_count,
     const cambium_merge_options *options, char **json);
-// Undoes one commit; `options` may be NULL; of them into, policy (none, ours, theirs), message, author and time count.
+// Undoes one commit; `options` may be NULL; of them into, policy (none, ours, theirs), message, author, time
+// and of the flags CAMBIUM_ALLOW_UNFIT count.
 cambium_code cambium_revert(
     cambium_store *store, const char *revision, const cambium_merge_options *options, char **json);
 

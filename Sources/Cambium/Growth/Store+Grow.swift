@@ -95,6 +95,10 @@ extension Store {
     /// Of old text the snapshot's evidence of routes is used (``addRoutes(_:label:limit:threads:_:progress:)``),
     /// and the texts of `keep`, whose records are committed with the grown model; so they need not be given again.
     ///
+    /// With a gate (``GrowthOptions/gate``) the model stays as it is, config.json too: an alternative has its experts and
+    /// the new one, with rows by which nearly all of the new domain's tokens pick it, and is picked where counts of both
+    /// kinds of text, which are committed as evidence, take a text to be of the new domain.
+    ///
     /// - Parameters:
     ///   - source: Has the expert's weights, of the shapes of the model's own.
     ///   - evidence: Texts of the new domain.
@@ -103,9 +107,6 @@ extension Store {
     ///   - growth: How.
     ///   - options: The branch, which must have a model whose routers are linear, and the message.
     ///   - progress: Told the layers done, anew for each attempt.
-    /// With a gate (``GrowthOptions/gate``) the model stays as it is, config.json too: an alternative has its experts and
-    /// the new one, with rows by which nearly all of the new domain's tokens pick it, and is picked where counts of both
-    /// kinds of text, which are committed as evidence, take a text to be of the new domain.
     ///
     /// - Throws: `unsupported` for a model or a router that cannot grow; `bad-input` when texts are too short, or
     ///   no row or gate keeps enough routes; `usage` without old text; `bad-shape` for an expert of other shapes;

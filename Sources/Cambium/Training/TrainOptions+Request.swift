@@ -50,15 +50,11 @@ extension TrainOptions {
     }
 
     private func startOfRound() throws -> Training.AdapterStart {
-        if case .adapter = target {
-        } else if adapterStart != .nothing {
+        guard adapterStart != .nothing else { return .nothing }
+        guard case .adapter = target else {
             throw CambiumError(.usage, "a start is for a round that trains an adapter")
         }
-        return switch adapterStart {
-        case .nothing: .nothing
-        case .nearest: .nearest
-        case .adapter(let name): .adapter(name)
-        }
+        return if case .adapter(let name) = adapterStart { .adapter(name) } else { .nearest }
     }
 
     private static func texts(_ texts: [[UInt8]], _ names: [String]) -> [RoundText] {

@@ -133,12 +133,13 @@ public struct TrainOptions: Sendable {
     public var windows = 8
     /// The peak rate of AdamW.
     public var rate = 3e-3
-    /// The peak rate of hashed experts, which follow Adagrad; models without any do not heed it.
-    public var rowRate = 0.1
+    /// The peak rate of hashed experts, which follow Adagrad; nil for 0.1. For models that have some.
+    public var rowRate: Double?
     /// The share of bytes, 0 to 1, that are trained without the hashed experts of n-grams above a length that is
     /// drawn for each: so the model learns to do without n-grams that no text had.
     ///
-    /// For texts that are read several times over, whose rows would else be learned by heart.
+    /// For texts that are read several times over, whose rows would else be learned by heart; for models that have
+    /// hashed experts.
     public var rowDrop = 0.0
     /// Steps until the peak rate.
     public var warmUp = 20

@@ -60,7 +60,14 @@ extension SnapshotStore {
                     + "first (cambium resolve)"
                 : "the deltas of adapter '\(name)' are of other weights than its base has now"
         }
-        return isComplete ? StoredAdapters.misfit(descriptions, tree) : nil
+        guard isComplete else { return nil }
+        for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) }) {
+            guard let start = description.startedFrom, descriptions[start] == nil else { continue }
+            return
+                "adapter '\(name)' began as '\(start)', which is not there any more, and has what that had "
+                + "learned; forget it too (cambium forget \(name))"
+        }
+        return StoredAdapters.misfit(descriptions, tree)
     }
 
     /// Whether a stored model can be run.

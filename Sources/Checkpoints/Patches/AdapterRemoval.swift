@@ -83,13 +83,20 @@ package struct AdapterRemoval {
     /// Refuses what another adapter began as: it knows what that one had learned.
     private func checkStarts(_ tensors: [String: [String: StoredTensor]]) throws {
         for (other, own) in tensors.sorted(by: { isBefore($0.key, $1.key) }) where other != name {
-            guard let entry = own[AdapterTensorName.description(of: other)],
-                try AdapterDescription(store.data(of: entry.id).1, of: other).startedFrom == name
-            else { continue }
+            guard let entry = own[AdapterTensorName.description(of: other)] else { continue }
+            let description: AdapterDescription
+            do {
+                description = try AdapterDescription(store.data(of: entry.id).1, of: other)
+            } catch let error as CambiumError {
+                throw error.adding(
+                    "adapter '\(other)' may have begun as '\(name)'; forget it first")
+            }
+            guard description.startedFrom == name else { continue }
             throw CambiumError(
                 .dependedOn,
                 "adapter '\(other)' began as '\(name)', and has what that had learned; forget it first: "
-                    + "cambium forget \(other)")
+                    + "cambium forget \(other), and of history, where it is in that, with --from-history"
+            )
         }
     }
 

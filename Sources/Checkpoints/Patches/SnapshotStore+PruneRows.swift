@@ -62,10 +62,13 @@ extension SnapshotStore {
                 few, [UInt8](repeating: 0, count: few.count * size), parts: table.pool.parts,
                 count: Int(table.pool.count), layer: table.layer, pool: table.name)
         }
-        if !request.allowsUnfit {
-            try checkFit(draft.tree, after: before, "the model on branch '\(target.branch)'")
+        guard commits else {
+            // Told before it is meant.
+            if !request.allowsUnfit {
+                try checkFit(draft.tree, after: before, "the model on branch '\(target.branch)'")
+            }
+            return (pruned, nil)
         }
-        guard commits else { return (pruned, nil) }
         return (pruned, try target.commit(fitting: draft, noted))
     }
 

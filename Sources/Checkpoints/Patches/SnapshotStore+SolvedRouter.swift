@@ -54,9 +54,6 @@ extension SnapshotStore {
             _ = try edit.set("solved", json: solved.json)
             draft.tree.files[Checkpoint.configName] = try draft.put(.file, edit.bytes)
         }
-        if !request.allowsUnfit {
-            try checkFit(draft.tree, after: before, "the model with the solved router")
-        }
         var request = request
         request.note.metadata["router.solved"] =
             "layer=\(layer) form=\(form.rawValue) heads=\(solution.heads) records=\(solution.evidence.count)"

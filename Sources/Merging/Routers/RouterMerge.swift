@@ -10,13 +10,15 @@ internal import Tensors
 /// The routers of a merge that are what the sides' evidence gives: they are never in conflict, but solved again from the
 /// evidence of all.
 ///
-/// Of such a layer all sides get one router, which stands in until the merged evidence is known.
+/// Of such a layer all sides that have it solved get one router, which stands in until the merged evidence is known.
 struct RouterMerge {
     /// The sides, with the stand-ins.
     private(set) var trees: [Tree]
     /// What a user should know.
     private(set) var notes: [String] = []
     private var solved: [Int: PeerConfig.Solved] = [:]
+    /// Layers with other routers on the sides that are merged as any are, though some are solved.
+    private var ordinary: Set<Int> = []
     private let inner: any MergeForm
     private let store: SnapshotStore
     private let team: ThreadTeam
@@ -44,7 +46,7 @@ struct RouterMerge {
             let isOrdinary = try configs.indices.contains { side in
                 guard own.contains(side) else {
                     // What one side alone has made its own must not be lost by the other's.
-                    return before.contains { $0 != Self.router(layer, sides[side]) }
+                    return !before.isEmpty && !before.contains(Self.router(layer, sides[side]))
                 }
                 guard try !isSolution(layer, first, sides[side], names[side]) else { return false }
                 notes.append(
@@ -53,7 +55,10 @@ struct RouterMerge {
                         + "--form \(first.form.rawValue) --commit, and then merge")
                 return true
             }
-            if isOrdinary { continue }
+            if isOrdinary {
+                if Set(sides.map { Self.router(layer, $0) }).count > 1 { ordinary.insert(layer) }
+                continue
+            }
             solved[layer] = first
             // Any of them, for none is kept.
             let standIn = own.map { Self.router(layer, sides[$0]) }
@@ -66,13 +71,20 @@ struct RouterMerge {
 
     /// Settles the form of the merged model after its routers are solved.
     var form: any MergeForm {
-        solved.isEmpty
-            ? inner : RouterForm(inner: inner, store: store, solved: solved, team: team)
+        solved.isEmpty && ordinary.isEmpty
+            ? inner
+            : RouterForm(
+                inner: inner, store: store, solved: solved, ordinary: ordinary, team: team)
     }
 
     private static func config(of tree: Tree, _ store: SnapshotStore) throws -> PeerConfig? {
         guard tree.architecture == Architecture.peerLM.name else { return nil }
-        return try? store.peerConfig(of: tree, "a side")
+        do {
+            return try store.peerConfig(of: tree, "a side")
+        } catch let error as CambiumError where [.unsupported, .badConfig].contains(error.code) {
+            // What this version does not read has no routers that it could solve.
+            return nil
+        }
     }
 
     private static func router(_ layer: Int, _ tree: Tree) -> [String: StoredTensor] {
@@ -108,6 +120,7 @@ private struct RouterForm: MergeForm {
     let store: SnapshotStore
     /// By layer.
     let solved: [Int: PeerConfig.Solved]
+    let ordinary: Set<Int>
     let team: ThreadTeam
 
     var files: Set<String> { inner.files }
@@ -115,9 +128,13 @@ private struct RouterForm: MergeForm {
     func settle(
         _ trees: MergeTrees, _ draft: inout CommitDraft
     ) throws -> [String: String] {
+        // A router that one side solved over its trunk is none of a merged model with another's.
+        for layer in ordinary.sorted() {
+            try solving(layer) { try store.checkPicks(of: draft.tree, layer, "the merged model") }
+        }
         // A layer's evidence is of states behind the routers of the layers below.
         for (layer, settings) in solved.sorted(by: { $0.key < $1.key }) {
-            do {
+            try solving(layer) {
                 let solution = try store.routerSolution(
                     of: draft.tree, layer: layer, form: settings.readOutForm,
                     place: "the merged model", team: team)
@@ -127,15 +144,23 @@ private struct RouterForm: MergeForm {
                         "the evidence has \(solution.heads) heads, config.json \(settings.heads)")
                 }
                 try solution.put(into: &draft)
-            } catch let error as CambiumError {
-                throw error.adding(
-                    "the router of layer \(layer) is solved from evidence, and that of the merged model cannot be "
-                        + "solved (a side on which the evidence of the layer is dropped merges as it is)"
-                )
             }
         }
+        let settled = try inner.settle(trees, &draft)
+        guard !solved.isEmpty else { return settled }
         let layers = solved.keys.sorted().map(String.init).joined(separator: ",")
-        return try inner.settle(trees, &draft).merging(["merge.routers": layers]) { $1 }
+        return settled.merging(["merge.routers": layers]) { $1 }
+    }
+
+    private func solving(_ layer: Int, _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as CambiumError {
+            throw error.adding(
+                "the router of layer \(layer) is solved from evidence, and that of the merged model cannot be "
+                    + "solved (a side on which the evidence of the layer is dropped merges as it is)"
+            )
+        }
     }
 }
 

@@ -24,7 +24,8 @@ struct KeptVersions {
     ///   - changed: Experts that are not the same in all sources, ascending.
     ///   - count: Experts of a source.
     ///   - sources: Bases, and then sides.
-    init(_ changed: [Int], count: Int, sources: [MappedExperts]) throws {
+    ///   - order: Of the sources, by their content: of several that have a version, the first gives it.
+    init(_ changed: [Int], count: Int, sources: [MappedExperts], order: [Int]) throws {
         places = sources.map { _ in Array(0..<count) }
         several = changed
         for expert in changed {
@@ -32,7 +33,7 @@ struct KeptVersions {
             for id in Set(ids).sorted() where id != ids[0] {
                 let slot = count + added.count
                 for source in ids.indices where ids[source] == id { places[source][expert] = slot }
-                guard let source = ids.firstIndex(of: id) else { continue }
+                guard let source = order.first(where: { ids[$0] == id }) else { continue }
                 added.append(Version(expert: expert, source: source, id: id))
                 several.append(slot)
             }

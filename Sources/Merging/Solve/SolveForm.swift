@@ -43,15 +43,18 @@ struct SolveForm: MergeForm {
         for (index, left) in sides.enumerated() {
             for right in sides[..<index] { bases.formUnion(try store.mergeBases(left, right)) }
         }
+        // By their content: commits have times.
+        let contents = try bases.map { ($0, try store.tree(store.commit($0).tree).weights) }
+        let ordered = contents.sorted { ($0.1, $0.0) < ($1.1, $1.0) }.map(\.0)
         self.inner = inner
         self.store = store
-        self.bases = bases.sorted()
+        self.bases = ordered
         self.sides = sides
         self.policy = policy
         self.decisions = decisions
         self.settings = settings
         sources = try SolveSources(
-            store, bases: bases.sorted(), sides: sides, names: names, texts: settings.texts)
+            store, bases: ordered, sides: sides, names: names, texts: settings.texts)
     }
 
     /// The same, telling of its progress.
@@ -138,6 +141,8 @@ struct SolveForm: MergeForm {
     ) throws -> Int {
         let description = try mapped.bases[0].modelDescription()
         try SolvedMerge.check(description)
+        let contents = try (mapped.bases + mapped.sides).map { try $0.tree.weights }
+        let order = contents.indices.sorted { contents[$0] < contents[$1] }
         var versions: [Int: KeptVersions] = [:]
         for layer in description.expertLayers {
             if case .sigmoid? = description.layers[layer].experts?.scoring {
@@ -150,7 +155,7 @@ struct SolveForm: MergeForm {
                 pools[layer] = try SolvedPool(
                     UInt32(layer), trees, bases: mapped.bases, sides: mapped.sides, always: true)
             }
-            versions[layer] = try pools[layer]?.versions()
+            versions[layer] = try pools[layer]?.versions(order: order)
         }
         let most = versions.values.map(\.added.count).max() ?? 0
         guard most > 0 else { return 0 }

@@ -147,8 +147,10 @@ struct SolvedPool {
     }
 
     /// The versions of all experts.
-    func versions() throws -> KeptVersions {
-        try KeptVersions(experts, count: Int(pool.count), sources: bases + sides)
+    ///
+    /// - Parameter order: Of bases and sides, by their content.
+    func versions(order: [Int]) throws -> KeptVersions {
+        try KeptVersions(experts, count: Int(pool.count), sources: bases + sides, order: order)
     }
 
     /// Makes room for every version of each expert, and so many slots behind the layer's own.

@@ -67,7 +67,9 @@ package final class AdaptedModel: Sendable {
                 gate.gate, models: models, counts: counts,
                 handicaps: models.map { $0 == 0 ? 0 : adapters[$0 - 1].handicap })
         } else if picksByLikelihood {
-            mixture = AdapterMixture(LikelihoodGate(modelCount: 1 + adapters.count))
+            mixture = AdapterMixture(
+                LikelihoodGate(
+                    modelCount: 1 + adapters.count, handicaps: [0] + adapters.map(\.handicap)))
         } else {
             mixture = AdapterMixture()
         }

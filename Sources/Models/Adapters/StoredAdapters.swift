@@ -85,7 +85,8 @@ package struct StoredAdapters {
             for layer in description.replacedLayers {
                 let pools = UInt32(exactly: layer).flatMap { tree.layers[$0]?.pools }
                 guard let own = pools?[name], let base = pools?[ExpertPool.base],
-                    own.count == base.count + UInt64(description.addedExperts),
+                    own.count >= base.count,
+                    own.count - base.count == UInt64(description.addedExperts),
                     own.parts == base.parts, own.kind == base.kind
                 else {
                     return

@@ -38,7 +38,8 @@ package struct GatedGrowth {
         self.speller = speller
     }
 
-    /// The fewest bits of evidence that a text has to owe so that old routes stay.
+    /// The bits of evidence that a text has to owe so that old routes stay: the fewest that reach the aim, or, where none
+    /// do, those that keep most.
     ///
     /// - Parameters:
     ///   - unchanged: The share of them that must. Aimed at is, where that can be, that only half as many change.

@@ -2,7 +2,7 @@
 /// decay, where nothing was counted of what they were trained on.
 ///
 /// With l(t) the logarithm of the probability that a model gave to token t, its score is s(t) = decay s(t - 1) + l(t),
-/// from a start of 0, and its weight 2^s / Σ 2^s. As of ``CountGate``, decay follows a text that changes. Every model
+/// from a start of 0 less its handicap, and its weight 2^s / Σ 2^s. As of ``CountGate``, decay follows a text that changes. Every model
 /// has to run over every token.
 ///
 /// Scores are integers, in units of 2^-16, so that weights do not depend on an order of sums.
@@ -11,20 +11,29 @@ package struct LikelihoodGate: Sendable {
     /// In units of 2^-16.
     package let decay: Int
 
-    /// - Parameter decay: In units of 2^-16: 0 to 2^16.
-    package init(modelCount: Int, decay: Int = Self.standardDecay) {
+    /// In units of 2^-16.
+    private let handicaps: [Int]
+
+    /// - Parameters:
+    ///   - decay: In units of 2^-16: 0 to 2^16.
+    ///   - handicaps: Of each model, how many bits of evidence its text owes before it counts as much as the others; nil
+    ///     for none.
+    package init(modelCount: Int, decay: Int = Self.standardDecay, handicaps: [Int]? = nil) {
         precondition(
-            modelCount >= 1 && (0...FixedPoint.one).contains(decay),
+            modelCount >= 1 && (0...FixedPoint.one).contains(decay)
+                && handicaps?.count ?? modelCount == modelCount,
             "\(modelCount) models, decay \(decay)")
         self.modelCount = modelCount
         self.decay = decay
+        self.handicaps =
+            handicaps?.map { $0 << 16 } ?? [Int](repeating: 0, count: modelCount)
     }
 
     /// 0.99.
     package static let standardDecay = 64_881
 
     /// A text that has not begun.
-    package var start: [Int] { [Int](repeating: 0, count: modelCount) }
+    package var start: [Int] { handicaps.map { -$0 } }
 
     /// Takes the next token of a text into account.
     ///

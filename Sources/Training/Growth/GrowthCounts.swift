@@ -27,14 +27,7 @@ struct GrowthCounts {
             throw CambiumError(
                 .usage, "\(share) is no share of tokens to pick an expert; give a number up to 1")
         }
-        guard name != ExpertPool.base, !name.isEmpty, name.utf8.count <= 100,
-            name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") })
-        else {
-            throw CambiumError(
-                .usage,
-                "'\(name)' cannot name an alternative; give 1 to 100 visible ASCII characters without '/', not 'base'"
-            )
-        }
+        try AdapterTensorName.check(name, "an alternative")
         let adapters = try StoredAdapters(snapshot)
         let pools = snapshot.tree.layers.values.flatMap(\.pools.keys)
         guard !adapters.names.contains(name), !pools.contains(name) else {

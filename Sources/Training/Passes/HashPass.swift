@@ -28,8 +28,8 @@ final class HashPass: @unchecked Sendable {
 ///
 /// All layers have the same hash, so their picks are the same.
 struct RowGradients: Sendable {
-    /// By row.
-    let picks: SelectionByExpert
+    /// Of each layer, by row.
+    let picks: [SelectionByExpert]
     let perToken: Int
     /// Of each layer: [tokens, width].
     let layers: [FloatSlice]
@@ -42,14 +42,20 @@ struct RowGradients: Sendable {
         perToken = hash.orders.count
         let own = parts.flatMap(\.rowPicks)
         let more = held.first?.picks ?? []
-        // Rows that only held tokens pick, and that are not there, stay so.
-        let kept = more.indices.filter { place in held.contains { $0.isHeld(more[place]) } }
         // What went without its rows in this step picked none.
         let used = own.indices.filter { Int(own[$0]) < hash.expertCount }
-        picks = SelectionByExpert(
-            used.map { own[$0] } + kept.map { more[$0] },
-            positions: (used + kept.map { own.count + $0 }).map { UInt32($0) },
-            count: hash.expertCount)
+        func selection(_ held: HoldRowsPass?) -> SelectionByExpert {
+            // Rows that only held tokens pick, and that are not there, stay so.
+            let kept = more.indices.filter { held?.isHeld(more[$0]) ?? false }
+            return SelectionByExpert(
+                used.map { own[$0] } + kept.map { more[$0] },
+                positions: (used + kept.map { own.count + $0 }).map { UInt32($0) },
+                count: hash.expertCount)
+        }
+        picks =
+            held.isEmpty
+            ? [SelectionByExpert](repeating: selection(nil), count: hash.layers.count)
+            : held.map(selection)
         layers = hash.layers.indices.map { slot in
             let gradients =
                 parts.map { $0.hashPasses[slot].gradient }
@@ -73,8 +79,9 @@ struct RowGradients: Sendable {
     func descend(
         _ tables: [RowTable], rate: Float, factor: ((Int, UInt32) -> Float)?, team: ThreadTeam
     ) {
-        let (picks, perToken, block) = (picks, perToken, 256)
+        let (perToken, block) = (perToken, 256)
         for (slot, table) in tables.enumerated() {
+            let picks = picks[slot]
             table.claim(picks.experts)
             let factors = factor.map { factor in picks.experts.map { factor(slot, $0) } }
             let gradient = layers[slot]

@@ -56,14 +56,7 @@ struct AdapterRound: Round {
                 "branch '\(start.target.branch)' has no model to train an adapter on; commit a checkpoint, or "
                     + "train a base first: cambium train --init config.json --data FILE")
         }
-        guard name != ExpertPool.base, !name.isEmpty, name.utf8.count <= 100,
-            name.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") })
-        else {
-            throw CambiumError(
-                .usage,
-                "'\(name)' cannot name an adapter; give 1 to 100 visible ASCII characters without '/', not "
-                    + "'base'")
-        }
+        try AdapterTensorName.check(name)
         if case .lowRank(let rank) = kind, !(1...4_096).contains(rank) {
             throw CambiumError(.usage, "deltas of rank \(rank); give 1 to 4096")
         }
@@ -158,6 +151,9 @@ struct AdapterRound: Round {
             ? try BaseDigests.digest(tree, .routers, .experts)
             : try BaseDigests.digest(tree)
         if now != base { return "the base of the branch changed" }
+        if isNew, let startedFrom, Own(startedFrom, deltas, in: tree).isEmpty {
+            return "adapter '\(startedFrom)', as which this one began, was removed"
+        }
         let own = Own(name, deltas, in: tree)
         if own == before { return nil }
         let what = before.isEmpty ? "added to the branch" : own.isEmpty ? "removed" : "changed"

@@ -40,18 +40,18 @@ extension RoundStart {
                 return known.kind == kind.described && known.experts == experts
             } ?? false
         }
+        guard isNew || request.adapterStart == .nothing else {
+            throw CambiumError(
+                .usage,
+                "the adapter is there, and is trained further from what it is; leave --start-from out, or give "
+                    + "another name with --adapter")
+        }
         switch request.adapterStart {
         case .nothing: return nil
         case .nearest:
-            guard isNew, let nearest = try nearest(), hasForm(nearest) else { return nil }
+            guard let nearest = try nearest(), hasForm(nearest) else { return nil }
             return nearest
         case .adapter(let name):
-            guard isNew else {
-                throw CambiumError(
-                    .usage,
-                    "the adapter is there, and is trained further from what it is; leave --start-from \(name) "
-                        + "out, or give another name with --adapter")
-            }
             guard stored.names.contains(name) else {
                 let known = stored.names.joined(separator: ", ")
                 throw CambiumError(

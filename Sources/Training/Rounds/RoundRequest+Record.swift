@@ -11,8 +11,9 @@ extension RoundRequest {
     ///   - parent: The commit whose weights the round started from; nil for a new base.
     ///   - mixesCounts: Whether counts predict beside the model after the round.
     ///   - evidenceOrder: Bytes in an n-gram of the round's evidence.
+    ///   - hasRows: Whether the model has hashed experts.
     package func record(
-        from parent: ObjectID?, mixesCounts: Bool, evidenceOrder: Int
+        from parent: ObjectID?, mixesCounts: Bool, evidenceOrder: Int, hasRows: Bool
     ) throws -> [String: String] {
         var record = try target.record()
         if case .adapter = target { record["train.start-from"] = adapterStart.words }
@@ -21,8 +22,10 @@ extension RoundRequest {
         record["train.windows"] = "\(windows)"
         record["train.parts"] = "\(try settings().parts)"
         record["train.rate"] = "\(rate)"
-        record["train.row-rate"] = "\(rowRate)"
-        record["train.row-drop"] = "\(rowDrop)"
+        if hasRows {
+            record["train.row-rate"] = "\(rowRate ?? 0.1)"
+            record["train.row-drop"] = "\(rowDrop)"
+        }
         record["train.warm-up"] = "\(warmUp)"
         record["train.kl"] = "\(divergenceWeight)"
         if let hold {
@@ -114,7 +117,7 @@ extension RoundRequest {
     /// All that the result depends on besides texts and start.
     package var identity: String {
         var words = "\(target.identity) \(budget.identity) \(seed) \(windows) \(rate) \(warmUp)"
-        if rowRate != 0.1 { words += " rows(\(rowRate))" }
+        if let rowRate, rowRate != 0.1 { words += " rows(\(rowRate))" }
         if rowDrop > 0 { words += " drop(\(rowDrop))" }
         if adapterStart != .nothing { words += " \(adapterStart.words)" }
         if divergenceWeight > 0 { words += " \(divergenceWeight)" }

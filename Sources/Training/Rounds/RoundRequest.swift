@@ -45,8 +45,8 @@ package struct RoundRequest: Sendable {
     /// Windows of the context length in a step.
     package var windows = 8
     package var rate = 3e-3
-    /// The peak rate of hashed experts.
-    package var rowRate = 0.1
+    /// The peak rate of hashed experts; nil for 0.1.
+    package var rowRate: Double?
     /// The share of tokens that go without hashed experts of longer n-grams while they are trained.
     package var rowDrop = 0.0
     package var warmUp = 20
@@ -89,7 +89,7 @@ package struct RoundRequest: Sendable {
         guard rate > 0, rate <= 1 else {
             throw CambiumError(.usage, "a rate of \(rate); give more than 0, at most 1")
         }
-        guard rowRate > 0, rowRate <= 1 else {
+        if let rowRate, !(rowRate > 0 && rowRate <= 1) {
             throw CambiumError(
                 .usage, "a rate of hashed experts of \(rowRate); give more than 0, at most 1")
         }
@@ -124,10 +124,19 @@ package struct RoundRequest: Sendable {
         try ThreadTeam.check(settings.threads)
         settings.windows = windows
         settings.rate = Float(rate)
-        settings.rowRate = Float(rowRate)
+        if let rowRate { settings.rowRate = Float(rowRate) }
         settings.rowDrop = rowDrop
         settings.warmUp = warmUp
         return settings
+    }
+
+    /// Refuses what is said of hashed experts where a model has none.
+    func checkRows(_ config: PeerConfig) throws {
+        guard config.hash == nil, rowRate != nil || rowDrop > 0 else { return }
+        throw CambiumError(
+            .usage,
+            "the model has no hashed experts (\"hash\" in its config.json), of which --row-rate and --row-drop "
+                + "say how they learn; leave them out")
     }
 
     /// Checks before training what would fail behind it.

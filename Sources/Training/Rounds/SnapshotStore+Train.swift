@@ -27,6 +27,7 @@ extension SnapshotStore {
         let start = try RoundStart(self, request)
         var round = try start.resolve()
         try request.checkHeldOut(round.config.contextLength)
+        try request.checkRows(round.config)
         let mixture = try request.mixture(after: start.snapshot?.mixture())
         let new = try request.evidence(
             for: round.learner, beside: start.evidence.counts, mixesCounts: mixture != nil)
@@ -43,7 +44,7 @@ extension SnapshotStore {
         let parameters = try round.parameters(label: new[0].label, progress)
         let record = try request.record(
             from: start.target.parent, mixesCounts: mixture != nil,
-            evidenceOrder: new[0].counts.order)
+            evidenceOrder: new[0].counts.order, hasRows: round.config.hash != nil)
         // Fit.
         let kept = try StoppedRound(self, start.target.branch, start: round.start, request, record)
         let teacher =

@@ -1,3 +1,4 @@
+import Checkpoints
 import Evidence
 import Foundation
 import Routing
@@ -10,26 +11,6 @@ import Testing
 
 @Suite("Routers that are solved from evidence, in models")
 struct SolvedRouterTests {
-    private func store(_ kind: RoutedCheckpoint, in directory: String) throws -> Store {
-        try Store.create(at: directory + "/S")
-        let store = try Store(directory + "/S")
-        _ = try store.commit(
-            checkpoint: kind.write(to: directory + "/base"), Checkpoints.options("base"))
-        return store
-    }
-
-    private func add(
-        _ texts: Int..., layer: Int = 0, to branch: String = "main", of store: Store,
-        assigned: [UInt32]? = nil
-    ) throws {
-        for text in texts {
-            try store.addGramSums(
-                [RoutedCheckpoint.texts[text]], layer: layer, adapter: "base", target: .experts,
-                assignments: assigned.map { [Assignments(experts: $0)] },
-                Checkpoints.options("picks", branch: branch))
-        }
-    }
-
     /// What a router should pick for a state, by plain sums, with the scores of all experts, head by head.
     private func reference(_ solution: RouterSolution, _ x: ArraySlice<Float>) -> [[Double]] {
         func score(_ weights: [Float], _ biases: [Float], _ row: Int) -> Double {
@@ -71,8 +52,8 @@ struct SolvedRouterTests {
         arguments: RoutedCheckpoint.allCases, ReadOutForm.allCases)
     func run(_ kind: RoutedCheckpoint, _ form: ReadOutForm) throws {
         try withScratchDirectory { directory in
-            let store = try store(kind, in: directory)
-            try add(0, 1, layer: 1, of: store)
+            let store = try kind.store(in: directory)
+            try RoutedCheckpoint.add([0, 1], layer: 1, of: store)
             let before = try store.expertRouter("main", layer: 1, form: form)
             let made = try store.commitRouter(
                 layer: 1, form: form, threads: 2, Checkpoints.options("solved"))
@@ -120,8 +101,8 @@ struct SolvedRouterTests {
     @Test("come back from a checkpoint with the same bits", arguments: RoutedCheckpoint.allCases)
     func exported(_ kind: RoutedCheckpoint) throws {
         try withScratchDirectory { directory in
-            let store = try store(kind, in: directory)
-            try add(0, 1, of: store)
+            let store = try kind.store(in: directory)
+            try RoutedCheckpoint.add([0, 1], of: store)
             try store.commitRouter(layer: 0, Checkpoints.options("solved"))
             _ = try store.export("main", to: directory + "/out")
             try Store.create(at: directory + "/T")
@@ -144,10 +125,10 @@ struct SolvedRouterTests {
     @Test("of assigned experts have one head, and are refused beside picks of several")
     func assigned() throws {
         try withScratchDirectory { directory in
-            let store = try store(.productKeys, in: directory)
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
             let experts = RoutedCheckpoint.texts[0].map { UInt32($0) % 16 }
-            try add(0, of: store, assigned: experts)
-            #expect(code { try add(1, of: store) } == .usage)
+            try RoutedCheckpoint.add([0], of: store, assigned: experts)
+            #expect(code { try RoutedCheckpoint.add([1], of: store) } == .usage)
             let made = try store.commitRouter(layer: 0, Checkpoints.options("assigned"))
             #expect(made.router.lambdas.count == 2 && made.router.experts == 16)
             var picks = 0
@@ -157,7 +138,7 @@ struct SolvedRouterTests {
             }
             #expect(picks == RoutedCheckpoint.texts[0].count)
             // From now on the layer has one head, so its own picks are of one, too.
-            try add(1, of: store)
+            try RoutedCheckpoint.add([1], of: store)
             #expect(try store.expertRouter("main", layer: 0).evidence.count == 2)
         }
     }
@@ -167,10 +148,10 @@ struct SolvedRouterTests {
         arguments: RoutedCheckpoint.allCases)
     func dropped(_ kind: RoutedCheckpoint) throws {
         try withScratchDirectory { directory in
-            let store = try store(kind, in: directory)
+            let store = try kind.store(in: directory)
             try store.createBranch("never", at: "main", Checkpoints.signature)
-            try add(0, 1, of: store)
-            try add(0, to: "never", of: store)
+            try RoutedCheckpoint.add([0, 1], of: store)
+            try RoutedCheckpoint.add([0], to: "never", of: store)
             try store.commitRouter(layer: 0, Checkpoints.options("s", branch: "never"))
             try store.commitRouter(layer: 0, Checkpoints.options("s", branch: "main"))
             #expect(try store.tree("main").layers != store.tree("never").layers)
@@ -191,10 +172,10 @@ struct SolvedRouterTests {
     @Test("of several layers are solved upwards, and a lower one holds the upper ones' evidence")
     func layers() throws {
         try withScratchDirectory { directory in
-            let store = try store(.productKeys, in: directory)
-            try add(0, of: store)
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
+            try RoutedCheckpoint.add([0], of: store)
             try store.commitRouter(layer: 0, Checkpoints.options("lower"))
-            try add(0, layer: 1, of: store)
+            try RoutedCheckpoint.add([0], layer: 1, of: store)
             #expect(
                 code {
                     try store.commitRouter(layer: 1, form: .discriminant, Checkpoints.options("x"))
@@ -210,7 +191,7 @@ struct SolvedRouterTests {
             let once = try store.model("main").evaluate(RoutedCheckpoint.texts[1]).bitsPerByte
             #expect(once.isFinite)
             // More evidence below would make that above another model's.
-            try add(1, of: store)
+            try RoutedCheckpoint.add([1], of: store)
             #expect(
                 code { try store.commitRouter(layer: 0, Checkpoints.options("x")) } == .dependedOn)
             let upper = try store.evidence("main").filter { $0.layer == 1 }.map(\.id)
@@ -218,7 +199,7 @@ struct SolvedRouterTests {
             #expect(try !store.commitRouter(layer: 0, Checkpoints.options("x")).result.unchanged)
             #expect(
                 code { try store.commitRouter(layer: 1, Checkpoints.options("x")) } == .notFound)
-            try add(0, 1, layer: 1, of: store)
+            try RoutedCheckpoint.add([0, 1], layer: 1, of: store)
             #expect(try !store.commitRouter(layer: 1, Checkpoints.options("x")).result.unchanged)
         }
     }
@@ -226,13 +207,13 @@ struct SolvedRouterTests {
     @Test("that cannot be are refused by name, and the branch stays")
     func refused() throws {
         try withScratchDirectory { directory in
-            let store = try store(.productKeys, in: directory)
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
             let options = Checkpoints.options("x")
             #expect(code { try store.commitRouter(layer: 0, options) } == .notFound)
             #expect(code { try store.commitRouter(layer: 2, options) } == .unsupported)
             #expect(code { try store.commitRouter(layer: -1, options) } == .unsupported)
             #expect(code { try store.commitRouter(layer: 0, threads: 0, options) } == .usage)
-            try add(0, layer: 1, of: store)
+            try RoutedCheckpoint.add([0], layer: 1, of: store)
             try store.commit(Checkpoints.options("dense")) { patch in
                 try patch.put(
                     tensor: "model.layers.1.mlp.up_proj.weight", [UInt8](repeating: 0, count: 256))
@@ -244,7 +225,7 @@ struct SolvedRouterTests {
             #expect(stale?.code == .usage && stale?.message.contains("another trunk") == true)
             #expect(try store.resolve("main") == before)
             // Codes would not be what the evidence gives.
-            try add(0, of: store)
+            try RoutedCheckpoint.add([0], of: store)
             try store.commitRouter(layer: 0, options)
             let said = #expect(throws: CambiumError.self) { try store.quantizeRouters(options) }
             #expect(said?.code == .unsupported && said?.message.contains("layer 0") == true)
@@ -256,8 +237,8 @@ struct SolvedRouterTests {
         "contradicted by their config or tensors are refused", arguments: RoutedCheckpoint.allCases)
     func hostile(_ kind: RoutedCheckpoint) throws {
         try withScratchDirectory { directory in
-            let store = try store(kind, in: directory)
-            try add(0, of: store)
+            let store = try kind.store(in: directory)
+            try RoutedCheckpoint.add([0], of: store)
             try store.commitRouter(layer: 0, Checkpoints.options("solved"))
             _ = try store.export("main", to: directory + "/out")
             let path = directory + "/out/config.json"
@@ -302,6 +283,31 @@ struct SolvedRouterTests {
             let store = try Store(directory + "/S")
             #expect(
                 code { try store.commit(checkpoint: path, Checkpoints.options("x")) } == .badConfig)
+        }
+    }
+
+    @Test("picks that an earlier version counted once for a byte are not added to those of weights")
+    func earlierPicks() throws {
+        try withScratchDirectory { directory in
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
+            try RoutedCheckpoint.add([0], of: store)
+            let record = try #require(
+                store.snapshots.map(store.snapshots.resolve("main")).evidence().gramSums.first)
+            let old = try GramContribution(
+                adapter: record.adapter, label: "", data: [UInt8](repeating: 7, count: 32),
+                byteCount: UInt64(record.fitted.count + record.heldOut.count),
+                source: record.source, fitted: record.fitted, heldOut: record.heldOut)
+            try store.commit(Checkpoints.options("old")) { patch in
+                try patch.model.add(.gramSums(old))
+            }
+            for run in [
+                { try RoutedCheckpoint.add([1], of: store) },
+                { _ = try store.commitRouter(layer: 0, Checkpoints.options("solved")) },
+            ] {
+                let error = #expect(throws: CambiumError.self) { try run() }
+                #expect(error?.code == .usage)
+                #expect(error?.message.contains("as an earlier version did") == true)
+            }
         }
     }
 }

@@ -80,20 +80,14 @@ struct RestoreTests {
         try withScratchDirectory { directory in
             try Store.create(at: directory + "/S")
             let store = try Store(directory + "/S")
-            func commit(_ name: String, _ checkpoint: HashedCheckpoint) throws {
-                try store.commit(
-                    checkpoint: checkpoint.raw.write(
-                        to: directory + "/" + name, shards: 1, seed: nil),
-                    Checkpoints.options(name, branch: name))
-            }
             var one = try HashedCheckpoint()
             for row in 150..<192 { one.set(row, to: 0) }
-            try commit("main", one)
+            try one.commit("main", to: store, branch: "main", in: directory)
             try store.createBranch("b", at: "main", Checkpoints.signature)
             var two = try HashedCheckpoint()
             two.set(5, to: 1)
             two.set(7, to: 0)
-            try commit("b", two)
+            try two.commit("b", to: store, branch: "b", in: directory)
             let (before, after) = (try store.tree("main"), try store.tree("b"))
             // Singly: one that is zeros there, one behind the last that is here.
             let some = try store.restore(
@@ -107,7 +101,8 @@ struct RestoreTests {
             try store.restore(["main~2:0/0-191"], Checkpoints.options("back"))
             #expect(try store.tree("main") == before)
             #expect(refusal(store, "b:0/192")?.contains("which has 192") == true)
-            try commit("small", HashedCheckpoint(size: 32))
+            try HashedCheckpoint(size: 32).commit(
+                "small", to: store, branch: "small", in: directory)
             #expect(refusal(store, "small:0/3")?.hasPrefix("bad-shape") == true)
             #expect(try store.verify().faults.isEmpty)
         }

@@ -15,9 +15,7 @@ struct AlternativeRowTests {
         try withScratchDirectory { directory in
             try Store.create(at: directory + "/S")
             let store = try Store(directory + "/S")
-            try store.commit(
-                checkpoint: HashedCheckpoint().raw.write(
-                    to: directory + "/base", shards: 1, seed: nil), Checkpoints.options("base"))
+            try HashedCheckpoint().commit("base", to: store, in: directory)
             let text = Array("a text, and a text that goes on".utf8).map { Int($0) }
             let used = HashRouter(orders: [2, 3, 5], tableSize: 64).rows(of: text.map(UInt8.init))
             func row(_ value: Float) -> [UInt8] {

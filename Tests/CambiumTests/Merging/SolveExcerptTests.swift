@@ -83,9 +83,7 @@ struct SolveExcerptTests {
             try Store.create(at: directory + "/S")
             let solving = Solving(store: try Store(directory + "/S"))
             let store = solving.store
-            try store.commit(
-                checkpoint: HashedCheckpoint().raw.write(
-                    to: directory + "/base", shards: 1, seed: nil), Checkpoints.options("base"))
+            try HashedCheckpoint().commit("base", to: store, in: directory)
             try solving.keep("base", on: "main")
             for (branch, value) in [("a", Float(1)), ("b", 2)] {
                 try store.createBranch(branch, at: "main", Checkpoints.signature)

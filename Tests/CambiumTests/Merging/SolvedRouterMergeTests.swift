@@ -6,31 +6,13 @@ import Testing
 
 @Suite("Merging models whose routers are solved from evidence")
 struct SolvedRouterMergeTests {
-    private func store(_ kind: RoutedCheckpoint, in directory: String) throws -> Store {
-        try Store.create(at: directory + "/S")
-        let store = try Store(directory + "/S")
-        _ = try store.commit(
-            checkpoint: kind.write(to: directory + "/base"), Checkpoints.options("base"))
-        return store
-    }
-
-    private func add(
-        _ texts: [Int], layer: Int = 0, to branch: String, of store: Store
-    ) throws {
-        for text in texts {
-            try store.addGramSums(
-                [RoutedCheckpoint.texts[text]], layer: layer, adapter: "base", target: .experts,
-                Checkpoints.options("picks \(text)", branch: branch))
-        }
-    }
-
     /// A branch of main with evidence of some texts, and a router that is solved from it.
     private func side(
         _ name: String, _ texts: [Int], form: ReadOutForm = .ridge, from start: String = "main",
         of store: Store
     ) throws {
         try store.createBranch(name, at: start, Checkpoints.signature)
-        try add(texts, to: name, of: store)
+        try RoutedCheckpoint.add(texts, to: name, of: store)
         try store.commitRouter(
             layer: 0, form: form, Checkpoints.options("solved", branch: name))
     }
@@ -44,7 +26,7 @@ struct SolvedRouterMergeTests {
         arguments: RoutedCheckpoint.allCases, ReadOutForm.allCases)
     func law(_ kind: RoutedCheckpoint, _ form: ReadOutForm) throws {
         try withScratchDirectory { directory in
-            let store = try store(kind, in: directory)
+            let store = try kind.store(in: directory)
             try side("joint", [0, 1, 2], form: form, of: store)
             for (name, text) in [("a", 0), ("b", 1), ("c", 2)] {
                 try side(name, [text], form: form, of: store)
@@ -81,11 +63,11 @@ struct SolvedRouterMergeTests {
     @Test("takes evidence of a side that solved nothing, and drops what a side dropped")
     func onlyEvidence() throws {
         try withScratchDirectory { directory in
-            let store = try store(.productKeys, in: directory)
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
             try side("joint", [0, 1], of: store)
             try side("a", [0], of: store)
             try store.createBranch("b", at: "main", Checkpoints.signature)
-            try add([1], to: "b", of: store)
+            try RoutedCheckpoint.add([1], to: "b", of: store)
             for (into, from) in [("a", "b"), ("b", "a")] {
                 try store.createBranch("into-\(into)", at: into, Checkpoints.signature)
                 _ = try store.merge([from], into: "into-\(into)", Checkpoints.signature)
@@ -108,7 +90,7 @@ struct SolvedRouterMergeTests {
     @Test("merges experts and other layers beside, by every policy")
     func policies() throws {
         try withScratchDirectory { directory in
-            let store = try store(.productKeys, in: directory)
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
             try side("joint", [0, 1], of: store)
             try side("a", [0], of: store)
             try side("b", [1], of: store)
@@ -136,10 +118,10 @@ struct SolvedRouterMergeTests {
     @Test("of routers that are not what their evidence gives is as of any router")
     func stale() throws {
         try withScratchDirectory { directory in
-            let store = try store(.productKeys, in: directory)
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
             try side("a", [0], of: store)
             try side("b", [1], of: store)
-            try add([2], to: "b", of: store)
+            try RoutedCheckpoint.add([2], to: "b", of: store)
             let merged = try store.merge(["b"], into: "a", Checkpoints.signature)
             #expect(merged.kind == .conflicts)
             #expect(
@@ -156,7 +138,7 @@ struct SolvedRouterMergeTests {
     @Test("over another trunk is refused by name")
     func trunks() throws {
         try withScratchDirectory { directory in
-            let store = try store(.productKeys, in: directory)
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
             try side("a", [0], of: store)
             try store.createBranch("b", at: "main", Checkpoints.signature)
             try store.commit(Checkpoints.options("dense", branch: "b")) { patch in
@@ -175,14 +157,70 @@ struct SolvedRouterMergeTests {
         }
     }
 
+    @Test("is refused where a side's trunk went on below routers that sides solved differently")
+    func trunkBehind() throws {
+        try withScratchDirectory { directory in
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
+            try side("s", [0], of: store)
+            for name in ["dense", "expert"] {
+                try store.createBranch(name, at: "s", Checkpoints.signature)
+            }
+            try store.commit(Checkpoints.options("dense", branch: "dense")) { patch in
+                try patch.put(
+                    tensor: "model.layers.0.mlp.up_proj.weight", [UInt8](repeating: 0, count: 256))
+            }
+            try store.commit(Checkpoints.options("expert", branch: "expert")) { patch in
+                try patch.put(expert: 3, layer: 1, [UInt8](repeating: 0, count: 64))
+            }
+            try side("more", [1], from: "s", of: store)
+            for (into, from) in [("dense", "more"), ("more", "dense")] {
+                let error = #expect(throws: CambiumError.self) {
+                    try store.merge([from], into: into, Checkpoints.signature)
+                }
+                #expect(error?.code == .usage)
+                #expect(error?.message.contains("router of layer 0") == true)
+            }
+            // One router on all sides is none that was solved for another trunk than its side's.
+            #expect(
+                try store.merge(["expert"], into: "dense", Checkpoints.signature).kind == .merged)
+        }
+    }
+
+    @Test("with a side that left before the router was solved is solved for all")
+    func before() throws {
+        try withScratchDirectory { directory in
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
+            func expert(_ branch: String) throws {
+                try store.commit(Checkpoints.options("expert", branch: branch)) { patch in
+                    try patch.put(expert: 3, layer: 1, [UInt8](repeating: 0, count: 64))
+                }
+            }
+            try store.createBranch("c", at: "main", Checkpoints.signature)
+            try expert("c")
+            try side("s", [0], of: store)
+            try side("a", [1], from: "s", of: store)
+            try side("b", [2], from: "s", of: store)
+            try side("joint", [1, 2], from: "s", of: store)
+            try expert("joint")
+            let tree = try store.show("joint").tree
+            for (index, order) in [["a", "b", "c"], ["c", "b", "a"], ["b", "a", "c"]].enumerated() {
+                try store.createBranch("m\(index)", at: order[0], Checkpoints.signature)
+                let merged = try store.merge(
+                    Array(order.dropFirst()), into: "m\(index)", Checkpoints.signature)
+                #expect(merged.kind == .merged && merged.conflicts.isEmpty && merged.notes == nil)
+                #expect(try store.show("m\(index)").tree == tree)
+            }
+        }
+    }
+
     @Test("of two layers unites the upper one's evidence where the lower routers are one")
     func layers() throws {
         try withScratchDirectory { directory in
-            let store = try store(.productKeys, in: directory)
+            let store = try RoutedCheckpoint.productKeys.store(in: directory)
             try side("base", [0], of: store)
             func upper(_ name: String, _ texts: [Int]) throws {
                 try store.createBranch(name, at: "base", Checkpoints.signature)
-                try add(texts, layer: 1, to: name, of: store)
+                try RoutedCheckpoint.add(texts, layer: 1, to: name, of: store)
                 try store.commitRouter(layer: 1, Checkpoints.options("s", branch: name))
             }
             try upper("joint", [1, 2])
@@ -192,7 +230,7 @@ struct SolvedRouterMergeTests {
             #expect(try store.show("a").tree == store.show("joint").tree)
             // A lower router that changes is another trunk for the upper one.
             try store.createBranch("lower", at: "base", Checkpoints.signature)
-            try add([3], to: "lower", of: store)
+            try RoutedCheckpoint.add([3], to: "lower", of: store)
             try store.commitRouter(layer: 0, Checkpoints.options("s", branch: "lower"))
             let error = #expect(throws: CambiumError.self) {
                 try store.merge(["lower"], into: "a", Checkpoints.signature)

@@ -2,6 +2,7 @@ import Elements
 import Objects
 import Snapshots
 import TestSupport
+import Testing
 
 @testable import Cambium
 
@@ -105,6 +106,22 @@ struct Solving {
             $0 * (1 + Double.random(in: -0.4...0.4, using: &random))
         }
         return FloatCode.encode(values, parts) ?? []
+    }
+
+    /// Expects of a merge of both branches into a new one that it is nearer than their mean to each side on its text,
+    /// and to the base on its own.
+    func expectNearer(_ branch: String, _ merge: () throws -> Void) throws {
+        for name in ["mean", branch] {
+            try store.createBranch(name, at: "main", Checkpoints.signature)
+        }
+        try self.merge(["a", "b"], into: "mean", dryRun: false, policy: .mean)
+        try merge()
+        for (name, own) in [("a", "a"), ("b", "b"), ("base", "main")] {
+            let text = try #require(Self.texts[name])
+            let mean = try distance("mean", own, text)
+            let other = try distance(branch, own, text)
+            #expect(other < 0.8 * mean, "\(name): \(other) and \(mean)")
+        }
     }
 
     /// Merges by `solve`.

@@ -4,6 +4,8 @@ import Foundation
 import Models
 import Tensors
 
+@testable import Cambium
+
 /// The generated checkpoint without neurons and with hashed rows in front of a layer, in any form.
 struct HashedCheckpoint {
     static let hidden = 32
@@ -42,6 +44,15 @@ struct HashedCheckpoint {
     private static func config(_ raw: RawCheckpoint) throws -> [String: Any] {
         let json = raw.files["config.json"].map { try? JSONSerialization.jsonObject(with: $0) }
         return (json ?? nil) as? [String: Any] ?? [:]
+    }
+
+    /// Commits it, written to a folder of its name.
+    func commit(
+        _ name: String, to store: Store, branch: String = "main", in directory: String
+    ) throws {
+        try store.commit(
+            checkpoint: raw.write(to: directory + "/" + name, shards: 1, seed: nil),
+            Checkpoints.options(name, branch: branch))
     }
 
     /// Sets all elements of a row.

@@ -12,18 +12,9 @@ extension HashedRowTests {
     @Test("absent are zeros to every policy, and what comes to zeros is absent")
     func mergesAbsent() throws {
         try withStore(HashedCheckpoint()) { store, _ in
-            func commit(_ branch: String, _ rows: [Int: Float]) throws {
-                try store.createBranch(branch, at: "main", Checkpoints.signature)
-                try store.commit(Checkpoints.options(branch, branch: branch)) { patch in
-                    for (row, value) in rows {
-                        let bytes = [Float](repeating: value, count: 32).littleEndianBytes
-                        try patch.put(expert: row, layer: 0, bytes)
-                    }
-                }
-            }
             // Of every fifth there was none; 7 is pruned on one side.
-            try commit("a", [5: 1, 10: 2, 7: 0])
-            try commit("b", [5: 3, 10: -2, 7: 4])
+            try change(store, "a", [5: 1, 10: 2, 7: 0])
+            try change(store, "b", [5: 3, 10: -2, 7: 4])
             for (policy, five) in [(MergePolicy.mean, Float(2)), (.ties, 2), (.task, 4)] {
                 let branch = policy.rawValue
                 try store.createBranch(branch, at: "main", Checkpoints.signature)
@@ -53,39 +44,6 @@ extension HashedRowTests {
             #expect(
                 try store.list("again").layers[0].pools[0].root
                     == store.list("mean").layers[0].pools[0].root)
-        }
-    }
-
-    @Test("more than the config has are refused before there is memory for them")
-    func claimed() throws {
-        try withStore(HashedCheckpoint()) { store, _ in
-            let snapshots = store.snapshots
-            let tree = try snapshots.map(snapshots.resolve("main")).tree
-            for (branch, count) in [("more", UInt64(UInt32.max)), ("other", 193)] {
-                var draft = try CommitDraft(snapshots, tree: tree)
-                draft.tree.layers[0]?.pools["base"]?.count = count
-                _ = try draft.commit(
-                    to: branch, parents: [],
-                    note: CommitNote(time: 1, author: "x", message: branch))
-                #expect(code { try store.model(branch) } == .badTensor)
-            }
-            var layer = try #require(tree.layers[0])
-            for count in [UInt64(UInt32.max) + 1, .max] {
-                layer.pools["base"]?.count = count
-                #expect(code { try Layer(decoding: layer.encoded) } == .corrupt)
-            }
-            layer.pools["base"]?.count = 192
-            for parts in [
-                [TensorShape(.u8, [1 << 60])],
-                [TensorShape(.u8, [.max]), TensorShape(.u8, [.max])],
-                [],
-            ] {
-                layer.pools["base"]?.parts = parts
-                #expect(code { try Layer(decoding: layer.encoded) } == .corrupt)
-            }
-            layer.pools["base"]?.parts = [TensorShape(.f32, [32])]
-            layer.pools["base"]?.kind = .neuron
-            #expect(code { try Layer(decoding: layer.encoded) } == .corrupt)
         }
     }
 }

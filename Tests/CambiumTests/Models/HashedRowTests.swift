@@ -22,10 +22,20 @@ struct HashedRowTests {
         try withScratchDirectory { work in
             try Store.create(at: work + "/S")
             let store = try Store(work + "/S")
-            try store.commit(
-                checkpoint: checkpoint.raw.write(to: work + "/base", shards: 1, seed: nil),
-                Checkpoints.options("base"))
+            try checkpoint.commit("base", to: store, in: work)
             try body(store, work)
+        }
+    }
+
+    /// Commits a branch of main with other rows, all elements of one alike.
+    func change(_ store: Store, _ branch: String, _ rows: [Int: Float]) throws {
+        try store.createBranch(branch, at: "main", Checkpoints.signature)
+        try store.commit(Checkpoints.options(branch, branch: branch)) { patch in
+            for (row, value) in rows {
+                let bytes = [Float](repeating: value, count: HashedCheckpoint.hidden)
+                    .littleEndianBytes
+                try patch.put(expert: row, layer: 0, bytes)
+            }
         }
     }
 
@@ -158,19 +168,9 @@ struct HashedRowTests {
     @Test("merge row by row, and conflict where both sides changed one")
     func merges() throws {
         try withStore(HashedCheckpoint()) { store, _ in
-            func commit(_ branch: String, _ rows: [Int: Float]) throws {
-                try store.createBranch(branch, at: "main", Checkpoints.signature)
-                try store.commit(Checkpoints.options(branch, branch: branch)) { patch in
-                    for (row, value) in rows {
-                        try patch.put(
-                            expert: row, layer: 0,
-                            [Float](repeating: value, count: 32).littleEndianBytes)
-                    }
-                }
-            }
-            try commit("a", [5: 1, 7: 1, 8: 1])
-            try commit("b", [5: 1, 9: 2, 191: 0])
-            try commit("c", [7: 3])
+            try change(store, "a", [5: 1, 7: 1, 8: 1])
+            try change(store, "b", [5: 1, 9: 2, 191: 0])
+            try change(store, "c", [7: 3])
             let merged = try store.merge(["a", "b"], into: "main", Checkpoints.signature)
             #expect(merged.kind == .merged && merged.conflicts.isEmpty)
             let rows = try store.diff(from: "main~1", to: "main", norms: false).pools[0]

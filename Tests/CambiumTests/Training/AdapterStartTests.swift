@@ -54,7 +54,10 @@ struct AdapterStartTests {
             _ = try train(store, "sums", Self.more, .adapter("digits"), branch: "named")
             #expect(try store.tree("named") == store.tree("near"))
             // The old one stays what it was, and the base's text is nearest to nothing.
-            #expect(try store.tree("near").layers == store.tree("fresh").layers)
+            let old = try store.tree("main").trunk.tensors
+            #expect(old.keys.contains { $0.hasPrefix("cohorts.digits.") })
+            let new = try store.tree("near").trunk.tensors
+            #expect(old.allSatisfy { new[$0.key] == $0.value })
             #expect(try train(store, "cats", TrainTests.english, .nearest).startedFrom == nil)
         }
     }
@@ -96,9 +99,42 @@ struct AdapterStartTests {
             }
             #expect(error?.code == .dependedOn)
             #expect(error?.message.contains("adapter 'sums' began as 'digits'") == true)
+            // Nor by a merge of a branch that forgot it, unless that is said.
+            let head = try store.resolve("main")
+            try store.createBranch("without", at: "main~2", Checkpoints.signature)
+            try store.forget("digits", Checkpoints.options("forget", branch: "without"))
+            let merge = #expect(throws: CambiumError.self) {
+                try store.merge(["without"], into: "main", Checkpoints.signature)
+            }
+            #expect(merge?.code == .unfit)
+            #expect(merge?.message.contains("adapter 'sums' began as 'digits'") == true)
+            #expect(try store.resolve("main") == head)
             try store.forget("sums", Checkpoints.options("forget"))
             #expect(try store.show("main").tree == before)
-            try store.forget("digits", Checkpoints.options("forget"))
+            _ = try store.merge(["without"], into: "main", Checkpoints.signature)
+            #expect(try store.adapters("main").isEmpty)
+        }
+    }
+
+    @Test("one that goes while another is trained from it stops that one's commit")
+    func race() throws {
+        try withScratchDirectory { directory in
+            let store = try store(in: directory)
+            let other = try Store(directory + "/S")
+            var options = rounds.options(rounds.adapter("sums"), Self.more, steps: 3)
+            options.adapterStart = .adapter("digits")
+            var isForgotten = false
+            let error = #expect(throws: CambiumError.self) {
+                try store.train(options) { _ in
+                    if !isForgotten {
+                        isForgotten = true
+                        try other.forget("digits", Checkpoints.options("forget"))
+                    }
+                }
+            }
+            #expect(isForgotten && error?.code == .branchMoved)
+            #expect(error?.message.contains("adapter 'digits'") == true)
+            #expect(try store.adapters("main").isEmpty)
         }
     }
 

@@ -37,7 +37,7 @@ struct TrainRecordTests {
             var options = base
             change(&options)
             return try options.roundRequest().record(
-                from: nil, mixesCounts: false, evidenceOrder: 3)
+                from: nil, mixesCounts: false, evidenceOrder: 3, hasRows: true)
         }
         let first = try record { _ in }
         let changes: [(inout TrainOptions) -> Void] = [
@@ -70,8 +70,10 @@ struct TrainRecordTests {
         }
         #expect(try record { $0.request = "cambium train" } == first)
         #expect(
-            try base.roundRequest().record(from: nil, mixesCounts: true, evidenceOrder: 3) != first
-                && base.roundRequest().record(from: nil, mixesCounts: false, evidenceOrder: 4)
+            try base.roundRequest().record(
+                from: nil, mixesCounts: true, evidenceOrder: 3, hasRows: true) != first
+                && base.roundRequest().record(
+                    from: nil, mixesCounts: false, evidenceOrder: 4, hasRows: true)
                     != first
         )
     }

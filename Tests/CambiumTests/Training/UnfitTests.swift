@@ -86,25 +86,19 @@ struct UnfitTests {
         try withScratchDirectory { directory in
             try Store.create(at: directory + "/S")
             let store = try Store(directory + "/S")
-            func commit(_ checkpoint: HashedCheckpoint, _ name: String) throws {
-                try store.commit(
-                    checkpoint: checkpoint.raw.write(
-                        to: directory + "/" + name, shards: 1, seed: nil),
-                    Checkpoints.options(name))
-            }
             var hashed = try HashedCheckpoint()
-            try commit(hashed, "base")
+            try hashed.commit("base", to: store, in: directory)
             let norm = try #require(
                 hashed.raw.tensors.first { $0.name == "model.norm.weight" })
             hashed.put(
                 .init(
                     name: norm.name, type: "F32", shape: norm.shape,
                     data: [Float](repeating: 1, count: 32).littleEndianBytes))
-            try commit(hashed, "other")
+            try hashed.commit("other", to: store, in: directory)
             let base = try BaseDigests(store.snapshots.map(store.snapshots.resolve("main")).tree)
             hashed.addAdapter(
                 "sums", rows: HashedCheckpoint.rows(192, named: "own"), base: base.trunk)
-            try commit(hashed, "adapter")
+            try hashed.commit("adapter", to: store, in: directory)
             _ = try store.model("main")
             let error = refused { _ = try store.revert("main~1", Checkpoints.signature) }
             #expect(error?.message.contains("adapter 'sums'") == true)

@@ -22,6 +22,27 @@ struct ExpertCommandTests {
         return session
     }
 
+    @Test("behind a gate the model itself stays, and a share without a gate is refused")
+    func gated() throws {
+        let session = try session()
+        let words = [
+            "expert", "add", "olmoe", "--from", TokensTests.model + ":3", "--evidence", "new.txt",
+            "--keep", "old.txt", "--share", "0.95",
+        ]
+        let clash = try session.start(words).end()
+        #expect(clash.status == 64 && clash.errors.contains("--gate"))
+        let run = try session.start(words + ["--gate", "new"]).end()
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(run.text.contains("new") && run.text.contains("new domain"))
+        let shown = try session.expect("show", "olmoe", "--json").json
+        #expect("\(shown)".contains("expert.gate"))
+        try session.expect("eval", "olmoe", "--text", "new.txt")
+        try session.expect("resolve", "--branch", "olmoe", "--take", "new")
+        let other = try session.run(
+            "merge", "olmoe~1", "--into", "olmoe", "--policy", "mean", "--grow")
+        #expect(other.status == 64 && other.errors.contains("--grow"))
+    }
+
     @Test(
         "an expert is added with figures, the model runs, and dropped the model is the one before")
     func addAndDrop() throws {

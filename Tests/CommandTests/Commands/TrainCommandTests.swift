@@ -25,6 +25,44 @@ struct TrainCommandTests {
         return session
     }
 
+    @Test(
+        "hashed experts learn as they are told, an adapter begins as another, and what does not fit is refused"
+    )
+    func rowsAndStarts() throws {
+        let session = try session()
+        try session.write(
+            """
+            {"architecture": "peer-lm", "vocab_size": 256, "hidden_size": 16, "num_layers": 1,
+             "num_heads": 2, "context_length": 16, "ffn_size": 16, "rms_norm_eps": 1e-5,
+             "rope_theta": 10000, "peer_layers": [],
+             "hash": {"layers": [0], "orders": [2, 3], "table_size": 256}}
+            """, to: "hash.json")
+        let rows = ["--row-rate", "0.02", "--row-drop", "0.9"]
+        let base = ["--data", "english.txt", "--steps", "4", "--hold-out", "0", "-m", "base"]
+        let plain = try session.start(["train", "--init", "config.json"] + base + rows).end()
+        #expect(plain.status == 64 && plain.errors.contains("no hashed experts"))
+        _ = try session.start(["train", "--init", "hash.json"] + base + rows).end()
+        let shown = try session.expect("show", "main")
+        #expect(shown.text.contains("train.row-rate = 0.02"))
+        #expect(shown.text.contains("train.row-drop = 0.9"))
+        let round = ["train", "--steps", "2", "--hold-out", "0", "--data", "digits.txt"]
+        _ = try session.start(round).end()
+        let next = try session.start(
+            round + ["--adapter", "sums", "--start-from", "nearest"]
+        ).end()
+        #expect(next.text.contains("new adapter sums, begun as digits"))
+        #expect(try session.expect("show", "main").text.contains("train.started-from = digits"))
+        let forgotten = try session.run("forget", "digits")
+        #expect(forgotten.status != 0 && forgotten.errors.contains("cambium forget sums"))
+        for clash in [["--whole"], ["--grow", "edit"], ["--edit-experts", "3"]] {
+            let run = try session.start(round + ["--start-from", "digits"] + clash).end()
+            #expect(run.status == 64 && run.errors.contains("--start-from is for new adapters"))
+        }
+        // What an adapter was made for is not reverted from below it, unless that is said.
+        let refused = try session.run("revert", "main~1")
+        #expect(refused.status != 0 && refused.errors.contains("--allow-unfit"))
+    }
+
     @Test("where the time is fixed, the same round is the same commit")
     func fixedTime() throws {
         let commits = try (0..<2).map { _ in

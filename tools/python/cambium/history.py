@@ -208,17 +208,18 @@ class History:
     def revert(
         self, revision: str, *, branch: str | None = None, policy: str | None = None,
         message: str | None = None, author: str | None = None,
-        time: datetime | int | float | None = None,
+        time: datetime | int | float | None = None, allow_unfit: bool = False,
     ) -> MergeResult:
         """Undoes one commit on a branch; `policy`: "none", "ours" or "theirs".
 
-        Raises Conflict, NotFound.
+        `allow_unfit`: also where the model does not run as the branch's history does.
+        Raises Conflict, NotFound, Unfit.
         """
         kept = Structures()
         options = MergeOptions(
             into=kept.text(branch, "the branch"), policy=kept.text(policy, "the policy"),
             message=kept.text(message, "the message"), author=kept.text(author, "the author"),
-            time=seconds(time),
+            time=seconds(time), flags=ALLOW_UNFIT if allow_unfit else 0,
         )
         return _decided(
             MergeResult(

@@ -10,7 +10,7 @@ extension Store {
             commit == nil ? .notFound : .usage,
             commit == nil
                 ? "there is no branch '\(name)'"
-                : "'\(name)' names a commit and no branch, and evidence goes into a commit behind it",
+                : "'\(name)' names a commit and no branch, and this makes a commit behind it",
             hint:
                 "make a branch, `cambium branch NEW \(commit == nil ? "HEAD" : name)`, and give its name; "
                 + "`cambium branch` lists the branches")

@@ -21,6 +21,7 @@ struct MergeCommand: StoreCommand {
             cambium merge swahili metamath --into main --policy ties --density 0.5
             cambium merge swahili metamath --into main --policy alternatives
             cambium merge swahili metamath --into main --policy solve --text base=old.txt
+            cambium merge swahili metamath --into main --policy solve --grow
             cambium merge law tax --take 1/7=law --take 'router 0/*=mean' --policy ties
             cambium merge law tax --take-from decisions.txt    # one in a line
             """)

@@ -40,7 +40,7 @@ extension TrainCommand {
         } else if !background.isEmpty {
             throw ValidationError("--background is for --edit-experts")
         }
-        if startFrom != nil, whole || initial != nil || editedExperts != nil {
+        if startFrom != nil, whole || initial != nil || editedExperts != nil || grow == .edit {
             throw ValidationError("--start-from is for new adapters")
         }
         if hold == nil, holdRouter != nil { throw ValidationError("--hold-router needs --hold") }

@@ -19,13 +19,20 @@ struct TrainCommand: StoreCommand {
             the rest gets a new adapter, a round each; standard input is read in chunks with --chunk, of \
             which each is judged so.
 
+            Hashed experts are rows that are found by a hash of the last bytes, one for each length of these \
+            n-grams (`hash` in config.json). They learn small texts by heart; --row-rate and --row-drop say \
+            how fast they learn, and how often bytes do without those of longer n-grams.
+
             cambium train --init config.json --data english.txt --steps 400 -m "base"
             cambium train --data swahili.txt --branch swahili --seconds 60
             cambium train --data new.txt --grow auto --steps 200
+            cambium train --data basque.txt --start-from nearest --steps 400
+            cambium train --data small.txt --row-rate 0.02 --row-drop 0.9
             cambium train --data sw.txt --kind lora:16 --new-experts 1 --expert-kind swiglu
             cat stream.txt | cambium train --data - --chunk 500000 --grow auto --steps 200
             cambium train --data facts.txt --edit-experts 64 --steps 100
             cambium train --data more.txt --whole --freeze trunk --steps 100
+            cambium train --data more.txt --whole --hold 3 --steps 100
             """)
 
     /// The shortest text of a round that comes from a stream.
@@ -62,8 +69,8 @@ struct TrainCommand: StoreCommand {
     @Option(
         help: ArgumentHelp(
             """
-            What a new adapter begins as: another adapter's name, or nearest, which is the one that the gate finds \
-            likeliest for the texts, if any (default: nothing).
+            What a new adapter begins as: another adapter of the same kind and experts by its name, or nearest, \
+            which is the one that the gate finds likeliest for the texts, if it is such (default: nothing).
             """, valueName: "adapter"), completion: Completion.adapters)
     var startFrom: String?
 
@@ -133,8 +140,9 @@ struct TrainCommand: StoreCommand {
     @Option(help: "The peak rate of AdamW.")
     var rate = 3e-3
 
-    @Option(help: "The peak rate of hashed experts, which follow Adagrad.")
-    var rowRate = 0.1
+    @Option(
+        help: ArgumentHelp("The peak rate of hashed experts (default: 0.1).", valueName: "rate"))
+    var rowRate: Double?
 
     @Option(
         help: ArgumentHelp(
@@ -249,9 +257,10 @@ struct TrainCommand: StoreCommand {
                     KnownTextReport.sentence(part.familiarity)
                         + (plan.parts.count > 1 || plan.known != nil
                             ? " (\(Quantity.count(bytes, "byte")))" : ""))
-                if let adapter = part.adapter, newExperts.count != nil {
+                if let adapter = part.adapter, newExperts.count != nil || startFrom != nil {
+                    let given = newExperts.count == nil ? "another start" : "new experts"
                     console.note(
-                        "adapter \(adapter) is trained further as it is, without new experts")
+                        "adapter \(adapter) is trained further as it is, without \(given)")
                 }
                 let own = adapter ?? part.texts[0].name
                 try round(
