@@ -133,7 +133,9 @@ public struct TrainOptions: Sendable {
     public var windows = 8
     /// The peak rate of AdamW.
     public var rate = 3e-3
-    /// The peak rate of hashed experts, which follow Adagrad; nil for 0.1. For models that have some.
+    /// The peak rate of hashed experts, which follow Adagrad.
+    ///
+    /// Nil for 0.1. For models that have some.
     public var rowRate: Double?
     /// The share of bytes, 0 to 1, that are trained without the hashed experts of n-grams above a length that is
     /// drawn for each: so the model learns to do without n-grams that no text had.
