@@ -1,7 +1,7 @@
 internal import Architectures
 package import Elements
 internal import Models
-internal import Objects
+package import Objects
 package import Routing
 package import Snapshots
 package import Tensors
@@ -156,7 +156,8 @@ extension PeerConfig {
 
 extension [NamedContribution] {
     /// Those of Gram sums of a layer, for the adapters' gate or of picks of its experts.
-    func gramSums(layer: Int, ofExperts: Bool) -> [(id: ObjectID, record: GramContribution)] {
+    package func gramSums(layer: Int, ofExperts: Bool) -> [(id: ObjectID, record: GramContribution)]
+    {
         compactMap { entry in
             guard case .gramSums(let record) = entry.record, Int(record.source.layer) == layer,
                 record.source.isOfExperts == ofExperts

@@ -161,6 +161,12 @@ extension SnapshotStore {
         of tree: Tree, layer: Int, form: ReadOut.Form, place: String, team: ThreadTeam
     ) throws -> RouterSolution {
         let config = try peerConfig(of: tree, place)
+        guard config.expertLayers.contains(layer) else {
+            throw CambiumError(
+                .notFound,
+                "layer \(layer) has no experts; those that do: "
+                    + config.expertLayers.map(String.init).joined(separator: ", "))
+        }
         let records = try checkPicks(of: tree, layer, place)
         guard let first = records.first else {
             throw CambiumError(

@@ -18,7 +18,8 @@ extension SnapshotStore {
     ///   - signature: Who merges, and when.
     ///   - form: Settles the layout.
     ///   - settings: Of the policy `solve`.
-    ///   - check: Refuses a model by throwing, given it, the branch's model and the branch.
+    ///   - check: Refuses a model by throwing, given it, the branch's model and the branch; nil to take any, also one
+    ///     whose adapters do not fit.
     /// - Throws: `usage` for decisions that settle nothing or contradict each other, and for a policy that needs
     ///   what no side has; `incompatible` for adapters that do not fit. Then nothing is written.
     package func merge(
@@ -26,7 +27,7 @@ extension SnapshotStore {
         takes: [MergeDecision], weights: [String: Double], message: String?,
         signature: (time: Int64, author: String), form: any MergeForm, dryRun: Bool,
         solving settings: SolveSettings = SolveSettings(), progress: ProgressReporter = { _ in },
-        check: (_ merged: Tree, _ before: Tree, _ branch: String) throws -> Void
+        check: ((_ merged: Tree, _ before: Tree, _ branch: String) throws -> Void)?
     ) throws -> MergeReport {
         try ThreadTeam.check(settings.threads)
         guard !revisions.isEmpty else { throw CambiumError(.usage, "name what to merge") }
@@ -103,6 +104,7 @@ extension SnapshotStore {
                 others, into: target, policy: chosen, decisions: decisions, note: note,
                 form: form, dryRun: dryRun,
                 check: { merged, isForward in
+                    guard let check else { return }
                     // What a fast-forward leads to was committed as it is.
                     if !isForward { try checkAdapters(merged, made) }
                     try check(merged, before, target)
@@ -158,11 +160,12 @@ extension SnapshotStore {
     ///   - message: Nil to name the commit.
     ///   - signature: Who reverts, and when.
     ///   - form: Settles the layout.
-    ///   - check: Refuses a model by throwing, given it, the branch's model and the branch.
+    ///   - check: Refuses a model by throwing, given it, the branch's model and the branch; nil to take any, also one
+    ///     whose adapters do not fit.
     package func revert(
         _ revision: String, branch: String?, parent: Int, policy: PolicyKind, message: String?,
         signature: (time: Int64, author: String), form: any MergeForm,
-        check: (_ reverted: Tree, _ before: Tree, _ branch: String) throws -> Void
+        check: ((_ reverted: Tree, _ before: Tree, _ branch: String) throws -> Void)?
     ) throws -> MergeReport {
         if let message { try Commit.check(message: message) }
         let references = try references()
@@ -187,7 +190,8 @@ extension SnapshotStore {
         let outcome = try revert(
             id, parent: parent, on: target, policy: chosen, note: note, form: form,
             check: {
-                try checkAdapters($0)
+                guard let check else { return }
+                try checkAdapters($0, isReverted: true)
                 try check($0, before, target)
             })
         return try MergeReport(outcome, target, [target, "before \(id.short)"], self)
@@ -198,7 +202,7 @@ extension SnapshotStore {
     ///
     /// - Parameter made: Descriptions of adapters that come of the merge itself.
     private func checkAdapters(
-        _ tree: Tree, _ made: [String: AdapterDescription] = [:]
+        _ tree: Tree, _ made: [String: AdapterDescription] = [:], isReverted: Bool = false
     ) throws {
         var descriptions = made
         for (tensor, entry) in tree.trunk.tensors {
@@ -212,22 +216,29 @@ extension SnapshotStore {
         for (name, description) in descriptions.sorted(by: { isBefore($0.key, $1.key) })
         where description.usesExperts || description.kind == .alternative {
             guard !digests.fit(description) else { continue }
+            let changed = isReverted ? "that the commit made" : "that another side changed"
             guard description.kind != .alternative else {
                 throw CambiumError(
                     .incompatible,
-                    "'\(name)' is an alternative to a base that another side changed; merge by --policy alternatives, "
-                        + "or settle the alternatives first (cambium resolve)")
+                    "'\(name)' is an alternative to a base \(changed); "
+                        + (isReverted ? "" : "merge by --policy alternatives, or ")
+                        + "settle the alternatives first (cambium resolve)")
             }
             throw CambiumError(
                 .incompatible,
-                "adapter '\(name)' runs with the base's experts, which another side changed; train the adapter "
-                    + "again on that side, or merge what was before")
+                "adapter '\(name)' runs with experts of the base \(changed); "
+                    + (isReverted
+                        ? "revert its rounds first, or forget it (cambium forget \(name))"
+                        : "train the adapter again on that side, or merge what was before"))
         }
         guard let misfit = StoredAdapters.misfit(descriptions, tree) else { return }
         throw CambiumError(
             .incompatible,
-            "the model could not run: \(misfit). The sides have different forms of one adapter; train "
-                + "one of them under another name (--adapter), or revert all rounds of it, the last first"
+            "the model could not run: \(misfit). "
+                + (isReverted
+                    ? "Revert all rounds of the adapter, the last first"
+                    : "The sides have different forms of one adapter; train one of them under another name "
+                        + "(--adapter), or revert all rounds of it, the last first")
         )
     }
 

@@ -1,4 +1,5 @@
 internal import Checkpoints
+internal import Merging
 internal import Models
 internal import Objects
 internal import Snapshots
@@ -33,7 +34,8 @@ extension Store {
     ///   - directory: Created when it is missing, with the folders above it.
     ///   - overwrite: Whether files that exist there may be replaced, and files of another checkpoint removed that
     ///     a reader would take for parts of this one or read in its place.
-    ///   - alternative: Of a model with alternatives the one to write, as a model of its own; nil for the whole model.
+    ///   - alternative: Of a model with alternatives the one to write, as a model of its own, whose counts are the
+    ///     base's; nil for the whole model.
     ///   - isPlain: Whether what the transformers library would not read is left out: evidence, squared
     ///     gradients, how counts predict, and adapters.
     ///   - progress: Told how many tensors are written.
@@ -47,15 +49,19 @@ extension Store {
         try CheckpointFolder.checkPath(directory)
         var snapshot = try map(revision)
         var added = 0
+        var records: [ObjectID: [UInt8]] = [:]
         if let alternative {
             guard let own = try snapshot.alternative(alternative) else {
                 throw CambiumError(
                     .notFound, "'\(alternative)' is no alternative in the model of \(revision)")
             }
-            (snapshot, added) = (own.snapshot, own.addedExperts)
+            let known = try snapshots.files(of: snapshot.tree, taking: [alternative])
+            var tree = own.snapshot.tree
+            (tree.files, records) = known
+            (snapshot, added) = (own.snapshot.showing(tree), own.addedExperts)
         }
         let export = try CheckpointExport(
-            snapshot, snapshots, isPlain: isPlain, addedExperts: added)
+            snapshot, snapshots, isPlain: isPlain, addedExperts: added, records: records)
         let written = try export.write(to: directory, overwrite: overwrite, progress)
         return ExportResult(
             id: snapshot.id.hex, directory: directory, files: export.fileNames,

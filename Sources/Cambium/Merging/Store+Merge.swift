@@ -43,11 +43,13 @@ extension Store {
             solving: SolveSettings(
                 texts: solving.texts.map { ($0.name, $0.file, $0.text) }, threads: solving.threads,
                 memoryLimit: solving.memoryLimit, keepsVersions: solving.grows),
-            progress: progress
-        ) { merged, before, target in
-            guard !allowsUnfit else { return }
-            try snapshots.checkFit(merged, after: before, "the merged model on branch '\(target)'")
-        }
+            progress: progress,
+            check: allowsUnfit
+                ? nil
+                : { merged, before, target in
+                    try self.snapshots.checkFit(
+                        merged, after: before, "the merged model on branch '\(target)'")
+                })
         return MergeResult(report, policy)
     }
 
@@ -116,12 +118,13 @@ extension Store {
     ) throws -> MergeResult {
         let report = try snapshots.revert(
             revision, branch: branch, parent: parent, policy: policy.kind, message: message,
-            signature: (signature.time, signature.author), form: CheckpointForm(snapshots)
-        ) { reverted, before, target in
-            guard !allowsUnfit else { return }
-            try snapshots.checkFit(
-                reverted, after: before, "the reverted model on branch '\(target)'")
-        }
+            signature: (signature.time, signature.author), form: CheckpointForm(snapshots),
+            check: allowsUnfit
+                ? nil
+                : { reverted, before, target in
+                    try self.snapshots.checkFit(
+                        reverted, after: before, "the reverted model on branch '\(target)'")
+                })
         return MergeResult(report, policy)
     }
 }

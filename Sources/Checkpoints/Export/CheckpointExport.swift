@@ -2,7 +2,7 @@ internal import Architectures
 package import Elements
 internal import Files
 internal import Models
-internal import Objects
+package import Objects
 package import Snapshots
 
 /// Puts a checkpoint together from a mapped snapshot.
@@ -16,6 +16,8 @@ package struct CheckpointExport {
     private let files: [(name: String, id: ObjectID)]
     /// config.json, where it is not the stored one.
     private let config: [UInt8]?
+    /// Files that are in no store.
+    private let records: [ObjectID: [UInt8]]
     /// The index of shards; nil for one file without it.
     private let index: [UInt8]?
     /// What is not written, in words.
@@ -24,8 +26,10 @@ package struct CheckpointExport {
     /// - Parameters:
     ///   - isPlain: Whether what the transformers library would not read is left out.
     ///   - addedExperts: How many experts more the model has than its config.json says.
+    ///   - records: The bytes of files of the tree that are in no store.
     package init(
-        _ snapshot: MappedSnapshot, _ store: SnapshotStore, isPlain: Bool, addedExperts: Int = 0
+        _ snapshot: MappedSnapshot, _ store: SnapshotStore, isPlain: Bool, addedExperts: Int = 0,
+        records: [ObjectID: [UInt8]] = [:]
     ) throws {
         let tree = snapshot.tree
         guard
@@ -55,15 +59,15 @@ package struct CheckpointExport {
             : whole
         let experts = try tensors.experts(in: snapshot)
         let fit = try LayoutFit(layout, tensors)
-        let records = isPlain ? tree.files.keys.filter(RecordFile.isRecord) : []
+        let recordFiles = isPlain ? tree.files.keys.filter(RecordFile.isRecord) : []
         index = try tree.files[ShardIndex.fileName].map { id in
             try ShardIndex.fitted(
                 snapshot.data(of: id), to: fit.shards, sizes: tensors.sizes, before: whole.sizes)
         }
-        files = tree.files.filter { $0.key != ShardIndex.fileName && !records.contains($0.key) }
+        files = tree.files.filter { $0.key != ShardIndex.fileName && !recordFiles.contains($0.key) }
             .sorted { isBefore($0.key, $1.key) }.map { ($0.key, $0.value) }
         leftOut =
-            records.sorted(by: isBefore)
+            recordFiles.sorted(by: isBefore)
             + (isPlain ? CheckpointTensors.adapters(of: tree).map { "adapter \($0)" } : [])
         assemblies = Dictionary(tensors.assemblies.map { ($0.name, $0) }) { first, _ in first }
         let known = addedExperts == 0 ? nil : tree.files[Checkpoint.configName]
@@ -71,6 +75,7 @@ package struct CheckpointExport {
             try Architecture.config(snapshot.data(of: $0), adding: addedExperts)
         }
         self.snapshot = snapshot
+        self.records = records
         self.tensors = tensors
         self.fit = fit
         self.experts = experts
@@ -137,6 +142,10 @@ package struct CheckpointExport {
         for (name, id) in files {
             if name == Checkpoint.configName, let config {
                 staged.append(try stageFile(config.raw, at: directory + "/" + name))
+                continue
+            }
+            if let bytes = records[id] {
+                staged.append(try stageFile(bytes.raw, at: directory + "/" + name))
                 continue
             }
             let object = try snapshot.checked(id)

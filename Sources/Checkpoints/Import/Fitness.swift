@@ -13,8 +13,24 @@ extension SnapshotStore {
     /// Refuses a stored model, or one that changes make of the one before, that would not run as that did.
     ///
     /// - Throws: `unfit`.
-    package func checkFit(_ tree: Tree, after before: Tree, _ what: String) throws {
-        try refuse(misfit(tree, after: before) { stored($1) }, what)
+    /// - Complexity: Next to nothing when config, shapes and numbers are those of the model before; else what
+    ///   opening both takes. No expert is read.
+    package func checkFit(
+        _ tree: Tree, after before: Tree, _ what: String
+    ) throws {
+        let reason = try misfit(tree, after: before) { stored($1) }
+        try refuse(reason ?? unopened(tree, after: before), what)
+    }
+
+    /// Why a model of the tree's sizes cannot be opened, though one of those before can; nil when it can.
+    private func unopened(_ tree: Tree, after before: Tree) -> String? {
+        guard Outline(tree) != Outline(before), let reason = failure(tree) else { return nil }
+        return failure(before) == nil ? reason : nil
+    }
+
+    private func failure(_ tree: Tree) -> String? {
+        Opening(tree) { name in tree.files[name].flatMap { try? self.data(of: $0).1 } }
+            .failure(OutlineWeights(tree))
     }
 
     /// Why a model cannot run as the one before did, by what the two are; nil when it can, or when the one
@@ -79,8 +95,8 @@ private func refuse(_ reason: String?, _ what: String) throws {
     guard let reason else { return }
     throw CambiumError(
         .unfit,
-        "\(what) would not run as its history does: \(reason). Nothing was changed; take another "
-            + "branch, or, if that is meant and the command has it, give --allow-unfit")
+        "\(what) would not run as its history does: \(reason). Nothing was changed; take another branch, "
+            + "or, if that is meant, --allow-unfit, which commit, merge and revert have")
 }
 
 extension CheckpointSource {
@@ -103,91 +119,14 @@ extension CheckpointSource {
     private func unopened(
         _ tree: Tree, after parent: ObjectID, _ before: Tree, _ store: SnapshotStore
     ) -> String? {
-        guard Outline(tree) != Outline(before), let config = file("config.json", store),
-            ModelDescription.isKnown(tree.architecture)
-        else { return nil }
-        do {
-            let description = try ModelDescription(
-                architecture: tree.architecture, json: config,
-                generation: file("generation_config.json", store))
-            _ = try LanguageModel(description, source: CheckpointWeights(checkpoint, tree))
-            return nil
-        } catch {
-            return store.runs(parent) ? "\(error)" : nil
-        }
+        guard Outline(tree) != Outline(before) else { return nil }
+        let reason = Opening(tree) { file($0, store) }.failure(CheckpointWeights(checkpoint, tree))
+        return reason.flatMap { store.runs(parent) ? $0 : nil }
     }
 
     /// A file that the new tree has: of the checkpoint, or kept from the branch's head.
     private func file(_ name: String, _ store: SnapshotStore) -> [UInt8]? {
         files.first { $0.name == name }?.content
             ?? headFiles[name].flatMap { try? store.data(of: $0).1 }
-    }
-}
-
-/// What decides whether a model can be opened, without its numbers.
-private struct Outline: Equatable {
-    struct Pool: Equatable {
-        let kind: ObjectKind
-        let parts: [TensorShape]
-        let count: UInt64
-        let router: [String: TensorShape]
-    }
-
-    let files: [ObjectID?]
-    let trunk: [String: TensorShape]
-    let pools: [UInt32: [String: Pool]]
-
-    init(_ tree: Tree) {
-        files = ["config.json", "generation_config.json"].map { tree.files[$0] }
-        trunk = tree.trunk.tensors.mapValues(\.shape)
-        pools = tree.layers.mapValues { layer in
-            layer.pools.mapValues {
-                Pool(
-                    kind: $0.kind, parts: $0.parts, count: $0.count,
-                    router: $0.router.mapValues(\.shape))
-            }
-        }
-    }
-}
-
-/// The weights of a checkpoint where they are mapped, to see whether a model can be made of them.
-private struct CheckpointWeights: WeightSource {
-    private let checkpoint: Checkpoint
-    private let tree: Tree
-
-    init(_ checkpoint: Checkpoint, _ tree: Tree) {
-        self.checkpoint = checkpoint
-        self.tree = tree
-    }
-
-    func tensor(_ name: String) throws -> Weights {
-        guard let found = checkpoint.tensor(named: name) else {
-            throw CambiumError(.missingTensor, "the checkpoint has no tensor \(name)")
-        }
-        return Weights(shape: found.shape, bytes: found.bytes)
-    }
-
-    var inventory: WeightInventory? { WeightInventory(tree) }
-
-    func experts(layer: Int) throws -> any ExpertTable {
-        guard let own = tree.layers[UInt32(clamping: layer)]?.pools[ExpertPool.base] else {
-            throw CambiumError(.missingTensor, "the checkpoint has no experts in layer \(layer)")
-        }
-        return UnreadExperts(parts: own.parts, count: Int(clamping: own.count))
-    }
-}
-
-/// Experts of which only the sizes are asked for.
-private final class UnreadExperts: ExpertTable {
-    let parts: [TensorShape]
-    let count: Int
-
-    init(parts: [TensorShape], count: Int) {
-        self.parts = parts
-        self.count = count
-    }
-
-    func find(_ ordinals: Span<UInt32>, _ addresses: inout ExpertAddresses) throws {
-        throw CambiumError(.unsupported, "the experts of a checkpoint are not run")
     }
 }

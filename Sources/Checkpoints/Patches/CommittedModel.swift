@@ -61,7 +61,7 @@ package struct CommittedModel: Sendable {
                 "no commit was made, so \(names.joined(separator: ", ")) "
                     + "\(names.count == 1 ? "was" : "were") not kept: add numbers to the commit that "
                     + "is there with `cambium note \(branch) --metric NAME=NUMBER`, or make "
-                    + "one of the same model with --allow-empty")
+                    + "one of the same model with `cambium commit --allow-empty`")
         }
         if !canonical.isEmpty {
             notes.append(

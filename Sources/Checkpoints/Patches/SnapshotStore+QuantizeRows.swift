@@ -23,6 +23,7 @@ extension SnapshotStore {
         let (parent, before) = try target.model()
         let snapshot = try map(parent)
         var draft = try CommitDraft(self, tree: before)
+        var notes: [String] = []
         for table in try RowTables(snapshot, layers: layers, names: names, self).all {
             let width = try snapshot.modelDescription().hiddenSize
             guard let form = RowForm(table.pool.parts, width: width),
@@ -33,7 +34,11 @@ extension SnapshotStore {
                     "rows of \(table.pool.parts) cannot have \(bits) bits; give 2, 4 or 8 that fill bytes"
                 )
             }
-            if case .codes(let now) = form.element, now <= bits { continue }
+            if case .codes(let now) = form.element, now <= bits {
+                notes.append(
+                    "the rows of \(table.name) in layer \(table.layer) have \(now) bits already")
+                continue
+            }
             var rows: [UInt8] = []
             rows.reserveCapacity(table.ordinals.count * coded.byteCount)
             for start in stride(from: 0, to: table.ordinals.count, by: RowTables.rowsAtOnce) {
@@ -53,7 +58,7 @@ extension SnapshotStore {
                 table.ordinals, rows, parts: coded.parts, count: Int(table.pool.count),
                 layer: table.layer, pool: table.name)
         }
-        return try target.commit(fitting: draft, noted)
+        return try target.commit(fitting: draft, noted, notes: notes)
     }
 
     private static func quantised(

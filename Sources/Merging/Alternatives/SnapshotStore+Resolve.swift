@@ -2,7 +2,7 @@ internal import Architectures
 internal import Elements
 internal import Evidence
 internal import Models
-internal import Objects
+package import Objects
 package import Snapshots
 
 /// What becomes of a model's alternatives.
@@ -92,19 +92,7 @@ extension SnapshotStore {
         var sides = chosen.map { before.alternative($0.name, layers: $0.layers) }
         // One alone is merged with the base, which it is not in conflict with.
         while sides.count < 2 { sides.append(base) }
-        var records: [ObjectID: [UInt8]] = [:]
-        var files = before.files
-        for id in EvidenceName.records(before) {
-            for name in names {
-                guard
-                    let record = try AlternativeSides.counts(
-                        id, of: name, as: ExpertPool.base, self)
-                else { continue }
-                files[EvidenceName.name(id)] = nil
-                files[EvidenceName.name(record.id)] = record.id
-                records[record.id] = record.bytes
-            }
-        }
+        var (files, records) = try files(of: before, taking: chosen.map(\.name), among: names)
         for index in sides.indices { sides[index].files = files }
         if let own = chosen.first, own.added > 0, let id = files["config.json"] {
             let config = try Architecture.config(data(of: id).1, adding: own.added)
@@ -117,6 +105,34 @@ extension SnapshotStore {
             form: ResolvedForm(form: form, records: records)
         ) { try check($0, before, target) }
         return try MergeReport(outcome, target, chosen.map(\.name), self)
+    }
+
+    /// The files of a model that some alternatives become: their counts are the base's, and those of the others go.
+    ///
+    /// - Returns: The bytes of records that are in no store, by their ids.
+    package func files(
+        of tree: Tree, taking chosen: [String]
+    ) throws -> (files: [String: ObjectID], records: [ObjectID: [UInt8]]) {
+        try files(of: tree, taking: chosen, among: alternatives(of: tree).map(\.name))
+    }
+
+    private func files(
+        of tree: Tree, taking chosen: [String], among names: [String]
+    ) throws -> (files: [String: ObjectID], records: [ObjectID: [UInt8]]) {
+        var (files, records): ([String: ObjectID], [ObjectID: [UInt8]]) = (tree.files, [:])
+        for id in EvidenceName.records(tree) {
+            for name in names {
+                guard
+                    let record = try AlternativeSides.counts(
+                        id, of: name, as: ExpertPool.base, self)
+                else { continue }
+                files[EvidenceName.name(id)] = nil
+                guard chosen.contains(name) else { continue }
+                files[EvidenceName.name(record.id)] = record.id
+                records[record.id] = record.bytes
+            }
+        }
+        return (files, records)
     }
 }
 

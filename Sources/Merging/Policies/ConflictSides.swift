@@ -42,7 +42,7 @@ struct ConflictSides {
     var count: Int { sides[0].values.count }
 
     /// A value made of the base and the sides' differences from it, element by element; nil where there is no
-    /// arithmetic, no base, or a difference that is not finite.
+    /// arithmetic, no base, or a difference or sum that is not finite in the stored type.
     static func merged(
         _ values: [ConflictValue], _ parts: [TensorShape], onto base: [UInt8]?,
         trimming: ([Double]) -> [Double] = { $0 },
@@ -53,10 +53,14 @@ struct ConflictSides {
         else { return nil }
         let kept = deltas.map(trimming)
         // An element that does not change keeps its bits, the sign of a zero too.
-        return sides.made(
+        let made = sides.made(
             before.indices.map { element in
                 change(kept, element).map { before[element] + $0 } ?? before[element]
             })
+        guard let bytes = made?.bytes,
+            FloatCode.decode(bytes, parts)?.allSatisfy(\.isFinite) == true
+        else { return nil }
+        return made
     }
 
     /// Each side's difference from the base; nil without a base, or when one is not finite.

@@ -49,10 +49,18 @@ struct RouterMerge {
                     return !before.isEmpty && !before.contains(Self.router(layer, sides[side]))
                 }
                 guard try !isSolution(layer, first, sides[side], names[side]) else { return false }
+                let isKnown = try !store.evidence(of: sides[side])
+                    .gramSums(layer: layer, ofExperts: true).isEmpty
+                let solve =
+                    "cambium evidence router \(names[side]) --layer \(layer) --form \(first.form.rawValue) --commit"
                 notes.append(
-                    "the router of layer \(layer) on \(names[side]) is not what its evidence gives, so it is merged as "
-                        + "any router is; solve it again, cambium evidence router \(names[side]) --layer \(layer) "
-                        + "--form \(first.form.rawValue) --commit, and then merge")
+                    "the router of layer \(layer) on \(names[side]) "
+                        + (isKnown
+                            ? "is not what its evidence gives, so it is merged as any router is; solve it again, "
+                                + "\(solve), and then merge"
+                            : "was solved from evidence that is not there any more, so it is merged as any router is; "
+                                + "to unite it by evidence add some of its texts (cambium evidence add --kind gram "
+                                + "--target experts), \(solve), and then merge"))
                 return true
             }
             if isOrdinary {

@@ -53,8 +53,27 @@ struct SolveForm: MergeForm {
         self.policy = policy
         self.decisions = decisions
         self.settings = settings
+        try Self.checkCounts(sides, store)
         sources = try SolveSources(
             store, bases: ordered, sides: sides, names: names, texts: settings.texts)
+    }
+
+    /// Refuses sides that do not have the same number of experts, before their configs are in conflict.
+    private static func checkCounts(_ sides: [ObjectID], _ store: SnapshotStore) throws {
+        let counts = try sides.map { side in
+            try store.tree(store.commit(side).tree).layers.compactMapValues {
+                $0.pools[ExpertPool.base].map(\.count)
+            }
+        }
+        for (layer, count) in counts[0].sorted(by: { $0.key < $1.key }) {
+            guard let other = counts.compactMap({ $0[layer] }).first(where: { $0 != count }) else {
+                continue
+            }
+            throw CambiumError(
+                .unsupported,
+                "layer \(layer) has \(count) experts on one side and \(other) on another; --policy solve keeps their "
+                    + "number: merge what added or removed some by another policy first")
+        }
     }
 
     /// The same, telling of its progress.

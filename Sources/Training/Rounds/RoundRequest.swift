@@ -130,9 +130,16 @@ package struct RoundRequest: Sendable {
         return settings
     }
 
-    /// Refuses what is said of hashed experts where a model has none.
+    /// Refuses what is said of hashed experts where a model has none, or none are trained.
     func checkRows(_ config: PeerConfig) throws {
-        guard config.hash == nil, rowRate != nil || rowDrop > 0 else { return }
+        guard rowRate != nil || rowDrop > 0 else { return }
+        if case .experts = target {
+            throw CambiumError(
+                .usage,
+                "editing experts trains no hashed ones, of which --row-rate and --row-drop say how they learn; leave "
+                    + "them out")
+        }
+        guard config.hash == nil else { return }
         throw CambiumError(
             .usage,
             "the model has no hashed experts (\"hash\" in its config.json), of which --row-rate and --row-drop "

@@ -54,6 +54,12 @@ struct SolvedRouterTests {
         try withScratchDirectory { directory in
             let store = try kind.store(in: directory)
             try RoutedCheckpoint.add([0, 1], layer: 1, of: store)
+            for layer in [-1, 2, 1 << 32, .max, .min] {
+                let error = #expect(throws: CambiumError.self) {
+                    try store.expertRouter("main", layer: layer, form: form)
+                }
+                #expect(error?.code == .notFound && error?.message.contains("\(layer)") == true)
+            }
             let before = try store.expertRouter("main", layer: 1, form: form)
             let made = try store.commitRouter(
                 layer: 1, form: form, threads: 2, Checkpoints.options("solved"))

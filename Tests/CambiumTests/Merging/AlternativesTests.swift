@@ -139,6 +139,14 @@ struct AlternativesTests {
             #expect(try classes("b") == ["a", "b", "base"])
             #expect(gate.shares(after: Array("moja mbili".utf8)).first?.adapter == "a")
             #expect(gate.shares(after: Array("1 + 1 = ".utf8)).first?.adapter == "b")
+            // Exported, one is the model of its side, whose counts are the base's.
+            for side in ["a", "b"] {
+                _ = try store.export("b", to: "\(directory)/alone-\(side)", alternative: side)
+                let again = try store.commit(
+                    checkpoint: "\(directory)/alone-\(side)",
+                    Checkpoints.options("again", branch: "again-\(side)"))
+                #expect(try again.tree == store.show(side == "a" ? "a" : "m").tree)
+            }
             // Forgotten, the other's evidence stays; resolved, it is the base's.
             try store.createBranch("f", at: "b", Checkpoints.signature)
             _ = try store.forget("a", Checkpoints.options("forget", branch: "f"))
@@ -146,6 +154,7 @@ struct AlternativesTests {
             #expect(try classes("f") == ["b", "base"])
             _ = try store.resolve(taking: "b", branch: "b", Checkpoints.signature)
             #expect(try classes("b") == ["base"])
+            #expect(try store.show("b").tree == store.show("m").tree)
             #expect(try store.verify().faults.isEmpty)
         }
     }

@@ -110,6 +110,41 @@ struct UnfitTests {
         }
     }
 
+    @Test("experts of one side and a config of another are no model, merged or restored")
+    func counts() throws {
+        try withScratchDirectory { directory in
+            let store = try Growth.store(Growth.model("olmoe"), in: directory)
+            for (branch, expert) in [("one", 1), ("two", 2)] {
+                try store.createBranch(branch, at: "main", Checkpoints.signature)
+                for _ in 1...expert {
+                    _ = try store.addExpert(
+                        from: ExpertSource(Growth.model("olmoe"), expert: expert),
+                        evidence: [Growth.new], keep: [Growth.shortOld], growth: Growth.roughly,
+                        Checkpoints.options("grow", branch: branch))
+                }
+            }
+            let head = try store.resolve("one")
+            let mixed = refused {
+                _ = try store.merge(
+                    ["two"], into: "one", policy: .ours,
+                    takes: [MergeTake("config.json=two")], Checkpoints.signature)
+            }
+            #expect(mixed?.message.contains("would not run") == true)
+            let restored = refused {
+                _ = try store.restore(
+                    ["main:config.json"], Checkpoints.options("restore", branch: "one"))
+            }
+            #expect(restored?.message.contains("experts") == true)
+            let solved = #expect(throws: CambiumError.self) {
+                try store.merge(["two"], into: "one", policy: .solve, Checkpoints.signature)
+            }
+            #expect(solved?.code == .unsupported)
+            #expect(solved?.message.contains("experts on one side") == true)
+            #expect(try store.resolve("one") == head)
+            _ = try store.model("one")
+        }
+    }
+
     @Test("a config that cannot be run is no successor of one that can")
     func config() throws {
         try withScratchDirectory { directory in

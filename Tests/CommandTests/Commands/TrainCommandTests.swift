@@ -260,12 +260,12 @@ struct TrainCommandTests {
         try session.expect("branch", "cut")
         let whole = try session.start(
             words.split(separator: " ").map(String.init)
-                + ["--branch", "whole"]
+                + ["--branch", "whole", "-m", "a stretch"]
         ).end()
         #expect(whole.status == 0 && whole.lines.count == 3, "\(whole.errors)")
         let cut = try session.shell(
             """
-            "$cambium" \(words) --branch cut > out 2> log & job=$!
+            "$cambium" \(words) --branch cut -m "a stretch" > out 2> log & job=$!
             for _ in $(seq 1200); do [ -s out ] && break; sleep 0.02; done
             kill -INT $job; wait $job
             """)
@@ -287,6 +287,7 @@ struct TrainCommandTests {
         let trees = try ["whole", "cut"].map {
             try session.expect("show", $0, "--json").json["tree"] as? String
         }
+        // The message labels the evidence, so it is part of the tree.
         #expect(trees[0] != nil && trees[0] == trees[1])
         #expect(try session.expect("round", "ls", "-q").lines.isEmpty)
         let none = try session.start(

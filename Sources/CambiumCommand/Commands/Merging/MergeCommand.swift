@@ -143,10 +143,20 @@ struct MergeCommand: StoreCommand {
             MergeReport(
                 result: result, verb: .merge, what: branches.joined(separator: ", "),
                 isDryRun: dryRun),
-            hint: "settle them by name: --policy mean (weighted mean, lossy), ours (the first "
-                + "side's version\(here(result, \.first))) or theirs (the last side's"
-                + "\(here(result, \.last))); or one by one: --take "
-                + "\(result.conflicts.first.map { "'\($0.path)=\($0.sides[0])'" } ?? "1/7=main")")
+            hint: hint(result))
+    }
+
+    /// How to settle what a merge has left.
+    private func hint(_ result: MergeResult) -> String {
+        let sides =
+            "ours (the first side's version\(here(result, \.first))) or theirs (the last side's"
+            + "\(here(result, \.last)))"
+        let one =
+            "one by one: --take "
+            + (result.conflicts.first.map { "'\($0.path)=\($0.sides[0])'" } ?? "1/7=main")
+        return policy.policy == .none
+            ? "settle them by name: --policy mean (weighted mean, lossy), \(sides); or \(one)"
+            : "\(policy.policy.rawValue) has no answer to them: settle them \(one); or all by --policy \(sides)"
     }
 
     /// Which side is meant, when it is the same for all conflicts: `, here law's`.

@@ -43,8 +43,9 @@ struct ExpertAddCommand: StoreCommand {
 
             cambium expert add main --from ft:7 --evidence sw.txt --keep general.txt
             cambium expert add main --from dense-coder --evidence code.txt
-            cambium expert add main --from ft:7 --evidence sw.txt --gate swahili
             cambium generate main --prompt "Habari" -n 40 && cambium export main grown
+            cambium expert add main --from ft:7 --evidence sw.txt --gate swahili
+            cambium export main grown --alternative swahili
             """)
 
     @Argument(help: "The branch; its model grows by a commit.", completion: Completion.branches)

@@ -228,10 +228,16 @@ struct TrainCommand: StoreCommand {
             if !isBase, !resume, (try? store.resolve(revision)) != nil {
                 try checkName(name, try store.adapters(revision))
             }
+            // What goes on is what was begun, its message too.
+            let begun =
+                resume && message == nil
+                ? try? store.stoppedRound(of: branch ?? headBranch(store)) : nil
             return try round(
-                store, texts, name, isKnown: false, nil, resumes: resume, held, label, console)
+                store, texts, name, isKnown: false, nil, resumes: resume, message ?? begun?.message,
+                held, label, console)
         }
         let stopped = resume ? try store.stoppedRound(of: branch ?? headBranch(store)) : nil
+        var message = message
         // The model as it was before the first of the rounds: what they learned since is known by now.
         let start = try stopped?.plan?.commit ?? store.resolve(revision)
         let plan = try GrowthPlan(texts, store, start)
@@ -262,11 +268,16 @@ struct TrainCommand: StoreCommand {
                     console.note(
                         "adapter \(adapter) is trained further as it is, without \(given)")
                 }
-                let own = adapter ?? part.texts[0].name
+                let own = part.adapter ?? unused(adapter ?? part.texts[0].name, plan.adapters)
+                let resumes = resume && index + 1 == first
+                // Behind it the rounds have the same message, unless it was the one that none gives.
+                if resumes, let begun = stopped?.message, begun != defaultMessage(own) {
+                    message = message ?? begun
+                }
                 try round(
-                    store, part.texts, part.adapter ?? unused(own, plan.adapters),
-                    isKnown: part.adapter != nil, RoundPlan(commit: start, number: index + 1),
-                    resumes: resume && index + 1 == first, held, label, console)
+                    store, part.texts, own, isKnown: part.adapter != nil,
+                    RoundPlan(commit: start, number: index + 1), resumes: resumes, message, held,
+                    label, console)
             }
         }
     }
@@ -281,8 +292,8 @@ struct TrainCommand: StoreCommand {
     /// Trains one round and commits it.
     private func round(
         _ store: Store, _ texts: [TrainingFiles.Text], _ name: String, isKnown: Bool,
-        _ plan: RoundPlan?, resumes: Bool, _ held: [HeldOutText], _ label: String,
-        _ console: Console
+        _ plan: RoundPlan?, resumes: Bool, _ message: String?, _ held: [HeldOutText],
+        _ label: String, _ console: Console
     ) throws {
         let (kept, heldOut) = TrainingFiles.split(texts, percent: holdOut)
         var options = TrainOptions(
@@ -320,6 +331,11 @@ struct TrainCommand: StoreCommand {
             }
         }
         console.show(TrainReport(result: result))
+        if options.adapterStart == .nearest, result.isNewAdapter, result.startedFrom == nil {
+            console.note(
+                "no adapter was nearer to the texts than the base and of this form, so the new one began as none"
+            )
+        }
     }
 
     /// The command line, as a shell would read it again.
