@@ -47,6 +47,7 @@ extension ModelDescription {
             furtherLayers: try Self.furtherLayers(fields, after: parts.layers.count),
             endTokens: try Self.endTokens(fields, generation), matrixForm: .rows, readsBytes: false,
             slides: false)
+        coded = try CodedWeights(fields, family)
     }
 
     /// Reads the config.json of a model that is stored as one of an architecture.
@@ -108,13 +109,6 @@ extension ModelDescription {
 
     /// Refuses fields that say of the weights or the layers what no architecture here does.
     private static func refuseOthers(_ fields: ConfigFields) throws {
-        for name in ["quantization_config", "compression_config"] where fields.has(name) {
-            let method = try fields.object(name)?.text("quant_method") ?? "a method without a name"
-            throw CambiumError(
-                .badConfig,
-                "config \(name) says that weights are quantised (\(method)); weights of F32, F16 and BF16 are "
-                    + "run: convert them, and leave the field out")
-        }
         if let own = try fields.object("per_layer_config"), !own.isEmpty {
             throw CambiumError(
                 .badConfig,

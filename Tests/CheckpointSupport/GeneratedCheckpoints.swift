@@ -5,16 +5,19 @@ import Synchronization
 /// nothing beside the repository.
 ///
 /// `hf/FAMILY/model`, `…/model_fused` and `…/model_bf16` as transformers would write them, `peer-lm/base`,
-/// `peer-lm/branch-swahili`, `peer-lm/branch-metamath`, and `peer-lm/hashed` with hashed rows.
+/// `peer-lm/branch-swahili`, `peer-lm/branch-metamath`, and `peer-lm/hashed` with hashed rows; `coded/FORM` with
+/// weights that are codes and scales (``CodedCheckpoint``).
 package enum GeneratedCheckpoints {
     package static let families = TransformersFamily.allCases.map(\.rawValue)
     package static let forms = ["model", "model_fused", "model_bf16"]
+    package static let coded = CodedCheckpoint.allCases.map(\.rawValue)
     package static let peers = ["base", "branch-swahili", "branch-metamath", "hashed"]
 
     /// Every folder.
     package static let all =
         peers.map { "peer-lm/\($0)" }
         + families.flatMap { family in forms.map { "hf/\(family)/\($0)" } }
+        + coded.map { "coded/\($0)" }
 
     private static let made = Mutex<Set<String>>([])
     private static let root: URL = {
@@ -63,6 +66,14 @@ package enum GeneratedCheckpoints {
                 branch.map(PeerFamily.fineTune) ?? PeerFamily.base, bf16: false,
                 files: ["config.json": PeerFamily.config], to: folder)
             return
+        }
+        if parts[0] == "coded", let form = CodedCheckpoint(rawValue: parts[1]) {
+            return try CheckpointFile.write(
+                form.tensors,
+                files: [
+                    "config.json": form.config,
+                    "generation_config.json": ["bos_token_id": 1, "eos_token_id": 2],
+                ], to: folder)
         }
         guard parts.count == 3, let family = TransformersFamily(rawValue: parts[1]) else {
             preconditionFailure("no generated checkpoint is named \(name)")

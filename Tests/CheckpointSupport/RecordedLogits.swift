@@ -1,26 +1,27 @@
 import Foundation
 
-/// What transformers computed of a generated checkpoint; `tools/golden/logits.py` recorded it.
+/// What transformers computed of a generated checkpoint; `tools/golden/logits.py` recorded it, and of codes
+/// `tools/golden/coded.py`.
 package struct RecordedLogits: Sendable {
     package let tokens: [Int]
     package let prompt: [Int]
     /// The prompt and its greedy continuation.
     package let continued: [Int]
-    /// The same of the bf16 form.
+    /// The same of the bf16 form; empty where there is none.
     package let continuedOfBF16: [Int]
     /// [last tokens, vocabulary], with the weights of the fp32 forms.
     package let logits: [[Float]]
-    /// The same with the weights of the bf16 form.
+    /// The same with the weights of the bf16 form; empty where there is none.
     package let logitsOfBF16: [[Float]]
 
     private struct File: Decodable {
         let tokens: [Int]
         let prompt: [Int]
         let continued: [Int]
-        let continued_bf16: [Int]
+        let continued_bf16: [Int]?
         let rows: Int
         let logits: Data
-        let logits_bf16: Data
+        let logits_bf16: Data?
     }
 
     package init(_ family: String) throws {
@@ -30,12 +31,12 @@ package struct RecordedLogits: Sendable {
         tokens = file.tokens
         prompt = file.prompt
         continued = file.continued
-        continuedOfBF16 = file.continued_bf16
+        continuedOfBF16 = file.continued_bf16 ?? []
         func rows(_ data: Data) -> [[Float]] {
             Self.table([UInt8](data), from: 0, columns: data.count / 4 / file.rows)
         }
         logits = rows(file.logits)
-        logitsOfBF16 = rows(file.logits_bf16)
+        logitsOfBF16 = file.logits_bf16.map(rows) ?? []
     }
 
     /// Little-endian floats in rows.

@@ -35,6 +35,25 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
     }
 }
 
+// 16 codes of 4 bits, the first of a byte low, looked up: the lower three bits in two halves of the table, the
+// fourth chooses between them.
+INLINE lanes nibble_values(const char *codes, const float *table) {
+    __m128i bytes = _mm_loadl_epi64((const __m128i *)codes), mask = _mm_set1_epi8(15);
+    __m128i nibbles = _mm_unpacklo_epi8(_mm_and_si128(bytes, mask),
+                                        _mm_and_si128(_mm_srli_epi16(bytes, 4), mask));
+    __m256 low = _mm256_loadu_ps(table), high = _mm256_loadu_ps(table + 8);
+    lanes values;
+    for (int half = 0; half < 2; half++) {
+        __m256i indexes = _mm256_cvtepu8_epi32(half ? _mm_srli_si128(nibbles, 8) : nibbles);
+        __m256 found = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, indexes),
+                                        _mm256_permutevar8x32_ps(high, indexes),
+                                        _mm256_castsi256_ps(_mm256_slli_epi32(indexes, 28)));
+        memcpy((char *)&values + half * sizeof found, &found, sizeof found);
+    }
+    return values;
+}
+
+#define NIBBLE_VALUES nibble_values
 #define QUANTIZED_SUM quantized_sum
 #include "../Products/quantized_body.h"
 

@@ -31,6 +31,19 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
     for (int t = 0; t < tokens; t++) memcpy(sums + t, &all_rows[t], sizeof all_rows[t]);
 }
 
+// 16 codes of 4 bits, the first of a byte low, looked up.
+INLINE lanes nibble_values(const char *codes, const float *table) {
+    __m128i bytes = _mm_loadl_epi64((const __m128i *)codes), mask = _mm_set1_epi8(15);
+    __m128i nibbles = _mm_unpacklo_epi8(_mm_and_si128(bytes, mask),
+                                        _mm_and_si128(_mm_srli_epi16(bytes, 4), mask));
+    __m512 found =
+        _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(nibbles), _mm512_loadu_ps(table));
+    lanes values;
+    memcpy(&values, &found, sizeof values);
+    return values;
+}
+
+#define NIBBLE_VALUES nibble_values
 #define QUANTIZED_SUM quantized_sum
 #include "../Products/quantized_body.h"
 

@@ -167,6 +167,16 @@ void cambium_add_row(const void *row, enum cambium_row_form form, size_t width, 
     active->add_row(row, form, width, out);
 }
 
+void cambium_coded_products(const struct cambium_coded_rows *matrix, size_t first, size_t count,
+                            const float *const *x, size_t tokens, float *out, size_t out_stride) {
+    active->coded_products(matrix, first, count, x, tokens, out, out_stride);
+}
+
+void cambium_coded_sums(const struct cambium_coded_rows *matrix, size_t first, size_t count,
+                        const float *const *x, size_t tokens, float *out, size_t out_stride) {
+    active->coded_sums(matrix, first, count, x, tokens, out, out_stride);
+}
+
 void cambium_rope(float *x, const float *cosines, const float *sines, size_t tokens, size_t heads,
                   size_t head_size) {
     active->rope(x, cosines, sines, tokens, heads, head_size);

@@ -1,9 +1,10 @@
 // The source of the kernels that exist once per instruction set, over vectors of 16 lanes, which
 // the compiler splits into the vectors it may use. Included by scalar.c, avx2.c and avx512.c, which
-// define VARIANT (the table to fill), VARIANT_NAME and ROW_TOKENS. Products and sums are fused exactly where
+// define VARIANT (the table to fill), VARIANT_NAME, ROW_TOKENS and NIBBLE_VALUES. Products and sums are fused exactly where
 // the source says so, and sums run in source order, so every instruction set gives the same bits.
 
 #include "../Math/lanes.h"
+#include "../Math/codes.h"
 #include "../Math/scalar_math.h"
 #include "cambium_variants.h"
 
@@ -102,6 +103,7 @@ static void log_softmax(const float *x, size_t count, float *out) {
 #include "../Experts/hash_body.h"
 #include "../Products/gemm_body.h"
 #include "../Products/rows_body.h"
+#include "../Products/coded_body.h"
 #include "../Experts/select_body.h"
 
 const struct cambium_variant VARIANT = {
@@ -128,4 +130,6 @@ const struct cambium_variant VARIANT = {
     .top = top,
     .product_key_top = product_key_top,
     .add_row = add_row,
+    .coded_products = coded_products,
+    .coded_sums = coded_sums,
 };

@@ -3,6 +3,7 @@
 #ifndef CAMBIUM_VARIANTS_H
 #define CAMBIUM_VARIANTS_H
 
+#include "cambium_codes.h"
 #include "cambium_kernels.h"
 
 // The functions are those of cambium_kernels.h without their prefix.
@@ -39,6 +40,10 @@ struct cambium_variant {
     float (*product_key_top)(const float *, size_t, const float *, size_t, size_t, uint32_t *,
                              float *);
     void (*add_row)(const void *, enum cambium_row_form, size_t, float *);
+    void (*coded_products)(const struct cambium_coded_rows *, size_t, size_t, const float *const *,
+                           size_t, float *, size_t);
+    void (*coded_sums)(const struct cambium_coded_rows *, size_t, size_t, const float *const *, size_t,
+                       float *, size_t);
 };
 
 // The table that this program runs.

@@ -23,7 +23,7 @@ struct LayerSolver {
         _ records: [SourceRecord], _ team: ThreadTeam
     ) throws {
         guard let router = before.router as? LinearRouter, let form = before.form,
-            let matrix = router.weights as? RowMatrix
+            let matrix = router.weights as? RowMatrix, form.coded.isEmpty
         else {
             throw CambiumError(
                 .unsupported, "layer \(number) has no experts with rows of a linear router")
@@ -216,7 +216,9 @@ struct LayerSolver {
     private mutating func store(_ rows: [Int: [Double]]) {
         let width = form.width
         var bias = router.bias
-        let (rowType, biasType) = (TensorShape(matrix.type, [width]), TensorShape(change.bias, [1]))
+        let (rowType, biasType) = (
+            TensorShape(matrix.type ?? .f32, [width]), TensorShape(change.bias, [1])
+        )
         for (row, values) in rows {
             solved.rows[row] = FloatCode.encode(Array(values[..<width]), [rowType]) ?? []
             guard values.count > width else { continue }

@@ -75,6 +75,12 @@ package struct SolvedMerge {
                 "--policy solve is for gated experts below linear routers, which a model of type "
                     + "'\(description.architecture)' does not have; take --policy mean")
         }
+        if let coded = description.coded {
+            throw CambiumError(
+                .unsupported,
+                "the model's weights are kept as codes (\(coded.method)), which are not solved; take --policy ours "
+                    + "or theirs, or alternatives, or merge the models before they were quantised")
+        }
         guard !description.normsFollow else {
             throw CambiumError(
                 .unsupported,

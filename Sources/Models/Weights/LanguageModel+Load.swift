@@ -6,7 +6,7 @@ internal import Tensors
 extension LanguageModel {
     /// Finds every weight and checks its dtype and shape against the description.
     ///
-    /// Of matrices of rows nothing is copied, but when the source gives its map back, to hold a limit of memory;
+    /// Of matrices of rows, of floats or of codes, nothing is copied, but when the source gives its map back, to hold a limit of memory;
     /// packed matrices and vectors are, F16 and BF16 widened. Matrices of routers may be of I8, with their scales in
     /// `NAME.scale`.
     ///
@@ -86,6 +86,10 @@ struct WeightLoader<Source: WeightSource> {
         _ name: String, _ rows: Int, _ columns: Int
     ) throws -> RowMatrix {
         let isCopied = source.releasesMap
+        if let coded = try codedRows(name, rows, columns, isCopied: isCopied) {
+            if !isCopied { used += coded.bytes }
+            return RowMatrix(coded)
+        }
         if !isCopied { used.append(try reader.weights(name, [rows, columns]).bytes) }
         return try reader.rows(name, rows, columns, isCopied: isCopied)
     }

@@ -49,6 +49,13 @@ package struct SnapshotWeights: WeightSource {
         return one == other
     }
 
+    /// As the checkpoint's layout has them.
+    package func expertNames(layer: Int) throws -> [String]? {
+        try snapshot.layout()?.pools.first {
+            Int($0.layer) == layer && $0.pool == ExpertPool.base
+        }?.tensors.flatMap { Array(repeating: $0.template, count: $0.partCount) }
+    }
+
     package func experts(layer: Int) throws -> any ExpertTable {
         try experts(layer: layer, of: ExpertPool.base)
     }

@@ -85,6 +85,8 @@ struct NotedWeights<Source: WeightSource>: WeightSource {
         return found
     }
 
+    func expertNames(layer: Int) throws -> [String]? { try source.expertNames(layer: layer) }
+
     func experts(layer: Int, of pool: String) throws -> any ExpertTable {
         try source.experts(layer: layer, of: pool)
     }

@@ -16,15 +16,8 @@ extension WeightLoader {
                 .badTensor,
                 "layer \(layer) has \(table.count) experts; config asks for \(sizes.count)")
         }
-        guard let type = table.parts.first?.type, type.isTrunkType else {
-            throw unfit(table, layer, "experts of type F32, F16 or BF16")
-        }
-        let form = GatedExpertForm(
-            kind: sizes.kind, width: description.hiddenSize,
-            intermediateSize: sizes.intermediateSize, type: type)
-        guard table.parts == form.parts else { throw unfit(table, layer, "\(form.parts)") }
         return LanguageModel.Experts(
-            router: try router(sizes, name), table: table, form: form,
+            router: try router(sizes, name), table: table, form: try form(table, sizes, layer),
             shared: try sizes.shared.map { shared in
                 LanguageModel.Shared(
                     dense: try dense("\(name).mlp.\(shared.name)", shared.intermediateSize),
@@ -32,6 +25,20 @@ extension WeightLoader {
                         try matrix("\(name).mlp.\(gate).weight", 1, description.hiddenSize)
                     })
             }, slot: slot)
+    }
+
+    private func form(
+        _ table: any ExpertTable, _ sizes: ModelDescription.Experts, _ layer: Int
+    ) throws -> GatedExpertForm {
+        if let coded = try codedExperts(table, sizes, layer) { return coded }
+        guard let type = table.parts.first?.type, type.isTrunkType else {
+            throw unfit(table, layer, "experts of type F32, F16 or BF16")
+        }
+        let form = GatedExpertForm(
+            kind: sizes.kind, width: description.hiddenSize,
+            intermediateSize: sizes.intermediateSize, type: type)
+        guard table.parts == form.parts else { throw unfit(table, layer, "\(form.parts)") }
+        return form
     }
 
     private func unfit(_ table: any ExpertTable, _ layer: Int, _ wanted: String) -> CambiumError {

@@ -34,6 +34,10 @@ package protocol WeightSource: Sendable {
     /// - Throws: `.missingTensor` if the layer has none; what reading throws.
     func experts(layer: Int) throws -> any ExpertTable
 
+    /// What the tensors of a layer's experts are called, in the order of an expert's bytes, with `{e}` for the
+    /// expert's number; nil where that is not known.
+    func expertNames(layer: Int) throws -> [String]?
+
     /// The experts that an adapter has in a layer.
     ///
     /// - Throws: `.missingTensor` if it has none there; what reading throws.
@@ -48,6 +52,8 @@ package protocol WeightSource: Sendable {
 extension WeightSource {
     package var releasesMap: Bool { false }
     package var inventory: WeightInventory? { nil }
+
+    package func expertNames(layer: Int) throws -> [String]? { nil }
 
     package func rows(layer: Int) throws -> [any ExpertTable] { [try experts(layer: layer)] }
 

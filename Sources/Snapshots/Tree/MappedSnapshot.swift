@@ -42,6 +42,11 @@ package final class MappedSnapshot: Sendable {
             id, commit, tree, store, lease, arrays, keepsDecompressed: keepsDecompressed)
     }
 
+    /// How the model's checkpoint was laid out; nil when that is not kept.
+    ///
+    /// - Throws: What reading throws.
+    package func layout() throws -> Layout? { try store.layout(of: tree) }
+
     /// Whether some data may lie on a remote.
     package var isLazy: Bool { store.environment.promisedBulk != nil }
 

@@ -4,13 +4,31 @@ package import Elements
 package struct GatedExpertForm: Sendable, Hashable {
     package typealias Kind = GatedExpertKind
 
+    /// A matrix of an expert that is codes and scales, and which parts of the expert it is.
+    package struct Coded: Sendable, Hashable {
+        package let form: CodedForm
+        package let codes: Int
+        package let scales: Int
+        /// What is added behind it; nil for nothing.
+        package let bias: Int?
+
+        package init(_ form: CodedForm, codes: Int, scales: Int, bias: Int? = nil) {
+            (self.form, self.codes, self.scales, self.bias) = (form, codes, scales, bias)
+        }
+    }
+
     package let kind: Kind
     /// Elements of a hidden state.
     package let width: Int
     /// Elements between the two steps.
     package let intermediateSize: Int
-    /// F32, F16 or BF16.
+    /// F32, F16 or BF16; of codes that of the biases.
     package let type: ElementType
+    /// Gate, up and down, or gate-up and down, of experts that are codes: each by rows, whatever the kind; empty for
+    /// floats.
+    package let coded: [Coded]
+    /// The tensors of one expert, in the order of its bytes.
+    package let parts: [TensorShape]
 
     package init(kind: Kind, width: Int, intermediateSize: Int, type: ElementType) {
         precondition(
@@ -20,25 +38,68 @@ package struct GatedExpertForm: Sendable, Hashable {
         self.width = width
         self.intermediateSize = intermediateSize
         self.type = type
+        coded = []
+        let shapes =
+            switch kind {
+            case .rows:
+                [
+                    [intermediateSize, width], [intermediateSize, width],
+                    [width, intermediateSize],
+                ]
+            case .columns:
+                [
+                    [width, 2 * intermediateSize], [2 * intermediateSize],
+                    [intermediateSize, width], [width],
+                ]
+            }
+        parts = shapes.map { TensorShape(type, $0) }
     }
 
-    /// The tensors of one expert, in the order of its bytes.
-    package var parts: [TensorShape] {
-        switch kind {
-        case .rows:
-            [[intermediateSize, width], [intermediateSize, width], [width, intermediateSize]].map {
-                TensorShape(type, $0)
-            }
-        case .columns:
-            [
-                [width, 2 * intermediateSize], [2 * intermediateSize], [intermediateSize, width],
-                [width],
-            ].map { TensorShape(type, $0) }
-        }
+    /// Experts of codes.
+    ///
+    /// - Parameters:
+    ///   - type: Of the biases.
+    ///   - parts: Of an expert; those that `coded` names are shaped as their coding has them.
+    package init(
+        kind: Kind, width: Int, intermediateSize: Int, type: ElementType, coded: [Coded],
+        parts: [TensorShape]
+    ) {
+        precondition(
+            width > 0 && intermediateSize > 0 && type.isReadInRows
+                && coded.count == (kind == .rows ? 3 : 2)
+                && coded.allSatisfy { max($0.codes, $0.scales, $0.bias ?? 0) < parts.count },
+            "experts of \(coded.count) matrices in \(parts)")
+        self.kind = kind
+        self.width = width
+        self.intermediateSize = intermediateSize
+        self.type = type
+        self.coded = coded
+        self.parts = parts
     }
 
     /// Bytes of the elements before the tensor at a place in ``parts``.
     func offset(_ part: Int) -> Int {
         parts.prefix(part).reduce(0) { $0 + ($1.byteCount ?? 0) }
+    }
+
+    /// A matrix of an expert, by rows: gate, up and down, or gate-up and down.
+    @unsafe func rows(_ matrix: Int, of expert: UnsafeRawPointer) -> StoredRows {
+        let width = matrix == (kind == .rows ? 2 : 1) ? intermediateSize : width
+        guard !coded.isEmpty else {
+            return unsafe StoredRows(
+                content: .floats(expert + offset(matrix), type), width: width)
+        }
+        let own = coded[matrix]
+        return unsafe StoredRows(
+            content: .coded(
+                own.form.kernel(
+                    expert + offset(own.codes), expert + offset(own.scales), width: width)),
+            width: width)
+    }
+
+    /// Where the bias behind a matrix is among the parts; nil without.
+    func bias(of matrix: Int) -> Int? {
+        if !coded.isEmpty { return coded[matrix].bias }
+        return kind == .rows ? nil : 2 * matrix + 1
     }
 }

@@ -134,22 +134,18 @@ extension Kernels {
     /// Some elements between the two steps, of all tokens of a group.
     private func fillHidden(_ group: Int, _ range: Range<Int>) {
         let (first, count) = unsafe (groups.starts[group], groups.picks(of: group))
-        let (width, intermediateSize, type) = unsafe (form.width, form.intermediateSize, form.type)
-        let size = type.bitWidth / 8
+        let (width, intermediateSize) = unsafe (form.width, form.intermediateSize)
         let base = unsafe experts[first]
         let target = unsafe hidden + first * intermediateSize + range.lowerBound
         unsafe inputs.withUnsafeBufferPointer { inputs in
             guard let x = unsafe inputs.baseAddress.map({ unsafe $0 + first }) else { return }
             switch unsafe form.kind {
             case .rows:
-                let row = range.lowerBound * width * size
-                unsafe cambium_row_products(
-                    base + row, type.rowType, range.count, width, x, count, target, intermediateSize
-                )
+                unsafe form.rows(0, of: base).products(
+                    range.lowerBound, range.count, x, count, target, intermediateSize)
                 unsafe withScratch(count * range.count) { up in
-                    unsafe cambium_row_products(
-                        base + form.offset(1) + row, type.rowType, range.count, width, x, count, up,
-                        range.count)
+                    unsafe form.rows(1, of: base).products(
+                        range.lowerBound, range.count, x, count, up, range.count)
                     for token in 0..<count {
                         unsafe cambium_silu_gate(
                             target + token * intermediateSize, up + token * range.count, range.count
@@ -159,11 +155,16 @@ extension Kernels {
             case .columns(let alpha, let limit):
                 let pairs = 2 * range.count
                 unsafe withScratch(count * pairs) { sums in
-                    let column = 2 * range.lowerBound * size
-                    unsafe cambium_row_sums(
-                        base + column, type.rowType, width, 2 * intermediateSize, pairs, x, count,
-                        sums, pairs)
-                    unsafe addBias(base + form.offset(1) + column, to: sums, pairs, count)
+                    if unsafe form.coded.isEmpty {
+                        let column = unsafe 2 * range.lowerBound * (form.type.bitWidth / 8)
+                        unsafe cambium_row_sums(
+                            base + column, form.type.rowType, width, 2 * intermediateSize, pairs, x,
+                            count, sums, pairs)
+                    } else {
+                        unsafe form.rows(0, of: base).products(
+                            2 * range.lowerBound, pairs, x, count, sums, pairs)
+                    }
+                    unsafe addBias(0, of: base, 2 * range.lowerBound, to: sums, pairs, count)
                     for token in 0..<count {
                         unsafe cambium_clamped_gate(
                             sums + token * pairs, range.count, alpha, limit,
@@ -178,28 +179,27 @@ extension Kernels {
     private func addOutputs(_ range: Range<Int>) {
         for group in unsafe groups.experts.indices {
             let (first, count) = unsafe (groups.starts[group], groups.picks(of: group))
-            let (width, intermediateSize, type) = unsafe (
-                form.width, form.intermediateSize, form.type
-            )
-            let size = type.bitWidth / 8
-            let base = unsafe experts[first] + form.offset(2)
+            let (width, intermediateSize) = unsafe (form.width, form.intermediateSize)
+            let base = unsafe experts[first]
             unsafe middles.withUnsafeBufferPointer { middles in
                 guard let x = unsafe middles.baseAddress.map({ unsafe $0 + first }) else { return }
                 unsafe withScratch(count * range.count) { results in
                     switch unsafe form.kind {
-                    case .rows:
-                        unsafe cambium_row_products(
-                            base + range.lowerBound * intermediateSize * size, type.rowType,
-                            range.count,
-                            intermediateSize,
-                            x, count, results, range.count)
-                    case .columns:
+                    case .columns where unsafe form.coded.isEmpty:
+                        let column = unsafe range.lowerBound * (form.type.bitWidth / 8)
                         unsafe cambium_row_sums(
-                            base + range.lowerBound * size, type.rowType, intermediateSize, width,
-                            range.count,
-                            x, count, results, range.count)
-                        let bias = unsafe experts[first] + form.offset(3) + range.lowerBound * size
-                        unsafe addBias(bias, to: results, range.count, count)
+                            base + form.offset(2) + column, form.type.rowType, intermediateSize,
+                            width, range.count, x, count, results, range.count)
+                        unsafe addBias(
+                            1, of: base, range.lowerBound, to: results, range.count, count)
+                    case .columns:
+                        unsafe form.rows(1, of: base).products(
+                            range.lowerBound, range.count, x, count, results, range.count)
+                        unsafe addBias(
+                            1, of: base, range.lowerBound, to: results, range.count, count)
+                    case .rows:
+                        unsafe form.rows(2, of: base).products(
+                            range.lowerBound, range.count, x, count, results, range.count)
                     }
                     for pick in 0..<count {
                         unsafe cambium_axpy(
@@ -212,12 +212,16 @@ extension Kernels {
         }
     }
 
-    /// Adds the bias to each of `count` rows.
+    /// Adds some elements of the bias behind a matrix to each of `count` rows.
     private func addBias(
-        _ bias: UnsafeRawPointer, to rows: UnsafeMutablePointer<Float>, _ width: Int, _ count: Int
+        _ matrix: Int, of expert: UnsafeRawPointer, _ first: Int,
+        to rows: UnsafeMutablePointer<Float>, _ width: Int, _ count: Int
     ) {
+        guard let part = unsafe form.bias(of: matrix) else { return }
+        let type = unsafe form.type
+        let bias = unsafe expert + form.offset(part) + first * (type.bitWidth / 8)
         unsafe withScratch(width) { values in
-            unsafe cambium_to_float(bias, width, form.type.rowType, values)
+            unsafe cambium_to_float(bias, width, type.rowType, values)
             for row in 0..<count { unsafe cambium_axpy(1, values, rows + row * width, width) }
         }
     }

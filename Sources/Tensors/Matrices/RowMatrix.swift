@@ -1,16 +1,20 @@
 internal import CKernels
 package import Elements
 
-/// An immutable matrix of F32, F16 or BF16 rows, read where it is stored: nothing is widened or laid out
-/// anew, so a mapped matrix takes no memory of its own.
+/// An immutable matrix of rows of F32, F16 or BF16, or of codes and scales, read where it is stored: nothing is
+/// widened or laid out anew, so a mapped matrix takes no memory of its own.
 ///
 /// Every output is a dot product in 16 lanes (`cambium_row_products`), so its bits depend neither on the
 /// batch, nor on the threads, nor on the CPU.
 package final class RowMatrix: Projection {
     package let rows: Int
     package let columns: Int
-    package let type: ElementType
-    private let bytes: MappedBytes
+    private let content: Content
+
+    private enum Content {
+        case floats(MappedBytes, ElementType)
+        case coded(CodedRows)
+    }
 
     /// - Parameters:
     ///   - bytes: [`rows`, `columns`], little-endian, at any alignment.
@@ -22,16 +26,44 @@ package final class RowMatrix: Projection {
             "\(bytes.count) bytes for a matrix of \(rows) x \(columns) \(type.name)")
         self.rows = rows
         self.columns = columns
-        self.type = type
-        self.bytes = bytes
+        content = .floats(bytes, type)
     }
 
-    private var rowBytes: Int { columns * type.bitWidth / 8 }
+    package init(_ coded: CodedRows) {
+        rows = coded.rows
+        columns = coded.columns
+        content = .coded(coded)
+    }
+
+    /// F32, F16 or BF16; nil for codes.
+    package var type: ElementType? {
+        if case .floats(_, let type) = content { type } else { nil }
+    }
+
+    /// The bytes of floats, and the size of a row.
+    ///
+    /// Traps for codes, which nothing is put into.
+    private var floats: (bytes: MappedBytes, type: ElementType, rowBytes: Int) {
+        guard case .floats(let bytes, let type) = content else {
+            preconditionFailure("rows of codes are not changed")
+        }
+        return (bytes, type, columns * type.bitWidth / 8)
+    }
+
+    /// Valid as long as the matrix.
+    @unsafe private var stored: StoredRows {
+        switch content {
+        case .floats(let bytes, let type):
+            unsafe StoredRows(content: .floats(bytes.start, type), width: columns)
+        case .coded(let rows): unsafe StoredRows(content: .coded(rows.kernel), width: columns)
+        }
+    }
 
     /// A copy with one more row behind the last.
     ///
     /// - Parameter row: [`columns`] elements of the matrix's own type, little-endian.
     package func adding(row: [UInt8]) -> RowMatrix {
+        let (bytes, type, rowBytes) = floats
         precondition(row.count == rowBytes, "\(row.count) bytes for a row of \(rowBytes)")
         return RowMatrix(
             rows: rows + 1, columns: columns, bytes: MappedBytes(copying: bytes.copy() + row),
@@ -42,6 +74,7 @@ package final class RowMatrix: Projection {
     ///
     /// - Parameter others: By row, [`columns`] elements of the matrix's own type, little-endian.
     package func replacing(rows others: [Int: [UInt8]]) -> RowMatrix {
+        let (bytes, type, rowBytes) = floats
         var copy = bytes.copy()
         for (row, bytes) in others {
             precondition(
@@ -61,8 +94,8 @@ package final class RowMatrix: Projection {
         let outStride = outStride ?? rows
         guard tokens > 0, rows > 0 else { return }
         check(x, tokens, stride, out, outStride)
-        let (rows, columns, rowBytes, kernelType) = (rows, columns, rowBytes, type.rowType)
-        nonisolated(unsafe) let weights = unsafe bytes.start
+        let (rows, columns) = (rows, columns)
+        nonisolated(unsafe) let stored = unsafe stored
         unsafe x.withUnsafeBufferPointer { x in
             unsafe out.withUnsafeMutableBufferPointer { out in
                 guard let source = x.baseAddress, let target = out.baseAddress else { return }
@@ -75,9 +108,8 @@ package final class RowMatrix: Projection {
                     team.forEach(tiles.count) { index in
                         let (panels, tokens) = tiles[index]
                         let first = 16 * panels.lowerBound
-                        unsafe cambium_row_products(
-                            weights + first * rowBytes, kernelType,
-                            min(16 * panels.upperBound, rows) - first, columns,
+                        unsafe stored.products(
+                            first, min(16 * panels.upperBound, rows) - first,
                             x + tokens.lowerBound, tokens.count,
                             out + tokens.lowerBound * outStride + first, outStride)
                     }
@@ -96,12 +128,11 @@ package final class RowMatrix: Projection {
         _ heads: HeadRows, _ x: Span<Float>, tokens: Int, into out: inout MutableSpan<Float>,
         team: ThreadTeam = .single
     ) {
-        let (rowBytes, columns, kernelType) = (rowBytes, columns, type.rowType)
-        nonisolated(unsafe) let weights = unsafe bytes.start
+        let columns = columns
+        nonisolated(unsafe) let stored = unsafe stored
         unsafe forEach(heads, x, columns, tokens, &out, heads.rows, team) { head, x, out in
-            let first = heads.first + head * heads.step
-            unsafe cambium_row_products(
-                weights + first * rowBytes, kernelType, heads.rows, columns, x, tokens, out,
+            unsafe stored.products(
+                heads.first + head * heads.step, heads.rows, x, tokens, out,
                 heads.count * heads.rows)
         }
     }
@@ -117,18 +148,15 @@ package final class RowMatrix: Projection {
         _ heads: HeadRows, _ x: Span<Float>, tokens: Int, into out: inout MutableSpan<Float>,
         team: ThreadTeam = .single
     ) {
-        let (rowBytes, columns, kernelType) = (rowBytes, columns, type.rowType)
-        nonisolated(unsafe) let weights = unsafe bytes.start
+        let columns = columns
+        nonisolated(unsafe) let stored = unsafe stored
         let step = out.count / max(tokens * heads.count, 1)
         unsafe forEach(heads, x, heads.rows, tokens, &out, columns, team) { head, x, out in
-            let first = heads.first + head * heads.step
             for token in 0..<tokens {
                 unsafe (out + token * heads.count * step).update(repeating: 0, count: columns)
             }
-            unsafe cambium_row_sums(
-                weights + first * rowBytes, kernelType, heads.rows, columns, columns, x, tokens,
-                out,
-                heads.count * step)
+            unsafe stored.sums(
+                heads.first + head * heads.step, heads.rows, x, tokens, out, heads.count * step)
         }
     }
 
@@ -172,6 +200,11 @@ package final class RowMatrix: Projection {
     /// Traps when there is no such row.
     package func copyRow(_ row: Int, into out: inout MutableSpan<Float>) {
         precondition(row >= 0 && row < rows, "row \(row) of \(rows)")
+        guard case .floats(let bytes, let type) = content else {
+            if case .coded(let coded) = content { coded.copyRow(row, into: &out) }
+            return
+        }
+        let rowBytes = columns * type.bitWidth / 8
         let stored = bytes.slice(row * rowBytes..<(row + 1) * rowBytes)
         convertToFloat(stored.bytes, type: type, into: &out)
     }

@@ -45,6 +45,29 @@ struct ModelVariant {
         header[other] = new
     }
 
+    /// Leaves a tensor out; its bytes are taken out as well.
+    mutating func remove(_ name: String) {
+        guard let entry = header.removeValue(forKey: name) as? [String: Any],
+            let range = entry["data_offsets"] as? [Int]
+        else { return }
+        let start = data.startIndex
+        data.removeSubrange(start + range[0]..<start + range[1])
+        for (other, value) in header {
+            guard var value = value as? [String: Any], let place = value["data_offsets"] as? [Int],
+                place[0] >= range[1]
+            else { continue }
+            value["data_offsets"] = place.map { $0 - range[1] + range[0] }
+            header[other] = value
+        }
+    }
+
+    /// Changes `quantization_config`.
+    mutating func quantisation(_ change: (inout [String: Any]) -> Void) throws {
+        var fields = try #require(config["quantization_config"] as? [String: Any])
+        change(&fields)
+        config["quantization_config"] = fields
+    }
+
     /// Gives a tensor another name.
     mutating func rename(_ name: String, to other: String) {
         header[other] = header.removeValue(forKey: name)

@@ -156,8 +156,8 @@ struct LibraryDefaultsTests {
     @Test("what would change the model and is not run is refused by name")
     func refused() throws {
         let cases: [(String, [String: Any], String)] = [
-            ("mixtral", ["quantization_config": ["quant_method": "fp8"]], "fp8"),
-            ("gpt_oss", ["quantization_config": ["quant_method": "mxfp4"]], "quantization_config"),
+            ("mixtral", ["quantization_config": ["quant_method": "bitsandbytes"]], "bitsandbytes"),
+            ("mixtral", ["quantization_config": ["quant_method": "mxfp4"]], "quantization_config"),
             ("olmoe", ["per_layer_config": ["0": ["hidden_size": 1]]], "per_layer_config"),
             ("olmoe", ["sliding_window": 128], "sliding_window"),
             ("olmoe", ["head_dim": 64], "head_dim"),

@@ -1,0 +1,70 @@
+package import Elements
+
+/// What a config.json says of weights that are kept as codes and scales: how, under which names, and where not.
+package struct CodedWeights: Sendable, Hashable {
+    /// As `quant_method` spells it.
+    package let method: String
+    package let coding: WeightCoding
+    /// Behind a matrix's name: of the codes, of their scales, and of what only repeats the shape.
+    package let codes, scales: String
+    package let shape: String?
+    /// Whether the codes of experts alone, all of a layer in one tensor, gate and up by turns, with biases.
+    package let isOfStackedExperts: Bool
+    /// Modules that are said to have no codes, by their names or by what these begin or end with.
+    package let exempt: [String]
+
+    init(
+        method: String, _ coding: WeightCoding, codes: String, scales: String, shape: String? = nil,
+        isOfStackedExperts: Bool = false, exempt: [String] = []
+    ) {
+        self.method = method
+        self.coding = coding
+        self.codes = codes
+        self.scales = scales
+        self.shape = shape
+        self.isOfStackedExperts = isOfStackedExperts
+        self.exempt = exempt
+    }
+
+    /// Whether a module is said to have no codes.
+    ///
+    /// Patterns, which begin with `re:` or have a star, say nothing here: of what they exempt the weights are there
+    /// and are read.
+    package func exempts(_ module: String) -> Bool {
+        exempt.contains {
+            module == $0 || module.hasPrefix($0 + ".") || module.hasSuffix("." + $0)
+        }
+    }
+
+    /// A tensor of an expert.
+    package struct ExpertPart: Sendable, Hashable {
+        package enum Content: Sendable, Hashable {
+            case codes, scales
+            /// A repetition of the shape.
+            case shape
+            case bias
+        }
+
+        /// Behind the expert's number, or behind `experts.` of stacked ones.
+        package let name: String
+        /// The matrix that it belongs to, by its place in ``expertParts(of:)``'s argument.
+        package let matrix: Int
+        package let content: Content
+    }
+
+    /// The tensors of an expert in the order in which it is stored.
+    ///
+    /// - Parameter matrices: Gate, up and down, or gate-up and down, as the family names them.
+    package func expertParts(of matrices: [String]) -> [ExpertPart] {
+        matrices.enumerated().flatMap { number, matrix in
+            let stem = ExpertPartNames.stem(matrix)
+            let separator = isOfStackedExperts ? "_" : "."
+            var parts = [(codes, ExpertPart.Content.codes), (scales, .scales)]
+            if let shape { parts.append((shape, .shape)) }
+            if isOfStackedExperts { parts.append(("bias", .bias)) }
+            return parts.map { name, content in
+                ExpertPart(name: stem + separator + name, matrix: number, content: content)
+            }.sorted { isBefore($0.name, $1.name) }
+        }
+    }
+}

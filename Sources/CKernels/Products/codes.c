@@ -1,0 +1,40 @@
+// What a code stands for, element by element: the reference of the products with codes.
+
+#pragma STDC FP_CONTRACT OFF
+
+#include "../Math/codes.h"
+
+static float e4m3_value(unsigned code) {
+    unsigned exponent = code >> 3 & 15, fraction = code & 7;
+    float value;
+    if (exponent == 15 && fraction == 7) {
+        value = __builtin_nanf("");
+    } else if (exponent == 0) {
+        value = (float)fraction * 0x1p-9f;
+    } else {
+        value = (float)(8 + fraction) * 0x1p-10f * (float)(1u << exponent);
+    }
+    return code & 0x80 ? -value : value;
+}
+
+static float e2m1_value(unsigned code) {
+    static const float sizes[8] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+    return code & 8 ? -sizes[code & 7] : sizes[code & 7];
+}
+
+void cambium_coded_values(const struct cambium_coded_rows *matrix, size_t row, size_t first, size_t count,
+                          float *out) {
+    const unsigned char *codes = matrix->codes;
+    for (size_t i = 0; i < count; i++) {
+        size_t column = first + i, at = row * matrix->width + column;
+        unsigned nibble = codes[matrix->code == CAMBIUM_E4M3 ? at : at / 2] >> 4 * (at % 2) & 15;
+        float value = 0;
+        switch (matrix->code) {
+        case CAMBIUM_E4M3: value = e4m3_value(codes[at]); break;
+        case CAMBIUM_E2M1: value = e2m1_value(nibble); break;
+        case CAMBIUM_INT4: value = (float)nibble - 8; break;
+        }
+        size_t place = scales_of_row(matrix, row) + column / matrix->scale_width;
+        out[i] = value * coded_scale(matrix->scales, place, matrix->scale);
+    }
+}

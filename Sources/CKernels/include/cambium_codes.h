@@ -1,0 +1,50 @@
+// Matrices as quantised checkpoints store them: codes, and scales that they are multiplied with.
+//
+// A weight is the number of its code times its scale, rounded once to a float. Products are those of the weights as
+// floats, bit for bit.
+#ifndef CAMBIUM_CODES_INCLUDED
+#define CAMBIUM_CODES_INCLUDED
+
+#include <stddef.h>
+
+enum cambium_weight_code {
+    // A byte: a sign, 4 bits of exponent with a bias of 7, 3 of fraction; no infinities, and 0x7f and 0xff are NaN
+    // (OCP 8-bit Floating Point, E4M3).
+    CAMBIUM_E4M3,
+    // 4 bits, the first element of a byte low: 0, 0.5, 1, 1.5, 2, 3, 4, 6, and the same with the sign (OCP
+    // Microscaling Formats, E2M1).
+    CAMBIUM_E2M1,
+    // 4 bits, the first element of a byte low: less 8.
+    CAMBIUM_INT4,
+};
+
+// Of E8M0 a byte is an exponent of 2 with a bias of 127, and 255 NaN.
+enum cambium_scale_type {
+    CAMBIUM_SCALE_F32, CAMBIUM_SCALE_BF16, CAMBIUM_SCALE_F16, CAMBIUM_SCALE_E8M0
+};
+
+// All at any address. Rows of codes of 4 bits have an even width.
+struct cambium_coded_rows {
+    // [rows, width].
+    const void *codes;
+    // [rows / scale_rows, width / scale_width], both rounded up.
+    const void *scales;
+    enum cambium_weight_code code;
+    enum cambium_scale_type scale;
+    size_t width;
+    // Rows, and adjacent elements of a row, that share a scale: at least 1. The latter is a multiple of 16, or at
+    // least the width.
+    size_t scale_rows, scale_width;
+};
+
+// out[i] = the weight at [row, first + i] for i < count: the reference, element by element.
+void cambium_coded_values(const struct cambium_coded_rows *matrix, size_t row, size_t first, size_t count,
+                          float *out);
+// out[t, r] = x[t] . row first + r, for r < count, as cambium_row_products gives it.
+void cambium_coded_products(const struct cambium_coded_rows *matrix, size_t first, size_t count,
+                            const float *const *x, size_t tokens, float *out, size_t out_stride);
+// out[t, j] += sum over k < count of x[t][k] * weight [first + k, j], as cambium_row_sums gives it.
+void cambium_coded_sums(const struct cambium_coded_rows *matrix, size_t first, size_t count,
+                        const float *const *x, size_t tokens, float *out, size_t out_stride);
+
+#endif

@@ -1,0 +1,79 @@
+/// How the matrices of a quantised checkpoint are stored: as codes, and as scales that they are multiplied with.
+///
+/// A weight is the number of its code times its scale, rounded once to F32.
+package struct WeightCoding: Sendable, Hashable {
+    package enum Code: Sendable, Hashable {
+        /// FP8 of 4 bits of exponent and 3 of fraction, a byte each (OCP, E4M3): F8_E4M3 [rows, columns].
+        case e4m3
+        /// FP4 of 2 bits of exponent and 1 of fraction, 32 in 16 bytes, the first low (OCP, MXFP4): U8
+        /// [rows, columns / 32, 16].
+        case e2m1
+        /// Numbers from -8 to 7, kept as 8 more, 8 in a word, the first lowest (compressed-tensors): I32
+        /// [rows, columns / 8].
+        case int4
+    }
+
+    package let code: Code
+    /// Rows that share a scale; nil for all.
+    package let scaleRows: Int?
+    /// Adjacent elements of a row that share a scale, a multiple of 16; nil for all.
+    package let scaleColumns: Int?
+
+    /// Elements that a scale may be of side by side: whole vectors of the kernels.
+    package static let columnStep = 16
+
+    package init(_ code: Code, scaleRows: Int?, scaleColumns: Int?) {
+        precondition(
+            scaleRows ?? 1 > 0 && scaleColumns ?? Self.columnStep > 0
+                && (scaleColumns ?? 0) % Self.columnStep == 0,
+            "scales of \(scaleRows ?? 0) x \(scaleColumns ?? 0)")
+        self.code = code
+        self.scaleRows = scaleRows
+        self.scaleColumns = scaleColumns
+    }
+
+    /// MXFP4: 32 elements of a row share an exponent of 2.
+    package static let mxfp4 = WeightCoding(.e2m1, scaleRows: 1, scaleColumns: 32)
+
+    /// The type of the codes as they are stored.
+    package var codeType: ElementType {
+        switch code {
+        case .e4m3: .f8e4m3
+        case .e2m1: .u8
+        case .int4: .i32
+        }
+    }
+
+    /// The types that scales may have.
+    package var scaleTypes: [ElementType] {
+        switch code {
+        case .e4m3: [.f32, .bf16, .f16, .f8e8m0]
+        case .e2m1: [.u8, .f8e8m0]
+        case .int4: [.bf16, .f16, .f32]
+        }
+    }
+
+    /// What the codes of a matrix are; nil where they do not fill whole bytes, or groups of elements with a scale of
+    /// their own.
+    package func codes(rows: Int, columns: Int) -> TensorShape? {
+        switch code {
+        case .e4m3: TensorShape(codeType, [rows, columns])
+        case .e2m1:
+            columns % 32 == 0 ? TensorShape(codeType, [rows, columns / 32, 16]) : nil
+        case .int4:
+            columns % (scaleColumns ?? 8) == 0 && columns % 8 == 0
+                ? TensorShape(codeType, [rows, columns / 8]) : nil
+        }
+    }
+
+    /// What the scales of a matrix may be shaped like, the usual way first.
+    package func scales(rows: Int, columns: Int) -> [[Int]] {
+        func count(_ size: Int, _ block: Int?) -> Int { block.map { (size + $0 - 1) / $0 } ?? 1 }
+        let grid = [count(rows, scaleRows), count(columns, scaleColumns)]
+        switch (scaleRows, scaleColumns) {
+        case (nil, nil): return [[], [1], grid]
+        case (_?, nil): return [grid, [grid[0]]]
+        default: return [grid]
+        }
+    }
+}

@@ -1,0 +1,203 @@
+import CheckpointSupport
+import Foundation
+import Models
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+/// Models whose weights are published as codes and scales.
+@Suite("models of codes and scales are kept, run and merged as they are")
+struct CodedModelTests {
+    private func store(_ checkpoint: String, in directory: String) throws -> Store {
+        try Store.create(at: directory)
+        let store = try Store(directory)
+        _ = try store.commit(checkpoint: checkpoint, Checkpoints.options("import"))
+        return store
+    }
+
+    @Test(
+        "logits and greedy continuation are those of the weights multiplied out, run by PyTorch",
+        arguments: CodedCheckpoint.allCases)
+    func parity(form: CodedCheckpoint) throws {
+        let golden = try RecordedLogits("coded-\(form.rawValue)")
+        try withScratchDirectory { directory in
+            let model = try store(
+                GeneratedCheckpoints.path("coded/\(form.rawValue)"), in: directory
+            ).model("main")
+            let logits = try model.logits(golden.tokens).suffix(golden.logits.count)
+            let difference = zip(logits.joined(), golden.logits.joined()).map { abs($0 - $1) }
+            #expect(try #require(difference.max()) < 2e-4)
+            let made = try model.generate(
+                tokens: golden.prompt, count: golden.continued.count - golden.prompt.count)
+            #expect(golden.prompt + made.tokens == golden.continued)
+        }
+    }
+
+    @Test(
+        "token by token, with threads and under a limit of memory: the bits of the whole at once",
+        arguments: CodedCheckpoint.allCases)
+    func invariance(form: CodedCheckpoint) throws {
+        let golden = try RecordedLogits("coded-\(form.rawValue)")
+        try withScratchDirectory { directory in
+            let store = try store(
+                GeneratedCheckpoints.path("coded/\(form.rawValue)"), in: directory)
+            let model = try store.model("main")
+            let whole = try model.logits(golden.tokens).map { $0.map(\.bitPattern) }
+            #expect(
+                try model.logits(golden.tokens, threads: 3).map { $0.map(\.bitPattern) } == whole)
+            let session = Session(model.model.base)
+            for (position, token) in golden.tokens.enumerated() {
+                #expect(try session.append([token]).map(\.bitPattern) == whole[position])
+            }
+            let limited = try store.model("main", ModelOptions(memoryLimit: 8 << 30))
+            #expect(try limited.logits(golden.tokens).map { $0.map(\.bitPattern) } == whole)
+        }
+    }
+
+    @Test(
+        "an export has the bytes that were published, and committed again nothing changes",
+        arguments: CodedCheckpoint.allCases)
+    func export(form: CodedCheckpoint) throws {
+        try withScratchDirectory { directory in
+            let path = GeneratedCheckpoints.path("coded/\(form.rawValue)")
+            let store = try store(path, in: directory + "/S")
+            _ = try store.export("main", to: directory + "/out")
+            for file in ["model.safetensors", "config.json"] {
+                #expect(
+                    try Data(contentsOf: URL(filePath: "\(path)/\(file)"))
+                        == Data(contentsOf: URL(filePath: "\(directory)/out/\(file)")))
+            }
+            let again = try store.commit(
+                checkpoint: directory + "/out", Checkpoints.options("again"))
+            #expect(again.unchanged)
+            #expect(try store.verify().faults.isEmpty)
+        }
+    }
+
+    @Test(
+        "an expert's codes and scales are one expert: changed on two branches, they are one conflict",
+        arguments: [CodedCheckpoint.fp8Blocks, .mxfp4, .int4])
+    func merge(form: CodedCheckpoint) throws {
+        try withScratchDirectory { directory in
+            let store = try store(
+                GeneratedCheckpoints.path("coded/\(form.rawValue)"), in: directory)
+            let layer = try #require(store.list("main").layers.last)
+            for (branch, expert, change) in [("a", 3, UInt8(1)), ("b", 5, 1), ("c", 3, 2)] {
+                try store.createBranch(branch, at: "main", Checkpoints.signature)
+                let before = try store.expert("main", "\(layer.layer)/\(expert)").data
+                try store.commit(Checkpoints.options(branch, branch: branch)) { patch in
+                    try patch.put(
+                        expert: expert, layer: layer.layer,
+                        [before[0] ^ change] + before.dropFirst())
+                }
+            }
+            #expect(try store.merge(["b"], into: "a", Checkpoints.signature).conflicts.isEmpty)
+            #expect(try store.model("a").logits([1, 2, 3]).joined().allSatisfy(\.isFinite))
+            let refused = try store.merge(["c"], into: "a", dryRun: true, Checkpoints.signature)
+            #expect(refused.conflicts.count == 1)
+            // What is averaged are numbers, and codes are none.
+            for policy in [MergePolicy.mean, .solve] {
+                let merged = try store.merge(
+                    ["c"], into: "a", policy: policy, Checkpoints.signature)
+                #expect(merged.conflicts.count == 1 && merged.resolved == 0, "\(policy)")
+            }
+            let settled = try store.merge(
+                ["c"], into: "a", policy: .theirs, Checkpoints.signature)
+            #expect(settled.conflicts.isEmpty)
+        }
+    }
+
+    /// What is wrong with a model, and a part of what is said of it.
+    struct Flaw: Sendable, CustomTestStringConvertible {
+        let form: CodedCheckpoint
+        let code: CambiumError.Code
+        let word: String
+        let change: @Sendable (inout ModelVariant) throws -> Void
+
+        var testDescription: String { "\(form.rawValue): \(word)" }
+    }
+
+    private static let attention = "model.layers.1.self_attn.o_proj."
+    private static let expert = "model.layers.2.mlp.experts."
+
+    /// Every expert of a layer, so that the layer's are still alike.
+    private static func experts(_ body: (Int) throws -> Void) rethrows {
+        for expert in 0..<16 { try body(expert) }
+    }
+
+    static let flaws = [
+        Flaw(form: .fp8Blocks, code: .missingTensor, word: attention + "weight_scale_inv") {
+            $0.remove(attention + "weight_scale_inv")
+        },
+        Flaw(form: .fp8Blocks, code: .unusedTensor, word: attention + "weight_scale") {
+            $0.add(attention + "weight_scale", [1])
+        },
+        Flaw(form: .fp8Blocks, code: .unusedTensor, word: "lm_head.weight_scale_inv") {
+            $0.add("lm_head.weight_scale_inv", [8, 2])
+        },
+        Flaw(form: .fp8Blocks, code: .badTensor, word: attention + "weight_scale_inv is F32[2, 3]")
+        {
+            $0.remove(attention + "weight_scale_inv")
+            $0.add(attention + "weight_scale_inv", [2, 3])
+        },
+        Flaw(form: .fp8Blocks, code: .missingTensor, word: "down_proj.weight_scale_inv") { model in
+            experts { model.remove("\(expert)\($0).down_proj.weight_scale_inv") }
+        },
+        Flaw(form: .fp8Blocks, code: .unusedTensor, word: "up_proj.input_scale") { model in
+            experts { model.add("\(expert)\($0).up_proj.input_scale", [1]) }
+        },
+        Flaw(form: .fp8Blocks, code: .badTensor, word: "gate_proj.weight_scale_inv of an expert") {
+            model in
+            experts {
+                model.remove("\(expert)\($0).gate_proj.weight_scale_inv")
+                model.add("\(expert)\($0).gate_proj.weight_scale_inv", [1, 2])
+            }
+        },
+        Flaw(form: .fp8Blocks, code: .badTensor, word: "says that model.layers.0.self_attn.o_proj")
+        {
+            try $0.quantisation { $0["modules_to_not_convert"] = ["self_attn.o_proj"] }
+        },
+        Flaw(form: .fp8Blocks, code: .badTensor, word: "weight_scale_inv is F32[1, 2]") {
+            try $0.quantisation { $0["weight_block_size"] = [64, 64] }
+        },
+        Flaw(form: .fp8Blocks, code: .badTensor, word: "F8_E4M3") {
+            $0.config["quantization_config"] = nil
+        },
+        Flaw(form: .int4, code: .badTensor, word: "say that they are") {
+            try $0.copy(attention + "weight_shape", to: attention + "kept")
+            $0.remove(attention + "weight_shape")
+            try $0.copy(
+                "model.layers.1.self_attn.k_proj.weight_shape", to: attention + "weight_shape")
+            $0.remove(attention + "kept")
+        },
+        Flaw(form: .int4, code: .missingTensor, word: attention + "weight") {
+            $0.remove(attention + "weight_packed")
+        },
+        Flaw(form: .int4, code: .unusedTensor, word: attention + "weight_zero_point") {
+            $0.add(attention + "weight_zero_point", [8, 2])
+        },
+    ]
+
+    @Test("missing, further and misshapen scales are refused by name", arguments: flaws)
+    func refused(flaw: Flaw) throws {
+        try withScratchDirectory { directory in
+            var model = try ModelVariant("coded/\(flaw.form.rawValue)")
+            try flaw.change(&model)
+            let store = try store(model.write(to: directory + "/model"), in: directory + "/S")
+            let error = #expect(throws: CambiumError.self) { _ = try store.model("main") }
+            #expect(error?.code == flaw.code)
+            #expect(error?.message.contains(flaw.word) == true, "\(error?.message ?? "")")
+        }
+    }
+
+    @Test("stacked codes without their scales are refused")
+    func missingStacked() throws {
+        try withScratchDirectory { directory in
+            var model = try ModelVariant("coded/mxfp4")
+            model.remove("model.layers.1.mlp.experts.down_proj_scales")
+            let store = try store(model.write(to: directory + "/model"), in: directory + "/S")
+            #expect(throws: CambiumError.self) { _ = try store.model("main") }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import Architectures
+import Elements
+import Foundation
+import Testing
+
+@Suite("what a config says of codes and scales")
+struct CodedWeightsTests {
+    private static func describe(
+        _ family: String, _ quantisation: [String: Any]
+    ) throws -> ModelDescription {
+        let text = try #require(LibraryDefaults.all[family])
+        var fields = try #require(
+            JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+        fields["quantization_config"] = quantisation
+        return try ModelDescription(
+            json: [UInt8](JSONSerialization.data(withJSONObject: fields)))
+    }
+
+    private static func compressed(
+        _ weights: [String: Any], format: String = "pack-quantized", _ group: [String: Any] = [:],
+        _ own: [String: Any] = [:]
+    ) -> [String: Any] {
+        let all: [String: Any] = ["targets": ["Linear"], "weights": weights]
+        return [
+            "quant_method": "compressed-tensors", "format": format,
+            "config_groups": ["group_0": all.merging(group) { $1 }],
+        ].merging(own) { $1 }
+    }
+
+    private static var int4: [String: Any] {
+        ["num_bits": 4, "type": "int", "strategy": "group", "group_size": 32]
+    }
+
+    @Test("the published forms are read")
+    func read() throws {
+        func coding(_ family: String, _ quantisation: [String: Any]) throws -> WeightCoding? {
+            try Self.describe(family, quantisation).coded?.coding
+        }
+        #expect(
+            try coding(
+                "deepseek_v3",
+                [
+                    "activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
+                    "weight_block_size": [128, 128],
+                ]) == WeightCoding(.e4m3, scaleRows: 128, scaleColumns: 128))
+        #expect(
+            try coding("qwen3_moe", ["quant_method": "fp8"])
+                == WeightCoding(.e4m3, scaleRows: 128, scaleColumns: 128))
+        #expect(
+            try coding("qwen3_moe", ["quant_method": "fp8", "weight_block_size": NSNull()])
+                == WeightCoding(.e4m3, scaleRows: nil, scaleColumns: nil))
+        #expect(try coding("gpt_oss", ["quant_method": "mxfp4"]) == .mxfp4)
+        #expect(
+            try coding("mixtral", Self.compressed(Self.int4))
+                == WeightCoding(.int4, scaleRows: 1, scaleColumns: 32))
+        let float: [String: Any] = ["num_bits": 8, "type": "float", "strategy": "channel"]
+        #expect(
+            try coding(
+                "mixtral",
+                Self.compressed(
+                    float, format: "float-quantized", ["input_activations": ["dynamic": true]]))
+                == WeightCoding(.e4m3, scaleRows: 1, scaleColumns: nil))
+        let block: [String: Any] = [
+            "num_bits": 8, "type": "float", "strategy": "block", "block_structure": [128, 128],
+        ]
+        #expect(
+            try coding("mixtral", Self.compressed(block, format: "float-quantized"))
+                == WeightCoding(.e4m3, scaleRows: 128, scaleColumns: 128))
+    }
+
+    @Test("what is exempt is told by its name, the beginning and the end of it")
+    func exempt() throws {
+        let coded = try #require(
+            Self.describe(
+                "mixtral",
+                ["quant_method": "fp8", "modules_to_not_convert": ["lm_head", "model.layers.0"]]
+            ).coded)
+        #expect(coded.exempts("lm_head") && coded.exempts("model.lm_head"))
+        #expect(coded.exempts("model.layers.0.self_attn.q_proj"))
+        #expect(!coded.exempts("model.layers.01.self_attn.q_proj"))
+        #expect(!coded.exempts("model.layers.1.self_attn.q_proj"))
+    }
+
+    @Test("what is not run is refused by the field's name")
+    func refused() throws {
+        func with(_ changes: [String: Any]) -> [String: Any] { Self.int4.merging(changes) { $1 } }
+        let cases: [(String, [String: Any], String)] = [
+            ("olmoe", ["quant_method": "gguf"], "quant_method"),
+            ("olmoe", ["bits": 4], "quant_method"),
+            ("olmoe", ["quant_method": "mxfp4"], "quant_method"),
+            ("gpt_oss", ["quant_method": "fp8"], "quant_method"),
+            ("olmoe", ["quant_method": "fp8", "activation_scheme": "static"], "activation_scheme"),
+            ("olmoe", ["quant_method": "fp8", "fmt": "e5m2"], "fmt"),
+            ("olmoe", ["quant_method": "fp8", "scale_fmt": "odd"], "scale_fmt"),
+            ("olmoe", ["quant_method": "fp8", "expert_dtype": "fp4"], "expert_dtype"),
+            ("olmoe", ["quant_method": "fp8", "modules_to_convert": ["e"]], "modules_to_convert"),
+            ("olmoe", ["quant_method": "fp8", "weight_block_size": [128]], "weight_block_size"),
+            ("olmoe", ["quant_method": "fp8", "weight_block_size": [8, 8]], "weight_block_size"),
+            ("olmoe", ["quant_method": "fp8", "weight_block_size": [0, 16]], "weight_block_size"),
+            ("olmoe", ["quant_method": "fp8", "weight_block_size": "all"], "weight_block_size"),
+            ("olmoe", Self.compressed(with(["num_bits": 8])), "num_bits"),
+            ("olmoe", Self.compressed(with(["symmetric": false])), "symmetric"),
+            ("olmoe", Self.compressed(with(["dynamic": true])), "dynamic"),
+            ("olmoe", Self.compressed(with(["actorder": "group"])), "actorder"),
+            ("olmoe", Self.compressed(with(["strategy": "token"])), "strategy"),
+            ("olmoe", Self.compressed(with(["group_size": 20])), "group_size"),
+            ("olmoe", Self.compressed(with(["group_size": -1])), "group_size"),
+            ("olmoe", Self.compressed(Self.int4, format: "float-quantized"), "format"),
+            ("olmoe", Self.compressed(Self.int4, ["targets": ["re:.*"]]), "targets"),
+            ("olmoe", Self.compressed(Self.int4, ["weights": NSNull()]), "weights"),
+            (
+                "olmoe", Self.compressed(Self.int4, ["output_activations": ["num_bits": 8]]),
+                "output_activations"
+            ),
+            (
+                "olmoe", Self.compressed(Self.int4, ["input_activations": ["num_bits": 8]]),
+                "input_activations"
+            ),
+            (
+                "olmoe", Self.compressed(Self.int4, [:], ["kv_cache_scheme": ["num_bits": 8]]),
+                "kv_cache_scheme"
+            ),
+            (
+                "olmoe", Self.compressed(Self.int4, [:], ["transform_config": ["a": 1]]),
+                "transform_config"
+            ),
+            ("olmoe", Self.compressed(Self.int4, [:], ["config_groups": [:]]), "config_groups"),
+        ]
+        for (family, quantisation, word) in cases {
+            let error = #expect(throws: CambiumError.self) {
+                _ = try Self.describe(family, quantisation)
+            }
+            #expect(error?.code == .badConfig, "\(quantisation)")
+            #expect(error?.message.contains(word) == true, "\(error?.message ?? "")")
+        }
+    }
+}
