@@ -21,12 +21,12 @@ struct AddedTokens: Sendable {
     let tokens: [Token]
     private let plain, normalized: TokenTrie
 
-    init(_ tokens: [Token], _ normalizer: Normalizer?) {
+    init(_ tokens: [Token], _ normalizer: Normalizer?) throws {
         self.tokens = tokens
         var (plain, normalized) = (TokenTrie(), TokenTrie())
         for (index, token) in tokens.enumerated() where !token.content.isEmpty {
             if token.isNormalized {
-                normalized.insert(normalizer?.apply(token.content) ?? token.content, index)
+                normalized.insert(try normalizer?.apply(token.content) ?? token.content, index)
             } else {
                 plain.insert(token.content, index)
             }
@@ -58,14 +58,14 @@ struct AddedTokens: Sendable {
     }
 
     /// The tokens in a text, and the text between them, normalised.
-    func divide(_ text: [UInt8], _ normalizer: Normalizer?) -> [Piece] {
+    func divide(_ text: [UInt8], _ normalizer: Normalizer?) throws -> [Piece] {
         var pieces: [Piece] = []
         for piece in find(plain, text) {
             guard case .text(let rest) = piece else {
                 pieces.append(piece)
                 continue
             }
-            pieces += find(normalized, normalizer?.apply(rest) ?? rest)
+            pieces += find(normalized, try normalizer?.apply(rest) ?? rest)
         }
         return pieces
     }

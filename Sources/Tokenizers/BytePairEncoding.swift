@@ -17,14 +17,14 @@ struct BytePairEncoding: Sendable {
     private let ignoresMerges: Bool
     private let unknown: UInt32?
     private let fusesUnknown: Bool
-    /// The tokens `<0x00>` to `<0xFF>` with `byte_fallback`, nil where one is missing.
-    private let byteTokens: [UInt32?]
+    /// The tokens `<0x00>` to `<0xFF>` with `byte_fallback`.
+    private let byteTokens: ByteTokens
     /// Tokens of single bytes below 0x80 (of all bytes, when these are the symbols); -1 for none.
     private let singles: [Int64]
 
     /// - Parameter vocabulary: By contents as the file has them.
     init(
-        _ model: BPEFile, _ vocabulary: Vocabulary, symbols: Symbols
+        _ model: ModelFile, _ vocabulary: Vocabulary, symbols: Symbols
     ) throws {
         self.symbols = symbols
         merges = try model.mergeTable(vocabulary)
@@ -37,13 +37,7 @@ struct BytePairEncoding: Sendable {
             }
             return id
         }
-        byteTokens =
-            model.fallsBackToBytes
-            ? (0..<256).map { byte in
-                let digits = String(byte, radix: 16, uppercase: true)
-                let name = "<0x" + (byte < 16 ? "0" : "") + digits + ">"
-                return vocabulary.id(of: Array(name.utf8)[...])
-            } : []
+        byteTokens = ByteTokens(vocabulary, areUsed: model.fallsBackToBytes)
         var words = vocabulary
         if symbols == .bytes {
             words = Vocabulary(capacity: vocabulary.count)
@@ -109,17 +103,10 @@ struct BytePairEncoding: Sendable {
     }
 
     private func fallback(_ symbol: ArraySlice<UInt8>) -> [UInt32]? {
-        if byteTokens.isEmpty { return nil }
-        var tokens: [UInt32] = []
-        for byte in symbol {
-            // Of byte-level words a symbol is the character that stands for the byte.
-            let bytes = symbols == .bytes ? ByteAlphabet.characters(of: [byte]) : [byte]
-            for byte in bytes {
-                guard let token = byteTokens[Int(byte)] else { return nil }
-                tokens.append(token)
-            }
-        }
-        return tokens
+        // Of byte-level words a symbol is the character that stands for the byte.
+        symbols == .bytes
+            ? byteTokens.tokens(of: ByteAlphabet.characters(of: symbol))
+            : byteTokens.tokens(of: symbol)
     }
 
     /// Looks at every pair for every merge: fastest for short words.

@@ -9,6 +9,14 @@ indirect enum Normalizer: Sendable {
     /// Before a text that is not empty.
     case prepend([UInt8])
     case replace(Replacement)
+    /// What a pattern matches becomes other bytes.
+    case pattern(SplitPattern, [UInt8])
+    case characters(CharacterMap)
+    case bert(BertNormalizer)
+    case lowercase
+    case stripAccents
+    /// White space at the ends.
+    case strip(left: Bool, right: Bool)
 
     /// Reads the value of `normalizer`.
     static func read(_ value: JSONValue?) throws -> Normalizer? {
@@ -30,18 +38,63 @@ indirect enum Normalizer: Sendable {
                 throw CambiumError.badTokenizer("a Prepend normalizer without prepend")
             }
             return .prepend(Array(prefix.utf8))
-        case "Replace": return .replace(try Replacement(value))
+        case "Replace":
+            guard let pattern = value["pattern"]?["Regex"]?.string else {
+                return .replace(try Replacement(value))
+            }
+            guard let content = value["content"]?.string else {
+                throw CambiumError.badTokenizer("a Replace without content")
+            }
+            return .pattern(try SplitPattern(pattern), Array(content.utf8))
+        case "Precompiled":
+            // Without a table nothing changes.
+            guard let map = value["precompiled_charsmap"]?.string, !map.isEmpty else {
+                return .sequence([])
+            }
+            return .characters(try CharacterMap(map))
+        case "BertNormalizer": return .bert(BertNormalizer(value))
+        case "Lowercase": return .lowercase
+        case "StripAccents": return .stripAccents
+        case "Strip":
+            return .strip(
+                left: value["strip_left"]?.bool ?? true, right: value["strip_right"]?.bool ?? true)
         case let type:
             throw CambiumError.unsupportedTokenizer("a normalizer of the type \(type ?? "?")")
         }
     }
 
-    func apply(_ text: [UInt8]) -> [UInt8] {
+    /// - Throws: `.tooHard` when a pattern runs away on the text; `.badTokenizer` for a damaged table.
+    func apply(_ text: [UInt8]) throws -> [UInt8] {
         switch self {
-        case .sequence(let parts): return parts.reduce(text) { $1.apply($0) }
+        case .sequence(let parts): return try parts.reduce(text) { try $1.apply($0) }
         case .form(let form): return Self.normalize(text, form)
         case .prepend(let prefix): return text.isEmpty ? text : prefix + text
         case .replace(let replacement): return replacement.apply(text[...])
+        case .pattern(let pattern, let content):
+            var search = try PatternSearch(pattern)
+            var (result, at): ([UInt8], Int) = ([], 0)
+            try search.matches(in: text[...]) { match in
+                result += text[at..<match.lowerBound] + content
+                at = match.upperBound
+            }
+            return result + text[at...]
+        case .characters(let map): return try map.apply(text)
+        case .bert(let normalizer): return normalizer.apply(text)
+        case .lowercase:
+            return BertNormalizer.lowered(String(decoding: text, as: UTF8.self).unicodeScalars)
+        case .stripAccents:
+            let kept = String(decoding: text, as: UTF8.self).unicodeScalars.filter { scalar in
+                switch scalar.properties.generalCategory {
+                case .nonspacingMark, .spacingMark, .enclosingMark: false
+                default: true
+                }
+            }
+            return Array(String(String.UnicodeScalarView(kept)).utf8)
+        case .strip(let left, let right):
+            var scalars = String(decoding: text, as: UTF8.self).unicodeScalars[...]
+            if left { scalars = scalars.drop { $0.properties.isWhitespace } }
+            while right, scalars.last?.properties.isWhitespace == true { scalars.removeLast() }
+            return Array(String(scalars).utf8)
         }
     }
 

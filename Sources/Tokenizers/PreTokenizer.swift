@@ -63,6 +63,20 @@ indirect enum PreTokenizer: Sendable {
             return .split(
                 try SplitPattern(#"\p{N}"#), isIndividual ? .isolated : .contiguous,
                 isInverted: false)
+        case "WhitespaceSplit": return .split(try .whiteSpace(), .removed, isInverted: false)
+        case "Whitespace": return .split(try .words(), .removed, isInverted: true)
+        case "Punctuation":
+            let name = value["behavior"]?.string ?? "Isolated"
+            guard let behavior = Behavior(rawValue: name) else {
+                throw CambiumError.badTokenizer(
+                    "a Punctuation pre-tokenizer with the behavior \(shown(name))")
+            }
+            return .split(try .punctuation(), behavior, isInverted: false)
+        case "BertPreTokenizer":
+            return .sequence([
+                .split(try .whiteSpace(), .removed, isInverted: false),
+                .split(try .punctuation(), .isolated, isInverted: false),
+            ])
         case "Metaspace": return try metaspace(value)
         case let type:
             throw CambiumError.unsupportedTokenizer("a pre-tokenizer of the type \(type ?? "?")")

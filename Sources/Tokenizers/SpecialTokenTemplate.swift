@@ -19,10 +19,23 @@ struct SpecialTokenTemplate: Sendable {
                 template.behind += inner.behind
             }
         case "TemplateProcessing": try template.add(value)
+        case "BertProcessing", "RobertaProcessing":
+            template.before = [try token(value["cls"])]
+            template.behind = [try token(value["sep"])]
         case let type:
             throw CambiumError.unsupportedTokenizer("a post-processor of the type \(type ?? "?")")
         }
         return template
+    }
+
+    /// The id of ["token", id].
+    private static func token(_ value: JSONValue?) throws -> Int {
+        guard let parts = value?.array, parts.count == 2, let id = parts[1].integer,
+            (0..<Int(Int32.max)).contains(id)
+        else {
+            throw CambiumError.badTokenizer("a post-processor whose cls or sep is no token and id")
+        }
+        return id
     }
 
     private mutating func add(_ value: JSONValue) throws {

@@ -21,6 +21,8 @@ struct TokenDecoder: Sendable {
         case strip(Strip)
         /// What a character that stands for a space becomes, in the first token and in the others.
         case metaspace(first: Replacement, others: Replacement, isStart: Bool)
+        /// A space before words, but not before pieces that begin none; and, of each token, none before marks.
+        case wordPiece(prefix: [UInt8], cleans: Bool, isStart: Bool)
         /// A space between tokens, when there is no decoder.
         case spaces(isStart: Bool)
     }
@@ -86,6 +88,11 @@ struct TokenDecoder: Sendable {
                     Strip(
                         character: Array(character.utf8), left: left, right: right,
                         isFused: isFused, open: left)))
+        case "WordPiece":
+            stages.append(
+                .wordPiece(
+                    prefix: Array((value["prefix"]?.string ?? "##").utf8),
+                    cleans: value["cleanup"]?.bool ?? true, isStart: true))
         case "Metaspace":
             guard let mark = value["replacement"]?.string, mark.unicodeScalars.count == 1 else {
                 throw CambiumError.badTokenizer(
@@ -105,6 +112,13 @@ struct TokenDecoder: Sendable {
 }
 
 extension TokenDecoder.Stage {
+    /// What `cleanup` of a WordPiece decoder does, in its order.
+    private static let cleaning = [
+        (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"),
+        (" 'm", "'m"),
+        (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
+    ].map { Replacement($0, by: $1) }
+
     /// Whether what comes behind it sees one text instead of tokens.
     fileprivate var fuses: Bool {
         switch self {
@@ -124,6 +138,21 @@ extension TokenDecoder.Stage {
                 isStart = false
             }
             self = .spaces(isStart: isStart)
+            return result
+        case .wordPiece(let prefix, let cleans, var isStart):
+            var result: [[UInt8]] = []
+            for token in tokens {
+                var text = token
+                if !isStart {
+                    text =
+                        token.starts(with: prefix)
+                        ? Array(token.dropFirst(prefix.count)) : [0x20] + token
+                }
+                if cleans { text = Self.cleaning.reduce(text) { $1.apply($0[...]) } }
+                result.append(text)
+                isStart = false
+            }
+            self = .wordPiece(prefix: prefix, cleans: cleans, isStart: isStart)
             return result
         case .metaspace(let first, let others, var isStart):
             var result: [[UInt8]] = []

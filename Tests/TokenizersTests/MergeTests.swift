@@ -57,7 +57,7 @@ struct MergeTests {
     @Test("merges as its definition does, short words and long ones", arguments: 0..<12)
     func definition(seed: UInt64) throws {
         let random = RandomMerges(seed: seed, count: 60)
-        let tokenizer = try BPETokenizer(json: random.json)
+        let tokenizer = try TextTokenizer(json: random.json)
         var numbers = SeededNumbers(state: seed &+ 100)
         for length in [0, 1, 2, 5, 23, 24, 25, 26, 60, 130] {
             let word = (0..<length).map { _ in
@@ -73,7 +73,7 @@ struct MergeTests {
             {"model":{"type":"BPE","vocab":{"\\u2126":0,"\\u03a9":1,"e\\u0301":2,"\\u00e9":3,"e":4,
             "\\u0301":5},"merges":[["e","\\u0301"]]}}
             """
-        let tokenizer = try BPETokenizer(json: Array(json.utf8))
+        let tokenizer = try TextTokenizer(json: Array(json.utf8))
         #expect(try tokenizer.encode("\u{2126}\u{3A9}e\u{301}\u{E9}") == [0, 1, 2, 3])
     }
 
@@ -84,7 +84,7 @@ struct MergeTests {
                 {"model":{"type":"BPE","vocab":{"a":0,"?":1,"<0xC3>":2,"<0xA9>":3},"merges":[]
                 \(options)}}
                 """
-            return try BPETokenizer(json: Array(json.utf8)).encode("xyaéz")
+            return try TextTokenizer(json: Array(json.utf8)).encode("xyaéz")
         }
         #expect(try ids("") == [0])
         #expect(try ids(",\"unk_token\":\"?\"") == [1, 1, 0, 1, 1])
@@ -97,7 +97,7 @@ struct MergeTests {
 
     @Test("of a long text without spaces takes no square of its length")
     func long() throws {
-        let tokenizer = try BPETokenizer(json: RandomMerges(seed: 1, count: 60).json)
+        let tokenizer = try TextTokenizer(json: RandomMerges(seed: 1, count: 60).json)
         let text = String(repeating: "abcdabdcabba", count: 4_000)
         let ids = try tokenizer.encode(text)
         #expect(ids.count < text.count && tokenizer.decode(ids).filter { $0 != " " } == text)

@@ -30,7 +30,7 @@ private func split(
         "behavior":"\(behavior)","invert":\(inverted)},
         "model":{"type":"BPE","ignore_merges":true,"vocab":{\(vocabulary)},"merges":[]}}
         """
-    return try BPETokenizer(json: Array(json.utf8)).encode(text).map { tokens[$0] }
+    return try TextTokenizer(json: Array(json.utf8)).encode(text).map { tokens[$0] }
 }
 
 @Suite("Split patterns")
@@ -55,6 +55,8 @@ struct PatternTests {
             (#"[\p{Lu}\p{Lt}]+[\p{Ll}]*"#, "ABcǅdE", ["ABc", "ǅd", "E"]),
             (#"😀+."#, "a😀😀b", ["a", "😀😀b"]),
             (#"a{2}|a{3,}"#, "aaaaa", ["aa", "aa", "a"]),
+            (#"[\p{Han}]+|[\p{L}\p{M}&&[^\p{Han}]]+"#, "ab漢字か한é。", ["ab", "漢字", "か한é", "。"]),
+            (#"[a-f&&[^b-d]]{2}"#, "abaefcfa", ["ab", "ae", "fc", "fa"]),
         ])
     func matches(pattern: String, text: String, parts: [String]) throws {
         #expect(try split(text, by: pattern) == parts)
@@ -76,8 +78,10 @@ struct PatternTests {
     @Test(
         "that are not understood are refused, with the place",
         arguments: [
-            "(", ")", "[a", "a**", "a+?", "*a", "^a", "\\", #"\p{Han}"#, #"\p"#, #"\w"#, "(?<a>b)",
-            "(ab)+", "[a&&b]", "[[:alpha:]]", "[b-a]", "a{2", "a{3,2}", "(?i:é)", "(?i:[a])",
+            "(", ")", "[a", "a**", "a+?", "*a", "^a", "\\", #"\p{Common}"#, #"\p"#, #"\w"#,
+            "(?<a>b)",
+            "(ab)+", "[a&&b]", "[^a&&[b]]", "[a&&[b&&[c]]]", "[a&&[b]c]", "[&&[a]]", "[a&&[b]",
+            "[[:alpha:]]", "[b-a]", "a{2", "a{3,2}", "(?i:é)", "(?i:[a])",
             #"\1"#, #"\a"#, #"[\e]"#, #"\N"#, #"\y"#, #"\M-a"#, #"\o{101}"#, "(?i:ss)", "(?i:Fi)",
             "(?i:ast)",
             String(repeating: "(", count: 2_000),
@@ -101,7 +105,7 @@ struct PatternTests {
                 .joined(separator: "|"),
         ])
     func tooHard(pattern: String) throws {
-        let tokenizer = try BPETokenizer(
+        let tokenizer = try TextTokenizer(
             json: Array(
                 """
                 {"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\(pattern)"},"behavior":"Isolated"},
@@ -139,7 +143,7 @@ struct PatternTests {
     @Test("of a long run of spaces take few steps")
     func spaces() throws {
         let pattern = #"\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"#
-        let tokenizer = try BPETokenizer(
+        let tokenizer = try TextTokenizer(
             json: Array(
                 """
                 {"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\(pattern)"},"behavior":"Removed"},

@@ -1,6 +1,6 @@
 """Writes the tokenizers of Tests/TokenizersTests and what Hugging Face's library makes of texts with them.
 
-    tools/golden/tokens.py FOLDER      needs tokenizers 0.23.3 (tools/benchmarks/peers)
+    tools/golden/tokens.py FOLDER      needs tools/benchmarks/peers/requirements-tokenizers.txt
 """
 import glob, json, os, random, sys
 
@@ -10,12 +10,12 @@ import train_tokenizers
 from tokenizers import Tokenizer
 
 SIZES = {"olmoe": 380, "llama3": 420, "o200k": 380, "deepseek": 380, "llama2": 200, "mixtral": 200, "metaspace": 240,
-         "unfused": 240}
+         "unfused": 240, "kimi": 420, "xlm-roberta": 320, "unigram-bytes": 260, "bert": 300, "bert-cased": 300}
 
 
 def main():
     folder, lines = sys.argv[1], []
-    for path in sorted(glob.glob(os.path.join(TOOLS, "sample", "text", "*.txt"))):
+    for path in sorted(glob.glob(os.path.join(TOOLS, "sample", "text", "*", "train.txt"))):
         with open(path, encoding="utf-8") as file: lines += file.read(30_000).splitlines(True)
     noise = random.Random(3)
     texts = train_tokenizers.ODD + ["".join(lines[at:at + 3]) for at in range(0, len(lines), len(lines) // 8)]

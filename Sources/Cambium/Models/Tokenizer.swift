@@ -13,16 +13,16 @@ internal import Tokenizers
 /// print(tokenizer.decode(ids))  // Once upon a time
 /// ```
 public struct Tokenizer: Sendable {
-    fileprivate let tokens: BPETokenizer
+    fileprivate let tokens: TextTokenizer
 
-    init(_ tokens: BPETokenizer) { self.tokens = tokens }
+    init(_ tokens: TextTokenizer) { self.tokens = tokens }
 
     /// Reads the bytes of a `tokenizer.json`.
     ///
     /// - Throws: `bad-tokenizer` for a file that is damaged or lacks something; `unsupported` for one
     ///   that needs what Cambium does not do, naming it.
     /// - Complexity: O(n) in the file's size; some tenths of a second for 100,000 tokens.
-    public init(json: [UInt8]) throws { tokens = try BPETokenizer(json: json) }
+    public init(json: [UInt8]) throws { tokens = try TextTokenizer(json: json) }
 
     /// One more than the greatest token id; a model's vocabulary is at least as large.
     public var idBound: Int { tokens.idBound }

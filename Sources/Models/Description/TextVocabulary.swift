@@ -10,7 +10,7 @@ package import Tokenizers
 package final class TextVocabulary: Sendable {
     private let snapshot: MappedSnapshot
     private let description: ModelDescription
-    private let read = Mutex<BPETokenizer?>(nil)
+    private let read = Mutex<TextTokenizer?>(nil)
 
     package init(_ snapshot: MappedSnapshot, _ description: ModelDescription) {
         self.snapshot = snapshot
@@ -18,12 +18,12 @@ package final class TextVocabulary: Sendable {
     }
 
     /// Nil where tokens are bytes and where no tokenizer was committed.
-    package func tokenizer() throws -> BPETokenizer? {
+    package func tokenizer() throws -> TextTokenizer? {
         guard !description.readsBytes else { return nil }
         return try read.withLock { read in
             if let read { return read }
             guard let bytes = try snapshot.file("tokenizer.json") else { return nil }
-            let tokenizer = try BPETokenizer(json: bytes)
+            let tokenizer = try TextTokenizer(json: bytes)
             read = tokenizer
             return tokenizer
         }

@@ -3,9 +3,9 @@ internal import Elements
 /// Reads a pattern in the syntax that the files are written for, Oniguruma's, and writes it for PCRE2.
 ///
 /// What is understood is what tokenizers use: alternatives, groups, `?` after a group, classes with ranges,
-/// escapes and `\p{…}` of general categories, `.`, the quantifiers `?`, `*`, `+` and `{m,n}` of single
-/// characters, greedy or possessive, look-ahead, `$` and `(?i:…)` of ASCII letters. Another construct is refused:
-/// it may mean another thing to each of the two.
+/// escapes and `\p{…}` of general categories and some scripts, `[…&&[…]]` for what is in both, `.`, the quantifiers
+/// `?`, `*`, `+` and `{m,n}` of single characters, greedy or possessive, look-ahead, `$` and `(?i:…)` of ASCII letters.
+/// Another construct is refused: it may mean another thing to each of the two.
 ///
 /// Behind what may take any number of characters, or take them in many ways, stands a callout, by which
 /// ``SplitPattern`` counts steps.
@@ -254,15 +254,25 @@ struct PatternSyntax {
         return Part(scalar)
     }
 
-    private mutating func bracket() throws -> String {
+    /// - Parameter isInner: Whether it is the second side of `&&`.
+    private mutating func bracket(isInner: Bool = false) throws -> String {
         if ignoresCase { throw refuse("a class inside (?i:…)") }
+        let start = at
         var text = take("^") ? "[^" : "["
         var isFirst = true
         while at < scalars.count, scalars[at] != "]" || isFirst {
-            isFirst = false
             let scalar = scalars[at]
             at += 1
-            if scalar == "[" || (scalar == "&" && take("&")) { throw refuse("a class in a class") }
+            if scalar == "[" { throw refuse("a class in a class") }
+            if scalar == "&", take("&") {
+                // PCRE2 has no such class: a look at what comes says the same.
+                guard !isFirst, !isInner, scalars[start] != "^", take("[")
+                else { throw refuse("a class in a class") }
+                let other = try bracket(isInner: true)
+                guard take("]") else { throw refuse("a class in a class") }
+                return "(?:(?=\(other))\(text)])"
+            }
+            isFirst = false
             let part = try scalar == "\\" ? escape() : Part(scalar)
             text += part.text
             guard let low = part.one, at + 1 < scalars.count, scalars[at] == "-",
@@ -301,15 +311,28 @@ struct PatternSyntax {
             let name = String(
                 String.UnicodeScalarView(scalars[at...].prefix { $0 != "}" }))
             at += name.unicodeScalars.count
+            if Self.scripts.contains(name), take("}") {
+                // Without sc: PCRE2 has those in that other scripts share.
+                return Part("\\\(isNegated ? "P" : "p"){sc:\(name)}")
+            }
             guard take("}"), name.utf8.count == 1 || name.utf8.count == 2,
                 Self.categories.contains(where: { $0.hasPrefix(name) })
-            else { throw refuse("\\p{\(name)}, which is no general category") }
+            else {
+                throw refuse(
+                    "\\p{\(name)}, which is no general category, nor a script of those known")
+            }
             return Part("\\\(isNegated ? "P" : "p"){\(name)}")
         // What other letters and digits mean there is not the same everywhere.
         case "a"..."z", "A"..."Z", "0"..."9": throw refuse("the escape \\\(scalar)")
         default: return try literal(scalar)
         }
     }
+
+    /// Unicode's scripts that have names of one word in both.
+    private static let scripts: Set<String> = [
+        "Arabic", "Cyrillic", "Devanagari", "Greek", "Han", "Hangul", "Hebrew", "Hiragana",
+        "Katakana", "Latin", "Thai",
+    ]
 
     /// Unicode's general categories.
     private static let categories = [

@@ -21,6 +21,23 @@ internal import Elements
             translated: literal.unicodeScalars.map(PatternSyntax.escaped).joined(), of: literal)
     }
 
+    /// One character of White_Space.
+    static func whiteSpace() throws -> SplitPattern {
+        try SplitPattern(translated: #"[\t-\r\x{85}\p{Z}]"#, of: "white space")
+    }
+
+    /// One character of punctuation, or of ASCII's symbols.
+    static func punctuation() throws -> SplitPattern {
+        try SplitPattern(translated: #"[!-/:-@\[-`{-~\p{P}]"#, of: "punctuation")
+    }
+
+    /// What Unicode's `\w+|[^\w\s]+` is (UTS #18, annex C).
+    static func words() throws -> SplitPattern {
+        let word = #"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}"#
+        return try SplitPattern(
+            translated: "[\(word)]+|[^\(word)" + #"\t-\r\x{85}\p{Z}]+"#, of: "words")
+    }
+
     private init(translated: String, of pattern: String) throws {
         var (failure, place): (Int32, Int) = (0, 0)
         let options = UInt32(PCRE2_UTF) | UInt32(PCRE2_UCP)

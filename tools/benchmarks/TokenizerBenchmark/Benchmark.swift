@@ -15,20 +15,20 @@ struct Benchmark: ParsableCommand {
 
     func run() throws {
         let json = try read(tokenizer)
-        let (spent, tokenizer) = try seconds { try BPETokenizer(json: json) }
+        let (spent, tokenizer) = try seconds { try TextTokenizer(json: json) }
         try answer(
             ["load": spent],
             ["encode": { try encode($0, tokenizer) }, "decode": { try decode($0, tokenizer) }])
     }
 
-    private func encode(_ command: Command, _ tokenizer: BPETokenizer) throws -> Figures {
+    private func encode(_ command: Command, _ tokenizer: TextTokenizer) throws -> Figures {
         let text = String(decoding: try read(command.text(1)), as: UTF8.self)
         let (spent, ids) = try seconds { try tokenizer.encode(text) }
         try write(ids.map { UInt32($0) }, to: command.text(2))
         return ["seconds": spent, "tokens": Double(ids.count)]
     }
 
-    private func decode(_ command: Command, _ tokenizer: BPETokenizer) throws -> Figures {
+    private func decode(_ command: Command, _ tokenizer: TextTokenizer) throws -> Figures {
         let bytes = try read(command.text(1))
         let ids = stride(from: 0, to: bytes.count - 3, by: 4).map { at in
             (0..<4).reduce(0) { $0 | Int(bytes[at + $1]) << (8 * $1) }

@@ -13,6 +13,8 @@ UPPER, LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
 O200K = (rf"[^\r\n\p{{L}}\p{{N}}]?[{UPPER}]*[{LOWER}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
          rf"[^\r\n\p{{L}}\p{{N}}]?[{UPPER}]+[{LOWER}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
          r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+KIMI = (r"[\p{Han}]+|" + O200K.replace(f"[{UPPER}]", rf"[{UPPER}&&[^\p{{Han}}]]")
+        .replace(f"[{LOWER}]", rf"[{LOWER}&&[^\p{{Han}}]]").replace(r"[\r\n/]*", r"[\r\n]*"))
 CL100K = (r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|"
           r"\s*[\r\n]|\s+(?!\S)|\s").replace("(?i:[sdmt]|ll|ve|re)", "(?i:s|d|m|t|ll|ve|re)").replace("{1,3}+", "{1,3}")
 DEEPSEEK = [r"\p{N}{1,3}", r"[一-龥぀-ゟ゠-ヿ]+",
@@ -26,7 +28,7 @@ ODD = [
     "I'M it's 'S '\u017f 12345 3.14\r\n\r\n\t\t", "<0x41><s></s>▁▁x ▁ y",
     "😀👩\u200d👩\u200d👧🇩🇪ü漢字かなカナ한국어", "\x00\x01\x7f\ufeff\ufffd", "  leading and trailing  ",
     "|||IP_ADDRESS|||        eight", "Ångström", "!!!word #tag ...\n\n//comment/\n", "ÀÉÎõü ǅ ʰ ⁵ Ⅷ ½ ٣ ೬", "x" * 300,
-    "ab" * 40 + " " * 30,
+    "ab" * 40 + " " * 30, "Ｆｕｌｌ ｶﾞｷﾞ ﬁne ㎏ ①  x\u200b\u00adz", "isn't  it? It's, 'tis. do not [MASK] 李白·杜甫 Ünïçødé",
 ]
 
 
@@ -107,6 +109,67 @@ def olmoe(texts, size):
     return tokenizer
 
 
+def unigram(texts, size, fallback=False, table=None):
+    """SentencePiece's Unigram: XLM-RoBERTa's form, or with bytes for what is unknown."""
+    tokenizer = Tokenizer(models.Unigram())
+    steps = [normalizers.NFKC() if table is None else normalizers.Precompiled(table),
+             normalizers.Replace(Regex(" {2,}"), " ")]
+    tokenizer.normalizer = normalizers.Sequence(steps + [normalizers.Strip(False, True)] * (table is not None))
+    whole = pre_tokenizers.Metaspace()
+    tokenizer.pre_tokenizer = whole if fallback else pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), whole])
+    special = ["<s>", "<pad>", "</s>", "<unk>"] + [f"<0x{byte:02X}>" for byte in range(256) if fallback]
+    trainer = trainers.UnigramTrainer(vocab_size=size + 256 * fallback, special_tokens=special, unk_token="<unk>",
+                                      show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    data = json.loads(tokenizer.to_str())
+    data["model"]["byte_fallback"] = fallback
+    data["added_tokens"] = data["added_tokens"][:4]
+    tokenizer = Tokenizer.from_str(json.dumps(data))
+    tokenizer.decoder = decoders.Metaspace()
+    if fallback:
+        tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[(one, tokenizer.token_to_id(one)) for one in ("<s>", "</s>")])
+    return tokenizer
+
+
+def bert(texts, size, lowercase):
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
+                                        show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    pair = [(one, tokenizer.token_to_id(one)) for one in ("[SEP]", "[CLS]")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=pair) if lowercase else processors.BertProcessing(*pair)
+    tokenizer.decoder = decoders.WordPiece(cleanup=lowercase)
+    return tokenizer
+
+
+def character_table():
+    """A table of SentencePiece's for a few characters; what it ships for all of them has 240 kB."""
+    import io, tempfile
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2 as messages
+    rules = {"Ｆ": "F", "ｕ": "u", "ｌ": "l", "ｶﾞ": "ガ", "ｷ": "キ", "ﬁ": "fi", "㎏": "kg", "①": "1", "\u00a0": " ",
+             "\u3000": " ", "\u200b": " ", "\u00ad": "", "\t": " ", "\r": "", "\n": " ", "e\u0301": "é", "\u212b": "Å",
+             "\u2126": "Ω", "👩": "w"}
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="utf-8") as file:
+        for old, new in rules.items():
+            print(" ".join(f"{ord(one):X}" for one in old), " ".join(f"{ord(one):X}" for one in new), sep="\t", file=file)
+        file.flush()
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["a b c d e f g"] * 20), model_writer=model, vocab_size=12,
+            normalization_rule_tsv=file.name, hard_vocab_limit=False, minloglevel=2)
+    spec = messages.ModelProto()
+    spec.ParseFromString(model.getvalue())
+    return spec.normalizer_spec.precompiled_charsmap
+
+
 STYLES = {
     "gpt2": lambda texts, size: byte_level(texts, size, pre_tokenizers.ByteLevel(True)),
     "olmoe": olmoe,
@@ -119,6 +182,11 @@ STYLES = {
     "mixtral": mixtral,
     "metaspace": lambda texts, size: metaspace(texts, size, True),
     "unfused": lambda texts, size: metaspace(texts, size, False),
+    "kimi": lambda texts, size: byte_level(texts, size, levels(KIMI), start="<|start|>"),
+    "xlm-roberta": lambda texts, size: unigram(texts, size, table=character_table()),
+    "unigram-bytes": lambda texts, size: unigram(texts, size, fallback=True),
+    "bert": lambda texts, size: bert(texts, size, True),
+    "bert-cased": lambda texts, size: bert(texts, size, False),
 }
 
 

@@ -8,7 +8,8 @@ import glob, os, random, struct, sys, time
 from harness.bench import STREAM, Peers, Target
 from harness.programs import PEERS, Failure
 
-STYLES = ("gpt2", "olmoe", "llama3", "qwen", "o200k", "cl100k", "deepseek", "llama2", "mixtral", "metaspace", "unfused")
+STYLES = ("gpt2", "olmoe", "llama3", "qwen", "o200k", "cl100k", "deepseek", "llama2", "mixtral", "metaspace", "unfused",
+          "kimi", "xlm-roberta", "unigram-bytes", "bert", "bert-cased")
 
 
 def texts(bench, folder, odd):

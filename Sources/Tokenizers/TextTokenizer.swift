@@ -2,12 +2,12 @@ internal import Elements
 
 /// A tokenizer as Hugging Face's `tokenizer.json` describes it: text to token ids and back.
 ///
-/// Models of the type BPE: byte-level (GPT-2, Llama 3, Qwen, OLMoE, DeepSeek, GPT-OSS) and with
-/// characters (SentencePiece's: Llama 2, Mixtral). What a file asks for beyond that is refused when it
-/// is read. Chat templates are not part of the file.
-package struct BPETokenizer: Sendable {
+/// Models of the types BPE, byte-level (GPT-2, Llama 3, Qwen, OLMoE, DeepSeek, GPT-OSS, Kimi) and with
+/// characters (SentencePiece's: Llama 2, Mixtral), Unigram (SentencePiece's: T5, XLM-RoBERTa) and WordPiece (BERT).
+/// What a file asks for beyond that is refused when it is read. Chat templates are not part of the file.
+package struct TextTokenizer: Sendable {
     fileprivate let vocabulary: Vocabulary
-    private let model: BytePairEncoding
+    private let model: WordModel
     private let normalizer: Normalizer?
     private let preTokenizer: PreTokenizer?
     private let added: AddedTokens
@@ -26,12 +26,12 @@ package struct BPETokenizer: Sendable {
     ///   Cambium does not do.
     package init(json: [UInt8]) throws {
         var reader = JSONReader(json, source: "tokenizer.json", code: .badTokenizer)
-        var (parts, file): ([String: JSONValue], BPEFile?) = ([:], nil)
+        var (parts, file): ([String: JSONValue], ModelFile?) = ([:], nil)
         try reader.object { reader, key in
             guard parts[key] == nil else { throw reader.duplicate(key) }
             if key == "model" {
                 parts[key] = .null
-                file = try BPEFile(&reader)
+                file = try ModelFile(&reader)
             } else {
                 parts[key] = try JSONValue(&reader)
             }
@@ -41,20 +41,19 @@ package struct BPETokenizer: Sendable {
         try self.init(file, parts)
     }
 
-    private init(_ file: BPEFile, _ parts: [String: JSONValue]) throws {
+    private init(_ file: ModelFile, _ parts: [String: JSONValue]) throws {
         normalizer = try Normalizer.read(parts["normalizer"])
         preTokenizer = try PreTokenizer.read(parts["pre_tokenizer"])
         template = try SpecialTokenTemplate.read(parts["post_processor"])
         decoder = try TokenDecoder.read(parts["decoder"])
         let tokens = try AddedTokens.read(parts["added_tokens"])
         var vocabulary = file.vocabulary
-        model = try BytePairEncoding(
-            file, vocabulary, symbols: preTokenizer?.isByteLevel == true ? .bytes : .scalars)
+        model = try WordModel(file, isByteLevel: preTokenizer?.isByteLevel == true)
         for token in tokens { try vocabulary.insert(token.content[...], id: token.id) }
         for id in template.before + template.behind where vocabulary.content(of: id) == nil {
             throw CambiumError.badTokenizer("the template's token \(id) is not in the vocabulary")
         }
-        added = AddedTokens(tokens, normalizer)
+        added = try AddedTokens(tokens, normalizer)
         special = Set(tokens.filter(\.isSpecial).map(\.id))
         self.vocabulary = vocabulary
     }
@@ -79,7 +78,7 @@ package struct BPETokenizer: Sendable {
         var ids = addsSpecialTokens ? template.before : []
         var memory = Memory()
         var isStart = true
-        for piece in added.divide(Array(text.utf8), normalizer) {
+        for piece in try added.divide(Array(text.utf8), normalizer) {
             switch piece {
             case .token(let id): ids.append(id)
             case .text(let bytes):
@@ -99,7 +98,7 @@ package struct BPETokenizer: Sendable {
         /// Where the tokens of each word end.
         var ends: [Int] = []
         var tokens: [UInt32] = []
-        var scratch = BytePairEncoding.Scratch()
+        var scratch = WordModel.Scratch()
         var fresh: [UInt32] = []
     }
 
@@ -135,14 +134,14 @@ package struct BPETokenizer: Sendable {
     fileprivate var freshDecoder: TokenDecoder { decoder }
 }
 
-/// Decodes tokens one after the other: the parts together are what ``BPETokenizer/decode(_:skipsSpecialTokens:)``
+/// Decodes tokens one after the other: the parts together are what ``TextTokenizer/decode(_:skipsSpecialTokens:)``
 /// makes of all.
 package struct TokenStream: Sendable {
-    private let tokenizer: BPETokenizer
+    private let tokenizer: TextTokenizer
     private let skipsSpecialTokens: Bool
     private var decoder: TokenDecoder
 
-    package init(_ tokenizer: BPETokenizer, skipsSpecialTokens: Bool = true) {
+    package init(_ tokenizer: TextTokenizer, skipsSpecialTokens: Bool = true) {
         self.tokenizer = tokenizer
         self.skipsSpecialTokens = skipsSpecialTokens
         decoder = tokenizer.freshDecoder

@@ -1,8 +1,23 @@
 internal import Elements
 
-/// The `model` of a tokenizer.json, of the type BPE.
-struct BPEFile {
+/// The `model` of a tokenizer.json.
+struct ModelFile {
+    /// The types that are known.
+    enum Kind: String {
+        case pairs = "BPE"
+        case unigram = "Unigram"
+        case wordPiece = "WordPiece"
+    }
+
+    /// What the file says; nil when it says nothing.
+    private var stated: Kind?
     private(set) var vocabulary = Vocabulary()
+    /// Of Unigram, by id.
+    private(set) var scores: [Double] = []
+    private(set) var unknownID: Int?
+    /// Of WordPiece, before pieces that begin no word.
+    private(set) var continuingPrefix: String?
+    private(set) var longestWord = 100
     private(set) var unknownToken: String?
     private(set) var fusesUnknown = false
     private(set) var fallsBackToBytes = false
@@ -15,7 +30,7 @@ struct BPEFile {
 
     /// Reads the object that comes next.
     init(_ reader: inout JSONReader) throws {
-        var (file, seen) = (BPEFile(), Set<String>())
+        var (file, seen) = (ModelFile(), Set<String>())
         var failure: (any Error)?
         try reader.object { reader, key in
             guard seen.insert(key).inserted else { throw reader.duplicate(key) }
@@ -23,13 +38,10 @@ struct BPEFile {
             case "vocab":
                 file.hasVocabulary = true
                 if reader.next() == UInt8(ascii: "[") {
-                    // A list of pieces with scores; the type may come behind it.
-                    _ = try JSONValue(&reader)
-                    failure =
-                        failure
-                        ?? CambiumError.unsupportedTokenizer(
-                            "a model of the type Unigram; BPE is supported")
-                    return
+                    return try reader.array { reader in
+                        let piece = try JSONValue(&reader)
+                        do { try file.add(piece) } catch { failure = failure ?? error }
+                    }
                 }
                 try reader.object { reader, token in
                     let id = try reader.wholeNumber()
@@ -51,7 +63,30 @@ struct BPEFile {
         guard file.hasVocabulary, file.vocabulary.count > 0 else {
             throw CambiumError.badTokenizer("the model has no vocabulary")
         }
+        guard (file.kind == .unigram) == !file.scores.isEmpty else {
+            throw CambiumError.badTokenizer(
+                "the vocabulary of a model of the type \(file.kind.rawValue) is "
+                    + (file.scores.isEmpty ? "no list of pieces with scores" : "a list"))
+        }
+        guard file.kind == .wordPiece || (file.continuingPrefix ?? "").isEmpty else {
+            throw CambiumError.unsupportedTokenizer(
+                "the model's continuing_subword_prefix; it must be null")
+        }
         self = file
+    }
+
+    var kind: Kind { stated ?? (scores.isEmpty ? .pairs : .unigram) }
+
+    /// Reads ["piece", score].
+    private mutating func add(_ piece: JSONValue) throws {
+        guard let parts = piece.array, parts.count == 2, let content = parts[0].string,
+            let score = parts[1].number, score.isFinite
+        else {
+            throw CambiumError.badTokenizer(
+                "piece \(scores.count) of the vocabulary is not a text and a score")
+        }
+        try add(content, scores.count)
+        scores.append(score)
     }
 
     private mutating func add(_ token: String, _ id: Int) throws {
@@ -91,10 +126,12 @@ struct BPEFile {
         }
         switch key {
         case "type":
-            guard value.string == "BPE" else {
+            guard let kind = value.string.flatMap(Kind.init) else {
                 throw CambiumError.unsupportedTokenizer(
-                    "a model of the type \(value.string ?? "?"); BPE is supported")
+                    "a model of the type \(value.string ?? "?"); BPE, Unigram and WordPiece are supported"
+                )
             }
+            stated = kind
         case "unk_token":
             if case .null = value { return }
             guard let token = value.string else {
@@ -104,7 +141,25 @@ struct BPEFile {
         case "fuse_unk": fusesUnknown = try flag()
         case "byte_fallback": fallsBackToBytes = try flag()
         case "ignore_merges": ignoresMerges = try flag()
-        case "dropout", "continuing_subword_prefix", "end_of_word_suffix":
+        case "unk_id":
+            if case .null = value { return }
+            guard let id = value.integer else {
+                throw CambiumError.badTokenizer("unk_id is not a whole number")
+            }
+            unknownID = id
+        case "continuing_subword_prefix":
+            if case .null = value { return }
+            guard let prefix = value.string else {
+                throw CambiumError.badTokenizer("continuing_subword_prefix is not a string")
+            }
+            continuingPrefix = prefix
+        case "max_input_chars_per_word":
+            guard let most = value.integer, most > 0 else {
+                throw CambiumError.badTokenizer(
+                    "max_input_chars_per_word is not a whole number above 0")
+            }
+            longestWord = most
+        case "dropout", "end_of_word_suffix", "alpha", "nbest_size":
             switch value {
             case .null, .string(""), .integer(0), .number(0): return
             default: throw CambiumError.unsupportedTokenizer("the model's \(key); it must be null")
