@@ -214,9 +214,11 @@ class FineTunes:
         for name in GROWN:
             self.say(f"adding an expert for {name}")
             for branch in (f"grown-{name}", f"gated-{name}"): self.cambium("branch", branch, "main")
+            refused = set()
             for how, branch, words in (("", f"grown-{name}", keep), (" again", f"grown-{name}", []),
                                        (" behind a gate", f"gated-{name}", [*keep, "--gate", name])):
                 place, gated = f"for {name}{how}", "--gate" in words
+                if branch in refused: continue
                 try:
                     found = self.cambium("expert", "add", branch, "--from", source, "--evidence",
                                          self.text(name, "train"), *words)
@@ -224,6 +226,7 @@ class FineTunes:
                     # A row that would take old routes is not committed; behind a gate one is to be found.
                     if gated: raise
                     self.say(f"{place}: {failure}")
+                    refused.add(branch)
                     continue
                 self.note("grow", f"{place}: picks of the new text that have the expert", found["picked"], "share",
                           goal=at_least(0.9, "90 %", "value") if gated else None)
