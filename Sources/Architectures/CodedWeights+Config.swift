@@ -22,10 +22,11 @@ extension CodedWeights {
         case "mxfp4": try self.init(mxfp4: own, family, name)
         case "fp8": try self.init(fp8: own, name)
         case "compressed-tensors": try self.init(compressed: own, name)
+        case "awq", "gptq": try self.init(byColumns: own, method, name)
         default:
             throw Self.refused(
                 "\(name).quant_method", method,
-                "mxfp4, fp8 and compressed-tensors are run, and weights of F32, F16 and BF16: convert them, and leave "
+                "mxfp4, fp8, compressed-tensors, awq and gptq are run, and weights of F32, F16 and BF16: convert them, and leave "
                     + "the field out")
         }
         guard !family.names.isOpaque || isOfStackedExperts else {
@@ -114,6 +115,41 @@ extension CodedWeights {
             method: "compressed-tensors", coding, codes: isPacked ? "weight_packed" : "weight",
             scales: "weight_scale", shape: isPacked ? "weight_shape" : nil,
             exempt: (try own.texts("ignore") ?? []).filter { !$0.hasPrefix("re:") })
+    }
+
+    /// What AutoAWQ and GPTQModel write: numbers of 4 bits with zero points, by columns.
+    private init(byColumns own: ConfigFields, _ method: String, _ name: String) throws {
+        _ = try own.whole("bits", in: 4...4)
+        let size = try own.whole("group_size", in: 1...1 << 24)
+        let code: WeightCoding.Code
+        if method == "awq" {
+            try Self.only(own, name, "version", ["gemm"])
+            guard try own.flag("zero_point", otherwise: true) else {
+                throw Self.refused("\(name).zero_point", "false", "true is run")
+            }
+            code = .awq
+        } else {
+            guard try !own.flag("desc_act", otherwise: false) else {
+                throw Self.refused(
+                    "\(name).desc_act", "true",
+                    "groups of adjacent inputs are run, without a permutation (g_idx)")
+            }
+            for rule in try own.object("dynamic").map(\.objects) ?? [] {
+                guard let changes = try own.object("dynamic")?.object(rule), !changes.isEmpty
+                else { continue }
+                throw Self.refused("\(name).dynamic", rule, "all codes of one kind are run")
+            }
+            try Self.only(own, name, "checkpoint_format", ["gptq", "gptq_v2"])
+            // The first format kept zero points less 1.
+            code = .gptq(zeroStep: try own.text("checkpoint_format") == "gptq_v2" ? 0 : 1)
+        }
+        self.init(
+            method: method,
+            WeightCoding(
+                code, scaleRows: 1, scaleColumns: try Self.columns(size, "\(name).group_size")),
+            codes: "qweight", scales: "scales", zeros: "qzeros",
+            groups: method == "gptq" ? "g_idx" : nil,
+            exempt: try own.texts("modules_to_not_convert") ?? [])
     }
 
     private static func formats(_ code: WeightCoding.Code) -> [String] {

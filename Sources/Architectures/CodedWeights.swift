@@ -7,21 +7,28 @@ package struct CodedWeights: Sendable, Hashable {
     package let coding: WeightCoding
     /// Behind a matrix's name: of the codes, of their scales, and of what only repeats the shape.
     package let codes, scales: String
+    /// Zero points; nil for none.
+    package let zeros: String?
     package let shape: String?
+    /// What only says which inputs share a scale, when these are adjacent ones; nil for none.
+    package let groups: String?
     /// Whether the codes of experts alone, all of a layer in one tensor, gate and up by turns, with biases.
     package let isOfStackedExperts: Bool
     /// Modules that are said to have no codes, by their names or by what these begin or end with.
     package let exempt: [String]
 
     init(
-        method: String, _ coding: WeightCoding, codes: String, scales: String, shape: String? = nil,
-        isOfStackedExperts: Bool = false, exempt: [String] = []
+        method: String, _ coding: WeightCoding, codes: String, scales: String, zeros: String? = nil,
+        shape: String? = nil, groups: String? = nil, isOfStackedExperts: Bool = false,
+        exempt: [String] = []
     ) {
         self.method = method
         self.coding = coding
         self.codes = codes
         self.scales = scales
+        self.zeros = zeros
         self.shape = shape
+        self.groups = groups
         self.isOfStackedExperts = isOfStackedExperts
         self.exempt = exempt
     }
@@ -39,9 +46,11 @@ package struct CodedWeights: Sendable, Hashable {
     /// A tensor of an expert.
     package struct ExpertPart: Sendable, Hashable {
         package enum Content: Sendable, Hashable {
-            case codes, scales
+            case codes, scales, zeros
             /// A repetition of the shape.
             case shape
+            /// For each input the number of its group.
+            case groups
             case bias
         }
 
@@ -60,7 +69,9 @@ package struct CodedWeights: Sendable, Hashable {
             let stem = ExpertPartNames.stem(matrix)
             let separator = isOfStackedExperts ? "_" : "."
             var parts = [(codes, ExpertPart.Content.codes), (scales, .scales)]
+            if let zeros { parts.append((zeros, .zeros)) }
             if let shape { parts.append((shape, .shape)) }
+            if let groups { parts.append((groups, .groups)) }
             if isOfStackedExperts { parts.append(("bias", .bias)) }
             return parts.map { name, content in
                 ExpertPart(name: stem + separator + name, matrix: number, content: content)

@@ -11,6 +11,11 @@ package struct WeightCoding: Sendable, Hashable {
         /// Numbers from -8 to 7, kept as 8 more, 8 in a word, the first lowest (compressed-tensors): I32
         /// [rows, columns / 8].
         case int4
+        /// Numbers of 4 bits with zero points, by columns: 8 inputs of an output in a word, I32 [columns / 8, rows].
+        /// What is kept of a zero point is `zeroStep` less (GPTQ).
+        case gptq(zeroStep: Int)
+        /// The same with 8 outputs of an input in a word, the even ones first: I32 [columns, rows / 8] (AWQ).
+        case awq
     }
 
     package let code: Code
@@ -40,7 +45,15 @@ package struct WeightCoding: Sendable, Hashable {
         switch code {
         case .e4m3: .f8e4m3
         case .e2m1: .u8
-        case .int4: .i32
+        case .int4, .gptq, .awq: .i32
+        }
+    }
+
+    /// Whether matrices lie by columns, with zero points.
+    package var isByColumns: Bool {
+        switch code {
+        case .gptq, .awq: true
+        case .e4m3, .e2m1, .int4: false
         }
     }
 
@@ -50,6 +63,7 @@ package struct WeightCoding: Sendable, Hashable {
         case .e4m3: [.f32, .bf16, .f16, .f8e8m0]
         case .e2m1: [.u8, .f8e8m0]
         case .int4: [.bf16, .f16, .f32]
+        case .gptq, .awq: [.f16, .bf16]
         }
     }
 
@@ -63,13 +77,24 @@ package struct WeightCoding: Sendable, Hashable {
         case .int4:
             columns % (scaleColumns ?? 8) == 0 && columns % 8 == 0
                 ? TensorShape(codeType, [rows, columns / 8]) : nil
+        case .gptq:
+            columns % 8 == 0 && rows % 8 == 0 ? TensorShape(codeType, [columns / 8, rows]) : nil
+        case .awq:
+            columns % 8 == 0 && rows % 8 == 0 ? TensorShape(codeType, [columns, rows / 8]) : nil
         }
+    }
+
+    /// What the zero points of a matrix are; nil where there are none.
+    package func zeros(rows: Int, columns: Int) -> TensorShape? {
+        guard isByColumns else { return nil }
+        return TensorShape(codeType, [scales(rows: rows, columns: columns)[0][0], rows / 8])
     }
 
     /// What the scales of a matrix may be shaped like, the usual way first.
     package func scales(rows: Int, columns: Int) -> [[Int]] {
         func count(_ size: Int, _ block: Int?) -> Int { block.map { (size + $0 - 1) / $0 } ?? 1 }
         let grid = [count(rows, scaleRows), count(columns, scaleColumns)]
+        if isByColumns { return [[grid[1], grid[0]]] }
         switch (scaleRows, scaleColumns) {
         case (nil, nil): return [[], [1], grid]
         case (_?, nil): return [grid, [grid[0]]]

@@ -30,7 +30,7 @@ enum CheckpointFile {
     }
 
     /// The types that are written, as they follow each other in a file.
-    private static let types = ["I64", "F32", "I32", "BF16", "F8_E4M3", "U8"]
+    private static let types = ["I64", "F32", "I32", "BF16", "F16", "F8_E4M3", "U8"]
 
     private static func rank(_ type: String) -> Int { types.firstIndex(of: type) ?? types.count }
 

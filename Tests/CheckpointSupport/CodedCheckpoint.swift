@@ -19,19 +19,23 @@ package enum CodedCheckpoint: String, CaseIterable, Sendable {
     case int4
     /// Groups of 16 columns, of experts alone, which patterns tell, as Kimi-K2.
     case int4Experts = "int4-experts"
+    /// With zero points, outputs of an input in a word.
+    case awq
+    /// With zero points, inputs of an output in a word.
+    case gptq
 
     package var family: TransformersFamily {
         switch self {
         case .fp8Blocks: .deepseekV3
-        case .fp8Qwen, .fp8Channel: .qwen3MoE
+        case .fp8Qwen, .fp8Channel, .gptq: .qwen3MoE
         case .fp8Tensor, .int4Experts: .olmoe
         case .mxfp4: .gptOSS
-        case .int4: .mixtral
+        case .int4, .awq: .mixtral
         }
     }
 
     /// Elements of a row that share a scale; of blocks rows too.
-    private var group: Int { self == .int4Experts ? 16 : 32 }
+    var group: Int { self == .int4Experts || self == .gptq ? 16 : 32 }
 
     /// Behind a matrix's name.
     private var suffixes: (codes: String, scales: String) {
@@ -40,6 +44,7 @@ package enum CodedCheckpoint: String, CaseIterable, Sendable {
         case .fp8Tensor, .fp8Channel: ("weight", "weight_scale")
         case .mxfp4: ("blocks", "scales")
         case .int4, .int4Experts: ("weight_packed", "weight_scale")
+        case .awq, .gptq: ("qweight", "scales")
         }
     }
 
@@ -70,6 +75,16 @@ package enum CodedCheckpoint: String, CaseIterable, Sendable {
                     "model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens",
                     "lm_head",
                 ],
+            ]
+        case .awq:
+            return [
+                "quant_method": "awq", "bits": 4, "group_size": group, "version": "gemm",
+                "zero_point": true, "modules_to_not_convert": ["gate"],
+            ]
+        case .gptq:
+            return [
+                "quant_method": "gptq", "bits": 4, "group_size": group, "desc_act": false,
+                "sym": false, "checkpoint_format": "gptq",
             ]
         case .fp8Tensor, .fp8Channel:
             return compressed(
@@ -114,6 +129,7 @@ package enum CodedCheckpoint: String, CaseIterable, Sendable {
             if self == .mxfp4, tensor.name.contains(".experts.") { return experts(tensor) }
             guard isCoded(tensor) else { return [CheckpointFile.Entry(tensor, bf16: true)] }
             let module = tensor.name.dropLast(".weight".count)
+            if self == .awq || self == .gptq { return byColumns(tensor, String(module)) }
             return coded(tensor.values, tensor.shape[0], tensor.shape[1]).entries(
                 "\(module).\(suffixes.codes)", "\(module).\(suffixes.scales)")
                 + (codes == .int4
@@ -159,7 +175,7 @@ package enum CodedCheckpoint: String, CaseIterable, Sendable {
         switch self {
         case .fp8Blocks, .fp8Qwen, .fp8Tensor, .fp8Channel: .e4m3
         case .mxfp4: .e2m1
-        case .int4, .int4Experts: .int4
+        case .int4, .int4Experts, .awq, .gptq: .int4
         }
     }
 

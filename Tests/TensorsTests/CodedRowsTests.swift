@@ -18,6 +18,13 @@ struct CodedRowsTests {
         CodedForm(WeightCoding(.int4, scaleRows: 1, scaleColumns: 128), scaleType: .f16),
         CodedForm(WeightCoding(.int4, scaleRows: 1, scaleColumns: nil), scaleType: .f32),
     ]
+    static let byColumns: [CodedForm] = [
+        CodedForm(WeightCoding(.awq, scaleRows: 1, scaleColumns: 32), scaleType: .f16),
+        CodedForm(
+            WeightCoding(.gptq(zeroStep: 1), scaleRows: 1, scaleColumns: 32), scaleType: .f16),
+        CodedForm(
+            WeightCoding(.gptq(zeroStep: 0), scaleRows: 1, scaleColumns: 128), scaleType: .bf16),
+    ]
 
     /// The bytes of codes and scales, of all codes but NaN.
     static func bytes(
@@ -208,5 +215,59 @@ struct CodedRowsTests {
             kind: .rows, width: width, intermediateSize: inner, type: .f32, coded: coded,
             parts: parts)
         #expect(outputs(own, packed, 1) == expected && outputs(own, packed, 3) == expected)
+    }
+
+    @Test(
+        "codes by columns give the sums of the same weights as floats, by every variant",
+        arguments: byColumns)
+    func columns(form: CodedForm) throws {
+        for (rows, columns) in [(8, 32), (72, 96), (152, 256)] {
+            var noise = Noise(seed: 101)
+            let (codes, scales) = try Self.bytes(form, rows, columns, &noise)
+            let zeros = try #require(form.coding.zeros(rows: rows, columns: columns)?.byteCount)
+            let matrix = RowMatrix(
+                CodedRows(
+                    form, rows: rows, columns: columns, codes: MappedBytes(copying: codes),
+                    scales: MappedBytes(copying: scales),
+                    zeros: MappedBytes(
+                        copying: (0..<zeros).map { _ in UInt8(truncatingIfNeeded: noise.bits()) })))
+            // By inputs, so that each output is one chain in their order.
+            var across = [Float](repeating: 0, count: rows * columns)
+            for row in 0..<rows {
+                var values = [Float](repeating: 0, count: columns)
+                do {
+                    var span = values.mutableSpan
+                    matrix.copyRow(row, into: &span)
+                }
+                for column in 0..<columns { across[column * rows + row] = values[column] }
+            }
+            for tokens in [1, 3, 9] {
+                let x = noise.floats(tokens * columns)
+                var expected = [Float](repeating: 0, count: tokens * rows)
+                for token in 0..<tokens {
+                    for row in 0..<rows {
+                        expected[token * rows + row] = (0..<columns).reduce(0) {
+                            $0.addingProduct(x[token * columns + $1], across[$1 * rows + row])
+                        }
+                    }
+                }
+                var index = 0
+                while let variant = unsafe cambium_variant_at(index) {
+                    unsafe cambium_use_variant(variant)
+                    for threads in [1, 3] {
+                        var out = [Float](repeating: 9, count: tokens * rows)
+                        do {
+                            var span = out.mutableSpan
+                            matrix.multiply(
+                                x.span, tokens: tokens, into: &span,
+                                team: ThreadTeam(count: threads))
+                        }
+                        #expect(out == expected, "variant \(index), \(rows) x \(columns)")
+                    }
+                    index += 1
+                }
+                cambium_use_variant(nil)
+            }
+        }
     }
 }

@@ -45,6 +45,32 @@ def nibbles(data):
     return np.stack([codes & 15, codes >> 4], axis=-1).reshape(-1)
 
 
+def words(data, shape, order=range(8)):
+    """Eight codes of each word, one after the other."""
+    packed = np.frombuffer(data, "<u4").reshape(shape)
+    codes = np.empty(list(shape) + [8], np.float32)
+    for place, number in enumerate(order):
+        codes[..., number] = packed >> np.uint32(4 * place) & 15
+    return codes
+
+
+def by_columns(stored, module, config):
+    """AWQ's and GPTQ's codes with zero points, as [outputs, inputs]."""
+    qweight, qzeros = stored[module + "qweight"], stored[module + "qzeros"]
+    if config["quant_method"] == "awq":
+        order = [0, 2, 4, 6, 1, 3, 5, 7]
+        codes = words(qweight[2], qweight[1], order)
+        codes = codes.reshape(codes.shape[0], -1)
+        zeros = words(qzeros[2], qzeros[1], order)
+    else:
+        codes = words(qweight[2], qweight[1]).transpose(0, 2, 1)
+        codes = codes.reshape(-1, codes.shape[-1])
+        zeros = words(qzeros[2], qzeros[1]) + 1
+    groups = np.arange(codes.shape[0]) // config["group_size"]
+    zeros = zeros.reshape(zeros.shape[0], -1)
+    return np.ascontiguousarray(((codes - zeros[groups]) * floats(stored[module + "scales"])[groups]).T)
+
+
 def spread(scales, shape, rows, columns):
     """Each scale over its block."""
     scales = scales.reshape(scales.shape if scales.ndim == 2 else (1, 1))
@@ -73,12 +99,14 @@ def multiplied_out(folder):
             shape = np.frombuffer(stored[module + "weight_shape"][2], "<i8")
             codes = nibbles(tensor[2]).reshape(shape).astype(np.float32) - 8
             out[module + "weight"] = codes * spread(floats(stored[module + "weight_scale"]), shape, *blocks(config))
+        elif name.endswith("qweight"):
+            out[name[:-len("qweight")] + "weight"] = by_columns(stored, name[:-len("qweight")], config)
         elif tensor[0] == "F8_E4M3":
             scale = next(stored[name + end] for end in ("_scale_inv", "_scale") if name + end in stored)
             shape = tensor[1]
             codes = E4M3[np.frombuffer(tensor[2], np.uint8)].reshape(shape)
             out[name] = codes * spread(floats(scale), shape, *blocks(config))
-        elif not name.endswith(("_scale", "_scale_inv", "_scales", "weight_shape")):
+        elif not name.endswith(("_scale", "_scale_inv", "_scales", "weight_shape", ".scales", ".qzeros", ".g_idx")):
             out[name] = floats(tensor)
     return out
 

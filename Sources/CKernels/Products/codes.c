@@ -38,3 +38,27 @@ void cambium_coded_values(const struct cambium_coded_rows *matrix, size_t row, s
         out[i] = value * coded_scale(matrix->scales, place, matrix->scale);
     }
 }
+
+// The code of an output among the 8 of a word.
+static unsigned word_code(const void *words, size_t word, size_t output, enum cambium_column_order order) {
+    static const unsigned char places[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+    uint32_t value;
+    memcpy(&value, (const char *)words + 4 * word, sizeof value);
+    return value >> 4 * (order == CAMBIUM_AWQ ? places[output % 8] : output % 8) & 15;
+}
+
+void cambium_column_values(const struct cambium_column_codes *matrix, size_t output, size_t first, size_t count,
+                           float *out) {
+    for (size_t i = 0; i < count; i++) {
+        size_t input = first + i, group = input / matrix->group, words = matrix->outputs / 8;
+        unsigned code;
+        if (matrix->order == CAMBIUM_AWQ) {
+            code = word_code(matrix->codes, input * words + output / 8, output, CAMBIUM_AWQ);
+        } else {
+            code = word_code(matrix->codes, input / 8 * matrix->outputs + output, input, CAMBIUM_GPTQ);
+        }
+        int zero = (int)word_code(matrix->zeros, group * words + output / 8, output, matrix->order);
+        float scale = coded_scale(matrix->scales, group * matrix->outputs + output, matrix->scale);
+        out[i] = (float)((int)code - (zero + matrix->zero_step)) * scale;
+    }
+}

@@ -177,6 +177,11 @@ void cambium_coded_sums(const struct cambium_coded_rows *matrix, size_t first, s
     active->coded_sums(matrix, first, count, x, tokens, out, out_stride);
 }
 
+void cambium_column_products(const struct cambium_column_codes *matrix, size_t first, size_t count,
+                             const float *const *x, size_t tokens, float *out, size_t out_stride) {
+    active->column_products(matrix, first, count, x, tokens, out, out_stride);
+}
+
 void cambium_rope(float *x, const float *cosines, const float *sines, size_t tokens, size_t heads,
                   size_t head_size) {
     active->rope(x, cosines, sines, tokens, heads, head_size);

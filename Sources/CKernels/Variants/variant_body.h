@@ -104,6 +104,7 @@ static void log_softmax(const float *x, size_t count, float *out) {
 #include "../Products/gemm_body.h"
 #include "../Products/rows_body.h"
 #include "../Products/coded_body.h"
+#include "../Products/column_codes_body.h"
 #include "../Experts/select_body.h"
 
 const struct cambium_variant VARIANT = {
@@ -132,4 +133,5 @@ const struct cambium_variant VARIANT = {
     .add_row = add_row,
     .coded_products = coded_products,
     .coded_sums = coded_sums,
+    .column_products = column_products,
 };

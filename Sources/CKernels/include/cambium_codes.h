@@ -6,6 +6,7 @@
 #define CAMBIUM_CODES_INCLUDED
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum cambium_weight_code {
     // A byte: a sign, 4 bits of exponent with a bias of 7, 3 of fraction; no infinities, and 0x7f and 0xff are NaN
@@ -46,5 +47,34 @@ void cambium_coded_products(const struct cambium_coded_rows *matrix, size_t firs
 // out[t, j] += sum over k < count of x[t][k] * weight [first + k, j], as cambium_row_sums gives it.
 void cambium_coded_sums(const struct cambium_coded_rows *matrix, size_t first, size_t count,
                         const float *const *x, size_t tokens, float *out, size_t out_stride);
+
+// Codes of 4 bits with zero points that lie by columns: 8 inputs of an output in a word (GPTQ), or 8 outputs of an
+// input, the even ones first (AWQ). A weight is (code - zero - zero_step) * scale, rounded once.
+enum cambium_column_order { CAMBIUM_GPTQ, CAMBIUM_AWQ };
+
+// All at any address, of 32-bit words but for the scales, which are F16 or BF16.
+struct cambium_column_codes {
+    // [inputs / 8, outputs] (GPTQ) or [inputs, outputs / 8] (AWQ).
+    const void *codes;
+    // [inputs / group, outputs / 8], rounded up, 8 outputs in a word: one after the other, or as AWQ has them.
+    const void *zeros;
+    // [inputs / group, outputs].
+    const void *scales;
+    enum cambium_column_order order;
+    enum cambium_scale_type scale;
+    int32_t zero_step;
+    // Both multiples of 8.
+    size_t inputs, outputs;
+    // Inputs that share a zero and a scale.
+    size_t group;
+};
+
+// out[i] = the weight of an output and input first + i, for i < count: the reference, element by element.
+void cambium_column_values(const struct cambium_column_codes *matrix, size_t output, size_t first, size_t count,
+                           float *out);
+// out[t, j] = sum over all inputs k of x[t][k] * weight of output first + j, fused and in ascending k, for j < count;
+// first and count are multiples of 8.
+void cambium_column_products(const struct cambium_column_codes *matrix, size_t first, size_t count,
+                             const float *const *x, size_t tokens, float *out, size_t out_stride);
 
 #endif

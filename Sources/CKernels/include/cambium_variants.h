@@ -44,6 +44,8 @@ struct cambium_variant {
                            size_t, float *, size_t);
     void (*coded_sums)(const struct cambium_coded_rows *, size_t, size_t, const float *const *, size_t,
                        float *, size_t);
+    void (*column_products)(const struct cambium_column_codes *, size_t, size_t, const float *const *,
+                            size_t, float *, size_t);
 };
 
 // The table that this program runs.

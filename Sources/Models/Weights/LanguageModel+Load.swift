@@ -166,12 +166,24 @@ struct WeightLoader<Source: WeightSource> {
                 "\(name).kv_a_proj_with_mqa", sizes.rank + sizes.ropeHeadDim, hidden,
                 bias: sizes.hasBias),
             latentNorm: try reader.vector("\(name).kv_a_layernorm.weight", sizes.rank),
-            // Its rows are read by heads.
-            expand: try rows(
-                "\(name).kv_b_proj.weight", sizes.heads * (sizes.nopeHeadDim + sizes.valueSize),
-                sizes.rank),
+            expand: try expand(sizes, "\(name).kv_b_proj.weight"),
             output: try linear(
                 "\(name).o_proj", hidden, sizes.heads * sizes.valueSize, bias: sizes.hasBias))
+    }
+
+    /// The matrix of latent attention whose rows are read by heads, and added up.
+    private mutating func expand(
+        _ sizes: ModelDescription.LatentAttention, _ name: String
+    ) throws -> RowMatrix {
+        let matrix = try rows(
+            name, sizes.heads * (sizes.nopeHeadDim + sizes.valueSize), sizes.rank)
+        guard !matrix.isByColumns else {
+            throw CambiumError(
+                .badTensor,
+                "\(name) is codes by columns (\(description.coded?.method ?? "")), which latent attention does not read; "
+                    + "as floats, or as codes by rows (fp8, compressed-tensors), it is run")
+        }
+        return matrix
     }
 
     // MARK: Feed-forward

@@ -28,6 +28,14 @@ extension WeightLoader {
         else {
             throw unfit(codesName, codes.shape, coded, rows, columns)
         }
+        var zeros: Weights?
+        if let name = coded.zeros.map({ "\(module).\($0)" }) {
+            let found = try needed(name, of: codesName, codes.shape)
+            guard found.shape == coded.coding.zeros(rows: rows, columns: columns) else {
+                throw unfit(name, found.shape, coded, rows, columns)
+            }
+            zeros = found
+        }
         let scalesName = "\(module).\(coded.scales)"
         let scales = try needed(scalesName, of: codesName, codes.shape)
         guard coded.coding.scaleTypes.contains(scales.shape.type),
@@ -35,7 +43,7 @@ extension WeightLoader {
         else {
             throw unfit(scalesName, scales.shape, coded, rows, columns)
         }
-        for (name, found) in [(codesName, codes), (scalesName, scales)]
+        for (name, found) in [(codesName, codes), (scalesName, scales), (module, zeros ?? codes)]
         where found.bytes.count != found.shape.byteCount {
             throw CambiumError(
                 .badTensor,
@@ -45,12 +53,17 @@ extension WeightLoader {
             try check(
                 needed("\(module).\(shape)", of: codesName, codes.shape), rows, columns, module)
         }
+        if let groups = coded.groups.map({ "\(module).\($0)" }) {
+            try check(
+                groups: needed(groups, of: codesName, codes.shape), groups, coded, columns)
+        }
         func place(_ bytes: MappedBytes) -> MappedBytes {
             isCopied ? MappedBytes(copying: bytes.copy()) : bytes
         }
         return CodedRows(
             CodedForm(coded.coding, scaleType: scales.shape.type), rows: rows, columns: columns,
-            codes: place(codes.bytes), scales: place(scales.bytes))
+            codes: place(codes.bytes), scales: place(scales.bytes),
+            zeros: zeros.map { place($0.bytes) })
     }
 
     /// The tensor of codes of a matrix; nil when there is none.
@@ -81,7 +94,7 @@ extension WeightLoader {
         let types = coded.coding.scaleTypes.map(\.name).joined(separator: ", ")
         let wanted =
             coded.coding.codes(rows: rows, columns: columns).map {
-                "codes \($0) and scales \(coded.coding.scales(rows: rows, columns: columns)[0]) of type \(types)"
+                "codes \($0)\(coded.coding.zeros(rows: rows, columns: columns).map { ", zero points \($0)" } ?? "") and scales \(coded.coding.scales(rows: rows, columns: columns)[0]) of type \(types)"
             } ?? "a number of columns that its codes and scales divide evenly"
         return CambiumError(
             .badTensor,
@@ -107,6 +120,24 @@ extension WeightLoader {
                 .badTensor,
                 "the codes of \(module) say that they are \(stated[0]) x \(stated[1]); config asks for "
                     + "\(rows) x \(columns)")
+        }
+    }
+
+    /// Refuses groups of inputs that are not adjacent.
+    private func check(
+        groups found: Weights, _ name: String, _ coded: CodedWeights, _ columns: Int
+    ) throws {
+        let size = coded.coding.scaleColumns ?? columns
+        let bytes = found.bytes.copy()
+        guard found.shape == TensorShape(.i32, [columns]), bytes.count == 4 * columns,
+            (0..<columns).allSatisfy({ input in
+                (0..<4).reduce(0) { $0 | Int(bytes[4 * input + $1]) << (8 * $1) } == input / size
+            })
+        else {
+            throw CambiumError(
+                .badTensor,
+                "tensor \(name) is \(found.shape) and puts inputs into other groups than \(size) adjacent ones each, "
+                    + "which are run (desc_act is false)")
         }
     }
 
@@ -146,6 +177,8 @@ extension WeightLoader {
                     coded.coding.scaleTypes.contains(found.type)
                         && coded.coding.scales(rows: rows, columns: columns)
                             .contains(found.dimensions)
+                case .zeros: found == coded.coding.zeros(rows: rows, columns: columns)
+                case .groups: found == TensorShape(.i32, [columns])
                 case .shape: [.i64, .i32].contains(found.type) && found.dimensions == [2]
                 case .bias: found.type.isTrunkType && found.dimensions == [rows]
                 }
@@ -165,7 +198,7 @@ extension WeightLoader {
             forms.append(
                 GatedExpertForm.Coded(
                     CodedForm(coded.coding, scaleType: table.parts[scales].type), codes: codes,
-                    scales: scales, bias: place(.bias, matrix)))
+                    scales: scales, zeros: place(.zeros, matrix), bias: place(.bias, matrix)))
         }
         let biases = Set(forms.compactMap { $0.bias.map { table.parts[$0].type } })
         guard biases.count <= 1 else {

@@ -9,11 +9,17 @@ package struct GatedExpertForm: Sendable, Hashable {
         package let form: CodedForm
         package let codes: Int
         package let scales: Int
+        /// Nil where the coding has none.
+        package let zeros: Int?
         /// What is added behind it; nil for nothing.
         package let bias: Int?
 
-        package init(_ form: CodedForm, codes: Int, scales: Int, bias: Int? = nil) {
-            (self.form, self.codes, self.scales, self.bias) = (form, codes, scales, bias)
+        package init(
+            _ form: CodedForm, codes: Int, scales: Int, zeros: Int? = nil, bias: Int? = nil
+        ) {
+            precondition(form.coding.isByColumns == (zeros != nil), "zero points of codes")
+            (self.form, self.codes, self.scales) = (form, codes, scales)
+            (self.zeros, self.bias) = (zeros, bias)
         }
     }
 
@@ -67,7 +73,9 @@ package struct GatedExpertForm: Sendable, Hashable {
         precondition(
             width > 0 && intermediateSize > 0 && type.isReadInRows
                 && coded.count == (kind == .rows ? 3 : 2)
-                && coded.allSatisfy { max($0.codes, $0.scales, $0.bias ?? 0) < parts.count },
+                && coded.allSatisfy {
+                    max($0.codes, $0.scales, $0.zeros ?? 0, $0.bias ?? 0) < parts.count
+                },
             "experts of \(coded.count) matrices in \(parts)")
         self.kind = kind
         self.width = width
@@ -84,17 +92,18 @@ package struct GatedExpertForm: Sendable, Hashable {
 
     /// A matrix of an expert, by rows: gate, up and down, or gate-up and down.
     @unsafe func rows(_ matrix: Int, of expert: UnsafeRawPointer) -> StoredRows {
-        let width = matrix == (kind == .rows ? 2 : 1) ? intermediateSize : width
+        let isDown = matrix == (kind == .rows ? 2 : 1)
+        let columns = isDown ? intermediateSize : width
         guard !coded.isEmpty else {
             return unsafe StoredRows(
-                content: .floats(expert + offset(matrix), type), width: width)
+                content: .floats(expert + offset(matrix), type), width: columns)
         }
         let own = coded[matrix]
-        return unsafe StoredRows(
-            content: .coded(
-                own.form.kernel(
-                    expert + offset(own.codes), expert + offset(own.scales), width: width)),
-            width: width)
+        return unsafe own.form.stored(
+            expert + offset(own.codes), expert + offset(own.scales),
+            zeros: own.zeros.map { unsafe expert + offset($0) },
+            rows: isDown ? width : kind == .rows ? intermediateSize : 2 * intermediateSize,
+            columns: columns)
     }
 
     /// Where the bias behind a matrix is among the parts; nil without.

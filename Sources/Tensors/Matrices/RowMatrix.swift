@@ -40,6 +40,12 @@ package final class RowMatrix: Projection {
         if case .floats(_, let type) = content { type } else { nil }
     }
 
+    /// Whether these are codes that lie by columns: then ``multiplyTransposed(_:_:tokens:into:team:)``, and the rows of
+    /// heads, are not there.
+    package var isByColumns: Bool {
+        if case .coded(let rows) = content { rows.form.coding.isByColumns } else { false }
+    }
+
     /// The bytes of floats, and the size of a row.
     ///
     /// Traps for codes, which nothing is put into.
@@ -55,7 +61,7 @@ package final class RowMatrix: Projection {
         switch content {
         case .floats(let bytes, let type):
             unsafe StoredRows(content: .floats(bytes.start, type), width: columns)
-        case .coded(let rows): unsafe StoredRows(content: .coded(rows.kernel), width: columns)
+        case .coded(let rows): unsafe rows.stored
         }
     }
 

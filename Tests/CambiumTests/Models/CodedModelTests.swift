@@ -174,6 +174,12 @@ struct CodedModelTests {
         Flaw(form: .int4, code: .missingTensor, word: attention + "weight") {
             $0.remove(attention + "weight_packed")
         },
+        Flaw(form: .awq, code: .missingTensor, word: attention + "qzeros") {
+            $0.remove(attention + "qzeros")
+        },
+        Flaw(form: .gptq, code: .badTensor, word: attention + "g_idx") {
+            $0.set(attention + "g_idx", 5, to: 1)
+        },
         Flaw(form: .int4, code: .unusedTensor, word: attention + "weight_zero_point") {
             $0.add(attention + "weight_zero_point", [8, 2])
         },

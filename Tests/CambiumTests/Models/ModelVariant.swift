@@ -61,6 +61,14 @@ struct ModelVariant {
         }
     }
 
+    /// Sets a byte of a tensor.
+    mutating func set(_ name: String, _ byte: Int, to value: UInt8) {
+        guard let entry = header[name] as? [String: Any],
+            let range = entry["data_offsets"] as? [Int]
+        else { return }
+        data[data.startIndex + range[0] + byte] = value
+    }
+
     /// Changes `quantization_config`.
     mutating func quantisation(_ change: (inout [String: Any]) -> Void) throws {
         var fields = try #require(config["quantization_config"] as? [String: Any])

@@ -60,6 +60,18 @@ struct CodedWeightsTests {
                 Self.compressed(
                     float, format: "float-quantized", ["input_activations": ["dynamic": true]]))
                 == WeightCoding(.e4m3, scaleRows: 1, scaleColumns: nil))
+        #expect(
+            try coding("mixtral", ["quant_method": "awq", "bits": 4, "group_size": 128])
+                == WeightCoding(.awq, scaleRows: 1, scaleColumns: 128))
+        for (format, step) in [("gptq", 1), ("gptq_v2", 0)] {
+            #expect(
+                try coding(
+                    "mixtral",
+                    [
+                        "quant_method": "gptq", "bits": 4, "group_size": 128, "desc_act": false,
+                        "checkpoint_format": format, "dynamic": ["-:.*gate": [String: Any]()],
+                    ]) == WeightCoding(.gptq(zeroStep: step), scaleRows: 1, scaleColumns: 128))
+        }
         let block: [String: Any] = [
             "num_bits": 8, "type": "float", "strategy": "block", "block_structure": [128, 128],
         ]
@@ -98,6 +110,29 @@ struct CodedWeightsTests {
             ("olmoe", ["quant_method": "fp8", "weight_block_size": [8, 8]], "weight_block_size"),
             ("olmoe", ["quant_method": "fp8", "weight_block_size": [0, 16]], "weight_block_size"),
             ("olmoe", ["quant_method": "fp8", "weight_block_size": "all"], "weight_block_size"),
+            ("olmoe", ["quant_method": "awq", "bits": 8, "group_size": 128], "bits"),
+            ("olmoe", ["quant_method": "awq", "bits": 4, "group_size": -1], "group_size"),
+            ("olmoe", ["quant_method": "awq", "bits": 4, "group_size": 24], "group_size"),
+            (
+                "olmoe", ["quant_method": "awq", "bits": 4, "group_size": 64, "version": "gemv"],
+                "version"
+            ),
+            (
+                "olmoe", ["quant_method": "awq", "bits": 4, "group_size": 64, "zero_point": false],
+                "zero_point"
+            ),
+            (
+                "olmoe", ["quant_method": "gptq", "bits": 4, "group_size": 64, "desc_act": true],
+                "desc_act"
+            ),
+            (
+                "olmoe",
+                [
+                    "quant_method": "gptq", "bits": 4, "group_size": 64,
+                    "dynamic": ["+:a": ["bits": 8]],
+                ],
+                "dynamic"
+            ),
             ("olmoe", Self.compressed(with(["num_bits": 8])), "num_bits"),
             ("olmoe", Self.compressed(with(["symmetric": false])), "symmetric"),
             ("olmoe", Self.compressed(with(["dynamic": true])), "dynamic"),
