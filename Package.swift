@@ -51,6 +51,7 @@ let package = Package(
         .target(name: "Elements", swiftSettings: strict),
         .target(name: "Files", dependencies: ["Elements"], swiftSettings: strict),
         .target(name: "Architectures", dependencies: ["Elements"], swiftSettings: strict),
+        .target(name: "Templates", dependencies: ["Elements"], swiftSettings: strict),
         .target(
             name: "KeyValue", dependencies: ["CLMDB", "Files", "Elements"], swiftSettings: strict),
         .target(
@@ -66,8 +67,8 @@ let package = Package(
         .target(
             name: "Models",
             dependencies: [
-                "Tokenizers", "Architectures", "Snapshots", "Objects", "Tensors", "Routing",
-                "Elements",
+                "Tokenizers", "Templates", "Architectures", "Snapshots", "Objects", "Tensors",
+                "Routing", "Elements",
             ],
             swiftSettings: strict),
         .target(
@@ -112,7 +113,8 @@ let package = Package(
         .target(
             name: "Cambium",
             dependencies: [
-                "Checkpoints", "Tokenizers", "Migrations", "Remotes", "Training", "Merging",
+                "Checkpoints", "Tokenizers", "Templates", "Migrations", "Remotes", "Training",
+                "Merging",
                 "Evidence", "Models", "Routing",
                 "Architectures", "Snapshots", "Objects", "KeyValue", "Files", "Tensors",
                 "Elements",
@@ -203,6 +205,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "TokenizersTests", dependencies: ["Tokenizers", "Elements"],
+            exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "TemplatesTests", dependencies: ["Templates", "Elements"],
             exclude: ["Fixtures"], swiftSettings: strict),
         .testTarget(
             name: "CheckpointsTests",

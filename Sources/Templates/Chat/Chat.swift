@@ -1,0 +1,94 @@
+internal import Elements
+
+/// A conversation as a chat template reads it: messages, what tools there are, and the template's own options.
+package struct Chat: Sendable {
+    /// Each an object with a `role`.
+    package private(set) var messages: [TemplateData]
+    /// What may be called, as JSON schemas; nil for none.
+    package var tools: [TemplateData]?
+    /// Texts to answer from; nil for none.
+    package var documents: [TemplateData]?
+    /// What else a template asks for by name, such as `enable_thinking`.
+    package var options: [TemplateData.Member] = []
+
+    package init() { messages = [] }
+
+    /// Reads `[{"role": …, "content": …}, …]`, or an object with `messages` and, where there are some, `tools`,
+    /// `documents` and `chat_template_kwargs`.
+    ///
+    /// - Throws: `.badInput` for what is neither.
+    package init(json: [UInt8], source: String) throws {
+        let data = try TemplateData(parsing: json, source: source, code: .badInput)
+        guard let found = data.array ?? data["messages"]?.array else {
+            throw CambiumError(
+                .badInput,
+                "\(source) has no messages; give [{\"role\": \"user\", \"content\": \"…\"}], or an object with "
+                    + "\"messages\" and \"tools\"")
+        }
+        func list(_ name: String) throws -> [TemplateData]? {
+            guard let value = data[name], value != .null else { return nil }
+            guard let list = value.array, list.allSatisfy({ $0.object != nil }) else {
+                throw CambiumError(.badInput, "\(name) of \(source) is no array of objects")
+            }
+            return list
+        }
+        self.init()
+        for message in found { try add(message, source) }
+        tools = try list("tools")
+        documents = try list("documents")
+        if let more = data["chat_template_kwargs"], more != .null {
+            guard let members = more.object else {
+                throw CambiumError(.badInput, "chat_template_kwargs of \(source) is no object")
+            }
+            options = members
+        }
+    }
+
+    package mutating func add(role: String, content: String) {
+        messages.append(
+            .object([
+                TemplateData.Member("role", .string(role)),
+                TemplateData.Member("content", .string(content)),
+            ]))
+    }
+
+    /// Puts a message in front of the others, in the place of one of the same role.
+    package mutating func begin(role: String, content: String) {
+        if messages.first?["role"]?.string == role { messages.removeFirst() }
+        let others = messages
+        messages = []
+        add(role: role, content: content)
+        messages += others
+    }
+
+    /// Adds what a model wrote; of an answer in channels (GPT-OSS) the final one's text, the others as reasoning.
+    package mutating func add(answer text: String) {
+        let final = "<|channel|>final<|message|>"
+        guard let start = text.ranges(of: final).last else {
+            return add(role: "assistant", content: text)
+        }
+        let analysis = text[..<start.lowerBound].split(separator: "<|channel|>").compactMap {
+            part in
+            part.ranges(of: "<|message|>").first.map {
+                String(part[$0.upperBound...].split(separator: "<|end|>").first ?? "")
+            }
+        }
+        messages.append(
+            .object([
+                TemplateData.Member("role", .string("assistant")),
+                TemplateData.Member("reasoning_content", .string(analysis.joined(separator: "\n"))),
+                TemplateData.Member("content", .string(String(text[start.upperBound...]))),
+            ]))
+    }
+
+    private mutating func add(_ message: TemplateData, _ source: String) throws {
+        guard let members = message.object, message["role"]?.string != nil else {
+            throw CambiumError(
+                .badInput,
+                "message \(messages.count + 1) of \(source) has no role; a message is {\"role\": \"user\", "
+                    + "\"content\": \"…\"}")
+        }
+        // As transformers does: templates test whether a member is there.
+        messages.append(.object(members.filter { $0.value != .null }))
+    }
+}
