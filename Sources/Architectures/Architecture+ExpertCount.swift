@@ -10,7 +10,11 @@ extension Architecture {
     package static func config(_ config: [UInt8], adding difference: Int) throws -> [UInt8] {
         var text = JSONEdit(config, source: "config.json", code: .badConfig)
         var count = 0
-        for key in allCountKeys where try text.add(difference, to: [key]) { count += 1 }
+        for key in allCountKeys {
+            for place in [[key], [textConfig, key]] where try text.add(difference, to: place) {
+                count += 1
+            }
+        }
         guard count > 0 else {
             throw CambiumError(
                 .unsupported,
@@ -29,22 +33,14 @@ extension ModelDescription {
         guard experts > 0 else { return self }
         var description = self
         for number in numbers where layers.indices.contains(number) {
-            let layer = layers[number]
-            description.layers[number] = Layer(
-                attention: layer.attention, window: layer.window,
-                blocks: layer.blocks.map { block in
-                    guard case .experts(let sizes) = block.feedForward else { return block }
-                    return Block(norm: block.norm, feedForward: .experts(sizes.adding(experts)))
-                }, rows: layer.rows)
+            for place in layers[number].blocks.indices {
+                guard case .experts(var sizes) = layers[number].blocks[place].feedForward else {
+                    continue
+                }
+                sizes.count += experts
+                description.layers[number].blocks[place].feedForward = .experts(sizes)
+            }
         }
         return description
-    }
-}
-
-extension ModelDescription.Experts {
-    fileprivate func adding(_ experts: Int) -> ModelDescription.Experts {
-        ModelDescription.Experts(
-            count: count + experts, topK: topK, intermediateSize: intermediateSize, shared: shared,
-            kind: kind, scoring: scoring, routerHasBias: routerHasBias)
     }
 }

@@ -74,6 +74,11 @@ struct ConfigFields {
         return ConfigFields(members, [:], source, path: path + name + ".")
     }
 
+    /// An object inside this one that is not there.
+    func none(_ name: String) -> ConfigFields {
+        ConfigFields([:], [:], source, path: path + name + ".")
+    }
+
     /// A whole number in a range; of several spellings the first that is there, which the others must not
     /// contradict.
     ///

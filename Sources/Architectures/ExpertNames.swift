@@ -20,6 +20,8 @@ package struct ExpertNames: Sendable, Hashable {
     package static let gated = ["gate_proj.weight", "up_proj.weight", "down_proj.weight"]
     /// Gate and up, and down, of stacked experts.
     package static let stacked = ["gate_up_proj", "down_proj"]
+    /// The same where they are no part of `experts` but beside the router (Granite).
+    package static let stackedBeside = ["input_linear.weight", "output_linear.weight"]
     /// What stands between a block and its experts.
     package static let experts = "experts."
 
@@ -37,7 +39,8 @@ package struct ExpertNames: Sendable, Hashable {
         self.parts = parts
         self.router = router
         self.isOpaque = isOpaque
-        self.example = "model.layers.\(exampleLayer).\(block).\(Self.experts)\(example)"
+        let inner = Self.stackedBeside.contains(example) ? "" : Self.experts
+        self.example = "model.layers.\(exampleLayer).\(Self.prefix(block))\(inner)\(example)"
     }
 
     private init(block: String, parts: [String], example: String) {
@@ -57,9 +60,17 @@ package struct ExpertNames: Sendable, Hashable {
 
 extension ExpertNames {
     /// The blocks of all families that have gated experts, each with its dot.
-    package static let blocks = Architecture.united { family in
-        family.names.isGated ? [family.names.block + ".", family.names.stackedBlock + "."] : []
-    }
+    ///
+    /// Last the one without a name, where experts stand in the layer itself.
+    package static let blocks: [String] = {
+        let all = Architecture.united { family in
+            family.names.isGated
+                ? [family.names.block, family.names.stackedBlock].map(prefix) : []
+        }
+        return all.filter { !$0.isEmpty } + all.filter(\.isEmpty)
+    }()
+
+    private static func prefix(_ block: String) -> String { block.isEmpty ? "" : block + "." }
 
     /// Gate, up and down of all families.
     package static let triples: [[String]] = Architecture.all.map(\.names).filter(\.isGated)
@@ -67,19 +78,31 @@ extension ExpertNames {
 
     /// The tensors that route in any family, behind the block, in the order in which a pool lists them.
     package static let routers =
-        ["gate.weight", "gate.bias", "gate.e_score_correction_bias"]
-        + Architecture.united(\.names.router).filter { !$0.hasPrefix("gate.") }
+        ["gate.weight", "gate.bias"] + corrections
+        + Architecture.united(\.names.router).filter {
+            !$0.hasPrefix("gate.") && !corrections.contains($0)
+        }
 
     /// Of those the weights, with one row for each expert.
     package static let routerWeights = Architecture.united { Array($0.names.router.prefix(1)) }
 
     /// The weights of all families' routers, behind the layer.
-    package static let routersInLayer = Architecture.united { family in
-        [family.names.block, family.names.stackedBlock].flatMap { block in
-            family.names.router.prefix(1).map { "\(block).\($0)" }
-        }
+    package static let routersInLayer = blocks.flatMap { block in
+        routerWeights.map { block + $0 }
     }
+
+    /// What steers picks, behind the block, as files and the newest versions of the library spell it.
+    package static let corrections = [
+        "gate.e_score_correction_bias", "e_score_correction_bias",
+        "moe_statics.e_score_correction_bias", "gate.moe_statics.e_score_correction_bias",
+    ]
 
     /// Whether experts have a gate and stand below a linear router.
     private var isGated: Bool { !router.isEmpty }
+}
+
+extension Architecture {
+    /// What the names of a language model's tensors begin with, alone or inside a larger model, as the newest versions of
+    /// the library and those before spell it.
+    package static let prefixes = ["model.", "model.language_model.", "language_model.model."]
 }

@@ -6,7 +6,10 @@ extension ModelDescription {
     struct Parts {
         let normsFollow: Bool
         let rotation: Rotation
-        let layers: [Layer]
+        var layers: [Layer]
+        var normForm = NormForm.weighed
+        var multipliers = Multipliers()
+        var headHasBias = false
     }
 
     static func hiddenSize(_ fields: ConfigFields) throws -> Int {
@@ -19,25 +22,39 @@ extension ModelDescription {
 
     static func parts(
         _ fields: ConfigFields, _ attention: GroupedAttention, normsFollow: Bool = false,
+        turning: Int? = nil,
         window: (Int) -> Int? = { _ in nil }, feedForward: (Int) -> FeedForward
     ) throws -> Parts {
         try parts(
-            fields, .grouped(attention), normsFollow: normsFollow, window: window,
-            feedForward: feedForward)
+            fields, .grouped(attention), normsFollow: normsFollow, turning: turning,
+            window: window, feedForward: feedForward)
     }
 
+    /// - Parameter turning: Elements of a head that turn where no field says it; nil where all must that are for it.
     static func parts(
         _ fields: ConfigFields, _ attention: Attention, normsFollow: Bool = false,
+        turning: Int? = nil,
         window: (Int) -> Int? = { _ in nil }, feedForward: (Int) -> FeedForward
     ) throws -> Parts {
-        let size =
+        let rotation =
             switch attention {
-            case .grouped(let grouped): grouped.headSize
-            case .latent(let latent): latent.ropeHeadDim
+            case .grouped(let grouped):
+                try Rotation(fields, size: grouped.headSize, turning: turning)
+            case .latent(let latent):
+                try Rotation(
+                    fields,
+                    size: latent.ropeHeadDim + (turning == nil ? 0 : latent.nopeHeadDim),
+                    turning: turning)
+            case .delta: preconditionFailure("positions turn nothing in the delta rule")
             }
+        if case .latent(let latent) = attention, rotation.size != latent.ropeHeadDim {
+            throw fields.contradiction(
+                "qk_rope_head_dim", latent.ropeHeadDim, "partial_rotary_factor's part of a head",
+                rotation.size)
+        }
         let norm = normsFollow ? "post_feedforward_layernorm" : "post_attention_layernorm"
         return Parts(
-            normsFollow: normsFollow, rotation: try Rotation(fields, size: size),
+            normsFollow: normsFollow, rotation: rotation,
             layers: (0..<(try layerCount(fields))).map {
                 Layer(
                     attention: attention, window: window($0),
@@ -99,7 +116,9 @@ extension ModelDescription {
         }
     }
 
-    static func latent(_ fields: ConfigFields) throws -> Attention {
+    static func latent(
+        _ fields: ConfigFields, isInterleaved: Bool? = nil, growth: QueryGrowth? = nil
+    ) throws -> Attention {
         let plain = try fields.whole("qk_nope_head_dim", in: 1...4096)
         let turning = try fields.whole("qk_rope_head_dim", in: 2...4096)
         guard turning % 2 == 0 else {
@@ -111,19 +130,19 @@ extension ModelDescription {
                 queryRank: try fields.optionalWhole("q_lora_rank", in: 1...65_536),
                 rank: try fields.whole("kv_lora_rank", in: 1...65_536), nopeHeadDim: plain,
                 ropeHeadDim: turning, valueSize: try fields.whole("v_head_dim", in: 1...4096),
-                isInterleaved: try fields.flag("rope_interleave"),
-                hasBias: try fields.flag("attention_bias")))
+                isInterleaved: try isInterleaved ?? fields.flag("rope_interleave"),
+                hasBias: try fields.flag("attention_bias"), growth: growth))
     }
 
     /// - Parameter counts: The architecture's own spellings of the number of experts, the first of which has
     ///   the default.
     static func experts(
-        _ fields: ConfigFields, counts: [String], intermediateSize: Int, shared: Shared? = nil,
+        _ fields: ConfigFields, counts: [String], picks: [String] = ["num_experts_per_tok"],
+        intermediateSize: Int, shared: Shared? = nil,
         kind: GatedExpertKind = .rows, scoring: Experts.Scoring, routerHasBias: Bool = false
     ) throws -> Experts {
         let count = try fields.whole(counts, in: 1...65_536)
-        let topK = try fields.whole(
-            "num_experts_per_tok", in: 1...min(count, ModelDescription.largestTopK))
+        let topK = try fields.whole(picks, in: 1...min(count, ModelDescription.largestTopK))
         // Other architectures' spellings are not read by the library; they must not say otherwise.
         for name in Architecture.allCountKeys where fields.states(name) {
             if let other = try fields.optionalWhole(name, in: 1...65_536), other != count {
@@ -132,7 +151,7 @@ extension ModelDescription {
         }
         if let other = try fields.optionalWhole("experts_per_token", in: 1...65_536), other != topK
         {
-            throw fields.contradiction("num_experts_per_tok", topK, "experts_per_token", other)
+            throw fields.contradiction(picks[0], topK, "experts_per_token", other)
         }
         return Experts(
             count: count, topK: topK, intermediateSize: intermediateSize, shared: shared,

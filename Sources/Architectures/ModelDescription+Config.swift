@@ -17,25 +17,32 @@ extension ModelDescription {
     /// - Throws: `.badConfig`, naming the field that is null, mistyped or out of range, or the architecture when
     ///   it is none of ``architectures``.
     package init(json: [UInt8], generation: [UInt8]? = nil) throws {
-        let stated = try ConfigFields(json: json)
-        let name = try stated.text("model_type") ?? "without a model_type"
+        let whole = try ConfigFields(json: json)
+        let name = try whole.text("model_type") ?? "without a model_type"
         guard let family = Architecture.named(name), let build = family.parts else {
             throw CambiumError(
                 .badConfig,
                 "config describes a model \(name.debugDescription); this engine runs "
                     + Self.architectures.joined(separator: ", "))
         }
-        let fields = stated.with(defaults: family.defaults)
-        let activation = try fields.text("hidden_act") ?? "null"
-        guard activation == "silu" || activation == "swish" else {
-            throw CambiumError(
-                .badConfig, "config hidden_act is \(activation.debugDescription); silu is run")
+        // One that leaves it out has the library's defaults there.
+        let nested =
+            family.isNested && name == family.name
+            ? try whole.object(Architecture.textConfig) ?? whole.none(Architecture.textConfig)
+            : nil
+        if let inner = try nested?.text("model_type"),
+            Architecture.named(inner)?.name != family.name
+        {
+            throw whole.contradiction("model_type", name, "text_config.model_type", inner)
         }
+        let fields = (nested ?? whole).with(defaults: family.defaults)
+        let activation = try Self.activation(fields, family)
         try Self.refuseOthers(fields)
+        if nested != nil { try Self.refuseOthers(whole) }
         let parts = try build(fields)
         try Self.checkLayerTypes(fields, parts.layers)
         self.init(
-            architecture: name,
+            architecture: family.name,
             vocabularySize: try fields.whole("vocab_size", in: 1...1 << 24),
             hiddenSize: try Self.hiddenSize(fields),
             contextLength: min(
@@ -43,11 +50,13 @@ extension ModelDescription {
                 Self.mostPositions),
             normEpsilon: Float(try fields.number("rms_norm_eps", in: 1e-30...1)),
             normsFollow: parts.normsFollow, rotation: parts.rotation, layers: parts.layers,
-            tiesEmbedding: try fields.flag("tie_word_embeddings"),
+            tiesEmbedding: try Self.tiesEmbedding(fields, in: nested == nil ? nil : whole),
             furtherLayers: try Self.furtherLayers(fields, after: parts.layers.count),
-            endTokens: try Self.endTokens(fields, generation), matrixForm: .rows, readsBytes: false,
-            slides: false)
-        coded = try CodedWeights(fields, family)
+            endTokens: try Self.endTokens(fields, generation), activation: activation,
+            normForm: parts.normForm,
+            multipliers: parts.multipliers, headHasBias: parts.headHasBias, matrixForm: .rows,
+            readsBytes: false, slides: false)
+        coded = try CodedWeights(fields, family) ?? CodedWeights(whole, family)
     }
 
     /// Reads the config.json of a model that is stored as one of an architecture.
@@ -71,6 +80,33 @@ extension ModelDescription {
 
     package static func isKnown(_ architecture: String) -> Bool {
         allArchitectures.contains(architecture)
+    }
+
+    private static func activation(
+        _ fields: ConfigFields, _ family: Architecture
+    ) throws -> GateActivation {
+        let (field, allowsGELU) = family.activation
+        let name = try fields.text(field) ?? "null"
+        if name == "silu" || name == "swish" { return .silu }
+        if allowsGELU, name == "gelu_pytorch_tanh" { return .gelu }
+        throw CambiumError(
+            .badConfig,
+            "config \(field) is \(name.debugDescription); silu"
+                + (allowsGELU ? " and gelu_pytorch_tanh are run" : " is run"))
+    }
+
+    /// Whether the head is the embedding, as the whole model's config says it where it does, else the language model's.
+    private static func tiesEmbedding(
+        _ fields: ConfigFields, in whole: ConfigFields?
+    ) throws -> Bool {
+        let name = "tie_word_embeddings"
+        let own = try fields.flag(name)
+        guard let whole, whole.states(name) else { return own }
+        let outer = try whole.flag(name)
+        guard !fields.states(name) || own == outer else {
+            throw whole.contradiction(name, outer, "that of text_config", own)
+        }
+        return outer
     }
 
     /// Layers behind the model's own that predict tokens further ahead (multi-token prediction).
@@ -128,7 +164,8 @@ extension ModelDescription {
                 "config layer_types has \(types.count) entries for \(layers.count) layers")
         }
         for (index, (type, layer)) in zip(types, layers).enumerated() {
-            let own = layer.window == nil ? "full_attention" : "sliding_attention"
+            var own = layer.window == nil ? "full_attention" : "sliding_attention"
+            if case .delta = layer.attention { own = "linear_attention" }
             guard type == own else {
                 throw CambiumError(
                     .badConfig,

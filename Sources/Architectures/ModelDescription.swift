@@ -12,21 +12,42 @@ package struct ModelDescription: Sendable, Hashable {
         /// Positions that a query sees, its own the last; nil for all before it.
         package let window: Int?
         /// One after the other; at most one has experts.
-        package let blocks: [Block]
+        package internal(set) var blocks: [Block]
         /// What a hash of the last tokens finds and is added in front of the layer; nil for nothing.
         package var rows: PeerConfig.Hash? = nil
+        /// Of a further norm, of what attention gives, behind the layer's name; nil for none.
+        package var normAfter: String? = nil
     }
 
     /// A feed-forward with a norm and a residual around.
     package struct Block: Sendable, Hashable {
         /// Of the norm's tensor, behind the layer's name.
         package let norm: String
-        package let feedForward: FeedForward
+        package internal(set) var feedForward: FeedForward
+        /// Of a further norm, of what the feed-forward gives; nil for none.
+        package var normAfter: String? = nil
+        /// Of the one number that the states behind the block are multiplied with; nil for none.
+        package var scale: String? = nil
     }
 
     package enum Attention: Sendable, Hashable {
         case grouped(GroupedAttention)
         case latent(LatentAttention)
+        case delta(DeltaAttention)
+    }
+
+    /// The gated delta rule behind a short convolution, in the place of attention (Gated DeltaNet, 2412.06464).
+    package struct DeltaAttention: Sendable, Hashable {
+        /// Of queries and keys.
+        package let keyHeads: Int
+        /// A multiple of `keyHeads`.
+        package let valueHeads: Int
+        package let keySize: Int
+        package let valueSize: Int
+        /// Positions that the convolution reads, the present one among them.
+        package let taps: Int
+        /// Whether gates, rates and decays have projections of their own; else they are by heads of keys in two.
+        package let isSplit: Bool
     }
 
     /// Query heads that share heads of keys and values (2305.13245).
@@ -51,6 +72,19 @@ package struct ModelDescription: Sendable, Hashable {
         package let hasSinks: Bool
         /// Queries, keys and values are cut at plus and minus this.
         package let clip: Float?
+        /// What scores are multiplied with; nil for 1 / √headSize.
+        package var scale: Float? = nil
+        /// Whether pairs that turn are adjacent rather than half of what turns apart.
+        package var isInterleaved = false
+        /// Whether the projection of queries also makes, behind each head, what the sigmoid of is multiplied with the head's
+        /// output.
+        package var isGated = false
+        /// By how much heads of this layer turn; nil for as those of the model.
+        package var rotation: Rotation? = nil
+        /// Whether values are normalised by head, without weights.
+        package var normalisesValues = false
+        /// Whether values are what the projection of keys gives.
+        package var keysAreValues = false
     }
 
     /// Keys and values that are made from one small vector for each token (multi-head latent attention,
@@ -70,6 +104,14 @@ package struct ModelDescription: Sendable, Hashable {
         package let isInterleaved: Bool
         /// Whether the projections from the hidden state and to it have biases.
         package let hasBias: Bool
+        /// How much larger scores of later positions are; nil for not at all.
+        package var growth: QueryGrowth? = nil
+    }
+
+    /// Queries grow with their position p: by 1 + rate · ln(1 + ⌊p / step⌋).
+    package struct QueryGrowth: Sendable, Hashable {
+        package let rate: Double
+        package let step: Double
     }
 
     package enum FeedForward: Sendable, Hashable {
@@ -112,6 +154,10 @@ package struct ModelDescription: Sendable, Hashable {
         package let intermediateSize: Int
         /// Of the row whose product's sigmoid the output is multiplied with; nil for none.
         package let gate: String?
+        /// Norms of its own of the block's states and of what it gives, behind the layer's name; nil for what the
+        /// experts read, and for none.
+        package var norm: String? = nil
+        package var normAfter: String? = nil
 
         init(name: String = "shared_experts", intermediateSize: Int, gate: String? = nil) {
             self.name = name
@@ -126,10 +172,13 @@ package struct ModelDescription: Sendable, Hashable {
         package enum Scoring: Sendable, Hashable {
             case softmaxOfPicked
             case softmaxOfAll(normalised: Bool)
-            case sigmoid(groups: Int, pickedGroups: Int, normalised: Bool, scale: Float)
+            /// - Parameter hasCorrection: Whether a tensor steers the picks.
+            case grouped(ExpertGrouping, hasCorrection: Bool)
+            /// Two picks, each weighed by a softmax over the scores that are near it (SparseMixer, 2409.12136).
+            case sparseMixer(jitter: Float)
         }
 
-        package let count: Int
+        package internal(set) var count: Int
         /// Picks of a token.
         package let topK: Int
         /// Elements between an expert's two steps.
@@ -139,6 +188,10 @@ package struct ModelDescription: Sendable, Hashable {
         package let kind: GatedExpertKind
         package let scoring: Scoring
         package let routerHasBias: Bool
+        /// Of a norm of what the experts give, behind the layer's name; nil for none.
+        package var normAfter: String? = nil
+        /// Whether the router reads the block's states by a norm of its own, and tensors scale what it reads and its weights.
+        package var routerIsScaled = false
     }
 
     /// The most experts that a token can pick of a layer: what the kernels have room for.
@@ -163,6 +216,14 @@ package struct ModelDescription: Sendable, Hashable {
     package let furtherLayers: Range<Int>
     /// Tokens that end a text; empty when the config does not say.
     package let endTokens: [Int]
+
+    /// What gates of feed-forwards go through.
+    package internal(set) var activation = GateActivation.silu
+    /// What all norms of hidden states compute.
+    package internal(set) var normForm = NormForm.weighed
+    package internal(set) var multipliers = Multipliers()
+    /// Whether a bias is added to the logits.
+    package internal(set) var headHasBias = false
 
     package let matrixForm: MatrixForm
     /// How weights are kept that are no floats; nil where all are.

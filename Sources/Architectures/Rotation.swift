@@ -7,6 +7,12 @@ package struct Rotation: Sendable, Hashable {
     package let yarn: Yarn?
     /// Elements of a head that turn, even.
     package let size: Int
+    /// Pairs of them that turn in fact, the first ones, and what their frequencies are divided by; nil for all.
+    package var proportion: (pairs: Int, divisor: Double)? {
+        pairs.map { ($0, divisor) }
+    }
+    private let pairs: Int?
+    private let divisor: Double
 
     /// YaRN (2309.00071): frequencies that turn rarely over the context that the model was trained on are
     /// divided by a factor, those that turn often are kept, and those between are blended.
@@ -31,6 +37,33 @@ package struct Rotation: Sendable, Hashable {
         self.theta = theta
         self.yarn = yarn
         self.size = size
+        (pairs, divisor) = (nil, 1)
+    }
+
+    /// Reads the object of one kind of layers.
+    ///
+    /// - Parameter size: Of a head.
+    /// - Throws: `.badConfig`, as ``init(_:size:turning:)``.
+    init(ofKind own: ConfigFields, size: Int) throws {
+        theta = try own.number("rope_theta", in: Self.thetas)
+        yarn = nil
+        self.size = size
+        let kind = try own.text("rope_type") ?? "default"
+        let part = try own.number("partial_rotary_factor", in: 0...1, otherwise: 1)
+        switch kind {
+        case "default" where part == 1: (pairs, divisor) = (nil, 1)
+        case "proportional":
+            pairs = Int((part * Double(size) / 2).rounded(.down))
+            divisor = try own.number("factor", in: 1...1e6, otherwise: 1)
+        case "default":
+            throw own.contradiction(
+                "rope_type", kind, "partial_rotary_factor", part)
+        default:
+            throw CambiumError(
+                .badConfig,
+                "config rope_type of one kind of layers is \(kind.debugDescription); \"default\" and "
+                    + "\"proportional\" are run")
+        }
     }
 
     /// Reads `rope_parameters`, or `rope_theta` and `rope_scaling` as older versions wrote them.
@@ -38,18 +71,21 @@ package struct Rotation: Sendable, Hashable {
     /// Of a config with both, version 5 of the library reads `rope_scaling`, and versions before it do not know
     /// the other: both must say the same.
     ///
+    /// - Parameters:
+    ///   - size: Of a head.
+    ///   - turning: Elements that turn, the first ones, where no `partial_rotary_factor` says it; nil where all must.
     /// - Throws: `.badConfig` for a field out of range, for fields that contradict each other, and for a kind
     ///   that is not run.
-    init(_ fields: ConfigFields, size: Int) throws {
+    init(_ fields: ConfigFields, size: Int, turning: Int? = nil) throws {
         let older = try Self.object("rope_scaling", fields)
         let modern = try Self.object("rope_parameters", fields)
         guard let older else {
-            try self.init(modern, fields, size)
+            try self.init(modern, fields, size, turning)
             return
         }
-        try self.init(older, fields, size)
+        try self.init(older, fields, size, turning)
         guard fields.states("rope_parameters"), let modern else { return }
-        guard try self == Rotation(modern, fields, size) else {
+        guard try self == Rotation(modern, fields, size, turning) else {
             throw CambiumError(
                 .badConfig,
                 "config has both rope_scaling and rope_parameters, which say different things; leave out the "
@@ -72,9 +108,8 @@ package struct Rotation: Sendable, Hashable {
     }
 
     private init(
-        _ own: ConfigFields?, _ fields: ConfigFields, _ size: Int
+        _ own: ConfigFields?, _ fields: ConfigFields, _ size: Int, _ turning: Int?
     ) throws {
-        self.size = size
         if let own, own.has("rope_theta") {
             theta = try own.number("rope_theta", in: Self.thetas)
             if fields.states("rope_theta"), fields.has("rope_theta") {
@@ -86,14 +121,8 @@ package struct Rotation: Sendable, Hashable {
         } else {
             theta = try fields.number("rope_theta", in: Self.thetas)
         }
-        for place in [own, fields] {
-            let partial = try place?.number("partial_rotary_factor", in: 0...1, otherwise: 1) ?? 1
-            guard partial == 1 else {
-                throw CambiumError(
-                    .badConfig,
-                    "config partial_rotary_factor is \(partial); whole heads are turned")
-            }
-        }
+        self.size = try Self.turning(own, fields, size, turning)
+        (pairs, divisor) = (nil, 1)
         let kind = try own?.text("rope_type", "type") ?? "default"
         switch kind {
         case "default": yarn = nil
@@ -105,6 +134,34 @@ package struct Rotation: Sendable, Hashable {
                 .badConfig,
                 "config rope_type is \(kind.debugDescription); \"default\" and \"yarn\" are run")
         }
+    }
+
+    /// How many elements of a head turn.
+    private static func turning(
+        _ own: ConfigFields?, _ fields: ConfigFields, _ size: Int, _ usual: Int?
+    ) throws -> Int {
+        let name = "partial_rotary_factor"
+        let outer = try fields.number(
+            name, in: 0...1, otherwise: Double(usual ?? size) / Double(size))
+        let factor = try own?.number(name, in: 0...1, otherwise: outer) ?? outer
+        guard usual != nil else {
+            for factor in [factor, outer] where factor != 1 {
+                throw CambiumError(
+                    .badConfig, "config \(name) is \(factor); whole heads are turned")
+            }
+            return size
+        }
+        if fields.states(name), factor != outer {
+            throw fields.contradiction(name, outer, "that inside its object", factor)
+        }
+        let turning = Int(Double(size) * factor)
+        guard turning >= 2, turning % 2 == 0 else {
+            throw CambiumError(
+                .badConfig,
+                "config \(name) is \(factor), so that \(turning) of a head's \(size) elements turn; an even "
+                    + "number of 2 or more is run")
+        }
+        return turning
     }
 
     private static func yarn(

@@ -26,7 +26,7 @@ struct CheckpointConfig {
         let classes = root["architectures"]?.array?.compactMap(\.string) ?? []
         let byModel = model.flatMap { Architecture.named($0) }
         let byClass = classes.lazy.compactMap { Architecture.ofClass($0) }.first
-        if let byModel, let byClass, byModel.name != byClass.name {
+        if let byModel, let byClass, byModel.classPrefix != byClass.classPrefix {
             throw CambiumError(
                 .badConfig,
                 "config.json contradicts itself: its type is \(byModel.name), its class "
@@ -42,8 +42,9 @@ struct CheckpointConfig {
     /// - Throws: `.badConfig` when spellings disagree or a value is not a positive number.
     func expertCount() throws -> (key: String, value: Int)? {
         var stated: (key: String, value: Int)?
-        for key in Architecture.allCountKeys {
-            guard let value = try positiveInteger(root[key], named: key) else { continue }
+        let places = [root, root[Architecture.textConfig] ?? .null]
+        for (key, place) in Architecture.allCountKeys.flatMap({ key in places.map { (key, $0) } }) {
+            guard let value = try positiveInteger(place[key], named: key) else { continue }
             if let stated, stated.value != value {
                 throw CambiumError(
                     .badConfig,

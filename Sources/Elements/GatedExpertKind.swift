@@ -8,3 +8,10 @@ package enum GatedExpertKind: Sendable, Hashable {
     /// `limit`, up at ±`limit`, and the gate is g σ(alpha g), times up + 1 (gpt-oss, 2508.10925).
     case columns(alpha: Float, limit: Float)
 }
+
+/// What gates of feed-forwards go through.
+package enum GateActivation: Sendable, Hashable {
+    case silu
+    /// GELU by its tanh.
+    case gelu
+}

@@ -7,14 +7,21 @@ extension TransformersFamily {
             "num_attention_heads": 4, "num_key_value_heads": isLatent ? 4 : 2,
             "max_position_embeddings": 256, "hidden_act": "silu",
             "rms_norm_eps": [.qwen3MoE, .deepseekV3, .flexOlmo].contains(self) ? 1e-6 : 1e-5,
-            "attention_bias": self == .gptOSS,
-            "tie_word_embeddings": false, "bos_token_id": 1, "eos_token_id": 2,
+            "attention_bias": [.gptOSS, .glm4MoE, .phiMoE].contains(self),
+            "tie_word_embeddings": isTied, "bos_token_id": 1, "eos_token_id": 2,
             "pad_token_id": 0, "num_experts_per_tok": experts == 8 ? 2 : 4, "use_cache": true,
             "initializer_range": 0.02, "dtype": bf16 ? "bfloat16" : "float32",
             "rope_parameters": ["rope_type": "default", "rope_theta": 10000.0],
         ]
         for (key, value) in own { fields[key] = value }
-        return fields
+        guard prefix != "model." else { return fields }
+        // Of a model that also sees.
+        let outer = ["architectures", "model_type", "tie_word_embeddings", "dtype"]
+        var whole = fields.filter { outer.contains($0.key) }
+        fields["architectures"] = nil
+        fields["model_type"] = rawValue + "_text"
+        whole["text_config"] = fields
+        return whole
     }
 
     private var className: String {
@@ -27,6 +34,18 @@ extension TransformersFamily {
         case .glm4MoELite: "Glm4MoeLiteForCausalLM"
         case .qwen2MoE: "Qwen2MoeForCausalLM"
         case .flexOlmo: "FlexOlmoForCausalLM"
+        case .glm4MoE: "Glm4MoeForCausalLM"
+        case .kimiK2: "DeepseekV3ForCausalLM"
+        case .miniMaxM2: "MiniMaxM2ForCausalLM"
+        case .dots1: "Dots1ForCausalLM"
+        case .graniteMoE: "GraniteMoeForCausalLM"
+        case .phiMoE: "PhimoeForCausalLM"
+        case .ernie45MoE: "Ernie4_5_MoeForCausalLM"
+        case .mistral4: "Mistral4ForCausalLM"
+        case .deepseekV2: "DeepseekV2ForCausalLM"
+        case .qwen3Next: "Qwen3NextForCausalLM"
+        case .qwen35MoE: "Qwen3_5MoeForConditionalGeneration"
+        case .gemma4: "Gemma4ForConditionalGeneration"
         }
     }
 
@@ -88,6 +107,7 @@ extension TransformersFamily {
                     "original_max_position_embeddings": 4096,
                 ],
             ]
+        default: newer
         }
     }
 }

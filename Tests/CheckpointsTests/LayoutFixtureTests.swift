@@ -1,3 +1,4 @@
+import CheckpointSupport
 import Checkpoints
 import Elements
 import Objects
@@ -38,20 +39,18 @@ struct LayoutFixtureTests {
 
     @Test("each family has its experts, its dense layers left out", arguments: Fixtures.families)
     func families(family: String) throws {
-        let count = ["mixtral", "gpt_oss"].contains(family) ? 8 : 16
-        let dense = ["qwen2_moe", "qwen3_moe", "deepseek_v3", "glm4_moe_lite"]
-        let sparse = dense.contains(family) ? [1, 2] : [0, 1, 2]
+        let own = try #require(TransformersFamily(rawValue: family))
+        let sparse = own.firstSparse == 1 ? [1, 2] : [0, 1, 2]
         for form in ["model", "model_fused", "model_bf16"] {
             let (_, layout) = try open("hf/\(family)/\(form)")
             #expect(layout.architecture == family && layout.recognised)
             #expect(layout.pools.map(\.layer) == sparse)
             for pool in layout.pools {
-                #expect(pool.expertCount == count && pool.routerKind == .linear)
+                #expect(pool.expertCount == own.experts && pool.routerKind == .linear)
                 #expect(pool.kind == (family == "gpt_oss" ? .tensors : .swiglu))
-                let isFused = form == "model_fused" || family == "gpt_oss"
+                let isFused = form == "model_fused" || own.isStacked
                 #expect(pool.tensors.allSatisfy { $0.stacked == isFused })
-                let extra = ["deepseek_v3", "glm4_moe_lite", "gpt_oss"].contains(family) ? 2 : 1
-                #expect(pool.routerTensors.count == extra)
+                #expect(pool.routerTensors.count == own.routerTensors)
             }
         }
     }
@@ -89,7 +88,8 @@ struct LayoutFixtureTests {
         try #require(separateLayout.pools.count == fusedLayout.pools.count)
         for (left, right) in zip(separateLayout.pools, fusedLayout.pools) {
             #expect(left.parts == right.parts && left.kind == right.kind)
-            #expect(left.tensors.count == 3 && right.tensors.count == 2)
+            #expect(left.tensors.count == (family == "granitemoe" ? 2 : 3))
+            #expect(right.tensors.count == 2)
             let (leftReader, rightReader) = (
                 try PoolReader(left, in: separate), try PoolReader(right, in: fused)
             )

@@ -136,8 +136,8 @@ struct EntryRowTests {
         #expect(entry == [3.5, -2] && best == [4, -1])
         let sigmoid = LinearRouter(
             packed, topK: 2,
-            scoring: .sigmoid(
-                SigmoidScoring(
+            scoring: .grouped(
+                GroupedScoring(
                     correction: [0, 0, 0, 0.25], groups: 1, pickedGroups: 1, isNormalised: true,
                     scale: 1)))
         let steered = sigmoid.entries(x.span, tokens: 1, correction: 0.25, team: .single).entry[0]

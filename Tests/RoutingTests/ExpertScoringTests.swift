@@ -58,8 +58,8 @@ struct ExpertScoringTests {
 
     @Test("a correction steers the picks of sigmoids, not their weights")
     func correction() {
-        let scoring = ExpertScoring.sigmoid(
-            SigmoidScoring(
+        let scoring = ExpertScoring.grouped(
+            GroupedScoring(
                 correction: [1, 0, 1, 0, 0, 0], groups: 1, pickedGroups: 1, isNormalised: true,
                 scale: 2.5))
         let route = route(Self.scores, topK: 3, scoring)
@@ -77,8 +77,8 @@ struct ExpertScoringTests {
         // Groups of two: sums of sigmoids 1.4, 1.09, 1.46; expert 1 is the best of all.
         let scores: [Float] = [0.1, 2.2, -1, 1.5, 1, 1.01]
         func scoring(_ picked: Int, _ correction: [Float]) -> ExpertScoring {
-            .sigmoid(
-                SigmoidScoring(
+            .grouped(
+                GroupedScoring(
                     correction: correction, groups: 3, pickedGroups: picked, isNormalised: false,
                     scale: 1))
         }
@@ -92,14 +92,46 @@ struct ExpertScoringTests {
         expectWeights(route(scores, topK: 2, scoring(1, low)), [sigmoid(1.01), sigmoid(1)])
     }
 
+    @Test("shares of a softmax are picked in groups, by one or two of each, and corrected")
+    func groupedShares() {
+        let scores: [Float] = [0.1, 2.2, -1, 1.9, 1.5, 1.8]
+        let sum = scores.reduce(0) { $0 + exp(Double($1)) }
+        func scoring(
+            _ best: Int, correction: [Float] = [], normalised: Bool = false
+        ) -> ExpertScoring {
+            .grouped(
+                GroupedScoring(
+                    score: .softmax, correction: correction, groups: correction.isEmpty ? 3 : 1,
+                    pickedGroups: 1, groupBest: best, isNormalised: normalised, scale: 2))
+        }
+        // The best of all is in the first group, the best two together in the last.
+        let one = route(scores, topK: 2, scoring(1))
+        #expect(one.experts == [1, 0])
+        expectWeights(one, [2 * exp(Double(Float(2.2))) / sum, 2 * exp(Double(Float(0.1))) / sum])
+        #expect(route(scores, topK: 2, scoring(2)).experts == [5, 4])
+        let steered = route(
+            scores, topK: 2, scoring(2, correction: [1, 0, 0, 0, 0, 0], normalised: true))
+        #expect(steered.experts == [0, 1])
+        let pair = exp(0.1) + exp(2.2)
+        expectWeights(steered, [2 * exp(0.1) / pair, 2 * exp(2.2) / pair])
+    }
+
+    @Test("SparseMixer weighs each pick by what is near it")
+    func sparseMixer() {
+        // Within a tenth of the highest are 2 and 1.85; without it, of 1.85 nothing else.
+        let route = route([2, 0.5, 1.85, -3], topK: 2, .sparseMixer(jitter: 0.05))
+        #expect(route.experts == [0, 2])
+        expectWeights(route, [1 / (1 + exp(Double(Float(1.85)) - 2)), 1])
+    }
+
     @Test("a score that is no number shows in the weights")
     func notFinite() {
         for scoring in [
             ExpertScoring.softmaxOfPicked, .softmaxOfAll(normalised: true),
-            .sigmoid(
-                SigmoidScoring(
+            .grouped(
+                GroupedScoring(
                     correction: [0, 0, 0, 0], groups: 2, pickedGroups: 1, isNormalised: true,
-                    scale: 1)),
+                    scale: 1)), .sparseMixer(jitter: 0.1),
         ] {
             let route = route([1, 2, .nan, 0], topK: 2, scoring)
             #expect(route.weights.contains { $0.isNaN }, "\(scoring)")

@@ -50,8 +50,8 @@ enum RouterKinds: String, CaseIterable, Sendable {
         case .sigmoidOfGroups:
             return LinearRouter(
                 PackedMatrix(matrix(48, width)), topK: 7,
-                scoring: .sigmoid(
-                    SigmoidScoring(
+                scoring: .grouped(
+                    GroupedScoring(
                         correction: noise.floats(48), groups: 6, pickedGroups: 2,
                         isNormalised: true, scale: 2.5)))
         case .digits:

@@ -42,6 +42,9 @@ struct VariantTests {
             y = rows
             unsafe table.silu_gate(&y, x, count)
             results += y
+            y = rows.map { $0 * 5 }
+            unsafe table.gelu_gate(&y, x, count)
+            results += y
             y = x.map { $0 * 7 }
             unsafe table.gelu(&y, count)
             results += y
@@ -57,6 +60,13 @@ struct VariantTests {
             results += y
             y = [0, 0]
             unsafe table.row_dots(rows, x, 2, count, &y)
+            results += y
+            var state = noise.floats(3 * count)
+            y = x
+            unsafe table.delta_rule(
+                &state, [0.3, -0.5, 0.7], [0.5, 0.2, -0.8], x, 0.9, 0.6, 3, count, &y)
+            results += state + y
+            unsafe table.convolve(rows, state, 2, count, &y)
             results += y
             if count > 0 {
                 y = x

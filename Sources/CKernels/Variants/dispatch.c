@@ -91,6 +91,10 @@ void cambium_silu_gate(float *gate, const float *up, size_t count) {
     active->silu_gate(gate, up, count);
 }
 
+void cambium_gelu_gate(float *gate, const float *up, size_t count) {
+    active->gelu_gate(gate, up, count);
+}
+
 void cambium_softmax(float *x, size_t count) { active->softmax(x, count); }
 
 void cambium_log_softmax(const float *x, size_t count, float *out) {
@@ -119,6 +123,16 @@ void cambium_attention(const struct cambium_attention_shape *shape, const float 
                        size_t first_head, size_t end_head, float *scores, float *out) {
     active->attention(shape, queries, keys, values, tokens, first, first_head, end_head, scores,
                       out);
+}
+
+void cambium_delta_rule(float *state, const float *query, const float *key, const float *value,
+                        float decay, float rate, size_t keys, size_t values, float *out) {
+    active->delta_rule(state, query, key, value, decay, rate, keys, values, out);
+}
+
+void cambium_convolve(const float *rows, const float *weights, size_t taps, size_t width,
+                      float *out) {
+    active->convolve(rows, weights, taps, width, out);
 }
 
 void cambium_row_products(const void *rows, enum cambium_float_type type, size_t count,

@@ -46,6 +46,15 @@ static void silu_gate(float *gate, const float *up, size_t count) {
     }
 }
 
+// GELU by its tanh, which is x σ(2 √(2/π) (x + 0.044715 x³)).
+static void gelu_gate(float *gate, const float *up, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        float x = gate[i];
+        float turn = 1.5957691216057308f * (x + 0.044715f * (x * x * x));
+        gate[i] = x / (1.0f + exp_of(-turn)) * up[i];
+    }
+}
+
 static void gelu_all(float *x, size_t count) {
     for (size_t i = 0; i < count; i++) x[i] = gelu_of(x[i]);
 }
@@ -99,6 +108,7 @@ static void log_softmax(const float *x, size_t count, float *out) {
 }
 
 #include "../Attention/attention_body.h"
+#include "../Attention/delta_body.h"
 #include "../Experts/experts_body.h"
 #include "../Experts/hash_body.h"
 #include "../Products/gemm_body.h"
@@ -114,6 +124,7 @@ const struct cambium_variant VARIANT = {
     .row_dots = row_dots,
     .rms_norm = rms_norm,
     .silu_gate = silu_gate,
+    .gelu_gate = gelu_gate,
     .gelu = gelu_all,
     .softmax = softmax,
     .log_softmax = log_softmax,
@@ -121,6 +132,8 @@ const struct cambium_variant VARIANT = {
     .neuron_values = neuron_values,
     .neuron_sums = neuron_sums,
     .attention = attention,
+    .delta_rule = delta_rule,
+    .convolve = convolve,
     .rope = rope,
     .panel_products = panel_products,
     .quantized_products = quantized_products,

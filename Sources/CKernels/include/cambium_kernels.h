@@ -40,6 +40,8 @@ float cambium_log(float x);
 float cambium_gelu(float x);
 // gate = gate * sigmoid(gate) * up; both are [count].
 void cambium_silu_gate(float *gate, const float *up, size_t count);
+// The same with GELU by its tanh.
+void cambium_gelu_gate(float *gate, const float *up, size_t count);
 // x = 1 / (1 + exp(-x)), in place; x is [count].
 void cambium_sigmoid(float *x, size_t count);
 // out = (up + 1) gate sigmoid(alpha gate), with gate cut at limit and up at both -limit and limit; pairs
@@ -66,6 +68,14 @@ double cambium_exp_of_double(double x);
 // How the experts' elements are stored. An I8 expert is followed by the scales of its two rows as F32,
 // [2].
 enum cambium_expert_type { CAMBIUM_EXPERT_F32, CAMBIUM_EXPERT_BF16, CAMBIUM_EXPERT_I8 };
+
+// One token of one head by the gated delta rule: state [keys, values] is multiplied with `decay`, what it holds of the
+// key is moved towards the value by `rate`, and out [values] is what it then holds of the query.
+void cambium_delta_rule(float *state, const float *query, const float *key, const float *value,
+                        float decay, float rate, size_t keys, size_t values, float *out);
+// out [width] = SiLU of the sum of `taps` rows, each multiplied element by element with its weights.
+void cambium_convolve(const float *rows, const float *weights, size_t taps, size_t width,
+                      float *out);
 
 // Neuron experts: out += sum over e of gates[e] * gelu(u_e . x) * v_e, added in the order of e;
 // experts[e] points at u_e [width], then v_e [width]; out is [width].

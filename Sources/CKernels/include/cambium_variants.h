@@ -14,6 +14,7 @@ struct cambium_variant {
     void (*row_dots)(const void *, const float *, size_t, size_t, float *);
     void (*rms_norm)(const float *, const float *, size_t, size_t, float, float *);
     void (*silu_gate)(float *, const float *, size_t);
+    void (*gelu_gate)(float *, const float *, size_t);
     void (*gelu)(float *, size_t);
     void (*softmax)(float *, size_t);
     void (*log_softmax)(const float *, size_t, float *);
@@ -25,6 +26,9 @@ struct cambium_variant {
                         enum cambium_expert_type, size_t, size_t, float *);
     void (*attention)(const struct cambium_attention_shape *, const float *, const float *,
                       const float *, size_t, size_t, size_t, size_t, float *, float *);
+    void (*delta_rule)(float *, const float *, const float *, const float *, float, float, size_t,
+                       size_t, float *);
+    void (*convolve)(const float *, const float *, size_t, size_t, float *);
     void (*rope)(float *, const float *, const float *, size_t, size_t, size_t);
     void (*panel_products)(const float *, size_t, size_t, size_t, size_t, const float *, size_t,
                            size_t, float *, size_t);

@@ -1,3 +1,5 @@
+internal import Architectures
+
 /// A tensor name taken apart: `model.layers.` (or `layers.`), the layer's number, the rest.
 struct LayerName {
     let layer: Int
@@ -20,7 +22,7 @@ struct LayerName {
 
     /// The store keeps a layer's number in 32 bits; a greater one is not that of a layer.
     private static let greatestLayer = Int(UInt32.max)
-    private static let starts = ["model.layers.", "layers."]
+    private static let starts = Architecture.prefixes.map { $0 + "layers." } + ["layers."]
 }
 
 /// The number that `text` is, when it is written as a program writes it: digits, no leading zero.

@@ -90,6 +90,11 @@ extension TransformersLayout.Layer {
 
     // MARK: Stacked
 
+    /// Gate and up in one, and down.
+    private var pair: [String] {
+        stackedPrefix.isEmpty ? ExpertNames.stackedBeside : ExpertNames.stacked
+    }
+
     /// The experts of a layer that has them stacked along dimension 0.
     func stackedExperts(expected: Int?, opaque: Bool) throws -> FoundExperts {
         let names = stacked.keys.sorted(by: Self.precedes)
@@ -101,21 +106,21 @@ extension TransformersLayout.Layer {
         for name in names where stacked[name]?.dimensions.first != count {
             throw CambiumError(
                 .badConfig,
-                "tensor \(block)experts.\(name) is \(stacked[name]?.description ?? "missing"), but "
+                "tensor \(block)\(stackedPrefix)\(name) is \(stacked[name]?.description ?? "missing"), but "
                     + "dimension 0 is expected to be the number of experts, \(count)")
         }
         let needed = neededNames(names, opaque: opaque)
         for name in needed where stacked[name] == nil {
             throw CambiumError(
                 .missingTensor,
-                "tensor \(block)experts.\(name) is missing; the layer has \(names) under "
+                "tensor \(block)\(stackedPrefix)\(name) is missing; the layer has \(names) under "
                     + "\(block)experts")
         }
-        if !opaque, Set(names) == Set(ExpertNames.stacked) { return try stackedSwiGLU(count) }
+        if !opaque, Set(names) == Set(pair) { return try stackedSwiGLU(count) }
         var tensors: [PoolTensor] = []
         for name in names {
             guard let slice = slice(name) else { continue }
-            let template = "\(block)experts.\(name)"
+            let template = "\(block)\(stackedPrefix)\(name)"
             tensors.append(try PoolTensor(template: template, stacked: true, slice: slice))
         }
         return FoundExperts(kind: .tensors, count: count, tensors: tensors)
@@ -125,31 +130,31 @@ extension TransformersLayout.Layer {
     private func neededNames(_ names: [String], opaque: Bool) -> [String] {
         let isQuantised = names.contains { $0.hasSuffix("_blocks") || $0.hasSuffix("_scales") }
         let endings = (isQuantised ? ["_blocks", "_scales"] : [""]) + (opaque ? ["_bias"] : [])
-        return ExpertNames.stacked.flatMap { name in endings.map { name + $0 } }
+        return pair.flatMap { name in endings.map { name + $0 } }
     }
 
     private func stackedSwiGLU(_ count: Int) throws -> FoundExperts {
-        guard let gateUp = slice(ExpertNames.stacked[0]), let down = slice(ExpertNames.stacked[1]),
+        guard let gateUp = slice(pair[0]), let down = slice(pair[1]),
             gateUp.dimensions.count == 2, down.dimensions.count == 2,
             gateUp.dimensions[0] % 2 == 0, gateUp.dimensions[0] / 2 == down.dimensions[1],
             gateUp.dimensions[1] == down.dimensions[0]
         else {
             throw CambiumError(
                 .badConfig,
-                "\(block)experts has gate_up_proj \(stacked["gate_up_proj"]?.description ?? "-") and "
-                    + "down_proj \(stacked["down_proj"]?.description ?? "-"); [experts, 2I, H] and "
+                "\(block)experts has \(pair[0]) \(stacked[pair[0]]?.description ?? "-") and "
+                    + "\(pair[1]) \(stacked[pair[1]]?.description ?? "-"); [experts, 2I, H] and "
                     + "[experts, H, I] are expected")
         }
         let half = TensorShape(gateUp.type, [down.dimensions[1], gateUp.dimensions[1]])
-        let prefix = "\(block)experts."
+        let prefix = block + stackedPrefix
         return FoundExperts(
             kind: .swiglu, count: count,
             tensors: [
                 try PoolTensor(
-                    template: prefix + ExpertNames.stacked[0], stacked: true, slice: gateUp,
+                    template: prefix + pair[0], stacked: true, slice: gateUp,
                     parts: [half, half]),
                 try PoolTensor(
-                    template: prefix + ExpertNames.stacked[1], stacked: true, slice: down),
+                    template: prefix + pair[1], stacked: true, slice: down),
             ])
     }
 
@@ -168,7 +173,7 @@ extension TransformersLayout.Layer {
 
     /// Gate and up in one, gate, up, and down, as the families name them.
     private static let stems =
-        [ExpertNames.stacked[0]]
+        [ExpertNames.stacked[0], ExpertNames.stackedBeside[0]]
         + (0..<3).flatMap { part in
             ExpertNames.triples.map { String($0[part].prefix { $0 != "." }) }
         }

@@ -6,7 +6,7 @@ internal import Snapshots
 ///
 /// *Separate*: `…mlp.experts.E.{gate,up,down}_proj.weight` (Mixtral: `block_sparse_moe`, `w1`, `w3`,
 /// `w2`). *Stacked* ("fused"): `…mlp.experts.gate_up_proj` [E, 2I, H], gate rows first, and
-/// `…mlp.experts.down_proj` [E, H, I]. GPT-OSS is always stacked, transposed and interleaved, and so
+/// `…mlp.experts.down_proj` [E, H, I] (Granite: `block_sparse_moe.input_linear.weight`, `output_linear.weight`). GPT-OSS is always stacked, transposed and interleaved, and so
 /// *opaque*: its tensors are kept as they are. So are experts with further tensors, such as the
 /// blocks and scales of quantised ones. (transformers 5.23)
 struct TransformersLayout {
@@ -16,8 +16,10 @@ struct TransformersLayout {
         var block: String
         /// By the part of the name after the expert's number.
         var separate: [String: [(expert: Int, shape: TensorShape)]] = [:]
-        /// By the part of the name after `experts.`.
+        /// By the part of the name after ``stackedPrefix``.
         var stacked: [String: TensorShape] = [:]
+        /// What stands between the block and stacked tensors.
+        var stackedPrefix = ExpertNames.experts
         /// By the part of the name after the block.
         var routers: [String: TensorShape] = [:]
     }
@@ -34,7 +36,8 @@ struct TransformersLayout {
             else { continue }
             let rest = name.rest.dropFirst(block.count)
             let isRouter = ExpertNames.routers.contains(String(rest))
-            guard isRouter || rest.hasPrefix(ExpertNames.experts) else { continue }
+            let isBeside = ExpertNames.stackedBeside.contains(String(rest))
+            guard isRouter || isBeside || rest.hasPrefix(ExpertNames.experts) else { continue }
             let prefix = String(name.prefix) + block
             var layer = layers.removeValue(forKey: name.layer) ?? Layer(block: prefix)
             guard layer.block == prefix else {
@@ -45,6 +48,9 @@ struct TransformersLayout {
             }
             if isRouter {
                 layer.routers[String(rest)] = tensor.shape
+            } else if isBeside {
+                layer.stackedPrefix = ""
+                layer.stacked[String(rest)] = tensor.shape
             } else {
                 layer.addExpert(rest.dropFirst(ExpertNames.experts.count), tensor.shape)
             }
@@ -69,7 +75,7 @@ struct TransformersLayout {
         guard layer.separate.isEmpty || layer.stacked.isEmpty else {
             throw CambiumError(
                 .badConfig,
-                "layer \(number) has experts both stacked (\(layer.block)experts."
+                "layer \(number) has experts both stacked (\(layer.block)\(layer.stackedPrefix)"
                     + "\(layer.stacked.keys.sorted()[0])) and in tensors of their own; one form is "
                     + "expected in a layer")
         }
@@ -112,7 +118,8 @@ extension TransformersLayout.Layer {
         var names: [String] = []
         for name in ExpertNames.routers {
             guard let shape = routers[name] else { continue }
-            guard shape.dimensions.first == experts else {
+            // One for each, or one row of all (ERNIE).
+            guard shape.dimensions.first == experts || shape.dimensions == [1, experts] else {
                 throw CambiumError(
                     .badConfig,
                     "tensor \(block)\(name) is \(shape), but there are \(experts) experts")

@@ -164,11 +164,11 @@ struct SolveForm: MergeForm {
         let order = contents.indices.sorted { contents[$0] < contents[$1] }
         var versions: [Int: KeptVersions] = [:]
         for layer in description.expertLayers {
-            if case .sigmoid? = description.layers[layer].experts?.scoring {
+            if description.layers[layer].experts?.givesShares == false {
                 throw CambiumError(
                     .unsupported,
-                    "the routers of the \(description.architecture) model score each expert alone, so that no shares "
-                        + "tell several versions of one apart; leave out --grow")
+                    "the routers of the \(description.architecture) model give no shares of one softmax that would "
+                        + "tell several versions of an expert apart; leave out --grow")
             }
             if pools[layer] == nil {
                 pools[layer] = try SolvedPool(

@@ -4,6 +4,16 @@ package import Tensors
 extension ModelDescription {
     /// By how much each pair of a head's elements turns.
     package var frequencies: RotationFrequencies { rotation.frequencies }
+
+    /// Those of all kinds of layers, the model's own first.
+    var rotations: [Rotation] {
+        layers.reduce(into: [rotation]) { all, layer in
+            guard case .grouped(let grouped) = layer.attention, let own = grouped.rotation,
+                !all.contains(own)
+            else { return }
+            all.append(own)
+        }
+    }
 }
 
 extension ModelDescription.LatentAttention {
@@ -22,8 +32,12 @@ extension Rotation {
     }
 
     /// By how much each pair turns.
-    fileprivate var frequencies: RotationFrequencies {
+    var frequencies: RotationFrequencies {
         let plain = RotationFrequencies(theta: theta, size: size)
+        if let (pairs, divisor) = proportion {
+            return RotationFrequencies(
+                values: plain.values.enumerated().map { $0 < pairs ? $1 / divisor : 0 })
+        }
         guard let yarn else { return plain }
         var low = pairIndex(turns: yarn.fast, yarn.original, size)
         var high = pairIndex(turns: yarn.slow, yarn.original, size)

@@ -16,12 +16,17 @@ struct AttentionStep: ~Copyable {
     private var values = FloatBuffer(count: 0)
     private var mixed = FloatBuffer(count: 0)
     private var turning = FloatBuffer(count: 0)
-    private var rotation: RotationTable
+    /// Queries with their gates.
+    private var gated = FloatBuffer(count: 0)
+    private var delta: DeltaStep
+    /// By kind of layer.
+    private var rotations: [RotationTable]
 
     init(_ model: LanguageModel, _ team: ThreadTeam) {
         self.model = model
         self.team = team
-        rotation = RotationTable(model.frequencies)
+        delta = DeltaStep(model, team)
+        rotations = model.frequencies.map { RotationTable($0) }
     }
 
     /// Prepares for a batch of some tokens.
@@ -29,19 +34,25 @@ struct AttentionStep: ~Copyable {
         self.tokens = tokens
         if tokens > room { reserve(tokens) }
         for segment in segments {
-            rotation.reserve(segment.session.position + segment.tokens.count)
+            for index in rotations.indices {
+                rotations[index].reserve(segment.session.position + segment.tokens.count)
+            }
         }
     }
 
     private mutating func reserve(_ tokens: Int) {
         room = tokens
-        var widths = (queries: 0, keys: 0, mixed: 0, turning: 0)
+        var widths = (queries: 0, keys: 0, mixed: 0, turning: 0, gated: 0)
         for layer in model.layers {
             switch layer.attention {
             case .grouped(let grouped):
                 widths.queries = max(widths.queries, grouped.shape.queryWidth)
                 widths.keys = max(widths.keys, grouped.shape.keyWidth)
                 widths.mixed = max(widths.mixed, grouped.shape.outWidth)
+                widths.turning = max(widths.turning, grouped.shape.heads * grouped.turning)
+                if grouped.isGated {
+                    widths.gated = max(widths.gated, 2 * grouped.shape.queryWidth)
+                }
             case .latent(let latent):
                 widths.queries = max(
                     widths.queries, latent.shape.queryWidth, latent.shape.outWidth,
@@ -51,6 +62,8 @@ struct AttentionStep: ~Copyable {
                     widths.mixed, latent.shape.queryWidth, latent.query.matrix.rows,
                     latent.output.matrix.columns, latent.queryDown?.matrix.rows ?? 0)
                 widths.turning = max(widths.turning, latent.sizes.heads * latent.sizes.ropeHeadDim)
+            // It has memory of its own.
+            case .delta: break
             }
         }
         queries = FloatBuffer(count: tokens * max(widths.queries, widths.mixed))
@@ -59,6 +72,7 @@ struct AttentionStep: ~Copyable {
         mixed = FloatBuffer(
             count: tokens * max(widths.queries, widths.mixed, widths.keys))
         turning = FloatBuffer(count: tokens * widths.turning)
+        gated = FloatBuffer(count: tokens * widths.gated)
     }
 
     /// out = what the tokens read.
@@ -75,6 +89,7 @@ struct AttentionStep: ~Copyable {
         switch attention {
         case .grouped(let grouped): run(grouped, layer, segments, x, into: &out)
         case .latent(let latent): run(latent, layer, segments, x, into: &out)
+        case .delta(let rule): delta.run(rule, layer, segments, tokens, x, into: &out)
         }
     }
 
@@ -83,21 +98,28 @@ struct AttentionStep: ~Copyable {
         _ x: borrowing FloatBuffer, into out: inout FloatBuffer
     ) {
         let (shape, epsilon) = (layer.shape, model.description.normEpsilon)
-        prepare(
-            layer.query, layer.queryNorm, epsilon, layer.clip, x, tokens, &mixed,
-            into: &queries, team)
+        if layer.isGated {
+            apply(layer.query, x, tokens, into: &gated, team)
+            prepareGated(gated, layer, epsilon, tokens, &mixed, into: &queries)
+        } else {
+            prepare(
+                layer.query, layer.queryNorm, epsilon, layer.clip, x, tokens, &mixed,
+                into: &queries, team)
+        }
         prepare(
             layer.key, layer.keyNorm, epsilon, layer.clip, x, tokens, &mixed,
             into: &keys, team)
         prepare(
-            layer.value, [], epsilon, layer.clip, x, tokens, &mixed, into: &values,
+            layer.value, layer.valueNorm, epsilon, layer.clip, x, tokens, &mixed, into: &values,
             team)
+        let table = rotations[layer.rotation]
+        turn(&queries, layer, shape.heads, segments, tokens, table, &turning)
+        turn(&keys, layer, shape.kvHeads, segments, tokens, table, &turning)
         for segment in segments {
-            rotate(&queries, segment, shape.heads, rotation)
-            rotate(&keys, segment, shape.kvHeads, rotation)
             store(keys, values, shape, segment, number)
             attend(shape, queries, segment, number, into: &mixed, team)
         }
+        if layer.isGated { closeGates(&mixed, gated, layer, tokens, &queries) }
         apply(layer.output, mixed, tokens, into: &out, team)
     }
 
@@ -110,9 +132,9 @@ struct AttentionStep: ~Copyable {
         apply(layer.compress, x, tokens, into: &mixed, team)
         splitLatent(mixed, layer, epsilon, tokens, &keys, &values)
         gather(
-            mixed, tokens, step: shape.keySize, from: sizes.rank, sizes, 1,
-            into: &turning)
-        for segment in segments { rotate(&turning, segment, 1, rotation) }
+            mixed, tokens, step: shape.keySize, from: sizes.rank, sizes.ropeHeadDim,
+            sizes.isInterleaved, into: &turning)
+        for segment in segments { rotate(&turning, segment, 1, rotations[0]) }
         scatter(
             turning, tokens, sizes.ropeHeadDim, step: shape.keySize, to: sizes.rank,
             into: &keys)
@@ -128,12 +150,15 @@ struct AttentionStep: ~Copyable {
         let width = sizes.nopeHeadDim + sizes.ropeHeadDim
         absorb(layer, mixed, tokens, into: &queries, team)
         gather(
-            mixed, tokens * sizes.heads, step: width, from: sizes.nopeHeadDim, sizes,
-            sizes.heads, into: &turning)
-        for segment in segments { rotate(&turning, segment, sizes.heads, rotation) }
+            mixed, tokens * sizes.heads, step: width, from: sizes.nopeHeadDim, sizes.ropeHeadDim,
+            sizes.isInterleaved, into: &turning)
+        for segment in segments { rotate(&turning, segment, sizes.heads, rotations[0]) }
         scatter(
             turning, tokens * sizes.heads, sizes.ropeHeadDim, step: shape.keySize,
             to: sizes.rank, into: &queries)
+        if let growth = sizes.growth {
+            for segment in segments { grow(&queries, segment, shape.queryWidth, by: growth) }
+        }
         for segment in segments { attend(shape, queries, segment, number, into: &mixed, team) }
         expandValues(layer, mixed, tokens, into: &queries, team)
         apply(layer.output, queries, tokens, into: &out, team)
@@ -178,6 +203,45 @@ private func prepare(
     }
 }
 
+/// out = the queries, normalised, that each head of x begins with.
+private func prepareGated(
+    _ x: borrowing FloatBuffer, _ layer: LanguageModel.Grouped, _ epsilon: Float, _ tokens: Int,
+    _ scratch: inout FloatBuffer, into out: inout FloatBuffer
+) {
+    let (heads, size) = (tokens * layer.shape.heads, layer.shape.keySize)
+    gather(x, heads, step: 2 * size, from: 0, size, false, into: &scratch)
+    normalise(scratch, layer.queryNorm, epsilon, heads, into: &out)
+}
+
+/// out ⊙= the sigmoid of what each head of x ends with.
+private func closeGates(
+    _ out: inout FloatBuffer, _ x: borrowing FloatBuffer, _ layer: LanguageModel.Grouped,
+    _ tokens: Int, _ scratch: inout FloatBuffer
+) {
+    let (heads, size) = (tokens * layer.shape.heads, layer.shape.keySize)
+    gather(x, heads, step: 2 * size, from: size, size, false, into: &scratch)
+    var gates = scratch.mutableSpan(0..<heads * size)
+    Kernels.sigmoid(&gates)
+    var span = out.mutableSpan(0..<heads * size)
+    for index in span.indices { span[index] *= gates[index] }
+}
+
+/// Turns the heads of all tokens by their positions.
+private func turn(
+    _ x: inout FloatBuffer, _ layer: LanguageModel.Grouped, _ heads: Int,
+    _ segments: [ForwardPass.Segment], _ tokens: Int, _ table: borrowing RotationTable,
+    _ scratch: inout FloatBuffer
+) {
+    let (size, part) = (layer.shape.keySize, layer.turning)
+    guard part < size || layer.isInterleaved else {
+        for segment in segments { rotate(&x, segment, heads, table) }
+        return
+    }
+    gather(x, tokens * heads, step: size, from: 0, part, layer.isInterleaved, into: &scratch)
+    for segment in segments { rotate(&scratch, segment, heads, table) }
+    scatter(scratch, tokens * heads, part, step: size, to: 0, into: &x)
+}
+
 /// Turns the heads of a segment's tokens by their positions.
 private func rotate(
     _ x: inout FloatBuffer, _ segment: ForwardPass.Segment, _ heads: Int,
@@ -189,12 +253,27 @@ private func rotate(
     table.rotate(&span, from: segment.session.position, heads: heads)
 }
 
+/// Makes the queries of a segment's tokens larger by their positions.
+private func grow(
+    _ x: inout FloatBuffer, _ segment: ForwardPass.Segment, _ width: Int,
+    by growth: ModelDescription.QueryGrowth
+) {
+    for (index, token) in segment.range.enumerated() {
+        let steps = (Double(segment.session.position + index) / growth.step).rounded(.down)
+        let factor = Float(1 + growth.rate * Kernels.log(1 + steps))
+        guard factor != 1 else { continue }
+        var span = x.mutableSpan(token * width..<(token + 1) * width)
+        for index in span.indices { span[index] *= factor }
+    }
+}
+
 private func store(
     _ keys: borrowing FloatBuffer, _ values: borrowing FloatBuffer, _ shape: AttentionShape,
     _ segment: ForwardPass.Segment, _ layer: Int
 ) {
     let (first, end) = (segment.range.lowerBound, segment.range.upperBound)
-    segment.session.caches[layer].store(
+    guard case .keysAndValues(let cache) = segment.session.memories[layer] else { return }
+    cache.store(
         keys.span(first * shape.keyWidth..<end * shape.keyWidth),
         values.span(first * shape.valueWidth..<end * shape.valueWidth),
         at: segment.session.position)
@@ -207,7 +286,7 @@ private func attend(
     let (first, end) = (segment.range.lowerBound, segment.range.upperBound)
     var span = out.mutableSpan(first * shape.outWidth..<end * shape.outWidth)
     let queries = queries.span(first * shape.queryWidth..<end * shape.queryWidth)
-    let cache = segment.session.caches[layer]
+    guard case .keysAndValues(let cache) = segment.session.memories[layer] else { return }
     cache.read { keys, values in
         Kernels.attend(
             shape, queries, keys: keys.span, values: values.span,
@@ -233,15 +312,14 @@ private func splitLatent(
 
 /// out = the parts that turn of adjacent vectors, their pairs half a part apart.
 private func gather(
-    _ x: borrowing FloatBuffer, _ vectors: Int, step: Int, from first: Int,
-    _ sizes: ModelDescription.LatentAttention, _ heads: Int, into out: inout FloatBuffer
+    _ x: borrowing FloatBuffer, _ vectors: Int, step: Int, from first: Int, _ size: Int,
+    _ isInterleaved: Bool, into out: inout FloatBuffer
 ) {
-    let size = sizes.ropeHeadDim
     for vector in 0..<vectors {
         let source = x.span(vector * step + first..<vector * step + first + size)
         var target = out.mutableSpan(vector * size..<(vector + 1) * size)
         for index in source.indices {
-            let place = sizes.isInterleaved ? index / 2 + (index % 2) * (size / 2) : index
+            let place = isInterleaved ? index / 2 + (index % 2) * (size / 2) : index
             target[place] = source[index]
         }
     }

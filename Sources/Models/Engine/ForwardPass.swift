@@ -82,6 +82,9 @@ private struct Activations: ~Copyable {
     private var hidden = FloatBuffer(count: 0)
     private var normed = FloatBuffer(count: 0)
     private var added = FloatBuffer(count: 0)
+    /// Of a part with norms in front and behind: the states, while `hidden` gathers what it gives.
+    private var kept = FloatBuffer(count: 0)
+    private var scratch = FloatBuffer(count: 0)
     /// [tokens, inner].
     private var gate = FloatBuffer(count: 0)
     private var up = FloatBuffer(count: 0)
@@ -91,6 +94,7 @@ private struct Activations: ~Copyable {
 
     private var width: Int { model.description.hiddenSize }
     private var epsilon: Float { model.description.normEpsilon }
+    private var multipliers: ModelDescription.Multipliers { model.description.multipliers }
 
     init(_ model: LanguageModel, _ team: ThreadTeam) {
         self.model = model
@@ -117,13 +121,21 @@ private struct Activations: ~Copyable {
             try attend(layer, index, segments, count)
             for block in layer.blocks {
                 if index == target, case .experts = block.feedForward {
-                    enter(block.norm, count)
+                    read(block, count)
                     return normed.array(0..<count * width)
                 }
                 try feed(block, segments, count)
             }
         }
         preconditionFailure("layer \(target) has no experts")
+    }
+
+    /// Makes `normed` what a router reads, or else the feed-forward; the states are not kept.
+    private mutating func read(_ block: LanguageModel.Block, _ count: Int) {
+        guard case .experts(let experts) = block.feedForward, let norm = experts.routerNorm else {
+            return enter(block.norm, after: nil, count)
+        }
+        normalise(hidden, norm, epsilon, count, into: &normed)
     }
 
     /// Makes room for a batch, and its first states.
@@ -139,22 +151,46 @@ private struct Activations: ~Copyable {
 
     private mutating func embed(_ tokens: ArraySlice<Int>, from first: Int) {
         for (row, token) in tokens.enumerated() {
-            copyRow(token, of: model.embedding, first + row, into: &hidden)
+            copyRow(
+                token, of: model.embedding, first + row, times: multipliers.embedding,
+                into: &hidden)
         }
     }
 
-    /// Makes `normed` what attention or a feed-forward reads, and `hidden` what its output is added to: where the
+    /// hidden += what attention or a feed-forward gave, normalised where it has a norm of its own.
+    private mutating func addOutput(_ count: Int, by norm: LanguageModel.Norm? = nil) {
+        if let norm {
+            normalise(added, norm, epsilon, count, into: &scratch)
+            swap(&added, &scratch)
+        }
+        scale(&added, count * width, by: multipliers.residual)
+        add(added, count * width, to: &hidden)
+    }
+
+    /// Makes `normed` what attention or a feed-forward reads, and `hidden` what its output is added to: where a
     /// norm is of that output, zeros.
-    private mutating func enter(_ norm: [Float], _ count: Int) {
+    private mutating func enter(
+        _ norm: LanguageModel.Norm, after: LanguageModel.Norm?, _ count: Int
+    ) {
         guard model.description.normsFollow else {
-            return normalise(hidden, norm, epsilon, count, into: &normed)
+            normalise(hidden, norm, epsilon, count, into: &normed)
+            guard after != nil else { return }
+            swap(&hidden, &kept)
+            return clear(&hidden, count * width)
         }
         swap(&hidden, &normed)
         clear(&hidden, count * width)
     }
 
     /// Makes `hidden` the states again.
-    private mutating func leave(_ norm: [Float], _ count: Int) {
+    private mutating func leave(
+        _ norm: LanguageModel.Norm, after: LanguageModel.Norm?, _ count: Int
+    ) {
+        if let after {
+            normalise(hidden, after, epsilon, count, into: &added)
+            swap(&hidden, &kept)
+            return add(added, count * width, to: &hidden)
+        }
         guard model.description.normsFollow else { return }
         normalise(hidden, norm, epsilon, count, into: &added)
         swap(&hidden, &normed)
@@ -181,28 +217,37 @@ private struct Activations: ~Copyable {
         _ layer: LanguageModel.Layer, _ index: Int, _ segments: [ForwardPass.Segment], _ count: Int
     ) throws {
         if let rows = layer.rows { try addRows(rows, segments, count) }
-        enter(layer.attentionNorm, count)
+        enter(layer.attentionNorm, after: layer.attentionNormAfter, count)
         attention.run(layer.attention, index, segments, normed, into: &added)
-        add(added, count * width, to: &hidden)
-        leave(layer.attentionNorm, count)
+        addOutput(count)
+        leave(layer.attentionNorm, after: layer.attentionNormAfter, count)
     }
 
     /// hidden += a block of hidden.
     private mutating func feed(
         _ block: LanguageModel.Block, _ segments: [ForwardPass.Segment], _ count: Int
     ) throws {
-        enter(block.norm, count)
+        enter(block.norm, after: block.normAfter, count)
         switch block.feedForward {
         case .dense(let dense): feedForward(dense, count)
         case .experts(let experts):
-            route(
-                experts.router, normed, count * width, count, into: &selection[experts.slot], team)
+            if let norm = experts.routerNorm {
+                normalise(kept, norm, epsilon, count, into: &scratch)
+                route(
+                    experts.router, scratch, count * width, count,
+                    into: &selection[experts.slot], team)
+            } else {
+                route(
+                    experts.router, normed, count * width, count,
+                    into: &selection[experts.slot], team)
+            }
             for segment in segments {
                 segment.session.record(selection[experts.slot], experts.slot, segment.range)
             }
             try addExperts(experts, count)
         }
-        leave(block.norm, count)
+        leave(block.norm, after: block.normAfter, count)
+        scale(&hidden, count * width, by: block.scale)
     }
 
     private mutating func reserve(_ tokens: Int) {
@@ -211,6 +256,10 @@ private struct Activations: ~Copyable {
         hidden = FloatBuffer(count: tokens * width)
         normed = FloatBuffer(count: tokens * width)
         added = FloatBuffer(count: tokens * width)
+        if model.layers.contains(where: { $0.attentionNormAfter != nil }) {
+            kept = FloatBuffer(count: tokens * width)
+            scratch = FloatBuffer(count: tokens * width)
+        }
         let intermediateSize = model.layers.lazy.flatMap(\.blocks).reduce(0) { most, block in
             switch block.feedForward {
             case .dense(let dense): max(most, dense.gate.rows)
@@ -225,18 +274,19 @@ private struct Activations: ~Copyable {
     ///
     /// - Parameter share: Of one row; the sigmoid of its product says how much of the output counts. Nil for all.
     private mutating func feedForward(
-        _ dense: LanguageModel.Dense, _ count: Int, gatedBy share: (any Projection)? = nil
+        _ dense: LanguageModel.Dense, _ count: Int, gatedBy share: (any Projection)? = nil,
+        normAfter: LanguageModel.Norm? = nil
     ) {
         project(dense.gate, normed, count, into: &gate, team)
         project(dense.up, normed, count, into: &up, team)
-        activate(&gate, up, count * dense.gate.rows)
+        activate(&gate, up, count * dense.gate.rows, by: model.description.activation)
         project(dense.down, gate, count, into: &added, team)
         if let share {
             // The room for the inner elements is free again.
             project(share, normed, count, into: &gate, team)
             weigh(&added, by: &gate, count, width)
         }
-        add(added, count * width, to: &hidden)
+        addOutput(count, by: normAfter)
     }
 
     /// hidden += the picked experts and the shared ones of normed.
@@ -244,14 +294,15 @@ private struct Activations: ~Copyable {
         _ experts: LanguageModel.Experts, _ count: Int
     ) throws {
         try addOutputs(experts, selection[experts.slot], normed, count * width, count, &added, team)
-        add(added, count * width, to: &hidden)
-        if let shared = experts.shared { feedForward(shared.dense, count, gatedBy: shared.gate) }
+        addOutput(count, by: experts.normAfter)
+        guard let shared = experts.shared else { return }
+        if let norm = shared.norm { normalise(kept, norm, epsilon, count, into: &normed) }
+        feedForward(shared.dense, count, gatedBy: shared.gate, normAfter: shared.normAfter)
     }
 
     /// The logits of some tokens of the batch, [tokens, vocabulary].
     func logits(_ tokens: Range<Int>) -> [Float] {
-        Models.logits(
-            of: tokens, hidden, norm: model.finalNorm, epsilon, head: model.head, team)
+        Models.logits(of: tokens, hidden, model, team)
     }
 
     // MARK: Layer by layer
@@ -277,7 +328,7 @@ private struct Activations: ~Copyable {
         let count = states.count / width
         reserve(count)
         copy(states, into: &hidden)
-        enter(block.norm, count)
+        read(block, count)
         return normed.array(0..<states.count)
     }
 
@@ -296,54 +347,6 @@ private struct Activations: ~Copyable {
     func logits(of states: [Float]) -> [Float] {
         var behind = FloatBuffer(count: states.count)
         copy(states, into: &behind)
-        return Models.logits(
-            of: 0..<states.count / width, behind, norm: model.finalNorm, epsilon,
-            head: model.head, team)
+        return Models.logits(of: 0..<states.count / width, behind, model, team)
     }
-}
-
-// A method that changes a value cannot lend one of its buffers while it writes another; functions of
-// the buffers can.
-
-/// Row `token` of out = a row of a matrix.
-private func copyRow(
-    _ row: Int, of matrix: RowMatrix, _ token: Int, into out: inout FloatBuffer
-) {
-    var span = out.mutableSpan(token * matrix.columns..<(token + 1) * matrix.columns)
-    matrix.copyRow(row, into: &span)
-}
-
-private func copy(_ values: [Float], into out: inout FloatBuffer) {
-    var span = out.mutableSpan(0..<values.count)
-    for index in values.indices { span[index] = values[index] }
-}
-
-private func route(
-    _ router: any Router, _ x: borrowing FloatBuffer, _ count: Int, _ tokens: Int,
-    into selection: inout Selection, _ team: ThreadTeam
-) {
-    router.route(x.span(0..<count), tokens: tokens, into: &selection, team: team)
-}
-
-/// out += the rows that tokens picked.
-private func addPicked(
-    _ table: any ExpertTable, _ form: RowForm, _ selection: borrowing Selection, _ tokens: Int,
-    _ out: inout FloatBuffer
-) throws {
-    var span = out.mutableSpan(0..<tokens * form.width)
-    try table.addRows(form, of: selection, into: &span)
-}
-
-/// out = the sum of what a token's picks make of x.
-private func addOutputs(
-    _ experts: LanguageModel.Experts, _ selection: borrowing Selection, _ x: borrowing FloatBuffer,
-    _ count: Int, _ tokens: Int, _ out: inout FloatBuffer, _ team: ThreadTeam
-) throws {
-    var span = out.mutableSpan(0..<count)
-    if let form = experts.form {
-        return try experts.table.addGatedOutputs(
-            form, of: selection, x.span(0..<count), into: &span, team: team)
-    }
-    try experts.table.addOutputs(
-        of: selection, x.span(0..<count), tokens: tokens, into: &span, team: team)
 }

@@ -7,9 +7,29 @@ internal import Tensors
 /// Experts are read where they are mapped, and so are matrices of rows; packed ones are laid out in memory once.
 /// The value is immutable and may be shared between threads; each ``Session`` runs on one.
 package struct LanguageModel: Sendable {
+    /// What a norm multiplies with and adds.
+    struct Norm: Sendable {
+        /// [elements that the norm is of].
+        let weight: [Float]
+        /// Of a norm that takes the mean away: as long; empty for one that does not.
+        let bias: [Float]
+
+        init(_ weight: [Float], bias: [Float] = []) {
+            self.weight = weight
+            self.bias = bias
+        }
+
+        /// About how large each element is behind the norm.
+        var scales: [Float] {
+            guard !bias.isEmpty else { return weight }
+            return zip(weight, bias).map { ($0 * $0 + $1 * $1).squareRoot() }
+        }
+    }
+
     struct Layer: Sendable {
-        /// [hidden].
-        let attentionNorm: [Float]
+        let attentionNorm: Norm
+        /// Of what attention gives, beside the other; nil for none.
+        var attentionNormAfter: Norm? = nil
         let attention: Attention
         /// What is added in front of it; nil for nothing.
         let rows: Rows?
@@ -19,9 +39,17 @@ package struct LanguageModel: Sendable {
 
     /// A feed-forward with its norm; a residual goes around both.
     struct Block: Sendable {
-        /// [hidden].
-        let norm: [Float]
+        let norm: Norm
         let feedForward: FeedForward
+        /// Of what the feed-forward gives, beside the other; nil for none.
+        var normAfter: Norm? = nil
+        /// What the states behind the block are multiplied with.
+        var scale: Float = 1
+
+        /// The same with other experts.
+        func replacing(_ experts: Experts) -> Block {
+            Block(norm: norm, feedForward: .experts(experts), normAfter: normAfter, scale: scale)
+        }
     }
 
     /// y = W x + b.
@@ -35,13 +63,37 @@ package struct LanguageModel: Sendable {
     enum Attention: Sendable {
         case grouped(Grouped)
         case latent(Latent)
+        case delta(Delta)
+    }
 
-        var shape: AttentionShape {
-            switch self {
-            case .grouped(let grouped): grouped.shape
-            case .latent(let latent): latent.shape
-            }
+    /// The gated delta rule.
+    struct Delta: Sendable {
+        enum Inputs: Sendable {
+            /// Queries, keys and values in one; gates; rates; decays.
+            case split(
+                all: any Projection, gate: any Projection, rate: any Projection,
+                decay: any Projection)
+            /// Of each head of keys query, key, values and gates; and rates and decays.
+            case byKeyHeads(all: any Projection, pairs: any Projection)
         }
+
+        let shape: DeltaShape
+        let taps: Int
+        let inputs: Inputs
+        /// [taps, columns], that of the latest position last.
+        let convolution: [Float]
+        /// [valueHeads].
+        let stepBias: [Float]
+        /// [valueHeads], in double: what the softplus of a step is multiplied with.
+        let rates: [Double]
+        /// [keySize]: what norms of queries and keys multiply with.
+        let queryScale, keyScale: [Float]
+        /// [valueSize].
+        let norm: [Float]
+        let output: any Projection
+
+        /// Queries, keys and values of a token.
+        var columns: Int { 2 * shape.keyWidth + shape.valueWidth }
     }
 
     struct Grouped: Sendable {
@@ -50,6 +102,15 @@ package struct LanguageModel: Sendable {
         /// Over a head or over all of them, as long as the norm is; empty for none.
         let queryNorm, keyNorm: [Float]
         let clip: Float?
+        /// Elements of a head that turn, the first ones.
+        let turning: Int
+        let isInterleaved: Bool
+        /// Over a head of values; empty for none.
+        let valueNorm: [Float]
+        /// Which of the model's frequencies.
+        let rotation: Int
+        /// Whether each head of `query` is followed by its gate.
+        let isGated: Bool
     }
 
     /// Attention in the space of the latent vector: queries are brought there instead of keys out of it, so
@@ -108,6 +169,9 @@ package struct LanguageModel: Sendable {
         ///
         /// The sigmoid of its product multiplies what `dense` gives. Nil for none.
         let gate: (any Projection)?
+        /// Of the block's states, for what it reads, and of what it gives; nil for what the experts read, and for none.
+        var norm: Norm? = nil
+        var normAfter: Norm? = nil
     }
 
     /// Rows that a hash of the last tokens finds.
@@ -126,8 +190,19 @@ package struct LanguageModel: Sendable {
         let form: GatedExpertForm?
         /// What every token uses besides.
         let shared: Shared?
+        /// Of the block's states, for what the router reads; nil for what the experts read.
+        var routerNorm: Norm? = nil
+        /// Of what the experts give; nil for none.
+        var normAfter: Norm? = nil
         /// Which of the model's ``slots`` this is.
         let slot: Int
+
+        /// The same with another router and experts.
+        func replacing(router: any Router, table: any ExpertTable) -> Experts {
+            Experts(
+                router: router, table: table, form: form, shared: shared, routerNorm: routerNorm,
+                normAfter: normAfter, slot: slot)
+        }
     }
 
     /// Experts that tokens pick among.
@@ -147,8 +222,8 @@ package struct LanguageModel: Sendable {
     }
 
     package let description: ModelDescription
-    /// By how much each pair of a head's elements turns.
-    let frequencies: RotationFrequencies
+    /// By how much each pair of a head's elements turns, by kind of layer.
+    let frequencies: [RotationFrequencies]
     /// What came with the model and is not needed to run it.
     package let unused: [UnusedWeights]
     /// Whether a limit of memory is held, so that what runs at the same time should need the same experts.
@@ -156,10 +231,11 @@ package struct LanguageModel: Sendable {
     /// [vocabulary, hidden].
     let embedding: RowMatrix
     let layers: [Layer]
-    /// [hidden].
-    let finalNorm: [Float]
+    let finalNorm: Norm
     /// [vocabulary, hidden].
     let head: any Projection
+    /// [vocabulary]; empty for none.
+    let headBias: [Float]
     /// In the order of the layers.
     let slots: [Slot]
 
@@ -168,10 +244,12 @@ package struct LanguageModel: Sendable {
 }
 
 extension LanguageModel.Layer {
-    /// The part with experts, and its norm; nil when there is none.
-    var experts: (norm: [Float], experts: LanguageModel.Experts)? {
+    /// The part with experts, and the norm of what its router reads; nil when there is none.
+    var experts: (norm: LanguageModel.Norm, experts: LanguageModel.Experts)? {
         for block in blocks {
-            if case .experts(let experts) = block.feedForward { return (block.norm, experts) }
+            if case .experts(let experts) = block.feedForward {
+                return (experts.routerNorm ?? block.norm, experts)
+            }
         }
         return nil
     }

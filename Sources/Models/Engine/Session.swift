@@ -43,7 +43,7 @@ package final class Session {
     /// How often each expert was picked, by layer number, as far as it was counted.
     package private(set) var selection: [Int: [UInt32: Int]] = [:]
     /// By layer.
-    let caches: [KeyValueCache]
+    let memories: [LayerMemory]
     private let pass: ForwardPass
 
     /// - Parameter pass: What runs the text; by default one of its own, on the caller's thread.
@@ -52,7 +52,7 @@ package final class Session {
         self.model = model
         self.pass = pass ?? ForwardPass(model)
         usage = ExpertUsage(model)
-        caches = model.layers.map { KeyValueCache($0.attention.shape) }
+        memories = model.layers.map { LayerMemory($0.attention) }
     }
 
     /// Tokens that still fit.

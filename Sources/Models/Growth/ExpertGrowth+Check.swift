@@ -21,7 +21,7 @@ extension ExpertGrowth {
                     "layer \(layer) picks all of its \(sizes.count) experts for every token, so that "
                         + "there are no routes that a further expert could leave as they are")
             }
-            if case .sigmoid(let groups, _, _, _) = sizes.scoring, groups > 1 {
+            if let groups = sizes.groups {
                 throw CambiumError(
                     .badConfig,
                     "layer \(layer) picks experts from \(groups) groups of one size; one more expert "

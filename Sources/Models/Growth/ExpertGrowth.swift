@@ -28,6 +28,8 @@ package struct ExpertGrowth {
         case bias
         /// What steers picks by sigmoids.
         case correction
+        /// What weights are multiplied with at last.
+        case scale
     }
 
     /// Numbers as a router's tensor stores them, and what they are then.
@@ -212,7 +214,7 @@ package struct ExpertGrowth {
                     LayerEvidence(walk.inputs, self.texts, router, old, team: team),
                     layer: layer, aim, margins, team, rounding)
                 let selection = try walk.feed(
-                    LanguageModel.Block(norm: block.norm, feedForward: .experts(grown.experts)))
+                    block.replacing(grown.experts))
                 let added = UInt32(layerExperts.table.count)
                 let report = figures(of: added, selection, before.selection[layer], .report)
                 all.add(report)

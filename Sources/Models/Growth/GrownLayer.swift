@@ -41,20 +41,23 @@ struct GrownLayer {
             bias += rounded.numbers
         }
         var scoring = router.scoring
-        if case .sigmoid(let sigmoid) = scoring {
+        if case .grouped(let grouped) = scoring {
             let rounded = rounding([evidence.correction], layer, .correction)
             stored[.correction] = rounded.bytes
-            scoring = .sigmoid(
-                SigmoidScoring(
-                    correction: sigmoid.correction + rounded.numbers, groups: 1, pickedGroups: 1,
-                    isNormalised: sigmoid.isNormalised, scale: sigmoid.scale))
+            scoring = .grouped(grouped.adding(correction: rounded.numbers))
+        }
+        var scales = router.expertScales
+        if !scales.isEmpty {
+            let rounded = rounding(
+                [scales.reduce(0, +) / Float(scales.count)], layer, .scale)
+            stored[.scale] = rounded.bytes
+            scales += rounded.numbers
         }
         self.stored = stored
-        experts = LanguageModel.Experts(
+        experts = before.replacing(
             router: LinearRouter(
                 matrix.adding(row: storedRow.bytes), bias: bias, topK: router.topK,
-                scoring: scoring),
-            table: GrownExpertTable(before.table, adding: [expert]), form: before.form,
-            shared: before.shared, slot: before.slot)
+                scoring: scoring, expertScales: scales),
+            table: GrownExpertTable(before.table, adding: [expert]))
     }
 }

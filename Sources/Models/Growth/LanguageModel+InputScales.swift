@@ -10,7 +10,9 @@ extension LanguageModel {
     var routerInputScales: [Int: [Float]] {
         var scales: [Int: [Float]] = [:]
         guard description.normsFollow else {
-            for (number, layer) in layers.enumerated() { scales[number] = layer.experts?.norm }
+            for (number, layer) in layers.enumerated() {
+                scales[number] = layer.experts?.norm.scales
+            }
             return scales
         }
         var squares = [Double](repeating: 0, count: description.hiddenSize)
@@ -24,12 +26,12 @@ extension LanguageModel {
             add(row, 1 / Double(embedding.rows))
         }
         for (number, layer) in layers.enumerated() {
-            add(layer.attentionNorm, 1)
+            add(layer.attentionNorm.scales, 1)
             for block in layer.blocks {
                 if case .experts = block.feedForward {
                     scales[number] = squares.map { Float($0.squareRoot()) }
                 }
-                add(block.norm, 1)
+                add(block.norm.scales, 1)
             }
         }
         return scales

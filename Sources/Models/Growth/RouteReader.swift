@@ -103,10 +103,10 @@ extension LanguageModel.FeedForward {
 }
 
 extension LinearRouter {
-    /// What steers the picks of a further expert, with sigmoids: the mean of the others.
+    /// What steers the picks of a further expert, where something does: the mean of the others.
     var newcomerCorrection: Float {
-        guard case .sigmoid(let sigmoid) = scoring else { return 0 }
-        let sum = sigmoid.correction.reduce(0.0) { $0 + Double($1) }
-        return Float(sum / Double(max(sigmoid.correction.count, 1)))
+        guard case .grouped(let grouped) = scoring else { return 0 }
+        let sum = grouped.correction.reduce(0.0) { $0 + Double($1) }
+        return Float(sum / Double(max(grouped.correction.count, 1)))
     }
 }

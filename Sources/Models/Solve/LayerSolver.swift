@@ -6,7 +6,9 @@ internal import Tensors
 /// experts' down matrices together.
 struct LayerSolver {
     private let number: Int
-    private let norm: [Float]
+    private let norm: LanguageModel.Norm
+    /// What the experts' outputs are multiplied with.
+    private let multiplier: Double
     private let before: LanguageModel.Experts
     private let router: LinearRouter
     private let matrix: RowMatrix
@@ -19,8 +21,8 @@ struct LayerSolver {
     private(set) var solved = SolvedLayer()
 
     init(
-        _ number: Int, _ norm: [Float], _ before: LanguageModel.Experts, _ change: LayerToSolve,
-        _ records: [SourceRecord], _ team: ThreadTeam
+        _ number: Int, _ norm: LanguageModel.Norm, _ before: LanguageModel.Experts,
+        multiplier: Float, _ change: LayerToSolve, _ records: [SourceRecord], _ team: ThreadTeam
     ) throws {
         guard let router = before.router as? LinearRouter, let form = before.form,
             let matrix = router.weights as? RowMatrix, form.coded.isEmpty
@@ -30,6 +32,7 @@ struct LayerSolver {
         }
         self.number = number
         self.norm = norm
+        self.multiplier = Double(multiplier)
         self.before = before
         self.router = router
         self.matrix = matrix
@@ -247,7 +250,7 @@ struct LayerSolver {
             let first = rest.count / width
             let states = try walk.states(behind: without).flatMap { $0 }
             for (goal, state) in zip(record.behind, states) {
-                rest.append(record.root * (Double(goal) - Double(state)))
+                rest.append(record.root * (Double(goal) - Double(state)) / multiplier)
             }
             var selection = solvedRouter.noPicks
             solvedRouter.route(

@@ -81,7 +81,8 @@ package struct SolvedMerge {
                 "the model's weights are kept as codes (\(coded.method)), which are not solved; take --policy ours "
                     + "or theirs, or alternatives, or merge the models before they were quantised")
         }
-        guard !description.normsFollow else {
+        let follow = description.layers.contains { $0.blocks.contains { $0.normAfter != nil } }
+        guard !description.normsFollow, !follow else {
             throw CambiumError(
                 .unsupported,
                 "the \(description.architecture) model has its norms behind its experts, so that their "
@@ -122,7 +123,9 @@ package struct SolvedMerge {
                             source, own[index], source.model.layers[number].blocks[place],
                             inputs: walks[index].inputs.flatMap { $0 }, team))
                 }
-                var solver = try LayerSolver(number, block.norm, experts, change, records, team)
+                var solver = try LayerSolver(
+                    number, block.norm, experts,
+                    multiplier: merged.description.multipliers.residual, change, records, team)
                 try solver.solve(walks)
                 let final = solver.block
                 for walk in walks { _ = try walk.feed(final) }

@@ -16,10 +16,10 @@ extension LanguageModel {
     /// - Complexity: Reads no expert.
     package init(_ description: ModelDescription, source: some WeightSource) throws {
         let (hidden, vocabulary) = (description.hiddenSize, description.vocabularySize)
-        let source = NotedWeights(source)
+        let source = NotedWeights(PrefixedWeights(source))
         var loader = WeightLoader(description, source)
         self.description = description
-        frequencies = description.frequencies
+        frequencies = description.rotations.map(\.frequencies)
         holdsLimit = source.releasesMap
         // A token reads one row of it.
         embedding = try loader.reader.rows(
@@ -29,10 +29,12 @@ extension LanguageModel {
         for index in description.layers.indices { layers.append(try loader.layer(index)) }
         self.layers = layers
         slots = loader.slots
-        finalNorm = try loader.reader.vector("model.norm.weight", hidden)
+        finalNorm = try loader.norm("model.norm", hidden)
         head =
             description.tiesEmbedding
             ? embedding : try loader.matrix("lm_head.weight", vocabulary, hidden)
+        headBias =
+            description.headHasBias ? try loader.reader.vector("lm_head.bias", vocabulary) : []
         unused = try UnusedWeights.known(source, description)
         MappedBytes.willNeed(loader.used)
     }
@@ -58,18 +60,39 @@ struct WeightLoader<Source: WeightSource> {
         let hidden = description.hiddenSize
         let name = "model.layers.\(index)"
         let layer = description.layers[index]
-        let norm = try reader.vector("\(name).\(description.attentionNorm).weight", hidden)
-        let attention = try attention(layer, "\(name).self_attn")
+        let attentionNorm = try norm("\(name).\(description.attentionNorm)", hidden)
+        let attention = try attention(layer, name)
         let rows = try layer.rows.map { try self.rows($0, index) }
         var blocks: [LanguageModel.Block] = []
         for block in layer.blocks {
             blocks.append(
                 LanguageModel.Block(
-                    norm: try reader.vector("\(name).\(block.norm).weight", hidden),
-                    feedForward: try feedForward(block.feedForward, index)))
+                    norm: try norm("\(name).\(block.norm)", hidden),
+                    feedForward: try feedForward(block.feedForward, index),
+                    normAfter: try block.normAfter.map { try norm("\(name).\($0)", hidden) },
+                    scale: try block.scale.map { try reader.vector("\(name).\($0)", 1)[0] } ?? 1))
         }
         return LanguageModel.Layer(
-            attentionNorm: norm, attention: attention, rows: rows, blocks: blocks)
+            attentionNorm: attentionNorm,
+            attentionNormAfter: try layer.normAfter.map { try norm("\(name).\($0)", hidden) },
+            attention: attention, rows: rows, blocks: blocks)
+    }
+
+    /// A norm of hidden states.
+    func norm(_ name: String, _ size: Int) throws -> LanguageModel.Norm {
+        let weight = try reader.vector(name + ".weight", size)
+        switch description.normForm {
+        case .weighed: return LanguageModel.Norm(weight)
+        case .aroundOne: return LanguageModel.Norm(weight.map { 1 + $0 })
+        case .centred:
+            return LanguageModel.Norm(weight, bias: try reader.vector(name + ".bias", size))
+        }
+    }
+
+    /// A norm of queries or keys, which has no bias.
+    private func headNorm(_ name: String, _ size: Int) throws -> [Float] {
+        let weight = try reader.vector(name + ".weight", size)
+        return description.normForm == .aroundOne ? weight.map { 1 + $0 } : weight
     }
 
     /// A matrix in the description's form.
@@ -96,7 +119,7 @@ struct WeightLoader<Source: WeightSource> {
 
     // MARK: Attention
 
-    private mutating func linear(
+    mutating func linear(
         _ name: String, _ outputs: Int, _ inputs: Int, bias: Bool = false
     ) throws -> LanguageModel.Linear {
         LanguageModel.Linear(
@@ -108,8 +131,9 @@ struct WeightLoader<Source: WeightSource> {
         _ layer: ModelDescription.Layer, _ name: String
     ) throws -> LanguageModel.Attention {
         switch layer.attention {
-        case .grouped(let sizes): .grouped(try grouped(sizes, layer.window, name))
-        case .latent(let sizes): .latent(try latent(sizes, layer.window, name))
+        case .grouped(let sizes): .grouped(try grouped(sizes, layer.window, name + ".self_attn"))
+        case .latent(let sizes): .latent(try latent(sizes, layer.window, name + ".self_attn"))
+        case .delta(let sizes): .delta(try delta(sizes, name + ".linear_attn"))
         }
     }
 
@@ -127,20 +151,25 @@ struct WeightLoader<Source: WeightSource> {
         return LanguageModel.Grouped(
             shape: AttentionShape(
                 heads: sizes.heads, kvHeads: sizes.kvHeads, keySize: sizes.headSize,
-                valueSize: sizes.headSize, scale: 1 / Float(sizes.headSize).squareRoot(),
+                valueSize: sizes.headSize,
+                scale: sizes.scale ?? 1 / Float(sizes.headSize).squareRoot(),
                 window: window,
                 sinks: sizes.hasSinks ? try reader.vector("\(name).sinks", sizes.heads) : []),
-            query: try linear("\(name).q_proj", width, hidden, bias: sizes.hasBias),
+            query: try linear(
+                "\(name).q_proj", (sizes.isGated ? 2 : 1) * width, hidden, bias: sizes.hasBias),
             key: try linear("\(name).k_proj", keyWidth, hidden, bias: sizes.hasBias),
-            value: try linear("\(name).v_proj", keyWidth, hidden, bias: sizes.hasBias),
+            value: try linear(
+                "\(name).\(sizes.keysAreValues ? "k_proj" : "v_proj")", keyWidth, hidden,
+                bias: sizes.hasBias),
             output: try linear("\(name).o_proj", hidden, width, bias: sizes.outputHasBias),
-            queryNorm: try norms.map { norms in
-                try reader.vector("\(name).q_norm.weight", norms.query)
-            } ?? [],
-            keyNorm: try norms.map { norms in
-                try reader.vector("\(name).k_norm.weight", norms.key)
-            } ?? [],
-            clip: sizes.clip)
+            queryNorm: try norms.map { try headNorm("\(name).q_norm", $0.query) } ?? [],
+            keyNorm: try norms.map { try headNorm("\(name).k_norm", $0.key) } ?? [],
+            clip: sizes.clip, turning: (sizes.rotation ?? description.rotation).size,
+            isInterleaved: sizes.isInterleaved,
+            valueNorm: sizes.normalisesValues
+                ? [Float](repeating: 1, count: sizes.headSize) : [],
+            rotation: description.rotations.firstIndex(
+                of: sizes.rotation ?? description.rotation) ?? 0, isGated: sizes.isGated)
     }
 
     private mutating func latent(

@@ -47,6 +47,16 @@ extension UnusedWeights {
                     experts: experts.reduce(0) { $0 + $1.count },
                     reason: "the layer predicts tokens further ahead (multi-token prediction)"))
         }
+        // Those of ERNIE, and of Qwen inside a larger model, are beside the layers.
+        let ahead = tensors.filter { $0.hasPrefix("model.mtp_") || $0.hasPrefix("mtp.") }
+        if !ahead.isEmpty {
+            tensors.subtract(ahead)
+            found.append(
+                UnusedWeights(
+                    name: ahead.contains { $0.hasPrefix("mtp.") } ? "mtp.*" : "model.mtp_*",
+                    tensors: ahead.count, experts: 0,
+                    reason: "it predicts tokens further ahead (multi-token prediction)"))
+        }
         // What is beside the decoder, such as a head for another task, changes nothing of it.
         let beside = tensors.filter { !$0.hasPrefix("model.") && !$0.hasPrefix("lm_head.") }
         tensors.subtract(beside)

@@ -208,7 +208,7 @@ extension WeightLoader {
         }
         return GatedExpertForm(
             kind: sizes.kind, width: hidden, intermediateSize: inner, type: biases.first ?? .f32,
-            coded: forms, parts: table.parts)
+            coded: forms, parts: table.parts, activation: description.activation)
     }
 
     /// Gate, up and down as an expert's tensors are named.

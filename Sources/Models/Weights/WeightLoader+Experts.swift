@@ -20,11 +20,28 @@ extension WeightLoader {
             router: try router(sizes, name), table: table, form: try form(table, sizes, layer),
             shared: try sizes.shared.map { shared in
                 LanguageModel.Shared(
-                    dense: try dense("\(name).mlp.\(shared.name)", shared.intermediateSize),
+                    dense: try dense(
+                        "\(name).mlp" + (shared.name.isEmpty ? "" : ".\(shared.name)"),
+                        shared.intermediateSize),
                     gate: try shared.gate.map { gate in
                         try matrix("\(name).mlp.\(gate).weight", 1, description.hiddenSize)
-                    })
-            }, slot: slot)
+                    }, norm: try norm(shared.norm, in: name),
+                    normAfter: try norm(shared.normAfter, in: name))
+            }, routerNorm: sizes.routerIsScaled ? try routerNorm(name) : nil,
+            normAfter: try norm(sizes.normAfter, in: name), slot: slot)
+    }
+
+    /// A norm of a layer, where it has one.
+    private func norm(_ name: String?, in layer: String) throws -> LanguageModel.Norm? {
+        try name.map { try norm("\(layer).\($0)", description.hiddenSize) }
+    }
+
+    /// What a router that scales its input makes of the states: normalised, scaled, and divided by √hidden.
+    private func routerNorm(_ layer: String) throws -> LanguageModel.Norm {
+        let hidden = description.hiddenSize
+        let part = 1 / Float(hidden).squareRoot()
+        return LanguageModel.Norm(
+            try reader.vector("\(layer).router.scale", hidden).map { $0 * part })
     }
 
     private func form(
@@ -36,7 +53,8 @@ extension WeightLoader {
         }
         let form = GatedExpertForm(
             kind: sizes.kind, width: description.hiddenSize,
-            intermediateSize: sizes.intermediateSize, type: type)
+            intermediateSize: sizes.intermediateSize, type: type,
+            activation: description.activation)
         guard table.parts == form.parts else { throw unfit(table, layer, "\(form.parts)") }
         return form
     }
@@ -50,35 +68,49 @@ extension WeightLoader {
     private mutating func router(
         _ sizes: ModelDescription.Experts, _ layer: String
     ) throws -> LinearRouter {
-        // The spellings of one thing; the error names the first when none can be read.
-        let names = ExpertNames.routersInLayer.map {
-            "\(layer).\($0.dropLast(".weight".count))"
-        }
-        // One that is there and cannot be read is no reason to look for another.
-        var name = names[0]
-        for candidate in names {
-            do {
-                _ = try source.tensor(candidate + ".weight")
-                name = candidate
-                break
-            } catch let error as CambiumError where error.code == .missingTensor {}
-        }
+        let names = ExpertNames.routersInLayer
+        let found = try spelling(names.map { "\(layer).\($0)" })
+        let name = String(found.dropLast(".weight".count))
         let matrix = try routerMatrix(name + ".weight", sizes.count, description.hiddenSize)
         let scoring: ExpertScoring =
             switch sizes.scoring {
             case .softmaxOfPicked: .softmaxOfPicked
             case .softmaxOfAll(let normalised): .softmaxOfAll(normalised: normalised)
-            case .sigmoid(let groups, let picked, let normalised, let scale):
-                .sigmoid(
-                    SigmoidScoring(
-                        correction: try reader.vector(
-                            name + ".e_score_correction_bias", sizes.count),
-                        groups: groups, pickedGroups: picked, isNormalised: normalised,
-                        scale: scale))
+            case .grouped(let grouping, let hasCorrection):
+                .grouped(
+                    GroupedScoring(
+                        grouping,
+                        correction: hasCorrection ? try correction(layer, sizes.count) : []))
+            case .sparseMixer(let jitter): .sparseMixer(jitter: jitter)
             }
         return LinearRouter(
             matrix, bias: sizes.routerHasBias ? try reader.vector(name + ".bias", sizes.count) : [],
-            topK: sizes.topK, scoring: scoring)
+            topK: sizes.topK, scoring: scoring,
+            expertScales: sizes.routerIsScaled
+                ? try reader.vector("\(layer).router.per_expert_scale", sizes.count) : [])
+    }
+
+    /// The first of some spellings of one tensor that is there; the first of all when none is.
+    ///
+    /// One that is there and cannot be read is no reason to look for another.
+    private func spelling(_ names: [String]) throws -> String {
+        for name in names {
+            do {
+                _ = try source.tensor(name)
+                return name
+            } catch let error as CambiumError where error.code == .missingTensor {}
+        }
+        return names[0]
+    }
+
+    /// What steers a router's picks: one number for each expert, in a row or in a column of one row.
+    private func correction(_ layer: String, _ count: Int) throws -> [Float] {
+        let names = ExpertNames.blocks.flatMap { block in
+            ExpertNames.corrections.map { "\(layer).\(block)\($0)" }
+        }
+        let name = try spelling(names)
+        let isRow = try source.tensor(name).shape.dimensions.count == 2
+        return try reader.values(name, isRow ? [1, count] : [count])
     }
 
     // MARK: Neurons
@@ -204,5 +236,20 @@ extension WeightLoader {
         return QuantizedMatrix(
             rows: rows, columns: columns, values: bytes.bytes,
             scales: Array(scales[index * rows..<(index + 1) * rows]))
+    }
+}
+
+extension GroupedScoring {
+    /// As a config says it.
+    fileprivate init(_ grouping: ExpertGrouping, correction: [Float]) {
+        let score: Score =
+            switch grouping.score {
+            case .sigmoid: .sigmoid
+            case .softmax: .softmax
+            }
+        self.init(
+            score: score, correction: correction, groups: grouping.groups,
+            pickedGroups: grouping.pickedGroups, groupBest: grouping.groupBest,
+            isNormalised: grouping.isNormalised, leastSum: grouping.leastSum, scale: grouping.scale)
     }
 }

@@ -16,6 +16,8 @@ package struct LinearRouter: Router {
     /// b, [experts]; empty for none.
     package let bias: [Float]
     package let scoring: ExpertScoring
+    /// What weights are multiplied with at last, [experts]; empty for nothing.
+    package let expertScales: [Float]
 
     /// - Parameters:
     ///   - weights: W, [experts, width].
@@ -23,22 +25,27 @@ package struct LinearRouter: Router {
     ///   - topK: At most the number of experts, those of the picked groups, and `Kernels.largestTopK`.
     package init(
         _ weights: any Projection, bias: [Float] = [], topK: Int,
-        scoring: ExpertScoring = .softmaxOfPicked
+        scoring: ExpertScoring = .softmaxOfPicked, expertScales: [Float] = []
     ) {
         precondition(
             topK > 0 && topK <= weights.rows && topK <= Kernels.largestTopK
-                && (bias.isEmpty || bias.count == weights.rows),
+                && (bias.isEmpty || bias.count == weights.rows)
+                && (expertScales.isEmpty || expertScales.count == weights.rows),
             "top \(topK) of \(weights.rows) experts")
-        if case .sigmoid(let sigmoid) = scoring {
+        if case .grouped(let grouped) = scoring {
             precondition(
-                sigmoid.correction.count == weights.rows
-                    && topK <= weights.rows / sigmoid.groups * sigmoid.pickedGroups,
-                "top \(topK) of \(sigmoid.pickedGroups) of \(sigmoid.groups) groups")
+                grouped.fits(weights.rows)
+                    && topK <= weights.rows / grouped.groups * grouped.pickedGroups,
+                "top \(topK) of \(grouped.pickedGroups) of \(grouped.groups) groups")
+        }
+        if case .sparseMixer = scoring {
+            precondition(topK == 2, "\(topK) picks by SparseMixer, which makes two")
         }
         self.weights = weights
         self.bias = bias
         self.topK = topK
         self.scoring = scoring
+        self.expertScales = expertScales
     }
 
     /// - Complexity: Per token experts · width multiplications.
@@ -56,7 +63,8 @@ package struct LinearRouter: Router {
                     weights.multiply(
                         x.extracting(start * width..<(start + some) * width), tokens: some,
                         into: &span, team: team)
-                    prepare(&span)
+                    addBias(&span)
+                    value(&span)
                 }
                 let found = best(scores.span(0..<some * count), tokens: some, team)
                 for index in 0..<some * topK {
@@ -68,36 +76,52 @@ package struct LinearRouter: Router {
         }
     }
 
-    /// Makes of the products what picks are weighed by: [tokens, experts].
-    private func prepare(_ scores: inout MutableSpan<Float>) {
-        if !bias.isEmpty {
-            for index in scores.indices { scores[index] += bias[index % bias.count] }
-        }
+    /// Makes of the products scores: [tokens, experts].
+    func addBias(_ scores: inout MutableSpan<Float>) {
+        guard !bias.isEmpty else { return }
+        for index in scores.indices { scores[index] += bias[index % bias.count] }
+    }
+
+    /// Makes of scores what picks are weighed by: [tokens, experts].
+    func value(_ scores: inout MutableSpan<Float>) {
         switch scoring {
-        case .softmaxOfPicked: break
+        case .softmaxOfPicked, .sparseMixer: break
         case .softmaxOfAll: Kernels.softmax(&scores, width: weights.rows)
-        case .sigmoid: Kernels.sigmoid(&scores)
+        case .grouped(let grouped):
+            switch grouped.score {
+            case .sigmoid: Kernels.sigmoid(&scores)
+            case .softmax: Kernels.softmax(&scores, width: weights.rows)
+            }
         }
     }
 
     /// Makes of the picks' scores their weights.
+    private func weigh(
+        _ scores: inout MutableSpan<Float>, _ width: Int, _ ids: Span<UInt32>
+    ) {
+        weigh(&scores, width)
+        guard !expertScales.isEmpty else { return }
+        for index in scores.indices { scores[index] *= expertScales[Int(ids[index])] }
+    }
+
     private func weigh(_ scores: inout MutableSpan<Float>, _ width: Int) {
         switch scoring {
         case .softmaxOfPicked: Kernels.softmax(&scores, width: width)
         case .softmaxOfAll(let normalised):
-            if normalised { divideBySum(&scores, width) }
-        case .sigmoid(let sigmoid):
-            if sigmoid.isNormalised { divideBySum(&scores, width) }
-            for index in scores.indices { scores[index] *= sigmoid.scale }
+            if normalised { divideBySum(&scores, width, .leastNormalMagnitude) }
+        case .grouped(let grouped):
+            if grouped.isNormalised { divideBySum(&scores, width, grouped.leastSum) }
+            for index in scores.indices { scores[index] *= grouped.scale }
+        // They are weights already.
+        case .sparseMixer: break
         }
     }
 
-    private func divideBySum(_ scores: inout MutableSpan<Float>, _ width: Int) {
+    private func divideBySum(_ scores: inout MutableSpan<Float>, _ width: Int, _ least: Float) {
         for first in stride(from: 0, to: scores.count, by: width) {
             var sum: Float = 0
             for index in first..<first + width { sum += scores[index] }
-            // Sigmoids that are all 0 weigh nothing.
-            sum = max(sum, .leastNormalMagnitude)
+            sum = max(sum, least)
             for index in first..<first + width { scores[index] /= sum }
         }
     }
@@ -106,18 +130,30 @@ package struct LinearRouter: Router {
     private func best(
         _ all: Span<Float>, tokens: Int, _ team: ThreadTeam
     ) -> (ids: [UInt32], scores: [Float], margins: [Float]) {
-        guard case .sigmoid(let sigmoid) = scoring else { return top(all, tokens: tokens, team) }
         let count = weights.rows
-        var choices: [Float] = []
-        choices.reserveCapacity(all.count)
-        for token in 0..<tokens {
-            choices += sigmoid.choices(all.extracting(token * count..<(token + 1) * count))
+        switch scoring {
+        case .softmaxOfPicked, .softmaxOfAll: return top(all, tokens: tokens, team)
+        case .grouped(let grouped):
+            var choices: [Float] = []
+            choices.reserveCapacity(all.count)
+            for token in 0..<tokens {
+                choices += grouped.choices(all.extracting(token * count..<(token + 1) * count))
+            }
+            var found = top(choices.span, tokens: tokens, team)
+            for index in found.ids.indices {
+                found.scores[index] = all[index / topK * count + Int(found.ids[index])]
+            }
+            return found
+        case .sparseMixer(let jitter):
+            var found = top(all, tokens: tokens, team)
+            for token in 0..<tokens {
+                let (first, second) = (2 * token, 2 * token + 1)
+                (found.scores[first], found.scores[second]) = sparseMixerWeights(
+                    all.extracting(token * count..<(token + 1) * count),
+                    first: Int(found.ids[first]), second: Int(found.ids[second]), jitter: jitter)
+            }
+            return found
         }
-        var found = top(choices.span, tokens: tokens, team)
-        for index in found.ids.indices {
-            found.scores[index] = all[index / topK * count + Int(found.ids[index])]
-        }
-        return found
     }
 
     /// The `topK` best of each token's scores, [tokens, experts].

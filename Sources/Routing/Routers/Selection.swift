@@ -77,11 +77,11 @@ package struct Selection: Sendable {
     ///
     /// - Parameters:
     ///   - select: Sets the experts [tokens, heads, topK], their scores and the margins [tokens, heads].
-    ///   - weigh: Makes the weights of the scores; by default their softmax.
+    ///   - weigh: Makes the weights of the scores of some experts; by default their softmax.
     mutating func replace(
         _ router: some Router, tokens: Int,
-        weigh: (inout MutableSpan<Float>, _ width: Int) -> Void = {
-            Kernels.softmax(&$0, width: $1)
+        weigh: (inout MutableSpan<Float>, _ width: Int, _ ids: Span<UInt32>) -> Void = {
+            scores, width, _ in Kernels.softmax(&scores, width: width)
         },
         _ select: (
             inout MutableSpan<UInt32>, inout MutableSpan<Float>, inout MutableSpan<Float>
@@ -103,7 +103,7 @@ package struct Selection: Sendable {
             var scores = weights.mutableSpan
             var differences = margins.mutableSpan
             select(&ids, &scores, &differences)
-            weigh(&scores, topK)
+            weigh(&scores, topK, ids.span)
         }
         self.tokens = tokens
         (self.experts, self.weights, self.margins) = (experts, weights, margins)

@@ -35,8 +35,13 @@ package struct GatedExpertForm: Sendable, Hashable {
     package let coded: [Coded]
     /// The tensors of one expert, in the order of its bytes.
     package let parts: [TensorShape]
+    /// Of experts of rows.
+    package let activation: GateActivation
 
-    package init(kind: Kind, width: Int, intermediateSize: Int, type: ElementType) {
+    package init(
+        kind: Kind, width: Int, intermediateSize: Int, type: ElementType,
+        activation: GateActivation = .silu
+    ) {
         precondition(
             width > 0 && intermediateSize > 0 && type.isReadInRows,
             "experts of \(width) x \(intermediateSize) \(type.name)")
@@ -59,6 +64,7 @@ package struct GatedExpertForm: Sendable, Hashable {
                 ]
             }
         parts = shapes.map { TensorShape(type, $0) }
+        self.activation = activation
     }
 
     /// Experts of codes.
@@ -68,7 +74,7 @@ package struct GatedExpertForm: Sendable, Hashable {
     ///   - parts: Of an expert; those that `coded` names are shaped as their coding has them.
     package init(
         kind: Kind, width: Int, intermediateSize: Int, type: ElementType, coded: [Coded],
-        parts: [TensorShape]
+        parts: [TensorShape], activation: GateActivation = .silu
     ) {
         precondition(
             width > 0 && intermediateSize > 0 && type.isReadInRows
@@ -83,6 +89,7 @@ package struct GatedExpertForm: Sendable, Hashable {
         self.type = type
         self.coded = coded
         self.parts = parts
+        self.activation = activation
     }
 
     /// Bytes of the elements before the tensor at a place in ``parts``.

@@ -146,8 +146,10 @@ extension Kernels {
                 unsafe withScratch(count * range.count) { up in
                     unsafe form.rows(1, of: base).products(
                         range.lowerBound, range.count, x, count, up, range.count)
+                    let gate =
+                        unsafe form.activation == .silu ? cambium_silu_gate : cambium_gelu_gate
                     for token in 0..<count {
-                        unsafe cambium_silu_gate(
+                        unsafe gate(
                             target + token * intermediateSize, up + token * range.count, range.count
                         )
                     }

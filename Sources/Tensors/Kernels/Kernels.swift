@@ -76,6 +76,17 @@ package enum Kernels {
         }
     }
 
+    /// gate = GELU(gate) * up, GELU by its tanh.
+    package static func geluGate(_ gate: inout MutableSpan<Float>, up: Span<Float>) {
+        precondition(gate.count == up.count, "gate of \(gate.count), up of \(up.count) elements")
+        unsafe up.withUnsafeBufferPointer { up in
+            unsafe gate.withUnsafeMutableBufferPointer { gate in
+                guard let up = up.baseAddress, let target = gate.baseAddress else { return }
+                unsafe cambium_gelu_gate(target, up, gate.count)
+            }
+        }
+    }
+
     /// x = 1 / (1 + e^-x), in place.
     package static func sigmoid(_ x: inout MutableSpan<Float>) {
         unsafe x.withUnsafeMutableBufferPointer { x in

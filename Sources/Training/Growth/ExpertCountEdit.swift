@@ -70,7 +70,7 @@ package struct ExpertCountEdit: ~Copyable {
         draft.tree.layers[UInt32(layer)]?.pools[ExpertPool.base]
     }
 
-    /// Changes each tensor of a router, whose first dimension counts experts.
+    /// Changes each tensor of a router.
     private mutating func routers(
         _ pool: ExpertPool,
         _ change: (_ name: String, _ bytes: [UInt8], _ rowBytes: Int) -> [UInt8]
@@ -80,9 +80,11 @@ package struct ExpertCountEdit: ~Copyable {
             let bytes = try snapshot.data(of: tensor.id)
             let size = bytes.count / max(Int(pool.count), 1)
             let changed = change(name, bytes, size)
+            // The dimension that counts experts: the first, or the second of one row.
+            let (before, count) = (tensor.shape.dimensions, changed.count / max(size, 1))
+            let isRow = before == [1, Int(pool.count)]
             let shape = TensorShape(
-                tensor.shape.type,
-                [changed.count / max(size, 1)] + tensor.shape.dimensions.dropFirst())
+                tensor.shape.type, isRow ? [1, count] : [count] + before.dropFirst())
             routers[name] = try draft.putTensor(shape, changed.raw)
         }
         return routers

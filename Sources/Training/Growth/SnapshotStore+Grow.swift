@@ -163,7 +163,7 @@ extension SnapshotStore {
                 .unsupported,
                 "a token picks \(sizes.topK) experts; \(count - 1) would be too few")
         }
-        if case .sigmoid(let groups, _, _, _) = sizes.scoring, groups > 1 {
+        if let groups = sizes.groups {
             throw CambiumError(
                 .unsupported,
                 "the experts are in \(groups) groups of one size, of which none can lose one")
@@ -246,6 +246,7 @@ extension ExpertGrowth.RouterPart {
     fileprivate init?(_ name: String) {
         switch name {
         case _ where name.hasSuffix(".e_score_correction_bias"): self = .correction
+        case _ where name.hasSuffix(".per_expert_scale"): self = .scale
         case _ where name.hasSuffix(".bias"): self = .bias
         case _ where name.hasSuffix(".weight"): self = .row
         default: return nil

@@ -1,3 +1,4 @@
+import CheckpointSupport
 import Foundation
 import TestSupport
 import Testing
@@ -72,7 +73,9 @@ struct HostileModelTests {
             let store = try store(
                 architecture, in: directory,
                 weights: { data, header in
-                    let entry = try #require(header["model.norm.weight"] as? [String: Any])
+                    let family = try #require(TransformersFamily(rawValue: architecture))
+                    let name = family.prefix + "norm.weight"
+                    let entry = try #require(header[name] as? [String: Any])
                     let start = try #require((entry["data_offsets"] as? [Int])?.first)
                     data.replaceSubrange(start..<start + 4, with: [0, 0, 0xC0, 0x7F])
                 })

@@ -40,7 +40,10 @@ struct GrowTests {
         "tokens of the new domain pick it, old routes stay, and dropped the model is the one before",
         arguments: zip(
             Self.growing,
-            ["model", "model_fused", "model_bf16", "model", "model_fused", "model", "model_fused"]))
+            [
+                "model", "model_fused", "model_bf16", "model", "model_fused", "model",
+                "model_fused",
+            ]))
     func grows(architecture: String, form: String) throws {
         try withScratchDirectory { directory in
             let store = try store(model(architecture, form), in: directory)
@@ -86,6 +89,27 @@ struct GrowTests {
             #expect(try store.list("main").layers[0].pools[0].experts == count - 1)
             #expect(
                 try store.model("main").generate(tokens: [1, 2, 3], count: 4).tokens.count == 4)
+        }
+    }
+
+    @Test(
+        "routers, stacks and states of other kinds take one more, and give it back",
+        arguments: [
+            "minimax_m2", "granitemoe", "phimoe", "ernie4_5_moe", "qwen3_5_moe", "gemma4",
+        ])
+    func otherKinds(architecture: String) throws {
+        try withScratchDirectory { directory in
+            let store = try store(model(architecture), in: directory)
+            let before = try store.list("main")
+            let count = before.layers[0].pools[0].experts
+            let result = try growRoughly(store, ExpertSource(model(architecture), expert: 1))
+            #expect(result.expert == count)
+            let layers = try store.list("main").layers
+            #expect(layers.allSatisfy { $0.pools[0].experts == count + 1 })
+            let logits = try store.model("main").logits([200, 201, 202])
+            #expect(logits.joined().allSatisfy { $0.isFinite })
+            try shrink(store)
+            #expect(try store.list("main").tree == before.tree)
         }
     }
 

@@ -1,6 +1,8 @@
 /// The config.json of a small model of each architecture, as transformers 5.23 writes what matters.
 enum ArchitectureConfigs {
-    static let all: [String: String] = [
+    static let all = first.merging(newer) { $1 }
+
+    static let first: [String: String] = [
         "olmoe": """
         {"model_type": "olmoe", "attention_bias": false, "clip_qkv": null, "eos_token_id": 2,
          "hidden_act": "silu", "hidden_size": 64, "intermediate_size": 48,

@@ -1,7 +1,12 @@
 /// What the configuration classes of transformers 5.24 are when nothing is given, as they write themselves:
 /// `OlmoeConfig().to_dict()` and so on, without what no layer depends on.
 enum LibraryDefaults {
-    static let all: [String: String] = [
+    static let all = first.merging(newer) { $1 }
+
+    /// Those whose classes leave out what a model needs, or whose heads would turn by half a pair.
+    static let incomplete: Set = ["deepseek_v2", "dots1", "glm4_moe"]
+
+    static let first: [String: String] = [
         "deepseek_v3": """
         {"model_type": "deepseek_v3", "attention_bias": false, "eos_token_id": 1,
         "first_k_dense_replace": 3, "head_dim": 64, "hidden_act": "silu", "hidden_size": 7168,
@@ -90,5 +95,9 @@ enum LibraryDefaults {
         "deepseek_v3": ["num_key_value_heads", "head_dim"],
         "glm4_moe_lite": ["num_key_value_heads"],
         "qwen3_moe": ["sliding_window"], "qwen2_moe": ["sliding_window"],
+        "deepseek_v2": ["num_key_value_heads", "head_dim"],
+        "ernie4_5_moe": ["moe_layer_end_index"], "granitemoe": ["num_key_value_heads"],
+        "kimi_k2": ["num_key_value_heads", "head_dim"],
+        "mistral4": ["num_key_value_heads", "head_dim", "rope_parameters"],
     ]
 }

@@ -28,6 +28,13 @@ struct LibraryDefaultsTests {
     @Test(
         "a config that says its model type alone is the library's default model", arguments: names)
     func nothing(name: String) throws {
+        guard !LibraryDefaults.incomplete.contains(name) else {
+            let error = #expect(throws: CambiumError.self) {
+                try describe(["model_type": name]).get()
+            }
+            #expect(error?.code == .badConfig)
+            return
+        }
         let whole = try describe(Self.object(LibraryDefaults.all[name])).get()
         #expect(try describe(["model_type": name]).get() == whole)
     }
@@ -40,7 +47,9 @@ struct LibraryDefaultsTests {
         // Beside the default of all others.
         var less = defaults
         less[field] = nil
-        #expect(try describe(less).get() == describe(defaults).get())
+        if !LibraryDefaults.incomplete.contains(name) {
+            #expect(try describe(less).get() == describe(defaults).get())
+        }
         // Beside other numbers: the same model, or refused as the default written out is.
         guard LibraryDefaults.derived[name]?.contains(field) != true else { return }
         (less, _) = (small, ())

@@ -33,12 +33,17 @@ struct ModelDescriptionTests {
         for name in ArchitectureConfigs.names {
             let one = try describe(fields(name))
             #expect(one.vocabularySize == 256)
-            let hasDense = ["deepseek_v3", "glm4_moe_lite", "qwen2_moe", "qwen3_moe"].contains(name)
+            let hasDense = ![
+                "flex_olmo", "gpt_oss", "granitemoe", "minimax_m2", "mixtral", "olmoe", "phimoe",
+                "qwen3_5_moe", "gemma4",
+            ].contains(name)
             #expect(one.expertLayers == (hasDense ? [1, 2] : [0, 1, 2]), "\(name)")
             let windows: [Int?] =
                 switch name {
                 case "gpt_oss": [16, nil, 16]
-                case "mixtral": [16, 16, 16]
+                case "mixtral", "phimoe": [16, 16, 16]
+                case "dots1": [nil, nil, 16]
+                case "gemma4": [16, 16, nil]
                 default: [nil, nil, nil]
                 }
             #expect(one.layers.map(\.window) == windows, "\(name)")
@@ -56,10 +61,7 @@ struct ModelDescriptionTests {
             for key in ["num_experts", "num_local_experts", "n_routed_experts"] {
                 guard let count = other.removeValue(forKey: key) else { continue }
                 // Those that the library reads for the architecture; others must say the same.
-                let own =
-                    try #require(Architecture.named(name)).countKeys.contains("n_routed_experts")
-                    ? "n_routed_experts" : "num_experts"
-                for spelling in [own, "num_local_experts"] {
+                for spelling in try #require(Architecture.named(name)).countKeys {
                     var spelt = other
                     spelt[spelling] = count
                     #expect(try describe(spelt) == expected)
@@ -83,6 +85,90 @@ struct ModelDescriptionTests {
                 other["rope_parameters"] = rope
             }
             #expect(try describe(other) == expected, "\(name)")
+        }
+    }
+
+    @Test("a part of a head turns where a field says so, and in families that have it")
+    func partialRotation() throws {
+        #expect(try describe(fields("glm4_moe")).rotation.size == 8)
+        #expect(try describe(fields("minimax_m2")).rotation.size == 8)
+        #expect(try describe(fields("mistral4")).rotation.size == 8)
+        var config = try fields("minimax_m2")
+        config["rotary_dim"] = nil
+        #expect(try describe(config).rotation.size == 16)
+        config["partial_rotary_factor"] = 0.25
+        #expect(try describe(config).rotation.size == 4)
+        for (name, key, value) in [
+            ("minimax_m2", "partial_rotary_factor", 0.25), ("glm4_moe", "partial_rotary_factor", 0),
+            ("mistral4", "partial_rotary_factor", 0.5), ("dots1", "partial_rotary_factor", 0.5),
+            ("glm4_moe", "partial_rotary_factor", 0.2),
+        ] as [(String, String, Any)] {
+            var config = try fields(name)
+            config[key] = value
+            let error = try error(config)
+            #expect(error?.message.contains(key) == true, "\(name) \(value)")
+        }
+    }
+
+    @Test("layers of the delta rule stand where the config says, inside a larger model's too")
+    func delta() throws {
+        for (name, isSplit) in [("qwen3_next", false), ("qwen3_5_moe", true)] {
+            let one = try describe(fields(name))
+            for (index, layer) in one.layers.enumerated() {
+                guard case .delta(let delta) = layer.attention else {
+                    #expect(index == 1, "\(name)")
+                    continue
+                }
+                #expect(index != 1 && delta.isSplit == isSplit && delta.taps == 4, "\(name)")
+                #expect(delta.keyHeads == 2 && delta.valueHeads == 4, "\(name)")
+                #expect(delta.keySize == 16 && delta.valueSize == 8, "\(name)")
+            }
+            #expect(one.architecture == name && one.rotation.size == 4)
+        }
+        let whole = try fields("qwen3_5_moe")
+        var text = try #require(whole["text_config"] as? [String: Any])
+        #expect(try describe(text) == describe(whole))
+        for (key, value, word) in [
+            ("norm_topk_prob", false, "norm_topk_prob"), ("attn_output_gate", false, "gate"),
+            ("mlp_only_layers", [0], "mlp_only_layers"), ("tie_word_embeddings", true, "tie"),
+            ("model_type", "qwen3_next", "model_type"), ("decoder_sparse_step", 2, "step"),
+        ] as [(String, Any, String)] {
+            var (changed, inner) = (whole, text)
+            inner[key] = value
+            changed["text_config"] = inner
+            #expect(try error(changed)?.message.contains(word) == true, "\(key)")
+        }
+        text["hidden_size"] = "64"
+        var changed = whole
+        changed["text_config"] = text
+        #expect(try error(changed)?.message.contains("text_config.hidden_size") == true)
+        changed["text_config"] = 3
+        #expect(try error(changed)?.message.contains("text_config") == true)
+    }
+
+    @Test("Gemma's layers of two kinds have heads and rotations of their own")
+    func gemma() throws {
+        let whole = try fields("gemma4")
+        let one = try describe(whole)
+        #expect(one.activation == .gelu && one.tiesEmbedding && one.multipliers.embedding == 8)
+        #expect(one.multipliers.logitCap == 30)
+        let heads = one.layers.map { layer -> [Int] in
+            guard case .grouped(let own) = layer.attention else { return [] }
+            return [own.headSize, own.kvHeads, own.keysAreValues ? 1 : 0]
+        }
+        #expect(heads == [[16, 2, 0], [16, 2, 0], [32, 1, 1]])
+        let text = try #require(whole["text_config"] as? [String: Any])
+        for (key, value) in [
+            ("enable_moe_block", false), ("hidden_size_per_layer_input", 256),
+            ("num_kv_shared_layers", 2), ("use_bidirectional_attention", "all"),
+            ("hidden_activation", "relu"), ("num_global_key_value_heads", 3),
+            ("layer_types", ["full_attention", "full_attention", "sliding_attention"]),
+        ] as [(String, Any)] {
+            var (changed, inner) = (whole, text)
+            inner[key] = value
+            changed["text_config"] = inner
+            let word = key == "num_global_key_value_heads" ? "heads of keys" : key
+            #expect(try error(changed)?.message.contains(word) == true, "\(key)")
         }
     }
 
@@ -161,6 +247,23 @@ struct ModelDescriptionTests {
         config = try fields("deepseek_v3")
         config["n_group"] = 5
         #expect(try error(config)?.message.contains("n_group") == true)
+        for (name, key, value) in [
+            ("kimi_k2", "scoring_func", "softmax"), ("minimax_m2", "scoring_func", "softmax"),
+            ("minimax_m2", "attn_type_list", [1, 0, 1]), ("minimax_m2", "use_qk_norm", false),
+            ("minimax_m2", "use_routing_bias", false), ("minimax_m2", "qk_norm_type", "per_head"),
+            ("minimax_m2", "shared_intermediate_size", 8), ("minimax_m2", "sliding_window", 8),
+            ("dots1", "scoring_func", "softmax"), ("granitemoe", "logits_scaling", 0),
+            ("phimoe", "num_experts_per_tok", 4), ("ernie4_5_moe", "use_bias", true),
+            ("mistral4", "n_group", 5), ("deepseek_v2", "topk_method", "noaux_tc"),
+            ("deepseek_v2", "mlp_bias", true), ("deepseek_v2", "norm_topk_prob", true),
+            ("qwen3_next", "linear_num_value_heads", 3), ("qwen3_next", "layer_types", ["full"]),
+            ("deepseek_v2", "scoring_func", "sigmoid"), ("deepseek_v2", "moe_layer_freq", 2),
+        ] as [(String, String, Any)] {
+            config = try fields(name)
+            config[key] = value
+            let error = try error(config)
+            #expect(error?.message.contains(key) == true, "\(name) \(key)")
+        }
         config = try fields("qwen3_moe")
         config["num_experts"] = 8
         #expect(try error(config)?.message.contains("contradicts") == true)

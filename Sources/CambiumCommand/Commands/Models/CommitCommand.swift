@@ -6,8 +6,8 @@ struct CommitCommand: StoreCommand {
         commandName: "commit",
         abstract: "Commit a checkpoint as a snapshot on a branch.",
         discussion: """
-            The expert layout is recognised from config.json: peer-lm, OLMoE, Mixtral, Qwen2-MoE, Qwen3-MoE, \
-            DeepSeek-V3, GLM-4.7-Flash, FlexOlmo and GPT-OSS, with separate or fused experts. Experts of other models are told by \
+            The expert layout is recognised from config.json: peer-lm, OLMoE, Mixtral, Qwen, DeepSeek, Kimi, GLM, \
+            MiniMax, GPT-OSS and others (docs/families.md), with separate or fused experts. Experts of other models are told by \
             the pattern of names and shapes, and it says by which. Anything else is stored tensor \
             by tensor. Only what the store does not have is stored. The author is CAMBIUM_AUTHOR, else \
             the user's name.

@@ -6,7 +6,7 @@ struct ExpertCommand: ParsableCommand {
         commandName: "expert",
         abstract: "Give a model one more expert, or take one out.",
         discussion: """
-            For OLMoE, Mixtral, Qwen2-MoE, Qwen3-MoE, DeepSeek-V3 and GLM-4.7-Flash (without groups), FlexOlmo and GPT-OSS. The new expert's router \
+            For every family that runs (docs/families.md) and whose experts are in no groups. The new expert's router \
             rows are solved from evidence, without training; nothing else of the model changes, and `drop` \
             gives back the model before, byte for byte.
 

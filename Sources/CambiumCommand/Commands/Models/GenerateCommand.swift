@@ -14,8 +14,8 @@ struct GenerateCommand: StoreCommand {
             cambium generate --prompt - -n 50 --temperature 0.8 --top-p 0.9 < prompt.txt
             cambium generate main --prompts questions.txt -n 100 --stop "Q:" --json
 
-            Models with a vocabulary of their own (OLMoE, Mixtral, Qwen2-MoE, Qwen3-MoE, DeepSeek-V3, GLM-4.7-Flash, \
-            FlexOlmo, GPT-OSS) read and write text by the tokenizer.json that was committed with them, as it is, without a chat template; \
+            Models with a vocabulary of their own (OLMoE, Mixtral, Qwen, DeepSeek, Kimi, GLM, MiniMax, GPT-OSS \
+            and others: docs/families.md) read and write text by the tokenizer.json that was committed with them, as it is, without a chat template; \
             without one by bytes, if there are 256 tokens. They end at the model's own end token unless told \
             otherwise. Every model takes token ids as well.
 
