@@ -29,6 +29,42 @@ public func cambium_generate(
 }
 
 @c @implementation
+public func cambium_chat_prompt(
+    _ handle: OpaquePointer!, _ chat: UnsafePointer<CChar>!,
+    _ text: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
+) -> cambium_code {
+    call {
+        let model = unsafe try engine(handle)
+        let chat = unsafe try CambiumC.text(chat, "chat")
+        unsafe try give(model.prompt(of: Chat(json: Array(chat.utf8))), text)
+    }
+}
+
+@c @implementation
+public func cambium_chat(
+    _ handle: OpaquePointer!, _ chat: UnsafePointer<CChar>!,
+    _ sampling: UnsafePointer<cambium_sampling>!, _ receiver: cambium_text_receiver!,
+    _ context: UnsafeMutableRawPointer!,
+    _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!
+) -> cambium_code {
+    call {
+        let model = unsafe try engine(handle)
+        let chat = unsafe try Chat(json: Array(CambiumC.text(chat, "chat").utf8))
+        let wishes = unsafe try SamplingWishes(sampling)
+        let result = try model.generate(
+            chat, count: wishes.count, sampling: wishes.options, stops: wishes.stops,
+            pastEnd: wishes.pastEnd, threads: wishes.threads
+        ) { byte in
+            guard let receiver = unsafe receiver else { return true }
+            return unsafe withUnsafePointer(to: CChar(bitPattern: byte)) {
+                unsafe receiver(context, 0, $0, 1) == 0
+            }
+        }
+        unsafe try give(json: result, json)
+    }
+}
+
+@c @implementation
 public func cambium_generate_tokens(
     _ handle: OpaquePointer!, _ prompt: UnsafePointer<Int64>!, _ prompt_count: UInt64,
     _ sampling: UnsafePointer<cambium_sampling>!, _ receiver: cambium_token_receiver!,

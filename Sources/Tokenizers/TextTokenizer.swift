@@ -66,6 +66,9 @@ package struct TextTokenizer: Sendable {
         vocabulary.id(of: Array(token.utf8)[...]).map { Int($0) }
     }
 
+    /// What the file's template puts in front of a text.
+    package var startTokens: [Int] { template.before }
+
     /// The tokens of a text.
     ///
     /// - Parameter addsSpecialTokens: Whether the file's template (a token for the start, for

@@ -126,6 +126,10 @@ int program_survives(const char *folder, const char *work) {
     OK(cambium_generate_tokens(engine, tokens, 3, &sampling, NULL, NULL, NULL));
     CHECK(cambium_generate_tokens(engine, many, 100000, &sampling, NULL, NULL, NULL) == CAMBIUM_CONTEXT_FULL);
     free(many);
+    CHECK(cambium_chat_prompt(engine, NULL, NULL) == CAMBIUM_USAGE);
+    CHECK(cambium_chat_prompt(engine, "[", NULL) == CAMBIUM_BAD_INPUT);
+    CHECK(cambium_chat(engine, "[]", NULL, NULL, NULL, NULL) == CAMBIUM_USAGE);
+    CHECK(cambium_chat(engine, "[{\"role\": \"user\"}]", &sampling, NULL, NULL, NULL) == CAMBIUM_UNSUPPORTED);
     char *text = NULL;
     OK(cambium_detokenize(engine, odd, 3, &text));
     cambium_free(text);

@@ -49,6 +49,7 @@ struct ProtocolTests {
         note main --metric acc=0.9
         note main
         eval main --text text.txt --stats
+        eval main --text text.txt --stride 4 --window 8
         generate main --prompt a -n 4 --stats
         route main --prompt a
         profile main --text text.txt

@@ -245,6 +245,32 @@ struct UserPathTests {
         #expect(try session.run("eval", "--text", "nothing.txt").status == 2)
     }
 
+    @Test(
+        "eval --stride predicts every token of a text of any length, and --csv gives a line for each"
+    )
+    func slidingEvaluation() throws {
+        let session = try Session.history()
+        try session.write("The quick brown fox, again and again.", to: "fox.txt")
+        try session.write("ab", to: "a,b.txt")
+        let words = ["eval", "main", "left", "--text", "fox.txt", "a,b.txt", "--stride", "5"]
+        let shown = try session.start(words).end()
+        #expect(shown.status == 0 && shown.text.contains("perplexity"), "\(shown.errors)")
+        let json = try session.start(words + ["--json"]).end().json
+        let rows = try #require(json["rows"] as? [[String: Any]])
+        #expect(rows.map { $0["predictions"] as? Int } == [36, 1, 36, 1])
+        let table = try session.start(words + ["--csv", "--window", "8"]).end()
+        #expect(table.lines.count == 5)
+        #expect(table.lines[0].hasPrefix("revision,commit,text,tokens,windows,bits_per_byte"))
+        #expect(table.lines[2].hasPrefix("main,") && table.lines[2].contains(",\"a,b.txt\",1,1,"))
+        for wrong in [
+            ["--stride", "0"], ["--stride", "8", "--window", "8"], ["--csv", "--json"],
+        ] {
+            #expect(try session.start(["eval", "--text", "fox.txt"] + wrong).end().status == 64)
+        }
+        let long = try session.run("eval", "--text", "fox.txt", "--stride", "99")
+        #expect(long.status == 64 && long.errors.contains("1 to 15"), "\(long.errors)")
+    }
+
     @Test("generate writes the bytes alone; the same seed gives the same")
     func generate() throws {
         let session = try Session.history()

@@ -536,6 +536,14 @@ typedef int (*cambium_token_receiver)(void *context, int64_t token);
 cambium_code cambium_generate(
     cambium_engine *engine, const cambium_file *prompts, uint64_t prompt_count,
     const cambium_sampling *sampling, cambium_text_receiver receiver, void *context, char **json);
+// What a model reads for a conversation, by the chat template that was committed with it, up to where the answer begins.
+// `chat` is JSON: [{"role", "content"}], or an object with "messages" and, where there are some, "tools", "documents" and
+// "chat_template_kwargs".
+cambium_code cambium_chat_prompt(cambium_engine *engine, const char *chat, char **text);
+// Answers a conversation; special tokens that the model writes are part of the answer. JSON: what `generate --chat` gives.
+cambium_code cambium_chat(
+    cambium_engine *engine, const char *chat, const cambium_sampling *sampling,
+    cambium_text_receiver receiver, void *context, char **json);
 cambium_code cambium_generate_tokens(
     cambium_engine *engine, const int64_t *prompt, uint64_t prompt_count,
     const cambium_sampling *sampling, cambium_token_receiver receiver, void *context, char **json);

@@ -55,7 +55,7 @@ extension MappedModel {
         ).map(result)
     }
 
-    private func result(_ generation: Generation) -> GenerationResult {
+    func result(_ generation: Generation) -> GenerationResult {
         GenerationResult(
             id: id, tokens: generation.tokens, bytes: generation.bytes,
             text: String(decoding: generation.bytes, as: UTF8.self),

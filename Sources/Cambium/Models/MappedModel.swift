@@ -58,27 +58,59 @@ public struct MappedModel: Sendable {
     /// Windows are of the context length, for models that take tokens of at most 1,024. Bits per byte are then
     /// bits per token, times the tokens of the text for each of its bytes.
     ///
+    /// - Parameters:
+    ///   - text: Of bytes; with a tokenizer UTF-8.
+    ///   - limit: Bytes of its beginning that count; nil for all.
+    ///   - sliding: Windows that overlap, over the whole text, however long; nil for those that do not.
+    ///   - threads: Share the work; the result does not depend on them.
+    ///   - progress: Called as windows of the text are done.
     /// - Throws: `bad-input` when the text is shorter than a window, `not-finite`; `unsupported` for a model of
     ///   tokens without a tokenizer.
     public func evaluate(
-        _ text: [UInt8], limit: Int? = 20_000, threads: Int = 1,
+        _ text: [UInt8], limit: Int? = 20_000, sliding: SlidingWindows? = nil, threads: Int = 1,
         progress: ProgressReporter = { _ in }
     ) throws -> EvaluationResult {
-        try evaluate(TextSource(text), limit: limit, threads: threads, progress: progress)
+        try evaluate(
+            TextSource(text), limit: limit, sliding: sliding, threads: threads, progress: progress)
     }
 
-    /// As ``evaluate(_:limit:threads:progress:)-([UInt8],_,_,_)``, of a text that is read some windows at a time.
+    /// As ``evaluate(_:limit:sliding:threads:progress:)-([UInt8],_,_,_,_)``, of a text that is read some windows at a time.
     ///
     /// A model with a tokenizer needs the tokens of the whole text, and reads it at once.
     public func evaluate(
-        _ text: TextSource, limit: Int? = 20_000, threads: Int = 1,
+        _ text: TextSource, limit: Int? = 20_000, sliding: SlidingWindows? = nil, threads: Int = 1,
         progress: ProgressReporter = { _ in }
     ) throws -> EvaluationResult {
-        let (result, bits) = try running.evaluate(
-            text.prefix(limit), threads: threads, progress: progress)
+        let text = text.prefix(limit)
+        let (result, bits) =
+            if let sliding {
+                try running.evaluate(
+                    sliding: text, window: sliding.window, stride: sliding.stride,
+                    threads: threads, progress: progress)
+            } else {
+                try running.evaluate(text, threads: threads, progress: progress)
+            }
         return EvaluationResult(
-            id: id, bitsPerByte: bits, predictions: result.predictions, windows: result.windows,
+            id: id, bitsPerByte: bits, bitsPerToken: result.bitsPerToken,
+            perplexity: result.perplexity, predictions: result.predictions, windows: result.windows,
             usage: UsageInfo(result.usage), adapters: running.shares(result.choices), unused: unused
         )
+    }
+}
+
+/// Windows over a text that overlap, as people measure perplexity: every token is predicted once, from at least
+/// ``window`` − ``stride`` tokens before it where the text has as many.
+///
+/// The start token that the tokenizer puts in front of a text is read first, if there is one.
+public struct SlidingWindows: Sendable {
+    /// Tokens that the model reads at once; nil for its context.
+    public var window: Int?
+    /// From one window's start to the next, below the window's length; nil for half of it.
+    public var stride: Int?
+
+    /// Windows of the model's context that overlap by half.
+    public init(window: Int? = nil, stride: Int? = nil) {
+        self.window = window
+        self.stride = stride
     }
 }

@@ -23,9 +23,13 @@ public struct EvaluationResult: Sendable, Encodable {
     public let id: String
     /// Mean of −log2 p over the predicted bytes, or, of tokens, for each of their bytes.
     public let bitsPerByte: Double
+    /// Mean of −log2 p over the predicted tokens; where tokens are bytes, the same.
+    public let bitsPerToken: Double
+    /// 2 to the power of ``bitsPerToken``: of how many equally likely tokens the model would be as unsure.
+    public let perplexity: Double
     /// Bytes or tokens that were predicted.
     public let predictions: Int
-    /// Windows of the model's context length.
+    /// Windows that were read, each anew.
     public let windows: Int
     /// The experts that were picked.
     public let usage: UsageInfo

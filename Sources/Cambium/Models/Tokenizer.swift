@@ -4,8 +4,7 @@ internal import Tokenizers
 ///
 /// Byte-pair encoding in its two families is supported: byte-level (GPT-2, Llama 3, Qwen, OLMoE,
 /// DeepSeek, GPT-OSS) and with characters (SentencePiece's: Llama 2, Mixtral). A file that asks for
-/// something else is refused when it is read. Chat templates are not applied: the text goes to the
-/// model as it is.
+/// something else is refused when it is read. Chat templates are another matter: ``Chat``.
 ///
 /// ```swift
 /// let tokenizer = try Tokenizer(json: Array(Data(contentsOf: url)))

@@ -22,19 +22,47 @@ struct EvalReport: Report {
 
     /// Revision by revision, each with the same texts.
     let rows: [Row]
+    /// Whether perplexities are shown beside bits.
+    let showsPerplexity: Bool
+    /// Whether lines have commas, for other programs.
+    let isTable: Bool
     /// Nil when no statistics were asked for.
     let memory: MemoryUse?
     /// Of each revision; nil when none were asked for.
     let statistics: [RunStatistics]?
 
+    enum CodingKeys: String, CodingKey { case rows, memory, statistics }
+
     func lines(_ style: Style) -> [String] {
-        let lines = table(heading: ["bits per byte"])
+        if isTable { return commaLines }
+        var lines = table(heading: ["bits per byte"])
+        if showsPerplexity { lines += [""] + table(heading: ["perplexity"]) { $0.perplexity } }
         return lines + (memory == nil ? [] : [""] + usageLines)
     }
 
-    func quietLines() -> [String] { table(heading: [""]) }
+    func quietLines() -> [String] { isTable ? commaLines : table(heading: [""]) }
 
-    private func table(heading: [String]) -> [String] {
+    private var commaLines: [String] {
+        ["revision,commit,text,tokens,windows,bits_per_byte,bits_per_token,perplexity"]
+            + rows.map { row in
+                let result = row.result
+                let numbers = [result.bitsPerByte, result.bitsPerToken, result.perplexity]
+                return
+                    ([row.revision, result.id, row.text].map(Self.field)
+                    + ["\(result.predictions)", "\(result.windows)"] + numbers.map { "\($0)" })
+                    .joined(separator: ",")
+            }
+    }
+
+    /// A text between commas (RFC 4180).
+    private static func field(_ text: String) -> String {
+        text.contains { [",", "\"", "\n", "\r", "\r\n"].contains($0) }
+            ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
+    }
+
+    private func table(
+        heading: [String], _ value: (EvaluationResult) -> Double = { $0.bitsPerByte }
+    ) -> [String] {
         let revisions = rows.map(\.revision).uniqued
         let count = rows.count / max(1, revisions.count)
         let alignments = [TextTable.Alignment.left] + Array(repeating: .right, count: count)
@@ -42,7 +70,7 @@ struct EvalReport: Report {
         table.add(heading + rows.prefix(count).map(\.name))
         for (index, revision) in revisions.enumerated() {
             let values = rows[(index * count)..<((index + 1) * count)]
-            table.add([revision] + values.map { Quantity.fixed($0.result.bitsPerByte, 4) })
+            table.add([revision] + values.map { Quantity.fixed(value($0.result), 4) })
         }
         return table.lines()
     }

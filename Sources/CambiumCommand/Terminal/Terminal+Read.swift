@@ -11,6 +11,19 @@ extension Terminal {
     /// Milliseconds that a FIFO is given to find somebody who writes into it.
     private static let patience = 5_000
 
+    /// Whether a person writes standard input.
+    static var isInputTerminal: Bool { isatty(0) == 1 }
+
+    /// The next line of standard input, without what ends it; nil at the end, and for a line that has none.
+    static func line() -> [UInt8]? {
+        var line: [UInt8] = []
+        while let byte = next(from: 0) {
+            guard byte != UInt8(ascii: "\n") else { return line }
+            if line.count < 1 << 20 { line.append(byte) }
+        }
+        return line.isEmpty ? nil : line
+    }
+
     /// A file that is open as long as somebody may read it.
     private final class OpenFile: Sendable {
         let descriptor: Int32

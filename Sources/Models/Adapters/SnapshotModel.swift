@@ -3,6 +3,7 @@ package import Elements
 package import Objects
 package import Routing
 package import Snapshots
+internal import Tokenizers
 
 /// A snapshot's model on its mapped records: the base with the adapters that rounds added, and the text that it
 /// reads.
@@ -113,6 +114,47 @@ package struct SnapshotModel: Sendable {
             result,
             tokens.count == text.count ? bits : bits * Double(tokens.count) / Double(text.count)
         )
+    }
+
+    /// How well the model predicts every token of a text, in windows that overlap, with the bits for each of the
+    /// text's bytes.
+    ///
+    /// The tokens that the tokenizer puts in front of a text are read first, so that the text's first token is
+    /// predicted where there are some.
+    ///
+    /// - Parameters:
+    ///   - window: Tokens of a window; nil for the model's context.
+    ///   - stride: From one window's start to the next; nil for half a window.
+    package func evaluate(
+        sliding text: TextSource, window: Int?, stride: Int?, threads: Int,
+        progress: ProgressReporter
+    ) throws -> (result: Evaluation, bitsPerByte: Double) {
+        let context = model.description.contextLength
+        let size = window ?? context
+        guard (2...max(2, context)).contains(size) else {
+            throw CambiumError(
+                .usage, "windows of \(size) tokens; the model reads 2 to \(context) at once")
+        }
+        let step = stride ?? size / 2
+        var (tokens, before) = (try vocabulary.tokens(of: text), 0)
+        if let tokenizer = try vocabulary.tokenizer(), case .tokens(let ids) = tokens {
+            let start = tokenizer.startTokens
+            before = start.count
+            tokens = .tokens(start + ids)
+        }
+        let cut = try EvaluationWindows(sliding: size, by: step, of: tokens.count)
+        let result = try model.evaluate(
+            cut, threads: threads, progress: { try progress(Progress("windows", $0, $1)) },
+            read: tokens.part)
+        // The first token's bytes count where it is predicted.
+        var bytes = text.count
+        if before == 0 {
+            var (spelled, speller) = ([UInt8](), try vocabulary.speller()())
+            for token in try tokens.part(0..<1) { speller.append(token, to: &spelled) }
+            speller.finish(&spelled)
+            bytes -= min(spelled.count, bytes - 1)
+        }
+        return (result, result.nats / (Double(max(1, bytes)) * 0.693147180559945309417))
     }
 
     /// For what share of the bytes each model was picked, by name; empty without adapters.

@@ -3,6 +3,7 @@ package import Elements
 internal import Objects
 package import Snapshots
 internal import Synchronization
+package import Templates
 package import Tokenizers
 
 /// How a model's tokens are spelled: as bytes, or by the tokenizer.json that was committed with it, which is read
@@ -55,12 +56,25 @@ package final class TextVocabulary: Sendable {
         return .bytes(text)
     }
 
+    /// The chat template that was committed with the model; nil where there is none.
+    ///
+    /// - Throws: As `ChatTemplate.init`.
+    package func chatTemplate() throws -> ChatTemplate? {
+        try ChatTemplate { try snapshot.file($0) }
+    }
+
     /// What spells the tokens of a text.
     ///
+    /// - Parameter skipsSpecialTokens: Whether special tokens are left out.
     /// - Throws: As ``tokens(of:addsSpecialTokens:)``.
-    package func speller() throws -> @Sendable () -> any TokenSpeller {
+    package func speller(
+        skipsSpecialTokens: Bool = true
+    ) throws -> @Sendable () -> any TokenSpeller {
         if let tokenizer = try tokenizer() {
-            return { StreamSpeller(stream: TokenStream(tokenizer, skipsSpecialTokens: true)) }
+            return {
+                StreamSpeller(
+                    stream: TokenStream(tokenizer, skipsSpecialTokens: skipsSpecialTokens))
+            }
         }
         try checkBytes()
         return { ByteSpeller() }

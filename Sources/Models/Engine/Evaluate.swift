@@ -17,6 +17,9 @@ package struct Evaluation: Sendable {
 
     /// Of tokens that are bytes, bits per byte.
     package var bitsPerToken: Double { nats / (Double(predictions) * 0.693147180559945309417) }
+
+    /// e to the power of the mean of minus ln p.
+    package var perplexity: Double { Kernels.exp(min(nats / Double(predictions), 700)) }
 }
 
 extension AdaptedModel {
@@ -54,13 +57,27 @@ extension AdaptedModel {
         read: (Range<Int>) throws -> [Int]
     ) throws -> Evaluation {
         let size = description.evaluationWindow
-        let windows = count / size
-        guard windows > 0, size > 1 else {
+        guard count / size > 0, size > 1 else {
             throw CambiumError(
                 .badInput,
                 "the text has \(count) \(description.unit)s to evaluate; one window needs "
                     + "\(max(size, 2))")
         }
+        return try evaluate(
+            EvaluationWindows(full: size, of: count), threads: threads, progress: progress,
+            read: read)
+    }
+
+    /// As ``evaluate(_:threads:progress:)``, in windows of any kind.
+    ///
+    /// - Parameter read: Tokens of the text, called on this thread with ranges that ascend, and overlap as the
+    ///   windows do.
+    package func evaluate(
+        _ cut: EvaluationWindows, threads: Int = 1,
+        progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in },
+        read: (Range<Int>) throws -> [Int]
+    ) throws -> Evaluation {
+        let windows = cut.count
         let team = try base.team(threads)
         let batch = 4
         let shares = windows >= batch * threads && !base.holdsLimit
@@ -74,8 +91,9 @@ extension AdaptedModel {
         let step = shares ? batch * team.count : 1
         for first in stride(from: 0, to: windows, by: step) {
             let end = min(first + step, windows)
-            let text = try read(first * size..<end * size)
-            guard text.count == (end - first) * size else {
+            let range = cut[first].tokens.lowerBound..<cut[end - 1].tokens.upperBound
+            let text = try read(range)
+            guard text.count == range.count else {
                 throw CambiumError(.badInput, "the text became shorter while it was read")
             }
             try description.check(text)
@@ -83,14 +101,13 @@ extension AdaptedModel {
             if shares {
                 team.forEach(team.count) { part in
                     for window in stride(from: first + part, to: end, by: team.count) {
-                        let start = (window - first) * size
                         let result = evaluateWindow(
-                            text[start..<start + size], at: window * size, unsafe parallel[part])
+                            cut[window], text, from: range.lowerBound, unsafe parallel[part])
                         results.withLock { $0[window] = result }
                     }
                 }
             } else {
-                let result = evaluateWindow(text[...], at: first * size, sessions[0])
+                let result = evaluateWindow(cut[first], text, from: range.lowerBound, sessions[0])
                 results.withLock { $0[first] = result }
             }
             for window in first..<end {
@@ -108,29 +125,34 @@ extension AdaptedModel {
             for index in selection.indices { selection[index] += session.choices[index] }
         }
         return Evaluation(
-            nats: nats, predictions: windows * (size - 1), windows: windows, usage: usage,
+            nats: nats, predictions: cut.predictions, windows: windows, usage: usage,
             choices: selection)
     }
 
     /// The sum over the predicted tokens of minus the natural logarithm of their probability.
     ///
-    /// - Parameter start: Where the window is in the text.
+    /// - Parameters:
+    ///   - text: Tokens of the whole text from `base` on.
     private func evaluateWindow(
-        _ window: ArraySlice<Int>, at start: Int, _ session: AdaptedSession
+        _ window: EvaluationWindows.Window, _ text: [Int], from base: Int, _ session: AdaptedSession
     ) -> Result<Double, any Error> {
         let vocabulary = description.vocabularySize
+        let start = window.tokens.lowerBound - base
+        let (first, end) = (window.firstTarget - base, window.tokens.upperBound - base)
         session.reset()
         do {
-            let logits = try session.append(Array(window.dropLast()), logits: .all)
+            // What is only read needs no logits.
+            if first - 1 > start { _ = try session.append(Array(text[start..<first - 1])) }
+            let logits = try session.append(Array(text[first - 1..<end - 1]), logits: .all)
             var nats = 0.0
-            for (position, target) in window.dropFirst().enumerated() {
+            for position in 0..<end - first {
                 let row = logits.span.extracting(
                     position * vocabulary..<(position + 1) * vocabulary)
-                let loss = Kernels.crossEntropy(row, target: target)
+                let loss = Kernels.crossEntropy(row, target: text[first + position])
                 guard loss.isFinite else {
                     throw CambiumError(
                         .notFinite,
-                        "the logits for \(description.unit) \(start + position + 1) of the text are "
+                        "the logits for \(description.unit) \(window.firstTarget + position) of the text are "
                             + "not finite")
                 }
                 nats += loss

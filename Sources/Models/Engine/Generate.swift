@@ -65,6 +65,8 @@ extension AdaptedModel {
     /// - Parameters:
     ///   - prompts: Each of at least one token: no start token is added.
     ///   - threads: Share the work; the result does not depend on them.
+    ///   - growing: What has read the beginning of the only prompt, and keeps what it reads now; brings threads of
+    ///     its own.
     ///   - eachToken: Called with the prompt's index and every new token in order, as soon as none of its bytes
     ///     can be part of a stop text; returning false ends that prompt.
     ///   - eachByte: The same for the bytes that tokens are spelled by.
@@ -75,12 +77,18 @@ extension AdaptedModel {
     ///   that does not slide; `.notFinite` if the model computes NaN or infinity; what reading an expert throws.
     package func generate(
         prompts: [[Int]], _ limits: GenerationLimits, sampling: Sampling = .greedy,
-        threads: Int = 1, eachToken: (Int, Int) -> Bool = { _, _ in true },
+        threads: Int = 1, keeping growing: GrowingText? = nil,
+        eachToken: (Int, Int) -> Bool = { _, _ in true },
         eachByte: (Int, UInt8) -> Bool = { _, _ in true },
         finished: (Int, Generation) -> Void = { _, _ in }
     ) throws -> [Generation] {
         try check(prompts, limits)
-        let pass = AdaptedPass(self, team: try base.team(threads))
+        precondition(growing == nil || prompts.count == 1, "one text grows at a time")
+        growing?.begin(prompts[0])
+        let pass = try growing?.pass ?? AdaptedPass(self, team: try base.team(threads))
+        var isWhole = false
+        // What broke off has read no one knows what.
+        defer { if !isWhole { growing?.session.reset() } }
         var results = [Generation?](repeating: nil, count: prompts.count)
         var running: [Continuation] = []
         var next = 0
@@ -88,7 +96,8 @@ extension AdaptedModel {
             while running.count < Self.largestBatch, next < prompts.count {
                 running.append(
                     Continuation(
-                        next, prompts[next], session: AdaptedSession(self, pass: pass),
+                        next, prompts[next],
+                        session: growing?.session ?? AdaptedSession(self, pass: pass),
                         limits, seed: sampling.seed))
                 next += 1
             }
@@ -111,6 +120,7 @@ extension AdaptedModel {
                 }
             }
         }
+        isWhole = true
         return results.compactMap { $0 }
     }
 
@@ -180,7 +190,8 @@ private final class Continuation {
         promptCount = prompt.count
         generator = SplitMix64(seed: seed)
         speller = limits.speller?()
-        pending = prompt.suffix(session.model.description.contextLength)
+        pending = prompt.dropFirst(session.position)
+            .suffix(session.model.description.contextLength)
     }
 
     private var made: Int { text.count - promptCount }

@@ -57,6 +57,47 @@ struct EvaluateTests {
         #expect(calls == [[0, 20], [8, 20], [16, 20], [20, 20]])
     }
 
+    @Test(
+        "windows that overlap predict every token once, from what the window has in front of it",
+        arguments: [(20, 10, 55), (20, 19, 55), (8, 3, 41), (20, 1, 23), (20, 5, 7), (2, 1, 9)])
+    func sliding(size: Int, stride: Int, count: Int) throws {
+        let model = try TinyModel().model()
+        let text = noiseText(count).map { Int($0) }
+        func bits(_ threads: Int) throws -> Evaluation {
+            try AdaptedModel(model).evaluate(
+                EvaluationWindows(sliding: size, by: stride, of: count), threads: threads
+            ) { Array(text[$0]) }
+        }
+        // As transformers' page on perplexity does it, window by window.
+        var (nats, begin, done) = (0.0, 0, 1)
+        while done < count {
+            let end = min(begin + size, count)
+            let logits = try model.forward(Array(text[begin..<end - 1]))
+            for target in done..<end {
+                let row = logits[(target - 1 - begin) * 256..<(target - begin) * 256].map(
+                    Double.init)
+                nats += log(row.reduce(0) { $0 + exp($1) }) - row[text[target]]
+            }
+            (begin, done) = (begin + stride, end)
+        }
+        let found = try bits(1)
+        #expect(found.predictions == count - 1)
+        #expect(abs(found.nats - nats) < 1e-3 * Double(count))
+        #expect(abs(found.perplexity - exp(nats / Double(count - 1))) < 1e-2)
+        #expect(try bits(3).nats == found.nats)
+    }
+
+    @Test("strides that leave a token without one before it are refused")
+    func strides() throws {
+        for (size, stride, count) in [
+            (20, 20, 50), (20, 0, 50), (1, 1, 50), (20, 10, 1), (20, 10, 0),
+        ] {
+            #expect(throws: CambiumError.self) {
+                _ = try EvaluationWindows(sliding: size, by: stride, of: count)
+            }
+        }
+    }
+
     @Test("a text shorter than a window is refused", arguments: [0, 1, 19])
     func tooShort(count: Int) throws {
         let model = try TinyModel().model()

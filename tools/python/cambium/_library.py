@@ -203,6 +203,8 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "generate": (
         _HANDLE, POINTER(File), c_uint64, POINTER(Sampling), TextReceiver, c_void_p, _OUT,
     ),
+    "chat_prompt": (_HANDLE, _TEXT, _OUT),
+    "chat": (_HANDLE, _TEXT, POINTER(Sampling), TextReceiver, c_void_p, _OUT),
     "generate_tokens": (
         _HANDLE, c_void_p, c_uint64, POINTER(Sampling), TokenReceiver, c_void_p, _OUT,
     ),

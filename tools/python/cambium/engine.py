@@ -19,7 +19,7 @@ from ._library import (
 )
 from ._memory import Memory
 from ._processes import Handle
-from .chat import prompt_of
+from .chat import conversation
 from .errors import BadInput, Closed
 from .given import Structures
 from .progress import interruptible, watched
@@ -170,18 +170,42 @@ class Engine:
             worker.join()
 
     def chat(
-        self, messages: str | Sequence[dict[str, Any]], *, max_new_tokens: int = 256, **options: Any
-    ) -> str:
+        self, messages: str | Sequence[dict[str, Any]], *,
+        tools: Sequence[dict[str, Any]] | None = None,
+        template_options: dict[str, Any] | None = None, max_new_tokens: int = 256,
+        temperature: float = 0.0, top_p: float = 1.0, seed: int = 0,
+        stop: str | Iterable[str] = (), past_end: bool = False, threads: int = 0,
+        details: bool = False,
+    ) -> Any:
         """The answer to a conversation: [{"role": "user", "content": "…"}], or a single question.
 
-        The prompt is made by the chat template that was committed with the model, which needs
-        jinja2. Options as of `generate`. Raises ModelFailure for a model without a template.
+        One text is made of it by the chat template that was committed with the model, which is also
+        given `tools` (JSON schemas) and `template_options` (such as enable_thinking). The answer
+        comes as the model writes it, reasoning and calls of tools with the marks around them.
+        Otherwise as `generate`. Raises ModelFailure for a model without a template, or one that
+        fails; BadInput for a conversation that the template refuses.
         """
-        return self.generate(self.chat_prompt(messages), max_new_tokens=max_new_tokens, **options)
+        chat = conversation(messages, tools, template_options)
+        sampling = _Sampling(max_new_tokens, temperature, top_p, seed, stop, past_end, threads)
+        kept = Structures()
+        structure = sampling.structure(kept)
+        with interruptible() as state:
+            def told(_context: Any, _prompt: int, _data: int, _count: int) -> int:
+                return 1 if state.pressed else 0
 
-    def chat_prompt(self, messages: str | Sequence[dict[str, Any]]) -> str:
-        """What the model reads for a conversation."""
-        return prompt_of(self._store[self.id], messages)
+            found = json_of(
+                lib.chat, self._number, chat, structure, TextReceiver(told), None
+            )
+        return found if details else found["text"]
+
+    def chat_prompt(
+        self, messages: str | Sequence[dict[str, Any]], *,
+        tools: Sequence[dict[str, Any]] | None = None,
+        template_options: dict[str, Any] | None = None,
+    ) -> str:
+        """What the model reads for a conversation, up to where its answer begins. As `chat`."""
+        chat = conversation(messages, tools, template_options)
+        return text_of(lib.chat_prompt, self._number, chat) or ""
 
     def _generate(self, prompts: list[str], sampling: _Sampling, receive: Any) -> Any:
         kept = Structures()

@@ -81,25 +81,31 @@ def test_logits_routes_and_bits(engine):
 
 
 def test_a_conversation_is_spelled_by_the_models_template(engine):
-    pytest.importorskip("jinja2")
     messages = [{"role": "user", "content": "Hi"}]
     assert engine.chat_prompt(messages) == "<user>Hi<assistant>" == engine.chat_prompt("Hi")
     assert engine.chat("Hi", max_new_tokens=5) == engine.generate(
         "<user>Hi<assistant>", max_new_tokens=5)
-    with pytest.raises(cambium.BadInput):
-        engine.chat([{"content": "x"}])
+    assert engine.chat("Hi", max_new_tokens=5, details=True)["end"] == "count"
+    for wrong in ([{"content": "x"}], [], [{"role": "user", "content": {1}}]):
+        with pytest.raises(cambium.BadInput):
+            engine.chat(wrong)
 
 
 def test_a_template_reaches_nothing_outside(tmp_path):
-    pytest.importorskip("jinja2")
     tensors, config = checkpoints.qwen3_moe(vocabulary=256)
     store = cambium.init(tmp_path / "S")
     for template in ("{{ ''.__class__.__mro__ }}", "{{ messages.append(1) }}", "{{ 1 / 0 }}",
-                     "{% if", "{{ raise_exception('no') }}"):
+                     "{% if", "{% for i in range(99999) %}{{ 'a' * 99999 }}{% endfor %}"):
         store.commit(tensors, message="x", config=config,
                      files={"chat_template.jinja": template}, allow_unchanged=True)
         with pytest.raises(cambium.ModelFailure):
             store.engine("main").chat("Hi")
+    template = "{{ tools[0].name }}{{ mode }}{% if not mode %}{{ raise_exception('no') }}{% endif %}"
+    store.commit(tensors, message="x", config=config, files={"chat_template.jinja": template})
+    found = store.engine("main")
+    assert found.chat_prompt("Hi", tools=[{"name": "f"}], template_options={"mode": 3}) == "f3"
+    with pytest.raises(cambium.BadInput, match="no"):
+        found.chat("Hi", tools=[{"name": "f"}])
     store.commit(tensors, message="x", config=config, branch="none", alone=True)
     with pytest.raises(cambium.ModelFailure, match="no chat template"):
         store.engine("none").chat("Hi")

@@ -11,6 +11,13 @@ struct EvalCommand: StoreCommand {
 
             cambium eval main --text test.txt
             cambium eval main swahili metamath --text data/*/test.txt
+
+            With --stride or --window every token of a text is predicted once, however long or short \
+            the text is, in windows that overlap, behind the tokenizer's start token; perplexity is \
+            shown as well.
+
+            cambium eval main --text test.txt --stride 512 --limit all
+            cambium eval main dev --text a.txt b.txt --stride 256 --csv > table.csv
             """)
 
     @Argument(help: "The revisions (default: HEAD).", completion: Completion.revisions)
@@ -22,6 +29,15 @@ struct EvalCommand: StoreCommand {
 
     @Option(help: "Bytes of each text that count, or all.")
     var limit = ByteLimit(count: 20_000)
+
+    @Option(help: "Tokens from one window's start to the next (default: half a window).")
+    var stride: Int?
+
+    @Option(help: "Tokens of a window that overlaps others (default: the model's context).")
+    var window: Int?
+
+    @Flag(help: "Print a table with commas: a line for each revision and text.")
+    var csv = false
 
     @Option(help: "Threads (default: the processors). The result does not depend on it.")
     var threads: Int?
@@ -36,6 +52,13 @@ struct EvalCommand: StoreCommand {
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads is \(threads); give 1 to 1024")
         }
+        if let stride, stride < 1 { throw ValidationError("--stride is \(stride); give 1 or more") }
+        if let window, window < 2 { throw ValidationError("--window is \(window); give 2 or more") }
+        if let stride, let window, stride >= window {
+            throw ValidationError(
+                "--stride is \(stride); give less than --window, which is \(window)")
+        }
+        if csv, global.json { throw ValidationError("--csv goes without --json") }
     }
 
     func run(_ console: Console) throws {
@@ -48,6 +71,8 @@ struct EvalCommand: StoreCommand {
         var meter = MemoryMeter()
         var statistics: [RunStatistics] = []
         var rows: [EvalReport.Row] = []
+        let sliding =
+            stride == nil && window == nil ? nil : SlidingWindows(window: window, stride: stride)
         try console.withProgress { progress in
             for revision in revisions.isEmpty ? ["HEAD"] : revisions {
                 let model = try store.model(revision, memory.model)
@@ -55,7 +80,8 @@ struct EvalCommand: StoreCommand {
                 for (index, (path, source)) in texts.enumerated() {
                     progress.label = "\(revision) on \(names[index])"
                     let result = try model.evaluate(
-                        source, limit: limit.count, threads: threads ?? Terminal.processors
+                        source, limit: limit.count, sliding: sliding,
+                        threads: threads ?? Terminal.processors
                     ) { step in
                         progress.report(step)
                         if stats { meter.sample(model.statistics) }
@@ -70,7 +96,8 @@ struct EvalCommand: StoreCommand {
         }
         console.show(
             EvalReport(
-                rows: rows, memory: stats ? meter.peak : nil,
+                rows: rows, showsPerplexity: sliding != nil, isTable: csv,
+                memory: stats ? meter.peak : nil,
                 statistics: stats ? statistics : nil))
     }
 }

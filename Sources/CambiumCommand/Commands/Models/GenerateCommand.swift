@@ -15,11 +15,20 @@ struct GenerateCommand: StoreCommand {
             cambium generate main --prompts questions.txt -n 100 --stop "Q:" --json
 
             Models with a vocabulary of their own (OLMoE, Mixtral, Qwen, DeepSeek, Kimi, GLM, MiniMax, GPT-OSS \
-            and others: docs/families.md) read and write text by the tokenizer.json that was committed with them, as it is, without a chat template; \
+            and others: docs/families.md) read and write text by the tokenizer.json that was committed with them, as it is; \
             without one by bytes, if there are 256 tokens. They end at the model's own end token unless told \
             otherwise. Every model takes token ids as well.
 
             cambium generate main --tokens 1,178,199 -n 16
+
+            --chat makes one text of a conversation by the chat template that was committed with the model: \
+            of --system and --prompt, or of --messages with roles and tools. On a terminal without either \
+            it goes on in turns, until /exit or Ctrl-D. What the model writes comes as it is, reasoning and \
+            calls of tools with the marks around them.
+
+            cambium generate main --chat
+            cambium generate main --chat --system "Be brief." --prompt "What is 3 + 4?"
+            cambium generate main --chat --messages chat.json -n 500 --json
             """)
 
     @Argument(help: "The revision.", completion: Completion.revisions)
@@ -64,15 +73,17 @@ struct GenerateCommand: StoreCommand {
     @Flag(help: "Report experts and bytes touched, and peak memory, on standard error.")
     var stats = false
 
+    @OptionGroup(title: "Conversations") var chat: ChatOptions
     @OptionGroup var memory: MemoryOptions
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        if prompt.isEmpty, prompts == nil, tokens == nil {
+        if prompt.isEmpty, prompts == nil, tokens == nil, !chat.chat {
             throw ValidationError(
-                "give a text with --prompt, a file of them with --prompts, or token ids with --tokens"
+                "give a text with --prompt, a file of them with --prompts, token ids with --tokens, or --chat"
             )
         }
+        try chat.validate(prompts: prompt, hasOthers: prompts != nil || tokens != nil)
         if tokens != nil, !prompt.isEmpty || prompts != nil || !stop.isEmpty {
             throw ValidationError("--tokens goes with none of --prompt, --prompts and --stop")
         }
@@ -96,6 +107,7 @@ struct GenerateCommand: StoreCommand {
         let model = try openForReading().model(revision, memory.model)
         model.unused.lines.forEach(console.note)
         if let tokens { return try run(tokens.ids, model, console) }
+        if chat.chat { return try runChat(model, console) }
         let inputs = try readPrompts()
         guard try model.takesBytes || model.vocabularySize == 256 || model.tokenizer() != nil else {
             throw Failure(
