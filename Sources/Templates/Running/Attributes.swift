@@ -81,7 +81,8 @@ extension Interpreter {
         let type = value.typeName
         if Methods.changing[type]?.contains(name) == true {
             throw failure(
-                "access to attribute '\(name)' of '\(type)' object changes it, which no template may")
+                "access to attribute '\(name)' of '\(type)' object changes it, which no template may"
+            )
         }
         guard Methods.names[type]?.contains(name) == true else {
             if Methods.refused[type]?.contains(name) == true {

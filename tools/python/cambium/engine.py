@@ -183,7 +183,7 @@ class Engine:
         given `tools` (JSON schemas) and `template_options` (such as enable_thinking). The answer
         comes as the model writes it, reasoning and calls of tools with the marks around them.
         Otherwise as `generate`. Raises ModelFailure for a model without a template, or one that
-        fails; BadInput for a conversation that the template refuses.
+        runs away; BadCheckpoint for one that fails; BadInput for a conversation that it refuses.
         """
         chat = conversation(messages, tools, template_options)
         sampling = _Sampling(max_new_tokens, temperature, top_p, seed, stop, past_end, threads)

@@ -98,7 +98,7 @@ def test_a_template_reaches_nothing_outside(tmp_path):
                      "{% if", "{% for i in range(99999) %}{{ 'a' * 99999 }}{% endfor %}"):
         store.commit(tensors, message="x", config=config,
                      files={"chat_template.jinja": template}, allow_unchanged=True)
-        with pytest.raises(cambium.ModelFailure):
+        with pytest.raises((cambium.BadCheckpoint, cambium.ModelFailure)):
             store.engine("main").chat("Hi")
     template = "{{ tools[0].name }}{{ mode }}{% if not mode %}{{ raise_exception('no') }}{% endif %}"
     store.commit(tensors, message="x", config=config, files={"chat_template.jinja": template})
