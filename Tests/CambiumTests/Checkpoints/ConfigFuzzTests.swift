@@ -94,7 +94,7 @@ struct ConfigFuzzTests {
 
     /// `CAMBIUM_FUZZ` asks for more.
     private static let rounds =
-        ProcessInfo.processInfo.environment["CAMBIUM_FUZZ"].flatMap { Int($0) } ?? 12
+        ProcessInfo.processInfo.environment["CAMBIUM_FUZZ"].flatMap { Int($0) } ?? 5
 
     /// Commits the folder `hostile` and does what can be done with a model.
     private static func use(
