@@ -5,12 +5,13 @@ import Foundation
 /// The Swift code of README.md and of the API's comments, as a user would compile it: without `@testable`.
 ///
 /// `ExamplesTests` compares each with its text and runs it in a directory that has the checkpoints `base` and
-/// `branch-swahili`, a store `models` with another model on main, and `tokenizer.json`.
+/// `branch-swahili`, a store `models` with another model on main, which has a chat template, and `tokenizer.json`.
 enum Examples {
     static let all: [String: @Sendable () async throws -> Void] = [
         "README.md": readme, "Store.swift": store, "Store+Patch.swift": patch,
         "Changes.swift": changes, "Snapshot.swift": snapshot,
         "Operation.swift": operation,
+        "Chat.swift": chat, "MappedModel+Chat.swift": conversation,
         "Tokenizer.swift": tokenizer, "Tokenizer.swift 2": stream,
     ]
 
@@ -88,6 +89,26 @@ enum Examples {
         for await step in export.progress { print(step.phase, step.done, "of", step.total) }
         print(try await export.value.files)
         // END
+    }
+
+    static func chat() throws {
+        let model = try Store("models").model("main")
+        // EXAMPLE Chat.swift
+        var chat = Chat(system: "Answer in one line.")
+        chat.add("user", "What is 3 + 4?")
+        let answer = try model.generate(chat, count: 100)
+        // END
+        precondition(!answer.bytes.isEmpty)
+    }
+
+    static func conversation() throws {
+        let model = try Store("models").model("main")
+        // EXAMPLE MappedModel+Chat.swift
+        let conversation = try Conversation(model, Chat(system: "Be brief."))
+        conversation.chat.add("user", "Hello")
+        let answer = try conversation.answer(count: 100)
+        // END
+        precondition(!answer.bytes.isEmpty && conversation.chat.count == 3)
     }
 
     static func tokenizer() throws {

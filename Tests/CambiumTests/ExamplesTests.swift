@@ -97,8 +97,12 @@ struct ExamplesTests {
                 atPath: Checkpoints.peer(name), toPath: directory + "/" + name)
         }
         try Store.create(at: directory + "/models")
+        try FileManager.default.copyItem(
+            atPath: Checkpoints.path("hf/olmoe/model"), toPath: directory + "/olmoe")
+        try Data("{% for one in messages %}{{ one.role }}: {{ one.content }}\n{% endfor %}".utf8)
+            .write(to: URL(filePath: directory + "/olmoe/chat_template.jinja"))
         _ = try Store(directory + "/models").commit(
-            checkpoint: Checkpoints.path("hf/olmoe/model"), Checkpoints.options("olmoe"))
+            checkpoint: directory + "/olmoe", Checkpoints.options("olmoe"))
         try Data(Self.tokenizer.utf8).write(to: URL(filePath: directory + "/tokenizer.json"))
         await #expect(processExitsWith: .success) {
             [directory = directory as String, name = name as String] in

@@ -276,14 +276,16 @@ struct SolvePolicyTests {
         }
     }
 
-    @Test("sides with other numbers of experts stay in conflict")
+    @Test("sides with other numbers of experts are refused before their configs are in conflict")
     func counts() throws {
         try withScratchDirectory { directory in
             let solving = try Solving.two(in: directory)
             _ = try solving.store.dropExpert(nil, Checkpoints.options("drop", branch: "b"))
             let head = try solving.store.show("main").id
-            let merged = try solving.merge(["a", "b"], dryRun: false)
-            #expect(merged.kind == .conflicts && merged.commit == nil)
+            let error = #expect(throws: CambiumError.self) {
+                try solving.merge(["a", "b"], dryRun: false)
+            }
+            #expect(error?.code == .unsupported && error?.message.contains("experts") == true)
             #expect(try solving.store.show("main").id == head)
         }
     }

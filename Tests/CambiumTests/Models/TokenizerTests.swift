@@ -24,7 +24,7 @@ struct TokenizerTests {
     @Test("of a damaged or foreign file is refused with a code")
     func refused() {
         for (text, code) in [
-            ("{}", "bad-tokenizer"), ("{\"model\":{\"type\":\"WordPiece\"}}", "unsupported"),
+            ("{}", "bad-tokenizer"), ("{\"model\":{\"type\":\"WordLevel\"}}", "unsupported"),
         ] {
             let error = #expect(throws: CambiumError.self) { try Tokenizer(json: Array(text.utf8)) }
             #expect(error?.code.rawValue == code)
