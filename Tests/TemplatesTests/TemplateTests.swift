@@ -69,10 +69,22 @@ struct TemplateTests {
             "{{ [1]|tojson(indent=999999999) }}", "{{ '%999999999s' % 'a' }}",
             "{{ ('a' * 9999).replace('', 'b' * 99999) }}", "{{ 'a'.zfill(999999999) }}",
             "{% for i in range(100000) %}{{ 'a' * 1000 }}{% endfor %}",
+            "{{ 'a'|indent(9223372036854775807) }}", "{{ [1]|tojson(indent=9223372036854775807) }}",
+            "{{ [1]|slice(9223372036854775807)|list }}",
         ])
     func bounds(_ source: String) throws {
         let error = try #require(Self.failure(source))
         #expect(error.code == .tooHard || error.code == .unsupported, "\(error)")
+    }
+
+    @Test("a width below nothing adds nothing")
+    func widths() throws {
+        let least = "-9223372036854775807 - 1"
+        for source in [
+            "'a'.ljust(\(least))", "'a'.rjust(\(least))", "'a'.center(\(least))",
+            "'a'.zfill(\(least))", "'a'|center(\(least))",
+        ] { #expect(try Self.text("{{ \(source) }}") == "a") }
+        #expect(try Self.text("{{ '-1'.zfill(\(least)) }}") == "-1")
     }
 
     @Test("deep nesting is refused, not run into")

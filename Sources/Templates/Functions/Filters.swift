@@ -206,7 +206,7 @@ extension Text {
 
     /// With characters around it up to a width.
     func padded(to width: Int, _ side: Side, _ fill: Unicode.Scalar) -> Text {
-        let missing = min(max(0, width - count), 1 << 20)
+        let missing = width > count ? min(width - count, 1 << 20) : 0
         var left = 0
         switch side {
         case .left: left = missing

@@ -81,11 +81,12 @@ final class Interpreter {
     // MARK: Bounds and failures
 
     func spend(_ amount: Int) throws {
-        work += amount
-        guard work <= bounds.work else {
+        // Amounts come from templates, and may be any number.
+        guard amount <= bounds.work - work else {
             throw CambiumError(
                 .tooHard, "line \(line): the template takes more than \(bounds.work) steps")
         }
+        work += max(0, amount)
     }
 
     /// Looking for a text in another one.
