@@ -91,7 +91,8 @@ extension Interpreter {
             let width = try parameters("width").integer("width", 0)
             try spend(max(0, min(width, Int(Int32.max))))
             if let sign = text.scalars.first, sign == "-" || sign == "+" {
-                let digits = Text(text.scalars.dropFirst()).padded(to: max(width, 1) - 1, .left, "0")
+                let digits = Text(text.scalars.dropFirst()).padded(
+                    to: max(width, 1) - 1, .left, "0")
                 return .text(Text([sign] + digits.scalars))
             }
             return .text(text.padded(to: width, .left, "0"))
