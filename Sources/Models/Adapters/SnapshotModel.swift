@@ -146,8 +146,12 @@ package struct SnapshotModel: Sendable {
         let result = try model.evaluate(
             cut, threads: threads, progress: { try progress(Progress("windows", $0, $1)) },
             read: tokens.part)
-        // The first token's bytes count where it is predicted.
+        // A tokenizer reads U+FFFD for what is no UTF-8, such as a character that a limit cuts.
         var bytes = text.count
+        if case .tokens = tokens {
+            bytes = String(decoding: try text.bytes(0..<text.count), as: UTF8.self).utf8.count
+        }
+        // The first token's bytes count where it is predicted.
         if before == 0 {
             var (spelled, speller) = ([UInt8](), try vocabulary.speller()())
             for token in try tokens.part(0..<1) { speller.append(token, to: &spelled) }

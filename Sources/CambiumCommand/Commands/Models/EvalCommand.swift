@@ -12,8 +12,8 @@ struct EvalCommand: StoreCommand {
             cambium eval main --text test.txt
             cambium eval main swahili metamath --text data/*/test.txt
 
-            With --stride or --window every token of a text is predicted once, however long or short \
-            the text is, in windows that overlap, behind the tokenizer's start token; perplexity is \
+            With --stride or --window every token of a text, up to its --limit, is predicted once, \
+            however short the text is, in windows that overlap, behind the tokenizer's start token; perplexity is \
             shown as well.
 
             cambium eval main --text test.txt --stride 512 --limit all
