@@ -52,7 +52,8 @@ extension ModelDescription {
             normsFollow: parts.normsFollow, rotation: parts.rotation, layers: parts.layers,
             tiesEmbedding: try Self.tiesEmbedding(fields, in: nested == nil ? nil : whole),
             furtherLayers: try Self.furtherLayers(fields, after: parts.layers.count),
-            endTokens: try Self.endTokens(fields, generation), activation: activation,
+            endTokens: try Self.endTokens(fields, in: nested == nil ? nil : whole, generation),
+            activation: activation,
             normForm: parts.normForm,
             multipliers: parts.multipliers, headHasBias: parts.headHasBias, matrixForm: .rows,
             readsBytes: false, slides: false)
@@ -123,7 +124,7 @@ extension ModelDescription {
     /// The library generates by generation_config.json where there is one. Where that says nothing of them,
     /// config.json's end a text here; the library then goes on to the limit.
     private static func endTokens(
-        _ fields: ConfigFields, _ generation: [UInt8]?
+        _ fields: ConfigFields, in whole: ConfigFields?, _ generation: [UInt8]?
     ) throws -> [Int] {
         let name = "eos_token_id"
         // Negative ones are none: no token is.
@@ -133,6 +134,8 @@ extension ModelDescription {
             let file = try ConfigFields(json: generation, file: "generation_config.json")
             stated = try file.wholes(name, in: range)
         }
+        // The whole model's config comes before the language model's.
+        if stated == nil { stated = try whole?.wholes(name, in: range) }
         if stated == nil { stated = try fields.wholes(name, in: range) }
         var tokens: [Int] = []
         for token in stated ?? [] where token >= 0 && !tokens.contains(token) {

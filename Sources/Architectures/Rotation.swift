@@ -48,7 +48,7 @@ package struct Rotation: Sendable, Hashable {
         theta = try own.number("rope_theta", in: Self.thetas)
         yarn = nil
         self.size = size
-        let kind = try own.text("rope_type") ?? "default"
+        let kind = try own.text("rope_type", "type") ?? "default"
         let part = try own.number("partial_rotary_factor", in: 0...1, otherwise: 1)
         switch kind {
         case "default" where part == 1: (pairs, divisor) = (nil, 1)

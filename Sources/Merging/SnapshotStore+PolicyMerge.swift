@@ -106,7 +106,10 @@ extension SnapshotStore {
                 check: { merged, isForward in
                     guard let check else { return }
                     // What a fast-forward leads to was committed as it is.
-                    if !isForward { try checkAdapters(merged, made) }
+                    if !isForward {
+                        try checkAdapters(merged, made)
+                        try merged.checkCodes(of: sides.map { try tree(commit($0).tree) })
+                    }
                     try check(merged, before, target)
                 },
                 sides: {
@@ -192,6 +195,12 @@ extension SnapshotStore {
             check: {
                 guard let check else { return }
                 try checkAdapters($0, isReverted: true)
+                let undone = try commit(id)
+                try $0.checkCodes(
+                    of: [before]
+                        + ([undone] + undone.parents.map { try commit($0) }).map {
+                            try tree($0.tree)
+                        })
                 try check($0, before, target)
             })
         return try MergeReport(outcome, target, [target, "before \(id.short)"], self)

@@ -38,6 +38,12 @@ extension ModelDescription {
         guard let rotations = try fields.object("rope_parameters") else {
             throw fields.absent("rope_parameters")
         }
+        guard try fields.object("rope_scaling") == nil else {
+            throw CambiumError(
+                .badConfig,
+                "config rope_scaling is given beside rope_parameters of each kind of layers; leave it out"
+            )
+        }
         let sliding = try gemmaAttention(fields, rotations, isSliding: true)
         let full = try gemmaAttention(fields, rotations, isSliding: false)
         guard let first = sliding.rotation else { throw fields.absent("rope_parameters") }

@@ -114,10 +114,18 @@ extension ModelDescription {
                 "config linear_num_value_heads \(valueHeads) is no multiple of "
                     + "linear_num_key_heads \(keyHeads)")
         }
+        let keySize = try fields.whole("linear_key_head_dim", in: 1...4096)
+        let valueSize = try fields.whole("linear_value_head_dim", in: 1...4096)
+        // 32 x 128 x 128 are in use; each layer keeps so many floats of each text.
+        guard valueHeads * keySize * valueSize <= 1 << 24 else {
+            throw CambiumError(
+                .badConfig,
+                "config linear_num_value_heads \(valueHeads), linear_key_head_dim \(keySize) and linear_value_head_dim "
+                    + "\(valueSize) make a state of \(valueHeads * keySize * valueSize) elements a layer; at most "
+                    + "\(1 << 24) are run")
+        }
         return DeltaAttention(
-            keyHeads: keyHeads, valueHeads: valueHeads,
-            keySize: try fields.whole("linear_key_head_dim", in: 1...4096),
-            valueSize: try fields.whole("linear_value_head_dim", in: 1...4096),
+            keyHeads: keyHeads, valueHeads: valueHeads, keySize: keySize, valueSize: valueSize,
             taps: try fields.whole("linear_conv_kernel_dim", in: 1...64), isSplit: isSplit)
     }
 }

@@ -6,6 +6,8 @@ struct PrefixedWeights<Source: WeightSource>: WeightSource {
     private static var alone: String { Architecture.prefixes[0] }
     private static var head: String { "lm_head." }
 
+    private static var parts: [String] { ["layers.", "norm.", "embed_tokens."].map { alone + $0 } }
+
     private let source: Source
     /// What the names of the language model's tensors begin with.
     let prefix: String
@@ -26,6 +28,8 @@ struct PrefixedWeights<Source: WeightSource>: WeightSource {
             tensors: Set(
                 all.tensors.map { name in
                     if name.hasPrefix(prefix) { return Self.alone + name.dropFirst(prefix.count) }
+                    // What is named as if the model stood alone is asked for by nobody, and is to be refused.
+                    if Self.parts.contains(where: name.hasPrefix) { return Self.alone + name }
                     for start in ["language_model.", Self.alone] where name.hasPrefix(start) {
                         return String(name.dropFirst(start.count))
                     }

@@ -108,6 +108,59 @@ struct CodedModelTests {
         }
     }
 
+    /// The codes and the scales of a dense matrix, by name.
+    private static func matrix(of store: Store) throws -> [String] {
+        let trunk = try store.list("main").trunk.map(\.name)
+        guard let scales = trunk.first(where: { $0.contains(".weight_scale") }) else { return [] }
+        let stem = scales.split(separator: ".").dropLast().joined(separator: ".") + ".weight"
+        return trunk.filter { $0.hasPrefix(stem) && !$0.hasSuffix("shape") }.sorted()
+    }
+
+    private func change(_ names: [String], by bits: UInt8, on branch: String, _ store: Store) throws
+    {
+        try store.createBranch(branch, at: "main", Checkpoints.signature)
+        try store.commit(Checkpoints.options(branch, branch: branch)) { patch in
+            for name in names {
+                let before = try store.data("main", named: name)
+                try patch.put(tensor: name, [before[0] ^ bits] + before.dropFirst())
+            }
+        }
+    }
+
+    @Test(
+        "codes of one side never come together with the scales of another",
+        arguments: [CodedCheckpoint.fp8Blocks, .int4])
+    func mergedMatrix(form: CodedCheckpoint) throws {
+        try withScratchDirectory { directory in
+            let store = try store(
+                GeneratedCheckpoints.path("coded/\(form.rawValue)"), in: directory)
+            let names = try Self.matrix(of: store)
+            try #require(names.count == 2)
+            try change([names[1]], by: 1, on: "a", store)
+            try change([names[0]], by: 1, on: "b", store)
+            try change(names, by: 2, on: "c", store)
+            let head = try store.resolve("a")
+            let error = #expect(throws: CambiumError.self) {
+                try store.merge(["b"], into: "a", Checkpoints.signature)
+            }
+            #expect(error?.code == .incompatible && error?.message.contains(names[0]) == true)
+            #expect(throws: CambiumError.self) {
+                try store.merge(["c"], into: "a", policy: .ours, Checkpoints.signature)
+            }
+            #expect(try store.resolve("a") == head)
+            // All of one side are its matrix.
+            #expect(
+                try store.merge(["c"], into: "a", policy: .theirs, Checkpoints.signature)
+                    .conflicts.isEmpty)
+            for name in names {
+                #expect(try store.data("a", named: name) == store.data("c", named: name))
+            }
+            let reverted = try store.revert("a", branch: "a", Checkpoints.signature)
+            #expect(reverted.conflicts.isEmpty)
+            #expect(try store.data("a", named: names[0]) == store.data("main", named: names[0]))
+        }
+    }
+
     /// What is wrong with a model, and a part of what is said of it.
     struct Flaw: Sendable, CustomTestStringConvertible {
         let form: CodedCheckpoint

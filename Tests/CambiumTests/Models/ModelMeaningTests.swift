@@ -155,6 +155,18 @@ struct ModelMeaningTests {
         try runs(variant) { #expect($0.unused.map(\.name) == ["lm_head.weight", "other.weight"]) }
     }
 
+    @Test("inside a larger model tensors named as if it stood alone are refused")
+    func beside() throws {
+        for name in ["model.norm.bias", "model.layers.1.input_layernorm.bias"] {
+            var variant = try ModelVariant("hf/qwen3_5_moe/model")
+            variant.add(name, [64])
+            #expect(try run(variant) { _ in }?.message.contains(name) == true, "\(name)")
+        }
+        var variant = try ModelVariant("hf/qwen3_5_moe/model")
+        variant.add("model.visual.norm.weight", [64])
+        try runs(variant) { #expect($0.unused.count == 1) }
+    }
+
     @Test("generation_config.json's end tokens end a text")
     func ends() throws {
         var variant = try ModelVariant("hf/qwen3_moe/model")

@@ -138,6 +138,19 @@ struct ModelDescriptionTests {
             changed["text_config"] = inner
             #expect(try error(changed)?.message.contains(word) == true, "\(key)")
         }
+        // A state of each text for each layer; 4096 x 4096 x 4096 would be 256 GiB.
+        var (large, inner) = (whole, text)
+        inner["linear_value_head_dim"] = 4096
+        inner["linear_key_head_dim"] = 4096
+        large["text_config"] = inner
+        #expect(try error(large)?.message.contains("linear_key_head_dim") == true)
+        // The whole model's end tokens come before the language model's.
+        (large, inner) = (whole, text)
+        inner["eos_token_id"] = 7
+        large["text_config"] = inner
+        #expect(try describe(large).endTokens == [7])
+        large["eos_token_id"] = [3, 4]
+        #expect(try describe(large).endTokens == [3, 4])
         text["hidden_size"] = "64"
         var changed = whole
         changed["text_config"] = text
@@ -160,6 +173,7 @@ struct ModelDescriptionTests {
         let text = try #require(whole["text_config"] as? [String: Any])
         for (key, value) in [
             ("enable_moe_block", false), ("hidden_size_per_layer_input", 256),
+            ("rope_scaling", ["type": "linear", "factor": 8]),
             ("num_kv_shared_layers", 2), ("use_bidirectional_attention", "all"),
             ("hidden_activation", "relu"), ("num_global_key_value_heads", 3),
             ("layer_types", ["full_attention", "full_attention", "sliding_attention"]),
