@@ -18,7 +18,6 @@ extension SnapshotStore {
         progress: ProgressReporter
     ) throws -> CommittedModel {
         var noted = request
-        noted.note.metadata[RowTables.bitsKey] = "\(bits)"
         let target = try CommitTarget(request, self)
         let (parent, before) = try target.model()
         let snapshot = try map(parent)
@@ -39,6 +38,7 @@ extension SnapshotStore {
                     "the rows of \(table.name) in layer \(table.layer) have \(now) bits already")
                 continue
             }
+            noted.note.metadata[RowTables.bitsKey] = "\(bits)"
             var rows: [UInt8] = []
             rows.reserveCapacity(table.ordinals.count * coded.byteCount)
             for start in stride(from: 0, to: table.ordinals.count, by: RowTables.rowsAtOnce) {

@@ -204,7 +204,9 @@ struct HashedRowTests {
                 checkpoint: work + "/out", Checkpoints.options("again"))
             #expect(try again.tree == store.show("main").tree)
             let id = try store.resolve("main")
-            #expect(try store.quantizeRows(bits: 8, Checkpoints.options("more")).id == id)
+            let same = try store.quantizeRows(bits: 8, Checkpoints.options("more"))
+            #expect(same.id == id && same.notes.count == 1)
+            #expect(same.notes.first?.contains("already") == true)
             #expect(code { try store.quantizeRows(bits: 3, Checkpoints.options("3")) } == .usage)
             #expect(
                 code { try store.quantizeRows(bits: 2, Checkpoints.options("l"), layers: [1]) }
