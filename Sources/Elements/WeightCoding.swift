@@ -11,6 +11,8 @@ package struct WeightCoding: Sendable, Hashable {
         /// Numbers from -8 to 7, kept as 8 more, 8 in a word, the first lowest (compressed-tensors): I32
         /// [rows, columns / 8].
         case int4
+        /// Numbers from -128 to 127, a byte each: I8 [rows, columns].
+        case int8
         /// Numbers of 4 bits with zero points, by columns: 8 inputs of an output in a word, I32 [columns / 8, rows].
         /// What is kept of a zero point is `zeroStep` less (GPTQ).
         case gptq(zeroStep: Int)
@@ -40,11 +42,16 @@ package struct WeightCoding: Sendable, Hashable {
     /// MXFP4: 32 elements of a row share an exponent of 2.
     package static let mxfp4 = WeightCoding(.e2m1, scaleRows: 1, scaleColumns: 32)
 
+    /// Bytes, or numbers of 4 bits, of which 32 of a row share a scale: the numbers of GGUF's Q8_0 and Q4_0.
+    package static let q8 = WeightCoding(.int8, scaleRows: 1, scaleColumns: 32)
+    package static let q4 = WeightCoding(.int4, scaleRows: 1, scaleColumns: 32)
+
     /// The type of the codes as they are stored.
     package var codeType: ElementType {
         switch code {
         case .e4m3: .f8e4m3
         case .e2m1: .u8
+        case .int8: .i8
         case .int4, .gptq, .awq: .i32
         }
     }
@@ -53,7 +60,7 @@ package struct WeightCoding: Sendable, Hashable {
     package var isByColumns: Bool {
         switch code {
         case .gptq, .awq: true
-        case .e4m3, .e2m1, .int4: false
+        case .e4m3, .e2m1, .int4, .int8: false
         }
     }
 
@@ -62,7 +69,7 @@ package struct WeightCoding: Sendable, Hashable {
         switch code {
         case .e4m3: [.f32, .bf16, .f16, .f8e8m0]
         case .e2m1: [.u8, .f8e8m0]
-        case .int4: [.bf16, .f16, .f32]
+        case .int4, .int8: [.bf16, .f16, .f32]
         case .gptq, .awq: [.f16, .bf16]
         }
     }
@@ -72,6 +79,8 @@ package struct WeightCoding: Sendable, Hashable {
     package func codes(rows: Int, columns: Int) -> TensorShape? {
         switch code {
         case .e4m3: TensorShape(codeType, [rows, columns])
+        case .int8:
+            columns % (scaleColumns ?? 1) == 0 ? TensorShape(codeType, [rows, columns]) : nil
         case .e2m1:
             columns % 32 == 0 ? TensorShape(codeType, [rows, columns / 32, 16]) : nil
         case .int4:

@@ -17,6 +17,9 @@ struct CodedRowsTests {
         CodedForm(WeightCoding(.int4, scaleRows: 1, scaleColumns: 32), scaleType: .bf16),
         CodedForm(WeightCoding(.int4, scaleRows: 1, scaleColumns: 128), scaleType: .f16),
         CodedForm(WeightCoding(.int4, scaleRows: 1, scaleColumns: nil), scaleType: .f32),
+        CodedForm(.q4, scaleType: .f16),
+        CodedForm(.q8, scaleType: .f16),
+        CodedForm(WeightCoding(.int8, scaleRows: 1, scaleColumns: nil), scaleType: .f32),
     ]
     static let byColumns: [CodedForm] = [
         CodedForm(WeightCoding(.awq, scaleRows: 1, scaleColumns: 32), scaleType: .f16),
@@ -106,6 +109,11 @@ struct CodedRowsTests {
         #expect(
             weights(int4, nibbles, stored([0.25], .f16).bytes, 16)
                 == (-8..<8).map { Float($0) / 4 })
+        #expect(
+            weights(
+                CodedForm(WeightCoding(.int8, scaleRows: 1, scaleColumns: nil), scaleType: .f16),
+                [0, 1, 127, 128, 129, 255], stored([0.25], .f16).bytes, 6)
+                == [0, 0.25, 31.75, -32, -31.75, -0.25])
         // The least and the greatest exponent, and the one that stands for no number.
         for (exponent, value) in [(0, 0x1p-127), (254, 0x1p127), (255, Float.nan)] {
             let found = weights(

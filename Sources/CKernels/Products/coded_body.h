@@ -23,13 +23,20 @@ INLINE lanes e4m3_values(const char *codes) {
     return values;
 }
 
+// 16 bytes with signs.
+INLINE lanes int8_values(const char *codes) {
+    typedef int8_t code_lanes __attribute__((vector_size(16), aligned(1), may_alias));
+    return __builtin_convertvector(*(const code_lanes *)codes, lanes);
+}
+
 // Bytes of codes of so many elements, which fill them.
 INLINE size_t code_bytes(size_t elements, enum cambium_weight_code code) {
-    return code == CAMBIUM_E4M3 ? elements : elements / 2;
+    return code == CAMBIUM_E4M3 || code == CAMBIUM_INT8 ? elements : elements / 2;
 }
 
 INLINE lanes code_lanes_of(const char *codes, enum cambium_weight_code code) {
     if (code == CAMBIUM_E4M3) return e4m3_values(codes);
+    if (code == CAMBIUM_INT8) return int8_values(codes);
     return NIBBLE_VALUES(codes, code == CAMBIUM_E2M1 ? e2m1_values : int4_values);
 }
 
@@ -156,6 +163,7 @@ INLINE void coded_sums_of(const struct cambium_coded_rows *matrix, size_t first,
     switch (matrix->code) {                                                          \
     case CAMBIUM_E4M3: function(__VA_ARGS__, CAMBIUM_E4M3, matrix->scale); break;    \
     case CAMBIUM_INT4: function(__VA_ARGS__, CAMBIUM_INT4, matrix->scale); break;    \
+    case CAMBIUM_INT8: function(__VA_ARGS__, CAMBIUM_INT8, matrix->scale); break;    \
     case CAMBIUM_E2M1:                                                               \
         if (matrix->scale == CAMBIUM_SCALE_E8M0) {                                   \
             function(__VA_ARGS__, CAMBIUM_E2M1, CAMBIUM_SCALE_E8M0);                 \

@@ -27,12 +27,14 @@ void cambium_coded_values(const struct cambium_coded_rows *matrix, size_t row, s
     const unsigned char *codes = matrix->codes;
     for (size_t i = 0; i < count; i++) {
         size_t column = first + i, at = row * matrix->width + column;
-        unsigned nibble = codes[matrix->code == CAMBIUM_E4M3 ? at : at / 2] >> 4 * (at % 2) & 15;
+        int is_byte = matrix->code == CAMBIUM_E4M3 || matrix->code == CAMBIUM_INT8;
+        unsigned nibble = codes[is_byte ? at : at / 2] >> 4 * (at % 2) & 15;
         float value = 0;
         switch (matrix->code) {
         case CAMBIUM_E4M3: value = e4m3_value(codes[at]); break;
         case CAMBIUM_E2M1: value = e2m1_value(nibble); break;
         case CAMBIUM_INT4: value = (float)nibble - 8; break;
+        case CAMBIUM_INT8: value = (float)(int8_t)codes[at]; break;
         }
         size_t place = scales_of_row(matrix, row) + column / matrix->scale_width;
         out[i] = value * coded_scale(matrix->scales, place, matrix->scale);

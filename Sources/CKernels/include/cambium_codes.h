@@ -17,6 +17,8 @@ enum cambium_weight_code {
     CAMBIUM_E2M1,
     // 4 bits, the first element of a byte low: less 8.
     CAMBIUM_INT4,
+    // A byte: a number with a sign.
+    CAMBIUM_INT8,
 };
 
 // Of E8M0 a byte is an exponent of 2 with a bias of 127, and 255 NaN.
@@ -47,6 +49,13 @@ void cambium_coded_products(const struct cambium_coded_rows *matrix, size_t firs
 // out[t, j] += sum over k < count of x[t][k] * weight [first + k, j], as cambium_row_sums gives it.
 void cambium_coded_sums(const struct cambium_coded_rows *matrix, size_t first, size_t count,
                         const float *const *x, size_t tokens, float *out, size_t out_stride);
+
+// Codes (CAMBIUM_INT8 or CAMBIUM_INT4) and scales of F16 of `blocks` times 32 floats, as GGUF's Q8_0 and Q4_0 have
+// them: the scale is the greatest magnitude / 127, or the element farthest from 0 / -8, and codes are the nearest.
+//
+// Returns the blocks before the first that has NaN, infinity or a scale beyond F16: all, where none has.
+size_t cambium_encode_blocks(const float *values, size_t blocks, enum cambium_weight_code code, void *codes,
+                             void *scales);
 
 // Codes of 4 bits with zero points that lie by columns: 8 inputs of an output in a word (GPTQ), or 8 outputs of an
 // input, the even ones first (AWQ). A weight is (code - zero - zero_step) * scale, rounded once.

@@ -29,6 +29,7 @@ package struct CodedForm: Sendable, Hashable {
         case .e4m3: code = CAMBIUM_E4M3
         case .e2m1: code = CAMBIUM_E2M1
         case .int4: code = CAMBIUM_INT4
+        case .int8: code = CAMBIUM_INT8
         case .gptq(let step):
             return unsafe byColumns(codes, scales, zeros, CAMBIUM_GPTQ, step, rows, columns)
         case .awq: return unsafe byColumns(codes, scales, zeros, CAMBIUM_AWQ, 0, rows, columns)
