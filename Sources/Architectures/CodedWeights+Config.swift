@@ -26,7 +26,7 @@ extension CodedWeights {
         default:
             throw Self.refused(
                 "\(name).quant_method", method,
-                "mxfp4, fp8, compressed-tensors, awq and gptq are run, and weights of F32, F16 and BF16: convert them, and leave "
+                "mxfp4, fp8, compressed-tensors, awq, gptq and cambium are run, and weights of F32, F16 and BF16: convert them, and leave "
                     + "the field out")
         }
         guard !family.names.isOpaque || isOfStackedExperts else {
@@ -229,7 +229,7 @@ extension CodedWeights {
             "\(name).\(field)", value, "\(allowed.joined(separator: " and ")) is run")
     }
 
-    private static func refused(_ field: String, _ value: String, _ run: String) -> CambiumError {
+    static func refused(_ field: String, _ value: String, _ run: String) -> CambiumError {
         CambiumError(.badConfig, "config \(field) is \(value.debugDescription); \(run)")
     }
 }

@@ -2,6 +2,10 @@ package import Elements
 
 /// What a config.json says of weights that are kept as codes and scales: how, under which names, and where not.
 package struct CodedWeights: Sendable, Hashable {
+    /// The method of our own forms (``BlockForm``), and the type of their scales.
+    package static let ownMethod = "cambium"
+    static let scaleType = "float16"
+
     /// As `quant_method` spells it.
     package let method: String
     package let coding: WeightCoding

@@ -81,7 +81,10 @@ extension ExpertNames {
         ["gate.weight", "gate.bias"] + corrections
         + Architecture.united(\.names.router).filter {
             !$0.hasPrefix("gate.") && !corrections.contains($0)
-        }
+        } + scales
+
+    /// Of a router that is codes (``BlockForm/q8``), behind the block.
+    private static let scales = routerWeights.map { $0 + "_scale" }
 
     /// Of those the weights, with one row for each expert.
     package static let routerWeights = Architecture.united { Array($0.names.router.prefix(1)) }

@@ -57,7 +57,7 @@ extension ModelDescription {
             normForm: parts.normForm,
             multipliers: parts.multipliers, headHasBias: parts.headHasBias, matrixForm: .rows,
             readsBytes: false, slides: false)
-        coded = try CodedWeights(fields, family) ?? CodedWeights(whole, family)
+        coded = try CodedParts(fields, family) ?? CodedParts(whole, family) ?? CodedParts()
     }
 
     /// Reads the config.json of a model that is stored as one of an architecture.

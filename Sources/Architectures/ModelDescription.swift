@@ -226,8 +226,8 @@ package struct ModelDescription: Sendable, Hashable {
     package internal(set) var headHasBias = false
 
     package let matrixForm: MatrixForm
-    /// How weights are kept that are no floats; nil where all are.
-    package internal(set) var coded: CodedWeights? = nil
+    /// How weights are kept that are no floats.
+    package internal(set) var coded = CodedParts()
     /// Whether tokens are bytes.
     package let readsBytes: Bool
     /// Whether a text that outgrows the context goes on from its last half; if not, it ends there.

@@ -63,8 +63,8 @@ struct CambiumRoot: ParsableCommand {
                 subcommands: [
                     TrainCommand.self, RoundCommand.self, EvalCommand.self, GenerateCommand.self,
                     RouteCommand.self,
-                    ProfileCommand.self, QuantizeRouterCommand.self, RowsCommand.self,
-                    ExpertCommand.self,
+                    ProfileCommand.self, QuantizeCommand.self, QuantizeRouterCommand.self,
+                    RowsCommand.self, ExpertCommand.self,
                 ]),
             CommandGroup(
                 name: "Care",

@@ -90,12 +90,33 @@ static int survives_merges(cambium_store *store) {
     return 0;
 }
 
+static cambium_code quantize(cambium_store *store, cambium_quantize_options wishes) {
+    cambium_commit_options options = says("codes");
+    options.branch = "codes";
+    char *json = NULL;
+    cambium_code code = cambium_quantize_model(store, "main", &wishes, &options, count_calls, store, &json);
+    cambium_free(json);
+    return code;
+}
+
+static int survives_codes(cambium_store *store) {
+    const cambium_commit_options options = says("codes");
+    CHECK(cambium_quantize_model(store, "main", NULL, &options, NULL, NULL, NULL) == CAMBIUM_USAGE);
+    CHECK(cambium_quantize_model(NULL, "main", NULL, &options, NULL, NULL, NULL) != CAMBIUM_OK);
+    CHECK(quantize(store, (cambium_quantize_options){.experts = "q5"}) == CAMBIUM_USAGE);
+    CHECK(quantize(store, (cambium_quantize_options){.dense = "q8", .threads = -1}) == CAMBIUM_USAGE);
+    CHECK(quantize(store, (cambium_quantize_options){.dense = "q8", .text_count = 2, .text = "ab"}) == CAMBIUM_BAD_INPUT);
+    OK(quantize(store, (cambium_quantize_options){.dense = "q8"}));
+    CHECK(quantize(store, (cambium_quantize_options){.dense = "q4"}) == CAMBIUM_BRANCH_MOVED);
+    return 0;
+}
+
 int program_survives(const char *folder, const char *work) {
     cambium_store *store = new_store(work, "S");
     CHECK(store);
     cambium_commit_options options = says("base");
     OK(cambium_commit_folder(store, folder, &options, count_calls, store, NULL));
-    if (survives_numbers(store) || survives_merges(store)) return 1;
+    if (survives_numbers(store) || survives_merges(store) || survives_codes(store)) return 1;
     char long_name[5000];
     memset(long_name, 'x', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = 0;

@@ -6,7 +6,8 @@ import Synchronization
 ///
 /// `hf/FAMILY/model`, `…/model_fused` and `…/model_bf16` as transformers would write them, `peer-lm/base`,
 /// `peer-lm/branch-swahili`, `peer-lm/branch-metamath`, and `peer-lm/hashed` with hashed rows; `coded/FORM` with
-/// weights that are codes and scales (``CodedCheckpoint``).
+/// weights that are codes and scales (``CodedCheckpoint``). A form with `_blocks` behind it has experts of whole
+/// blocks of 32.
 package enum GeneratedCheckpoints {
     package static let families = TransformersFamily.allCases.map(\.rawValue)
     package static let forms = ["model", "model_fused", "model_bf16"]
@@ -78,12 +79,14 @@ package enum GeneratedCheckpoints {
         guard parts.count == 3, let family = TransformersFamily(rawValue: parts[1]) else {
             preconditionFailure("no generated checkpoint is named \(name)")
         }
-        let bf16 = parts[2] == "model_bf16"
-        try CheckpointFile.write(
-            family.tensors(fused: parts[2] == "model_fused"), bf16: bf16,
-            files: [
-                "config.json": family.config(bf16: bf16),
-                "generation_config.json": ["bos_token_id": 1, "eos_token_id": 2],
-            ], to: folder)
+        let bf16 = parts[2].hasPrefix("model_bf16")
+        try TransformersFamily.$isInBlocks.withValue(parts[2].hasSuffix("_blocks")) {
+            try CheckpointFile.write(
+                family.tensors(fused: parts[2].hasPrefix("model_fused")), bf16: bf16,
+                files: [
+                    "config.json": family.config(bf16: bf16),
+                    "generation_config.json": ["bos_token_id": 1, "eos_token_id": 2],
+                ], to: folder)
+        }
     }
 }

@@ -29,9 +29,13 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
 
     package var experts: Int { [.mixtral, .gptOSS, .phiMoE].contains(self) ? 8 : 16 }
 
+    /// Whether experts are as wide as two blocks of 32.
+    @TaskLocal static var isInBlocks = false
+
     /// The width of an expert.
     var width: Int {
-        switch self {
+        if Self.isInBlocks { return 64 }
+        return switch self {
         case .mixtral: 96
         case .deepseekV3, .glm4MoELite: 40
         default: 48

@@ -71,6 +71,7 @@ struct ProtocolTests {
         commit OLMOE -m olmoe --branch olmoe
         expert add olmoe --from OLMOE:3 --evidence new.txt --keep old.txt --unchanged 0.5
         expert drop olmoe
+        quantize olmoe --dense q8
         commit HASHED -m hashed --branch hashed
         rows prune --uses 3 --text text.txt --branch hashed
         rows quantize --bits 2 --branch hashed

@@ -425,6 +425,7 @@ cambium_code cambium_merge(
 cambium_code cambium_revert(
     cambium_store *store, const char *revision, const cambium_merge_options *options, char **json);
 
+#include "cambium_quantize.h"
 #include "cambium_remotes.h"
 
 // MARK: Care

@@ -1,3 +1,4 @@
+internal import Checkpoints
 internal import Models
 internal import Objects
 internal import Snapshots
@@ -22,6 +23,16 @@ public struct SharedContents: Sendable, Encodable {
         public let id: String
         /// What it consists of.
         public let contents: Amount
+        /// What its weights were before they became codes, the latest change first; empty where none did.
+        public let quantized: [Quantized]
+    }
+
+    /// What a model was before some of its weights became codes (``Store/quantize(_:_:text:limit:_:threads:progress:)``).
+    public struct Quantized: Sendable, Encodable, Equatable {
+        /// The commit.
+        public let from: String
+        /// What became codes, and in which form: "experts q4, dense q8".
+        public let forms: String
     }
 
     /// What two models have in common.
@@ -70,8 +81,12 @@ extension Store {
             revisions, values: values, progress: progress)
         let contents = models.indices.map { SharedContents.Amount(weights.contents(of: $0)) }
         return SharedContents(
-            models: zip(models, contents).map {
-                SharedContents.Model(revision: $0.name, id: $0.snapshot.id.hex, contents: $1)
+            models: try zip(models, contents).map { model, contents in
+                SharedContents.Model(
+                    revision: model.name, id: model.snapshot.id.hex, contents: contents,
+                    quantized: try snapshots.quantizations(of: model.snapshot).map {
+                        SharedContents.Quantized(from: $0.from.hex, forms: $0.forms)
+                    })
             },
             pairs: models.indices.flatMap { left in
                 models.indices.dropFirst(left + 1).map { right in

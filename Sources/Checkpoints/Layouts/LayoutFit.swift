@@ -161,16 +161,20 @@ extension Tree {
 extension CommitDraft {
     /// Lets the layout and the index of a checkpoint list exactly the tensors that the tree has.
     ///
-    /// - Parameter before: The tree that the draft started from, whose layout and index it still has.
+    /// - Parameters:
+    ///   - before: The tree that the draft started from, whose layout and index it still has.
+    ///   - own: What holds the experts now; nil for what did before.
     /// - Returns: Files whose header was kept byte for byte and is canonical from now on.
-    package mutating func fitLayout(_ before: Tree, _ store: SnapshotStore) throws -> [String] {
+    package mutating func fitLayout(
+        _ before: Tree, _ store: SnapshotStore, holding own: Layout? = nil
+    ) throws -> [String] {
         guard !tree.hasTensors(of: before) else { return [] }
         let now = tree
         guard
             let layout = try store.layout(of: before),
             // A model that no checkpoint can hold is told of by the export.
             let old = try? CheckpointTensors(before, layout, absent: store.absentOrdinals),
-            let fitted = try? layout.fittingRows(of: now),
+            let fitted = own ?? (try? layout.fittingRows(of: now)),
             let tensors = try? CheckpointTensors(
                 now, fitted, absent: { try absentOrdinals(ofArray: $0) })
         else { return [] }

@@ -75,9 +75,11 @@ package struct CommittedModel: Sendable {
 extension CommitTarget {
     /// Commits a draft here, its layout fitted to its tensors.
     ///
+    /// - Parameter layout: What holds the experts, where that changed; nil for what did before.
     /// - Throws: `unfit` for a model that would not run as the branch's did, unless the request takes it.
     package func commit(
-        fitting draft: consuming CommitDraft, _ request: CommitRequest, newExperts: Int = 0,
+        fitting draft: consuming CommitDraft, _ request: CommitRequest, layout: Layout? = nil,
+        newExperts: Int = 0,
         nonFinite: NonFiniteCount = NonFiniteCount(nan: 0, infinite: 0), notes: [String] = []
     ) throws -> CommittedModel {
         var fitted = request
@@ -85,7 +87,7 @@ extension CommitTarget {
             if !request.allowsUnfit {
                 try store.checkFit(draft.tree, after: before, "the model on branch '\(branch)'")
             }
-            let canonical = try draft.fitLayout(before, store)
+            let canonical = try draft.fitLayout(before, store, holding: layout)
             if !canonical.isEmpty {
                 fitted.note.metadata[LayoutFit.canonicalKey] = canonical.joined(separator: "\n")
             }

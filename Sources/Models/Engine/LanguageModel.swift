@@ -224,6 +224,8 @@ package struct LanguageModel: Sendable {
     package let description: ModelDescription
     /// By how much each pair of a head's elements turns, by kind of layer.
     let frequencies: [RotationFrequencies]
+    /// What is read of it besides experts, vectors and convolutions; empty of packed matrices.
+    package let matrices: [ModelMatrix]
     /// What came with the model and is not needed to run it.
     package let unused: [UnusedWeights]
     /// Whether a limit of memory is held, so that what runs at the same time should need the same experts.

@@ -18,10 +18,11 @@ struct GrownLayer {
         layer: Int, _ aim: EntryRow.Aim, _ margins: [Double], _ team: ThreadTeam,
         _ rounding: ExpertGrowth.Rounding
     ) throws {
-        guard let matrix = router.weights as? RowMatrix else {
+        guard let matrix = router.weights as? RowMatrix, matrix.type != nil else {
             throw CambiumError(
                 .badTensor,
-                "only a router of rows that are read where they are stored is given one more")
+                "only a router of rows of F32, F16 or BF16 that are read where they are stored is given one more"
+            )
         }
         do {
             row = try EntryRow(

@@ -75,7 +75,7 @@ package struct SolvedMerge {
                 "--policy solve is for gated experts below linear routers, which a model of type "
                     + "'\(description.architecture)' does not have; take --policy mean")
         }
-        if let coded = description.coded {
+        if let coded = description.coded.any {
             throw CambiumError(
                 .unsupported,
                 "the model's weights are kept as codes (\(coded.method)), which are not solved; take --policy ours "

@@ -16,13 +16,14 @@ extension LanguageModel {
     /// - Complexity: Reads no expert.
     package init(_ description: ModelDescription, source: some WeightSource) throws {
         let (hidden, vocabulary) = (description.hiddenSize, description.vocabularySize)
-        let source = NotedWeights(PrefixedWeights(source))
+        let renamed = PrefixedWeights(source)
+        let source = NotedWeights(renamed)
         var loader = WeightLoader(description, source)
         self.description = description
         frequencies = description.rotations.map(\.frequencies)
         holdsLimit = source.releasesMap
         // A token reads one row of it.
-        embedding = try loader.reader.rows(
+        embedding = try loader.embedding(
             "model.embed_tokens.weight", vocabulary, hidden,
             isCopied: description.tiesEmbedding && source.releasesMap)
         var layers: [Layer] = []
@@ -35,6 +36,11 @@ extension LanguageModel {
             ? embedding : try loader.matrix("lm_head.weight", vocabulary, hidden)
         headBias =
             description.headHasBias ? try loader.reader.vector("lm_head.bias", vocabulary) : []
+        matrices = loader.matrices.map { matrix in
+            ModelMatrix(
+                name: renamed.storedName(matrix.name), rows: matrix.rows, columns: matrix.columns,
+                part: matrix.part)
+        }
         unused = try UnusedWeights.known(source, description)
         MappedBytes.willNeed(loader.used)
     }
@@ -49,6 +55,8 @@ struct WeightLoader<Source: WeightSource> {
     private(set) var used: [MappedBytes] = []
     /// Of the layers so far.
     private(set) var slots: [LanguageModel.Slot] = []
+    /// That rows were asked of so far, each once.
+    private(set) var matrices: [ModelMatrix] = []
 
     init(_ description: ModelDescription, _ source: Source) {
         self.description = description
@@ -106,15 +114,33 @@ struct WeightLoader<Source: WeightSource> {
     }
 
     mutating func rows(
-        _ name: String, _ rows: Int, _ columns: Int
+        _ name: String, _ rows: Int, _ columns: Int, of part: ModelMatrix.Part = .dense
     ) throws -> RowMatrix {
         let isCopied = source.releasesMap
-        if let coded = try codedRows(name, rows, columns, isCopied: isCopied) {
+        note(ModelMatrix(name: name, rows: rows, columns: columns, part: part))
+        if let coded = try codedRows(
+            name, rows, columns, as: description.coded.weights(of: part), isCopied: isCopied)
+        {
             if !isCopied { used += coded.bytes }
             return RowMatrix(coded)
         }
         if !isCopied { used.append(try reader.weights(name, [rows, columns]).bytes) }
         return try reader.rows(name, rows, columns, isCopied: isCopied)
+    }
+
+    /// The matrix that has a row for each token.
+    mutating func embedding(
+        _ name: String, _ rows: Int, _ columns: Int, isCopied: Bool
+    ) throws -> RowMatrix {
+        note(ModelMatrix(name: name, rows: rows, columns: columns, part: .embedding))
+        let coded = try codedRows(
+            name, rows, columns, as: description.coded.embedding, isCopied: isCopied)
+        if let coded { return RowMatrix(coded) }
+        return try reader.rows(name, rows, columns, isCopied: isCopied)
+    }
+
+    mutating func note(_ matrix: ModelMatrix) {
+        if !matrices.contains(where: { $0.name == matrix.name }) { matrices.append(matrix) }
     }
 
     // MARK: Attention
@@ -209,7 +235,7 @@ struct WeightLoader<Source: WeightSource> {
         guard !matrix.isByColumns else {
             throw CambiumError(
                 .badTensor,
-                "\(name) is codes by columns (\(description.coded?.method ?? "")), which latent attention does not read; "
+                "\(name) is codes by columns (\(description.coded.dense?.method ?? "")), which latent attention does not read; "
                     + "as floats, or as codes by rows (fp8, compressed-tensors), it is run")
         }
         return matrix

@@ -5,6 +5,10 @@ internal import Snapshots
 struct PrefixedWeights<Source: WeightSource>: WeightSource {
     private static var alone: String { Architecture.prefixes[0] }
     private static var head: String { "lm_head." }
+    /// As floats, and as codes of 4 bits.
+    private static var embeddings: [String] {
+        ["embed_tokens.weight", "embed_tokens.weight_packed"]
+    }
 
     private static var parts: [String] { ["layers.", "norm.", "embed_tokens."].map { alone + $0 } }
 
@@ -15,8 +19,9 @@ struct PrefixedWeights<Source: WeightSource>: WeightSource {
     init(_ source: Source) {
         self.source = source
         prefix =
-            Architecture.prefixes.first { (try? source.tensor($0 + "embed_tokens.weight")) != nil }
-            ?? Self.alone
+            Architecture.prefixes.first { prefix in
+                Self.embeddings.contains { (try? source.tensor(prefix + $0)) != nil }
+            } ?? Self.alone
     }
 
     var releasesMap: Bool { source.releasesMap }
@@ -38,7 +43,7 @@ struct PrefixedWeights<Source: WeightSource>: WeightSource {
     }
 
     /// A tensor's name in the source.
-    private func name(_ name: String) -> String {
+    func storedName(_ name: String) -> String {
         guard prefix != Self.alone else { return name }
         if name.hasPrefix(Self.alone) { return prefix + name.dropFirst(Self.alone.count) }
         // Beside `language_model.model.` is `language_model.lm_head.`.
@@ -46,10 +51,10 @@ struct PrefixedWeights<Source: WeightSource>: WeightSource {
             ? "language_model." + name : name
     }
 
-    func tensor(_ name: String) throws -> Weights { try source.tensor(self.name(name)) }
+    func tensor(_ name: String) throws -> Weights { try source.tensor(storedName(name)) }
 
     func isSame(_ one: String, _ other: String) throws -> Bool {
-        try source.isSame(name(one), name(other))
+        try source.isSame(storedName(one), storedName(other))
     }
 
     func experts(layer: Int) throws -> any ExpertTable { try source.experts(layer: layer) }

@@ -8,13 +8,14 @@ extension WeightLoader {
     ///
     /// - Parameters:
     ///   - name: Of the matrix as floats, `MODULE.weight`.
+    ///   - coded: How such matrices are kept; nil for floats.
     ///   - isCopied: Whether in memory of its own.
     /// - Throws: `.missingTensor` without scales; `.badTensor` for codes where the config has none, and for codes and
     ///   scales of other shapes.
     func codedRows(
-        _ name: String, _ rows: Int, _ columns: Int, isCopied: Bool
+        _ name: String, _ rows: Int, _ columns: Int, as coded: CodedWeights?, isCopied: Bool
     ) throws -> CodedRows? {
-        guard let coded = description.coded, !coded.isOfStackedExperts, name.hasSuffix(".weight"),
+        guard let coded, name.hasSuffix(".weight"),
             let (codes, codesName) = try codes(coded, name)
         else { return nil }
         let module = String(name.dropLast(".weight".count))
@@ -149,7 +150,7 @@ extension WeightLoader {
     func codedExperts(
         _ table: any ExpertTable, _ sizes: ModelDescription.Experts, _ layer: Int
     ) throws -> GatedExpertForm? {
-        guard let coded = description.coded,
+        guard let coded = description.coded.experts,
             table.parts.contains(where: { $0.type == coded.coding.codeType })
         else { return nil }
         let (hidden, inner) = (description.hiddenSize, sizes.intermediateSize)

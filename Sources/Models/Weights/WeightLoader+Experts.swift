@@ -23,12 +23,18 @@ extension WeightLoader {
                     dense: try dense(
                         "\(name).mlp" + (shared.name.isEmpty ? "" : ".\(shared.name)"),
                         shared.intermediateSize),
-                    gate: try shared.gate.map { gate in
-                        try matrix("\(name).mlp.\(gate).weight", 1, description.hiddenSize)
-                    }, norm: try norm(shared.norm, in: name),
+                    gate: try shared.gate.map { try gate("\(name).mlp.\($0).weight") },
+                    norm: try norm(shared.norm, in: name),
                     normAfter: try norm(shared.normAfter, in: name))
             }, routerNorm: sizes.routerIsScaled ? try routerNorm(name) : nil,
             normAfter: try norm(sizes.normAfter, in: name), slot: slot)
+    }
+
+    /// The row that tells how much shared experts count.
+    private mutating func gate(_ name: String) throws -> any Projection {
+        let columns = description.hiddenSize
+        note(ModelMatrix(name: name, rows: 1, columns: columns, part: .gate))
+        return try matrix(name, 1, columns)
     }
 
     /// A norm of a layer, where it has one.
@@ -69,9 +75,10 @@ extension WeightLoader {
         _ sizes: ModelDescription.Experts, _ layer: String
     ) throws -> LinearRouter {
         let names = ExpertNames.routersInLayer
-        let found = try spelling(names.map { "\(layer).\($0)" })
+        let found = try spelling(
+            names.map { "\(layer).\($0)" }, orEnding: description.coded.routers?.codes)
         let name = String(found.dropLast(".weight".count))
-        let matrix = try routerMatrix(name + ".weight", sizes.count, description.hiddenSize)
+        let matrix = try linearRouter(name + ".weight", sizes.count, description.hiddenSize)
         let scoring: ExpertScoring =
             switch sizes.scoring {
             case .softmaxOfPicked: .softmaxOfPicked
@@ -93,12 +100,17 @@ extension WeightLoader {
     /// The first of some spellings of one tensor that is there; the first of all when none is.
     ///
     /// One that is there and cannot be read is no reason to look for another.
-    private func spelling(_ names: [String]) throws -> String {
+    ///
+    /// - Parameter codes: What a name may end with in the place of `weight`.
+    private func spelling(_ names: [String], orEnding codes: String? = nil) throws -> String {
         for name in names {
-            do {
-                _ = try source.tensor(name)
-                return name
-            } catch let error as CambiumError where error.code == .missingTensor {}
+            let coded = codes.map { name.dropLast("weight".count) + $0 }
+            for own in [name] + (coded.map { [String($0)] } ?? []) {
+                do {
+                    _ = try source.tensor(own)
+                    return name
+                } catch let error as CambiumError where error.code == .missingTensor {}
+            }
         }
         return names[0]
     }
@@ -195,6 +207,17 @@ extension WeightLoader {
     }
 
     // MARK: Matrices of routers
+
+    /// The matrix of a linear router: floats, or codes of the routers' own form; else as other matrices of routers.
+    private mutating func linearRouter(
+        _ name: String, _ rows: Int, _ columns: Int
+    ) throws -> any Projection {
+        note(ModelMatrix(name: name, rows: rows, columns: columns, part: .router))
+        guard description.coded.routers != nil else {
+            return try routerMatrix(name, rows, columns)
+        }
+        return try self.rows(name, rows, columns, of: .router)
+    }
 
     /// A router's matrix, of floats in the description's form or quantised.
     private mutating func routerMatrix(

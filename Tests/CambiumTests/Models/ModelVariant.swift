@@ -69,6 +69,32 @@ struct ModelVariant {
         data[data.startIndex + range[0] + byte] = value
     }
 
+    /// The shape and the numbers of a tensor of F32 or BF16.
+    func floats(_ name: String) throws -> (shape: [Int], values: [Float]) {
+        let entry = try #require(header[name] as? [String: Any])
+        let range = try #require(entry["data_offsets"] as? [Int])
+        let shape = try #require(entry["shape"] as? [Int])
+        let bytes = [UInt8](data[data.startIndex + range[0]..<data.startIndex + range[1]])
+        let isHalf = entry["dtype"] as? String == "BF16"
+        let values = unsafe bytes.withUnsafeBytes { bytes in
+            isHalf
+                ? unsafe bytes.bindMemory(to: UInt16.self).map {
+                    Float(bitPattern: UInt32($0) << 16)
+                } : unsafe Array(bytes.bindMemory(to: Float.self))
+        }
+        return (shape, values)
+    }
+
+    /// Gives a tensor of F32 other numbers.
+    mutating func replace(_ name: String, _ values: [Float]) throws {
+        let entry = try #require(header[name] as? [String: Any])
+        let range = try #require(entry["data_offsets"] as? [Int])
+        let bytes = unsafe values.withUnsafeBytes { unsafe Data($0) }
+        try #require(entry["dtype"] as? String == "F32" && bytes.count == range[1] - range[0])
+        data.replaceSubrange(
+            data.startIndex + range[0]..<data.startIndex + range[1], with: bytes)
+    }
+
     /// Changes `quantization_config`.
     mutating func quantisation(_ change: (inout [String: Any]) -> Void) throws {
         var fields = try #require(config["quantization_config"] as? [String: Any])

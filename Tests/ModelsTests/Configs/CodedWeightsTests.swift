@@ -34,7 +34,7 @@ struct CodedWeightsTests {
     @Test("the published forms are read")
     func read() throws {
         func coding(_ family: String, _ quantisation: [String: Any]) throws -> WeightCoding? {
-            try Self.describe(family, quantisation).coded?.coding
+            try Self.describe(family, quantisation).coded.experts?.coding
         }
         #expect(
             try coding(
@@ -86,7 +86,7 @@ struct CodedWeightsTests {
             Self.describe(
                 "mixtral",
                 ["quant_method": "fp8", "modules_to_not_convert": ["lm_head", "model.layers.0"]]
-            ).coded)
+            ).coded.experts)
         #expect(coded.exempts("lm_head") && coded.exempts("model.lm_head"))
         #expect(coded.exempts("model.layers.0.self_attn.q_proj"))
         #expect(!coded.exempts("model.layers.01.self_attn.q_proj"))

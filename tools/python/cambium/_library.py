@@ -84,6 +84,14 @@ class MergeOptions(ctypes.Structure):
     ]
 
 
+class QuantizeOptions(ctypes.Structure):
+    _fields_ = [
+        ("experts", c_char_p), ("dense", c_char_p), ("routers", c_char_p),
+        ("embeddings", c_char_p), ("text", c_char_p), ("text_count", c_uint64),
+        ("limit", c_uint64), ("threads", c_int32),
+    ]
+
+
 class Access(ctypes.Structure):
     _fields_ = [
         ("endpoint", c_char_p), ("region", c_char_p), ("profile", c_char_p), ("ca_file", c_char_p),
@@ -164,6 +172,9 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
         POINTER(CommitOptions), *_WORK,
     ),
     "commit_adapter": (_HANDLE, _TEXT, _TEXT, c_uint32, POINTER(CommitOptions), *_WORK),
+    "quantize_model": (
+        _HANDLE, _TEXT, POINTER(QuantizeOptions), POINTER(CommitOptions), *_WORK,
+    ),
     "branches": (_HANDLE, _OUT),
     "tags": (_HANDLE, _OUT),
     "current_branch": (_HANDLE, _OUT),

@@ -143,6 +143,36 @@ class CommitResult(Record):
         return f"<CommitResult {self.id[:12]} on {self.branch}: {what}>"
 
 
+class QuantizeResult(Record):
+    """What quantising a model made of it."""
+
+    __slots__ = ()
+
+    @property
+    def commit(self) -> CommitResult:
+        """The commit."""
+        return CommitResult(self.data["commit"])
+
+    @property
+    def forms(self) -> dict[str, str]:
+        """The parts of the model that are codes now, and their forms."""
+        return self.data["forms"]
+
+    @property
+    def left(self) -> list[str]:
+        """What was asked for and stays as it is, each with the reason."""
+        return self.data["left"]
+
+    @property
+    def bits_per_byte(self) -> list[float] | None:
+        """Before and after; None without a text."""
+        return self.data.get("bitsPerByte")
+
+    def __repr__(self) -> str:
+        what = ", ".join(f"{part} {form}" for part, form in self.forms.items())
+        return f"<QuantizeResult {self.commit.id[:12]}: {what}>"
+
+
 class Reference(Record):
     """A branch or a tag."""
 

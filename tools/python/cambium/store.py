@@ -18,13 +18,14 @@ from .errors import BadInput, Closed, NotFound, StorageFailure
 from .history import History
 from .html import escape, size, table
 from .plots import plot_history
+from .quantizing import Quantizing
 from .records import CommitResult
 from .remotes import Remotes
 from .snapshot import Snapshot
 from .transaction import Transaction
 
 
-class Store(History, Remotes, Care):
+class Store(History, Remotes, Care, Quantizing):
     """An expert store, open for reading and writing.
 
     `store["main"]` is a snapshot of a revision: a branch, a tag, an id or its first digits,

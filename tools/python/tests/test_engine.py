@@ -149,6 +149,30 @@ def test_a_limit_of_memory_is_read(path):
         store.engine("nothing")
 
 
+def test_weights_become_codes_in_a_commit(tmp_path):
+    tensors, config = checkpoints.qwen3_moe(vocabulary=256, hidden=64, inner=32)
+    store = cambium.init(tmp_path / "S")
+    store.commit(tensors, message="floats", config=config)
+    text = b"Once upon a time there was a text. " * 8
+    phases = []
+    done = store.quantize(
+        experts="q8", dense="q4", text=text, branch="small",
+        progress=lambda phase, done, total: phases.append(phase))
+    assert done.forms == {"experts": "q8", "dense": "q4"} and done.left == []
+    assert done.commit.branch == "small" and "experts of layer 1" in phases
+    before, after = done.bits_per_byte
+    assert before != after and abs(before - after) < 0.1
+    assert after == store.engine("small").evaluate(text, limit=20_000).bits_per_byte
+    assert "experts q8" in store.show("small").metadata["quantize.forms"]
+    codes = store["small"]["model.layers.1.mlp.experts.2.up_proj.weight"]
+    assert codes.dtype == "I8" and tuple(codes.shape) == (32, 64)
+    for wrong in ({}, {"experts": "q5"}, {"experts": 8}):
+        with pytest.raises(cambium.BadInput):
+            store.quantize("main", **wrong)
+    with pytest.raises(cambium.CambiumError, match="q8 already"):
+        store.quantize("small", experts="q4")
+
+
 def test_wrong_arguments_are_refused(engine):
     for wrong in (
         lambda: engine.generate(3), lambda: engine.generate([3]), lambda: engine.stream(3),

@@ -45,7 +45,7 @@ def test_every_function_of_the_header_is_declared_here():
     from cambium._library import _SIGNATURES
 
     folder = guide.ROOT / "Sources/CCambium/include"
-    header = "".join(
-        (folder / name).read_text() for name in ("cambium.h", "cambium_remotes.h"))
+    headers = ("cambium.h", "cambium_quantize.h", "cambium_remotes.h")
+    header = "".join((folder / name).read_text() for name in headers)
     names = set(re.findall(r"^cambium_code cambium_(\w+)\(", header, re.M))
     assert names == set(_SIGNATURES)

@@ -11,6 +11,8 @@ struct SharedCommand: StoreCommand {
             separately; they are counted beside, as the first of a pair has them. To find them every float that \
             the models do not all share is read; --bytes leaves that out.
 
+            Of models whose weights became codes (`cambium quantize`) it is told what they were before.
+
             cambium shared main swahili metamath
             cambium shared main main-bf16 --json
             """)
@@ -64,7 +66,14 @@ struct SharedReport: Report {
         }
         if shared.models.count > 2 { pairs.add(["all"] + Self.numbers(shared.inAll)) }
         let share = Quantity.share(shared.together.bytes, of: shared.separateBytes)
-        return models.lines() + [""] + pairs.lines() + [
+        let quantized = shared.models.flatMap { model in
+            model.quantized.map { before in
+                let name = shared.models.first { $0.id == before.from }.map { $0.revision + " " }
+                let id = style.id(before.from.short)
+                return "\(model.revision) is \(name ?? "")\(id) with \(before.forms)"
+            }
+        }
+        return models.lines() + quantized + [""] + pairs.lines() + [
             "",
             "together \(Quantity.bytes(shared.together.bytes)), \(share) of "
                 + "\(Quantity.bytes(shared.separateBytes)) if each were stored by itself",
