@@ -29,4 +29,32 @@ INLINE float coded_scale(const char *scales, size_t place, enum cambium_scale_ty
     return scale;
 }
 
+// Up to 16 adjacent scales, as coded_scale gives them, somewhere in 16 numbers: those before a row's are read along
+// where there are fewer.
+INLINE const float *coded_scales(const char *scales, size_t place, size_t count, enum cambium_scale_type type,
+                                 float *found) {
+    if (place + count < LANES) {
+        for (size_t i = 0; i < count; i++) found[i] = coded_scale(scales, place + i, type);
+        return found;
+    }
+    lanes values;
+    size_t first = place + count - LANES;
+    switch (type) {
+    case CAMBIUM_SCALE_F32: values = row_lanes(scales, first, ROW_F32); break;
+    case CAMBIUM_SCALE_BF16: values = row_lanes(scales, first, ROW_BF16); break;
+    case CAMBIUM_SCALE_F16: values = row_lanes(scales, first, ROW_F16); break;
+    case CAMBIUM_SCALE_E8M0: {
+        typedef uint8_t exponent_lanes __attribute__((vector_size(16), aligned(1), may_alias));
+        int_lanes exponents = __builtin_convertvector(*(const exponent_lanes *)(scales + first), int_lanes);
+        int_lanes is_least = exponents == 0, is_none = exponents == 255;
+        int_lanes bits = exponents << 23 & ~is_none;
+        bits |= (is_least & 0x00400000) | (is_none & 0x7fc00000);
+        memcpy(&values, &bits, sizeof values);
+        break;
+    }
+    }
+    *(lanes *)found = values;
+    return found + (LANES - count);
+}
+
 #endif

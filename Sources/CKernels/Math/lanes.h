@@ -48,6 +48,48 @@ INLINE float lane_sum(lanes sums) {
     return (f[0] + f[2]) + (f[1] + f[3]);
 }
 
+// As lane_sum of four vectors.
+INLINE void lane_sums(lanes a, lanes b, lanes c, lanes d, float *out) {
+    typedef float four __attribute__((vector_size(16), aligned(1), may_alias));
+#define EIGHTS(x, y)                                                                              \
+    __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +        \
+        __builtin_shufflevector(x, y, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+    lanes ab = EIGHTS(a, b), cd = EIGHTS(c, d);
+#undef EIGHTS
+    lanes fours = __builtin_shufflevector(ab, cd, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+                  __builtin_shufflevector(ab, cd, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+    lanes twos = fours + __builtin_shufflevector(fours, fours, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    lanes ones = twos + __builtin_shufflevector(twos, twos, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+    *(four *)out = __builtin_shufflevector(ones, ones, 0, 4, 8, 12);
+}
+
+// As lane_sum of 16 vectors, sums[r][t]: out[t * stride + r].
+INLINE void lane_sums_of_tile(const lanes sums[4][4], float *out, size_t stride) {
+    typedef float four __attribute__((vector_size(16), aligned(1), may_alias));
+    lanes row[4];
+#define EIGHTS(x, y)                                                                              \
+    __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +        \
+        __builtin_shufflevector(x, y, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+    for (int r = 0; r < 4; r++) {
+        lanes ab = EIGHTS(sums[r][0], sums[r][1]), cd = EIGHTS(sums[r][2], sums[r][3]);
+        row[r] = __builtin_shufflevector(ab, cd, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+                 __builtin_shufflevector(ab, cd, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+    }
+#undef EIGHTS
+    // Four lanes of each vector are left; those of two rows side by side, then of four.
+#define TWOS(x, y)                                                                                \
+    __builtin_shufflevector(x, y, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +      \
+        __builtin_shufflevector(x, y, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+    lanes first = TWOS(row[0], row[1]), second = TWOS(row[2], row[3]);
+#undef TWOS
+    lanes ones = __builtin_shufflevector(first, second, 0, 2, 16, 18, 4, 6, 20, 22, 8, 10, 24, 26, 12, 14, 28, 30) +
+                 __builtin_shufflevector(first, second, 1, 3, 17, 19, 5, 7, 21, 23, 9, 11, 25, 27, 13, 15, 29, 31);
+    *(four *)out = __builtin_shufflevector(ones, ones, 0, 1, 2, 3);
+    *(four *)(out + stride) = __builtin_shufflevector(ones, ones, 4, 5, 6, 7);
+    *(four *)(out + 2 * stride) = __builtin_shufflevector(ones, ones, 8, 9, 10, 11);
+    *(four *)(out + 3 * stride) = __builtin_shufflevector(ones, ones, 12, 13, 14, 15);
+}
+
 // One bit for each lane, the first lane's lowest; the lanes are 0 or -1.
 INLINE uint32_t lane_bits(int_lanes x) {
     typedef _Bool bits __attribute__((ext_vector_type(16)));
@@ -79,6 +121,12 @@ INLINE lanes half_values(int_lanes bits) {
     return scaled;
 }
 
+// HALF_LANES, where the instruction set has one for it, has the same numbers.
+#ifndef HALF_LANES
+#define HALF_LANES(halves) half_values(__builtin_convertvector(*(const half_lanes *)(halves), int_lanes))
+#define HALF_VALUE(half) half_values((int_lanes){half})[0]
+#endif
+
 INLINE lanes row_lanes(const char *row, size_t i, enum row_type type) {
     if (type == ROW_F32) return *(const lanes *)(row + 4 * i);
     if (type == ROW_BF16) {
@@ -89,7 +137,7 @@ INLINE lanes row_lanes(const char *row, size_t i, enum row_type type) {
         return values;
     }
     if (type == ROW_F16) {
-        return half_values(__builtin_convertvector(*(const half_lanes *)(row + 2 * i), int_lanes));
+        return HALF_LANES(row + 2 * i);
     }
     int_lanes wide = __builtin_convertvector(*(const byte_lanes *)(row + i), int_lanes);
     return __builtin_convertvector(wide, lanes);
@@ -111,7 +159,7 @@ INLINE float row_value(const char *row, size_t i, enum row_type type) {
     if (type == ROW_F16) {
         uint16_t half;
         memcpy(&half, row + 2 * i, 2);
-        return half_values((int_lanes){half})[0];
+        return HALF_VALUE(half);
     }
     return (float)*(const int8_t *)(row + i);
 }

@@ -34,31 +34,42 @@ INLINE size_t code_bytes(size_t elements, enum cambium_weight_code code) {
     return code == CAMBIUM_E4M3 || code == CAMBIUM_INT8 ? elements : elements / 2;
 }
 
-INLINE lanes code_lanes_of(const char *codes, enum cambium_weight_code code) {
-    if (code == CAMBIUM_E4M3) return e4m3_values(codes);
-    if (code == CAMBIUM_INT8) return int8_values(codes);
-    return NIBBLE_VALUES(codes, code == CAMBIUM_E2M1 ? e2m1_values : int4_values);
+// What the codes of 4 bits stand for with a scale; nothing for others.
+INLINE lanes scaled_values(float scale, enum cambium_weight_code code) {
+    switch (code) {
+    case CAMBIUM_E2M1: return *(const lanes *)e2m1_values * all(scale);
+    case CAMBIUM_INT4: return *(const lanes *)int4_values * all(scale);
+    case CAMBIUM_E4M3:
+    case CAMBIUM_INT8: break;
+    }
+    return all(0);
+}
+
+INLINE lanes code_lanes_of(const char *codes, lanes values, float scale, enum cambium_weight_code code) {
+    if (code == CAMBIUM_E4M3) return e4m3_values(codes) * all(scale);
+    if (code == CAMBIUM_INT8) return int8_values(codes) * all(scale);
+    return NIBBLE_VALUES(codes, values);
 }
 
 // 16 elements of a row from element `i` on, or as many as there are before `end`, which is no less; the others are 0.
-INLINE lanes coded_lanes(const char *row, size_t i, size_t end, float scale, enum cambium_weight_code code,
-                         int is_whole) {
+INLINE lanes coded_lanes(const char *row, size_t i, size_t end, lanes values, float scale,
+                         enum cambium_weight_code code, int is_whole) {
     const char *codes = row + code_bytes(i, code);
-    if (is_whole) return code_lanes_of(codes, code) * all(scale);
+    if (is_whole) return code_lanes_of(codes, values, scale, code);
     char tail[LANES] = {0};
     memcpy(tail, codes, code_bytes(end - i, code));
-    lanes weights = code_lanes_of(tail, code) * all(scale);
+    lanes weights = code_lanes_of(tail, values, scale, code);
     for (size_t l = end - i; l < LANES; l++) weights[l] = 0;
     return weights;
 }
 
 // 16 elements of each row, times those of each vector, to the sums.
-INLINE void coded_step(const char *const *row, size_t i, size_t end, const float *scales,
+INLINE void coded_step(const char *const *row, size_t i, size_t end, const lanes *values, const float *scales,
                        const float *const *x, lanes sums[ROW_GROUP][ROW_GROUP],
                        enum cambium_weight_code code, int rows, int tokens, int is_whole) {
     lanes weights[ROW_GROUP];
     for (int r = 0; r < rows; r++) {
-        weights[r] = coded_lanes(row[r], i, end, scales[r], code, is_whole);
+        weights[r] = coded_lanes(row[r], i, end, values[r], scales[r], code, is_whole);
     }
     for (int t = 0; t < tokens; t++) {
         lanes value = all(0);
@@ -76,6 +87,7 @@ INLINE void coded_tile(const struct cambium_coded_rows *matrix, size_t first, co
                        float *out, size_t step, size_t out_stride, enum cambium_weight_code code,
                        enum cambium_scale_type scale, int rows, int tokens) {
     size_t width = matrix->width, stride = code_bytes(width, code), places[ROW_GROUP];
+    size_t group_width = matrix->scale_width;
     const char *row[ROW_GROUP], *all_scales = matrix->scales;
     lanes sums[ROW_GROUP][ROW_GROUP];
     for (int r = 0; r < rows; r++) {
@@ -84,23 +96,71 @@ INLINE void coded_tile(const struct cambium_coded_rows *matrix, size_t first, co
         places[r] = scales_of_row(matrix, number);
         for (int t = 0; t < tokens; t++) sums[r][t] = all(0);
     }
+    float found[ROW_GROUP][LANES];
+    const float *scales[ROW_GROUP];
     for (size_t i = 0, group = 0; i < width; group++) {
-        size_t end = width - i < matrix->scale_width ? width : i + matrix->scale_width;
-        float scales[ROW_GROUP];
+        size_t end = width - i < group_width ? width : i + group_width;
+        lanes values[ROW_GROUP];
+        float scale_of[ROW_GROUP];
+        if (group % LANES == 0) {
+            size_t left = (width - i + group_width - 1) / group_width;
+            for (int r = 0; r < rows; r++) {
+                scales[r] = coded_scales(all_scales, places[r] + group, left < LANES ? left : LANES, scale,
+                                         found[r]);
+            }
+        }
         for (int r = 0; r < rows; r++) {
-            scales[r] = coded_scale(all_scales, places[r] + group, scale);
+            scale_of[r] = scales[r][group % LANES];
+            values[r] = scaled_values(scale_of[r], code);
         }
         for (; i + LANES <= end; i += LANES) {
-            coded_step(row, i, end, scales, x, sums, code, rows, tokens, 1);
+            coded_step(row, i, end, values, scale_of, x, sums, code, rows, tokens, 1);
         }
-        if (i < end) coded_step(row, i, end, scales, x, sums, code, rows, tokens, 0);
+        if (i < end) coded_step(row, i, end, values, scale_of, x, sums, code, rows, tokens, 0);
         i = end;
     }
-    for (int r = 0; r < rows; r++) {
-        for (int t = 0; t < tokens; t++) {
-            out[(size_t)t * out_stride + (size_t)r * step] = lane_sum(sums[r][t]);
+    add_up(sums, out, step, out_stride, rows, tokens);
+}
+
+// Some rows from `first` on, `count` elements from `from` on, as widen_floats.
+INLINE void widen_codes(const struct cambium_coded_rows *matrix, size_t first, size_t from, size_t count,
+                        float *wide, enum cambium_weight_code code, enum cambium_scale_type scale_type) {
+    size_t stride = code_bytes(matrix->width, code), end = from + count;
+    for (size_t r = first; r < first + ROW_GROUP; r++, wide += WIDE_STRIDE) {
+        const char *row = (const char *)matrix->codes + r * stride;
+        size_t group = from / matrix->scale_width, place = scales_of_row(matrix, r) + group;
+        float found[LANES];
+        const float *scales = found;
+        for (size_t i = from, known = 0; i < end; place++, group++, known++) {
+            size_t left = (group + 1) * matrix->scale_width - i;
+            size_t last = end - i < left ? end : i + left;
+            if (known % LANES == 0) {
+                size_t groups = (end - 1) / matrix->scale_width - group + 1;
+                scales = coded_scales(matrix->scales, place, groups < LANES ? groups : LANES, scale_type, found);
+            }
+            float scale = scales[known % LANES];
+            lanes values = scaled_values(scale, code);
+            for (; i + LANES <= last; i += LANES) {
+                *(lanes *)(wide + i - from) = coded_lanes(row, i, last, values, scale, code, 1);
+            }
+            if (i < last) *(lanes *)(wide + i - from) = coded_lanes(row, i, last, values, scale, code, 0);
+            i = last;
         }
     }
+}
+
+INLINE void wide_coded_products(const struct cambium_coded_rows *matrix, size_t begin, size_t count,
+                                const float *const *x, size_t tokens, float *out, size_t out_stride,
+                                enum cambium_weight_code code, enum cambium_scale_type scale) {
+    size_t width = matrix->width;
+#define WIDEN(first, from, part, wide) widen_codes(matrix, begin + (first), from, part, wide, code, scale)
+#define ONE(row)                                                                              \
+    for (size_t t = 0; t < tokens; t++)                                                       \
+        coded_tile(matrix, begin + (row), x + t, out + t * out_stride + (row), 1, out_stride, \
+                   code, scale, 1, 1)
+    WIDE_PRODUCTS(WIDEN, ONE)
+#undef WIDEN
+#undef ONE
 }
 
 INLINE void coded_products_of(const struct cambium_coded_rows *matrix, size_t from, size_t count,
@@ -109,14 +169,11 @@ INLINE void coded_products_of(const struct cambium_coded_rows *matrix, size_t fr
     size_t groups = count / ROW_GROUP, step = tokens == 1 ? groups : 1;
     for (size_t g = 0; g < groups; g++) {
         size_t first = tokens == 1 ? g : g * ROW_GROUP, t = 0;
-        for (; t + ROW_TOKENS <= tokens; t += ROW_TOKENS) {
-            coded_tile(matrix, from + first, x + t, out + t * out_stride + first, step, out_stride,
-                       code, scale, ROW_GROUP, ROW_TOKENS);
-        }
-        for (; t < tokens; t++) {
-            coded_tile(matrix, from + first, x + t, out + t * out_stride + first, step, out_stride,
-                       code, scale, ROW_GROUP, 1);
-        }
+#define TILE(n)                                                                               \
+    coded_tile(matrix, from + first, x + t, out + t * out_stride + first, step, out_stride,   \
+               code, scale, ROW_GROUP, n)
+        TOKEN_TILES(tokens, t, TILE)
+#undef TILE
     }
     for (size_t r = groups * ROW_GROUP; r < count; r++) {
         for (size_t t = 0; t < tokens; t++) {
@@ -137,15 +194,16 @@ INLINE void coded_sums_of(const struct cambium_coded_rows *matrix, size_t first,
         for (size_t i = 0; i < width; place++) {
             size_t end = width - i < matrix->scale_width ? width : i + matrix->scale_width;
             float scale = coded_scale(matrix->scales, place, scale_type);
+            lanes values = scaled_values(scale, code);
             for (; i + LANES <= end; i += LANES) {
-                lanes weights = coded_lanes(row, i, end, scale, code, 1);
+                lanes weights = coded_lanes(row, i, end, values, scale, code, 1);
                 for (size_t t = 0; t < tokens; t++) {
                     lanes *sum = (lanes *)(out + t * out_stride + i);
                     *sum = fused(all(x[t][k]), weights, *sum);
                 }
             }
             if (i < end) {
-                lanes weights = coded_lanes(row, i, end, scale, code, 0);
+                lanes weights = coded_lanes(row, i, end, values, scale, code, 0);
                 for (size_t t = 0; t < tokens; t++) {
                     float *sum = out + t * out_stride + i;
                     for (size_t l = 0; l < end - i; l++) {
@@ -175,7 +233,11 @@ INLINE void coded_sums_of(const struct cambium_coded_rows *matrix, size_t first,
 
 static void coded_products(const struct cambium_coded_rows *matrix, size_t first, size_t count,
                            const float *const *x, size_t tokens, float *out, size_t out_stride) {
-    BY_CODE(coded_products_of, matrix, first, count, x, tokens, out, out_stride)
+    if (tokens >= WIDE_MIN) {
+        BY_CODE(wide_coded_products, matrix, first, count, x, tokens, out, out_stride)
+    } else {
+        BY_CODE(coded_products_of, matrix, first, count, x, tokens, out, out_stride)
+    }
 }
 
 static void coded_sums(const struct cambium_coded_rows *matrix, size_t first, size_t count,

@@ -3,6 +3,26 @@
 
 enum { ROW_GROUP = 4 };
 
+// out[t * out_stride + r * step] = the sum of the lanes of sums[r][t]; several tokens have a step of 1.
+INLINE void add_up(lanes sums[ROW_GROUP][ROW_GROUP], float *out, size_t step, size_t out_stride, int rows,
+                   int tokens) {
+    if (rows == ROW_GROUP && tokens == ROW_GROUP) {
+        lane_sums_of_tile(sums, out, out_stride);
+    } else if (rows == ROW_GROUP) {
+        for (int t = 0; t < tokens; t++) {
+            float found[ROW_GROUP];
+            lane_sums(sums[0][t], sums[1][t], sums[2][t], sums[3][t], found);
+            for (int r = 0; r < ROW_GROUP; r++) out[(size_t)t * out_stride + (size_t)r * step] = found[r];
+        }
+    } else {
+        for (int r = 0; r < rows; r++) {
+            for (int t = 0; t < tokens; t++) {
+                out[(size_t)t * out_stride + (size_t)r * step] = lane_sum(sums[r][t]);
+            }
+        }
+    }
+}
+
 // The products of `rows` rows, `stride` bytes apart, with `tokens` vectors: in each lane one chain of
 // fused additions, the lanes added up by lane_sum. The elements behind the last whole vector meet zeros.
 // out[t * out_stride + r * step] is that of row r with vector t.
@@ -34,12 +54,19 @@ INLINE void dot_tile(const char *row, size_t stride, size_t width, const float *
             }
         }
     }
-    for (int r = 0; r < rows; r++) {
-        for (int t = 0; t < tokens; t++) {
-            out[(size_t)t * out_stride + (size_t)r * step] = lane_sum(sums[r][t]);
-        }
-    }
+    add_up(sums, out, step, out_stride, rows, tokens);
 }
+
+// Calls TILE(n) for tiles of ROW_TOKENS vectors, and one for those that are left.
+#define TOKEN_TILES(tokens, t, TILE)                        \
+    while (t + ROW_TOKENS <= tokens) { TILE(ROW_TOKENS); t += ROW_TOKENS; } \
+    if (ROW_TOKENS > 1) {                             \
+        switch (tokens - t) {                         \
+        case 3: TILE(3); break;                       \
+        case 2: TILE(2); break;                       \
+        case 1: TILE(1); break;                       \
+        }                                             \
+    }
 
 INLINE void row_products_of(const char *rows, size_t count, size_t width, const float *const *x,
                             size_t tokens, float *out, size_t out_stride, enum row_type type) {
@@ -50,14 +77,11 @@ INLINE void row_products_of(const char *rows, size_t count, size_t width, const 
     for (size_t g = 0; g < groups; g++) {
         size_t first = tokens == 1 ? g : g * ROW_GROUP, t = 0;
         const char *row = rows + first * stride;
-        for (; t + ROW_TOKENS <= tokens; t += ROW_TOKENS) {
-            dot_tile(row, step * stride, width, x + t, out + t * out_stride + first, step,
-                     out_stride, type, ROW_GROUP, ROW_TOKENS);
-        }
-        for (; t < tokens; t++) {
-            dot_tile(row, step * stride, width, x + t, out + t * out_stride + first, step,
-                     out_stride, type, ROW_GROUP, 1);
-        }
+#define TILE(n)                                                                              \
+    dot_tile(row, step * stride, width, x + t, out + t * out_stride + first, step, out_stride, \
+             type, ROW_GROUP, n)
+        TOKEN_TILES(tokens, t, TILE)
+#undef TILE
     }
     for (size_t r = groups * ROW_GROUP; r < count; r++) {
         for (size_t t = 0; t < tokens; t++) {
@@ -66,6 +90,8 @@ INLINE void row_products_of(const char *rows, size_t count, size_t width, const 
         }
     }
 }
+
+#include "wide_body.h"
 
 INLINE void row_sums_of(const char *rows, size_t count, size_t width, size_t columns,
                         const float *const *x, size_t tokens, float *out, size_t out_stride,
@@ -97,7 +123,11 @@ INLINE void row_sums_of(const char *rows, size_t count, size_t width, size_t col
 
 static void row_products(const void *rows, enum cambium_float_type type, size_t count, size_t width,
                          const float *const *x, size_t tokens, float *out, size_t out_stride) {
-    BY_ROW_TYPE(row_products_of, rows, count, width, x, tokens, out, out_stride)
+    if (tokens >= WIDE_MIN) {
+        BY_ROW_TYPE(wide_row_products, rows, count, width, x, tokens, out, out_stride)
+    } else {
+        BY_ROW_TYPE(row_products_of, rows, count, width, x, tokens, out, out_stride)
+    }
 }
 
 static void row_sums(const void *rows, enum cambium_float_type type, size_t count, size_t width,

@@ -10,6 +10,15 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
+// 8 halves as floats: exact.
+static inline __attribute__((always_inline)) __m256 half_vector(const char *halves) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)halves));
+}
+
+#define HALF_LANES(halves)                                                                      \
+    ((lanes)__builtin_shufflevector(half_vector(halves), half_vector((halves) + 16), 0, 1, 2, 3, \
+                                    4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+#define HALF_VALUE(half) _cvtsh_ss(half)
 #include "../Math/lanes.h"
 
 // Pairs of columns: the sum of two products in each 32-bit lane, which cannot overflow.
@@ -35,22 +44,24 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
     }
 }
 
-// 16 codes of 4 bits, the first of a byte low, looked up: the lower three bits in two halves of the table, the
-// fourth chooses between them.
-INLINE lanes nibble_values(const char *codes, const float *table) {
-    __m128i bytes = _mm_loadl_epi64((const __m128i *)codes), mask = _mm_set1_epi8(15);
-    __m128i nibbles = _mm_unpacklo_epi8(_mm_and_si128(bytes, mask),
-                                        _mm_and_si128(_mm_srli_epi16(bytes, 4), mask));
-    __m256 low = _mm256_loadu_ps(table), high = _mm256_loadu_ps(table + 8);
-    lanes values;
+// 16 codes of 4 bits, the first of a byte low, looked up: byte l / 2 goes to lane l; the lower three bits are looked up in
+// two halves of the table, the fourth chooses between them.
+INLINE lanes nibble_values(const char *codes, lanes table) {
+    int64_t bytes;
+    memcpy(&bytes, codes, sizeof bytes);
+    const __m256i places = _mm256_set_epi32(3, 3, 2, 2, 1, 1, 0, 0);
+    const __m256i shifts = _mm256_set_epi32(4, 0, 4, 0, 4, 0, 4, 0);
+    __m256 halves[2];
+    memcpy(halves, &table, sizeof halves);
     for (int half = 0; half < 2; half++) {
-        __m256i indexes = _mm256_cvtepu8_epi32(half ? _mm_srli_si128(nibbles, 8) : nibbles);
-        __m256 found = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, indexes),
-                                        _mm256_permutevar8x32_ps(high, indexes),
+        __m256i four = _mm256_set1_epi32((int32_t)(bytes >> 32 * half));
+        __m256i indexes = _mm256_srlv_epi32(_mm256_shuffle_epi8(four, places), shifts);
+        __m256 found = _mm256_blendv_ps(_mm256_permutevar8x32_ps(halves[0], indexes),
+                                        _mm256_permutevar8x32_ps(halves[1], indexes),
                                         _mm256_castsi256_ps(_mm256_slli_epi32(indexes, 28)));
-        memcpy((char *)&values + half * sizeof found, &found, sizeof found);
+        memcpy((char *)&table + half * sizeof found, &found, sizeof found);
     }
-    return values;
+    return table;
 }
 
 #define NIBBLE_VALUES nibble_values

@@ -11,6 +11,13 @@
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma,f16c"))), apply_to = function)
 
+// 16 halves as floats: exact.
+static inline __attribute__((always_inline)) __m512 half_vector(const char *halves) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)halves));
+}
+
+#define HALF_LANES(halves) ((lanes)half_vector(halves))
+#define HALF_VALUE(half) _cvtsh_ss(half)
 #include "../Math/lanes.h"
 
 // Pairs of columns: the sum of two products in each 32-bit lane, which cannot overflow.
@@ -31,16 +38,20 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
     for (int t = 0; t < tokens; t++) memcpy(sums + t, &all_rows[t], sizeof all_rows[t]);
 }
 
-// 16 codes of 4 bits, the first of a byte low, looked up.
-INLINE lanes nibble_values(const char *codes, const float *table) {
-    __m128i bytes = _mm_loadl_epi64((const __m128i *)codes), mask = _mm_set1_epi8(15);
-    __m128i nibbles = _mm_unpacklo_epi8(_mm_and_si128(bytes, mask),
-                                        _mm_and_si128(_mm_srli_epi16(bytes, 4), mask));
-    __m512 found =
-        _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(nibbles), _mm512_loadu_ps(table));
-    lanes values;
-    memcpy(&values, &found, sizeof values);
-    return values;
+// 16 codes of 4 bits, the first of a byte low, looked up: byte l / 2 goes to lane l, and the lookup ignores what is
+// above 4 bits.
+INLINE lanes nibble_values(const char *codes, lanes table) {
+    int64_t bytes;
+    memcpy(&bytes, codes, sizeof bytes);
+    const __m512i places = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    const __m512i shifts = _mm512_set_epi32(4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0, 4, 0);
+    __m512i nibbles =
+        _mm512_srlv_epi32(_mm512_shuffle_epi8(_mm512_set1_epi64(bytes), places), shifts);
+    __m512 values;
+    memcpy(&values, &table, sizeof values);
+    values = _mm512_permutexvar_ps(nibbles, values);
+    memcpy(&table, &values, sizeof table);
+    return table;
 }
 
 #define NIBBLE_VALUES nibble_values

@@ -18,7 +18,7 @@ INLINE void quantized_sum(const int8_t *panel, size_t pairs, const int16_t *x, i
 }
 
 // 16 codes of 4 bits, the first of a byte low, looked up.
-INLINE lanes nibble_values(const char *codes, const float *table) {
+INLINE lanes nibble_values(const char *codes, lanes table) {
     lanes values;
     for (size_t l = 0; l < LANES; l++) values[l] = table[(uint8_t)codes[l / 2] >> 4 * (l % 2) & 15];
     return values;
