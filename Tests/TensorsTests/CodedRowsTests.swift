@@ -131,7 +131,8 @@ struct CodedRowsTests {
             let coded = try Self.matrix(form, rows, columns, seed: seed)
             let plain = Self.plain(coded)
             var noise = Noise(seed: 92)
-            for tokens in [1, 3, 9] {
+            // Alone, a tile and some, and as many as meet widened rows, with some left over.
+            for tokens in [1, 3, 9, 39] {
                 let x = noise.floats(tokens * columns)
                 func multiply(_ matrix: RowMatrix, _ threads: Int) -> [UInt32] {
                     var out = [Float](repeating: 9, count: tokens * rows)
