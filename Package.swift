@@ -16,6 +16,17 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let arguments = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
+/// What speaks HTTP; only the server is built with it.
+let web: [Target.Dependency] = [
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "Hummingbird", package: "hummingbird"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "Logging", package: "swift-log"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+]
 
 /// The layers, lowest first.
 ///
@@ -26,6 +37,7 @@ let package = Package(
         .library(name: "Cambium", targets: ["Cambium"]),
         .library(name: "CambiumC", type: .dynamic, targets: ["CambiumC"]),
         .executable(name: "cambium", targets: ["CambiumCommand"]),
+        .executable(name: "cambium-serve", targets: ["CambiumServer"]),
         .executable(name: "storage-benchmark", targets: ["StorageBenchmark"]),
         .executable(name: "inference-benchmark", targets: ["InferenceBenchmark"]),
         .executable(name: "merge-benchmark", targets: ["MergeBenchmark"]),
@@ -39,6 +51,15 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(
+            url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
@@ -121,8 +142,18 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(name: "Reporting", swiftSettings: strict),
+        // The options of the server, which the main program explains and hands on.
+        .target(
+            name: "ServeArguments", dependencies: ["Reporting", arguments], swiftSettings: strict),
         .executableTarget(
-            name: "CambiumCommand", dependencies: ["Cambium", "Reporting", arguments],
+            name: "CambiumCommand",
+            dependencies: ["Cambium", "ServeArguments", "Reporting", arguments],
+            swiftSettings: strict),
+        .target(
+            name: "Serving", dependencies: ["Cambium", "Reporting"] + web, swiftSettings: strict),
+        .executableTarget(
+            name: "CambiumServer",
+            dependencies: ["Serving", "ServeArguments", "Cambium", "Reporting", arguments],
             swiftSettings: strict),
         // The C header, and what C does better of what is behind it.
         .target(name: "CCambium"),
@@ -258,6 +289,8 @@ let package = Package(
                 "CheckpointSupport", arguments,
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "ServingTests", dependencies: ["Serving", "Cambium"], swiftSettings: strict),
         .testTarget(
             name: "CambiumTests",
             dependencies: [

@@ -62,7 +62,7 @@ struct CambiumRoot: ParsableCommand {
                 name: "Model",
                 subcommands: [
                     TrainCommand.self, RoundCommand.self, EvalCommand.self, GenerateCommand.self,
-                    RouteCommand.self,
+                    ServeCommand.self, RouteCommand.self,
                     ProfileCommand.self, QuantizeCommand.self, QuantizeRouterCommand.self,
                     RowsCommand.self, ExpertCommand.self,
                 ]),

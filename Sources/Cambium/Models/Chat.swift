@@ -46,6 +46,11 @@ public struct Chat: Sendable {
         value.begin(role: "system", content: content)
     }
 
+    /// Makes one text of each content that is a list of texts, as OpenAI's interface allows and many templates do not.
+    ///
+    /// - Throws: `unsupported` for a part that is no text, such as an image.
+    public mutating func joinTexts() throws { try value.joinTexts() }
+
     /// Sets what a template asks for by name, such as `enable_thinking` or `reasoning_effort`.
     ///
     /// - Parameters:

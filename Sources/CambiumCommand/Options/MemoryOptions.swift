@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cambium
+internal import Reporting
 
 /// How much memory a model may take, and how it starts.
 struct MemoryOptions: ParsableArguments {
@@ -32,21 +33,7 @@ struct SizeOption: ExpressibleByArgument {
     let bytes: Int
 
     init?(argument: String) {
-        let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40]
-        var digits = argument.uppercased()
-        if digits.hasSuffix("IB") {
-            digits.removeLast(2)
-        } else if digits.hasSuffix("B") {
-            digits.removeLast()
-        }
-        var unit = 1
-        if let last = digits.last, let known = units[last] {
-            unit = known
-            digits.removeLast()
-        }
-        guard let number = Double(digits), number > 0, number.isFinite,
-            number * Double(unit) < 0x1p62
-        else { return nil }
-        bytes = Int(number * Double(unit))
+        guard let size = ByteSize(argument) else { return nil }
+        bytes = size.bytes
     }
 }

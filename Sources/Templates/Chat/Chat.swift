@@ -81,6 +81,31 @@ package struct Chat: Sendable {
             ]))
     }
 
+    /// Makes one text of each content that is a list of texts: many templates know no lists.
+    ///
+    /// - Throws: `.unsupported` for a part that is no text, such as an image.
+    package mutating func joinTexts() throws {
+        messages = try messages.map { message in
+            guard let parts = message["content"]?.array else { return message }
+            let texts = try parts.map { part in
+                if let text = part.string { return text }
+                let type = part["type"]?.string ?? "text"
+                guard type.hasSuffix("text"), let text = part["text"]?.string else {
+                    throw CambiumError(
+                        .unsupported,
+                        "a message has content of the type \(quoted(type)), which the model does not read; give texts"
+                    )
+                }
+                return text
+            }
+            return .object(
+                (message.object ?? []).map { member in
+                    member.name == "content"
+                        ? TemplateData.Member("content", .string(texts.joined())) : member
+                })
+        }
+    }
+
     private mutating func add(_ message: TemplateData, _ source: String) throws {
         guard let members = message.object, message["role"]?.string != nil else {
             throw CambiumError(

@@ -1,0 +1,98 @@
+internal import Cambium
+internal import Logging
+
+/// What runs models for all interfaces.
+final class Engine: Sendable {
+    let store: Store
+    let models: LoadedModels
+    let heads: Heads
+    let scheduler: Scheduler
+    let metrics: Metrics
+    let limits: ServingLimits
+
+    init(_ store: Store, _ options: ServingOptions, _ logger: Logger) {
+        self.store = store
+        limits = options.limits
+        metrics = Metrics(logger)
+        models = LoadedModels(store, options.model, most: options.mostModels)
+        heads = Heads(store, models, pins: options.pins, logger)
+        scheduler = Scheduler(limits, threads: options.threads, metrics)
+    }
+
+    /// The tokens of a conversation.
+    func prompt(of chat: Chat, on loaded: LoadedModel) async throws -> [Int] {
+        let model = loaded.model
+        return try await offPool {
+            guard try model.hasChatTemplate() else {
+                throw APIError(
+                    .badRequest,
+                    "the model has no chat template, and so no conversations; use /v1/completions",
+                    field: "messages", code: "unsupported")
+            }
+            return try model.promptTokens(of: chat)
+        }
+    }
+
+    /// Lets a model continue prompts, each as often as there are choices.
+    ///
+    /// - Parameters:
+    ///   - prompts: Tokens; the texts' places are prompt by prompt, then choice by choice.
+    ///   - change: Completes what is asked of each text.
+    func start(
+        _ prompts: [[Int]], _ wishes: TextWishes, on model: LoadedModel, of client: String,
+        _ change: (inout TextRequest) -> Void = { _ in }
+    ) throws -> Work {
+        let seed = wishes.seed ?? .random(in: 0 ... .max)
+        var requests: [TextRequest] = []
+        for prompt in prompts {
+            if let count = wishes.count, count > limits.tokens {
+                throw APIError(
+                    .badRequest,
+                    "max_tokens is \(count); this server makes at most \(limits.tokens) new tokens of a text",
+                    field: "max_tokens", code: "invalid_value")
+            }
+            let room =
+                model.model.slides
+                ? limits.tokens : max(1, model.model.contextLength - prompt.count)
+            for choice in 0..<wishes.choices {
+                var request = TextRequest(
+                    prompt: prompt, count: wishes.count ?? min(limits.tokens, room),
+                    sampling: SamplingOptions(
+                        temperature: wishes.temperature, topP: wishes.topP,
+                        seed: seed &+ UInt64(choice)),
+                    stops: wishes.stops)
+                change(&request)
+                requests.append(request)
+            }
+        }
+        guard requests.count <= limits.batch + limits.queue else {
+            throw APIError(
+                .badRequest,
+                "\(requests.count) texts are more than this server takes at a time: "
+                    + "\(limits.batch + limits.queue)", code: "invalid_value")
+        }
+        let work = Work(
+            requests, of: client, on: model, until: .now + .seconds(limits.seconds))
+        try scheduler.add(work)
+        metrics.count(\.promptTokens, by: prompts.reduce(0) { $0 + $1.count })
+        return work
+    }
+}
+
+/// What requests may ask for, and how many at a time.
+package struct ServingLimits: Sendable {
+    /// Texts that run at the same time.
+    package var batch = 16
+    /// Texts that wait.
+    package var queue = 128
+    /// New tokens of a text.
+    package var tokens = 4096
+    /// Bytes of a body.
+    package var body = 8 << 20
+    /// Seconds from a request to the end of its answer.
+    package var seconds = 600
+    /// Connections at the same time.
+    package var connections = 12_000
+
+    package init() {}
+}

@@ -1,0 +1,44 @@
+/// What waits, by who asked for it: each client's turn comes once before any client's comes twice.
+struct FairQueue<Element> {
+    private var waiting: [String: ArraySlice<Element>] = [:]
+    /// Clients with something that waits, whose turn is next first.
+    private var turns: ArraySlice<String> = []
+    private(set) var count = 0
+
+    mutating func add(_ element: Element, of client: String) {
+        if waiting[client] == nil { turns.append(client) }
+        waiting[client, default: []].append(element)
+        count += 1
+    }
+
+    /// The next one that may be taken: of the first client in turn whose oldest may be.
+    mutating func next(where mayBeTaken: (Element) -> Bool = { _ in true }) -> Element? {
+        for index in turns.indices {
+            let client = turns[index]
+            guard let element = waiting[client]?.first, mayBeTaken(element) else { continue }
+            waiting[client]?.removeFirst()
+            turns.remove(at: index)
+            if waiting[client]?.isEmpty ?? true {
+                waiting[client] = nil
+            } else {
+                turns.append(client)
+            }
+            count -= 1
+            return element
+        }
+        return nil
+    }
+
+    /// Takes everything out that a test finds.
+    mutating func remove(where isGone: (Element) -> Bool) -> [Element] {
+        var removed: [Element] = []
+        for client in turns {
+            removed += waiting[client]?.filter(isGone) ?? []
+            waiting[client]?.removeAll(where: isGone)
+            if waiting[client]?.isEmpty ?? true { waiting[client] = nil }
+        }
+        turns.removeAll { waiting[$0] == nil }
+        count -= removed.count
+        return removed
+    }
+}
