@@ -198,7 +198,8 @@ struct VariantTests {
     @Test(
         "products with stored rows have the same bits",
         arguments: [
-            (1, 1, 1), (3, 5, 17), (7, 16, 33), (13, 64, 70), (4, 31, 130), (9, 30, 6), (39, 1034, 9),
+            (1, 1, 1), (3, 5, 17), (7, 16, 33), (13, 64, 70), (4, 31, 130), (9, 30, 6),
+            (39, 1034, 9),
         ])
     func storedRows(tokens: Int, columns: Int, rows: Int) {
         for type in [CAMBIUM_F32, CAMBIUM_BF16, CAMBIUM_F16] {
