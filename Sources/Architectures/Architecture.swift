@@ -13,6 +13,8 @@ package struct Architecture: Sendable {
     package let otherNames: [String]
     /// Whether a config may hold that of the language model in `text_config`.
     let isNested: Bool
+    /// Whether `per_layer_config` is read by the family's own part.
+    let readsLayerConfig: Bool
     /// The field that names what gates go through, and whether GELU may be it.
     let activation: (field: String, allowsGELU: Bool)
     /// The config's spellings of the number of experts in a layer, the first of which has the default; empty when
@@ -29,6 +31,7 @@ package struct Architecture: Sendable {
 
     init(
         name: String, classPrefix: String? = nil, otherNames: [String] = [], isNested: Bool = false,
+        readsLayerConfig: Bool = false,
         activation: (field: String, allowsGELU: Bool) = ("hidden_act", false),
         countKeys: [String] = [],
         names: ExpertNames = ExpertNames(), defaults: [String: JSONValue] = [:],
@@ -38,6 +41,7 @@ package struct Architecture: Sendable {
         self.classPrefix = classPrefix
         self.otherNames = otherNames
         self.isNested = isNested
+        self.readsLayerConfig = readsLayerConfig
         self.activation = activation
         self.countKeys = countKeys
         self.names = names

@@ -121,6 +121,12 @@ extension CodedWeights {
     private init(byColumns own: ConfigFields, _ method: String, _ name: String) throws {
         _ = try own.whole("bits", in: 4...4)
         let size = try own.whole("group_size", in: 1...1 << 24)
+        guard try !own.flag("is_marlin_format", otherwise: false) else {
+            throw Self.refused(
+                "\(name).is_marlin_format", "true",
+                "codes that are laid out anew are not run, false is"
+            )
+        }
         let code: WeightCoding.Code
         if method == "awq" {
             try Self.only(own, name, "version", ["gemm"])
@@ -140,7 +146,7 @@ extension CodedWeights {
                 throw Self.refused("\(name).dynamic", rule, "all codes of one kind are run")
             }
             try Self.only(own, name, "checkpoint_format", ["gptq", "gptq_v2"])
-            // The first format kept zero points less 1.
+            // The first format kept zero points less 1, and of a word all at once.
             code = .gptq(zeroStep: try own.text("checkpoint_format") == "gptq_v2" ? 0 : 1)
         }
         self.init(

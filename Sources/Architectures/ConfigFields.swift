@@ -58,6 +58,9 @@ struct ConfigFields {
     /// Whether the field itself is there, null or not.
     func states(_ name: String) -> Bool { members[name] != nil }
 
+    /// The names of all members.
+    var names: [String] { members.keys.sorted() }
+
     /// The names of members that are objects themselves.
     var objects: [String] {
         members.filter { $0.value.object != nil }.keys.sorted()

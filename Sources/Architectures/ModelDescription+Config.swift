@@ -37,7 +37,7 @@ extension ModelDescription {
         }
         let fields = (nested ?? whole).with(defaults: family.defaults)
         let activation = try Self.activation(fields, family)
-        try Self.refuseOthers(fields)
+        if !family.readsLayerConfig { try Self.refuseOthers(fields) }
         if nested != nil { try Self.refuseOthers(whole) }
         let parts = try build(fields)
         try Self.checkLayerTypes(fields, parts.layers)

@@ -14,7 +14,8 @@ package struct WeightCoding: Sendable, Hashable {
         /// Numbers from -128 to 127, a byte each: I8 [rows, columns].
         case int8
         /// Numbers of 4 bits with zero points, by columns: 8 inputs of an output in a word, I32 [columns / 8, rows].
-        /// What is kept of a zero point is `zeroStep` less (GPTQ).
+        /// What is kept of a word of zero points is `zeroStep` less
+        /// of each, with what that borrows (GPTQ).
         case gptq(zeroStep: Int)
         /// The same with 8 outputs of an input in a word, the even ones first: I32 [columns, rows / 8] (AWQ).
         case awq

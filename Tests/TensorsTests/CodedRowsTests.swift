@@ -124,6 +124,37 @@ struct CodedRowsTests {
     }
 
     @Test(
+        "zero points of GPTQ's first format are those of the whole word that 0x11111111 was taken from"
+    )
+    func zeros() {
+        // Zero points 0 and 3, and 0 again: what is stored of them is 15, 1 and 15.
+        let points: [UInt32] = [0, 3, 0, 15, 8, 1, 7, 2]
+        let word = points.enumerated().reduce(UInt32(0)) { $0 | $1.element << (4 * $1.offset) }
+        func little(_ word: UInt32) -> [UInt8] {
+            (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
+        }
+        for (step, kept) in [(1, word &- 0x1111_1111), (0, word)] {
+            let matrix = RowMatrix(
+                CodedRows(
+                    CodedForm(
+                        WeightCoding(.gptq(zeroStep: step), scaleRows: 1, scaleColumns: nil),
+                        scaleType: .f16), rows: 8, columns: 8,
+                    codes: MappedBytes(copying: [UInt8](repeating: 0x99, count: 32)),
+                    scales: MappedBytes(
+                        copying: stored([Float](repeating: 1, count: 8), .f16).bytes),
+                    zeros: MappedBytes(copying: little(kept))))
+            for (row, point) in points.enumerated() {
+                var values = [Float](repeating: 0, count: 8)
+                do {
+                    var span = values.mutableSpan
+                    matrix.copyRow(row, into: &span)
+                }
+                #expect(values == [Float](repeating: 9 - Float(point), count: 8))
+            }
+        }
+    }
+
+    @Test(
         "products have the bits of the same weights as floats, by every variant", arguments: forms)
     func products(form: CodedForm) throws {
         let seed: UInt64 = 91

@@ -5,7 +5,7 @@ extension Architecture {
     /// a router that scales what it reads, layers of two kinds with heads and rotations of their own, and capped logits.
     static let gemma4 = Architecture(
         name: "gemma4", classPrefix: "Gemma4", otherNames: ["gemma4_text"], isNested: true,
-        activation: ("hidden_activation", true), countKeys: ["num_experts"],
+        readsLayerConfig: true, activation: ("hidden_activation", true), countKeys: ["num_experts"],
         names: ExpertNames(
             block: "", router: ["router.proj.weight", "router.per_expert_scale"],
             example: ExpertNames.stacked[0], exampleLayer: 0),
@@ -44,8 +44,9 @@ extension ModelDescription {
                 "config rope_scaling is given beside rope_parameters of each kind of layers; leave it out"
             )
         }
-        let sliding = try gemmaAttention(fields, rotations, isSliding: true)
-        let full = try gemmaAttention(fields, rotations, isSliding: false)
+        let heads = try gemmaHeads(fields, types)
+        let sliding = try gemmaAttention(fields, rotations, heads.sliding, isSliding: true)
+        let full = try gemmaAttention(fields, rotations, heads.full, isSliding: false)
         guard let first = sliding.rotation else { throw fields.absent("rope_parameters") }
         let block = Block(
             norm: "pre_feedforward_layernorm_2", feedForward: .experts(try gemmaExperts(fields)),
@@ -94,17 +95,74 @@ extension ModelDescription {
         return types.map { $0 == "sliding_attention" }
     }
 
+    /// Heads of a kind of layers.
+    private struct GemmaHeads: Equatable {
+        let size: Int
+        let kvHeads: Int
+    }
+
+    /// The heads of both kinds of layers: by fields of their own, or as newer versions of the library write them, layer by
+    /// layer in `per_layer_config`, before which the others do not count.
+    private static func gemmaHeads(
+        _ fields: ConfigFields, _ types: [Bool]
+    ) throws -> (sliding: GemmaHeads, full: GemmaHeads) {
+        let most = try fields.whole("num_attention_heads", in: 1...4096)
+        let sliding = GemmaHeads(
+            size: try fields.whole("head_dim", in: 2...4096),
+            kvHeads: try fields.whole("num_key_value_heads", in: 1...most))
+        let name = "per_layer_config"
+        guard fields.states(name) else {
+            let own =
+                try fields.flag("attention_k_eq_v")
+                ? fields.optionalWhole("num_global_key_value_heads", in: 1...most) : nil
+            let size = try fields.whole("global_head_dim", in: 2...4096)
+            return (sliding, GemmaHeads(size: size, kvHeads: own ?? sliding.kvHeads))
+        }
+        let layers = try fields.object(name)
+        for key in layers?.names ?? [] where !types.indices.map(String.init).contains(key) {
+            throw CambiumError(
+                .badConfig, "config \(name) has \(key.debugDescription), which is no layer")
+        }
+        var full: GemmaHeads?
+        for (number, isSliding) in types.enumerated() {
+            let layer = try layers?.object("\(number)")
+            for other in layer?.names ?? []
+            where other != "head_dim" && other != "num_key_value_heads" {
+                throw CambiumError(
+                    .badConfig,
+                    "config \(name).\(number) has \(other); head_dim and num_key_value_heads are run"
+                )
+            }
+            let own = GemmaHeads(
+                size: try layer?.optionalWhole("head_dim", in: 2...4096) ?? sliding.size,
+                kvHeads: try layer?.optionalWhole("num_key_value_heads", in: 1...most)
+                    ?? sliding.kvHeads)
+            let wanted = isSliding ? sliding : full ?? own
+            guard own == wanted else {
+                throw CambiumError(
+                    .badConfig,
+                    "config \(name) gives layer \(number) heads of \(own.size) elements and \(own.kvHeads) of keys; "
+                        + "all layers of its kind have one form (\(wanted.size) and \(wanted.kvHeads))"
+                )
+            }
+            if !isSliding { full = own }
+        }
+        let found = full ?? sliding
+        if fields.states("global_head_dim") {
+            let size = try fields.whole("global_head_dim", in: 2...4096)
+            guard size == found.size else {
+                throw fields.contradiction("global_head_dim", size, name, found.size)
+            }
+        }
+        return (sliding, found)
+    }
+
     private static func gemmaAttention(
-        _ fields: ConfigFields, _ rotations: ConfigFields, isSliding: Bool
+        _ fields: ConfigFields, _ rotations: ConfigFields, _ form: GemmaHeads, isSliding: Bool
     ) throws -> GroupedAttention {
         let heads = try fields.whole("num_attention_heads", in: 1...4096)
-        let size = try fields.whole(isSliding ? "head_dim" : "global_head_dim", in: 2...4096)
+        let (size, kvHeads) = (form.size, form.kvHeads)
         let keysAreValues = try !isSliding && fields.flag("attention_k_eq_v")
-        var kvHeads = try fields.whole("num_key_value_heads", in: 1...heads)
-        if keysAreValues {
-            kvHeads =
-                try fields.optionalWhole("num_global_key_value_heads", in: 1...heads) ?? kvHeads
-        }
         guard heads % kvHeads == 0, size % 2 == 0 else {
             throw CambiumError(
                 .badConfig,

@@ -41,11 +41,13 @@ void cambium_coded_values(const struct cambium_coded_rows *matrix, size_t row, s
     }
 }
 
-// The code of an output among the 8 of a word.
-static unsigned word_code(const void *words, size_t word, size_t output, enum cambium_column_order order) {
+// The code of an output among the 8 of a word, which is `more` than it is stored.
+static unsigned word_code(const void *words, size_t word, size_t output, enum cambium_column_order order,
+                          uint32_t more) {
     static const unsigned char places[8] = {0, 4, 1, 5, 2, 6, 3, 7};
     uint32_t value;
     memcpy(&value, (const char *)words + 4 * word, sizeof value);
+    value += more;
     return value >> 4 * (order == CAMBIUM_AWQ ? places[output % 8] : output % 8) & 15;
 }
 
@@ -55,12 +57,13 @@ void cambium_column_values(const struct cambium_column_codes *matrix, size_t out
         size_t input = first + i, group = input / matrix->group, words = matrix->outputs / 8;
         unsigned code;
         if (matrix->order == CAMBIUM_AWQ) {
-            code = word_code(matrix->codes, input * words + output / 8, output, CAMBIUM_AWQ);
+            code = word_code(matrix->codes, input * words + output / 8, output, CAMBIUM_AWQ, 0);
         } else {
-            code = word_code(matrix->codes, input / 8 * matrix->outputs + output, input, CAMBIUM_GPTQ);
+            code = word_code(matrix->codes, input / 8 * matrix->outputs + output, input, CAMBIUM_GPTQ, 0);
         }
-        int zero = (int)word_code(matrix->zeros, group * words + output / 8, output, matrix->order);
+        int zero = (int)word_code(matrix->zeros, group * words + output / 8, output, matrix->order,
+                                  (uint32_t)matrix->zero_step * 0x11111111);
         float scale = coded_scale(matrix->scales, group * matrix->outputs + output, matrix->scale);
-        out[i] = (float)((int)code - (zero + matrix->zero_step)) * scale;
+        out[i] = (float)((int)code - zero) * scale;
     }
 }

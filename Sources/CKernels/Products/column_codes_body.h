@@ -8,10 +8,12 @@ typedef uint32_t word_lanes __attribute__((vector_size(64), aligned(1), may_alia
 static const word_lanes plain_shifts = {0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28};
 static const word_lanes awq_shifts = {0, 16, 4, 20, 8, 24, 12, 28, 0, 16, 4, 20, 8, 24, 12, 28};
 
-// The codes of 16 outputs in two words, or of 8 in one.
-INLINE int_lanes word_codes(const char *words, word_lanes shifts, int is_whole) {
+// The codes of 16 outputs in two words, or of 8 in one, of which each word is `more` than it is stored.
+INLINE int_lanes word_codes(const char *words, word_lanes shifts, uint32_t more, int is_whole) {
     uint32_t w[2] = {0};
     memcpy(w, words, is_whole ? 8 : 4);
+    w[0] += more;
+    w[1] += more;
     word_lanes spread = {w[0], w[0], w[0], w[0], w[0], w[0], w[0], w[0],
                          w[1], w[1], w[1], w[1], w[1], w[1], w[1], w[1]};
     return (int_lanes)(spread >> shifts & 15);
@@ -22,7 +24,7 @@ INLINE int_lanes column_codes(const struct cambium_column_codes *matrix, size_t 
                               enum cambium_column_order order, int is_whole) {
     const char *codes = matrix->codes;
     if (order == CAMBIUM_AWQ) {
-        return word_codes(codes + (input * matrix->outputs + output) / 2, awq_shifts, is_whole);
+        return word_codes(codes + (input * matrix->outputs + output) / 2, awq_shifts, 0, is_whole);
     }
     word_lanes words = {0};
     memcpy(&words, codes + (input / 8 * matrix->outputs + output) * 4, is_whole ? 64 : 32);
@@ -52,8 +54,8 @@ INLINE void column_tile(const struct cambium_column_codes *matrix, size_t output
         lanes scale[ROW_GROUP];
         for (int v = 0; v < vectors; v++) {
             zero[v] = word_codes(zeros + v * LANES / 2,
-                                 order == CAMBIUM_AWQ ? awq_shifts : plain_shifts, is_whole) +
-                      matrix->zero_step;
+                                 order == CAMBIUM_AWQ ? awq_shifts : plain_shifts,
+                                 (uint32_t)matrix->zero_step * 0x11111111, is_whole);
             scale[v] = column_scales(scales + v * LANES * 2, matrix->scale, is_whole);
         }
         for (; k < end; k++) {

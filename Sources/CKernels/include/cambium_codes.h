@@ -58,7 +58,9 @@ size_t cambium_encode_blocks(const float *values, size_t blocks, enum cambium_we
                              void *scales);
 
 // Codes of 4 bits with zero points that lie by columns: 8 inputs of an output in a word (GPTQ), or 8 outputs of an
-// input, the even ones first (AWQ). A weight is (code - zero - zero_step) * scale, rounded once.
+// input, the even ones first (AWQ). A weight is (code - zero) * scale, rounded once. Zero points
+// are those of a word of them and zero_step * 0x11111111: the first format of GPTQ was written as words less that, with
+// the borrow that a zero point of 0 is to the next.
 enum cambium_column_order { CAMBIUM_GPTQ, CAMBIUM_AWQ };
 
 // All at any address, of 32-bit words but for the scales, which are F16 or BF16.
@@ -71,6 +73,7 @@ struct cambium_column_codes {
     const void *scales;
     enum cambium_column_order order;
     enum cambium_scale_type scale;
+    // 0 or 1.
     int32_t zero_step;
     // Both multiples of 8.
     size_t inputs, outputs;

@@ -28,11 +28,26 @@ extension ExpertTable {
                 selection.experts.span.extracting(range),
                 weights: selection.weights.span.extracting(range), perToken: selection.topK)
             try find(groups.selection.span, &addresses)
+            if !form.repeated.isEmpty { try check(form, groups, addresses) }
             let elements = first * form.width..<end * form.width
             var some = out._mutatingExtracting(elements)
             unsafe Kernels.addGatedExperts(
                 form, addresses.rows.span, groups, x: x.extracting(elements), into: &some,
                 team: team)
+        }
+    }
+
+    /// Refuses experts with a tensor that says otherwise than the form that they are run by; when the model is opened
+    /// no expert is read.
+    private func check(
+        _ form: GatedExpertForm, _ groups: ExpertGroups, _ addresses: ExpertAddresses
+    ) throws {
+        for (expert, start) in zip(groups.experts, groups.starts) {
+            guard let other = unsafe form.contradiction(in: addresses[start]) else { continue }
+            throw CambiumError(
+                .badTensor,
+                "\(other.name) of expert \(expert) says otherwise than its codes are run by: a group is adjacent inputs "
+                    + "(desc_act is false), and a shape that of the config")
         }
     }
 }

@@ -201,6 +201,14 @@ extension WeightLoader {
                     CodedForm(coded.coding, scaleType: table.parts[scales].type), codes: codes,
                     scales: scales, zeros: place(.zeros, matrix), bias: place(.bias, matrix)))
         }
+        let repeated = wanted.enumerated().compactMap { place, part in
+            Self.bytes(
+                of: part.content, shapes[part.matrix], coded.coding, table.parts[place].type
+            ).map {
+                GatedExpertForm.Repeated(
+                    part: place, bytes: $0, name: "layer \(layer): \(part.name)")
+            }
+        }
         let biases = Set(forms.compactMap { $0.bias.map { table.parts[$0].type } })
         guard biases.count <= 1 else {
             throw CambiumError(
@@ -209,7 +217,26 @@ extension WeightLoader {
         }
         return GatedExpertForm(
             kind: sizes.kind, width: hidden, intermediateSize: inner, type: biases.first ?? .f32,
-            coded: forms, parts: table.parts, activation: description.activation)
+            coded: forms, repeated: repeated, parts: table.parts,
+            activation: description.activation)
+    }
+
+    /// What a tensor that only repeats what a matrix is has to be; nil for others.
+    private static func bytes(
+        of content: CodedWeights.ExpertPart.Content, _ matrix: (rows: Int, columns: Int),
+        _ coding: WeightCoding, _ type: ElementType
+    ) -> [UInt8]? {
+        let numbers: [Int]
+        switch content {
+        case .groups:
+            let size = coding.scaleColumns ?? max(matrix.columns, 1)
+            numbers = (0..<matrix.columns).map { $0 / size }
+        case .shape: numbers = [matrix.rows, matrix.columns]
+        case .codes, .scales, .zeros, .bias: return nil
+        }
+        return numbers.flatMap { number in
+            (0..<type.bitWidth / 8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
+        }
     }
 
     /// Gate, up and down as an expert's tensors are named.

@@ -23,6 +23,18 @@ package struct GatedExpertForm: Sendable, Hashable {
         }
     }
 
+    /// A tensor of an expert that only repeats what the form says, and what it is then.
+    package struct Repeated: Sendable, Hashable {
+        package let part: Int
+        package let bytes: [UInt8]
+        /// For messages.
+        package let name: String
+
+        package init(part: Int, bytes: [UInt8], name: String) {
+            (self.part, self.bytes, self.name) = (part, bytes, name)
+        }
+    }
+
     package let kind: Kind
     /// Elements of a hidden state.
     package let width: Int
@@ -33,6 +45,8 @@ package struct GatedExpertForm: Sendable, Hashable {
     /// Gate, up and down, or gate-up and down, of experts that are codes: each by rows, whatever the kind; empty for
     /// floats.
     package let coded: [Coded]
+    /// Of experts that are codes.
+    package let repeated: [Repeated]
     /// The tensors of one expert, in the order of its bytes.
     package let parts: [TensorShape]
     /// Of experts of rows.
@@ -49,7 +63,7 @@ package struct GatedExpertForm: Sendable, Hashable {
         self.width = width
         self.intermediateSize = intermediateSize
         self.type = type
-        coded = []
+        (coded, repeated) = ([], [])
         let shapes =
             switch kind {
             case .rows:
@@ -74,7 +88,7 @@ package struct GatedExpertForm: Sendable, Hashable {
     ///   - parts: Of an expert; those that `coded` names are shaped as their coding has them.
     package init(
         kind: Kind, width: Int, intermediateSize: Int, type: ElementType, coded: [Coded],
-        parts: [TensorShape], activation: GateActivation = .silu
+        repeated: [Repeated] = [], parts: [TensorShape], activation: GateActivation = .silu
     ) {
         precondition(
             width > 0 && intermediateSize > 0 && type.isReadInRows
@@ -88,6 +102,7 @@ package struct GatedExpertForm: Sendable, Hashable {
         self.intermediateSize = intermediateSize
         self.type = type
         self.coded = coded
+        self.repeated = repeated
         self.parts = parts
         self.activation = activation
     }
@@ -95,6 +110,15 @@ package struct GatedExpertForm: Sendable, Hashable {
     /// Bytes of the elements before the tensor at a place in ``parts``.
     func offset(_ part: Int) -> Int {
         parts.prefix(part).reduce(0) { $0 + ($1.byteCount ?? 0) }
+    }
+
+    /// A tensor of an expert that says otherwise than the form; nil where none does.
+    @unsafe package func contradiction(in expert: UnsafeRawPointer) -> Repeated? {
+        repeated.first { own in
+            let found = unsafe UnsafeRawBufferPointer(
+                start: expert + offset(own.part), count: own.bytes.count)
+            return unsafe !found.elementsEqual(own.bytes)
+        }
     }
 
     /// A matrix of an expert, by rows: gate, up and down, or gate-up and down.

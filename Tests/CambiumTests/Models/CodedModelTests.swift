@@ -250,6 +250,28 @@ struct CodedModelTests {
         }
     }
 
+    @Test(
+        "an expert whose groups or shape are said to be others is refused when it is used",
+        arguments: [
+            (CodedCheckpoint.gptq, "mlp.experts.3.up_proj.g_idx"),
+            (.int4, "block_sparse_moe.experts.3.w3.weight_shape"),
+        ])
+    func repetitions(form: CodedCheckpoint, name: String) throws {
+        try withScratchDirectory { directory in
+            let path = "coded/\(form.rawValue)"
+            let tokens = (0..<24).map { 3 + 7 * $0 }
+            var model = try ModelVariant(path)
+            model.set("model.layers.1.\(name)", 4, to: 1)
+            let store = try store(model.write(to: directory + "/model"), in: directory + "/S")
+            let error = #expect(throws: CambiumError.self) {
+                _ = try store.model("main").logits(tokens)
+            }
+            #expect(error?.code == .badTensor, "\(error!)")
+            let word = String(name.split(separator: ".").suffix(2).joined(separator: "."))
+            #expect(error?.message.contains("layer 1: \(word) of expert 3") == true)
+        }
+    }
+
     @Test("stacked codes without their scales are refused")
     func missingStacked() throws {
         try withScratchDirectory { directory in

@@ -27,6 +27,18 @@ struct CodedWeightsTests {
         ].merging(own) { $1 }
     }
 
+    private static func marlin(_ method: String) -> [String: Any] {
+        ["quant_method": method, "bits": 4, "group_size": 64, "is_marlin_format": true]
+    }
+
+    /// What our own forms say.
+    private static func blocks(_ changes: [String: Any]) -> [String: Any] {
+        let own: [String: Any] = [
+            "quant_method": "cambium", "block_size": 32, "scale_dtype": "float16", "experts": "q4",
+        ]
+        return own.merging(changes) { $1 }
+    }
+
     private static var int4: [String: Any] {
         ["num_bits": 4, "type": "int", "strategy": "group", "group_size": 32]
     }
@@ -50,6 +62,11 @@ struct CodedWeightsTests {
             try coding("qwen3_moe", ["quant_method": "fp8", "weight_block_size": NSNull()])
                 == WeightCoding(.e4m3, scaleRows: nil, scaleColumns: nil))
         #expect(try coding("gpt_oss", ["quant_method": "mxfp4"]) == .mxfp4)
+        let own = try Self.describe("gpt_oss", Self.blocks(["dense": "q8", "routers": "q8"])).coded
+        #expect(own.experts?.coding == WeightCoding.q4)
+        #expect(own.experts?.isOfStackedExperts == true)
+        #expect(own.dense?.coding == WeightCoding.q8 && own.dense?.isOfStackedExperts == false)
+        #expect(own.routers?.coding == WeightCoding.q8 && own.embedding == nil)
         #expect(
             try coding("mixtral", Self.compressed(Self.int4))
                 == WeightCoding(.int4, scaleRows: 1, scaleColumns: 32))
@@ -133,6 +150,14 @@ struct CodedWeightsTests {
                 ],
                 "dynamic"
             ),
+            ("olmoe", Self.marlin("gptq"), "is_marlin_format"),
+            ("olmoe", Self.marlin("awq"), "is_marlin_format"),
+            ("olmoe", Self.blocks(["block_size": 64]), "block_size"),
+            ("olmoe", Self.blocks(["block_size": NSNull()]), "block_size"),
+            ("olmoe", Self.blocks(["scale_dtype": "bfloat16"]), "scale_dtype"),
+            ("olmoe", Self.blocks(["experts": "q5"]), "experts"),
+            ("olmoe", Self.blocks(["dense": 8]), "dense"),
+            ("gpt_oss", Self.blocks(["experts": NSNull()]), "without a part"),
             ("olmoe", Self.compressed(with(["num_bits": 8])), "num_bits"),
             ("olmoe", Self.compressed(with(["symmetric": false])), "symmetric"),
             ("olmoe", Self.compressed(with(["dynamic": true])), "dynamic"),

@@ -186,6 +186,47 @@ struct ModelDescriptionTests {
         }
     }
 
+    @Test("Gemma's heads may be written layer by layer, as transformers 5.23 does")
+    func gemmaLayers() throws {
+        let whole = try fields("gemma4")
+        let one = try describe(whole)
+        func with(_ layers: Any, _ changes: [String: Any] = [:]) throws -> [String: Any] {
+            var (changed, inner) = (whole, try #require(whole["text_config"] as? [String: Any]))
+            inner["global_head_dim"] = nil
+            inner["num_global_key_value_heads"] = nil
+            inner["per_layer_config"] = layers
+            changed["text_config"] = inner.merging(changes) { $1 }
+            return changed
+        }
+        let own = ["head_dim": 32, "num_key_value_heads": 1]
+        let same: [[String: Any]] = try [
+            with(["2": own]), with(["2": own], ["global_head_dim": 32]),
+            with(["2": own, "0": ["head_dim": 16]]),
+        ]
+        for config in same {
+            let other = try describe(config)
+            #expect(other == one)
+        }
+        // With none, all layers have the heads of those that slide.
+        for nothing in [[String: Any](), NSNull()] as [Any] {
+            guard case .grouped(let heads) = try describe(with(nothing)).layers[2].attention else {
+                Issue.record("no heads")
+                continue
+            }
+            #expect(heads.headSize == 16 && heads.kvHeads == 2)
+        }
+        for (layers, word) in [
+            (["2": own, "1": own], "layer 1"), (["3": own], "\"3\""), (["02": own], "\"02\""),
+            (["2": ["head_dim": 32, "sliding_window": 8]], "sliding_window"),
+            (["2": ["head_dim": 7]], "7"), (["2": 5], "per_layer_config"),
+            (["2": ["head_dim": "x"]], "head_dim"),
+        ] as [([String: Any], String)] {
+            #expect(try error(with(layers))?.message.contains(word) == true, "\(layers)")
+        }
+        let two = try with(["2": own], ["global_head_dim": 64])
+        #expect(try error(two)?.message.contains("contradicts itself") == true)
+    }
+
     @Test("a description allows as many picks as the kernels have room for")
     func mostPicks() { #expect(ModelDescription.largestTopK == Kernels.largestTopK) }
 
