@@ -11,17 +11,17 @@ struct QuantizeTests {
     static let families = Checkpoints.architectures
     static let both = QuantizedForm.allCases
 
-    private func store(_ model: String, in directory: String) throws -> Store {
+    func store(_ model: String, in directory: String) throws -> Store {
         try Growth.store(Checkpoints.path(model), in: directory)
     }
 
-    private func options(_ branch: String? = nil) -> CommitOptions {
+    func options(_ branch: String? = nil) -> CommitOptions {
         Checkpoints.options("quantise", branch: branch)
     }
 
     private static let tokens = [3, 200, 7, 91, 15, 3, 64]
 
-    private func refusal(_ body: () throws -> Void) -> CambiumError? {
+    func refusal(_ body: () throws -> Void) -> CambiumError? {
         #expect(throws: CambiumError.self) { try body() }
     }
 
@@ -197,58 +197,6 @@ struct QuantizeTests {
             _ = try store.reset(to: "main", branch: "small", Checkpoints.signature)
             #expect(try store.collect(prune: true, grace: 0).pruned)
             #expect(try store.verify().faults.isEmpty)
-        }
-    }
-
-    /// Changes the first byte of an expert and of a dense matrix.
-    private func change(_ branch: String, _ store: Store) throws {
-        try store.createBranch(branch, at: "main", Checkpoints.signature)
-        let expert = try store.expert("main", "1/3").data
-        let name = "model.layers.0.self_attn.q_proj.weight"
-        let matrix = try store.data("main", named: name)
-        try store.commit(Checkpoints.options(branch, branch: branch)) { patch in
-            try patch.put(expert: 3, layer: 1, [expert[0] ^ 1] + expert.dropFirst())
-            try patch.put(tensor: name, [matrix[0] ^ 1] + matrix.dropFirst())
-        }
-    }
-
-    @Test("a merge mixes codes and floats of no pool and of no matrix", arguments: both)
-    func merge(form: QuantizedForm) throws {
-        try withScratchDirectory { directory in
-            let store = try store("hf/olmoe/model_blocks", in: directory)
-            try change("exact", store)
-            try store.quantize(
-                "main", QuantizedParts(experts: form, dense: form), options("small"))
-            let head = try store.resolve("small")
-            let listed = try store.merge(
-                ["exact"], into: "small", dryRun: true, Checkpoints.signature)
-            #expect(listed.conflicts.count == 2)
-            for policy in [MergePolicy.mean, .ties] {
-                let merged = try store.merge(
-                    ["exact"], into: "small", policy: policy, dryRun: true, Checkpoints.signature)
-                #expect(merged.conflicts.count == 2 && merged.resolved == 0, "\(policy)")
-            }
-            // The scales of one side with the floats of another.
-            let error = refusal {
-                _ = try store.merge(
-                    ["exact"], into: "small", policy: .theirs, Checkpoints.signature)
-            }
-            #expect(error?.code == .incompatible && "\(error!)".contains("q_proj"))
-            #expect(try store.resolve("small") == head)
-            let ours = try store.merge(
-                ["exact"], into: "small", policy: .ours, Checkpoints.signature)
-            #expect(ours.conflicts.isEmpty)
-            #expect(try store.show("small").tree == store.show(head).tree)
-            // Experts alone: whole layers come from the side that is taken.
-            try store.quantize("main", QuantizedParts(experts: form), options("experts"))
-            let theirs = try store.merge(
-                ["exact"], into: "experts", policy: .theirs, Checkpoints.signature)
-            #expect(theirs.conflicts.isEmpty)
-            #expect(
-                try store.expert("experts", "1/3").data == store.expert("exact", "1/3").data)
-            #expect(try store.expert("experts", "0/3").data == store.expert(head, "0/3").data)
-            #expect(try store.model("experts").logits([1, 2]).joined().allSatisfy(\.isFinite))
-            _ = try store.export("experts", to: directory + "/mixed")
         }
     }
 

@@ -1,0 +1,87 @@
+import CheckpointSupport
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Cambium
+
+/// Merges of a quantised side with an exact one, and of two that began at a quantised model.
+extension QuantizeTests {
+    /// Changes the first byte of an expert and of a dense matrix.
+    private func change(_ branch: String, from base: String = "main", _ store: Store) throws {
+        try store.createBranch(branch, at: base, Checkpoints.signature)
+        let expert = try store.expert(base, "1/3").data
+        let name = "model.layers.0.self_attn.q_proj.weight"
+        let matrix = try store.data(base, named: name)
+        try store.commit(Checkpoints.options(branch, branch: branch)) { patch in
+            try patch.put(expert: 3, layer: 1, [expert[0] ^ 1] + expert.dropFirst())
+            try patch.put(tensor: name, [matrix[0] ^ 1] + matrix.dropFirst())
+        }
+    }
+
+    @Test("a merge mixes codes and floats of no pool and of no matrix", arguments: both)
+    func merge(form: QuantizedForm) throws {
+        try withScratchDirectory { directory in
+            let store = try store("hf/olmoe/model_blocks", in: directory)
+            try change("exact", store)
+            try store.quantize(
+                "main", QuantizedParts(experts: form, dense: form), options("small"))
+            let head = try store.resolve("small")
+            let listed = try store.merge(
+                ["exact"], into: "small", dryRun: true, Checkpoints.signature)
+            #expect(listed.conflicts.count == 2)
+            for policy in [MergePolicy.mean, .ties, .task, .solve] {
+                let merged = try store.merge(
+                    ["exact"], into: "small", policy: policy, dryRun: true, Checkpoints.signature)
+                #expect(merged.conflicts.count == 2 && merged.resolved == 0, "\(policy)")
+            }
+            let kept = refusal {
+                _ = try store.merge(
+                    ["exact"], into: "small", policy: .alternatives, Checkpoints.signature)
+            }
+            #expect(kept?.code == .incompatible && "\(kept!)".contains("configuration"))
+            let restored = refusal { _ = try store.restore(["small:1/3"], options("exact")) }
+            #expect(restored != nil && "\(restored!)".contains("swiglu"))
+            // The scales of one side with the floats of another.
+            let error = refusal {
+                _ = try store.merge(
+                    ["exact"], into: "small", policy: .theirs, Checkpoints.signature)
+            }
+            #expect(error?.code == .incompatible && "\(error!)".contains("q_proj"))
+            #expect(try store.resolve("small") == head)
+            let ours = try store.merge(
+                ["exact"], into: "small", policy: .ours, Checkpoints.signature)
+            #expect(ours.conflicts.isEmpty)
+            #expect(try store.show("small").tree == store.show(head).tree)
+            // Experts alone: whole layers come from the side that is taken.
+            try store.quantize("main", QuantizedParts(experts: form), options("experts"))
+            let theirs = try store.merge(
+                ["exact"], into: "experts", policy: .theirs, Checkpoints.signature)
+            #expect(theirs.conflicts.isEmpty)
+            #expect(
+                try store.expert("experts", "1/3").data == store.expert("exact", "1/3").data)
+            #expect(try store.expert("experts", "0/3").data == store.expert(head, "0/3").data)
+            #expect(try store.model("experts").logits([1, 2]).joined().allSatisfy(\.isFinite))
+            _ = try store.export("experts", to: directory + "/mixed")
+        }
+    }
+
+    @Test("branches of a quantised model merge expert by expert, as of any codes")
+    func mergeOfCodes() throws {
+        try withScratchDirectory { directory in
+            let store = try store("hf/olmoe/model_blocks", in: directory)
+            try store.quantize("main", QuantizedParts(experts: .q4, dense: .q8), options())
+            try change("one", store)
+            try store.createBranch("two", at: "main", Checkpoints.signature)
+            let expert = try store.expert("main", "1/5").data
+            try store.commit(Checkpoints.options("two", branch: "two")) { patch in
+                try patch.put(expert: 5, layer: 1, [expert[0] ^ 1] + expert.dropFirst())
+            }
+            let merged = try store.merge(["two"], into: "one", Checkpoints.signature)
+            #expect(merged.conflicts.isEmpty)
+            #expect(try store.expert("one", "1/5").data == store.expert("two", "1/5").data)
+            #expect(try store.expert("one", "1/3").data != store.expert("two", "1/3").data)
+            #expect(try store.model("one").logits([1, 2]).joined().allSatisfy(\.isFinite))
+        }
+    }
+}
