@@ -58,6 +58,8 @@ public struct GenerationStep: Sendable {
     public let bytes: [UInt8]
     /// Why the text ended; nil while it goes on.
     public let end: GenerationEnd?
+    /// Of a text that a stop text ended, which.
+    public let stop: [UInt8]?
     /// Why the text cannot go on; nil when it can.
     public let error: CambiumError?
     /// Of a text that ended, how likely the tokens of its prompt were but for the first; nil where that was not
@@ -123,7 +125,7 @@ public final class GenerationBatch {
             GenerationStep(
                 key: step.key, tokens: step.tokens, chances: step.chances.map(TokenChance.init),
                 bytes: step.bytes, end: step.generation.map { GenerationEnd($0.end) },
-                error: step.error,
+                stop: step.generation?.stop, error: step.error,
                 promptChances: step.generation?.promptChances?.map(TokenChance.init),
                 usage: step.generation.map { UsageInfo($0.usage) })
         }

@@ -49,6 +49,20 @@ extension MappedModel {
             usage: UsageInfo(made.usage), unused: unused)
     }
 
+    /// What a text is to the model: the mean over its tokens of the states behind the last layer, normalised as the
+    /// head reads them.
+    ///
+    /// Of a model with adapters it is the base's.
+    ///
+    /// - Parameters:
+    ///   - tokens: At least one, at most ``contextLength``.
+    ///   - threads: Share the work; the result does not depend on them.
+    ///   - goesOn: Asked from time to time; returning false ends it.
+    /// - Throws: `bad-input`, `context-full`, `cancelled`.
+    public func embedding(
+        of tokens: [Int], threads: Int = 1, goesOn: () -> Bool = { true }
+    ) throws -> [Float] { try model.base.meanState(tokens, threads: threads, goesOn: goesOn) }
+
     /// The logits before softmax of every position of a text: what the model expects after each token.
     ///
     /// - Parameters:

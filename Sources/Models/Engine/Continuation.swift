@@ -28,6 +28,8 @@ final class Continuation {
     /// New tokens and bytes that were given out.
     private var (shownTokens, shownBytes) = (0, 0)
     private var end: Generation.End?
+    /// The stop text that came.
+    private var stop: [UInt8]?
     /// Whether the end lies in front of what was made.
     private var isCut = false
 
@@ -79,7 +81,8 @@ final class Continuation {
         guard let end else { return nil }
         return Generation(
             tokens: Array(text[promptCount..<promptCount + shownTokens]),
-            bytes: Array(bytes[..<shownBytes]), end: end, usage: session.usage, slides: slides,
+            bytes: Array(bytes[..<shownBytes]), end: end, stop: stop, usage: session.usage,
+            slides: slides,
             chances: Array(chances.prefix(shownTokens)), promptChances: promptChances)
     }
 
@@ -173,7 +176,10 @@ final class Continuation {
         guard !limits.stops.isEmpty else { return nil }
         for end in stride(from: count + 1, through: bytes.count, by: 1) {
             let ended = limits.stops.filter { bytes[..<end].suffix($0.count).elementsEqual($0) }
-            if let longest = ended.map(\.count).max() { return end - longest }
+            if let longest = ended.max(by: { $0.count < $1.count }) {
+                stop = longest
+                return end - longest.count
+            }
         }
         return nil
     }

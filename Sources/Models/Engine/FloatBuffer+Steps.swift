@@ -68,12 +68,11 @@ func project(
         x.span(0..<tokens * matrix.columns), tokens: tokens, into: &span, team: team)
 }
 
-/// The logits of some tokens, [tokens, vocabulary], from their hidden states behind the last layer.
-func logits(
-    of tokens: Range<Int>, _ hidden: borrowing FloatBuffer, _ model: LanguageModel,
-    _ team: ThreadTeam
-) -> [Float] {
-    let (norm, head) = (model.finalNorm, model.head)
+/// The states of some tokens as the head reads them, [tokens, hidden].
+func finalStates(
+    of tokens: Range<Int>, _ hidden: borrowing FloatBuffer, _ model: LanguageModel
+) -> FloatBuffer {
+    let norm = model.finalNorm
     let width = norm.weight.count
     var x = FloatBuffer(count: tokens.count * width)
     do {
@@ -82,6 +81,16 @@ func logits(
             norm, hidden.span(tokens.lowerBound * width..<tokens.upperBound * width),
             model.description.normEpsilon, into: &span)
     }
+    return x
+}
+
+/// The logits of some tokens, [tokens, vocabulary], from their hidden states behind the last layer.
+func logits(
+    of tokens: Range<Int>, _ hidden: borrowing FloatBuffer, _ model: LanguageModel,
+    _ team: ThreadTeam
+) -> [Float] {
+    let head = model.head
+    let x = finalStates(of: tokens, hidden, model)
     var logits = [Float](repeating: 0, count: tokens.count * head.rows)
     do {
         var span = logits.mutableSpan

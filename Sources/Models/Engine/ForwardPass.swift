@@ -44,6 +44,9 @@ package final class ForwardPass {
     /// The logits of some tokens of the batch that ran last, [tokens, vocabulary].
     func logits(_ tokens: Range<Int>) -> [Float] { activations.logits(tokens) }
 
+    /// The states of some tokens of the batch that ran last, as the head reads them, [tokens, hidden].
+    func finalStates(_ tokens: Range<Int>) -> [Float] { activations.finalStates(tokens) }
+
     // MARK: Layer by layer
 
     /// The states in front of the first layer, [tokens, hidden].
@@ -303,6 +306,12 @@ private struct Activations: ~Copyable {
     /// The logits of some tokens of the batch, [tokens, vocabulary].
     func logits(_ tokens: Range<Int>) -> [Float] {
         Models.logits(of: tokens, hidden, model, team)
+    }
+
+    /// The states of some tokens of the batch as the head reads them.
+    func finalStates(_ tokens: Range<Int>) -> [Float] {
+        let states = Models.finalStates(of: tokens, hidden, model)
+        return states.array(0..<states.count)
     }
 
     // MARK: Layer by layer

@@ -21,6 +21,8 @@ package struct Generation: Sendable {
     /// The new bytes; none where tokens are not spelled.
     package let bytes: [UInt8]
     package let end: End
+    /// The stop text that came, if one did.
+    package let stop: [UInt8]?
     /// What the prompt and the new tokens picked.
     package let usage: ExpertUsage
     /// How often the context was full and the window moved on.

@@ -9,6 +9,8 @@ struct Choices {
         var promptChances: [TokenChance]?
         var tokens = 0
         var end: GenerationEnd?
+        /// The stop text that came.
+        var stop: [UInt8]?
         fileprivate var pieces = TextPieces()
     }
 
@@ -40,6 +42,7 @@ struct Choices {
             all[index].chances += step.chances
             all[index].tokens += step.tokens.count
             all[index].end = step.end
+            all[index].stop = step.stop
             all[index].promptChances = step.promptChances
             return News(index: index, text: text, chances: step.chances, end: step.end)
         }

@@ -9,6 +9,7 @@ final class Engine: Sendable {
     let scheduler: Scheduler
     let metrics: Metrics
     let limits: ServingLimits
+    let embeddings: Embeddings
 
     init(_ store: Store, _ options: ServingOptions, _ logger: Logger) {
         self.store = store
@@ -17,7 +18,45 @@ final class Engine: Sendable {
         models = LoadedModels(store, options.model, most: options.mostModels)
         heads = Heads(store, models, pins: options.pins, logger)
         scheduler = Scheduler(limits, threads: options.threads, metrics)
+        embeddings = Embeddings(limits, threads: options.threads)
     }
+
+    /// The model that a request names, with its name: for `auto` the branch whose evidence explains the text best.
+    ///
+    /// - Parameter text: What the request is about; nil where it is tokens.
+    func model(_ name: String, for text: String?) async throws -> (LoadedModel, name: String) {
+        let store = store
+        // A branch of that name is meant first.
+        guard name == "auto", (try? heads.commit(of: name)) == nil else {
+            return (try await heads.model(name), name)
+        }
+        guard let text, !text.isEmpty else {
+            throw APIError(
+                .badRequest, "the model auto is picked by a text, and there is none",
+                field: "model", code: "invalid_value")
+        }
+        let bytes = Array(text.utf8.suffix(Self.mostRead))
+        let chosen = try await offPool {
+            try store.branches().compactMap { branch -> (bits: Double, name: String)? in
+                do {
+                    let known = try store.familiarity(of: bytes, to: branch.id)
+                    return (known.bitsPerByte, branch.name)
+                } catch let error as CambiumError where error.code == .notFound {
+                    return nil
+                }
+            }.min { ($0.bits, $0.name) < ($1.bits, $1.name) }
+        }
+        guard let chosen else {
+            throw APIError(
+                .notFound,
+                "no branch has evidence by which auto could pick one; add it with cambium evidence add, or name a "
+                    + "model", field: "model", code: "model_not_found")
+        }
+        return (try await heads.model(chosen.name), chosen.name)
+    }
+
+    /// Bytes of a text's end by which a model is picked.
+    private static let mostRead = 65_536
 
     /// The tokens of a conversation.
     func prompt(of chat: Chat, on loaded: LoadedModel) async throws -> [Int] {

@@ -5,6 +5,8 @@ struct ChatRequest: Sendable {
     let model: String
     /// The conversation, as a model's template reads it.
     let chat: Chat
+    /// What was said, for models that are picked by it.
+    let text: String
     let wishes: TextWishes
     /// Of how many likeliest tokens the chances are told; nil for no chances.
     let alternatives: Int?
@@ -18,6 +20,10 @@ struct ChatRequest: Sendable {
                 .badRequest, "messages is missing, or no array with a message", field: "messages",
                 code: "missing_required_parameter")
         }
+        text = messages.filter { $0["role"]?.string == "user" }.map { message in
+            message["content"]?.string
+                ?? (message["content"]?.array ?? []).compactMap { $0["text"]?.string }.joined()
+        }.joined(separator: "\n")
         var wishes = try fields.wishes()
         let count = try fields.whole("max_completion_tokens", in: 1 ... .max)
         let older = try fields.whole("max_tokens", in: 1 ... .max)

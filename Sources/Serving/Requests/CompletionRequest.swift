@@ -14,6 +14,12 @@ struct CompletionRequest: Sendable {
     /// Of how many likeliest tokens the chances are told; nil for none.
     let alternatives: Int?
 
+    /// What is to be continued, for models that are picked by it; nil where it is tokens.
+    var text: String? {
+        guard case .text(let bytes)? = prompts.first else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// New tokens where a request does not say: what OpenAI's interface has.
     private static let usualCount = 16
     static let mostAlternatives = 20
@@ -22,7 +28,7 @@ struct CompletionRequest: Sendable {
     init(_ body: [UInt8]) throws {
         var fields = try RequestFields(body: body)
         model = try fields.required("model")
-        prompts = try Self.prompts(&fields)
+        prompts = try Self.prompts("prompt", &fields)
         var wishes = try fields.wishes()
         wishes.count = try fields.whole("max_tokens", in: 0 ... .max) ?? Self.usualCount
         self.wishes = wishes
@@ -40,16 +46,17 @@ struct CompletionRequest: Sendable {
         }
     }
 
-    private static func prompts(_ fields: inout RequestFields) throws -> [Prompt] {
-        guard let value = fields.take("prompt") else {
+    /// A text, several, the tokens of one, or of several.
+    static func prompts(_ name: String, _ fields: inout RequestFields) throws -> [Prompt] {
+        guard let value = fields.take(name) else {
             throw APIError(
-                .badRequest, "prompt is missing", field: "prompt",
+                .badRequest, "\(name) is missing", field: name,
                 code: "missing_required_parameter")
         }
         func tokens(_ values: [JSONValue]) throws -> [Int] {
             try values.map { value in
                 guard let token = value.integer, token >= 0 else {
-                    throw fields.fault("prompt", "has a token that is no whole number from 0 on")
+                    throw fields.fault(name, "has a token that is no whole number from 0 on")
                 }
                 return token
             }
@@ -57,10 +64,10 @@ struct CompletionRequest: Sendable {
         func one(_ value: JSONValue) throws -> Prompt {
             if let text = value.string { return .text(Array(text.utf8)) }
             if let values = value.array, !values.isEmpty { return .tokens(try tokens(values)) }
-            throw fields.fault("prompt", "is neither a text nor tokens")
+            throw fields.fault(name, "is neither a text nor tokens")
         }
         guard let values = value.array else { return [try one(value)] }
-        guard let first = values.first else { throw fields.fault("prompt", "is empty") }
+        guard let first = values.first else { throw fields.fault(name, "is empty") }
         if first.string == nil, first.array == nil { return [.tokens(try tokens(values))] }
         return try values.map(one)
     }

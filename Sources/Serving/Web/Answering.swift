@@ -53,8 +53,11 @@ struct Answering: RouterMiddleware {
     }
 
     private func answer(_ error: APIError, to request: Request, _ context: Context) -> Response {
-        var response = Response.json(
-            ErrorAnswer(error), status: HTTPResponse.Status(code: error.status))
+        let status = HTTPResponse.Status(code: error.status)
+        var response =
+            request.uri.path.hasPrefix("/v1/messages")
+            ? Response.json(MessageErrorAnswer(error), status: status)
+            : Response.json(ErrorAnswer(error), status: status)
         if let seconds = error.retryAfter { response.headers[.retryAfter] = "\(seconds)" }
         if case .unauthorized = error.kind { response.headers[.wwwAuthenticate] = "Bearer" }
         guard case .tooLarge = error.kind else { return response }

@@ -7,7 +7,7 @@ struct ChatRoute: Sendable {
 
     func answer(_ body: [UInt8], _ context: ServingContext) async throws -> Response {
         let request = try ChatRequest(body)
-        let loaded = try await engine.heads.model(request.model)
+        let (loaded, name) = try await engine.model(request.model, for: request.text)
         let model = loaded.model
         let prompt = try await engine.prompt(of: request.chat, on: loaded)
         let work = try engine.start([prompt], request.wishes, on: loaded, of: context.client) {
@@ -27,7 +27,7 @@ struct ChatRoute: Sendable {
             }
             return .json(
                 ChatAnswer(
-                    id: mark.id, created: mark.created, model: request.model,
+                    id: mark.id, created: mark.created, model: name,
                     system_fingerprint: loaded.commit, choices: answers,
                     usage: UsageAnswer(prompt: prompt.count, new: choices.tokens)),
                 commit: loaded.commit)
@@ -40,7 +40,7 @@ struct ChatRoute: Sendable {
         ) { writer in
             func part(_ choices: [ChatPart.Choice], _ usage: UsageAnswer? = nil) -> ChatPart {
                 ChatPart(
-                    id: mark.id, created: mark.created, model: request.model,
+                    id: mark.id, created: mark.created, model: name,
                     system_fingerprint: loaded.commit, choices: choices, usage: usage)
             }
             func choice(

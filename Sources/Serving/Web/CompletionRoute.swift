@@ -7,7 +7,7 @@ struct CompletionRoute: Sendable {
 
     func answer(_ body: [UInt8], _ context: ServingContext) async throws -> Response {
         let request = try CompletionRequest(body)
-        let loaded = try await engine.heads.model(request.model)
+        let (loaded, name) = try await engine.model(request.model, for: request.text)
         let model = loaded.model
         let prompts = try await offPool {
             try request.prompts.map { prompt in
@@ -54,7 +54,7 @@ struct CompletionRoute: Sendable {
             }
             return .json(
                 CompletionAnswer(
-                    id: mark.id, created: mark.created, model: request.model,
+                    id: mark.id, created: mark.created, model: name,
                     system_fingerprint: loaded.commit, choices: answers,
                     usage: UsageAnswer(prompt: count, new: choices.tokens)),
                 commit: loaded.commit)
@@ -69,7 +69,7 @@ struct CompletionRoute: Sendable {
                 -> CompletionAnswer
             {
                 CompletionAnswer(
-                    id: mark.id, created: mark.created, model: request.model,
+                    id: mark.id, created: mark.created, model: name,
                     system_fingerprint: loaded.commit, choices: choices, usage: usage)
             }
             for (index, echo) in echoes.enumerated() {

@@ -13,6 +13,7 @@ enum Routes {
         addOperation(to: router, server)
         addModels(to: router, server.engine)
         addTexts(to: router, server.engine)
+        addMessages(to: router, server.engine)
         return router
     }
 
@@ -38,7 +39,7 @@ enum Routes {
     private static func addModels(to router: Router<ServingContext>, _ engine: Engine) {
         router.get("/v1/models") { _, _ in
             let models = try engine.store.branches() + engine.store.tags()
-            return Response.json(ModelsAnswer(data: models.map { ModelAnswer($0) }))
+            return Response.json(ModelsAnswer(models.map { ModelAnswer($0) }))
         }
         // Names of branches have slashes.
         router.get("/v1/models/**") { _, context in
@@ -59,6 +60,22 @@ enum Routes {
         }
         router.post("/v1/chat/completions") { request, context in
             try await ChatRoute(engine: engine).answer(request.bytes(engine.limits), context)
+        }
+        router.post("/v1/responses") { request, context in
+            try await ResponsesRoute(engine: engine).answer(request.bytes(engine.limits), context)
+        }
+        router.post("/v1/embeddings") { request, context in
+            try await EmbeddingsRoute(engine: engine).answer(request.bytes(engine.limits), context)
+        }
+    }
+
+    /// Anthropic's interface.
+    private static func addMessages(to router: Router<ServingContext>, _ engine: Engine) {
+        router.post("/v1/messages") { request, context in
+            try await MessagesRoute(engine: engine).answer(request.bytes(engine.limits), context)
+        }
+        router.post("/v1/messages/count_tokens") { request, context in
+            try await MessagesRoute(engine: engine).count(request.bytes(engine.limits))
         }
     }
 }

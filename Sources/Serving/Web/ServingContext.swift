@@ -17,7 +17,11 @@ struct ServingContext: RequestContext {
 
     /// Gives work up when the client goes before it has all of its answer.
     func cancel(_ work: Work) async throws {
-        let guardian = try await channel.pipeline.handler(type: ConnectionGuard.self).get()
-        guardian.whenGone { [weak work] in work?.cancel() }
+        try await whenGone { [weak work] in work?.cancel() }
+    }
+
+    /// Calls back when the client goes before it has all of its answer.
+    func whenGone(_ body: @escaping @Sendable () -> Void) async throws {
+        try await channel.pipeline.handler(type: ConnectionGuard.self).get().whenGone(body)
     }
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from serving import Server, Store
+from serving import Server, Store, write_steps
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,17 @@ def server(store):
     made = Server(store)
     yield made
     assert made.stop() == 0, made.log[-20:]
+
+
+@pytest.fixture(scope="session")
+def steps(tmp_path_factory):
+    """A server of a model whose texts end by themselves: after a colon it writes ;<=>?"""
+    made = Store(tmp_path_factory.mktemp("steps"))
+    write_steps(made.checkpoint.parent / "steps")
+    made.run("commit", str(made.checkpoint.parent / "steps"), "-m", "steps", "--branch", "main")
+    server = Server(made, "main")
+    yield server
+    assert server.stop() == 0
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import urllib.request
@@ -15,6 +17,52 @@ from pathlib import Path
 
 SAMPLE = Path(__file__).resolve().parents[3] / "tools/sample/base"
 TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"
+
+
+def write_steps(folder: Path) -> None:
+    """A tiny OLMoE of bytes that writes after each byte the next one, and ends at an @."""
+    chance = random.Random(1)
+    units = []
+    for _ in range(256):
+        row = [chance.gauss(0, 1) for _ in range(16)]
+        size = sum(x * x for x in row) ** 0.5
+        units.append([x / size for x in row])
+    ones, zeros = [1.0] * 16, [[0.0] * 16] * 16
+    tensors = {
+        "model.embed_tokens.weight": units,
+        "lm_head.weight": [[60 * x for x in units[byte - 1]] for byte in range(256)],
+        "model.norm.weight": ones,
+    }
+    layer = "model.layers.0."
+    for name in ["input_layernorm", "post_attention_layernorm", "self_attn.q_norm", "self_attn.k_norm"]:
+        tensors[f"{layer}{name}.weight"] = ones
+    for name in "qkvo":
+        tensors[f"{layer}self_attn.{name}_proj.weight"] = zeros
+    tensors[layer + "mlp.gate.weight"] = zeros[:4]
+    for expert in range(4):
+        for name in ["gate", "up", "down"]:
+            tensors[f"{layer}mlp.experts.{expert}.{name}_proj.weight"] = zeros
+    header, data = {}, b""
+    for name, rows in tensors.items():
+        flat = rows if isinstance(rows[0], float) else [x for row in rows for x in row]
+        shape = [len(rows)] if flat is rows else [len(rows), len(rows[0])]
+        start = len(data)
+        data += struct.pack(f"<{len(flat)}f", *flat)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [start, len(data)]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+    config = {
+        "model_type": "olmoe", "architectures": ["OlmoeForCausalLM"], "vocab_size": 256,
+        "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "intermediate_size": 16, "num_experts": 4,
+        "num_experts_per_tok": 2, "max_position_embeddings": 512, "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0, "norm_topk_prob": False, "tie_word_embeddings": False,
+        "hidden_act": "silu", "attention_bias": False, "eos_token_id": ord("@"),
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
 
 
 class Store:
@@ -25,8 +73,6 @@ class Store:
         self.checkpoint = folder / "checkpoint"
         shutil.copytree(SAMPLE, self.checkpoint)
         (self.checkpoint / "chat_template.jinja").write_text(TEMPLATE)
-        # A blank ends a text.
-        (self.checkpoint / "generation_config.json").write_text('{"eos_token_id": 32}')
         self.run("init", self.path, store=False)
 
     def run(self, *words: str, store: bool = True) -> str:

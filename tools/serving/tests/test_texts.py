@@ -121,7 +121,7 @@ def test_a_conversation(client, store):
 
 
 def test_stop_texts_are_not_part_of_a_text(client, store):
-    whole = store.text("main", PROMPT, 30, "--past-end")
+    whole = store.text("main", PROMPT, 30)
     stop = whole.split(" ")[0][-1]
     made = client.completions.create(
         model="main", prompt=PROMPT, max_tokens=30, temperature=0, stop=stop
