@@ -79,7 +79,7 @@ let package = Package(
             name: "Objects", dependencies: ["CZstd", "KeyValue", "Elements", crypto],
             swiftSettings: strict),
         .target(
-            name: "Snapshots", dependencies: ["Objects", "KeyValue", "Files", "Elements"],
+            name: "Snapshots", dependencies: ["Objects", "KeyValue", "Files", "Elements", heap],
             swiftSettings: strict),
         .target(
             name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Elements"],
@@ -142,15 +142,23 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(name: "Reporting", swiftSettings: strict),
+        // Drawings, and the pages that they are on.
+        .target(name: "Pictures", dependencies: ["Reporting"], swiftSettings: strict),
+        .target(
+            name: "Pages", dependencies: ["Cambium", "Pictures", "Reporting", "Files"],
+            swiftSettings: strict),
         // The options of the server, which the main program explains and hands on.
         .target(
             name: "ServeArguments", dependencies: ["Reporting", arguments], swiftSettings: strict),
         .executableTarget(
             name: "CambiumCommand",
-            dependencies: ["Cambium", "ServeArguments", "Reporting", arguments],
+            dependencies: [
+                "Cambium", "Pages", "Pictures", "ServeArguments", "Reporting", arguments,
+            ],
             swiftSettings: strict),
         .target(
-            name: "Serving", dependencies: ["Cambium", "Reporting"] + web, swiftSettings: strict),
+            name: "Serving", dependencies: ["Cambium", "Pages", "Pictures", "Reporting"] + web,
+            swiftSettings: strict),
         .executableTarget(
             name: "CambiumServer",
             dependencies: ["Serving", "ServeArguments", "Cambium", "Reporting", arguments],
@@ -158,7 +166,8 @@ let package = Package(
         // The C header, and what C does better of what is behind it.
         .target(name: "CCambium"),
         .target(
-            name: "CambiumC", dependencies: ["Cambium", "Reporting", "CCambium"],
+            name: "CambiumC",
+            dependencies: ["Cambium", "Pages", "Pictures", "Reporting", "CCambium"],
             swiftSettings: strict),
         .target(
             name: "BenchmarkSupport", dependencies: ["Snapshots", "Objects", "Elements"],
@@ -282,6 +291,13 @@ let package = Package(
                 "TestSupport",
             ],
             exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(
+            name: "PagesTests",
+            dependencies: [
+                "Pages", "Pictures", "Cambium", "Reporting", "Snapshots", "Objects", "Elements",
+                "TestSupport",
+            ],
+            swiftSettings: strict),
         .testTarget(
             name: "CommandTests",
             dependencies: [

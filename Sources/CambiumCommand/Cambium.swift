@@ -43,7 +43,7 @@ struct CambiumRoot: ParsableCommand {
                 subcommands: [
                     LogCommand.self, DiffCommand.self, BranchCommand.self, TagCommand.self,
                     SwitchCommand.self, ResetCommand.self, RevertCommand.self, ReflogCommand.self,
-                    NoteCommand.self,
+                    NoteCommand.self, ReportCommand.self,
                 ]),
             CommandGroup(
                 name: "Merge",

@@ -67,6 +67,7 @@ struct CambiumServer: AsyncParsableCommand {
         options.mostModels = arguments.models
         options.threads = arguments.threads ?? ProcessInfo.processInfo.activeProcessorCount
         options.pins = arguments.pin
+        options.allowsEdit = arguments.allowEdit
         options.stopSeconds = arguments.stopTime
         options.logLevel = arguments.logLevel.rawValue
         options.apiKey = variables["CAMBIUM_API_KEY"].flatMap { $0.isEmpty ? nil : $0 }

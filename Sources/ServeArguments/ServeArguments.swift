@@ -58,6 +58,9 @@ package struct ServeArguments: ParsableArguments {
             "Stay at the commits that names mean at first, until POST /v1/reload or SIGHUP.")
     package var pin = false
 
+    @Flag(help: "Let pages of the site at / commit merges; otherwise they only read.")
+    package var allowEdit = false
+
     @Option(
         help: ArgumentHelp(
             "Seconds that answers under way have when the server is to stop.", valueName: "seconds"

@@ -3,6 +3,7 @@ internal import Hummingbird
 internal import HummingbirdCore
 internal import Logging
 internal import NIOCore
+internal import Pages
 internal import ServiceLifecycle
 internal import UnixSignals
 
@@ -28,8 +29,12 @@ package struct Server: Sendable {
         let level = Logger.Level(rawValue: options.logLevel) ?? .info
         logger = Logger(label: "cambium") { _ in LineLog(level) }
         let hosts: Set<String> = ["localhost", "127.0.0.1", "::1", options.host.lowercased()]
+        let title = store.path.split(separator: "/").last.map(String.init) ?? store.path
+        // Merges are made by a store that is open to write; models are read as before.
+        let edited = options.allowsEdit ? try Store(store.path) : store
         state = ServerState(
-            Engine(store, options, logger), apiKey: options.apiKey,
+            Engine(store, options, logger),
+            Site(edited, title: title, allowsEdit: options.allowsEdit), apiKey: options.apiKey,
             hosts: options.apiKey == nil && isLocal ? hosts : nil)
     }
 

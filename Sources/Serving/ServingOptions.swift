@@ -13,6 +13,8 @@ package struct ServingOptions: Sendable {
     package var threads = 1
     /// Whether names stay at the commits that they meant first.
     package var pins = false
+    /// Whether merges may be committed in the browser.
+    package var allowsEdit = false
     /// What clients have to show; nil for nothing.
     package var apiKey: String?
     /// Seconds that running answers have when the server is told to stop.

@@ -111,12 +111,33 @@ static int survives_codes(cambium_store *store) {
     return 0;
 }
 
+static int survives_reports(cambium_store *store) {
+    char *text = NULL;
+    const char *nowhere[] = {"nowhere"};
+    CHECK(cambium_report(store, nowhere, 1, NULL, &text) == CAMBIUM_NOT_FOUND);
+    CHECK(cambium_report(store, NULL, 1, NULL, &text) == CAMBIUM_USAGE);
+    CHECK(cambium_report(NULL, NULL, 0, NULL, &text) != CAMBIUM_OK);
+    CHECK(cambium_figure(store, "pie", NULL, 0, NULL, &text) == CAMBIUM_USAGE);
+    CHECK(cambium_figure(store, NULL, NULL, 0, NULL, &text) == CAMBIUM_USAGE);
+    CHECK(cambium_figure(store, "matrix", NULL, 0, "png", &text) == CAMBIUM_USAGE);
+    OK(cambium_report(store, NULL, 0, "<title>", &text));
+    CHECK(strstr(text, "<!doctype html>") == text && strstr(text, "&lt;title&gt;"));
+    cambium_free(text);
+    for (int form = 0; form < 3; form++) {
+        OK(cambium_figure(store, "history", NULL, 0, (const char *[]){NULL, "csv", "svg"}[form], &text));
+        cambium_free(text);
+    }
+    return 0;
+}
+
 int program_survives(const char *folder, const char *work) {
     cambium_store *store = new_store(work, "S");
     CHECK(store);
     cambium_commit_options options = says("base");
     OK(cambium_commit_folder(store, folder, &options, count_calls, store, NULL));
-    if (survives_numbers(store) || survives_merges(store) || survives_codes(store)) return 1;
+    if (survives_numbers(store) || survives_merges(store) || survives_codes(store)
+        || survives_reports(store))
+        return 1;
     char long_name[5000];
     memset(long_name, 'x', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = 0;

@@ -48,7 +48,8 @@ struct ProtocolTests {
         config --unset grace
         note main --metric acc=0.9
         note main
-        eval main --text text.txt --stats
+        eval main --text text.txt --stats --record
+        report --figure matrix
         eval main --text text.txt --stride 4 --window 8
         generate main --prompt a -n 4 --stats
         route main --prompt a

@@ -427,6 +427,7 @@ cambium_code cambium_revert(
 
 #include "cambium_quantize.h"
 #include "cambium_remotes.h"
+#include "cambium_report.h"
 
 // MARK: Care
 

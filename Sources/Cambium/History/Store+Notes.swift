@@ -20,7 +20,7 @@ public struct NoteInfo: Sendable, Encodable {
 }
 
 /// A value at a step of training.
-public struct CurvePoint: Sendable, Hashable, Encodable {
+public struct CurvePoint: Sendable, Hashable, Codable {
     /// Steps of the optimiser.
     public let step: Int
     /// For example bits per byte.

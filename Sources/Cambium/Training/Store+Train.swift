@@ -1,4 +1,5 @@
 internal import Models
+internal import Snapshots
 internal import Training
 
 extension Store {
@@ -24,8 +25,18 @@ extension Store {
         _ options: TrainOptions, progress: ProgressReporter = { _ in },
         isStopped: () -> Bool = { false }
     ) throws -> TrainResult {
-        TrainResult(
-            try snapshots.train(options.roundRequest(), progress: progress, isStopped: isStopped))
+        let branch = try options.commit.branch ?? currentBranch() ?? ""
+        let running = RunningRound(
+            in: snapshots.directory, branch: branch, message: options.commit.message,
+            started: options.commit.signature.time)
+        defer { running.end() }
+        return TrainResult(
+            try snapshots.train(
+                options.roundRequest(),
+                progress: {
+                    running.note($0)
+                    try progress($0)
+                }, isStopped: isStopped))
     }
 
     /// The adapters of deltas in a revision's model, by ascending name.

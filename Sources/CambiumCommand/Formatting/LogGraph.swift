@@ -1,3 +1,5 @@
+internal import Pictures
+
 /// Draws a history as lanes: one row per commit, and a row of connections where lines part or meet.
 ///
 /// A lane keeps its column until it ends, so every connection starts at the commit above it and
@@ -12,12 +14,7 @@ struct LogGraph {
     }
 
     private let isUnicode: Bool
-    /// Commits that still will come.
-    ///
-    /// A parent that will not come ends its lane.
-    private var listed: Set<String>
-    /// The commit that each column leads to; nil for a free one.
-    private var lanes: [String?] = []
+    private var lanes: Lanes
 
     /// Starts a picture.
     ///
@@ -26,55 +23,27 @@ struct LogGraph {
     ///   - isUnicode: Whether to draw with box characters instead of ASCII.
     init(_ commits: some Sequence<String>, isUnicode: Bool) {
         self.isUnicode = isUnicode
-        listed = Set(commits)
+        lanes = Lanes(commits)
     }
 
     /// Adds the next commit.
     mutating func add(_ id: String, parents: [String]) -> Rows {
-        let column = lanes.firstIndex(of: id) ?? freeColumn(from: 0)
-        occupy(column, id)
-        let commit = row { $0 == column ? "*" : lanes[$0] == nil ? " " : bar }
-        listed.remove(id)
-        return Rows(commit: commit, after: connect(column, parents))
-    }
-
-    /// Points lanes at the parents of the commit in `column`.
-    ///
-    /// - Returns: The row of connections, if there are any.
-    private mutating func connect(_ column: Int, _ parents: [String]) -> [String] {
-        let before = lanes
-        lanes[column] = nil
-        var ends: Set<Int> = []
-        for (number, parent) in parents.enumerated() where listed.contains(parent) {
-            if let lane = lanes.firstIndex(of: parent) {
-                guard lane != column else { continue }
-                // The line moves to the left of the two columns.
-                if number == 0, lane > column {
-                    lanes[lane] = nil
-                    lanes[column] = parent
-                }
-                ends.insert(lane)
-            } else if lanes[column] == nil {
-                lanes[column] = parent
-            } else {
-                let lane = freeColumn(from: column + 1, avoiding: ends)
-                occupy(lane, parent)
-                ends.insert(lane)
-            }
-        }
-        let rows = connections(column, ends, before)
-        while let last = lanes.last, last == nil { lanes.removeLast() }
-        return rows
+        let column = lanes.place(id)
+        let before = lanes.taken
+        let commit = row(before.count) { lane in lane == column ? "*" : before[lane] ? bar : " " }
+        let ends = lanes.connect(column, parents: parents).columns
+        return Rows(commit: commit, after: connections(column, ends, before))
     }
 
     /// Draws lines from the commit in `column` to the columns `ends`, crossing what lies between.
-    private func connections(_ column: Int, _ ends: Set<Int>, _ before: [String?]) -> [String] {
+    private func connections(_ column: Int, _ ends: Set<Int>, _ before: [Bool]) -> [String] {
         guard let first = ends.min(), let last = ends.max() else { return [] }
         let span = min(first, column)...max(last, column)
-        let line = row { lane in
+        let after = lanes.taken
+        let line = row(after.count) { lane in
             let cell = Cell(
-                up: lane == column || (lane < before.count && before[lane] != nil),
-                down: lanes[lane] != nil,
+                up: lane == column || (lane < before.count && before[lane]),
+                down: after[lane],
                 left: span.contains(lane) && lane > span.lowerBound,
                 right: span.contains(lane) && lane < span.upperBound)
             let isPassed = lane != column && !ends.contains(lane)
@@ -88,24 +57,12 @@ struct LogGraph {
     private var bar: Character { isUnicode ? "│" : "|" }
     private var dash: Character { isUnicode ? "─" : "-" }
 
-    /// The first free column; a new one when there is none.
-    private func freeColumn(from start: Int, avoiding taken: Set<Int> = []) -> Int {
-        var column = start
-        while column < lanes.count, lanes[column] != nil || taken.contains(column) { column += 1 }
-        return column
-    }
-
-    private mutating func occupy(_ column: Int, _ id: String) {
-        while lanes.count <= column { lanes.append(nil) }
-        lanes[column] = id
-    }
-
     /// One line: a glyph per column with a gap after each, no space at the end.
     private func row(
-        _ glyph: (Int) -> Character, gap: (Int) -> Character = { _ in " " }
+        _ columns: Int, _ glyph: (Int) -> Character, gap: (Int) -> Character = { _ in " " }
     ) -> String {
         var line = ""
-        for column in lanes.indices {
+        for column in 0..<columns {
             line.append(glyph(column))
             line.append(gap(column))
         }

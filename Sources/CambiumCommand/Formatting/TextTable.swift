@@ -36,7 +36,7 @@ struct TextTable {
     }
 
     /// Characters that a terminal shows; colour codes take no room.
-    private static func width(_ cell: String) -> Int {
+    static func width(_ cell: String) -> Int {
         var visible = String.UnicodeScalarView()
         let scalars = cell.unicodeScalars
         var index = scalars.startIndex

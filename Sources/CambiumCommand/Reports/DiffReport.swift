@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// What changed between two models.
 struct DiffReport: Report {
@@ -46,14 +47,21 @@ struct DiffReport: Report {
         rows += fileRows
         if diff.layoutChanged { rows.append(["layout", "names, shards or order changed"]) }
         rows += trunkRows + deltaRows
-        rows += diff.pools.flatMap { poolRows($0, style) }
+        var shares = [Double?](repeating: nil, count: rows.count)
+        for pool in diff.pools {
+            let own = poolRows(pool, style)
+            let share = Double(pool.changed.count) / Double(max(1, pool.experts))
+            shares.append(pool.changed.isEmpty ? nil : share)
+            shares += [Double?](repeating: nil, count: own.count - 1)
+            rows += own
+        }
         let shown = detail == .summary ? Array(rows.prefix(Self.screen)) : rows
         var table = TextTable([.left, .left, .left, .left])
         for row in shown { table.add(row) }
         let hidden = rows.count - shown.count
         let more = style.faint(
             "  and \(Quantity.count(hidden, "more row")); --full shows them, --json has everything")
-        return table.lines(indent: 2) + (hidden > 0 ? [more] : [])
+        return bars(shares, beside: table.lines(indent: 2), style) + (hidden > 0 ? [more] : [])
     }
 
     /// Files, and records of evidence: in a summary of many, how many there are.
@@ -135,6 +143,19 @@ struct DiffReport: Report {
         if rows.isEmpty { rows.append(["", "changed"]) }
         rows[0][0] = pool.pool == "base" ? "layer \(pool.layer)" : pool.place
         return rows
+    }
+
+    /// How much of each pool changed, drawn on a terminal with room for it beside the lines.
+    private func bars(_ shares: [Double?], beside lines: [String], _ style: Style) -> [String] {
+        let widest = lines.map { TextTable.width($0) }.max() ?? 0
+        let room = min(24, (style.columns ?? 0) - widest - 3)
+        guard room >= 6 else { return lines }
+        return zip(lines, shares).map { line, share in
+            guard let share else { return line }
+            let gap = String(repeating: " ", count: widest + 2 - TextTable.width(line))
+            let bar = TextPicture.bar(share, width: room, isUnicode: style.isUnicode)
+            return line + gap + style.name(bar)
+        }
     }
 
     private func cells(_ change: ModelDiff.Change?) -> [String] {

@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// A table of revisions and texts.
 struct EvalReport: Report {

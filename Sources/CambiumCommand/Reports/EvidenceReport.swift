@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// What adding or dropping evidence did.
 struct EvidenceReport: Report {

@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// What adding an expert did.
 struct GrowthReport: Report {

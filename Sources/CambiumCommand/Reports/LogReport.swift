@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// A history for a person.
 struct LogReport {
@@ -16,9 +17,15 @@ struct LogReport {
     private let branch: String?
     private let form: Form
     private let now: Int64
+    /// How the loss went in rounds, by commit.
+    private let curves: [String: [Double]]
 
     /// Takes commits, each before its parents, and the branch that HEAD is on.
-    init(_ commits: [CommitInfo], branch: String?, form: Form, now: Int64) {
+    init(
+        _ commits: [CommitInfo], branch: String?, form: Form, now: Int64,
+        curves: [String: [Double]] = [:]
+    ) {
+        self.curves = curves
         self.commits = commits
         self.branch = branch
         self.form = form
@@ -32,11 +39,20 @@ struct LogReport {
         case .line: return commits.map { subject($0, style) }
         case .graph:
             var graph = LogGraph(commits.map(\.id), isUnicode: style.isUnicode)
-            return commits.flatMap { commit in
-                let rows = graph.add(commit.id, parents: commit.parents)
-                let age = style.faint("  " + Timestamp.relative(commit.time, now: now))
-                return ["\(rows.commit) \(subject(commit, style))\(age)"] + rows.after
-            }
+            let columns = LogColumns(commits, curves, style)
+            return columns.heading(style)
+                + commits.flatMap { commit in
+                    let rows = graph.add(commit.id, parents: commit.parents)
+                    let age = "  " + Timestamp.relative(commit.time, now: now)
+                    let head = "\(rows.commit) "
+                    let names = commit.decoration(style, branch: branch)
+                    let id = style.id(commit.id.short)
+                    let start = head + (names.isEmpty ? id : id + " " + names)
+                    return [
+                        columns.line(
+                            start, commit.message.firstLine, age: age, of: commit.id, style)
+                    ] + rows.after
+                }
         }
     }
 

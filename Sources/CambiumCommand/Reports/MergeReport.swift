@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// What a merge or a revert did, or would do.
 struct MergeReport: Report {

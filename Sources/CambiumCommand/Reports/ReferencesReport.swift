@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// All branches, or all tags.
 struct ReferencesReport: Report {

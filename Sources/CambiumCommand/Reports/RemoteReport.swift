@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// One remote that was made known or forgotten.
 struct RemoteReport: Report {

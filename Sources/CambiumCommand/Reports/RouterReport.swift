@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// A router that was solved from evidence, and how it does on texts.
 struct RouterReport: Report {

@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 extension RunStatistics {
     /// The figures for a person.

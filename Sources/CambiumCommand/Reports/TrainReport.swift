@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// That a text is left alone, since the base knows it.
 struct KnownTextReport: Report {
@@ -29,6 +30,8 @@ struct KnownTextReport: Report {
 /// What a round of training did.
 struct TrainReport: Report {
     let result: TrainResult
+    /// How the loss went; shown on a terminal.
+    var curve: [Double] = []
 
     func encode(to encoder: any Encoder) throws { try result.encode(to: encoder) }
 
@@ -55,6 +58,9 @@ struct TrainReport: Report {
             "loss",
             "\(Quantity.fixed(result.loss, 3)) bits per byte, of the network alone while it trained",
         ])
+        let drawn = TextPicture.course(
+            curve, width: min(40, (style.columns ?? 0) - 20), isUnicode: style.isUnicode)
+        if !drawn.isEmpty { table.add(["", style.name(drawn)]) }
         for (name, bits) in result.bitsPerByte.sorted(by: { $0.key < $1.key }) {
             table.add([
                 name, "\(Quantity.fixed(bits, 3)) bits per byte, held out, as the model predicts",

@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 extension TransferInfo {
     /// What moved, in words: `2 commits, 140 objects; sent 12.0 MiB by 7 requests`.

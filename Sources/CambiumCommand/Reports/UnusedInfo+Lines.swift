@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 extension [UnusedInfo] {
     /// One line for each, of what a run leaves out.

@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 extension UsageInfo {
     /// What a run touched, as a table.

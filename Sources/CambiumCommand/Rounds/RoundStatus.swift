@@ -1,5 +1,6 @@
 internal import Cambium
 internal import FoundationEssentials
+internal import Reporting
 
 /// How far submitted rounds have come: what the remote has, what the queue says, what running tasks last wrote.
 struct RoundStatus: Report, Equatable {

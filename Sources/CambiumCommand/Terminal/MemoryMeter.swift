@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// The largest memory use that was seen, by kind.
 struct MemoryUse: Encodable, Equatable {

@@ -21,6 +21,8 @@ final class ProgressDisplay {
     private var next: ContinuousClock.Instant
     private var phase = ""
     private var isDrawn = false
+    /// The losses that were told so far, of training.
+    private var losses: [Double] = []
     /// What the work is about, for example the revision; goes before the phase.
     var label: String
 
@@ -37,6 +39,7 @@ final class ProgressDisplay {
     /// Cheap enough to be called often.
     func report(_ progress: Progress) {
         guard mode != .none else { return }
+        if mode == .bar, let loss = progress.figures["loss"] { losses.append(loss) }
         let now = clock.now
         let isNew = mode != .bar && progress.phase != phase
         guard now >= next || isNew else { return }
@@ -50,8 +53,10 @@ final class ProgressDisplay {
             let line = ProgressLine(
                 title: title, done: progress.done, total: progress.total,
                 elapsed: start.duration(to: now), detail: progress.detail)
+            let width = Terminal.width(.error)
+            let bar = line.bar(width: width)
             Terminal.clearLine(.error)
-            Terminal.write(line.bar(width: Terminal.width(.error)), to: .error)
+            Terminal.write(bar + curve(room: width - bar.count - 3), to: .error)
         case .plain:
             let counts = "\(Quantity.count(progress.done)) of \(Quantity.count(progress.total))"
             let detail = progress.detail.isEmpty ? counts : progress.detail
@@ -64,6 +69,14 @@ final class ProgressDisplay {
             Terminal.write(JSONText.encode(Line(progress: step)) + "\n", to: .error)
         case .none: break
         }
+    }
+
+    /// How the loss went so far, where there is room behind the bar.
+    private func curve(room: Int) -> String {
+        guard room >= 8 else { return "" }
+        let style = Style.of(.error, allowsColor: false)
+        return "  "
+            + TextPicture.course(losses, width: min(24, room), isUnicode: style.isUnicode)
     }
 
     /// Removes the bar.

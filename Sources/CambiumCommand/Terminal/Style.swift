@@ -4,6 +4,8 @@ struct Style: Sendable {
     let isColored: Bool
     /// Whether lines may be drawn with Unicode's box characters.
     let isUnicode: Bool
+    /// Columns of the terminal, on which small pictures may be drawn; nil for a pipe or a file.
+    var columns: Int?
 
     /// Text as it goes into a pipe or a file.
     static let plain = Style(isColored: false, isUnicode: false)
@@ -25,7 +27,8 @@ struct Style: Sendable {
         let encoding = locale.lowercased()
         return Style(
             isColored: isColored,
-            isUnicode: encoding.hasSuffix("utf-8") || encoding.hasSuffix("utf8"))
+            isUnicode: encoding.hasSuffix("utf-8") || encoding.hasSuffix("utf8"),
+            columns: Terminal.isTerminal(stream) ? Terminal.width(stream) : nil)
     }
 
     /// Stands for the beginning of a colour code until the text is written.

@@ -1,5 +1,6 @@
 internal import Cambium
 internal import Glibc
+internal import Reporting
 
 /// Reading the user's texts: never more than is needed, and never without an end.
 extension Terminal {

@@ -1,4 +1,5 @@
 internal import Cambium
+internal import Reporting
 
 /// Progress of what moves bytes: shown with their size and rate.
 final class TransferProgress {

@@ -67,6 +67,8 @@ extension HTTPField.Name {
     static let xAPIKey = named("x-api-key")
     static let commit = named("x-cambium-commit")
     static let requestID = named("x-request-id")
+    static let fetchSite = named("sec-fetch-site")
+    static let referrerPolicy = named("referrer-policy")
 
     private static func named(_ name: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is no name") }

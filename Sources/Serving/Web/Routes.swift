@@ -14,6 +14,7 @@ enum Routes {
         addModels(to: router, server.engine)
         addTexts(to: router, server.engine)
         addMessages(to: router, server.engine)
+        addSite(to: router, server.site, server.engine)
         return router
     }
 

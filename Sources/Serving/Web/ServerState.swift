@@ -1,3 +1,4 @@
+internal import Pages
 internal import Synchronization
 
 /// What routes know of the server.
@@ -6,10 +7,13 @@ final class ServerState: Sendable {
     let apiKey: String?
     /// Names that requests may have as their host; nil for any.
     let hosts: Set<String>?
+    /// The store in a browser.
+    let site: Site
     private let ready = Mutex(false)
 
-    init(_ engine: Engine, apiKey: String?, hosts: Set<String>?) {
+    init(_ engine: Engine, _ site: Site, apiKey: String?, hosts: Set<String>?) {
         self.engine = engine
+        self.site = site
         self.apiKey = apiKey
         self.hosts = hosts
     }

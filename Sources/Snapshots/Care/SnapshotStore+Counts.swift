@@ -61,20 +61,27 @@ extension SnapshotStore {
 
     /// Bytes of all tensors and experts of each model, added up.
     ///
-    /// - Complexity: Reads the records of each tree; trunks and layers that several share once.
+    /// - Complexity: As of ``modelSizes(ofTrees:)``.
     package func modelBytes(ofTrees trees: [ObjectID]) throws -> Int {
+        try modelSizes(ofTrees: trees).reduce(0, +)
+    }
+
+    /// Bytes of all tensors and experts of each of some models.
+    ///
+    /// - Complexity: Reads the records of each tree; trunks and layers that several share once.
+    package func modelSizes(ofTrees trees: [ObjectID]) throws -> [Int] {
         try environment.read { transaction in
             let reader = try ObjectReader(transaction)
-            var sizes: [ObjectID: Int] = [:]
-            var total = 0
-            for id in trees {
+            var (sizes, known): ([ObjectID: Int], [ObjectID: Int]) = ([:], [:])
+            return try trees.map { id in
+                if let total = known[id] { return total }
                 let record = try Self.treeRecord(id, reader, transaction)
                 if sizes[record.trunk] == nil {
                     sizes[record.trunk] = try Trunk(
                         decoding: try reader.data(record.trunk, transaction).bytes
                     ).byteCount
                 }
-                total += sizes[record.trunk] ?? 0
+                var total = sizes[record.trunk] ?? 0
                 for layer in record.layers.values {
                     if sizes[layer] == nil {
                         sizes[layer] = try Layer(
@@ -83,8 +90,9 @@ extension SnapshotStore {
                     }
                     total += sizes[layer] ?? 0
                 }
+                known[id] = total
+                return total
             }
-            return total
         }
     }
 }

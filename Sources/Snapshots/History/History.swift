@@ -1,3 +1,4 @@
+internal import HeapModule
 internal import KeyValue
 package import Objects
 
@@ -45,19 +46,15 @@ extension SnapshotStore {
                 }
             }
             // Kahn's algorithm; among the ready ones the newest first, ties by id.
-            var ready = Set(rest.filter { children[$0, default: 0] == 0 })
+            func moment(_ id: ObjectID) -> Moment { Moment(time: commits[id]?.time ?? 0, id: id) }
+            var ready = Heap(rest.filter { children[$0, default: 0] == 0 }.map(moment))
             while result.count < limit ?? .max {
-                let next = ready.max { left, right in
-                    let (first, second) = (commits[left]?.time ?? 0, commits[right]?.time ?? 0)
-                    return first != second ? first < second : right < left
-                }
-                guard let id = next, let commit = commits[id] else { break }
-                ready.remove(id)
+                guard let id = ready.popMax()?.id, let commit = commits[id] else { break }
                 let entry = HistoryEntry(id: id, commit: commit)
                 if try isWanted(entry) { result.append(entry) }
                 for parent in Set(commit.parents) {
                     children[parent, default: 1] -= 1
-                    if children[parent] == 0 { ready.insert(parent) }
+                    if children[parent] == 0 { ready.insert(moment(parent)) }
                 }
             }
             return result
@@ -156,5 +153,15 @@ extension SnapshotStore {
             covered.formUnion(entry.commit.parents)
         }
         return bases.sorted()
+    }
+}
+
+/// When a commit comes in a history: the newest is the greatest, of equal ones the one with the least id.
+private struct Moment: Comparable {
+    let time: Int64
+    let id: ObjectID
+
+    static func < (left: Moment, right: Moment) -> Bool {
+        left.time != right.time ? left.time < right.time : right.id < left.id
     }
 }

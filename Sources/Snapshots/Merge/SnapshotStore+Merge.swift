@@ -123,7 +123,7 @@ extension SnapshotStore {
     }
 
     /// The merge bases of each pair of commits (i, j), at i · count + j.
-    private func pairBases(_ commits: [ObjectID]) throws -> [[ObjectID]] {
+    func pairBases(_ commits: [ObjectID]) throws -> [[ObjectID]] {
         let count = commits.count
         var pairs = [[ObjectID]](repeating: [], count: count * count)
         for left in 0..<count {

@@ -1,4 +1,5 @@
 import Cambium
+import Reporting
 import Testing
 
 @testable import CambiumCommand

@@ -16,7 +16,7 @@ struct Benchmark: ParsableCommand {
 
     @Argument(
         help:
-            "commit, series, import, export, open, readers, diff, merge, collect, compress, growth."
+            "commit, series, import, export, open, readers, diff, merge, collect, compress, growth, history."
     )
     var name: String
 
@@ -38,6 +38,12 @@ struct Benchmark: ParsableCommand {
     @Option(help: "Commits that are made.")
     var commits: Int = 10
 
+    @Option(help: "Branches that are made, of a history.")
+    var branches: Int = 10
+
+    @Flag(help: "Leave the store there.")
+    var keep = false
+
     @Flag(help: "A smoke test: shorter waits.")
     var quick = false
 
@@ -54,11 +60,12 @@ struct Benchmark: ParsableCommand {
             if name == "touch" { return try touch() }
             try FileManager.default.createDirectory(
                 atPath: dir, withIntermediateDirectories: true)
-            defer { try? FileManager.default.removeItem(atPath: path) }
+            defer { if !keep { try? FileManager.default.removeItem(atPath: path) } }
             let cases = [
                 "commit": commit, "series": series, "import": importCheckpoint,
                 "export": exportCheckpoint, "open": open, "readers": readers, "diff": diff,
                 "merge": merge, "collect": collect, "compress": compress, "growth": growth,
+                "history": history,
             ]
             guard let run = cases[name] else {
                 throw ValidationError("there is no case '\(name)'")

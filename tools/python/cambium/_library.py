@@ -189,6 +189,8 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "show": (_HANDLE, _TEXT, _OUT),
     "reflog": (_HANDLE, _TEXT, _OUT),
     "diff": (_HANDLE, _TEXT, _TEXT, c_int32, _OUT),
+    "report": (_HANDLE, POINTER(c_char_p), c_uint64, _TEXT, _OUT),
+    "figure": (_HANDLE, _TEXT, POINTER(c_char_p), c_uint64, _TEXT, _OUT),
     "merge": (_HANDLE, POINTER(c_char_p), c_uint64, POINTER(MergeOptions), _OUT),
     "revert": (_HANDLE, _TEXT, POINTER(MergeOptions), _OUT),
     "remote_add": (_HANDLE, _TEXT, _TEXT, POINTER(Access), _OUT),

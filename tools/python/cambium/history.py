@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import json
+import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -160,6 +162,42 @@ class History:
         Raises NotFound.
         """
         return Changes(cast("Store", self), old, new)
+
+    # Reports
+
+    def report(
+        self, *revisions: str, title: str | None = None,
+        output: str | os.PathLike[str] | None = None,
+    ) -> str:
+        """What happened, as one page of HTML that needs nothing from elsewhere.
+
+        `revisions`: where history starts; none for every branch and tag. `output`: a file to write.
+
+        Raises NotFound.
+        """
+        kept = Structures()
+        page = text_of(
+            lib.report, self._number, kept.texts(list(revisions), "a revision"), len(revisions),
+            kept.text(title, "the title"),
+        ) or ""
+        if output is not None:
+            with open(output, "w", encoding="utf-8", newline="") as file:
+                file.write(page)
+        return page
+
+    def figure(self, name: str, *revisions: str, form: str | None = None) -> Any:
+        """One figure of a report: its record, or as `form` "csv" or "svg" a text.
+
+        `name`: history, metrics, loss, matrix, experts, rounds, sharing, storage or merges.
+
+        Raises BadInput for another name or form, NotFound.
+        """
+        kept = Structures()
+        text = text_of(
+            lib.figure, self._number, kept.text(name, "the name"),
+            kept.texts(list(revisions), "a revision"), len(revisions), kept.text(form, "the form"),
+        ) or ""
+        return json.loads(text) if form is None else text
 
     # Merging
 

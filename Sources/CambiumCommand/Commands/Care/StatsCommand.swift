@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cambium
+internal import Reporting
 
 struct StatsCommand: StoreCommand {
     static let configuration = CommandConfiguration(
@@ -45,7 +46,19 @@ struct StatsReport: Report {
         table.add(["free inside it", "", Quantity.bytes(statistics.freeBytes)])
         guard statistics.logicalBytes > 0 else { return table.lines() }
         let share = Quantity.share(statistics.fileBytes, of: statistics.logicalBytes)
-        return table.lines()
+        return table.lines() + bars(style)
             + ["the file takes \(share) of what the commits' models take as checkpoints"]
+    }
+
+    /// The file beside the checkpoints, drawn on a terminal with room for it.
+    private func bars(_ style: Style) -> [String] {
+        guard let columns = style.columns, columns >= 40 else { return [] }
+        let width = min(48, columns - 16)
+        let most = Double(max(statistics.logicalBytes, statistics.fileBytes))
+        return [("checkpoints", statistics.logicalBytes), ("the file", statistics.fileBytes)].map {
+            let bar = TextPicture.bar(
+                Double($0.1) / most, width: width, isUnicode: style.isUnicode)
+            return $0.0 + String(repeating: " ", count: 13 - $0.0.count) + style.name(bar)
+        }
     }
 }

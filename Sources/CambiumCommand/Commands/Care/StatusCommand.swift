@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cambium
+internal import Reporting
 
 struct StatusCommand: StoreCommand {
     static let configuration = CommandConfiguration(

@@ -93,10 +93,24 @@ struct LogCommand: StoreCommand {
         let commits = try store.log(query)
         let report = LogReport(
             commits, branch: try store.currentBranch(),
-            form: graph ? .graph : oneline ? .line : .full, now: Signature.current.time)
+            form: graph ? .graph : oneline ? .line : .full, now: Signature.current.time,
+            curves: graph && console.style.columns != nil && !console.isJSON
+                ? try curves(store, commits) : [:])
         console.show(
             each: commits.map { CommitEntry(commit: $0) }, lines: report.lines(console.style),
             paged: true)
+    }
+}
+
+extension LogCommand {
+    /// How the loss went in the rounds among some commits.
+    private func curves(_ store: Store, _ commits: [CommitInfo]) throws -> [String: [Double]] {
+        let rounds = commits.filter { commit in
+            commit.notes.contains { $0.curves.contains("train.loss") }
+        }
+        var curves: [String: [Double]] = [:]
+        for commit in rounds { curves[commit.id] = try store.curve(commit.id).map(\.value) }
+        return curves
     }
 }
 

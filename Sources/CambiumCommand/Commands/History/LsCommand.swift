@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cambium
+internal import Reporting
 
 struct LsCommand: StoreCommand {
     static let configuration = CommandConfiguration(

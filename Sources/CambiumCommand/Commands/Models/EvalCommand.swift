@@ -18,6 +18,10 @@ struct EvalCommand: StoreCommand {
 
             cambium eval main --text test.txt --stride 512 --limit all
             cambium eval main dev --text a.txt b.txt --stride 256 --csv > table.csv
+
+            --record notes each figure on its commit, as a metric TEXT.bpb, which `log` and `report` show.
+
+            cambium eval main~1 main --text data/*/test.txt --record
             """)
 
     @Argument(help: "The revisions (default: HEAD).", completion: Completion.revisions)
@@ -45,6 +49,9 @@ struct EvalCommand: StoreCommand {
     @Flag(help: "Report experts and bytes touched, and peak memory.")
     var stats = false
 
+    @Flag(help: "Note the figures on the commits, as metrics TEXT.bpb.")
+    var record = false
+
     @OptionGroup var memory: MemoryOptions
     @OptionGroup var global: GlobalOptions
 
@@ -62,7 +69,7 @@ struct EvalCommand: StoreCommand {
     }
 
     func run(_ console: Console) throws {
-        let store = try openForReading()
+        let store = record ? try openStore() : try openForReading()
         var texts: [(path: String, source: TextSource)] = []
         for path in text.map(TextName.file) {
             texts.append((path, try Terminal.source(path, limit: limit.count)))
@@ -92,6 +99,13 @@ struct EvalCommand: StoreCommand {
                 }
                 statistics.append(model.statistics)
                 if stats { meter.sample(model.statistics) }
+                if record {
+                    let figures = rows.suffix(texts.count).map {
+                        ("\($0.name).bpb", $0.result.bitsPerByte)
+                    }
+                    try store.addNote(
+                        to: revision, text: "", metrics: try dictionary(figures, "--text"))
+                }
             }
         }
         console.show(

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cambium
+internal import Reporting
 
 struct GenerateCommand: StoreCommand {
     static let configuration = CommandConfiguration(

@@ -14,6 +14,7 @@ struct ServeCommand: StoreCommand {
             cambium serve
             cambium serve main --port 8000 --memory-limit 4G
             cambium serve --host 0.0.0.0 --api-key-file key.txt
+            cambium serve --allow-edit        # http://127.0.0.1:8080 in a browser
 
             curl http://127.0.0.1:8080/v1/models
             curl http://127.0.0.1:8080/v1/completions \\

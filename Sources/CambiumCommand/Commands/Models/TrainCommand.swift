@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cambium
+internal import Reporting
 
 struct TrainCommand: StoreCommand {
     static let configuration = CommandConfiguration(
@@ -330,7 +331,8 @@ struct TrainCommand: StoreCommand {
                 try store.train(options, progress: progress.report) { Interrupt.isAsked }
             }
         }
-        console.show(TrainReport(result: result))
+        let curve = console.style.columns == nil ? [] : try store.curve(result.commit).map(\.value)
+        console.show(TrainReport(result: result, curve: curve))
         if options.adapterStart == .nearest, result.isNewAdapter, result.startedFrom == nil {
             console.note(
                 "no adapter was nearer to the texts than the base and of this form, so the new one began as none"

@@ -1,7 +1,7 @@
 /// Numbers as people read them.
-enum Quantity {
+package enum Quantity {
     /// A count with thousands separators: `4,096`.
-    static func count(_ value: Int) -> String {
+    package static func count(_ value: Int) -> String {
         let digits = Array(String(value.magnitude))
         var text = value < 0 ? "-" : ""
         for (index, digit) in digits.enumerated() {
@@ -12,12 +12,12 @@ enum Quantity {
     }
 
     /// A count of things: `1 expert`, `4,096 experts`.
-    static func count(_ value: Int, _ thing: String, _ plural: String? = nil) -> String {
+    package static func count(_ value: Int, _ thing: String, _ plural: String? = nil) -> String {
         "\(count(value)) \(value == 1 ? thing : plural ?? thing + "s")"
     }
 
     /// A size in binary units: `512 bytes`, `11.0 MiB`.
-    static func bytes(_ value: Int) -> String {
+    package static func bytes(_ value: Int) -> String {
         guard value.magnitude >= 1024 else { return count(value, "byte") }
         var amount = Double(value)
         for unit in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
@@ -29,7 +29,7 @@ enum Quantity {
     }
 
     /// A share: `85.4 %`; never 100 % or 0 % unless it is.
-    static func share(_ part: Int, of whole: Int) -> String {
+    package static func share(_ part: Int, of whole: Int) -> String {
         guard whole > 0 else { return "0 %" }
         if part == whole { return "100 %" }
         if part == 0 { return "0 %" }
@@ -38,7 +38,7 @@ enum Quantity {
     }
 
     /// A number with a fixed count of decimals, rounded half away from zero: `2.149`.
-    static func fixed(_ value: Double, _ decimals: Int) -> String {
+    package static func fixed(_ value: Double, _ decimals: Int) -> String {
         guard value.isFinite else { return "\(value)" }
         let scale = (0..<decimals).reduce(1.0) { product, _ in product * 10 }
         let scaled = (value.magnitude * scale).rounded()
@@ -52,7 +52,7 @@ enum Quantity {
     }
 
     /// A number with about four significant digits: `0.01234`, `12.34`, `1.234e-06`.
-    static func significant(_ value: Double) -> String {
+    package static func significant(_ value: Double) -> String {
         guard value.isFinite else { return "\(value)" }
         switch value.magnitude {
         case 0: return "0"
@@ -67,7 +67,7 @@ enum Quantity {
 
     /// A number that somebody recorded: whole as it is, else to six significant digits, or to the whole number
     /// where it has more in front of the point: `30`, `0.93`, `7.67554`.
-    static func recorded(_ value: Double) -> String {
+    package static func recorded(_ value: Double) -> String {
         var (scale, size) = (1.0, value.magnitude)
         guard size.isFinite, size >= 1e-17 else { return value == 0 ? "0" : "\(value)" }
         // Powers of ten are exact up to 10^22, so that the quotient is the number nearest to its digits.
@@ -78,7 +78,7 @@ enum Quantity {
     }
 
     /// Ascending numbers with runs drawn together: `0-127, 130`.
-    static func ranges(_ numbers: [Int]) -> String {
+    package static func ranges(_ numbers: [Int]) -> String {
         var runs: [ClosedRange<Int>] = []
         for number in numbers {
             if let last = runs.last, last.upperBound + 1 == number {

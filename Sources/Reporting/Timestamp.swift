@@ -1,11 +1,11 @@
 internal import FoundationEssentials
 
 /// Seconds since 1970-01-01 00:00 UTC as people write and read them.
-enum Timestamp {
+package enum Timestamp {
     /// For example `2026-11-24 03:10 UTC`.
     ///
     /// Outside of the years 1 to 9999, where only a broken clock leads, the bare number.
-    static func text(_ seconds: Int64) -> String {
+    package static func text(_ seconds: Int64) -> String {
         guard (-62_135_596_800..<253_402_300_800).contains(seconds) else {
             return "\(seconds) s UTC"
         }
@@ -16,7 +16,7 @@ enum Timestamp {
     }
 
     /// For example `2 hours ago`; `in the future` when a clock was wrong.
-    static func relative(_ seconds: Int64, now: Int64) -> String {
+    package static func relative(_ seconds: Int64, now: Int64) -> String {
         let (difference, overflow) = now.subtractingReportingOverflow(seconds)
         if overflow { return seconds < now ? "long ago" : "in the future" }
         switch difference {
@@ -35,7 +35,7 @@ enum Timestamp {
     }
 
     /// For example `2 hours ago (2026-11-24 03:10 UTC)`.
-    static func full(_ seconds: Int64, now: Int64) -> String {
+    package static func full(_ seconds: Int64, now: Int64) -> String {
         "\(relative(seconds, now: now)) (\(text(seconds)))"
     }
 }

@@ -1,0 +1,133 @@
+import Cambium
+import Pictures
+import Reporting
+import Snapshots
+import TestSupport
+import Testing
+
+@testable import Pages
+
+@Suite("The site")
+struct SiteTests {
+    private func page(_ answer: SiteAnswer) throws -> (text: String, status: Int) {
+        guard case .page(let markup, let status) = answer else {
+            throw CambiumError(.usage, "not a page: \(answer)")
+        }
+        return (markup.text, status)
+    }
+
+    private func ask(_ site: Site, _ address: String) throws -> (text: String, status: Int) {
+        let parts = address.split(separator: "?", maxSplits: 1).map(String.init)
+        let fields = try SiteRequest.fields(parts.count > 1 ? parts[1] : "")
+        return try page(site.answer(SiteRequest(isPost: false, path: parts[0], fields: fields)))
+    }
+
+    @Test("every link of every page leads to a page", .timeLimit(.minutes(1)))
+    func links() throws {
+        try FigureTests().withHistory(subject: "<b>'\"&\u{202E}") { (store, _) throws in
+            let site = Site(store, title: "S", allowsEdit: true)
+            var (seen, next) = (Set(["/"]), ["/"])
+            while let address = next.popLast(), seen.count < 400 {
+                let (text, status) = try ask(site, address)
+                #expect(status == 200, "\(address)")
+                #expect(!text.contains("<b>'"), "\(address)")
+                for part in text.components(between: "href=\"", and: "\"") {
+                    let link = part.replacing("&amp;", with: "&")
+                    guard link.hasPrefix("/"), seen.insert(link).inserted else { continue }
+                    next.append(link)
+                }
+            }
+            #expect(seen.count > 20)
+            for address in [
+                "/diff?from=left&to=right", "/merge?from=left&into=right",
+                "/expert?rev=left&path=1/5",
+            ] {
+                #expect(try ask(site, address).status == 200, "\(address)")
+            }
+        }
+    }
+
+    @Test("what is not there, and what cannot be, is told on a page")
+    func problems() throws {
+        try FigureTests().withHistory { (store, _) throws in
+            let site = Site(store, title: "S", allowsEdit: false)
+            for address in [
+                "/nowhere", "/commit?rev=nowhere", "/expert?rev=main&path=1/999",
+                "/figure?name=pie",
+            ] {
+                #expect(try ask(site, address).status == 404, "\(address)")
+            }
+            for address in [
+                "/expert?rev=main&path=x", "/pool?rev=main&path=-1", "/log?rev=a..b..c&skip=-5",
+            ] {
+                #expect(try (400...404).contains(ask(site, address).status), "\(address)")
+            }
+            #expect(try ask(site, "/log?skip=99999999999999999999").status == 200)
+        }
+    }
+
+    @Test("a merge is committed by this site's own form alone, with its conflicts settled")
+    func edits() throws {
+        try FigureTests().withHistory { (store, _) throws in
+            let site = Site(store, title: "S", allowsEdit: true)
+            let before = try store.resolve("left")
+            func post(
+                _ site: Site, _ fields: [String: String], origin: String? = "http://localhost:8080",
+                fetchSite: String? = "same-origin"
+            ) -> SiteAnswer {
+                site.answer(
+                    SiteRequest(
+                        isPost: true, path: "/merge", fields: fields, host: "localhost:8080",
+                        origin: origin, fetchSite: fetchSite))
+            }
+            let shown = try ask(site, "/merge?from=right&into=left").text
+            #expect(shown.contains("name=\"take:1/5\"") && shown.contains(site.token))
+            var fields = ["from": "right", "into": "left", "token": site.token]
+            let refused: [SiteAnswer] = [
+                post(Site(store, title: "S", allowsEdit: false), fields),
+                post(site, fields, origin: "http://elsewhere.example"),
+                post(site, fields, origin: "null"), post(site, fields, fetchSite: "cross-site"),
+                post(site, fields.merging(["token": "guess"]) { $1 }),
+                post(site, ["from": "right", "into": "left"]),
+            ]
+            for answer in refused { #expect(try page(answer).status == 403) }
+            // Conflicts that are left: nothing is written.
+            #expect(try page(post(site, fields)).status == 409)
+            fields["policy"] = "nonsense"
+            #expect(try page(post(site, fields)).status == 409)
+            #expect(try store.resolve("left") == before)
+            fields["policy"] = nil
+            fields["take:1/5"] = "right"
+            guard case .redirect(let place) = post(site, fields) else {
+                Issue.record("the merge was not committed")
+                return
+            }
+            let after = try store.resolve("left")
+            #expect(place == "/commit?rev=left" && after != before)
+            #expect(try store.expert("left", "1/5").id == store.expert("right", "1/5").id)
+        }
+    }
+
+    @Test("fields are decoded as browsers encode them, and there are not too many")
+    func fields() throws {
+        #expect(
+            try SiteRequest.fields("a=1&b=x+y%26%C3%A9&c&a=2") == ["a": "2", "b": "x y&é", "c": ""])
+        #expect(try SiteRequest.fields("%zz=%4&=") == ["%zz": "%4", "": ""])
+        #expect(try SiteRequest.fields("").isEmpty)
+        #expect(throws: CambiumError.self) {
+            try SiteRequest.fields(String(repeating: "a&", count: 3_000))
+        }
+        let address = Address("/log", ["rev": "a b&c=\"<é\u{202E}"]).text
+        #expect(address == "/log?rev=a%20b%26c%3D%22%3C%C3%A9%E2%80%AE")
+    }
+}
+
+extension String {
+    /// The parts that stand between two texts.
+    fileprivate func components(between start: String, and end: String) -> [String] {
+        ranges(of: start).compactMap { range in
+            let rest = self[range.upperBound...]
+            return rest.firstRange(of: end).map { String(rest[..<$0.lowerBound]) }
+        }
+    }
+}
