@@ -11,6 +11,9 @@ package struct WeightCoding: Sendable, Hashable {
         /// Numbers from -8 to 7, kept as 8 more, 8 in a word, the first lowest (compressed-tensors): I32
         /// [rows, columns / 8].
         case int4
+        /// Numbers from -8 to 7, kept as 8 more, 32 in 16 bytes: the first 16 low, the others high (GGUF's Q4_0): U8
+        /// [rows, columns / 2].
+        case int4Halves
         /// Numbers from -128 to 127, a byte each: I8 [rows, columns].
         case int8
         /// Numbers of 4 bits with zero points, by columns: 8 inputs of an output in a word, I32 [columns / 8, rows].
@@ -45,13 +48,13 @@ package struct WeightCoding: Sendable, Hashable {
 
     /// Bytes, or numbers of 4 bits, of which 32 of a row share a scale: the numbers of GGUF's Q8_0 and Q4_0.
     package static let q8 = WeightCoding(.int8, scaleRows: 1, scaleColumns: 32)
-    package static let q4 = WeightCoding(.int4, scaleRows: 1, scaleColumns: 32)
+    package static let q4 = WeightCoding(.int4Halves, scaleRows: 1, scaleColumns: 32)
 
     /// The type of the codes as they are stored.
     package var codeType: ElementType {
         switch code {
         case .e4m3: .f8e4m3
-        case .e2m1: .u8
+        case .e2m1, .int4Halves: .u8
         case .int8: .i8
         case .int4, .gptq, .awq: .i32
         }
@@ -61,7 +64,7 @@ package struct WeightCoding: Sendable, Hashable {
     package var isByColumns: Bool {
         switch code {
         case .gptq, .awq: true
-        case .e4m3, .e2m1, .int4, .int8: false
+        case .e4m3, .e2m1, .int4, .int4Halves, .int8: false
         }
     }
 
@@ -70,7 +73,7 @@ package struct WeightCoding: Sendable, Hashable {
         switch code {
         case .e4m3: [.f32, .bf16, .f16, .f8e8m0]
         case .e2m1: [.u8, .f8e8m0]
-        case .int4, .int8: [.bf16, .f16, .f32]
+        case .int4, .int4Halves, .int8: [.bf16, .f16, .f32]
         case .gptq, .awq: [.f16, .bf16]
         }
     }
@@ -84,6 +87,8 @@ package struct WeightCoding: Sendable, Hashable {
             columns % (scaleColumns ?? 1) == 0 ? TensorShape(codeType, [rows, columns]) : nil
         case .e2m1:
             columns % 32 == 0 ? TensorShape(codeType, [rows, columns / 32, 16]) : nil
+        case .int4Halves:
+            columns % 32 == 0 ? TensorShape(codeType, [rows, columns / 2]) : nil
         case .int4:
             columns % (scaleColumns ?? 8) == 0 && columns % 8 == 0
                 ? TensorShape(codeType, [rows, columns / 8]) : nil

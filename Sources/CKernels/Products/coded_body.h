@@ -1,6 +1,7 @@
 // Products with matrices of codes and scales, read where they are stored: a weight is its code times its scale,
 // rounded once, and what follows is what rows_body.h does with the same weights as floats, bit for bit. Included by
-// variant_body.h behind rows_body.h; NIBBLE_VALUES looks up 16 codes of 4 bits in a table of 16 numbers.
+// variant_body.h behind rows_body.h; NIBBLE_VALUES and HALF_NIBBLES look up 16 codes of 4 bits in a table of 16 numbers.
+
 
 // What codes of 4 bits stand for.
 static const float e2m1_values[16] = {0,     0.5f,  1,  1.5f,  2,  3,  4,  6,
@@ -29,6 +30,9 @@ INLINE lanes int8_values(const char *codes) {
     return __builtin_convertvector(*(const code_lanes *)codes, lanes);
 }
 
+// Elements of codes whose halves of a byte are 16 apart, and the scale of which is one.
+enum { HALVES = 2 * LANES };
+
 // Bytes of codes of so many elements, which fill them.
 INLINE size_t code_bytes(size_t elements, enum cambium_weight_code code) {
     return code == CAMBIUM_E4M3 || code == CAMBIUM_INT8 ? elements : elements / 2;
@@ -38,7 +42,8 @@ INLINE size_t code_bytes(size_t elements, enum cambium_weight_code code) {
 INLINE lanes scaled_values(float scale, enum cambium_weight_code code) {
     switch (code) {
     case CAMBIUM_E2M1: return *(const lanes *)e2m1_values * all(scale);
-    case CAMBIUM_INT4: return *(const lanes *)int4_values * all(scale);
+    case CAMBIUM_INT4:
+    case CAMBIUM_INT4_HALVES: return *(const lanes *)int4_values * all(scale);
     case CAMBIUM_E4M3:
     case CAMBIUM_INT8: break;
     }
@@ -54,6 +59,7 @@ INLINE lanes code_lanes_of(const char *codes, lanes values, float scale, enum ca
 // 16 elements of a row from element `i` on, or as many as there are before `end`, which is no less; the others are 0.
 INLINE lanes coded_lanes(const char *row, size_t i, size_t end, lanes values, float scale,
                          enum cambium_weight_code code, int is_whole) {
+    if (code == CAMBIUM_INT4_HALVES) return HALF_NIBBLES(row + i / 32 * 16, i % 32 != 0, values);
     const char *codes = row + code_bytes(i, code);
     if (is_whole) return code_lanes_of(codes, values, scale, code);
     char tail[LANES] = {0};
@@ -82,6 +88,22 @@ INLINE void coded_step(const char *const *row, size_t i, size_t end, const lanes
     }
 }
 
+// 32 elements of each row, whose bytes are looked at once, times those of each vector, to the sums.
+INLINE void halves_step(const char *const *row, size_t i, const lanes *values, const float *const *x,
+                        lanes sums[ROW_GROUP][ROW_GROUP], int rows, int tokens) {
+    lanes low[ROW_GROUP], high[ROW_GROUP];
+    for (int r = 0; r < rows; r++) {
+        low[r] = HALF_NIBBLES(row[r] + i / 2, 0, values[r]);
+        high[r] = HALF_NIBBLES(row[r] + i / 2, 1, values[r]);
+    }
+    for (int t = 0; t < tokens; t++) {
+        lanes first = *(const lanes *)(x[t] + i), second = *(const lanes *)(x[t] + i + LANES);
+        for (int r = 0; r < rows; r++) {
+            sums[r][t] = fused(second, high[r], fused(first, low[r], sums[r][t]));
+        }
+    }
+}
+
 // As dot_tile: rows `first`, `first` + step, ..., with `tokens` vectors.
 INLINE void coded_tile(const struct cambium_coded_rows *matrix, size_t first, const float *const *x,
                        float *out, size_t step, size_t out_stride, enum cambium_weight_code code,
@@ -103,6 +125,12 @@ INLINE void coded_tile(const struct cambium_coded_rows *matrix, size_t first, co
         lanes values[ROW_GROUP];
         float scale_of[ROW_GROUP];
         if (group % LANES == 0) {
+            // Rows of a few lines are over before the processor has seen where they go.
+            for (int r = 0; r < rows && tokens == 1; r++) {
+                for (size_t line = 0; line < 4; line++) {
+                    __builtin_prefetch(row[r] + code_bytes(i, code) + 512 + 64 * line);
+                }
+            }
             size_t left = (width - i + group_width - 1) / group_width;
             for (int r = 0; r < rows; r++) {
                 scales[r] = coded_scales(all_scales, places[r] + group, left < LANES ? left : LANES, scale,
@@ -112,6 +140,9 @@ INLINE void coded_tile(const struct cambium_coded_rows *matrix, size_t first, co
         for (int r = 0; r < rows; r++) {
             scale_of[r] = scales[r][group % LANES];
             values[r] = scaled_values(scale_of[r], code);
+        }
+        if (code == CAMBIUM_INT4_HALVES) {
+            for (; i + HALVES <= end; i += HALVES) halves_step(row, i, values, x, sums, rows, tokens);
         }
         for (; i + LANES <= end; i += LANES) {
             coded_step(row, i, end, values, scale_of, x, sums, code, rows, tokens, 1);
@@ -140,6 +171,12 @@ INLINE void widen_codes(const struct cambium_coded_rows *matrix, size_t first, s
             }
             float scale = scales[known % LANES];
             lanes values = scaled_values(scale, code);
+            if (code == CAMBIUM_INT4_HALVES) {
+                for (; i + HALVES <= last; i += HALVES) {
+                    *(lanes *)(wide + i - from) = HALF_NIBBLES(row + i / 2, 0, values);
+                    *(lanes *)(wide + i - from + LANES) = HALF_NIBBLES(row + i / 2, 1, values);
+                }
+            }
             for (; i + LANES <= last; i += LANES) {
                 *(lanes *)(wide + i - from) = coded_lanes(row, i, last, values, scale, code, 1);
             }
@@ -221,6 +258,13 @@ INLINE void coded_sums_of(const struct cambium_coded_rows *matrix, size_t first,
     switch (matrix->code) {                                                          \
     case CAMBIUM_E4M3: function(__VA_ARGS__, CAMBIUM_E4M3, matrix->scale); break;    \
     case CAMBIUM_INT4: function(__VA_ARGS__, CAMBIUM_INT4, matrix->scale); break;    \
+    case CAMBIUM_INT4_HALVES:                                                        \
+        if (matrix->scale == CAMBIUM_SCALE_F16) {                                    \
+            function(__VA_ARGS__, CAMBIUM_INT4_HALVES, CAMBIUM_SCALE_F16);           \
+        } else {                                                                     \
+            function(__VA_ARGS__, CAMBIUM_INT4_HALVES, matrix->scale);               \
+        }                                                                            \
+        break;                                                                       \
     case CAMBIUM_INT8: function(__VA_ARGS__, CAMBIUM_INT8, matrix->scale); break;    \
     case CAMBIUM_E2M1:                                                               \
         if (matrix->scale == CAMBIUM_SCALE_E8M0) {                                   \

@@ -29,11 +29,15 @@ void cambium_coded_values(const struct cambium_coded_rows *matrix, size_t row, s
         size_t column = first + i, at = row * matrix->width + column;
         int is_byte = matrix->code == CAMBIUM_E4M3 || matrix->code == CAMBIUM_INT8;
         unsigned nibble = codes[is_byte ? at : at / 2] >> 4 * (at % 2) & 15;
+        if (matrix->code == CAMBIUM_INT4_HALVES) {
+            nibble = codes[at / 32 * 16 + at % 16] >> (at % 32 < 16 ? 0 : 4) & 15;
+        }
         float value = 0;
         switch (matrix->code) {
         case CAMBIUM_E4M3: value = e4m3_value(codes[at]); break;
         case CAMBIUM_E2M1: value = e2m1_value(nibble); break;
-        case CAMBIUM_INT4: value = (float)nibble - 8; break;
+        case CAMBIUM_INT4:
+        case CAMBIUM_INT4_HALVES: value = (float)nibble - 8; break;
         case CAMBIUM_INT8: value = (float)(int8_t)codes[at]; break;
         }
         size_t place = scales_of_row(matrix, row) + column / matrix->scale_width;

@@ -55,7 +55,7 @@ static void encode_q4(const float *values, float factor, uint8_t *codes) {
         numbers[i] = (uint8_t)(number > 15 ? 15 : number);
     }
     for (size_t i = 0; i < BLOCK / 2; i++) {
-        codes[i] = (uint8_t)(numbers[2 * i] | numbers[2 * i + 1] << 4);
+        codes[i] = (uint8_t)(numbers[i] | numbers[i + BLOCK / 2] << 4);
     }
 }
 

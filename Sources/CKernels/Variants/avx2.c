@@ -64,7 +64,23 @@ INLINE lanes nibble_values(const char *codes, lanes table) {
     return table;
 }
 
+// The lower or the upper 4 bits of 16 bytes, looked up.
+INLINE lanes half_nibbles(const char *codes, int is_high, lanes table) {
+    __m256 halves[2];
+    memcpy(halves, &table, sizeof halves);
+    for (int half = 0; half < 2; half++) {
+        __m256i indexes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(codes + 8 * half)));
+        if (is_high) indexes = _mm256_srli_epi32(indexes, 4);
+        __m256 found = _mm256_blendv_ps(_mm256_permutevar8x32_ps(halves[0], indexes),
+                                        _mm256_permutevar8x32_ps(halves[1], indexes),
+                                        _mm256_castsi256_ps(_mm256_slli_epi32(indexes, 28)));
+        memcpy((char *)&table + half * sizeof found, &found, sizeof found);
+    }
+    return table;
+}
+
 #define NIBBLE_VALUES nibble_values
+#define HALF_NIBBLES half_nibbles
 #define QUANTIZED_SUM quantized_sum
 #include "../Products/quantized_body.h"
 

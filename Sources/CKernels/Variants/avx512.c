@@ -54,7 +54,19 @@ INLINE lanes nibble_values(const char *codes, lanes table) {
     return table;
 }
 
+// The lower or the upper 4 bits of 16 bytes, looked up.
+INLINE lanes half_nibbles(const char *codes, int is_high, lanes table) {
+    __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)codes));
+    if (is_high) bytes = _mm512_srli_epi32(bytes, 4);
+    __m512 values;
+    memcpy(&values, &table, sizeof values);
+    values = _mm512_permutexvar_ps(bytes, values);
+    memcpy(&table, &values, sizeof table);
+    return table;
+}
+
 #define NIBBLE_VALUES nibble_values
+#define HALF_NIBBLES half_nibbles
 #define QUANTIZED_SUM quantized_sum
 #include "../Products/quantized_body.h"
 

@@ -24,7 +24,15 @@ INLINE lanes nibble_values(const char *codes, lanes table) {
     return values;
 }
 
+// The lower or the upper 4 bits of 16 bytes, looked up.
+INLINE lanes half_nibbles(const char *codes, int is_high, lanes table) {
+    lanes values;
+    for (size_t l = 0; l < LANES; l++) values[l] = table[(uint8_t)codes[l] >> (is_high ? 4 : 0) & 15];
+    return values;
+}
+
 #define NIBBLE_VALUES nibble_values
+#define HALF_NIBBLES half_nibbles
 #define QUANTIZED_SUM quantized_sum
 #include "../Products/quantized_body.h"
 

@@ -1,6 +1,6 @@
 // The source of the kernels that exist once per instruction set, over vectors of 16 lanes, which
 // the compiler splits into the vectors it may use. Included by scalar.c, avx2.c and avx512.c, which
-// define VARIANT (the table to fill), VARIANT_NAME, ROW_TOKENS and NIBBLE_VALUES. Products and sums are fused exactly where
+// define VARIANT (the table to fill), VARIANT_NAME, ROW_TOKENS, NIBBLE_VALUES and HALF_NIBBLES. Products and sums are fused exactly where
 // the source says so, and sums run in source order, so every instruction set gives the same bits.
 
 #include "../Math/lanes.h"

@@ -17,6 +17,8 @@ enum cambium_weight_code {
     CAMBIUM_E2M1,
     // 4 bits, the first element of a byte low: less 8.
     CAMBIUM_INT4,
+    // The same in blocks of 32, which a row is whole ones of: of 16 bytes the first 16 elements low, the others high.
+    CAMBIUM_INT4_HALVES,
     // A byte: a number with a sign.
     CAMBIUM_INT8,
 };
@@ -50,7 +52,7 @@ void cambium_coded_products(const struct cambium_coded_rows *matrix, size_t firs
 void cambium_coded_sums(const struct cambium_coded_rows *matrix, size_t first, size_t count,
                         const float *const *x, size_t tokens, float *out, size_t out_stride);
 
-// Codes (CAMBIUM_INT8 or CAMBIUM_INT4) and scales of F16 of `blocks` times 32 floats, as GGUF's Q8_0 and Q4_0 have
+// Codes (CAMBIUM_INT8 or CAMBIUM_INT4_HALVES) and scales of F16 of `blocks` times 32 floats, as GGUF's Q8_0 and Q4_0 have
 // them: the scale is the greatest magnitude / 127, or the element farthest from 0 / -8, and codes are the nearest.
 //
 // Returns the blocks before the first that has NaN, infinity or a scale beyond F16: all, where none has.

@@ -31,7 +31,7 @@ package struct BlockCodes: Sendable {
                         let scales = scales.baseAddress
                     else { return 0 }
                     return unsafe cambium_encode_blocks(
-                        source, blocks, coding == .q8 ? CAMBIUM_INT8 : CAMBIUM_INT4, codes, scales)
+                        source, blocks, coding == .q8 ? CAMBIUM_INT8 : CAMBIUM_INT4_HALVES, codes, scales)
                 }
             }
         }

@@ -29,6 +29,7 @@ package struct CodedForm: Sendable, Hashable {
         case .e4m3: code = CAMBIUM_E4M3
         case .e2m1: code = CAMBIUM_E2M1
         case .int4: code = CAMBIUM_INT4
+        case .int4Halves: code = CAMBIUM_INT4_HALVES
         case .int8: code = CAMBIUM_INT8
         case .gptq(let step):
             return unsafe byColumns(codes, scales, zeros, CAMBIUM_GPTQ, step, rows, columns)
