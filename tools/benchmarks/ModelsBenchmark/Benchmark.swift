@@ -24,7 +24,8 @@ struct ModelOptionsGroup: ParsableArguments {
 }
 
 /// Answers each line with one line of JSON:
-/// `logits TOKENS FILE`, `decode TOKENS COUNT THREADS` (token ids with commas between).
+/// `logits TOKENS FILE`, `decode TOKENS COUNT THREADS`, `together TOKENS TEXTS COUNT THREADS`,
+/// `score TOKENS FIRST THREADS` (token ids with commas between).
 struct ServeCase: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "serve")
 
@@ -34,7 +35,52 @@ struct ServeCase: ParsableCommand {
         let (loading, model) = try seconds { try options.model() }
         try answer(
             ["load_seconds": loading],
-            ["logits": { try logits(model, $0) }, "decode": { try decode(model, $0) }])
+            [
+                "logits": { try logits(model, $0) }, "decode": { try decode(model, $0) },
+                "together": { try together(model, $0) }, "score": { try score(model, $0) },
+            ])
+    }
+
+    /// Texts side by side, the prompt of each turned by a token: new tokens a second, from the start to the last one's end.
+    private func together(_ model: MappedModel, _ command: Command) throws -> Answer {
+        let prompt = try ids(command.text(1))
+        let (texts, count) = (try command.number(2), try command.number(3))
+        let batch = try GenerationBatch(model, threads: command.number(4))
+        let start = ContinuousClock.now
+        for text in 0..<texts {
+            let from = text % prompt.count
+            _ = try batch.add(
+                TextRequest(
+                    prompt: Array(prompt[from...] + prompt[..<from]), count: count, pastEnd: true))
+        }
+        var made = 0
+        while batch.count > 0 {
+            for step in try batch.step() {
+                made += step.tokens.count
+                if let error = step.error { throw error }
+            }
+        }
+        var answer = Answer(tokens: [])
+        answer.tokens_per_s = Double(made) / ((ContinuousClock.now - start) / .seconds(1))
+        return answer
+    }
+
+    /// Bits of each token from place FIRST on, behind those before it.
+    private func score(_ model: MappedModel, _ command: Command) throws -> Answer {
+        let (text, first) = (try ids(command.text(1)), try command.number(2))
+        let batch = try GenerationBatch(model, threads: command.number(3))
+        _ = try batch.add(TextRequest(prompt: text, count: 1, pastEnd: true, promptChances: true))
+        var chances: [TokenChance] = []
+        while batch.count > 0 {
+            for step in try batch.step() {
+                if let error = step.error { throw error }
+                chances += step.promptChances ?? []
+            }
+        }
+        let bits = chances.suffix(text.count - first).reduce(0) { $0 - $1.logProbability / log(2) }
+        var answer = Answer(tokens: [])
+        answer.bits_per_token = bits / Double(text.count - first)
+        return answer
     }
 
     private func logits(_ model: MappedModel, _ command: Command) throws -> Answer {
@@ -103,6 +149,7 @@ struct Answer: Encodable {
     var bytes_touched: Int?
     var bytes_read: Double?
     var rss_anon: Double?
+    var bits_per_token: Double?
 
     init(tokens: [Int]) { self.tokens = tokens }
 }

@@ -1,14 +1,15 @@
-"""Running a model of 472M parameters shaped as OLMoE, beside transformers.
+"""Running a model of 472M parameters shaped as OLMoE, beside transformers and llama.cpp.
 
 The weights are random, so that the text means nothing; the work for a token is that of real ones.
 """
-import json, os, subprocess, threading, time
+import importlib.util, json, os, subprocess, threading, time
 
 from harness.bench import TRANSFORMERS, Target, turns
 from harness.machine import kilobytes
 from harness.programs import Failure, evict, peer, script
 from harness.report import at_least, at_most
 from targets import models_make
+from targets.models_llama import beside_llama, quantise
 
 PROMPT = [1 + 37 * i % 997 for i in range(16)]
 FORMS = {"fp32": "fp32-fused", "bf16": "bf16"}
@@ -62,6 +63,9 @@ class Models:
     def words(self, side, form): return "--store", self.store(side), "--revision", REVISIONS[form]
 
     def ours(self, side, form, *words): return side.start("models-benchmark", "serve", *self.words(side, form), *words)
+
+    def program(self, side, revision):
+        return side.start("models-benchmark", "serve", "--store", self.store(side), "--revision", revision)
 
     def compare(self, form, ours, other):
         """Logits of a prompt, and as many greedy tokens as both choose alike."""
@@ -183,14 +187,19 @@ class Models:
 
 def run(bench):
     models = Models(bench)
+    if "llama" in bench.cases and len(bench.sides) < 2:
+        if importlib.util.find_spec("xllamacpp"):
+            bench.attempt("quantising", quantise, models)
+            bench.attempt("beside llama.cpp", beside_llama, models, PROMPT)
+        else: bench.remarks.append("llama.cpp is not measured (see --peers)")
     for form in FORMS:
         for part, what in (("decode", "decoding"), ("first", "first token"), ("limited", "memory limit")):
             if part in bench.cases: bench.attempt(f"{what}, {form}", getattr(models, part), form)
 
 
 TARGET = Target(
-    "models", "Running a model of 472M parameters shaped as OLMoE: decoding, cold starts, memory; beside transformers.",
-    run, ("cambium", "models-benchmark"), cases=("decode", "first", "limited"), peers=TRANSFORMERS, compares=True,
+    "models", "Running a model of 472M parameters shaped as OLMoE: speed, cold starts, memory; beside transformers and llama.cpp.",
+    run, ("cambium", "models-benchmark"), cases=("llama", "decode", "first", "limited"), peers=TRANSFORMERS, compares=True,
     options={"count": {"type": int, "help": "tokens of a decoded text (32, quick 16)"},
              "rounds": {"type": int, "help": "rounds of each measurement (5, quick 2)"}},
     disk=lambda bench: 1e9 if bench.quick else 9e9)
