@@ -31,7 +31,8 @@ package struct BlockCodes: Sendable {
                         let scales = scales.baseAddress
                     else { return 0 }
                     return unsafe cambium_encode_blocks(
-                        source, blocks, coding == .q8 ? CAMBIUM_INT8 : CAMBIUM_INT4_HALVES, codes, scales)
+                        source, blocks, coding == .q8 ? CAMBIUM_INT8 : CAMBIUM_INT4_HALVES, codes,
+                        scales)
                 }
             }
         }
