@@ -47,6 +47,8 @@ package struct Server: Sendable {
 
     /// Serves until a signal asks to stop.
     package func run() async throws {
+        // The store, the log and what is loaded need some as well.
+        let connections = max(16, min(options.limits.connections, DescriptorLimit.raise() - 128))
         let application = Application(
             router: Routes.router(state),
             server: .http1(
@@ -59,8 +61,7 @@ package struct Server: Sendable {
             configuration: ApplicationConfiguration(
                 address: .hostname(options.host, port: options.port), serverName: nil,
                 backlog: 1024,
-                availableConnectionsDelegate: MaximumAvailableConnections(
-                    options.limits.connections)),
+                availableConnectionsDelegate: MaximumAvailableConnections(connections)),
             services: [ModelsInStep(state: state, revisions: options.revisions, logger: logger)],
             onServerRunning: { [logger] channel in
                 logger.notice(

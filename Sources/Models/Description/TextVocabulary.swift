@@ -11,7 +11,7 @@ package import Tokenizers
 package final class TextVocabulary: Sendable {
     private let snapshot: MappedSnapshot
     private let description: ModelDescription
-    private let read = Mutex<TextTokenizer?>(nil)
+    private let read = Mutex<SharedTokenizer?>(nil)
 
     package init(_ snapshot: MappedSnapshot, _ description: ModelDescription) {
         self.snapshot = snapshot
@@ -22,13 +22,17 @@ package final class TextVocabulary: Sendable {
     package func tokenizer() throws -> TextTokenizer? {
         guard !description.readsBytes else { return nil }
         return try read.withLock { read in
-            if let read { return read }
-            guard let bytes = try snapshot.file("tokenizer.json") else { return nil }
-            let tokenizer = try TextTokenizer(json: bytes)
-            read = tokenizer
-            return tokenizer
+            if let read { return read.tokenizer }
+            guard let id = snapshot.tree.files[Self.fileName] else { return nil }
+            let shared = try SharedTokenizer.of(id) {
+                try snapshot.file(Self.fileName).map { try TextTokenizer(json: $0) }
+            }
+            read = shared
+            return shared?.tokenizer
         }
     }
+
+    private static let fileName = "tokenizer.json"
 
     /// The tokens of a text.
     ///
@@ -86,6 +90,36 @@ package final class TextVocabulary: Sendable {
                 .unsupported,
                 "\(snapshot.id.short) has no tokenizer.json to make tokens of text; put it beside the "
                     + "checkpoint and commit it with the model")
+        }
+    }
+}
+
+/// A tokenizer that all models whose file is the same share, as long as one of them is there.
+private final class SharedTokenizer: Sendable {
+    private struct Known {
+        weak var shared: SharedTokenizer?
+    }
+
+    let tokenizer: TextTokenizer
+    private static let known = Mutex<[ObjectID: Known]>([:])
+
+    private init(_ tokenizer: TextTokenizer) { self.tokenizer = tokenizer }
+
+    /// - Parameters:
+    ///   - id: The file's.
+    ///   - read: Reads it; nil for none.
+    static func of(
+        _ id: ObjectID, _ read: () throws -> TextTokenizer?
+    ) throws -> SharedTokenizer? {
+        if let found = known.withLock({ $0[id]?.shared }) { return found }
+        guard let tokenizer = try read() else { return nil }
+        return known.withLock { known in
+            // Another thread may have read it meanwhile.
+            if let found = known[id]?.shared { return found }
+            let shared = SharedTokenizer(tokenizer)
+            known = known.filter { $0.value.shared != nil }
+            known[id] = Known(shared: shared)
+            return shared
         }
     }
 }

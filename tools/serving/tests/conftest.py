@@ -49,8 +49,8 @@ def start(request):
     """Starts servers that end with the test."""
     servers = []
 
-    def start(store, *options, **variables):
-        servers.append(Server(store, *options, **variables))
+    def start(store, *options, files=0, **variables):
+        servers.append(Server(store, *options, files=files, **variables))
         return servers[-1]
 
     yield start

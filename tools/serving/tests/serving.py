@@ -106,10 +106,13 @@ class Store:
 class Server:
     """A server, and its log."""
 
-    def __init__(self, store: Store, *options: str, **variables: str) -> None:
+    def __init__(self, store: Store, *options: str, files: int = 0, **variables: str) -> None:
         self.log: list[str] = []
         self.process = subprocess.Popen(
-            [os.environ["CAMBIUM_SERVE"], "-C", store.path, "--port", "0", *options],
+            [
+                *(["prlimit", f"--nofile={files}:"] if files else []),
+                os.environ["CAMBIUM_SERVE"], "-C", store.path, "--port", "0", *options,
+            ],
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **variables},

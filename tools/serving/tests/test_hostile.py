@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import socket
 import threading
 import time
@@ -108,6 +109,20 @@ def test_many_connections(server):
     alive(server)
     for link in links:
         link.close()
+    alive(server)
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="there is no prlimit")
+def test_more_connections_than_a_shell_allows(own, start):
+    server = start(own, "main", files=256)
+    links = [server.connect() for _ in range(600)]
+    alive(server)
+    for link in links:
+        link.close()
+    # More than it takes wait until others have gone.
+    server = start(own, "main", "--connections", "20")
+    links = [server.connect() for _ in range(40)]
+    threading.Timer(1, lambda: [link.close() for link in links]).start()
     alive(server)
 
 
