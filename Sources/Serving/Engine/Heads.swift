@@ -94,10 +94,13 @@ final class Heads: Sendable {
                     metadata: ["model": "\(name)", "commit": "\(new)", "error": "\(error)"])
                 continue
             }
-            state.withLock { state in
+            let isNamed = state.withLock { state in
                 state.commits[name] = new
                 state.switches += 1
+                return state.commits.values.contains(old)
             }
+            // What no name means any more need not be kept from collection.
+            if !isNamed { models.drop(old) }
             moved.append(name)
             logger.notice("new head", metadata: ["model": "\(name)", "commit": "\(new)"])
         }

@@ -82,6 +82,17 @@ final class LoadedModels: Sendable {
         }
     }
 
+    /// Drops a model; one that is answering goes when it is its turn.
+    func drop(_ commit: String) {
+        state.withLock { state in
+            guard
+                let index = state.loaded.firstIndex(where: { $0.commit == commit && !$0.isUsed })
+            else { return }
+            state.loaded.remove(at: index)
+            state.drops += 1
+        }
+    }
+
     /// Whether the model of a commit is in memory.
     func has(_ commit: String) -> Bool {
         state.withLock { $0.loaded.contains { $0.commit == commit } }

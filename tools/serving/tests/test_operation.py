@@ -116,6 +116,8 @@ def test_new_heads_answer_without_a_restart(own, start):
     second = own.commit("more", turn=2)
     wait(lambda: ask(server)[1]["system_fingerprint"] == second)
     assert first != second
+    # What no name means any more is not kept.
+    wait(lambda: server.metric("cambium_models_loaded") == 1)
     assert ask(server, model=f"main@{first[:12]}")[1]["system_fingerprint"] == first
     assert server.metric("cambium_head_switches_total") >= 1
 
