@@ -29,7 +29,7 @@ extension Routes {
         let answer = try await offPool { site.answer(asked) }
         var headers: HTTPFields = [
             .contentSecurityPolicy: Site.policy, .xContentTypeOptions: "nosniff",
-            .cacheControl: "no-store", .referrerPolicy: "no-referrer",
+            .cacheControl: "no-store", .referrerPolicy: "same-origin",
         ]
         switch answer {
         case .page(let markup, let status):

@@ -33,7 +33,7 @@ extension Benchmark {
                     time: time, author: "benchmark", message: "round \(step) of \(branch)",
                     metrics: metrics)
                 let outcome = try CommitDraft(pool.snapshots, tree: head.tree).commit(
-                    to: branch, parents: [head.id], note: note)
+                    to: branch, parents: [head.id], note: note, keepsUnchanged: true)
                 heads[branch] = (outcome.id, head.tree)
             }
             made += 1
