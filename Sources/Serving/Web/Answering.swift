@@ -79,7 +79,15 @@ extension Request {
                 .tooLarge, "the body has \(length) bytes; this server takes \(limits.body)",
                 code: "body_too_large")
         }
-        let buffer = try await body.collect(upTo: limits.body)
-        return Array(buffer.readableBytesView)
+        do {
+            let buffer = try await body.collect(upTo: limits.body)
+            return Array(buffer.readableBytesView)
+        } catch let error as NIOTooManyBytesError {
+            throw error
+        } catch {
+            // A client that went, and no failure of the server's.
+            throw APIError(
+                .badRequest, "the request ended before its body did", code: "incomplete_body")
+        }
     }
 }
