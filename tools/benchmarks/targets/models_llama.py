@@ -24,11 +24,14 @@ def quantise(models):
 
 def quality(bench, form, text, first, ours, theirs, exact):
     """Bits of each token of a text that the exact model wrote: what a form costs."""
+    told = {}
     for name, program, words in (("cambium", ours, (2,)), ("llama.cpp", theirs, ())):
-        bits = program.ask("score", joined(text), first, *words)["bits_per_token"]
+        told[name] = bits = program.ask("score", joined(text), first, *words)["bits_per_token"]
         exact.setdefault(name, bits)
         bench.note(form, "bits of a token of the F32 model's own text", bits, "bits", by=name)
         bench.note(form, "more than F32", bits - exact[name], "bits", by=name)
+    # Its cache holds keys and values of 16 bits, so that near-ties of random weights may fall otherwise.
+    if form == "f32" and abs(told["cambium"] - told["llama.cpp"]) > 0.05: raise Failure(f"bits of a token: {told}")
 
 
 def beside_llama(models, prompt):
@@ -46,8 +49,6 @@ def beside_llama(models, prompt):
             programs["llama.cpp"] = peer("llama.cpp", "llama_models.py", "serve", path, 2, max(TEXTS))
             ours, theirs = programs["cambium"], programs["llama.cpp"]
             quality(bench, form, text, len(prompt), ours, theirs, exact)
-            begun = [one.ask("decode", joined(prompt), 8, *((2,) if one is ours else ()))["tokens"] for one in (ours, theirs)]
-            if form == "f32" and begun[0] != begun[1]: raise Failure(f"greedy texts differ: {begun}")
             tasks = {"decode": ("decode", joined(prompt), models.count),
                      "prompt": ("decode", joined(long), 2),
                      **{f"{texts} texts": ("together", joined(prompt), texts, models.count) for texts in TEXTS[1:]}}

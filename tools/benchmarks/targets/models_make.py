@@ -60,6 +60,19 @@ def fused(found, size):
     return answer
 
 
+def tokenizer(words):
+    """A byte-level tokenizer without merges: the first 256 tokens are bytes, the others are never made of a text."""
+    printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = {byte: chr(byte) for byte in printed}
+    letters.update({byte: chr(256 + place) for place, byte in enumerate(b for b in range(256) if b not in letters)})
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+            "pre_tokenizer": level, "post_processor": None, "decoder": level,
+            "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+                      "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
+                      "vocab": {letters.get(i, f"t{i}"): i for i in range(words)}, "merges": []}}
+
+
 def halves(value):
     """The upper half of each float, rounded to the nearest, ties to even."""
     bits = value.view(np.uint32)
@@ -69,6 +82,7 @@ def halves(value):
 def write(folder, found, size, narrow):
     os.makedirs(folder, exist_ok=True)
     with open(f"{folder}/config.json", "w") as file: json.dump(config(size, narrow), file, indent=1)
+    with open(f"{folder}/tokenizer.json", "w") as file: json.dump(tokenizer(size["vocabulary"]), file)
     header, at = {"__metadata__": {"format": "pt"}}, 0
     for name in sorted(found):
         count = found[name].size * (2 if narrow else 4)
