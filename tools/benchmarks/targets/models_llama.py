@@ -31,7 +31,7 @@ def quality(bench, form, text, first, ours, theirs, exact):
         bench.note(form, "bits of a token of the F32 model's own text", bits, "bits", by=name)
         bench.note(form, "more than F32", bits - exact[name], "bits", by=name)
     # Its cache holds keys and values of 16 bits, so that near-ties of random weights may fall otherwise.
-    if form == "f32" and abs(told["cambium"] - told["llama.cpp"]) > 0.05: raise Failure(f"bits of a token: {told}")
+    if form == "f32" and abs(told["cambium"] / told["llama.cpp"] - 1) > 0.05: raise Failure(f"bits of a token: {told}")
 
 
 def beside_llama(models, prompt):
