@@ -12,6 +12,7 @@ enum Examples {
         "Changes.swift": changes, "Snapshot.swift": snapshot,
         "Operation.swift": operation,
         "Chat.swift": chat, "MappedModel+Chat.swift": conversation,
+        "GenerationBatch.swift": batch, "Figures.swift": figures,
         "Tokenizer.swift": tokenizer, "Tokenizer.swift 2": stream,
     ]
 
@@ -45,6 +46,28 @@ enum Examples {
         let store = try Store("S")
         let round = try store.commit(checkpoint: "base", CommitOptions(message: "base"))
         print(try store.export(round.id, to: "out").files)
+        // END
+    }
+
+    static func batch() throws {
+        let model = try Store("models").model("main")
+        // EXAMPLE GenerationBatch.swift
+        let batch = try GenerationBatch(model, threads: 2)
+        let key = try batch.add(
+            TextRequest(prompt: model.promptTokens(of: Array("Once".utf8)), count: 20))
+        while batch.count > 0 {
+            for step in try batch.step() where step.key == key {
+                print(String(decoding: step.bytes, as: UTF8.self))
+            }
+        }
+        // END
+    }
+
+    static func figures() throws {
+        let store = try Examples.base()
+        // EXAMPLE Figures.swift
+        let figures = try store.figures()
+        print(figures.forgetting().domains.map(\.name))
         // END
     }
 

@@ -4,7 +4,7 @@ internal import Snapshots
 ///
 /// ```swift
 /// let figures = try store.figures()
-/// print(try figures.forgetting().domains.map(\.name))
+/// print(figures.forgetting().domains.map(\.name))
 /// ```
 ///
 /// A figure is put together when it is asked for; the history that most are about is read once.

@@ -73,7 +73,8 @@ public struct GenerationStep: Sendable {
 ///
 /// ```swift
 /// let batch = try GenerationBatch(model, threads: 2)
-/// let key = try batch.add(TextRequest(prompt: model.promptTokens(of: Array("Once".utf8)), count: 20))
+/// let key = try batch.add(
+///     TextRequest(prompt: model.promptTokens(of: Array("Once".utf8)), count: 20))
 /// while batch.count > 0 {
 ///     for step in try batch.step() where step.key == key { print(String(decoding: step.bytes, as: UTF8.self)) }
 /// }
