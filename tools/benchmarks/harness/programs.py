@@ -1,6 +1,8 @@
 """The programs that a benchmark runs: built, run to their end, or asked line by line; and the peers' Python."""
 import contextlib, json, os, shutil, subprocess, sys, threading
 
+from harness.machine import kilobytes
+
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PEERS = os.path.join(HERE, "peers")
@@ -106,6 +108,22 @@ class Program:
     def __enter__(self): return self
 
     def __exit__(self, *_): self.close()
+
+
+@contextlib.contextmanager
+def peak(child, every=0.002):
+    """A list whose element is the most memory of its own that a process had, read at an interval of seconds."""
+    most, ended = [0], threading.Event()
+
+    def watch():
+        while not ended.wait(every): most[0] = max(most[0], kilobytes(f"/proc/{child.pid}/status", "RssAnon"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try: yield most
+    finally:
+        ended.set()
+        watcher.join()
 
 
 @contextlib.contextmanager

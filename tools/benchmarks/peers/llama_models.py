@@ -1,7 +1,7 @@
 """llama.cpp beside Cambium: GGUF files of the models of models_make.py, and llama.cpp's server with them.
 
     llama_models.py write FOLDER FORM FILE       FORM: f32, bf16, q8_0 or q4_0, of all matrices but routers
-    llama_models.py serve FILE THREADS TEXTS     lines `decode TOKENS COUNT`, `together TOKENS TEXTS COUNT`,
+    llama_models.py serve FILE THREADS TEXTS     says its address, then lines `decode TOKENS COUNT`, `together TOKENS TEXTS COUNT`,
                                                  `score TOKENS FIRST`, answered as `models-benchmark serve` does
 """
 import json, math, struct, sys, threading, time, urllib.request
@@ -120,7 +120,7 @@ class Server:
 def serve(path, threads, texts):
     begin = time.perf_counter()
     server = Server(path, int(threads), int(texts))
-    print(json.dumps({"load_seconds": time.perf_counter() - begin}), flush=True)
+    print(json.dumps({"load_seconds": time.perf_counter() - begin, "url": server.server.listening_address}), flush=True)
     for line in sys.stdin:
         name, tokens, *numbers = line.split()
         answer = getattr(server, name)([int(i) for i in tokens.split(",")], *map(int, numbers))

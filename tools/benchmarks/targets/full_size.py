@@ -2,11 +2,11 @@
 
 Each is random, of the exact shapes and forms of a published one, and goes before the next is made.
 """
-import hashlib, os, shutil, subprocess, threading, time
+import hashlib, os, shutil, subprocess, time
 
 from harness.bench import Target
 from harness.machine import kilobytes
-from harness.programs import Failure, evict
+from harness.programs import Failure, evict, peak
 from harness.report import at_least, at_most
 from targets import full_size_make
 from targets.models import PROMPT, joined
@@ -42,19 +42,11 @@ def copying(folder, target):
 
 def watched(words):
     """Seconds of a program, and the most memory of its own that it had."""
-    begin, peak, ended = time.perf_counter(), [0], threading.Event()
+    begin = time.perf_counter()
     child = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-    def watch():
-        while not ended.wait(0.02): peak[0] = max(peak[0], kilobytes(f"/proc/{child.pid}/status", "RssAnon"))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    errors = child.communicate()[1]
-    ended.set()
-    watcher.join()
+    with peak(child, 0.02) as most: errors = child.communicate()[1]
     if child.returncode: raise Failure(f"{' '.join(map(str, words[:2]))}: {errors.strip()[-500:]}")
-    return time.perf_counter() - begin, peak[0]
+    return time.perf_counter() - begin, most[0]
 
 
 class FullSize:
@@ -75,10 +67,10 @@ class FullSize:
         shutil.rmtree(f"{self.folder}-copy")
         self.side.cambium("init", self.store)
         evict(*files(self.folder))
-        seconds, peak = self.cambium("commit", self.folder, "-m", self.name)
+        seconds, most = self.cambium("commit", self.folder, "-m", self.name)
         self.note("committed, bytes a second", self.bytes / seconds, "bytes/s", goal=at_least(0.7),
                   against=("copied with a SHA-256", self.bytes / copied))
-        self.note("commit: its own memory at most", peak, "bytes", goal=at_most(GIB, "≤ 1 GiB", "value"))
+        self.note("commit: its own memory at most", most, "bytes", goal=at_most(GIB, "≤ 1 GiB", "value"))
 
     def run(self):
         """With a limit of 6 GiB, the page cache empty."""
@@ -116,9 +108,9 @@ class FullSize:
         wanted = digests(self.folder)
         # The store has the bytes: what came is not needed on the disk any more.
         shutil.rmtree(self.folder)
-        seconds, peak = self.cambium("export", "main", target)
+        seconds, most = self.cambium("export", "main", target)
         self.note("exported, bytes a second", self.bytes / seconds, "bytes/s")
-        self.note("export: its own memory at most", peak, "bytes")
+        self.note("export: its own memory at most", most, "bytes")
         if digests(target) != wanted: raise Failure(f"{self.name}: the export has other bytes")
         shutil.rmtree(target)
         self.side.cambium("branch", "--delete", "other", "third", "--store", self.store)

@@ -2,11 +2,11 @@
 
 The weights are random, so that the text means nothing; the work for a token is that of real ones.
 """
-import importlib.util, json, os, subprocess, threading, time
+import importlib.util, json, os, subprocess, time
 
 from harness.bench import TRANSFORMERS, Target, turns
 from harness.machine import kilobytes
-from harness.programs import Failure, evict, peer, script
+from harness.programs import Failure, evict, peak, peer, script
 from harness.report import at_least, at_most
 from targets import models_make
 from targets.models_llama import beside_llama, quantise
@@ -24,21 +24,14 @@ def anonymous(pid): return kilobytes(f"/proc/{pid}/status", "RssAnon")
 
 def once(words):
     """Runs a program to its end: its answer, with the seconds from its start and its most memory."""
-    begin, peak, ended = time.perf_counter(), [0], threading.Event()
+    begin = time.perf_counter()
     child = subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def watch():
-        while not ended.wait(0.002): peak[0] = max(peak[0], anonymous(child.pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    line = child.stdout.readline()
-    seconds = time.perf_counter() - begin
-    ended.set()
-    watcher.join()
+    with peak(child) as most:
+        line = child.stdout.readline()
+        seconds = time.perf_counter() - begin
     errors = child.stderr.read()
     if child.wait() != 0 or not line: raise Failure(f"{words[0]}: {errors.strip()[-500:]}")
-    return {**json.loads(line), "seconds": seconds, "peak_anonymous": peak[0]}
+    return {**json.loads(line), "seconds": seconds, "peak_anonymous": most[0]}
 
 
 class Models:

@@ -6,28 +6,12 @@ import http.client, json, os, re, statistics, subprocess, threading, time, urlli
 
 from harness.bench import Peers, Target, turns
 from harness.machine import kilobytes
-from harness.programs import Failure, peer
+from harness.programs import Failure, peer, run as call, script
 from harness.report import at_least, at_most
 from targets import models_make
 
 LLAMA = Peers("llama.cpp's server", "xllamacpp", "requirements-serve.txt", "bench-python-serve", needed=True)
 THREADS, SLOTS = 2, 16
-
-
-def tokenizer(size):
-    """A tokenizer.json whose first tokens are bytes; the others have names and are in no text."""
-    kept = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    marks, further = {}, 256
-    for byte in range(256):
-        if byte in kept: marks[byte] = chr(byte)
-        else: marks[byte], further = chr(further), further + 1
-    words = {marks[byte]: byte for byte in range(256)} | {f"t{token}": token for token in range(256, size)}
-    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
-            "pre_tokenizer": level, "post_processor": None, "decoder": level,
-            "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
-                      "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "vocab": words,
-                      "merges": []}}
 
 
 class Server:
@@ -85,7 +69,6 @@ class Serving:
         bench.say("making the model")
         self.tensors = models_make.tensors(self.size)
         models_make.write(self.folder, self.tensors, self.size, False)
-        with open(f"{self.folder}/tokenizer.json", "w") as file: json.dump(tokenizer(self.size["vocabulary"]), file)
         self.random = numpy.random.Generator(numpy.random.PCG64(9))
         for side in bench.sides:
             side.cambium("init", self.store(side))
@@ -131,9 +114,11 @@ class Serving:
                 servers[side.name] = (Server(side, self.store(side), "main"), {})
                 self.check(side, servers[side.name][0])
             if bench.has_peers:
-                other = peer("llama.cpp", "llama_server.py", self.folder, f"{self.folder}/model.gguf", THREADS, SLOTS)
+                file = f"{bench.args.dir}/model.gguf"
+                call(*script("llama_models.py", "write", self.folder, "f32", file))
+                other = peer("llama.cpp", "llama_models.py", "serve", file, THREADS, SLOTS)
                 other.url = other.ready["url"]
-                servers["llama.cpp"] = (other, {"ignore_eos": True})
+                servers["llama.cpp"] = (other, {"ignore_eos": True, "cache_prompt": False})
             for clients in (1, 4, 16):
                 bench.say(f"{clients} clients")
                 found = turns(1 if bench.quick else 3, {
