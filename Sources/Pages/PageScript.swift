@@ -13,17 +13,19 @@ enum PageScript {
               const down = head.getAttribute("aria-sort") === "ascending";
               table.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
               head.setAttribute("aria-sort", down ? "descending" : "ascending");
-              const value = (row) => {
+              // Numbers as numbers, words as words; what is no number, and then what is empty, comes last either way.
+              const key = (row) => {
                 const cell = row.cells[column];
-                return "value" in cell.dataset ? cell.dataset.value : cell.textContent;
+                const isNumber = "value" in cell.dataset;
+                const text = (isNumber ? cell.dataset.value : cell.textContent).trim();
+                const number = isNumber ? Number(text) : NaN;
+                return { row, text, number, rank: text === "" ? 2 : isNumber && Number.isNaN(number) ? 1 : 0 };
               };
               const order = new Intl.Collator("en", { numeric: true });
-              const rows = [...body.rows].sort((a, b) => {
-                const [left, right] = [value(a), value(b)];
-                const difference = Number(left) - Number(right);
-                return Number.isNaN(difference) ? order.compare(left, right) : difference;
-              });
-              if (down) rows.reverse();
+              const compare = (a, b) => Number.isNaN(a.number) || Number.isNaN(b.number)
+                ? order.compare(a.text, b.text) : Number(a.number > b.number) - Number(a.number < b.number);
+              const rows = [...body.rows].map(key).sort((a, b) =>
+                a.rank - b.rank || (down ? -compare(a, b) : compare(a, b))).map((a) => a.row);
               body.append(...rows);
             });
           });
@@ -31,7 +33,7 @@ enum PageScript {
 
         """
     /// Its digest, by which a page allows this script and no other.
-    static let digest = "sha256-cQ0CwqQZdOf7lX4SaRzoPJU4PnjOS2n2iT3XaeccRuU="
+    static let digest = "sha256-cNbSX94v8O/hOili84uzyY4DXMrDePqxDa9c5DcblIU="
 
     /// What a page may use: what is in it, and nothing from elsewhere (Content-Security-Policy).
     static let policy = """

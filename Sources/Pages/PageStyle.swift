@@ -54,6 +54,11 @@ enum PageStyle {
         .wide{display:none}
         .narrow{display:block}
         h1{font-size:24px}
+        .stacks,.stacks tbody,.stacks tr,.stacks td{display:block}
+        .stacks thead{display:none}
+        .stacks tr{padding:6px 0;border-bottom:1px solid var(--line)}
+        .stacks td{border:0;padding:2px 12px;max-width:none;white-space:normal;overflow-wrap:anywhere;text-align:left}
+        .stacks td::before{content:attr(data-column) ": ";color:var(--quiet)}
         }
         @media screen and (prefers-color-scheme:dark){
         :root{--ink:#e6e9ed;--quiet:#9aa4af;--ground:#11151a;--line:#2b333c;--link:#7db2ff;--soft:#1a2027}

@@ -1,4 +1,6 @@
 import Cambium
+import Foundation
+import Objects
 import Pictures
 import Reporting
 import Snapshots
@@ -105,6 +107,94 @@ struct SiteTests {
             let after = try store.resolve("left")
             #expect(place == "/commit?rev=left" && after != before)
             #expect(try store.expert("left", "1/5").id == store.expert("right", "1/5").id)
+        }
+    }
+
+    @Test("a merge form that was not enough comes back as filled in, with what is open first")
+    func filled() throws {
+        try withStore { snapshots in
+            let store = Store(snapshots, snapshots.directory)
+            let place = SyntheticModel.Place(1)
+            let base = try snapshots.commit(.sample(experts: 40), message: "base").id
+            for (name, value) in [("left", UInt8(1)), ("right", UInt8(2))] {
+                try store.createBranch(name, at: base.hex, Signature(author: "t", time: 1_000))
+                var model = SyntheticModel.sample(experts: 40)
+                for expert in [5, 6, 7] { model.pools[place]?.experts[expert]?[0] = value }
+                try snapshots.commit(model, to: name, message: name)
+            }
+            let site = Site(store, title: "S", allowsEdit: true)
+            func post(_ more: [String: String]) -> SiteAnswer {
+                let fields = ["from": "right", "into": "left", "token": site.token]
+                return site.answer(
+                    SiteRequest(
+                        isPost: true, path: "/merge", fields: fields.merging(more) { $1 }))
+            }
+            var fields = ["take:1/5": "right", "take:1/7": "mean", "message": "my <long> words"]
+            let (text, status) = try page(post(fields))
+            #expect(status == 409 && text.contains("1 conflict left"))
+            #expect(text.contains("3 conflicts to settle, 1 of them still open"))
+            #expect(text.contains("value=\"my &lt;long&gt; words\""))
+            let selects = text.components(between: "name=\"take:", and: "</select>")
+            #expect(selects.map { $0.prefix(3) } == ["1/6", "1/5", "1/7"])
+            #expect(!selects[0].contains("selected"))
+            #expect(selects[1].contains("<option value=\"right\" selected=\"\">that of right"))
+            #expect(selects[2].contains("<option value=\"mean\" selected=\"\">the mean"))
+            // What is wrong is told, and what was right stays.
+            fields["take:1/6"] = "nobody"
+            fields["policy"] = "ours"
+            let wrong = try page(post(fields))
+            #expect(wrong.status == 409 && wrong.text.contains("nobody"))
+            #expect(wrong.text.contains("<option value=\"ours\" selected=\"\">"))
+            #expect(wrong.text.contains("<option value=\"right\" selected=\"\">that of right"))
+            fields["policy"] = "nonsense"
+            #expect(try page(post(fields)).text.contains("my &lt;long&gt; words"))
+            (fields["take:1/6"], fields["policy"]) = ("left", nil)
+            // Sent twice, it leads to the same commit.
+            for _ in 0..<2 {
+                guard case .redirect("/commit?rev=left") = post(fields) else {
+                    Issue.record("the merge was not committed")
+                    return
+                }
+            }
+            #expect(try store.show("left").message == "my <long> words")
+        }
+    }
+
+    @Test("what was removed is a change, and is shown where it still was")
+    func removed() throws {
+        try withStore { snapshots in
+            let store = Store(snapshots, snapshots.directory)
+            var model = SyntheticModel.sample(experts: 40)
+            let base = try snapshots.commit(model, message: "base").id.hex
+            let place = try #require(model.pools.keys.max())
+            model.pools[place] = nil
+            let next = try snapshots.commit(model, message: "without a pool").id.hex
+            let site = Site(store, title: "S", allowsEdit: false)
+            let text = try ask(site, "/diff?from=\(base)&to=\(next)").text
+            #expect(text.contains("<h1>From \(base.short) to \(next.short)</h1>"))
+            #expect(text.contains(">100 %<") && !text.contains(">0 %<"))
+            #expect(text.contains("<td data-column=\"what\">removed</td>"))
+            for part in text.components(between: "href=\"", and: "\"")
+            where part.hasPrefix("/pool") || part.hasPrefix("/expert") {
+                #expect(try ask(site, part.replacing("&amp;", with: "&")).status == 200, "\(part)")
+            }
+        }
+    }
+
+    @Test("numbers of tables are sorted as numbers, by the script that is allowed")
+    func sorting() throws {
+        try FigureTests().withHistory { (store, _) throws in
+            let site = Site(store, title: "S", allowsEdit: false)
+            let text = try ask(site, "/commit?rev=main").text
+            #expect(
+                text.contains("class=\"number\" data-column=\"experts\" data-value=\"40\">40<"))
+            #expect(text.contains("data-column=\"bytes of one\" data-value=\"128\">128 bytes<"))
+            let diff = try ask(site, "/diff?from=left&to=right").text
+            #expect(diff.contains(" data-column=\"by\" data-value=\""))
+            let digest = try #require(
+                Data(base64Encoded: String(PageScript.digest.description.dropFirst(7))))
+            let hex = digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            #expect(ObjectID(hashing: Array(PageScript.text.description.utf8)).hex == hex)
         }
     }
 

@@ -25,6 +25,25 @@ struct Address {
 }
 
 extension Site {
+    /// An entry of a table.
+    struct Cell {
+        let content: Markup
+        /// What its column is sorted by; nil where that is what a reader sees.
+        let value: String?
+
+        init(_ content: Markup, value: String? = nil) {
+            (self.content, self.value) = (content, value)
+        }
+
+        static func words(_ words: String) -> Cell { Cell(Markup(words)) }
+        static func count(_ count: Int) -> Cell {
+            Cell(Markup(Quantity.count(count)), value: "\(count)")
+        }
+        static func bytes(_ bytes: Int) -> Cell {
+            Cell(Markup(Quantity.bytes(bytes)), value: "\(bytes)")
+        }
+    }
+
     /// A page with the site's head.
     ///
     /// - Parameter refresh: Seconds after which the browser asks again.
@@ -71,17 +90,31 @@ extension Site {
         link(words ?? revision.short, Address("/commit", ["rev": revision]))
     }
 
+    /// A revision as a heading has it: ids are long.
+    func named(_ revision: String) -> String {
+        revision.count == 64 && revision.allSatisfy(\.isHexDigit) ? revision.short : revision
+    }
+
     func section(_ heading: String, _ content: Markup) -> Markup {
         .element("section", ["aria-label": heading], .element("h2", words: heading) + content)
     }
 
     /// A table of markup.
     func table(_ label: String, _ columns: [String], _ rows: [[Markup]]) -> Markup {
+        table(label, columns, rows.map { $0.map { Cell($0) } })
+    }
+
+    /// A table whose numbers are sorted as numbers.
+    ///
+    /// - Parameter stacks: Whether a row's entries stand below each other where the window is narrow.
+    func table(
+        _ label: String, _ columns: [String], _ rows: [[Cell]], stacks: Bool = false
+    ) -> Markup {
         guard !rows.isEmpty else { return .element("p", ["class": "quiet"], words: "None.") }
         return .element(
             "div", ["class": "scroll", "tabindex": "0", "role": "region", "aria-label": label],
             .element(
-                "table", [:],
+                "table", ["class": stacks ? "stacks" : ""],
                 .element(
                     "thead", [:],
                     .element(
@@ -91,8 +124,15 @@ extension Site {
                         "tbody", [:],
                         Markup(
                             rows.map { row in
-                                .element("tr", [:], Markup(row.map { .element("td", [:], $0) }))
+                                .element("tr", [:], Markup(zip(columns, row).map(entry)))
                             }))))
+    }
+
+    private func entry(_ column: String, _ cell: Cell) -> Markup {
+        cell.value.map {
+            .element(
+                "td", ["class": "number", "data-column": column, "data-value": $0], cell.content)
+        } ?? .element("td", ["data-column": column], cell.content)
     }
 
     /// A form that asks.

@@ -35,14 +35,14 @@ extension Site {
                             Markup("There are no commits yet. Made by ")
                                 + .element("code", words: "cambium commit CHECKPOINT -m base"))
                         : table(
-                            "Branches", ["branch", "newest commit", "when", "model"],
+                            "Branches", ["branch", "newest commit", "when", "history"],
                             shown.map { branch in
                                 [
                                     commitLink(
                                         branch.name,
                                         branch.isHead ? "HEAD → \(branch.name)" : branch.name),
                                     Markup(branch.subject), Markup(Timestamp.text(branch.time)),
-                                    link("history", Address("/log", ["rev": branch.name])),
+                                    link("commits", Address("/log", ["rev": branch.name])),
                                 ]
                             })
                             + pages(start, 200, hasMore: branches.count > start + 200) {
@@ -128,12 +128,12 @@ extension Site {
             }
             + commit.metadata.sorted { $0.key < $1.key }.map { ($0.key, Markup($0.value)) }
         let pools = model.layers.flatMap { layer in
-            layer.pools.map { pool in
+            layer.pools.map { pool -> [Cell] in
                 let path = "\(layer.layer)/\(pool.name)"
                 return [
-                    link(path, Address("/pool", ["rev": commit.id, "path": path])),
-                    Markup(Quantity.count(pool.experts)), Markup(pool.kind),
-                    Markup(Quantity.bytes(pool.expertBytes)), Markup(pool.router),
+                    Cell(link(path, Address("/pool", ["rev": commit.id, "path": path]))),
+                    .count(pool.experts), .words(pool.kind), .bytes(pool.expertBytes),
+                    .words(pool.router),
                 ]
             }
         }
@@ -158,10 +158,10 @@ extension Site {
                     "Adapters",
                     table(
                         "Adapters", ["adapter", "parameters", "rounds"],
-                        model.adapters.map { adapter in
+                        model.adapters.map { adapter -> [Cell] in
                             [
-                                Markup(adapter.name), Markup(Quantity.count(adapter.parameters)),
-                                Markup(Quantity.count(adapter.rounds.count)),
+                                .words(adapter.name), .count(adapter.parameters),
+                                .count(adapter.rounds.count),
                             ]
                         })))
     }

@@ -3,11 +3,14 @@ internal import Pictures
 internal import Reporting
 
 extension Site {
-    /// Conflicts that a page offers to settle, at most.
+    /// Conflicts left open that a page offers to settle, and all that it has, at most: each is a field of the form.
     private static let mostConflicts = 500
+    private static let mostRows = 2_000
     private static let prefix = "take:"
 
     /// What a merge would do, with its conflicts to settle.
+    ///
+    /// What a form that was sent before says is filled in again: what was taken, the policy, the message.
     ///
     /// - Parameter problem: What was wrong with the last try.
     func merge(_ request: SiteRequest, problem: String?) throws -> Markup {
@@ -34,8 +37,8 @@ extension Site {
                             + .element(
                                 "code", words: "cambium merge \(from) --into \(into) --dry-run")))
         }
-        let result = try store.merge(
-            [from], into: into, policy: policy(request), takes: takes(request), dryRun: true)
+        // All conflicts, those that the form settles among them: what it says is shown beside each.
+        let result = try store.merge([from], into: into, dryRun: true)
         return frame(
             "Merge \(from) into \(into)",
             said + asks + outcome(result, request, from: from, into: into))
@@ -49,34 +52,28 @@ extension Site {
             return .element("p", ["class": "missing"], words: "\(into) has all of \(from) already.")
         case .fastForward, .merged, .conflicts: break
         }
-        let open = result.conflicts.prefix(Self.mostConflicts)
-        let rows = open.map { conflict in
-            let options = Markup(
-                ([("", "leave open")] + conflict.sides.map { ($0, "that of \($0)") }
-                    + [("mean", "the mean")])
-                    .map { value, words in
-                        Markup.element("option", ["value": value], words: words)
-                    })
-            return [
-                Markup(conflict.path), Markup(conflict.kind),
-                Markup(conflict.sides.joined(separator: ", ")),
-                Markup(distance(conflict.distance)),
-                .element(
-                    "select",
-                    ["name": Self.prefix + conflict.path, "aria-label": "Settle \(conflict.path)"],
-                    options),
+        let taken = { (conflict: MergeResult.Conflict) in request.field(Self.prefix + conflict.path)
+        }
+        // What is left open comes first: that is what is asked for.
+        let settled = result.conflicts.filter { choices($0).contains(taken($0) ?? "") }
+        let left = result.conflicts.filter { !choices($0).contains(taken($0) ?? "") }
+        let open = left.prefix(min(Self.mostConflicts, max(0, Self.mostRows - settled.count)))
+        let rows = (open + settled).map { conflict -> [Cell] in
+            [
+                .words(conflict.path), .words(conflict.kind),
+                .words(conflict.sides.joined(separator: ", ")), distance(conflict.distance),
+                Cell(select(conflict, taken(conflict))),
             ]
         }
-        let policies = Markup(
+        let policies = options(
             MergePolicy.allCases.filter { $0 != .solve }.map {
-                .element(
-                    "option", ["value": $0.rawValue],
-                    words: $0 == .none ? "none: all must be settled" : $0.rawValue)
-            })
+                ($0.rawValue, $0 == .none ? "none: all must be settled" : $0.rawValue)
+            }, selected: request.field("policy"))
         let words =
             result.kind == .fastForward
             ? "\(into) only moves forward."
-            : "\(Quantity.count(result.conflicts.count, "conflict")) to settle."
+            : "\(Quantity.count(result.conflicts.count, "conflict")) to settle"
+                + (settled.isEmpty ? "." : ", \(Quantity.count(left.count)) of them still open.")
         return .element("p", ["class": "quiet"], words: words)
             + form(
                 "/merge", isEdit: true,
@@ -86,12 +83,12 @@ extension Site {
                         ? Markup()
                         : table(
                             "Conflicts", ["what", "kind", "changed by", "apart", "take"],
-                            Array(rows))
-                            + (result.conflicts.count > open.count
+                            rows, stacks: true)
+                            + (left.count > open.count
                                 ? .element(
                                     "p", ["class": "quiet"],
                                     words:
-                                        "\(Quantity.count(result.conflicts.count - open.count, "further conflict")): a policy settles them"
+                                        "\(Quantity.count(left.count - open.count, "further conflict")): a policy settles them"
                                 )
                                 : Markup())
                             + .element(
@@ -100,14 +97,42 @@ extension Site {
                                     "label", [:],
                                     Markup("What is left open, by the policy ")
                                         + .element("select", ["name": "policy"], policies))))
-                    + input("Message", "message", value: "merge \(from) into \(into)"),
+                    + input(
+                        "Message", "message",
+                        value: request.field("message") ?? "merge \(from) into \(into)"),
                 button: "Commit the merge")
     }
 
-    private func distance(_ distance: MergeDistance?) -> String {
-        guard let distance else { return "" }
-        return distance.relativeL2.map { "\(Quantity.significant(100 * $0)) %" }
-            ?? "\(Quantity.count(distance.differing)) of \(Quantity.count(distance.elements))"
+    /// What a conflict may be settled with.
+    private func choices(_ conflict: MergeResult.Conflict) -> [String] { conflict.sides + ["mean"] }
+
+    private func select(_ conflict: MergeResult.Conflict, _ taken: String?) -> Markup {
+        let sides = conflict.sides.map { ($0, "that of \($0)") }
+        return .element(
+            "select",
+            ["name": Self.prefix + conflict.path, "aria-label": "Settle \(conflict.path)"],
+            options([("", "leave open")] + sides + [("mean", "the mean")], selected: taken))
+    }
+
+    private func options(_ choices: [(String, String)], selected: String?) -> Markup {
+        Markup(
+            choices.map { value, words in
+                value == selected
+                    ? .element("option", ["value": value, "selected": ""], words: words)
+                    : .element("option", ["value": value], words: words)
+            })
+    }
+
+    private func distance(_ distance: MergeDistance?) -> Cell {
+        guard let distance else { return .words("") }
+        let share = Double(distance.differing) / Double(max(1, distance.elements))
+        return distance.relativeL2.map {
+            Cell(Markup("\(Quantity.significant(100 * $0)) %"), value: "\($0)")
+        }
+            ?? Cell(
+                Markup(
+                    "\(Quantity.count(distance.differing)) of \(Quantity.count(distance.elements))"),
+                value: "\(share)")
     }
 
     /// Commits a merge; with conflicts left, shows them again.
@@ -124,14 +149,14 @@ extension Site {
             }
             let words =
                 "\(Quantity.count(result.conflicts.count, "conflict")) left: settle all of them, or name a policy"
-            return .page(try merge(asked(from, into), problem: words), status: 409)
+            return .page(try merge(request, problem: words), status: 409)
         } catch let error as CambiumError {
-            return .page(try merge(asked(from, into), problem: error.message), status: 409)
+            // The same form sent twice: what it asks for is done.
+            if try store.merge([from], into: into, dryRun: true).kind == .upToDate {
+                return .redirect(Address("/commit", ["rev": into]).text)
+            }
+            return .page(try merge(request, problem: error.message), status: 409)
         }
-    }
-
-    private func asked(_ from: String, _ into: String) -> SiteRequest {
-        SiteRequest(isPost: false, path: "/merge", fields: ["from": from, "into": into])
     }
 
     private func policy(_ request: SiteRequest) throws -> MergePolicy {

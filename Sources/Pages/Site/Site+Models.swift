@@ -16,34 +16,44 @@ extension Site {
                 button: "Compare") + (try branchList())
         guard !from.isEmpty, !to.isEmpty else { return frame("Compare", asks) }
         let diff = try store.diff(from: from, to: to)
-        let pools = diff.pools.map { pool in
+        let pools = diff.pools.map { pool -> [Cell] in
             let path = "\(pool.layer)/\(pool.pool)"
+            // A pool that was removed is to be seen where it still was.
+            let side = pool.removed.count == pool.experts ? diff.from : diff.to
             return [
-                link(path, Address("/pool", ["rev": diff.to, "path": path])),
-                Markup(Quantity.count(pool.experts)), Markup(Quantity.count(pool.changed.count)),
-                Markup(Quantity.count(pool.added.count)),
-                Markup(Quantity.count(pool.removed.count)),
-                Markup(amount(pool.total)),
-                Markup(
+                Cell(link(path, Address("/pool", ["rev": side, "path": path]))),
+                .count(pool.experts), .count(pool.changed.count), .count(pool.added.count),
+                .count(pool.removed.count), amount(pool.total),
+                .words(
                     pool.routers.map {
                         "\($0.tensor): \(Quantity.count($0.rows.count)) of \(Quantity.count($0.rowCount)) rows"
                     }
                     .joined(separator: ", ")),
             ]
         }
-        let experts = diff.pools.flatMap { pool in
-            pool.changed.map { expert in
-                let path = "\(pool.layer)/\(pool.pool)/\(expert.ordinal)"
-                return (path, expert.change?.relativeL2 ?? 0, amount(expert.change))
+        let changed = diff.pools.flatMap { pool in
+            pool.changed.map { ("\(pool.layer)/\(pool.pool)/\($0.ordinal)", $0.change) }
+        }.sorted { ($1.1?.relativeL2 ?? 0, $0.0) < ($0.1?.relativeL2 ?? 0, $1.0) }
+        let experts =
+            changed.map { place, change -> [Cell] in
+                [expertCell(place, of: diff.to), .words("changed"), amount(change)]
             }
-        }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
-        let tensors = diff.trunk.map {
+            + diff.pools.flatMap { pool in
+                [(pool.added, "added", diff.to), (pool.removed, "removed", diff.from)].flatMap {
+                    ordinals, what, revision in
+                    ordinals.map { ordinal -> [Cell] in
+                        let place = "\(pool.layer)/\(pool.pool)/\(ordinal)"
+                        return [expertCell(place, of: revision), .words(what), .words("")]
+                    }
+                }
+            }
+        let tensors = diff.trunk.map { tensor -> [Cell] in
             [
-                Markup($0.name), Markup($0.kind), Markup(Quantity.count($0.parameters)),
-                Markup(amount($0.change)),
+                .words(tensor.name), .words(tensor.kind), .count(tensor.parameters),
+                amount(tensor.change),
             ]
         }
-        let heading = "From \(from) to \(to)"
+        let heading = "From \(named(from)) to \(named(to))"
         if diff.identical {
             return frame(
                 heading,
@@ -61,18 +71,15 @@ extension Site {
                 + section(
                     "Experts that changed most",
                     table(
-                        "Experts that changed most", ["expert", "by"],
-                        experts.prefix(Self.rows).map {
-                            [
-                                link($0.0, Address("/expert", ["rev": diff.to, "path": $0.0])),
-                                Markup($0.2),
-                            ]
-                        }))
+                        "Experts that changed most, were added or removed",
+                        ["expert", "what", "by"], Array(experts.prefix(Self.rows)))
+                        + further(experts.count - Self.rows, "expert"))
                 + section(
                     "Tensors",
                     table(
                         "Tensors", ["tensor", "what", "elements", "by"],
-                        Array(tensors.prefix(Self.rows))))
+                        Array(tensors.prefix(Self.rows)))
+                        + further(tensors.count - Self.rows, "tensor"))
                 + section(
                     "Files",
                     table(
@@ -83,13 +90,14 @@ extension Site {
     /// How much of each pool changed.
     private func bars(_ diff: ModelDiff) -> Markup {
         let bars = diff.pools.map { pool in
-            let changed = pool.changed.count + pool.added.count
+            let changed = pool.changed.count + pool.added.count + pool.removed.count
             return Shares.Bar(
                 "\(pool.layer)/\(pool.pool)",
-                words: Quantity.share(changed, of: max(1, pool.experts)),
+                words: Quantity.share(min(changed, pool.experts), of: pool.experts),
                 parts: [
                     (Double(pool.changed.count), "f0", "changed"),
                     (Double(pool.added.count), "f2", "added"),
+                    (Double(pool.removed.count), "f7", "removed"),
                     (Double(max(0, pool.experts - changed)), "hole", "as before"),
                 ])
         }
@@ -101,10 +109,25 @@ extension Site {
                     .inline)
     }
 
-    private func amount(_ change: ModelDiff.Change?) -> String {
-        guard let change else { return "" }
-        return change.relativeL2.map { "\(Quantity.significant(100 * $0)) %" }
-            ?? "L2 \(Quantity.significant(change.l2))"
+    private func amount(_ change: ModelDiff.Change?) -> Cell {
+        guard let change else { return .words("") }
+        // What was zero before is more than any share of it.
+        return change.relativeL2.map {
+            Cell(Markup("\(Quantity.significant(100 * $0)) %"), value: "\($0)")
+        } ?? Cell(Markup("L2 \(Quantity.significant(change.l2))"), value: "Infinity")
+    }
+
+    private func expertCell(_ place: String, of revision: String) -> Cell {
+        Cell(link(place, Address("/expert", ["rev": revision, "path": place])))
+    }
+
+    /// How many rows a page leaves to the command line.
+    private func further(_ count: Int, _ what: String) -> Markup {
+        count > 0
+            ? .element(
+                "p", ["class": "quiet"],
+                Markup("\(Quantity.count(count, "further \(what)")): ")
+                    + .element("code", words: "cambium diff FROM TO --full")) : Markup()
     }
 
     /// The experts of a pool.
@@ -126,7 +149,7 @@ extension Site {
             .element(
                 "p", [:],
                 Markup("of ")
-                    + commitLink(revision, revision.count == 64 ? revision.short : revision)
+                    + commitLink(revision, named(revision))
                     + Markup(": \(Quantity.count(experts.count, "expert"))"))
                 + table("Experts", ["expert", "object"], Array(rows))
                 + pages(start, Self.rows, hasMore: experts.count > start + Self.rows) {
