@@ -14,3 +14,10 @@ extension Table {
         try writeFile(Array(commaSeparated.utf8), to: path)
     }
 }
+
+extension Figure {
+    /// Writes a file of pixels, as ``Pictures/Markup/write(to:)`` does.
+    package static func write(_ pixels: [UInt8], to path: String) throws {
+        try writeFile(pixels, to: path)
+    }
+}

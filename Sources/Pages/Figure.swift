@@ -13,7 +13,7 @@ package struct Figure: Sendable {
     package let caption: String
     package let table: Table
     /// Nil where there is something to draw.
-    package let missing: Missing?
+    package private(set) var missing: Missing?
     /// What it was made of, to be encoded.
     package var data: AnyFigure { AnyFigure(payload: payload) }
     private let payload: any Encodable & Sendable
@@ -30,6 +30,13 @@ package struct Figure: Sendable {
         self.missing = missing
         self.payload = payload
         self.draw = draw
+    }
+
+    /// The same, where there is nothing to draw for a reason that the figure does not know.
+    func lacking(_ words: String) -> Figure {
+        var figure = self
+        figure.missing = Missing(words: words, command: nil)
+        return figure
     }
 
     /// Widths of pictures: of a page on a desk, and in a hand.

@@ -16,6 +16,12 @@ package enum FigureName: String, CaseIterable, Sendable {
     ///
     /// - Throws: What reading throws.
     package func figure(of figures: Figures) throws -> Figure {
+        let figure = try made(of: figures)
+        guard figures.commits.isEmpty, !figures.revisions.isEmpty else { return figure }
+        return figure.lacking("No commit is in \(figures.revisions.joined(separator: ", ")).")
+    }
+
+    private func made(of figures: Figures) throws -> Figure {
         switch self {
         case .history: Figure(try figures.history())
         case .metrics: Figure(figures.metrics())

@@ -1,4 +1,5 @@
 internal import Cambium
+internal import FoundationEssentials
 internal import Pages
 internal import Pictures
 
@@ -8,18 +9,19 @@ enum Rasteriser {
 
     /// Writes a PNG of twice as many pixels as the drawing has, for sharp letters.
     ///
-    /// - Throws: `unsupported` where the program is not installed; `io`.
+    /// - Throws: `unsupported` where the program is not installed; what writing a drawing throws.
     static func write(_ drawing: Markup, to path: String) throws {
-        let (source, target) = (try ScratchFolder.fresh(), ScratchFolder.absolute(path))
+        let (source, pixels) = (try ScratchFolder.fresh(), try ScratchFolder.fresh())
+        defer { for file in [source, pixels] { ScratchFolder.remove(file) } }
         try drawing.write(to: source)
-        defer { ScratchFolder.remove(source) }
-        let status = try run([
-            program, "--zoom", "2", "--output", target, source,
-        ])
-        guard status == 0 else {
-            throw Failure(.io, "\(program) could not write \(path): it ended with status \(status)")
+        let status = try run([program, "--zoom", "2", "--output", pixels, source])
+        guard status == 0, let bytes = try? Data(contentsOf: URL(filePath: pixels)) else {
+            throw Failure(
+                .io, "\(program) could not draw \(path): it ended with status \(status)")
         }
+        try Figure.write([UInt8](bytes), to: path)
     }
+
     private static func run(_ words: [String]) throws(Failure) -> Int32 {
         do {
             return try ChildProcess(words, input: "/dev/null", output: .errors).wait()

@@ -32,9 +32,14 @@ struct FigureReport: Report {
         figure.table.rows.map { $0.map(\.plain).joined(separator: "\t") }
     }
 
-    /// Ids are cut short, as everywhere.
+    /// Letters of a name or a subject, at most: `--csv` and `--json` have all.
+    private static let mostLetters = 60
+
+    /// Ids are cut short, as everywhere, and so is what is long.
     private static func shown(_ words: String) -> String {
-        words.count == 64 && words.allSatisfy(\.isHexDigit) ? words.short : words.firstLine
+        if words.count == 64 && words.allSatisfy(\.isHexDigit) { return words.short }
+        let line = words.firstLine
+        return line.count > mostLetters ? line.prefix(mostLetters - 1) + "…" : line
     }
 }
 

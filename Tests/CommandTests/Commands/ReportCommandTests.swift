@@ -57,6 +57,11 @@ struct ReportCommandTests {
         try session.expect("report", "--figure", "history", "-o", "history.png")
         let bytes = try Data(contentsOf: URL(fileURLWithPath: session.path("history.png")))
         #expect(bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]))
+        // A folder that is missing is told as it is of a drawing.
+        let svg = try session.run("report", "--figure", "history", "-o", "no/where.svg")
+        let png = try session.run("report", "--figure", "history", "-o", "no/where.png")
+        #expect(png.status == svg.status && png.status != 0)
+        #expect(png.errors == svg.errors.replacing("where.svg", with: "where.png"))
     }
 
     @Test(
@@ -86,6 +91,32 @@ struct ReportCommandTests {
         #expect(metrics?["text.bpb"] == rows[1]["bitsPerByte"] as? Double && metrics?.count == 1)
         let matrix = try session.expect("report", "--figure", "matrix", "--csv").lines
         #expect(matrix.count == 3)
+    }
+
+    @Test(
+        "names of others cannot steer a terminal that numbers with commas are printed on",
+        .enabled(if: Terminals.isThere))
+    func steering() throws {
+        let session = try Session.history()
+        try session.expect("note", "left", "--metric", "a\u{1B}]0;x\u{7}.bpb=2.25")
+        let shown = try session.terminal("cambium report --figure metrics --csv").text
+        #expect(!shown.contains("\u{1B}") && !shown.contains("\u{7}") && !shown.contains("x0d"))
+        #expect(shown.contains("a\\x1b]0;x\\x07.bpb,"))
+        // A program reads what is recorded.
+        let raw = try session.expect("report", "--figure", "metrics", "--csv").text
+        #expect(raw.contains("a\u{1B}]0;x\u{7}.bpb,") && raw.hasSuffix("\r\n"))
+    }
+
+    @Test("a range without commits is told from a store without any, and long subjects are cut")
+    func edges() throws {
+        let session = try Session.history()
+        let empty = try session.expect("report", "left..main", "--figure", "rounds").text
+        #expect(empty == "No commit is in left..main.\n")
+        try TinyCheckpoint(edits: [3: 1]).write(to: session.path("next"))
+        try session.expect("commit", "next", "-m", String(repeating: "long ", count: 2_000))
+        let lines = try session.expect("report", "--figure", "history").lines
+        #expect(lines.allSatisfy { $0.count < 300 } && lines.contains { $0.contains("…") })
+        #expect(try session.expect("report", "--figure", "history", "--csv").text.count > 9_000)
     }
 
     @Test("a terminal has columns and bars, a pipe has none", .enabled(if: Terminals.isThere))

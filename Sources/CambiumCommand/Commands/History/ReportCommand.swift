@@ -106,7 +106,13 @@ struct ReportCommand: StoreCommand {
 
     private func show(_ figure: Figure, _ console: Console) throws {
         guard let output else {
-            if csv { return console.write(Array(figure.table.commaSeparated.utf8)) }
+            if csv {
+                // A terminal has no use for the carriage returns, which would be spelled out.
+                let text = figure.table.commaSeparated
+                let isTerminal = Terminal.isTerminal(.output)
+                let shown = isTerminal ? text.replacing("\r\n", with: "\n") : text
+                return console.write(file: Array(shown.utf8))
+            }
             return console.show(FigureReport(figure: figure), paged: true)
         }
         switch form {
