@@ -24,9 +24,12 @@ struct AddedTokens: Sendable {
     init(_ tokens: [Token], _ normalizer: Normalizer?) throws {
         self.tokens = tokens
         var (plain, normalized) = (TokenTrie(), TokenTrie())
+        var bound = TextBound(tokens.reduce(0) { $0 + $1.content.count })
         for (index, token) in tokens.enumerated() where !token.content.isEmpty {
             if token.isNormalized {
-                normalized.insert(try normalizer?.apply(token.content) ?? token.content, index)
+                let content = try normalizer?.apply(token.content, bound) ?? token.content
+                try bound.take(content.count)
+                normalized.insert(content, index)
             } else {
                 plain.insert(token.content, index)
             }
@@ -58,14 +61,20 @@ struct AddedTokens: Sendable {
     }
 
     /// The tokens in a text, and the text between them, normalised.
-    func divide(_ text: [UInt8], _ normalizer: Normalizer?) throws -> [Piece] {
+    ///
+    /// - Parameter bound: What all pieces may have together.
+    func divide(
+        _ text: [UInt8], _ normalizer: Normalizer?, _ bound: inout TextBound
+    ) throws -> [Piece] {
         var pieces: [Piece] = []
         for piece in find(plain, text) {
             guard case .text(let rest) = piece else {
                 pieces.append(piece)
                 continue
             }
-            pieces += find(normalized, try normalizer?.apply(rest) ?? rest)
+            let text = try normalizer?.apply(rest, bound) ?? rest
+            try bound.take(text.count)
+            pieces += find(normalized, text)
         }
         return pieces
     }

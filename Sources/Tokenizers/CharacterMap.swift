@@ -37,18 +37,21 @@ struct CharacterMap: Sendable {
         }
     }
 
-    func apply(_ text: [UInt8]) throws -> [UInt8] {
+    func apply(_ text: [UInt8], _ bound: TextBound) throws -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
         for grapheme in String(decoding: text, as: UTF8.self) {
             let whole = Array(grapheme.utf8)
             if whole.count <= Self.longestGrapheme, let new = try find(whole[...]) {
+                try bound.check(result.count + new.count)
                 result += new
                 continue
             }
             for scalar in grapheme.unicodeScalars {
                 let part = Array(UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
-                result += try find(part[...]) ?? part[...]
+                let new = try find(part[...]) ?? part[...]
+                try bound.check(result.count + new.count)
+                result += new
             }
         }
         return result

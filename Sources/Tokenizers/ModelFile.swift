@@ -25,6 +25,9 @@ struct ModelFile {
     /// The sides of all merges, one after the other.
     private var sides: [[UInt8]] = []
     private var hasVocabulary = false
+    /// Whether there is a list of merges, and a bound of words.
+    private var hasMerges = false
+    private var hasLongestWord = false
 
     init() {}
 
@@ -49,6 +52,7 @@ struct ModelFile {
                     try file.add(token, id)
                 }
             case "merges":
+                file.hasMerges = true
                 try reader.array { reader in
                     try file.addMerge(&reader)
                 }
@@ -75,7 +79,12 @@ struct ModelFile {
         self = file
     }
 
-    var kind: Kind { stated ?? (scores.isEmpty ? .pairs : .unigram) }
+    /// Of a file without a type, as older ones are, what has the parts of one.
+    var kind: Kind {
+        if let stated { return stated }
+        guard scores.isEmpty else { return .unigram }
+        return !hasMerges && hasLongestWord && continuingPrefix != nil ? .wordPiece : .pairs
+    }
 
     /// Reads ["piece", score].
     private mutating func add(_ piece: JSONValue) throws {
@@ -128,7 +137,7 @@ struct ModelFile {
         case "type":
             guard let kind = value.string.flatMap(Kind.init) else {
                 throw CambiumError.unsupportedTokenizer(
-                    "a model of the type \(value.string ?? "?"); BPE, Unigram and WordPiece are supported"
+                    "a model of the type \(shown(value.string ?? "?")); BPE, Unigram and WordPiece are supported"
                 )
             }
             stated = kind
@@ -154,11 +163,12 @@ struct ModelFile {
             }
             continuingPrefix = prefix
         case "max_input_chars_per_word":
-            guard let most = value.integer, most > 0 else {
+            guard let most = value.integer, most >= 0 else {
                 throw CambiumError.badTokenizer(
-                    "max_input_chars_per_word is not a whole number above 0")
+                    "max_input_chars_per_word is not a whole number of at least 0")
             }
             longestWord = most
+            hasLongestWord = true
         case "dropout", "end_of_word_suffix", "alpha", "nbest_size":
             switch value {
             case .null, .string(""), .integer(0), .number(0): return

@@ -26,12 +26,18 @@ indirect enum PreTokenizer: Sendable {
 
     /// Reads the value of `pre_tokenizer`.
     static func read(_ value: JSONValue?) throws -> PreTokenizer? {
+        var steps = 0
+        return try read(value, &steps)
+    }
+
+    private static func read(_ value: JSONValue?, _ steps: inout Int) throws -> PreTokenizer? {
         guard let value, value != .null else { return nil }
+        try TextBound.count(&steps, "a pre-tokenizer")
         switch value["type"]?.string {
         case "Sequence":
             var parts: [PreTokenizer] = []
             for part in value["pretokenizers"]?.array ?? [] {
-                guard let part = try read(part) else { continue }
+                guard let part = try read(part, &steps) else { continue }
                 guard parts.last?.isByteLevel != true else {
                     throw CambiumError.unsupportedTokenizer("a pre-tokenizer behind ByteLevel")
                 }
@@ -79,7 +85,8 @@ indirect enum PreTokenizer: Sendable {
             ])
         case "Metaspace": return try metaspace(value)
         case let type:
-            throw CambiumError.unsupportedTokenizer("a pre-tokenizer of the type \(type ?? "?")")
+            throw CambiumError.unsupportedTokenizer(
+                "a pre-tokenizer of the type \(shown(type ?? "?"))")
         }
     }
 
@@ -115,19 +122,21 @@ indirect enum PreTokenizer: Sendable {
     }
 
     /// Divides the words of a text further.
-    func apply(_ words: inout Words) throws {
+    ///
+    /// - Parameter bound: What all words may have together, at any step.
+    func apply(_ words: inout Words, _ bound: TextBound) throws {
         switch self {
-        case .sequence(let parts): for part in parts { try part.apply(&words) }
+        case .sequence(let parts): for part in parts { try part.apply(&words, bound) }
         case .split(let pattern, let behavior, let isInverted):
             try words.split(pattern, behavior, isInverted: isInverted)
         case .byteLevel(let addsSpace, let pattern):
             if addsSpace {
-                words.edit { word, _ in word.first == 0x20 ? nil : [0x20] + word }
+                try words.edit(bound) { word, _ in word.first == 0x20 ? nil : [0x20] + word }
             }
             if let pattern { try words.split(pattern, .isolated, isInverted: false) }
         case .metaspace(let replacement, let mark, let scheme, let pattern):
-            words.edit { word, isFirst in
-                let text = replacement.apply(word)
+            try words.edit(bound) { word, isFirst in
+                let text = try replacement.apply(word, bound)
                 let wants = scheme == .always || (scheme == .first && isFirst)
                 return wants && !text.starts(with: mark) ? mark + text : text
             }
@@ -154,12 +163,16 @@ struct Words: Sendable {
     ///
     /// - Parameter change: Gets a word and whether it stands at the start of all the text; nil
     ///   leaves it.
-    mutating func edit(_ change: (ArraySlice<UInt8>, Bool) -> [UInt8]?) {
+    /// - Throws: What `change` throws; `.tooHard` where the words outgrow the bound.
+    mutating func edit(
+        _ bound: TextBound, _ change: (ArraySlice<UInt8>, Bool) throws -> [UInt8]?
+    ) throws {
         var (result, places): ([UInt8], [Range<Int>]) = ([], [])
         result.reserveCapacity(bytes.count + ranges.count)
         for range in ranges {
             let start = result.count
-            if let other = change(bytes[range], isStart && range.lowerBound == 0) {
+            if let other = try change(bytes[range], isStart && range.lowerBound == 0) {
+                try bound.check(result.count + other.count)
                 result += other
             } else {
                 result += bytes[range]

@@ -5,6 +5,9 @@ struct SpecialTokenTemplate: Sendable {
     private(set) var before: [Int] = []
     private(set) var behind: [Int] = []
 
+    /// Tokens around a text; a file may name a list of them many times.
+    private static let greatestCount = 4096
+
     /// Reads the value of `post_processor`.
     static func read(_ value: JSONValue?) throws -> SpecialTokenTemplate {
         var template = SpecialTokenTemplate()
@@ -17,15 +20,26 @@ struct SpecialTokenTemplate: Sendable {
                 let inner = try read(part)
                 template.before = inner.before + template.before
                 template.behind += inner.behind
+                try template.check()
             }
         case "TemplateProcessing": try template.add(value)
         case "BertProcessing", "RobertaProcessing":
             template.before = [try token(value["cls"])]
             template.behind = [try token(value["sep"])]
         case let type:
-            throw CambiumError.unsupportedTokenizer("a post-processor of the type \(type ?? "?")")
+            throw CambiumError.unsupportedTokenizer(
+                "a post-processor of the type \(shown(type ?? "?"))")
         }
         return template
+    }
+
+    private func check() throws {
+        guard before.count + behind.count <= Self.greatestCount else {
+            throw CambiumError(
+                .tooHard,
+                "tokenizer.json: a template that puts more than \(Self.greatestCount) tokens around a text"
+            )
+        }
     }
 
     /// The id of ["token", id].
@@ -60,6 +74,7 @@ struct SpecialTokenTemplate: Sendable {
                 }
                 if hasText { behind.append(id) } else { before.append(id) }
             }
+            try check()
         }
         guard hasText else { throw CambiumError.badTokenizer("a template without the text itself") }
     }

@@ -54,6 +54,7 @@ package struct TextTokenizer: Sendable {
             throw CambiumError.badTokenizer("the template's token \(id) is not in the vocabulary")
         }
         added = try AddedTokens(tokens, normalizer)
+        try decoder.check(longest: vocabulary.longest)
         special = Set(tokens.filter(\.isSpecial).map(\.id))
         self.vocabulary = vocabulary
     }
@@ -73,7 +74,8 @@ package struct TextTokenizer: Sendable {
     ///
     /// - Parameter addsSpecialTokens: Whether the file's template (a token for the start, for
     ///   example) is put around them.
-    /// - Throws: `.tooHard` when the file's own pattern runs away on this text.
+    /// - Throws: `.tooHard` when the file's own pattern runs away on this text, and when its own steps make many
+    ///   times as much of it.
     /// - Complexity: O(n log n) in the length of the longest word, O(n) in that of the text.
     package func encode(
         _ text: String, addsSpecialTokens: Bool = true
@@ -81,12 +83,14 @@ package struct TextTokenizer: Sendable {
         var ids = addsSpecialTokens ? template.before : []
         var memory = Memory()
         var isStart = true
-        for piece in try added.divide(Array(text.utf8), normalizer) {
+        var bound = TextBound(text.utf8.count)
+        for piece in try added.divide(Array(text.utf8), normalizer, &bound) {
             switch piece {
             case .token(let id): ids.append(id)
             case .text(let bytes):
                 var words = Words(bytes, isStart: isStart)
-                try preTokenizer?.apply(&words)
+                try preTokenizer?.apply(&words, bound)
+                try bound.take(max(0, words.bytes.count - bytes.count))
                 for range in words.ranges { encode(words.bytes[range], into: &ids, &memory) }
             }
             isStart = false

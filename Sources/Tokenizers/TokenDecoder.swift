@@ -52,6 +52,29 @@ struct TokenDecoder: Sendable {
         return tokens.flatMap { $0 }
     }
 
+    /// Checks that no token becomes much longer text by the file's own replacements.
+    ///
+    /// - Parameter longest: Bytes of the longest token.
+    /// - Throws: `.tooHard`.
+    func check(longest: Int) throws {
+        var size = longest
+        for stage in stages {
+            guard case .replace(let replacement) = stage else { continue }
+            let (grown, overflow) = size.multipliedReportingOverflow(by: replacement.growth)
+            size = overflow ? .max : grown
+        }
+        guard size <= max(Self.longestText, Self.greatestGrowth * longest) else {
+            throw CambiumError(
+                .tooHard,
+                "tokenizer.json: its decoder may make \(size) bytes of a token of \(longest)")
+        }
+    }
+
+    /// Bytes that replacements may make of a token, whatever its length.
+    private static let longestText = 1 << 16
+    /// Bytes that they may make of each of a longer one.
+    private static let greatestGrowth = 4
+
     /// Reads the value of `decoder`.
     static func read(_ value: JSONValue?) throws -> TokenDecoder {
         guard let value, value != .null else { return TokenDecoder([.spaces(isStart: true)]) }
@@ -67,7 +90,11 @@ struct TokenDecoder: Sendable {
         let type = value["type"]?.string
         if isFused, type != "Strip", type != "Sequence" {
             throw CambiumError.unsupportedTokenizer(
-                "a decoder of the type \(type ?? "?") behind Fuse or ByteLevel")
+                "a decoder of the type \(shown(type ?? "?")) behind Fuse or ByteLevel")
+        }
+        guard stages.count < TextBound.greatestSteps else {
+            throw CambiumError(
+                .tooHard, "tokenizer.json: a decoder of more than \(TextBound.greatestSteps) steps")
         }
         switch type {
         case "Sequence":
@@ -106,7 +133,7 @@ struct TokenDecoder: Sendable {
                     first: Replacement(mark, by: isKept ? " " : ""),
                     others: Replacement(mark, by: " "), isStart: true))
         case let type:
-            throw CambiumError.unsupportedTokenizer("a decoder of the type \(type ?? "?")")
+            throw CambiumError.unsupportedTokenizer("a decoder of the type \(shown(type ?? "?"))")
         }
     }
 }
@@ -225,11 +252,15 @@ extension TokenDecoder.Strip {
     /// One token by itself.
     fileprivate func strip(_ token: [UInt8]) -> [UInt8] {
         var rest = token[...]
-        for _ in 0..<left where rest.starts(with: character) {
+        // Either number may be any that the file gives.
+        var (first, last) = (left, right)
+        while first > 0, rest.starts(with: character) {
             rest = rest.dropFirst(character.count)
+            first -= 1
         }
-        for _ in 0..<right where rest.suffix(character.count).elementsEqual(character) {
+        while last > 0, rest.suffix(character.count).elementsEqual(character) {
             rest = rest.dropLast(character.count)
+            last -= 1
         }
         return Array(rest)
     }

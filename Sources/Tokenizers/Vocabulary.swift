@@ -12,6 +12,9 @@ struct Vocabulary: Sendable {
 
     var count: Int { contents.count }
 
+    /// Bytes of the longest token.
+    var longest: Int { (0..<count).reduce(0) { max($0, contents[$1].count) } }
+
     /// One more than the greatest id.
     var bound: Int { indexes.count }
 

@@ -56,7 +56,7 @@ struct HostileFileTests {
             #"{"model":{"type":"BPE","vocab":[["a",0]]}}"#,
             #"{"model":{"type":"WordPiece","vocab":{"a":0}}}"#,
             #"{"model":{"type":"WordPiece","vocab":[["[UNK]",0]]}}"#,
-            #"{"model":{"type":"WordPiece","vocab":{"[UNK]":0},"max_input_chars_per_word":0}}"#,
+            #"{"model":{"type":"WordPiece","vocab":{"[UNK]":0},"max_input_chars_per_word":-1}}"#,
             #"{"model":{"type":"WordPiece","vocab":{"[UNK]":0},"continuing_subword_prefix":3}}"#,
             table("?"), table("AAAA"), table("AAAAAA=="), table("CAAAAAAAAAA="),
             table("BQAAAAAAAAAA"),
