@@ -77,17 +77,94 @@ struct ChatTemplateTests {
         #expect(throws: CambiumError.self) { try Chat(json: Array(json.utf8), source: "chat.json") }
     }
 
-    @Test("an answer in channels goes on as its final text")
-    func channels() throws {
+    private static let thought = "<|channel|>analysis<|message|>Well."
+
+    @Test(
+        "an answer in channels goes on as its final text, wherever it broke off",
+        arguments: [
+            (thought + "<|end|><|start|>assistant<|channel|>final<|message|>Yes", "Yes", "Well."),
+            (thought + "<|end|><|start|>assistant<|channel|>final<|message|>", "", "Well."),
+            (thought + "<|end|><|start|>assistant<|channel|>final", "", "Well."),
+            (thought + "<|end|><|start|>assistant", "", "Well."), (thought, "", "Well."),
+            ("<|channel|>analysis<|message|>", "", nil), ("<|channel|>", "", nil), ("", "", nil),
+            (
+                thought
+                    + "<|end|><|start|>assistant<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\": 1}<|call|>",
+                "", "Well.\n{\"a\": 1}"
+            ),
+            (
+                thought
+                    + "<|end|><|start|>assistant to=functions.f<|channel|>commentary json<|message|>{\"a\"",
+                "", "Well.\n{\"a\""
+            ),
+            (" to=functions.f<|channel|>commentary <|constrain|>json<|message|>{}", "", "{}"),
+            (
+                "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant<|channel|>commentary to=f<|message|>{}",
+                "I look.", "{}"
+            ),
+            ("<|channel|>final<|message|>a < b <| c <|x|>", "a < b <| c <|x|>", nil),
+            ("plain words", "plain words", nil),
+            (thought + "<|channel|>final<|message|>x<|return|>", "x", "Well."),
+        ] as [(String, String, String?)])
+    func channels(_ answer: String, _ content: String, _ reasoning: String?) throws {
         var chat = Self.question
-        chat.add(
-            answer:
-                "<|channel|>analysis<|message|>Well.<|end|><|start|>assistant<|channel|>final<|message|>Yes"
-        )
-        #expect(chat.messages[1]["content"] == .string("Yes"))
-        #expect(chat.messages[1]["reasoning_content"] == .string("Well."))
-        chat.add(answer: "<think>a</think>b")
-        #expect(chat.messages[2]["content"] == .string("<think>a</think>b"))
+        chat.add(answer: answer, inChannels: true)
+        #expect(chat.messages[1]["content"] == .string(content))
+        #expect(chat.messages[1]["reasoning_content"] == reasoning.map { .string($0) })
+    }
+
+    @Test("an answer of a model without channels goes on as it is, whatever it quotes")
+    func quoted() throws {
+        var chat = Self.question
+        let answer = "<think>a</think>say <|channel|>final<|message|>"
+        chat.add(answer: answer, inChannels: false)
+        #expect(chat.messages[1]["content"] == .string(answer))
+    }
+
+    @Test(
+        "templates by name come as a list or as an object, and a default one that is no text is told"
+    )
+    func forms() throws {
+        func files(_ template: String) -> [String: String] {
+            ["tokenizer_config.json": "{\"chat_template\": \(template)}"]
+        }
+        #expect(
+            try Self.text(files(#"{"default": "D", "tool_use": "T", "rag": 5}"#), Self.question)
+                == "D")
+        for broken in [
+            #"[{"name": "default", "template": 5}, {"name": "rag", "template": "R"}]"#,
+            #"[{"name": "default"}]"#, #"{"default": null, "rag": "R"}"#, #"{"tool_use": []}"#,
+        ] {
+            let error = try #require(throws: CambiumError.self) {
+                try Self.template(files(broken))
+            }
+            #expect(error.code == .badTokenizer && error.message.contains("is no text"))
+        }
+    }
+
+    @Test("a template that writes nothing is told as such")
+    func nothing() throws {
+        for source in ["", "{% if false %}x{% endif %}"] {
+            let error = try #require(throws: CambiumError.self) {
+                try Self.text(["chat_template.jinja": source], Self.question)
+            }
+            #expect(error.code == .badInput && error.message.contains("makes no text"))
+        }
+    }
+
+    @Test("words of any length that a template refuses with are cut")
+    func long() throws {
+        for source in [
+            "{{ raise_exception('x' * 100000) }}", "{{ ''['x' * 100000].y }}",
+            "{{ \(String(repeating: "x", count: 100_000)).y }}",
+            "{{ 1|\(String(repeating: "x", count: 100_000)) }}",
+            "{{ raise_exception('e' ~ '\u{301}' * 100000) }}",
+        ] {
+            let error = try #require(throws: CambiumError.self) {
+                try Self.text(["chat_template.jinja": source], Self.question)
+            }
+            #expect(error.message.unicodeScalars.count < 1100)
+        }
     }
 
     @Test("a system message goes in front, in the place of another")

@@ -93,7 +93,8 @@ public final class Conversation {
             model.prompt(of: chat), keeping: text, count: count, sampling: sampling.sampling(),
             stops: stops, pastEnd: pastEnd, threads: 1, eachByte: each)
         let result = model.result(made)
-        chat.value.add(answer: result.text)
+        chat.value.add(
+            answer: result.text, inChannels: try model.running.vocabulary.hasChannels())
         return result
     }
 }

@@ -41,8 +41,16 @@ package final class TextVocabulary: Sendable {
     ///   `too-hard`.
     package func tokens(of text: [UInt8], addsSpecialTokens: Bool) throws -> [Int] {
         if let tokenizer = try tokenizer() {
-            return try tokenizer.encode(
+            let ids = try tokenizer.encode(
                 String(decoding: text, as: UTF8.self), addsSpecialTokens: addsSpecialTokens)
+            guard let foreign = ids.first(where: { $0 >= description.vocabularySize }) else {
+                return ids
+            }
+            throw CambiumError(
+                .badTokenizer,
+                "the tokenizer.json of \(snapshot.id.short) is not this model's: it gives token \(foreign), and the "
+                    + "model knows 0 to \(description.vocabularySize - 1); commit the checkpoint with its own"
+            )
         }
         try checkBytes()
         return text.map { Int($0) }
@@ -65,6 +73,12 @@ package final class TextVocabulary: Sendable {
     /// - Throws: As `ChatTemplate.init`.
     package func chatTemplate() throws -> ChatTemplate? {
         try ChatTemplate { try snapshot.file($0) }
+    }
+
+    /// Whether answers come in channels, between tokens of their own (GPT-OSS).
+    package func hasChannels() throws -> Bool {
+        guard let tokenizer = try tokenizer() else { return false }
+        return ["<|channel|>", "<|message|>"].allSatisfy { tokenizer.id(of: $0) != nil }
     }
 
     /// What spells the tokens of a text.

@@ -61,24 +61,19 @@ package struct Chat: Sendable {
         messages += others
     }
 
-    /// Adds what a model wrote; of an answer in channels (GPT-OSS) the final one's text, the others as reasoning.
-    package mutating func add(answer text: String) {
-        let final = "<|channel|>final<|message|>"
-        guard let start = text.ranges(of: final).last else {
-            return add(role: "assistant", content: text)
-        }
-        let analysis = text[..<start.lowerBound].split(separator: "<|channel|>").compactMap {
-            part in
-            part.ranges(of: "<|message|>").first.map {
-                String(part[$0.upperBound...].split(separator: "<|end|>").first ?? "")
-            }
+    /// Adds what a model wrote.
+    ///
+    /// - Parameter inChannels: Whether the model writes in channels (GPT-OSS): then the final one's text is the content,
+    ///   and the others are reasoning. An answer that broke off before it has no content, or what was said before a call.
+    package mutating func add(answer text: String, inChannels: Bool) {
+        guard inChannels else { return add(role: "assistant", content: text) }
+        let answer = ChannelledAnswer(text)
+        var members = [TemplateData.Member("role", .string("assistant"))]
+        if !answer.reasoning.isEmpty {
+            members.append(TemplateData.Member("reasoning_content", .string(answer.reasoning)))
         }
         messages.append(
-            .object([
-                TemplateData.Member("role", .string("assistant")),
-                TemplateData.Member("reasoning_content", .string(analysis.joined(separator: "\n"))),
-                TemplateData.Member("content", .string(String(text[start.upperBound...]))),
-            ]))
+            .object(members + [TemplateData.Member("content", .string(answer.content))]))
     }
 
     /// Makes one text of each content that is a list of texts: many templates know no lists.

@@ -46,7 +46,7 @@ package struct ChatTemplate: Sendable {
         guard standard != nil || withTools != nil else {
             throw CambiumError(
                 .unsupported,
-                "the chat templates of this model are named \(sources.keys.sorted().joined(separator: ", ")); "
+                "the chat templates of this model are named \(sources.keys.sorted().joined(separator: ", ").shortened); "
                     + "one named 'default' or 'tool_use' is needed")
         }
         var tokens: [TemplateData.Member] = []
@@ -65,15 +65,24 @@ package struct ChatTemplate: Sendable {
     private static func named(_ found: TemplateData, _ file: String) throws -> [String: String] {
         if let text = found.string { return ["default": text] }
         var sources: [String: String] = [:]
-        for entry in found.array ?? [] {
-            guard let name = entry["name"]?.string, let text = entry["template"]?.string else {
-                continue
+        // transformers writes a list of names and templates, and reads an object of them, too.
+        let entries =
+            found.object?.map { (name: $0.name, template: Optional($0.value)) }
+            ?? (found.array ?? []).compactMap { entry in
+                entry["name"]?.string.map { (name: $0, template: entry["template"]) }
             }
-            sources[name] = text
+        for (name, template) in entries {
+            if let text = template?.string {
+                sources[name] = text
+            } else if name == "default" || name == "tool_use" {
+                throw CambiumError(
+                    .badTokenizer, "chat_template of \(file): the one named '\(name)' is no text")
+            }
         }
         guard !sources.isEmpty else {
             throw CambiumError(
-                .badTokenizer, "chat_template of \(file) is neither a text nor a list of named ones"
+                .badTokenizer,
+                "chat_template of \(file) is neither a text nor a list or object of named ones"
             )
         }
         return sources
@@ -82,8 +91,8 @@ package struct ChatTemplate: Sendable {
     /// What the model reads for a conversation.
     ///
     /// - Parameter addsPrompt: Whether it ends in what begins an answer.
-    /// - Throws: `.badInput` for a conversation without messages, and for one that the template refuses; as
-    ///   ``Template/render(_:clock:)``.
+    /// - Throws: `.badInput` for a conversation without messages, for one that the template refuses, and for one that it
+    ///   makes nothing of; as ``Template/render(_:clock:work:)``.
     package func text(
         of chat: Chat, addsPrompt: Bool = true, clock: TemplateClock
     ) throws -> String {
@@ -107,14 +116,21 @@ package struct ChatTemplate: Sendable {
         set("documents", chat.documents.map { .array($0) } ?? .null)
         set("add_generation_prompt", .bool(addsPrompt))
         for option in chat.options { set(option.name, option.value) }
-        return try Self.explained {
+        let text = try Self.explained {
             try template.render(variables.map { ($0.name, $0.value) }, clock: clock)
         }
+        guard !text.isEmpty else {
+            throw CambiumError(
+                .badInput, "the model's chat template makes no text of this conversation")
+        }
+        return text
     }
 
     private static func explained<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as CambiumError {
-            throw error.adding("the model's chat template")
+            // A template may put a text of any length into its words.
+            throw CambiumError(
+                error.code, "the model's chat template: \(error.message.shortened)", cause: error)
         }
     }
 
@@ -133,5 +149,14 @@ package struct ChatTemplate: Sendable {
             members.append(TemplateData.Member("reasoning_content", reasoning))
         }
         return .object(members)
+    }
+}
+
+extension String {
+    /// What a message may show of a text that a model came with.
+    fileprivate var shortened: String {
+        let most = 1000
+        guard unicodeScalars.count > most else { return self }
+        return String(String.UnicodeScalarView(unicodeScalars.prefix(most))) + "…"
     }
 }

@@ -29,7 +29,7 @@ extension Interpreter {
         if value.text?.isSafe == true, !Filters.ofSafe.contains(name) {
             throw refusal("the filter '\(name)' behind 'safe'")
         }
-        try spend(value.text?.count ?? 0)
+        try spend(1 + (value.text?.count ?? 0))
         func parameters(_ names: String...) throws -> Parameters {
             try Parameters(given, "the filter '\(name)'", names, self)
         }
@@ -45,10 +45,10 @@ extension Interpreter {
         case "string":
             _ = try parameters()
             return .text(try text())
-        case "upper": return .text(try text().uppercased)
-        case "lower": return .text(try text().lowercased)
-        case "capitalize": return .text(try text().capitalized)
-        case "title": return .text(try text().filterTitle)
+        case "upper": return .text(try lettered(try text(), \.uppercased))
+        case "lower": return .text(try lettered(try text(), \.lowercased))
+        case "capitalize": return .text(try lettered(try text(), \.capitalized))
+        case "title": return .text(try lettered(try text(), \.filterTitle))
         case "trim": return .text(try text().stripped(of: try parameters("chars").text("chars")))
         case "replace":
             let found = try parameters("old", "new", "count")
@@ -62,7 +62,7 @@ extension Interpreter {
                 given.named.isEmpty
                 ? .tuple(try Value.Items(given.values))
                 : .dictionary(
-                    try Mapping(
+                    try mapping(
                         given.order.compactMap { name in
                             Mapping.Key(.text(name)).map { ($0, given.named[name] ?? .none) }
                         }))
@@ -71,10 +71,10 @@ extension Interpreter {
             guard let text = value.text else { throw failure("indent of a \(value.typeName)") }
             return .text(try indented(text, try parameters("width", "first", "blank")))
         case "center":
-            return .text(
-                try text().padded(to: try parameters("width").integer("width", 80), .both, " "))
+            let width = try parameters("width").integer("width", 80)
+            return .text(try padded(try text(), to: width, .both, " "))
         case "wordcount":
-            return .integer(try text().wordCount)
+            return .integer(try lettered(try text(), \.wordCount))
         case "tojson":
             return .text(
                 try json(value, try parameters("ensure_ascii", "indent", "separators", "sort_keys"))
@@ -96,6 +96,20 @@ extension Interpreter {
             guard !Filters.refused.contains(name) else { throw refusal("the filter '\(name)'") }
             return try sequenceFilter(name, value, given)
         }
+    }
+
+    /// What Unicode's tables make of a text's characters.
+    func lettered<Result>(_ text: Text, _ change: (Text) -> Result) throws -> Result {
+        try spend(text.count, each: Cost.letter)
+        return change(text)
+    }
+
+    /// A text with characters around it up to a width.
+    func padded(
+        _ text: Text, to width: Int, _ side: Text.Side, _ fill: Unicode.Scalar
+    ) throws -> Text {
+        try spend(max(width, text.count))
+        return text.padded(to: width, side, fill)
     }
 
     func length(of value: Value) throws -> Int {
@@ -131,8 +145,9 @@ extension Interpreter {
         }
         var scalars = text.scalars
         scalars.append("\n")
+        try spend(text.count, each: Cost.letter)
         let lines = Text(scalars).lines(keepsEnds: false)
-        try spend(lines.count * indent.count + text.count)
+        try spend(lines.count, each: Cost.part + indent.count)
         var result: [Unicode.Scalar] = []
         for (index, line) in lines.enumerated() {
             if index > 0 {
@@ -206,7 +221,7 @@ extension Text {
 
     /// With characters around it up to a width.
     func padded(to width: Int, _ side: Side, _ fill: Unicode.Scalar) -> Text {
-        let missing = width > count ? min(width - count, 1 << 20) : 0
+        let missing = width > count ? width - count : 0
         var left = 0
         switch side {
         case .left: left = missing

@@ -90,11 +90,10 @@ enum Functions {
                 pairs.append((try interpreter.key(parts[0]), parts[1]))
             }
         }
-        try interpreter.spend(pairs.count)
         for name in given.order {
             guard let key = Mapping.Key(.text(name)) else { continue }
             pairs.append((key, given.named[name] ?? .none))
         }
-        return .dictionary(try Mapping(pairs))
+        return .dictionary(try interpreter.mapping(pairs))
     }
 }

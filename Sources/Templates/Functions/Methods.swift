@@ -44,26 +44,28 @@ enum Methods {
 extension Interpreter {
     func call(_ name: String, of text: Text, _ given: Given) throws -> Value {
         guard !text.isSafe else { throw refusal("the method '\(name)' of text behind 'safe'") }
-        try spend(text.count)
+        try spend(Cost.call + text.count)
         func parameters(_ names: String...) throws -> Parameters {
             try Parameters(given, "str.\(name)", names, self)
         }
         switch name {
-        case "upper": return .text(text.uppercased)
+        case "upper": return .text(try lettered(text, \.uppercased))
         case "lower", "casefold":
             if name == "casefold", text.scalars.contains(where: { !$0.isASCII }) {
                 throw refusal("casefold of other letters than ASCII's")
             }
-            return .text(text.lowercased)
-        case "capitalize": return .text(text.capitalized)
-        case "title": return .text(text.titlecased)
-        case "swapcase": return .text(text.swappedCase)
+            return .text(try lettered(text, \.lowercased))
+        case "capitalize": return .text(try lettered(text, \.capitalized))
+        case "title": return .text(try lettered(text, \.titlecased))
+        case "swapcase": return .text(try lettered(text, \.swappedCase))
         case "strip": return .text(text.stripped(of: try parameters("chars").text("chars")))
         case "lstrip": return .text(text.stripped(.left, of: try parameters("chars").text("chars")))
         case "rstrip":
             return .text(text.stripped(.right, of: try parameters("chars").text("chars")))
         case "split", "rsplit": return try split(name, text, try parameters("sep", "maxsplit"))
         case "splitlines":
+            // Each of its characters may end a line.
+            try spend(text.count, each: Cost.element)
             let lines = text.lines(keepsEnds: try parameters("keepends").isTrue("keepends"))
             return .list(try Value.Items(lines.map { .text($0) }))
         case "startswith", "endswith": return .bool(try hasEnd(name, text, given))
@@ -89,23 +91,21 @@ extension Interpreter {
         case "find", "rfind", "index", "rindex", "count": return try search(name, text, given)
         case "zfill":
             let width = try parameters("width").integer("width", 0)
-            try spend(max(0, min(width, Int(Int32.max))))
             if let sign = text.scalars.first, sign == "-" || sign == "+" {
-                let digits = Text(text.scalars.dropFirst()).padded(
-                    to: max(width, 1) - 1, .left, "0")
+                let digits = try padded(
+                    Text(text.scalars.dropFirst()), to: max(width, 1) - 1, .left, "0")
                 return .text(Text([sign] + digits.scalars))
             }
-            return .text(text.padded(to: width, .left, "0"))
+            return .text(try padded(text, to: width, .left, "0"))
         case "center", "ljust", "rjust":
             let found = try parameters("width", "fillchar")
             let width = try found.integer("width", 0)
-            try spend(max(0, min(width, Int(Int32.max))))
             let fill = try found.text("fillchar") ?? Text(" ")
             guard fill.count == 1 else {
                 throw failure("The fill character must be exactly one character long")
             }
             let side: Text.Side = name == "center" ? .both : name == "ljust" ? .right : .left
-            return .text(text.padded(to: width, side, fill.scalars[0]))
+            return .text(try padded(text, to: width, side, fill.scalars[0]))
         case "removeprefix", "removesuffix":
             guard let part = try parameters("part").text("part") else {
                 throw failure("\(name) needs a string")
@@ -115,7 +115,7 @@ extension Interpreter {
             }
             return .text(text.hasSuffix(part) ? Text(text.scalars.dropLast(part.count)) : text)
         case "partition", "rpartition": return try parted(name, text, try parameters("sep"))
-        default: return .bool(text.isAll(name))
+        default: return .bool(try lettered(text) { $0.isAll(name) })
         }
     }
 
@@ -126,10 +126,13 @@ extension Interpreter {
         if let separator = try found.text("sep") {
             guard !separator.scalars.isEmpty else { throw failure("empty separator") }
             try spendSearch(text, separator)
+            try spend(text.occurrences(of: separator), each: Cost.part)
             parts =
                 isRight
                 ? text.splitFromRight(separator, limit: limit) : text.split(separator, limit: limit)
         } else {
+            // Every second character may be a word.
+            try spend(text.count, each: Cost.element)
             parts = isRight ? text.wordsFromRight(limit: limit) : text.words(limit: limit)
         }
         return .list(try Value.Items(parts.map { .text($0) }))
@@ -181,6 +184,7 @@ extension Interpreter {
         }
         let (start, end) = try bounds(given, text.count)
         guard start <= end else { return false }
+        for part in parts { try spend(1 + part.count) }
         let part = start == 0 && end == text.count ? text : Text(text.scalars[start..<end])
         return parts.contains { name == "startswith" ? part.hasPrefix($0) : part.hasSuffix($0) }
     }
@@ -211,7 +215,7 @@ extension Interpreter {
             return mapping[try key(try found.required("key"))] ?? found["default"] ?? .none
         }
         _ = try Parameters(given, "dict.\(name)", [], self)
-        try spend(mapping.keys.count)
+        try spend(mapping.keys.count, each: name == "items" ? Cost.member : Cost.element)
         switch name {
         case "keys":
             return .view(

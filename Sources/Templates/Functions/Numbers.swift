@@ -11,10 +11,12 @@ extension Interpreter {
         switch name {
         case "int":
             let found = try parameters("default", "base")
+            try spend(value.text?.count ?? 0, each: Cost.number)
             return try whole(value, try found.integer("base", 10)) ?? found["default"]
                 ?? .integer(0)
         case "float":
             let found = try parameters("default")
+            try spend(value.text?.count ?? 0, each: Cost.number)
             if let number = value.double { return .number(number) }
             return value.text.flatMap(\.number).map { .number($0) } ?? found["default"]
                 ?? .number(0)
@@ -72,7 +74,7 @@ extension Interpreter {
                 return .integer(value.integer ?? 0)
             }
             guard precision >= 0 else { throw refusal("a negative precision") }
-            return .number(Double(number.decimals(precision)) ?? number)
+            return .number(Double(try decimals(number, precision)) ?? number)
         }
         let factor = pow(10, Double(precision))
         let scaled = number * factor
@@ -127,6 +129,7 @@ extension Interpreter {
             }
             if value.isUndefined { value = .text("") }
             let text = try formatted(letter, value, precision, flags)
+            try spend(Cost.number + text.count)
             let fills = flags.contains("0") && letter != "s" && letter != "r"
             try spend(width ?? 0)
             if flags.contains("-") {
@@ -145,6 +148,13 @@ extension Interpreter {
             throw failure("not all arguments converted during string formatting")
         }
         return Text(result)
+    }
+
+    /// The digits of a number far from 1 are found by many long multiplications.
+    private func decimals(_ number: Double, _ count: Int) throws -> String {
+        let power = abs(Int(number.exponentBitPattern) - 1075)
+        try spend(Cost.number + count + power * power / 64)
+        return number.decimals(count)
     }
 
     private func number(_ rest: inout ArraySlice<Unicode.Scalar>) -> Int? {
@@ -186,7 +196,7 @@ extension Interpreter {
                 throw failure("must be real number, not \(value.typeName)")
             }
             guard number.isFinite else { return signed(number.pythonText) }
-            return signed(number.decimals(precision ?? 6))
+            return signed(try decimals(number, precision ?? 6))
         case "x", "X", "o":
             guard let integer = value.integer, precision == nil, !flags.contains("#") else {
                 throw refusal("%\(letter) of this value")

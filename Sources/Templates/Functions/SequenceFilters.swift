@@ -6,7 +6,11 @@ extension Interpreter {
         func parameters(_ names: String...) throws -> Parameters {
             try Parameters(given, "the filter '\(name)'", names, self)
         }
-        func elements() throws -> [Value] { try self.elements(of: value) }
+        func elements() throws -> [Value] {
+            let elements = try self.elements(of: value)
+            try spend(elements.count, each: Cost.element)
+            return elements
+        }
         switch name {
         case "list": return .list(try Value.Items(elements()))
         case "first":
@@ -25,6 +29,7 @@ extension Interpreter {
             guard case .dictionary(let mapping) = value else {
                 throw failure("Can only get item pairs from a mapping.")
             }
+            try spend(mapping.keys.count, each: Cost.member)
             return .iterator(try Supply(mapping.items()))
         case "select", "reject", "selectattr", "rejectattr":
             return .iterator(try Supply(selected(name, try elements(), given)))
@@ -60,7 +65,7 @@ extension Interpreter {
             guard count > 0 else { throw failure("the filter '\(name)' needs a number above 0") }
             let parts =
                 name == "batch"
-                ? batches(try elements(), count, found["fill_with"])
+                ? try batches(try elements(), count, found["fill_with"])
                 : try slices(try elements(), count, found["fill_with"])
             return .iterator(try Supply(parts.map { .list(try Value.Items($0)) }))
         case "groupby":
@@ -91,6 +96,7 @@ extension Interpreter {
         case .integer: return try item(path ?? .none, of: value)
         case .text(let path):
             var value = value
+            try spend(path.count, each: Cost.element)
             for name in path.split(Text("."), limit: nil) {
                 let index: Value = Int(name.string).map { .integer($0) } ?? .text(name)
                 value = try item(index, of: value)
@@ -108,7 +114,7 @@ extension Interpreter {
         { [self] value in
             let found = try part(attribute, of: value)
             guard !isCaseSensitive, let text = found.text else { return found }
-            return .text(text.lowercased)
+            return .text(try lettered(text, \.lowercased))
         }
     }
 
@@ -117,6 +123,7 @@ extension Interpreter {
     ) throws -> [Value] {
         let keyed = try values.enumerated().map { ($0, try key($1), $1) }
         return try keyed.sorted { left, right in
+            try spend(Cost.part)
             if try isReversed ? isLess(right.1, left.1) : isLess(left.1, right.1) { return true }
             if try isReversed ? isLess(left.1, right.1) : isLess(right.1, left.1) { return false }
             return left.0 < right.0
@@ -141,7 +148,10 @@ extension Interpreter {
 
     private func unique(_ values: [Value], _ key: (Value) throws -> Value) throws -> [Value] {
         var seen: Set<Mapping.Key> = []
-        return try values.filter { seen.insert(try self.key(try key($0))).inserted }
+        return try values.filter {
+            try spend(Cost.part)
+            return seen.insert(try self.key(try key($0))).inserted
+        }
     }
 
     private func sortedPairs(_ value: Value, _ found: Parameters) throws -> Value {
@@ -154,24 +164,27 @@ extension Interpreter {
         }
         let place = Value.integer(by == "key" ? 0 : 1)
         let key = try key(place, found.isTrue("case_sensitive"))
+        try spend(mapping.keys.count, each: Cost.member)
         return .list(
             try Value.Items(sorted(try mapping.items(), found.isTrue("reverse"), by: key)))
     }
 
-    private func batches(_ values: [Value], _ count: Int, _ fill: Value?) -> [[Value]] {
+    private func batches(_ values: [Value], _ count: Int, _ fill: Value?) throws -> [[Value]] {
+        try spend(values.count / count + 1, each: Cost.part)
         var parts = stride(from: 0, to: values.count, by: min(count, max(values.count, 1))).map {
             Array(
                 values[
                     $0..<min(values.count - $0 > count ? $0 + count : values.count, values.count)])
         }
-        if let fill, !fill.isNone, let last = parts.last, last.count < count, count < 1 << 16 {
+        if let fill, !fill.isNone, let last = parts.last, last.count < count {
+            try spend(count - last.count, each: Cost.element)
             parts[parts.count - 1] += Array(repeating: fill, count: count - last.count)
         }
         return parts
     }
 
     private func slices(_ values: [Value], _ count: Int, _ fill: Value?) throws -> [[Value]] {
-        try spend(count)
+        try spend(count, each: Cost.part)
         let (size, more) = (values.count / count, values.count % count)
         return (0..<count).map { index in
             let start = index * size + min(index, more)
@@ -188,13 +201,14 @@ extension Interpreter {
         let exact: (Value) throws -> Value = { [self] in
             try part(attribute, of: $0, standard: found["default"])
         }
-        let key: (Value) throws -> Value = { value in
+        let key: (Value) throws -> Value = { [self] value in
             let found = try exact(value)
             guard !isCaseSensitive, let text = found.text else { return found }
-            return .text(text.lowercased)
+            return .text(try lettered(text, \.lowercased))
         }
         var groups: [(key: Value, name: Value, values: [Value])] = []
         for value in try sorted(values, false, by: key) {
+            try spend(Cost.member)
             let found = try key(value)
             if let last = groups.last, try equals(last.key, found) {
                 groups[groups.count - 1].values.append(value)

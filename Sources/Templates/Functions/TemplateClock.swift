@@ -16,6 +16,7 @@ package struct TemplateClock: Sendable {
     ]
 
     func text(_ form: Text, _ interpreter: Interpreter) throws -> Text {
+        try interpreter.spend(Cost.part + form.count, each: Cost.element)
         let days = seconds / 86_400
         let date = Self.date(days)
         let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)

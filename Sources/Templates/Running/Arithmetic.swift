@@ -40,10 +40,10 @@ extension Interpreter {
             try spend(left.count + right.count)
             return .text(Text(left.scalars + right.scalars))
         case ("+", .list(let left), .list(let right)):
-            try spend(left.values.count + right.values.count)
+            try spend(left.values.count + right.values.count, each: Cost.element)
             return .list(try Value.Items(left.values + right.values))
         case ("+", .tuple(let left), .tuple(let right)):
-            try spend(left.values.count + right.values.count)
+            try spend(left.values.count + right.values.count, each: Cost.element)
             return .tuple(try Value.Items(left.values + right.values))
         case ("%", .text(let form), _): return .text(try format(form, right))
         case ("*", let value, _) where right.integer != nil && value.isRepeatable:
@@ -62,16 +62,16 @@ extension Interpreter {
     }
 
     private func repeated(_ value: Value, _ count: Int) throws -> Value {
-        func copies<Element>(_ elements: [Element]) throws -> [Element] {
+        func copies<Element>(_ elements: [Element], _ cost: Int) throws -> [Element] {
             guard count > 0, !elements.isEmpty else { return [] }
             let (size, overflow) = elements.count.multipliedReportingOverflow(by: count)
-            try spend(overflow ? Int(Int32.max) : min(size, Int(Int32.max)))
+            try spend(overflow ? .max : size, each: cost)
             return Array((0..<count).lazy.map { _ in elements }.joined())
         }
         switch value {
-        case .text(let text): return .text(Text(try copies(text.scalars)))
-        case .list(let items): return .list(try Value.Items(copies(items.values)))
-        case .tuple(let items): return .tuple(try Value.Items(copies(items.values)))
+        case .text(let text): return .text(Text(try copies(text.scalars, 1)))
+        case .list(let items): return .list(try Value.Items(copies(items.values, Cost.element)))
+        case .tuple(let items): return .tuple(try Value.Items(copies(items.values, Cost.element)))
         default: return .none
         }
     }

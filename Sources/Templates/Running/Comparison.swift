@@ -29,7 +29,9 @@ extension Interpreter {
             return true
         case (.dictionary(let left), .dictionary(let right)):
             guard left.keys.count == right.keys.count else { return false }
+            try spend(left.keys.count, each: Cost.part)
             for (key, value) in left.pairs {
+                try spend(key.length)
                 guard let other = right[key], try equals(value, other) else { return false }
             }
             return true

@@ -16,10 +16,13 @@ extension Interpreter {
         case .integer(let integer): return .integer(integer)
         case .number(let number): return .number(number)
         case .text(let text): return .text(Text(text))
-        case .name(let name): return scope.find(name) ?? .undefined(Value.Absence(name: name))
+        case .name(let name):
+            return try find(name, scope) ?? .undefined(Value.Absence(name: name))
         case .list(let parts):
+            try spend(parts.count, each: Cost.element)
             return .list(try Value.Items(parts.map { try evaluate($0, scope) }))
         case .tuple(let parts):
+            try spend(parts.count, each: Cost.element)
             return .tuple(try Value.Items(parts.map { try evaluate($0, scope) }))
         case .dictionary(let pairs): return try dictionary(pairs, scope)
         case .attribute(let value, let name):
@@ -30,7 +33,7 @@ extension Interpreter {
         case .filter(let value, let name, let arguments):
             let value =
                 if let value { try evaluate(value, scope) } else {
-                    scope.find(Self.filteredBlock) ?? Value.none
+                    try find(Self.filteredBlock, scope) ?? Value.none
                 }
             let given = try self.given(arguments, scope)
             line = expression.line
@@ -48,8 +51,11 @@ extension Interpreter {
             return try binary(sign, left, right)
         case .concatenation(let parts):
             var text: [Unicode.Scalar] = []
-            for part in parts { text += try self.text(of: try evaluate(part, scope)).scalars }
-            try spend(text.count)
+            for part in parts {
+                let part = try self.text(of: try evaluate(part, scope)).scalars
+                try spend(part.count)
+                text += part
+            }
             return .text(Text(text))
         case .comparison(let first, let others): return try comparison(first, others, scope)
         case .and(let left, let right):
@@ -71,13 +77,14 @@ extension Interpreter {
 
     private func dictionary(_ pairs: [(Expression, Expression)], _ scope: Scope) throws -> Value {
         .dictionary(
-            try Mapping(
+            try mapping(
                 pairs.map { name, value in
                     (try key(try evaluate(name, scope)), try evaluate(value, scope))
                 }))
     }
 
     func key(_ value: Value) throws -> Mapping.Key {
+        try spend(value.text?.count ?? 0)
         guard let key = Mapping.Key(value) else {
             switch value {
             case .tuple, .function, .macro, .namespace, .range, .loop, .iterator:
@@ -113,6 +120,7 @@ extension Interpreter {
     }
 
     func call(_ callee: Value, _ given: Given) throws -> Value {
+        try spend(Cost.call)
         switch callee {
         case .macro(let macro): return try macro.call(given, self)
         case .function(let function):
@@ -130,14 +138,18 @@ extension Interpreter {
             try given.add(name, try evaluate(value, scope), self)
         }
         if let spread = arguments.spread {
-            given.values += try elements(of: try evaluate(spread, scope))
+            let more = try elements(of: try evaluate(spread, scope))
+            try spend(more.count, each: Cost.element)
+            given.values += more
         }
         if let spread = arguments.namedSpread {
             let value = try evaluate(spread, scope)
             guard case .dictionary(let mapping) = value else {
                 throw failure("argument after ** must be a mapping, not \(value.typeName)")
             }
+            try spend(mapping.keys.count, each: Cost.member)
             for (key, value) in mapping.pairs {
+                try spend(key.length)
                 guard let name = key.value.text else { throw failure("keywords must be strings") }
                 try given.add(name.string, value, self)
             }
@@ -192,10 +204,14 @@ extension Interpreter {
             let places = try places(elements.count)
             return (0..<places.count).map { elements[places.start + $0 * places.step] }
         }
+        func several(_ elements: [Value]) throws -> [Value] {
+            try spend(elements.count, each: Cost.element)
+            return elements
+        }
         switch value {
         case .text(let text): return .text(Text(try taken(text.scalars)))
-        case .list(let items): return .list(try Value.Items(taken(items.values)))
-        case .tuple(let items): return .tuple(try Value.Items(taken(items.values)))
+        case .list(let items): return .list(try Value.Items(several(taken(items.values))))
+        case .tuple(let items): return .tuple(try Value.Items(several(taken(items.values))))
         case .range(let span):
             let places = try places(span.count)
             return .range(

@@ -16,12 +16,17 @@ final class Interpreter {
     final class Scope {
         var values: [String: Value] = [:]
         let parent: Scope?
+        /// Scopes around it.
+        let depth: Int
         /// Whether it is emptied at the end of the run.
         fileprivate var isKept = false
 
-        init(_ parent: Scope?) { self.parent = parent }
+        init(_ parent: Scope?) {
+            self.parent = parent
+            depth = (parent?.depth ?? -1) + 1
+        }
 
-        func find(_ name: String) -> Value? {
+        fileprivate func find(_ name: String) -> Value? {
             var scope: Scope? = self
             while let found = scope {
                 if let value = found.values[name] { return value }
@@ -69,6 +74,12 @@ final class Interpreter {
         guard !scope.isKept else { return }
         scope.isKept = true
         scopes.append(scope)
+    }
+
+    /// What a name means in a scope.
+    func find(_ name: String, _ scope: Scope) throws -> Value? {
+        try spend(scope.depth / 4)
+        return scope.find(name)
     }
 
     func makeNamespace() throws -> Namespace {
@@ -213,6 +224,7 @@ final class Interpreter {
         var items = try elements(of: source)
         if let test = loop.test {
             items = try items.filter { item in
+                try spend(Cost.turn)
                 let inner = Scope(scope)
                 try set(loop.target, item, inner)
                 return try evaluate(test, inner).isTrue
@@ -222,7 +234,7 @@ final class Interpreter {
         // As Jinja has it, `else` belongs to loops of which no turn came to its end.
         var isDone = false
         for (index, item) in items.enumerated() {
-            try spend(1)
+            try spend(Cost.turn)
             state.index = index
             let inner = Scope(scope)
             inner.values["loop"] = .loop(state)
@@ -238,7 +250,7 @@ final class Interpreter {
         switch target {
         case .name(let name): scope.values[name] = value
         case .attribute(let name, let attribute):
-            guard case .namespace(let namespace) = scope.find(name) else {
+            guard case .namespace(let namespace) = try find(name, scope) else {
                 throw failure("cannot assign attribute on non-namespace object '\(name)'")
             }
             guard !attribute.hasPrefix("_") else {
@@ -260,11 +272,17 @@ final class Interpreter {
         let found: [Value]
         switch value {
         case .undefined: found = []
-        case .text(let text): found = text.scalars.map { .text(Text([$0])) }
+        case .text(let text):
+            try spend(text.count, each: Cost.part)
+            found = text.scalars.map { .text(Text([$0])) }
         case .list(let items), .tuple(let items): found = items.values
         case .view(let view): found = view.items.values
-        case .dictionary(let mapping): found = mapping.keys.map(\.value)
-        case .range(let span): found = span.values
+        case .dictionary(let mapping):
+            try spend(mapping.keys.count, each: Cost.element)
+            found = mapping.keys.map(\.value)
+        case .range(let span):
+            try spend(span.count, each: Cost.element)
+            found = span.values
         case .iterator(let supply): found = supply.takeAll()
         default: throw failure("'\(value.typeName)' object is not iterable")
         }

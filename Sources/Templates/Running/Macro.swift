@@ -12,6 +12,7 @@ final class Macro {
         let name = definition.name
         var named = given.named
         let inner = Interpreter.Scope(scope)
+        try interpreter.spend(definition.parameters.count + given.order.count, each: Cost.call)
         for (index, parameter) in definition.parameters.enumerated() {
             if index < given.values.count {
                 guard named[parameter.name] == nil else {
@@ -44,7 +45,7 @@ final class Macro {
         if definition.takesNamed {
             let order = given.order.filter { named[$0] != nil }
             inner.values["kwargs"] = .dictionary(
-                try Mapping(
+                try interpreter.mapping(
                     order.compactMap { name in
                         Mapping.Key(.text(name)).map { ($0, named[name] ?? .none) }
                     }))

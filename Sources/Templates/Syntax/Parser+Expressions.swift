@@ -7,12 +7,13 @@ extension Parser {
     mutating func expression(withConditional: Bool = true) throws -> Expression {
         nesting += 1
         defer { nesting -= 1 }
-        guard nesting <= Self.greatestNesting else {
-            throw CambiumError(
-                .tooHard,
-                "line \(token.line): expressions nested deeper than \(Self.greatestNesting)")
-        }
+        guard nesting <= Self.greatestNesting else { throw tooDeep }
         return withConditional ? try conditional() : try disjunction()
+    }
+
+    private var tooDeep: CambiumError {
+        CambiumError(
+            .tooHard, "line \(token.line): expressions nested deeper than \(Self.greatestNesting)")
     }
 
     private func make(_ kind: Expression.Kind, _ line: Int) throws -> Expression {
@@ -48,7 +49,7 @@ extension Parser {
         let line = token.line
         var count = 0
         while takes(name: "not") { count += 1 }
-        guard count <= Self.greatestNesting else { throw fault("\(count) times 'not'") }
+        guard count <= Self.greatestNesting else { throw tooDeep }
         var value = try comparison()
         for _ in 0..<count { value = try make(.not(value), line) }
         return value
@@ -112,7 +113,7 @@ extension Parser {
     private mutating func unary(withFilters: Bool = true) throws -> Expression {
         nesting += 1
         defer { nesting -= 1 }
-        guard nesting <= Self.greatestNesting else { throw fault("expressions nested too deep") }
+        guard nesting <= Self.greatestNesting else { throw tooDeep }
         let line = token.line
         var value: Expression
         if takes("-") {

@@ -20,28 +20,32 @@ struct JSONForm {
         switch value {
         case .none: text += "null".unicodeScalars
         case .bool(let bool): text += (bool ? "true" : "false").unicodeScalars
-        case .integer(let integer): text += "\(integer)".unicodeScalars
-        case .number(let number): text += number.jsonText.unicodeScalars
-        case .text(let content):
-            try interpreter.spend(content.count)
-            write(content, into: &text)
+        case .integer(let integer):
+            try interpreter.spend(Cost.number)
+            text += "\(integer)".unicodeScalars
+        case .number(let number):
+            try interpreter.spend(Cost.number)
+            text += number.jsonText.unicodeScalars
+        case .text(let content): try write(content, into: &text, interpreter)
         case .list(let items), .tuple(let items):
             try write("[", items.values, "]", level: level, into: &text, interpreter) {
                 try write($0, level: level + 1, into: &$1, interpreter)
             }
         case .dictionary(let mapping):
+            try interpreter.spend(mapping.keys.count, each: Cost.element)
             var pairs = mapping.pairs
             if sortsKeys {
                 try pairs.sort { try interpreter.isLess($0.key.value, $1.key.value) }
             }
             try write("{", pairs, "}", level: level, into: &text, interpreter) { pair, text in
                 switch pair.key.value {
-                case .text(let name): write(name, into: &text)
+                case .text(let name): try write(name, into: &text, interpreter)
                 case let other:
                     text.append("\"")
                     try write(other, level: level, into: &text, interpreter)
                     text.append("\"")
                 }
+                try interpreter.spend(keySeparator.count)
                 text += keySeparator.scalars
                 try write(pair.value, level: level + 1, into: &text, interpreter)
             }
@@ -58,7 +62,10 @@ struct JSONForm {
     ) throws {
         text.append(start)
         for (index, element) in elements.enumerated() {
-            if index > 0 { text += itemSeparator.scalars }
+            if index > 0 {
+                try interpreter.spend(itemSeparator.count)
+                text += itemSeparator.scalars
+            }
             try breakLine(level + 1, into: &text, interpreter)
             try each(element, &text)
         }
@@ -75,7 +82,10 @@ struct JSONForm {
         for _ in 0..<level { text += indent.scalars }
     }
 
-    private func write(_ content: Text, into text: inout [Unicode.Scalar]) {
+    private func write(
+        _ content: Text, into text: inout [Unicode.Scalar], _ interpreter: Interpreter
+    ) throws {
+        try interpreter.spend(content.count)
         text.append("\"")
         for scalar in content.scalars {
             switch scalar {
@@ -86,6 +96,7 @@ struct JSONForm {
             case "\u{8}": text += "\\b".unicodeScalars
             case "\u{C}": text += "\\f".unicodeScalars
             case _ where scalar.value < 0x20 || escapesAll && scalar.value > 0x7E:
+                try interpreter.spend(Cost.escape)
                 for unit in UTF16.encode(scalar).map(Array.init) ?? [] {
                     text += "\\u\(UInt32(unit).hex(4))".unicodeScalars
                 }

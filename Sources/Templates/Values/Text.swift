@@ -213,6 +213,12 @@ extension Text {
     }
 
     func occurrences(of other: Text) -> Int {
-        other.scalars.isEmpty ? count + 1 : split(other, limit: nil).count - 1
+        if other.scalars.isEmpty { return count + 1 }
+        var (found, start) = (0, 0)
+        while let place = firstPlace(of: other, from: start) {
+            found += 1
+            start = place + other.count
+        }
+        return found
     }
 }

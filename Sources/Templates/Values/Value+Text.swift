@@ -6,10 +6,14 @@ extension Value {
         case .undefined: text += "Undefined".unicodeScalars
         case .none: text += "None".unicodeScalars
         case .bool(let bool): text += (bool ? "True" : "False").unicodeScalars
-        case .integer(let integer): text += "\(integer)".unicodeScalars
-        case .number(let number): text += number.pythonText.unicodeScalars
+        case .integer(let integer):
+            try interpreter.spend(Cost.number)
+            text += "\(integer)".unicodeScalars
+        case .number(let number):
+            try interpreter.spend(Cost.number)
+            text += number.pythonText.unicodeScalars
         case .text(let content):
-            try interpreter.spend(content.count)
+            try interpreter.spend(content.count, each: Cost.escape)
             if content.isSafe { text += "Markup(".unicodeScalars }
             content.quote(into: &text)
             if content.isSafe { text.append(")") }
@@ -21,6 +25,7 @@ extension Value {
             try spell("\(view.kind)([", view.items.values, "])", into: &text, interpreter)
         case .dictionary(let mapping):
             text.append("{")
+            try interpreter.spend(mapping.keys.count, each: Cost.element)
             for (index, (key, value)) in mapping.pairs.enumerated() {
                 if index > 0 { text += ", ".unicodeScalars }
                 try key.value.spell(into: &text, interpreter)

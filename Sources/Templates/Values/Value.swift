@@ -191,6 +191,9 @@ struct Mapping {
             }
         }
 
+        /// Characters of a text.
+        var length: Int { value.text?.count ?? 0 }
+
         static func == (left: Key, right: Key) -> Bool { left.form == right.form }
         func hash(into hasher: inout Hasher) { hasher.combine(form) }
     }
