@@ -49,15 +49,42 @@ struct ChatOptions: ParsableArguments {
     /// The conversation so far.
     ///
     /// - Parameter prompt: What the user says at its end; nil for nothing.
-    func conversation(_ prompt: String?) throws -> Chat {
+    func conversation(_ prompt: String?, _ console: Console) throws -> Chat {
         var chat = Chat()
-        if let messages { chat = try Chat(json: Terminal.read(messages), source: messages) }
+        if let messages {
+            let json = try Terminal.read(messages, folder: "name a file of messages in it")
+            chat = try Chat(json: json, source: source)
+        }
         if let system { chat.setSystem(system) }
         for option in templateOption { chat.set(option.key, option.value) }
-        if let prompt {
-            let bytes = prompt == "-" ? try Terminal.read("-") : Array(prompt.utf8)
-            chat.add("user", String(decoding: bytes, as: UTF8.self))
-        }
+        if let prompt { chat.add("user", prompt == "-" ? try text(prompt, console) : prompt) }
         return chat
+    }
+
+    /// What the messages are read from, for people.
+    var source: String { messages == "-" ? "standard input" : messages ?? "the conversation" }
+
+    /// What a person says in a file, or on standard input.
+    ///
+    /// - Throws: `usage` for a text without a word.
+    func text(_ path: String, _ console: Console) throws -> String {
+        let bytes = try Terminal.read(path)
+        let name = path == "-" ? "standard input" : path
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard !text.allSatisfy(\.isWhitespace) else {
+            throw Failure(
+                .usage, "\(name) has no text that the user could say",
+                hint: "give it there, or with --prompt")
+        }
+        if !Self.isText(bytes) { console.note(Self.repaired(name)) }
+        return text
+    }
+
+    /// Whether bytes are UTF-8.
+    static func isText(_ bytes: [UInt8]) -> Bool { String(validating: bytes, as: UTF8.self) != nil }
+
+    /// What is said of bytes that a tokenizer or a template cannot read.
+    static func repaired(_ name: String) -> String {
+        "note: \(name) is not UTF-8: what is none is read as U+FFFD"
     }
 }

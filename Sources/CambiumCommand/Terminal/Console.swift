@@ -61,6 +61,12 @@ struct Console {
         if !isQuiet { Terminal.write(text + "\n", to: .error) }
     }
 
+    /// Tells what went wrong, of work that goes on behind it.
+    func tell(_ failure: Failure) {
+        let lines = options.json ? [failure.json] : failure.lines(errorStyle)
+        Terminal.write(lines.joined(separator: "\n") + "\n", to: .error)
+    }
+
     /// Warns the user, on standard error; also under `--quiet`.
     func warn(_ text: String) {
         if !options.json {

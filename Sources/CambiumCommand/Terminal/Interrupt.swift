@@ -25,6 +25,27 @@ enum Interrupt {
         return try body()
     }
 
+    /// Runs work that a Ctrl-C ends without ending the process.
+    ///
+    /// The work looks at ``isAsked``, and what comes behind it begins anew. A second one before it has ended, a termination
+    /// and a hang-up end the process as ever.
+    static func pausing<Result>(_ body: () throws -> Result) rethrows -> Result {
+        asked.store(false, ordering: .relaxed)
+        isPausing.store(true, ordering: .relaxed)
+        defer {
+            isPausing.store(false, ordering: .relaxed)
+            asked.store(false, ordering: .relaxed)
+        }
+        return try body()
+    }
+
+    /// What is said of what a signal ended.
+    static func say(_ words: String) { farewell.withLock { $0 = words } }
+
+    private static let isPausing = Atomic<Bool>(false)
+    private static let farewell = Mutex(
+        "stopped before the end; what was not committed is not kept")
+
     /// Runs work of which children do the most: meanwhile every signal is passed on to their groups, and the work
     /// goes on when they have ended.
     static func relaying<Result>(_ body: () throws -> Result) rethrows -> Result {
@@ -105,6 +126,10 @@ enum Interrupt {
                 continue
             }
             if isCooperative, isAsked, number == SIGHUP { continue }
+            if isPausing.load(ordering: .relaxed), number == SIGINT, !isAsked {
+                asked.store(true, ordering: .relaxed)
+                continue
+            }
             guard !isCooperative || isAsked else {
                 request.store(number, ordering: .relaxed)
                 asked.store(true, ordering: .relaxed)
@@ -112,8 +137,7 @@ enum Interrupt {
             }
             Store.abandonFiles {
                 if Terminal.isTerminal(.error) { Terminal.clearLine(.error) }
-                Terminal.tell(
-                    "interrupted: stopped before the end; what was not committed is not kept")
+                Terminal.tell("interrupted: \(farewell.withLock { $0 })")
                 // Whoever is tired of waiting may end it at once.
                 for number in numbers where number != SIGHUP || takesHangUp.load(ordering: .relaxed)
                 {

@@ -49,15 +49,32 @@ extension Terminal {
         deinit { close(descriptor) }
     }
 
+    /// Bytes of a regular file; nil for what is none.
+    static func size(_ path: String) -> Int? {
+        var status = stat()
+        guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            return nil
+        }
+        return Int(status.st_size)
+    }
+
+    /// What is said to who names a folder, of which commands that measure read a text.
+    private static let folderHint =
+        "name a file in it; of a folder with a test.txt that text is read"
+
     /// The bytes of a file; of standard input for `-`.
     ///
-    /// - Parameter limit: Bytes of its beginning that are read; nil for all.
+    /// - Parameters:
+    ///   - limit: Bytes of its beginning that are read; nil for all.
+    ///   - folder: What is said of a folder.
     /// - Throws: `not-found`, `io`, `too-large` for what is too long to be read whole, or has no end.
-    static func read(_ path: String, limit: Int? = nil) throws(Failure) -> [UInt8] {
+    static func read(
+        _ path: String, limit: Int? = nil, folder: String = folderHint
+    ) throws(Failure) -> [UInt8] {
         guard path != "-" else { return try readAll(0, "standard input", limit) }
         let file = try OpenFile(path)
         defer { withExtendedLifetime(file) {} }
-        try checkReadable(file)
+        try checkReadable(file, folder)
         return try readAll(file.descriptor, path, limit)
     }
 
@@ -98,11 +115,12 @@ extension Terminal {
     }
 
     /// Refuses a folder, and a terminal: whoever means the keyboard says `-`.
-    private static func checkReadable(_ file: OpenFile) throws(Failure) {
+    private static func checkReadable(
+        _ file: OpenFile, _ folder: String = folderHint
+    ) throws(Failure) {
         guard try status(file.descriptor, file.name).st_mode & S_IFMT != S_IFDIR else {
             throw Failure(
-                .io, "\(file.name) is a folder",
-                hint: "name a file in it; of a folder with a test.txt that text is read")
+                .io, "\(file.name) is a folder", hint: folder)
         }
         if isatty(file.descriptor) == 1 {
             throw Failure(

@@ -93,8 +93,11 @@ struct ChatTests {
         #expect(second.text.contains("seen more"), "\(second.text)")
     }
 
-    @Test("special tokens are read and written as such, and the start token comes once")
-    func special() throws {
+    /// A store whose branch `text` has a model of tokens, with a tokenizer of characters and a template.
+    static func textSession(
+        _ template: String =
+            "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    ) throws -> Session {
         let session = try Session.base()
         let folder = session.path("with-tokenizer")
         try FileManager.default.copyItem(atPath: TokensTests.model, toPath: folder)
@@ -122,12 +125,106 @@ struct ChatTests {
             to: URL(filePath: folder + "/tokenizer.json"))
         let settings: [String: Any] = [
             "bos_token": ["content": "<s>"],
-            "chat_template":
-                "{{ bos_token }}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}",
+            "chat_template": template,
         ]
         try JSONSerialization.data(withJSONObject: settings).write(
             to: URL(filePath: folder + "/tokenizer_config.json"))
         try session.expect("commit", folder, "-m", "chat", "--branch", "text")
+        return session
+    }
+
+    @Test(
+        "a turn that fails is told and taken back, and the conversation goes on",
+        .enabled(if: Terminals.isThere))
+    func survives() throws {
+        let session = try Self.textSession(
+            "{% for m in messages %}{{ raise_exception('never ' ~ m.content) if m.content == 'bad' }}"
+                + "{{ m.content }}{% endfor %}{{ raise_exception('count ' ~ messages|length) if messages[-1].content == 'ask' }}"
+        )
+        let long = String(repeating: "a", count: 400)
+        let run = try session.shell(
+            "(sleep 0.5; printf 'bad\\n\(long)\\nask\\nhi\\nask\\n/exit\\n') | script -qec "
+                + "'\"$cambium\" generate text --chat -n 2 --past-end' /dev/null; echo \"status $?\""
+        )
+        #expect(run.text.contains("never bad") && run.text.contains("do not fit the context"))
+        #expect(run.text.contains("begin another conversation"))
+        #expect(run.text.contains("count 1") && run.text.contains("count 3"), "\(run.text)")
+        #expect(run.text.contains("status 0"), "\(run.text)")
+    }
+
+    @Test("a context that is full ends the conversation", .enabled(if: Terminals.isThere))
+    func full() throws {
+        let session = try Self.textSession()
+        let run = try session.shell(
+            "(sleep 0.5; printf 'hi\\nmore\\n') | script -qec "
+                + "'\"$cambium\" generate text --chat -n 999 --past-end' /dev/null; echo \"status $?\""
+        )
+        #expect(run.text.contains("is full") && run.text.contains("the conversation is over"))
+        #expect(run.text.contains("status 0"), "\(run.text)")
+    }
+
+    @Test("Ctrl-C stops an answer, and the conversation goes on", .enabled(if: Terminals.isThere))
+    func stopped() throws {
+        let session = try Self.session(
+            "{% for m in messages %}{{ m.content }}{% endfor %}"
+                + "{{ raise_exception('count ' ~ messages|length) if messages[-1].content == 'ask' }}"
+        )
+        let run = try session.shell(
+            "(sleep 0.5; printf 'Hi\\n'; sleep 1; printf '\\003'; sleep 0.5; printf 'ask\\n'; sleep 0.5; "
+                + "printf '\\003'; sleep 0.5) | script -qec "
+                + "'\"$cambium\" generate chat --chat -n 100000000' /dev/null; echo \"status $?\"")
+        #expect(run.text.contains("count 3"), "\(run.text.suffix(400))")
+        #expect(run.text.contains("interrupted: the conversation is over"))
+        #expect(run.text.contains("status 130"), "\(run.text.suffix(400))")
+    }
+
+    @Test("where nobody asks anything, no text is read in its place and none is made up")
+    func silent() throws {
+        let session = try Self.session()
+        try session.write(
+            #"[{"role": "user", "content": "P"}, {"role": "assistant", "content": "A"}]"#,
+            to: "answered.json")
+        try session.write(#"[{"role": "system", "content": "S"}]"#, to: "system.json")
+        try session.write("[]", to: "none.json")
+        let chat = ["generate", "chat", "--chat", "-n", "2"]
+        for (words, input, name) in [
+            (["--messages", "answered.json"], "said", "assistant"),
+            (["--messages", "system.json"], "said", "system"),
+            (["--messages", "none.json"], "said", "no message"),
+            (["--messages", "-"], #"[{"role": "assistant", "content": "A"}]"#, "standard input"),
+            ([], "", "standard input has no text"), ([], " \n", "standard input has no text"),
+            (["--system", "S"], "", "no text"), (["--prompt", "-"], "", "no text"),
+        ] {
+            let run = try session.start(chat + words, input: input).end()
+            #expect(run.status == 64 && run.errors.contains(name), "\(words): \(run.errors)")
+            #expect(run.text.isEmpty)
+        }
+        // It waits for nobody.
+        let open = try session.shell(
+            "sleep 9 | timeout 8 \"$cambium\" generate chat --chat --messages answered.json & wait -n; echo \"status $?\""
+        )
+        #expect(open.text.contains("status 64"))
+        let asked = try session.start(
+            chat + ["--messages", "answered.json", "--prompt", "-"], input: "more"
+        ).end()
+        #expect(asked.status == 0, "\(asked.errors)")
+        let folder = try session.start(chat + ["--messages", "with-template"]).end()
+        #expect(folder.errors.contains("is a folder") && !folder.errors.contains("test.txt"))
+    }
+
+    @Test("bytes that are not UTF-8 are told of")
+    func repaired() throws {
+        let session = try Self.textSession()
+        let run = try session.shell(
+            "printf 'a\\377b' | cambium generate text --chat -n 1; "
+                + "printf 'a\\377b' | cambium generate text --prompt - -n 1")
+        #expect(run.errors.contains("standard input is not UTF-8"), "\(run.errors)")
+        #expect(run.errors.contains("the prompt is not UTF-8"))
+    }
+
+    @Test("special tokens are read and written as such, and the start token comes once")
+    func special() throws {
+        let session = try Self.textSession()
         let run = try session.expect(
             "generate", "text", "--chat", "--prompt", "ab", "-n", "6", "--past-end", "--json")
         let ids = try session.expect(

@@ -23,8 +23,9 @@ struct GenerateCommand: StoreCommand {
             cambium generate main --tokens 1,178,199 -n 16
 
             --chat makes one text of a conversation by the chat template that was committed with the model: \
-            of --system and --prompt, or of --messages with roles and tools. On a terminal without either \
-            it goes on in turns, until /exit or Ctrl-D. What the model writes comes as it is, reasoning and \
+            of --system and --prompt, or of --messages with roles and tools. Without --prompt it goes on in turns \
+            on a terminal where the user is to speak, until /exit or Ctrl-D; Ctrl-C stops an answer. Elsewhere \
+            the question is standard input. What the model writes comes as it is, reasoning and \
             calls of tools with the marks around them.
 
             cambium generate main --chat
@@ -118,6 +119,12 @@ struct GenerateCommand: StoreCommand {
                 hint:
                     "give ids with --tokens 1,2,3, or commit the checkpoint with its tokenizer.json"
             )
+        }
+        let readsText = try !model.takesBytes && model.tokenizer() != nil
+        for (index, input) in inputs.enumerated()
+        where readsText && !ChatOptions.isText(input) {
+            console.note(
+                ChatOptions.repaired(inputs.count == 1 ? "the prompt" : "prompt \(index + 1)"))
         }
         for (index, input) in inputs.enumerated()
         where model.slides && input.count > model.contextLength {
