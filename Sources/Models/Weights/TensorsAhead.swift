@@ -1,3 +1,4 @@
+internal import Architectures
 internal import Elements
 internal import Objects
 internal import Snapshots
@@ -34,11 +35,16 @@ final class TensorsAhead: Sendable {
     }
 
     /// The layer that a tensor is of; nil for other tensors, and for those of adapters.
-    private static func layer(of name: String) -> Int? {
-        let parts = name.split(separator: ".", maxSplits: 3, omittingEmptySubsequences: false)
-        guard parts.count == 4, parts[0] == "model", parts[1] == "layers" else { return nil }
-        return Int(parts[2])
+    static func layer(of name: String) -> Int? {
+        for start in starts where name.hasPrefix(start) {
+            let parts = name.dropFirst(start.count).split(
+                separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+            return parts.count == 2 ? Int(parts[0]) : nil
+        }
+        return nil
     }
+
+    private static let starts = Architecture.prefixes.map { $0 + "layers." }
 
     /// A tensor; nil when there is none of the name.
     func object(_ name: String) throws -> StoredObject? {
