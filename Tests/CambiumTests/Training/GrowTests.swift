@@ -96,6 +96,8 @@ struct GrowTests {
         "routers, stacks and states of other kinds take one more, and give it back",
         arguments: [
             "minimax_m2", "granitemoe", "phimoe", "ernie4_5_moe", "qwen3_5_moe", "gemma4",
+            "glm4_moe",
+            "kimi_k2", "dots1", "qwen3_next",
         ])
     func otherKinds(architecture: String) throws {
         try withScratchDirectory { directory in
@@ -108,6 +110,11 @@ struct GrowTests {
             #expect(layers.allSatisfy { $0.pools[0].experts == count + 1 })
             let logits = try store.model("main").logits([200, 201, 202])
             #expect(logits.joined().allSatisfy { $0.isFinite })
+            _ = try store.export("main", to: directory + "/out")
+            let again = try store.commit(
+                checkpoint: directory + "/out",
+                CommitOptions(message: "again", branch: "again", signature: Checkpoints.signature))
+            #expect(again.unchanged)
             try shrink(store)
             #expect(try store.list("main").tree == before.tree)
         }
@@ -214,20 +221,25 @@ struct GrowTests {
         }
     }
 
-    @Test("groups of experts and routers of pairs of keys are refused")
-    func otherRouters() throws {
+    @Test(
+        "groups of experts are refused", arguments: ["deepseek_v3", "deepseek_v2", "mistral4"])
+    func groups(architecture: String) throws {
         try withScratchDirectory { directory in
-            let grouped = try store(model("deepseek_v3"), in: directory)
+            let grouped = try store(model(architecture), in: directory)
             for body in [
                 {
                     _ = try self.growRoughly(
-                        grouped, ExpertSource(self.model("deepseek_v3"), expert: 0))
+                        grouped, ExpertSource(self.model(architecture), expert: 0))
                 },
                 { _ = try grouped.dropExpert(nil, Checkpoints.options("drop")) },
             ] as [() throws -> Void] {
                 #expect { try body() } throws: { "\($0)".contains("groups") }
             }
         }
+    }
+
+    @Test("routers of pairs of keys are refused")
+    func otherRouters() throws {
         try withScratchDirectory { directory in
             let store = try Checkpoints.tinyStore(in: directory)
             #expect {
@@ -256,6 +268,34 @@ struct GrowTests {
                 keep: [Growth.text(97...104, 12_288, seed: 1)], growth: Self.growth,
                 Checkpoints.options("grow"))
             #expect(result.picked > 0.9 && result.unchanged >= 0.995, "\(result)")
+        }
+    }
+
+    @Test(
+        "families whose experts may stand in groups grow when there is one",
+        arguments: ["deepseek_v2", "mistral4"])
+    func oneGroup(architecture: String) throws {
+        try withScratchDirectory { directory in
+            let folder = directory + "/one-group"
+            try FileManager.default.copyItem(atPath: model(architecture), toPath: folder)
+            let config = folder + "/config.json"
+            var json = try #require(
+                JSONSerialization.jsonObject(with: bytes(config)) as? [String: Any])
+            let inner = json["text_config"] as? [String: Any]
+            var fields = inner ?? json
+            fields["n_group"] = 1
+            fields["topk_group"] = 1
+            if fields["topk_method"] != nil { fields["topk_method"] = "greedy" }
+            if inner == nil { json = fields } else { json["text_config"] = fields }
+            try FileManager.default.removeItem(atPath: config)
+            try JSONSerialization.data(withJSONObject: json).write(to: URL(filePath: config))
+            let store = try store(folder, in: directory)
+            let before = try store.list("main")
+            _ = try growRoughly(store, ExpertSource(folder, expert: 1))
+            #expect(
+                try store.model("main").logits([200, 201]).joined().allSatisfy { $0.isFinite })
+            try shrink(store)
+            #expect(try store.list("main").tree == before.tree)
         }
     }
 
