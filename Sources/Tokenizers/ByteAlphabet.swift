@@ -44,7 +44,7 @@ enum ByteAlphabet {
 }
 
 /// Scalars of text that is known to be UTF-8.
-enum UTF8Text {
+package enum UTF8Text {
     /// The scalar that starts at a position, and its bytes.
     @inline(__always)
     static func scalar(_ text: ArraySlice<UInt8>, _ at: Int) -> (scalar: UInt32, length: Int) {
@@ -64,7 +64,7 @@ enum UTF8Text {
     }
 
     /// How many bytes at the end of some bytes may be the start of a character that is not complete.
-    static func incomplete(_ bytes: [UInt8]) -> Int {
+    package static func incomplete(_ bytes: [UInt8]) -> Int {
         for length in 1...3 where length <= bytes.count {
             let byte = bytes[bytes.count - length]
             if byte & 0xC0 == 0x80 { continue }

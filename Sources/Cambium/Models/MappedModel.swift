@@ -59,8 +59,8 @@ public struct MappedModel: Sendable {
     /// bits per token, times the tokens of the text for each of its bytes.
     ///
     /// - Parameters:
-    ///   - text: Of bytes; with a tokenizer UTF-8.
-    ///   - limit: Bytes of its beginning that count; nil for all.
+    ///   - text: Of bytes; with a tokenizer UTF-8, where what is none is read, and counted, as U+FFFD.
+    ///   - limit: Bytes of its beginning that count; nil for all. With a tokenizer it cuts no character.
     ///   - sliding: Windows that overlap, over the whole text, however long; nil for those that do not.
     ///   - threads: Share the work; the result does not depend on them.
     ///   - progress: Called as windows of the text are done.
@@ -81,7 +81,7 @@ public struct MappedModel: Sendable {
         _ text: TextSource, limit: Int? = 20_000, sliding: SlidingWindows? = nil, threads: Int = 1,
         progress: ProgressReporter = { _ in }
     ) throws -> EvaluationResult {
-        let text = text.prefix(limit)
+        let text = try running.beginning(of: text, limit: limit)
         let (result, bits) =
             if let sliding {
                 try running.evaluate(
@@ -95,6 +95,31 @@ public struct MappedModel: Sendable {
             perplexity: result.perplexity, predictions: result.predictions, windows: result.windows,
             usage: UsageInfo(result.usage), adapters: running.shares(result.choices), unused: unused
         )
+    }
+
+    /// Checks that a text can be evaluated, without running the model: in much less time than that takes.
+    ///
+    /// - Parameters:
+    ///   - text: The text.
+    ///   - limit: Bytes of its beginning that count; nil for all.
+    ///   - sliding: Windows that overlap; nil for those that do not.
+    /// - Throws: As ``evaluate(_:limit:sliding:threads:progress:)-([UInt8],_,_,_,_)``.
+    public func checkEvaluation(
+        of text: TextSource, limit: Int? = 20_000, sliding: SlidingWindows? = nil
+    ) throws {
+        try running.check(
+            running.beginning(of: text, limit: limit), isSliding: sliding != nil)
+    }
+
+    /// Whether a text is read as it is: a tokenizer reads U+FFFD for bytes that are not UTF-8.
+    ///
+    /// - Parameters:
+    ///   - text: The text.
+    ///   - limit: Bytes of its beginning that count; nil for all.
+    public func reads(_ text: TextSource, limit: Int? = nil) throws -> Bool {
+        guard try !takesBytes && tokenizer() != nil else { return true }
+        let part = try running.beginning(of: text, limit: limit)
+        return String(validating: try part.bytes(0..<part.count), as: UTF8.self) != nil
     }
 }
 

@@ -76,7 +76,7 @@ struct EvalReport: Report {
         return table.lines()
     }
 
-    private var usageLines: [String] {
+    var usageLines: [String] {
         var table = TextTable([.left, .left, .right, .right])
         table.add(["revision", "text", "experts touched", "bytes touched"])
         for row in rows {

@@ -55,8 +55,10 @@ package struct CommittedModel: Sendable {
         _ outcome: CommitOutcome, _ canonical: [String], _ branch: String, _ note: CommitNote
     ) -> [String] {
         var notes: [String] = []
-        if outcome.unchanged, !note.metrics.isEmpty || !note.metadata.isEmpty {
-            let names = (Array(note.metrics.keys) + Array(note.metadata.keys)).sorted(by: isBefore)
+        // What a command says of itself nobody asked to keep.
+        let words = note.metadata.keys.filter { $0 != RowTables.bitsKey }
+        if outcome.unchanged, !note.metrics.isEmpty || !words.isEmpty {
+            let names = (Array(note.metrics.keys) + words).sorted(by: isBefore)
             notes.append(
                 "no commit was made, so \(names.joined(separator: ", ")) "
                     + "\(names.count == 1 ? "was" : "were") not kept: add numbers to the commit that "

@@ -101,6 +101,45 @@ package struct SnapshotModel: Sendable {
             finished: finished)
     }
 
+    /// The beginning of a text that counts: no character is cut where a tokenizer reads characters.
+    ///
+    /// - Parameter limit: Bytes; nil for all.
+    package func beginning(of text: TextSource, limit: Int?) throws -> TextSource {
+        let part = text.prefix(limit)
+        // Who gives a text may have cut it at the limit already.
+        guard let limit, part.count == limit, limit > 0, try vocabulary.tokenizer() != nil else {
+            return part
+        }
+        let end = try part.bytes(max(0, limit - 4)..<limit)
+        return part.prefix(limit - UTF8Text.incomplete(end))
+    }
+
+    /// Checks that a text can be evaluated, without running the model.
+    ///
+    /// - Parameters:
+    ///   - isSliding: Whether windows overlap, of any size.
+    /// - Throws: As an evaluation.
+    package func check(_ text: TextSource, isSliding: Bool) throws {
+        guard text.count > 0 else { throw Self.empty }
+        let tokens = try vocabulary.tokens(of: text)
+        var count = tokens.count
+        if isSliding {
+            count += try vocabulary.tokenizer()?.startTokens.count ?? 0
+            try EvaluationWindows.check(count)
+        } else {
+            try model.checkWindows(of: count)
+        }
+        if case .tokens(let ids) = tokens { try model.description.check(ids) }
+    }
+
+    private static var empty: CambiumError { CambiumError(.badInput, "the text is empty") }
+
+    /// Bytes of a text as the model read it: a tokenizer reads U+FFFD for what is no UTF-8.
+    private func bytes(of text: TextSource, _ tokens: TokenSource) throws -> Int {
+        guard case .tokens = tokens else { return text.count }
+        return String(decoding: try text.bytes(0..<text.count), as: UTF8.self).utf8.count
+    }
+
     /// How well the model predicts a text, with the bits for each of its bytes.
     package func evaluate(
         _ text: TextSource, threads: Int, progress: ProgressReporter
@@ -110,9 +149,9 @@ package struct SnapshotModel: Sendable {
             count: tokens.count, threads: threads,
             progress: { try progress(Progress("windows", $0, $1)) }, read: tokens.part)
         let bits = result.bitsPerToken
+        let bytes = try bytes(of: text, tokens)
         return (
-            result,
-            tokens.count == text.count ? bits : bits * Double(tokens.count) / Double(text.count)
+            result, tokens.count == bytes ? bits : bits * Double(tokens.count) / Double(bytes)
         )
     }
 
@@ -135,6 +174,7 @@ package struct SnapshotModel: Sendable {
             throw CambiumError(
                 .usage, "windows of \(size) tokens; the model reads 2 to \(context) at once")
         }
+        guard text.count > 0 else { throw Self.empty }
         let step = stride ?? size / 2
         var (tokens, before) = (try vocabulary.tokens(of: text), 0)
         if let tokenizer = try vocabulary.tokenizer(), case .tokens(let ids) = tokens {
@@ -146,11 +186,7 @@ package struct SnapshotModel: Sendable {
         let result = try model.evaluate(
             cut, threads: threads, progress: { try progress(Progress("windows", $0, $1)) },
             read: tokens.part)
-        // A tokenizer reads U+FFFD for what is no UTF-8, such as a character that a limit cuts.
-        var bytes = text.count
-        if case .tokens = tokens {
-            bytes = String(decoding: try text.bytes(0..<text.count), as: UTF8.self).utf8.count
-        }
+        var bytes = try bytes(of: text, tokens)
         // The first token's bytes count where it is predicted.
         if before == 0 {
             var (spelled, speller) = ([UInt8](), try vocabulary.speller()())

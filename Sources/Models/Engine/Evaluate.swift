@@ -56,6 +56,16 @@ extension AdaptedModel {
         progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in },
         read: (Range<Int>) throws -> [Int]
     ) throws -> Evaluation {
+        try checkWindows(of: count)
+        return try evaluate(
+            EvaluationWindows(full: description.evaluationWindow, of: count), threads: threads,
+            progress: progress, read: read)
+    }
+
+    /// Checks that a text fills a window.
+    ///
+    /// - Parameter count: Tokens of the text.
+    func checkWindows(of count: Int) throws {
         let size = description.evaluationWindow
         guard count / size > 0, size > 1 else {
             throw CambiumError(
@@ -63,9 +73,6 @@ extension AdaptedModel {
                 "the text has \(count) \(description.unit)s to evaluate; one window needs "
                     + "\(max(size, 2))")
         }
-        return try evaluate(
-            EvaluationWindows(full: size, of: count), threads: threads, progress: progress,
-            read: read)
     }
 
     /// As ``evaluate(_:threads:progress:)``, in windows of any kind.

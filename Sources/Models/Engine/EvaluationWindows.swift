@@ -34,13 +34,18 @@ package struct EvaluationWindows: Sendable {
                 "windows of \(size) tokens at a stride of \(stride): give a stride from 1 to \(max(1, size - 1))"
             )
         }
+        try Self.check(total)
+        (self.size, self.stride, self.total) = (size, stride, total)
+        count = total <= size ? 1 : 1 + (total - size + stride - 1) / stride
+        predictions = total - 1
+    }
+
+    /// Checks that a text has a token with one before it.
+    static func check(_ total: Int) throws {
         guard total > 1 else {
             throw CambiumError(
                 .badInput, "the text has \(total) tokens, of which none has one before it")
         }
-        (self.size, self.stride, self.total) = (size, stride, total)
-        count = total <= size ? 1 : 1 + (total - size + stride - 1) / stride
-        predictions = total - 1
     }
 
     subscript(index: Int) -> Window {

@@ -22,6 +22,12 @@ struct QuantizeCommandTests {
         #expect(run.text.hasPrefix("small "))
         #expect(run.text.contains("32 experts and ") && run.text.contains(" became "))
         #expect(run.text.contains("bits per byte: ") && run.text.contains(" before, "))
+        #expect(run.text.contains(", kept as text.bpb"))
+        let noted = try session.expect("eval", "small", "--text", "text", "--json").json
+        let rows = try #require(noted["rows"] as? [[String: Any]])
+        let notes = try session.expect("note", "small", "--json").json["notes"] as? [[String: Any]]
+        let metrics = notes?.first?["metrics"] as? [String: Double]
+        #expect(try metrics == ["text.bpb": #require(rows[0]["bitsPerByte"] as? Double)])
         #expect(run.text.contains("not quantised: model.layers.1.mlp.shared_expert.down_proj"))
         let bare = try session.expect("quantize", "small", "--routers", "int8", "--json")
         let json = try bare.json

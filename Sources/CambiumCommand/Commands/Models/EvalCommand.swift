@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cambium
+internal import Reporting
 
 struct EvalCommand: StoreCommand {
     static let configuration = CommandConfiguration(
@@ -80,18 +81,37 @@ struct EvalCommand: StoreCommand {
         var rows: [EvalReport.Row] = []
         let sliding =
             stride == nil && window == nil ? nil : SlidingWindows(window: window, stride: stride)
+        noteCuts(texts, sliding, console)
+        let revisions = revisions.isEmpty ? ["HEAD"] : revisions
         try console.withProgress { progress in
-            for revision in revisions.isEmpty ? ["HEAD"] : revisions {
+            // What cannot be measured is told before hours are spent on what can.
+            if revisions.count * texts.count > 1 {
+                for revision in revisions {
+                    let model = try store.model(revision, memory.model)
+                    for (path, source) in texts {
+                        try Self.naming(path) {
+                            try model.checkEvaluation(
+                                of: source, limit: limit.count, sliding: sliding)
+                        }
+                    }
+                }
+            }
+            for revision in revisions {
                 let model = try store.model(revision, memory.model)
                 model.unused.lines.forEach { console.note("\(revision): \($0)") }
                 for (index, (path, source)) in texts.enumerated() {
                     progress.label = "\(revision) on \(names[index])"
-                    let result = try model.evaluate(
-                        source, limit: limit.count, sliding: sliding,
-                        threads: threads ?? Terminal.processors
-                    ) { step in
-                        progress.report(step)
-                        if stats { meter.sample(model.statistics) }
+                    if try !model.reads(source, limit: limit.count) {
+                        console.note(ChatOptions.repaired(path))
+                    }
+                    let result = try Self.naming(path) {
+                        try model.evaluate(
+                            source, limit: limit.count, sliding: sliding,
+                            threads: threads ?? Terminal.processors
+                        ) { step in
+                            progress.report(step)
+                            if stats { meter.sample(model.statistics) }
+                        }
                     }
                     rows.append(
                         EvalReport.Row(
@@ -108,10 +128,32 @@ struct EvalCommand: StoreCommand {
                 }
             }
         }
-        console.show(
-            EvalReport(
-                rows: rows, showsPerplexity: sliding != nil, isTable: csv,
-                memory: stats ? meter.peak : nil,
-                statistics: stats ? statistics : nil))
+        let report = EvalReport(
+            rows: rows, showsPerplexity: sliding != nil, isTable: csv,
+            memory: stats ? meter.peak : nil, statistics: stats ? statistics : nil)
+        console.show(report)
+        // The table is another program's.
+        if csv, stats { report.usageLines.forEach(console.note) }
+    }
+
+    /// Tells of texts that are longer than what counts, where the table looks as if all of them did.
+    private func noteCuts(
+        _ texts: [(path: String, source: TextSource)], _ sliding: SlidingWindows?,
+        _ console: Console
+    ) {
+        guard sliding != nil, let limit = limit.count else { return }
+        for (path, _) in texts {
+            guard let size = Terminal.size(path), size > limit else { continue }
+            console.note(
+                "note: of \(path) the first \(Quantity.count(limit)) of \(Quantity.count(size, "byte")) "
+                    + "count; --limit all takes all")
+        }
+    }
+
+    private static func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result
+    {
+        do { return try body() } catch let error as CambiumError {
+            throw Failure(error.code, "\(path): \(error.message)", hint: Failure(error).hint)
+        }
     }
 }

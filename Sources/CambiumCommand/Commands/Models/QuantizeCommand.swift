@@ -37,7 +37,9 @@ struct QuantizeCommand: StoreCommand {
     @Option(help: "The form of the embedding, and of a head that is tied to it (default: exact).")
     var embeddings: FormChoice?
 
-    @Option(help: "Measure bits per byte of this file, before and after.", completion: .file())
+    @Option(
+        help: "Measure bits per byte of this file, before and after, and note them.",
+        completion: .file())
     var text: String?
 
     @Option(help: "Bytes of the text that count, or all.")
@@ -86,7 +88,11 @@ struct QuantizeCommand: StoreCommand {
                 CommitOptions(message: message, branch: branch),
                 threads: threads ?? Terminal.processors, progress: progress.report)
         }
-        console.show(QuantizeReport(result: result, message: message))
+        let metric = text.map { "\(TextName.of($0)).bpb" }
+        if let metric, let bits = result.bitsPerByte?.last {
+            try store.addNote(to: result.commit.id, text: "", metrics: [metric: bits])
+        }
+        console.show(QuantizeReport(result: result, message: message, metric: metric))
     }
 }
 
@@ -108,6 +114,8 @@ enum FormChoice: String, ExpressibleByArgument, CaseIterable {
 struct QuantizeReport: Report {
     let result: QuantizeResult
     let message: String
+    /// What the bits per byte are kept as; nil where none were measured.
+    let metric: String?
 
     func encode(to encoder: any Encoder) throws { try result.encode(to: encoder) }
 
@@ -131,7 +139,8 @@ struct QuantizeReport: Report {
         let (before, after) = (Quantity.fixed(bits[0], 4), Quantity.fixed(bits[1], 4))
         let change = bits[1] - bits[0]
         let size = (change < 0 ? "-" : "+") + Quantity.fixed(abs(change), 4)
-        return "bits per byte: \(before) before, \(after) after (\(size))"
+        let kept = metric.map { ", kept as \($0)" } ?? ""
+        return "bits per byte: \(before) before, \(after) after (\(size))\(kept)"
     }
 
     func quietLines() -> [String] { [result.commit.id] }
