@@ -19,6 +19,7 @@ package struct Page: Sendable {
 
     private let title: String
     private let summary: String
+    private let isOfSite: Bool
     private let parts: [Part]
 
     /// Puts the figures of a store together.
@@ -28,10 +29,11 @@ package struct Page: Sendable {
     /// - Parameters:
     ///   - title: What the report is about, such as the store's name.
     ///   - names: The figures, in this order.
+    ///   - isOfSite: Whether the store's site shows it, to which a link leads back.
     ///   - progress: Told how many figures are done.
     package init(
         _ figures: Figures, title: String, names: [FigureName] = FigureName.allCases,
-        progress: ProgressReporter = { _ in }
+        isOfSite: Bool = false, progress: ProgressReporter = { _ in }
     ) throws {
         var parts: [Part] = []
         for name in names {
@@ -46,6 +48,7 @@ package struct Page: Sendable {
             figures.revisions.isEmpty
             ? "every branch and tag" : figures.revisions.joined(separator: ", ")
         self.title = title
+        self.isOfSite = isOfSite
         self.parts = parts
         summary =
             "\(Quantity.count(figures.commits.count, "commit")) of \(what)"
@@ -88,6 +91,9 @@ package struct Page: Sendable {
         .element(
             "header", [:],
             .element("h1", words: title) + .element("p", ["class": "quiet"], words: summary)
+                + (isOfSite
+                    ? .element("p", [:], .element("a", ["href": "/"], words: "Back to the store"))
+                    : Markup())
                 + .element(
                     "nav", ["aria-label": "Figures"],
                     .element(
@@ -140,9 +146,9 @@ extension Figure {
                     + (missing.command.map { Markup("Recorded by ") + .element("code", words: $0) }
                         ?? Markup()))
         }
-        let wide = drawings(width: Self.wide)
+        let wide = boxed(width: Self.wide)
         // A long history is not drawn twice: it can be scrolled.
-        let narrow = wide.count > 3 ? [] : drawings(width: Self.narrow)
+        let narrow = wide.count > 3 ? [] : boxed(width: Self.narrow)
         let command = "cambium report --figure \(name.rawValue) --csv"
         return .element("p", ["class": "caption"], words: caption)
             + sheet(wide, kind: narrow.isEmpty ? "sheet" : "sheet wide")
@@ -151,6 +157,15 @@ extension Figure {
                 "details", [:],
                 .element("summary", words: "\(name.title) as a table")
                     + table.markup(caption: "\(name.title) as a table", command: command))
+    }
+
+    /// The border, the padding and the scrollbar of the box that a long figure is scrolled in.
+    private static let boxWidth = 44.0
+
+    /// The drawing as wide as it has room for on the page.
+    func boxed(width: Double) -> [Drawing] {
+        let parts = drawings(width: width)
+        return parts.count > 1 ? drawings(width: width - Self.boxWidth) : parts
     }
 
     private func sheet(_ drawings: [Drawing], kind: String) -> Markup {

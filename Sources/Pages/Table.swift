@@ -32,6 +32,12 @@ package struct Table: Sendable {
             }
         }
 
+        /// As a page's script reads a number.
+        fileprivate var sorted: String {
+            guard case .number(let value) = self, !value.isFinite else { return plain }
+            return value.isNaN ? "NaN" : value > 0 ? "Infinity" : "-Infinity"
+        }
+
         package var isNumber: Bool { if case .words = self { false } else { true } }
     }
 
@@ -73,7 +79,7 @@ package struct Table: Sendable {
                     row.map { cell in
                         cell.isNumber
                             ? .element(
-                                "td", ["class": "number", "data-value": cell.plain],
+                                "td", ["class": "number", "data-value": cell.sorted],
                                 words: cell.shown)
                             : .element("td", [:], words: cell.shown)
                     }))

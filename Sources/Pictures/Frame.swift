@@ -89,6 +89,20 @@ package struct Frame: Sendable {
                     "class": "dot " + Palette.fill(colour),
                 ], .element("title", words: title)))
     }
+
+    /// What has no place on the upward axis, as a word at its top.
+    package mutating func mark(_ x: Double, words: String, title: String) {
+        let (x, y) = (across(x), area.top + 4)
+        drawing.add(
+            .element(
+                "circle",
+                ["cx": x.pixels, "cy": y.pixels, "r": "4", "class": "dot bad"],
+                .element("title", words: title)))
+        let isLast = x + TextWidth.of(words, size: 11) + 8 > area.right
+        drawing.text(
+            words, x: isLast ? x - 7 : x + 7, y: y + 4, style: "small",
+            anchor: isLast ? .end : .start, full: title)
+    }
 }
 
 /// What colours mean.

@@ -45,6 +45,12 @@ package struct HeatMap: Sendable {
         self.rowLabel = rowLabel
     }
 
+    /// Pixels that slanted names have, at most, and from one to the next, at least.
+    private static let mostName = 150.0
+    private static let namePitch = 14.0
+    /// What a slanted name takes of its length, across and up.
+    private static let slant = 0.71
+
     /// - Parameter cell: The greatest width and the height of a square.
     package func drawing(
         width: Double, cell: (width: Double, height: Double), label: String
@@ -52,18 +58,25 @@ package struct HeatMap: Sendable {
         let count = max(1, columns.count, rows.map(\.cells.count).max() ?? 0)
         let longest = (rows.map(\.name) + [rowLabel]).map { TextWidth.of($0) }.max() ?? 0
         let left = min(longest, width * 0.36) + 10
-        let pitch = min(cell.width, (width - left - 4) / Double(count))
-        let gap = pitch > 8 ? 2.0 : pitch > 3 ? 0.5 : 0
         let widest = columns.map { TextWidth.of($0, size: 11) }.max() ?? 0
+        var pitch = min(cell.width, (width - left - 4) / Double(count))
         let isSlanted = widest > pitch - 4
-        let room = min(widest, 150)
-        let top = columns.allSatisfy(\.isEmpty) ? 4 : isSlanted ? room * 0.7 + 14 : 22
+        let room = min(widest + 2, Self.mostName, width * 0.25)
+        if isSlanted {
+            // The last name leans out over the last column.
+            let rest = width - left - room * Self.slant - 10
+            pitch = min(cell.width, max(1, rest / (Double(count) - 0.5)))
+        }
+        let step = max(1, Int((Self.namePitch / pitch).rounded(.up)))
+        let gap = pitch > 8 ? 2.0 : pitch > 3 ? 0.5 : 0
+        let top = columns.allSatisfy(\.isEmpty) ? 4 : isSlanted ? room * Self.slant + 18 : 22
         let bottom = top + Double(rows.count) * cell.height
         var drawing = Drawing(
             width: width, height: bottom + (columnLabel.isEmpty ? 2 : 24), label: label)
-        for (index, name) in columns.enumerated() where !name.isEmpty {
+        for (index, name) in columns.enumerated()
+        where !name.isEmpty && (!isSlanted || (columns.count - 1 - index).isMultiple(of: step)) {
             let x = left + (Double(index) + 0.5) * pitch
-            let words = TextWidth.fitted(name, to: isSlanted ? room + 2 : pitch, size: 11)
+            let words = TextWidth.fitted(name, to: isSlanted ? room : pitch, size: 11)
             let content = Markup(words) + .element("title", words: name)
             var attributes: [String] = []
             if isSlanted {

@@ -26,8 +26,9 @@ package struct HistoryDrawing: Sendable {
     }
 
     private static let pitch = 26.0
-    /// Pixels that all lines have, at most.
+    /// Pixels that all lines have, at most, and of a narrow picture's width.
     private static let mostWidth = 300.0
+    private static let mostShare = 0.35
 
     private let rows: [Row]
     private let headings: [String]
@@ -36,6 +37,7 @@ package struct HistoryDrawing: Sendable {
     /// Strokes of lines, by the row that they begin in.
     private let strokes: [[Stroke]]
     private let laneCount: Int
+    private var linesWidth = mostWidth
 
     /// A line from one row and column to another: straight down, or to the next row.
     private struct Stroke: Sendable {
@@ -90,7 +92,7 @@ package struct HistoryDrawing: Sendable {
     }
 
     private func x(_ column: Int) -> Double {
-        let gap = min(18, Self.mostWidth / Double(laneCount))
+        let gap = min(18, linesWidth / Double(laneCount))
         return 9 + Double(column) * gap
     }
 
@@ -103,6 +105,14 @@ package struct HistoryDrawing: Sendable {
     ///   - rows: In each picture.
     ///   - isNarrow: Whether words are left to subjects and names.
     package func drawings(
+        width: Double, rows count: Int, isNarrow: Bool, label: String
+    ) -> [Drawing] {
+        var sized = self
+        sized.linesWidth = min(Self.mostWidth, width * Self.mostShare)
+        return sized.parts(width: width, rows: count, isNarrow: isNarrow, label: label)
+    }
+
+    private func parts(
         width: Double, rows count: Int, isNarrow: Bool, label: String
     ) -> [Drawing] {
         let shown = isNarrow ? [] : headings

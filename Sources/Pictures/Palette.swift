@@ -29,6 +29,7 @@ package enum Palette {
         .heat{fill:#1f5fbf}
         .bad{fill:#c8372d}
         .good{fill:#1a7f4b}
+        .aged{fill:#9aa2ab}
         .f0{fill:#2f6fde}.f1{fill:#d9730d}.f2{fill:#2b9a66}.f3{fill:#b4439c}
         .f4{fill:#8d6b2f}.f5{fill:#0e8fa6}.f6{fill:#7a5cd6}.f7{fill:#c43d3d}
         .s0{stroke:#2f6fde}.s1{stroke:#d9730d}.s2{stroke:#2b9a66}.s3{stroke:#b4439c}
@@ -48,6 +49,7 @@ package enum Palette {
         .heat{fill:#6ea8ff}
         .bad{fill:#ff7b70}
         .good{fill:#4fc98a}
+        .aged{fill:#69737e}
         .f0{fill:#6ea8ff}.f1{fill:#ffab5c}.f2{fill:#5fd39b}.f3{fill:#e98bd4}
         .f4{fill:#cfae72}.f5{fill:#5cc9dd}.f6{fill:#b39dff}.f7{fill:#ff8585}
         .s0{stroke:#6ea8ff}.s1{stroke:#ffab5c}.s2{stroke:#5fd39b}.s3{stroke:#e98bd4}

@@ -1,3 +1,5 @@
+internal import Reporting
+
 /// How wide text is, about: pictures are laid out without a font at hand.
 ///
 /// Widths are those of DejaVu Sans, which is wider than most.
@@ -40,16 +42,6 @@ package enum TextWidth {
 }
 
 extension Unicode.Scalar {
-    /// Whether it is as wide as it is high.
-    fileprivate var isWide: Bool {
-        switch value {
-        case 0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F,
-            0xFF00...0xFF60, 0x1F300...0x1FAFF, 0x20000...0x3FFFD:
-            true
-        default: false
-        }
-    }
-
     /// Whether ``Markup`` spells it out.
     fileprivate var isSpelled: Bool {
         switch value {

@@ -1,4 +1,5 @@
 package import Cambium
+internal import Foundation
 internal import Hummingbird
 internal import HummingbirdCore
 internal import Logging
@@ -29,7 +30,8 @@ package struct Server: Sendable {
         let level = Logger.Level(rawValue: options.logLevel) ?? .info
         logger = Logger(label: "cambium") { _ in LineLog(level) }
         let hosts: Set<String> = ["localhost", "127.0.0.1", "::1", options.host.lowercased()]
-        let title = store.path.split(separator: "/").last.map(String.init) ?? store.path
+        let title = storeTitle(
+            of: store.path, in: FileManager.default.currentDirectoryPath)
         // Merges are made by a store that is open to write; models are read as before.
         let edited = options.allowsEdit ? try Store(store.path) : store
         state = ServerState(

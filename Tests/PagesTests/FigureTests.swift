@@ -188,8 +188,29 @@ struct FigureTests {
                         to: commit, metrics: ["\(index).\(name)": value, name: value],
                         Signature(author: "t", time: 6_000 + Int64(index)))
                 }
-                #expect(try Page(store.figures(), title: "S").markup.text.contains("</html>"))
+                let figures = try store.figures()
+                let text = try Page(figures, title: "S").markup.text
+                #expect(text.contains("</html>") && !text.contains("could not be made"))
+                for name in FigureName.allCases {
+                    let svg = try name.figure(of: figures).svg().text
+                    for start in [" x=\"", " y=\"", " cx=\"", " cy=\"", " width=\"", " height=\""] {
+                        let places = svg.components(between: start, and: "\"").map(Double.init)
+                        #expect(places.allSatisfy { $0?.isFinite ?? false }, "\(name) \(value)")
+                    }
+                    for path in svg.components(between: " d=\"", and: "\"") {
+                        #expect(!path.contains("n"), "\(name) \(value) \(path)")
+                    }
+                }
             }
+            // Each is told as it is, and what is no finite number in words as well.
+            let figures = try store.figures()
+            let values = figures.metrics().series.filter { $0.name.hasSuffix("x") }
+                .flatMap(\.points).map(\.value)
+            #expect(values.count { $0.isNaN } == 1)
+            #expect(
+                values.filter { !$0.isNaN }.sorted() == (odd.filter { !$0.isNaN } + [0]).sorted())
+            let drawn = Figure(figures.metrics()).svg().text
+            #expect(drawn.contains(">inf<") && drawn.contains(">nan<"))
         }
     }
 

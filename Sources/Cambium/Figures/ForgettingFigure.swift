@@ -16,9 +16,9 @@ public struct ForgettingFigure: Sendable, Encodable {
     public struct Domain: Sendable, Encodable {
         /// Its name.
         public let name: String
-        /// The number that each round has of it; nil where none was recorded.
+        /// The number that each round has of it, finite or not; nil where none was recorded.
         public let values: [Double?]
-        /// The best that any commit before had, of those that lead to the round; nil without one.
+        /// The best finite number that any commit before had, of those that lead to the round; nil without one.
         public let bestBefore: [Double?]
     }
 
@@ -33,8 +33,14 @@ public struct ForgettingFigure: Sendable, Encodable {
 }
 
 extension Figures {
-    /// Measures of which more is better.
-    private static let gains: Set<String> = ["acc", "accuracy", "f1", "bleu", "score", "em"]
+    /// Measures of which more is better: these, and what these begin (`acc_norm`, `pass@1`, `rougeL`).
+    private static let gains: Set<String> = ["em", "score", "auc", "mrr", "recall", "precision"]
+    private static let gainsBegin = ["acc", "f1", "bleu", "exact_match", "pass@", "rouge", "ndcg"]
+
+    private static func isGain(_ measure: String) -> Bool {
+        let name = measure.lowercased()
+        return gains.contains(name) || gainsBegin.contains { name.hasPrefix($0) }
+    }
 
     /// What models know of each domain, round by round.
     ///
@@ -48,11 +54,11 @@ extension Figures {
             }
         }
         let measure = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? ""
-        let isLower = !Self.gains.contains(measure)
+        let isLower = !Self.isGain(measure)
         var values: [[String: Double]] = []
         for (_, numbers) in oldest {
             var own: [String: Double] = [:]
-            for (name, value) in numbers where value.isFinite {
+            for (name, value) in numbers {
                 guard let parts = Self.parts(of: name), parts.measure == measure else { continue }
                 own[parts.domain] = value
             }
@@ -65,7 +71,7 @@ extension Figures {
         for (commit, _) in oldest {
             var found: [String: Double] = [:]
             for parent in commit.parents.compactMap({ places[$0] }) {
-                for table in [best[parent], values[parent]] {
+                for table in [best[parent], values[parent].filter(\.value.isFinite)] {
                     found.merge(table) { isLower ? min($0, $1) : max($0, $1) }
                 }
             }

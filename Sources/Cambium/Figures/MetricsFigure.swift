@@ -12,7 +12,7 @@ public struct MetricsFigure: Sendable, Encodable {
     public struct Point: Sendable, Encodable {
         /// The commit's place in ``MetricsFigure/commits``.
         public let commit: Int
-        /// The number.
+        /// The number, finite or not.
         public let value: Double
         /// The nearest points that lead to it, by their places in the series: those that a line comes from.
         public let after: [Int]
@@ -58,7 +58,7 @@ extension Figures {
                         before.append(point)
                     }
                 }
-                guard let value = entry.1[name], value.isFinite else {
+                guard let value = entry.1[name] else {
                     nearest.append(before)
                     continue
                 }

@@ -52,6 +52,7 @@ extension Figures {
             for number in pool.made where number >= 0 { made[number, default: 0] += 1 }
             for number in pool.changed where number >= 0 { changed[number, default: 0] += 1 }
         }
+        let tree = try store.tree(subject)
         // The history has the newest first.
         let used = Set(made.keys).union(changed.keys).sorted(by: >)
         let places = Dictionary(
@@ -65,9 +66,17 @@ extension Figures {
                     made: made[number] ?? 0, changed: changed[number] ?? 0)
             },
             pools: pools.map { pool in
-                .init(
-                    layer: Int(pool.layer), pool: pool.pool, made: pool.made.map { places[$0] },
-                    changed: pool.changed.map { places[$0] })
+                // Behind the last expert that is there others may be absent.
+                let count = tree.layers[pool.layer]?.pools[pool.pool].map {
+                    Int(clamping: $0.count)
+                }
+                func padded(_ numbers: [Int32]) -> [Int?] {
+                    let absent = max(0, (count ?? 0) - numbers.count)
+                    return numbers.map { places[$0] } + [Int?](repeating: nil, count: absent)
+                }
+                return .init(
+                    layer: Int(pool.layer), pool: pool.pool, made: padded(pool.made),
+                    changed: padded(pool.changed))
             })
     }
 }

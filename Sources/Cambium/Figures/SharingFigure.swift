@@ -17,7 +17,10 @@ extension Figures {
     /// - Parameter limit: Models at most, those whose commits are the newest.
     /// - Complexity: Reads the ids of all experts.
     public func sharing(limit: Int = 16) throws -> SharingFigure {
-        var names = revisions.filter { !$0.contains("..") }
+        var names: [String] = []
+        for name in revisions where !name.contains("..") && !names.contains(name) {
+            names.append(name)
+        }
         if names.count < 2 {
             names = try store.branches().sorted { ($0.time, $1.name) > ($1.time, $0.name) }.map(
                 \.name)

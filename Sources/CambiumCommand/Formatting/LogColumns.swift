@@ -8,8 +8,12 @@ struct LogColumns {
     private static let curveWidth = 8
     /// Columns that words have in any case.
     private static let leastWords = 44
+    /// Letters of a metric's name that are shown, on a terminal of less than 100 columns and on others.
+    private static let letters = (few: 11, many: 18)
 
     private let metrics: [String]
+    /// What they are called above the numbers: the beginning and the end of a name that is long.
+    private let names: [String]
     private let widths: [Int]
     private let values: [String: [String: Double]]
     private let curves: [String: [Double]]
@@ -29,12 +33,13 @@ struct LogColumns {
         var rest = columns - Self.leastWords - (self.curves.isEmpty ? 0 : Self.curveWidth + 2)
         var chosen: [String] = []
         for (name, _) in counts.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }).prefix(3) {
-            rest -= max(8, name.count) + 2
+            rest -= max(8, Self.shortened(name, columns).cells) + 2
             guard rest >= 0 else { break }
             chosen.append(name)
         }
         metrics = chosen.sorted()
-        widths = metrics.map { max(8, $0.count) }
+        names = metrics.map { [columns] in Self.shortened($0, columns) }
+        widths = names.map { max(8, $0.cells) }
     }
 
     /// Metrics that tell how much was done, not how well.
@@ -49,7 +54,7 @@ struct LogColumns {
     /// The names of the columns.
     func heading(_ style: Style) -> [String] {
         guard isShown else { return [] }
-        let names = zip(metrics, widths).map { "  " + Self.padded($0, $1) }.joined()
+        let names = zip(names, widths).map { "  " + Self.padded($0, $1) }.joined()
         let curve =
             curves.isEmpty ? "" : "  loss" + String(repeating: " ", count: Self.curveWidth - 4)
         return [String(repeating: " ", count: columns - width) + style.faint(curve + names)]
@@ -70,7 +75,7 @@ struct LogColumns {
             guard left >= 8 else { return whole }
             // As wide as it is shown: what steers a terminal is spelled out.
             let shown = VisibleText.of(subject)
-            words = start + " " + (shown.count <= left ? shown : shown.prefix(left - 1) + "…")
+            words = start + " " + shown.fitted(cells: left)
         }
         let gap = String(repeating: " ", count: room - TextTable.width(words))
         let own = values[commit] ?? [:]
@@ -90,6 +95,15 @@ struct LogColumns {
     }
 
     private static func padded(_ text: String, _ width: Int) -> String {
-        String(repeating: " ", count: max(0, width - text.count)) + text
+        String(repeating: " ", count: max(0, width - text.cells)) + text
+    }
+
+    /// A name as it is printed: its measure is at its end.
+    private static func shortened(_ name: String, _ columns: Int) -> String {
+        let shown = VisibleText.of(name)
+        let room = columns < 100 ? letters.few : letters.many
+        guard shown.cells > room else { return shown }
+        let end = shown.suffix(4)
+        return shown.fitted(cells: room - end.cells) + end
     }
 }

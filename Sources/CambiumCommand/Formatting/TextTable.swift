@@ -1,3 +1,5 @@
+internal import Reporting
+
 /// A table of text in aligned columns, without borders.
 struct TextTable {
     /// Which way a column's cells lean.
@@ -35,7 +37,7 @@ struct TextTable {
         }
     }
 
-    /// Characters that a terminal shows; colour codes take no room.
+    /// Cells of a terminal that a text takes; colour codes take none.
     static func width(_ cell: String) -> Int {
         var visible = String.UnicodeScalarView()
         let scalars = cell.unicodeScalars
@@ -49,6 +51,6 @@ struct TextTable {
                 index = next
             }
         }
-        return VisibleText.of(String(visible)).count
+        return VisibleText.of(String(visible)).cells
     }
 }

@@ -5,16 +5,18 @@ internal import Reporting
 extension Figure {
     /// Rounds of a picture, at most: the newest.
     private static let mostRounds = 40
+    private static let mostNarrow = 12
 
     init(_ forgetting: ForgettingFigure) {
-        let first = max(0, forgetting.rounds.count - Self.mostRounds)
         let better = forgetting.lowerIsBetter ? "lower" : "higher"
         self.init(
             .matrix,
             caption:
                 "\(forgetting.measure) of each domain after each round, \(better) is better. Green is better than all "
                 + "that led to the round, red is worse than the best of it: forgotten."
-                + (first > 0 ? " The newest \(Self.mostRounds) rounds; the table has all." : ""),
+                + (forgetting.rounds.count > Self.mostNarrow
+                    ? " The newest \(Self.mostRounds) rounds at most, \(Self.mostNarrow) where it is narrow; the table has all."
+                    : ""),
             table: Table(
                 ["domain", "commit", "subject", "value", "best before"],
                 forgetting.domains.flatMap { domain in
@@ -33,7 +35,7 @@ extension Figure {
                     words: "No evaluation was recorded on a commit (metrics named DOMAIN.bpb).",
                     command: "cambium eval REV… --text FILE… --record") : nil, payload: forgetting
         ) { width in
-            let rounds = forgetting.rounds[first...]
+            let rounds = forgetting.rounds.suffix(width < 600 ? Self.mostNarrow : Self.mostRounds)
             let names = rounds.map { round in
                 round.references.first
                     ?? (round.subject.isEmpty ? round.commit.short : round.subject)
@@ -68,12 +70,19 @@ extension Figure {
         let words = Quantity.fixed(value, 3)
         let round = forgetting.rounds[index]
         let head = "\(domain.name) after \(round.subject)\n\(Quantity.recorded(value))"
-        guard let best = domain.bestBefore[index], best != 0 else {
-            return HeatMap.Cell(0, words: words, title: head + ", the first")
+        let best = domain.bestBefore[index]
+        let before = best.map { "the best before \(Quantity.recorded($0))" } ?? "the first"
+        guard value.isFinite else {
+            return HeatMap.Cell(
+                1, style: "bad", words: words, title: "\(head), no finite number, \(before)")
         }
+        guard let best, value != best else {
+            return HeatMap.Cell(0, words: words, title: "\(head), \(before)")
+        }
+        // Of a best of 0 any difference is more than any share.
         let worse = (value - best) / best.magnitude * (forgetting.lowerIsBetter ? 1 : -1)
         return HeatMap.Cell(
             min(1, worse.magnitude * 10), style: worse > 0 ? "bad" : "good", words: words,
-            title: head + ", the best before \(Quantity.recorded(best))")
+            title: "\(head), \(before)")
     }
 }

@@ -14,6 +14,9 @@ extension Figure {
             caption:
                 "The loss of each round while it trained, in bits per byte: each point is the mean since the one "
                 + "before."
+                + (curves.count > Palette.count
+                    ? " The newest \(Palette.count) rounds are drawn; the table has \(curves.count)."
+                    : "")
                 + (loss.leftOut > 0
                     ? " \(Quantity.count(loss.leftOut, "older round")) left out." : ""),
             table: Table(
@@ -31,9 +34,13 @@ extension Figure {
                     words: "No round was trained here, so no loss was recorded.",
                     command: "cambium train --data FOLDER") : nil, payload: loss
         ) { width in
+            // As many as there are colours.
+            let curves = curves.prefix(Palette.count)
+            let names = names.prefix(Palette.count)
             let points = curves.flatMap(\.points)
             var frame = Frame(
-                width: width, height: width < 600 ? 240 : 320, label: "Loss of \(listed(names))",
+                width: width, height: width < 600 ? 240 : 320,
+                label: "Loss of \(listed(Array(names)))",
                 note: "bits per byte", acrossLabel: "steps",
                 across: points.map { Double($0.step) } + [0], up: points.map(\.value))
             for (index, curve) in curves.enumerated().reversed() {

@@ -65,7 +65,8 @@ extension Figure {
         }
     }
 
-    private static func outcome(_ conflict: MergesFigure.Conflict) -> String {
+    /// What became of a conflict, in words.
+    static func outcome(_ conflict: MergesFigure.Conflict) -> String {
         switch conflict.outcome {
         case .side: conflict.taken.map { "that of \($0)" } ?? "that of a side"
         case .base: "what was before"

@@ -59,8 +59,8 @@ extension Figure {
             note: points.count == 1 ? "1 commit" : "\(Quantity.count(points.count)) commits",
             acrossLabel: "commit, oldest first", across: points.map { Double($0.commit + 1) },
             up: points.map(\.value))
-        for point in points {
-            for before in point.after {
+        for point in points where point.value.isFinite {
+            for before in point.after where points[before].value.isFinite {
                 let other = points[before]
                 frame.line(
                     [
@@ -73,6 +73,12 @@ extension Figure {
         if points.count <= mostDots {
             for point in points {
                 let commit = metrics.commits[point.commit]
+                guard point.value.isFinite else {
+                    frame.mark(
+                        Double(point.commit + 1), words: Quantity.recorded(point.value),
+                        title: "\(commit.id.short)  \(commit.subject)\nno finite number")
+                    continue
+                }
                 frame.dot(
                     Double(point.commit + 1), point.value, colour: colour,
                     radius: points.count > 60 ? 2.5 : 4,

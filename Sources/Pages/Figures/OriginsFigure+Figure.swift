@@ -6,6 +6,7 @@ extension Figure {
     init(_ origins: OriginsFigure, of revision: String?) {
         let revision = revision ?? "HEAD"
         let rounds = origins.rounds
+        let colours = Self.colours(rounds)
         let own = origins.pools.map { pool in
             let (made, changed) = (Self.counts(pool.made), Self.counts(pool.changed))
             return (pool: pool, made: made, changed: changed)
@@ -49,7 +50,7 @@ extension Figure {
                             "\(Quantity.count(count)) of \(rounds[round].subject) (\(rounds[round].commit.short))"
                         }
                         return HeatMap.Cell(
-                            1, style: Palette.fill(newest),
+                            1, style: colours[newest] ?? "aged",
                             title: (["\(name), \(range.words)"] + told.prefix(8))
                                 .joined(separator: "\n"))
                     })
@@ -59,16 +60,35 @@ extension Figure {
                 columns: [], rows: rows, columnLabel: "experts, by number" + Bins.words(bins)
             ).drawing(
                 width: width, cell: (26, 26), label: label)
-            let legend = Legend(
-                rounds.enumerated().map {
+            let own = colours.keys.sorted().map { index in
+                (
+                    "\(rounds[index].subject) (\(Quantity.count(rounds[index].changed, "expert")))",
+                    colours[index] ?? "aged"
+                )
+            }
+            let older = rounds.indices.filter { rounds[$0].changed > 0 && colours[$0] == nil }
+            let experts = older.reduce(0) { $0 + rounds[$1].changed }
+            let rest =
+                older.isEmpty
+                ? []
+                : [
                     (
-                        "\($1.subject) (\(Quantity.count($1.changed, "expert")))",
-                        Palette.fill($0)
+                        "\(Quantity.count(older.count, "older commit")) (\(Quantity.count(experts, "expert")))",
+                        "aged"
                     )
-                }
-            ).drawing(width: width)
+                ]
+            let legend = Legend(rest + own).drawing(width: width)
             return [Drawing.stack([map, legend], gap: 12, label: label)]
         }
+    }
+
+    /// A colour for each round that experts owe what they are to; of more than there are colours, for the newest.
+    private static func colours(_ rounds: [OriginsFigure.Round]) -> [Int: String] {
+        let owed = rounds.indices.filter { rounds[$0].changed > 0 }
+        let own = owed.suffix(owed.count > Palette.count ? Palette.count - 1 : Palette.count)
+        return Dictionary(
+            own.enumerated().map { ($1, Palette.fill($0)) }, uniquingKeysWith: { first, _ in first }
+        )
     }
 
     /// How often each round is named.

@@ -14,6 +14,8 @@ extension Figure {
                 + (saved > 0
                     ? ": together \(Quantity.bytes(sharing.shared?.together.bytes ?? 0)) instead of "
                         + "\(Quantity.bytes(sharing.shared?.separateBytes ?? 0))." : ".")
+                + " Each different tensor and expert is counted once, also within a model: a size here can be below that "
+                + "of the model as a checkpoint."
                 + (sharing.leftOut.isEmpty
                     ? ""
                     : " \(Quantity.count(sharing.leftOut.count, "older branch", "older branches")) left out."),

@@ -67,8 +67,10 @@ extension Site {
         query.limit = start + Self.rows + 1
         let commits = Array(try store.log(query).dropFirst(start))
         let what =
-            request.field("path").map { "History of \($0)" }
-            ?? request.field("rev").map { "History of \($0)" }
+            request.field("path").map { path in
+                "History of \(path)" + (request.field("rev").map { " in \(named($0))" } ?? "")
+            }
+            ?? request.field("rev").map { "History of \(named($0))" }
         return frame(
             what ?? "History",
             commitTable(Array(commits.prefix(Self.rows)))
@@ -149,6 +151,7 @@ extension Site {
                     Markup(facts.map { .element("dt", words: $0.0) + .element("dd", [:], $0.1) }))
                 + Markup(words)
                 + (try curve(of: commit))
+                + (try decided(by: commit))
                 + section(
                     "Experts",
                     table(
@@ -164,6 +167,29 @@ extension Site {
                                 .count(adapter.rounds.count),
                             ]
                         })))
+    }
+
+    /// What a merge took of what its sides changed differently.
+    private func decided(by commit: CommitInfo) throws -> Markup {
+        guard let first = commit.parents.first, commit.parents.count > 1 else { return Markup() }
+        let merges = try store.figures(["\(first)..\(commit.id)"]).merges(limit: 1).merges
+        guard let merge = merges.first(where: { $0.commit == commit.id }) else { return Markup() }
+        return section(
+            "Conflicts that it settled",
+            table(
+                "Conflicts", ["what", "kind", "changed by", "the merged model has"],
+                merge.conflicts.prefix(256).map {
+                    [
+                        Markup($0.path), Markup($0.kind), Markup($0.sides.joined(separator: ", ")),
+                        Markup(Figure.outcome($0)),
+                    ]
+                })
+                + (merge.conflicts.count > 256
+                    ? .element(
+                        "p", ["class": "quiet"],
+                        words: "\(Quantity.count(merge.conflicts.count - 256, "further conflict"))."
+                    )
+                    : Markup()))
     }
 
     /// How the loss went, where that was recorded.

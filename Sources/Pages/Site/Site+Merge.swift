@@ -40,7 +40,7 @@ extension Site {
         // All conflicts, those that the form settles among them: what it says is shown beside each.
         let result = try store.merge([from], into: into, dryRun: true)
         return frame(
-            "Merge \(from) into \(into)",
+            "Merge \(named(from)) into \(named(into))",
             said + asks + outcome(result, request, from: from, into: into))
     }
 

@@ -108,8 +108,10 @@ package struct Site: Sendable {
         case "/try": page = try trial(request)
         case "/runs": page = try runs()
         case "/report":
-            page = try Page(store.figures(request.field("rev").map { [$0] } ?? []), title: title)
-                .markup
+            page = try Page(
+                store.figures(request.field("rev").map { [$0] } ?? []), title: title,
+                isOfSite: true
+            ).markup
         case "/figure":
             guard let name = request.field("name").flatMap({ FigureName(rawValue: $0) }) else {
                 return problem("there is no such figure", status: 404)

@@ -98,7 +98,8 @@ struct ReportCommand: StoreCommand {
             return console.show(FiguresReport(figures: parts))
         }
         let page = try console.withProgress("report") { progress in
-            try Page(figures, title: title ?? Self.name(of: store.path), progress: progress.report)
+            let name = title ?? storeTitle(of: store.path, in: Terminal.directory)
+            return try Page(figures, title: name, progress: progress.report)
         }
         try page.markup.write(to: output)
         console.show(PictureReport(file: output, what: "the report"))
@@ -121,12 +122,6 @@ struct ReportCommand: StoreCommand {
         default: try figure.svg().write(to: output)
         }
         console.show(PictureReport(file: output, what: "figure \(figure.name.rawValue)"))
-    }
-
-    /// The last folder of a path.
-    private static func name(of path: String) -> String {
-        let whole = path.hasPrefix("/") ? path : "\(Terminal.directory)/\(path)"
-        return whole.split(separator: "/").last { $0 != "." }.map(String.init) ?? "store"
     }
 }
 
