@@ -26,6 +26,7 @@ struct ProtocolTests {
         ls main:0
         show
         show main:0/1
+        show main:0/1 --nearest 3
         cat main:config.json
         log -n 1
         diff main left

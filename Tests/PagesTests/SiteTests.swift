@@ -198,6 +198,40 @@ struct SiteTests {
         }
     }
 
+    @Test("an expert tells since when it is as it is, who has the same, and which are near")
+    func expert() throws {
+        try FigureTests().withHistory { (store, _) throws in
+            let site = Site(store, title: "S", allowsEdit: false)
+            let text = try ask(site, "/expert?rev=main&path=1/3").text
+            let left = try store.resolve("left")
+            #expect(text.contains("<dt>as it is since</dt><dd><a href=\"/commit?rev=\(left)\">"))
+            let near = try store.nearest(to: "1/3", in: "main").experts
+            let cosines = text.components(
+                between: "data-column=\"cosine\" data-value=\"", and: "\"")
+            #expect(!near.isEmpty && cosines == near.map { "\($0.cosine)" })
+            let apart = text.components(between: "data-column=\"apart\" data-value=\"", and: "\"")
+            #expect(apart == near.compactMap { $0.relativeL2.map { "\($0)" } })
+            for other in near { #expect(text.contains("path=1%2F\(other.ordinal)\"")) }
+            #expect(text.contains("cambium show main:1/3 --nearest 8"))
+        }
+    }
+
+    @Test("a heading has the beginning of an id")
+    func headings() throws {
+        try FigureTests().withHistory { (store, _) throws in
+            let site = Site(store, title: "S", allowsEdit: true)
+            let (left, right) = (try store.resolve("left"), try store.resolve("right"))
+            for address in [
+                "/log?rev=\(left)", "/log?rev=\(left)&path=1/5", "/diff?from=\(left)&to=\(right)",
+                "/merge?from=\(left)&into=right",
+            ] {
+                let heading = try ask(site, address).text.components(between: "<h1>", and: "</h1>")
+                #expect(heading.count == 1 && heading[0].contains(left.short), "\(address)")
+                #expect(!heading[0].contains(left))
+            }
+        }
+    }
+
     @Test("fields are decoded as browsers encode them, and there are not too many")
     func fields() throws {
         #expect(
@@ -214,7 +248,7 @@ struct SiteTests {
 
 extension String {
     /// The parts that stand between two texts.
-    fileprivate func components(between start: String, and end: String) -> [String] {
+    func components(between start: String, and end: String) -> [String] {
         ranges(of: start).compactMap { range in
             let rest = self[range.upperBound...]
             return rest.firstRange(of: end).map { String(rest[..<$0.lowerBound]) }

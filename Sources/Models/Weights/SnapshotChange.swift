@@ -82,7 +82,7 @@ package struct SnapshotChange {
 extension DifferenceNorms {
     /// How far an object's floats are from another's, over all parts; nil when a part is no float, or their shapes
     /// differ.
-    fileprivate init?(_ old: StoredObject, _ new: StoredObject) {
+    init?(_ old: StoredObject, _ new: StoredObject) {
         guard old.header.parts == new.header.parts else { return nil }
         self.init()
         var start = 0

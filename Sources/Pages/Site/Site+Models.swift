@@ -156,33 +156,4 @@ extension Site {
                     Address("/pool", ["rev": revision, "path": path, "skip": "\($0)"])
                 })
     }
-
-    /// One expert: since when it is what it is, and who has the same.
-    func expert(_ request: SiteRequest) throws -> Markup {
-        let (revision, path) = (request.field("rev") ?? "HEAD", request.field("path") ?? "")
-        let expert = try store.expert(revision, path)
-        var query = LogQuery([revision])
-        query.path = path
-        query.limit = 20
-        let history = try store.log(query)
-        let sharers = try store.snapshot(revision).sharers(
-            ofExpert: expert.ordinal, layer: expert.layer, pool: expert.pool)
-        return frame(
-            "Expert \(path)",
-            .element(
-                "dl", [:],
-                Markup(
-                    [
-                        ("object", Markup.element("code", words: expert.id)),
-                        ("kind", Markup(expert.kind)),
-                        ("parts", Markup(expert.parts.joined(separator: ", "))),
-                        ("bytes", Markup(Quantity.bytes(expert.data.count))),
-                    ].map { .element("dt", words: $0.0) + .element("dd", [:], $0.1) }))
-                + section("Changed by", commitTable(history))
-                + section(
-                    "The same expert is in",
-                    table(
-                        "Branches and tags", ["kind", "name"],
-                        sharers.map { [Markup($0.kind), commitLink($0.name, $0.name)] })))
-    }
 }

@@ -90,6 +90,28 @@ struct HistoryCommandTests {
         #expect(try session.run("log", "main:0/1", "main").status == 64)
     }
 
+    @Test("the nearest experts of one are told as a table, as JSON and as places")
+    func nearest() throws {
+        let session = try Session.history()
+        let json = try session.expect("show", "left:0/3", "--nearest", "4", "--json").json
+        let nearest = try #require(json["nearest"] as? [String: Any])
+        #expect(json["ordinal"] as? Int == 3 && nearest["compared"] as? Int == 15)
+        let experts = try #require(nearest["experts"] as? [[String: Any]])
+        let cosines = experts.compactMap { $0["cosine"] as? Double }
+        #expect(cosines.count == 4 && cosines == cosines.sorted(by: >))
+        // What was raised with it, by the same.
+        #expect(experts.first?["ordinal"] as? Int == 5)
+        let table = try session.expect("show", "left:0/3", "--nearest", "4").lines
+        #expect(table.count == 10 && table[6].hasPrefix("0/base/5 "))
+        let places = try session.expect("show", "left:0/3", "--nearest", "4", "-q").lines
+        #expect(places.count == 4 && places[0] == "0/base/5")
+        #expect(try session.expect("show", "left:0/3", "--json").json["nearest"] == nil)
+        for words in [["left", "--nearest", "4"], ["left:0/3", "--nearest", "0"]] {
+            #expect(try session.start(["show"] + words).end().status == 64)
+        }
+        #expect(try session.run("show", "left:0/99", "--nearest", "4").status == 2)
+    }
+
     @Test("branches are renamed, listed at length, and removed several at once")
     func branches() throws {
         let session = try Session.history()

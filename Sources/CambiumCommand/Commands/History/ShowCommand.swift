@@ -10,6 +10,7 @@ struct ShowCommand: StoreCommand {
             cambium show main
             cambium show main~1
             cambium show main:1/17            # expert 17 of layer 1
+            cambium show main:1/17 --nearest 8
             cambium show main --curve         # the loss of its training, step by step
             """)
 
@@ -21,9 +22,23 @@ struct ShowCommand: StoreCommand {
     @Flag(help: "Show how the loss of the commit's training went, in bits per byte.")
     var curve = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Of an expert, show the experts of its pool whose weights have the greatest cosine with its own.",
+            valueName: "n"))
+    var nearest: Int?
+
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
+        if let nearest {
+            guard (1...10_000).contains(nearest) else {
+                throw ValidationError("--nearest is \(nearest); give 1 to 10000")
+            }
+            if Place(place).path == nil {
+                throw ValidationError("--nearest is for an expert: write REV:LAYER/ORDINAL")
+            }
+        }
         if curve, Place(place).path != nil {
             throw ValidationError("--curve is for a commit; leave what follows the colon out")
         }
@@ -39,7 +54,14 @@ struct ShowCommand: StoreCommand {
                     curve: try store.curve(place.revision)), paged: true)
         }
         if let path = place.path {
-            console.show(ExpertReport(expert: try store.expert(place.revision, path)))
+            // The same commit, also where a branch moves meanwhile.
+            let commit = try store.resolve(place.revision)
+            let near = try nearest.map { limit in
+                try console.withProgress("nearest") { progress in
+                    try store.nearest(to: path, in: commit, limit: limit, progress: progress.report)
+                }
+            }
+            console.show(ExpertReport(expert: try store.expert(commit, path), nearest: near))
             return
         }
         let commit = try store.show(place.revision)
@@ -129,13 +151,16 @@ struct CurveReport: Report {
 /// What one expert is.
 struct ExpertReport: Report {
     let expert: ExpertInfo
+    /// Nil where nobody asked.
+    let nearest: NearestExperts?
 
-    enum CodingKeys: String, CodingKey { case bytes }
+    enum CodingKeys: String, CodingKey { case bytes, nearest }
 
     func encode(to encoder: any Encoder) throws {
         try expert.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(expert.data.count, forKey: .bytes)
+        try container.encodeIfPresent(nearest, forKey: .nearest)
     }
 
     func lines(_ style: Style) -> [String] {
@@ -145,8 +170,24 @@ struct ExpertReport: Report {
         table.add(["kind", expert.kind])
         table.add(["parts", expert.parts.joined(separator: ", ")])
         table.add(["size", Quantity.count(expert.data.count, "byte")])
-        return table.lines()
+        guard let nearest else { return table.lines() }
+        var others = TextTable([.left, .right, .right, .left])
+        others.add(["nearest", "cosine", "apart", "object"])
+        for other in nearest.experts {
+            others.add([
+                path(other.ordinal), Quantity.fixed(other.cosine, 4),
+                other.relativeL2.map { "\(Quantity.significant(100 * $0)) %" } ?? "",
+                style.id(other.id.short),
+            ])
+        }
+        return table.lines() + [""]
+            + (nearest.experts.isEmpty
+                ? ["no other expert of the pool has a cosine with it"] : others.lines())
     }
 
-    func quietLines() -> [String] { [expert.id] }
+    func quietLines() -> [String] {
+        nearest.map { $0.experts.map { path($0.ordinal) } } ?? [expert.id]
+    }
+
+    private func path(_ ordinal: Int) -> String { "\(expert.layer)/\(expert.pool)/\(ordinal)" }
 }
