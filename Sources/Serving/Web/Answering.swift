@@ -20,6 +20,7 @@ struct Answering: RouterMiddleware {
         } catch {
             failure = error
             response = answer(Self.told(error), to: request, context)
+            if request.method == .head { response = response.createHeadResponse() }
         }
         response.headers[.requestID] = context.id
         response.headers[.xContentTypeOptions] = "nosniff"

@@ -7,7 +7,7 @@ internal import Hummingbird
 /// Each group of addresses has a function that adds it to the router.
 enum Routes {
     static func router(_ server: ServerState) -> Router<ServingContext> {
-        let router = Router(context: ServingContext.self)
+        let router = Router(context: ServingContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: Answering(metrics: server.engine.metrics))
         router.add(middleware: Access(apiKey: server.apiKey, hosts: server.hosts))
         addOperation(to: router, server)

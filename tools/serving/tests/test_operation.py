@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 import openai
 import pytest
@@ -46,6 +48,17 @@ def test_errors_are_objects_with_the_right_status(server):
     ]:
         found, answer, _ = server.post(path, body)
         assert found == status and set(answer["error"]) == {"message", "type", "param", "code"}
+
+
+def test_head_says_what_get_would_without_a_body(server):
+    for path in ["/health", "/v1/models", "/", "/log", "/nothing"]:
+        asked = urllib.request.Request(server.url + path, method="HEAD")
+        try:
+            answer = urllib.request.urlopen(asked, timeout=60)
+        except urllib.error.HTTPError as error:
+            answer = error
+        assert answer.status == server.get(path)[0] and answer.read() == b""
+        assert int(answer.headers["Content-Length"]) > 0
 
 
 def test_a_key_is_asked_for(own, start):
