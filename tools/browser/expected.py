@@ -1,4 +1,5 @@
 """What each table of a page must say, from the figures' JSON alone."""
+import math
 
 
 def _history(data):
@@ -45,6 +46,36 @@ def _storage(data):
 
 def _merges(data):
     return [[] for merge in data["merges"] for _ in (merge["conflicts"] or [None])]
+
+
+def number(text):
+    """What a page is sorted by, as JSON has it: words for what is no finite number."""
+    words = {"": None, "Infinity": "inf", "-Infinity": "-inf", "NaN": "nan"}
+    return words[text] if text in words else float(text)
+
+
+def _shown(value):
+    """A number to three places, halves away from zero, as pictures have it."""
+    if isinstance(value, str):
+        return value
+    return f"{math.copysign(math.floor(abs(value) * 1000 + 0.5) / 1000, value):.3f}"
+
+
+def words(name, data):
+    """Words that the picture of a figure must have, from its JSON alone."""
+    if name == "matrix":
+        return [domain["name"] for domain in data["domains"]] + [
+            _shown(value) for domain in data["domains"] for value in domain["values"][-40:] if value is not None]
+    if name == "history":
+        return [commit["id"][:8] for commit in data["commits"]]
+    if name == "metrics":
+        return [series["name"] for series in data["series"][:12]]
+    if name == "rounds":
+        owed = [one for one in data["rounds"] if one["changed"]]
+        return [f"{one['subject']} ({one['changed']:,} expert{'' if one['changed'] == 1 else 's'})" for one in owed[-7:]]
+    if name == "sharing":
+        return [model["revision"] for model in (data.get("shared") or {"models": []})["models"]]
+    return []
 
 
 rows = {

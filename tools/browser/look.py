@@ -69,6 +69,21 @@ def overlaps(driver, what):
           const boxes = [...svg.querySelectorAll('text:not([transform*=rotate])')].slice(0, 800).map((e) =>
             [e.getBoundingClientRect(), e.firstChild ? e.firstChild.textContent : '']).filter(([b]) => b.width > 0);
           const edge = svg.getBoundingClientRect();
+          // Names that stand slanted, in coordinates along and across their lines.
+          const slanted = [...svg.querySelectorAll('text[transform*=rotate]')].slice(0, 200).map((e) => {
+            const [box, matrix] = [e.getBBox(), e.getScreenCTM()];
+            const corners = [[0, 0], [1, 0], [0, 1], [1, 1]].map(([x, y]) =>
+              new DOMPoint(box.x + x * box.width, box.y + y * box.height).matrixTransform(matrix));
+            const [along, across] = [corners.map((p) => (p.x - p.y) / Math.SQRT2), corners.map((p) => (p.x + p.y) / Math.SQRT2)];
+            return {words: e.firstChild.textContent, right: Math.max(...corners.map((p) => p.x)), top: Math.min(...corners.map((p) => p.y)),
+              along: [Math.min(...along), Math.max(...along)], across: [Math.min(...across), Math.max(...across)]};
+          });
+          slanted.forEach((a, index) => {
+            if (a.right > edge.right + 2 || a.top < edge.top - 2) found.push('outside: ' + a.words);
+            for (const b of slanted.slice(index + 1))
+              if (a.along[0] < b.along[1] - 1 && b.along[0] < a.along[1] - 1 && a.across[0] < b.across[1] - 4 && b.across[0] < a.across[1] - 4)
+                found.push(a.words + ' / ' + b.words);
+          });
           boxes.forEach(([a, words], index) => {
             if (a.right > edge.right + 2 || a.left < edge.left - 2) found.push('outside: ' + words);
             for (const [b, other] of boxes.slice(index + 1)) {

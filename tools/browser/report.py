@@ -14,8 +14,21 @@ def numbers(driver, store):
         want = [[number for number in row] for row in rows(stores.figure(store, name))]
         got = driver.execute_script("""
             return [...document.querySelectorAll('#' + arguments[0] + ' tbody tr')].map((row) =>
-              [...row.querySelectorAll('[data-value]')].map((cell) => cell.dataset.value === '' ? null : Number(cell.dataset.value)))""", name)
+              [...row.querySelectorAll('[data-value]')].map((cell) => cell.dataset.value))""", name)
+        got = [[expected.number(text) for text in row] for row in got]
         check(got == want[:300] and (bool(got) or not want), f"{name}: {sum(map(len, got))} numbers are those of --json")
+
+
+def drawn(driver, store):
+    """What pictures say is what `--json` has; what was cut short is there in full for who points at it."""
+    for name in expected.rows:
+        texts = driver.execute_script("""
+            return [...document.querySelectorAll('#' + arguments[0] + ' .wide svg text, #' + arguments[0] + ' .long svg text')].flatMap((e) =>
+              [e.firstChild ? e.firstChild.textContent : '', e.querySelector('title') ? e.querySelector('title').textContent : ''])""", name)
+        want = expected.words(name, stores.figure(store, name))
+        # What cannot be shown is spelled out in pictures.
+        missing = [word for word in want if word not in texts and word.isprintable()]
+        check(not missing, f"{name}: {len(want)} words of the picture are those of --json {missing[:3]}")
 
 
 def keyboard(driver):
@@ -79,6 +92,7 @@ def small(folder, shots):
         media(driver, "light")
         if width == 1280:
             numbers(driver, store)
+            drawn(driver, store)
             hostile(driver)
             keyboard(driver)
             quiet(driver, "after all of it")

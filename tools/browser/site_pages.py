@@ -1,5 +1,5 @@
 """Looks at the site of `cambium serve`: every page, a merge that is settled by clicking, a prompt on two revisions."""
-import os, re, subprocess, urllib.error, urllib.request
+import json, os, re, subprocess, urllib.error, urllib.request
 
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -26,6 +26,17 @@ def _status(address, data=None, headers={}):
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def _nearest(driver, site, store):
+    """The nearest experts that a page has are those of the command line, number by number."""
+    driver.get(site + "/expert?rev=main&path=1/7")
+    shown = driver.execute_script("""
+        return [...document.querySelectorAll('section[aria-label^=Nearest] tbody tr')].map((row) =>
+          [row.cells[0].textContent, ...[...row.querySelectorAll('[data-value]')].map((cell) => Number(cell.dataset.value)), row.cells[3].textContent])""")
+    told = json.loads(stores.cambium(store, "show", "main:1/7", "--nearest", "8", "--json"))["nearest"]
+    want = [[f"1/{one['ordinal']}", one["cosine"], one["relativeL2"], one["id"][:12]] for one in told["experts"]]
+    check(len(want) == 8 and shown == want, f"the {len(shown)} nearest experts of {told['compared']} are those of --json")
 
 
 def look(folder, shots):
@@ -60,6 +71,7 @@ def look(folder, shots):
             check(_status(site + "/merge", b"from=left&into=right&token=guess", words) == 403,
                   f"a form that is not this site's own changes nothing {words}")
         driver = browser(1280, 900)
+        _nearest(driver, site, store)
         driver.get(site + "/merge?from=left&into=right")
         before = stores.cambium(store, "log", "right", "-n", "1", "-q").strip()
         selects = driver.find_elements(By.CSS_SELECTOR, "td select")

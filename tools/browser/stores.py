@@ -45,6 +45,8 @@ def trained(folder):
     cambium(store, "eval", "main~2", "swahili", "metamath", "main~1", "main", "--text", *files, "--limit", "2000", "--record")
     cambium(store, "profile", "main", "--text", files[0])
     cambium(store, "note", "main", "--metric", f"{hostile}.bpb=2.5")
+    # Evaluations that failed.
+    cambium(store, "note", "left", "--metric", "gsm8k.bpb=inf", "--metric", "swahili.bpb=nan")
     cambium(store, "branch", "b<i>x", "main")
     return store
 
