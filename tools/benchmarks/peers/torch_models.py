@@ -53,7 +53,7 @@ def decode(model, prompt, count):
 def write_logits(model, tokens, path):
     rows = model(torch.tensor([ids(tokens)])).logits[0].float().numpy()
     rows.astype("<f4").tofile(path)
-    say(rows=len(rows))
+    return {"rows": len(rows)}
 
 
 def serve(folder, *implementation):
@@ -64,7 +64,7 @@ def serve(folder, *implementation):
     for line in sys.stdin:
         words = line.split()
         if words[0] == "logits":
-            write_logits(model, *words[1:])
+            say(**write_logits(model, *words[1:]))
         else:
             torch.set_num_threads(int(words[3]))
             say(**decode(model, ids(words[1]), int(words[2])))
@@ -81,7 +81,7 @@ def first(folder, tokens):
 
 def logits(folder, tokens, path):
     torch.set_num_threads(2)
-    write_logits(load(folder, dtype=torch.float32), tokens, path)
+    say(**write_logits(load(folder, dtype=torch.float32), tokens, path))
 
 
-{"serve": serve, "first": first, "logits": logits}[sys.argv[1]](*sys.argv[2:])
+if __name__ == "__main__": {"serve": serve, "first": first, "logits": logits}[sys.argv[1]](*sys.argv[2:])

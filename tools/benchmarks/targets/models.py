@@ -9,14 +9,13 @@ from harness.machine import kilobytes
 from harness.programs import Failure, evict, peak, peer, script
 from harness.report import at_least, at_most
 from targets import models_make
+from targets.models_answers import alike, difference, joined, logits
+from targets.models_families import beside_transformers
 from targets.models_llama import beside_llama, quantise
 
 PROMPT = [1 + 37 * i % 997 for i in range(16)]
 FORMS = {"fp32": "fp32-fused", "bf16": "bf16"}
 REVISIONS = {"fp32": "main", "bf16": "bf16"}
-
-
-def joined(tokens): return ",".join(map(str, tokens))
 
 
 def anonymous(pid): return kilobytes(f"/proc/{pid}/status", "RssAnon")
@@ -62,31 +61,22 @@ class Models:
 
     def compare(self, form, ours, other):
         """Logits of a prompt, and as many greedy tokens as both choose alike."""
-        import numpy as np
         note = self.bench.note
 
-        def logits(name, ask):
-            path = f"{self.bench.args.dir}/{name}.f32"
-            ask(path)
-            return np.fromfile(path, dtype="<f4")
+        def written(name, ask): return logits(f"{self.bench.args.dir}/{name}.f32", ask)
 
-        def difference(theirs):
-            """The greatest difference, in standard deviations."""
-            if mine.shape != theirs.shape: raise Failure(f"{form}: logits of other shapes")
-            return float(abs(mine - theirs).max() / theirs.std())
-
-        mine = logits("ours", lambda path: ours.ask("logits", joined(PROMPT), path))
-        found = difference(logits("theirs", lambda path: other.ask("logits", joined(PROMPT), path)))
+        mine = written("ours", lambda path: ours.ask("logits", joined(PROMPT), path))
+        found = difference(mine, written("theirs", lambda path: other.ask("logits", joined(PROMPT), path)))
         if form == "bf16":
             # transformers computes BF16 models in BF16, where near-ties of random routers fall otherwise: that
             # difference is told, and parity judged where it computes with the same weights in 32 bits.
             note(form, "logits against ours, computed in BF16", found, "share", by="transformers")
-            found = difference(logits("wide", lambda path: once(script(
+            found = difference(mine, written("wide", lambda path: once(script(
                 "torch_models.py", "logits", f"{self.models}/{FORMS[form]}", joined(PROMPT), path))))
         note(form, "logits against ours, of their deviation", found, "share", by="transformers")
         if found > 2e-4: raise Failure(f"{form}: logits differ by {found} of their standard deviation")
         texts = [one.ask("decode", joined(PROMPT), 32, 2)["tokens"] for one in (ours, other)]
-        equal = next((i for i, (a, b) in enumerate(zip(*texts)) if a != b), 32)
+        equal = alike(*texts)
         note(form, "greedy tokens alike, of 32", equal, "count", by="transformers")
         if form == "fp32" and equal < 32: raise Failure(f"greedy texts differ after {equal} tokens")
 
@@ -179,6 +169,10 @@ class Models:
 
 
 def run(bench):
+    if "families" in bench.cases and len(bench.sides) < 2:
+        if bench.has_peers: bench.attempt("families", beside_transformers, bench)
+        else: bench.remarks.append("families are not measured: transformers makes their models")
+    if bench.cases == ["families"]: return
     models = Models(bench)
     if "llama" in bench.cases and len(bench.sides) < 2:
         if importlib.util.find_spec("xllamacpp"):
@@ -191,8 +185,10 @@ def run(bench):
 
 
 TARGET = Target(
-    "models", "Running a model of 472M parameters shaped as OLMoE: speed, cold starts, memory; beside transformers and llama.cpp.",
-    run, ("cambium", "models-benchmark"), cases=("llama", "decode", "first", "limited"), peers=TRANSFORMERS, compares=True,
+    "models", "Running a model of 472M parameters shaped as OLMoE: speed, cold starts, memory; beside transformers and llama.cpp."
+    " Several texts at once of a model of each family.",
+    run, ("cambium", "models-benchmark"), cases=("families", "llama", "decode", "first", "limited"), peers=TRANSFORMERS,
+    compares=True,
     options={"count": {"type": int, "help": "tokens of a decoded text (32, quick 16)"},
              "rounds": {"type": int, "help": "rounds of each measurement (5, quick 2)"}},
-    disk=lambda bench: 1e9 if bench.quick else 9e9)
+    disk=lambda bench: 1e9 if bench.quick or bench.cases == ["families"] else 9e9)

@@ -4,14 +4,12 @@ import os
 from harness.bench import turns
 from harness.programs import Failure, peer, run as call, script
 from harness.report import at_least
+from targets.models_answers import joined
 
 # Form, the revision that has it, and what is asked of decoding.
 FORMS = (("f32", "main", 1.1), ("bf16", "bf16", 1.1), ("q8_0", "q8", 1.2), ("q4_0", "q4", 1.2))
 TEXTS = (1, 4, 16)
 LONG = 1024
-
-
-def joined(tokens): return ",".join(map(str, tokens))
 
 
 def quantise(models):
