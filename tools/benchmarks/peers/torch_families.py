@@ -46,7 +46,8 @@ def families(size):
         "dots1": {**routed, "head_dim": head},
         "granitemoe": {**local, "embedding_multiplier": 12.0, "attention_multiplier": 1 / head,
                        "residual_multiplier": 0.25, "logits_scaling": 6.0},
-        "phimoe": {**local, "attention_bias": True, "lm_head_bias": True},
+        # SparseMixer picks two.
+        "phimoe": {**local, "num_experts_per_tok": 2, "attention_bias": True, "lm_head_bias": True},
         "ernie4_5_moe": {"intermediate_size": dense, "moe_intermediate_size": inner, "moe_num_experts": experts,
                          "moe_k": size["top_k"], "moe_num_shared_experts": 1},
         "mistral4": {**latent, "rope_parameters": {**yarn, "llama_4_scaling_beta": 0.1}},
