@@ -29,6 +29,7 @@ struct CambiumServer: AsyncParsableCommand {
     @Flag(help: .hidden) var noPager = false
 
     func run() async throws {
+        Server.keepsAlive()
         do {
             let variables = ProcessInfo.processInfo.environment
             let store = try Store(
@@ -38,16 +39,20 @@ struct CambiumServer: AsyncParsableCommand {
                 store, try options(variables), insecure: arguments.insecure
             ).run()
         } catch let error as CambiumError {
-            FileHandle.standardError.write(Data("error: \(error.message)\n".utf8))
+            StandardError.write("error: \(error.message)")
             throw Self.exitCode(error.code)
+        } catch {
+            StandardError.write("error: \(error)")
+            throw ExitCode.failure
         }
     }
 
     /// As of `cambium`'s commands.
     private static func exitCode(_ code: CambiumError.Code) -> ExitCode {
         switch code {
-        case .usage: ExitCode(64)
+        case .usage, .badName, .badRevision, .ambiguous: ExitCode(64)
         case .notFound, .notAStore: ExitCode(2)
+        case .corrupt: ExitCode(4)
         default: .failure
         }
     }

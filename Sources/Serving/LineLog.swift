@@ -22,7 +22,7 @@ struct LineLog: LogHandler {
         for (key, value) in facts.sorted(by: { $0.key < $1.key }) {
             line += " \(key.hasPrefix("hb.") ? "request" : key)=\(Self.spelled("\(value)"))"
         }
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        StandardError.write(line)
     }
 
     /// A value in quotes where it has more than letters, digits and a few marks, so that none looks like another

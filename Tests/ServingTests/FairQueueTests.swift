@@ -21,15 +21,6 @@ struct FairQueueTests {
         #expect(queue.count == 0)
     }
 
-    @Test("one that may not be taken yet holds up its client alone")
-    func held() {
-        var queue = filled()
-        #expect(queue.next { !$0.hasPrefix("a") } == "b1")
-        #expect(queue.next { _ in false } == nil)
-        #expect(queue.next() == "a1")
-        #expect(queue.count == 4)
-    }
-
     @Test("what is gone is taken out")
     func removed() {
         var queue = filled()

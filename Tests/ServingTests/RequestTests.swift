@@ -92,7 +92,11 @@ struct RequestTests {
             (#", "tool_choice": "required""#, "tool_choice"), (#", "functions": []"#, "functions"),
             (#", "store": true"#, "store"), (#", "top_logprobs": 2"#, "top_logprobs"),
             (#", "modalities": ["audio"]"#, "modalities"), (#", "prompt": "x""#, "prompt"),
-            (#", "max_tokens": 0"#, "max_tokens"),
+            (#", "max_tokens": 0"#, "max_tokens"), (#", "tools": {}"#, "tools"),
+            (#", "documents": [1]"#, "documents"),
+            (#", "chat_template_kwargs": 5"#, "chat_template_kwargs"),
+            (#", "chat_template_kwargs": {"messages": 5}"#, "chat_template_kwargs"),
+            (#", "reasoning_effort": 5"#, "reasoning_effort"),
         ])
     func refusedConversations(_ more: String, _ field: String) {
         let error = #expect(throws: APIError.self) { try Self.chat(more) }
@@ -102,7 +106,8 @@ struct RequestTests {
     @Test("for conversations without a message, or with an image, are refused")
     func noMessages() {
         for messages in [
-            "[]", "1", #"[{"content": "a"}]"#,
+            "[]", "1", #"[{"content": "a"}]"#, #"[{"role": "user", "content": 5}]"#,
+            #"[{"role": "user", "content": {"text": "a"}}]"#,
             #"[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]"#,
         ] {
             let error = #expect(throws: APIError.self) {
@@ -110,5 +115,27 @@ struct RequestTests {
             }
             #expect(error?.field == "messages" && error?.status == 400)
         }
+    }
+
+    @Test(
+        "for responses whose input is no text are refused",
+        arguments: [
+            ("5", "input"), ("{}", "input"), ("[]", "input"), ("[5]", nil),
+            (#"[{"role": "user", "content": 5}]"#, "input.content"),
+            (#"[{"role": "user", "content": [{"type": "input_image"}]}]"#, "input.content"),
+        ] as [(String, String?)])
+    func refusedResponses(_ input: String, _ field: String?) {
+        let error = #expect(throws: APIError.self) {
+            try ResponsesRequest(Array(#"{"model": "m", "input": \#(input)}"#.utf8))
+        }
+        #expect(error?.field == field && error?.status == 400)
+    }
+
+    @Test("blame the field that they have")
+    func countFields() throws {
+        #expect(
+            try Self.chat(#", "max_completion_tokens": 5"#).wishes.countField
+                == "max_completion_tokens")
+        #expect(try Self.chat(#", "max_tokens": 5"#).wishes.countField == "max_tokens")
     }
 }

@@ -63,6 +63,21 @@ public struct Chat: Sendable {
         value.options.append(TemplateData.Member(name, parsed ?? .string(json)))
     }
 
+    /// Sets what a template asks for by name to a text, whatever that looks like.
+    ///
+    /// - Parameters:
+    ///   - name: The name.
+    ///   - text: Its value.
+    public mutating func set(_ name: String, text: String) {
+        value.options.removeAll { $0.name == name }
+        value.options.append(TemplateData.Member(name, .string(text)))
+    }
+
+    /// Whether it has more than messages for the template: tools, documents, or what is asked for by name.
+    public var hasOptions: Bool {
+        value.tools != nil || value.documents != nil || !value.options.isEmpty
+    }
+
     /// Messages so far.
     public var count: Int { value.messages.count }
 

@@ -1,3 +1,4 @@
+internal import Elements
 internal import Evidence
 internal import Models
 internal import Objects
@@ -57,6 +58,29 @@ extension RunStatistics {
             majorFaults: now.majorFaults - start.majorFaults, rssAnon: now.anonymousBytes,
             rssFile: now.fileBytes)
     }
+}
+
+/// What the kernel counted for this process.
+public struct ProcessStatistics: Sendable, Encodable {
+    /// Bytes that it read from the disk.
+    public let bytesRead: Int
+    /// The process's own memory now, in bytes.
+    public let rssAnon: Int
+    /// Mapped files in its memory now, in bytes.
+    public let rssFile: Int
+    /// All that it has in memory now, in bytes.
+    public var residentBytes: Int { rssAnon + rssFile }
+
+    /// As it is now; 0 for what the system does not tell.
+    public init() {
+        let now = ProcessCounters()
+        (bytesRead, rssAnon, rssFile) = (now.bytesRead, now.anonymousBytes, now.fileBytes)
+    }
+
+    /// Gives back to the system what was freed and the allocator keeps for later.
+    ///
+    /// For a process with a memory limit that dropped a model.
+    public static func returnFreedMemory() { returnFreedBuffers() }
 }
 
 /// What a profile holds.

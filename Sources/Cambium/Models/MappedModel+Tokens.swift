@@ -58,7 +58,7 @@ extension MappedModel {
     ///   - tokens: At least one, at most ``contextLength``.
     ///   - threads: Share the work; the result does not depend on them.
     ///   - goesOn: Asked from time to time; returning false ends it.
-    /// - Throws: `bad-input`, `context-full`, `cancelled`.
+    /// - Throws: `bad-input`, `context-full`, `cancelled`, `not-finite`.
     public func embedding(
         of tokens: [Int], threads: Int = 1, goesOn: () -> Bool = { true }
     ) throws -> [Float] { try model.base.meanState(tokens, threads: threads, goesOn: goesOn) }

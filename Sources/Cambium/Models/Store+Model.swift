@@ -105,7 +105,7 @@ extension Store {
     /// - Parameters:
     ///   - revision: A branch, a tag or a commit.
     ///   - options: Memory, and how it starts.
-    /// - Throws: `unsupported` for an architecture that this version does not run; `bad-input` when the
+    /// - Throws: `unsupported` for an architecture that this version does not run; `limit` when the
     ///   model does not fit the memory limit without any expert.
     public func model(
         _ revision: String, _ options: ModelOptions = ModelOptions()

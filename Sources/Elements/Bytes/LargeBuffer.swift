@@ -37,3 +37,10 @@ package func returnsFreedBuffers() {
     let threshold: Int32 = -3  // M_MMAP_THRESHOLD
     _ = mallopt(threshold, 128 << 10)
 }
+
+/// Gives back to the system what was freed and the allocator keeps (malloc_trim(3)).
+package func returnFreedBuffers() {
+    guard let symbol = unsafe dlsym(nil, "malloc_trim") else { return }
+    let trim = unsafe unsafeBitCast(symbol, to: (@convention(c) (_ padding: Int) -> Int32).self)
+    _ = trim(0)
+}

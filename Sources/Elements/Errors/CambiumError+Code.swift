@@ -49,7 +49,7 @@ extension CambiumError {
         case busy
         /// A file of the store has another name: a copy made of hard links shares it.
         case hardLinked = "hard-linked"
-        /// A limit of the process, as `ulimit` sets it: descriptors, address space, length of files.
+        /// A limit of the process, as `ulimit` or a memory limit sets it: descriptors, address space, length of files.
         case limit
         /// A failure of the operating system.
         case io

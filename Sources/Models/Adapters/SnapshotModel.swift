@@ -21,7 +21,7 @@ package struct SnapshotModel: Sendable {
     ///   - memoryLimit: Bytes of memory that the process may have; nil for no limit.
     ///   - checks: Whether weights are checked against their names when they are first read.
     ///   - gate: Solves the snapshot's evidence; called when there are adapters to pick among.
-    /// - Throws: `.unsupported` for an architecture that this version does not run; `.badInput` when the model does
+    /// - Throws: `.unsupported` for an architecture that this version does not run; `.limit` when the model does
     ///   not fit the limit without any expert.
     package init(
         _ snapshot: MappedSnapshot, memoryLimit: Int? = nil, checks: Bool = false,

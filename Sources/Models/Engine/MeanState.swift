@@ -7,7 +7,8 @@ extension LanguageModel {
     ///
     /// - Parameter goesOn: Asked before each block of tokens.
     /// - Throws: `.badInput` without tokens or for one that the vocabulary lacks; `.contextFull` if they do not fit;
-    ///   `.cancelled` when it is not to go on; what reading an expert throws.
+    ///   `.cancelled` when it is not to go on; `.notFinite` if the model computes NaN or infinity; what reading an expert
+    ///   throws.
     package func meanState(
         _ tokens: [Int], threads: Int, goesOn: () -> Bool
     ) throws -> [Float] {
@@ -24,6 +25,10 @@ extension LanguageModel {
             let states = pass.finalStates(0..<block.count)
             for index in states.indices { sum[index % width] += Double(states[index]) }
         }
-        return sum.map { Float($0 / Double(tokens.count)) }
+        let mean = sum.map { Float($0 / Double(tokens.count)) }
+        guard mean.allSatisfy(\.isFinite) else {
+            throw CambiumError(.notFinite, "the mean state has numbers that are NaN or infinite")
+        }
+        return mean
     }
 }

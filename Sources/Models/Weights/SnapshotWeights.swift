@@ -119,14 +119,14 @@ package struct SnapshotWeights: WeightSource {
     /// Gives back what loading a model left in memory.
     ///
     /// - Parameter limit: Bytes of memory that the process may have.
-    /// - Throws: `.badInput` when it has more without any expert.
+    /// - Throws: `.limit` when it has more without any expert.
     package func release(within limit: Int) throws {
         ahead?.end()
         try releaseMap()
         let resident = Residency.residentBytes()
         guard resident < limit else {
             throw CambiumError(
-                .badInput,
+                .limit,
                 "the process takes \(resident) bytes without any expert; the memory limit of \(limit) "
                     + "bytes must leave room for them above that")
         }

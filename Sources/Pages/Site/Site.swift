@@ -13,6 +13,8 @@ package struct SiteRequest: Sendable {
     package let host: String?
     package let origin: String?
     package let fetchSite: String?
+    /// Of a trial, what models wrote, by revision; see ``Site/trial(of:)``.
+    package var texts: [String: TrialText] = [:]
 
     package init(
         isPost: Bool, path: String, fields: [String: String], host: String? = nil,
@@ -83,7 +85,7 @@ package struct Site: Sendable {
 
     /// Answers a request; what is wrong with it is told on a page.
     ///
-    /// May take as long as a model runs: not to be called where others wait.
+    /// May take some time: not to be called where others wait.
     package func answer(_ request: SiteRequest) -> SiteAnswer {
         do {
             return try request.isPost ? edit(request) : show(request)
@@ -137,7 +139,8 @@ package struct Site: Sendable {
         }
     }
 
-    private func problem(_ words: String, status: Int) -> SiteAnswer {
+    /// A page that says what is wrong.
+    package func problem(_ words: String, status: Int) -> SiteAnswer {
         .page(
             frame("Not here", .element("p", ["class": "missing"], words: words)), status: status)
     }

@@ -54,9 +54,14 @@ struct Choices {
     static func whole(_ work: Work) async throws -> Choices {
         var choices = Choices(count: work.requests.count)
         for await (index, event) in work.events { _ = try choices.take(index, event) }
-        guard choices.all.allSatisfy({ $0.end != nil }) else {
+        try choices.checkEnds()
+        return choices
+    }
+
+    /// - Throws: ``APIError`` when a text has not ended, and nothing more comes.
+    func checkEnds() throws {
+        guard all.allSatisfy({ $0.end != nil }) else {
             throw APIError(.unavailable, "the request was given up", code: "cancelled")
         }
-        return choices
     }
 }

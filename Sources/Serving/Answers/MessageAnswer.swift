@@ -98,7 +98,7 @@ struct MessageErrorAnswer: Encodable, Sendable {
             case .tooManyRequests: "rate_limit_error"
             case .unavailable: "overloaded_error"
             case .failed: "api_error"
-            case .badRequest, .timeout: "invalid_request_error"
+            case .badRequest: "invalid_request_error"
             }
         self.error = Detail(type: type, message: error.message)
     }

@@ -25,9 +25,7 @@ final class Embeddings: Sendable {
             return true
         }
         guard isTaken else {
-            throw APIError(
-                .tooManyRequests, "the server has as many requests as it takes; try again",
-                code: "queue_full", retryAfter: 1)
+            throw APIError.full
         }
         defer { waiting.withLock { $0 -= 1 } }
         loaded.begin()

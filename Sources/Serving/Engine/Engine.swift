@@ -10,6 +10,14 @@ final class Engine: Sendable {
     let metrics: Metrics
     let limits: ServingLimits
     let embeddings: Embeddings
+    let bodies: Bodies
+    /// Reads texts for models: tokens, templates, evidence.
+    let reading: WorkPool
+    /// Makes pages.
+    let pages: WorkPool
+
+    /// Pages that may wait.
+    private static let mostPages = 64
 
     init(_ store: Store, _ options: ServingOptions, _ logger: Logger) {
         self.store = store
@@ -19,6 +27,9 @@ final class Engine: Sendable {
         heads = Heads(store, models, pins: options.pins, logger)
         scheduler = Scheduler(limits, threads: options.threads, metrics)
         embeddings = Embeddings(limits, threads: options.threads)
+        bodies = Bodies(most: limits.bodies)
+        reading = WorkPool(threads: options.threads, most: limits.batch + limits.queue)
+        pages = WorkPool(threads: 1, most: Self.mostPages)
     }
 
     /// The model that a request names, with its name: for `auto` the branch whose evidence explains the text best.
@@ -36,7 +47,7 @@ final class Engine: Sendable {
                 field: "model", code: "invalid_value")
         }
         let bytes = Array(text.utf8.suffix(Self.mostRead))
-        let chosen = try await offPool {
+        let chosen = try await reading.run {
             try store.branches().compactMap { branch -> (bits: Double, name: String)? in
                 do {
                     let known = try store.familiarity(of: bytes, to: branch.id)
@@ -61,35 +72,52 @@ final class Engine: Sendable {
     /// The tokens of a conversation.
     func prompt(of chat: Chat, on loaded: LoadedModel) async throws -> [Int] {
         let model = loaded.model
-        return try await offPool {
+        return try await reading.run {
             guard try model.hasChatTemplate() else {
                 throw APIError(
                     .badRequest,
                     "the model has no chat template, and so no conversations; use /v1/completions",
                     field: "messages", code: "unsupported")
             }
-            return try model.promptTokens(of: chat)
+            do {
+                return try model.promptTokens(of: chat)
+            } catch let error as CambiumError
+                where error.code == .badTokenizer && chat.hasOptions
+            {
+                // A template that fails with what a request told it is not to blame.
+                throw APIError(
+                    .badRequest, error.message, field: "chat_template_kwargs",
+                    code: "template_failed")
+            }
         }
+    }
+
+    /// Keeps room for the texts of a request, before anything is done for them.
+    ///
+    /// - Throws: ``APIError`` when they are too many, or too long.
+    func reserve(_ prompts: Int, _ wishes: TextWishes) throws -> Scheduler.Place {
+        if let count = wishes.count, count > limits.tokens {
+            throw APIError(
+                .badRequest,
+                "\(wishes.countField) is \(count); this server makes at most \(limits.tokens) new tokens of a text",
+                field: wishes.countField, code: "invalid_value")
+        }
+        return try scheduler.reserve(prompts * wishes.choices)
     }
 
     /// Lets a model continue prompts, each as often as there are choices.
     ///
     /// - Parameters:
     ///   - prompts: Tokens; the texts' places are prompt by prompt, then choice by choice.
+    ///   - place: Room that was kept for them.
     ///   - change: Completes what is asked of each text.
     func start(
-        _ prompts: [[Int]], _ wishes: TextWishes, on model: LoadedModel, of client: String,
-        _ change: (inout TextRequest) -> Void = { _ in }
+        _ prompts: [[Int]], _ wishes: TextWishes, in place: Scheduler.Place,
+        on model: LoadedModel, of client: String, _ change: (inout TextRequest) -> Void = { _ in }
     ) throws -> Work {
         let seed = wishes.seed ?? .random(in: 0 ... .max)
         var requests: [TextRequest] = []
         for prompt in prompts {
-            if let count = wishes.count, count > limits.tokens {
-                throw APIError(
-                    .badRequest,
-                    "max_tokens is \(count); this server makes at most \(limits.tokens) new tokens of a text",
-                    field: "max_tokens", code: "invalid_value")
-            }
             let room =
                 model.model.slides
                 ? limits.tokens : max(1, model.model.contextLength - prompt.count)
@@ -104,15 +132,9 @@ final class Engine: Sendable {
                 requests.append(request)
             }
         }
-        guard requests.count <= limits.batch + limits.queue else {
-            throw APIError(
-                .badRequest,
-                "\(requests.count) texts are more than this server takes at a time: "
-                    + "\(limits.batch + limits.queue)", code: "invalid_value")
-        }
         let work = Work(
             requests, of: client, on: model, until: .now + .seconds(limits.seconds))
-        try scheduler.add(work)
+        try scheduler.add(work, in: place)
         metrics.count(\.promptTokens, by: prompts.reduce(0) { $0 + $1.count })
         return work
     }
@@ -128,6 +150,8 @@ package struct ServingLimits: Sendable {
     package var tokens = 4096
     /// Bytes of a body.
     package var body = 8 << 20
+    /// Bytes of all bodies together that are being read or prepared.
+    var bodies: Int { body.multipliedReportingOverflow(by: 8).overflow ? .max : body * 8 }
     /// Seconds from a request to the end of its answer.
     package var seconds = 600
     /// Connections at the same time.

@@ -11,22 +11,18 @@ struct FairQueue<Element> {
         count += 1
     }
 
-    /// The next one that may be taken: of the first client in turn whose oldest may be.
-    mutating func next(where mayBeTaken: (Element) -> Bool = { _ in true }) -> Element? {
-        for index in turns.indices {
-            let client = turns[index]
-            guard let element = waiting[client]?.first, mayBeTaken(element) else { continue }
-            waiting[client]?.removeFirst()
-            turns.remove(at: index)
-            if waiting[client]?.isEmpty ?? true {
-                waiting[client] = nil
-            } else {
-                turns.append(client)
-            }
-            count -= 1
-            return element
+    /// Takes the oldest of the client whose turn it is.
+    mutating func next() -> Element? {
+        guard let client = turns.popFirst(), let element = waiting[client]?.popFirst() else {
+            return nil
         }
-        return nil
+        if waiting[client]?.isEmpty ?? true {
+            waiting[client] = nil
+        } else {
+            turns.append(client)
+        }
+        count -= 1
+        return element
     }
 
     /// Takes everything out that a test finds.

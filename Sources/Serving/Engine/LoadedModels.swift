@@ -1,5 +1,4 @@
 internal import Cambium
-internal import Dispatch
 internal import Synchronization
 
 /// The models in memory: loaded when they are first asked for, and dropped by least recent use.
@@ -8,32 +7,63 @@ final class LoadedModels: Sendable {
         /// In the order of their last use, the latest last.
         var loaded: [LoadedModel] = []
         var loading: [String: Task<LoadedModel, any Error>] = [:]
+        /// Commits that do not fit the memory limit even alone, and why.
+        var unfit: [String: CambiumError] = [:]
+        /// Commits that no name meant when that was looked at last.
+        var unnamed: Set<String> = []
         var loads = 0
         var drops = 0
+        /// Of the models that were dropped.
+        var picks = ExpertPicks()
+
+        mutating func drop(at index: Int) -> LoadedModel {
+            let model = loaded.remove(at: index)
+            model.drop()
+            drops += 1
+            picks.add(model.model.statistics)
+            return model
+        }
     }
 
-    private let store: Store
-    private let options: ModelOptions
     /// Models that may be in memory at the same time; those that are used count, and stay.
     private let most: Int
+    private let memoryLimit: Int?
+    /// Bytes that the process has in memory, its own and mapped ones.
+    private let memory: @Sendable () -> Int
+    private let read: @Sendable (String) async throws -> MappedModel
     private let state = Mutex(State())
 
-    init(_ store: Store, _ options: ModelOptions, most: Int) {
-        self.store = store
-        self.options = options
+    /// - Parameters:
+    ///   - memory: Bytes that the process has in memory.
+    ///   - read: Maps the model of a commit; throws `limit` where the memory limit leaves no room for it.
+    init(
+        most: Int, memoryLimit: Int? = nil,
+        memory: @escaping @Sendable () -> Int = { ProcessStatistics().residentBytes },
+        read: @escaping @Sendable (String) async throws -> MappedModel
+    ) {
         self.most = most
+        self.memoryLimit = memoryLimit
+        self.memory = memory
+        self.read = read
+    }
+
+    convenience init(_ store: Store, _ options: ModelOptions, most: Int) {
+        self.init(most: most, memoryLimit: options.memoryLimit) { commit in
+            try await store.begin { store, _ in try store.model(commit, options) }.value
+        }
     }
 
     /// The model of a commit.
     func model(_ commit: String) async throws -> LoadedModel {
-        let (known, task) = state.withLock {
-            state -> (LoadedModel?, Task<LoadedModel, any Error>?) in
+        let (known, task) = try state.withLock {
+            state throws -> (LoadedModel?, Task<LoadedModel, any Error>?) in
             if let index = state.loaded.firstIndex(where: { $0.commit == commit }) {
                 let model = state.loaded.remove(at: index)
                 state.loaded.append(model)
                 return (model, nil)
             }
             if let task = state.loading[commit] { return (nil, task) }
+            if let error = state.unfit[commit] { throw error }
             let task = Task { try await self.load(commit) }
             state.loading[commit] = task
             return (nil, task)
@@ -43,13 +73,22 @@ final class LoadedModels: Sendable {
         return try await task.value
     }
 
+    /// Maps a model; where there is no room for it, those that were not used for longest make some.
     private func load(_ commit: String) async throws -> LoadedModel {
         do {
-            let options = options
-            let model = LoadedModel(
-                try await store.begin { store, _ in try store.model(commit, options) }.value)
-            add(model)
-            return model
+            dropUnused()
+            while true {
+                do {
+                    let model = LoadedModel(try await read(commit))
+                    add(model)
+                    return model
+                } catch let error as CambiumError where error.code == .limit && memoryLimit != nil {
+                    guard await dropOldest() else {
+                        noteUnfit(commit, error)
+                        throw error
+                    }
+                }
+            }
         } catch {
             state.withLock { $0.loading[commit] = nil }
             throw error
@@ -65,37 +104,64 @@ final class LoadedModels: Sendable {
         dropUnused()
     }
 
+    /// Remembers what does not fit alone, so that asking for it again drops no other model.
+    private func noteUnfit(_ commit: String, _ error: CambiumError) {
+        state.withLock { state in
+            guard state.loaded.isEmpty, state.unfit.count < 1024 else { return }
+            state.unfit[commit] = error
+        }
+    }
+
+    /// Drops the model that was not used for longest, and waits until its memory is free.
+    ///
+    /// - Returns: Whether there was one that nobody uses.
+    private func dropOldest() async -> Bool {
+        weak var model: LoadedModel?
+        let isFound = state.withLock { state in
+            guard let index = state.loaded.firstIndex(where: { !$0.isUsed }) else { return false }
+            model = state.drop(at: index)
+            return true
+        }
+        guard isFound else { return false }
+        // An empty batch may keep it a little.
+        for _ in 0..<100 where model != nil { try? await Task.sleep(for: .milliseconds(50)) }
+        ProcessStatistics.returnFreedMemory()
+        return true
+    }
+
     /// Drops models that nobody uses, the least recently used first, while there are too many or too much is in memory.
     func dropUnused() {
-        let used = memory
-        state.withLock { state in
-            var isOverLimit = options.memoryLimit.map { used > $0 } ?? false
-            while state.loaded.count > most || isOverLimit && state.loaded.count > 1 {
-                guard let index = state.loaded.dropLast().firstIndex(where: { !$0.isUsed }) else {
-                    return
-                }
-                state.loaded.remove(at: index)
-                state.drops += 1
-                // One at a time for memory: what it gives back is known later.
-                isOverLimit = false
+        let isOverLimit = memoryLimit.map { memory() > $0 } ?? false
+        let hasDropped = state.withLock { state in
+            let before = state.drops
+            func dropOne() -> Bool {
+                let index = state.loaded.dropLast().firstIndex { !$0.isUsed }
+                return index.map { state.drop(at: $0) } != nil
             }
+            while state.loaded.count > most, dropOne() {}
+            // One at a time for memory: what it gives back is known later.
+            if isOverLimit, state.drops == before { _ = dropOne() }
+            return state.drops > before
         }
+        if hasDropped, memoryLimit != nil { ProcessStatistics.returnFreedMemory() }
     }
 
-    /// Drops a model; one that is answering goes when it is its turn.
-    func drop(_ commit: String) {
+    /// Drops models that no name means any more, as soon as nobody uses them: what is kept, collection cannot free.
+    ///
+    /// One that was just loaded for a name has a little time to get it.
+    ///
+    /// - Parameter named: Commits that names mean.
+    func dropUnnamed(_ named: Set<String>) {
         state.withLock { state in
-            guard
-                let index = state.loaded.firstIndex(where: { $0.commit == commit && !$0.isUsed })
-            else { return }
-            state.loaded.remove(at: index)
-            state.drops += 1
+            let unnamed = Set(state.loaded.map(\.commit)).subtracting(named)
+            for commit in unnamed.intersection(state.unnamed) {
+                if let index = state.loaded.firstIndex(where: { $0.commit == commit && !$0.isUsed })
+                {
+                    _ = state.drop(at: index)
+                }
+            }
+            state.unnamed = unnamed
         }
-    }
-
-    /// Whether the model of a commit is in memory.
-    func has(_ commit: String) -> Bool {
-        state.withLock { $0.loaded.contains { $0.commit == commit } }
     }
 
     /// What is in memory, and what was loaded and dropped so far.
@@ -103,11 +169,22 @@ final class LoadedModels: Sendable {
         state.withLock { ($0.loaded, $0.loads, $0.drops) }
     }
 
-    /// Bytes that the process has in memory, its own and mapped ones.
-    private var memory: Int {
-        guard options.memoryLimit != nil,
-            let statistics = counts.loaded.first?.model.statistics
-        else { return 0 }
-        return statistics.rssAnon + statistics.rssFile
+    /// Picks of experts of all models so far.
+    var picks: ExpertPicks {
+        state.withLock { state in
+            state.loaded.reduce(into: state.picks) { $0.add($1.model.statistics) }
+        }
+    }
+}
+
+/// How often experts were picked.
+struct ExpertPicks: Sendable {
+    var all = 0
+    /// Of experts that were not at hand yet.
+    var first = 0
+
+    mutating func add(_ statistics: RunStatistics) {
+        all += statistics.selections
+        first += statistics.firstSelections
     }
 }

@@ -30,11 +30,15 @@ extension Metrics {
             "cambium_refused_total", "counter", "Requests that the full queue refused.",
             values.refused)
         page.one(
-            "cambium_cancelled_total", "counter", "Texts given up because their client had gone.",
+            "cambium_cancelled_total", "counter",
+            "Texts given up: their client had gone, or another text of their request failed.",
             values.cancelled)
-        page.one("cambium_failures_total", "counter", "Failures of models.", values.failures)
+        page.one(
+            "cambium_failures_total", "counter", "Failures of models and of the store.",
+            values.failures)
         let (waiting, running) = engine.scheduler.counts
-        page.one("cambium_queue_length", "gauge", "Texts that wait.", waiting)
+        page.one(
+            "cambium_queue_length", "gauge", "Texts that wait, or are being prepared.", waiting)
         page.one("cambium_batch_size", "gauge", "Texts that are under way.", running)
         page.one("cambium_steps_total", "counter", "Steps of batches.", values.steps)
         page.one(
@@ -54,29 +58,22 @@ extension Metrics {
         page.one(
             "cambium_head_switches_total", "counter", "Names that came to mean another commit.",
             engine.heads.switches)
-        page.add(
-            "cambium_expert_picks_total", "counter", "Picks of experts, of models in memory.")
-        for model in models.loaded {
-            page.value(model.model.statistics.selections, ["commit": model.commit])
-        }
-        page.add(
+        let picks = engine.models.picks
+        page.one("cambium_expert_picks_total", "counter", "Picks of experts.", picks.all)
+        page.one(
             "cambium_expert_first_picks_total", "counter",
-            "Picks of experts that were not at hand yet, of models in memory.")
-        for model in models.loaded {
-            page.value(model.model.statistics.firstSelections, ["commit": model.commit])
-        }
-        if let statistics = models.loaded.first?.model.statistics {
-            page.one(
-                "cambium_disk_bytes_read_total", "counter",
-                "Bytes read from disks since the oldest model in memory was loaded.",
-                models.loaded.map { $0.model.statistics.bytesRead }.max() ?? 0)
-            page.one(
-                "cambium_memory_own_bytes", "gauge", "The process's own memory.",
-                statistics.rssAnon)
-            page.one(
-                "cambium_memory_mapped_bytes", "gauge", "Mapped files in memory.",
-                statistics.rssFile)
-        }
+            "Picks of experts that were not at hand yet.", picks.first)
+        let process = ProcessStatistics()
+        page.one(
+            "cambium_disk_bytes_read_total", "counter", "Bytes read from disks.", process.bytesRead)
+        page.one(
+            "cambium_memory_own_bytes", "gauge", "The process's own memory.", process.rssAnon)
+        page.one(
+            "cambium_memory_mapped_bytes", "gauge", "Mapped files in memory.", process.rssFile)
+        page.one(
+            "cambium_log_lines_lost_total", "counter",
+            "Lines of the log that could not be written.",
+            StandardError.linesLost)
         return page.text
     }
 }

@@ -61,9 +61,23 @@ final class Metrics: Sendable {
         }
     }
 
-    func noteFailure(_ error: String) {
-        count(\.failures)
-        logger.error("a model failed", metadata: ["error": "\(error)"])
+    /// What a client is told of an error; one that is not the client's doing is counted and logged, since the client
+    /// is told no more than that.
+    func told(_ error: any Error) -> APIError {
+        let told = APIError(error)
+        if !(error is APIError), told.status >= 500 {
+            count(\.failures)
+            logger.error("failed", metadata: ["error": "\(error)"])
+        }
+        return told
+    }
+
+    /// The same for a stream that has begun.
+    ///
+    /// - Throws: The error itself where it is none of a model or a request: the client has gone.
+    func told(midStream error: any Error) throws -> APIError {
+        guard error is APIError || error is CambiumError else { throw error }
+        return told(error)
     }
 }
 

@@ -18,11 +18,16 @@ final class RunningBatch {
     var count: Int { texts.count }
     var isEmpty: Bool { texts.isEmpty }
 
-    func add(_ text: Scheduler.Text) {
+    /// Whether it has nothing to do, and its model is to go or was not asked for some time.
+    func isDone(at time: ContinuousClock.Instant) -> Bool {
+        texts.isEmpty && (model.isDropped || lastUse < time - .seconds(2))
+    }
+
+    func add(_ text: Scheduler.Text, _ metrics: Metrics) {
         do {
             texts[try batch.add(text.work.requests[text.index])] = text
         } catch {
-            text.work.tell(text.index, .failed(APIError(error)))
+            text.work.tell(text.index, .failed(metrics.told(error)))
         }
     }
 
@@ -52,15 +57,14 @@ final class RunningBatch {
             for step in steps {
                 guard let text = texts[step.key] else { continue }
                 if let error = step.error {
-                    text.work.tell(text.index, .failed(APIError(error)))
+                    text.work.tell(text.index, .failed(metrics.told(error)))
                 } else {
                     text.work.tell(text.index, .step(step))
                 }
                 if step.end != nil || step.error != nil { texts[step.key] = nil }
             }
         } catch {
-            metrics.noteFailure("\(error)")
-            fail(APIError(error))
+            fail(metrics.told(error))
         }
     }
 

@@ -8,8 +8,32 @@ internal import Synchronization
 final class Scheduler: Sendable {
     private struct State {
         var queue = FairQueue<Text>()
+        /// Room that is kept for texts that are being prepared.
+        var reserved = 0
         var isStopped = false
         var running = 0
+    }
+
+    /// Room for texts that are being prepared; given back when it goes unused.
+    final class Place: Sendable {
+        let count: Int
+        private let scheduler: Scheduler
+        private let isTaken = Mutex(false)
+
+        fileprivate init(_ count: Int, _ scheduler: Scheduler) {
+            self.count = count
+            self.scheduler = scheduler
+        }
+
+        /// Whether it was not taken before.
+        fileprivate func take() -> Bool {
+            isTaken.withLock { isTaken in
+                defer { isTaken = true }
+                return !isTaken
+            }
+        }
+
+        deinit { if take() { scheduler.state.withLock { $0.reserved -= count } } }
     }
 
     /// One text of a request.
@@ -41,32 +65,52 @@ final class Scheduler: Sendable {
         arrivals.signal()
     }
 
-    /// Lets texts wait for their turn.
+    /// Keeps room for texts, before anything is done for them.
     ///
     /// - Throws: ``APIError`` when too many wait.
-    func add(_ work: Work) throws {
-        let isTaken = state.withLock { state in
-            guard !state.isStopped,
-                state.queue.count + state.running + work.requests.count
-                    <= limits.batch + limits.queue
-            else { return false }
+    func reserve(_ count: Int) throws -> Place {
+        let most = limits.batch + limits.queue
+        guard count <= most else {
+            throw APIError(
+                .badRequest, "\(count) texts are more than this server takes at a time: \(most)",
+                code: "invalid_value")
+        }
+        let (isStopped, isTaken) = state.withLock { state -> (Bool, Bool) in
+            let others = state.queue.count + state.running + state.reserved
+            guard !state.isStopped, others + count <= most else { return (state.isStopped, false) }
+            state.reserved += count
+            return (false, true)
+        }
+        guard !isStopped else { throw Self.stopping }
+        guard isTaken else {
+            metrics.count(\.refused)
+            throw APIError.full
+        }
+        return Place(count, self)
+    }
+
+    /// Lets texts wait for their turn.
+    ///
+    /// - Parameter place: Room that was kept for them.
+    /// - Throws: ``APIError`` when the server stops.
+    func add(_ work: Work, in place: Place) throws {
+        let isStopped = state.withLock { state in
+            if place.take() { state.reserved -= place.count }
+            guard !state.isStopped else { return true }
             for index in work.requests.indices {
                 state.queue.add(Text(work: work, index: index), of: work.client)
             }
-            return true
+            return false
         }
-        guard isTaken else {
-            metrics.count(\.refused)
-            throw APIError(
-                .tooManyRequests, "the server has as many requests as it takes; try again",
-                code: "queue_full", retryAfter: 1)
-        }
+        guard !isStopped else { throw Self.stopping }
         arrivals.signal()
     }
 
-    /// Texts that wait and that are under way.
+    private static let stopping = APIError(.unavailable, "the server stops", code: "stopping")
+
+    /// Texts that wait, or are being prepared, and that are under way.
     var counts: (waiting: Int, running: Int) {
-        state.withLock { ($0.queue.count, $0.running) }
+        state.withLock { ($0.queue.count + $0.reserved, $0.running) }
     }
 
     // MARK: On the thread
@@ -77,18 +121,18 @@ final class Scheduler: Sendable {
             enter(&batches)
             let now = ContinuousClock.now
             // What is not used any more is given back after a moment.
-            batches.removeAll { $0.isEmpty && $0.lastUse < now - .seconds(2) }
+            batches.removeAll { $0.isDone(at: now) }
             if batches.allSatisfy(\.isEmpty) {
-                _ = arrivals.wait(timeout: .now() + .seconds(1))
+                _ = arrivals.wait(timeout: .now() + .milliseconds(batches.isEmpty ? 1000 : 100))
             }
             for batch in batches where !batch.isEmpty { batch.step(metrics) }
             let count = batches.reduce(0) { $0 + $1.count }
             state.withLock { $0.running = count }
         }
-        for batch in batches { batch.fail(APIError(.unavailable, "the server stops")) }
+        for batch in batches { batch.fail(Self.stopping) }
         let waiting = state.withLock { $0.queue.remove { _ in true } }
         for text in waiting {
-            text.work.tell(text.index, .failed(APIError(.unavailable, "the server stops")))
+            text.work.tell(text.index, .failed(Self.stopping))
         }
     }
 
@@ -114,16 +158,25 @@ final class Scheduler: Sendable {
         }
         for text in taken {
             if let batch = batches.first(where: { $0.commit == text.work.model.commit }) {
-                batch.add(text)
+                batch.add(text, metrics)
                 continue
             }
             do {
                 let batch = try RunningBatch(text.work.model, threads: threads)
                 batches.append(batch)
-                batch.add(text)
+                batch.add(text, metrics)
             } catch {
-                text.work.tell(text.index, .failed(APIError(error)))
+                text.work.tell(text.index, .failed(metrics.told(error)))
             }
         }
+    }
+}
+
+extension APIError {
+    /// Nothing more is taken at present.
+    static var full: APIError {
+        APIError(
+            .tooManyRequests, "the server has as many requests as it takes; try again",
+            code: "queue_full", retryAfter: 1)
     }
 }

@@ -66,18 +66,18 @@ final class Work: Sendable {
         let isOver: Bool
         switch event {
         case .step(let step):
-            isOver = step.end != nil
             beginning.yield(nil)
+            isOver = state.withLock { state in
+                if step.end != nil { state.left -= 1 }
+                return state.left == 0
+            }
         case .failed(let error):
-            isOver = true
             beginning.yield(error)
+            // Without this one nobody wants the request's other texts.
+            state.withLock { $0.isCancelled = true }
+            isOver = true
         }
         beginning.finish()
-        guard isOver else { return }
-        let left = state.withLock { state in
-            state.left -= 1
-            return state.left
-        }
-        if left == 0 { sink.finish() }
+        if isOver { sink.finish() }
     }
 }

@@ -8,7 +8,6 @@ struct APIError: Error, Sendable {
         case forbidden
         case notFound
         case methodNotAllowed
-        case timeout
         case tooLarge
         case misdirected
         case tooManyRequests
@@ -43,7 +42,6 @@ struct APIError: Error, Sendable {
         case .forbidden: 403
         case .notFound: 404
         case .methodNotAllowed: 405
-        case .timeout: 408
         case .tooLarge: 413
         case .misdirected: 421
         case .tooManyRequests: 429
@@ -85,6 +83,9 @@ extension APIError {
             self.init(.badRequest, error.message, code: "context_length_exceeded")
         case .badInput, .unsupported, .tooHard, .usage, .tooLarge:
             self.init(.badRequest, error.message, code: error.code.rawValue)
+        case .cancelled:
+            self.init(
+                .unavailable, "the request took longer than the server allows", code: "timeout")
         case .network, .busy, .limit, .diskFull:
             self.init(
                 .unavailable, "the model cannot be read now; the server's log says more",

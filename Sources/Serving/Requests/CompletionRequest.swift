@@ -5,6 +5,12 @@ struct CompletionRequest: Sendable {
     enum Prompt: Sendable {
         case text([UInt8])
         case tokens([Int])
+
+        /// Nil for tokens.
+        var text: String? {
+            guard case .text(let bytes) = self else { return nil }
+            return String(decoding: bytes, as: UTF8.self)
+        }
     }
 
     let model: String
@@ -15,10 +21,7 @@ struct CompletionRequest: Sendable {
     let alternatives: Int?
 
     /// What is to be continued, for models that are picked by it; nil where it is tokens.
-    var text: String? {
-        guard case .text(let bytes)? = prompts.first else { return nil }
-        return String(decoding: bytes, as: UTF8.self)
-    }
+    var text: String? { prompts.first?.text }
 
     /// New tokens where a request does not say: what OpenAI's interface has.
     private static let usualCount = 16

@@ -16,6 +16,7 @@ struct ResponsesRequest: Sendable {
         model = try fields.required("model")
         var wishes = TextWishes()
         wishes.count = try fields.whole("max_output_tokens", in: 1 ... .max)
+        wishes.countField = "max_output_tokens"
         wishes.temperature = try fields.number("temperature", in: 0...2) ?? 1
         wishes.topP = try fields.number("top_p", in: 0.000_001...1) ?? 1
         wishes.streams = try fields.flag("stream") ?? false
@@ -33,7 +34,10 @@ struct ResponsesRequest: Sendable {
             chat.add("user", words)
             text = words
         } else {
-            for item in input.array ?? [] {
+            guard let items = input.array else {
+                throw fields.fault("input", "is neither a text nor an array of messages")
+            }
+            for item in items {
                 let (role, words) = try Self.message(item)
                 chat.add(role, words)
                 if role == "user" { text += words + "\n" }
@@ -48,7 +52,7 @@ struct ResponsesRequest: Sendable {
             try reasoning.refuse("summary")
             try reasoning.end()
         }
-        if let effort { chat.set("reasoning_effort", effort) }
+        if let effort { chat.set("reasoning_effort", text: effort) }
         self.effort = effort
         self.chat = chat
         self.text = text
@@ -91,20 +95,22 @@ struct ResponsesRequest: Sendable {
         }
         members.ignore("id", "status", "phase")
         try members.end()
-        let words =
-            try content.string.map { [$0] }
-            ?? (content.array ?? []).map { part in
-                let type = part["type"]?.string ?? ""
-                guard ["input_text", "output_text", "text"].contains(type),
-                    let text = part["text"]?.string
-                else {
-                    throw members.fault(
-                        "content",
-                        "has a part of the type \(quoted(type)), which models here do not read; give texts"
-                    )
-                }
-                return text
+        if let words = content.string { return (role == "developer" ? "system" : role, words) }
+        guard let parts = content.array else {
+            throw members.fault("content", "is neither a text nor an array of parts")
+        }
+        let words = try parts.map { part in
+            let type = part["type"]?.string ?? ""
+            guard ["input_text", "output_text", "text"].contains(type),
+                let text = part["text"]?.string
+            else {
+                throw members.fault(
+                    "content",
+                    "has a part of the type \(quoted(type)), which models here do not read; give texts"
+                )
             }
+            return text
+        }
         return (role == "developer" ? "system" : role, words.joined())
     }
 }

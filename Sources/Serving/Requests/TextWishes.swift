@@ -4,6 +4,8 @@ internal import Cambium
 struct TextWishes: Sendable {
     /// New tokens; nil for as many as there is room for.
     var count: Int?
+    /// The field that says so.
+    var countField = "max_tokens"
     var temperature = 1.0
     var topP = 1.0
     /// Nil for one that differs each time.

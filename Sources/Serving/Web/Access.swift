@@ -16,9 +16,14 @@ struct Access: RouterMiddleware {
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
         let host = request.head.authority ?? ""
-        if let origin = request.headers[.origin], origin != "http://\(host)",
-            origin != "https://\(host)"
-        {
+        // The first is the request's authority, and no header any more.
+        guard request.headers[.secondHost] == nil else {
+            throw APIError(.badRequest, "the request names two hosts", code: "two_hosts")
+        }
+        let isForeign = request.headers[.origin].map {
+            $0 != "http://\(host)" && $0 != "https://\(host)"
+        }
+        guard isForeign != true, !Self.isFetchedByOthers(request) else {
             throw APIError(
                 .forbidden, "pages of other sites may not use this server", code: "cross_site")
         }
@@ -36,6 +41,18 @@ struct Access: RouterMiddleware {
             }
         }
         return try await next(request, context)
+    }
+
+    /// Whether a page of another site asks, with a picture, a script or a frame, as browsers say (Sec-Fetch-Site); a
+    /// link that somebody follows may come from anywhere.
+    private static func isFetchedByOthers(_ request: Request) -> Bool {
+        guard let site = request.headers[.fetchSite], site != "same-origin", site != "none" else {
+            return false
+        }
+        let isLink =
+            request.method == .get && request.headers[.fetchMode] == "navigate"
+            && request.headers[.fetchDestination] == "document"
+        return !isLink
     }
 
     /// A host without its port.
@@ -67,7 +84,10 @@ extension HTTPField.Name {
     static let xAPIKey = named("x-api-key")
     static let commit = named("x-cambium-commit")
     static let requestID = named("x-request-id")
+    static let secondHost = named("host")
     static let fetchSite = named("sec-fetch-site")
+    static let fetchMode = named("sec-fetch-mode")
+    static let fetchDestination = named("sec-fetch-dest")
     static let referrerPolicy = named("referrer-policy")
 
     private static func named(_ name: String) -> HTTPField.Name {

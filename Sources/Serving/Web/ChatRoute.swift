@@ -7,14 +7,17 @@ struct ChatRoute: Sendable {
 
     func answer(_ body: [UInt8], _ context: ServingContext) async throws -> Response {
         let request = try ChatRequest(body)
+        let place = try engine.reserve(1, request.wishes)
         let (loaded, name) = try await engine.model(request.model, for: request.text)
         let model = loaded.model
         let prompt = try await engine.prompt(of: request.chat, on: loaded)
-        let work = try engine.start([prompt], request.wishes, on: loaded, of: context.client) {
+        let work = try engine.start(
+            [prompt], request.wishes, in: place, on: loaded, of: context.client
+        ) {
             $0.alternatives = request.alternatives
             $0.spellsSpecialTokens = true
         }
-        try await context.cancel(work)
+        await context.cancel(work)
         let mark = AnswerMark("chatcmpl-")
         let tells = request.alternatives != nil
         guard request.wishes.streams else {
@@ -71,13 +74,15 @@ struct ChatRoute: Sendable {
                         try await writer.event(part([choice(index, ChatPart.Delta(), nil, end)]))
                     }
                 }
+                try choices.checkEnds()
                 if request.wishes.streamsUsage {
                     try await writer.event(
                         part([], UsageAnswer(prompt: prompt.count, new: choices.tokens)))
                 }
                 try await writer.done()
-            } catch let error as APIError {
-                try await writer.event(ErrorAnswer(error))
+            } catch {
+                let told = try metrics.told(midStream: error)
+                try await writer.event(ErrorAnswer(told))
             }
         }
     }

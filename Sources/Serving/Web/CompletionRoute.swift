@@ -7,9 +7,10 @@ struct CompletionRoute: Sendable {
 
     func answer(_ body: [UInt8], _ context: ServingContext) async throws -> Response {
         let request = try CompletionRequest(body)
+        let place = try engine.reserve(request.prompts.count, request.wishes)
         let (loaded, name) = try await engine.model(request.model, for: request.text)
         let model = loaded.model
-        let prompts = try await offPool {
+        let prompts = try await engine.reading.run {
             try request.prompts.map { prompt in
                 switch prompt {
                 case .text(let bytes): try model.promptTokens(of: bytes)
@@ -17,11 +18,13 @@ struct CompletionRoute: Sendable {
                 }
             }
         }
-        let work = try engine.start(prompts, request.wishes, on: loaded, of: context.client) {
+        let work = try engine.start(
+            prompts, request.wishes, in: place, on: loaded, of: context.client
+        ) {
             $0.alternatives = request.alternatives
             $0.promptChances = request.echoes && request.alternatives != nil
         }
-        try await context.cancel(work)
+        await context.cancel(work)
         let count = prompts.reduce(0) { $0 + $1.count }
         // Of each text the prompt, where it is part of the answer.
         let echoes = try request.echoes ? prompts.map { try text(of: $0, model) } : []
@@ -95,13 +98,15 @@ struct CompletionRoute: Sendable {
                     try await writer.event(
                         part([choice(index, news.text, chances, news.end)]))
                 }
+                try choices.checkEnds()
                 if request.wishes.streamsUsage {
                     try await writer.event(
                         part([], UsageAnswer(prompt: count, new: choices.tokens)))
                 }
                 try await writer.done()
-            } catch let error as APIError {
-                try await writer.event(ErrorAnswer(error))
+            } catch {
+                let told = try metrics.told(midStream: error)
+                try await writer.event(ErrorAnswer(told))
             }
         }
     }

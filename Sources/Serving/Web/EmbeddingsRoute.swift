@@ -23,9 +23,10 @@ struct EmbeddingsRoute: Sendable {
         guard inputs.count <= Self.mostTexts else {
             throw fields.fault("input", "has \(inputs.count) texts; give at most \(Self.mostTexts)")
         }
-        let loaded = try await engine.heads.model(name)
+        let (loaded, chosen) = try await engine.model(
+            name, for: inputs.compactMap { $0.text }.first)
         let model = loaded.model
-        let texts = try await offPool {
+        let texts = try await engine.reading.run {
             try inputs.map { input in
                 switch input {
                 case .text(let bytes): try model.promptTokens(of: bytes)
@@ -34,8 +35,11 @@ struct EmbeddingsRoute: Sendable {
             }
         }
         let gone = Flag()
-        try await context.whenGone { gone.set() }
-        let made = try await engine.embeddings.compute(texts, on: loaded) { gone.isSet }
+        await context.whenGone { gone.set() }
+        let deadline = ContinuousClock.now + .seconds(engine.limits.seconds)
+        let made = try await engine.embeddings.compute(texts, on: loaded) {
+            gone.isSet || deadline < .now
+        }
         let count = texts.reduce(0) { $0 + $1.count }
         engine.metrics.count(\.promptTokens, by: count)
         return .json(
@@ -44,7 +48,7 @@ struct EmbeddingsRoute: Sendable {
                     .init(
                         embedding: form == "float" ? .numbers(vector) : .text(Self.base64(vector)),
                         index: index)
-                }, model: name, usage: .init(prompt_tokens: count, total_tokens: count),
+                }, model: chosen, usage: .init(prompt_tokens: count, total_tokens: count),
                 system_fingerprint: loaded.commit),
             commit: loaded.commit)
     }

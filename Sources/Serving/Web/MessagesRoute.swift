@@ -14,12 +14,15 @@ struct MessagesRoute: Sendable {
 
     func answer(_ body: [UInt8], _ context: ServingContext) async throws -> Response {
         let request = try MessagesRequest(body)
+        let place = try engine.reserve(1, request.wishes)
         let (loaded, name) = try await engine.model(request.model, for: request.text)
         let prompt = try await engine.prompt(of: request.chat, on: loaded)
-        let work = try engine.start([prompt], request.wishes, on: loaded, of: context.client) {
+        let work = try engine.start(
+            [prompt], request.wishes, in: place, on: loaded, of: context.client
+        ) {
             $0.spellsSpecialTokens = true
         }
-        try await context.cancel(work)
+        await context.cancel(work)
         let mark = AnswerMark("msg_")
         @Sendable func message(
             _ text: String?, reason: String? = nil, stop: String? = nil, tokens: Int = 0
@@ -54,6 +57,7 @@ struct MessagesRoute: Sendable {
                         MessageEvent.BlockDelta(delta: .init(text: news.text)),
                         name: "content_block_delta")
                 }
+                try choices.checkEnds()
                 let (reason, stop) = choices.all[0].stopReason
                 try await writer.event(MessageEvent.BlockStop(), name: "content_block_stop")
                 try await writer.event(
@@ -63,8 +67,9 @@ struct MessagesRoute: Sendable {
                             input_tokens: prompt.count, output_tokens: choices.tokens)),
                     name: "message_delta")
                 try await writer.event(MessageEvent.Stop(), name: "message_stop")
-            } catch let error as APIError {
-                try await writer.event(MessageErrorAnswer(error), name: "error")
+            } catch {
+                let told = try metrics.told(midStream: error)
+                try await writer.event(MessageErrorAnswer(told), name: "error")
             }
         }
     }

@@ -8,12 +8,15 @@ struct ResponsesRoute: Sendable {
 
     func answer(_ body: [UInt8], _ context: ServingContext) async throws -> Response {
         let request = try ResponsesRequest(body)
+        let room = try engine.reserve(1, request.wishes)
         let (loaded, name) = try await engine.model(request.model, for: request.text)
         let prompt = try await engine.prompt(of: request.chat, on: loaded)
-        let work = try engine.start([prompt], request.wishes, on: loaded, of: context.client) {
+        let work = try engine.start(
+            [prompt], request.wishes, in: room, on: loaded, of: context.client
+        ) {
             $0.spellsSpecialTokens = true
         }
-        try await context.cancel(work)
+        await context.cancel(work)
         let page = ResponsesPage(
             request: request, model: name, commit: loaded.commit, prompt: prompt.count)
         guard request.wishes.streams else {
@@ -59,6 +62,7 @@ struct ResponsesRoute: Sendable {
                         $0.logprobs = []
                     }
                 }
+                try choices.checkEnds()
                 let made = choices.all[0]
                 try await write("output_text.done") {
                     place(&$0)
@@ -75,8 +79,9 @@ struct ResponsesRoute: Sendable {
                     $0.item = whole.output.first
                 }
                 try await write(whole.status) { $0.response = whole }
-            } catch let error as APIError {
-                try await write("failed") { $0.response = page.answer(nil, error) }
+            } catch {
+                let told = try metrics.told(midStream: error)
+                try await write("failed") { $0.response = page.answer(nil, told) }
             }
             try await writer.done()
         }

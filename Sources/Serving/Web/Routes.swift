@@ -7,15 +7,23 @@ internal import Hummingbird
 /// Each group of addresses has a function that adds it to the router.
 enum Routes {
     static func router(_ server: ServerState) -> Router<ServingContext> {
+        let plain = Router(context: ServingContext.self)
+        addAll(to: plain, server)
         let router = Router(context: ServingContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: Answering(metrics: server.engine.metrics))
+        router.add(
+            middleware: Answering(
+                metrics: server.engine.metrics, methods: RouteMethods(plain)))
         router.add(middleware: Access(apiKey: server.apiKey, hosts: server.hosts))
+        addAll(to: router, server)
+        return router
+    }
+
+    private static func addAll(to router: Router<ServingContext>, _ server: ServerState) {
         addOperation(to: router, server)
         addModels(to: router, server.engine)
         addTexts(to: router, server.engine)
         addMessages(to: router, server.engine)
         addSite(to: router, server.site, server.engine)
-        return router
     }
 
     /// How the server is.
@@ -40,7 +48,14 @@ enum Routes {
     private static func addModels(to router: Router<ServingContext>, _ engine: Engine) {
         router.get("/v1/models") { _, _ in
             let models = try engine.store.branches() + engine.store.tags()
-            return Response.json(ModelsAnswer(models.map { ModelAnswer($0) }))
+            return Response.json(
+                ModelsAnswer(
+                    try models.map { model in
+                        guard let pinned = engine.heads.pinnedCommit(of: model.name) else {
+                            return ModelAnswer(model)
+                        }
+                        return ModelAnswer(model.name, try engine.store.show(pinned))
+                    }))
         }
         // Names of branches have slashes.
         router.get("/v1/models/**") { _, context in
@@ -55,28 +70,28 @@ enum Routes {
 
     /// What writes text.
     private static func addTexts(to router: Router<ServingContext>, _ engine: Engine) {
-        router.post("/v1/completions") { request, context in
-            try await CompletionRoute(engine: engine)
-                .answer(request.bytes(engine.limits), context)
-        }
-        router.post("/v1/chat/completions") { request, context in
-            try await ChatRoute(engine: engine).answer(request.bytes(engine.limits), context)
-        }
-        router.post("/v1/responses") { request, context in
-            try await ResponsesRoute(engine: engine).answer(request.bytes(engine.limits), context)
-        }
-        router.post("/v1/embeddings") { request, context in
-            try await EmbeddingsRoute(engine: engine).answer(request.bytes(engine.limits), context)
-        }
+        addBody(to: router, "/v1/completions", engine, CompletionRoute(engine: engine).answer)
+        addBody(to: router, "/v1/chat/completions", engine, ChatRoute(engine: engine).answer)
+        addBody(to: router, "/v1/responses", engine, ResponsesRoute(engine: engine).answer)
+        addBody(to: router, "/v1/embeddings", engine, EmbeddingsRoute(engine: engine).answer)
     }
 
     /// Anthropic's interface.
     private static func addMessages(to router: Router<ServingContext>, _ engine: Engine) {
-        router.post("/v1/messages") { request, context in
-            try await MessagesRoute(engine: engine).answer(request.bytes(engine.limits), context)
+        let route = MessagesRoute(engine: engine)
+        addBody(to: router, "/v1/messages", engine, route.answer)
+        addBody(to: router, "/v1/messages/count_tokens", engine) { body, _ in
+            try await route.count(body)
         }
-        router.post("/v1/messages/count_tokens") { request, context in
-            try await MessagesRoute(engine: engine).count(request.bytes(engine.limits))
+    }
+
+    /// What answers a body.
+    private static func addBody(
+        to router: Router<ServingContext>, _ path: RouterPath, _ engine: Engine,
+        _ answer: @escaping @Sendable ([UInt8], ServingContext) async throws -> Response
+    ) {
+        router.post(path) { request, context in
+            try await request.withBody(engine, context) { try await answer($0, context) }
         }
     }
 }

@@ -1,6 +1,8 @@
+internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import NIOCore
+internal import NIOHTTPTypes
 
 /// What routes know of a request besides itself.
 struct ServingContext: RequestContext {
@@ -15,13 +17,21 @@ struct ServingContext: RequestContext {
         client = source.channel.remoteAddress?.ipAddress ?? "local"
     }
 
-    /// Gives work up when the client goes before it has all of its answer.
-    func cancel(_ work: Work) async throws {
-        try await whenGone { [weak work] in work?.cancel() }
+    /// Tells a client that waits for it that its body may come.
+    func askForBody() {
+        channel.writeAndFlush(HTTPResponsePart.head(HTTPResponse(status: .continue)), promise: nil)
     }
 
+    /// Gives work up when the client goes before it has all of its answer.
+    func cancel(_ work: Work) async { await whenGone { [weak work] in work?.cancel() } }
+
     /// Calls back when the client goes before it has all of its answer.
-    func whenGone(_ body: @escaping @Sendable () -> Void) async throws {
-        try await channel.pipeline.handler(type: ConnectionGuard.self).get().whenGone(body)
+    func whenGone(_ body: @escaping @Sendable () -> Void) async {
+        do {
+            try await channel.pipeline.handler(type: ConnectionGuard.self).get().whenGone(body)
+        } catch {
+            // The connection is closed already, and nobody watches over it any more.
+            body()
+        }
     }
 }

@@ -11,6 +11,9 @@ package struct Chat: Sendable {
     /// What else a template asks for by name, such as `enable_thinking`.
     package var options: [TemplateData.Member] = []
 
+    /// What every template is told.
+    private static let own = ["messages", "tools", "documents", "add_generation_prompt"]
+
     package init() { messages = [] }
 
     /// Reads `[{"role": …, "content": …}, …]`, or an object with `messages` and, where there are some, `tools`,
@@ -39,6 +42,12 @@ package struct Chat: Sendable {
         if let more = data["chat_template_kwargs"], more != .null {
             guard let members = more.object else {
                 throw CambiumError(.badInput, "chat_template_kwargs of \(source) is no object")
+            }
+            if let taken = members.first(where: { Self.own.contains($0.name) }) {
+                throw CambiumError(
+                    .badInput,
+                    "chat_template_kwargs of \(source) has \(taken.name), which a template is told by itself; "
+                        + "leave it out")
             }
             options = members
         }

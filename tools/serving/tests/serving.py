@@ -155,6 +155,13 @@ class Server:
                 return float(line.split()[1])
         raise AssertionError(name)
 
+    def resident(self) -> int:
+        """Bytes that it has in memory."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("VmRSS")
+
     def connect(self) -> socket.socket:
         """A connection for bytes."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import socket
+import struct
 import threading
 import time
 
@@ -54,6 +55,8 @@ def request(more, body=GOOD):
         request(b"X: " + b"a" * 200_000 + b"\r\n"),
         request(b"".join(b"X%d: a\r\n" % n for n in range(1000))),
         request(b"X: a\r\n b: folded\r\n"),
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: evil.example\r\nHost: localhost\r\n\r\n",
         request(b"X: a\x00b\r\n"),
         b"POST /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
@@ -105,8 +108,12 @@ def test_who_reads_nothing_is_no_burden(server):
 
 
 def test_many_connections(server):
+    alive(server)
+    before = server.resident()
     links = [server.connect() for _ in range(1000)]
     alive(server)
+    # docs/serving.md says so.
+    assert server.resident() - before < 32 << 20
     for link in links:
         link.close()
     alive(server)
@@ -143,6 +150,26 @@ def test_clients_that_go_leave_nothing_behind(server):
     while server.metric("cambium_batch_size") + server.metric("cambium_queue_length") > 0:
         assert time.monotonic() < end
         time.sleep(0.1)
+    alive(server)
+
+
+def test_clients_that_go_at_once_leave_nothing_behind(own, start):
+    server = start(own, "main")
+    alive(server)
+    body = b'{"model": "main", "prompt": [1], "max_tokens": 4000, "n": 3, "temperature": 1}'
+    for number in range(60):
+        link = server.connect()
+        link.sendall(request(b"Content-Length: %d\r\n" % len(body), body))
+        time.sleep(number % 20 / 1000)
+        # A reset, as of a process that was killed.
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        link.close()
+    end = time.monotonic() + 10
+    while server.metric("cambium_batch_size") + server.metric("cambium_queue_length") > 0:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    # Their going is no failure of the server's.
+    assert server.metric("cambium_failures_total") == 0
     alive(server)
 
 

@@ -130,6 +130,8 @@ def test_auto_is_the_branch_whose_evidence_explains_the_text(own, start):
     words = {**ask, "prompt": "the cat sat on "}
     assert server.post("/v1/completions", words)[1]["model"] == "words"
     assert server.post("/v1/completions", {**ask, "prompt": [1, 2]})[0] == 400
+    made = server.post("/v1/embeddings", {"model": "auto", "input": "7 * 8 = "})[1]
+    assert made["model"] == "sums"
 
 
 @pytest.mark.parametrize(
