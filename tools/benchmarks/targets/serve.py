@@ -8,9 +8,9 @@ from harness.bench import Peers, Target, turns
 from harness.machine import kilobytes
 from harness.programs import Failure, peer, run as call, script
 from harness.report import at_least, at_most
-from targets import models_make
+from targets import models_make, serve_mixed
 
-LLAMA = Peers("llama.cpp's server", "xllamacpp", "requirements-serve.txt", "bench-python-serve", needed=True)
+LLAMA = Peers("llama.cpp's server", "xllamacpp", "requirements-serve.txt", "bench-python-serve")
 THREADS, SLOTS = 2, 16
 
 
@@ -61,7 +61,8 @@ def percentile(values, share): return sorted(values)[min(len(values) - 1, int(sh
 
 class Serving:
     def __init__(self, bench):
-        import numpy
+        try: import numpy
+        except ImportError: raise Failure("the model is made with numpy, which --peers installs") from None
         self.bench, self.folder = bench, f"{bench.args.dir}/serve"
         self.size = models_make.QUICK if bench.quick else models_make.FULL
         self.count = bench.args.count or (8 if bench.quick else 64)
@@ -211,13 +212,15 @@ class Serving:
 
 
 def run(bench):
-    serving = Serving(bench)
-    for name, action in (("load", serving.load), ("memory", serving.memory), ("switch", serving.switch)):
-        if name in bench.cases: bench.attempt(name, action)
+    cases = [name for name in ("load", "memory", "switch") if name in bench.cases]
+    if cases and (serving := bench.attempt("the model", Serving, bench)):
+        for name in cases: bench.attempt(name, getattr(serving, name))
+    if "mixed" in bench.cases: bench.attempt("mixed", serve_mixed.mixed, bench, Server)
 
 
 TARGET = Target(
-    "serve", "The server: tokens and seconds under load beside llama.cpp's, memory of many snapshots, a new head mid-load.",
-    run, ("cambium", "cambium-serve"), cases=("load", "memory", "switch"), peers=LLAMA, compares=True,
-    options={"count": {"type": int, "help": "new tokens of a request (64, quick 8)"}},
+    "serve", "The server: tokens and seconds under load beside llama.cpp's, memory of many snapshots, a new head mid-load, mixed load.",
+    run, ("cambium", "cambium-serve"), cases=("load", "memory", "switch", "mixed"), peers=LLAMA, compares=True,
+    options={"count": {"type": int, "help": "new tokens of a request (64, quick 8)"},
+             "minutes": {"type": float, "help": "of mixed load (30, quick 0.5)"}},
     disk=lambda bench: 1e9 if bench.quick else 14e9)
