@@ -78,7 +78,7 @@ def look(folder, shots):
         check(len(selects) > 0, f"a merge of two that edited the same experts has {len(selects)} conflicts to settle")
         for index, select in enumerate(selects):
             Select(select).select_by_index(1 + index % 2)
-        driver.find_element(By.CSS_SELECTOR, "form[method=post] button").send_keys(Keys.ENTER)
+        driver.find_element(By.CSS_SELECTOR, "form[method=post] button[type=submit]").send_keys(Keys.ENTER)
         WebDriverWait(driver, 60).until(lambda one: "/merge" not in one.current_url)
         after = stores.cambium(store, "log", "right", "-n", "1", "-q").strip()
         check("/commit?rev=right" in driver.current_url and before != after, "settled by keyboard, it is committed")
