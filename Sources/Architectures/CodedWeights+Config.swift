@@ -129,7 +129,7 @@ extension CodedWeights {
         }
         let code: WeightCoding.Code
         if method == "awq" {
-            try Self.only(own, name, "version", ["gemm"])
+            _ = try Self.format(own, name, ["version"], ["gemm"])
             guard try own.flag("zero_point", otherwise: true) else {
                 throw Self.refused("\(name).zero_point", "false", "true is run")
             }
@@ -145,9 +145,9 @@ extension CodedWeights {
                 else { continue }
                 throw Self.refused("\(name).dynamic", rule, "all codes of one kind are run")
             }
-            try Self.only(own, name, "checkpoint_format", ["gptq", "gptq_v2"])
+            let format = try Self.format(own, name, [], ["gptq", "gptq_v2"])
             // The first format kept zero points less 1, and of a word all at once.
-            code = .gptq(zeroStep: try own.text("checkpoint_format") == "gptq_v2" ? 0 : 1)
+            code = .gptq(zeroStep: format == "gptq_v2" ? 0 : 1)
         }
         self.init(
             method: method,
@@ -222,6 +222,25 @@ extension CodedWeights {
                 "elements that share a scale are run by multiples of \(WeightCoding.columnStep)")
         }
         return size
+    }
+
+    /// How codes are laid out, in lower case: what all the fields say that programs write of it; nil where none is there.
+    private static func format(
+        _ own: ConfigFields, _ name: String, _ fields: [String], _ allowed: [String]
+    ) throws -> String? {
+        var found: (field: String, value: String)?
+        for field in fields + ["checkpoint_format", "format"] {
+            try only(own, name, field, allowed)
+            guard let value = try own.text(field)?.lowercased() else { continue }
+            if let found, found.value != value {
+                throw refused(
+                    "\(name).\(field)", value,
+                    "\(found.field) is \(found.value.debugDescription), and both say how codes are laid out"
+                )
+            }
+            found = (field, value)
+        }
+        return found?.value
     }
 
     /// Refuses a text that is there and none of these.

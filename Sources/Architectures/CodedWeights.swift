@@ -47,6 +47,38 @@ package struct CodedWeights: Sendable, Hashable {
         }
     }
 
+    /// A module of a layer's experts that is said to have no codes: a matrix of one of them, or all experts; nil for none.
+    ///
+    /// - Parameters:
+    ///   - names: Of their tensors, with `{e}` in the place of an expert's number.
+    ///   - count: Of experts.
+    package func exemptExperts(_ names: [String], count: Int) -> String? {
+        guard !exempt.isEmpty else { return nil }
+        let placeholder = "{e}"
+        // Of other numbers nothing is said.
+        let stated = exempt.flatMap { $0.split(separator: ".").compactMap { Int($0) } }
+        let numbers = Set(stated + [0]).filter { $0 >= 0 && $0 < max(count, 1) }.sorted()
+        for name in Set(names).sorted(by: isBefore) {
+            let parts = name.split(separator: ".")
+            let modules: [String]
+            if let place = parts.firstIndex(where: { $0 == placeholder }) {
+                let matrix = parts.dropLast().joined(separator: ".")
+                modules =
+                    [parts[..<place].joined(separator: ".")]
+                    + numbers.flatMap { number in
+                        [parts[...place].joined(separator: "."), matrix].map {
+                            $0.replacing(placeholder, with: "\(number)")
+                        }
+                    }
+            } else {
+                let matrix = name.prefix(upTo: name.lastIndex(of: "_") ?? name.endIndex)
+                modules = [parts.dropLast().joined(separator: "."), String(matrix)]
+            }
+            if let module = modules.first(where: exempts) { return module }
+        }
+        return nil
+    }
+
     /// A tensor of an expert.
     package struct ExpertPart: Sendable, Hashable {
         package enum Content: Sendable, Hashable {

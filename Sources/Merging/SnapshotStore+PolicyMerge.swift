@@ -106,16 +106,16 @@ extension SnapshotStore {
                 check: { merged, isForward in
                     guard let check else { return }
                     // What a fast-forward leads to was committed as it is.
-                    if !isForward {
-                        try checkAdapters(merged, made)
-                        try merged.checkCodes(of: sides.map { try tree(commit($0).tree) })
-                    }
+                    if !isForward { try checkAdapters(merged, made) }
                     try check(merged, before, target)
                 },
                 sides: {
-                    if keepsSides { return try keeping($0, $1) }
+                    if keepsSides {
+                        let kept = try keeping($0, $1)
+                        return (kept.0, WholeCodesForm(inner: kept.1, store: self))
+                    }
                     let routers = try solvingRouters($0, $1, form)
-                    return (routers.trees, routers.form)
+                    return (routers.trees, WholeCodesForm(inner: routers.form, store: self))
                 })
         }
         if policy == .regmean { try checkGramSums(outcome, sideNames) }
@@ -191,16 +191,11 @@ extension SnapshotStore {
             time: signature.time, author: signature.author,
             message: message ?? "revert \"\(subject)\"")
         let outcome = try revert(
-            id, parent: parent, on: target, policy: chosen, note: note, form: form,
+            id, parent: parent, on: target, policy: chosen, note: note,
+            form: WholeCodesForm(inner: form, store: self),
             check: {
                 guard let check else { return }
                 try checkAdapters($0, isReverted: true)
-                let undone = try commit(id)
-                try $0.checkCodes(
-                    of: [before]
-                        + ([undone] + undone.parents.map { try commit($0) }).map {
-                            try tree($0.tree)
-                        })
                 try check($0, before, target)
             })
         return try MergeReport(outcome, target, [target, "before \(id.short)"], self)

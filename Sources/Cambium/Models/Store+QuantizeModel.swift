@@ -81,7 +81,7 @@ extension Store {
     ///   - progress: Told the experts and matrices that are done, and the windows that are measured.
     /// - Throws: `usage` without a part; `unsupported` for a model that is codes already, for one of another kind, when
     ///   nothing can become codes, and for NaN and infinity; `bad-input` for a text that cannot be measured;
-    ///   `branch-moved`. Then nothing is committed.
+    ///   `branch-moved`. Then nothing is committed. What fails when the model that was made is measured leaves the commit.
     /// - Complexity: Some experts, and the codes of one matrix, are in memory at a time.
     @discardableResult
     public func quantize(
@@ -89,21 +89,22 @@ extension Store {
         limit: Int? = 20_000, _ options: CommitOptions, threads: Int = 1,
         progress: ProgressReporter = { _ in }
     ) throws -> QuantizeResult {
-        let before = try text.map {
-            try model(revision).evaluate($0, limit: limit, threads: threads, progress: progress)
-                .bitsPerByte
+        func bits(_ id: String) throws -> Double? {
+            try text.map {
+                try model(id).evaluate($0, limit: limit, threads: threads, progress: progress)
+                    .bitsPerByte
+            }
         }
         var request = options.request
         if request.branch == nil, try snapshots.references().branches[revision] != nil {
             request.branch = revision
         }
+        var before: Double?
         let made = try snapshots.quantize(
-            revision, BlockForms(parts), request, progress: progress)
+            revision, BlockForms(parts), request, progress: progress
+        ) { before = try bits($0.hex) }
         let commit = CommitResult(made.model)
-        let after = try text.map {
-            try model(commit.id).evaluate($0, limit: limit, threads: threads, progress: progress)
-                .bitsPerByte
-        }
+        let after = try bits(commit.id)
         return QuantizeResult(
             commit: commit, from: made.from.hex, forms: made.forms.named, experts: made.experts,
             matrices: made.matrices, bytesBefore: made.before, bytesAfter: made.after,

@@ -35,6 +35,19 @@ struct BlockQuantisation: ~Copyable {
         layout = try snapshot.layout()
     }
 
+    /// Whether something that is asked for can become codes.
+    static func isPossible(
+        _ forms: BlockForms, _ description: ModelDescription, _ model: LanguageModel
+    ) -> Bool {
+        let hasExperts = description.layers.contains { layer in
+            layer.experts.map { BlockExperts.oddInputs($0, description.hiddenSize) == nil } == true
+        }
+        let parts = Set(model.matrices.filter { $0.columns % BlockForm.size == 0 }.map(\.part))
+        return forms.experts != nil && hasExperts || forms.dense != nil && parts.contains(.dense)
+            || forms.routers != nil && parts.contains(.router)
+            || forms.embedding != nil && parts.contains(.embedding)
+    }
+
     /// Lets the config say what became codes.
     mutating func finish() throws {
         let name = Checkpoint.configName

@@ -32,11 +32,12 @@ extension SnapshotStore {
     /// - Parameters:
     ///   - revision: The model; the request's branch must be there, or begins there.
     ///   - forms: Of the parts that become codes; nil for those that stay.
+    ///   - measuring: Called with the commit that the model is made from, when all is checked and before anything is made.
     /// - Throws: `.unsupported` for models that are codes already or do not run by rows, for weights without codes, and
     ///   when nothing became codes; `.usage` for no form; `.branchMoved`.
     package func quantize(
         _ revision: String, _ forms: BlockForms, _ request: CommitRequest,
-        progress: ProgressReporter
+        progress: ProgressReporter, measuring: (ObjectID) throws -> Void = { _ in }
     ) throws -> QuantizedModel {
         guard forms != BlockForms() else {
             throw CambiumError(
@@ -44,8 +45,10 @@ extension SnapshotStore {
                 "name what becomes codes: experts, dense, routers or embeddings")
         }
         var noted = request
-        noted.start = try resolve(revision)
-        noted.expectedParent = revision
+        // Once: the branch may move while the model is measured.
+        let start = try resolve(revision)
+        noted.start = start
+        noted.expectedParent = start.hex
         let target = try CommitTarget(noted, self)
         let (parent, before) = try target.model()
         let snapshot = try map(parent)
@@ -58,6 +61,8 @@ extension SnapshotStore {
                     + "resolve), or forget them")
         }
         let model = try LanguageModel(description, source: SnapshotWeights(snapshot))
+        // What is refused is not measured for minutes first.
+        if BlockQuantisation.isPossible(forms, description, model) { try measuring(parent) }
         var work = try BlockQuantisation(
             CommitDraft(self, tree: before), snapshot, BlockForms(description.coded))
         if let form = forms.experts {

@@ -92,6 +92,7 @@ extension SnapshotStore {
         var sides = chosen.map { before.alternative($0.name, layers: $0.layers) }
         // One alone is merged with the base, which it is not in conflict with.
         while sides.count < 2 { sides.append(base) }
+        policy = policy.map { WholeCodesPolicy.keeping($0, sides) }
         var (files, records) = try files(of: before, taking: chosen.map(\.name), among: names)
         for index in sides.indices { sides[index].files = files }
         if let own = chosen.first, own.added > 0, let id = files["config.json"] {
@@ -102,7 +103,8 @@ extension SnapshotStore {
         }
         let outcome = try settle(
             sides, over: base, on: target, policy: policy, note: note,
-            form: ResolvedForm(form: form, records: records)
+            form: WholeCodesForm(
+                inner: ResolvedForm(form: form, records: records), store: self)
         ) { try check($0, before, target) }
         return try MergeReport(outcome, target, chosen.map(\.name), self)
     }

@@ -17,6 +17,17 @@ struct PolicyMaker {
     ///
     /// - Throws: `usage` for settings that cannot be, and for a policy that needs what no side has.
     func make(_ policy: PolicyKind) throws -> (any ConflictPolicy)? {
+        try plain(policy).map { try keepingCodes($0) }
+    }
+
+    /// Scales beside codes are no numbers to compute with.
+    private func keepingCodes(_ policy: any ConflictPolicy) throws -> any ConflictPolicy {
+        guard !policy.takesSide else { return policy }
+        return WholeCodesPolicy.keeping(
+            policy, try sides.map { try store.tree(store.commit($0).tree) })
+    }
+
+    private func plain(_ policy: PolicyKind) throws -> (any ConflictPolicy)? {
         guard numbers.density > 0, numbers.density <= 1 else {
             throw CambiumError(
                 .usage, "a density of \(numbers.density); give a share above 0, at most 1")
@@ -50,7 +61,7 @@ struct PolicyMaker {
     func makeSumming(
         _ policy: PolicyKind, _ solve: SolvePolicy?
     ) throws -> (any ConflictPolicy)? {
-        let chosen = try solve ?? make(policy)
+        let chosen = try solve.map { try keepingCodes($0) } ?? make(policy)
         switch policy {
         case .ours, .theirs, .fisher: return chosen
         case .none, .mean, .ties, .task, .regmean, .alternatives, .solve: break

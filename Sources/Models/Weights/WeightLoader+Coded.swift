@@ -155,6 +155,12 @@ extension WeightLoader {
         else { return nil }
         let (hidden, inner) = (description.hiddenSize, sizes.intermediateSize)
         let names = try source.expertNames(layer: layer)
+        if let module = coded.exemptExperts(names ?? [], count: table.count) {
+            throw CambiumError(
+                .badTensor,
+                "an expert of layer \(layer) is \(table.parts), but config says that \(module) has no codes"
+            )
+        }
         let matrices =
             coded.isOfStackedExperts ? ExpertNames.stacked : matrices(of: names ?? [])
         let wanted = coded.expertParts(of: matrices)

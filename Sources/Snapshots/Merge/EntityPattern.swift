@@ -167,6 +167,12 @@ extension EntityPattern {
 }
 
 extension MergeEntity {
+    /// How a row of every tensor of a router is spelled in a pattern.
+    package static func rowPath(layer: UInt32, pool: String) -> (_ row: Int) -> String {
+        let place = pool == ExpertPool.base ? "\(layer)" : "\(layer)/\(pool)"
+        return { "router \(place)/\($0)" }
+    }
+
     /// How an entity is spelled in a pattern that names it alone.
     package var path: String {
         func named(_ name: String, _ kind: String) -> String {

@@ -1,13 +1,17 @@
-internal import Objects
+package import Objects
 
 /// The trees of a merge, with the rule that decides between them.
 package struct MergeTrees {
     /// The distinct merge bases.
     package let bases: [Tree]
     package let sides: [Tree]
+    /// Router tensors that were made of rows of several sides, of routers that are not floats alone, by their ids: the
+    /// store does not have them yet.
+    package let made: [ObjectID: [UInt8]]
     private let rule: MergeBases
 
-    init(_ rule: MergeBases, _ sides: [Tree]) {
+    init(_ rule: MergeBases, _ sides: [Tree], made: [ObjectID: [UInt8]]) {
+        self.made = made
         bases = rule.trees
         self.sides = sides
         self.rule = rule

@@ -13,6 +13,8 @@ struct TreeMerge: ~Copyable {
     private(set) var draft: CommitDraft
     private(set) var conflicts: [MergeConflict] = []
     private(set) var resolved: [MergeConflict] = []
+    /// Router tensors that were made of rows of several sides, of routers that are not floats alone, by their ids.
+    private var made: [ObjectID: [UInt8]] = [:]
     /// What the form has to say in the commit's metadata.
     private(set) var formNotes: [String: String] = [:]
 
@@ -71,7 +73,7 @@ struct TreeMerge: ~Copyable {
             }
         }
         if let form, conflicts.isEmpty {
-            formNotes = try form.settle(MergeTrees(bases, sides), &draft)
+            formNotes = try form.settle(MergeTrees(bases, sides, made: made), &draft)
         }
     }
 
@@ -127,10 +129,13 @@ struct TreeMerge: ~Copyable {
         let tensors = (values + before).reduce(Set<String>()) {
             $0.union($1.map { Array($0.router.keys) } ?? [])
         }
+        let hasOtherNumbers = values.contains { pool in
+            pool?.router.values.contains { ![.f32, .f16, .bf16].contains($0.shape.type) } == true
+        }
         for tensor in tensors.sorted(by: isBefore) {
             merged.router[tensor] = try settleRouter(
                 layer, name, tensor, before.map { $0?.router[tensor] },
-                values.map { $0?.router[tensor] })
+                values.map { $0?.router[tensor] }, isKept: hasOtherNumbers)
         }
         return merged
     }
@@ -154,9 +159,10 @@ struct TreeMerge: ~Copyable {
 
     // MARK: - Router tensors, row by row
 
+    /// - Parameter isKept: Whether the form is given the bytes that are made.
     private mutating func settleRouter(
         _ layer: UInt32, _ pool: String, _ name: String, _ before: [StoredTensor?],
-        _ values: [StoredTensor?]
+        _ values: [StoredTensor?], isKept: Bool
     ) throws -> StoredTensor? {
         guard case .conflict = bases.decide(before, sides: values) else {
             if case .settled(let entry) = bases.decide(before, sides: values) { return entry }
@@ -187,7 +193,9 @@ struct TreeMerge: ~Copyable {
                 value: { $0 })
             merged.replaceSubrange(range, with: value)
         }
-        return try draft.putTensor(shape, merged.raw, after: values[0])
+        let entry = try draft.putTensor(shape, merged.raw, after: values[0])
+        if isKept { made[entry.id] = merged }
+        return entry
     }
 
     // MARK: - Single values

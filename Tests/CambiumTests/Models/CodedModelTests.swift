@@ -211,6 +211,18 @@ struct CodedModelTests {
         {
             try $0.quantisation { $0["modules_to_not_convert"] = ["self_attn.o_proj"] }
         },
+        Flaw(form: .fp8Blocks, code: .badTensor, word: "says that model.layers.2.mlp.experts has") {
+            try $0.quantisation { $0["modules_to_not_convert"] = ["model.layers.2.mlp.experts"] }
+        },
+        Flaw(form: .int4, code: .badTensor, word: "experts.1.w3 has no codes") {
+            try $0.quantisation { fields in
+                let own = fields["ignore"] as? [String] ?? []
+                fields["ignore"] = own + ["model.layers.1.block_sparse_moe.experts.1.w3"]
+            }
+        },
+        Flaw(form: .mxfp4, code: .badTensor, word: "mlp.experts has no codes") {
+            try $0.quantisation { $0["modules_to_not_convert"] = ["model.layers"] }
+        },
         Flaw(form: .fp8Blocks, code: .badTensor, word: "weight_scale_inv is F32[1, 2]") {
             try $0.quantisation { $0["weight_block_size"] = [64, 64] }
         },

@@ -66,6 +66,73 @@ extension QuantizeTests {
         }
     }
 
+    private static let router = "model.layers.1.mlp.gate.weight"
+
+    /// Changes a row of a router's codes, of its scales, or of both.
+    private func change(
+        row: Int, _ branch: String, codes: UInt8 = 0, scales: UInt8 = 0, _ store: Store
+    ) throws {
+        try store.createBranch(branch, at: "main", Checkpoints.signature)
+        try store.commit(Checkpoints.options(branch, branch: branch)) { patch in
+            for (name, change) in [
+                (Self.router, codes), (Self.router + "_scale", scales),
+            ] where change != 0 {
+                var bytes = try store.data("main", named: name)
+                bytes[row * bytes.count / 16] ^= change
+                try patch.put(tensor: name, bytes)
+            }
+        }
+    }
+
+    @Test("a row of a router has the codes and the scales of one side")
+    func routerRows() throws {
+        try withScratchDirectory { directory in
+            let store = try store("hf/olmoe/model_blocks", in: directory)
+            try store.quantize("main", QuantizedParts(routers: .q8), options())
+            try change(row: 3, "one", codes: 1, scales: 1, store)
+            try change(row: 3, "two", codes: 2, scales: 2, store)
+            try change(row: 5, "other", codes: 4, scales: 4, store)
+            try change(row: 3, "codes", codes: 8, store)
+            try change(row: 3, "scales", scales: 8, store)
+            let head = try store.resolve("one")
+            func merge(
+                _ branch: String, into target: String = "one", _ policy: MergePolicy = .none,
+                _ takes: String...
+            ) throws -> MergeResult {
+                try store.merge(
+                    [branch], into: target, policy: policy, takes: takes.map { try MergeTake($0) },
+                    Checkpoints.signature)
+            }
+            for (body, target) in [
+                ({ try merge("two", .ours, Self.router + "[3]=two") }, "one"),
+                ({ try merge("scales", into: "codes") }, "codes"),
+            ] {
+                let before = try store.resolve(target)
+                let error = refusal { _ = try body() }
+                #expect(error?.code == .incompatible && "\(error!)".contains("'router 1/3=SIDE'"))
+                #expect(try store.resolve(target) == before)
+            }
+            // No policy makes scales for codes that stand.
+            for policy in [MergePolicy.mean, .ties, .task] {
+                #expect(try merge("two", policy).conflicts.count == 2)
+                let left = try merge("two", policy, Self.router + "=two").conflicts
+                #expect(left.map(\.tensor) == [Self.router + "_scale"])
+            }
+            #expect(try store.resolve("one") == head)
+            #expect(try merge("other").conflicts.isEmpty)
+            #expect(try merge("two", .none, "router 1/3=two").conflicts.isEmpty)
+            for name in [Self.router, Self.router + "_scale"] {
+                let merged = try store.data("one", named: name)
+                let (two, other) = try (
+                    store.data("two", named: name), store.data("other", named: name)
+                )
+                let row = merged.count / 16
+                #expect(merged[3 * row..<4 * row] == two[3 * row..<4 * row])
+                #expect(merged[5 * row..<6 * row] == other[5 * row..<6 * row])
+            }
+        }
+    }
+
     @Test("branches of a quantised model merge expert by expert, as of any codes")
     func mergeOfCodes() throws {
         try withScratchDirectory { directory in

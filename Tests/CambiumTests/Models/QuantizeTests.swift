@@ -317,6 +317,36 @@ struct QuantizeTests {
         }
     }
 
+    @Test("what is measured is what becomes codes; a branch that moves meanwhile is refused")
+    func moved() throws {
+        try withScratchDirectory { directory in
+            let store = try store("hf/qwen3_moe/model", in: directory)
+            let text = Growth.text(97...104, 1_024, seed: 4)
+            var (steps, head) = (0, "")
+            func measure(_ parts: QuantizedParts) -> CambiumError? {
+                refusal {
+                    try store.quantize("main", parts, text: text, options()) { _ in
+                        steps += 1
+                        guard head.isEmpty else { return }
+                        let name = "model.norm.weight"
+                        let bytes = try store.data("main", named: name)
+                        try store.commit(Checkpoints.options("moves", branch: "main")) { patch in
+                            try patch.put(tensor: name, [bytes[0] ^ 1] + bytes.dropFirst())
+                        }
+                        head = try store.resolve("main")
+                    }
+                }
+            }
+            // 48 inputs: nothing to measure.
+            #expect(measure(QuantizedParts(experts: .q8))?.code == .unsupported && steps == 0)
+            #expect(measure(QuantizedParts(dense: .q8))?.code == .branchMoved && steps > 0)
+            #expect(try store.resolve("main") == head)
+            try store.quantize("main", QuantizedParts(dense: .q8), options())
+            steps = 0
+            #expect(measure(QuantizedParts(dense: .q4))?.code == .unsupported && steps == 0)
+        }
+    }
+
     @Test("an expert is added to a quantised model, and solved merges are refused by name")
     func growth() throws {
         try withScratchDirectory { directory in

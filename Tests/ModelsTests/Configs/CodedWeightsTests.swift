@@ -27,8 +27,14 @@ struct CodedWeightsTests {
         ].merging(own) { $1 }
     }
 
+    private static func columns(
+        _ method: String, _ changes: [String: Any]
+    ) -> [String: Any] {
+        ["quant_method": method, "bits": 4, "group_size": 64].merging(changes) { $1 }
+    }
+
     private static func marlin(_ method: String) -> [String: Any] {
-        ["quant_method": method, "bits": 4, "group_size": 64, "is_marlin_format": true]
+        columns(method, ["is_marlin_format": true])
     }
 
     /// What our own forms say.
@@ -89,6 +95,21 @@ struct CodedWeightsTests {
                         "checkpoint_format": format, "dynamic": ["-:.*gate": [String: Any]()],
                     ]) == WeightCoding(.gptq(zeroStep: step), scaleRows: 1, scaleColumns: 128))
         }
+        let gptq: [String: Any] = ["quant_method": "gptq", "bits": 4, "group_size": 128]
+        for (fields, step) in [
+            ([:], 1), (["format": "gptq_v2"], 0), (["checkpoint_format": "GPTQ_V2"], 0),
+            (["format": "gptq"], 1), (["checkpoint_format": "gptq_v2", "format": "GPTQ_V2"], 0),
+        ] as [([String: String], Int)] {
+            #expect(
+                try coding("mixtral", gptq.merging(fields) { $1 })?.code == .gptq(zeroStep: step))
+        }
+        #expect(
+            try coding(
+                "mixtral",
+                [
+                    "quant_method": "awq", "bits": 4, "group_size": 128, "version": "GEMM",
+                    "format": "gemm",
+                ])?.code == .awq)
         let block: [String: Any] = [
             "num_bits": 8, "type": "float", "strategy": "block", "block_structure": [128, 128],
         ]
@@ -108,6 +129,29 @@ struct CodedWeightsTests {
         #expect(coded.exempts("model.layers.0.self_attn.q_proj"))
         #expect(!coded.exempts("model.layers.01.self_attn.q_proj"))
         #expect(!coded.exempts("model.layers.1.self_attn.q_proj"))
+    }
+
+    @Test("of experts too: one, its matrix, all of a layer, in the spelling of their tensors")
+    func exemptExperts() throws {
+        func found(_ entry: String, _ name: String, _ count: Int = 16) throws -> String? {
+            try #require(
+                Self.describe(
+                    "mixtral", ["quant_method": "fp8", "modules_to_not_convert": [entry]]
+                ).coded.experts
+            ).exemptExperts([name], count: count)
+        }
+        let experts = "model.layers.1.block_sparse_moe.experts"
+        for entry in ["model.layers.1", experts, experts + ".9", experts + ".9.w2", "w2", "9.w2"] {
+            #expect(try found(entry, experts + ".{e}.w2.weight")?.hasPrefix(experts) == true)
+        }
+        for entry in ["model.layers.10", experts + ".9.w1", experts + ".16", "gate", "e"] {
+            #expect(try found(entry, experts + ".{e}.w2.weight") == nil, "\(entry)")
+        }
+        let stacked = "model.layers.1.mlp.experts.down_proj_blocks"
+        for entry in ["mlp.experts", "down_proj", "model.layers"] {
+            #expect(try found(entry, stacked) != nil)
+        }
+        #expect(try found("gate_up_proj", stacked) == nil)
     }
 
     @Test("what is not run is refused by the field's name")
@@ -150,6 +194,15 @@ struct CodedWeightsTests {
                 ],
                 "dynamic"
             ),
+            ("olmoe", Self.columns("gptq", ["format": "marlin"]), "format"),
+            ("olmoe", Self.columns("gptq", ["checkpoint_format": "ipex"]), "checkpoint_format"),
+            (
+                "olmoe",
+                Self.columns("gptq", ["checkpoint_format": "gptq", "format": "gptq_v2"]),
+                "checkpoint_format is \"gptq\""
+            ),
+            ("olmoe", Self.columns("awq", ["format": "gemv"]), "format"),
+            ("olmoe", Self.columns("awq", ["version": "gemm", "format": "gemv"]), "format"),
             ("olmoe", Self.marlin("gptq"), "is_marlin_format"),
             ("olmoe", Self.marlin("awq"), "is_marlin_format"),
             ("olmoe", Self.blocks(["block_size": 64]), "block_size"),

@@ -153,10 +153,22 @@ struct MergeCommand: StoreCommand {
             + "\(here(result, \.last)))"
         let one =
             "one by one: --take "
-            + (result.conflicts.first.map { "'\($0.path)=\($0.sides[0])'" } ?? "1/7=main")
+            + (result.conflicts.first.map { "'\(path($0, result))=\($0.sides[0])'" } ?? "1/7=main")
         return policy.policy == .none
             ? "settle them by name: --policy mean (weighted mean, lossy), \(sides); or \(one)"
             : "\(policy.policy.rawValue) has no answer to them: settle them \(one); or all by --policy \(sides)"
+    }
+
+    /// A conflict as a decision names it; of a row that is in conflict in the codes and the scales of a router both, which
+    /// are taken together.
+    private func path(_ conflict: MergeResult.Conflict, _ result: MergeResult) -> String {
+        guard let row = conflict.row, let layer = conflict.layer, let pool = conflict.pool,
+            let tensor = conflict.tensor,
+            result.conflicts.contains(where: {
+                $0.row == row && $0.tensor?.hasPrefix(tensor + "_") == true
+            })
+        else { return conflict.path }
+        return pool == "base" ? "router \(layer)/\(row)" : "router \(layer)/\(pool)/\(row)"
     }
 
     /// Which side is meant, when it is the same for all conflicts: `, here law's`.
