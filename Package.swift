@@ -304,7 +304,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "CambiumCommand", "Cambium", "Reporting", "Snapshots", "KeyValue", "Elements",
-                "CheckpointSupport", arguments,
+                "CheckpointSupport", "TestSupport", arguments,
             ],
             swiftSettings: strict),
         .testTarget(

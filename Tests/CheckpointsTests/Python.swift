@@ -1,4 +1,4 @@
-import Foundation
+import TestSupport
 
 /// Python with the safetensors package, where it is installed.
 enum Python {
@@ -10,17 +10,12 @@ enum Python {
 
     /// Runs a program and returns what it prints.
     static func run(_ program: String, _ arguments: String...) throws -> String {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", program] + arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(
-            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Failure(output: text) }
+        let output = try TestPipe()
+        let python = try RunningProgram(
+            "python3", ["-c", program] + arguments, output: output.stream, errors: output.stream)
+        output.closeWriting()
+        let text = output.rest()
+        guard python.wait().status == 0 else { throw Failure(output: text) }
         return text
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CheckpointSupport
 import Foundation
+import TestSupport
 import Testing
 
 @testable import CambiumCommand
@@ -75,24 +76,17 @@ struct ReadmeTests {
         }
         #expect(lines.count > 25)
         let script = (["set -eu"] + lines).joined(separator: "\n")
-        let process = Process()
-        process.executableURL = URL(filePath: "/bin/bash")
-        process.arguments = ["-xc", script]
-        process.currentDirectoryURL = URL(filePath: session.directory)
         var environment = ProcessInfo.processInfo.environment
         environment.removeValue(forKey: "CAMBIUM_STORE")
         let folder = URL(filePath: try Session.program).deletingLastPathComponent().path
         environment["PATH"] = "\(folder):\(environment["PATH"] ?? "/usr/bin:/bin")"
-        process.environment = environment
         let output = session.path("output.txt")
-        _ = FileManager.default.createFile(atPath: output, contents: nil)
-        let handle = try #require(FileHandle(forWritingAtPath: output))
-        process.standardOutput = handle
-        process.standardError = handle
-        try process.run()
-        process.waitUntilExit()
+        let end = try RunningProgram(
+            "/bin/bash", ["-xc", script + "\n"], environment: environment,
+            directory: session.directory, output: .file(output), errors: .descriptor(1)
+        ).wait()
         let said = try String(contentsOfFile: output, encoding: .utf8)
-        #expect(process.terminationStatus == 0, "\(said.suffix(1_500))")
+        #expect(end.status == 0 && !end.wasKilled, "\(said.suffix(1_500))")
         #expect(said.contains("no faults"))
     }
 

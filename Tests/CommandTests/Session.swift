@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What a run of the program said.
@@ -122,44 +123,38 @@ final class Session {
 
     /// Starts the program and does not wait for it.
     func start(_ arguments: [String], input: String = "", shell: String? = nil) throws -> Job {
-        let process = Process()
-        process.executableURL = URL(
-            fileURLWithPath: shell == nil ? try Self.program : "/bin/bash")
-        process.arguments = shell.map { ["-c", $0] } ?? arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: directory)
         let base = [
             "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "COLUMNS": "80", "CAMBIUM_AUTHOR": "Ada",
             "SOURCE_DATE_EPOCH": "1795489800",
         ]
-        process.environment = base.merging(environment) { $1 }
-        return try Job(process, input, self)
+        return try Job(
+            shell == nil ? try Self.program : "/bin/bash", shell.map { ["-c", $0] } ?? arguments,
+            base.merging(environment) { $1 }, input, self)
     }
 }
 
 /// A run that has not ended.
 final class Job {
-    private let process: Process
+    private let program: RunningProgram
     private let folder: URL
     /// Keeps the directory.
     private let session: Session
 
-    fileprivate init(_ process: Process, _ input: String, _ session: Session) throws {
-        self.process = process
+    fileprivate init(
+        _ path: String, _ arguments: [String], _ environment: [String: String], _ input: String,
+        _ session: Session
+    ) throws {
         self.session = session
         folder = URL(fileURLWithPath: session.path(".\(UUID().uuidString)"))
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let source = folder.appendingPathComponent("input")
         try Data(input.utf8).write(to: source)
-        process.standardInput = try FileHandle(forReadingFrom: source)
         // Files, not pipes: nobody has to read while the program runs.
-        process.standardOutput = try Self.file(folder.appendingPathComponent("output"))
-        process.standardError = try Self.file(folder.appendingPathComponent("errors"))
-        try process.run()
-    }
-
-    private static func file(_ url: URL) throws -> FileHandle {
-        try Data().write(to: url)
-        return try FileHandle(forWritingTo: url)
+        program = try RunningProgram(
+            path, arguments, environment: environment, directory: session.directory,
+            input: .file(source.path),
+            output: .file(folder.appendingPathComponent("output").path),
+            errors: .file(folder.appendingPathComponent("errors").path))
     }
 
     /// What it has said on standard error so far.
@@ -172,18 +167,18 @@ final class Job {
     /// Sends a signal; waits before it until `isReady`, or for two minutes.
     func send(_ signal: Int32, when isReady: () throws -> Bool) throws {
         let limit = Date().addingTimeInterval(120)
-        while try !isReady(), process.isRunning, Date() < limit { usleep(2_000) }
-        kill(process.processIdentifier, signal)
+        while try !isReady(), program.isRunning, Date() < limit { usleep(2_000) }
+        program.send(signal)
     }
 
     /// Waits for the end.
     func end() throws -> Run {
-        process.waitUntilExit()
+        let end = program.wait()
         defer { try? FileManager.default.removeItem(at: folder) }
         let errors = try Data(contentsOf: folder.appendingPathComponent("errors"))
         return Run(
-            status: process.terminationStatus,
-            wasKilled: process.terminationReason == .uncaughtSignal,
+            status: end.status,
+            wasKilled: end.wasKilled,
             output: try Data(contentsOf: folder.appendingPathComponent("output")),
             errors: String(decoding: errors, as: UTF8.self))
     }

@@ -1,12 +1,14 @@
 import Foundation
 import Glibc
 import Remotes
+import TestSupport
 
 /// `tools/remotes/proxy`, between a client and a server of the tests.
 final class FaultProxy {
     let endpoint: String
-    private let process = Process()
-    private let input = Pipe()
+    private let process: RunningProgram
+    /// It ends when this does.
+    private let input: TestPipe
 
     struct Failure: Error {}
 
@@ -20,26 +22,20 @@ final class FaultProxy {
         let program = URL(filePath: #filePath).deletingLastPathComponent().appending(
             path: "../../tools/remotes/proxy"
         ).standardizedFileURL
-        process.executableURL = URL(filePath: "/usr/bin/env")
         let options = tls.map { ["--tls", $0.certificate, $0.key] } ?? []
-        process.arguments = ["python3", program.path] + options + [upstream ?? "-"] + rules
-        let output = Pipe()
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
-        var line = Data()
-        while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data([10]) {
-            guard !byte.isEmpty else { break }
-            line += byte
-        }
-        endpoint = String(decoding: line, as: UTF8.self)
+        let output = try TestPipe()
+        input = try TestPipe()
+        process = try RunningProgram(
+            "python3", [program.path] + options + [upstream ?? "-"] + rules,
+            input: .descriptor(input.reading), output: output.stream)
+        output.closeWriting()
+        endpoint = output.line()
         guard endpoint.hasPrefix("http") else { throw Failure() }
     }
 
     deinit {
-        // Threads of libdispatch block other signals, and so do the programs that they start.
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        process.send(SIGKILL)
+        process.wait()
     }
 }
 

@@ -313,18 +313,15 @@ struct RemoteTLSTests {
     private func certificate(_ name: String, in directory: String) throws -> (
         certificate: String, key: String
     ) {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
         let (certificate, key) = ("\(directory)/\(name).pem", "\(directory)/\(name).key")
-        process.arguments = [
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out",
-            certificate,
-            "-days", "2", "-subj", "/CN=\(name)", "-addext", "subjectAltName=IP:127.0.0.1",
-        ]
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
+        let end = try RunningProgram(
+            "openssl",
+            [
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+                "-days", "2", "-subj", "/CN=\(name)", "-addext", "subjectAltName=IP:127.0.0.1",
+            ], errors: .file("/dev/null")
+        ).wait()
+        #expect(end.status == 0)
         return (certificate, key)
     }
 

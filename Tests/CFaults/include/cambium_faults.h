@@ -1,6 +1,8 @@
 // Faults in the system calls of this process: the I/O seam of the tests, and of tools/campaign.
 #pragma once
 
+#include <spawn.h>
+
 // Which calls on files below the root are counted, and what happens at the one that was chosen.
 enum cambium_fault_mode {
     CAMBIUM_FAULT_COUNT = 1,      // nothing; calls that change the disk are counted
@@ -18,3 +20,7 @@ int cambium_fault_arm(const char *root, int mode, long at, int number);
 
 // Ends it; the number of calls that were counted.
 long cambium_fault_disarm(int fault);
+
+// Adds that a program that is started has no files but the standard ones, and another current directory; NULL for this
+// program's. 0, or an error number.
+int cambium_spawn_prepare(posix_spawn_file_actions_t *actions, const char *directory);

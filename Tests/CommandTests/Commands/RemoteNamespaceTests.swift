@@ -1,15 +1,13 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Whether programs may have a network of their own: tried once.
 private let canUnshare: Bool = {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/bash")
-    process.arguments = ["-c", "unshare -n true"]
-    process.standardError = FileHandle.nullDevice
-    guard (try? process.run()) != nil else { return false }
-    process.waitUntilExit()
-    return process.terminationStatus == 0
+    let end = try? RunningProgram(
+        "/bin/bash", ["-c", "unshare -n true"], errors: .file("/dev/null")
+    ).wait()
+    return end?.status == 0
 }()
 
 @Suite(

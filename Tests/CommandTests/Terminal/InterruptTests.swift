@@ -10,7 +10,10 @@ struct InterruptTests {
             """
             mkfifo pipe; exec 3<>pipe
             "$cambium" route --text pipe 2>errors 3>&- & job=$!
-            until ls -l /proc/$job/fd | grep -q '/pipe$'; do sleep 0.02; done
+            # Before it is the program, it is a shell that has the pipe as well.
+            until [ /proc/$job/exe -ef "$cambium" ] && ls -l /proc/$job/fd | grep -q '/pipe$'; do
+                sleep 0.02
+            done
             kill -\(signal) $job; wait $job; echo $?; cat errors
             """)
         return (run.lines.map(String.init), session)
