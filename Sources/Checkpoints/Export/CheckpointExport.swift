@@ -132,6 +132,10 @@ package struct CheckpointExport {
                 guard let assembly = assemblies[entries[position].name] else {
                     throw CambiumError(.corrupt, "tensor \(entries[position].name) is missing")
                 }
+                let next = position + Self.ahead
+                for entry in entries[(position == 0 ? 0 : min(next, entries.count))...].prefix(
+                    position == 0 ? next + 1 : 1)
+                { willRead(entry.name) }
                 try fill(assembly, &sink)
                 done += 1
                 try progress(Progress("tensors", done, tensorCount))
@@ -158,6 +162,23 @@ package struct CheckpointExport {
                 try stageFile(index.raw, at: directory + "/" + ShardIndex.fileName))
         }
         return (staged, canonical)
+    }
+
+    /// Tensors that are asked for while one is written.
+    private static let ahead = 4
+
+    /// Asks the system to read what a tensor is made of; what a remote has comes when it is written.
+    private func willRead(_ name: String) {
+        guard !snapshot.isLazy, let assembly = assemblies[name] else { return }
+        switch assembly.source {
+        case .whole:
+            guard let entry = tensors.stored[name] else { return }
+            try? snapshot.object(entry.id).willRead()
+        case .experts(let pool, let ordinals, let range):
+            // Of many, each block asks for its own.
+            guard ordinals.count == 1, range.lowerBound == 0 else { return }
+            try? experts[pool].expert(ordinals.lowerBound).willRead()
+        }
     }
 
     private func fill(_ assembly: TensorAssembly, _ sink: inout TensorSink) throws {
@@ -204,8 +225,12 @@ package struct CheckpointExport {
         let found = Background {
             // What cannot be had is told by whoever reads it.
             try? experts.fetch(ordinals.lowerBound..<end)
-            return concurrentMap(end - ordinals.lowerBound, grain: 64) { position in
-                expert(ordinals.lowerBound + position, experts, hashes)
+            let places = ordinals.lowerBound..<end
+            if hashes {
+                StoredObject.willRead(places.compactMap { try? experts.expert($0) })
+            }
+            return concurrentMap(places.count, grain: 64) { position in
+                expert(places.lowerBound + position, experts, hashes)
             }
         }
         return (found, end..<ordinals.upperBound)

@@ -7,9 +7,18 @@ extension MappedBytes {
     ///
     /// Advice only: nothing waits, and what fails shows when the bytes are read. The corresponding
     /// function is `madvise` with `MADV_WILLNEED`.
-    package static func willNeed(_ parts: [MappedBytes]) {
-        for range in pages(parts) { advise(range, MADV_WILLNEED) }
+    package static func willNeed(_ parts: some Sequence<MappedBytes>) {
+        for range in pages(parts) {
+            for offset in stride(from: 0, to: range.count, by: adviceBytes) {
+                let start = range.lowerBound + UInt(offset)
+                advise(start..<min(start + UInt(adviceBytes), range.upperBound), MADV_WILLNEED)
+            }
+        }
     }
+
+    /// Bytes that one call asks for: of more than a disk's reading ahead (`read_ahead_kb`, 128 by default) Linux reads
+    /// the begin alone (`force_page_cache_ra` in mm/readahead.c), and the rest page by page as it is touched.
+    package static let adviceBytes = 1 << 17
 
     /// Takes the pages that lie wholly within a range of addresses out of this process's memory; they
     /// stay in the page cache, and come back when they are read.
@@ -54,7 +63,7 @@ extension MappedBytes {
     package static func avoidHugePages(_ range: Range<UInt>) { advise(range, MADV_NOHUGEPAGE) }
 
     /// The pages that hold some bytes, neighbours joined.
-    private static func pages(_ parts: [MappedBytes]) -> [Range<UInt>] {
+    private static func pages(_ parts: some Sequence<MappedBytes>) -> [Range<UInt>] {
         var ranges: [Range<UInt>] = []
         let starts = parts.filter { $0.count > 0 }.map { part in
             let start = unsafe part.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }

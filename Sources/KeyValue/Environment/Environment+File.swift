@@ -35,8 +35,12 @@ extension Environment {
     package func willNeed(_ addresses: [UInt], size: Int) throws {
         let descriptor = try descriptor()
         for address in addresses {
-            _ = posix_fadvise(
-                descriptor, try fileOffset(of: address), size, POSIX_FADV_WILLNEED)
+            let start = try fileOffset(of: address)
+            for offset in stride(from: 0, to: size, by: MappedBytes.adviceBytes) {
+                _ = posix_fadvise(
+                    descriptor, start + offset, min(MappedBytes.adviceBytes, size - offset),
+                    POSIX_FADV_WILLNEED)
+            }
         }
     }
 

@@ -47,8 +47,8 @@ package final class MappedExpertTable: ExpertTable {
             }
         }
         // All at once, so that the disk reads them side by side; the kernel's own reading ahead is
-        // off for the whole map (MDB_NORDAHEAD). One alone is read when it is used.
-        if found.count > 1 { MappedBytes.willNeed(found) }
+        // off for the whole map (MDB_NORDAHEAD). One page alone is read when it is used.
+        if found.count > 1 || found.first?.count ?? 0 > 4096 { MappedBytes.willNeed(found) }
         let used = ahead.withLock { ahead in
             ahead.isEmpty ? 0 : (0..<ordinals.count).count { ahead.remove(ordinals[$0]) != nil }
         }

@@ -41,6 +41,7 @@ extension ObjectStaging {
 
     /// Hashes objects against their names, on all cores.
     private static func check(_ objects: [StoredObject]) throws {
+        StoredObject.willRead(objects)
         let results = concurrentMap(objects.count, grain: 32) { index in
             Result { try objects[index].check() }
         }

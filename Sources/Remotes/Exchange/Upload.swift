@@ -43,7 +43,10 @@ struct Upload {
         var pieces: [MappedBytes] = []
         for part in parts {
             index.add(part.stub)
-            if part.bulk.count > 0 { pieces.append(part.bulk) }
+            if part.bulk.count > 0 {
+                MappedBytes.willNeed([part.bulk])
+                pieces.append(part.bulk)
+            }
         }
         var digest = Self.digest(pieces)
         var encoded = TransportBody(index.encoded(digest))

@@ -126,6 +126,7 @@ extension SnapshotStore {
 
     /// Hashes every object of a pack against its name, on all cores.
     private func verifyData(_ pack: Pack) -> [DamagedCopy] {
+        MappedBytes.willNeed([pack.record])
         let actual = concurrentMap(pack.count, grain: 32) { index in
             pack.header(index).id(of: pack.payload(index).bytes)
         }
