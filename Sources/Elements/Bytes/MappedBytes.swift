@@ -26,11 +26,13 @@
     ///
     /// - Parameters:
     ///   - zeroed: Whether the bytes begin as zeros; if not, `body` must write each of them.
+    ///   - pool: Where their memory comes from, and goes to when nobody holds them any more; nil for the allocator.
     ///   - body: Fills the bytes.
     package init<Failure: Error>(
-        count: Int, zeroed: Bool = true, _ body: (inout MutableRawSpan) throws(Failure) -> Void
+        count: Int, zeroed: Bool = true, from pool: BufferPool? = nil,
+        _ body: (inout MutableRawSpan) throws(Failure) -> Void
     ) throws(Failure) {
-        let held = HeldCopy(count: count, zeroed: zeroed)
+        let held = HeldCopy(count: count, zeroed: zeroed, pool)
         var span = unsafe MutableRawSpan(_unsafeBytes: held.buffer)
         try body(&span)
         unsafe self.init(UnsafeRawBufferPointer(held.buffer), owner: held)
@@ -73,18 +75,29 @@
         unsafe buffer.copyBytes(from: bytes)
     }
 
-    init(count: Int, zeroed: Bool) {
-        unsafe buffer = .allocateLarge(byteCount: count)
+    private let pool: BufferPool?
+
+    init(count: Int, zeroed: Bool, _ pool: BufferPool? = nil) {
+        self.pool = pool
+        unsafe buffer = pool?.take(count) ?? .allocateLarge(byteCount: count)
         if zeroed { unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0) }
     }
 
-    deinit { unsafe buffer.deallocate() }
+    deinit {
+        if let pool { unsafe pool.give(buffer) } else { unsafe buffer.deallocate() }
+    }
 }
 
 extension MappedBytes {
     /// A copy of the bytes.
     package func copy() -> [UInt8] {
         unsafe Array(UnsafeRawBufferPointer(start: base, count: count))
+    }
+
+    /// The same bytes in memory of their own, read from the disk all together.
+    package func alone() -> MappedBytes {
+        Self.willNeed([self])
+        return MappedBytes(count: count, zeroed: false) { $0.replace(at: 0, by: bytes) }
     }
 
     /// Lends the bytes to code that needs a buffer pointer, such as a hash or a C kernel.

@@ -88,10 +88,12 @@ struct StoredExperts: Sendable {
 
     /// A mapped expert in memory of its own, read without touching the map.
     ///
-    /// - Parameter address: As ``expert(_:)`` told it.
-    func copy(from address: UInt) throws -> MappedBytes {
+    /// - Parameters:
+    ///   - address: As ``expert(_:)`` told it.
+    ///   - pool: Where its memory comes from, and goes to.
+    func copy(from address: UInt, in pool: BufferPool) throws -> MappedBytes {
         do {
-            return try MappedBytes(count: size) { buffer in
+            return try MappedBytes(count: size, zeroed: false, from: pool) { buffer in
                 try experts.snapshot.copy(from: address, into: &buffer)
             }
         } catch let error as CambiumError {

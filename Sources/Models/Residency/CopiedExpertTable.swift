@@ -10,6 +10,9 @@ final class CopiedExpertTable: ExpertTable {
     private let table: Int
     private let state = Mutex(State())
 
+    /// Bytes that are worth another thread.
+    private static let grain = 1 << 19
+
     private struct State {
         /// Where experts lie in the map, once found: finding one touches directories in the map.
         var addresses: [UInt32: UInt] = [:]
@@ -121,18 +124,14 @@ final class CopiedExpertTable: ExpertTable {
             }
             if Residency.residentBytes() > cache.limit - cache.reserve * 2 / 3 { try releaseMap() }
         }
-        if addresses.count > 1 { try stored.willCopy(from: addresses) }
-        var next = addresses.makeIterator()
-        var result: [MappedBytes] = []
-        result.reserveCapacity(copies.count)
-        for copy in copies {
-            if let copy {
-                result.append(copy)
-            } else if let address = next.next() {
-                result.append(try stored.copy(from: address))
-            }
+        if addresses.count * stored.size > 4096 { try stored.willCopy(from: addresses) }
+        // One core copies slower than memory takes.
+        let (wanted, pool) = (addresses, cache.pool)
+        let read = concurrentMap(wanted.count, grain: max(1, Self.grain / max(stored.size, 1))) {
+            position in Result { try stored.copy(from: wanted[position], in: pool) }
         }
-        return result
+        var next = read.makeIterator()
+        return try copies.compactMap { copy in try copy ?? next.next()?.get() }
     }
 
     /// Gives back the map's pages, which finding experts touched.

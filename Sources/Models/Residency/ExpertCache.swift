@@ -23,7 +23,7 @@ package final class ExpertCache: Sendable {
         var entries: [Key: Entry] = [:]
         var clock = 0
         var bytes = 0
-        /// The most that `bytes` ever was: the allocator keeps what was dropped, for the next copies.
+        /// The most that `bytes` ever was: the pool keeps what was dropped, for the next copies.
         var peak = 0
         var dropped = 0
         var tables = 0
@@ -31,6 +31,8 @@ package final class ExpertCache: Sendable {
 
     /// Bytes that the process may have resident, mapped and own.
     let limit: Int
+    /// The memory of the copies: what is dropped serves the next ones, without being cleared and mapped anew.
+    let pool = BufferPool()
     private let state = Mutex(State())
     private let residentBytes: @Sendable () -> Int
 
@@ -86,7 +88,7 @@ package final class ExpertCache: Sendable {
             resident = residentBytes()
         }
         state.withLock { state in
-            // What was dropped is room if the allocator kept it; if not, the process is smaller.
+            // What was dropped is room if the pool kept it; if not, the process is smaller.
             let room = max(allowed - resident, state.peak - state.bytes)
             guard bytes > room else { return }
             // Some more at once, since finding the oldest takes a look at all.

@@ -59,7 +59,7 @@ extension WeightLoader {
                 groups: needed(groups, of: codesName, codes.shape), groups, coded, columns)
         }
         func place(_ bytes: MappedBytes) -> MappedBytes {
-            isCopied ? MappedBytes(copying: bytes.copy()) : bytes
+            isCopied ? bytes.alone() : bytes
         }
         return CodedRows(
             CodedForm(coded.coding, scaleType: scales.shape.type), rows: rows, columns: columns,

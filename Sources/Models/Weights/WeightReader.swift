@@ -56,7 +56,7 @@ struct WeightReader<Source: WeightSource> {
         _ name: String, _ rows: Int, _ columns: Int, isCopied: Bool
     ) throws -> RowMatrix {
         let found = try weights(name, [rows, columns])
-        let bytes = isCopied ? MappedBytes(copying: found.bytes.copy()) : found.bytes
+        let bytes = isCopied ? found.bytes.alone() : found.bytes
         return RowMatrix(rows: rows, columns: columns, bytes: bytes, type: found.shape.type)
     }
 }
