@@ -155,7 +155,7 @@ struct LayerKernelTests {
                         (0..<headSize).reduce(0.0) {
                             let d = h * headSize + $1
                             return $0 + Double(queries[t * width + d])
-                                * Double(keys[d * capacity + j])
+                                * Double(keys[(j / 16 * width + d) * 16 + j % 16])
                         } / Double(headSize).squareRoot())
                 }
                 let sum = weights.reduce(0, +)
@@ -200,7 +200,8 @@ struct LayerKernelTests {
                     exp(
                         0.4
                             * (0..<keySize).reduce(0.0) {
-                                let key = keys[(shared * keySize + $1) * capacity + j]
+                                let row = j / 16 * kvHeads * keySize + shared * keySize + $1
+                                let key = keys[row * 16 + j % 16]
                                 return $0 + Double(queries[(t * heads + h) * keySize + $1])
                                     * Double(key)
                             })
@@ -218,16 +219,39 @@ struct LayerKernelTests {
         }
     }
 
+    @Test(
+        "a token alone reads the same bits as among others", arguments: [16, 72, 144], [nil, 70])
+    func attentionAlone(valueSize: Int, window: Int?) {
+        var noise = Noise(seed: 26)
+        let (heads, kvHeads, keySize, tokens, first, capacity) = (4, 2, 24, 7, 130, 144)
+        let shape = AttentionShape(
+            heads: heads, kvHeads: kvHeads, keySize: keySize, valueSize: valueSize, scale: 0.3,
+            window: window, sinks: [])
+        let queries = noise.floats(tokens * shape.queryWidth)
+        let keys = noise.floats(capacity * shape.keyWidth)
+        let values = noise.floats(capacity * shape.valueWidth)
+        func read(_ range: Range<Int>) -> [Float] {
+            var out = [Float](repeating: 0, count: range.count * shape.outWidth)
+            var span = out.mutableSpan
+            let some = range.lowerBound * shape.queryWidth..<range.upperBound * shape.queryWidth
+            Kernels.attend(
+                shape, queries.span.extracting(some), keys: keys.span, values: values.span,
+                first: first + range.lowerBound, capacity: capacity, into: &span)
+            return out
+        }
+        #expect(read(0..<tokens) == (0..<tokens).flatMap { read($0..<$0 + 1) })
+    }
+
     @Test("new keys become columns and leave the others alone")
     func storeKeys() {
-        var keys = [Float](repeating: -1, count: 2 * 16)
+        var keys = [Float](repeating: -1, count: 2 * 32)
         let new: [Float] = [1, 2, 3, 4]
         do {
             var span = keys.mutableSpan
-            Kernels.storeKeys(new.span, width: 2, first: 3, capacity: 16, into: &span)
+            Kernels.storeKeys(new.span, width: 2, first: 15, capacity: 32, into: &span)
         }
-        var expected = [Float](repeating: -1, count: 32)
-        (expected[3], expected[19], expected[4], expected[20]) = (1, 2, 3, 4)
+        var expected = [Float](repeating: -1, count: 64)
+        (expected[15], expected[31], expected[32], expected[48]) = (1, 2, 3, 4)
         #expect(keys == expected)
     }
 }

@@ -1,17 +1,46 @@
 // Causal attention with a cache. Included by variant_body.h.
 
-enum { QUERIES = CAMBIUM_ATTENTION_ROWS };
+// A query alone has one chain of sums an element; so many of them run side by side.
+enum { QUERIES = CAMBIUM_ATTENTION_ROWS, CHAINS = 4 };
 
-// The scores of 16 keys for each of `count` queries: one chain over the head's elements each.
+// The scores of 16 keys, [head_size, 16], for each of `count` queries: one chain over the head's elements each.
 INLINE void key_scores(const float *queries, const float *keys, size_t width, size_t head_size,
                        size_t capacity, float scale, float *scores, int count) {
     lanes sums[QUERIES];
     for (int q = 0; q < count; q++) sums[q] = all(0);
     for (size_t d = 0; d < head_size; d++) {
-        lanes column = *(const lanes *)(keys + d * capacity);
+        lanes column = *(const lanes *)(keys + d * LANES);
         for (int q = 0; q < count; q++) sums[q] = fused(all(queries[q * width + d]), column, sums[q]);
     }
     for (int q = 0; q < count; q++) *(lanes *)(scores + q * capacity) = sums[q] * all(scale);
+}
+
+// The same of one query for several blocks of keys, `step` apart.
+INLINE void key_scores_ahead(const float *query, const float *keys, size_t step, size_t head_size,
+                             float scale, float *scores) {
+    lanes sums[CHAINS];
+    for (int b = 0; b < CHAINS; b++) sums[b] = all(0);
+    for (size_t d = 0; d < head_size; d++) {
+        lanes element = all(query[d]);
+        for (int b = 0; b < CHAINS; b++) {
+            sums[b] = fused(element, *(const lanes *)(keys + b * step + d * LANES), sums[b]);
+        }
+    }
+    for (int b = 0; b < CHAINS; b++) *(lanes *)(scores + b * LANES) = sums[b] * all(scale);
+}
+
+// As weigh_values for one query, of several times 16 elements.
+INLINE void weigh_values_ahead(const float *values, const float *scores, size_t start,
+                               size_t length, size_t width, float inverse, float *out) {
+    lanes sums[CHAINS];
+    for (int b = 0; b < CHAINS; b++) sums[b] = all(0);
+    for (size_t j = start; j < length; j++) {
+        lanes score = all(scores[j]);
+        for (int b = 0; b < CHAINS; b++) {
+            sums[b] = fused(score, *(const lanes *)(values + j * width + b * LANES), sums[b]);
+        }
+    }
+    for (int b = 0; b < CHAINS; b++) *(lanes *)(out + b * LANES) = sums[b] * all(inverse);
 }
 
 // 16 elements of the values that each query's scores weigh: one chain over its positions. Query q
@@ -58,15 +87,29 @@ INLINE void attend(const struct cambium_attention_shape *shape, const float *que
         size_t seen = length + (size_t)q;
         starts[q] = shape->window && seen > shape->window ? seen - shape->window : 0;
     }
-    for (size_t j = starts[0] / LANES * LANES; j < length + (size_t)count - 1; j += LANES) {
-        key_scores(queries, keys + j, width, shape->key_size, capacity, shape->scale, scores + j,
-                   count);
+    size_t step = shape->key_heads * shape->key_size * LANES, j = starts[0] / LANES * LANES;
+    size_t end = length + (size_t)count - 1;
+    if (count == 1) {
+        for (; j + CHAINS * LANES <= end; j += CHAINS * LANES) {
+            key_scores_ahead(queries, keys + j / LANES * step, step, shape->key_size, shape->scale,
+                             scores + j);
+        }
+    }
+    for (; j < end; j += LANES) {
+        key_scores(queries, keys + j / LANES * step, width, shape->key_size, capacity, shape->scale,
+                   scores + j, count);
     }
     for (int q = 0; q < count; q++) {
         inverse[q] = 1.0f / exp_all_with(scores + q * capacity + starts[q],
                                          length + (size_t)q - starts[q], sink);
     }
     size_t d = 0;
+    if (count == 1) {
+        for (; d + CHAINS * LANES <= shape->value_size; d += CHAINS * LANES) {
+            weigh_values_ahead(values + d, scores, starts[0], length, value_width, inverse[0],
+                               out + d);
+        }
+    }
     for (; d + LANES <= shape->value_size; d += LANES) {
         weigh_values(values + d, scores, starts, length, value_width, capacity, inverse, out + d,
                      out_width, count);
@@ -88,7 +131,7 @@ static void attention(const struct cambium_attention_shape *shape, const float *
     size_t width = shape->heads * shape->key_size, out_width = shape->heads * shape->value_size;
     for (size_t h = first_head; h < end_head; h++) {
         size_t key_head = h / (shape->heads / shape->key_heads), t = 0;
-        const float *head_keys = keys + key_head * shape->key_size * shape->capacity;
+        const float *head_keys = keys + key_head * shape->key_size * LANES;
         const float *head_values = values + key_head * shape->value_size;
         const float *query = queries + h * shape->key_size;
         float *target = out + h * shape->value_size;

@@ -201,9 +201,9 @@ void cambium_rope(float *x, const float *cosines, const float *sines, size_t tok
     active->rope(x, cosines, sines, tokens, heads, head_size);
 }
 
-void cambium_store_keys(const float *x, size_t tokens, size_t width, size_t first, size_t capacity,
-                        float *keys) {
-    for (size_t i = 0; i < width; i++) {
-        for (size_t t = 0; t < tokens; t++) keys[i * capacity + first + t] = x[t * width + i];
+void cambium_store_keys(const float *x, size_t tokens, size_t width, size_t first, float *keys) {
+    for (size_t t = 0; t < tokens; t++) {
+        float *column = keys + (first + t) / 16 * width * 16 + (first + t) % 16;
+        for (size_t i = 0; i < width; i++) column[i * 16] = x[t * width + i];
     }
 }

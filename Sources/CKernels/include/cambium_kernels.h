@@ -102,9 +102,8 @@ void cambium_add_row(const void *row, enum cambium_row_form form, size_t width, 
 // head_size / 2].
 void cambium_rope(float *x, const float *cosines, const float *sines, size_t tokens, size_t heads,
                   size_t head_size);
-// keys[:, first + t] = x[t]; x is [tokens, width], keys is [width, capacity].
-void cambium_store_keys(const float *x, size_t tokens, size_t width, size_t first, size_t capacity,
-                        float *keys);
+// keys[p / 16, :, p % 16] = x[t] for p = first + t; x is [tokens, width], keys is [capacity / 16, width, 16].
+void cambium_store_keys(const float *x, size_t tokens, size_t width, size_t first, float *keys);
 // What an attention is like.
 struct cambium_attention_shape {
     // Query heads, and heads of keys and values, each of which serves heads / key_heads of them.
@@ -121,7 +120,7 @@ struct cambium_attention_shape {
     const float *sinks;
 };
 // Causal attention. queries is [tokens, heads * key_size] for positions first..., out [tokens, heads
-// * value_size]; keys is [key_heads * key_size, capacity] (one column per position), values
+// * value_size]; keys is [capacity / 16, key_heads * key_size, 16] (one column per position), values
 // [capacity, key_heads * value_size], both filled up to first + tokens; scores is scratch
 // [CAMBIUM_ATTENTION_ROWS, capacity]. Computes the heads first_head..<end_head alone.
 #define CAMBIUM_ATTENTION_ROWS 4

@@ -99,19 +99,15 @@ struct AttentionStep: ~Copyable {
     ) {
         let (shape, epsilon) = (layer.shape, model.description.normEpsilon)
         if layer.isGated {
-            apply(layer.query, x, tokens, into: &gated, team)
+            projectTogether(
+                layer, x, tokens, into: &gated, &keys, &values, team)
             prepareGated(gated, layer, epsilon, tokens, &mixed, into: &queries)
         } else {
-            prepare(
-                layer.query, layer.queryNorm, epsilon, layer.clip, x, tokens, &mixed,
-                into: &queries, team)
+            projectTogether(layer, x, tokens, into: &queries, &keys, &values, team)
+            prepare(layer.query, layer.queryNorm, epsilon, layer.clip, tokens, &queries)
         }
-        prepare(
-            layer.key, layer.keyNorm, epsilon, layer.clip, x, tokens, &mixed,
-            into: &keys, team)
-        prepare(
-            layer.value, layer.valueNorm, epsilon, layer.clip, x, tokens, &mixed, into: &values,
-            team)
+        prepare(layer.key, layer.keyNorm, epsilon, layer.clip, tokens, &keys)
+        prepare(layer.value, layer.valueNorm, epsilon, layer.clip, tokens, &values)
         let table = rotations[layer.rotation]
         turn(&queries, layer, shape.heads, segments, tokens, table, &turning)
         turn(&keys, layer, shape.kvHeads, segments, tokens, table, &turning)
@@ -173,29 +169,55 @@ private func apply(
     into out: inout FloatBuffer, _ team: ThreadTeam
 ) {
     project(linear.matrix, x, tokens, into: &out, team)
-    guard !linear.bias.isEmpty else { return }
-    let width = linear.bias.count
+    addBias(linear.bias, tokens, &out)
+}
+
+private func addBias(_ bias: [Float], _ tokens: Int, _ x: inout FloatBuffer) {
+    guard !bias.isEmpty else { return }
+    let width = bias.count
     for token in 0..<tokens {
-        var row = out.mutableSpan(token * width..<(token + 1) * width)
-        Kernels.axpy(1, linear.bias.span, into: &row)
+        var row = x.mutableSpan(token * width..<(token + 1) * width)
+        Kernels.axpy(1, bias.span, into: &row)
     }
 }
 
-/// out = the norm of x Wᵀ + b, cut at plus and minus `clip`.
+/// The queries, keys and values of x, W xᵀ + b each.
+private func projectTogether(
+    _ layer: LanguageModel.Grouped, _ x: borrowing FloatBuffer, _ tokens: Int,
+    into queries: inout FloatBuffer, _ keys: inout FloatBuffer, _ values: inout FloatBuffer,
+    _ team: ThreadTeam
+) {
+    // One loop of the threads, and not three, where the matrices are read as they are stored.
+    guard let query = layer.query.matrix as? RowMatrix, let key = layer.key.matrix as? RowMatrix,
+        let value = layer.value.matrix as? RowMatrix
+    else {
+        apply(layer.query, x, tokens, into: &queries, team)
+        apply(layer.key, x, tokens, into: &keys, team)
+        apply(layer.value, x, tokens, into: &values, team)
+        return
+    }
+    do {
+        var one = queries.mutableSpan(0..<tokens * query.rows)
+        var two = keys.mutableSpan(0..<tokens * key.rows)
+        var three = values.mutableSpan(0..<tokens * value.rows)
+        RowMatrix.multiply(
+            query, key, value, x.span(0..<tokens * query.columns), tokens: tokens, into: &one,
+            &two, &three, team: team)
+    }
+    addBias(layer.query.bias, tokens, &queries)
+    addBias(layer.key.bias, tokens, &keys)
+    addBias(layer.value.bias, tokens, &values)
+}
+
+/// x = its norm, cut at plus and minus `clip`.
 private func prepare(
     _ linear: LanguageModel.Linear, _ norm: [Float], _ epsilon: Float, _ clip: Float?,
-    _ x: borrowing FloatBuffer, _ tokens: Int, _ scratch: inout FloatBuffer,
-    into out: inout FloatBuffer, _ team: ThreadTeam
+    _ tokens: Int, _ x: inout FloatBuffer
 ) {
-    let count = tokens * linear.matrix.rows
-    if norm.isEmpty {
-        apply(linear, x, tokens, into: &out, team)
-    } else {
-        apply(linear, x, tokens, into: &scratch, team)
-        normalise(scratch, norm, epsilon, count / norm.count, into: &out)
-    }
+    guard !norm.isEmpty || clip != nil else { return }
+    var span = x.mutableSpan(0..<tokens * linear.matrix.rows)
+    if !norm.isEmpty { Kernels.rmsNorm(&span, weight: norm.span, epsilon: epsilon) }
     guard let clip else { return }
-    var span = out.mutableSpan(0..<count)
     // A NaN passes both comparisons by.
     for index in span.indices {
         if span[index] > clip { span[index] = clip }

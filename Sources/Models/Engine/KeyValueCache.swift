@@ -7,7 +7,7 @@ final class KeyValueCache {
 
     private let keyWidth: Int
     private let valueWidth: Int
-    /// [keyWidth, capacity]: one column per position.
+    /// [capacity / 16, keyWidth, 16]: one column per position.
     private var keys = FloatBuffer(count: 0)
     /// [capacity, valueWidth].
     private var values = FloatBuffer(count: 0)
@@ -52,10 +52,8 @@ final class KeyValueCache {
         let larger = (wanted + 15) / 16 * 16
         var newKeys = FloatBuffer(count: keyWidth * larger)
         var newValues = FloatBuffer(count: valueWidth * larger)
-        for row in 0..<keyWidth {
-            copy(keys, row * capacity..<row * capacity + kept, to: row * larger, of: &newKeys)
-        }
-        copy(values, 0..<kept * valueWidth, to: 0, of: &newValues)
+        copy(keys, 0..<(kept + 15) / 16 * 16 * keyWidth, of: &newKeys)
+        copy(values, 0..<kept * valueWidth, of: &newValues)
         keys = newKeys
         values = newValues
         capacity = larger
@@ -63,10 +61,9 @@ final class KeyValueCache {
 }
 
 private func copy(
-    _ source: borrowing FloatBuffer, _ range: Range<Int>, to first: Int,
-    of target: inout FloatBuffer
+    _ source: borrowing FloatBuffer, _ range: Range<Int>, of target: inout FloatBuffer
 ) {
     let from = source.span(range)
-    var to = target.mutableSpan(first..<first + range.count)
+    var to = target.mutableSpan(range)
     for index in from.indices { to[index] = from[index] }
 }

@@ -63,7 +63,7 @@ extension Kernels {
     ///
     /// - Parameters:
     ///   - queries: [tokens, heads * keySize], for positions `first`….
-    ///   - keys: [kvHeads * keySize, capacity], one column per position.
+    ///   - keys: [capacity / 16, kvHeads * keySize, 16], one column per position.
     ///   - values: [capacity, kvHeads * valueSize].
     ///   - capacity: Positions that the caches have room for, a multiple of 16.
     ///   - out: [tokens, heads * valueSize].

@@ -131,19 +131,19 @@ extension Kernels {
     ///
     /// - Parameters:
     ///   - x: [tokens, width], for positions `first`….
-    ///   - keys: [width, capacity].
+    ///   - keys: [capacity / 16, width, 16]: blocks of 16 positions, so that a head's part of a block is adjacent.
     package static func storeKeys(
         _ x: Span<Float>, width: Int, first: Int, capacity: Int, into keys: inout MutableSpan<Float>
     ) {
         let tokens = x.count / width
         precondition(
-            x.count == tokens * width && keys.count == width * capacity
+            x.count == tokens * width && keys.count == width * capacity && capacity % 16 == 0
                 && first >= 0 && first + tokens <= capacity,
             "\(x.count) key elements at \(first) of \(keys.count)")
         unsafe x.withUnsafeBufferPointer { x in
             unsafe keys.withUnsafeMutableBufferPointer { keys in
                 guard let x = x.baseAddress, let keys = keys.baseAddress else { return }
-                unsafe cambium_store_keys(x, tokens, width, first, capacity, keys)
+                unsafe cambium_store_keys(x, tokens, width, first, keys)
             }
         }
     }

@@ -54,6 +54,21 @@ package enum Kernels {
         }
     }
 
+    /// As ``rmsNorm(_:weight:epsilon:into:)``, in place.
+    package static func rmsNorm(
+        _ x: inout MutableSpan<Float>, weight: Span<Float>, epsilon: Float
+    ) {
+        let width = weight.count
+        precondition(width > 0 && x.count % width == 0, "norm of \(x.count) elements by \(width)")
+        unsafe x.withUnsafeMutableBufferPointer { x in
+            unsafe weight.withUnsafeBufferPointer { weight in
+                guard let start = x.baseAddress else { return }
+                unsafe cambium_rms_norm(
+                    start, weight.baseAddress, x.count / width, width, epsilon, start)
+            }
+        }
+    }
+
     /// Each `width` elements of x = themselves / sqrt(mean of their squares + epsilon), in place.
     package static func rmsNormalise(
         _ x: inout MutableSpan<Float>, width: Int, epsilon: Float

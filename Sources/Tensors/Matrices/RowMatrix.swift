@@ -57,7 +57,7 @@ package final class RowMatrix: Projection {
     }
 
     /// Valid as long as the matrix.
-    @unsafe private var stored: StoredRows {
+    @unsafe var stored: StoredRows {
         switch content {
         case .floats(let bytes, let type):
             unsafe StoredRows(content: .floats(bytes.start, type), width: columns)
