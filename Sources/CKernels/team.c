@@ -9,8 +9,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-// Looks at the job before a thread sleeps, some 20 microseconds; before the caller gives way.
-enum { SPINS = 500, PATIENCE = 20000 };
+// Looks at the job before a thread sleeps, some 200 microseconds: longer than what one thread does alone between the
+// loops of a layer, since to wake a thread takes 50 and more; before the caller gives way.
+enum { SPINS = 5000, PATIENCE = 20000 };
 
 struct cambium_team {
     // The number of the job and the next part of it, in one word: a part is claimed by adding one

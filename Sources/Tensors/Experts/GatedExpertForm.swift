@@ -49,6 +49,7 @@ package struct GatedExpertForm: Sendable, Hashable {
     package let repeated: [Repeated]
     /// The tensors of one expert, in the order of its bytes.
     package let parts: [TensorShape]
+    private let offsets: [Int]
     /// Of experts of rows.
     package let activation: GateActivation
 
@@ -78,6 +79,7 @@ package struct GatedExpertForm: Sendable, Hashable {
                 ]
             }
         parts = shapes.map { TensorShape(type, $0) }
+        offsets = Self.offsets(of: parts)
         self.activation = activation
     }
 
@@ -104,12 +106,16 @@ package struct GatedExpertForm: Sendable, Hashable {
         self.coded = coded
         self.repeated = repeated
         self.parts = parts
+        offsets = Self.offsets(of: parts)
         self.activation = activation
     }
 
     /// Bytes of the elements before the tensor at a place in ``parts``.
-    func offset(_ part: Int) -> Int {
-        parts.prefix(part).reduce(0) { $0 + ($1.byteCount ?? 0) }
+    func offset(_ part: Int) -> Int { offsets[part] }
+
+    /// Of each part and the end: summed up once, not for each product.
+    private static func offsets(of parts: [TensorShape]) -> [Int] {
+        parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + ($1.byteCount ?? 0)) }
     }
 
     /// A tensor of an expert that says otherwise than the form; nil where none does.
