@@ -24,6 +24,7 @@ class Peers:
 
 
 TORCH = Peers("PyTorch", "torch", "requirements-inference.txt", "bench-python-inference")
+LLAMA = Peers("llama.cpp", "xllamacpp", "requirements-serve.txt", "bench-python-serve")
 TRANSFORMERS = Peers("transformers", "transformers", "requirements-models.txt", "bench-python-models")
 
 

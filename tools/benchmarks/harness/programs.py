@@ -1,5 +1,5 @@
 """The programs that a benchmark runs: built, run to their end, or asked line by line; and the peers' Python."""
-import contextlib, json, os, shutil, subprocess, sys, threading
+import contextlib, json, os, shutil, subprocess, sys, threading, time
 
 from harness.machine import kilobytes
 
@@ -27,7 +27,8 @@ class Side:
 
     def cambium(self, *words): return run(self.programs["cambium"], *words)
 
-    def start(self, product, *words): return Program(self.name, [self.programs[product], *words])
+    def start(self, product, *words, before=()):
+        return Program(self.name, [*before, self.programs[product], *words])
 
 
 def built(checkout, product):
@@ -65,7 +66,7 @@ def use_python(peers, install):
 def script(name, *words): return [sys.executable, "-W", "ignore", os.path.join(PEERS, name), *map(str, words)]
 
 
-def peer(title, name, *words): return Program(title, script(name, *words))
+def peer(title, name, *words, before=()): return Program(title, [*before, *script(name, *words)])
 
 
 class Program:
@@ -134,6 +135,25 @@ def folder(parent, name):
     os.makedirs(path)
     try: yield path
     finally: shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def memory_group(limit):
+    """Words in front of a program's that hold it, and the cache of the files it reads, to some bytes (a control group)."""
+    old, new = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+    place, name = (old, "memory.limit_in_bytes") if os.path.isdir(old) else (new, "memory.max")
+    group = f"{place}/cambium-bench-{os.getpid()}"
+    try:
+        os.makedirs(group, exist_ok=True)
+        with open(f"{group}/{name}", "w") as file: file.write(str(limit))
+    except OSError as error: raise Failure(f"a control group with {limit} bytes cannot be made: {error}")
+    try: yield ["/bin/sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', group]
+    finally:
+        for _ in range(50):
+            with contextlib.suppress(OSError):
+                os.rmdir(group)
+                break
+            time.sleep(0.1)
 
 
 def evict(*paths):

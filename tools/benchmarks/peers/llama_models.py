@@ -1,8 +1,9 @@
 """llama.cpp beside Cambium: GGUF files of the models of models_make.py, and llama.cpp's server with them.
 
     llama_models.py write FOLDER FORM FILE       FORM: f32, bf16, q8_0 or q4_0, of all matrices but routers
-    llama_models.py serve FILE THREADS TEXTS     says its address, then lines `decode TOKENS COUNT`, `together TOKENS TEXTS COUNT`,
-                                                 `score TOKENS FIRST`, answered as `models-benchmark serve` does
+    llama_models.py serve FILE THREADS TEXTS [mapped]
+        says its address, then answers lines `decode TOKENS COUNT`, `together TOKENS TEXTS COUNT`, `score TOKENS FIRST` as
+        `models-benchmark serve` does; mapped: with no weights laid out anew
 """
 import json, math, struct, sys, threading, time, urllib.request
 
@@ -75,13 +76,15 @@ def write(folder, form, path):
 class Server:
     """llama.cpp's server in this process, asked over loopback; prompts and answers are token ids."""
 
-    def __init__(self, path, threads, texts):
+    def __init__(self, path, threads, texts, mapped=False):
         import xllamacpp
         params = xllamacpp.CommonParams()
         params.model.path, params.port, params.fit_params, params.warmup = path, 0, False, True
         params.n_parallel, params.n_ctx = texts, 2048 * texts
         params.n_batch = params.n_ubatch = 1024
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+        # Without it weights of codes are laid out anew, in memory for all of them.
+        if mapped: params.no_extra_bufts = True
         self.server = xllamacpp.Server(params)
 
     def ask(self, tokens, count, **more):
@@ -117,9 +120,9 @@ class Server:
         return {"tokens": [], "bits_per_token": bits / (len(tokens) - first)}
 
 
-def serve(path, threads, texts):
+def serve(path, threads, texts, mapped=""):
     begin = time.perf_counter()
-    server = Server(path, int(threads), int(texts))
+    server = Server(path, int(threads), int(texts), bool(mapped))
     print(json.dumps({"load_seconds": time.perf_counter() - begin, "url": server.server.listening_address}), flush=True)
     for line in sys.stdin:
         name, tokens, *numbers = line.split()

@@ -1,12 +1,13 @@
 """Models of the sizes that people have: committed, opened, run with less memory than they need, changed, merged, exported.
 
-Each is random, of the exact shapes and forms of a published one, and goes before the next is made.
+Each is random, of the exact shapes and forms of a published one, and goes before the next is made. With --peers llama.cpp
+runs files of the same shapes and forms.
 """
 import hashlib, os, shutil, subprocess, time
 
-from harness.bench import Target
+from harness.bench import LLAMA, Target
 from harness.machine import kilobytes
-from harness.programs import Failure, evict, peak
+from harness.programs import Failure, evict, memory_group, peak, peer, run as call, script
 from harness.report import at_least, at_most
 from targets import full_size_make
 from targets.models import PROMPT, joined
@@ -14,6 +15,7 @@ from targets.storage_small import size as occupied
 
 GIB = 1 << 30
 LIMIT = 6 * GIB
+GIB_TEXT = f"{LIMIT // GIB} GiB"
 
 
 def files(folder): return sorted(f"{folder}/{name}" for name in os.listdir(folder))
@@ -73,20 +75,53 @@ class FullSize:
         self.note("commit: its own memory at most", most, "bytes", goal=at_most(GIB, "≤ 1 GiB", "value"))
 
     def run(self):
-        """With a limit of 6 GiB, the page cache empty."""
-        self.bench.say(f"{self.name}: running with {LIMIT / GIB:.0f} GiB")
-        with self.side.start("models-benchmark", "serve", "--store", self.store, "--revision", "main", "--limit",
-                             LIMIT) as one:
+        """With 6 GiB for the process; the page cache is empty at first, and may then hold what it will."""
+        self.bench.say(f"{self.name}: opening, then running with {GIB_TEXT}")
+        # All of it mapped: what is read comes with the first tokens. With a limit what every token needs is copied.
+        with self.serve() as one:
             self.note("opened", one.ready["load_seconds"], "s", goal=at_most(0.05, "≤ 50 ms", "value"))
+        evict(f"{self.store}/data.mdb")
+        with self.serve(LIMIT) as one:
+            self.note(f"opened with {GIB_TEXT}, nothing in the page cache", one.ready["load_seconds"], "s")
             evict(f"{self.store}/data.mdb")
-            count = self.bench.args.count or 32
             before = read_bytes(one.child.pid)
-            answer = one.ask("decode", joined(PROMPT), count, 2)
-            self.note("16 tokens of prompt, nothing in the page cache", answer["prefill_seconds"], "s")
-            self.note("decode with 6 GiB", answer["tokens_per_s"], "tokens/s")
-            self.note("picks of experts that were there", answer["hit_rate"], "share")
-            self.note("read for a token", (read_bytes(one.child.pid) - before) / (count + len(PROMPT)), "bytes")
+            first = one.ask("decode", joined(PROMPT), 1, 2)
+            self.note("16 tokens of prompt, nothing in the page cache", first["prefill_seconds"], "s")
+            self.note("16 tokens of prompt: read", read_bytes(one.child.pid) - before, "bytes")
+            self.decode(one, "")
             self.note("its own memory", kilobytes(f"/proc/{one.child.pid}/status", "RssAnon"), "bytes")
+
+    def serve(self, limit=None, before=()):
+        return self.side.start("models-benchmark", "serve", "--store", self.store, "--revision", "main",
+                               *(("--limit", limit) if limit else ()), before=before)
+
+    def decode(self, one, where, by=None, against=None):
+        """Tokens behind another prompt, once to fill what memory there is, and once to be counted; tokens a second."""
+        count, threads = self.bench.args.count or 48, () if by else (2,)
+        for prompt in (PROMPT[::-1], PROMPT[1:]):
+            before = read_bytes(one.child.pid)
+            answer = one.ask("decode", joined(prompt), count, *threads)
+        more = {"by": by} if by else {}
+        self.note(f"decode with {GIB_TEXT}{where}", answer["tokens_per_s"], "tokens/s", against=against, **more)
+        self.note(f"decode with {GIB_TEXT}{where}: read for a token",
+                  (read_bytes(one.child.pid) - before) / (count + len(prompt)), "bytes", **more)
+        if not by: self.note(f"decode with {GIB_TEXT}{where}: picks that were there", answer["hit_rate"], "share")
+        return answer["tokens_per_s"]
+
+    def beside(self):
+        """llama.cpp, which maps its file, and Cambium, each with 6 GiB for all it has and the pages of the file too."""
+        if not self.bench.has_peers: return
+        path, where = f"{self.bench.args.dir}/{self.name}.gguf", ", the pages of its file with them"
+        call(*script("llama_full_size.py", self.name, path, *(["quick"] if self.bench.quick else [])))
+        try:
+            evict(path)
+            with memory_group(LIMIT) as before, peer("llama.cpp", "llama_models.py", "serve", path, 2, 1, "mapped", before=before) as one:
+                theirs = self.decode(one, where, by="llama.cpp")
+        finally: os.remove(path)
+        evict(f"{self.store}/data.mdb")
+        # What the process may have is less than what the group has, which also pays for what is read.
+        with memory_group(LIMIT) as before, self.serve(LIMIT - (GIB >> 1), before) as one:
+            self.decode(one, where, against=("llama.cpp", theirs))
 
     def change(self):
         self.bench.say(f"{self.name}: one expert of a branch")
@@ -130,13 +165,15 @@ def run(bench):
         model = bench.attempt(f"{name}: making it", FullSize, bench, name)
         if not model: continue
         try:
-            for step in (model.commit, model.run, model.change, model.export): step()
+            for step in (model.commit, model.run): step()
+            bench.attempt(f"{name}: beside llama.cpp", model.beside)
+            for step in (model.change, model.export): step()
         except Failure as failure: bench.fail(failure)
         finally: model.close()
 
 
 TARGET = Target(
     "full-size", "Models of 13 to 17 GB, as published: commit, open, run with 6 GiB, change, merge, export. 60 GB of disk.",
-    run, ("cambium", "models-benchmark"), cases=tuple(full_size_make.MODELS),
+    run, ("cambium", "models-benchmark"), cases=tuple(full_size_make.MODELS), peers=LLAMA,
     options={"count": {"type": int, "help": "tokens of the text (32)"}}, quick="two layers of each, nothing judged",
     disk=lambda bench: 12e9 if bench.quick else 60e9)

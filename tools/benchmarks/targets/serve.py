@@ -4,13 +4,12 @@ The weights are random, so that the text means nothing; the work for a token is 
 """
 import http.client, json, os, re, statistics, subprocess, threading, time, urllib.parse
 
-from harness.bench import Peers, Target, turns
+from harness.bench import LLAMA, Target, turns
 from harness.machine import kilobytes
 from harness.programs import Failure, peer, run as call, script
 from harness.report import at_least, at_most
 from targets import models_make, serve_mixed
 
-LLAMA = Peers("llama.cpp's server", "xllamacpp", "requirements-serve.txt", "bench-python-serve")
 THREADS, SLOTS = 2, 16
 
 
