@@ -18,7 +18,7 @@ public func cambium_quantize_model(
         let parts = unsafe QuantizedParts(
             experts: try form(options.experts, "options.experts"),
             dense: try form(options.dense, "options.dense"),
-            routers: try form(options.routers, "options.routers"),
+            routers: try form(options.routers, "options.routers", isRouter: true),
             embeddings: try form(options.embeddings, "options.embeddings"))
         let text =
             unsafe options.text == nil
@@ -33,8 +33,13 @@ public func cambium_quantize_model(
 }
 
 /// A form by its name; nil for NULL.
-private func form(_ name: UnsafePointer<CChar>?, _ what: String) throws -> QuantizedForm? {
+///
+/// - Parameter isRouter: Then `int8` is another name of q8.
+private func form(
+    _ name: UnsafePointer<CChar>?, _ what: String, isRouter: Bool = false
+) throws -> QuantizedForm? {
     guard let name = unsafe try optionalText(name, what) else { return nil }
+    if isRouter, name == "int8" { return .q8 }
     guard let form = QuantizedForm(rawValue: name) else {
         throw Failure(
             CAMBIUM_USAGE,

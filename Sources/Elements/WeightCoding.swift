@@ -73,7 +73,8 @@ package struct WeightCoding: Sendable, Hashable {
         switch code {
         case .e4m3: [.f32, .bf16, .f16, .f8e8m0]
         case .e2m1: [.u8, .f8e8m0]
-        case .int4, .int4Halves, .int8: [.bf16, .f16, .f32]
+        case .int4: [.bf16, .f16, .f32]
+        case .int4Halves, .int8: [.f16]
         case .gptq, .awq: [.f16, .bf16]
         }
     }

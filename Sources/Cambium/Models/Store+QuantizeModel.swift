@@ -56,6 +56,9 @@ public struct QuantizeResult: Sendable, Encodable {
     public let bytesAfter: Int
     /// What was asked for and stays as it is, each with the reason.
     public let left: [String]
+    /// Blocks of numbers so near to 0 that their scale is 0 or one of the least of F16: they became zeros, or are coarser
+    /// than others.
+    public let coarseBlocks: Int
     /// Bits per byte of the text, before and after; nil without a text.
     public let bitsPerByte: [Double]?
 }
@@ -79,7 +82,7 @@ extension Store {
     ///   - options: The branch, and the message.
     ///   - threads: Share the measuring; the result does not depend on them.
     ///   - progress: Told the experts and matrices that are done, and the windows that are measured.
-    /// - Throws: `usage` without a part; `unsupported` for a model that is codes already, for one of another kind, when
+    /// - Throws: `usage` without a part, and for routers as q4; `unsupported` for a model that is codes already, for one of another kind, when
     ///   nothing can become codes, and for NaN and infinity; `bad-input` for a text that cannot be measured;
     ///   `branch-moved`. Then nothing is committed. What fails when the model that was made is measured leaves the commit.
     /// - Complexity: Some experts, and the codes of one matrix, are in memory at a time.
@@ -108,7 +111,8 @@ extension Store {
         return QuantizeResult(
             commit: commit, from: made.from.hex, forms: made.forms.named, experts: made.experts,
             matrices: made.matrices, bytesBefore: made.before, bytesAfter: made.after,
-            left: made.left, bitsPerByte: before.flatMap { before in after.map { [before, $0] } })
+            left: made.left, coarseBlocks: made.coarse,
+            bitsPerByte: before.flatMap { before in after.map { [before, $0] } })
     }
 }
 

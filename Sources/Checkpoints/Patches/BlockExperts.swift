@@ -106,8 +106,9 @@ struct BlockExperts: Sendable {
     /// An expert in blocks.
     ///
     /// - Parameter expert: Of floats, checked.
+    /// - Returns: Its bytes, and how many blocks are ``BlockCodes/coarse``.
     /// - Throws: `.unsupported` for numbers that have no codes.
-    func encode(_ expert: RawSpan) throws -> [UInt8] {
+    func encode(_ expert: RawSpan) throws -> (bytes: [UInt8], coarse: Int) {
         var encoded: [BlockCodes] = []
         for matrix in Self.shapes(sizes, hidden).indices {
             encoded.append(try BlockCodes(values(matrix, expert).span, form.coding))
@@ -121,7 +122,7 @@ struct BlockExperts: Sendable {
             default: bytes += expert.copy(range(2 * part.matrix + 1))
             }
         }
-        return bytes
+        return (bytes, encoded.reduce(0) { $0 + $1.coarse })
     }
 
     /// The bytes of a part of an expert of floats.

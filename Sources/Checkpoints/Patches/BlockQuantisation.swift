@@ -15,6 +15,8 @@ struct BlockQuantisation: ~Copyable {
     private(set) var matrices = 0
     private(set) var before = 0
     private(set) var after = 0
+    /// Blocks that are ``BlockCodes/coarse``.
+    private(set) var coarse = 0
     /// What stays as it is, and why.
     private(set) var left: [String] = []
     private let snapshot: MappedSnapshot
@@ -107,13 +109,14 @@ struct BlockQuantisation: ~Copyable {
             try stored.fetch(some)
             let made = concurrentMap(some.count, grain: 1) { position in
                 Result {
-                    let bytes = try Self.encode(
+                    let (bytes, coarse) = try Self.encode(
                         some[start + position], of: number, stored, blocks)
-                    return (id: header.id(of: bytes.raw), bytes: bytes)
+                    return (id: header.id(of: bytes.raw), bytes: bytes, coarse: coarse)
                 }
             }
             for (ordinal, expert) in zip(some, made) {
-                let (id, bytes) = try expert.get()
+                let (id, bytes, coarse) = try expert.get()
+                self.coarse += coarse
                 _ = try draft.put(id, header, bytes.raw)
                 ids[ordinal] = id
             }
@@ -132,7 +135,7 @@ struct BlockQuantisation: ~Copyable {
 
     private static func encode(
         _ ordinal: Int, of layer: UInt32, _ stored: MappedExperts, _ blocks: BlockExperts
-    ) throws -> [UInt8] {
+    ) throws -> (bytes: [UInt8], coarse: Int) {
         do {
             return try blocks.encode(stored.checked(ordinal).payload.bytes)
         } catch let error as CambiumError where error.code == .unsupported {
@@ -162,10 +165,19 @@ struct BlockQuantisation: ~Copyable {
         return found > 0
     }
 
+    /// Notes what stays of layers that do not run.
+    private mutating func leave(_ what: String, beyond description: ModelDescription) {
+        for number in draft.tree.layers.keys.sorted()
+        where !description.layers.indices.contains(Int(number)) {
+            left.append("\(what) of layer \(number): it predicts tokens further ahead")
+        }
+    }
+
     mutating func quantise(
         denseOf model: LanguageModel, _ form: BlockForm, _ progress: ProgressReporter
     ) throws {
         let own = model.matrices.filter { $0.part == .dense }
+        leave("the matrices", beyond: model.description)
         if try quantise(own, form, progress) { forms.dense = form }
     }
 
@@ -173,6 +185,7 @@ struct BlockQuantisation: ~Copyable {
         routersOf model: LanguageModel, _ form: BlockForm, _ progress: ProgressReporter
     ) throws {
         let own = model.matrices.filter { $0.part == .router }
+        leave("the router", beyond: model.description)
         if try quantise(own, form, progress) { forms.routers = form }
     }
 
@@ -200,7 +213,7 @@ struct BlockQuantisation: ~Copyable {
         guard let old = draft.tree.tensors[matrix.name], let bytes = old.shape.byteCount,
             let shape = form.coding.codes(rows: matrix.rows, columns: matrix.columns)
         else { throw CambiumError(.missingTensor, "the model has no tensor \(matrix.name)") }
-        let (codes, scales) = try Self.encode(
+        let (codes, scales, coarse) = try Self.encode(
             matrix, old.shape.type, snapshot.checked(old.id).payload, form)
         let grid = form.coding.scales(rows: matrix.rows, columns: matrix.columns)[0]
         let made = [
@@ -210,15 +223,16 @@ struct BlockQuantisation: ~Copyable {
         draft.tree.replace(matrix.name, by: made)
         before += bytes
         after += codes.count + scales.count
+        self.coarse += coarse
     }
 
     private static func encode(
         _ matrix: ModelMatrix, _ type: ElementType, _ bytes: MappedBytes, _ form: BlockForm
-    ) throws -> (codes: [UInt8], scales: [UInt8]) {
+    ) throws -> (codes: [UInt8], scales: [UInt8], coarse: Int) {
         let rowBytes = matrix.columns * type.bitWidth / 8
         let step = max(1, Self.elementsAtOnce / 8 / max(matrix.columns, 1))
         let parts = (matrix.rows + step - 1) / step
-        var (codes, scales): ([UInt8], [UInt8]) = ([], [])
+        var (codes, scales, coarse): ([UInt8], [UInt8], Int) = ([], [], 0)
         // Some parts at a time, so that floats are of these alone.
         for start in stride(from: 0, to: parts, by: 8) {
             let some = concurrentMap(min(8, parts - start), grain: 1) { position in
@@ -240,10 +254,11 @@ struct BlockQuantisation: ~Copyable {
                     let part = try part.get()
                     codes += part.codes
                     scales += part.scales
+                    coarse += part.coarse
                 } catch let error as CambiumError { throw error.adding(matrix.name) }
             }
         }
-        return (codes, scales)
+        return (codes, scales, coarse)
     }
 }
 

@@ -19,6 +19,8 @@ package struct QuantizedModel: Sendable {
     package let after: Int
     /// What was asked for and stays as it is, and why.
     package let left: [String]
+    /// Blocks that are not 0 alone and whose scale is below the numbers of F16 that have all their bits.
+    package let coarse: Int
 }
 
 extension SnapshotStore {
@@ -53,7 +55,8 @@ extension SnapshotStore {
         let (parent, before) = try target.model()
         let snapshot = try map(parent)
         let description = try snapshot.modelDescription()
-        try Self.check(description, forms, revision)
+        let own = BlockForms(description.coded).stored(in: before)
+        try Self.check(description, own, forms, revision)
         if let name = try StoredAdapters(snapshot).alternatives.first {
             throw CambiumError(
                 .unsupported,
@@ -64,7 +67,7 @@ extension SnapshotStore {
         // What is refused is not measured for minutes first.
         if BlockQuantisation.isPossible(forms, description, model) { try measuring(parent) }
         var work = try BlockQuantisation(
-            CommitDraft(self, tree: before), snapshot, BlockForms(description.coded))
+            CommitDraft(self, tree: before), snapshot, own)
         if let form = forms.experts {
             try work.quantise(expertsOf: description, form, progress)
         }
@@ -84,11 +87,12 @@ extension SnapshotStore {
         }
         let (now, experts, matrices) = (work.forms, work.experts, work.matrices)
         let (bytes, left, layout) = ((work.before, work.after), work.left, work.layout)
+        let coarse = work.coarse
         return QuantizedModel(
             model: try target.commit(
                 fitting: work.draft, noted, layout: layout, newExperts: experts),
             from: parent, forms: now, experts: experts, matrices: matrices, before: bytes.0,
-            after: bytes.1, left: left)
+            after: bytes.1, left: left, coarse: coarse)
     }
 
     /// What a model was before some of its weights became codes, as the commits say that led to it, each the first parent
@@ -99,10 +103,10 @@ extension SnapshotStore {
         of snapshot: MappedSnapshot
     ) throws -> [(from: ObjectID, forms: String)] {
         guard let coded = try? snapshot.modelDescription().coded,
-            BlockForms(coded) != BlockForms()
+            case let own = BlockForms(coded).stored(in: snapshot.tree), own != BlockForms()
         else { return [] }
         var found: [(from: ObjectID, forms: String)] = []
-        var left = Set(BlockForms(coded).all.filter { $0.form != nil }.map(\.part))
+        var left = Set(own.all.filter { $0.form != nil }.map(\.part))
         var next: ObjectID? = snapshot.id
         // History may be cut off, as of a shallow clone.
         while !left.isEmpty, let id = next, let commit = try? commit(id) {
@@ -118,13 +122,17 @@ extension SnapshotStore {
 
     /// Refuses models that have no floats by rows in the parts that are to become codes.
     private static func check(
-        _ description: ModelDescription, _ forms: BlockForms, _ revision: String
+        _ description: ModelDescription, _ own: BlockForms, _ forms: BlockForms,
+        _ revision: String
     ) throws {
         guard description.matrixForm == .rows else {
             throw CambiumError(
                 .unsupported,
                 "\(revision) is a model of type '\(description.architecture)', whose experts are neurons or rows; "
                     + "`cambium quantize-router` and `cambium rows quantize` make these smaller")
+        }
+        guard forms.routers != .q4 else {
+            throw CambiumError(.usage, "routers become q8, not q4")
         }
         guard let coded = description.coded.any else { return }
         guard coded.method == CodedWeights.ownMethod else {
@@ -133,12 +141,11 @@ extension SnapshotStore {
                 "the weights of \(revision) are kept as codes (\(coded.method)) already, which are not quantised again"
             )
         }
-        for (own, new) in zip(BlockForms(description.coded).all, forms.all)
-        where new.form != nil {
-            guard let form = own.form else { continue }
+        for (part, new) in zip(own.all, forms.all) where new.form != nil {
+            guard let form = part.form else { continue }
             throw CambiumError(
                 .unsupported,
-                "the \(own.part) of \(revision) are \(form.rawValue) already; quantise the model as it was before (cambium "
+                "the \(part.part) of \(revision) are \(form.rawValue) already; quantise the model as it was before (cambium "
                     + "log)")
         }
     }

@@ -21,7 +21,9 @@ struct GrownLayer {
         guard let matrix = router.weights as? RowMatrix, matrix.type != nil else {
             throw CambiumError(
                 .badTensor,
-                "only a router of rows of F32, F16 or BF16 that are read where they are stored is given one more"
+                "only a router of rows of F32, F16 or BF16 that are read where they are stored is given one more; that of "
+                    + "layer \(layer) is codes, or in another form: add the expert to the model before its routers were "
+                    + "quantised (cambium log), and quantise that"
             )
         }
         do {

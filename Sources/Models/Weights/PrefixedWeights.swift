@@ -61,6 +61,8 @@ struct PrefixedWeights<Source: WeightSource>: WeightSource {
 
     func expertNames(layer: Int) throws -> [String]? { try source.expertNames(layer: layer) }
 
+    func irregularExperts(layer: Int) -> String? { source.irregularExperts(layer: layer) }
+
     func experts(layer: Int, of pool: String) throws -> any ExpertTable {
         try source.experts(layer: layer, of: pool)
     }

@@ -56,6 +56,34 @@ package struct SnapshotWeights: WeightSource {
         }?.tensors.flatMap { Array(repeating: $0.template, count: $0.partCount) }
     }
 
+    /// Of tensors of single experts that are in the trunk: one that is not as the others' are, or that is missing.
+    package func irregularExperts(layer: Int) -> String? {
+        var found: [String: [(number: Int, name: String, shape: TensorShape)]] = [:]
+        for (name, entry) in snapshot.tree.trunk.tensors {
+            var parts = name.split(separator: ".").map(String.init)
+            guard let place = parts.firstIndex(of: "experts"), place + 1 < parts.count,
+                let number = Int(parts[place + 1]),
+                let start = parts.firstIndex(of: "layers"),
+                parts.dropFirst(start + 1).first == "\(layer)"
+            else { continue }
+            parts[place + 1] = "{e}"
+            found[parts.joined(separator: "."), default: []].append((number, name, entry.shape))
+        }
+        let count = (found.values.joined().map(\.number).max() ?? 0) + 1
+        for (name, tensors) in found.sorted(by: { isBefore($0.key, $1.key) }) {
+            let numbers = Set(tensors.map(\.number))
+            if let missing = (0..<count).first(where: { !numbers.contains($0) }) {
+                return "tensor \(name.replacing("{e}", with: "\(missing)")) is missing"
+            }
+            let shapes = Dictionary(grouping: tensors, by: \.shape)
+            guard let usual = shapes.values.max(by: { $0.count < $1.count })?[0].shape,
+                let odd = tensors.filter({ $0.shape != usual }).min(by: { $0.number < $1.number })
+            else { continue }
+            return "tensor \(odd.name) is \(odd.shape), those of other experts are \(usual)"
+        }
+        return nil
+    }
+
     package func experts(layer: Int) throws -> any ExpertTable {
         try experts(layer: layer, of: ExpertPool.base)
     }
@@ -66,7 +94,9 @@ package struct SnapshotWeights: WeightSource {
             let whose = pool == ExpertPool.base ? "" : " of pool \(pool)"
             throw CambiumError(
                 .missingTensor,
-                "snapshot \(snapshot.id.short) has no experts\(whose) in layer \(layer)")
+                "snapshot \(snapshot.id.short) has no experts\(whose) in layer \(layer)"
+                    + (pool == ExpertPool.base
+                        ? irregularExperts(layer: layer).map { ": \($0)" } ?? "" : ""))
         }
         if experts.pool.kind == .row { try check(experts.pool, layer) }
         let stored = try StoredExperts(experts, checks: checks)

@@ -259,6 +259,12 @@ extension WeightLoader {
     private func check(_ names: [String]?, _ wanted: [String], _ layer: Int) throws {
         guard let names else { return }
         for part in wanted where !names.contains(where: { $0.hasSuffix("." + part) }) {
+            if let reason = source.irregularExperts(layer: layer) {
+                throw CambiumError(
+                    .badTensor,
+                    "the experts of layer \(layer) are codes that mean nothing without \(part), and are not alike: "
+                        + reason)
+            }
             throw CambiumError(
                 .missingTensor,
                 "the experts of layer \(layer) are codes that mean nothing without \(part), which is missing: they "

@@ -38,6 +38,9 @@ package protocol WeightSource: Sendable {
     /// expert's number; nil where that is not known.
     func expertNames(layer: Int) throws -> [String]?
 
+    /// Why tensors of a layer's experts are not taken as theirs, naming one; nil where nothing is known of it.
+    func irregularExperts(layer: Int) -> String?
+
     /// The experts that an adapter has in a layer.
     ///
     /// - Throws: `.missingTensor` if it has none there; what reading throws.
@@ -54,6 +57,8 @@ extension WeightSource {
     package var inventory: WeightInventory? { nil }
 
     package func expertNames(layer: Int) throws -> [String]? { nil }
+
+    package func irregularExperts(layer: Int) -> String? { nil }
 
     package func rows(layer: Int) throws -> [any ExpertTable] { [try experts(layer: layer)] }
 

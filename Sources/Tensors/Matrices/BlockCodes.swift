@@ -7,6 +7,8 @@ package struct BlockCodes: Sendable {
     package let codes: [UInt8]
     /// F16, little-endian, one a block.
     package let scales: [UInt8]
+    /// Blocks that are not 0 alone and whose scale is 0, or below the numbers of F16 that have all their bits.
+    package let coarse: Int
 
     private static let size = 32
 
@@ -44,6 +46,11 @@ package struct BlockCodes: Sendable {
                     ? "numbers as large as \(block.map(abs).max() ?? 0) have no scale of F16"
                     : "NaN and infinity cannot be quantised")
         }
-        (self.codes, self.scales) = (codes, scales)
+        var coarse = 0
+        for block in 0..<blocks where scales[2 * block + 1] & 0x7C == 0 {
+            let elements = Self.size * block..<Self.size * (block + 1)
+            if elements.contains(where: { values[$0] != 0 }) { coarse += 1 }
+        }
+        (self.codes, self.scales, self.coarse) = (codes, scales, coarse)
     }
 }

@@ -64,6 +64,9 @@ struct BlockCodesTests {
             let least = [Float](repeating: .leastNonzeroMagnitude, count: 32)
             let made = try BlockCodes(least.span, coding)
             #expect(made.codes.allSatisfy { $0 == (coding == .q8 ? 0 : 0x88) })
+            // A block of scale 0, one of a scale below the whole numbers of F16, zeros, and one as any.
+            let small = [1e-7, 1e-4, 0, 1].flatMap { [Float](repeating: $0, count: 32) }
+            #expect(try made.coarse == 1 && BlockCodes(small.span, coding).coarse == 2)
         }
     }
 }

@@ -211,6 +211,17 @@ struct CodedModelTests {
         {
             try $0.quantisation { $0["modules_to_not_convert"] = ["self_attn.o_proj"] }
         },
+        Flaw(
+            form: .fp8Blocks, code: .badTensor,
+            word: "\(expert)5.up_proj.weight_scale_inv is F32[1]"
+        ) {
+            $0.remove(expert + "5.up_proj.weight_scale_inv")
+            $0.add(expert + "5.up_proj.weight_scale_inv", [1])
+        },
+        Flaw(form: .gptq, code: .missingTensor, word: "\(expert)5.up_proj.qweight is F32[1]") {
+            $0.remove(expert + "5.up_proj.qweight")
+            $0.add(expert + "5.up_proj.qweight", [1])
+        },
         Flaw(form: .fp8Blocks, code: .badTensor, word: "says that model.layers.2.mlp.experts has") {
             try $0.quantisation { $0["modules_to_not_convert"] = ["model.layers.2.mlp.experts"] }
         },

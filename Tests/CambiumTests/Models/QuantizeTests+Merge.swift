@@ -133,6 +133,42 @@ extension QuantizeTests {
         }
     }
 
+    @Test("what a revert made floats again is quantised again, whatever the config still says")
+    func reverted() throws {
+        try withScratchDirectory { directory in
+            let store = try store("hf/olmoe/model_blocks", in: directory)
+            let exact = try store.resolve("main")
+            try store.quantize("main", QuantizedParts(experts: .q4), options())
+            try store.quantize("main", QuantizedParts(dense: .q8), options())
+            let back = try store.revert(
+                "main~1", branch: "main", policy: .ours, Checkpoints.signature)
+            #expect(back.conflicts.isEmpty)
+            #expect(try store.expert("main", "1/3").data == store.expert(exact, "1/3").data)
+            let known = try store.shared(["main", exact]).models[0].quantized
+            #expect(known.map(\.forms) == ["dense q8"])
+            let again = try store.quantize("main", QuantizedParts(experts: .q8), options())
+            #expect(again.forms == ["experts": .q8, "dense": .q8] && again.coarseBlocks == 0)
+            #expect(try store.model("main").logits([1, 2]).joined().allSatisfy(\.isFinite))
+        }
+    }
+
+    @Test("branches with different parts as codes merge when each is quantised as the other")
+    func parts() throws {
+        try withScratchDirectory { directory in
+            let store = try store("hf/olmoe/model_blocks", in: directory)
+            try store.createBranch("other", at: "main", Checkpoints.signature)
+            try store.quantize("main", QuantizedParts(experts: .q8), options())
+            try store.quantize("other", QuantizedParts(dense: .q4), options())
+            let listed = try store.merge(
+                ["other"], into: "main", dryRun: true, Checkpoints.signature)
+            #expect(listed.conflicts.map(\.path) == ["config.json"])
+            try store.quantize("main", QuantizedParts(dense: .q4), options())
+            try store.quantize("other", QuantizedParts(experts: .q8), options())
+            #expect(
+                try store.merge(["other"], into: "main", Checkpoints.signature).conflicts.isEmpty)
+        }
+    }
+
     @Test("branches of a quantised model merge expert by expert, as of any codes")
     func mergeOfCodes() throws {
         try withScratchDirectory { directory in

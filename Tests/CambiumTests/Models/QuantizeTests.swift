@@ -248,6 +248,10 @@ struct QuantizeTests {
             let store = try store("hf/mixtral/model_blocks", in: folders[0])
             #expect(
                 refusal { try store.quantize("main", QuantizedParts(), options()) }?.code == .usage)
+            let router = refusal {
+                try store.quantize("main", QuantizedParts(routers: .q4), options())
+            }
+            #expect(router?.code == .usage)
             try store.quantize("main", QuantizedParts(experts: .q8), options())
             let twice = refusal {
                 try store.quantize("main", QuantizedParts(experts: .q4), options())

@@ -129,7 +129,13 @@ struct QuantizeReport: Report {
             "\(parts.joined(separator: " and ")) of \(style.id(result.from.short)): "
                 + "\(Quantity.bytes(result.bytesBefore)) became \(Quantity.bytes(result.bytesAfter)), \(share)",
             bits,
-        ] + result.left.map { "not quantised: \($0)" }
+        ] + result.left.map { "not quantised: \($0)" } + coarse
+    }
+
+    private var coarse: [String] {
+        guard result.coarseBlocks > 0 else { return [] }
+        let blocks = Quantity.count(result.coarseBlocks, "block")
+        return ["\(blocks) of 32 near to 0, beyond the scales of F16: zeros now, or coarse"]
     }
 
     private var bits: String {
