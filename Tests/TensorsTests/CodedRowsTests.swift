@@ -19,7 +19,7 @@ struct CodedRowsTests {
         CodedForm(WeightCoding(.int4, scaleRows: 1, scaleColumns: nil), scaleType: .f32),
         CodedForm(.q4, scaleType: .f16),
         CodedForm(.q8, scaleType: .f16),
-        CodedForm(WeightCoding(.int8, scaleRows: 1, scaleColumns: nil), scaleType: .f32),
+        CodedForm(WeightCoding(.int8, scaleRows: 1, scaleColumns: nil), scaleType: .f16),
     ]
     static let byColumns: [CodedForm] = [
         CodedForm(WeightCoding(.awq, scaleRows: 1, scaleColumns: 32), scaleType: .f16),
