@@ -317,7 +317,8 @@ struct RemoteTLSTests {
         let end = try RunningProgram(
             "openssl",
             [
-                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate,
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out",
+                certificate,
                 "-days", "2", "-subj", "/CN=\(name)", "-addext", "subjectAltName=IP:127.0.0.1",
             ], errors: .file("/dev/null")
         ).wait()

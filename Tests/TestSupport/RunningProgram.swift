@@ -75,7 +75,8 @@ internal import Glibc
         defer { unsafe (words + (variables ?? [])).forEach { unsafe free($0) } }
         let code =
             if let variables = unsafe variables {
-                unsafe posix_spawnp(&id, path, &actions, &attributes, words + [nil], variables + [nil])
+                unsafe posix_spawnp(
+                    &id, path, &actions, &attributes, words + [nil], variables + [nil])
             } else {
                 unsafe posix_spawnp(&id, path, &actions, &attributes, words + [nil], environ)
             }

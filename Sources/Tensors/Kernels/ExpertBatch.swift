@@ -64,7 +64,8 @@ internal import Elements
                     unsafe inputs.withUnsafeBufferPointer { inputs in
                         unsafe middles.withUnsafeBufferPointer { middles in
                             unsafe matrices.withUnsafeBufferPointer { matrices in
-                                guard let starts = starts.baseAddress, let tokens = tokens.baseAddress,
+                                guard let starts = starts.baseAddress,
+                                    let tokens = tokens.baseAddress,
                                     let weights = weights.baseAddress,
                                     let inputs = inputs.baseAddress,
                                     let middles = middles.baseAddress

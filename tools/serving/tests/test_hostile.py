@@ -177,5 +177,5 @@ def test_random_requests(server):
     from fuzz import fuzz
 
     counts = fuzz(server.port, seconds=3, seed=random.randrange(1 << 30))
-    assert sum(counts.values()) > 50 and counts.get(500, 0) == 0, counts
+    assert sum(counts.values()) > 10 and counts.get(500, 0) == 0, counts
     alive(server)
