@@ -72,8 +72,10 @@ def shim():
         compiler = next((c for c in ("clang", "gcc", "cc") if _which(c)), None)
         if compiler is None:
             raise SystemExit("campaign: needs a C compiler (clang, gcc) for the faults in system calls")
-        sources = glob.glob(os.path.join(HERE, "../../Tests/CFaults/*.c"))
-        subprocess.run([compiler, "-O1", "-Wall", "-shared", "-fPIC", "-o", _shim, *sources, "-ldl"], check=True)
+        target = os.path.join(HERE, "../../Tests/CFaults")
+        sources = glob.glob(os.path.join(target, "*.c"))
+        subprocess.run([compiler, "-O1", "-Wall", "-shared", "-fPIC", "-I", os.path.join(target, "include"), "-o", _shim,
+                        *sources, "-ldl"], check=True)
     return _shim
 
 
