@@ -7,8 +7,22 @@ extension MappedBytes {
     ///
     /// Advice only: nothing waits, and what fails shows when the bytes are read. The corresponding
     /// function is `madvise` with `MADV_WILLNEED`.
-    package static func willNeed(_ parts: some Sequence<MappedBytes>) {
-        for range in pages(parts) {
+    package static func willNeed(_ parts: some Sequence<MappedBytes>) { ask(for: pages(parts)) }
+
+    /// As ``willNeed(_:)``, of so much that asking takes a while: a call waits where the disk's queue is full.
+    ///
+    /// The thread that asks does not keep the owner: what is mapped there when it is gone takes the advice as well, which
+    /// changes no bytes.
+    package static func willNeedSoon(_ parts: some Sequence<MappedBytes>) {
+        let ranges = pages(parts)
+        guard ranges.reduce(0, { $0 + $1.count }) > 64 * adviceBytes else {
+            return ask(for: ranges)
+        }
+        _ = Background { ask(for: ranges) }
+    }
+
+    private static func ask(for ranges: [Range<UInt>]) {
+        for range in ranges {
             for offset in stride(from: 0, to: range.count, by: adviceBytes) {
                 let start = range.lowerBound + UInt(offset)
                 advise(start..<min(start + UInt(adviceBytes), range.upperBound), MADV_WILLNEED)

@@ -42,7 +42,7 @@ extension LanguageModel {
                 part: matrix.part)
         }
         unused = try UnusedWeights.known(source, description)
-        MappedBytes.willNeed(loader.used)
+        MappedBytes.willNeedSoon(loader.used)
     }
 }
 
