@@ -61,6 +61,24 @@ internal import Elements
         try check(code, "mdb_put(MDB_APPEND)")
     }
 
+    /// Stores a new last record, as ``append(_:_:_:)`` does, that is written where LMDB keeps it.
+    ///
+    /// - Parameter body: Writes all `count` bytes; what it leaves out is anything.
+    package func append(
+        _ table: Table, _ key: [UInt8], count: Int, _ body: (inout MutableRawSpan) -> Void
+    ) throws {
+        var value = unsafe MDB_val(mv_size: count, mv_data: nil)
+        let code = unsafe withValue(key) { keyValue in
+            unsafe mdb_put(
+                rawHandle, table.handle, keyValue, &value, UInt32(MDB_APPEND) | UInt32(MDB_RESERVE))
+        }
+        try check(code, "mdb_put(MDB_RESERVE)")
+        let room = unsafe UnsafeMutableRawBufferPointer(
+            start: value.mv_data, count: value.mv_size)
+        var span = unsafe MutableRawSpan(_unsafeBytes: room)
+        body(&span)
+    }
+
     /// Removes `key`; returns whether it was there.
     @discardableResult
     package func delete(_ table: Table, _ key: [UInt8]) throws -> Bool {

@@ -295,6 +295,62 @@ struct ObjectStagingTests {
         }
     }
 
+    @Test(
+        "an object that is written by itself is the pack that it would be otherwise",
+        arguments: [70_000, 70_016, 1_048_577])
+    func alone(size: Int) throws {
+        var records: [[UInt8]] = []
+        for limit in [size, .max] {
+            try withEnvironment { environment in
+                var staging = try ObjectStaging(environment, aloneLimit: limit)
+                let objects = [noise(300, 1), noise(size, 2), noise(size + 1, 3), noise(300, 4)]
+                var placements: [Placement] = []
+                for object in objects + [objects[1]] {
+                    let header = try header(object.count)
+                    placements.append(
+                        try staging.put(header.id(of: object.raw), header, object.raw))
+                }
+                #expect(placements[4] == placements[1])
+                try staging.finish()
+                try flush(&staging, environment)
+                try environment.read { transaction in
+                    let reader = try ObjectReader(transaction)
+                    for (placement, object) in zip(placements, objects) {
+                        let id = try header(object.count).id(of: object.raw)
+                        let place = staging.location(of: placement)
+                        let found = try reader.object(at: place, check: id.check, transaction)
+                        #expect(found.payload.copy() == object)
+                        if object.count == size {
+                            let pack = try reader.pack(place.pack, transaction)
+                            records.append(pack.record.copy())
+                        }
+                    }
+                    let problems = try reader.indexProblems(transaction)
+                    #expect(problems.isEmpty)
+                }
+            }
+        }
+        #expect(records.count == 2 && records[0] == records[1])
+    }
+
+    @Test("an object that is written by itself and never committed is freed")
+    func aloneGivenUp() throws {
+        try withEnvironment { environment in
+            do {
+                var staging = try ObjectStaging(environment, aloneLimit: 70_000)
+                let object = noise(70_000, 2)
+                _ = try staging.put(try header(object.count), object.raw)
+                let packs = try environment.read { try ObjectReader.lastPack($0) }
+                #expect(packs == 1)
+            }
+            let keys = try environment.read { try StagedPacks.keys($0) }
+            #expect(keys.count == 1)
+            try StagedPacks.free(environment, keys)
+            let packs = try environment.read { try ObjectReader.lastPack($0) }
+            #expect(packs == 0)
+        }
+    }
+
     @Test("an index of several chunks finds objects in each of them")
     func chunks() throws {
         try withEnvironment { environment in

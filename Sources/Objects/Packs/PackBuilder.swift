@@ -40,6 +40,21 @@ struct PackBuilder {
         return builder.finish(flags: flags)
     }
 
+    /// A record of one object without its data: what is in front of them, and what is behind, padding among it.
+    static func frame(_ id: ObjectID, _ header: ObjectHeader) -> (head: [UInt8], tail: [UInt8]) {
+        var directory = PackDirectory()
+        _ = directory.add(id, header)
+        let encoded = directory.encoded
+        let padding = PackDirectory.aligned(header.payloadCount) - header.payloadCount
+        let end = PackFormat.headerCount + header.payloadCount + padding
+        let used = end + encoded.bytes.count
+        return (
+            encoded.header(flags: 0, dataEnd: end),
+            [UInt8](repeating: 0, count: padding) + encoded.bytes
+                + [UInt8](repeating: 0, count: PackFormat.recordCount(used) - used)
+        )
+    }
+
     /// The finished record.
     consuming func finish(flags: UInt16 = 0) -> [UInt8] {
         // A reader finds an object by the sizes of those before it, so the last one is padded too.

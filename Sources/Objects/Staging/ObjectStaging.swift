@@ -18,9 +18,12 @@ package enum Placement: Sendable, Hashable {
 package struct ObjectStaging {
     /// Bytes of finished packs that are kept in memory before they are written.
     package static let flushThreshold = 32 << 20
+    /// Bytes of an object from which on it is written at once, by itself.
+    package static let aloneLimit = 64 << 20
 
-    private let environment: Environment
-    private let flushThreshold: Int
+    let environment: Environment
+    let flushThreshold: Int
+    private let aloneLimit: Int
     /// Objects with more bytes are kept in segments of ``segmentBytes``.
     let segmentLimit: Int
     let segmentBytes: Int
@@ -29,21 +32,21 @@ package struct ObjectStaging {
     package let copies: StoredCopies
     private var staged = IDTable()
     /// Of each staged object, the position of its pack in `packNumbers`, and its unit.
-    private var places: [(pack: UInt32, unit: UInt32)] = []
+    var places: [(pack: UInt32, unit: UInt32)] = []
     private var open = PackBuilder()
     private var openPack = 0
     /// Objects that are stored as differences, by their versions' runs.
     private var differences: [Int: DifferencePack] = [:]
-    private var finished: [FinishedPack] = []
-    private var finishedBytes = 0
+    var finished: [FinishedPack] = []
+    var finishedBytes = 0
     /// The packs' numbers; 0 before they are written.
-    private var packNumbers: [UInt32] = []
+    var packNumbers: [UInt32] = []
     /// LMDB: "A write Transaction may only be used by the thread it was created on" (lmdb.h,
     /// `mdb_txn_begin`): one block on one thread does all of it.
-    private var writing: WriteAhead?
+    var writing: WriteAhead?
 
     /// What was written ahead, as the store names it.
-    private let ahead: StagedPacks
+    let ahead: StagedPacks
 
     /// Copies that nothing should refer to any more, and what is to take their place.
     private var outdated: [Location: Placement] = [:]
@@ -58,8 +61,9 @@ package struct ObjectStaging {
     package init(
         _ environment: Environment, flushThreshold: Int = ObjectStaging.flushThreshold,
         segmentLimit: Int = ObjectHeader.maximumPayload,
-        segmentBytes: Int = SegmentedPack.segmentCount
+        segmentBytes: Int = SegmentedPack.segmentCount, aloneLimit: Int = ObjectStaging.aloneLimit
     ) throws {
+        self.aloneLimit = aloneLimit
         self.environment = environment
         self.segmentLimit = segmentLimit
         self.segmentBytes = segmentBytes
@@ -148,6 +152,8 @@ package struct ObjectStaging {
         // A copy that takes a damaged one's place is raw: what it would be a difference from may need it.
         if let difference, found == nil {
             places.append(add(id, header, payload, difference))
+        } else if header.payloadCount >= aloneLimit {
+            try putAlone(id, header, payload)
         } else if header.payloadCount >= PackFormat.largeObject {
             var builder = PackBuilder(capacity: header.payloadCount + 8192)
             places.append((UInt32(packNumbers.count), builder.add(id, header, payload)))
@@ -160,30 +166,6 @@ package struct ObjectStaging {
         replace(found, by: place)
         try writeAhead()
         return place
-    }
-
-    /// Lets another thread write the finished packs when there are many.
-    private mutating func writeAhead() throws {
-        guard finishedBytes >= flushThreshold else { return }
-        try finishWriting()
-        let (environment, ahead, packs) = (environment, ahead, finished)
-        let write = Background {
-            Stagings.writing {
-                environment.writingBehind {
-                    Result {
-                        let batch = PackBatch(try Self.compressed(packs))
-                        return try environment.write("packs") { transaction in
-                            let written = try Self.write(batch.next, transaction)
-                            try ahead.add(written.map(\.number), transaction)
-                            return written
-                        }
-                    }
-                }
-            }
-        }
-        writing = WriteAhead(write)
-        finished = []
-        finishedBytes = 0
     }
 
     /// Puts an object into a pack of differences.
@@ -277,23 +259,11 @@ package struct ObjectStaging {
         finished = try Self.compressed(finished)
     }
 
-    private mutating func finishWriting() throws {
+    mutating func finishWriting() throws {
         guard let running = writing else { return }
         writing = nil
         settle(try running.finish())
         copies.renew()
-    }
-
-    /// The records of packs of differences, made on all cores.
-    private static func compressed(_ packs: [FinishedPack]) throws -> [FinishedPack] {
-        let results = concurrentMap(packs.count, grain: 1) { index in
-            Result {
-                FinishedPack(
-                    position: packs[index].position,
-                    content: .record(try packs[index].content.record()))
-            }
-        }
-        return try results.map { try $0.get() }
     }
 
     /// Where a staged or stored object lies; call after ``flush(_:)``.
@@ -380,7 +350,7 @@ package struct ObjectStaging {
         finished.append(pack)
     }
 
-    private mutating func settle(_ written: [WrittenPack]) {
+    mutating func settle(_ written: [WrittenPack]) {
         for pack in written {
             storedBytes += pack.bytes
             packNumbers[pack.position] = pack.number

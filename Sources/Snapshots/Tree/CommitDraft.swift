@@ -79,9 +79,10 @@ package struct CommitDraft: ~Copyable {
     ///   - tree: What the draft starts from.
     ///   - flushThreshold: Bytes of new objects that are kept in memory before they are written.
     ///   - segments: From which size on tensors are kept in segments of how many bytes, when not as usual (tests).
+    ///   - aloneLimit: Bytes of an object from which on it is written at once, by itself.
     package init(
         _ store: SnapshotStore, tree: Tree, flushThreshold: Int = ObjectStaging.flushThreshold,
-        segments: (limit: Int, bytes: Int)? = nil
+        segments: (limit: Int, bytes: Int)? = nil, aloneLimit: Int = ObjectStaging.aloneLimit
     ) throws {
         try store.freeAbandoned()
         let held = try store.maintenanceLock(.shared, wait: true)
@@ -90,9 +91,10 @@ package struct CommitDraft: ~Copyable {
             if let segments {
                 try ObjectStaging(
                     environment, flushThreshold: flushThreshold, segmentLimit: segments.limit,
-                    segmentBytes: segments.bytes)
+                    segmentBytes: segments.bytes, aloneLimit: aloneLimit)
             } else {
-                try ObjectStaging(environment, flushThreshold: flushThreshold)
+                try ObjectStaging(
+                    environment, flushThreshold: flushThreshold, aloneLimit: aloneLimit)
             }
         lock = held
         self.store = store

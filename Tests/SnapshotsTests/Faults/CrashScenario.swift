@@ -137,10 +137,10 @@ enum CrashScenario: String, CaseIterable, Codable {
         let store = try SnapshotStore.open(path, observer: observer)
         let head = try store.references().branches["main"]
         let before = try stepwise ? head.map { try store.tree(store.commit($0).tree) } : nil
-        // A low threshold, so that packs are written ahead of the commit.
+        // Low thresholds, so that packs are written ahead of the commit, and the largest by themselves.
         var draft = try CommitDraft(
             store, tree: before ?? Tree(architecture: ""), flushThreshold: 70_000,
-            segments: stepwise ? (limit: 200_000, bytes: 100_000) : nil)
+            segments: stepwise ? (limit: 200_000, bytes: 100_000) : nil, aloneLimit: 90_000)
         try model.stage(in: &draft)
         _ = try draft.commit(to: "main", parents: head.map { [$0] } ?? [], note: .sample(time: 9))
     }
