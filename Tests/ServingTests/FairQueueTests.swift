@@ -29,4 +29,20 @@ struct FairQueueTests {
         #expect(queue.next() == "a2" && queue.next() == "b2" && queue.next() == "a3")
         #expect(queue.next() == nil)
     }
+
+    @Test("what goes while it is looked at is counted once, or stays")
+    func removedMeanwhile() {
+        var queue = filled()
+        var asked = 0
+        // The fifth time and from then on the answer is another one.
+        let removed = queue.remove { _ in
+            asked += 1
+            return asked > 4
+        }
+        #expect(asked == 6 && removed.count == 2)
+        #expect(queue.count == 4)
+        var left = 0
+        while queue.next() != nil { left += 1 }
+        #expect(left == 4 && queue.count == 0)
+    }
 }

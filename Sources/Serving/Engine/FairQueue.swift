@@ -26,12 +26,16 @@ struct FairQueue<Element> {
     }
 
     /// Takes everything out that a test finds.
+    ///
+    /// - Parameter isGone: Asked once of each, since what it says may change: a client may go at any time.
     mutating func remove(where isGone: (Element) -> Bool) -> [Element] {
         var removed: [Element] = []
         for client in turns {
-            removed += waiting[client]?.filter(isGone) ?? []
-            waiting[client]?.removeAll(where: isGone)
-            if waiting[client]?.isEmpty ?? true { waiting[client] = nil }
+            var left: ArraySlice<Element> = []
+            for element in waiting[client] ?? [] {
+                if isGone(element) { removed.append(element) } else { left.append(element) }
+            }
+            waiting[client] = left.isEmpty ? nil : left
         }
         turns.removeAll { waiting[$0] == nil }
         count -= removed.count
