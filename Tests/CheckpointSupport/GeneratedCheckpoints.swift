@@ -7,7 +7,7 @@ import Synchronization
 /// `hf/FAMILY/model`, `…/model_fused` and `…/model_bf16` as transformers would write them, `peer-lm/base`,
 /// `peer-lm/branch-swahili`, `peer-lm/branch-metamath`, and `peer-lm/hashed` with hashed rows; `coded/FORM` with
 /// weights that are codes and scales (``CodedCheckpoint``). A form with `_blocks` behind it has experts of whole
-/// blocks of 32.
+/// blocks of 32, one with `_wide` experts of some 400 kB.
 package enum GeneratedCheckpoints {
     package static let families = TransformersFamily.allCases.map(\.rawValue)
     package static let forms = ["model", "model_fused", "model_bf16"]
@@ -80,7 +80,8 @@ package enum GeneratedCheckpoints {
             preconditionFailure("no generated checkpoint is named \(name)")
         }
         let bf16 = parts[2].hasPrefix("model_bf16")
-        try TransformersFamily.$isInBlocks.withValue(parts[2].hasSuffix("_blocks")) {
+        let width = parts[2].hasSuffix("_blocks") ? 64 : parts[2].hasSuffix("_wide") ? 512 : nil
+        try TransformersFamily.$givenWidth.withValue(width) {
             try CheckpointFile.write(
                 family.tensors(fused: parts[2].hasPrefix("model_fused")), bf16: bf16,
                 files: [

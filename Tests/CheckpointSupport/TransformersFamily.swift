@@ -29,12 +29,12 @@ package enum TransformersFamily: String, CaseIterable, Sendable {
 
     package var experts: Int { [.mixtral, .gptOSS, .phiMoE].contains(self) ? 8 : 16 }
 
-    /// Whether experts are as wide as two blocks of 32.
-    @TaskLocal static var isInBlocks = false
+    /// The width of an expert, where it is not the usual one.
+    @TaskLocal static var givenWidth: Int?
 
     /// The width of an expert.
     var width: Int {
-        if Self.isInBlocks { return 64 }
+        if let width = Self.givenWidth { return width }
         return switch self {
         case .mixtral: 96
         case .deepseekV3, .glm4MoELite: 40

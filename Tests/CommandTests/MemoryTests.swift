@@ -1,3 +1,4 @@
+import CheckpointSupport
 import Foundation
 import Testing
 
@@ -31,6 +32,31 @@ struct MemoryTests {
         let small = try generate("--memory-limit", "1M")
         #expect(small.status == 1 && small.errors.contains("without any expert"))
         #expect(try generate("--memory-limit", "many").status == 64)
+    }
+
+    @Test("experts that do not all fit are copied or run where they are, with the same text")
+    func wideExperts() throws {
+        let session = try Session()
+        session.environment["CAMBIUM_STORE"] = session.path("S")
+        try session.expect("init", "S")
+        try session.expect(
+            "commit", GeneratedCheckpoints.path("hf/olmoe/model_wide"), "-m", "wide")
+        func generate(_ more: String...) throws -> Run {
+            try session.start(
+                ["generate", "--tokens", "1,2,3", "-n", "60", "--past-end", "--stats"] + more
+            ).end()
+        }
+        let free = try generate()
+        let told = try generate("--memory-limit", "1M").errors
+        let own = try #require(
+            told.firstMatch(of: /takes (\d+) bytes/).flatMap { Int($0.output.1) }, "\(told)")
+        // Of 19 MB of experts some have room beside what is held back.
+        for room in [30 << 20, 36 << 20, 42 << 20] {
+            let limited = try generate("--memory-limit", "\(own + room)")
+            #expect(
+                limited.status == 0 && limited.output == free.output, "\(room): \(limited.errors)")
+        }
+        #expect(free.status == 0 && !free.output.isEmpty)
     }
 
     @Test("a profile is noted, warms the next run and goes with its commit")

@@ -66,6 +66,60 @@ struct ExpertCacheTests {
         #expect(cache.bytesDropped == 0 && Self.has(cache, table, 7))
     }
 
+    @Test("an expert takes the place of one that was picked more seldom, and of no other")
+    func choosesByPicks() throws {
+        let cache = ExpertCache(limit: Self.limit, residentBytes: { 55 << 20 })
+        let table = cache.addTable()
+        for ordinal in 0..<10 as Range<UInt32> {
+            _ = cache.keep(Self.bytes(UInt8(ordinal)), table: table, ordinal: ordinal)
+            for _ in 0..<(ordinal == 4 ? 2 : 6) { cache.count(table: table, [ordinal].span) }
+        }
+        func choose(_ ordinals: UInt32...) throws -> Set<UInt32>? {
+            for ordinal in ordinals { _ = cache.look(table: table, [ordinal].span) }
+            return try cache.choose(
+                ordinals.map { ($0, passing: 1 << 21) }, table: table, size: Self.size
+            ) {}
+        }
+        cache.count(table: table, [20, 20, 21, 21, 21].span)
+        #expect(try choose(20) == [])
+        #expect(cache.bytesDropped == 0)
+        #expect(try choose(20, 21) == [21])
+        #expect(cache.bytesDropped == Self.size && !Self.has(cache, table, 4))
+        _ = cache.keep(Self.bytes(21), table: table, ordinal: 21)
+        #expect(try choose(20) == [])
+        #expect(Self.has(cache, table, 21))
+    }
+
+    @Test("where there is room everything is copied, and whatever would map too much")
+    func choosesAll() throws {
+        let others = Counter(10 << 20)
+        let cache = ExpertCache(limit: Self.limit, residentBytes: { others.value })
+        let table = cache.addTable()
+        let experts = (0..<4 as Range<UInt32>).map { ($0, passing: 1 << 21) }
+        #expect(
+            try cache.choose(experts, table: table, size: Self.size) {} == [0, 1, 2, 3])
+        // No copy would fit, and none is there that could go.
+        others.value = 58 << 20
+        #expect(try cache.choose(experts, table: table, size: Self.size) {} == nil)
+        var isReleased = false
+        #expect(
+            try cache.choose(Array(experts.prefix(2)), table: table, size: Self.size) {
+                isReleased = true
+                others.value = 55 << 20
+            } == [])
+        #expect(isReleased)
+        let most = cache.passingLimit / (1 << 21) + 1
+        let many = (0..<UInt32(most)).map { ($0, passing: 1 << 21) }
+        #expect(try cache.choose(many, table: table, size: Self.size) {} == nil)
+    }
+
+    @Test("what the kernel may map for an expert is whole folios around it")
+    func folios() {
+        #expect(ExpertCache.passing(0, size: 1) == 2 << 20)
+        #expect(ExpertCache.passing((2 << 20) - 1, size: 2) == 4 << 20)
+        #expect(ExpertCache.passing(2 << 20, size: 2 << 20) == 2 << 20)
+    }
+
     @Test("tables that share a cache do not see each other's experts; the first copy stays")
     func tables() {
         let cache = Self.cache(others: 0)

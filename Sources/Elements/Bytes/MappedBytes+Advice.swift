@@ -50,6 +50,22 @@ extension MappedBytes {
         return Int(end - first)
     }
 
+    /// Maps the pages that hold a range of addresses, all at once, and reads those that are on disk alone.
+    ///
+    /// - Returns: Whether they are there; not where the kernel does not know the call (Linux before 5.14), the file ends
+    ///   before, or the disk fails. The corresponding function is `madvise` with `MADV_POPULATE_READ`.
+    package static func populate(_ range: Range<UInt>) -> Bool {
+        let pages = wholePages(range)
+        let start = unsafe UnsafeMutableRawPointer(bitPattern: pages.lowerBound)
+        return unsafe madvise(start, pages.count, MADV_POPULATE_READ) == 0
+    }
+
+    /// The pages that hold some addresses.
+    package static func wholePages(_ range: Range<UInt>) -> Range<UInt> {
+        range.lowerBound / pageSize * pageSize..<(range.upperBound + pageSize - 1) / pageSize
+            * pageSize
+    }
+
     /// The mapping of this process that an address lies in (proc_pid_maps(5)), with the byte of the file
     /// that it begins at; nil when there is none.
     package static func mapping(of address: UInt) -> (addresses: Range<UInt>, offset: Int)? {
@@ -80,9 +96,7 @@ extension MappedBytes {
     private static func pages(_ parts: some Sequence<MappedBytes>) -> [Range<UInt>] {
         var ranges: [Range<UInt>] = []
         let starts = parts.filter { $0.count > 0 }.map { part in
-            let start = unsafe part.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) }
-            return start / pageSize * pageSize..<(start + UInt(part.count) + pageSize - 1)
-                / pageSize * pageSize
+            wholePages(part.address..<part.address + UInt(part.count))
         }
         for range in starts.sorted(by: { $0.lowerBound < $1.lowerBound }) {
             if let last = ranges.last, range.lowerBound <= last.upperBound {

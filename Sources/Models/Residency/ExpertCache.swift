@@ -2,24 +2,25 @@ package import Elements
 internal import Synchronization
 
 /// Experts that were copied out of the store's file, so that a limit of memory holds: those that were
-/// used least recently are dropped for others.
+/// used least recently are dropped for others, or, where ``choose(_:table:size:release:)`` is asked, none is
+/// dropped for one that is picked more seldom.
 ///
 /// Copies and not the map, because the kernel maps whole folios of its cache for one byte, up to
 /// 2 MiB: a token's 128 experts could bring in 256 MiB. The file's pages stay in the system's cache,
 /// which is not this process's memory.
 package final class ExpertCache: Sendable {
     /// An expert of one of the tables that share the cache.
-    private struct Key: Hashable {
+    struct Key: Hashable {
         let table: Int
         let ordinal: UInt32
     }
 
-    private struct Entry {
+    struct Entry {
         let bytes: MappedBytes
         var lastUse: Int
     }
 
-    private struct State {
+    struct State {
         var entries: [Key: Entry] = [:]
         var clock = 0
         var bytes = 0
@@ -27,14 +28,23 @@ package final class ExpertCache: Sendable {
         var peak = 0
         var dropped = 0
         var tables = 0
+        /// How often experts were picked lately.
+        var picks = PickCounts()
+        /// The copies that were picked most seldom, the very most last, as it was at one time of the clock.
+        var seldom: [Key] = []
+        var sorted = 0
+        /// Whether look-ups run experts where they are mapped.
+        var passes = false
+        /// What the process had when the map's pages were given back last, and the peak then.
+        var base: (resident: Int, peak: Int)?
     }
 
     /// Bytes that the process may have resident, mapped and own.
     let limit: Int
     /// The memory of the copies: what is dropped serves the next ones, without being cleared and mapped anew.
     let pool = BufferPool()
-    private let state = Mutex(State())
-    private let residentBytes: @Sendable () -> Int
+    let state = Mutex(State())
+    let residentBytes: @Sendable () -> Int
 
     /// - Parameter residentBytes: The process's resident memory now.
     package init(
@@ -81,7 +91,7 @@ package final class ExpertCache: Sendable {
     ///
     /// - Parameter release: Called when the process has too much: gives back the map's pages.
     package func makeRoom(for bytes: Int, release: () throws -> Void) throws {
-        let allowed = limit - reserve
+        let allowed = limit - reserve - (state.withLock { $0.passes } ? passingLimit : 0)
         var resident = residentBytes()
         if resident + bytes > allowed {
             try release()
