@@ -183,8 +183,8 @@ package struct RestorePlan {
         guard own.kind == pool.kind, own.parts == pool.parts else {
             throw CambiumError(
                 .badShape,
-                "'\(place)' is a \(pool.kind) of \(pool.parts); the experts of \(layer)/\(name) on "
-                    + "'\(branch)' are \(own.kind)s of \(own.parts)")
+                "'\(place)' is of kind \(pool.kind), \(pool.parts); the experts of \(layer)/\(name) on "
+                    + "'\(branch)' are of kind \(own.kind), \(own.parts)")
         }
         return own
     }
