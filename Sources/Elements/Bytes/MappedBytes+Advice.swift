@@ -61,7 +61,7 @@ extension MappedBytes {
     }
 
     /// The pages that hold some addresses.
-    package static func wholePages(_ range: Range<UInt>) -> Range<UInt> {
+    private static func wholePages(_ range: Range<UInt>) -> Range<UInt> {
         range.lowerBound / pageSize * pageSize..<(range.upperBound + pageSize - 1) / pageSize
             * pageSize
     }

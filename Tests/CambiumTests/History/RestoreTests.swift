@@ -132,7 +132,8 @@ struct RestoreTests {
             try store.snapshots.commit(wide, to: "wide")
             let shape = refusal(store, "wide:0/1")
             #expect(
-                shape?.hasPrefix("bad-shape: 'wide:0/1' is of kind neuron, ") == true, "\(shape ?? "")")
+                shape?.hasPrefix("bad-shape: 'wide:0/1' is of kind neuron, ") == true,
+                "\(shape ?? "")")
             #expect(try store.resolve("main") == head)
         }
     }
