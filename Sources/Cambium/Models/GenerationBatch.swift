@@ -69,7 +69,11 @@ public struct GenerationStep: Sendable {
     public let usage: UsageInfo?
 }
 
-/// Texts that a model continues at the same time; they come and go, and each gets the text that it would get alone.
+/// Texts that models continue at the same time; they come and go, and each gets the text that it would get alone.
+///
+/// Texts may be of several models of one family, such as fine-tunes of one model: models whose configs differ in numbers
+/// of experts alone and that have no adapters to pick among. What these have in common, attention, routers, and experts
+/// alike, is found by its content, is read once for all texts, and runs once.
 ///
 /// ```swift
 /// let batch = try GenerationBatch(model, threads: 2)
@@ -83,12 +87,15 @@ public struct GenerationStep: Sendable {
 /// Not to be shared between threads.
 public final class GenerationBatch {
     private let batch: SnapshotBatch
-    private let model: MappedModel
+    /// By whose description they run.
+    private var model: MappedModel
+    /// Of each text, so that it is kept.
+    private var models: [Int: MappedModel] = [:]
 
     /// A batch without texts.
     ///
     /// - Parameters:
-    ///   - model: What continues them.
+    ///   - model: What continues them, where none is named.
     ///   - threads: Share the work; no text depends on them.
     /// - Throws: `bad-input` for no threads.
     public init(_ model: MappedModel, threads: Int = 1) throws {
@@ -99,31 +106,78 @@ public final class GenerationBatch {
     /// Texts that are under way.
     public var count: Int { batch.count }
 
+    /// Whether texts of a model can be added: it is this batch's, or of one family with it.
+    ///
+    /// - Parameter model: Of any store. One whose experts could not be read is not taken any more.
+    public func takes(_ model: MappedModel) -> Bool { batch.takes(model.running) }
+
+    /// Parts of models, such as the attention of a layer, that ran since the batch was made.
+    public var partsRun: Int { batch.parts.run }
+
+    /// Parts that would have run if the texts of each model had run alone; the more above ``partsRun``, the more models
+    /// had in common.
+    public var partsAlone: Int { batch.parts.alone }
+
+    /// Lets go of a model that is to be closed while texts of others go on; one without other texts beside it stays.
+    ///
+    /// - Parameter model: Of which no text is under way.
+    /// - Throws: What `init` throws.
+    public func release(_ model: MappedModel) throws {
+        guard let other = models.values.first(where: { $0.running.model !== model.running.model })
+        else { return }
+        if try batch.release(model.running, for: other.running) { self.model = other }
+    }
+
     /// Takes a text in; it takes part from the next step on.
     ///
-    /// - Parameter request: What is to be written.
+    /// - Parameters:
+    ///   - request: What is to be written.
+    ///   - other: What continues it, one that the batch ``takes(_:)``; nil for the batch's model. It is kept until the
+    ///     text ends.
     /// - Returns: What its steps are told by.
     /// - Throws: `bad-input`, `context-full`, `unsupported`, as ``MappedModel/generate(tokens:count:sampling:stops:threads:each:)``.
-    public func add(_ request: TextRequest) throws -> Int {
+    public func add(_ request: TextRequest, to other: MappedModel? = nil) throws -> Int {
+        let model = other ?? self.model
+        guard takes(model) else {
+            throw CambiumError(
+                .badInput,
+                "snapshot \(model.id.prefix(12)) is not of one family with the batch's; make a batch of its own"
+            )
+        }
         let limits = try model.running.limits(
             count: request.count, stops: request.stops, pastEnd: request.pastEnd,
             isAnswer: request.spellsSpecialTokens, alternatives: request.alternatives,
             promptChances: request.promptChances)
-        return try batch.add(request.prompt, limits, request.sampling.sampling())
+        let key = try batch.add(
+            request.prompt, to: model.running, limits, request.sampling.sampling())
+        models[key] = model
+        return key
     }
 
     /// Gives a text up.
     ///
     /// - Parameter key: Which; one that has ended is no mistake.
-    public func remove(_ key: Int) { batch.remove(key) }
+    public func remove(_ key: Int) {
+        batch.remove(key)
+        models[key] = nil
+    }
 
     /// Brings every text on: by a token, or by a part of its prompt.
     ///
     /// - Returns: What is new, of the texts that have something.
-    /// - Throws: What reading an expert throws; then all texts are given up.
+    /// - Throws: What reading an expert throws, where all texts are of one model; then they are given up. Where others are
+    ///   beside them, texts of the model that cannot be read have the error in their step, and the others go on.
     public func step() throws -> [GenerationStep] {
-        try batch.step().map { step in
-            GenerationStep(
+        let steps: [SnapshotBatch.Step]
+        do {
+            steps = try batch.step()
+        } catch {
+            models = [:]
+            throw error
+        }
+        return steps.map { step in
+            if step.generation != nil || step.error != nil { models[step.key] = nil }
+            return GenerationStep(
                 key: step.key, tokens: step.tokens, chances: step.chances.map(TokenChance.init),
                 bytes: step.bytes, end: step.generation.map { GenerationEnd($0.end) },
                 stop: step.generation?.stop, error: step.error,

@@ -123,15 +123,17 @@ package final class AdaptedSession {
     }
 
     /// The session of one of the models.
-    fileprivate func session(_ index: Int, _ pass: ForwardPass) -> Session {
+    fileprivate func session(_ index: Int, _ pass: ForwardPass) throws -> Session {
         if let session = sessions[index] { return session }
-        let session = Session(pass.model, pass: pass)
+        let session = Session(try model.model(index), pass: pass)
         sessions[index] = session
         return session
     }
 }
 
 /// The working memory of a model's base and adapters: runs tokens of one or several texts through them.
+///
+/// Where nothing picks among adapters, texts may be of several models of one family; see ``ForwardPass``.
 ///
 /// Not to be shared between threads.
 package final class AdaptedPass {
@@ -144,10 +146,15 @@ package final class AdaptedPass {
         self.team = team
     }
 
+    /// Parts of models that ran, and how many would have if the texts of each model had run alone.
+    package var parts: (run: Int, alone: Int) {
+        passes.values.reduce((0, 0)) { ($0.0 + $1.counts.run, $0.1 + $1.counts.alone) }
+    }
+
     /// Runs tokens of several texts, each after those that its session has read; each text gets the bits
     /// that it would get alone.
     ///
-    /// - Parameter inputs: Distinct sessions of this model.
+    /// - Parameter inputs: Distinct sessions of this model, or of models of one family, this one's.
     /// - Returns: For each input as `AdaptedSession.append`.
     /// - Throws: As `ForwardPass.append`.
     package func append(
@@ -155,14 +162,14 @@ package final class AdaptedPass {
         logits selection: Session.LogitSelection = .last
     ) throws -> [[Float]] {
         for (session, tokens) in inputs {
-            try model.description.check(tokens, after: session.position)
+            try session.model.description.check(tokens, after: session.position)
         }
         if model.mixture.likelihood != nil { return try appendToAll(inputs, selection) }
         guard model.mixture.hasGate else {
             let pass = try pass(0)
             for (session, tokens) in inputs { session.readAlone(tokens, selection) }
             return try pass.append(
-                inputs.map { ($0.session.session(0, pass), $0.tokens) }, logits: selection)
+                inputs.map { (try $0.session.session(0, pass), $0.tokens) }, logits: selection)
         }
         let blends = inputs.map { $0.session.read($0.tokens, selection) }
         var answers = [[Int: Answer]](repeating: [:], count: inputs.count)
@@ -181,7 +188,7 @@ package final class AdaptedPass {
                     selection == .all ? text.count - input.tokens.count + last + 1 : text.count
                 let own = if let pass { pass } else { try self.pass(index) }
                 pass = own
-                let session = input.session.session(index, own)
+                let session = try input.session.session(index, own)
                 answers[owner][index] = Answer(
                     start: session.position, width: model.description.vocabularySize)
                 owners.append(owner)
@@ -226,7 +233,7 @@ package final class AdaptedPass {
                     let pass = try pass(index)
                     let rows = try pass.append(
                         zip(owners, blocks).map { owner, block in
-                            (inputs[owner].session.session(index, pass), block)
+                            (try inputs[owner].session.session(index, pass), block)
                         }, logits: .all)
                     for (place, row) in rows.enumerated() { logits[place].append(row) }
                 }

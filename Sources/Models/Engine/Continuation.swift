@@ -4,7 +4,7 @@ internal import Elements
 /// One prompt on its way.
 final class Continuation {
     let index: Int
-    let session: AdaptedSession
+    private(set) var session: AdaptedSession
     /// The prompt and the new tokens.
     private(set) var text: [Int]
     private let promptCount: Int
@@ -18,6 +18,8 @@ final class Continuation {
     private var ends: [Int] = []
     /// Tokens that the session has not read.
     private var pending: [Int]
+    /// Where what the session reads begins in the text.
+    private var windowStart: Int
     private var slides = 0
     /// How likely each new token was, as far as that is asked for.
     private var chances: [TokenChances] = []
@@ -48,6 +50,7 @@ final class Continuation {
         speller = limits.speller?()
         pending = prompt.dropFirst(session.position)
             .suffix(session.model.description.contextLength)
+        windowStart = prompt.count - pending.count
     }
 
     private var made: Int { text.count - promptCount }
@@ -101,10 +104,18 @@ final class Continuation {
         if pending.count > session.room {
             session.reset()
             pending = text.suffix(max(1, session.model.description.contextLength / 2))
+            windowStart = text.count - pending.count
             slides += 1
         }
         defer { pending.removeFirst(min(most, pending.count)) }
         return Array(pending.prefix(most))
+    }
+
+    /// Has all be read again, by a session that has read nothing; what was made stays.
+    func startOver(_ session: AdaptedSession) {
+        self.session = session
+        pending = Array(text[windowStart...])
+        if made == 0 { promptChances = promptChances.map { _ in [] } }
     }
 
     /// Notes how likely tokens of the prompt were.

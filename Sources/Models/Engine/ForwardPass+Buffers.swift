@@ -16,6 +16,16 @@ func copyRow(
     for index in span.indices { span[index] *= factor }
 }
 
+/// Rows of out from one on = as many adjacent rows of x.
+func copyRows(
+    _ x: borrowing FloatBuffer, _ first: Int, _ rows: Int, _ width: Int, to row: Int,
+    of out: inout FloatBuffer
+) {
+    let source = x.span(first * width..<(first + rows) * width)
+    var target = out.mutableSpan(row * width..<(row + rows) * width)
+    for index in source.indices { target[index] = source[index] }
+}
+
 func copy(_ values: [Float], into out: inout FloatBuffer) {
     var span = out.mutableSpan(0..<values.count)
     for index in values.indices { span[index] = values[index] }
@@ -38,11 +48,18 @@ func addPicked(
 }
 
 /// out = the sum of what a token's picks make of x.
+///
+/// - Parameter pools: Whose experts gated ones are, where it is more than one pool.
 func addOutputs(
-    _ experts: LanguageModel.Experts, _ selection: borrowing Selection, _ x: borrowing FloatBuffer,
-    _ count: Int, _ tokens: Int, _ out: inout FloatBuffer, _ team: ThreadTeam
+    _ experts: LanguageModel.Experts, _ pools: [ExpertRun], _ selection: borrowing Selection,
+    _ x: borrowing FloatBuffer, _ count: Int, _ tokens: Int, _ out: inout FloatBuffer,
+    _ team: ThreadTeam
 ) throws {
     var span = out.mutableSpan(0..<count)
+    if let form = experts.form, pools.count > 1 {
+        return try addGatedOutputs(
+            form, of: selection, pools, x.span(0..<count), into: &span, team: team)
+    }
     if let form = experts.form {
         return try experts.table.addGatedOutputs(
             form, of: selection, x.span(0..<count), into: &span, team: team)

@@ -35,6 +35,8 @@ package struct LanguageModel: Sendable {
         let rows: Rows?
         /// One after the other.
         let blocks: [Block]
+        /// Of attention with its norms.
+        var content = PartContent.alone
     }
 
     /// A feed-forward with its norm; a residual goes around both.
@@ -45,6 +47,8 @@ package struct LanguageModel: Sendable {
         var normAfter: Norm? = nil
         /// What the states behind the block are multiplied with.
         var scale: Float = 1
+        /// Where experts may be of several models: without them.
+        var content = PartContent.alone
 
         /// The same with other experts.
         func replacing(_ experts: Experts) -> Block {
@@ -181,6 +185,7 @@ package struct LanguageModel: Sendable {
         let tables: [(table: any ExpertTable, form: RowForm)]
         /// As of ``Experts``.
         let slot: Int
+        var content = PartContent.alone
     }
 
     struct Experts: Sendable {
@@ -196,6 +201,8 @@ package struct LanguageModel: Sendable {
         var normAfter: Norm? = nil
         /// Which of the model's ``slots`` this is.
         let slot: Int
+        /// Of the experts.
+        var content = PartContent.alone
 
         /// The same with another router and experts.
         func replacing(router: any Router, table: any ExpertTable) -> Experts {
@@ -221,7 +228,11 @@ package struct LanguageModel: Sendable {
         var count: Int { tables.first?.count ?? 0 }
     }
 
+    /// Equal in copies of one model.
+    final class Identity: Sendable {}
+
     package let description: ModelDescription
+    let identity = Identity()
     /// By how much each pair of a head's elements turns, by kind of layer.
     let frequencies: [RotationFrequencies]
     /// What is read of it besides experts, vectors and convolutions; empty of packed matrices.
@@ -238,6 +249,8 @@ package struct LanguageModel: Sendable {
     let head: any Projection
     /// [vocabulary]; empty for none.
     let headBias: [Float]
+    /// Of the last norm and the head.
+    let headContent: PartContent
     /// In the order of the layers.
     let slots: [Slot]
 

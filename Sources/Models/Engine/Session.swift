@@ -117,7 +117,7 @@ extension ForwardPass {
     ///
     /// Each text gets the same bits as if it ran alone.
     ///
-    /// - Parameter inputs: Distinct sessions of this model.
+    /// - Parameter inputs: Distinct sessions of models of one family, this one's.
     /// - Returns: For each input its logits before softmax, [tokens, vocabulary] or [vocabulary].
     /// - Throws: `.badInput` without tokens or for one that the vocabulary lacks; `.contextFull` if some do not
     ///   fit; then nothing is appended. What reading an expert throws, and then the sessions are to be reset.
@@ -126,7 +126,7 @@ extension ForwardPass {
         logits selection: Session.LogitSelection = .last
     ) throws -> [[Float]] {
         for (session, tokens) in inputs {
-            try model.description.check(tokens, after: session.position)
+            try session.model.description.check(tokens, after: session.position)
         }
         var results = [[Float]](repeating: [], count: inputs.count)
         var done = [Int](repeating: 0, count: inputs.count)
@@ -148,13 +148,12 @@ extension ForwardPass {
             for (segment, index) in zip(segments, owners) {
                 segment.session.advance(segment.tokens)
                 done[index] += segment.tokens.count
-                switch selection {
-                case .all: results[index] += logits(segment.range)
-                case .last where done[index] == inputs[index].tokens.count:
-                    results[index] = logits(
-                        segment.range.upperBound - 1..<segment.range.upperBound)
-                case .last: break
-                }
+                if selection == .all { results[index] += logits(segment) }
+            }
+            guard selection == .last else { continue }
+            let ended = zip(segments, owners).filter { done[$1] == inputs[$1].tokens.count }
+            for ((_, index), logits) in zip(ended, lastLogits(ended.map(\.0))) {
+                results[index] = logits
             }
         }
     }

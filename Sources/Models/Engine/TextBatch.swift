@@ -1,12 +1,13 @@
 internal import Architectures
 internal import Elements
 
-/// Texts that a model continues together: they come and go between steps, and each gets the bits that it would get
-/// alone.
+/// Texts that a model, or models of one family, continue together: they come and go between steps, and each gets the
+/// bits that it would get alone.
 ///
 /// Not to be shared between threads.
 final class TextBatch {
-    private let pass: AdaptedPass
+    /// What runs them; to be replaced between steps alone.
+    var pass: AdaptedPass
     private(set) var texts: [Continuation] = []
 
     /// Tokens that one step reads beside those of texts whose prompts are read: long prompts come in parts, so that
@@ -35,11 +36,14 @@ final class TextBatch {
 
     /// Reads what is new of the texts; of those whose prompts are read by then, one more token is chosen.
     ///
+    /// - Parameter isMeant: Of which texts.
     /// - Returns: Texts whose next token could not be chosen; they are taken out.
-    /// - Throws: What reading an expert throws; then all texts are to be given up.
+    /// - Throws: What reading an expert throws; then these texts are to be given up, or to start over.
     func step(
-        _ eachToken: (Int, Int) -> Bool, _ eachByte: (Int, UInt8) -> Bool
+        _ eachToken: (Int, Int) -> Bool, _ eachByte: (Int, UInt8) -> Bool,
+        where isMeant: (Continuation) -> Bool = { _ in true }
     ) throws -> [(text: Continuation, error: CambiumError)] {
+        let texts = texts.filter(isMeant)
         guard !texts.isEmpty else { return [] }
         let isMixed = texts.contains { !$0.isReading }
         // A gate reads a prompt at once: each of its parts could need another adapter.
@@ -80,7 +84,7 @@ final class TextBatch {
             }
         }
         if !failed.isEmpty {
-            texts.removeAll { text in failed.contains { $0.text === text } }
+            self.texts.removeAll { text in failed.contains { $0.text === text } }
         }
         return failed
     }

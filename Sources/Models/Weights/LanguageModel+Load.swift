@@ -26,6 +26,7 @@ extension LanguageModel {
         embedding = try loader.embedding(
             "model.embed_tokens.weight", vocabulary, hidden,
             isCopied: description.tiesEmbedding && source.releasesMap)
+        let embedded = source.takeContent()
         var layers: [Layer] = []
         for index in description.layers.indices { layers.append(try loader.layer(index)) }
         self.layers = layers
@@ -36,6 +37,9 @@ extension LanguageModel {
             ? embedding : try loader.matrix("lm_head.weight", vocabulary, hidden)
         headBias =
             description.headHasBias ? try loader.reader.vector("lm_head.bias", vocabulary) : []
+        headContent =
+            description.tiesEmbedding
+            ? source.takeContent().joined(embedded) : source.takeContent()
         matrices = loader.matrices.map { matrix in
             ModelMatrix(
                 name: renamed.storedName(matrix.name), rows: matrix.rows, columns: matrix.columns,
@@ -49,8 +53,8 @@ extension LanguageModel {
 /// Reads the parts of a model by their tensors' names in a checkpoint.
 struct WeightLoader<Source: WeightSource> {
     let description: ModelDescription
-    let source: Source
-    let reader: WeightReader<Source>
+    let source: NotedWeights<Source>
+    let reader: WeightReader<NotedWeights<Source>>
     /// Mapped tensors that every token needs.
     private(set) var used: [MappedBytes] = []
     /// Of the layers so far.
@@ -58,7 +62,7 @@ struct WeightLoader<Source: WeightSource> {
     /// That rows were asked of so far, each once.
     private(set) var matrices: [ModelMatrix] = []
 
-    init(_ description: ModelDescription, _ source: Source) {
+    init(_ description: ModelDescription, _ source: NotedWeights<Source>) {
         self.description = description
         self.source = source
         reader = WeightReader(source)
@@ -70,20 +74,39 @@ struct WeightLoader<Source: WeightSource> {
         let layer = description.layers[index]
         let attentionNorm = try norm("\(name).\(description.attentionNorm)", hidden)
         let attention = try attention(layer, name)
+        let normAfter = try layer.normAfter.map { try norm("\(name).\($0)", hidden) }
+        let content = source.takeContent()
         let rows = try layer.rows.map { try self.rows($0, index) }
         var blocks: [LanguageModel.Block] = []
         for block in layer.blocks {
+            let normBefore = try norm("\(name).\(block.norm)", hidden)
+            let feedForward = try feedForward(block.feedForward, index)
+            let normAfter = try block.normAfter.map { try norm("\(name).\($0)", hidden) }
+            let scale = try block.scale.map { try reader.vector("\(name).\($0)", 1)[0] } ?? 1
             blocks.append(
                 LanguageModel.Block(
-                    norm: try norm("\(name).\(block.norm)", hidden),
-                    feedForward: try feedForward(block.feedForward, index),
-                    normAfter: try block.normAfter.map { try norm("\(name).\($0)", hidden) },
-                    scale: try block.scale.map { try reader.vector("\(name).\($0)", 1)[0] } ?? 1))
+                    norm: normBefore, feedForward: feedForward, normAfter: normAfter, scale: scale,
+                    content: blockContent(feedForward)))
         }
         return LanguageModel.Layer(
-            attentionNorm: attentionNorm,
-            attentionNormAfter: try layer.normAfter.map { try norm("\(name).\($0)", hidden) },
-            attention: attention, rows: rows, blocks: blocks)
+            attentionNorm: attentionNorm, attentionNormAfter: normAfter, attention: attention,
+            rows: rows, blocks: blocks, content: content)
+    }
+
+    /// The content of a block of which all was read.
+    ///
+    /// Gated experts may be of several models that run together. Neurons are read by one token after the other, so that
+    /// nothing would be gained; and a limit of memory is held by the experts of one pool at a time.
+    private func blockContent(_ feedForward: LanguageModel.FeedForward) -> PartContent {
+        let read = source.takeContent()
+        guard case .experts(let experts) = feedForward else { return read }
+        return experts.form == nil || source.releasesMap
+            ? read.joined(experts.content) : read.with(experts.form)
+    }
+
+    /// The content of all experts of a layer.
+    func expertContent(_ layer: Int) -> PartContent {
+        PartContent([("experts", source.id(ofExperts: layer))])
     }
 
     /// A norm of hidden states.
@@ -108,8 +131,10 @@ struct WeightLoader<Source: WeightSource> {
         _ name: String, _ rows: Int, _ columns: Int
     ) throws -> any Projection {
         switch description.matrixForm {
-        case .rows: try self.rows(name, rows, columns)
-        case .packed: PackedMatrix(try reader.matrix(name, rows, columns))
+        case .rows: return try self.rows(name, rows, columns)
+        case .packed:
+            let found = try reader.matrix(name, rows, columns)
+            return SharedMatrices.matrix(source.id(of: name)) { PackedMatrix(found) }
         }
     }
 
@@ -286,7 +311,8 @@ struct WeightLoader<Source: WeightSource> {
         slots.append(
             LanguageModel.Slot(
                 number: layer, heads: 1, topK: router.picksPerToken, tables: tables.map(\.0)))
-        return LanguageModel.Rows(router: router, tables: tables, slot: slots.count - 1)
+        return LanguageModel.Rows(
+            router: router, tables: tables, slot: slots.count - 1, content: expertContent(layer))
     }
 
     mutating func dense(

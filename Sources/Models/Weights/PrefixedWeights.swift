@@ -1,4 +1,5 @@
 internal import Architectures
+internal import Objects
 internal import Snapshots
 
 /// Weights of a language model, asked for as if it stood alone, wherever it is in a larger model.
@@ -56,6 +57,10 @@ struct PrefixedWeights<Source: WeightSource>: WeightSource {
     func isSame(_ one: String, _ other: String) throws -> Bool {
         try source.isSame(storedName(one), storedName(other))
     }
+
+    func id(of tensor: String) -> ObjectID? { source.id(of: storedName(tensor)) }
+
+    func id(ofExperts layer: Int) -> ObjectID? { source.id(ofExperts: layer) }
 
     func experts(layer: Int) throws -> any ExpertTable { try source.experts(layer: layer) }
 

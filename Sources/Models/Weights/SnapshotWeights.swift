@@ -1,6 +1,6 @@
 internal import Architectures
 internal import Elements
-internal import Objects
+package import Objects
 package import Snapshots
 
 /// The weights of a mapped snapshot, for a model to run on: nothing is copied.
@@ -42,6 +42,12 @@ package struct SnapshotWeights: WeightSource {
     package var releasesMap: Bool { residency.cache != nil }
 
     package var inventory: WeightInventory? { WeightInventory(snapshot.tree) }
+
+    package func id(of tensor: String) -> ObjectID? { tensors[tensor]?.id }
+
+    package func id(ofExperts layer: Int) -> ObjectID? {
+        snapshot.tree.layers[UInt32(clamping: layer)]?.pools[ExpertPool.base]?.experts
+    }
 
     /// By their names: the same content has the same.
     package func isSame(_ one: String, _ other: String) throws -> Bool {

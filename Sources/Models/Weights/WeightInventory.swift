@@ -1,5 +1,6 @@
 internal import Architectures
 internal import Elements
+internal import Objects
 package import Snapshots
 internal import Synchronization
 
@@ -62,6 +63,8 @@ struct NotedWeights<Source: WeightSource>: WeightSource {
 
     private final class Notes: Sendable {
         let asked = Mutex<(tensors: Set<String>, layers: Set<Int>)>(([], []))
+        /// Since the content was taken.
+        let read = Mutex<[(name: String, id: ObjectID?)]>([])
     }
 
     init(_ source: Source) { self.source = source }
@@ -72,7 +75,20 @@ struct NotedWeights<Source: WeightSource>: WeightSource {
     func tensor(_ name: String) throws -> Weights {
         let found = try source.tensor(name)
         notes.asked.withLock { _ = $0.tensors.insert(name) }
+        notes.read.withLock { $0.append((name, source.id(of: name))) }
         return found
+    }
+
+    func id(of tensor: String) -> ObjectID? { source.id(of: tensor) }
+
+    func id(ofExperts layer: Int) -> ObjectID? { source.id(ofExperts: layer) }
+
+    /// The content of the tensors that were read since the last time.
+    func takeContent() -> PartContent {
+        notes.read.withLock { read in
+            defer { read = [] }
+            return PartContent(read)
+        }
     }
 
     func isSame(_ one: String, _ other: String) throws -> Bool {

@@ -27,7 +27,8 @@ extension WeightLoader {
                     norm: try norm(shared.norm, in: name),
                     normAfter: try norm(shared.normAfter, in: name))
             }, routerNorm: sizes.routerIsScaled ? try routerNorm(name) : nil,
-            normAfter: try norm(sizes.normAfter, in: name), slot: slot)
+            normAfter: try norm(sizes.normAfter, in: name), slot: slot,
+            content: expertContent(layer))
     }
 
     /// The row that tells how much shared experts count.
@@ -140,7 +141,7 @@ extension WeightLoader {
             }
         return LanguageModel.Experts(
             router: router, table: try table(layer, count: sizes.count), form: nil, shared: nil,
-            slot: slot)
+            slot: slot, content: expertContent(layer))
     }
 
     private mutating func productKeys(
@@ -251,8 +252,10 @@ extension WeightLoader {
         let size = found.shape.type.bitWidth / 8 * rows * columns
         let bytes = found.bytes.slice(index * size..<(index + 1) * size)
         guard found.shape.type == .i8 else {
-            return PackedMatrix(
-                Matrix(rows: rows, columns: columns, bytes: bytes, type: found.shape.type))
+            return SharedMatrices.matrix(source.id(of: name), index) {
+                PackedMatrix(
+                    Matrix(rows: rows, columns: columns, bytes: bytes, type: found.shape.type))
+            }
         }
         let scales = try reader.values(
             name + PeerNames.scale, Array(found.shape.dimensions.dropLast()))

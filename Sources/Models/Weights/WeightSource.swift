@@ -1,4 +1,5 @@
 package import Elements
+package import Objects
 
 /// One tensor in place: what it is and where its bytes are mapped.
 package struct Weights: Sendable {
@@ -24,6 +25,12 @@ package protocol WeightSource: Sendable {
 
     /// Whether two tensors that are there have the same dtype, shape and bytes.
     func isSame(_ one: String, _ other: String) throws -> Bool
+
+    /// The id of a tensor's content, which its dtype and shape are part of; nil where that is not known.
+    func id(of tensor: String) -> ObjectID?
+
+    /// The id of a layer's experts, all together; nil where that is not known.
+    func id(ofExperts layer: Int) -> ObjectID?
 
     /// Whether mapped pages are given back to hold a limit of memory, so that what every token needs is
     /// better copied.
@@ -55,6 +62,10 @@ package protocol WeightSource: Sendable {
 extension WeightSource {
     package var releasesMap: Bool { false }
     package var inventory: WeightInventory? { nil }
+
+    package func id(of tensor: String) -> ObjectID? { nil }
+
+    package func id(ofExperts layer: Int) -> ObjectID? { nil }
 
     package func expertNames(layer: Int) throws -> [String]? { nil }
 

@@ -45,6 +45,13 @@ extension Metrics {
             "cambium_step_texts_total", "counter", "Texts of all steps together.", values.stepTexts)
         page.one(
             "cambium_step_seconds_total", "counter", "Time that steps took.", values.stepSeconds)
+        page.one(
+            "cambium_parts_run_total", "counter",
+            "Parts of models, such as the attention of a layer, that ran.", values.partsRun)
+        page.one(
+            "cambium_parts_alone_total", "counter",
+            "Parts that would have run if the texts of each model had run alone.",
+            values.partsAlone)
         page.add(
             "cambium_experts_touched_total", "counter",
             "Distinct experts that each text picked, added up over texts.")

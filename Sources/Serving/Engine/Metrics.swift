@@ -19,6 +19,9 @@ final class Metrics: Sendable {
         /// Texts of all steps together.
         var stepTexts = 0
         var stepSeconds = 0.0
+        /// Parts of models that ran, and that would have if each model had run alone.
+        var partsRun = 0
+        var partsAlone = 0
         /// Distinct experts that texts picked, by layer, added up over texts.
         var experts: [String: Int] = [:]
     }
@@ -58,6 +61,13 @@ final class Metrics: Sendable {
                     values.experts[layer, default: 0] += count
                 }
             }
+        }
+    }
+
+    func noteParts(run: Int, alone: Int) {
+        state.withLock { values in
+            values.partsRun += run
+            values.partsAlone += alone
         }
     }
 

@@ -1,10 +1,11 @@
 internal import Cambium
 
-/// The texts of one model that run together.
+/// The texts of models of one family that run together; see `GenerationBatch`.
 ///
 /// Used by the engine's thread alone.
 final class RunningBatch {
-    private let model: LoadedModel
+    /// By whose description they run.
+    private var model: LoadedModel
     private let batch: GenerationBatch
     private var texts: [Int: Scheduler.Text] = [:]
     private(set) var lastUse = ContinuousClock.now
@@ -14,7 +15,9 @@ final class RunningBatch {
         batch = try GenerationBatch(model.model, threads: threads)
     }
 
-    var commit: String { model.commit }
+    /// Whether texts of a model can run beside the others.
+    func takes(_ model: LoadedModel) -> Bool { batch.takes(model.model) }
+
     var count: Int { texts.count }
     var isEmpty: Bool { texts.isEmpty }
 
@@ -25,7 +28,9 @@ final class RunningBatch {
 
     func add(_ text: Scheduler.Text, _ metrics: Metrics) {
         do {
-            texts[try batch.add(text.work.requests[text.index])] = text
+            let key = try batch.add(
+                text.work.requests[text.index], to: text.work.model.model)
+            texts[key] = text
         } catch {
             text.work.tell(text.index, .failed(metrics.told(error)))
         }
@@ -52,8 +57,12 @@ final class RunningBatch {
         }
         guard !texts.isEmpty else { return }
         do {
+            try leave()
+            let before = (batch.partsRun, batch.partsAlone)
             let steps = try batch.step()
             metrics.noteStep(texts: texts.count, took: .now - lastUse, steps)
+            metrics.noteParts(
+                run: batch.partsRun - before.0, alone: batch.partsAlone - before.1)
             for step in steps {
                 guard let text = texts[step.key] else { continue }
                 if let error = step.error {
@@ -66,6 +75,15 @@ final class RunningBatch {
         } catch {
             fail(metrics.told(error))
         }
+    }
+
+    /// Lets go of a model that is to go and has no texts left, while those of others go on.
+    private func leave() throws {
+        guard model.isDropped else { return }
+        let models = texts.values.map(\.work.model)
+        guard let other = models.first, !models.contains(where: { $0 === model }) else { return }
+        try batch.release(model.model)
+        model = other
     }
 
     /// Gives all texts up.

@@ -2,7 +2,7 @@ internal import Cambium
 internal import Dispatch
 internal import Synchronization
 
-/// Runs the texts of all requests, on a thread of its own: those of one model together, and models in turns.
+/// Runs the texts of all requests, on a thread of its own: those of one family of models together, and families in turns.
 ///
 /// A text that has ended leaves, and the next one that waits enters, between any two tokens.
 final class Scheduler: Sendable {
@@ -157,7 +157,7 @@ final class Scheduler: Sendable {
                         retryAfter: 1)))
         }
         for text in taken {
-            if let batch = batches.first(where: { $0.commit == text.work.model.commit }) {
+            if let batch = batches.first(where: { $0.takes(text.work.model) }) {
                 batch.add(text, metrics)
                 continue
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import openai
@@ -57,6 +58,28 @@ def test_requests_at_the_same_time_get_what_each_would_get_alone(client, store):
         revision = "feature/x" if len(prompt) % 2 else "main"
         more = ["--temperature", "0.9", "--seed", "3"]
         assert text == store.text(revision, prompt, 25, *more)
+
+
+def test_models_of_one_family_run_what_they_share_once(client, server, store):
+    def parts():
+        text = server.get("/metrics")[1]
+        return [
+            int(re.search(rf"^cambium_parts_{name}_total (\d+)$", text, re.MULTILINE)[1])
+            for name in ["run", "alone"]
+        ]
+
+    def ask(revision):
+        made = client.completions.create(
+            model=revision, prompt=PROMPT, max_tokens=60, temperature=0, n=1
+        )
+        return revision, made.choices[0].text
+
+    ran, alone = parts()
+    with ThreadPoolExecutor(6) as pool:
+        texts = set(pool.map(ask, ["main", "feature/x"] * 3))
+    assert texts == {(name, store.text(name, PROMPT, 60)) for name in ["main", "feature/x"]}
+    more_ran, more_alone = parts()
+    assert 0 < more_ran - ran < more_alone - alone
 
 
 def test_a_stream_is_the_same_text(client):
