@@ -97,7 +97,7 @@ struct SolvedRouterTests {
             #expect(checked > 8)
             let once = try model.evaluate(RoutedCheckpoint.texts[2]).bitsPerByte
             #expect(try model.evaluate(RoutedCheckpoint.texts[2], threads: 2).bitsPerByte == once)
-            let small = try again.model("main", ModelOptions(memoryLimit: 1 << 30))
+            let small = try again.model("main", ModelOptions(memoryLimit: 8 << 30))
             #expect(try small.evaluate(RoutedCheckpoint.texts[2]).bitsPerByte == once)
             #expect(
                 try again.model("main~1").evaluate(RoutedCheckpoint.texts[2]).bitsPerByte != once)

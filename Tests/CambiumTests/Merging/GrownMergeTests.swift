@@ -24,7 +24,7 @@ struct GrownMergeTests {
             let solving = try Solving.two(architecture, in: directory)
             let tree = try #require(merge(solving).tree)
             #expect(try solving.merge(["a", "b"]).tree != tree)
-            #expect(try merge(solving, ["b", "a"], threads: 2, memoryLimit: 4 << 30).tree == tree)
+            #expect(try merge(solving, ["b", "a"], threads: 2, memoryLimit: 8 << 30).tree == tree)
             let count = try solving.experts("main", layer: 1).count
             #expect(try merge(solving, ["b"], into: "a", dryRun: false).tree == tree)
             // Of 1 and 3 two versions, of 2 three.

@@ -106,7 +106,7 @@ struct SolvePolicyTests {
             // A limit of memory changes no bit.
             _ = try solving.store.reset(to: "main~1", branch: "main", Checkpoints.signature)
             #expect(
-                try solving.merge(["b", "a"], texts: texts, memoryLimit: 4 << 30).tree
+                try solving.merge(["b", "a"], texts: texts, memoryLimit: 8 << 30).tree
                     == merged.tree)
         }
     }
