@@ -106,6 +106,13 @@ package struct BlockForms: Sendable, Hashable {
 
     private static let field = "quantization_config"
 
+    /// How the config lists the forms, for a merge of configs.
+    package static var configParts: JSONMerge.Parts {
+        JSONMerge.Parts(
+            field, frame: ["quant_method", "block_size", "scale_dtype"],
+            mark: ("quant_method", CodedWeights.ownMethod))
+    }
+
     /// A config.json that says that a model is in these forms.
     ///
     /// - Throws: `.badConfig` for what is no JSON, or no object.

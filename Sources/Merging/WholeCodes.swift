@@ -13,6 +13,13 @@ struct WholeCodesForm: MergeForm {
 
     var files: Set<String> { inner.files }
 
+    func united(
+        file name: String, of trees: MergeTrees, choose: @escaping ([Int]) -> Int?
+    ) throws -> UnitedFile? {
+        guard name == ConfigMerge.file else { return nil }
+        return try ConfigMerge(store: store).united(trees, choose: choose)
+    }
+
     func settle(_ trees: MergeTrees, _ draft: inout CommitDraft) throws -> [String: String] {
         let notes = try inner.settle(trees, &draft)
         let all = trees.sides + trees.bases

@@ -38,6 +38,9 @@ public struct MergeResult: Sendable, Encodable {
         public let row: Int?
         /// The file's name.
         public let file: String?
+        /// Of config.json, which merges field by field, the fields that sides changed differently, with dots between
+        /// keys; nil where the whole is in conflict.
+        public let fields: [String]?
         /// What each side that changed it has, in the order of `sides`.
         public let versions: [MergeVersion]
         /// The object's id at the merge base; nil without one, or when bases disagree.
@@ -135,7 +138,7 @@ extension MergeResult.Conflict {
             entity: entity.description, sides: conflict.sides.map { names[$0] },
             kind: entity.kind, path: entity.path, layer: entity.layer.map { Int($0) },
             pool: entity.pool, expert: entity.ordinal, tensor: entity.tensor, row: entity.row,
-            file: entity.file,
+            file: entity.file, fields: conflict.parts.isEmpty ? nil : conflict.parts,
             versions: conflict.sides.map { side in
                 MergeVersion(
                     side: names[side], commit: sides[side].hex,

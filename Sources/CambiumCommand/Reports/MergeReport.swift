@@ -130,7 +130,8 @@ struct MergeReport: Report {
             var table = TextTable([.left, .left, .left])
             for (item, conflict) in few {
                 table.add([
-                    item, Self.sides(conflict), conflict.distance.map(Self.apart) ?? "",
+                    item, Self.sides(conflict),
+                    conflict.fields.map(Self.named) ?? conflict.distance.map(Self.apart) ?? "",
                 ])
             }
             lines += table.lines(indent: 4)
@@ -146,6 +147,14 @@ struct MergeReport: Report {
         return conflict.versions.map {
             $0.object == nil && isObject ? "\($0.side) removed it" : $0.side
         }.joined(separator: ", ")
+    }
+
+    /// Some fields by their names, and how many more.
+    private static func named(_ fields: [String]) -> String {
+        let some = fields.prefix(listed / 4)
+        let hidden = fields.count - some.count
+        return some.joined(separator: ", ")
+            + (hidden > 0 ? " and \(Quantity.count(hidden)) more" : "")
     }
 
     /// How far apart two versions are, in words.

@@ -43,6 +43,8 @@ package struct MergeConflict: Sendable {
     package private(set) var policy: String?
     /// The side whose value was taken; nil when the policy made a new one, or nothing settled it.
     package private(set) var taken: Int?
+    /// Of a file that is merged by its parts, those that the sides changed differently; empty where it is one thing.
+    package private(set) var parts: [String] = []
 
     init(
         _ entity: MergeEntity, _ sides: [Int], versions: [ObjectID?], bases: [ObjectID?]
@@ -51,6 +53,13 @@ package struct MergeConflict: Sendable {
         self.sides = sides
         self.versions = versions
         self.bases = bases
+    }
+
+    /// The conflict about some parts of a file alone.
+    func about(_ parts: [String]) -> MergeConflict {
+        var result = self
+        result.parts = parts
+        return result
     }
 
     func settled(by policy: String?, taken: Int?) -> MergeConflict {

@@ -43,4 +43,31 @@ package protocol MergeForm {
     func settle(
         _ trees: MergeTrees, _ draft: inout CommitDraft
     ) throws -> [String: String]
+
+    /// Merges what stands in a file that sides changed differently.
+    ///
+    /// - Parameter choose: Of sides that contradict each other the one that counts; nil when none does.
+    /// - Returns: Nil for a file that is one thing, of which one side's counts.
+    func united(
+        file name: String, of trees: MergeTrees, choose: @escaping ([Int]) -> Int?
+    ) throws -> UnitedFile?
+}
+
+extension MergeForm {
+    package func united(
+        file name: String, of trees: MergeTrees, choose: @escaping ([Int]) -> Int?
+    ) throws -> UnitedFile? { nil }
+}
+
+/// A file that was merged part by part.
+package struct UnitedFile {
+    let bytes: [UInt8]
+    /// Parts that sides changed differently and nothing settles; then the bytes are nothing's.
+    let contradictions: [String]
+    /// Parts that were chosen.
+    let chosen: [String]
+
+    package init(bytes: [UInt8], contradictions: [String], chosen: [String]) {
+        (self.bytes, self.contradictions, self.chosen) = (bytes, contradictions, chosen)
+    }
 }

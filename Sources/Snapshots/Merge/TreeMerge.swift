@@ -4,15 +4,15 @@ internal import Objects
 
 /// Merges model trees entity by entity into the tree of a draft.
 struct TreeMerge: ~Copyable {
-    private let bases: MergeBases
-    private let sides: [Tree]
-    private let policy: (any ConflictPolicy)?
-    private let form: (any MergeForm)?
+    let bases: MergeBases
+    let sides: [Tree]
+    let policy: (any ConflictPolicy)?
+    let form: (any MergeForm)?
     private let decisions: (any ConflictDecisions)?
     private let store: SnapshotStore
-    private(set) var draft: CommitDraft
-    private(set) var conflicts: [MergeConflict] = []
-    private(set) var resolved: [MergeConflict] = []
+    var draft: CommitDraft
+    var conflicts: [MergeConflict] = []
+    var resolved: [MergeConflict] = []
     /// Router tensors that were made of rows of several sides, of routers that are not floats alone, by their ids.
     private var made: [ObjectID: [UInt8]] = [:]
     /// What the form has to say in the commit's metadata.
@@ -52,9 +52,7 @@ struct TreeMerge: ~Copyable {
                     before.map { $0.files[name] }, sides.map { $0.files[name] })
                 continue
             }
-            draft.tree.files[name] = try settleObject(
-                .file(name), before.map { $0.files[name] }, sides.map { $0.files[name] }, .file,
-                parts: [])
+            draft.tree.files[name] = try settleFile(name)
         }
         draft.tree.trunk.tensors = [:]
         for name in names({ $0.trunk.tensors }) {
@@ -98,6 +96,16 @@ struct TreeMerge: ~Copyable {
 
     // MARK: - Pools
 
+    /// Whether experts of a pool are of one form in all trees, so that they merge one by one.
+    static func isAlike(_ before: [ExpertPool?], _ values: [ExpertPool?]) -> Bool {
+        guard let shape = values.compactMap({ $0 }).first else { return false }
+        return values.allSatisfy { $0 != nil && $0?.routerKind == shape.routerKind }
+            && (shape.routerKind != .hash || values.allSatisfy { $0?.count == shape.count })
+            && (values + before).allSatisfy {
+                $0.map { $0.kind == shape.kind && $0.parts == shape.parts } ?? true
+            }
+    }
+
     private mutating func settlePool(
         _ layer: UInt32, _ name: String
     ) throws -> ExpertPool? {
@@ -109,11 +117,7 @@ struct TreeMerge: ~Copyable {
         }
         let entity = MergeEntity.pool(layer: layer, pool: name)
         guard let shape = values.compactMap({ $0 }).first,
-            values.allSatisfy({ $0 != nil && $0?.routerKind == shape.routerKind }),
-            shape.routerKind != .hash || values.allSatisfy({ $0?.count == shape.count }),
-            (values + before).allSatisfy({
-                $0.map { $0.kind == shape.kind && $0.parts == shape.parts } ?? true
-            })
+            Self.isAlike(before, values)
         else {
             // Removed on one side and changed on another, or made of different experts.
             let conflict = MergeConflict(
@@ -222,7 +226,7 @@ struct TreeMerge: ~Copyable {
     }
 
     /// Settles an entity that is one object, staging a new object when the policy makes one.
-    private mutating func settleObject(
+    mutating func settleObject(
         _ entity: MergeEntity, _ before: [ObjectID?], _ values: [ObjectID?], _ kind: ObjectKind,
         parts: [TensorShape]
     ) throws -> ObjectID? {
@@ -290,7 +294,7 @@ struct TreeMerge: ~Copyable {
     }
 
     /// What became of a conflict.
-    private enum Choice {
+    enum Choice {
         /// Nothing settles it.
         case left
         /// A side's value, by the side's index.
@@ -303,7 +307,7 @@ struct TreeMerge: ~Copyable {
     ///
     /// - Parameter data: Reads an object, for a policy that looks at the bytes; nil where there are
     ///   none that could be compared.
-    private mutating func choose(
+    mutating func choose(
         _ conflict: MergeConflict, parts: [TensorShape] = [],
         data: ((ObjectID?) throws -> [UInt8]?)? = nil
     ) throws -> Choice {
@@ -326,7 +330,7 @@ struct TreeMerge: ~Copyable {
     }
 
     /// What was decided about an entity, else the policy of the merge.
-    private func settlement(
+    func settlement(
         of conflict: MergeConflict
     ) throws -> ConflictSettlement? {
         try decisions?.settlement(of: conflict.entity) ?? policy.map { .policy($0) }

@@ -152,20 +152,82 @@ extension QuantizeTests {
         }
     }
 
-    @Test("branches with different parts as codes merge when each is quantised as the other")
-    func parts() throws {
+    /// Commits config.json with some text in the place of another.
+    private func edit(
+        _ branch: String, _ old: String, _ new: String, _ store: Store, in directory: String
+    ) throws {
+        let folder = directory + "/" + UUID().uuidString
+        _ = try store.export(branch, to: folder)
+        let path = folder + "/config.json"
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(text.contains(old))
+        try text.replacing(old, with: new).write(toFile: path, atomically: true, encoding: .utf8)
+        try store.commit(checkpoint: folder, Checkpoints.options("config", branch: branch))
+    }
+
+    private func config(_ revision: String, _ store: Store) throws -> String {
+        String(decoding: try store.data(revision, named: "config.json"), as: UTF8.self)
+    }
+
+    @Test("branches with different parts as codes merge to a model with both", arguments: both)
+    func parts(form: QuantizedForm) throws {
+        try withScratchDirectory { directory in
+            let store = try store("hf/olmoe/model_blocks", in: directory)
+            for branch in ["other", "both"] {
+                try store.createBranch(branch, at: "main", Checkpoints.signature)
+            }
+            try store.quantize("main", QuantizedParts(experts: .q8), options())
+            try store.quantize("other", QuantizedParts(dense: form), options())
+            try store.quantize("both", QuantizedParts(experts: .q8, dense: form), options("both"))
+            try edit("main", "\"rope_theta\" : ", "\"rope_theta\" : 1", store, in: directory)
+            try edit("both", "\"rope_theta\" : ", "\"rope_theta\" : 1", store, in: directory)
+            for policy in [MergePolicy.ours, .theirs, .none] {
+                let merged = try store.merge(
+                    ["other"], into: "main", policy: policy, dryRun: policy != .none,
+                    Checkpoints.signature)
+                #expect(merged.conflicts.isEmpty && merged.resolved == 0)
+            }
+            #expect(
+                try store.model("main").logits([1, 2]) == store.model("both").logits([1, 2]))
+        }
+    }
+
+    @Test("two forms of one part are a conflict that names the field, which a side settles")
+    func forms() throws {
         try withScratchDirectory { directory in
             let store = try store("hf/olmoe/model_blocks", in: directory)
             try store.createBranch("other", at: "main", Checkpoints.signature)
             try store.quantize("main", QuantizedParts(experts: .q8), options())
-            try store.quantize("other", QuantizedParts(dense: .q4), options())
-            let listed = try store.merge(
-                ["other"], into: "main", dryRun: true, Checkpoints.signature)
-            #expect(listed.conflicts.map(\.path) == ["config.json"])
-            try store.quantize("main", QuantizedParts(dense: .q4), options())
-            try store.quantize("other", QuantizedParts(experts: .q8), options())
+            try store.quantize("other", QuantizedParts(experts: .q4, dense: .q8), options())
+            func merge(_ policy: MergePolicy) throws -> MergeResult {
+                try store.merge(
+                    ["other"], into: "main", policy: policy, dryRun: true, Checkpoints.signature)
+            }
+            let file = try merge(.none).conflicts.first { $0.path == "config.json" }
+            #expect(file?.fields == ["quantization_config.experts"])
+            #expect(try merge(.mean).conflicts.contains { $0.path == "config.json" })
+            #expect(try merge(.theirs).conflicts.isEmpty)
+        }
+    }
+
+    @Test("a revert of a quantised part leaves the parts that came later, and no others")
+    func revertedParts() throws {
+        try withScratchDirectory { directory in
+            let store = try store("hf/olmoe/model_blocks", in: directory)
+            let before = try config("main", store)
+            try store.quantize("main", QuantizedParts(experts: .q4), options())
+            try store.quantize("main", QuantizedParts(dense: .q8), options())
+            try edit("main", "\"rope_theta\" : ", "\"rope_theta\" : 1", store, in: directory)
+            let back = try store.revert("main~2", branch: "main", Checkpoints.signature)
+            #expect(back.conflicts.isEmpty)
+            let config = try config("main", store)
+            #expect(!config.contains("\"experts\"") && config.contains("\"dense\": \"q8\""))
+            #expect(try store.model("main").logits([1, 2]).joined().allSatisfy(\.isFinite))
+            let rest = try store.revert("main~2", branch: "main", Checkpoints.signature)
+            #expect(rest.conflicts.isEmpty)
             #expect(
-                try store.merge(["other"], into: "main", Checkpoints.signature).conflicts.isEmpty)
+                try self.config("main", store)
+                    == before.replacing("\"rope_theta\" : ", with: "\"rope_theta\" : 1"))
         }
     }
 

@@ -143,20 +143,56 @@ struct MergeCommand: StoreCommand {
             MergeReport(
                 result: result, verb: .merge, what: branches.joined(separator: ", "),
                 isDryRun: dryRun),
-            hint: hint(result))
+            hint: hint(result) { policy in
+                do {
+                    _ = try store.merge(
+                        branches, into: into, policy: policy, takes: takes, dryRun: true,
+                        allowsUnfit: allowUnfit)
+                    return nil
+                } catch let error as CambiumError { return error.message }
+            })
     }
 
     /// How to settle what a merge has left.
-    private func hint(_ result: MergeResult) -> String {
-        let sides =
-            "ours (the first side's version\(here(result, \.first))) or theirs (the last side's"
-            + "\(here(result, \.last)))"
+    ///
+    /// - Parameter refusal: Why a merge by a policy would be refused; nil when it would not.
+    private func hint(
+        _ result: MergeResult, _ refusal: (MergePolicy) throws -> String?
+    ) rethrows -> String {
+        guard let first = result.conflicts.first else { return "" }
+        var (sides, reason): ([String], String?) = ([], nil)
+        // Single experts and rows fit whatever stands beside them.
+        let isOfForm = result.conflicts.contains { !["expert", "router-row"].contains($0.kind) }
+        for (policy, what, side) in [
+            (MergePolicy.ours, "first", \[String].first), (.theirs, "last", \.last),
+        ] {
+            if isOfForm, let refused = try refusal(policy) {
+                reason = reason ?? refused
+                continue
+            }
+            sides.append(
+                "\(policy.rawValue) (the \(what) side's version"
+                    + "\(here(result) { $0[keyPath: side] }))")
+        }
+        // A file's fields are taken one by one only by a policy.
         let one =
-            "one by one: --take "
-            + (result.conflicts.first.map { "'\(path($0, result))=\($0.sides[0])'" } ?? "1/7=main")
-        return policy.policy == .none
-            ? "settle them by name: --policy mean (weighted mean, lossy), \(sides); or \(one)"
-            : "\(policy.policy.rawValue) has no answer to them: settle them \(one); or all by --policy \(sides)"
+            "--take '\(path(first, result))=\(first.fields == nil ? first.sides[0] : "ours")'"
+        guard let reason, sides.isEmpty else {
+            let isOfWeights = result.conflicts.contains {
+                !["file", "pool", "architecture", "layout"].contains($0.kind)
+            }
+            if policy.policy == .none, isOfWeights {
+                sides.insert("mean (weighted mean, lossy)", at: 0)
+            }
+            let list =
+                sides.dropLast(2).map { $0 + ", " }.joined()
+                + sides.suffix(2).joined(separator: " or ")
+            return policy.policy == .none
+                ? "settle them by name: --policy \(list); or one by one: \(one)"
+                : "\(policy.policy.rawValue) has no answer to them: settle them one by one: \(one); or all by "
+                    + "--policy \(list)"
+        }
+        return "neither ours nor theirs settles them all: \(reason). Settle them one by one: \(one)"
     }
 
     /// A conflict as a decision names it; of a row that is in conflict in the codes and the scales of a router both, which
