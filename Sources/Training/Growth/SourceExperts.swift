@@ -31,7 +31,7 @@ package struct SourceExperts {
                 throw CambiumError(
                     .badShape,
                     "layer \(layer) of \(name) has an expert of \(found.parts), but the model's "
-                        + "are of \(pool.parts)")
+                        + "are of \(pool.parts)" + Self.advice(found.parts, pool.parts))
             }
             let bad = NonFiniteCount(found.bytes.raw, found.parts)
             guard bad.nan == 0, bad.infinite == 0 else {
@@ -50,12 +50,27 @@ package struct SourceExperts {
                 throw CambiumError(
                     .badShape,
                     "layer \(layer) of \(name) is \(found.parts), which cannot be made "
-                        + "\(pool.parts)")
+                        + "\(pool.parts)" + Self.advice(found.parts, pool.parts))
             }
             experts[layer] = bytes
             rounded.insert("\(found.parts[0].type.name) to \(pool.parts[0].type.name)")
         }
         notes += rounded.sorted().map { "the expert was converted from \($0), as the model has" }
+    }
+
+    /// What to do where one is codes with scales and the other is not, or is other codes.
+    private static func advice(_ own: [TensorShape], _ model: [TensorShape]) -> String {
+        func isCodes(_ parts: [TensorShape]) -> Bool {
+            parts.contains { ![.f32, .f16, .bf16].contains($0.type) }
+        }
+        return switch (isCodes(own), isCodes(model)) {
+        case (_, true):
+            "; the model's experts are codes: add the expert to a branch of the commit before they became codes "
+                + "(cambium log), and quantise that branch (cambium quantize), or take an expert of the same codes"
+        case (true, false):
+            "; it is codes, and the model's experts are not: take the expert of a model that is not quantised"
+        case (false, false): ""
+        }
     }
 
     private typealias Found = (parts: [TensorShape], bytes: [UInt8])

@@ -363,6 +363,21 @@ struct QuantizeTests {
             #expect(try store.model("main").logits([1, 2]).joined().allSatisfy(\.isFinite))
             try store.dropExpert(nil, options())
             #expect(try store.show("main").tree != "" && store.resolve("main") != head)
+            // Floats go to the model that the codes were made from.
+            let path = Checkpoints.path("hf/olmoe/model_blocks")
+            func add(_ branch: String, _ from: String) throws {
+                try store.addExpert(
+                    from: ExpertSource(parsing: from), evidence: [Growth.new],
+                    keep: [Growth.shortOld], growth: Growth.roughly, options(branch))
+            }
+            let floats = refusal { try add("main", path + ":3") }
+            #expect(floats?.code == .badShape && "\(floats!)".contains("cambium quantize"))
+            try store.createBranch("exact", at: "\(head)~1", Checkpoints.signature)
+            let codes = refusal { try add("exact", "main:3") }
+            #expect(codes?.code == .badShape && "\(codes!)".contains("not quantised"))
+            try add("exact", path + ":3")
+            try store.quantize("exact", QuantizedParts(experts: .q8, dense: .q8), options("exact"))
+            #expect(try store.model("exact").logits([1, 2]).joined().allSatisfy(\.isFinite))
             try store.quantize("main", QuantizedParts(routers: .q8), options("routers"))
             let error = refusal {
                 try store.addExpert(
