@@ -35,7 +35,8 @@ extension SnapshotStore {
             }
             if case .codes(let now) = form.element, now <= bits {
                 notes.append(
-                    "the rows of \(table.name) in layer \(table.layer) have \(now) bits already")
+                    "the rows of \(table.name) in layer \(table.layer) have \(now) bits already and stay as they are"
+                        + (now < bits ? "; \(bits) would not bring back what they lost" : ""))
                 continue
             }
             noted.note.metadata[RowTables.bitsKey] = "\(bits)"

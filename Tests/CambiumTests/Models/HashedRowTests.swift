@@ -206,7 +206,8 @@ struct HashedRowTests {
             let id = try store.resolve("main")
             let same = try store.quantizeRows(bits: 8, Checkpoints.options("more"))
             #expect(same.id == id && same.notes.count == 1)
-            #expect(same.notes.first?.contains("already") == true)
+            #expect(same.notes.first?.contains("already and stay") == true)
+            #expect(same.notes.first?.contains("bring back") == (count < 8))
             #expect(code { try store.quantizeRows(bits: 3, Checkpoints.options("3")) } == .usage)
             #expect(
                 code { try store.quantizeRows(bits: 2, Checkpoints.options("l"), layers: [1]) }
