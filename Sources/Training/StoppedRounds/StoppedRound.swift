@@ -68,7 +68,8 @@ struct StoppedRound {
             let others = try store.stoppedRounds().map(\.branch)
             throw CambiumError(
                 .notFound,
-                "no stopped round of branch '\(branch)' is there to go on with; "
+                "no stopped round of branch '\(branch)' is there to go on with (Ctrl-C and SIGTERM keep one, SIGKILL "
+                    + "does not); "
                     + (others.isEmpty
                         ? "start one without --resume"
                         : "there are rounds of \(others.joined(separator: ", ")): name one with "

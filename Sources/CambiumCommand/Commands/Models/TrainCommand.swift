@@ -186,7 +186,7 @@ struct TrainCommand: StoreCommand {
     @Option(help: ArgumentHelp("Bytes of standard input for a round each.", valueName: "bytes"))
     var chunk: Int?
 
-    @Flag(help: "Go on with the branch's round that was stopped.")
+    @Flag(help: "Go on with the branch's round that Ctrl-C or SIGTERM stopped; repeat its options.")
     var resume = false
 
     @OptionGroup var global: GlobalOptions
