@@ -142,6 +142,14 @@ private struct ModelsInStep: Service {
                 group.addTask { await engine.heads.follow() }
                 group.addTask { await lookAgainWhenAsked() }
                 group.addTask {
+                    // Texts of many models come and go, with caches of megabytes: what was freed is kept for each
+                    // thread apart, and would become several times what is in use.
+                    while !Task.isCancelled {
+                        ProcessStatistics.returnFreedMemory()
+                        try? await Task.sleep(for: .seconds(5))
+                    }
+                }
+                group.addTask {
                     while !Task.isCancelled {
                         engine.models.dropUnused()
                         engine.models.dropUnnamed(engine.heads.named)

@@ -79,7 +79,7 @@ public struct ProcessStatistics: Sendable, Encodable {
 
     /// Gives back to the system what was freed and the allocator keeps for later.
     ///
-    /// For a process with a memory limit that dropped a model.
+    /// For a process with a memory limit that dropped a model, and for one that runs many.
     public static func returnFreedMemory() { returnFreedBuffers() }
 }
 

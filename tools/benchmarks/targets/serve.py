@@ -30,6 +30,8 @@ class Server:
 
     def resident(self): return kilobytes(f"/proc/{self.child.pid}/status", "VmRSS")
 
+    def own(self): return kilobytes(f"/proc/{self.child.pid}/status", "RssAnon")
+
     def close(self):
         self.child.terminate()
         self.child.wait()
@@ -85,8 +87,8 @@ class Serving:
                                             self.store(side)))
             if alone["text"] != text: raise Failure(f"request {number} was answered with another text than alone")
 
-    def run(self, url, more, clients, each, keep=False):
-        """Tokens a second, the seconds of all requests, and the texts."""
+    def run(self, url, more, clients, each, keep=False, models=("main",)):
+        """Tokens a second, the seconds of all requests, and the texts; clients ask models in turns."""
         seconds, texts, tokens, failures = [], {}, [], []
 
         def work(client):
@@ -94,7 +96,7 @@ class Serving:
             try:
                 for turn in range(each):
                     number = client * each + turn
-                    took, answer = one.ask(prompt(number, self.length), self.count)
+                    took, answer = one.ask(prompt(number, self.length), self.count, models[client % len(models)])
                     seconds.append(took)
                     tokens.append(answer["usage"]["completion_tokens"])
                     if keep: texts[number] = answer["choices"][0]["text"]
@@ -148,6 +150,37 @@ class Serving:
         models_make.write(path, changed, self.size, False)
         return f"{path}/model.safetensors"
 
+    def tune(self, side, branch):
+        """A branch of main with 5 % of its experts changed."""
+        side.cambium("branch", branch, "main", "--store", self.store(side))
+        side.cambium("commit", "--patch", self.change(f"{self.folder}/patch", 0.05), "-m", branch, "--branch", branch,
+                     "--store", self.store(side))
+
+    def family(self):
+        """16 clients of one model, and of four that differ in 5 % of their experts."""
+        branches = ["main", *(f"family{number}" for number in range(3))]
+        servers = {}
+        try:
+            for side in self.bench.sides:
+                for branch in branches[1:]: self.tune(side, branch)
+                servers[side.name] = Server(side, self.store(side), "--models", 8, *branches)
+                texts = self.run(servers[side.name].url, {}, 4, 1, keep=True, models=branches)[2]
+                for number, branch in enumerate(branches):
+                    words = "".join(map(chr, prompt(number, self.length)))
+                    alone = json.loads(side.cambium("generate", branch, "--prompt", words, "-n", self.count, "--json",
+                                                    "--store", self.store(side)))
+                    if alone["text"] != texts[number]: raise Failure(f"{branch} answered with another text than alone")
+            clients = 4 if self.bench.quick else 16
+            found = turns(1 if self.bench.quick else 3, {
+                (name, len(models)): lambda _, server=server, models=models: self.run(
+                    server.url, {}, clients, self.each, models=models)[0]
+                for name, server in servers.items() for models in (branches[:1], branches)})
+            for (name, models), values in found.items():
+                self.bench.note("fine-tunes", f"{clients} clients of {models}", values, "tokens/s", by=name,
+                                against=("one model", statistics.median(found[name, 1])) if models > 1 else None)
+        finally:
+            for server in servers.values(): server.close()
+
     def memory(self):
         """Snapshots that differ in 5 % of their experts, all of them answering."""
         for side in self.bench.sides:
@@ -155,9 +188,7 @@ class Serving:
             try:
                 for number in range(20):
                     branch = f"tuned{number}"
-                    side.cambium("branch", branch, "main", "--store", self.store(side))
-                    side.cambium("commit", "--patch", self.change(f"{self.folder}/patch", 0.05), "-m", branch, "--branch",
-                                 branch, "--store", self.store(side))
+                    self.tune(side, branch)
                     one = Client(server.url, {})
                     # Every expert is read: what is resident is all that the snapshots need.
                     for turn in range(2 if self.bench.quick else 8):
@@ -167,6 +198,8 @@ class Serving:
                     first = first or resident
                     self.bench.note("memory", f"{number + 1} snapshots", resident, "bytes", by=side.name,
                                     against=("one", first), goal=at_most(1.3) if number + 1 == 20 else None)
+                    self.bench.note("memory", f"{number + 1} snapshots: the server's own", server.own(), "bytes",
+                                    by=side.name)
             finally: server.close()
 
     def switch(self):
@@ -211,15 +244,16 @@ class Serving:
 
 
 def run(bench):
-    cases = [name for name in ("load", "memory", "switch") if name in bench.cases]
+    cases = [name for name in ("load", "family", "memory", "switch") if name in bench.cases]
     if cases and (serving := bench.attempt("the model", Serving, bench)):
         for name in cases: bench.attempt(name, getattr(serving, name))
     if "mixed" in bench.cases: bench.attempt("mixed", serve_mixed.mixed, bench, Server)
 
 
 TARGET = Target(
-    "serve", "The server: tokens and seconds under load beside llama.cpp's, memory of many snapshots, a new head mid-load, mixed load.",
-    run, ("cambium", "cambium-serve"), cases=("load", "memory", "switch", "mixed"), peers=LLAMA, compares=True,
+    "serve", "The server: tokens and seconds under load beside llama.cpp's, fine-tunes at once, memory of many snapshots, "
+    "a new head mid-load, mixed load.",
+    run, ("cambium", "cambium-serve"), cases=("load", "family", "memory", "switch", "mixed"), peers=LLAMA, compares=True,
     options={"count": {"type": int, "help": "new tokens of a request (64, quick 8)"},
              "minutes": {"type": float, "help": "of mixed load (30, quick 0.5)"}},
     disk=lambda bench: 1e9 if bench.quick else 14e9)
