@@ -60,13 +60,14 @@ def logits(folder):
     return rows, text
 
 
-os.makedirs(FOLDER, exist_ok=True)
-for family in sys.argv[2:] or sorted(os.listdir(f"{sys.argv[1]}/hf")):
-    whole, text = logits(f"{sys.argv[1]}/hf/{family}/model")
-    narrow, other = logits(f"{sys.argv[1]}/hf/{family}/model_bf16")
-    best = whole.topk(2, dim=-1).values
-    print(family, text[8:], "least lead", (best[:, 0] - best[:, 1]).min().item())
-    encoded = [base64.b64encode(part[-ROWS:].contiguous().numpy().tobytes()).decode() for part in (whole, narrow)]
-    with open(f"{FOLDER}/logits-{family}.json", "w") as out:
-        json.dump({"tokens": tokens, "prompt": prompt, "continued": text, "continued_bf16": other, "rows": ROWS,
-                   "logits": encoded[0], "logits_bf16": encoded[1]}, out, indent=1)
+if __name__ == "__main__":
+    os.makedirs(FOLDER, exist_ok=True)
+    for family in sys.argv[2:] or sorted(os.listdir(f"{sys.argv[1]}/hf")):
+        whole, text = logits(f"{sys.argv[1]}/hf/{family}/model")
+        narrow, other = logits(f"{sys.argv[1]}/hf/{family}/model_bf16")
+        best = whole.topk(2, dim=-1).values
+        print(family, text[8:], "least lead", (best[:, 0] - best[:, 1]).min().item())
+        encoded = [base64.b64encode(part[-ROWS:].contiguous().numpy().tobytes()).decode() for part in (whole, narrow)]
+        with open(f"{FOLDER}/logits-{family}.json", "w") as out:
+            json.dump({"tokens": tokens, "prompt": prompt, "continued": text, "continued_bf16": other, "rows": ROWS,
+                       "logits": encoded[0], "logits_bf16": encoded[1]}, out, indent=1)
