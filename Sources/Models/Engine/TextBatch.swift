@@ -38,7 +38,8 @@ final class TextBatch {
     ///
     /// - Parameter isMeant: Of which texts.
     /// - Returns: Texts whose next token could not be chosen; they are taken out.
-    /// - Throws: What reading an expert throws; then these texts are to be given up, or to start over.
+    /// - Throws: What reading an expert throws; then no token was chosen, and these texts are to be given up, or to
+    ///   start over.
     func step(
         _ eachToken: (Int, Int) -> Bool, _ eachByte: (Int, UInt8) -> Bool,
         where isMeant: (Continuation) -> Bool = { _ in true }
@@ -73,15 +74,15 @@ final class TextBatch {
                 failed.append((text, CambiumError(.io, "\(error)", cause: error)))
             }
         }
+        // Nothing is chosen before all have run: what starts over has gone no further than the others.
         let logits = try pass.append(some.map { ($0.text.session, $0.tokens) })
+        let all =
+            whole.isEmpty
+            ? [] : try pass.append(whole.map { ($0.text.session, $0.tokens) }, logits: .all)
         for ((text, _), row) in zip(some, logits) { take(text, row) }
-        if !whole.isEmpty {
-            let all = try pass.append(
-                whole.map { ($0.text.session, $0.tokens) }, logits: .all)
-            for ((text, tokens), rows) in zip(whole, all) {
-                text.notePrompt(rows, tokens.count)
-                take(text, Array(rows.suffix(rows.count / tokens.count)))
-            }
+        for ((text, tokens), rows) in zip(whole, all) {
+            text.notePrompt(rows, tokens.count)
+            take(text, Array(rows.suffix(rows.count / tokens.count)))
         }
         if !failed.isEmpty {
             self.texts.removeAll { text in failed.contains { $0.text === text } }

@@ -113,18 +113,49 @@ struct FamilyTextsTests {
         }
     }
 
+    /// A store with a second branch, of whose model an expert cannot be used.
+    private func brokenStore(in directory: String) throws -> Store {
+        let store = try Growth.store(GeneratedCheckpoints.path("coded/gptq"), in: directory)
+        var broken = try ModelVariant("coded/gptq")
+        // An expert's groups are said to be others, which is found when it is used.
+        broken.set("model.layers.1.mlp.experts.3.up_proj.g_idx", 4, to: 1)
+        try store.createBranch("broken", at: "main", Checkpoints.signature)
+        _ = try store.commit(
+            checkpoint: broken.write(to: directory + "/broken"),
+            Checkpoints.options("broken", branch: "broken"))
+        return store
+    }
+
+    @Test("end once where another's model cannot be read in the step in which they end")
+    func endOnce() throws {
+        try withScratchDirectory { directory in
+            let store = try brokenStore(in: directory)
+            let (whole, bad) = (try store.model("main"), try store.model("broken"))
+            // Its end is that of the context.
+            let asked = request(1, whole.contextLength - 3, count: 9)
+            var chances = request(7, 40, count: 9)
+            (chances.alternatives, chances.promptChances) = (1, true)
+            let alone = try whole.generate(
+                tokens: asked.prompt, count: asked.count, sampling: asked.sampling)
+            #expect(alone.end == .context)
+            for before in 1..<alone.tokens.count {
+                let batch = try GenerationBatch(whole)
+                let key = try batch.add(asked)
+                var found = Gathered()
+                for _ in 0..<before { found.add(try batch.step()) }
+                let lost = try batch.add(chances, to: bad)
+                while batch.count > 0 { found.add(try batch.step()) }
+                #expect(found.errors[lost]?.code == .badTensor)
+                #expect(found.tokens[key] == alone.tokens && found.ends[key] == alone.end)
+                #expect(found.usage[key]?.selections == alone.usage.selections)
+            }
+        }
+    }
+
     @Test("fail alone where an expert of their model cannot be read; the others start over")
     func failing() throws {
         try withScratchDirectory { directory in
-            let store = try Growth.store(
-                GeneratedCheckpoints.path("coded/gptq"), in: directory)
-            var broken = try ModelVariant("coded/gptq")
-            // An expert's groups are said to be others, which is found when it is used.
-            broken.set("model.layers.1.mlp.experts.3.up_proj.g_idx", 4, to: 1)
-            try store.createBranch("broken", at: "main", Checkpoints.signature)
-            _ = try store.commit(
-                checkpoint: broken.write(to: directory + "/broken"),
-                Checkpoints.options("broken", branch: "broken"))
+            let store = try brokenStore(in: directory)
             let (whole, bad) = (try store.model("main"), try store.model("broken"))
             let batch = try GenerationBatch(whole, threads: 2)
             var (found, asked) = (Gathered(), [Int: TextRequest]())
