@@ -118,14 +118,24 @@ public final class GenerationBatch {
     /// had in common.
     public var partsAlone: Int { batch.parts.alone }
 
-    /// Lets go of a model that is to be closed while texts of others go on; one without other texts beside it stays.
+    /// Lets go of a model that is to be closed while texts of others go on.
     ///
-    /// - Parameter model: Of which no text is under way.
-    /// - Throws: What `init` throws.
-    public func release(_ model: MappedModel) throws {
-        guard let other = models.values.first(where: { $0.running.model !== model.running.model })
-        else { return }
+    /// - Parameters:
+    ///   - model: Of which no text is under way.
+    ///   - other: What takes its place, where the batch was made with `model`: one that the batch ``takes(_:)``.
+    /// - Throws: `bad-input` for one that it does not take.
+    public func release(_ model: MappedModel, for other: MappedModel) throws {
+        try check(other)
         if try batch.release(model.running, for: other.running) { self.model = other }
+    }
+
+    private func check(_ model: MappedModel) throws {
+        guard takes(model) else {
+            throw CambiumError(
+                .badInput,
+                "snapshot \(model.id.prefix(12)) is not of one family with the batch's; make a batch of its own"
+            )
+        }
     }
 
     /// Takes a text in; it takes part from the next step on.
@@ -138,12 +148,7 @@ public final class GenerationBatch {
     /// - Throws: `bad-input`, `context-full`, `unsupported`, as ``MappedModel/generate(tokens:count:sampling:stops:threads:each:)``.
     public func add(_ request: TextRequest, to other: MappedModel? = nil) throws -> Int {
         let model = other ?? self.model
-        guard takes(model) else {
-            throw CambiumError(
-                .badInput,
-                "snapshot \(model.id.prefix(12)) is not of one family with the batch's; make a batch of its own"
-            )
-        }
+        try check(model)
         let limits = try model.running.limits(
             count: request.count, stops: request.stops, pastEnd: request.pastEnd,
             isAnswer: request.spellsSpecialTokens, alternatives: request.alternatives,

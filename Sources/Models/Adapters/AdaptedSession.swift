@@ -25,7 +25,7 @@ package final class AdaptedSession {
     package fileprivate(set) var choices: [Int]
     /// Of models that are picked by how well they predict the text.
     fileprivate var predictions: LikelihoodState?
-    private let pass: AdaptedPass
+    private var pass: AdaptedPass
 
     /// - Parameter pass: What runs the text; sessions of one thread may share one.
     package init(_ model: AdaptedModel, pass: AdaptedPass? = nil) {
@@ -58,6 +58,14 @@ package final class AdaptedSession {
         if model.mixture.hasGate { speller = model.speller?() }
         predictions = model.mixture.likelihood.map(LikelihoodState.init)
         for session in sessions { session?.reset() }
+    }
+
+    /// Has another pass run what comes, of a model of this one's family; keeps nothing of the one before.
+    func move(to pass: AdaptedPass) throws {
+        for (index, session) in sessions.enumerated() {
+            if let session { session.move(to: try pass.pass(index)) }
+        }
+        self.pass = pass
     }
 
     /// Runs tokens through the model, after those that it has read.
@@ -251,7 +259,7 @@ package final class AdaptedPass {
         }
     }
 
-    private func pass(_ index: Int) throws -> ForwardPass {
+    fileprivate func pass(_ index: Int) throws -> ForwardPass {
         if let pass = passes[index] { return pass }
         let pass = ForwardPass(try model.model(index), team: team)
         passes[index] = pass

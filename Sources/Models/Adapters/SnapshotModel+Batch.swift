@@ -25,8 +25,12 @@ package final class SnapshotBatch {
     private var nextKey = 0
     /// Parts that ran by the descriptions of models that are gone.
     private var before = (run: 0, alone: 0)
-    /// Models that could not be read, whose texts would have those of others start over.
-    private var failed: [AdaptedModel] = []
+    /// Models that could not be read, whose texts would have those of others start over; not kept by this.
+    private var failed: [Failed] = []
+
+    private struct Failed {
+        weak var model: AdaptedModel?
+    }
 
     /// - Parameter threads: Share the work; no text depends on them.
     package init(_ model: SnapshotModel, threads: Int) throws {
@@ -39,7 +43,7 @@ package final class SnapshotBatch {
 
     /// Whether texts of a model can run beside the others.
     package func takes(_ model: SnapshotModel) -> Bool {
-        guard !failed.contains(where: { $0 === model.model }) else { return false }
+        guard !failed.contains(where: { $0.model === model.model }) else { return false }
         return batch.pass.model === model.model || family != nil && family == model.family
     }
 
@@ -50,10 +54,14 @@ package final class SnapshotBatch {
 
     /// Runs what comes by another model's description, so that one that is to go can.
     ///
+    /// - Parameters:
+    ///   - model: Of which no text is under way.
+    ///   - other: One that the batch takes.
     /// - Returns: Whether it did by the one that is to go.
     package func release(_ model: SnapshotModel, for other: SnapshotModel) throws -> Bool {
         guard batch.pass.model === model.model else { return false }
         let pass = try other.pass(threads)
+        for text in batch.texts { try text.session.move(to: pass) }
         before = parts
         batch.pass = pass
         return true
@@ -130,7 +138,8 @@ package final class SnapshotBatch {
                 given += try batch.step(
                     { _, _ in true }, { _, _ in true }, where: { $0.session.model === model })
             } catch {
-                failed.append(model)
+                failed.removeAll { $0.model == nil }
+                failed.append(Failed(model: model))
                 let error =
                     error as? CambiumError ?? CambiumError(.io, "\(error)", cause: error)
                 given += batch.texts.filter { $0.session.model === model }.map { ($0, error) }

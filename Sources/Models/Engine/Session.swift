@@ -44,7 +44,7 @@ package final class Session {
     package private(set) var selection: [Int: [UInt32: Int]] = [:]
     /// By layer.
     let memories: [LayerMemory]
-    private let pass: ForwardPass
+    private var pass: ForwardPass
 
     /// - Parameter pass: What runs the text; by default one of its own, on the caller's thread.
     ///   Sessions of one thread may share one.
@@ -64,6 +64,9 @@ package final class Session {
         history = HashRouter.History()
         routes = []
     }
+
+    /// Has another pass run what comes, of a model of this one's family.
+    func move(to pass: ForwardPass) { self.pass = pass }
 
     /// Runs tokens through the model, after those that are already in the cache.
     ///

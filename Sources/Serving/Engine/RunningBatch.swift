@@ -82,7 +82,7 @@ final class RunningBatch {
         guard model.isDropped else { return }
         let models = texts.values.map(\.work.model)
         guard let other = models.first, !models.contains(where: { $0 === model }) else { return }
-        try batch.release(model.model)
+        try batch.release(model.model, for: other.model)
         model = other
     }
 

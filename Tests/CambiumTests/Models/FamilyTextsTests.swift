@@ -1,4 +1,5 @@
 import CheckpointSupport
+import Foundation
 import TestSupport
 import Testing
 
@@ -97,19 +98,50 @@ struct FamilyTextsTests {
             let store = try grownStore(in: directory)
             let (first, second) = (try store.model("main"), try store.model("grown"))
             let batch = try GenerationBatch(first)
-            // Nothing is there that could take its place.
-            try batch.release(first)
             let asked = request(1, 20, count: 8)
             let key = try batch.add(asked, to: second)
             var found = Gathered()
             found.add(try batch.step())
-            try batch.release(first)
+            try batch.release(first, for: second)
             let next = try batch.add(asked)
             while batch.count > 0 { found.add(try batch.step()) }
             let alone = try second.generate(
                 tokens: asked.prompt, count: asked.count, sampling: asked.sampling)
             #expect(found.tokens[key] == alone.tokens && found.tokens[next] == alone.tokens)
             #expect(batch.partsRun > 0 && batch.takes(first))
+        }
+    }
+
+    @Test("keep nothing of a model that is let go")
+    func kept() throws {
+        try withScratchDirectory { directory in
+            let store = try grownStore(in: directory)
+            let (second, third) = (try store.model("grown"), try store.model("main"))
+            let asked = request(1, 20, count: 12)
+            var first: MappedModel? = try store.model("main")
+            weak let gone = first?.model
+            let batch = try GenerationBatch(#require(first))
+            // One that was taken in, and read, while the first was there.
+            let key = try batch.add(asked, to: second)
+            var found = Gathered()
+            found.add(try batch.step())
+            // What takes its place is not what has most texts, or the first of them.
+            let other = try batch.add(request(2, 9, count: 12), to: third)
+            try batch.release(#require(first), for: third)
+            first = nil
+            #expect(gone == nil)
+            found.add(try batch.step())
+            batch.remove(other)
+            try batch.release(third, for: second)
+            while batch.count > 0 { found.add(try batch.step()) }
+            let alone = try second.generate(
+                tokens: asked.prompt, count: asked.count, sampling: asked.sampling)
+            #expect(found.tokens[key] == alone.tokens && found.errors.isEmpty)
+            let elsewhere = directory + "/other"
+            try FileManager.default.createDirectory(
+                atPath: elsewhere, withIntermediateDirectories: true)
+            let stranger = try brokenStore(in: elsewhere).model("main")
+            #expect(throws: CambiumError.self) { try batch.release(second, for: stranger) }
         }
     }
 
