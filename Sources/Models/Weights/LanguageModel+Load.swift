@@ -100,8 +100,8 @@ struct WeightLoader<Source: WeightSource> {
     private func blockContent(_ feedForward: LanguageModel.FeedForward) -> PartContent {
         let read = source.takeContent()
         guard case .experts(let experts) = feedForward else { return read }
-        return experts.form == nil || source.releasesMap
-            ? read.joined(experts.content) : read.with(experts.form)
+        let isOfOnePool = experts.form == nil || source.releasesMap
+        return (isOfOnePool ? read.joined(experts.content) : read).with(experts.form)
     }
 
     /// The content of all experts of a layer.

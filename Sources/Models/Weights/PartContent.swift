@@ -43,7 +43,6 @@ struct PartContent: Sendable, Hashable {
     func joined(_ other: PartContent) -> PartContent {
         var content = self
         content.tensors += other.tensors
-        content.form = form ?? other.form
         content.number = number ?? other.number
         return content
     }
