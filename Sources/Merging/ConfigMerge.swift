@@ -10,35 +10,43 @@ struct ConfigMerge {
 
     let store: SnapshotStore
 
-    /// - Returns: Nil where a side or a base has no such file, or one that is no JSON object.
+    /// - Returns: Nil where a side or a base has no such file, or one that is no JSON object with each key once.
+    /// - Throws: What reading throws.
     func united(
         _ trees: MergeTrees, choose: @escaping ([Int]) -> Int?
     ) throws -> UnitedFile? {
         func texts(_ trees: [Tree]) throws -> [[UInt8]]? {
             var texts: [[UInt8]] = []
             for tree in trees {
-                // The file of a tree that is in the making is not in the store.
-                guard let id = tree.files[Self.file], let text = try? store.data(of: id).1 else {
+                guard let id = tree.files[Self.file] else { return nil }
+                do {
+                    texts.append(try store.data(of: id).1)
+                } catch let error as CambiumError where error.code == .notFound {
+                    // The file of a tree that is in the making is not in the store.
                     return nil
                 }
-                texts.append(text)
             }
             return texts
         }
         guard let bases = try texts(trees.bases), let sides = try texts(trees.sides) else {
             return nil
         }
-        let merge = try? JSONMerge(
-            bases: bases, sides: sides, source: Self.file, code: .badConfig,
-            parts: BlockForms.configParts,
-            standing: { bases, sides in
-                switch trees.decide(bases: bases, sides: sides) {
-                case .settled(let value): sides.firstIndex(of: value).map { [$0] } ?? []
-                case .conflict(let standing): standing
-                }
-            }, choose: choose)
-        return merge.map {
-            UnitedFile(bytes: $0.bytes, contradictions: $0.contradictions, chosen: $0.chosen)
+        do {
+            let merge = try JSONMerge(
+                bases: bases, sides: sides, source: Self.file, code: .badConfig,
+                parts: BlockForms.configParts,
+                standing: { bases, sides in
+                    switch trees.decide(bases: bases, sides: sides) {
+                    case .settled(let value): sides.firstIndex(of: value).map { [$0] } ?? []
+                    case .conflict(let standing): standing
+                    }
+                }, choose: choose)
+            return UnitedFile(
+                bytes: merge.bytes, contradictions: merge.contradictions, chosen: merge.chosen)
+        } catch let error as CambiumError
+            where error.code == .badConfig || error.code == .duplicateName
+        {
+            return nil
         }
     }
 }

@@ -6,12 +6,12 @@ internal import Objects
 struct TreeMerge: ~Copyable {
     let bases: MergeBases
     let sides: [Tree]
-    let policy: (any ConflictPolicy)?
+    private let policy: (any ConflictPolicy)?
     let form: (any MergeForm)?
     private let decisions: (any ConflictDecisions)?
     private let store: SnapshotStore
     var draft: CommitDraft
-    var conflicts: [MergeConflict] = []
+    private(set) var conflicts: [MergeConflict] = []
     var resolved: [MergeConflict] = []
     /// Router tensors that were made of rows of several sides, of routers that are not floats alone, by their ids.
     private var made: [ObjectID: [UInt8]] = [:]
