@@ -41,21 +41,26 @@ struct Activations: ~Copyable {
     /// Runs a batch through the layers.
     mutating func run(_ segments: [ForwardPass.Segment]) throws {
         _ = begin(segments)
+        // Mostly all are of one model, and there is nothing to compare.
+        let whole = modelCount > 1 ? nil : BatchPart.whole(segments)
+        func parts(_ content: (LanguageModel) -> PartContent) -> [BatchPart] {
+            whole ?? BatchPart.all(segments, content)
+        }
         for (index, layer) in model.layers.enumerated() {
             if layer.rows != nil {
-                try each(BatchPart.all(segments) { $0.layers[index].rows?.content ?? .alone }) {
+                try each(parts { $0.layers[index].rows?.content ?? .alone }) {
                     guard let rows = $1.model.layers[index].rows else { return }
                     try $0.addRows(rows, $1.segments, $1.count)
                 }
             }
-            try each(BatchPart.all(segments) { $0.layers[index].content }) {
+            try each(parts { $0.layers[index].content }) {
                 $0.attend($1.model.layers[index], index, $1.segments, $1.count)
             }
             for place in layer.blocks.indices {
-                try each(BatchPart.all(segments) { $0.layers[index].blocks[place].content }) {
+                try each(parts { $0.layers[index].blocks[place].content }) {
                     try $0.feed(
                         $1.model.layers[index].blocks[place], $1.segments, $1.count,
-                        $1.pools(index, place))
+                        whole == nil ? $1.pools(index, place) : [])
                 }
             }
         }

@@ -14,6 +14,14 @@ struct BatchPart {
 
     private init(_ model: LanguageModel) { self.model = model }
 
+    /// What every part of a batch is whose texts are all of one model.
+    static func whole(_ segments: [ForwardPass.Segment]) -> [BatchPart] {
+        guard let first = segments.first else { return [] }
+        var part = BatchPart(first.session.model)
+        for segment in segments { part.add(segment) }
+        return [part]
+    }
+
     /// Every part of a batch, in the order of their first texts.
     ///
     /// - Parameter content: Of the part that a model has in some place.
