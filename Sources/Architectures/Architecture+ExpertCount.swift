@@ -43,19 +43,17 @@ extension ModelDescription {
         }
         return description
     }
-}
 
-extension ModelDescription {
     /// What models have in common whose parts can be exchanged: the same but for the numbers of gated experts.
-    package var family: ModelDescription {
-        var family = self
+    package var structure: ModelDescription {
+        var structure = self
         for (number, layer) in layers.enumerated() {
             for (place, block) in layer.blocks.enumerated() {
                 guard case .experts(var sizes) = block.feedForward else { continue }
                 sizes.count = 0
-                family.layers[number].blocks[place].feedForward = .experts(sizes)
+                structure.layers[number].blocks[place].feedForward = .experts(sizes)
             }
         }
-        return family
+        return structure
     }
 }

@@ -71,7 +71,7 @@ public struct GenerationStep: Sendable {
 
 /// Texts that models continue at the same time; they come and go, and each gets the text that it would get alone.
 ///
-/// Texts may be of several models of one family, such as fine-tunes of one model: models whose configs differ in numbers
+/// Texts may be of several models of one structure, such as fine-tunes of one model: models whose configs differ in numbers
 /// of experts alone and that have no adapters to pick among. What these have in common, attention, routers, and experts
 /// alike, is found by its content, is read once for all texts, and runs once.
 ///
@@ -106,7 +106,7 @@ public final class GenerationBatch {
     /// Texts that are under way.
     public var count: Int { batch.count }
 
-    /// Whether texts of a model can be added: it is this batch's, or of one family with it.
+    /// Whether texts of a model can be added: it is this batch's, or of one structure with it.
     ///
     /// - Parameter model: Of any store. One whose experts could not be read is not taken any more.
     public func takes(_ model: MappedModel) -> Bool { batch.takes(model.running) }
@@ -133,7 +133,8 @@ public final class GenerationBatch {
         guard takes(model) else {
             throw CambiumError(
                 .badInput,
-                "snapshot \(model.id.prefix(12)) is not of one family with the batch's; make a batch of its own"
+                "snapshot \(model.id.prefix(12)) cannot run beside the batch's: it is not of one structure with them, or an "
+                    + "expert of it could not be read; make a batch of its own"
             )
         }
     }

@@ -60,7 +60,7 @@ package final class AdaptedSession {
         for session in sessions { session?.reset() }
     }
 
-    /// Has another pass run what comes, of a model of this one's family; keeps nothing of the one before.
+    /// Has another pass run what comes, of a model of this one's structure; keeps nothing of the one before.
     func move(to pass: AdaptedPass) throws {
         for (index, session) in sessions.enumerated() {
             if let session { session.move(to: try pass.pass(index)) }
@@ -141,7 +141,7 @@ package final class AdaptedSession {
 
 /// The working memory of a model's base and adapters: runs tokens of one or several texts through them.
 ///
-/// Where nothing picks among adapters, texts may be of several models of one family; see ``ForwardPass``.
+/// Where nothing picks among adapters, texts may be of several models of one structure; see ``ForwardPass``.
 ///
 /// Not to be shared between threads.
 package final class AdaptedPass {
@@ -162,7 +162,7 @@ package final class AdaptedPass {
     /// Runs tokens of several texts, each after those that its session has read; each text gets the bits
     /// that it would get alone.
     ///
-    /// - Parameter inputs: Distinct sessions of this model, or of models of one family, this one's.
+    /// - Parameter inputs: Distinct sessions of this model, or of models of one structure, this one's.
     /// - Returns: For each input as `AdaptedSession.append`.
     /// - Throws: As `ForwardPass.append`.
     package func append(

@@ -1,7 +1,7 @@
 package import Architectures
 package import Elements
 
-/// Texts that models of one family continue together; see ``TextBatch``.
+/// Texts that models of one structure continue together; see ``TextBatch``.
 ///
 /// The models are to be kept as long as their texts are under way.
 ///
@@ -19,7 +19,7 @@ package final class SnapshotBatch {
         package fileprivate(set) var error: CambiumError?
     }
 
-    private let family: ModelDescription?
+    private let structure: ModelDescription?
     private let threads: Int
     private let batch: TextBatch
     private var nextKey = 0
@@ -34,7 +34,7 @@ package final class SnapshotBatch {
 
     /// - Parameter threads: Share the work; no text depends on them.
     package init(_ model: SnapshotModel, threads: Int) throws {
-        family = model.family
+        structure = model.structure
         self.threads = threads
         batch = TextBatch(try model.pass(threads))
     }
@@ -44,7 +44,7 @@ package final class SnapshotBatch {
     /// Whether texts of a model can run beside the others.
     package func takes(_ model: SnapshotModel) -> Bool {
         guard !failed.contains(where: { $0.model === model.model }) else { return false }
-        return batch.pass.model === model.model || family != nil && family == model.family
+        return batch.pass.model === model.model || structure != nil && structure == model.structure
     }
 
     /// Parts of models that ran, and how many would have if the texts of each model had run alone.
@@ -74,7 +74,7 @@ package final class SnapshotBatch {
     package func add(
         _ prompt: [Int], to model: SnapshotModel, _ limits: GenerationLimits, _ sampling: Sampling
     ) throws -> Int {
-        precondition(takes(model), "a model of another family")
+        precondition(takes(model), "a model of another structure")
         try model.model.check(prompt, name: "the prompt")
         try limits.check(model.model.description)
         guard !limits.promptChances || prompt.count <= model.model.description.contextLength else {
@@ -161,8 +161,8 @@ package final class SnapshotBatch {
 
 extension SnapshotModel {
     /// By which models are told whose parts can be exchanged; nil where something picks among adapters.
-    package var family: ModelDescription? {
-        model.mixture.hasGate || model.mixture.likelihood != nil ? nil : model.description.family
+    package var structure: ModelDescription? {
+        model.mixture.hasGate || model.mixture.likelihood != nil ? nil : model.description.structure
     }
 
     fileprivate func pass(_ threads: Int) throws -> AdaptedPass {

@@ -6,7 +6,7 @@ package import Tensors
 /// The layers of a model with their working memory: runs tokens of one or several texts through them
 /// together.
 ///
-/// Texts may be of several models of one family (see `ModelDescription.family`): what these have in common runs once
+/// Texts may be of several models of one structure (see `ModelDescription.structure`): what these have in common runs once
 /// for all of them.
 ///
 /// What a token gives depends on its text alone: every kernel runs in fixed order, so neither what

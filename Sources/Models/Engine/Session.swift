@@ -65,7 +65,7 @@ package final class Session {
         routes = []
     }
 
-    /// Has another pass run what comes, of a model of this one's family.
+    /// Has another pass run what comes, of a model of this one's structure.
     func move(to pass: ForwardPass) { self.pass = pass }
 
     /// Runs tokens through the model, after those that are already in the cache.
@@ -120,7 +120,7 @@ extension ForwardPass {
     ///
     /// Each text gets the same bits as if it ran alone.
     ///
-    /// - Parameter inputs: Distinct sessions of models of one family, this one's.
+    /// - Parameter inputs: Distinct sessions of models of one structure, this one's.
     /// - Returns: For each input its logits before softmax, [tokens, vocabulary] or [vocabulary].
     /// - Throws: `.badInput` without tokens or for one that the vocabulary lacks; `.contextFull` if some do not
     ///   fit; then nothing is appended. What reading an expert throws, and then the sessions are to be reset.

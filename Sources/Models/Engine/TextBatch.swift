@@ -1,7 +1,7 @@
 internal import Architectures
 internal import Elements
 
-/// Texts that a model, or models of one family, continue together: they come and go between steps, and each gets the
+/// Texts that a model, or models of one structure, continue together: they come and go between steps, and each gets the
 /// bits that it would get alone.
 ///
 /// Not to be shared between threads.

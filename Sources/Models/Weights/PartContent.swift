@@ -2,9 +2,9 @@ internal import Objects
 internal import Synchronization
 internal import Tensors
 
-/// What a part of a model computes with, by which models of one family are told to have the same part.
+/// What a part of a model computes with, by which models of one structure are told to have the same part.
 ///
-/// The same part of two models of one family (see `ModelDescription.family`) gives the same bits when the contents are
+/// The same part of two models of one structure (see `ModelDescription.structure`) gives the same bits when the contents are
 /// equal: what a part is made of is given by its description and by the tensors that it reads, and a tensor by its id.
 struct PartContent: Sendable, Hashable {
     private struct Tensor: Sendable, Hashable {

@@ -1,6 +1,6 @@
 internal import Cambium
 
-/// The texts of models of one family that run together; see `GenerationBatch`.
+/// The texts of models of one structure that run together; see `GenerationBatch`.
 ///
 /// Used by the engine's thread alone.
 final class RunningBatch {

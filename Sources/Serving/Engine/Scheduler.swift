@@ -2,7 +2,7 @@ internal import Cambium
 internal import Dispatch
 internal import Synchronization
 
-/// Runs the texts of all requests, on a thread of its own: those of one family of models together, and families in turns.
+/// Runs the texts of all requests, on a thread of its own: those of models of one structure together, and others in turns.
 ///
 /// A text that has ended leaves, and the next one that waits enters, between any two tokens.
 final class Scheduler: Sendable {

@@ -156,9 +156,9 @@ class Serving:
         side.cambium("commit", "--patch", self.change(f"{self.folder}/patch", 0.05), "-m", branch, "--branch", branch,
                      "--store", self.store(side))
 
-    def family(self):
+    def finetunes(self):
         """16 clients of one model, and of four that differ in 5 % of their experts."""
-        branches = ["main", *(f"family{number}" for number in range(3))]
+        branches = ["main", *(f"finetune{number}" for number in range(3))]
         servers = {}
         try:
             for side in self.bench.sides:
@@ -244,7 +244,7 @@ class Serving:
 
 
 def run(bench):
-    cases = [name for name in ("load", "family", "memory", "switch") if name in bench.cases]
+    cases = [name for name in ("load", "finetunes", "memory", "switch") if name in bench.cases]
     if cases and (serving := bench.attempt("the model", Serving, bench)):
         for name in cases: bench.attempt(name, getattr(serving, name))
     if "mixed" in bench.cases: bench.attempt("mixed", serve_mixed.mixed, bench, Server)
@@ -253,7 +253,7 @@ def run(bench):
 TARGET = Target(
     "serve", "The server: tokens and seconds under load beside llama.cpp's, fine-tunes at once, memory of many snapshots, "
     "a new head mid-load, mixed load.",
-    run, ("cambium", "cambium-serve"), cases=("load", "family", "memory", "switch", "mixed"), peers=LLAMA, compares=True,
+    run, ("cambium", "cambium-serve"), cases=("load", "finetunes", "memory", "switch", "mixed"), peers=LLAMA, compares=True,
     options={"count": {"type": int, "help": "new tokens of a request (64, quick 8)"},
              "minutes": {"type": float, "help": "of mixed load (30, quick 0.5)"}},
     disk=lambda bench: 1e9 if bench.quick else 14e9)

@@ -60,7 +60,7 @@ def test_requests_at_the_same_time_get_what_each_would_get_alone(client, store):
         assert text == store.text(revision, prompt, 25, *more)
 
 
-def test_models_of_one_family_run_what_they_share_once(client, server, store):
+def test_models_of_one_structure_run_what_they_share_once(client, server, store):
     def parts():
         text = server.get("/metrics")[1]
         return [

@@ -6,9 +6,9 @@ import Testing
 @testable import Cambium
 @testable import Models
 
-/// Texts of several models of one family that run together.
-@Suite("texts of models of one family")
-struct FamilyBatchTests {
+/// Texts of several models of one structure that run together.
+@Suite("texts of models of one structure")
+struct StructureBatchTests {
     private static let checkpoints =
         ["peer-lm/base", "peer-lm/hashed"]
         + Checkpoints.architectures.map { "hf/\($0)/model_bf16" }

@@ -7,7 +7,7 @@ import Testing
 
 /// Texts of several models in one batch.
 @Suite("texts of several models that come and go")
-struct FamilyTextsTests {
+struct StructureTextsTests {
     private func request(_ number: Int, _ length: Int, count: Int) -> TextRequest {
         TextRequest(
             prompt: (0..<length).map { ($0 * 37 + number * 11) % 90 + 1 }, count: count,
@@ -72,7 +72,7 @@ struct FamilyTextsTests {
         }
     }
 
-    @Test("are refused of a model of another family")
+    @Test("are refused of a model of another structure")
     func refused() throws {
         try withScratchDirectory { directory in
             let stores = try ["olmoe", "mixtral"].map { family in
